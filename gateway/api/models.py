@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
 
-from gateway.api.shapes import AgencyCode, Asked, Count, Line, Name, Sha256, Text, with_fields
+from gateway.api.shapes import AgencyCode, Count, Line, Name, RequestModel, Sha256, Text, with_fields
 from gateway.api.words import type_name
 from gateway.domain.document import (
     URGENCY_KEYS,
@@ -61,7 +61,7 @@ Confirmed = Annotated[
 ]
 
 
-class RecipientIn(Asked):
+class RecipientIn(RequestModel):
     """One recipient: a code (current, old or an alias), or a name with the code of its parent."""
 
     code: Line | None = Field(None, description="Agency code, current or old")
@@ -70,15 +70,15 @@ class RecipientIn(Asked):
     role: RecipientRole = Field(description="Role of the recipient (R48)")
 
 
-class SignerIn(Asked):
-    """Signer of the document, as printed under it."""
+class SignerIn(RequestModel):
+    """Person who signed the document, as printed under it."""
 
     name: Line | None = None
     title: Line | None = None
     competence: Line | None = Field(None, description="TM., KT., TL., TUQ., Q. if printed")
 
 
-class StaffIn(Asked):
+class StaffIn(RequestModel):
     """A person whom the other side can ask."""
 
     name: Line | None = None
@@ -87,7 +87,7 @@ class StaffIn(Asked):
     email: Line | None = None
 
 
-class FileCodeIn(Asked):
+class FileCodeIn(RequestModel):
     """The file that the document belongs to (rules.md 12.3)."""
 
     organ: AgencyCode
@@ -95,7 +95,7 @@ class FileCodeIn(Asked):
     notation: Line
 
 
-class ReplyLinkIn(Asked):
+class ReplyLinkIn(RequestModel):
     """The document that this one answers."""
 
     agency: AgencyCode
@@ -116,7 +116,7 @@ _AS_IT_IS = frozenset({str, bool, int, type(None), dt.date, dt.datetime})
 _DOMAIN_TYPES = {model: part for part, model in _PARTS.items()}
 
 
-class FileMeta(Asked):
+class FileMeta(RequestModel):
     """A file that follows as a part of the same request, found by its `name`, or one that was uploaded before, found by
     its `id`. `size` and `sha256` are compared with the received file, if given."""
 
@@ -136,7 +136,7 @@ class FileMeta(Asked):
         return name
 
 
-class WithFiles(Asked):
+class WithFiles(RequestModel):
     """Meta of a request whose files follow, or were uploaded before. Without `files`, the name of each part is the role of
     its file."""
 
@@ -158,7 +158,7 @@ def _model_field(field: DocumentField) -> tuple[Any, Any]:
 
 @with_fields({f.name: _model_field(f) for f in FIELDS})
 class DocumentIn(WithFiles):
-    """What is said of a document."""
+    """Fields of a document."""
 
     def to_draft(self) -> Draft:
         """Convert to the draft, with its recipients as given."""
@@ -206,7 +206,7 @@ class ReplaceIn(MessageIn):
         return self.into(DocumentChange, replaces=((parent.document_id, ()),))
 
 
-class RecallIn(Asked):
+class RecallIn(RequestModel):
     """Request to cancel a sent document. `notice` sends a recall notice (packet type 1); `take_back` sends
     the bare status 13, for partners that do not support notices."""
 
@@ -217,13 +217,13 @@ class RecallIn(Asked):
     recipients: Chosen
 
 
-class ResendIn(Asked):
+class ResendIn(RequestModel):
     """Recipients to send the same packet to again; default: all to whom sending failed."""
 
     recipients: Chosen
 
 
-class FurtherIn(Asked):
+class FurtherIn(RequestModel):
     """Further recipients of a document that has left."""
 
     recipients: list[RecipientIn] = Field(min_length=1, max_length=_MOST_RECIPIENTS)
@@ -233,14 +233,14 @@ class FurtherIn(Asked):
         return tuple(map(_to_domain, self.recipients))
 
 
-class SendIn(Asked):
+class SendIn(RequestModel):
     """A draft to send."""
 
     confirm: Confirmed
     undo_seconds: UndoSeconds = 0
 
 
-class NothingIn(Asked):
+class NothingIn(RequestModel):
     """A call without content."""
 
 

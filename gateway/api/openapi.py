@@ -282,7 +282,7 @@ _FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
         412: ("VersionDiffers", "The version is not the current one", ()),
         413: ("TooLarge", "Over a limit; see readLimits", ()),
         415: ("UnsupportedMedia", "Wrong media type", ("Accept", "Accept-Encoding")),
-        416: ("NoSuchPart", "The requested range lies outside of the file", ("Content-Range",)),
+        416: ("NoSuchPart", "The requested range is outside the file", ("Content-Range",)),
         422: ("RuleBroken", "A rule forbids it; every reason is listed", ()),
         429: (
             "TooManyCalls",

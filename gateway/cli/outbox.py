@@ -62,8 +62,8 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
     """Show one document: for every recipient its state, since when, who reported it and their text."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
-        deliveries = await work.deliveries.of(outgoing.id)
-        facts = {d.id: await work.facts.of(d.id) for d in deliveries}
+        deliveries = await work.deliveries.of_document(outgoing.id)
+        facts = {d.id: await work.facts.of_subject(d.id) for d in deliveries}
         stuck = await work.jobs.error_of(outgoing.id)
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(
@@ -78,10 +78,10 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
 
 @verb("1523/STC-VP", "msg_01J… -o ndjson")
 async def events(call: Invocation, context: CommandContext, document: Which) -> None:
-    """List the events of one document, oldest first."""
+    """Show the timeline of one document: everything that happened to it, oldest first."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
-        rows = await work.events.of(outgoing.id)
+        rows = await work.events.of_subject(outgoing.id)
     output.rows(
         call,
         [documents.event_record(e) for e in rows],

@@ -20,17 +20,17 @@ from tests.support.clock import START
 
 def faults(raw: bytes) -> dict[str, str]:
     with pytest.raises(BadCall) as refused:
-        parsing.from_json(raw, MessageIn)
+        parsing.parse_json(raw, MessageIn)
     return {fault.pointer: fault.code for fault in refused.value.faults}
 
 
 def test_text_becomes_nfc_and_the_caller_is_told() -> None:
     decomposed = unicodedata.normalize("NFD", "Thông báo thu hồi")
 
-    parsed = parsing.from_json(f'{{"reason": "{decomposed}"}}'.encode(), RecallIn)
+    parsed = parsing.parse_json(f'{{"reason": "{decomposed}"}}'.encode(), RecallIn)
 
     assert (parsed.value.reason, parsed.normalized) == ("Thông báo thu hồi", True)
-    assert not parsing.from_json('{"reason": "Thông báo"}'.encode(), RecallIn).normalized
+    assert not parsing.parse_json('{"reason": "Thông báo"}'.encode(), RecallIn).normalized
 
 
 @pytest.mark.parametrize(
@@ -41,16 +41,16 @@ def test_text_is_nfc_however_it_is_written_and_whatever_stands_before_it(
     letters: str, as_numbers: bool
 ) -> None:
     reason = f"Th{letters}ng"
-    parsed = parsing.from_json(json.dumps({"reason": reason}, ensure_ascii=as_numbers).encode(), RecallIn)
+    parsed = parsing.parse_json(json.dumps({"reason": reason}, ensure_ascii=as_numbers).encode(), RecallIn)
     assert parsed.value.reason == unicodedata.normalize("NFC", reason)
     assert parsed.normalized is not unicodedata.is_normalized("NFC", reason)
     assert json.loads(parsed.canonical) == {"reason": parsed.value.reason}
-    assert parsing.from_json(b'\xef\xbb\xbf{"reason": "a"}', RecallIn).value.reason == "a"
+    assert parsing.parse_json(b'\xef\xbb\xbf{"reason": "a"}', RecallIn).value.reason == "a"
 
 
 def test_the_canonical_form_does_not_depend_on_order_or_spaces() -> None:
-    compact = parsing.from_json(b'{"reason":"a","notice_no":"1"}', RecallIn)
-    other = parsing.from_json(b'{ "notice_no" : "1", "reason" : "\\u0061" }', RecallIn)
+    compact = parsing.parse_json(b'{"reason":"a","notice_no":"1"}', RecallIn)
+    other = parsing.parse_json(b'{ "notice_no" : "1", "reason" : "\\u0061" }', RecallIn)
 
     assert compact.canonical == other.canonical
 
@@ -62,7 +62,7 @@ ODD = (b"\xff\xfe", b'{"subject": NaN}', b'{"subject": "\\ud800"}', b"[" * 100_0
 def test_what_is_not_json_is_refused_as_such(raw: bytes) -> None:
     """A body of another shape and a body that ends too early are different faults."""
     with pytest.raises(BadCall) as refused:
-        parsing.from_json(raw, MessageIn)
+        parsing.parse_json(raw, MessageIn)
 
     assert refused.value.slug == "bad-json"
     if raw in (*ODD, b'{"a":'):
@@ -97,13 +97,13 @@ def test_a_bad_value_is_answered_with_what_a_good_one_looks_like() -> None:
         (b'{"urgency": "now"}', "thuong, khan, thuong_khan, hoa_toc, hoa_toc_hen_gio"),
     ):
         with pytest.raises(BadCall) as refused:
-            parsing.from_json(raw, MessageIn)
+            parsing.parse_json(raw, MessageIn)
         assert [fault.params["expected"] for fault in refused.value.faults] == [expected]
 
 
 def test_missing_fields_alone_are_422_because_the_shape_is_right() -> None:
     with pytest.raises(BadCall) as refused:
-        parsing.from_json(b'{"recipients": [{"code": "Z91"}]}', MessageIn)
+        parsing.parse_json(b'{"recipients": [{"code": "Z91"}]}', MessageIn)
 
     assert refused.value.slug == "missing-field"
     assert refused.value.faults[0].pointer == "/recipients/0/role"
@@ -143,7 +143,7 @@ def test_any_header_names_one_of_the_languages(accept: str) -> None:
 @settings(max_examples=60)
 def test_any_bytes_are_a_request_or_a_bad_call(raw: bytes) -> None:
     try:
-        parsed = parsing.from_json(raw, RecallIn)
+        parsed = parsing.parse_json(raw, RecallIn)
     except BadCall:
         return
-    assert parsing.from_json(parsed.canonical.encode(), RecallIn).value == parsed.value
+    assert parsing.parse_json(parsed.canonical.encode(), RecallIn).value == parsed.value

@@ -21,7 +21,7 @@ async def noted(door: Door, secret: str) -> Sequence[ApiCall]:
     key = (await door.ask("GET", "/me", key=secret)).json["key"]
     assert door.calls is not None
     await door.calls.flush()
-    return [call for call in await door.node.store.calls.listed(key, 100) if call.route != "/api/v1/me"]
+    return [call for call in await door.node.store.calls.list_calls(key, 100) if call.route != "/api/v1/me"]
 
 
 async def test_a_call_is_kept_by_what_was_asked_and_how_it_went_and_not_by_what_was_in_it(door: Door) -> None:
@@ -95,7 +95,7 @@ async def test_a_process_that_drains_writes_what_waits(door: Door) -> None:
     (call,) = await noted(door, secret)
     app = web.Application()
 
-    running = log.running(app)
+    running = log.run(app)
     await anext(running)
     log.note(replace(call, id="cal_last"))
     with suppress(StopAsyncIteration):

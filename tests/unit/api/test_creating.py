@@ -143,7 +143,7 @@ async def test_decomposed_text_is_stored_composed_and_the_answer_says_so(door: D
     assert answer.headers["X-Normalized"] == "NFC"
 
 
-async def test_threat_074_a_file_over_the_limit_is_413_and_names_file_and_limit_R13(door: Door) -> None:
+async def test_threat_074_a_file_over_the_limit_is_413_and_names_file_and_limit_r13(door: Door) -> None:
     limit = door.node.out.profile.max_file_bytes
 
     exact = await door.send(files=(("lead", "15.pdf", PDF), ("source", "15.txt", b"a" * limit)))

@@ -59,7 +59,7 @@ def test_every_class_makes_a_problem() -> None:
             assert problem.sort.retryable is not kind.permanent, kind
             assert problem.detail, kind
             assert say(problem.sort.label, lang), kind
-            assert ("cause" in problem.more) is (sort.told and kind is not errors.Refused), kind
+            assert ("cause" in problem.more) is (sort.is_public and kind is not errors.Refused), kind
     slugs = [sort.slug for sort in (*problems.SORTS.values(), *problems.OWN_SORTS.values())]
     assert len(slugs) == len(set(slugs))
     for slug in problems.OWN_SORTS:

@@ -86,7 +86,7 @@ async def test_every_line_that_is_logged_for_a_call_names_its_trace(
         accepting.removeHandler(handler)
 
     assert trace_ids == [ID]
-    assert tracing.at_hand() is None
+    assert tracing.current_trace() is None
 
 
 async def test_what_a_webhook_is_told_of_the_document_is_in_its_trace_each_time_in_a_step_of_its_own(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench
-from bench import asked, environments, peer
+from bench import environments, numbers, peer
 from bench.measurements import MEASUREMENTS
 
 
@@ -126,7 +126,10 @@ def test_every_measurement_has_words_marks_and_smaller_numbers_for_a_quick_run()
             name,
             name,
         ]
-        full, quick = (asked.told(asked.of(m.module.Numbers, quick=quick)) for quick in (False, True))
+        full, quick = (
+            numbers.numbers_json(numbers.numbers_for(m.module.Numbers, quick=quick))
+            for quick in (False, True)
+        )
         assert full != quick, name
 
 

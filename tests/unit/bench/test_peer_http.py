@@ -48,7 +48,7 @@ def test_sides_are_compared_turn_by_turn_and_told_by_their_medians() -> None:
 
 
 def test_a_case_is_read_as_it_is_told() -> None:
-    assert Case.of(str(CASE)) == CASE
+    assert Case.parse(str(CASE)) == CASE
 
 
 def test_a_run_says_how_many_times_what_each_took_and_on_what_it_stood() -> None:

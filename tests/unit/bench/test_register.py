@@ -42,7 +42,7 @@ async def test_a_register_is_filled_in_every_table_and_is_otherwise_as_it_was(
             sent, received = outgoing(clock), incoming(clock)
             await work.outgoing.add(sent)
             await work.deliveries.add([delivery(sent, "Z91.02")])
-            await work.outbox.put(outbox_item(clock, subject_id=sent.id))
+            await work.outbox.add(outbox_item(clock, subject_id=sent.id))
             await work.incoming.add(received)
             await work.events.append(EventKind.MESSAGE_ACCEPTED, sent.id, clock.now())
         clock.advance(timedelta(seconds=1))

@@ -21,7 +21,7 @@ OTHER_PARTS = (
     *("alembic", "pyrage", "rich", "pypdf", "PIL", "signxml", "xmlschema", "jinja2", "lxml"),
 )
 SHUT = (
-    "gateway.api.vxp.server",
+    "gateway.api.vxp.application",
     "gateway.transport.rest.axis",
     "gateway.folder.worker",
     "gateway.trust.pkcs11_keys",

@@ -19,7 +19,7 @@ from gateway_labs.authority import Authority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class CommandRun:
     """Exit code and output of one command line."""
 
     code: int
@@ -37,11 +37,11 @@ class Terminal:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def type(self, *words: str | Path) -> Said:
+    def type(self, *words: str | Path) -> CommandRun:
         self._capsys.readouterr()
         code = program.run([str(word) for word in words])
         out, err = self._capsys.readouterr()
-        return Said(code=code, out=out, err=err)
+        return CommandRun(code=code, out=out, err=err)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def terminal(
     root.setLevel(level)
 
 
-def set_up(terminal: Terminal, *more: str) -> Said:
+def set_up(terminal: Terminal, *more: str) -> CommandRun:
     """A node of one agency in `state`, which trusts an authority of its own."""
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))

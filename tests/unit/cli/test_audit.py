@@ -25,7 +25,7 @@ from gateway.trust import seals
 from gateway.workers.event_log import LogSealer
 from tests.support.passphrases import make_cheap
 from tests.support.tsa import tsa
-from tests.unit.cli.conftest import Said, Terminal, set_up
+from tests.unit.cli.conftest import CommandRun, Terminal, set_up
 
 DATABASE = Path("state/gateway.db")
 ENGLISH = ("--lang", "en")
@@ -182,7 +182,7 @@ def test_before_the_first_seal_there_is_nothing_to_publish(terminal: Terminal) -
     assert terminal.type("audit", "verify").code == 0
 
 
-def lines(run: Said) -> list[dict[str, Any]]:
+def lines(run: CommandRun) -> list[dict[str, Any]]:
     assert run.code == 0, run.err
     return [json.loads(line) for line in run.out.splitlines()]
 

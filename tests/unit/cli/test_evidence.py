@@ -19,7 +19,7 @@ from tests.unit.cli.conftest import Terminal
 class Desk:
     """One place where commands are typed."""
 
-    scene: evidence.Made
+    scene: evidence.Scene
     folder: Path
     terminal: Terminal
 
@@ -48,13 +48,13 @@ class Desk:
         return json.loads(out)
 
     def check(self, pack: Path, *words: str | Path) -> tuple[int, str, str]:
-        options = ("--trust", self.scene.trust, "--at", evidence.LATER.isoformat())
+        options = ("--trust", self.scene.trust, "--at", evidence.YEARS_LATER.isoformat())
         return self.type("evidence", "verify", pack, *options, *words)
 
 
 @pytest.fixture
 def desk(tmp_path: Path, terminal: Terminal) -> Desk:
-    return Desk(scene=evidence.made(), folder=tmp_path, terminal=terminal)
+    return Desk(scene=evidence.played_scene(), folder=tmp_path, terminal=terminal)
 
 
 @pytest.mark.parametrize("agency", [DEPARTMENT, PROVINCE])

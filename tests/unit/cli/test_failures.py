@@ -41,7 +41,7 @@ def test_each_class_of_error_has_its_exit_code() -> None:
         3: (errors.NotFound,),
         4: (errors.Refused, errors.Clash, errors.StaleVersion, errors.NotForUs),
         5: (errors.Denied,),
-        6: (errors.Unreachable, errors.BrokerRefused, line.Odd, line.NoRights),
+        6: (errors.Unreachable, errors.BrokerRefused, line.OddAnswerError, line.NoRights),
         7: (errors.BadSignature, errors.MalformedXml),
         75: (errors.StoreFailure, errors.CannotTell, errors.Waiting),
     }.items():

@@ -124,7 +124,7 @@ def test_the_help_of_each_command_has_two_or_three_examples_of_itself(
         for option in re.findall(r"(?<=\s)(--[a-z-]+)", examples):
             assert option in usage
 
-    cases.each(sorted(DUE), check)
+    cases.check_rows(sorted(DUE), check)
 
 
 def test_a_typing_error_is_answered_with_what_was_probably_meant(terminal: Terminal) -> None:

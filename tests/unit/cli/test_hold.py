@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.trust.hold_seal import KeyUnsealer, RecipientSealer
-from tests.unit.cli.conftest import Said, Terminal
+from tests.unit.cli.conftest import CommandRun, Terminal
 
 PASSPHRASE = "words of the head"
 
@@ -39,7 +39,7 @@ def test_a_passphrase_that_is_short_or_mistyped_makes_nothing(
 ) -> None:
     """No file is overwritten either, and a folder that takes no file is named."""
 
-    def make(key: str, *lines: str) -> Said:
+    def make(key: str, *lines: str) -> CommandRun:
         typing(monkeypatch, *lines)
         return terminal.type("hold", "key", key, tmp_path / "head.pub")
 

@@ -19,7 +19,7 @@ from gateway.domain.document import Lane, Urgency
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports.axis import Parcel
-from gateway.stopwatch import at_door
+from gateway.stopwatch import note_arrival
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, Town, opened
@@ -49,7 +49,7 @@ async def poison(folder: Path, *packets: str) -> None:
                 )
                 await axis.publish(sent, ["Z92"])
             for arrival in await axis.take(len(packets), 60):
-                await axis.settle(arrival, done=False)
+                await axis.settle(arrival, is_done=False)
             assert await axis.take(len(packets), 60) == []
     finally:
         pool.close()
@@ -249,7 +249,7 @@ def test_the_status_tells_how_fast_the_node_was_and_marks_what_breaks_the_regula
     async def wait(town: Town) -> None:
         """Carry one document there and back, with six seconds until it was accepted."""
         await town.carry()  # what lay there
-        with at_door(town.clock.now() - timedelta(seconds=5.5)):
+        with note_arrival(town.clock.now() - timedelta(seconds=5.5)):
             await town.send("77", urgency=Urgency.URGENT)
         await town.carry()
         await town.node.pulse.beat()

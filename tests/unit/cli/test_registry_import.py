@@ -57,7 +57,7 @@ def test_what_changes_agencies_is_proposed_approved_and_undone(node: Terminal, t
     assert (alone.code, alone.json["error"]["code"]) == (4, "REG-TWO-PEOPLE")
     assert show_agency(node, "Z92")["phone"] == "0111"
 
-    both = Deciders.of(tmp_path / "gateway.toml")
+    both = Deciders.add_to(tmp_path / "gateway.toml")
     options = ("--propose", "--number", "45/QD", "--as", FIRST, "--yes", "-o", "json")
     with typing(both.lines(FIRST)):
         proposal = node.type("registry", "import", "new.csv", *options)

@@ -29,7 +29,7 @@ def _refusal(node: Terminal) -> object:
 
 
 def test_a_marked_node_works_again_when_two_signed_in_persons_say_so(node: Terminal) -> None:
-    two = Deciders.of(Path("gateway.toml"))
+    two = Deciders.add_to(Path("gateway.toml"))
     assert node.type("restored", "--mark", "--yes").code == 0
     assert _refusal(node) == "GW-C-002"
 

@@ -13,7 +13,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.webhook import Endpoint
 from gateway.settings import load, locate
 from tests.support import client_certificates as made
-from tests.unit.cli.conftest import Said, Terminal
+from tests.unit.cli.conftest import CommandRun, Terminal
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def node(terminal: Terminal, tmp_path: Path) -> Terminal:
     mine, other = (made.program(name, 20 * 365, since=-10 * 365) for name in ("qlvb", "other"))
     ended = made.program("over", days=-11 * 365 + 30, since=-11 * 365)
     for name, certificate in (("mine", mine), ("other", other), ("over", ended)):
-        made.written(certificate, tmp_path, name)
+        made.write_files(certificate, tmp_path, name)
     (tmp_path / "mine.sha256").write_text(made.bound(mine).sha256)
     (tmp_path / "other.der").write_bytes(made.der(other))
     (tmp_path / "together.pem").write_bytes(made.pem(mine) + made.key_pem(mine))
     return terminal
 
 
-def new(node: Terminal, *more: str) -> Said:
+def new(node: Terminal, *more: str) -> CommandRun:
     return node.type("tokens", "new", "qlvb", *more, "--yes", "-o", "json", "--lang", "en")
 
 
@@ -57,7 +57,7 @@ def test_a_certificate_goes_with_the_secret_unless_it_is_to_be_enough(node: Term
 def test_what_opens_a_key_is_changed_and_the_certificate_with_it(node: Terminal) -> None:
     id = new(node).json["id"]
 
-    def bind(*more: str) -> Said:
+    def bind(*more: str) -> CommandRun:
         return node.type("tokens", "bind", id, *more, "--yes", "-o", "json", "--lang", "en")
 
     first = bind("--cert", "mine.pem")

@@ -84,7 +84,7 @@ def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
     assert run.code == 0, run.err
     (authority,) = run.json["asked"]
     assert (authority["state"], authority["certificates"], authority["unanswered"]) == ("good", 3, 0)
-    assert len(responder.asked) == 3
+    assert len(responder.requests) == 3
     assert run.json["certificates"][0]["role"] == "anchor"
     assert authority["oldest"] is not None
 

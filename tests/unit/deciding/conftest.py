@@ -95,12 +95,12 @@ async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
 async def event_data(services: DecisionServices, subject: str, kind: EventKind) -> list[Mapping[str, object]]:
     """Read the data of a subject's events of that kind."""
     async with services.decisions.read() as view:
-        return [event.data for event in await view.events.of(subject) if event.kind is kind]
+        return [event.data for event in await view.events.of_subject(subject) if event.kind is kind]
 
 
 async def kinds(services: DecisionServices, subject: str) -> list[EventKind]:
     async with services.decisions.read() as view:
-        return [event.kind for event in await view.events.of(subject)]
+        return [event.kind for event in await view.events.of_subject(subject)]
 
 
 async def refused(act: Awaitable[object], code: str, kind: type[GatewayError] = Denied) -> None:

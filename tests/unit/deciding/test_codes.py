@@ -42,7 +42,7 @@ async def both(services: DecisionServices, directory: SqlDirectory, clock: Manua
 async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
     plan = await directory.plan_import(text.encode())
     return await registry_changes.propose_import(
-        both[0].services, await both[0].here(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
+        both[0].services, await both[0].signed_in(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
     )
 
 
@@ -73,7 +73,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
 
     for by, number, code in ((both[1], "46/QĐ-UBND", "GW-TWO-DIGITS"), (both[0], NUMBER, "GW-TWO-PEOPLE")):
         await refused(
-            approvals.approve(services, await by.here(), proposal.id, [number], proposal.digest), code
+            approvals.approve(services, await by.signed_in(), proposal.id, [number], proposal.digest), code
         )
     assert await agency_rows(store) == rows
     await people.approved(both[1], proposal)
@@ -113,7 +113,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
     }
 
     await registry_changes.undo_import(
-        services, await both[1].here(), proposal.id, "The list was of another year"
+        services, await both[1].signed_in(), proposal.id, "The list was of another year"
     )
 
     assert await agency_rows(store) == rows
@@ -123,7 +123,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
     undone = await registry_changes.kept_import(services, proposal.id)
     assert [obstacle.key for obstacle in undone.against_undo] == ["undone_already"]
     with pytest.raises(Clash):
-        await registry_changes.undo_import(services, await both[1].here(), proposal.id, "Once more")
+        await registry_changes.undo_import(services, await both[1].signed_in(), proposal.id, "Once more")
     (event,) = await event_data(services, proposal.id, EventKind.CODES_UNDONE)
     assert event["reason"] == "The list was of another year"
     assert [change.summary.get("undid") for change in await directory.changes()][-1] == proposal.id
@@ -158,7 +158,7 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     if key is not None:
         kept_import = await registry_changes.kept_import(services, change.id)
         assert [obstacle.key for obstacle in kept_import.against_undo] == [key]
-    by = await both[1].here()
+    by = await both[1].signed_in()
     await refused(registry_changes.undo_import(services, by, change.id, "Wrong list"), "REG-BUILT-ON", Clash)
 
     assert await agency_rows(store) == rows
@@ -178,7 +178,9 @@ async def test_seven_days_and_a_later_reform_end_the_undoing(
         name="Sở Y tế và Dân số",
     )
     planned = await reforming.plan_reform(services, renamed)
-    await people.approved(both[1], await reforming.propose_reform(services, await both[0].here(), planned))
+    await people.approved(
+        both[1], await reforming.propose_reform(services, await both[0].signed_in(), planned)
+    )
     against = {o.key for o in (await registry_changes.kept_import(services, proposal.id)).against_undo}
     assert against == {"built_reform", "built_change"}
 
@@ -196,4 +198,6 @@ async def test_files_with_problems_or_without_a_number_are_not_proposed(
     for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED.encode(), "  ")):
         plan = await directory.plan_import(file)
         with pytest.raises(Clash):
-            await registry_changes.propose_import(services, await both[0].here(), plan, file, "a.csv", number)
+            await registry_changes.propose_import(
+                services, await both[0].signed_in(), plan, file, "a.csv", number
+            )

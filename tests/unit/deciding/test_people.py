@@ -34,7 +34,7 @@ async def test_a_person_enrols_with_a_code_that_is_good_once(
     with pytest.raises(Denied, match="one-time code"):
         await people.taken_up(services, "An Nguyen", code)
 
-    assert (await an.here()).person.id == added.id
+    assert (await an.signed_in()).person.id == added.id
     assert await kinds(services, added.id) == [EventKind.PERSON_ADDED, EventKind.PERSON_ENROLLED]
     clock.advance(timedelta(hours=72))
     with pytest.raises(Denied):
@@ -74,7 +74,7 @@ async def test_whatever_is_typed_is_refused_and_breaks_nothing(services: Decisio
                 await sign_in.sign_in(services, "An", passphrase, code)
         with pytest.raises(Denied):
             await deciding.enrol(services, "An", odd, PASSPHRASE, an.totp, an.code())
-        assert await an.here()
+        assert await an.signed_in()
 
 
 async def test_each_factor_is_needed_and_a_code_is_good_once(
@@ -105,11 +105,11 @@ async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
             await sign_in.sign_in(services, "An", "another passphrase", an.code())
 
     with pytest.raises(Denied) as error:
-        await an.here()
+        await an.signed_in()
     clock.advance(sign_in.LOCKED_FOR)
 
     assert error.value.code == "GW-LOCKED"
-    session = await an.here()
+    session = await an.signed_in()
     assert (await kinds(services, session.person.id))[-1] is EventKind.PERSON_LOCKED
 
 
@@ -118,11 +118,13 @@ async def test_once_somebody_administers_persons_the_operator_does_not(services:
 
     with pytest.raises(Denied):
         await deciding.add(services, None, "operator", "Chi", [Role.TRUST])
-    await people.enrolled(services, "Chi", [Role.TRUST], by=await an.here())
+    await people.enrolled(services, "Chi", [Role.TRUST], by=await an.signed_in())
     with pytest.raises(Denied):
         await deciding.give(services, None, "operator", "Binh", [Role.HEAD])
 
-    changed = await deciding.give(services, await binh.here(), "operator", "Chi", [Role.HEAD, Role.TRUST])
+    changed = await deciding.give(
+        services, await binh.signed_in(), "operator", "Chi", [Role.HEAD, Role.TRUST]
+    )
     assert changed.roles == {Role.HEAD, Role.TRUST}
 
 
@@ -133,7 +135,7 @@ async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(services: 
         await deciding.block(services, "operator", person.name)
 
     with pytest.raises(Denied):
-        await an.here()
+        await an.signed_in()
     await people.enrolled(services, "Dung")
 
 
@@ -142,31 +144,31 @@ async def test_whose_account_is_out_decides_nothing(services: DecisionServices) 
 
     async def stand(standing: AccountStanding) -> None:
         async with services.decisions.begin("operator") as work:
-            await work.people.save(replace(await work.people.named("An"), standing=standing))
+            await work.people.save(replace(await work.people.find_by_name("An"), standing=standing))
             await work.commit()
 
     for standing in sorted(set(AccountStanding) - {AccountStanding.ACTIVE}):
         await stand(standing)
         with pytest.raises(Denied):
-            await an.here()
+            await an.signed_in()
         await stand(AccountStanding.ACTIVE)
-        assert await an.here(), standing
+        assert await an.signed_in(), standing
 
 
 async def test_a_reset_person_signs_in_only_after_enrolling_anew(services: DecisionServices) -> None:
     an, binh = await people.two(services)
-    _, code = await deciding.reset(services, await an.here(), "operator", "Binh")
+    _, code = await deciding.reset(services, await an.signed_in(), "operator", "Binh")
 
     with pytest.raises(Denied):
-        await binh.here()
+        await binh.signed_in()
     renewed = await people.taken_up(services, "Binh", code)
 
-    assert (await renewed.here()).person.roles_by == (await an.here()).person.id
+    assert (await renewed.signed_in()).person.roles_by == (await an.signed_in()).person.id
 
 
 async def test_nothing_that_is_kept_shows_a_secret(services: DecisionServices) -> None:
     an = await people.enrolled(services, "An")
-    session = await an.here()
+    session = await an.signed_in()
 
     async with services.decisions.read() as view:
         credentials = await view.people.credentials(session.person.id)
@@ -182,7 +184,7 @@ async def test_names_are_read_of_those_alone_who_are_asked_for(services: Decisio
     """A node may have thousands of persons, and a page shows the names of a few."""
     await people.two(services)
     async with services.decisions.read() as view:
-        an, binh = await view.people.named("An"), await view.people.named("Binh")
+        an, binh = await view.people.find_by_name("An"), await view.people.find_by_name("Binh")
 
         assert await view.people.names([an.id, "prn_nobody"]) == {an.id: "An"}
         assert await view.people.names({an.id, binh.id}) == {an.id: "An", binh.id: "Binh"}

@@ -61,7 +61,7 @@ async def in_force(both: tuple[Someone, Someone], change: Reform) -> str:
     """Planned, proposed by one and approved by the other; its id."""
     services = both[0].services
     planned = await reforming.plan_reform(services, change)
-    proposal = await reforming.propose_reform(services, await both[0].here(), planned)
+    proposal = await reforming.propose_reform(services, await both[0].signed_in(), planned)
     await people.approved(both[1], proposal)
     return proposal.id
 
@@ -118,7 +118,7 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     (event,) = await event_data(services, id, EventKind.REFORM_APPROVED)
     assert [step["kind"] for step in cast("list[dict[str, str]]", event["steps"])] == ["merge", "move"]
 
-    await reforming.undo_reform(services, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(services, await both[0].signed_in(), id, "typed wrong")
 
     unit_before = await directory.find("Z91.03.01", JULY)
     assert unit_before is not None
@@ -151,7 +151,7 @@ async def test_what_was_believed_at_a_moment_stays_known(
     id = await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
     renamed = clock.now()
     clock.advance(60)
-    await reforming.undo_reform(both[0].services, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(both[0].services, await both[0].signed_in(), id, "typed wrong")
     undone = clock.now()
     clock.advance(60)
     corrected = b"code,name\nZ91.03,S\xe1\xbb\x9f N\xe1\xbb\x99i v\xe1\xbb\xa5 t\xe1\xbb\x89nh\n"
@@ -179,7 +179,7 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
     id = await in_force(both, MERGED)
     changed = await agency_rows(store)
 
-    record = await reforming.undo_reform(both[0].services, await both[0].here(), id, "the day was wrong")
+    record = await reforming.undo_reform(both[0].services, await both[0].signed_in(), id, "the day was wrong")
 
     assert changed != rows
     assert await agency_rows(store) == rows
@@ -188,7 +188,7 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
     assert await directory.legacy() == []
     assert [reform.id for reform in await reforming.list_reforms(both[0].services, 10)] == [id]
     with pytest.raises(Clash, match="undone already"):
-        await reforming.undo_reform(both[0].services, await both[0].here(), id, "again")
+        await reforming.undo_reform(both[0].services, await both[0].signed_in(), id, "again")
     second = await in_force(both, MERGED)
     assert second != id
 
@@ -208,7 +208,7 @@ async def test_what_something_was_built_on_is_not_undone(
     if built == "days":
         clock.advance(7 * 86400 + 1)
 
-    person = await both[0].here()
+    person = await both[0].signed_in()
     await refused(reforming.undo_reform(both[0].services, person, id, "wrong"), "REG-BUILT-ON", Clash)
     assert (await directory.resolve("Z91.01", JULY)).successor == "Z91.31"
 
@@ -239,7 +239,7 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
     assert plan.rows == ()
     address = b"code,name,email\nZ91.02,S\xe1\xbb\x9f K,a@z91.example\n"
     assert not (await directory.plan_import(address)).problems
-    await reforming.undo_reform(both[0].services, await both[0].here(), renamed, "wrong")
+    await reforming.undo_reform(both[0].services, await both[0].signed_in(), renamed, "wrong")
     assert {problem.line for problem in (await directory.plan_import(file)).problems} == {2}
     clock.advance(datetime(2027, 7, 1, tzinfo=UTC) - clock.now())
     assert not (await directory.plan_import(file)).problems
@@ -248,7 +248,7 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
 async def merger_proposed(both: tuple[Someone, Someone]) -> Proposal:
     services = both[0].services
     planned = await reforming.plan_reform(services, MERGED)
-    return await reforming.propose_reform(services, await both[0].here(), planned)
+    return await reforming.propose_reform(services, await both[0].signed_in(), planned)
 
 
 async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decision_neither(
@@ -257,7 +257,9 @@ async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decisi
     merger = await merger_proposed(both)
 
     async def approve(by: Someone, *numbers: str) -> object:
-        return await approvals.approve(both[0].services, await by.here(), merger.id, numbers, merger.digest)
+        return await approvals.approve(
+            both[0].services, await by.signed_in(), merger.id, numbers, merger.digest
+        )
 
     await refused(approve(both[0], *merger.content.expected), "GW-TWO-PEOPLE")
     await refused(approve(both[1], "13/QĐ-UBND"), "GW-TWO-DIGITS")

@@ -79,14 +79,14 @@ async def test_threat_113_who_proposed_cannot_approve_and_the_try_is_told(
 
     await refused(people.approved(an, proposal), "GW-TWO-PEOPLE")
     assert (await kinds(services, proposal.id))[-1] is EventKind.PROPOSAL_REFUSED
-    second = await binh.here()
+    second = await binh.signed_in()
     wrong = approvals.approve(services, second, proposal.id, ("0" * 16,), proposal.digest)
     await refused(wrong, "GW-TWO-DIGITS")
-    await approvals.reject(services, await binh.here(), proposal.id, "not what they told us")
+    await approvals.reject(services, await binh.signed_in(), proposal.id, "not what they told us")
     await refused(people.approved(binh, proposal), "GW-TWO-CLOSED")
     assert await directory.bindings("Z91.07") == []
 
-    clerk = await people.enrolled(services, "Clerk", [Role.HEAD], by=await an.here())
+    clerk = await people.enrolled(services, "Clerk", [Role.HEAD], by=await an.signed_in())
     await refused(people.proposed(clerk, certificate("Z91.07", "one")), "GW-TWO-ROLE")
 
 
@@ -95,13 +95,13 @@ async def test_threat_113_an_account_made_for_it_cannot_approve_for_a_day(
 ) -> None:
     """One person acts as two: makes an account, enrols it, approves with it."""
     an, binh = await people.two(services)
-    await approvals.end_set_up(services, await an.here())
-    own = await people.enrolled(services, "Second self", by=await an.here())
+    await approvals.end_set_up(services, await an.signed_in())
+    own = await people.enrolled(services, "Second self", by=await an.signed_in())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
     await refused(people.approved(own, proposal), "GW-TWO-YOUNG")
     # Another one's roles, changed by the proposer, are as good as an account of the proposer's own.
-    await deciding.give(services, await an.here(), "operator", "Binh", [Role.TRUST])
+    await deciding.give(services, await an.signed_in(), "operator", "Binh", [Role.TRUST])
     clock.advance(timedelta(hours=23))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
     assert await directory.bindings("Z91.07") == []
@@ -115,7 +115,7 @@ async def test_threat_113_who_gave_the_proposer_its_role_today_cannot_approve(
     an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.01", "first")))
     clock.advance(2 * DAY)
-    await deciding.give(services, await binh.here(), "operator", "An", people.DECIDERS)
+    await deciding.give(services, await binh.signed_in(), "operator", "An", people.DECIDERS)
 
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await refused(people.approved(binh, proposal), "GW-TWO-CHANGED")
@@ -125,7 +125,7 @@ async def test_threat_113_in_set_up_too_one_person_cannot_act_as_two(services: D
     """With an account of one's own making, and with two of them."""
     an, _ = await people.two(services)
     first, two = [
-        await people.enrolled(services, name, by=await an.here()) for name in ("Self two", "Self three")
+        await people.enrolled(services, name, by=await an.signed_in()) for name in ("Self two", "Self three")
     ]
 
     for proposer in (an, two):
@@ -156,7 +156,7 @@ async def test_threat_113_a_proposal_edited_after_the_first_look_is_refused(
     edited = await approvals.get_proposal(services, proposal.id)
 
     for digest in (proposal.digest, edited.digest):
-        person = await binh.here()
+        person = await binh.signed_in()
         act = approvals.approve(services, person, proposal.id, edited.content.expected, digest)
         await refused(act, "GW-TWO-EDITED")
     assert await directory.bindings("Z91.08") == []
@@ -176,9 +176,9 @@ async def test_threat_113_a_stale_proposal_is_closed_and_never_approved(
 
 async def test_two_who_approve_at_once_bind_once(services: DecisionServices, directory: SqlDirectory) -> None:
     an, binh = await people.two(services)
-    chi = await people.enrolled(services, "Chi", by=await binh.here())
+    chi = await people.enrolled(services, "Chi", by=await binh.signed_in())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
-    both = [await binh.here(), await chi.here()]
+    both = [await binh.signed_in(), await chi.signed_in()]
 
     outcomes = await asyncio.gather(
         *(
@@ -307,11 +307,11 @@ async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_m
 ) -> None:
     """Only a person who decides about trust ends it."""
     an, binh = await people.two(services)
-    chi = await people.enrolled(services, "Chi", (Role.HEAD,), by=await an.here())
+    chi = await people.enrolled(services, "Chi", (Role.HEAD,), by=await an.signed_in())
     with pytest.raises(Denied):
-        await approvals.end_set_up(services, await chi.here())
+        await approvals.end_set_up(services, await chi.signed_in())
     assert await kinds(services, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
-    await approvals.end_set_up(services, await an.here())
+    await approvals.end_set_up(services, await an.signed_in())
 
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
@@ -322,7 +322,7 @@ async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_m
     assert "set_up" not in approved
     assert await kinds(services, approvals.SET_UP) == [EventKind.SET_UP_BEGUN, EventKind.SET_UP_ENDED]
     with pytest.raises(Clash, match="not in set-up"):
-        await approvals.end_set_up(services, await an.here())
+        await approvals.end_set_up(services, await an.signed_in())
 
 
 async def test_set_up_is_over_after_72_hours_and_no_second_init_opens_it_again(
@@ -356,7 +356,7 @@ async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
     """Set-up asks for no account of a day's age, so an emptied table must not begin it again."""
     an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
-    await approvals.end_set_up(services, await an.here())
+    await approvals.end_set_up(services, await an.signed_in())
     await edit("DELETE FROM agency_binding")
     assert await approvals.begin_set_up(services, "operator") is None
 

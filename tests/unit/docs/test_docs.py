@@ -105,7 +105,7 @@ def test_what_a_page_names_is_there(cases: Cases) -> None:
         assert not foreign_paths(page)
         assert [line for line in command_lines(page) if not is_typable(line)] == []
 
-    cases.each({short_name(page): page for page in PAGES}, check)
+    cases.check_rows({short_name(page): page for page in PAGES}, check)
     assert len(text_of(ROOT / "README.md").splitlines()) <= 80
 
 
@@ -240,7 +240,7 @@ def test_every_error_class_has_its_row(cases: Cases) -> None:
             f"`{kind.__name__}` | {code} | {retry} | {SORTS[kind].status} | {exit_code} | {words} |"
         )
 
-    cases.each(error_classes(), check)
+    cases.check_rows(error_classes(), check)
 
 
 def test_every_code_that_is_raised_has_its_entry() -> None:
@@ -316,7 +316,7 @@ def test_every_command_has_its_row_with_its_options(cases: Cases) -> None:
         assert first_names - COMMON - WRITING - listed_options == set()
 
     table = commands()
-    cases.each(sorted(table), check)
+    cases.check_rows(sorted(table), check)
     keys = {key for key in listed if key.startswith("gateway ")}
     assert [key for key in keys if not any((key + " ").startswith(words + " ") for words in table)] == []
 
@@ -355,7 +355,7 @@ def test_every_kind_of_event_has_its_row(cases: Cases) -> None:
         assert row, f"docs/events.md has no row for {kind}"
         assert ("not written yet" in row) == (kind.name not in kinds_written)
 
-    cases.each(EventKind, check)
+    cases.check_rows(EventKind, check)
 
 
 def test_every_finding_of_doctor_is_explained() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.document_view.facts import By, received_fact, received_word, sent_fact, short_word
+from gateway.document_view.facts import FactSource, received_fact, received_word, sent_fact, short_word
 from gateway.document_view.recipients import recipient_view
 from gateway.domain.document import Delivery, Kind, Recipient
 from gateway.domain.status import Fact, RequestKind, Track
@@ -23,20 +23,36 @@ RECALL = fact(Track.REQUEST, "asked", request_id="p1", request_kind=RequestKind.
 
 def test_sender_and_receiver_read_the_same_fact_in_their_own_words(cases: Cases) -> None:
     rows = {
-        "taken in": (fact(Track.BUSINESS, "03"), ("Accepted", By.THEM), ("Taken in", By.US)),
-        "arrived": (fact(Track.BUSINESS, "01"), ("Delivered", By.THEM), ("Waiting to be taken in", By.NODE)),
-        "asked": (RECALL, ("Recall notice, waiting", By.NODE), ("Sender sent a recall notice", By.THEM)),
+        "taken in": (fact(Track.BUSINESS, "03"), ("Accepted", FactSource.THEM), ("Taken in", FactSource.US)),
+        "arrived": (
+            fact(Track.BUSINESS, "01"),
+            ("Delivered", FactSource.THEM),
+            ("Waiting to be taken in", FactSource.NODE),
+        ),
+        "asked": (
+            RECALL,
+            ("Recall notice, waiting", FactSource.NODE),
+            ("Sender sent a recall notice", FactSource.THEM),
+        ),
         "withdrawn": (
             replace(RECALL, code="withdrawn"),
-            ("Withdrawn by the sender", By.NODE),
-            ("Withdrawn by the sender", By.THEM),
+            ("Withdrawn by the sender", FactSource.NODE),
+            ("Withdrawn by the sender", FactSource.THEM),
         ),
-        "agreed": (replace(RECALL, code="15"), ("Take-back or update agreed", By.THEM), ("Agreed", By.US)),
-        "held": (fact(Track.OTHER, "held"), ("Undetermined status", By.THEM), ("Put on hold", By.NODE)),
+        "agreed": (
+            replace(RECALL, code="15"),
+            ("Take-back or update agreed", FactSource.THEM),
+            ("Agreed", FactSource.US),
+        ),
+        "held": (
+            fact(Track.OTHER, "held"),
+            ("Undetermined status", FactSource.THEM),
+            ("Put on hold", FactSource.NODE),
+        ),
         "unknown": (
             fact(Track.BUSINESS, "77"),
-            ("Undetermined status", By.THEM),
-            ("Undetermined status", By.US),
+            ("Undetermined status", FactSource.THEM),
+            ("Undetermined status", FactSource.US),
         ),
     }
     for name, (node_fact, sent, received) in rows.items():

@@ -135,7 +135,7 @@ def test_any_status_survives_and_every_verifier_takes_it(envelope: Envelope) -> 
 def _must_survive(
     envelope: Envelope, files: envelopes.Files, signer: pki.KeySigner, receipt: Receipt | None = None
 ) -> Fast:
-    raw = envelopes.native(envelope, files, signer=signer, of=receipt)
+    raw = envelopes.native(envelope, files, signer=signer, receipt=receipt)
     fast = readers.fast(raw, POLICY)
     assert fast is not None
     assert check_key(fast, [envelopes.binding(signer)], POLICY) == envelopes.binding(signer)

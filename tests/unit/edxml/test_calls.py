@@ -55,7 +55,9 @@ def _write(
     out = BytesIO()
     output = build.write(model, envelopes.contents(files), out, signer, qualifier, AT)
     services, packet_id = cast("OutgoingServices", _Desk()), qualifier.packet_id
-    signed = package.proved(services, partial(BytesIO, out.getvalue()), output.size, signer, packet_id, AT)
+    signed = package.verify_written(
+        services, partial(BytesIO, out.getvalue()), output.size, signer, packet_id, AT
+    )
     assert signed.model == model
     return out.getvalue(), signed
 

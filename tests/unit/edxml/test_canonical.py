@@ -69,7 +69,7 @@ def test_f9_f10_f12_a_digest_certificate_kind_or_receipt_other_than_the_files_is
     assert accepted(envelopes.sign_bytes(head, tail, SIGNER, qualifier)) is None
 
     signer = pki.signer(envelopes.RECEIVER, "p256")
-    raw = envelopes.native(envelopes.status("03"), signer=signer, of=envelopes.receipt("03"))
+    raw = envelopes.native(envelopes.status("03"), signer=signer, receipt=envelopes.receipt("03"))
     head, _, tail = envelopes.split(raw)
     for code, expected in (("03", True), ("02", False)):
         qualifier = replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt(code))

@@ -89,7 +89,7 @@ def _opened(closed: Fast, raw: bytes) -> tuple[tuple[FileSlice, ...], dict[int, 
     for part, attached in zip(closed.files, closed.envelope.attachments, strict=True):
         out = bytearray()
         text = raw[part.offset : part.offset + part.length]
-        file, decoder = attachment.opened(
+        file, decoder = attachment.decode_slice(
             part, attached.attachment_name, [text[:5], text[5:]], limits, out.extend
         )
         limits = replace(limits, inflated_bytes=limits.inflated_bytes - decoder.inflated)

@@ -31,7 +31,7 @@ def unsigned(model: Envelope, files: Any = envelopes.TWO_FILES) -> bytes:
 def passed(raw: bytes) -> bytes:
     opener = partial(io.BytesIO, raw)
     read = reader.read(attachment.pieces(opener), LIMITS)
-    return b"".join(again.written(read, opener, "TRUC.W00", START))
+    return b"".join(again.write_envelope(read, opener, "TRUC.W00", START))
 
 
 def examined(raw: bytes) -> foreign.Unsigned:
@@ -86,12 +86,12 @@ def test_a_real_signature_is_broken_on_the_way_and_without_a_sender_nobody_can_b
 def test_said_names_who_to_whom_what() -> None:
     raw = unsigned(envelopes.document())
 
-    claims = foreign.said(partial(io.BytesIO, raw), LIMITS)
+    claims = foreign.summarise(partial(io.BytesIO, raw), LIMITS)
 
     assert claims is not None
     assert claims.sender == envelopes.SENDER
     assert claims.recipients == (envelopes.RECEIVER, envelopes.SECOND_RECEIVER)
     assert envelopes.DOCUMENT_ID in claims.identity
     assert claims.notation == "118/STN-VP"
-    assert foreign.said(partial(io.BytesIO, passed(raw)), LIMITS) == claims
-    assert foreign.said(partial(io.BytesIO, b"<html/>"), LIMITS) is None
+    assert foreign.summarise(partial(io.BytesIO, passed(raw)), LIMITS) == claims
+    assert foreign.summarise(partial(io.BytesIO, b"<html/>"), LIMITS) is None

@@ -33,7 +33,7 @@ GOLDEN = Path(__file__).parent / "forms"
 
 
 def in_form(form: Form, raw: bytes) -> bytes:
-    shaped = forms.shaped(form, partial(BytesIO, raw), len(raw), POLICY)
+    shaped = forms.reshape(form, partial(BytesIO, raw), len(raw), POLICY)
     assert shaped is not None
     with shaped.open() as file:
         content = file.read()
@@ -83,7 +83,7 @@ def must_say_the_same(envelope: Envelope, files: envelopes.Files, raw: bytes) ->
 def test_every_kind_says_the_same_in_every_form(cases: Cases) -> None:
     for name, envelope, files, receipt in envelopes.every_kind():
         with cases.case(name):
-            must_say_the_same(envelope, files, envelopes.native(envelope, files, of=receipt))
+            must_say_the_same(envelope, files, envelopes.native(envelope, files, receipt=receipt))
 
 
 @given(envelope=strategies.documents(), files=strategies.file_sets())
@@ -110,13 +110,13 @@ def test_without_its_signature_it_is_what_our_writer_writes_and_is_made_again_or
     assert in_form(Form.UNSIGNED, envelopes.native(envelope)) == out.getvalue()
 
     raw, other = envelopes.native(), envelopes.native(envelopes.document(subject="Khác"))
-    shaped = forms.shaped(Form.DOTNET, partial(BytesIO, raw), len(raw), POLICY)
+    shaped = forms.reshape(Form.DOTNET, partial(BytesIO, raw), len(raw), POLICY)
     assert shaped is not None
 
-    with forms.again(shaped.handed, partial(BytesIO, raw), len(raw), POLICY)() as file:
+    with forms.reopen(shaped.handed, partial(BytesIO, raw), len(raw), POLICY)() as file:
         assert file.read() == in_form(Form.DOTNET, raw)
     with pytest.raises(AlteredContent):
-        forms.again(shaped.handed, partial(BytesIO, other), len(other), POLICY)()
+        forms.reopen(shaped.handed, partial(BytesIO, other), len(other), POLICY)()
 
     read = reader.read([(GOLDEN / "dotnet.edxml").read_bytes()], POLICY.limits)
 
@@ -145,7 +145,7 @@ def test_the_golden_files(form: Form) -> None:
 @pytest.mark.parametrize("form", OTHER_FORMS)
 def test_what_another_writer_wrote_has_no_form_of_ours(form: Form) -> None:
     for raw in (in_form(Form.DOTNET, envelopes.native()), b"", b"no xml", envelopes.native()[:-9]):
-        assert forms.shaped(form, partial(BytesIO, raw), len(raw), POLICY) is None
+        assert forms.reshape(form, partial(BytesIO, raw), len(raw), POLICY) is None
 
 
 @pytest.mark.parametrize("form", OTHER_FORMS)
@@ -157,7 +157,7 @@ def test_a_large_file_is_never_held_whole(form: Form, tmp_path: Path) -> None:
 
     tracemalloc.start()
     try:
-        shaped = forms.shaped(form, lambda: path.open("rb"), size, POLICY)
+        shaped = forms.reshape(form, lambda: path.open("rb"), size, POLICY)
         assert shaped is not None
         length = sum(len(piece) for piece in attachment.pieces(shaped.open))
         peak = tracemalloc.get_traced_memory()[1]

@@ -107,7 +107,7 @@ def test_12_2_12_11_a_foreign_axis_needs_no_qualifier_and_its_unsigned_propertie
 
 
 def test_g6_a_certificate_out_of_its_validity_is_left_to_step_9() -> None:
-    """signxml would refuse by its own clock; the code of that is CERT-TIME, and `policy.trust` says it."""
+    """The library would refuse by its own clock; the code of that is CERT-TIME, and `policy.trust` says it."""
     raw = NATIVE + b"\n"
 
     judged = general.judge(

@@ -13,7 +13,9 @@ from tests.support import envelopes, pki, readers
 from tests.support.cases import Cases
 
 NATIVES = {
-    name: envelopes.native(model, files, signer=pki.signer(model.sender.organ_id or "", "p256"), of=receipt)
+    name: envelopes.native(
+        model, files, signer=pki.signer(model.sender.organ_id or "", "p256"), receipt=receipt
+    )
     for name, model, files, receipt in envelopes.every_kind()
 }
 

@@ -108,7 +108,7 @@ def test_written_files_read_back_with_their_digests_and_slices(files: envelopes.
 def test_every_kind_of_native_packet_is_read_strictly_without_a_finding(cases: Cases) -> None:
     for name, model, files, receipt in envelopes.every_kind():
         with cases.case(name):
-            parsed = read([envelopes.native(model, files, of=receipt)], LIMITS, strict=True)
+            parsed = read([envelopes.native(model, files, receipt=receipt)], LIMITS, strict=True)
             assert (parsed.envelope, parsed.findings) == (model, ())
             assert parsed.signature is not None
             assert parsed.signature.in_xmldsig

@@ -64,7 +64,7 @@ def _changed(text: str, old: str, new: str) -> str:
 
 def test_every_kind_that_we_write_keeps_the_schema_and_every_rule_is_in_the_closed_set() -> None:
     for name, model, files, receipt in envelopes.every_kind():
-        cut = skeleton([envelopes.native(model, files, of=receipt)], LIMITS)
+        cut = skeleton([envelopes.native(model, files, receipt=receipt)], LIMITS)
         assert schema.check(cut) is None, name
         assert schema.explain(cut) == []
 

@@ -47,7 +47,7 @@ def test_every_kind_of_packet_is_good_and_alike_on_both_paths(cases: Cases) -> N
         with cases.case(name):
             signer = pki.signer(model.sender.organ_id or "")
             raw, bound = (
-                envelopes.native(model, files, signer=signer, of=receipt),
+                envelopes.native(model, files, signer=signer, receipt=receipt),
                 [envelopes.binding(signer)],
             )
             fast, slow = _examine(raw, bindings=bound), _examine(raw + b"\n", bindings=bound)
@@ -83,7 +83,7 @@ def test_a_refusal_lists_the_steps_and_a_contradiction_at_step_11_waits_for_the_
     signed = _examine(NATIVE, transport=TransportFacts(packet_id=PacketId("other"))).signed
 
     assert signed.contradiction is not None
-    assert (signed.contradiction.code, signed.contradiction.where) == ("MSG-ID", "gw:Id")
+    assert (signed.contradiction.code, signed.contradiction.place) == ("MSG-ID", "gw:Id")
     assert signed.path == "general", "the fast path answers only for what agrees (F12)"
 
 
@@ -120,7 +120,7 @@ def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(raw: bytes) -> N
     """SIG-SENDER is the registry's word; it comes out with the steps."""
 
     def closed(code: str) -> list[Binding]:
-        raise UnknownSender("SIG-SENDER", f"{code} is closed", where="From/OrganId")
+        raise UnknownSender("SIG-SENDER", f"{code} is closed", location="From/OrganId")
 
     with pytest.raises(UnknownSender) as refusal:
         verify.examine(forge.source(raw), policy=XmlPolicy(), bindings=closed, at=AT)
@@ -146,7 +146,7 @@ def test_threat_109_the_transport_must_agree_with_the_signed_words(raw: bytes) -
 def test_threats_049_109_110_a_receipt_of_another_status_kind_or_time_is_judged_by_what_it_says() -> None:
     """R3: `gw:StatusCode` = `StatusCode`."""
     signer = pki.signer(envelopes.RECEIVER)
-    native = envelopes.native(envelopes.status("03"), (), signer=signer, of=envelopes.receipt("03"))
+    native = envelopes.native(envelopes.status("03"), (), signer=signer, receipt=envelopes.receipt("03"))
     for old, new, code in (
         (b"<gw:StatusCode>03<", b"<gw:StatusCode>02<", "RCPT-DIGEST"),
         (b"<gw:Kind>status", b"<gw:Kind>edoc", "MSG-ID"),
@@ -159,7 +159,7 @@ def test_threats_049_109_110_a_receipt_of_another_status_kind_or_time_is_judged_
 
     for late, codes in ((600, []), (601, ["RECEIVED-LATE"])):
         receipt = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
-        raw = envelopes.native(envelopes.status("03"), (), signer=signer, of=receipt)
+        raw = envelopes.native(envelopes.status("03"), (), signer=signer, receipt=receipt)
         for suffix in (b"", b"\n"):
             signed = _examine(raw + suffix, bindings=[envelopes.binding(signer)]).signed
             assert [finding.code for finding in signed.findings] == codes

@@ -48,11 +48,11 @@ def test_nothing_is_resolved_or_run_and_a_file_inside_is_told_by_its_size_alone(
 
 def test_what_never_ends_is_cut_and_says_how_long_it_was() -> None:
     for content, fault in (
-        (b"<a>" * (parse.DEEPEST_SHOWN + 1), "depth"),
-        (b"<a>" + b"<b/>" * parse.MOST_LINES_SHOWN, "lines"),
+        (b"<a>" * (parse.MAX_VIEW_DEPTH + 1), "depth"),
+        (b"<a>" + b"<b/>" * parse.MAX_VIEW_LINES, "lines"),
     ):
         shown_file = view([content])
         assert shown_file.fault == fault
-        assert len(shown_file.lines) <= parse.MOST_LINES_SHOWN
+        assert len(shown_file.lines) <= parse.MAX_VIEW_LINES
     (_, text) = view([b"<a>" + b"x" * 5000 + b"</a>"]).lines
-    assert (len(text.value), text.size) == (parse.LONGEST_TEXT_SHOWN, 5000)
+    assert (len(text.value), text.size) == (parse.MAX_VIEW_TEXT, 5000)

@@ -15,8 +15,8 @@ from gateway.errors import StoreFailure
 from gateway.folder import statuses, submit
 from gateway.folder.layout import EVENTS, OWN
 from tests.support.folder import Desk, sidecar
-from tests.support.kept import Lying
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document
+from tests.support.stored_content import Lying
 
 LOOKS = 60
 
@@ -106,7 +106,7 @@ async def test_an_incoming_document_that_cannot_be_given_holds_up_nothing_and_is
 ) -> None:
     await town.brought(town.forge(document("200"), (("van-ban.pdf", PDF),)), PROVINCE)
     damaged = await town.only(PROVINCE)
-    await Lying.of(town.node).change(damaged.envelope_digest, change)
+    await Lying.in_node(town.node).change(damaged.envelope_digest, change)
     await town.brought(town.forge(document("201"), (("van-ban.pdf", PDF),)), PROVINCE)
     (undamaged,) = [d for d in await town.incoming(PROVINCE) if d.id != damaged.id]
     drop_letters(desk)
@@ -128,7 +128,7 @@ async def test_a_document_whose_reason_was_removed_is_given_once_its_content_is_
 ) -> None:
     await town.brought(town.forge(document("200"), (("van-ban.pdf", PDF),)), PROVINCE)
     damaged = await town.only(PROVINCE)
-    content = Lying.of(town.node)
+    content = Lying.in_node(town.node)
     raw = await content.read(damaged.envelope_digest)
     await content.change(damaged.envelope_digest, change_tail)
     await look_often(desk, looks=100)

@@ -73,7 +73,7 @@ def test_every_shape_is_that_of_the_description(cases: Cases) -> None:
         nullable = {name for name, p in schema["properties"].items() if may_be_null(p)}
         assert nullable == {name for name, hint in hints.items() if type(None) in typing.get_args(hint)}
 
-    cases.each(typed_dicts(shapes), check)
+    cases.check_rows(typed_dicts(shapes), check)
 
 
 def required(shape: Any) -> set[str]:

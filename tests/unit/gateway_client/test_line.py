@@ -216,7 +216,7 @@ async def test_nobody_there_is_no_answer_and_was_not_sent(scripted: Scripted, wa
 async def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(
     scripted: Scripted, waits: Waits, tmp_path: Path
 ) -> None:
-    certificate, key = tls_servers.made(tmp_path, "localhost", tls_servers.in_days(30))
+    certificate, key = tls_servers.make_certificate(tmp_path, "localhost", tls_servers.in_days(30))
     with tls_servers.serving(certificate, key) as (port, received):
         node = Client(f"https://localhost:{port}", "gwk_secret", patience=waits.patience(9))
         with node, pytest.raises(BadAnswer, match="certificate"):

@@ -38,7 +38,7 @@ from gateway_client.shapes import InboxFileOut
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 from tests.support.hooks import Hooked, receiving
-from tests.support.tcp_proxy import TcpProxy, Way
+from tests.support.tcp_proxy import Direction, TcpProxy
 from tests.unit.gateway_client.conftest import Clients, Waits, client_over, in_thread
 
 
@@ -95,7 +95,7 @@ async def test_a_large_document_goes_over_lines_that_break_and_its_story_is_told
         sent = await in_thread(lambda: department.send(meta(external_id="qlvb-15"), files))
         await door.carry()
 
-        line.cut_after(MIB, Way.BACK)  # in the first file
+        line.cut_after(MIB, Direction.BACK)  # in the first file
         stored: list[dict[str, bytes]] = []
 
         def store(received: Received) -> StatusIn:
@@ -147,10 +147,10 @@ async def test_an_upload_goes_on_in_another_program_with_the_parts_that_are_miss
     with client_over(line, key, waits.patience(1)) as hasty, pytest.raises(NoAnswer):
         await in_thread(lambda: hasty.send(meta(external_id="qlvb-15"), files))
     line.heal()
-    passed_before = line.passed[Way.TO]
+    passed_before = line.passed[Direction.TO]
     with client_over(line, key, waits.patience(1)) as next_client:
         sent = await in_thread(lambda: next_client.send(meta(external_id="qlvb-15"), files))
-        assert line.passed[Way.TO] - passed_before < 2 * MIB
+        assert line.passed[Direction.TO] - passed_before < 2 * MIB
         # After the upload is gone a repeat brings it again, and finds the document that was sent.
         repeat = await in_thread(lambda: next_client.send(meta(external_id="qlvb-15"), files))
 
@@ -183,17 +183,17 @@ async def test_a_download_that_breaks_goes_on_also_in_a_later_program(
     with client_over(line, await door.key(PROVINCE), waits.patience(1)) as hasty:
         received = await only_received(hasty)
 
-        line.cut_after(2 * MIB, Way.BACK)
+        line.cut_after(2 * MIB, Direction.BACK)
         with pytest.raises(NoAnswer):
             await in_thread(lambda: received.save(tmp_path))
         partial_files = [path.name for path in tmp_path.glob(".*")]
         line.heal()
-        passed_before = line.passed[Way.BACK]
+        passed_before = line.passed[Direction.BACK]
         (path,) = await in_thread(lambda: received.save(tmp_path))
 
     assert (len(partial_files), path.name) == (1, "1-15.pdf")
     assert path.read_bytes() == large()
-    assert line.passed[Way.BACK] - passed_before < len(large()) - MIB
+    assert line.passed[Direction.BACK] - passed_before < len(large()) - MIB
     assert [*tmp_path.glob(".*.part")] == []
 
 
@@ -264,7 +264,7 @@ async def test_an_answer_that_is_lost_does_not_send_the_document_twice(
     client_of: Clients, line: TcpProxy, waits: Waits
 ) -> None:
     async with client_of(DEPARTMENT) as department:
-        line.cut_after(20, Way.BACK)
+        line.cut_after(20, Direction.BACK)
         await in_thread(lambda: department.send(meta(), [File(content=PDF, name="15.pdf")]))
 
         assert len(waits.pauses) == 1

@@ -118,7 +118,7 @@ async def test_work_closed_by_mistake_is_opened_again_and_its_sender_keeps_06_wi
     delivery = await town.delivery(sent)
     assert (delivery.state, delivery.marks) == ("done", ("reopened",))
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        events = await work.events.of(arrived.id)
+        events = await work.events.of_subject(arrived.id)
     assert [event.data for event in events if event.kind == "inbox.reopened"] == [
         {"reason": "Đóng nhầm, còn phụ lục"}
     ]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from gateway.domain.document import IncomingDocument
 from gateway.incoming import reading
-from gateway.incoming.reading import AroundDocument
+from gateway.incoming.reading import DocumentContext
 from tests.support.node import PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
 
 
-async def view_of(town: Town, received: IncomingDocument) -> AroundDocument:
+async def view_of(town: Town, received: IncomingDocument) -> DocumentContext:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return await reading.around_one(work, received, await town.node.inn.office())
+        return await reading.load_context(work, received, await town.node.inn.office())
 
 
 async def test_a_document_with_the_number_symbol_and_day_of_another_names_it(town: Town) -> None:
@@ -37,6 +37,6 @@ async def test_a_replacement_names_what_it_replaces_and_its_reason(town: Town) -
 
     view = await view_of(town, new)
 
-    assert view.about == old.id
+    assert view.target_id == old.id
     assert view.request is not None
     assert (view.request.kind, view.request.reason, view.request.state) == ("replace", "Thay thế", None)

@@ -186,7 +186,7 @@ async def test_a_large_signed_pdf_lands_with_the_file_that_is_kept_already(town:
 
 async def test_what_lies_in_a_file_lands_first_while_others_have_the_room(town: Town) -> None:
     packet = town.forge(document(), (("van-ban.pdf", LARGE),))
-    with town.node.inn.taken_at_once.taken(TAKEN_AT_ONCE - len(LARGE)) as fits:
+    with town.node.inn.taken_at_once.reserve(TAKEN_AT_ONCE - len(LARGE)) as fits:
         assert fits
         assert await landed(town, packet) == "landed"
 

@@ -276,7 +276,7 @@ async def test_a_recall_that_is_agreed_strikes_the_line_with_the_senders_reason(
     await town.status(notice, "15")
 
     async with town.node.store.read(await town.scope(COMMUNE)) as work:
-        entry = await work.register.of(document.id)
+        entry = await work.register.of_document(document.id)
     assert entry is not None
     assert entry.struck_at == town.clock.now()
     assert entry.struck_reason

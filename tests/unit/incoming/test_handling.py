@@ -40,7 +40,7 @@ async def assigned(town: Town) -> IncomingDocument:
 
 async def parts_of(town: Town, document: IncomingDocument) -> Sequence[UnitPart]:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return (await work.parts.of([document.id]))[document.id]
+        return (await work.parts.of_documents([document.id]))[document.id]
 
 
 async def event_data(town: Town, document: IncomingDocument, kind: str) -> list[dict[str, object]]:

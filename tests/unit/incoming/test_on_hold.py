@@ -20,8 +20,10 @@ async def test_what_is_on_hold_is_offered_to_nobody_until_it_is_taken_in(town: T
     saved = await act.set_aside(town.node.inn, scope, arrived.id, f" {WHY} ", expect_version=arrived.version)
 
     async with town.node.store.read(scope) as work:
-        facts = await work.facts.of(arrived.id)
-        events = [event for event in await work.events.of(arrived.id) if event.kind is EventKind.INBOX_HELD]
+        facts = await work.facts.of_subject(arrived.id)
+        events = [
+            event for event in await work.events.of_subject(arrived.id) if event.kind is EventKind.INBOX_HELD
+        ]
         with pytest.raises(NotFound):
             await work.handovers.get(arrived.id)
     assert saved.state == "held"

@@ -19,15 +19,15 @@ from gateway.incoming import process, receive, verify
 from gateway.policy import upkeep
 from gateway.ports.services import Pool
 from gateway.registry.directory import SqlDirectory
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, FileScratch
 from gateway.store.transaction import Transaction
 from gateway.workers import couriers
-from gateway.workers.loop import Done
+from gateway.workers.loop import StepResult
 from tests.support.faulty import Faulty, Meanwhile
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, LEASE_S, PDF, PROVINCE, Packet, Town, document, opened
 from tests.support.secret import plain_places
+from tests.support.stored_content import Lying
 from tests.support.waiting import LIMIT_S
 
 FILES = (("van-ban.pdf", PDF),)
@@ -58,7 +58,7 @@ async def test_threat_091_a_disk_that_takes_nothing_loses_nothing_and_intake_goe
         assert await town.inbox() == ()
 
         blobs.error = None
-        assert await intake.step(town.node.inn, 10, LEASE_S) is Done.ALL
+        assert await intake.step(town.node.inn, 10, LEASE_S) is StepResult.ALL
         await town.carry()
 
         assert (await town.row(PROVINCE, packet)).state == "done"
@@ -94,7 +94,7 @@ async def test_threat_091_a_store_that_fails_while_a_packet_is_looked_at_puts_it
 async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_again(town: Town) -> None:
     """The damaged file keeps its size, so only its digest shows the damage."""
     packet = await landed(town)
-    await Lying.of(town.node).change(packet.digest, lambda raw: raw.replace(b"200", b"201"))
+    await Lying.in_node(town.node).change(packet.digest, lambda raw: raw.replace(b"200", b"201"))
     await town.process()
     assert (await town.row(PROVINCE, packet)).state == "landed"
 
@@ -115,7 +115,7 @@ class Forgetful:
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 
-    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> KeptContent:
         is_new = await self._real.keep(scratch, digest, size)
         await self._real.forget([digest])
         return is_new
@@ -305,8 +305,8 @@ async def test_a_packet_whose_sender_is_not_the_one_that_the_axis_named_is_judge
         await town.land()
         (leased,) = await town.node.store.claim_inbox(1, LEASE_S)
 
-        opener = await verify._stored(town.node.inn, leased.item)
-        proved = await verify._examined(town.node.inn, leased.item, opener)
+        opener = await verify._open_stored(town.node.inn, leased.item)
+        proved = await verify._examine(town.node.inn, leased.item, opener)
 
         assert proved.verified.signed.sender_code == packet.sender
 

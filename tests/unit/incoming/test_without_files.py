@@ -9,7 +9,7 @@ from io import BytesIO
 from gateway.edxml import schema
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.incoming.check import without_files
-from gateway.incoming.translate import Looked
+from gateway.incoming.translate import CheckedFile
 from tests.support import envelopes
 from tests.support.cases import Cases
 from tests.support.fast import fast
@@ -28,7 +28,7 @@ def test_the_skeleton_is_the_same_without_the_files(cases: Cases) -> None:
             raw = envelopes.native(envelopes.document(files), files)
             parsed = fast(raw)
             assert parsed is not None
-            file_looks = [Looked(part=part, facts=None) for part in parsed.files]
+            file_looks = [CheckedFile(part=part, facts=None) for part in parsed.files]
             cut = list(without_files(partial(BytesIO, raw), file_looks))
             assert schema.skeleton(cut, EnvelopeLimits()) == schema.skeleton([raw], EnvelopeLimits())
             assert sum(map(len, cut)) == len(raw) - sum(part.length for part in parsed.files)

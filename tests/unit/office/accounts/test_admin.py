@@ -12,7 +12,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import AccountStanding, Credentials, Person, Role
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import acting, admin, posts, sessions, sign_in
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway.office.policy.signing_in import AccountMeasure
 from gateway.office.services import AccountServices
@@ -130,7 +130,7 @@ async def test_nobody_changes_the_own_account_and_the_last_operator_stays(servic
         assert (await denied(attempt)).code == "GW-OWN-RIGHTS"
     await posts.take(services, root.by, "second", PostRole.OPERATOR)
     await denied(posts.take(services, other.by, "quantri", PostRole.OPERATOR))
-    decider = By.person(root.person.id)
+    decider = Administrator.person(root.person.id)
     await posts.give(services, decider, "second", post(PostRole.AGENCY_ADMIN))
     with pytest.raises(NotFound):
         await posts.take(services, decider, "second", PostRole.CLERK, NORTH)
@@ -178,7 +178,9 @@ async def test_a_mailbox_is_a_name_for_which_persons_act(services: AccountServic
         with pytest.raises(Clash):
             await attempt
     assert (
-        await denied(sign_in.run(services, staff["clerk"].typed(login="vanthunorth"), accounts.HERE))
+        await denied(
+            sign_in.sign_in(services, staff["clerk"].sign_in_form(login="vanthunorth"), accounts.ORIGIN)
+        )
     ).code == "GW-SIGN-IN"
     await posts.close_mailbox(services, by, NORTH, "vanthunorth")
     assert await posts.own_mailboxes(services, await staff["clerk"].acts()) == []
@@ -215,7 +217,7 @@ async def test_a_delegation_acts_once_a_head_agreed(services: AccountServices, c
     granted = session_after.require(Right.INSTRUCT)
     assert (granted.manner, granted.on_behalf_of) == (Manner.OWN, unit.person.id)
     assert [
-        seen_delegation.id for seen_delegation in await posts.delegations_seen(services, session_after)
+        seen_delegation.id for seen_delegation in await posts.list_delegations(services, session_after)
     ] == [delegation.id]
     clock.advance(10 * DAY)
     assert not (await sessions.check(services, (await staff["clerk"].enters()).token)).may(Right.INSTRUCT)
@@ -238,7 +240,7 @@ async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_t
     assert await may()
     await posts.end_delegation(services, await staff["unit"].acts(), loan.id)
     assert not await may()
-    kinds = [event.kind for event in await accounts.told(services, loan.id)]
+    kinds = [event.kind for event in await accounts.load_events(services, loan.id)]
     assert kinds == [EventKind.DELEGATION_CREATED, EventKind.DELEGATION_ENDED]
 
 
@@ -253,7 +255,7 @@ async def test_two_sweeps_at_once_leave_a_clerk(services: AccountServices, clock
     third_sweep = await sessions.sweep_idle(services)
 
     async with services.accounts.read() as view:
-        people = {person.login: person for person in await view.people.everybody()}
+        people = {person.login: person for person in await view.people.all()}
     standing = {login: person.standing for login, person in people.items()}
     assert standing == {
         "clerk1": AccountStanding.SUSPENDED,
@@ -269,7 +271,7 @@ async def test_two_sweeps_at_once_leave_a_clerk(services: AccountServices, clock
         AccountMeasure.SUSPEND,
     ]
     assert third_sweep == {}
-    events = await accounts.told(services, people["clerk3"].id)
+    events = await accounts.load_events(services, people["clerk3"].id)
     assert events[-1].data["verdict"] == "kept"
 
 
@@ -313,7 +315,7 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
         ("unit", False),
     ]
     assert await admin.confirm_review(services, by, NORTH, 2026) == 4
-    (event,) = await accounts.told(services, f"accounts:{NORTH}")
+    (event,) = await accounts.load_events(services, f"accounts:{NORTH}")
     assert (event.kind, event.data["year"], event.principal_id) == (
         EventKind.ACCOUNT_REVIEWED,
         2026,
@@ -331,7 +333,7 @@ async def test_each_reading_is_told_with_who_read_it_and_for_whom(
     await acting.note_reading(services, await staff["unit"].acts(), "inb_1")
 
     async with store.read(AgencyScope(agency_id=NORTH, principal_id="x")) as view:
-        events = await view.events.of("inb_1")
+        events = await view.events.of_subject("inb_1")
     assert [(event.kind, event.principal_id) for event in events] == [
         (EventKind.DOCUMENT_READ, staff["clerk"].person.id),
         (EventKind.DOCUMENT_READ, staff["unit"].person.id),
@@ -344,7 +346,7 @@ async def test_who_sees_metadata_own_items_or_by_order_alone_reads_no_more(servi
     staff = await team(services)
     await accounts.someone(services, staff["root"].by, "auditor", post(PostRole.AUDITOR))
     async with services.accounts.read() as view:
-        auditor = Someone(services=services, person=await view.people.named("auditor"))
+        auditor = Someone(services=services, person=await view.people.find_by_name("auditor"))
     admin_, unit, root, by_order = [
         await person.acts() for person in (staff["admin"], staff["unit"], staff["root"], auditor)
     ]

@@ -44,7 +44,7 @@ async def test_two_keys_are_good_while_a_program_changes_over(
     assert [key.used_at for key in keys] == [clock.now(), clock.now()]
     await program_keys.revoke(services, book, admin.by, NORTH, key.id)
     assert [await book.find_key(digest(s)) is not None for s in (secret, other)] == [False, True]
-    assert [event.kind for event in await accounts.told(services, key.id)] == [
+    assert [event.kind for event in await accounts.load_events(services, key.id)] == [
         EventKind.API_KEY_CREATED,
         EventKind.API_KEY_REVOKED,
     ]
@@ -112,7 +112,7 @@ async def test_a_key_keeps_its_networks_each_once_and_twenty_at_most(
 
     assert why.value.code == "GW-KEY-NETWORKS"
     assert [key.networks for key in await store.accounts.list_keys()] == [tuple(twenty)]
-    (event,) = await accounts.told(services, key.id)
+    (event,) = await accounts.load_events(services, key.id)
     assert event.data["networks"][:2] == ["203.0.113.0/32", "203.0.113.1/32"]
 
 
@@ -122,13 +122,13 @@ async def test_a_key_that_takes_a_certificate_is_changed_over_with_it_and_one_wi
     root = await accounts.operator(services)
     admin = await accounts.someone(services, root.by, "admin", post(PostRole.AGENCY_ADMIN))
     certificate = client_certificates.bound(client_certificates.program())
-    wish = replace(KEY, way=KeyAuth.BOTH, certificate=certificate)
+    wish = replace(KEY, key_kind=KeyAuth.BOTH, certificate=certificate)
 
     _, key = await program_keys.make(services, store.accounts, admin.by, NORTH, wish)
 
     assert (key.way, key.certificate) == (KeyAuth.BOTH, certificate)
     with pytest.raises(Clash) as caught:
         await program_keys.make(
-            services, store.accounts, admin.by, NORTH, replace(wish, way=KeyAuth.CERTIFICATE)
+            services, store.accounts, admin.by, NORTH, replace(wish, key_kind=KeyAuth.CERTIFICATE)
         )
     assert caught.value.code == "GW-CERT-SECRET"

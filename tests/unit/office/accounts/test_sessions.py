@@ -11,14 +11,14 @@ from sqlalchemy import text
 from gateway.domain.person import AccountStanding
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts import admin, credentials, posts, sessions
-from gateway.office.accounts.credentials import NotTaken
+from gateway.office.accounts.credentials import PasswordRefused
 from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import CallOrigin
 from gateway.office.policy.signing_in import PasswordFault, PasswordRules, SessionRules
 from gateway.office.services import AccountServices
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
-from tests.support.accounts import HERE, NORTH, PASSWORD, SOUTH, Someone, denied, post
+from tests.support.accounts import NORTH, ORIGIN, PASSWORD, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
 
 NEW = "uV4#tr0p mới"
@@ -43,7 +43,7 @@ async def test_signing_in_gives_a_new_id_and_ends_the_one_before(services: Accou
     """A session that was planted in the browser before is worthless."""
     _, user = await clerk(services)
     planted = (await user.enters()).token
-    entered = await user.enters(before=planted)
+    entered = await user.enters(earlier_token=planted)
 
     assert entered.token != planted
     assert await is_over(services, planted)
@@ -106,7 +106,7 @@ async def test_signing_out_everywhere_and_ending_one(services: AccountServices) 
     root, user = await clerk(services)
     tokens = [(await user.enters(CallOrigin(address=f"192.0.2.{n}"))).token for n in range(4)]
     entered = await user.enters()
-    assert entered.others == 4
+    assert entered.other_sessions == 4
     acting = await sessions.check(services, entered.token)
     listed = await sessions.open_of(services, acting.person)
 
@@ -131,7 +131,7 @@ async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(
     device, _, _ = await accounts.with_factor(user)
     other, mine = (await device.enters()).token, (await device.enters()).token
     acting = await sessions.check(services, mine)
-    token = await credentials.change_password(services, acting, PASSWORD, NEW, HERE)
+    token = await credentials.change_password(services, acting, PASSWORD, NEW, ORIGIN)
 
     assert [await is_over(services, t) for t in (other, mine, token)] == [True, True, False]
     changed = Someone(services=services, person=device.person, password=NEW, totp=device.totp)
@@ -147,11 +147,11 @@ async def test_no_password_of_before_is_taken_again(services: AccountServices, c
 
     async def change(old: str, new: str) -> str:
         clock.advance(1)
-        return await credentials.change_password(two, await sessions.check(two, token), old, new, HERE)
+        return await credentials.change_password(two, await sessions.check(two, token), old, new, ORIGIN)
 
     token = await change(PASSWORD, NEW)
     for old_password in (PASSWORD, NEW):
-        with pytest.raises(NotTaken) as error:
+        with pytest.raises(PasswordRefused) as error:
             await change(NEW, old_password)
         assert error.value.faults == (PasswordFault.PAST,)
     token = await change(NEW, NEW + " 2")
@@ -163,7 +163,7 @@ async def test_a_stolen_session_guesses_no_password(services: AccountServices) -
     acting = await sessions.check(services, (await user.enters()).token)
 
     codes = [
-        (await denied(credentials.change_password(services, acting, "Wrong-1 word", NEW, HERE))).code
+        (await denied(credentials.change_password(services, acting, "Wrong-1 word", NEW, ORIGIN))).code
         for _ in range(6)
     ]
 

@@ -11,13 +11,13 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import AccountStanding
 from gateway.errors import Clash, Denied
 from gateway.office.accounts import admin, credentials, sessions, sign_in
-from gateway.office.accounts.credentials import NotTaken
+from gateway.office.accounts.credentials import PasswordRefused
 from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import CallOrigin, Factor, SignInDuty
 from gateway.office.policy.signing_in import PasswordFault
 from gateway.office.services import AccountServices
 from tests.support import accounts
-from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, denied, post
+from tests.support.accounts import DAY, MACHINE, ORIGIN, PASSWORD, denied, post
 from tests.support.clock import ManualClock
 
 
@@ -25,17 +25,17 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(services: AccountSe
     account = admin.NewAccount(login="vananh", name="Nguyễn Vân Anh", posts=(post(PostRole.CLERK),))
     added, code = await admin.add(services, MACHINE, account)
 
-    assert (await credentials.owner_of_code(services, code, HERE)).id == added.id
-    await denied(sign_in.run(services, sign_in.TypedSignIn(login="vananh", password=""), HERE))
+    assert (await credentials.owner_of_code(services, code, ORIGIN)).id == added.id
+    await denied(sign_in.sign_in(services, sign_in.TypedSignIn(login="vananh", password=""), ORIGIN))
     user = await accounts.taken_up(services, code.lower())
-    assert (await denied(credentials.take_up(services, code, "uV4#tr0p x", HERE))).code == "GW-ONE-TIME"
+    assert (await denied(credentials.take_up(services, code, "uV4#tr0p x", ORIGIN))).code == "GW-ONE-TIME"
     entered = await user.enters()
     assert (entered.duties, entered.session.factor, entered.session.agency_id) == (
         (),
         Factor.NONE,
         accounts.NORTH,
     )
-    assert [event.kind for event in await accounts.told(services, added.id)] == [
+    assert [event.kind for event in await accounts.load_events(services, added.id)] == [
         EventKind.PERSON_ADDED,
         EventKind.POST_ASSIGNED,
         EventKind.PERSON_ENROLLED,
@@ -49,11 +49,11 @@ async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
     _, code = await admin.add(services, MACHINE, admin.NewAccount(login="vananh", name="Vân Anh"))
 
     for _ in range(6):  # the holder of a link may try passwords without a limit
-        with pytest.raises(NotTaken) as error:
-            await credentials.take_up(services, code, "VanAnh@2026", HERE)
+        with pytest.raises(PasswordRefused) as error:
+            await credentials.take_up(services, code, "VanAnh@2026", ORIGIN)
     clock.advance(timedelta(hours=72))
     with pytest.raises(Denied, match="too old"):
-        await credentials.take_up(services, code, PASSWORD, HERE)
+        await credentials.take_up(services, code, PASSWORD, ORIGIN)
 
     assert PasswordFault.NAME in error.value.faults
 
@@ -64,12 +64,12 @@ async def test_every_failure_looks_alike(services: AccountServices) -> None:
     refusals = set()
 
     for attempt in (
-        user.typed(password="Another-1 word"),
-        user.typed(login="nobody"),
-        user.typed(),  # the code is missing
-        device.typed(code="000000", password="Another-1 word"),
+        user.sign_in_form(password="Another-1 word"),
+        user.sign_in_form(login="nobody"),
+        user.sign_in_form(),  # the code is missing
+        device.sign_in_form(code="000000", password="Another-1 word"),
     ):
-        error = await denied(sign_in.run(services, attempt, HERE))
+        error = await denied(sign_in.sign_in(services, attempt, ORIGIN))
         refusals.add((error.code, error.detail, error.hint))
 
     assert refusals == {("GW-SIGN-IN", "name, password or code do not fit", "")}
@@ -80,8 +80,8 @@ async def test_five_wrong_tries_lock_a_name_whether_or_not_somebody_has_it(
     services: AccountServices, clock: ManualClock, login: str
 ) -> None:
     user = await accounts.operator(services)
-    wrong = user.typed(login=login, password="wrong")
-    codes = [(await denied(sign_in.run(services, wrong, HERE))).code for _ in range(7)]
+    wrong = user.sign_in_form(login=login, password="wrong")
+    codes = [(await denied(sign_in.sign_in(services, wrong, ORIGIN))).code for _ in range(7)]
 
     assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"] * 2
     if login == "quantri":
@@ -91,11 +91,15 @@ async def test_five_wrong_tries_lock_a_name_whether_or_not_somebody_has_it(
         await admin.unlock(services, MACHINE, "quantri")
         assert (await user.enters()).person.id == user.person.id
         for _ in range(5):
-            await denied(sign_in.run(services, user.typed(login="QuanTri", password="wrong"), HERE))
+            await denied(
+                sign_in.sign_in(services, user.sign_in_form(login="QuanTri", password="wrong"), ORIGIN)
+            )
         await denied(user.enters())
     clock.advance(services.rules.slow.lock)
     assert (await user.enters()).person.id == user.person.id
-    locked = [e for e in await accounts.told(services, user.person.id) if e.kind is EventKind.PERSON_LOCKED]
+    locked = [
+        e for e in await accounts.load_events(services, user.person.id) if e.kind is EventKind.PERSON_LOCKED
+    ]
     assert len(locked) == (2 if login == "quantri" else 0)
 
 
@@ -103,7 +107,7 @@ async def test_many_tries_at_once_gain_nothing(services: AccountServices) -> Non
     user = await accounts.operator(services)
 
     async def attempt() -> str:
-        error = await denied(sign_in.run(services, user.typed(password="wrong"), HERE))
+        error = await denied(sign_in.sign_in(services, user.sign_in_form(password="wrong"), ORIGIN))
         return error.code
 
     codes = await asyncio.gather(*(attempt() for _ in range(12)))
@@ -117,7 +121,7 @@ async def test_an_address_that_tries_many_names_waits_and_others_do_not(
     user = await accounts.operator(services)
     bad = CallOrigin(address="198.51.100.9")
     for n in range(services.rules.slow.by_address):
-        await denied(sign_in.run(services, user.typed(login=f"name{n}"), bad))
+        await denied(sign_in.sign_in(services, user.sign_in_form(login=f"name{n}"), bad))
 
     error = await denied(user.enters(bad))
     assert (error.code, error.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
@@ -125,7 +129,7 @@ async def test_an_address_that_tries_many_names_waits_and_others_do_not(
     clock.advance(1)
     await user.enters(bad)
     # One success gives back one try, not all of them.
-    await denied(sign_in.run(services, user.typed(login="another"), bad))
+    await denied(sign_in.sign_in(services, user.sign_in_form(login="another"), bad))
     assert (await denied(user.enters(bad))).code == "GW-SLOW-DOWN"
 
 
@@ -134,9 +138,9 @@ async def test_a_second_factor_and_each_recovery_code_are_good_once(services: Ac
     entered = await device.enters()
     assert entered.session.factor is Factor.TOTP
 
-    await denied(sign_in.run(services, device.typed(), HERE))
-    by_code = await sign_in.run(services, device.typed(code=codes[3].lower()), HERE)
-    await denied(sign_in.run(services, device.typed(code=codes[3]), HERE))
+    await denied(sign_in.sign_in(services, device.sign_in_form(), ORIGIN))
+    by_code = await sign_in.sign_in(services, device.sign_in_form(code=codes[3].lower()), ORIGIN)
+    await denied(sign_in.sign_in(services, device.sign_in_form(code=codes[3]), ORIGIN))
 
     assert by_code.session.factor is Factor.RECOVERY
     assert len(set(codes)) == 10
@@ -150,8 +154,8 @@ async def test_a_code_that_does_not_fit_sets_up_nothing(services: AccountService
     totp, uri = credentials.begin_factor(services, acting)
 
     with pytest.raises(Clash):
-        await credentials.set_up_factor(services, acting, PASSWORD, totp, "nothing", HERE)
-    await denied(credentials.set_up_factor(services, acting, "Wrong-1 word", totp, "000000", HERE))
+        await credentials.set_up_factor(services, acting, PASSWORD, totp, "nothing", ORIGIN)
+    await denied(credentials.set_up_factor(services, acting, "Wrong-1 word", totp, "000000", ORIGIN))
     assert "quantri" in uri
     assert (await user.enters()).session.factor is Factor.NONE
 
@@ -163,7 +167,7 @@ async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(
     clerk = await accounts.someone(services, root.by, "vananh", post(PostRole.CLERK))
     await admin.stand(services, root.by, "vananh", AccountStanding.SUSPENDED, "on leave for a year")
 
-    wrong = await denied(sign_in.run(services, clerk.typed(password="wrong"), HERE))
+    wrong = await denied(sign_in.sign_in(services, clerk.sign_in_form(password="wrong"), ORIGIN))
     right = await denied(clerk.enters())
     await admin.stand(services, root.by, "vananh", AccountStanding.ACTIVE, "is back from leave")
 

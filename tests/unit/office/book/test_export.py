@@ -49,7 +49,7 @@ async def take_in(town: Town, number: str = "501", **fields: Any) -> Any:
 
 async def lines(town: Town, book: Book, at: str = COMMUNE, limit: int = 100) -> list[BookLine]:
     async with town.node.store.read(await town.scope(at)) as work:
-        return [line async for part in books.whole(work, book, YEAR, at_once=limit) for line in part]
+        return [line async for part in books.read_all(work, book, YEAR, at_once=limit) for line in part]
 
 
 async def summary(town: Town, book: Book, at: str = COMMUNE, span: Span = YEAR) -> Summary:
@@ -214,8 +214,8 @@ async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: T
         assert await books.suggested(work, 2026) == 16
 
 
-def paper_letter(town: Town, number: str) -> books.Sent:
-    return books.Sent(
+def paper_letter(town: Town, number: str) -> books.TypedLine:
+    return books.TypedLine(
         number=number,
         symbol="STD-VP",
         issued_on=town.node.out.today(),

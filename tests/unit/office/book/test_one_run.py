@@ -124,7 +124,9 @@ class Story:
             span = Span(year=year)
             async with self.town.node.store.read(self.scope) as work:
                 lines = [
-                    line async for part in books.whole(work, Book.INCOMING, span, at_once=3) for line in part
+                    line
+                    async for part in books.read_all(work, Book.INCOMING, span, at_once=3)
+                    for line in part
                 ]
                 summary = await books.summary_of(work, Book.INCOMING, span)
             assert [line.number for line in lines] == [str(n + 1) for n in range(len(ids))]

@@ -69,7 +69,7 @@ async def test_a_book_leaves_as_a_file_and_the_log_says_who_took_it(door: Door, 
     agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     async with door.node.store.read(AgencyScope(agency_id=agency.id, principal_id="reader")) as work:
-        (exported,) = [e for e in await work.events.of("book") if e.kind is EventKind.BOOK_EXPORTED]
+        (exported,) = [e for e in await work.events.of_subject("book") if e.kind is EventKind.BOOK_EXPORTED]
     assert (exported.data["format"], exported.data["lines"]) == (form, 1)
 
 

@@ -24,7 +24,9 @@ async def urged(door: Door, id: str) -> list[Any]:
     agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     async with door.node.store.read(AgencyScope(agency_id=agency.id, principal_id="reader")) as work:
-        return [event.data for event in await work.events.of(id) if event.kind is EventKind.MESSAGE_URGED]
+        return [
+            event.data for event in await work.events.of_subject(id) if event.kind is EventKind.MESSAGE_URGED
+        ]
 
 
 async def test_what_is_late_is_noted_with_who_reminded_of_it(door: Door) -> None:

@@ -78,7 +78,7 @@ def test_a_link_closes_what_was_open_and_is_shown_with_the_sessions(folder: Path
     sessions_left = terminal.type("people", "sessions", "vananh", "-o", "json")
 
     assert [(row["address"], row["factor"]) for row in sessions.json["data"]] == [
-        (accounts.HERE.address, "none")
+        (accounts.ORIGIN.address, "none")
     ]
     assert link.json["code"] != added.json["code"]
     assert sessions_left.json["data"] == []
@@ -92,7 +92,7 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
         codes = []
         async with open_core(stage.settings_for(folder)) as office:
             async with account_services(office).accounts.read() as view:
-                person = await view.people.named("vananh")
+                person = await view.people.find_by_name("vananh")
             guesser = accounts.Someone(services=account_services(office), person=person, password="wrong")
             for _ in range(6):
                 with pytest.raises(Denied) as error:

@@ -88,15 +88,15 @@ async def test_what_the_document_system_had_is_offered_once_more(town: Town) -> 
         await work.handovers.ack(document.id, "key_1", town.clock.now())
         await work.commit()
 
-    assert await received.offer_again(town.node.inn, scope, document.id)
-    assert not await received.offer_again(town.node.inn, scope, document.id)
+    assert await received.repeat_offer(town.node.inn, scope, document.id)
+    assert not await received.repeat_offer(town.node.inn, scope, document.id)
 
     async with town.node.store.begin(scope) as work:
         leased = await work.handovers.lease("key_1", 5, town.clock.now())
-        kinds = [event.kind for event in await work.events.of(document.id)]
+        kinds = [event.kind for event in await work.events.of_subject(document.id)]
     assert [row.incoming_id for row in leased] == [document.id]
     assert kinds.count(EventKind.INBOX_OFFERED) == 1
 
     await town.status(document, "02", reason="BAD_FORM")
     with pytest.raises(Clash):  # what was refused goes to no document system
-        await received.offer_again(town.node.inn, scope, document.id)
+        await received.repeat_offer(town.node.inn, scope, document.id)

@@ -46,7 +46,7 @@ def test_every_kind_of_task_is_told(cases: Cases) -> None:
         subject = SubjectKind.INCOMING if task(kind).is_incoming else SubjectKind.OUTGOING
         assert ring.subject_kind is (SubjectKind.AGENCY if kind is TaskKind.CERTIFICATE else subject)
 
-    cases.each(TaskKind, check)
+    cases.check_rows(TaskKind, check)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(office:
     office.clock.advance(120)
     assert await office.kinds() == [TaskKind.TAKE_IN]
 
-    await office.store.calendar.put(
+    await office.store.calendar.save(
         [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")],
         office.clock.now(),
         "operator",
@@ -183,9 +183,9 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     async with office.change() as work:
         await work.inbox.land(replace(landed, incoming_id=document.id))
         await work.inbox.settle(replace(landed, incoming_id=document.id), None)
-        await work.outbox.put(first)
-        await work.outbox.put(second)
-        await work.outbox.put(outbox_item(office.clock))
+        await work.outbox.add(first)
+        await work.outbox.add(second)
+        await work.outbox.add(outbox_item(office.clock))
     office.clock.advance(24 * HOUR - timedelta(seconds=1))
     assert await office.kinds() == []
 
@@ -198,9 +198,9 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     for leased in await office.store.claim_outbox(10, 60):
         async with office.change() as work:
             if leased.item.id == first.id:
-                await work.outbox.failed(leased.lease, office.clock.now(), "silent")
+                await work.outbox.mark_failed(leased.lease, office.clock.now(), "silent")
             else:
-                await work.outbox.sent([leased.lease], office.clock.now())
+                await work.outbox.mark_sent([leased.lease], office.clock.now())
     assert await office.kinds() == [TaskKind.STATUS]
     office.clock.advance(timedelta(days=60))
     assert await office.kinds() == []
@@ -218,7 +218,7 @@ async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_
     await asks("p-1")
     office.clock.advance(1)
     async with office.change() as work:
-        await work.outbox.put(outbox_item(office.clock, kind=Kind.STATUS, subject_id=id))
+        await work.outbox.add(outbox_item(office.clock, kind=Kind.STATUS, subject_id=id))
     office.clock.advance(24 * HOUR - timedelta(seconds=1))
     assert await office.kinds() == []
 
@@ -255,7 +255,7 @@ async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(off
     assert back.note is not None
     assert (back.owner, back.note.note, back.note.noted_by) == ("A. Clerk", "They move house", "prn_north")
     async with office.store.read(NORTH) as work:
-        events = await work.events.of(back.subject_id)
+        events = await work.events.of_subject(back.subject_id)
     assert [(event.kind, event.data["what"]) for event in events] == [
         (EventKind.TASK_NOTED, "taken"),
         (EventKind.TASK_NOTED, "snoozed"),
@@ -421,7 +421,7 @@ async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_
     assert (decided and decided.opinion, await office.kinds()) == ("Lưu hồ sơ.", [])
     assert await received.decide(inn, NORTH, document.id, "Lần nữa") is None
     async with office.store.read(NORTH) as work:
-        data_by_kind = {event.kind: dict(event.data) for event in await work.events.of(document.id)}
+        data_by_kind = {event.kind: dict(event.data) for event in await work.events.of_subject(document.id)}
     assert data_by_kind == {
         "inbox.submitted": {
             "submission": submission.id,

@@ -85,14 +85,14 @@ class Post:
         """At which hour whom a letter with these words in its subject reached."""
         sent: list[tuple[str, str]] = []
         for moment in moments:
-            sent_before = len(self.server.taken)
+            sent_before = len(self.server.mails)
             await self.look(moment, **changed)
-            letters = [m for m in self.server.taken[sent_before:] if words in str(m.message["Subject"])]
+            letters = [m for m in self.server.mails[sent_before:] if words in str(m.message["Subject"])]
             sent += [(moment, letter.to[0]) for letter in letters]
         return sent
 
     def subjects(self) -> list[str]:
-        return [str(mail.message["Subject"]) for mail in self.server.taken]
+        return [str(mail.message["Subject"]) for mail in self.server.mails]
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def test_a_digest_goes_out_at_its_hours_once_to_our_own_people_alone(post:
     arrived = await post.office.receive(sender_name="South")
     await post.look("20 09:01", "20 14:00", "20 14:01", "20 16:59")
 
-    (mail,) = post.server.taken
+    (mail,) = post.server.mails
     assert mail.to == [OURS]
     assert mail.message["Subject"] == "[Liên thông văn bản] 1 việc cần xử lý, 1 việc quá hạn"
     assert "- Cần tiếp nhận ngay: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in mail.text
@@ -117,10 +117,10 @@ async def test_nothing_is_said_at_night_on_weekends_and_about_nothing(post: Post
     await post.look()  # Friday 08:00, with nothing to do
     await post.office.receive()
     await post.look("20 12:00", "20 17:30", "20 23:00", "21 08:00", "22 14:00", "23 07:59")
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     await post.look("23 08:00")
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_all_late_documents_of_one_sender_are_one_letter(post: Post) -> None:
@@ -134,7 +134,7 @@ async def test_all_late_documents_of_one_sender_are_one_letter(post: Post) -> No
         "[Liên thông văn bản] Quá hạn tiếp nhận 1 văn bản của West (Z91.03)",
         "[Liên thông văn bản] Quá hạn tiếp nhận 40 văn bản của South (Z91.02)",
     ]
-    (south,) = [mail for mail in post.server.taken if "South" in str(mail.message["Subject"])]
+    (south,) = [mail for mail in post.server.mails if "South" in str(mail.message["Subject"])]
     assert south.text.count("\n- ") == 40
 
 
@@ -145,14 +145,14 @@ async def test_an_express_letter_speaks_at_night_again_and_again_but_not_for_eve
     counts = []
     for _ in range(90):
         await post.look()
-        counts.append(len(post.server.taken))
+        counts.append(len(post.server.mails))
         post.office.clock.advance(60)
 
     assert counts[0:11:5] == [1, 2, 3]
     assert counts[4] == 1
     assert counts[-1] == 6
     assert set(post.subjects()) == {"[Liên thông văn bản] KHẨN: 1 văn bản của South (Z91.02) chờ tiếp nhận"}
-    assert len({mail.message["Message-ID"] for mail in post.server.taken}) == 6
+    assert len({mail.message["Message-ID"] for mail in post.server.mails}) == 6
 
 
 async def test_an_urgent_letter_of_the_night_is_told_when_the_office_opens(post: Post) -> None:
@@ -160,18 +160,18 @@ async def test_an_urgent_letter_of_the_night_is_told_when_the_office_opens(post:
     await post.office.receive(urgency=Urgency.URGENT, sender_name="South")
     await post.look("23 07:29", "23 07:30", "23 07:31")
 
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_a_server_that_says_later_gets_the_letter_at_the_next_look(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS)
     post.server.refuses["MAIL"] = "451 later"
     await post.look()
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     post.server.refuses.clear()
     await post.look()
-    assert len(post.server.taken) == 2  # the alert and the digest of eight o'clock
+    assert len(post.server.mails) == 2  # the alert and the digest of eight o'clock
 
 
 async def test_a_server_that_says_never_is_not_asked_again_for_the_same(post: Post) -> None:
@@ -181,11 +181,11 @@ async def test_a_server_that_says_never_is_not_asked_again_for_the_same(post: Po
     await post.look()
     post.server.refused_addresses.clear()
     await post.look()
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     post.office.clock.advance(300)
     await post.look()
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_two_processes_that_look_at_once_send_one_letter(post: Post) -> None:
@@ -194,7 +194,7 @@ async def test_two_processes_that_look_at_once_send_one_letter(post: Post) -> No
 
     await asyncio.gather(*(post.look() for _ in range(4)))
 
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_a_name_cannot_begin_a_header_or_a_line(post: Post) -> None:
@@ -203,7 +203,7 @@ async def test_a_name_cannot_begin_a_header_or_a_line(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS, sender_name=name, number="7\r\n.\r\n")
     await post.look()
 
-    (mail,) = post.server.taken
+    (mail,) = post.server.mails
     assert mail.to == [OURS]
     assert mail.message["Bcc"] is None
     assert "\n- All is well" not in mail.text
@@ -226,7 +226,7 @@ async def test_without_a_server_nothing_is_looked_at(post: Post) -> None:
     assert await DigestMail(silent).step() is False
     pool.close()
     await post.look()
-    assert len(post.server.taken) == 2
+    assert len(post.server.mails) == 2
 
 
 async def test_a_worker_looks_once_a_minute(post: Post) -> None:
@@ -235,11 +235,11 @@ async def test_a_worker_looks_once_a_minute(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS)
     post.office.clock.advance(timedelta(seconds=59))
     await digest.step()
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     post.office.clock.advance(1)
     await digest.step()
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_a_recall_that_waits_is_told_to_the_heads_once_and_not_what_it_is_about(post: Post) -> None:
@@ -261,7 +261,7 @@ async def test_a_recall_that_waits_is_told_to_the_heads_once_and_not_what_it_is_
     letters = await post.mails("phê duyệt", "20 09:01", "20 09:02", heads=heads)
 
     assert letters == [("20 09:01", HEAD)]
-    first = post.server.taken[0]
+    first = post.server.mails[0]
     assert document.draft.code in first.text
     assert document.draft.subject not in first.text
     assert ask.reason not in first.text
@@ -289,7 +289,7 @@ async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_head
         ("26 08:30", UNIT_HEAD),
         ("30 08:30", HEAD),
     ]
-    assert all(document.subject not in mail.text for mail in post.server.taken)
+    assert all(document.subject not in mail.text for mail in post.server.mails)
 
 
 async def test_what_came_today_and_is_not_taken_in_is_told_at_four(post: Post) -> None:

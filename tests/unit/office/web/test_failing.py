@@ -16,6 +16,6 @@ LETTER = {"number": "12/TB", "year": "2026", "date": "20/11/2026", "to": "Sở N
 def test_a_number_that_is_taken_is_named_with_its_holder_and_the_next_free_one(
     code: str, facts: dict[str, str], lang: str
 ) -> None:
-    title = answers.failure_of(errors.Clash("taken", code=code, told=facts), lang).title
+    title = answers.failure_of(errors.Clash("taken", code=code, params=facts), lang).title
 
     assert all(text in title for text in facts.values())

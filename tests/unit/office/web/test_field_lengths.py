@@ -51,7 +51,7 @@ def test_a_text_of_the_table_takes_its_length_from_there(cases: Cases) -> None:
         else:
             assert ruled(template, field) == [], f"{template} writes the length of {field} by hand"
 
-    cases.each([*fields()], check)
+    cases.check_rows([*fields()], check)
 
 
 def test_what_the_templates_say_is_found_here() -> None:

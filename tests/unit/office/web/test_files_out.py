@@ -75,7 +75,7 @@ def test_a_type_that_a_browser_would_run_is_only_bytes(cases: Cases) -> None:
         assert headers["Cache-Control"] == "no-store"
 
     runnable = ("html", "text/html", "svg", "image/svg+xml", "xml", "js", "exe", "docx", "unknown", "")
-    cases.each(runnable, check)
+    cases.check_rows(runnable, check)
 
 
 async def test_a_pdf_is_shown_on_request_in_pages_of_this_node_alone() -> None:

@@ -40,7 +40,7 @@ def test_no_letter_stands_for_a_drawing(cases: Cases) -> None:
             hidden = re.search(r'<(?:span|b|i)[^>]*aria-hidden="true">(?!\s*<)', line)
             assert not hidden or LETTERS.search(line), f"line {n}: a sign without its drawing"
 
-    cases.each(SOURCES, check)
+    cases.check_rows(SOURCES, check)
 
 
 def test_words_of_buttons_bring_no_drawing_of_their_own() -> None:
@@ -67,9 +67,9 @@ def test_a_drawing_is_svg_that_is_not_heard_and_asks_for_nothing(cases: Cases) -
             assert (drawing.get("width"), drawing.get("height")) == ("20", "20")
             assert not re.search(r"https?:|href|style=|<script", etree.tostring(drawing, encoding="unicode"))
 
-    cases.each({word: icons.state_icon(word) for word in WORDS}, check)
-    cases.each({word: icons.sign(word) for word in icons.SIGNS}, check)
-    cases.each({menu_entry.key: icons.menu_icon(menu_entry.key) for menu_entry in MENU}, check)
+    cases.check_rows({word: icons.state_icon(word) for word in WORDS}, check)
+    cases.check_rows({word: icons.sign(word) for word in icons.SIGNS}, check)
+    cases.check_rows({menu_entry.key: icons.menu_icon(menu_entry.key) for menu_entry in MENU}, check)
 
 
 def test_every_state_has_a_drawing_and_a_word_that_is_none_has_the_question() -> None:
@@ -88,7 +88,7 @@ def test_a_state_has_the_colour_of_the_table_in_lists_and_charts(cases: Cases) -
         colours = [colour for names, colour in rules if f".{word.replace('_', '-')}" in names.split(", ")]
         assert (colours or ["quiet"]) == [COLOURS[icons.shown_as(word)[0]]]
 
-    cases.each(WORDS, check)
+    cases.check_rows(WORDS, check)
 
 
 def test_the_page_of_states_says_how_incoming_ones_are_shown() -> None:

@@ -43,7 +43,7 @@ def test_every_key_of_templates_and_code_has_its_words(cases: Cases) -> None:
             keys += [f"told.{key}" for key in _MESSAGE.findall(path.read_text(encoding="utf-8"))]
         assert [key for key in keys if not labels.has(key)] == []
 
-    cases.each([*TEMPLATES, *CODE], check)
+    cases.check_rows([*TEMPLATES, *CODE], check)
 
 
 def test_every_word_of_the_pages_is_said_somewhere() -> None:

@@ -65,7 +65,7 @@ def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) 
             assert advice != common.row_advice("what nobody knows", "vi"), problem.advice
             assert common.row_advice(problem.advice, "en").lower() == problem.advice.lower()
 
-    cases.each(FAULTS, check)
+    cases.check_rows(FAULTS, check)
 
 
 def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
