@@ -248,13 +248,13 @@ def settings_text(answers: SetupAnswers, file: Path) -> str:
 #   gateway --config {file.name} config check
 
 [node]
-# Its name in logs and, on a broker, its user and what the registry's column "host" says of its agencies.
+# Its name in logs. On a broker also its user there, and the value of the registry's column "host".
 name = {_toml_string(answers.code)}
-# Everything the node keeps; back up this folder. Relative to this file.
+# All data of the node; back up this folder. Relative to this file.
 data_dir = {_toml_string(str(folder))}
 
 [api]
-# Only this machine; a TLS proxy stands in front of anything else.
+# Only this machine; any other address needs a TLS proxy in front.
 host = "127.0.0.1"
 port = {answers.port}
 
