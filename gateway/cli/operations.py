@@ -165,7 +165,7 @@ def _checked_fields(route: Route, values: Fields) -> dict[str, Any]:
 
     from gateway.api.parsing import bad_fields
 
-    place, model = ("asked", route.asks) if route.asks else ("query", route.query)
+    place, model = ("body", route.asks) if route.asks else ("query", route.query)
     if model is None:
         return {}
     length = {"limit": values["limit"]} if "limit" in values else {}

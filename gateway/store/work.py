@@ -42,7 +42,7 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "blobs": (SqlBlobRefs, 3),
     "pending": (SqlPendingRevocations, 2),
     "events": (SqlEvents, 3),
-    "held": (SqlHolds, 2),
+    "holds": (SqlHolds, 2),
     "paper": (SqlPaperParts, 2),
     "groups": (SqlRecipientGroups, 2),
     "idempotency": (SqlIdempotency, 3),
