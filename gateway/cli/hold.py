@@ -89,7 +89,9 @@ async def notice(
 ) -> None:
     """Write the draft of a notice; a person reads it, signs it and sends it through another channel."""
     if to not in _NOTICES:
-        raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
+        raise typer.BadParameter(
+            f"{to!r} is not a recipient of notices; expected one of {', '.join(_NOTICES)}"
+        )
     async with at_agency(call.settings(), call.agency) as context:
         async with context.node.store.read(context.scope) as work:
             hold_row = await work.holds.get(hold)
