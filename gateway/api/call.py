@@ -232,13 +232,13 @@ class PageQuery(RequestModel):
     """Which page of a list."""
 
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS, description="Rows on one page")
-    cursor: Asking | None = Field(None, description="`next_cursor` of the page before")
+    cursor: Asking | None = Field(None, description="`next_cursor` of the previous page")
 
 
 class TextQuery(PageQuery):
     """A list that can be searched; letter case and accents do not matter."""
 
-    q: Asking | None = Field(None, description="Words to look for")
+    q: Asking | None = Field(None, description="Words to search for")
 
 
 class PageOut(ResponseModel, Generic[T]):

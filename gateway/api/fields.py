@@ -35,9 +35,9 @@ class Choosing(RequestModel):
         Field(max_length=_MOST),
     ] = Field(
         default_factory=list,
-        description="Only these fields of the answer, of a list of each of its rows, with commas; one field of those "
-        "within as `recipients.code`. What is not named is left out, as `ChosenFields` describes; `id`, or else `code`, "
-        "always stays",
+        description="Only these fields of the answer (in a list: of each row), separated by commas; nested fields "
+        "as `recipients.code`. Other fields are left out, as `ChosenFields` describes; `id`, or else "
+        "`code`, always stays",
     )
 
 

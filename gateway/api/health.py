@@ -14,7 +14,8 @@ from gateway.domain.diagnosis import Diagnosis, check_words, condition
 
 
 class Health(ResponseModel):
-    """`status` is `ok`, or `degraded`: calls are served, and what a check names waits until it is well again."""
+    """`status` is `ok`, or `degraded`: calls are served, but the work that a failed check concerns waits until the
+    fault is gone."""
 
     status: Literal["ok", "degraded"]
     checks: dict[str, str]
@@ -23,16 +24,14 @@ class Health(ResponseModel):
 ROUTES = Routes("node")
 
 
-@ROUTES(
-    "GET /healthz", "The process turns; 503 when it should be started anew", base="", open=True, fails=(503,)
-)
+@ROUTES("GET /healthz", "The process runs; 503 if it should be restarted", base="", open=True, fails=(503,))
 async def is_live(call: Call) -> Health:
     """Answer that the process runs and its loops turn; nothing else is checked, so that a slow database does not get it
     restarted."""
     return _health(await call.deps.health.alive())
 
 
-@ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
+@ROUTES("GET /readyz", "Calls can be served; 503 if not", base="", open=True, fails=(503,))
 async def is_ready(call: Call) -> Health:
     """Answer whether calls can be served now: the database answers and takes changes, there is space, no stop is due."""
     return _health(await call.deps.health.ready())

@@ -60,14 +60,14 @@ OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "fil
 
 
 class DueOut(ResponseModel):
-    """Until when this office is waited for: to take in, to decide, to answer."""
+    """Deadline of this office: to take in, to decide or to answer."""
 
     accept_by: Moment
-    basis: str = Field(description="Which term that is, in words")
+    basis: str = Field(description="Name of the time limit")
 
 
 class SenderOut(ResponseModel):
-    """The sender by the name it signed with, and by the name it has today."""
+    """The sender, with its name at the time of signing and its current name."""
 
     code: str
     name: str | None
@@ -97,10 +97,10 @@ class UnitPartOut(ResponseModel):
     lead: bool
     deadline: dt.date | None
     state: PartState = Field(
-        description="open, done, or returned: handed back by its head, and waiting to be assigned anew"
+        description="open, done, or returned: handed back by its head, waiting to be assigned again"
     )
     late: bool = Field(description="Open after its deadline")
-    reason: str = Field(description="Why it was handed back; else empty")
+    reason: str = Field(description="Reason for handing it back, or empty")
 
 
 class AssignmentOut(ResponseModel):
@@ -125,9 +125,7 @@ class RequestOut(ResponseModel):
     reason: str
     notice_no: str | None
     approved_by: str | None
-    state: str | None = Field(
-        description="asked, agreed, refused or withdrawn; null where no answer is wanted"
-    )
+    state: str | None = Field(description="asked, agreed, refused or withdrawn; null if no answer is needed")
     state_text: str
     item: str | None = Field(description="The item that brought it; null for a take-back")
     asked_at: Moment | None
@@ -164,7 +162,8 @@ class InboxItem(ResponseModel):
     pages: int | None
     business: BusinessWord
     request: RequestOut | None = Field(
-        description="What a recall, update or replacement asks; of a document the request that waits for your 15 or 16"
+        description="Request of a recall, update or replacement; for a document, the open request that waits for "
+        "your 15 or 16"
     )
     about: str | None = Field(description="The item that this recall, update or replacement is about")
     replies_to: list[ReplyLinkOut]
@@ -175,23 +174,23 @@ class InboxItem(ResponseModel):
     marks: list[str]
     vouched_by: str
     axes: list[str] = Field(
-        description="By which of several axes it came, the first one first; empty with one"
+        description="Axes over which it came, in order of arrival; empty if the node has one axis"
     )
-    checks: dict[str, str | bool | None] = Field(description="What was checked on arrival; null was not")
+    checks: dict[str, str | bool | None] = Field(
+        description="Results of the checks on arrival; null: not checked"
+    )
     files: list[InboxFileOut]
     files_readable: bool = Field(
-        description="False for what is recalled or sealed: its files and envelope answer 409"
+        description="False for a recalled or sealed document: its files and envelope answer 409"
     )
-    legal_value: ValueWord | None = Field(
-        description="official, copy or information; null until it can be told"
-    )
+    legal_value: ValueWord | None = Field(description="official, copy or information; null until it is known")
     legal_value_text: str
-    signatures: list[FileSignaturesOut] = Field(description="The signatures inside the PDFs")
+    signatures: list[FileSignaturesOut] = Field(description="Signatures inside the PDFs")
     lease: LeaseOut | None
 
 
 class Quarantined(ResponseModel):
-    """A packet that did not become a document: what is known about it, never what it says."""
+    """A packet that did not become a document: what is known about it, never its content."""
 
     id: str
     state: PacketWord
@@ -200,12 +199,12 @@ class Quarantined(ResponseModel):
     reason: str | None
     received_at: Moment
     settled_at: Moment | None
-    sender_claimed: str | None = Field(description="Not proved: what the packet or the axis says")
+    sender_claimed: str | None = Field(description="Sender according to the packet or the axis; not proved")
     document_id: str | None
     kind: str | None
     size: int
     sha256: str
-    axes: list[str] = Field(description="By which of several axes it came; empty with one")
+    axes: list[str] = Field(description="Axes over which it came; empty if the node has one axis")
 
 
 def inbox_item(

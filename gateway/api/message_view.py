@@ -39,7 +39,8 @@ OF_DELIVERIES = ("state", "state_text", "recipients")
 
 
 class RecipientOut(ResponseModel):
-    """One recipient with its own state. `given` and `mapped_by` stand where the caller wrote another code or a name."""
+    """One recipient with its own state. `given` and `mapped_by` are present if the caller wrote another code or a
+    name."""
 
     code: str
     name: str | None
@@ -49,7 +50,7 @@ class RecipientOut(ResponseModel):
     given: str | None
     mapped_by: str | None
     marks: list[str]
-    register_no: str | None = Field(description="Its arrival number there, where the recipient told it")
+    register_no: str | None = Field(description="Its arrival number there, if the recipient reported it")
     register_year: int | None
     updated_at: Moment | None
 
@@ -61,11 +62,11 @@ class FileOut(ResponseModel):
     content_type: str
     size: int
     sha256: str
-    pages_found: int | None = Field(description="Counted in a PDF; null where the node cannot")
+    pages_found: int | None = Field(description="Counted in a PDF; null if the node cannot")
 
 
 class WarningOut(ResponseModel):
-    """Notice of something unusual that stops nothing."""
+    """A warning, which does not stop the document."""
 
     type: RuleWord
     detail: str
@@ -97,7 +98,7 @@ class Message(ResponseModel):
     version: int
     attempt: int
     undo_until: Moment | None = Field(
-        description="Until then it can be cancelled; null once it may have left"
+        description="Time until which it can be cancelled; null once it may have left"
     )
     external_id: str | None
     number: str
@@ -112,22 +113,20 @@ class Message(ResponseModel):
     signed_at: Moment | None
     pages: int | None
     delivery_mode: ModeWord | None = Field(
-        description="Null in a draft that says nothing: then its class decides"
+        description="Null in a draft without one: then the class of the document decides"
     )
     reply_required: bool | None
     reply_due: dt.date | None
     recipients: list[RecipientOut]
     files: list[FileOut]
     parent: str | None = Field(description="The document that this update, recall or replacement is about")
-    reason: str | None = Field(description="Why it was changed or recalled, or why it is blocked")
+    reason: str | None = Field(description="Reason why it was changed, recalled or blocked")
     created_at: Moment
     packed_at: Moment | None
-    legal_value: ValueWord | None = Field(
-        description="official, copy or information; null until it can be told"
-    )
+    legal_value: ValueWord | None = Field(description="official, copy or information; null until it is known")
     legal_value_text: str
     signatures: list[FileSignaturesOut] = Field(
-        description="The signatures inside the PDFs, when they were handed in"
+        description="Signatures inside the PDFs when they were handed in"
     )
     warnings: list[WarningOut]
     links: LinksOut

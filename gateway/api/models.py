@@ -46,7 +46,9 @@ Chosen = Annotated[list[AgencyCode], Field(default_factory=list, max_length=_MOS
 UndoSeconds = Annotated[
     int,
     Field(
-        ge=0, le=120, description="For so long it does not leave, and can be cancelled: until `undo_until`"
+        ge=0,
+        le=120,
+        description="Seconds for which it does not leave and can be cancelled, until `undo_until`",
     ),
 ]
 Confirmed = Annotated[
@@ -54,18 +56,18 @@ Confirmed = Annotated[
     Field(
         default_factory=list,
         max_length=20,
-        description="Codes of `confirm` of an earlier refusal, read and borne with",
+        description="Codes from `confirm` of an earlier refusal that you have read and accept",
     ),
 ]
 
 
 class RecipientIn(RequestModel):
-    """One recipient: a code (present, old or an alias), or a name with the code of its parent."""
+    """One recipient: a code (current, old or an alias), or a name with the code of its parent."""
 
-    code: Line | None = Field(None, description="Agency code, of today or an old one")
-    name: Line | None = Field(None, description="Name of the agency, where the code is not known")
+    code: Line | None = Field(None, description="Agency code, current or old")
+    name: Line | None = Field(None, description="Name of the agency, if the code is not known")
     parent: Line | None = Field(None, description="Code of the agency above it, with `name`")
-    role: RecipientRole = Field(description="What the recipient is to do with the document (R48)")
+    role: RecipientRole = Field(description="Role of the recipient (R48)")
 
 
 class SignerIn(RequestModel):
@@ -73,7 +75,7 @@ class SignerIn(RequestModel):
 
     name: Line | None = None
     title: Line | None = None
-    competence: Line | None = Field(None, description="TM., KT., TL., TUQ., Q. where printed")
+    competence: Line | None = Field(None, description="TM., KT., TL., TUQ., Q. if printed")
 
 
 class StaffIn(RequestModel):
@@ -116,11 +118,11 @@ _DOMAIN_TYPES = {model: part for part, model in _PARTS.items()}
 
 class FileMeta(RequestModel):
     """A file that follows as a part of the same request, found by its `name`, or one that was uploaded before, found by
-    its `id`. `size` and `sha256` are compared with what came, where given."""
+    its `id`. `size` and `sha256` are compared with the received file, if given."""
 
-    id: Line | None = Field(None, description="Of a complete upload")
+    id: Line | None = Field(None, description="Id of a complete upload")
     name: Name | None = Field(
-        None, description="Needed without `id`; with it another name", validate_default=True
+        None, description="Required without `id`; with it, a new name", validate_default=True
     )
     role: FileRole
     size: int | None = Field(None, ge=0)
@@ -173,15 +175,15 @@ class DocumentIn(WithFiles):
 
 
 class MessageIn(DocumentIn):
-    """A document to send, or with `"send": false` a draft to keep."""
+    """A document to send, or with `"send": false` a draft to store."""
 
-    send: bool = Field(True, description="`false` keeps a draft")
+    send: bool = Field(True, description="`false` stores a draft")
     confirm: Confirmed
     undo_seconds: UndoSeconds = 0
 
 
 class UpdateIn(MessageIn):
-    """An update of a sent document (packet type 2): what it now says, and why."""
+    """An update of a sent document (packet type 2): its new data, and the reason."""
 
     reason: Text = ""
     approved_by: Line | None = None
@@ -195,7 +197,7 @@ class UpdateIn(MessageIn):
 
 
 class ReplaceIn(MessageIn):
-    """A document that takes the place of a sent one (packet type 3): a document of its own, and why."""
+    """A document that replaces a sent one (packet type 3), with the reason."""
 
     reason: Text = ""
     approved_by: Line | None = None
@@ -205,8 +207,8 @@ class ReplaceIn(MessageIn):
 
 
 class RecallIn(RequestModel):
-    """The wish to have a sent document cancelled. `notice` sends a recall notice (packet type 1); `take_back` sends
-    the bare status 13, for partners that know no notice."""
+    """Request to cancel a sent document. `notice` sends a recall notice (packet type 1); `take_back` sends
+    the bare status 13, for partners that do not support notices."""
 
     reason: Text = ""
     approved_by: Line | None = Field(None, description="The leader who approved it; required for a notice")
@@ -216,13 +218,13 @@ class RecallIn(RequestModel):
 
 
 class ResendIn(RequestModel):
-    """Recipients to send the same packet to again; none named: all whose sending failed."""
+    """Recipients to send the same packet to again; default: all to whom sending failed."""
 
     recipients: Chosen
 
 
 class FurtherIn(RequestModel):
-    """More recipients of a document that has left."""
+    """Further recipients of a document that has left."""
 
     recipients: list[RecipientIn] = Field(min_length=1, max_length=_MOST_RECIPIENTS)
     confirm: Confirmed
@@ -239,7 +241,7 @@ class SendIn(RequestModel):
 
 
 class NothingIn(RequestModel):
-    """A call that needs no more than its path."""
+    """A call without content."""
 
 
 def _to_domain(value: Any) -> Any:

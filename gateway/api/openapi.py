@@ -33,7 +33,7 @@ _REF = "#/components/schemas/{model}"
 CHOSEN = "ChosenFields"
 _CHOSEN: Mapping[str, Any] = {
     "type": "object",
-    "description": "The same answer with the fields that `fields` names alone; nothing of it is required",
+    "description": "The same answer with only the fields that `fields` names; no field is required",
     "additionalProperties": True,
 }
 _KEY: Json = {
@@ -42,16 +42,16 @@ _KEY: Json = {
     "bearerFormat": f"{KEY_PREFIX}…",
     "description": f"An API key, as `Authorization: Bearer {KEY_PREFIX}…`. Scopes: "
     + ", ".join(ApiScope)
-    + ". A key may ask for the client certificate that is bound to it besides, or instead: then a call over TLS with that "
-    "certificate needs no such header.",
+    + ". A key may also require the client certificate that is bound to it, or be used with that "
+    "certificate alone: then a call over TLS with the certificate needs no such header.",
 }
 _TAGS = {
     "messages": "Outgoing documents",
-    "uploads": "Files that come before the message that carries them",
+    "uploads": "Files sent ahead of the message that carries them",
     "inbox": "Incoming documents",
     "agencies": "The directory of agency codes",
-    "events": "What happened, in order",
-    "webhooks": "Addresses that are told what happened",
+    "events": "Events, in order",
+    "webhooks": "Addresses that receive events",
     "node": "The node itself",
     "pages": "Pages for people",
 }
@@ -70,9 +70,11 @@ def document(routes: Iterable[Route], version: str, day: date) -> Json:
         "info": {
             "title": "Document exchange node",
             "version": version,
-            "description": "Text is NFC, times are RFC 3339 with offset, human text follows Accept-Language (vi, en). "
-            "Unknown request fields are refused; unknown response fields must be ignored, and so must words that are "
-            "not in an `x-extensible-enum`. Who calls more often than readLimits says is answered 429 with Retry-After.",
+            "description": "Text is NFC, times are RFC 3339 with offset, human text follows Accept-Language (vi, "
+            "en). "
+            "Unknown request fields are refused; unknown response fields must be ignored, as must "
+            "values that are not in an `x-extensible-enum`. A caller who exceeds the rates of "
+            "readLimits gets 429 with Retry-After.",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
@@ -148,22 +150,22 @@ def _header_parameters(route: Route) -> list[Json]:
         (
             "X-Agency",
             False,
-            "The agency this call is for, where the key serves several",
+            "Agency of this call, if the key serves several",
             not route.open,
             text,
         ),
         ("Idempotency-Key", True, "Makes a repeat harmless; at most 255 characters", route.creates, once),
-        ("If-Match", False, "The version seen last, as ETag; 412 when it is no more", route.changes, version),
-        ("X-Request-Id", False, "Returned as it is; made where absent", True, text),
+        ("If-Match", False, "ETag of the version seen last; 412 if it has changed", route.changes, version),
+        ("X-Request-Id", False, "Returned unchanged; generated if absent", True, text),
         (
             "traceparent",
             False,
-            "The trace of this call (W3C Trace Context): in the log, kept with the document that it makes, and sent with "
-            "the webhooks about that; one that does not hold is passed over",
+            "Trace of this call (W3C Trace Context): written to the log, kept with the document that "
+            "the call creates, and sent with webhooks about it; an invalid one is ignored",
             True,
             text,
         ),
-        ("tracestate", False, "What goes with it; 512 characters are passed on", True, text),
+        ("tracestate", False, "State of the trace; 512 characters are passed on", True, text),
         ("Accept-Language", False, "vi (default) or en", True, text),
     ]
     return [
@@ -217,41 +219,44 @@ ANY_FILE = "*/*"
 # Each header's description, and its schema.
 _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
     {
-        "X-Request-Id": ("Name of this call, as given or made; tell it to the operator", _TEXT),
-        "Content-Language": ("Language of the words", shapes.closed(("vi", "en"))),
-        "ETag": ("What the answer is the version of: give it in If-Match", {"type": "string"}),
+        "X-Request-Id": ("Id of this call, given or generated; report it to the operator", _TEXT),
+        "Content-Language": ("Language of the texts", shapes.closed(("vi", "en"))),
+        "ETag": ("Version of the answer; send it in If-Match", {"type": "string"}),
         "Link": ('The next page: `<…>; rel="next"`; absent on the last one', _TEXT),
-        "Location": ("Where the document is", {"type": "string", "format": "uri-reference"}),
+        "Location": ("Address of the document", {"type": "string", "format": "uri-reference"}),
         "Idempotency-Replayed": (
-            "`true`: the first answer under this key again; else absent",
+            "`true`: this repeats the first answer under this key; otherwise absent",
             shapes.closed(("true",)),
         ),
-        "X-Normalized": ("Text was brought into this Unicode form; else absent", shapes.closed(("NFC",))),
+        "X-Normalized": (
+            "Text was converted into this Unicode form; otherwise absent",
+            shapes.closed(("NFC",)),
+        ),
         "Retry-After": ("Seconds to wait before the same call again", {"type": "integer", "minimum": 1}),
-        "Content-Range": ("Which bytes these are, and of how many", _TEXT),
-        "Accept-Ranges": ("`bytes`: parts may be asked for", _TEXT),
+        "Content-Range": ("The range of bytes, and the total size", _TEXT),
+        "Accept-Ranges": ("`bytes`: ranges may be requested", _TEXT),
         "Content-Disposition": ("Name of the file (RFC 6266)", _TEXT),
         "X-Content-SHA256": (
             "SHA-256 of the file, in hexadecimal; compare it",
             {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         ),
-        "RateLimit-Limit": ("Calls that this key may make at one moment, where calls are counted", _COUNT),
-        "RateLimit-Remaining": ("How many of them are left now", _COUNT),
-        "RateLimit-Reset": ("Seconds until all of them are", _COUNT),
+        "RateLimit-Limit": ("Calls that this key may make at once, if calls are limited", _COUNT),
+        "RateLimit-Remaining": ("Calls that are left now", _COUNT),
+        "RateLimit-Reset": ("Seconds until all calls are available again", _COUNT),
         "X-Key-Expires": (
-            "When this key ends, in its last 30 days; ask the agency's administrator for another one",
+            "End of this key, sent in its last 30 days; ask the agency's administrator for another one",
             {"type": "string", "format": "date-time"},
         ),
         "X-Certificate-Expires": (
-            "When the client certificate that this key takes ends, in its last 30 days; have a new one bound to the key",
+            "End of the client certificate bound to this key, sent in its last 30 days; have a new one bound",
             {"type": "string", "format": "date-time"},
         ),
-        "Deprecation": ("Since when this call is going, as `@` and a Unix time (RFC 9745)", _TEXT),
-        "Sunset": ("From when on it is gone (RFC 8594)", _TEXT),
+        "Deprecation": ("Time since which this call is deprecated, as `@` and a Unix time (RFC 9745)", _TEXT),
+        "Sunset": ("Time of its removal (RFC 8594)", _TEXT),
         "WWW-Authenticate": ("How to authenticate: `Bearer`", _TEXT),
-        "Allow": ("The methods that there are", _TEXT),
-        "Accept": ("The media types that are taken", _TEXT),
-        "Accept-Encoding": ("The content encodings that are taken", _TEXT),
+        "Allow": ("The methods that are supported", _TEXT),
+        "Accept": ("The media types that are accepted", _TEXT),
+        "Accept-Encoding": ("The content encodings that are accepted", _TEXT),
     }
 )
 # Headers that every answer of their kind has; others only where they apply.
@@ -266,22 +271,22 @@ _FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
         401: ("Unauthorized", "No valid key", ("WWW-Authenticate",)),
         403: ("Forbidden", "The key may not do this", ()),
         404: ("NotFound", "Not found, or another agency's", ()),
-        405: ("MethodNotAllowed", "The path has no such method", ("Allow",)),
+        405: ("MethodNotAllowed", "The path does not support this method", ("Allow",)),
         408: ("TooSlow", "The request took too long to arrive; try again", ()),
         409: (
             "Conflict",
-            "The present state forbids it, or the first call is still running",
+            "The current state forbids it, or the first call is still running",
             ("Retry-After",),
         ),
-        410: ("Gone", "The cursor is none of this node any more", ()),
-        412: ("VersionDiffers", "The version is not the present one", ()),
+        410: ("Gone", "The node no longer has this cursor", ()),
+        412: ("VersionDiffers", "The version is not the current one", ()),
         413: ("TooLarge", "Over a limit; see readLimits", ()),
         415: ("UnsupportedMedia", "Wrong media type", ("Accept", "Accept-Encoding")),
-        416: ("NoSuchPart", "The part that Range names lies outside of the file", ("Content-Range",)),
+        416: ("NoSuchPart", "The requested range is outside the file", ("Content-Range",)),
         422: ("RuleBroken", "A rule forbids it; every reason is listed", ()),
         429: (
             "TooManyCalls",
-            "This key or this address calls too often (see readLimits): wait as many seconds as Retry-After says",
+            "This key or this address calls too often (see readLimits): wait for the seconds in Retry-After",
             ("Retry-After",),
         ),
         503: ("NotNow", "Not now; try again", ("Retry-After",)),
@@ -308,7 +313,7 @@ def problem_schema() -> Json:
         "type": "object",
         "required": ["pointer", "code", "detail", "suggest"],
         "properties": {
-            "pointer": _TEXT | {"description": "Where: a JSON pointer, or `?name` of a query"},
+            "pointer": _TEXT | {"description": "Place: a JSON pointer, or `?name` of a query"},
             "code": shapes.growing((*ReasonCode, *sorted(faults))),
             "detail": _TEXT,
             "suggest": {"type": ["string", "null"]},
@@ -331,7 +336,7 @@ def problem_schema() -> Json:
     properties["confirm"] = {
         "type": "array",
         "items": shapes.growing(sorted(CONFIRMABLE)),
-        "description": "What a person may bear with: send it again with these in `confirm`",
+        "description": "Codes that a person may accept: send it again with these in `confirm`",
     }
     return {
         "type": "object",
@@ -357,10 +362,10 @@ def _responses(route: Route) -> Json:
     responses: Json = {str(route.status): success}
     if 416 in route.fails:  # a file: in part, or not at all where the caller has it
         part = _refer([*_headers_of(route), "Content-Range"])
-        responses["206"] = {**success, "description": "The part that Range names", "headers": part}
+        responses["206"] = {**success, "description": "The requested range", "headers": part}
         etag = _refer(["X-Request-Id", "ETag", *_OF_KEY])
         responses["304"] = {
-            "description": "If-None-Match names this very file",
+            "description": "The file is the one that If-None-Match names",
             "headers": etag,
             "content": {},
         }

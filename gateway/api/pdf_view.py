@@ -20,22 +20,22 @@ from gateway.words import labels
 
 
 class PdfSignerOut(ResponseModel):
-    """One signature: who, when by their own word and by a trusted timestamp, and whether it holds."""
+    """One signature: the signer, the claimed and the trusted time, and the verdict."""
 
     name: str
     organisation: str
-    role: str | None = Field(description="agency or person; null where there is no certificate to tell by")
-    claimed_at: Moment | None = Field(description="By the signer's own clock: proves nothing")
-    trusted_at: Moment | None = Field(description="By a trusted timestamp")
-    verdict: str = Field(description="valid, invalid or unknown, for the time that is proved")
+    role: str | None = Field(description="agency or person; null without a certificate")
+    claimed_at: Moment | None = Field(description="Time by the signer's own clock; it proves nothing")
+    trusted_at: Moment | None = Field(description="Time of a trusted timestamp")
+    verdict: str = Field(description="valid, invalid or unknown, at the proved time")
     verdict_text: str
     why: str | None
     why_text: str | None
-    now: str = Field(description="The same for the day on which it was checked last")
+    now: str = Field(description="The same at the day of the last check")
     now_why: str | None
     serial: str
     issuer: str
-    copy_form: str | None = Field(description="SY, TrS or SL where the signature makes an electronic copy")
+    copy_form: str | None = Field(description="SY, TrS or SL if the signature makes an electronic copy")
 
 
 class FileSignaturesOut(ResponseModel):
@@ -95,7 +95,7 @@ FIELD_NAMES = {
 
 
 class PlaceOut(ResponseModel):
-    """In points (1/72 inch) from the top-left corner of the page as it is seen."""
+    """Place in points (1/72 inch) from the top-left corner of the displayed page."""
 
     page: int
     left: float
@@ -105,17 +105,17 @@ class PlaceOut(ResponseModel):
 
 
 class FieldOut(ResponseModel):
-    """One field as it stands in the file."""
+    """One field as written in the file."""
 
     value: str | int | None
     sure: str = Field(description="`sure`, `doubtful` (a person must look), or `none`")
-    why: str | None = Field(description="What speaks against it")
+    why: str | None = Field(description="Reasons for doubt")
     why_text: str | None
     place: PlaceOut | None
 
 
 class FieldsOut(ResponseModel):
-    """Every field that a message has and a document shows."""
+    """Every field of a message that a document shows."""
 
     number: FieldOut
     symbol: FieldOut
@@ -131,7 +131,7 @@ class FieldsOut(ResponseModel):
 
 
 class OfferedOut(ResponseModel):
-    """An agency that a recipient is, or may be."""
+    """An agency that a recipient means or may mean."""
 
     code: str
     name: str
@@ -139,7 +139,7 @@ class OfferedOut(ResponseModel):
 
 
 class OfferOut(ResponseModel):
-    """One recipient as it is written, and what it was understood as."""
+    """One recipient as written, and the agencies that it may mean."""
 
     text: str
     kind: str

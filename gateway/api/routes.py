@@ -91,8 +91,8 @@ class Route:
 
 
 _DOWNLOAD_TEXT = (
-    "The ETag is the file's SHA-256: `If-None-Match` is answered 304, and `Range` with one range 206, so that what broke "
-    "off goes on where it stopped."
+    "The ETag is the file's SHA-256: `If-None-Match` is answered with 304, and `Range` with one range "
+    "with 206, so that an interrupted download can be continued."
 )
 
 

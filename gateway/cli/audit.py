@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = output.columns("leaf at event=kind about=subject principal id", dim="leaf id")
 Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, such as 'inbox.*'.")]
-Subject = Annotated[str | None, typer.Option(help="Id of what the event is about.")]
-Principal = Annotated[str | None, typer.Option(help="Id of who did it.")]
+Subject = Annotated[str | None, typer.Option(help="Id of the object of the event.")]
+Principal = Annotated[str | None, typer.Option(help="Id of the person or program that acted.")]
 Since = Annotated[str | None, typer.Option(help="From this time on (RFC 3339).")]
 UntilOption = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
 
@@ -44,14 +44,16 @@ verb = noun("audit").verb
 @verb("--seal published.seal", "--database sqlite:///copy.db --seal published.seal -o json")
 async def verify(
     call: Invocation,
-    seal: Annotated[list[Path] | None, existing("A seal that was published; once for each.")] = None,
+    seal: Annotated[list[Path] | None, existing("A published seal; may be repeated.")] = None,
     since: Annotated[
-        Path | None, existing("Only what came after this seal, up to which it was examined.", "--from")
+        Path | None,
+        existing("Only entries after this seal, up to which the log was already checked.", "--from"),
     ] = None,
     database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
     tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
 ) -> None:
-    """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
+    """Check the log from the first event to the newest seal. Exit 7 if an event was removed, changed, moved or
+    added."""
     from gateway.ops.audit import Inputs
     from gateway.ops.audit import verify as examine
 
@@ -83,9 +85,9 @@ async def search(
     principal: Principal = None,
     since: Since = None,
     until: UntilOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number; the newest are kept.")] = 100,
 ) -> None:
-    """List what happened, the newest last; of every agency unless one is named."""
+    """List events, the newest last; of every agency unless one is named."""
     from gateway.store.log_reading import search_log as search_events
 
     terms = _terms(kind, subject, principal, since, until)
@@ -108,7 +110,8 @@ async def export(
     until: UntilOption = None,
     texts: Annotated[bool, typer.Option("--texts", help="With the texts that people wrote.")] = False,
 ) -> None:
-    """Print leaves of the log with their proofs into the newest seal, one JSON object a line; this is an event too."""
+    """Print leaves of the log with their proofs into the newest seal, one JSON object per line; the export is an
+    event too."""
     from gateway.ops.audit import export as take_out
     from gateway.store.events import NODE
     from gateway.store.log_reading import seal_numbered
@@ -138,7 +141,7 @@ async def publish(
         Path | None, typer.Option(help="File for the log's public key, in PEM.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Let a seal leave the node: whoever has it can tell later whether the log before it was touched."""
+    """Publish a seal outside the node: its holder can find out later whether the log before it was changed."""
     from gateway.store.log_reading import seal_numbered
     from gateway.trust import seals
 
@@ -210,10 +213,11 @@ async def erase(
     call: Invocation,
     core: NodeCore,
     event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
-    reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
-    name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
+    reason: Annotated[str, typer.Option(help="Ground of the deletion; it is recorded.")],
+    name: Annotated[list[str] | None, typer.Option(help="Only this text; may be repeated.")] = None,
 ) -> None:
-    """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
+    """Delete from one event the texts that people wrote, permanently; the log stays intact and records the
+    deletion."""
     from gateway.store.log_reading import erase_texts as delete
 
     operator = await operator_id(core.store)

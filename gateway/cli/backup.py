@@ -55,11 +55,13 @@ async def backup(
     keep_days: Annotated[
         int,
         typer.Option(
-            min=0, max=3650, help="Afterwards delete this node's backups beside it that are older; 0: none."
+            min=0,
+            max=3650,
+            help="Afterwards delete this node's backups in the same folder that are older; 0: none.",
         ),
     ] = 0,
 ) -> None:
-    """Copy everything the node keeps into one sealed file, while it works. Nothing is ever overwritten."""
+    """Copy everything the node keeps into one sealed file, while it runs. No file is ever overwritten."""
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops.backup_file import passphrase_of
@@ -157,15 +159,15 @@ async def restore(
     passphrase_file: PassphraseFile,
     file: Annotated[
         Path | None,
-        typer.Argument(help="The backup; with --drill the last one made unless it is named.", dir_okay=False),
+        typer.Argument(help="The backup; with --drill the default is the last one made.", dir_okay=False),
     ] = None,
     drill: Annotated[
-        bool, typer.Option("--drill", help="Only prove that it can be restored; touches nothing of the node.")
+        bool, typer.Option("--drill", help="Only prove that it can be restored; the node is not touched.")
     ] = False,
     scratch: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for a drill; default: where the backup lies.", exists=True, file_okay=False
+            help="Folder for a drill; default: the folder of the backup.", exists=True, file_okay=False
         ),
     ] = None,
     scratch_url: Annotated[
@@ -173,7 +175,8 @@ async def restore(
         typer.Option(help="Empty database for a drill; default: a SQLite file in the scratch folder."),
     ] = None,
 ) -> None:
-    """Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."""
+    """Restore a backup into an empty node, or prove with --drill that this is possible; every row and file is
+    compared."""
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops import restore as restoring
@@ -252,9 +255,7 @@ async def restored(
     call: Invocation,
     number: Annotated[
         list[str] | None,
-        typer.Option(
-            help="CODE=N: last arrival number that was given in this year's book; once for each agency."
-        ),
+        typer.Option(help="CODE=N: last arrival number given in this year's book; once per agency."),
     ] = None,
     withdraw: Annotated[
         list[str] | None,
@@ -262,16 +263,16 @@ async def restored(
             help="CODE=FINGERPRINT: a certificate that was withdrawn after the backup; once for each."
         ),
     ] = None,
-    confirmed_by: Annotated[str | None, typer.Option(help="Who looked at what is shown.")] = None,
+    confirmed_by: Annotated[str | None, typer.Option(help="The person who made the checks.")] = None,
     approved_by: Annotated[str | None, typer.Option(help="The second person.")] = None,
     mark: Annotated[
         bool,
         typer.Option(
-            "--mark", help="The database was put back by its own tools: work stops until confirmed."
+            "--mark", help="The database was restored with its own tools: work stops until this is confirmed."
         ),
     ] = False,
 ) -> None:
-    """Show what to check on a restored node; with two names, confirm it, and let it work again."""
+    """Show what to check on a restored node; with two names, confirm the check and let the node work again."""
     from gateway.bootstrap.node import published_seal
     from gateway.domain.wall_clock import local
     from gateway.incoming.register import BOOK

@@ -115,7 +115,7 @@ def _common(
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print ids only and say nothing.")] = False,
     lang: Annotated[
-        Lang | None, typer.Option("--lang", envvar="GATEWAY_LANG", help="Language of what is said to you.")
+        Lang | None, typer.Option("--lang", envvar="GATEWAY_LANG", help="Language of messages.")
     ] = None,
     config: Annotated[
         Path | None,
@@ -157,10 +157,10 @@ def _root_only(
 
 
 Limit = Annotated[int, typer.Option(min=1, max=500)]
-Cursor = Annotated[str | None, typer.Option(help="Go on where the last list ended.")]
-Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
+Cursor = Annotated[str | None, typer.Option(help="Continue where the last list ended.")]
+Why = Annotated[str, typer.Option(help="Reason; it is recorded.")]
 Overlap = Annotated[
-    str, typer.Option(help="How long the one before is good too: 24h, 7d; 0h for not at all.")
+    str, typer.Option(help="How long the previous one stays valid: 24h, 7d; 0h for not at all.")
 ]
 States = Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")]
 
@@ -348,37 +348,47 @@ NOUNS = {
     "sign": "Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark.",
     "watch": "Print events as they happen, oldest first.",
     "status": "Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed.",
-    "verify": "Check an envelope offline: who signed it, for whom, and whether that holds.",
+    "verify": "Check an envelope offline: signer, recipients, and whether the signature is valid.",
     "read": "Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·).",
-    "explain": "Say what an envelope says: who, to whom, what, which files.",
-    "doctor": "Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying.",
-    "backup": "Copy everything the node keeps into one sealed file, while it works.",
+    "explain": "Print what an envelope says: sender, recipients, document and files.",
+    "doctor": "Examine the node: settings, folders, disk, database, clock, keys, trust, axis, idle work.",
+    "backup": "Copy everything the node keeps into one sealed file, while it runs.",
     "restore": (
-        "Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."
+        "Restore a backup into an empty node, or prove with --drill that this is possible; every row and file is "
+        "compared."
     ),
-    "restored": "Show what to check on a restored node; with two names, confirm it, and let it work again.",
+    "restored": (
+        "Show what to check on a restored node; with two names, confirm the check and let the node work "
+        "again."
+    ),
     "completion": "Print the script by which a shell completes commands and options; put it where your shell looks.",
     "version": "Print the version of the gateway and of Python.",
-    "config": "Settings: those in force and where each came from.",
-    "outbox": "Outgoing documents and where each recipient stands.",
+    "config": "Settings: those in force and the source of each.",
+    "outbox": "Outgoing documents and their state at each recipient.",
     "inbox": "Incoming documents, and packets that did not become one.",
     "hold": "Documents under seal because they may be secret.",
-    "registry": "Agency codes: who is who, on which day, and who came after.",
-    "host": "The agencies that this node speaks for.",
-    "keys": "Exchange keys: those with which the node signs packets for the agency.",
-    "people": "Persons who decide what this node trusts; two of them for every change.",
+    "registry": "Agency codes: their agencies on any day, and their successors.",
+    "host": "The agencies that this node hosts.",
+    "keys": "Exchange keys, with which the node signs packets for the agency.",
+    "people": "People who decide about the trust of this node; two of them for every change.",
     "proposals": "Changes of trust: one person proposes, another one approves.",
-    "tokens": "API keys of the programs that speak for an agency.",
-    "compat": "Document systems that know the national axis's library alone: their credentials, what they could not take.",
-    "webhooks": "Webhooks: addresses of an agency's programs that are told of events.",
-    "queue": "What waits, on the axis and in this node.",
+    "tokens": "API keys of the programs that act for an agency.",
+    "compat": (
+        "Document systems that use the national axis's library: their credentials, and entries that they could "
+        "not take."
+    ),
+    "webhooks": "Webhooks: addresses of an agency's programs that receive events.",
+    "queue": "Queues of the axis and of this node.",
     "axis": "The axis between nodes.",
-    "ping": "Examine the way to a partner without sending anything: its code, route, axis, certificate, last news, mail.",
-    "folder": "The hot folders: what goes out and comes in as files.",
+    "ping": (
+        "Examine the route to a partner without sending anything: its code, route, axis, certificate, last packet, "
+        "mail."
+    ),
+    "folder": "The hot folders: documents sent and received as files.",
     "trust": "Authorities: anchors, intermediates, and their answers about revocation.",
-    "evidence": "Evidence packs: what proves that a document was sent or received.",
-    "audit": "The log of everything that happened: search it, prove it, publish its seals.",
-    "migrate": "The database's schema: where it stands, and bringing it up to date.",
+    "evidence": "Evidence packs: proofs that a document was sent or received.",
+    "audit": "The log of all events: search it, prove it, publish its seals.",
+    "migrate": "The database's schema: its version and its updates.",
 }
 # Words whose commands are in another word's module.
 _MODULE_OF = {

@@ -141,7 +141,7 @@ _MARKS = {True: "✓", False: "✗", None: "?"}
 
 @verb("case.zip")
 def show(call: Invocation, file: File) -> None:
-    """Say what a pack holds. Nothing is verified but that the file is whole."""
+    """List the content of a pack. Only the integrity of the file is checked."""
     from gateway.ops.evidence import contents
 
     pack = pack_file.read_pack(file)

@@ -34,7 +34,7 @@ async def list_(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> None:
-    """List what is or was under seal, newest first; never what it says."""
+    """List documents that are or were under seal, newest first, without their content."""
     states = [HoldState(s) for s in documents.check_states(state or [], [*HoldState])]
     async with context.node.store.read(context.scope) as work:
         page = await work.holds.page(limit=limit, cursor=cursor, states=states)
@@ -48,7 +48,7 @@ async def list_(
 
 @verb("hld_01J…")
 async def show(call: Invocation, context: CommandContext, hold: Id) -> None:
-    """Show one incident: what is held, since when and why, and what was decided."""
+    """Show one incident: the held document, since when and why it is held, and the decision."""
     async with context.node.store.read(context.scope) as work:
         hold_row = await work.holds.get(hold)
     output.record(call, hold_record(hold_row))
@@ -87,9 +87,11 @@ async def notice(
     hold: Id,
     to: Annotated[str, typer.Option(help="operator, sender or recipients.")],
 ) -> None:
-    """Write the draft of a notice; a person reads it, signs it and sends it by a way of its own."""
+    """Write the draft of a notice; a person reads it, signs it and sends it through another channel."""
     if to not in _NOTICES:
-        raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
+        raise typer.BadParameter(
+            f"{to!r} is not a recipient of notices; expected one of {', '.join(_NOTICES)}"
+        )
     async with at_agency(call.settings(), call.agency) as context:
         async with context.node.store.read(context.scope) as work:
             hold_row = await work.holds.get(hold)
@@ -146,7 +148,7 @@ async def lift(
 
 @verb("hld_01J… --as 'A. Head' --why 'Decision 12/QD'", ask="cli.ask.purge")
 async def purge(call: Invocation, context: CommandContext, hold: Id, as_: As, why: Why) -> None:
-    """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
+    """Remove the content permanently; digests, header and the decision stay. Needs the role `head`."""
     from gateway import holding
 
     person = await people.sign_in(call, context.node, as_)
@@ -163,7 +165,7 @@ def key(
     ],
     public: Annotated[Path, typer.Argument(help="New file for the public half: `seal.recipient`.")],
 ) -> None:
-    """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
+    """Make the head's pair of keys. Do it on another machine: the private half must never be on the node."""
     from gateway.atomic_files import write_file
     from gateway.trust.hold_seal import RecipientSealer, new_pair
 

@@ -41,7 +41,7 @@ else:
 Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 Packet = Annotated[str, typer.Argument(help="Id of the packet, from: gateway inbox list --quarantine")]
 Note = Annotated[str | None, typer.Option(help="Text that the sender reads.")]
-Staff = Annotated[str | None, typer.Option(help="Who did it; the sender reads the name.")]
+Staff = Annotated[str | None, typer.Option(help="The person who did it; the sender reads the name.")]
 Refusal = Annotated[str, typer.Option(help="A code such as MISSING_FILE, WRONG_ADDRESSEE, OTHER.")]
 Unit = Annotated[str, typer.Argument(help="The unit, as the assignment names it.")]
 
@@ -59,7 +59,7 @@ async def list_(
     state: States = None,
     query: Annotated[str | None, typer.Option(help="Number, sender or words of the subject.")] = None,
     quarantine: Annotated[
-        bool, typer.Option("--quarantine", help="Packets that wait, are held, or were set aside.")
+        bool, typer.Option("--quarantine", help="Packets that wait, are held or were discarded.")
     ] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -111,7 +111,7 @@ async def _list_packets(
 
 @verb("88/SNV-VP", "inb_01J… -o json")
 async def show(call: Invocation, context: CommandContext, document: Which) -> None:
-    """Show one document: what it is, what was checked, its files, and what we told the sender."""
+    """Show one document: its data, checks and files, and the statuses sent to its sender."""
     async with context.node.store.read(context.scope) as work:
         if document.startswith("inx_"):
             packet = await work.inbox.get(document)
@@ -136,10 +136,10 @@ async def pull(
     call: Invocation,
     context: CommandContext,
     folder: Annotated[
-        Path, typer.Argument(help="Each document gets a folder of its own in here.", file_okay=False)
+        Path, typer.Argument(help="Folder in which each document gets a folder of its own.", file_okay=False)
     ],
     limit: Limit = 50,
-    client: Annotated[str, typer.Option(help="Whose hand-over this is.")] = "cli",
+    client: Annotated[str, typer.Option(help="The program that the documents are handed to.")] = "cli",
     keep: Annotated[bool, typer.Option("--keep", help="Do not acknowledge; they are offered again.")] = False,
 ) -> None:
     """Write documents that were not handed over yet into a folder, then acknowledge each."""
@@ -232,7 +232,7 @@ _status_command = partial(makes_call, "setStatus", find=documents.find_incoming_
 def accept(
     document: Which,
     register_no: Annotated[
-        str | None, typer.Option(help="Arrival number, where this node does not give it.")
+        str | None, typer.Option(help="Arrival number, if this node does not give it.")
     ] = None,
     staff: Staff = None,
     note: Note = None,
@@ -261,9 +261,9 @@ def status(
     note: Note = None,
     register_no: Annotated[str | None, typer.Option(help="Arrival number, with 03.")] = None,
     reason: Annotated[str | None, typer.Option(help="Reason code, with 02.")] = None,
-    at: Annotated[str | None, typer.Option(help="When it was done (RFC 3339); default: now.")] = None,
+    at: Annotated[str | None, typer.Option(help="Time of the act (RFC 3339); default: now.")] = None,
 ) -> Fields:
-    """Tell the sender where the document stands with us."""
+    """Send the sender a status of the document."""
     status_fields = {"code": code, "register_no": register_no, "reason": reason, "note": note}
     return {**status_fields, "staff": _staff(staff), "at": moment(at) if at else None}
 
@@ -297,7 +297,7 @@ def assign(
         typer.Option("--with", help="A coordinating unit (repeat); with a day of its own: UNIT=2026-11-25."),
     ] = None,
     deadline: Annotated[str | None, typer.Option(help="2026-11-27 or 27/11/2026.")] = None,
-    instruction: Annotated[str | None, typer.Option(help="What is wanted.")] = None,
+    instruction: Annotated[str | None, typer.Option(help="The instruction.")] = None,
     staff: Staff = None,
 ) -> Fields:
     """Hand a document to a unit: recorded, and the sender gets status 04."""
@@ -320,7 +320,7 @@ def assign(
 async def hand_back(
     call: Invocation, context: CommandContext, document: Which, unit: Unit, reason: Why
 ) -> None:
-    """Give a unit's part back to who assigns; the sender is told nothing."""
+    """Give a unit's part back to the person who assigns; the sender is not notified."""
     incoming = await documents.find_incoming_for(context, document)
     call.ask("cli.ask.hand_back", document=documents.name_of(incoming), unit=unit)
     part = await handling.hand_back(context.node.inn, context.scope, incoming.id, unit, reason)
@@ -329,7 +329,7 @@ async def hand_back(
 
 @verb("88/SNV-VP 'Unit two'", "inb_01J… 'Unit two' --yes", writes=True)
 async def part_done(call: Invocation, context: CommandContext, document: Which, unit: Unit) -> None:
-    """Say that a unit that helps has done its part; the unit that leads says 06."""
+    """Record that a coordinating unit has done its part; the lead unit reports 06."""
     incoming = await documents.find_incoming_for(context, document)
     call.ask("cli.ask.part_done", document=documents.name_of(incoming), unit=unit)
     part = await handling.finish(context.node.inn, context.scope, incoming.id, unit)
@@ -341,9 +341,9 @@ async def ack(
     call: Invocation,
     context: CommandContext,
     document: Which,
-    client: Annotated[str, typer.Option(help="Who has stored it.")] = "cli",
+    client: Annotated[str, typer.Option(help="The program that stored it.")] = "cli",
 ) -> None:
-    """Say that your system has stored the document; it is offered no more."""
+    """Confirm that your system has stored the document; it is not offered again."""
     incoming = await documents.find_incoming_for(context, document)
     if call.dry_run:
         call.say("cli.would", what=f"ack {incoming.id}")
@@ -358,7 +358,8 @@ async def ack(
     writes=True,
 )
 async def seal(call: Invocation, context: CommandContext, document: Which, why: Why) -> None:
-    """Lock a document or packet that may be a secret: at once nobody reads it here, and its content is sealed apart."""
+    """Lock a document or packet that may be a secret: from now on no one here can read it, and its content is
+    sealed."""
     node, scope = context.node, context.scope
     call.ask("cli.ask.seal", document=output.plain(document))
     if document.startswith("inx_"):
@@ -371,7 +372,7 @@ async def seal(call: Invocation, context: CommandContext, document: Which, why: 
 
 @verb("inx_01J… --reason 'The sender was called'", "inx_01J… --reason 'Checked' --yes", ask="cli.ask.release")
 async def release(call: Invocation, context: CommandContext, packet: Packet, reason: Why) -> None:
-    """Let a held packet be verified and judged again from the start."""
+    """Verify and judge a held packet again from the start."""
     inbox_packet = await process.release(context.node.inn, context.scope, packet, reason)
     output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state})
 
@@ -388,7 +389,7 @@ async def return_(
     reason: Refusal,
     note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
 ) -> None:
-    """Give a held packet back: once its sender is proved again, it gets status 02 with the reason."""
+    """Return a held packet: once its sender is proved again, the sender gets status 02 with the reason."""
     reasons = labels.tails("reason")
     if reason not in reasons:
         raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(reasons)}")
@@ -399,6 +400,6 @@ async def return_(
 
 @verb("inx_01J… --reason 'Forged'", "inx_01J… --reason 'Sent twice' --yes", ask="cli.ask.discard")
 async def discard(call: Invocation, context: CommandContext, packet: Packet, reason: Why) -> None:
-    """Set a packet aside for good; the sender is told nothing."""
+    """Discard a packet permanently; the sender is not notified."""
     inbox_packet = await process.discard(context.node.inn, context.scope, packet, reason)
     output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state})

@@ -71,7 +71,9 @@ async def init(
     ca: Annotated[Path | None, existing("6. Root certificates of the exchange certificates (PEM).")] = None,
     person: Annotated[
         list[str] | None,
-        typer.Option(help="Who decides about trust; twice, for two of them. Each gets a code to enrol with."),
+        typer.Option(
+            help="A person who decides about trust; give it twice for two. Each gets a code to enrol with."
+        ),
     ] = None,
 ) -> None:
     """Set up a node: settings, database, your agency, its key pair and the first API key (printed once)."""
@@ -246,13 +248,13 @@ def settings_text(answers: SetupAnswers, file: Path) -> str:
 #   gateway --config {file.name} config check
 
 [node]
-# Its name in logs and, on a broker, its user and what the registry's column "host" says of its agencies.
+# Its name in logs. On a broker also its user there, and the value of the registry's column "host".
 name = {_toml_string(answers.code)}
-# Everything the node keeps; back up this folder. Relative to this file.
+# All data of the node; back up this folder. Relative to this file.
 data_dir = {_toml_string(str(folder))}
 
 [api]
-# Only this machine; a TLS proxy stands in front of anything else.
+# Only this machine; any other address needs a TLS proxy in front.
 host = "127.0.0.1"
 port = {answers.port}
 
@@ -290,7 +292,7 @@ def show_settings(call: Invocation) -> None:
 
 @config.verb("", "gateway --config agency.toml config check", name="check")
 def check_settings(call: Invocation) -> None:
-    """Read the settings and say whether they can be used; exit 1 and every fault when not."""
+    """Read the settings and say whether they can be used; if not, list every fault and exit 1."""
     from gateway.ops import settings_check
     from gateway.settings import locate
 
@@ -318,7 +320,7 @@ async def schema_status(call: Invocation) -> None:
 async def schema_up(
     call: Invocation,
     contract: Annotated[
-        bool, typer.Option("--contract", help="Also remove what only older versions needed.")
+        bool, typer.Option("--contract", help="Also remove parts that only older versions needed.")
     ] = False,
 ) -> None:
     """Apply the steps still to come, all of them or none."""

@@ -67,14 +67,17 @@ Start = Annotated[
 Overlap = Annotated[
     int | None,
     typer.Option(
-        "--overlap-days", min=0, max=365, help="How long earlier certificates stay good; default: a setting."
+        "--overlap-days",
+        min=0,
+        max=365,
+        help="How many days earlier certificates stay valid; default: a setting.",
     ),
 ]
 
 
 @verb("", "--agency Z91.02 -o json")
 async def list_(call: Invocation, core: NodeCore) -> None:
-    """List the agency's keys: where each lies, until when it is good, and whether it signs now."""
+    """List the agency's keys: the place of each, the end of its validity, and whether it signs now."""
     agency = chosen(await core.store.hosted(), call.agency)
     entries = core.keys.entries(agency.code)
     now = core.clock.now()
@@ -109,7 +112,7 @@ async def new(
     kind: Annotated[KeyChoice, typer.Option(help="Algorithm of the key.")] = KeyChoice.P256,
     where: Annotated[
         KeyPlace | None,
-        typer.Option(help="In a file or on the token; default: the token, where one is set up."),
+        typer.Option(help="In a file or on the token; default: the token if one is set up."),
     ] = None,
 ) -> None:
     """Make a key pair and its signing request; have that signed, then import the certificate."""
@@ -143,7 +146,8 @@ async def import_(
     core: NodeCore,
     file: Annotated[Path, piped("The certificate, in PEM; - is standard input.")],
 ) -> None:
-    """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
+    """Add an issued certificate to its key. If other certificates of the agency are bound here, it signs once it is
+    bound too."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.ops.certificates import check_made_for_signing, check_never_signed_pdfs
@@ -216,14 +220,14 @@ def _cells(call: Invocation, entry: KeyEntry) -> dict[str, str]:
 async def propose(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
+    code: Annotated[str, typer.Argument(help="The agency to bind the certificate to.")],
     file: Annotated[Path, piped("Its certificate, in PEM; - is standard input.")],
     as_: As,
     from_: Start = None,
     overlap_days: Overlap = None,
     reason: ForApprover = "",
 ) -> None:
-    """Propose that a certificate speaks for an agency. It does once another person approves."""
+    """Propose to bind a certificate to an agency. It is bound once another person approves."""
     await _propose(call, core, [_binding(code, file)], as_, from_, overlap_days, reason)
 
 
@@ -236,7 +240,9 @@ async def propose_all(
     file: Annotated[
         Path,
         typer.Argument(
-            help="CSV with the columns code,certificate: PEM files beside it.", exists=True, dir_okay=False
+            help="CSV with the columns code,certificate: PEM files in the same folder.",
+            exists=True,
+            dir_okay=False,
         ),
     ],
     as_: As,
@@ -273,7 +279,7 @@ verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=
 async def withdraw(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
+    code: Annotated[str, typer.Argument(help="The agency of the certificate.")],
     sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
     reason: KeptReason,
 ) -> None:
@@ -317,7 +323,8 @@ async def retire(
         ),
     ] = None,
 ) -> None:
-    """End a key of ours by date. What still waits in the outbox then is signed again under the newer key."""
+    """End one of our keys at a date. Packets that still wait in the outbox then are signed again with the newer
+    key."""
 
     agency = chosen(await core.store.hosted(), call.agency)
     now = core.clock.now()
@@ -343,7 +350,8 @@ async def stolen(
     ],
     since: Annotated[str, typer.Option(help="Since when others may have had it (RFC 3339).")],
 ) -> None:
-    """Say that a key is stolen: it signs nothing more, its certificate counts no more, what crossed since is marked."""
+    """Report a key stolen: it signs no more, its certificate is no longer trusted, and packets exchanged since are
+    marked."""
 
     stolen_at = moment(since)
     principal = await operator(node.store)

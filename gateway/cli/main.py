@@ -117,7 +117,7 @@ class Shell(StrEnum):
 
 
 @verb("bash > ~/.local/share/bash-completion/completions/gateway", 'zsh > "${fpath[1]}/_gateway"')
-def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
+def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
     """Print the script by which a shell completes commands and options; put it where your shell looks."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
 

@@ -24,7 +24,7 @@ else:
 
 Which = Annotated[str, typer.Argument(help="Id (msg_…), number/symbol, or your external id.")]
 ToCodes = Annotated[list[str] | None, typer.Option("--to", help="Only to these recipients.")]
-Reason = Annotated[str, typer.Option(help="Why; the recipients read it.")]
+Reason = Annotated[str, typer.Option(help="Reason; the recipients read it.")]
 
 _COLUMNS = output.columns("id kind:kind number date subject to state created", dim="id")
 
@@ -59,7 +59,7 @@ def list_(
 
 @verb("1523/STC-VP", "msg_01J… -o json")
 async def show(call: Invocation, context: CommandContext, document: Which) -> None:
-    """Show one document: every recipient, its state, since when, who said so and what they wrote."""
+    """Show one document: for every recipient its state, since when, who reported it and their text."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
         deliveries = await work.deliveries.of_document(outgoing.id)
@@ -101,21 +101,21 @@ def _print_done(call: Invocation, answer: Message) -> None:
 @verb("msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
 @makes_call("sendDraft", find=documents.find_outgoing_for, ask="cli.ask.send_draft", tell=_print_done)
 def send_draft(document: Which, confirm: send.Confirm = None) -> Fields:
-    """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
+    """Send a stored draft; it is checked again, and all broken rules are reported at once (exit 4)."""
     return {"confirm": confirm}
 
 
 @verb("1523/STC-VP", "1523/STC-VP --to Z91.07 --yes", writes=True)
 @makes_call("resendMessage", find=documents.find_outgoing_for, ask="cli.ask.resend", tell=_print_done)
 def resend(document: Which, to: ToCodes = None) -> Fields:
-    """Send the same bytes again, to the recipients named or to all whose sending failed."""
+    """Send the same bytes again, to the named recipients or to all to whom sending failed."""
     return {"recipients": to}
 
 
 @verb("1523/STC-VP", "msg_01J… --yes", writes=True)
 @makes_call("cancelMessage", find=documents.find_outgoing_for, ask="cli.ask.cancel", tell=_print_done)
 def cancel(document: Which) -> Fields:
-    """Stop a document that has not left yet. What has left is recalled instead."""
+    """Stop a document that has not left yet. Recall a document that has left."""
     return {}
 
 
@@ -156,7 +156,7 @@ async def update(
     meta: send.Meta,
     reason: Reason,
 ) -> None:
-    """Send what the document now says (packet type 2); each recipient agrees or refuses."""
+    """Send an update of the document (packet type 2); each recipient agrees or refuses."""
     await _change(call, context, document, Kind.UPDATE, meta, reason, files)
 
 
@@ -207,7 +207,7 @@ async def _change(
 
 @verb("1523/STC-VP --why 'Sent by mistake'", "msg_01J… --why 'Sent by mistake' --yes", writes=True)
 async def seal(call: Invocation, context: CommandContext, document: Which, why: Why) -> None:
-    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
+    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed."""
     outgoing = await documents.find_outgoing_for(context, document)
     call.ask("cli.ask.seal", document=documents.name_of(outgoing))
     hold_row = await sealing.seal_document(

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 _LONGEST = 4096
 
-As = Annotated[str, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")]
+As = Annotated[str, typer.Option("--as", help="Your name; passphrase and second factor are asked for.")]
 Proposer = Annotated[
-    str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
+    str | None, typer.Option("--as", help="Your name; passphrase and second factor are asked for.")
 ]
-KeptReason = Annotated[str, typer.Option(help="Why; it is kept.")]
-ForApprover = Annotated[str, typer.Option(help="Why; the approver reads it.")]
+KeptReason = Annotated[str, typer.Option(help="Reason; it is recorded.")]
+ForApprover = Annotated[str, typer.Option(help="Reason; the approver reads it.")]
 MaybeAs = Annotated[
-    str | None, typer.Option("--as", help="Who you are; left out only while nobody may administer persons.")
+    str | None, typer.Option("--as", help="Your name; leave it out only while no one may administer people.")
 ]
 
 
@@ -70,7 +70,7 @@ async def maybe_sign_in(call: Invocation, core: NodeCore, name: str | None) -> S
 
 _COLUMNS = output.columns("name roles state:cli.person since")
 Name = Annotated[str, typer.Argument(help="The person's name, as the others know it.")]
-Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may stand more than once.")]
+Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may be repeated.")]
 
 
 verb = noun("people").verb
@@ -78,7 +78,7 @@ verb = noun("people").verb
 
 @verb()
 async def list_(call: Invocation, core: NodeCore) -> None:
-    """List the persons, their roles, and since when they have them."""
+    """List the people, their roles, and since when they have them."""
     async with core.deciding.decisions.read() as view:
         persons = await view.people.all()
     cells = [{"since": output.clock(max(p.added_at, p.roles_at))} for p in persons]
@@ -87,7 +87,7 @@ async def list_(call: Invocation, core: NodeCore) -> None:
 
 @verb("'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True)
 async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: MaybeAs = None) -> None:
-    """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
+    """Add a person. Give the printed code only to that person, who enrols with it within three days."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
     actor = await maybe_sign_in(call, core, as_)
@@ -98,7 +98,7 @@ async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: Ma
 
 @verb("'A. Clerk'", "'A. Clerk' --lang en")
 async def enrol(call: Invocation, core: NodeCore, name: Name) -> None:
-    """Take up your account: with your one-time code, choose a passphrase and set up your second factor."""
+    """Activate your account: with your one-time code, choose a passphrase and set up your second factor."""
     from gateway.trust import qr
 
     services = core.deciding
@@ -140,7 +140,7 @@ async def roles(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: 
 
 @verb("'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", ask="cli.ask.person_reset")
 async def reset(call: Invocation, core: NodeCore, name: Name, as_: MaybeAs = None) -> None:
-    """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
+    """Let a person enrol again after losing a device or passphrase; prints a new one-time code."""
     actor = await maybe_sign_in(call, core, as_)
     changed, code = await people.reset(core.deciding, actor, await operator_id(core.store), name)
     output.record(call, _person_record(changed) | {"code": code}, id_key="code")
@@ -149,14 +149,15 @@ async def reset(call: Invocation, core: NodeCore, name: Name, as_: MaybeAs = Non
 
 @verb("'A. Leader'", ask="cli.ask.person_block")
 async def block(call: Invocation, core: NodeCore, name: Name) -> None:
-    """Take everything from a person at once. One is enough for that, and the operator may."""
+    """Block all rights of a person at once. One person is enough, and the operator may do it."""
     changed = await people.block(core.deciding, await operator_id(core.store), name)
     output.record(call, _person_record(changed))
 
 
 @verb("--as 'A. Clerk'", ask="cli.ask.end_set_up")
 async def end_set_up(call: Invocation, core: NodeCore, as_: As) -> None:
-    """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
+    """End the set-up that `init` began, before its 72 hours are over: from then on an approver's account must be a
+    day old."""
     await approvals.end_set_up(core.deciding, await sign_in(call, core, as_))
     call.say("cli.set_up.ended")
 

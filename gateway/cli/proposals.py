@@ -35,7 +35,7 @@ verb = noun("proposals").verb
 async def list_(
     call: Invocation,
     core: NodeCore,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also decided ones.")] = False,
 ) -> None:
     """List the proposals that wait, newest first."""
     async with core.deciding.decisions.read() as view:
@@ -58,7 +58,8 @@ async def show(call: Invocation, core: NodeCore, id: Id) -> None:
 
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
 async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
-    """Approve what another person proposed: type the last 16 digits of each fingerprint, as its owner told them to you."""
+    """Approve another person's proposal: type the last 16 digits of each fingerprint, as its owner told them to
+    you."""
     from gateway.ops.certificates import check_never_signed_pdfs
 
     async with core.deciding.decisions.read() as view:
@@ -93,7 +94,7 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     ask="cli.ask.reject_proposal",
 )
 async def reject(call: Invocation, core: NodeCore, id: Id, as_: As, reason: KeptReason) -> None:
-    """Say no: nothing changes, and it can never be approved."""
+    """Reject a proposal: nothing changes, and it can never be approved."""
     person = await people.sign_in(call, core, as_)
     rejected = await approvals.reject(core.deciding, person, id, reason)
     output.record(call, proposal_record(rejected, {}, core.clock.now()))
@@ -111,7 +112,7 @@ async def anchor(
     as_: As,
     reason: ForApprover = "",
 ) -> None:
-    """Propose one more root below which certificates of agencies are believed."""
+    """Propose one more root certificate under which certificates of agencies are trusted."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.trust.keys import read_certificate

@@ -49,12 +49,12 @@ class QueueLine:
 
 
 verb = noun("queue").verb
-dead = noun("queue").noun("dead", "Parcels that were handed out too often and never landed.")
+dead = noun("queue").noun("dead", "Dead letters: parcels that were handed out too often and never landed.")
 
 
 @verb()
 async def list_(call: Invocation, node: OpenNode) -> None:
-    """List every queue with what waits in it and since when: the axis, outbox, inbox, jobs."""
+    """List every queue with its waiting entries and the age of the oldest: axis, outbox, inbox, jobs."""
     from gateway.store import reporting
 
     now = node.clock.now()
@@ -90,7 +90,7 @@ async def peek(
     node: OpenNode,
     row: Annotated[str, typer.Argument(help="Id of an outbox row (obx_…) or a packet (inx_…).")],
 ) -> None:
-    """Show one row of the outbox or the inbox as it waits, with its tries and last error. Takes nothing."""
+    """Show one waiting row of the outbox or the inbox, with its tries and last error. It stays in its queue."""
     output.record(call, await _row(node, row))
 
 
@@ -115,7 +115,7 @@ async def drain(
     node: OpenNode,
     timeout: Annotated[int, typer.Option(help="How many seconds to wait.", min=0)] = 300,
 ) -> None:
-    """Wait until nothing of this node waits any more, before maintenance; exit 75 when the time is up."""
+    """Wait until the queues of this node are empty, before maintenance; exit 75 when the time is up."""
     from gateway.store import reporting
 
     deadline, last_count = time.monotonic() + timeout, -1
@@ -158,7 +158,7 @@ async def dead_list(call: Invocation, axis: ManagedAxis) -> None:
 
 @dead.verb("17", name="show")
 async def show_parcel(call: Invocation, axis: ManagedAxis, parcel: Parcel) -> None:
-    """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
+    """Show one parcel and what its envelope claims. Nothing is checked: its author is unknown."""
     dead_parcel = next((p for p in await axis.dead_list() if p.id == parcel), None)
     if dead_parcel is None:
         raise NotFound(f"no parcel {parcel!r} is on the dead list", hint="gateway queue dead list")
@@ -213,9 +213,9 @@ async def drop_parcel(
     call: Invocation,
     axis: ManagedAxis,
     parcel: Parcel,
-    reason: Annotated[str, typer.Option(help="Why; the log keeps it.")],
+    reason: Annotated[str, typer.Option(help="Reason; it is kept in the log.")],
 ) -> None:
-    """Drop a parcel for good. Its recipient will never have it, unless its sender sends again."""
+    """Drop a parcel permanently. Its recipient will never have it unless its sender sends it again."""
     await axis.dead_drop(parcel, reason)
     output.record(call, {"id": parcel, "dropped": True})
 

@@ -43,7 +43,7 @@ async def list_(
     node: NodeCore,
     under: Annotated[str | None, typer.Option(help="Only directly below this agency.")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Continue where the last list ended.")] = None,
 ) -> None:
     """List agencies in the order of their codes."""
     if under:
@@ -57,7 +57,7 @@ async def list_(
 async def show(
     call: Invocation, node: NodeCore, code: Annotated[str, typer.Argument(help="An agency code.")]
 ) -> None:
-    """Show one agency, the certificates that speak for it, and in which form envelopes go to it (`form` of its route)."""
+    """Show one agency, the certificates bound to it, and the form of envelopes to it (`form` of its route)."""
     from gateway.bootstrap.axis_route import form_by_settings
     from gateway.registry.binding import fingerprint
 
@@ -88,7 +88,7 @@ async def resolve(
     parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
     on: On = None,
 ) -> None:
-    """Say which agency a code or name stands for, and what became of it. Exit 3 when nobody is known."""
+    """Find the agency of a code or name, and its successor. Exit 3 if none is known."""
     on_day = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
     answer = await node.directory.resolve(text, on_day, parent)
     record = output.fields(
@@ -144,10 +144,10 @@ async def import_(
     number: Annotated[str, typer.Option(help="Number of the deciding document, with --propose.")] = "",
     as_: Proposer = None,
     reason: ForApprover = "",
-    details: Annotated[bool, typer.Option("--details", help="Print every row, however many.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="Print every row.")] = False,
 ) -> None:
-    """Show what a list of agencies would change: the totals and the first rows, with --details all; with --apply put it in
-    force. Where it changes agencies that are known, --propose hands it to a second person."""
+    """Show what a list of agencies would change: the totals and the first rows, with --details all rows; --apply
+    puts it in force. If it changes known agencies, --propose hands it to a second person."""
     if propose and (apply or not as_ or not number.strip()):
         raise typer.BadParameter("--propose needs --number NO and --as NAME, and goes without --apply")
     if propose:
@@ -194,7 +194,7 @@ async def _propose_import(
 async def imports(
     call: Invocation,
     node: NodeCore,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number.")] = 50,
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
     changes = await node.directory.changes(limit=10_000)
@@ -228,7 +228,7 @@ async def undo_import(
     as_: As,
     reason: KeptReason,
 ) -> None:
-    """Undo an import as a whole, within seven days and unless something was built on it."""
+    """Undo an import as a whole, within seven days and unless later changes depend on it."""
     person = await people.sign_in(call, node, as_)
     record = await registry_changes.undo_import(node.deciding, person, id, reason)
     counts = {"removed": record.added, "restored": record.changed}

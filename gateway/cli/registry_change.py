@@ -42,9 +42,7 @@ _LEGACY = output.columns("code heir effective=since decision")
 NOBODY: Mapping[str, str] = MappingProxyType({})
 Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
-Details = Annotated[
-    bool, typer.Option("--details", help="Print every sentence and every code, however many.")
-]
+Details = Annotated[bool, typer.Option("--details", help="Print every sentence and every code.")]
 
 _change = noun("registry").noun(
     "change", "Dated changes of the organisation: planned, approved by two people, undone."
@@ -77,10 +75,10 @@ async def plan(
     parent: Annotated[str | None, typer.Option(help="The new parent, of a move.")] = None,
     decision: Annotated[str, typer.Option(help="Number of the deciding document.")] = "",
     decided: Annotated[str | None, typer.Option(help="Its date.")] = None,
-    issuer: Annotated[str, typer.Option(help="Who issued it.")] = "",
+    issuer: Annotated[str, typer.Option(help="Its issuer.")] = "",
     effective: Annotated[str | None, typer.Option(help="The first day of the new state.")] = None,
     mail_to: Annotated[
-        str | None, typer.Option(help="Of a split: who takes mail to the old code; or 'triage'.")
+        str | None, typer.Option(help="For a split: the agency that takes mail to the old code; or 'triage'.")
     ] = None,
     queued: Annotated[
         str, typer.Option(help="Our mail that still waits for an ended code: redirect, hold or return.")
@@ -89,7 +87,7 @@ async def plan(
         bool,
         typer.Option(
             "--with-units",
-            help="Also move the units directly below what ends under who takes over, in one decision.",
+            help="Also move the units directly below the ending agency under its successor, in one decision.",
         ),
     ] = False,
     details: Details = False,
@@ -97,7 +95,7 @@ async def plan(
     as_: Proposer = None,
     reason: ForApprover = "",
 ) -> None:
-    """Show what a change would do and what stands against it; with --propose hand it to a second person."""
+    """Show the effects of a change and the obstacles to it; with --propose hand it to a second person."""
     if propose and not as_:
         raise typer.BadParameter("--propose needs --as NAME")
     if file is not None:
@@ -141,7 +139,7 @@ async def _plan_and_propose(
 
 @verb("prp_01")
 async def show(call: Invocation, core: NodeCore, id: Id) -> None:
-    """Show a change: what it does, who approved it, and whether it can be undone. One that waits is planned anew."""
+    """Show a change: its effects, its approver, and whether it can be undone. A waiting one is planned again."""
     proposal = await _proposal(core, id, "show")
     if proposal.state is not ProposalState.APPROVED:
         print_plan(call, await registry_changes.plan_reform(core.deciding, proposal.content.reforms[0]))
@@ -168,7 +166,7 @@ async def _proposal(core: NodeCore, id: str, act: str) -> Proposal:
 
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
 async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
-    """Approve what another person proposed: type the number of the decision, as it stands on the document."""
+    """Approve another person's proposal: type the number of the decision from the document itself."""
     proposal = await _proposal(core, id, "approve")
     if call.output is OutputFormat.TABLE:
         print_plan(call, await registry_changes.plan_reform(core.deciding, proposal.content.reforms[0]))
@@ -187,7 +185,7 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     ask="cli.ask.reform_undo",
 )
 async def undo(call: Invocation, core: NodeCore, id: Id, as_: As, reason: KeptReason) -> None:
-    """Undo a change as a whole, within seven days and unless something was built on it."""
+    """Undo a change as a whole, within seven days and unless later changes depend on it."""
     person = await people.sign_in(call, core, as_)
     record = await registry_changes.undo_reform(core.deciding, person, id, reason)
     output.record(call, _reform_record(core, record))
@@ -200,7 +198,7 @@ async def list_(
     code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
     limit: Limit = 50,
 ) -> None:
-    """List approved changes, latest to take effect first, with the day by which each must be reported."""
+    """List approved changes, the latest effective day first, with the day by which each must be reported."""
     records = await registry_changes.list_reforms(core.deciding, limit, code and code.strip().upper())
     rows = [_reform_record(core, r) for r in records]
     cells = [
@@ -221,7 +219,7 @@ async def report(
     id: Id,
     how: Annotated[str, typer.Option(help="Number of the letter that reported it.")],
 ) -> None:
-    """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
+    """Record that a change was reported to the keeper of the codes, within fifteen days of its effect."""
     record = await registry_changes.report_reform(core.deciding, await operator_id(core.store), id, how)
     output.record(call, _reform_record(core, record))
 
@@ -232,7 +230,7 @@ async def legacy(
     core: NodeCore,
     code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None,
 ) -> None:
-    """List old codes with who came after, since when, by which decision."""
+    """List old codes with their successors, the day and the decision."""
     heirs = await core.directory.legacy(code)
     rows = [
         output.fields(

@@ -41,7 +41,7 @@ _ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
 
 
 verb = noun("registry").verb
-feed = noun("registry").noun("feed", "Signed lists of agencies that this node takes.")
+feed = noun("registry").noun("feed", "Signed lists of agencies that this node accepts.")
 
 
 @verb(
@@ -57,8 +57,8 @@ async def export(
     password_file: Annotated[
         Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
     ] = None,
-    since: Annotated[Path | None, existing("The snapshot before; the number follows it.")] = None,
-    changes: Annotated[bool, typer.Option("--changes", help="Only what changed since then.")] = False,
+    since: Annotated[Path | None, existing("The previous snapshot; the number follows it.")] = None,
+    changes: Annotated[bool, typer.Option("--changes", help="Only the changes since then.")] = False,
     sequence: Annotated[int, typer.Option(help="Number of a first snapshot.", min=1)] = 1,
 ) -> None:
     """Write the registry as a signed list for other nodes; rows of the starter list are left out."""
@@ -74,7 +74,7 @@ async def export(
 
 @verb("list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
 def diff(call: Invocation, older: Feed, newer: Feed) -> None:
-    """Say what two snapshots differ in, row by row. Signatures are not looked at: see verify."""
+    """Show the differences between two snapshots, row by row. Signatures are not checked: see verify."""
     from gateway.registry.snapshot import differences
 
     if call.output is OutputFormat.JSON:
@@ -91,7 +91,7 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
 
 @verb("list-8.feed")
 async def verify(call: Invocation, core: NodeCore, file: Feed) -> None:
-    """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
+    """Say whether this node would accept a feed now, and if not, why; nothing is changed. Exit 7 if it would not."""
     outcome = await core.feed.check(file)
     _print_outcome(call, outcome, refused=VERIFICATION)
 
@@ -109,10 +109,10 @@ async def publish(
     call: Invocation,
     core: NodeCore,
     file: Feed,
-    to: Annotated[list[str] | None, typer.Option(help="A node; may stand more than once.")] = None,
+    to: Annotated[list[str] | None, typer.Option(help="A node; may be repeated.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
 ) -> None:
-    """Send a feed to nodes over the axis; each judges it for itself. Exit 6 when one could not be reached."""
+    """Send a feed to nodes over the axis; each node judges it for itself. Exit 6 if one could not be reached."""
     from gateway.bootstrap.axis import open_axis
 
     if all_ == bool(to):
@@ -216,7 +216,7 @@ _PROPOSALS = output.columns("code fingerprint=sha256 valid issuer")
 
 @feed.verb(name="status")
 async def feed_status(call: Invocation, core: NodeCore) -> None:
-    """Say which list is in force, since when, and what was refused lately."""
+    """Show the list in force, since when it is, and the lists refused lately."""
     from gateway.registry.feed import InForce
 
     in_force = await core.feed.in_force()
@@ -237,7 +237,7 @@ async def feed_status(call: Invocation, core: NodeCore) -> None:
 async def refusals(
     call: Invocation, core: NodeCore, limit: Annotated[int, typer.Option(min=1, max=200)] = MOST_ROWS
 ) -> None:
-    """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
+    """List refused feeds, newest first. Issuer and number are those that each claims."""
     rows = await core.feed.refusals(limit)
     output.rows(call, [asdict(r) for r in rows], _REFUSALS)
 
@@ -246,7 +246,7 @@ async def refusals(
 async def proposals(
     call: Invocation, core: NodeCore, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
 ) -> None:
-    """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
+    """List certificates that the issuer proposes and no one has approved; none of them is bound yet."""
     feed_proposals = await core.feed.proposals(limit)
     rows = [
         output.fields(
@@ -270,12 +270,12 @@ async def proposals(
 async def take_up(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The agency that the certificate is meant for.")],
+    code: Annotated[str, typer.Argument(help="The agency of the certificate.")],
     fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
     as_: As,
     reason: ForApprover = "",
 ) -> None:
-    """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
+    """Make a proposal of the issuer your own; it takes effect once another person approves."""
     from cryptography import x509
 
     proposal = await core.feed.proposal(code, fingerprint)

@@ -35,7 +35,7 @@ FilesOrNone = Annotated[
     list[Path] | None, typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
 ]
 Envelope = Annotated[
-    Path | None, existing("An edXML envelope that was built elsewhere, in place of files and their data.")
+    Path | None, existing("An edXML envelope that was built elsewhere, instead of files and their data.")
 ]
 Source = Annotated[list[Path] | None, existing("A source file.")]
 Meta = Annotated[
@@ -52,13 +52,14 @@ To = Annotated[
 ]
 Text = Annotated[str | None, typer.Option()]
 Urgency = Annotated[str | None, typer.Option(help="thuong, khan, thuong_khan, hoa_toc or hoa_toc_hen_gio.")]
-Reply = Annotated[bool | None, typer.Option("--reply/--no-reply", help="Whether an answer is wanted (R53).")]
+Reply = Annotated[bool | None, typer.Option("--reply/--no-reply", help="Whether a reply is required (R53).")]
 Wait = Annotated[
-    str | None, typer.Option(help="Wait until every recipient is: sent, delivered, accepted or done.")
+    str | None,
+    typer.Option(help="Wait until every recipient has this state: sent, delivered, accepted or done."),
 ]
 Confirm = Annotated[
     list[str] | None,
-    typer.Option(help="Code of a refusal that you have read and bear with, as secrecy-stamp."),
+    typer.Option(help="Code of a refusal that you have read and accept, such as secrecy-stamp."),
 ]
 Timeout = Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h.")]
 
@@ -87,14 +88,14 @@ async def send(
     urgency: Urgency = None,
     reply: Reply = None,
     external_id: Annotated[
-        str | None, typer.Option(help="Your own id; the same one never sends twice.")
+        str | None, typer.Option(help="Your own id; the same id is never sent twice.")
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft; send it later.")] = False,
     confirm: Confirm = None,
     wait: Wait = None,
     timeout: Timeout = "30m",
 ) -> None:
-    """Send a document. Every broken rule is told at once, and then nothing is stored (exit 4)."""
+    """Send a document. If it breaks rules, all of them are reported at once and nothing is stored (exit 4)."""
     from gateway.outgoing.intake import Order
 
     goal = parse_goal(wait, timeout)

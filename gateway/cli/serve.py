@@ -35,14 +35,14 @@ _WHILE_LOADING, _NEVER = 20_000, 1_000_000
 async def serve(
     call: Invocation,
     role: Annotated[
-        str, typer.Option(help="all, web (answers programs and people) or worker (packs, sends, receives).")
+        str, typer.Option(help="all, web (API and pages) or worker (packs, sends, receives).")
     ] = "all",
     number: Annotated[
         int | None,
-        typer.Option(min=1, max=99, help="Which worker process this is; its metrics.port is so much higher."),
+        typer.Option(min=1, max=99, help="Number of this worker process; it is added to metrics.port."),
     ] = None,
 ) -> None:
-    """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
+    """Run the API, the pages and the workers until stopped. Ctrl+C finishes the work in progress, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
     from gateway.http_calls import load_library

@@ -41,7 +41,7 @@ MOST_IMAGE = 8 * 1024 * 1024
 async def sign(
     call: Invocation,
     core: NodeCore,
-    file: Annotated[Path, typer.Argument(help="The PDF; it stays as it is.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The PDF; it is not changed.", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Make it an electronic copy (R25).")] = False,
     form: Annotated[CopyForm, typer.Option(help="Form of the copy.")] = CopyForm.SY,
@@ -50,13 +50,13 @@ async def sign(
     ] = False,
     number: Annotated[str, typer.Option(help="Number and notation of the appendix's document.")] = "",
     at: Annotated[
-        str | None, typer.Option(help="Where: page,left,top; mm from the page's edges to the middle.")
+        str | None, typer.Option(help="Position: page,left,top; mm from the page's edges to the middle.")
     ] = None,
     image: Annotated[Path | None, typer.Option(help="The seal as PNG; default: from sign.seals.")] = None,
     preview: Annotated[Path | None, typer.Option(help="Draw the page into this PNG.")] = None,
     token: Annotated[str | None, typer.Option(help="Label of the token.")] = None,
     key: Annotated[str | None, typer.Option(help="Label or id of the key on the token.")] = None,
-    p12: Annotated[Path | None, typer.Option(help="A PKCS#12 file instead of a token, to try out.")] = None,
+    p12: Annotated[Path | None, typer.Option(help="A PKCS#12 file instead of a token, for trials.")] = None,
     no_timestamp: Annotated[bool, typer.Option("--no-timestamp", help="Ask no timestamp authority.")] = False,
 ) -> None:
     """Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark."""

@@ -263,10 +263,13 @@ _STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "skipped": "
 async def doctor(
     call: Invocation,
     report: Annotated[
-        bool, typer.Option("--report", help="Print what to attach when asking for help, without any secret.")
+        bool,
+        typer.Option(
+            "--report", help="Print a report to attach when asking for help; it contains no secret."
+        ),
     ] = False,
 ) -> None:
-    """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying."""
+    """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, idle work."""
     from gateway.clock import SystemClock
     from gateway.ops import checks
     from gateway.ops.subject import Subject
@@ -342,13 +345,11 @@ _LOOK_S = 0.5
 @verb("", "--id msg_01J… -o ndjson")
 async def watch(
     call: Invocation,
-    id: Annotated[
-        str | None, typer.Option("--id", help="Only what concerns this document or packet.")
-    ] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Only events of this document or packet.")] = None,
     after: Annotated[
-        int | None, typer.Option(min=0, help="Begin after this number; 0 for everything.")
+        int | None, typer.Option(min=0, help="Begin after this event number; 0 for all events.")
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the events so far, then exit.")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""
     async with at_agency(call.settings(), call.agency) as context:

@@ -68,14 +68,14 @@ CertificateFile = Annotated[
 ]
 KeyId = Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
 Scopes = Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")]
-Life = Annotated[str, typer.Option(help="After how long it ends: 90d, 8h; or never.")]
+Life = Annotated[str, typer.Option(help="Lifetime: 90d, 8h; or never.")]
 Networks = Annotated[
     list[str] | None,
-    typer.Option("--from", help="An address or network it is good from (repeat); default: everywhere."),
+    typer.Option("--from", help="An address or network that may use it (repeat); default: all."),
 ]
 Since = Annotated[
     str,
-    typer.Option(help="Its first day: what arrived before, and nobody took, counts as handed over to it."),
+    typer.Option(help="Its first day: earlier documents that no program fetched count as handed over to it."),
 ]
 
 
@@ -106,17 +106,18 @@ async def list_(call: Invocation, node: NodeCore) -> None:
 async def new(
     call: Invocation,
     core: NodeCore,
-    name: Annotated[str, typer.Argument(help="Which program this is, for example qlvb.")],
+    name: Annotated[str, typer.Argument(help="Name of the program, for example qlvb.")],
     scope: Scopes = None,
     expires: Life = "365d",
     from_: Networks = None,
     cert: CertificateFile = None,
     way: Annotated[
-        KeyOpening | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
+        KeyOpening | None,
+        typer.Option(help="What the key is used with; default: the secret, with --cert both."),
     ] = None,
     since: Since = "",
 ) -> None:
-    """Make a key for a program. Its secret is printed once, now; only the digest is kept."""
+    """Make a key for a program. Its secret is printed now and only once; only the digest is kept."""
     scopes = tuple(sorted(read_scopes(scope)))
     life = None if expires == "never" else span(expires)
     networks = read_networks(from_ or ())
@@ -155,10 +156,12 @@ async def bind(
     cert: CertificateFile = None,
     way: Annotated[
         KeyOpening | None,
-        typer.Option(help="What opens it from now on; default: as before, both for one that took none."),
+        typer.Option(
+            help="What the key is used with from now on; default: as before, or both if it had no certificate."
+        ),
     ] = None,
 ) -> None:
-    """Bind a client certificate to a key in place of the one before, or change what opens the key."""
+    """Bind a client certificate to a key, replacing the previous one, or change what the key is used with."""
     certificate = None if cert is None else read_certificate(cert)
     _refuse_expired(certificate, core.clock.now())
     accounts = core.store.accounts

@@ -63,7 +63,7 @@ verb = noun("webhooks").verb
 @verb()
 @makes_call("listWebhooks", tell=rows_printer(_COLUMNS, _cells))
 def list_() -> Fields:
-    """List the agency's webhooks, and how they go; a secret can never be shown again."""
+    """List the agency's webhooks and their states; a secret can never be shown again."""
     return {}
 
 
@@ -81,33 +81,33 @@ def add(
             "--type", help="A type of events, or the beginning of some as message.* (repeat); default: all."
         ),
     ] = None,
-    note: Annotated[str, typer.Option(help="Which program it is, for people.")] = "",
+    note: Annotated[str, typer.Option(help="Note for people, such as the name of the program.")] = "",
     after: Annotated[
         int | None,
-        typer.Option(min=0, help="Begin behind this event; 0 for everything. Default: what happens next."),
+        typer.Option(min=0, help="Begin after this event; 0 for all events. Default: with the next event."),
     ] = None,
 ) -> Fields:
-    """Have events sent to an address. The secret that signs them is printed once, now."""
+    """Send events to an address. The secret that signs them is printed now and only once."""
     return {"url": url, "types": type_ or [], "note": note, "after": after if after is None else str(after)}
 
 
 @verb("whk_01K")
 @makes_call("readWebhook")
 def show(webhook: Id) -> Fields:
-    """Show one webhook, and how it goes."""
+    """Show one webhook and its state."""
     return {}
 
 
 @verb("whk_01K")
 @makes_call("testWebhook", tell=_print_try)
 def test(webhook: Id) -> Fields:
-    """Send a body that is no event, now, and say what came of it; exit 6 when it did not come through."""
+    """Send a test body now, which is not an event, and show the result; exit 6 if it was not delivered."""
     return {}
 
 
 @verb("whk_01K", "whk_01K --overlap 0h --yes", writes=True)
 async def rotate(call: Invocation, context: CommandContext, webhook: Id, overlap: Overlap = "24h") -> None:
-    """Give it another secret, printed once, now. Bodies are signed with both until the overlap is over."""
+    """Change the secret, printed now and only once. Bodies are signed with both until the overlap is over."""
     length = span(overlap)  # programs give whole hours
     call.ask("webhook.ask.rotate", id=webhook)
     secret, _ = await context.node.webhooks.rotate(context.scope, webhook, length)
@@ -117,13 +117,13 @@ async def rotate(call: Invocation, context: CommandContext, webhook: Id, overlap
 
 @verb("whk_01K", writes=True)
 async def pause(call: Invocation, context: CommandContext, webhook: Id) -> None:
-    """Send nothing more until it goes on; what happens meanwhile is told then."""
+    """Send nothing until it is resumed; events that happen meanwhile are sent then."""
     await _switch(call, context, webhook, "pause")
 
 
 @verb("whk_01K", writes=True)
 async def resume(call: Invocation, context: CommandContext, webhook: Id) -> None:
-    """Let it go on where it stopped."""
+    """Continue where it stopped."""
     await _switch(call, context, webhook, "resume")
 
 
@@ -137,7 +137,7 @@ async def _switch(call: Invocation, context: CommandContext, webhook: str, act: 
 @verb("whk_01K", writes=True)
 @makes_call("removeWebhook", ask="webhook.ask.remove")
 def remove(webhook: Id) -> Fields:
-    """Remove a webhook, with what is known of its deliveries."""
+    """Remove a webhook with the log of its deliveries."""
     return {}
 
 
@@ -147,9 +147,11 @@ def log(
     webhook: Id,
     state: Annotated[str | None, typer.Option(help="waiting, delivered or failed.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Older than this, as the last page said.")] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="Continue after the previous page, with its cursor.")
+    ] = None,
 ) -> Fields:
-    """List what became of each event, newest first, with its tries."""
+    """List the deliveries of events, newest first, with the outcome and tries of each."""
     return {"state": state, "limit": limit, "cursor": cursor}
 
 
@@ -161,7 +163,7 @@ async def redeliver(
     event: Annotated[list[str] | None, typer.Argument(help="Ids of events (evt_…) or their numbers.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Every event that was given up.")] = False,
 ) -> None:
-    """Tell events anew, under the same ids."""
+    """Send events again, under the same ids."""
     if failed == bool(event):
         raise typer.BadParameter("name events, or give --failed")
     sequences = [parse_sequence(e) for e in event] if event else None

@@ -104,7 +104,7 @@ class RecipientRole(ValueAtHand, StrEnum):
 
 
 class DeliveryMode(ValueAtHand, StrEnum):
-    """Way to the recipients. `BOTH` travels and goes on paper too; `PAPER` never travels (R6)."""
+    """Way to the recipients. `BOTH` is sent over the axis and on paper; `PAPER` never goes over the axis (R6)."""
 
     ELECTRONIC = "electronic"
     BOTH = "both"
@@ -207,7 +207,7 @@ class Draft:
     `policy.outgoing` names it; it is never filled in."""
 
     external_id: Annotated[
-        str | None, Rule(longest=200, says="The caller's own id; unique per agency for ever")
+        str | None, Rule(longest=200, says="The caller's own id; permanently unique per agency")
     ] = None
     number: Annotated[
         str, Rule(longest=11, is_required=True, without=",", wire="Code/CodeNumber", in_form=True)
@@ -231,20 +231,20 @@ class Draft:
     type_key: str | None = None
     subject: Annotated[str, Rule(longest=500, is_required=True, lines=True, wire="Subject")] = ""
     urgency: Annotated[Urgency, Rule(most=4, wire="OtherInfo/Priority")] = Urgency.NORMAL
-    secrecy: Annotated[str, Rule(says="Only `none` may pass; anything else is refused and not stored")] = (
-        "none"
-    )
+    secrecy: Annotated[
+        str, Rule(says="Only `none` is accepted; any other value is refused and not stored")
+    ] = "none"
     category: Annotated[
-        str | None, Rule(longest=200, says="Kind of content, as far as the sender declares it (R3)")
+        str | None, Rule(longest=200, says="Kind of content, if the sender declares it (R3)")
     ] = None
     signer: Annotated[Signer | None, Rule(wire="SignerInfo")] = None
-    signed_at: Annotated[datetime | None, Rule(says="When it was signed; never guessed", in_form=True)] = None
+    signed_at: Annotated[datetime | None, Rule(says="Time of signing; never guessed", in_form=True)] = None
     pages: Annotated[
         int | None, Rule(least=1, most=_THREE_DIGITS, wire="OtherInfo/PageAmount", in_form=True)
     ] = None
     delivery_mode: Annotated[
         DeliveryMode | None,
-        Rule(says="As the class of the document says, where absent; `paper` never goes over the axis"),
+        Rule(says="If absent, the class of the document decides; `paper` never goes over the axis"),
     ] = None
     """The mode of its class, where the sender states none (`policy.outgoing`); always set on an accepted document."""
     file_code: Annotated[FileCode | None, Rule()] = None
@@ -255,7 +255,7 @@ class Draft:
     """One envelope takes no more (verification.md F3): more are several documents."""
     labels: Annotated[tuple[str, ...], Rule(longest=200, most=100, is_echoed=True)] = ()
     callback_data: Annotated[
-        str | None, Rule(longest=20_000, lines=True, says="Kept and returned as is", is_echoed=True)
+        str | None, Rule(longest=20_000, lines=True, says="Stored and returned unchanged", is_echoed=True)
     ] = None
     content: Annotated[str | None, Rule(longest=500, lines=True, wire="Content")] = None
     place: Annotated[str | None, Rule(longest=50, wire="PromulgationInfo/Place", in_form=True)] = None

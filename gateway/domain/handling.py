@@ -13,7 +13,7 @@ from gateway.domain.text import fold
 
 
 class PartState(StrEnum):
-    """`part.…` in the labels has the words. All but the first two are for good."""
+    """The texts are under `part.…` in the labels. All states but the first two are final."""
 
     OPEN = "open"
     RETURNED = "returned"

@@ -150,8 +150,8 @@ def _unsigned_ways(routes: Sequence[RouteSettings], kinds: Mapping[str, str]) ->
             if route.form != Form.STANDARD and kinds.get(name, _VOUCHING[0]) not in _VOUCHING:
                 unsigned[
                     f"routes ({route.to}): form = {route.form} leaves the signature out, and the axis {name} is of kind "
-                    f"{kinds[name]}: its partners refuse what nobody signed. Only an axis whose session vouches may "
-                    f"carry it ({', '.join(_VOUCHING)}); name such axes alone, or take the form away"
+                    f"{kinds[name]}: its partners refuse unsigned envelopes. Only an axis whose session vouches may "
+                    f"carry it ({', '.join(_VOUCHING)}); name only such axes, or remove the form"
                 ] = None
     return list(unsigned)
 

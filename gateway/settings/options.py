@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 
 class Secret:
-    """A text that is never printed: only `reveal` shows it."""
+    """Text that is never printed; only `reveal` returns it."""
 
     __slots__ = ("_text",)
 
@@ -34,7 +34,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A number within these bounds, both included."""
+    """Bounds of a number, both included."""
 
     least: float
     most: float
@@ -42,14 +42,14 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of these words."""
+    """Allowed words of a setting."""
 
     words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """`name=word` with commas between, each word one of these; or nothing."""
+    """Pairs `name=word` separated by commas, with these allowed words; may be empty."""
 
     words: tuple[str, ...]
 
@@ -66,14 +66,14 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """A path that lies below the data directory unless it is given."""
+    """Path that is inside the data directory unless it is set."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A database address; the password in it is masked. By default a SQLite file below the data directory."""
+    """Database address, whose password is masked. The default is a SQLite file in the data directory."""
 
     file: str
 
@@ -90,7 +90,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The database of the node's rows; all settings but the address are for a server alone."""
+    """Database of the node; all settings but the address apply to a server only."""
 
     url: Annotated[str, Address("gateway.db")] = "sqlite+aiosqlite:///data/gateway.db"
     ca: Path | None = None
@@ -119,7 +119,7 @@ class AxisSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmqpSettings:
-    """The broker, where the axis is `amqp`. Without a user it is the node's name."""
+    """The broker, if the axis is `amqp`. The user defaults to the node's name."""
 
     servers: str = ""
     vhost: str = "lienthong"
@@ -163,7 +163,7 @@ class RouteSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VxpSettings:
-    """The national axis, where the axis is `vxp`. One system by `system` and `secret`, or several in `credentials`."""
+    """The national axis, if the axis is `vxp`. One system by `system` and `secret`, or several in `credentials`."""
 
     endpoint: str = ""
     system: str = ""
@@ -180,7 +180,7 @@ class VxpSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LgspSettings:
-    """A provincial service, where the axis is `lgsp`. One agency by `username`, `password`, `application`, `system` and
+    """A provincial service, if the axis is `lgsp`. One agency by `username`, `password`, `application`, `system` and
     `secret`, or any number in `credentials`."""
 
     endpoint: str = ""
@@ -235,7 +235,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySettings:
-    """Exchange keys; in files, which without a password lie unencrypted, or on a token where a module is named."""
+    """Exchange keys: in files, unencrypted without a password, or on a token if a module is set."""
 
     folder: Annotated[Path, Below("keys")] = Path("data/keys")
     password: Secret | None = None
@@ -269,7 +269,7 @@ DELIVERY_MODES = Pairs(("electronic", "both", "paper"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
-    """Choices that the rulebook leaves to each node. `auto`: refuse where `trust.folder` has PDF anchors, else warn."""
+    """Choices that the rulebook leaves to each node. `auto`: refuse if `trust.folder` has PDF anchors, else warn."""
 
     unsigned_lead: Annotated[str, OneOf(("auto", "refuse", "warn"))] = "auto"
     outgoing_series: Annotated[str, OneOf(("type", "all"))] = "type"
@@ -289,7 +289,7 @@ class ScannerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealSettings:
-    """The sealed hold of secrets: whose public key the content is sealed for."""
+    """The sealed hold of secrets: the public key for which content is sealed."""
 
     recipient: Path | None = None
 
@@ -305,7 +305,7 @@ class SignSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSettings:
-    """Accounts of persons at the pages. Nought days: not asked for."""
+    """Accounts of people for the pages. Zero days turn a rule off."""
 
     address: str = ""
     password_length: Annotated[int, Between(8, 128)] = 8
@@ -374,7 +374,7 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSettings:
-    """The hot folder: documents go out and come in as files. Without a root there is none; no agency named: all of them."""
+    """The hot folder, for documents as files. Without a root there is none; without agencies every agency has one."""
 
     root: Path | None = None
     agencies: str = ""
@@ -402,7 +402,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompatSettings:
-    """The door for document systems that speak as the national axis's clients do. Nought hours: a call may be any age."""
+    """The interface for document systems with the national axis's library. Zero hours: a call may have any age."""
 
     vxp: bool = False
     fresh_h: Annotated[int, Between(0, 8760)] = 0
@@ -419,7 +419,7 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """The log on stderr, one JSON object a line; and how the log of events is sealed, stamped and published."""
+    """The log on stderr, one JSON object per line; and how the log of events is sealed, stamped and published."""
 
     level: Annotated[str, OneOf(("debug", "info", "warning", "error"))] = "info"
     seal_every_s: Annotated[int, Between(5, 240)] = 60
@@ -433,7 +433,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings, and in `origin` the source of each value that is not a default. `axes` and `routes` are empty where
+    """All settings, and in `origin` the source of each value that is not a default. `axes` and `routes` are empty if
     there is one axis, that of the section `axis`."""
 
     node: Node = field(default_factory=Node)

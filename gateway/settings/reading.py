@@ -177,7 +177,7 @@ def _several(
     routes = several.read_routes(tables.get("routes"), axes, faults)
     if axes:
         faults += [
-            f"{key}: expected nothing beside [[axes]]; write it below the axis that it is for"
+            f"{key}: not allowed together with [[axes]]; write it in the entry of its axis"
             for key in checked_values
             if key.split(".")[0] in _ONE_AXIS
         ]

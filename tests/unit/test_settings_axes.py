@@ -124,7 +124,7 @@ def test_without_the_list_there_is_the_one_axis_of_before(tmp_path: Path) -> Non
         (('away = "next"', 'awy = "next"'), "routes 1.awy: no such setting; did you mean away?"),
         (('to = "*"\naxes = "national"', 'to = "H43"\naxes = "national"'), 'add one with to = "*"'),
         (('"H42"]', '"h41.*"]'), "there is a route for just this already"),
-        (("[node]", '[axis]\nkind = "amqp"\n[node]'), "axis.kind: expected nothing beside [[axes]]"),
+        (("[node]", '[axis]\nkind = "amqp"\n[node]'), "axis.kind: not allowed together with [[axes]]"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words_that_say_what_to_write(

@@ -43,7 +43,7 @@ class ReplyLinkIn(TypedDict, total=False):
 
 
 class RecipientIn(TypedDict, total=False):
-    """One recipient: a code (present, old or an alias), or a name with the code of its parent."""
+    """One recipient: a code (current, old or an alias), or a name with the code of its parent."""
 
     code: str | None
     name: str | None
@@ -61,7 +61,7 @@ class StaffIn(TypedDict, total=False):
 
 
 class MessageIn(TypedDict, total=False):
-    """A document to send, or with `"send": false` a draft to keep."""
+    """A document to send, or with `"send": false` a draft to store."""
 
     files: list[FileMeta] | None
     external_id: str | None
@@ -132,7 +132,7 @@ class PersonOut(TypedDict):
 
 
 class RecipientOut(TypedDict):
-    """One recipient with its own state. `given` and `mapped_by` stand where the caller wrote another code or a name."""
+    """One recipient with its own state. `given` and `mapped_by` are present if the caller wrote another code or a name."""
 
     code: str
     name: str | None
@@ -249,7 +249,7 @@ class Message(TypedDict):
 
 
 class ProblemItem(TypedDict):
-    """One reason against it."""
+    """One reason for the refusal."""
 
     pointer: str
     code: str
@@ -274,7 +274,7 @@ class DueOut(TypedDict):
 
 
 class SenderOut(TypedDict):
-    """The sender by the name it signed with, and by the name it has today."""
+    """The sender, with its name at the time of signing and its current name."""
 
     code: str
     name: str | None
@@ -395,7 +395,7 @@ class InboxItem(_From):
 
 
 class StatusWarning(TypedDict):
-    """One thing to know of a status that was recorded."""
+    """A warning about a recorded status."""
 
     type: str
     detail: str
@@ -431,7 +431,7 @@ class EventOut(TypedDict):
 
 
 class PartOut(TypedDict):
-    """One part that is on disk."""
+    """One stored part."""
 
     n: int
     size: int
@@ -482,7 +482,7 @@ class CertificateBound(TypedDict):
 
 
 class Me(TypedDict):
-    """The caller, as its key says."""
+    """The caller and its key."""
 
     key: str
     name: str

@@ -52,11 +52,11 @@ class ResolveQuery(RequestModel):
 
     q: Name
     parent: Line | None = None
-    on: dt.date | None = Field(None, description="The day the answer is for; today where absent")
+    on: dt.date | None = Field(None, description="Day of the answer; today if absent")
 
 
 class Resolved(ResponseModel):
-    """Outcome for a code or name; never a guess."""
+    """Result of looking up a code or name; never a guess."""
 
     given: str
     standing: Literal["active", "mapped", "closed", "unknown", "uncertain"]
@@ -67,36 +67,37 @@ class Resolved(ResponseModel):
 
 
 class AxisOut(ResponseModel):
-    """One axis that mail to the agency may take, and what is kept on it."""
+    """One axis that mail to the agency may take, and what it preserves."""
 
-    axis: str | None = Field(description="Its name; null where the node has one axis")
+    axis: str | None = Field(description="Its name; null if the node has one axis")
     connected: bool | None = Field(
-        description="Whether somebody receives for the agency there; null where the axis does not say so"
+        description="Whether a node receives for the agency there; null if the axis does not tell"
     )
     signature_arrives: bool = Field(description="The receiver gets the signed bytes, and so the signature")
     receipts: bool = Field(
         description="Statuses can come back signed, with an exchange certificate of the agency"
     )
     terms: bool = Field(
-        description="What only this node's own envelope says arrives: whether a reply is wanted, the role of each recipient"
+        description="Data that only this node's own envelope contains arrive: whether a reply is required, the "
+        "role of each recipient"
     )
     form: Literal["standard", "unsigned", "dotnet"] = Field(
-        description="How envelopes to the agency are written for it, by the route"
+        description="Form of envelopes to the agency on this axis, set by the route"
     )
-    urgent_first: bool = Field(description="Urgent documents pass the others")
-    parts: bool = Field(description="What is too large for one message comes in parts")
+    urgent_first: bool = Field(description="Urgent documents overtake the others")
+    parts: bool = Field(description="A packet that is too large for one message is sent in parts")
 
 
 class Capabilities(ResponseModel):
-    """Documents that may be sent to an agency, and the way they take."""
+    """Packets that can be sent to an agency, and the axes for them."""
 
     code: str
     name: str
     standing: Literal["active", "mapped", "closed", "unknown", "uncertain"]
-    certificate: bool = Field(description="An exchange certificate is bound to it and holds now")
+    certificate: bool = Field(description="An exchange certificate is bound to it and valid now")
     axes: list[AxisOut] = Field(description="In the order in which they are tried")
-    kinds: list[str] = Field(description="Kinds of packets that it may be sent; words are in /codes")
-    max_file_bytes: int = Field(description="Of this node; the axis or the receiver may take less")
+    kinds: list[str] = Field(description="Kinds of packets that can be sent to it; texts are in /codes")
+    max_file_bytes: int = Field(description="Limit of this node; the axis or the receiver may accept less")
     max_document_bytes: int
 
 
@@ -120,7 +121,7 @@ class Changes(ResponseModel):
 
 
 class ImportQuery(RequestModel):
-    dry_run: bool = Field(False, description="Only show what would change")
+    dry_run: bool = Field(False, description="Only show the changes")
 
 
 class PlanRow(ResponseModel):
@@ -129,7 +130,9 @@ class PlanRow(ResponseModel):
 
 
 class PlanChange(PlanRow):
-    fields: dict[str, tuple[str | None, str | None]] = Field(description="Each field: before, after")
+    fields: dict[str, tuple[str | None, str | None]] = Field(
+        description="Each changed field with its value before and after"
+    )
 
 
 class PlanProblem(ResponseModel):
@@ -140,10 +143,10 @@ class PlanProblem(ResponseModel):
 
 
 class Import(ResponseModel):
-    """Changes that the file makes, or made. With problems nothing is applied."""
+    """Changes of the file, planned or applied. If there are problems, nothing is applied."""
 
     dry_run: bool
-    applied: str | None = Field(description="Id of the change, once it is in force")
+    applied: str | None = Field(description="Id of the change, once applied")
     source_sha256: str
     counts: dict[str, int]
     added: list[PlanRow]
@@ -157,8 +160,8 @@ ROUTES = Routes("agencies", ApiScope.AGENCIES_READ)
 
 @ROUTES(
     "GET /agencies",
-    "Agencies in order of their codes, or those that `q` finds",
-    text="A search gives one page at most: narrow it when the agency is not on it.",
+    "Agencies in the order of their codes, or those that `q` finds",
+    text="A search returns one page at most: narrow it if the agency is not there.",
 )
 async def list_agencies(call: Call, query: TextQuery) -> Agencies:
     directory = call.deps.directory
@@ -170,7 +173,7 @@ async def list_agencies(call: Call, query: TextQuery) -> Agencies:
     return Agencies.paged(rows, page.next_cursor)
 
 
-@ROUTES("GET /agencies:resolve", "What a code, an old code, an alias or a name stands for on a day")
+@ROUTES("GET /agencies:resolve", "Find the agency of a code, old code, alias or name on a day")
 async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
     answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
     return Resolved.from_object(
@@ -203,8 +206,8 @@ def _axis_view(
 
 @ROUTES(
     "GET /agencies/{code}/capabilities",
-    "What may be sent to an agency, by which axes, and what is kept on each",
-    text="Each axis is asked, which may take some seconds. It promises nothing.",
+    "What can be sent to an agency, over which axes, and what each axis preserves",
+    text="Each axis is asked, which may take some seconds. The answer is no guarantee.",
 )
 async def read_capabilities(call: Call) -> Capabilities:
     deps, code, now = call.deps, call.path("code"), call.deps.clock.now()
@@ -243,7 +246,7 @@ async def read_agency(call: Call) -> Agency:
 @ROUTES(
     "POST /agencies:import",
     "Change the directory from a CSV file; the same file again changes nothing",
-    text="With `dry_run=true` only the plan is answered. Certificate bindings are never touched.",
+    text="With `dry_run=true` only the plan is returned. Certificate bindings are never changed.",
     scopes=(ApiScope.AGENCIES_WRITE,),
     body=Body.RAW,
     takes="text/csv",

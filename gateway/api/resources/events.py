@@ -31,14 +31,15 @@ class EventsQuery(RequestModel):
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS)
     type: Words = Field(
         default_factory=list,
-        description="One or more types, with commas",
+        description="One or more types, separated by commas",
         json_schema_extra={"items": {"type": "string", "enum": list(EventKind)}},
     )
-    subject: Code | None = Field(None, description="Only of this document or packet, by its id")
+    subject: Code | None = Field(None, description="Only events of this document or packet, by its id")
 
 
 class EventOut(ResponseModel):
-    """One event. `sequence` has no gaps within an agency; what this key may not read, or did not ask for, is left out."""
+    """One event. `sequence` has no gaps within an agency; events that this key may not read, or did not ask for,
+    are left out."""
 
     id: str
     type: EventWord
@@ -60,11 +61,10 @@ ROUTES = Routes("events", *feed.EVENT_SCOPES)
 
 @ROUTES(
     "GET /events",
-    "What happened, in order; waits up to 60 seconds for the next event",
-    text="Each scope reads its own types: messages:read what is about outgoing documents, inbox:read what is about "
-    "incoming ones, agencies:read changes of the directory, evidence:read packs that were made, webhooks:manage what "
-    "became of webhooks. "
-    "`next_after` also moves past what was left out.",
+    "Events in order; waits up to 60 seconds for the next one",
+    text="Each scope gives its own types: messages:read events of outgoing documents, inbox:read those of "
+    "incoming ones, agencies:read changes of the directory, evidence:read evidence packs, "
+    "webhooks:manage events of webhooks. `next_after` also moves past events that were left out.",
     any_scope=True,
     fails=(410,),
 )

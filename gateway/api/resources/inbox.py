@@ -54,7 +54,7 @@ SETTABLE_CODES = tuple(code for code, row in CODES.items() if row.set_by == "rec
 
 
 class AssignmentIn(RequestModel):
-    """Units that work on it, and until when (R63)."""
+    """Assignment to units, with deadlines (R63)."""
 
     lead_unit: Line = Field(min_length=1)
     coordinating_units: list[Line] = Field(default_factory=list, max_length=100)
@@ -63,7 +63,7 @@ class AssignmentIn(RequestModel):
     unit_deadlines: dict[Line, dt.date] = Field(
         default_factory=dict,
         max_length=100,
-        description="By coordinating unit, where its day is another than `deadline`",
+        description="By coordinating unit, if its day differs from `deadline`",
     )
 
     def to_assignment(self) -> Assignment:
@@ -81,11 +81,11 @@ class PartIn(RequestModel):
     outcome: Literal["returned", "done"] = Field(
         description="`returned`: handed back by the unit's head; `done`: a unit that helps has done its part"
     )
-    reason: Text | None = Field(None, description="With `returned`, why")
+    reason: Text | None = Field(None, description="Reason, with `returned`")
 
 
 class StatusIn(RequestModel):
-    """Act of the agency on the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
+    """Status of the agency for the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
 
     code: Code = Field(
         description="02 to 06, 15, 16, or the word of /codes",
@@ -95,7 +95,7 @@ class StatusIn(RequestModel):
     register_year: int | None = Field(None, ge=1900, le=2999)
     at: AwareDatetime | None = Field(
         None,
-        description="When it was done: between its arrival and now, give or take ten minutes; now where absent",
+        description="Time of the act: between the arrival and now, with ten minutes of tolerance; now if absent",
     )
     staff: StaffIn | None = None
     note: Text | None = None
@@ -104,7 +104,7 @@ class StatusIn(RequestModel):
     answered_by: Line | None = Field(None, description="With 06: id of our message that answers it")
     reopen: bool = Field(
         False,
-        description="With 05: the work was closed by mistake and goes on; `note` says why, and the sender reads it",
+        description="With 05: the work was closed by mistake and continues; the sender reads the reason in `note`",
     )
 
     def to_call(self) -> StatusCall:
@@ -127,7 +127,7 @@ class InboxQuery(TextQuery):
 
     state: Words = Field(
         default_factory=list,
-        description="One or more states, with commas; with `quarantine` those of a packet",
+        description="One or more states, separated by commas; with `quarantine`, states of a packet",
         json_schema_extra={
             "items": {"type": "string", "enum": list(dict.fromkeys((*InState, *PACKET_STATES)))}
         },
@@ -136,20 +136,20 @@ class InboxQuery(TextQuery):
     arrived_from: Since | None = Field(
         None,
         alias="arrived_at[gte]",
-        description="Of the list alone, neither of a lease nor of the quarantine",
+        description="Applies to the list only, not to a lease or the quarantine",
     )
     arrived_to: Since | None = Field(None, alias="arrived_at[lt]")
     sort: Literal["-arrived_at", "arrived_at"] = Field(
         "-arrived_at",
-        description="With a minus the newest come first; a lease takes the oldest always",
+        description="With a minus sign the newest come first; a lease always takes the oldest",
     )
     lease: int | None = Field(
         None,
         ge=1,
         le=3600,
-        description="Seconds: the rows not yet handed over become this key's for that long, oldest first",
+        description="Seconds for which this key leases the rows not yet handed over, oldest first",
     )
-    wait: int = Field(0, ge=0, le=60, description="Seconds to wait while the list would be empty")
+    wait: int = Field(0, ge=0, le=60, description="Seconds to wait while the list is empty")
     quarantine: bool = Field(False, description="Packets that did not become a document, metadata only")
 
 
@@ -160,11 +160,11 @@ class InboxItems(PageOut[InboxItem | Quarantined]):
 class Acknowledged(ResponseModel):
     id: str
     handover: HandoverWord
-    repeated: bool = Field(description="It was acknowledged before, which is harmless")
+    repeated: bool = Field(description="It was already acknowledged, which is harmless")
 
 
 class StatusWarning(ResponseModel):
-    """One thing to know of a status that was recorded."""
+    """A warning about a recorded status."""
 
     type: str
     detail: str
@@ -176,7 +176,7 @@ class StatusSet(ResponseModel):
     repeated: bool
     register_no: str | None = Field(description="The arrival number given, in mode B by the node")
     warnings: list[StatusWarning] = Field(
-        description="`status-no-effect`: it is recorded and sent, and moves nothing"
+        description="`status-no-effect`: it is recorded and sent, and changes no state"
     )
     item: InboxItem = Field(
         description="The item that the call named; `about` is the document that it concerns"
@@ -189,10 +189,10 @@ _change = partial(ROUTES, scopes=(ApiScope.INBOX_ACT,), changes=True, headers=("
 
 @ROUTES(
     "GET /inbox",
-    "Incoming documents, newest first; with `lease` those not yet handed over",
-    text="`lease` also needs the scope inbox:act, and brings recalled documents too: see `files_readable`. "
-    "`quarantine=true` lists packets that did not become documents. `checks.duplicate_of` is looked for here only "
-    "where a document is new or held.",
+    "Incoming documents, newest first; with `lease`, those not yet handed over",
+    text="`lease` also needs the scope inbox:act, and returns recalled documents too: see "
+    "`files_readable`. `quarantine=true` lists packets that did not become documents. In this list "
+    "`checks.duplicate_of` is filled only for documents that are new or held.",
 )
 async def list_inbox(call: Call, query: InboxQuery) -> InboxItems:
     """List incoming documents. With `wait`, look again after each event of the node, until there is a row or time is up."""
@@ -247,7 +247,7 @@ async def read_inbox_envelope(call: Call) -> web.StreamResponse:
 
 @ROUTES(
     "POST /inbox/{id}/ack",
-    "My system has stored it; it is not offered again",
+    "Confirm that your system has stored the document; it is not offered again",
     scopes=(ApiScope.INBOX_ACT,),
     asks=NothingIn,
 )
@@ -261,10 +261,11 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
 
 @_change(
     "POST /inbox/{id}/status",
-    "Say what the agency did: 02 to 06, or 15 and 16 to an open request",
-    text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
-    "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
-    "`request`. Work closed by mistake is opened again by 05 with `reopen` and its reason as `note`.",
+    "Report what the agency did: 02 to 06, or 15 and 16 to answer an open request",
+    text="Statuses may come in any order, and a repeat is harmless. 02 needs `reason`. In mode B the "
+    "answer contains the arrival number. An item whose `business` is recall or update accepts only 15 "
+    "and 16; a document accepts 02 to 06, and 15 or 16 for its open `request`. To reopen work that "
+    "was closed by mistake, send 05 with `reopen` and the reason as `note`.",
     fails=(409, 422),
     sample=routes.sample_status,
 )
@@ -289,7 +290,7 @@ def _no_effect_warning(call: Call, code: str, document: IncomingDocument) -> Sta
 
 @_change(
     "PUT /inbox/{id}/assignment",
-    "Who works on it, and until when",
+    "Assign an incoming document to units, with deadlines",
     fails=(422,),
     sample=routes.sample_assignment,
 )
@@ -303,8 +304,8 @@ async def assign_inbox_item(call: Call, body: AssignmentIn) -> InboxItem:
 
 @_change(
     "POST /inbox/{id}/assignment/parts",
-    "What a unit says of its part: handed back with a reason, or done",
-    text="What is handed back waits for whoever assigns, and for another assignment. The sender is told nothing.",
+    "Report on a unit's part: handed back with a reason, or done",
+    text="A part that is handed back waits to be assigned again. The sender is not notified.",
     fails=(409, 422),
     sample=routes.sample_part,
 )

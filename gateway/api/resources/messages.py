@@ -60,18 +60,18 @@ class MessagesQuery(TextQuery):
 
     state: Words = Field(
         default_factory=list,
-        description="One or more states, with commas",
+        description="One or more states, separated by commas",
         json_schema_extra={"items": {"type": "string", "enum": list(dict.fromkeys((*STATES, *OutState)))}},
     )
     external_id: Annotated[Asking, StringConstraints(min_length=1)] | None = Field(
-        None, description="Your own id of a document: the one that was accepted under it, or none"
+        None, description="Your own id of a document; at most one document has it"
     )
     created_from: Since | None = Field(None, alias="created_at[gte]")
     created_to: Since | None = Field(None, alias="created_at[lt]")
     sent_from: Since | None = Field(None, alias="sent_at[gte]")
     sent_to: Since | None = Field(None, alias="sent_at[lt]")
     sort: Literal["-created_at", "created_at"] = Field(
-        "-created_at", description="With a minus the newest come first"
+        "-created_at", description="With a minus sign the newest come first"
     )
 
 
@@ -87,8 +87,8 @@ class StaffOut(ResponseModel):
 
 
 class HandedOut(ResponseModel):
-    """The file that the axis of this recipient was handed, where it is not the standard envelope; `to` of the call for the
-    envelope gives it."""
+    """The file that was handed to the axis of this recipient, if it is not the standard envelope; get it with `to`
+    of the call for the envelope."""
 
     form: Literal["unsigned", "dotnet"]
     sha256: str
@@ -96,7 +96,7 @@ class HandedOut(ResponseModel):
 
 
 class FactOut(ResponseModel):
-    """One thing known about one recipient: in our time, and in the time that the other side states."""
+    """One fact about one recipient, with our time and the time that the other side states."""
 
     track: TrackWord
     code: FactWord
@@ -104,7 +104,7 @@ class FactOut(ResponseModel):
     at: Moment
     stated_at: Moment | None
     skewed: bool
-    proved: bool = Field(description="A signed receipt stands behind it")
+    proved: bool = Field(description="A signed receipt proves it")
     request: RequestWord | None
     reason: str | None
     note: str | None
@@ -129,7 +129,7 @@ class HappenedOut(ResponseModel):
 
 
 class Timeline(ResponseModel):
-    """All that is known about a message, oldest first."""
+    """Everything known about a message, oldest first."""
 
     id: str
     recipients: list[RecipientTimeline]
@@ -166,7 +166,7 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
     return Messages.paged(rows, page.next_cursor)
 
 
-@ROUTES("GET /messages/{id}", "One outgoing document, its recipients with their states", headers=("ETag",))
+@ROUTES("GET /messages/{id}", "One outgoing document, with the state of each recipient", headers=("ETag",))
 async def read_message(call: Call) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
@@ -179,7 +179,7 @@ async def read_message(call: Call) -> Message:
     return call.versioned(view, document.version)
 
 
-@ROUTES("GET /messages/{id}/events", "Its timeline: every fact of every recipient, and every event")
+@ROUTES("GET /messages/{id}/events", "Timeline of a document: every fact of every recipient, and every event")
 async def read_timeline(call: Call) -> Timeline:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
@@ -209,7 +209,8 @@ async def read_timeline(call: Call) -> Timeline:
 class EnvelopeQuery(RequestModel):
     to: Code | None = Field(
         None,
-        description="A recipient's code: the file that its axis was handed; absent: the standard envelope",
+        description="Code of a recipient, for the file that was handed to its axis; if absent, the standard "
+        "envelope",
     )
 
 
@@ -221,7 +222,7 @@ async def read_message_file(call: Call) -> web.StreamResponse:
 @ROUTES.file(
     "GET /messages/{id}/envelope",
     "The signed envelope, byte for byte as it was sent",
-    text="With `to` the file that the axis of that recipient was handed, where a route gives it another form.",
+    text="With `to`, the file that was handed to the axis of that recipient, if its route has another form.",
     media="application/xml",
 )
 async def read_envelope(call: Call, query: EnvelopeQuery) -> web.StreamResponse:
@@ -255,19 +256,22 @@ def _fact_view(call: Call, fact: Fact) -> FactOut:
 
 class PaperQuery(RequestModel):
     handed_from: dt.date | None = Field(
-        None, description="With it, what was handed over since; else what waits"
+        None,
+        description="First day of the handed-over documents; if absent, the list has those still waiting",
     )
-    handed_to: dt.date | None = Field(None, description="Last day of that; today where absent")
+    handed_to: dt.date | None = Field(None, description="Last day of the period; today if absent")
 
 
 class HandOverIn(RequestModel):
-    """Time and manner of its hand-over on paper."""
+    """Time and means of a hand-over on paper."""
 
     means: Means
-    on: dt.date | None = Field(None, description="Today where absent")
-    note: Text = Field("", description="Number of the receipt, or who took it; required with `other`")
+    on: dt.date | None = Field(None, description="Today if absent")
+    note: Text = Field(
+        "", description="Number of the receipt, or the person who took it; required with `other`"
+    )
     recipients: list[Code] = Field(
-        default_factory=list, max_length=2000, description="Nobody named: all that still wait"
+        default_factory=list, max_length=2000, description="Default: all that still wait"
     )
 
 
@@ -282,7 +286,7 @@ class PaperLineOut(ResponseModel):
     code: str
     name: str | None
     copies: int | None
-    printed: list[str] = Field(description="Names of the files of which it consists")
+    printed: list[str] = Field(description="Names of its files")
     since: Moment
     handed_over: dt.date | None
     means: str | None
@@ -297,7 +301,7 @@ class PaperList(ResponseModel):
 
 @PAPER_ROUTES(
     "GET /paper",
-    "What has to go on paper, or was handed over in some days",
+    "Documents to be sent on paper, or handed over in a period",
     text="Documents with `delivery_mode` `paper` or `both`, one line for each recipient.",
 )
 async def list_paper(call: Call, query: PaperQuery) -> PaperList:
@@ -313,8 +317,8 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
 
 @PAPER_ROUTES(
     "POST /messages/{id}/hand-over",
-    "Note that it was handed over on paper, when and how",
-    text="Said again of a recipient that is named, it puts right what was said before.",
+    "Record when and how a document was handed over on paper",
+    text="A repeated call for a named recipient corrects the earlier record.",
     scopes=(ApiScope.MESSAGES_SEND,),
     fails=(409, 422),
     headers=("ETag",),
@@ -349,22 +353,21 @@ def _paper_line(line: PaperLine) -> PaperLineOut:
 EVIDENCE_ROUTES = Routes("messages", ApiScope.EVIDENCE_READ)
 _pack_route = partial(
     EVIDENCE_ROUTES,
-    text="A ZIP file that can be checked anywhere with `gateway evidence verify`. Each call makes one and leaves an event.",
+    text="A ZIP file that can be checked anywhere with `gateway evidence verify`. Each call makes a new "
+    "file and records an event.",
     media="application/zip",
     fails=(409,),
 )
 
 
-@_pack_route("GET /messages/{id}/evidence", "Everything that proves this message, in one file")
+@_pack_route("GET /messages/{id}/evidence", "All evidence of this message in one file")
 async def read_message_evidence(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
     return await _send_pack(call, document.id)
 
 
-@_pack_route(
-    "GET /inbox/{id}/evidence", "Everything that proves this incoming document, in one file", tag="inbox"
-)
+@_pack_route("GET /inbox/{id}/evidence", "All evidence of this incoming document in one file", tag="inbox")
 async def read_inbox_evidence(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.incoming.get(call.path("id"))

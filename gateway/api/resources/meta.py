@@ -28,32 +28,34 @@ class AgencyServed(ResponseModel):
 class CertificateBound(ResponseModel):
     """A client certificate, as a key knows it."""
 
-    sha256: str = Field(description="Of its DER, in hexadecimal")
+    sha256: str = Field(description="SHA-256 of its DER, in hexadecimal")
     name: str
     expires_at: Moment
 
 
 class Me(ResponseModel):
-    """The caller, as its key says."""
+    """The caller and its key."""
 
     key: str
     name: str
     kind: PrincipalWord
     scopes: list[ScopeWord]
-    networks: list[str] = Field(description="From where the key may be used; empty: from everywhere")
+    networks: list[str] = Field(description="Addresses that may use the key; empty: all")
     agencies: list[AgencyServed]
     agency: str | None = Field(
         description="The agency of this call; null until X-Agency names one of several"
     )
     expires_at: Moment | None
-    way: KeyWayWord = Field(description="What opens this key: its secret, its client certificate, or both")
+    way: KeyWayWord = Field(
+        description="What the key is used with: its secret, its client certificate, or both"
+    )
     certificate: CertificateBound | None = Field(
-        description="The client certificate that the key takes, and no other; null where it takes none"
+        description="The client certificate bound to the key; null if none is"
     )
 
 
 class Limits(ResponseModel):
-    """Limits of what a call may carry. Bytes are original bytes, before any encoding (R13)."""
+    """Limits of a call. Sizes are original bytes, before any encoding (R13)."""
 
     max_file_bytes: int
     max_document_bytes: int
@@ -64,16 +66,16 @@ class Limits(ResponseModel):
     max_wait_seconds: int
     max_lease_seconds: int
     calls_per_second: float | None = Field(
-        description="How many calls one key may make in the long run; null: as many as it likes. Four times as many from "
-        "one address. Beyond: 429 with Retry-After"
+        description="Calls per second that one key may make over time; null: no limit. One address may make four "
+        "times as many. Above the limit: 429 with Retry-After"
     )
-    calls_at_once: int | None = Field(description="How many one key may make at one moment after a pause")
+    calls_at_once: int | None = Field(description="Calls that one key may make at once after a pause")
     file_types: list[str]
     lead_types: list[str]
 
 
 class Word(ResponseModel):
-    """One key with its words."""
+    """One key with its texts."""
 
     key: str
     vi: str
@@ -87,7 +89,7 @@ class StatusCode(Word):
 
 
 class Codes(ResponseModel):
-    """Tables of what is said with keys and codes."""
+    """Tables of keys and codes, with their texts."""
 
     statuses: list[StatusCode]
     states: list[Word]
@@ -106,7 +108,7 @@ class Codes(ResponseModel):
 ROUTES = Routes("node")
 
 
-@ROUTES("GET /me", "Who am I, and what may this key do")
+@ROUTES("GET /me", "The caller: its agency, and the rights of its key")
 async def read_me(call: Call) -> Me:
     caller = call.caller
     return Me(
@@ -126,11 +128,11 @@ async def read_me(call: Call) -> Me:
 
 
 class CallsQuery(PageQuery):
-    errors: bool = Field(False, description="`true`: those alone that were answered 400 or more")
+    errors: bool = Field(False, description="`true`: only calls answered with 400 or more")
 
 
 class CallOut(ResponseModel):
-    """One call of this key: what was asked, not what stood in it."""
+    """One call of this key, without its content."""
 
     id: str
     at: Moment
@@ -141,7 +143,7 @@ class CallOut(ResponseModel):
     problem: str = Field(description="The slug of the refusal; empty for a call that went well")
     address: str
     request_id: str
-    trace_id: str = Field(description="Of the `traceparent` of the call, or the one that it began")
+    trace_id: str = Field(description="Trace of the call's `traceparent`, or the one that the call began")
 
 
 class Calls(PageOut[CallOut]):
@@ -150,8 +152,8 @@ class Calls(PageOut[CallOut]):
 
 @ROUTES(
     "GET /me/calls",
-    "What this key called, the newest first",
-    text="Kept for some weeks, as the operator set it. Contents and secrets are not among it.",
+    "Calls of this key, the newest first",
+    text="Calls are kept for as long as the operator has set. They contain no content and no secrets.",
 )
 async def list_calls(call: Call, query: CallsQuery) -> Calls:
     call_log = call.deps.calls
@@ -187,7 +189,7 @@ async def read_limits(call: Call) -> Limits:
     )
 
 
-@ROUTES("GET /codes", "Tables of states, types, urgency and reasons, with words in both languages")
+@ROUTES("GET /codes", "Tables of states, types, urgency and reasons, with texts in both languages")
 async def read_codes(call: Call) -> Codes:
     return Codes(
         statuses=_statuses(),

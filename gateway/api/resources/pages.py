@@ -157,7 +157,7 @@ async def list_problems(call: Call) -> web.Response:
     return render_page("problems.html", call.lang, sorts=sorts)
 
 
-@_page("GET /problems/{slug}", "What a kind of problem means; the `type` of a problem leads here")
+@_page("GET /problems/{slug}", "Meaning of a kind of problem; the `type` of a problem links here")
 async def read_problem(call: Call) -> web.Response:
     sort = problems.sorts().get(call.path("slug"))
     if sort is None:

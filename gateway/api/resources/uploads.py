@@ -30,25 +30,25 @@ _SHA256 = re.compile(r"(?:.*,)?\s*sha-256=:([A-Za-z0-9+/=]+):")
 
 
 class UploadIn(RequestModel):
-    """A file that is to come in parts."""
+    """A file to be uploaded in parts."""
 
     name: Name
     size: int = Field(ge=0, description="Bytes of the whole file")
-    sha256: Sha256 | None = Field(None, description="Of the whole file; compared when it is complete")
+    sha256: Sha256 | None = Field(None, description="SHA-256 of the whole file; compared when it is complete")
     part_size: int | None = Field(
         None,
         ge=LEAST_PART,
         le=MOST_PART,
-        description="Bytes of each part but the last; the node names it where absent",
+        description="Bytes of each part but the last; the node chooses if absent",
     )
 
 
 class FileQuery(RequestModel):
-    name: Name = Field(description="Of the file, with its ending")
+    name: Name = Field(description="Name of the file, with its extension")
 
 
 class PartOut(ResponseModel):
-    """One part that is on disk."""
+    """One stored part."""
 
     n: int
     size: int
@@ -56,12 +56,12 @@ class PartOut(ResponseModel):
 
 
 class UploadedFile(ResponseModel):
-    """File as it was found to be."""
+    """Results of inspecting a file."""
 
     sha256: str
     type: str
-    pages: int | None = Field(description="Of a PDF; null where the node cannot count them")
-    signatures: FileSignaturesOut | None = Field(description="Of a PDF")
+    pages: int | None = Field(description="Pages of a PDF; null if the node cannot count them")
+    signatures: FileSignaturesOut | None = Field(description="Signatures of a PDF")
 
 
 class UploadOut(ResponseModel):
@@ -72,14 +72,12 @@ class UploadOut(ResponseModel):
     size: int
     part_size: int = Field(description="Bytes of each part but the last")
     part_count: int
-    parts: list[PartOut] = Field(description="Those that are on disk")
-    missing: list[int] = Field(description="Numbers of those that are not")
+    parts: list[PartOut] = Field(description="Parts that are stored")
+    missing: list[int] = Field(description="Numbers of the missing parts")
     complete: bool
-    file: UploadedFile | None = Field(description="Once it is complete")
+    file: UploadedFile | None = Field(description="The file, once it is complete")
     created_at: Moment
-    expires_at: Moment = Field(
-        description="24 hours after something of it came; afterwards nothing of it is kept"
-    )
+    expires_at: Moment = Field(description="24 hours after the last part came; after that nothing is kept")
 
 
 class UploadRemoved(ResponseModel):
@@ -96,8 +94,8 @@ ROUTES = Routes("uploads", ApiScope.MESSAGES_SEND)
 @ROUTES(
     "POST /uploads",
     "Announce a large file that comes in parts",
-    text="Send its parts, complete it, and name its id in `files` of a message. What breaks off goes on with the parts "
-    "that are `missing`.",
+    text="Send its parts, complete it, and name its id in `files` of a message. After an interruption, "
+    "send the parts that are `missing`.",
     creates=True,
     answer=UploadOut,
     status=201,
@@ -124,10 +122,11 @@ async def create_upload(call: Call, body: UploadIn) -> web.Response:
 
 @ROUTES(
     "PUT /uploads/file",
-    "A whole file in one call, as raw bytes",
-    text="For a file that a line carries in one go. 200 means that it is on disk, and complete: a message names its `id`. "
-    "The same file under the same name again is harmless, and answered with the same `id`. With `Content-Digest: "
-    "sha-256=:…:` (RFC 9530) a file that was changed on its way is refused.",
+    "Upload a whole file in one call, as raw bytes",
+    text="For a file that can be sent in one call. 200 means that it is complete and on disk; a message "
+    "names its `id`. Sending the same file under the same name again is harmless and returns the same "
+    "`id`. With `Content-Digest: "
+    "sha-256=:…:` (RFC 9530) a file that was changed in transit is refused.",
     body=Body.RAW,
     takes=OCTETS,
     fails=(409, 413, 415, 422),
@@ -145,23 +144,24 @@ async def put_upload(call: Call, query: FileQuery) -> UploadOut:
     return _upload_view(call, *await uploads.load_upload(call.deps.out, call.scope(), upload.id))
 
 
-@ROUTES("GET /uploads", "Uploads that are kept, the oldest first; 100 at most")
+@ROUTES("GET /uploads", "Current uploads, the oldest first; 100 at most")
 async def list_uploads(call: Call) -> Uploads:
     async with call.deps.store.read(call.scope()) as work:
         stored = [(u, await work.uploads.parts(u.id)) for u in await work.uploads.all()]
     return Uploads(data=[_upload_view(call, u, parts) for u, parts in stored])
 
 
-@ROUTES("GET /uploads/{id}", "One upload: the parts that are on disk, and those that are missing")
+@ROUTES("GET /uploads/{id}", "One upload, with its stored and its missing parts")
 async def read_upload(call: Call) -> UploadOut:
     return await _present(call)
 
 
 @ROUTES(
     "PUT /uploads/{id}/parts/{n}",
-    "One part, as raw bytes",
-    text="Parts count from 1 and come in any order; 200 means that this one is on disk. Sending it again is harmless. "
-    "With `Content-Digest: sha-256=:…:` (RFC 9530) a part that was changed on its way is refused.",
+    "Upload one part, as raw bytes",
+    text="Parts count from 1 and come in any order; 200 means that this one is on disk. Sending it again "
+    "is harmless. "
+    "With `Content-Digest: sha-256=:…:` (RFC 9530) a part that was changed in transit is refused.",
     body=Body.RAW,
     takes=OCTETS,
     fails=(409, 415),
@@ -179,8 +179,9 @@ async def put_upload_part(call: Call) -> PartOut:
 
 @ROUTES(
     "POST /uploads/{id}/complete",
-    "All parts are there: the file is put together and looked at",
-    text="Again is the same answer. Whether a message may carry the file is said when one does.",
+    "Complete an upload: its parts are joined and the file is inspected",
+    text="A repeated call returns the same answer. Whether a message may carry the file is checked when it "
+    "is sent.",
     fails=(409, 422),
 )
 async def complete_upload(call: Call) -> UploadOut:
@@ -188,7 +189,7 @@ async def complete_upload(call: Call) -> UploadOut:
     return await _present(call)
 
 
-@ROUTES("DELETE /uploads/{id}", "Let go of an upload; messages that carry its file keep theirs")
+@ROUTES("DELETE /uploads/{id}", "Delete an upload; messages that carry its file keep it")
 async def delete_upload(call: Call) -> UploadRemoved:
     await uploads.remove(*call.outgoing)
     return UploadRemoved(id=call.path("id"))

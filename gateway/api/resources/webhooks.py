@@ -38,9 +38,7 @@ StateWord = Annotated[str, WithJsonSchema(growing(EndpointState))]
 WhyWord = Annotated[str | None, WithJsonSchema({"anyOf": [growing(PauseWhy), {"type": "null"}]})]
 DeliveryWord = Annotated[str, WithJsonSchema(growing(DeliveryState))]
 TryWord = Annotated[str, WithJsonSchema(growing(TryCode))]
-_TYPES_TEXT = (
-    "Types of events, or the beginning of some as `message.*`; none: everything that the key may read"
-)
+_TYPES_TEXT = "Types of events, or a prefix such as `message.*`; empty: all that the key may read"
 
 
 class WebhookIn(RequestModel):
@@ -50,43 +48,44 @@ class WebhookIn(RequestModel):
         description="https, with a host on the public Internet unless the node allows another network"
     )
     types: _Types = Field(default_factory=list, description=_TYPES_TEXT)
-    note: Line = Field("", description="For people: which program it is")
+    note: Line = Field("", description="Note for people, such as the name of the program")
     after: Code | None = Field(
         None,
-        description="Begin behind this event (`evt_…` or its sequence; 0: everything); absent: with the next",
+        description="Begin after this event (`evt_…` or its sequence; 0: all events); if absent, with the next "
+        "one",
     )
 
 
 class WebhookChangeIn(RequestModel):
-    """Fields to change; an absent one stays."""
+    """Changes of a webhook; absent fields stay unchanged."""
 
     url: Url | None = None
     types: _Types | None = Field(None, description=_TYPES_TEXT)
     note: Line | None = None
     state: EndpointState | None = Field(
-        None, description="`paused` sends nothing; `active` goes on where it stopped"
+        None, description="`paused` sends nothing; `active` continues where it stopped"
     )
 
 
 class RotateIn(RequestModel):
-    """Another secret."""
+    """A change of the secret."""
 
     overlap_h: int = Field(
         24,
         ge=0,
         le=LONGEST_OVERLAP_H,
-        description="For so many hours bodies are signed with the one before too",
+        description="Hours for which bodies are also signed with the previous secret",
     )
 
 
 class RedeliverIn(RequestModel):
-    """Which events are to be told anew."""
+    """Events to send again."""
 
     events: list[Code] | None = Field(
         None,
         max_length=_MOST_AT_ONCE,
         min_length=1,
-        description="By id (`evt_…`) or sequence; absent: all that were given up",
+        description="Ids (`evt_…`) or sequences; if absent, all that were given up",
     )
 
 
@@ -95,7 +94,7 @@ class DeliveriesQuery(PageQuery):
 
 
 class WebhookOut(ResponseModel):
-    """`behind`: events that were not looked at for it yet; `waiting`: those that are tried again."""
+    """`behind`: events not yet examined for it; `waiting`: events to be tried again."""
 
     id: str
     url: str
@@ -105,18 +104,18 @@ class WebhookOut(ResponseModel):
     state: StateWord
     paused_why: WhyWord
     paused_at: Moment | None
-    failing: bool = Field(description="Nothing comes through now; it is tried again by itself")
+    failing: bool = Field(description="Nothing is delivered now; it is retried automatically")
     created_at: Moment
-    sequence: int = Field(description="Up to this event of the agency it was told")
+    sequence: int = Field(description="Last event of the agency that was handled for it")
     behind: int
     waiting: int
-    delivered: int = Field(description="Of the newest 200 that have an end")
+    delivered: int = Field(description="Number of the newest 200 finished deliveries that succeeded")
     failed: int
     last_ok_at: Moment | None
     last_try_at: Moment | None
     next_try_at: Moment | None
     secrets_until: list[Moment | None] = Field(
-        description="Of each secret that is good now its end; the newest has none"
+        description="End of each secret that is valid now; the newest has none"
     )
 
 
@@ -125,9 +124,7 @@ class WebhooksOut(ResponseModel):
 
 
 class WebhookMade(WebhookOut):
-    secret: str | None = Field(
-        description="`whsec_…`, shown once: keep it. Absent where this answer is a repeat"
-    )
+    secret: str | None = Field(description="`whsec_…`, shown only once: save it. Absent in a repeated answer")
 
 
 class WebhookRemoved(ResponseModel):
@@ -135,7 +132,7 @@ class WebhookRemoved(ResponseModel):
 
 
 class TryOut(ResponseModel):
-    """`answer` is the beginning of what was answered, cleaned."""
+    """One try. `answer` is the beginning of the program's answer, cleaned."""
 
     at: Moment
     code: TryWord
@@ -155,7 +152,7 @@ class DeliveryOut(ResponseModel):
     first_at: Moment
     at: Moment
     next_try_at: Moment | None
-    tries: list[TryOut] = Field(description="The newest ones, oldest first")
+    tries: list[TryOut] = Field(description="The newest tries, oldest first")
 
 
 class Deliveries(PageOut[DeliveryOut]):
@@ -172,7 +169,7 @@ ROUTES = Routes("webhooks", ApiScope.WEBHOOKS_MANAGE)
 @ROUTES(
     "GET /webhooks",
     "The agency's webhooks",
-    text="Those that are told no more than this key may read; so it is with every call on webhooks.",
+    text="Only webhooks that receive no more than this key may read; this applies to every call on webhooks.",
 )
 async def list_webhooks(call: Call) -> WebhooksOut:
     visible = [w for w in await _services(call).list(call.scope().agency_id) if w.scopes <= _key_scopes(call)]
@@ -181,8 +178,9 @@ async def list_webhooks(call: Call) -> WebhooksOut:
 
 @ROUTES(
     "POST /webhooks",
-    "Have events sent to an address",
-    text="Bodies are those of readEvents, signed as Standard Webhooks says. The answer holds the secret, once.",
+    "Add a webhook: send events to an address",
+    text="Bodies are those of readEvents, signed according to Standard Webhooks. The answer contains the "
+    "secret; it is shown only once.",
     creates=True,
     answer=WebhookMade,
     status=201,
@@ -212,7 +210,7 @@ async def make_webhook(call: Call, body: WebhookIn) -> web.Response:
     return call.tell(view.model_copy(update={"secret": secrets[0]}), status=201)
 
 
-@ROUTES("GET /webhooks/{id}", "One webhook, and how it goes", headers=("ETag",))
+@ROUTES("GET /webhooks/{id}", "One webhook with its state", headers=("ETag",))
 async def read_webhook(call: Call) -> WebhookOut:
     endpoint = await _load_visible(call)
     return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
@@ -220,7 +218,7 @@ async def read_webhook(call: Call) -> WebhookOut:
 
 @ROUTES(
     "PATCH /webhooks/{id}",
-    "Another address or other types; pause it, or let it go on",
+    "Change the address or types of a webhook; pause or resume it",
     changes=True,
     fails=(409, 422),
     headers=("ETag",),
@@ -246,7 +244,7 @@ async def change_webhook(call: Call, body: WebhookChangeIn) -> WebhookOut:
     return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
 
 
-@ROUTES("DELETE /webhooks/{id}", "Remove it, with what is known of its deliveries", changes=True)
+@ROUTES("DELETE /webhooks/{id}", "Remove a webhook with the log of its deliveries", changes=True)
 async def remove_webhook(call: Call) -> WebhookRemoved:
     id = call.path("id")
     await _load_visible(call)
@@ -256,7 +254,7 @@ async def remove_webhook(call: Call) -> WebhookRemoved:
 
 @ROUTES(
     "POST /webhooks/{id}/rotate",
-    "Give it another secret; the one before is good for a while",
+    "Change the secret; the previous one stays valid for a while",
     fails=(422,),
     headers=("ETag",),
 )
@@ -271,8 +269,8 @@ async def rotate_webhook_secret(call: Call, body: RotateIn) -> WebhookMade:
 
 @ROUTES(
     "POST /webhooks/{id}/test",
-    "Send a body of type webhook.test now, and say what came of it",
-    text="Its `sequence` is 0: it is no event.",
+    "Send a body of type webhook.test now, and return the result",
+    text="Its `sequence` is 0: it is not an event.",
 )
 async def test_webhook(call: Call) -> TryOut:
     await _load_visible(call)
@@ -281,7 +279,7 @@ async def test_webhook(call: Call) -> TryOut:
     return _try(attempt)
 
 
-@ROUTES("GET /webhooks/{id}/deliveries", "What became of each event")
+@ROUTES("GET /webhooks/{id}/deliveries", "Delivery of each event")
 async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
     endpoint = await _load_visible(call)
     upper_bound = 0
@@ -299,7 +297,9 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
     return Deliveries.paged([_delivery(d, is_active=is_active) for d in rows], cursor)
 
 
-@ROUTES("POST /webhooks/{id}/redeliver", "Tell events anew, under the same ids", status=202, fails=(409, 422))
+@ROUTES(
+    "POST /webhooks/{id}/redeliver", "Send events again, under the same ids", status=202, fails=(409, 422)
+)
 async def redeliver(call: Call, body: RedeliverIn) -> Redelivered:
     await _load_visible(call)
     sequences = None

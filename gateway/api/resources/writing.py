@@ -50,7 +50,7 @@ from gateway.policy.pdf_fields import is_complete
 
 
 class ProblemItem(ResponseModel):
-    """One reason against it."""
+    """One reason for the refusal."""
 
     pointer: str
     code: RuleWord
@@ -59,29 +59,30 @@ class ProblemItem(ResponseModel):
 
 
 class Validated(ResponseModel):
-    """Outcome that sending would have; nothing was stored."""
+    """Result that sending would have; nothing was stored."""
 
     allowed: bool
     problems: list[ProblemItem]
     warnings: list[WarningOut]
-    recipients: list[RecipientOut] = Field(description="As they would be addressed today")
+    recipients: list[RecipientOut] = Field(description="Recipients as they would be addressed today")
 
 
 class EnvelopeQuery(RequestModel):
     """Fields that the dialect does not have. Those that the envelope's own signature states go before them."""
 
-    external_id: Line | None = Field(None, description="The caller's own id; unique per agency for ever")
+    external_id: Line | None = Field(None, description="The caller's own id; permanently unique per agency")
     reply_required: bool | None = Field(
-        None, description="Where absent: whether the envelope has a DueDate, the dialect's own word for it"
+        None, description="If absent, a reply is required where the envelope has a DueDate"
     )
-    role: RecipientRole = Field(RecipientRole.TO_ACT, description="What its recipients are to do with it")
-    category: Line | None = Field(None, description="Kind of content, as far as the sender declares it (R3)")
-    callback_data: Line | None = Field(None, description="Kept and returned as is")
+    role: RecipientRole = Field(RecipientRole.TO_ACT, description="Role of the recipients")
+    category: Line | None = Field(None, description="Kind of content, if the sender declares it (R3)")
+    callback_data: Line | None = Field(None, description="Stored and returned unchanged")
     confirm: Words = Field(
         default_factory=list,
-        description="Codes of `confirm` of an earlier refusal, read and borne with; with commas",
+        description="Codes from `confirm` of an earlier refusal that you have read and accept; separated by "
+        "commas",
     )
-    send: bool = Field(True, description="`false` keeps a draft; not of an envelope that is signed")
+    send: bool = Field(True, description="`false` stores a draft; not possible for a signed envelope")
 
 
 _MEDIA = ("application/xml", "text/xml")
@@ -96,8 +97,10 @@ READ_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
 @_create(
     "POST /messages",
     "Send a document, or keep a draft",
-    text="The part `meta` (JSON) comes first, then one part per file, named by its role or listed in `meta.files`. "
-    "202 means: durable, and on its way. The example is of the agency Z91.07 of `gateway demo`.",
+    text="The part `meta` (JSON) comes first, then one part per file, named by its role or listed in "
+    "`meta.files`. "
+    "202 means that the document is stored durably and will be sent. The example belongs to the "
+    "agency Z91.07 of `gateway demo`.",
     body=Body.PARTS,
     asks=MessageIn,
     sample=routes.sample_message,
@@ -113,7 +116,7 @@ async def create_message(call: Call) -> web.Response:
 
 @CREATE_ROUTES(
     "POST /messages:validate",
-    "Every check, nothing stored",
+    "Run every check and store nothing",
     body=Body.PARTS,
     asks=MessageIn,
     sample=routes.sample_message,
@@ -147,7 +150,7 @@ async def update_message(call: Call) -> web.Response:
 
 @_create(
     "POST /messages/{id}/replace",
-    "Send a document in the place of a sent one (packet type 3)",
+    "Send a document that replaces a sent one (packet type 3)",
     changes=True,
     body=Body.PARTS,
     asks=ReplaceIn,
@@ -173,10 +176,11 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
 @_create(
     "POST /envelopes",
     "Send an edXML envelope that was built elsewhere",
-    text="The body is the envelope. Unsigned, the node writes it anew and signs it, and warns (`envelope-left-out`) of "
-    "what its own envelope has no place for; signed with a key bound to the agency's code, it leaves as it is. An "
-    "unsigned one may also update or replace a document that was sent, which it names by its DocumentId or by the "
-    "`callback_data` of then; a recall is made with the call of that name.",
+    text="The body is the envelope. The node rewrites and signs an unsigned one, and warns "
+    "(`envelope-left-out`) of parts that its own envelope has no place for; one that is signed with a "
+    "key bound to the agency's code is sent unchanged. An unsigned envelope may also update or "
+    "replace a sent document, which it names by its DocumentId or by its original `callback_data`; to "
+    "recall a document, use the call for recalls.",
     body=Body.RAW,
     takes="application/xml",
     fails=(404, 413, 415, 422),
@@ -264,7 +268,7 @@ def document_of(accepted: Accepted) -> OutgoingDocument:
     return accepted.document
 
 
-@_act("POST /messages/{id}/send", "Send a draft; it is checked anew", fails=(409, 422))
+@_act("POST /messages/{id}/send", "Send a draft; it is checked again", fails=(409, 422))
 async def send_draft(call: Call, body: SendIn) -> Message:
     document = await manage.send_draft(
         *call.outgoing,
@@ -277,7 +281,7 @@ async def send_draft(call: Call, body: SendIn) -> Message:
 
 @_act(
     "DELETE /messages/{id}",
-    "Let go of a draft; its files are dropped, and it is kept as cancelled",
+    "Discard a draft; its files are deleted, and it stays as cancelled",
     fails=(409,),
 )
 async def delete_draft(call: Call) -> Message:
@@ -285,7 +289,7 @@ async def delete_draft(call: Call) -> Message:
     return await _versioned_view(call, document)
 
 
-@_act("POST /messages/{id}/cancel", "Stop it before it leaves", asks=NothingIn, fails=(409,))
+@_act("POST /messages/{id}/cancel", "Cancel a document before it leaves", asks=NothingIn, fails=(409,))
 async def cancel_message(call: Call) -> Message:
     document = await manage.cancel(*call.outgoing, expect_version=call.expected_version())
     return await _versioned_view(call, document)
@@ -293,7 +297,7 @@ async def cancel_message(call: Call) -> Message:
 
 @_act(
     "POST /messages/{id}/resend",
-    "Send the same packet again, to those named or to all whose sending failed",
+    "Send the same packet again, to the named recipients or to all to whom sending failed",
     fails=(409,),
     sample=routes.sample_resending,
 )
@@ -307,8 +311,9 @@ async def resend_message(call: Call, body: ResendIn) -> Message:
 @_add(
     "POST /messages/{id}/recipients",
     "Send a document that has left to more agencies",
-    text="The same number, date and files go to these alone, as a message of its own; the first hear nothing. "
-    "Whoever has it already is refused (`number-taken`).",
+    text="The same number, date and files are sent only to these recipients, as a separate message; "
+    "earlier recipients are not notified. A recipient who already has the document is refused "
+    "(`number-taken`).",
     changes=True,
     fails=(422,),
     sample=routes.sample_further,
@@ -324,7 +329,7 @@ async def add_recipients(call: Call, body: FurtherIn) -> web.Response:
     "POST /messages/{id}/recall",
     "Ask every recipient to cancel the document",
     text="`form: notice` sends a recall notice (packet type 1) and needs `approved_by` and `notice_no`; "
-    "`take_back` sends the bare status 13. 409 while an earlier request is open.",
+    "`take_back` sends the bare status 13. The answer is 409 while an earlier request is open.",
     creates=True,
     changes=True,
     answer=Message,
@@ -359,20 +364,22 @@ async def _view(call: Call, document: OutgoingDocument) -> Message:
 
 
 class ReadOut(ResponseModel):
-    """Statements of a PDF about itself."""
+    """Fields read from a PDF."""
 
     name: str
     size: int
     complete: bool = Field(description="Every field that a message needs was found and is sure")
     fields: FieldsOut
     recipients: list[OfferOut]
-    signatures: str | None = Field(description="The verdict on them: valid, invalid, unknown or unsigned")
+    signatures: str | None = Field(
+        description="Verdict on the signatures: valid, invalid, unknown or unsigned"
+    )
 
 
 @READ_ROUTES(
     "POST /messages:read",
-    "The fields of a signed PDF, to be confirmed by a person; nothing stored",
-    text="One part, `lead`. A field that is not `sure` must be looked at: see `why`.",
+    "Read the fields of a signed PDF, for a person to confirm; nothing is stored",
+    text="One part, `lead`. A person must check each field that is not `sure`: see `why`.",
     body=Body.FILE,
 )
 async def read_document(call: Call) -> ReadOut:

@@ -41,7 +41,7 @@ LastDay = Annotated[str | None, typer.Option("--to", help="Last day.")]
 Columns = Annotated[BookForm, typer.Option(help="Columns of decree 30/2020, or of circular 07/2012.")]
 _PIECE = 256 * 1024
 
-Sender = Annotated[str, typer.Option(help="Who wrote it.")]
+Sender = Annotated[str, typer.Option(help="Its author.")]
 Subject = Annotated[str, typer.Option(help="The abstract.")]
 Number = Annotated[str, typer.Option(help="Number of the letter.")]
 Symbol = Annotated[str, typer.Option(help="Its notation.")]
@@ -51,12 +51,12 @@ Pages = Annotated[int | None, typer.Option(min=1, max=99_999)]
 Unit = Annotated[str | None, typer.Option(help="Unit or person that it goes to.")]
 ScanFile = Annotated[Path | None, typer.Option("--scan", exists=True, dir_okay=False, help="Its scan.")]
 From = Annotated[Source, typer.Option("--source", help="paper, email or other-system.")]
-ArrivalNumber = Annotated[str | None, typer.Option(help="Arrival number, where this node does not give it.")]
+ArrivalNumber = Annotated[str | None, typer.Option(help="Arrival number, if this node does not give it.")]
 Copy = Annotated[
     bool,
-    typer.Option("--copy", help="Enter it although the same document came over the axis, as you were told."),
+    typer.Option("--copy", help="Enter it although the same document came over the axis."),
 ]
-Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
+Why = Annotated[str, typer.Option(help="Reason; it is shown in the book.")]
 verb = noun("book").verb
 
 
@@ -79,7 +79,7 @@ async def show(
     form: Columns = BookForm.DECREE_30,
     limit: Limit = 50,
     last: Annotated[
-        str | None, typer.Option("--after", help="Go on after the line with this number (incoming books).")
+        str | None, typer.Option("--after", help="Continue after the line with this number (incoming books).")
     ] = None,
 ) -> None:
     """Show lines of a book in their order, and whether numbers are missing."""
@@ -109,7 +109,7 @@ async def export(
     call: Invocation,
     context: OfficeCommandContext,
     book: Which,
-    file: Annotated[Path, typer.Argument(help="What to write; an existing file is not overwritten.")],
+    file: Annotated[Path, typer.Argument(help="The file to write; an existing file is not overwritten.")],
     kind: Annotated[FileKind | None, typer.Option("--as", help="Default: by the file's ending.")] = None,
     year: Year = None,
     since: Since = None,
@@ -206,7 +206,7 @@ async def enter(
     copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
-    """Enter mail that did not come over the axis; it takes its number from the same run."""
+    """Enter mail that did not come over the axis; it gets its number from the same run."""
     mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
     await _enter(call, context, mail | more, issued, received, scan)
@@ -235,7 +235,8 @@ async def catch_up(
     copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
-    """Enter what came during a stop: under the day on which it came, and marked with who entered it and why so late."""
+    """Enter mail that came during a stop: under the day on which it came, with the person who entered it and the
+    reason."""
     mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
     more |= {"catch_up": why, "copy_known": copy}
@@ -287,13 +288,15 @@ async def sent(
     issued: Annotated[str, typer.Option("--date", help="Date of the letter.")],
     type_name: Annotated[str, typer.Option("--type", help="Type of document, in words.")],
     subject: Subject,
-    signer: Annotated[str, typer.Option(help="Who signed it.")],
+    signer: Annotated[str, typer.Option(help="Its signer.")],
     to: Annotated[list[str], typer.Option("--to", help="A recipient (repeat).")],
-    copy_holder: Annotated[str, typer.Option(help="Who keeps the file copy.")] = "",
+    copy_holder: Annotated[str, typer.Option(help="Holder of the file copy.")] = "",
     copies: Annotated[int | None, typer.Option(min=1, max=99_999)] = None,
     dispatched: Annotated[str | None, typer.Option(help="Day on which it was handed over.")] = None,
-    note: Annotated[str, typer.Option(help="What else the book should say.")] = "",
-    catch_up: Annotated[str | None, typer.Option(help="Why it is entered only now, after a stop.")] = None,
+    note: Annotated[str, typer.Option(help="Note in the book.")] = "",
+    catch_up: Annotated[
+        str | None, typer.Option(help="Reason for entering it only now, after a stop.")
+    ] = None,
 ) -> None:
     """Enter outgoing mail that went on paper."""
     letter = books.TypedLine(
@@ -321,7 +324,7 @@ async def strike(
     line: Annotated[str, typer.Argument(help="Id of the line, from: gateway book show -q")],
     why: Why,
 ) -> None:
-    """Strike a line through that was entered by hand; its number stays and is never given again."""
+    """Strike through a line that was entered by hand; its number stays and is never given again."""
     call.ask("cli.ask.book_strike", document=output.plain(line))
     if line.startswith("ppr_"):
         output.record(call, _letter(await books.strike(context.node.book, context.scope, line, why)))
@@ -359,10 +362,12 @@ _PAPER_COLUMNS = (
 async def paper(
     call: Invocation,
     context: OfficeCommandContext,
-    since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
-    last_day: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Show documents handed over since this day.")
+    ] = None,
+    last_day: Annotated[str | None, typer.Option("--to", help="Last day; default: today.")] = None,
 ) -> None:
-    """Show what has to go on paper; with --from, what was handed over."""
+    """Show the documents to be sent on paper; with --from, those handed over."""
     today = output.today(context.node.clock.now())
     first, last = day(since) if since else today, day(last_day) if last_day else today
     async with context.node.store.read(context.scope) as work:
@@ -388,14 +393,15 @@ async def hand_over(
     call: Invocation,
     context: OfficeCommandContext,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol.")],
-    means: Annotated[Means, typer.Option(help="How it went.")],
+    means: Annotated[Means, typer.Option(help="The means.")],
     to: Annotated[
-        list[str] | None, typer.Option("--to", help="Code of a recipient (repeat); default: all that wait.")
+        list[str] | None,
+        typer.Option("--to", help="Code of a recipient (repeat); default: all that still wait."),
     ] = None,
     on: Annotated[str | None, typer.Option(help="The day; default: today.")] = None,
-    note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
+    note: Annotated[str, typer.Option(help="Number of the receipt, or the person who took it.")] = "",
 ) -> None:
-    """Note that a document was handed over on paper, when and how."""
+    """Record when and how a document was handed over on paper."""
     outgoing = await documents.find_outgoing_for(context, document)
     handed_on = day(on) if on else output.today(context.node.clock.now())
     handover = Handover(on=handed_on, means=means, note=note)

@@ -31,9 +31,9 @@ _ACCOUNTS = output.columns(
 )
 verb = noun("people").verb
 _SESSIONS = output.columns("id since=began_at seen=seen_at address factor:factor")
-Login = Annotated[str, typer.Argument(help="The name to sign in with.")]
-LoginOrName = Annotated[str, typer.Argument(help="The name to sign in with, or the person's name.")]
-Unit = Annotated[str, typer.Option("--unit", help="The department, of a unit head or officer.")]
+Login = Annotated[str, typer.Argument(help="The sign-in name.")]
+LoginOrName = Annotated[str, typer.Argument(help="The sign-in name, or the person's name.")]
+Unit = Annotated[str, typer.Option("--unit", help="The department of a unit head or officer.")]
 Role = Annotated[
     str,
     typer.Argument(help="clerk, head, unit-head, officer, viewer, agency-admin; operator, codes, auditor."),
@@ -53,11 +53,11 @@ async def account(
     post: Annotated[
         str, typer.Option("--post", help="The first post, in the agency of --agency or in the node.")
     ],
-    title: Annotated[str, typer.Option("--title", help="What the person is in the agency.")] = "",
+    title: Annotated[str, typer.Option("--title", help="Title of the person in the agency.")] = "",
     unit: Unit = "",
     as_: MaybeAs = None,
 ) -> None:
-    """Make an account of the pages; prints its one-time link. Nobody else ever knows its password."""
+    """Make an account of the pages; prints its one-time link. No one else ever knows its password."""
     role = _role(post)
     wanted_post = await _wanted_post(call, core, role, unit)
     call.ask("cli.ask.account", login=login, name=name, role=role.value)
@@ -78,11 +78,11 @@ async def post(
     core: NodeCore,
     login: LoginOrName,
     role: Role,
-    take: Annotated[bool, typer.Option("--take", help="Take the post instead of giving it.")] = False,
+    take: Annotated[bool, typer.Option("--take", help="Take the post away instead of giving it.")] = False,
     unit: Unit = "",
     as_: MaybeAs = None,
 ) -> None:
-    """Give a post in an agency or in the node, or take it; the person signs in anew."""
+    """Give a post in an agency or in the node, or take it away; the person must sign in again."""
     post_role = _role(role)
     wanted_post = await _wanted_post(call, core, post_role, unit)
     call.ask("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=post_role.value)
@@ -100,7 +100,7 @@ async def post(
 
 @verb("vananh --as quantri", "vananh --as quantri -o json", ask="cli.ask.link")
 async def link(call: Invocation, core: NodeCore, login: LoginOrName, as_: MaybeAs = None) -> None:
-    """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
+    """Make a one-time link after a lost password or device; the old password and device stop working now."""
     changed, code = await admin.link(_services(core), await _by(call, core, as_), login)
     _say_link(call, changed, code)
 
@@ -115,7 +115,7 @@ async def stand(
     core: NodeCore,
     login: LoginOrName,
     standing: Annotated[str, typer.Argument(help="active, locked, suspended or withdrawn.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why, in ten characters or more.")],
+    reason: Annotated[str, typer.Option("--reason", help="Reason, in ten characters or more.")],
     as_: MaybeAs = None,
 ) -> None:
     """Lock, suspend or withdraw an account, or open it again."""
@@ -129,14 +129,14 @@ async def stand(
 
 @verb("vananh", ask="cli.ask.unlock")
 async def unlock(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
-    """Let somebody try again who typed a wrong password too often."""
+    """Let a person try again after too many failed attempts."""
     by = await _by(call, core, None)
     output.record(call, _person_record(await admin.unlock(_services(core), by, login)))
 
 
 @verb("vananh")
 async def sessions(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
-    """List where somebody is signed in."""
+    """List the sessions of a person."""
     from gateway.office.accounts import sessions
 
     async with _services(core).accounts.read() as view:
@@ -148,7 +148,7 @@ async def sessions(call: Invocation, core: NodeCore, login: LoginOrName) -> None
 
 @verb("vananh", ask="cli.ask.sign_out")
 async def sign_out(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
-    """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
+    """Sign a person out everywhere at once. This needs no name and no second person."""
     ended = await admin.sign_out(_services(core), await _by(call, core, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 

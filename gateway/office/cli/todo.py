@@ -42,9 +42,9 @@ verb = noun("todo").verb
 async def list_(
     call: Invocation,
     context: OfficeCommandContext,
-    all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also tasks that are put off or settled.")] = False,
 ) -> None:
-    """List what needs a hand, what is longest overdue first."""
+    """List the open tasks, the longest overdue first."""
     todo_list = await todo.gather(context.node.todo, context.scope, everything=all_)
     output.rows(
         call,
@@ -84,9 +84,11 @@ async def take(
     call: Invocation,
     context: OfficeCommandContext,
     task: TaskId,
-    owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Its owner; default: the operator of this command.")
+    ] = None,
 ) -> None:
-    """Say who looks after a task."""
+    """Set the owner of a task."""
     _show_note(call, await todo.take_task(context.node.todo, context.scope, task, owner or getpass.getuser()))
 
 
@@ -102,7 +104,7 @@ async def snooze(
     end: Annotated[str, typer.Option("--until", help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
     note: Why,
 ) -> None:
-    """Take a task off the list until then."""
+    """Put a task off until a time."""
     _show_note(call, await todo.snooze_task(context.node.todo, context.scope, task, _moment(end), note))
 
 
@@ -115,15 +117,15 @@ async def close(
     call: Invocation,
     context: OfficeCommandContext,
     task: TaskId,
-    note: Annotated[str, typer.Option(help="How; it is recorded.")],
+    note: Annotated[str, typer.Option(help="How it was settled; it is recorded.")],
 ) -> None:
-    """Say that a task is settled by other means. It comes back when it begins anew."""
+    """Mark a task as settled by other means. It comes back if it starts again."""
     _show_note(call, await todo.close_task(context.node.todo, context.scope, task, note))
 
 
 @verb("failed:dlv_01J…", ask="cli.ask.todo")
 async def wake(call: Invocation, context: OfficeCommandContext, task: TaskId) -> None:
-    """Put a task that rests back on the list."""
+    """Put a postponed task back on the list."""
     _show_note(call, await todo.wake_task(context.node.todo, context.scope, task))
 
 
@@ -137,9 +139,9 @@ async def submit(
     context: OfficeCommandContext,
     document: DocumentId,
     leader: Annotated[
-        str, typer.Argument(help="A head of the agency: the name to sign in with, or the person's name.")
+        str, typer.Argument(help="A head of the agency: the sign-in name, or the person's name.")
     ],
-    note: Annotated[str, typer.Option(help="What the leader should know.")] = "",
+    note: Annotated[str, typer.Option(help="Note for the leader.")] = "",
 ) -> None:
     """Submit a document that was taken in to a leader, who gives an opinion."""
     call.ask("cli.ask.submit", id=document, leader=leader)
@@ -152,8 +154,8 @@ async def opinion(
     call: Invocation,
     context: OfficeCommandContext,
     document: DocumentId,
-    words: Annotated[str, typer.Argument(help="What the leader says; the sender never reads it.")],
-    by: Annotated[str, typer.Option(help="Whose opinion it is; default: who types this.")] = "",
+    words: Annotated[str, typer.Argument(help="The opinion; the sender never reads it.")],
+    by: Annotated[str, typer.Option(help="The leader; default: the operator of this command.")] = "",
 ) -> None:
     """Record a leader's opinion on a document that waits for one."""
     call.ask("cli.ask.opinion", id=document)

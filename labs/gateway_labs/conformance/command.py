@@ -31,7 +31,8 @@ async def run(
     itself: Annotated[bool, typer.Option("--self", help="Start a sandbox and judge its own node.")] = False,
     target: Annotated[str | None, typer.Option(help="Address of the gateway to be judged.")] = None,
     key: Annotated[
-        str | None, typer.Option(help=f"Its API key; better in a file or in {KEY}: others see what is typed.")
+        str | None,
+        typer.Option(help=f"Its API key; prefer a file or {KEY}: others can see the command line."),
     ] = None,
     key_file: Annotated[Path | None, existing("A file whose first line is the API key.")] = None,
     bench: Annotated[
@@ -39,7 +40,7 @@ async def run(
     ] = None,
     bench_key_file: Annotated[Path | None, existing("A file with the API key of that sandbox.")] = None,
     system: Annotated[
-        str | None, typer.Option(help="A system of its compatibility door (systemid), for step 31.")
+        str | None, typer.Option(help="A system of its compatibility interface (systemid), for step 31.")
     ] = None,
     system_secret_file: Annotated[
         Path | None, existing("A file whose first line is the secret of that system.")
@@ -53,7 +54,7 @@ async def run(
         ),
     ] = None,
     minutes: Annotated[
-        int, typer.Option(help="After so long no further step is tried.", min=1, max=1440)
+        int, typer.Option(help="Start no further step after this many minutes.", min=1, max=1440)
     ] = 15,
     only: Annotated[
         list[int] | None,
@@ -63,7 +64,8 @@ async def run(
         Path | None, typer.Option(help="Also write the score sheet here, as a page to print.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Take a gateway through 32 numbered steps, telling each when it ends. Exit 1 unless all pass that could be tried."""
+    """Take a gateway through 32 numbered steps and print the result of each. Exit 1 unless every step that could be
+    tried passes."""
     from gateway_labs.conformance import run as running
     from gateway_labs.conformance.score import sheet
 

@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 @verb("", "--once -o json --keep demo-data", "--axes")
 async def demo(
     call: Invocation,
-    once: Annotated[bool, typer.Option("--once", help="Tell the story once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Play the story once, then exit.")] = False,
     keep: Annotated[
-        Path | None, typer.Option(help="Keep everything in this folder; else it is deleted.", file_okay=False)
+        Path | None,
+        typer.Option(help="Keep everything in this folder; otherwise it is deleted.", file_okay=False),
     ] = None,
     port: Annotated[
-        int, typer.Option(help="Where the API listens; 0 takes any free port.", min=0, max=65535)
+        int, typer.Option(help="Port of the API; 0 takes any free port.", min=0, max=65535)
     ] = 8080,
     axes: Annotated[
-        bool, typer.Option("--axes", help="The story of a province: one node in the middle of three axes.")
+        bool, typer.Option("--axes", help="Play the story of a province: one node on three axes.")
     ] = False,
     broker: Annotated[
         str | None,
@@ -51,7 +52,7 @@ async def demo(
         Path | None, existing("A file whose first line is that user's password.")
     ] = None,
 ) -> None:
-    """Start trial agencies and their axes in one folder, tell their story, and stay at work for you to try."""
+    """Start trial agencies and their axes in one folder, play their story, and keep running for you to try."""
     admin = _admin(call, axes, broker, broker_api, broker_user, broker_password_file)
     if keep is not None and keep.is_dir() and any(keep.iterdir()):
         raise typer.BadParameter(call.word("demo.used", folder=keep))

@@ -28,7 +28,7 @@ async def sandbox(
     call: Invocation,
     folder: Folder = DEFAULT_FOLDER,
     port: Annotated[
-        int, typer.Option(help="Where it listens; 0 takes any free port.", min=0, max=65535)
+        int, typer.Option(help="Port to listen on; 0 takes any free port.", min=0, max=65535)
     ] = 8088,
 ) -> None:
     """Until stopped; started again in the same folder it goes on where it was."""
@@ -45,7 +45,7 @@ async def sandbox(
 
 @verb()
 async def robots(call: Invocation) -> None:
-    """List the robots: their codes, and what each does with a document and when."""
+    """List the robots: the code of each, what it does with a document and when."""
     from gateway_labs.sandbox.cast import cast
 
     listed = list(cast().robots.values())
@@ -70,16 +70,16 @@ async def clock(
     move: Annotated[str, typer.Argument(help="How far ahead: +90s, +30m, +4h, +3d.")],
     folder: Folder = DEFAULT_FOLDER,
 ) -> None:
-    """Move the clock of a sandbox that is at work ahead; it never goes back."""
+    """Move the clock of a running sandbox forward; it never goes back."""
     output.record(call, await _call_sandbox(call, folder, "POST", "/clock", {"move": move}))
 
 
 @verb("packets", "packets -q")
 async def fixtures(
     call: Invocation,
-    into: Annotated[Path, typer.Argument(help="An empty folder, or one to be made.", file_okay=False)],
+    into: Annotated[Path, typer.Argument(help="An empty or new folder.", file_okay=False)],
 ) -> None:
-    """Write packets of every kind, good and bad, with an index that says what each must be answered."""
+    """Write packets of every kind, good and bad, with an index of the expected answer to each."""
     import asyncio
 
     from gateway_labs.sandbox import fixtures as made
@@ -93,7 +93,7 @@ async def fixtures(
 
 @verb("", "--folder try --yes", writes=True)
 async def reset(call: Invocation, folder: Folder = DEFAULT_FOLDER) -> None:
-    """Have a sandbox that is at work forget everything and begin anew; its key stays."""
+    """Delete everything in a running sandbox and begin again; its key stays."""
     if call.agrees("sandbox.ask.reset", folder=folder):
         output.record(call, await _call_sandbox(call, folder, "DELETE", ""))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Listen = Annotated[str, typer.Option(help="HOST:PORT; port 0 takes any free one.")]
 SystemsFile = Annotated[Path, existing("TOML: [[system]] with credentials and agencies, [hub], [faults].")]
 Data = Annotated[
-    Path | None, typer.Option(help="Folder for what it keeps; default: beside the file.", file_okay=False)
+    Path | None, typer.Option(help="Folder for its data; default: next to the file.", file_okay=False)
 ]
 verb = noun("simulate").verb
 
@@ -27,7 +27,7 @@ verb = noun("simulate").verb
     "--listen 127.0.0.1:0 --systems systems.toml --data hub",
 )
 async def vxp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data = None) -> None:
-    """Simulate the national axis (VXP). Its page at / shows what lies where; POST /_faults changes its faults."""
+    """Simulate the national axis (VXP). Its page at / shows its content; POST /_faults changes its faults."""
     from gateway_labs.simulators.vxp import Vxp
 
     await _at_work(call, listen, systems, data, Vxp)
@@ -38,7 +38,7 @@ async def vxp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data
     "--listen 127.0.0.1:0 --systems lgsp.toml --data province",
 )
 async def lgsp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data = None) -> None:
-    """Simulate a provincial service (LGSP). Its page at / shows what lies where; POST /_faults changes its faults."""
+    """Simulate a provincial service (LGSP). Its page at / shows its content; POST /_faults changes its faults."""
     from gateway_labs.simulators.lgsp import Lgsp
 
     await _at_work(call, listen, systems, data, Lgsp)

@@ -49,7 +49,7 @@ def test_the_story_of_three_axes_needs_no_broker_and_says_what_stands_for_it(tmp
         "lgsp": "lgsp",
         "vxp": "vxp",
     }
-    assert "the embedded axis stands for the message broker" in output
+    assert "the embedded axis takes the place of the message broker" in output
     assert "gwk_" not in output
 
 

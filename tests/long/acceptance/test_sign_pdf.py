@@ -309,7 +309,7 @@ def test_what_cannot_be_signed_is_refused_before_a_pin_is_asked_for(desk: Desk) 
 
     assert [x.code for x in runs] == [4, 4]
     assert "not signed by a competent person" in runs[0].screen
-    assert "is no PDF, or is damaged" in runs[1].screen
+    assert "is not a PDF, or is damaged" in runs[1].screen
     assert not any("PIN" in x.screen for x in runs)
 
 

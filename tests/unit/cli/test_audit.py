@@ -83,7 +83,7 @@ def change(statement: str) -> None:
 
 def test_a_published_seal_anchors_the_examination(node: Terminal) -> None:
     """Without one that is said, and an examination goes on from one."""
-    assert "Nothing was held against a published seal" in node.type(*ENGLISH, "audit", "verify").out
+    assert "The log was not compared with a published seal" in node.type(*ENGLISH, "audit", "verify").out
     assert "Chưa so với dấu niêm nào" in node.type("audit", "verify").out
     file = published(node)
     seal = sealed_log.read_seal(file.read_bytes()).signed
@@ -94,7 +94,7 @@ def test_a_published_seal_anchors_the_examination(node: Terminal) -> None:
 
     assert (run.code, from_seal.code) == (0, 0), run.err + from_seal.err
     assert "The log holds" in run.out
-    assert "Nothing was held against" not in run.out
+    assert "was not compared with a published seal" not in run.out
     assert seal.key_id in run.out
     assert {"code": "earlier", "params": {"leaves": seal.seal.tree_size}} in from_seal.json["notes"]
 

@@ -123,7 +123,7 @@ def test_without_anchors_it_says_that_nothing_can_be_more_than_consistent(desk: 
     code, out, _ = desk.type("evidence", "verify", desk.sent, "--lang", "en")
 
     assert code == 7
-    assert "No anchors were given" in out
+    assert "No trust anchors were given" in out
     assert "consistent, not anchored" in out
     assert out.splitlines()[-1].startswith("CANNOT TELL")
 

@@ -37,14 +37,14 @@ def node(terminal: Terminal, tmp_path: Path) -> Terminal:
 
 def test_a_merger_with_its_units_says_the_totals_first_and_the_rest_on_request(node: Terminal) -> None:
     alone = node.type(*MERGER)
-    assert f"! {UNITS} units still stand under Z91.03" in alone.out
+    assert f"! {UNITS} units are still under Z91.03" in alone.out
 
     with_units = node.type(*MERGER, "--with-units")
     assert with_units.code == 0
     first = next(line for line in with_units.out.splitlines() if line.startswith("·"))
     assert "2 steps in all" in first
     assert f"1 agencies end, 0 codes begin, {UNITS} change" in first
-    assert "still stand under" not in with_units.out
+    assert "are still under" not in with_units.out
     assert "add --details" in with_units.err
     assert "Z91.03.150" not in with_units.out
 

@@ -102,7 +102,7 @@ def test_refresh_fails_when_somebody_does_not_answer_and_says_who(node: Path, te
     """Then doctor is red and names the cure; a source that cannot be read is named with its file."""
     run = terminal.type("trust", "refresh", "--lang", "en")
     assert run.code == 6
-    assert "no answer that runs for 3 of 3 certificates" in run.out
+    assert "no valid answer for 3 of 3 certificates" in run.out
     assert "503" in run.out
     checks = terminal.type("doctor", "-o", "json").json["checks"]
     red = [check for check in checks if (check["check"], check["level"]) == ("revocation", "red")]

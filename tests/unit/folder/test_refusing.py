@@ -225,11 +225,11 @@ async def test_threat_130_a_name_that_is_no_text_is_put_away(desk: Desk) -> None
 CAUSES: dict[str, tuple[Lay, tuple[str, ...]]] = {
     "a folder in a name of the meta": (
         lambda desk: (desk.drop("x.json", sidecar("15", "a/x.pdf")), desk.drop("x.pdf", PDF)),
-        ("a/x.pdf có kèm thư mục", "a/x.pdf has a folder in it"),
+        ("a/x.pdf có kèm thư mục", "a/x.pdf contains a folder"),
     ),
     "a folder in a name of an archive": (
         lay_file("x.zip", packed({"meta.json": sidecar("15", "a/b.pdf"), "a/b.pdf": PDF})),
-        ("a/b.pdf có kèm thư mục", "a/b.pdf has a folder in it"),
+        ("a/b.pdf có kèm thư mục", "a/b.pdf contains a folder"),
     ),
     "another root": (
         lay_file("x.edxml", '<a xmlns="urn:b"/>'),
@@ -241,23 +241,23 @@ CAUSES: dict[str, tuple[Lay, tuple[str, ...]]] = {
     ),
     "a folder in the place of a file that is named": (
         lambda desk: (desk.drop("x.json", sidecar("15", "x.pdf")), laid_folder("out", "x.pdf")(desk)),
-        ("Thư mục x.pdf nằm ở chỗ chỉ nhận tệp", "The folder x.pdf lies where only a file is taken"),
+        ("Thư mục x.pdf nằm ở chỗ chỉ nhận tệp", "The folder x.pdf is where only a file is accepted"),
     ),
     "a folder in the folder of a document": (
         laid_folder("out", "x", "a"),
-        ("Thư mục x/a nằm", "The folder x/a lies"),
+        ("Thư mục x/a nằm", "The folder x/a is where"),
     ),
     "a folder in the place of a status": (
         laid_folder("in", "x.status.json"),
-        ("Thư mục x.status.json nằm", "The folder x.status.json lies"),
+        ("Thư mục x.status.json nằm", "The folder x.status.json is where"),
     ),
     "a folder in the place of the events": (
         laid_folder("events.ndjson"),
-        ("Thư mục events.ndjson nằm", "The folder events.ndjson lies"),
+        ("Thư mục events.ndjson nằm", "The folder events.ndjson is where"),
     ),
     "nothing but a word that it is whole": (
         lay_file("x.ready", ""),
-        ("Tệp báo xong x.ready đứng một mình", "The mark x.ready closes a document that is not there"),
+        ("Tệp báo xong x.ready đứng một mình", "The marker x.ready completes a document that is missing"),
     ),
     "a file that nobody names": (
         lay_file("x.pdf", PDF),
