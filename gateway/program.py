@@ -77,12 +77,12 @@ OFFICE = Extension(
             module="gateway.office.cli.book",
         ),
         "todo": Noun(
-            sentence="What needs a hand: overdue, refused, failed, asked back, due.",
+            sentence="Tasks of the agency: what is overdue, refused, failed, asked back or due.",
             after_noun="hold",
             module="gateway.office.cli.todo",
         ),
         "calendar": Noun(
-            sentence="Holidays and swap days, which office hours leave out or add.",
+            sentence="Holidays and swap days, which change office hours.",
             after_noun="todo",
             module="gateway.office.cli.calendar",
         ),

@@ -51,7 +51,8 @@ async def verify(
     database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
     tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
 ) -> None:
-    """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
+    """Examine the log from the first event to the newest seal for removed, changed, moved or added events.
+    Exit 7 if there are any."""
     from gateway.ops.audit import Inputs
     from gateway.ops.audit import verify as examine
 
@@ -138,7 +139,7 @@ async def publish(
         Path | None, typer.Option(help="File for the log's public key, in PEM.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Let a seal leave the node: whoever has it can tell later whether the log before it was touched."""
+    """Let a seal leave the node: with it anyone can tell later whether the log before it was changed."""
     from gateway.store.log_reading import seal_numbered
     from gateway.trust import seals
 
@@ -213,7 +214,8 @@ async def erase(
     reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
     name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
 ) -> None:
-    """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
+    """Delete the texts that people wrote from one event, for ever; the log stays whole and records the
+    deletion."""
     from gateway.store.log_reading import erase_texts as delete
 
     operator = await operator_id(core.store)

@@ -62,8 +62,8 @@ async def ping(
     code: Annotated[str, typer.Argument(help="The partner's code, old or new.")],
     sender: Sender = "",
 ) -> None:
-    """Examine the way to a partner without sending anything: its code, route, axis, certificate, last news, mail. Exit 6
-    when something is wrong."""
+    """Examine the way to a partner without sending anything: its code, route, axis, certificate, last news,
+    mail. Exit 6 if something is wrong."""
     from gateway.ops.partner_check import examine_partner
 
     async with at_axis(call.settings()) as axis:
@@ -73,7 +73,8 @@ async def ping(
 
 @verb()
 async def status(call: Invocation, axis: ManagedAxis) -> None:
-    """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
+    """Show whether the axis is connected, and how much waits on it, is being handed over, or was put
+    aside."""
     from gateway.workers.heartbeat import HEARTBEAT
 
     view = await axis_view.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
@@ -93,7 +94,7 @@ async def definitions(
     passwords: Passwords = None,
     make_passwords: Make = False,
 ) -> None:
-    """Write the whole axis, as the registry says it, as one definitions file that RabbitMQ imports."""
+    """Write the whole axis, as the registry describes it, as one definitions file that RabbitMQ imports."""
     from gateway.transport.broker.definitions import password_hashes, pieces
 
     _need_folder(passwords, make_passwords)
@@ -151,8 +152,8 @@ async def apply(
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show the plan and do nothing.")] = False,
 ) -> None:
-    """Bring the broker in line with the registry: show what is to be added and removed, ask, do it. Exit 1 when
-    something is left that no step can mend."""
+    """Bring the broker in line with the registry: show what is to be added and removed, ask, do it. Exit 1 if
+    something is left that no step can correct."""
     from gateway.transport.broker.management import opened
 
     if urlsplit(api).scheme == "http" and urlsplit(api).hostname not in _THIS_MACHINE:
@@ -201,7 +202,8 @@ async def _open_foreign(call: Invocation) -> AsyncIterator[RestAxis]:
 
 @verb()
 async def check(call: Invocation) -> None:
-    """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
+    """Examine the axis with this node's own rights, step by step; each fault with its remedy. Exit 6 if one
+    fails."""
     from gateway.bootstrap.axis import FOREIGN_AXES, broker_access
     from gateway.ops.checks_of_lines import examine_axes
 
@@ -227,8 +229,8 @@ async def route(
     code: Annotated[str, typer.Argument(help="The recipient's code, or @NODE.")],
     sender: Sender = "",
 ) -> None:
-    """Say which way mail to a code goes: the route, its axes in order, how each is now, which one takes it. Exit 6 while
-    none does."""
+    """Show which way mail to a code goes: the route, its axes in order, the state of each, the one in use.
+    Exit 6 if none works."""
     from gateway.bootstrap.axis_route import explain_route
 
     async with at_axis(call.settings()) as axis:
@@ -273,7 +275,8 @@ async def odd(
         int | None, typer.Option(help="Print the kept answer of that number, as it came.")
     ] = None,
 ) -> None:
-    """List the answers of a foreign axis that its specification does not have, newest first; secrets are taken out."""
+    """List the answers of a foreign axis that do not match its specification, newest first; secrets are
+    removed."""
     async with _open_foreign(call) as axis:
         answers = await axis.odd_answers()
     if show is not None:
@@ -306,7 +309,7 @@ async def agencies(
     call: Invocation,
     out: Annotated[Path, typer.Option(help="Write this CSV, for: gateway registry import.", dir_okay=False)],
 ) -> None:
-    """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed by it."""
+    """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed."""
     count = left_out = 0
     async with _open_foreign(call) as axis:
         with new_file(out, alone=True) as file:

@@ -173,7 +173,8 @@ async def restore(
         typer.Option(help="Empty database for a drill; default: a SQLite file in the scratch folder."),
     ] = None,
 ) -> None:
-    """Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."""
+    """Put a backup into an empty node, or prove with --drill that it can be; every row and file is
+    compared."""
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops import restore as restoring
@@ -271,7 +272,7 @@ async def restored(
         ),
     ] = False,
 ) -> None:
-    """Show what to check on a restored node; with two names, confirm it, and let it work again."""
+    """Show what to check on a restored node; with two names, confirm it and let it work again."""
     from gateway.bootstrap.node import published_seal
     from gateway.domain.wall_clock import local
     from gateway.incoming.register import BOOK

@@ -69,7 +69,8 @@ async def add(
     from_: tokens.Networks = None,
     since: tokens.Since = "",
 ) -> None:
-    """Let a document system in by the calls of the national axis. Its secret is printed once, now, and kept sealed."""
+    """Let a document system use the calls of the national axis. Its secret is printed once, now, and stored
+    encrypted."""
     if not _NAME.fullmatch(system):
         raise typer.BadParameter(
             f"{system!r} is no systemid: letters, digits and . _ : @ - alone, 100 at most"
@@ -101,7 +102,7 @@ async def add(
 
 @verb("qlvb.tinh", "qlvb.tinh --overlap 0h --yes", writes=True)
 async def rotate(call: Invocation, core: NodeCore, system: System, overlap: Overlap = "24h") -> None:
-    """Give a system another secret, printed once, now; the one before is good until the overlap is over."""
+    """Give a system another secret, printed once, now; the earlier one is valid until the overlap is over."""
     length: timedelta = span(overlap)
     live_keys, now = await _live_keys(core, system), core.clock.now()
     call.ask("cli.ask.compat_rotate", system=system)
@@ -132,7 +133,7 @@ async def revoke(call: Invocation, core: NodeCore, system: System) -> None:
 
 @verb("", "--agency Z91.02 -o json")
 async def stuck(call: Invocation, context: CommandContext) -> None:
-    """List what systems could not take after five times; a person has to look."""
+    """List what systems could not take after five tries; a person must look at it."""
     async with context.node.store.read(context.scope) as work:
         stuck_messages = await work.systems.stuck(_MOST_STUCK)
     output.rows(call, [_stuck_record(m) for m in stuck_messages], _STUCK_COLUMNS)
@@ -145,7 +146,7 @@ async def reoffer(
     system: System,
     doc_id: Annotated[str, typer.Argument(help="The docId, from: gateway compat stuck")],
 ) -> None:
-    """Offer a system once more what it could not take, its tries counted anew."""
+    """Offer a system once more what it could not take, with its tries counted from zero."""
     call.ask("cli.ask.compat_again", system=system, id=doc_id)
     message = await box.offer_again(context.node.inn, context.scope, system, doc_id)
     output.record(call, _stuck_record(message))

@@ -114,7 +114,7 @@ def verify(
     ] = None,
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
 ) -> None:
-    """Check a pack offline: every byte, every signature, every time. Exit 7 unless all of it holds."""
+    """Check a pack offline: every byte, every signature, every time. Exit 7 unless everything is valid."""
     from gateway.ops.evidence import verify as checking
 
     report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
@@ -141,7 +141,7 @@ _MARKS = {True: "✓", False: "✗", None: "?"}
 
 @verb("case.zip")
 def show(call: Invocation, file: File) -> None:
-    """Say what a pack holds. Nothing is verified but that the file is whole."""
+    """Show what a pack holds. The only check is that the file is complete."""
     from gateway.ops.evidence import contents
 
     pack = pack_file.read_pack(file)

@@ -39,7 +39,7 @@ async def status(call: Invocation, node: OpenNode) -> None:
 
 @verb()
 async def check(call: Invocation, node: OpenNode) -> None:
-    """Make what is missing of each hot folder and try to write there; exit 1 where the node cannot."""
+    """Create the missing parts of each hot folder and try to write there; exit 1 if the node cannot."""
     from gateway.folder import state
 
     rules = _rules(node)

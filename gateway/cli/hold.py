@@ -34,7 +34,7 @@ async def list_(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> None:
-    """List what is or was under seal, newest first; never what it says."""
+    """List what is or was under seal, newest first; never its content."""
     states = [HoldState(s) for s in documents.check_states(state or [], [*HoldState])]
     async with context.node.store.read(context.scope) as work:
         page = await work.held.page(limit=limit, cursor=cursor, states=states)
@@ -87,7 +87,7 @@ async def notice(
     hold: Id,
     to: Annotated[str, typer.Option(help="operator, sender or recipients.")],
 ) -> None:
-    """Write the draft of a notice; a person reads it, signs it and sends it by a way of its own."""
+    """Write the draft of a notice; a person reads it, signs it and sends it through another channel."""
     if to not in _NOTICES:
         raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
     async with at_agency(call.settings(), call.agency) as context:
@@ -163,7 +163,7 @@ def key(
     ],
     public: Annotated[Path, typer.Argument(help="New file for the public half: `seal.recipient`.")],
 ) -> None:
-    """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
+    """Make the head's pair of keys. Do it on another machine: the private half must never be on the node."""
     from gateway.atomic_files import write_file
     from gateway.trust.hold_seal import RecipientSealer, new_pair
 

@@ -51,7 +51,7 @@ async def add(
         typer.Option(help="Arrival numbers: A its document system, B this node, C typed by the clerk."),
     ] = NumberingMode.A,
 ) -> None:
-    """Speak for one more agency of the registry; one that was here before finds its documents again."""
+    """Host one more agency of the registry; one that was here before finds its documents again."""
     entry = await _find_entry(core, code)
     call.ask("host.ask.add", code=entry.code, name=entry.name)
     parent = await core.directory.entry(entry.parent) if entry.parent else None
@@ -83,7 +83,7 @@ async def _find_entry(core: NodeCore, code: str) -> AgencyEntry:
 
 @verb("Z91.03", writes=True)
 async def remove(call: Invocation, core: NodeCore, code: Code) -> None:
-    """Speak for an agency no longer. Refused while something of it is open; its documents stay on the node."""
+    """Stop hosting an agency. Refused while something of it is open; its documents stay on the node."""
     hosted = await core.store.hosted()
     agency = chosen(hosted, code)
     if len(hosted) == 1:
@@ -115,8 +115,8 @@ async def set_host(
     none: Annotated[bool, typer.Option("--none", help="No node speaks for it any more.")] = False,
     file: Annotated[Path | None, existing("CSV with the columns code,host; an empty host is none.")] = None,
 ) -> None:
-    """Say which node speaks for a code, or for many at once; recorded like every change of the registry. The axis follows
-    with: gateway axis apply."""
+    """Set the node that hosts a code, or many at once; recorded like every change of the registry. Then
+    update the axis with: gateway axis apply."""
     if file is not None:
         if code or node or none:
             raise typer.BadParameter("--file says all of it; leave out the code and the node")

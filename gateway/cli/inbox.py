@@ -111,7 +111,7 @@ async def _list_packets(
 
 @verb("88/SNV-VP", "inb_01J… -o json")
 async def show(call: Invocation, context: CommandContext, document: Which) -> None:
-    """Show one document: what it is, what was checked, its files, and what we told the sender."""
+    """Show one document: what it is, what was checked, its files, and what the sender was told."""
     async with context.node.store.read(context.scope) as work:
         if document.startswith("inx_"):
             packet = await work.inbox.get(document)
@@ -237,7 +237,7 @@ def accept(
     staff: Staff = None,
     note: Note = None,
 ) -> Fields:
-    """Take a document in: it is entered in the book and the sender gets status 03."""
+    """Take a document in: it is entered in the register and the sender gets status 03."""
     return {"code": "03", "register_no": register_no, "staff": _staff(staff), "note": note}
 
 
@@ -263,7 +263,7 @@ def status(
     reason: Annotated[str | None, typer.Option(help="Reason code, with 02.")] = None,
     at: Annotated[str | None, typer.Option(help="When it was done (RFC 3339); default: now.")] = None,
 ) -> Fields:
-    """Tell the sender where the document stands with us."""
+    """Send the sender a status of its document."""
     status_fields = {"code": code, "register_no": register_no, "reason": reason, "note": note}
     return {**status_fields, "staff": _staff(staff), "at": moment(at) if at else None}
 
@@ -279,7 +279,8 @@ def reopen(
     reason: Annotated[str, typer.Option(help="Why it was closed by mistake; the sender reads it.")],
     staff: Staff = None,
 ) -> Fields:
-    """Open work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with a mark."""
+    """Reopen work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with
+    a mark."""
     return {"code": "05", "reopen": True, "note": reason, "staff": _staff(staff)}
 
 
@@ -300,7 +301,7 @@ def assign(
     instruction: Annotated[str | None, typer.Option(help="What is wanted.")] = None,
     staff: Staff = None,
 ) -> Fields:
-    """Hand a document to a unit: recorded, and the sender gets status 04."""
+    """Assign a document to a unit: recorded, and the sender gets status 04."""
     pairs = [(unit.strip(), on.strip()) for unit, _, on in (w.partition("=") for w in with_ or ())]
     assignment = {
         "lead_unit": lead_unit,
@@ -320,7 +321,7 @@ def assign(
 async def hand_back(
     call: Invocation, context: CommandContext, document: Which, unit: Unit, reason: Why
 ) -> None:
-    """Give a unit's part back to who assigns; the sender is told nothing."""
+    """Return a unit's part to the person who assigns; the sender is not told."""
     incoming = await documents.find_incoming_for(context, document)
     call.ask("cli.ask.hand_back", document=documents.name_of(incoming), unit=unit)
     part = await handling.hand_back(context.node.inn, context.scope, incoming.id, unit, reason)
@@ -329,7 +330,7 @@ async def hand_back(
 
 @verb("88/SNV-VP 'Unit two'", "inb_01J… 'Unit two' --yes", writes=True)
 async def part_done(call: Invocation, context: CommandContext, document: Which, unit: Unit) -> None:
-    """Say that a unit that helps has done its part; the unit that leads says 06."""
+    """Record that a supporting unit has done its part; the leading unit reports 06."""
     incoming = await documents.find_incoming_for(context, document)
     call.ask("cli.ask.part_done", document=documents.name_of(incoming), unit=unit)
     part = await handling.finish(context.node.inn, context.scope, incoming.id, unit)
@@ -343,7 +344,7 @@ async def ack(
     document: Which,
     client: Annotated[str, typer.Option(help="Who has stored it.")] = "cli",
 ) -> None:
-    """Say that your system has stored the document; it is offered no more."""
+    """Confirm that your system has stored the document; it is not offered again."""
     incoming = await documents.find_incoming_for(context, document)
     if call.dry_run:
         call.say("cli.would", what=f"ack {incoming.id}")
@@ -358,7 +359,8 @@ async def ack(
     writes=True,
 )
 async def seal(call: Invocation, context: CommandContext, document: Which, why: Why) -> None:
-    """Lock a document or packet that may be a secret: at once nobody reads it here, and its content is sealed apart."""
+    """Lock a document or packet that may be a secret: nobody can read it here any more, and its content is
+    sealed."""
     node, scope = context.node, context.scope
     call.ask("cli.ask.seal", document=output.plain(document))
     if document.startswith("inx_"):
@@ -388,7 +390,7 @@ async def return_(
     reason: Refusal,
     note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
 ) -> None:
-    """Give a held packet back: once its sender is proved again, it gets status 02 with the reason."""
+    """Return a held packet: once its sender is proved again, it gets status 02 with the reason."""
     reasons = labels.tails("reason")
     if reason not in reasons:
         raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(reasons)}")
@@ -399,6 +401,6 @@ async def return_(
 
 @verb("inx_01J… --reason 'Forged'", "inx_01J… --reason 'Sent twice' --yes", ask="cli.ask.discard")
 async def discard(call: Invocation, context: CommandContext, packet: Packet, reason: Why) -> None:
-    """Set a packet aside for good; the sender is told nothing."""
+    """Set a packet aside for good; the sender is not told."""
     inbox_packet = await process.discard(context.node.inn, context.scope, packet, reason)
     output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state})

@@ -290,7 +290,7 @@ def show_settings(call: Invocation) -> None:
 
 @config.verb("", "gateway --config agency.toml config check", name="check")
 def check_settings(call: Invocation) -> None:
-    """Read the settings and say whether they can be used; exit 1 and every fault when not."""
+    """Read the settings and check whether they are valid; exit 1 and every fault if not."""
     from gateway.ops import settings_check
     from gateway.settings import locate
 
@@ -306,7 +306,7 @@ def check_settings(call: Invocation) -> None:
 
 @migrate.verb(name="status")
 async def schema_status(call: Invocation) -> None:
-    """Show the schema's version and the steps still to come."""
+    """Show the schema's version and the pending steps."""
     from gateway.store import migrate
 
     settings = call.settings()
@@ -321,7 +321,7 @@ async def schema_up(
         bool, typer.Option("--contract", help="Also remove what only older versions needed.")
     ] = False,
 ) -> None:
-    """Apply the steps still to come, all of them or none."""
+    """Apply the pending steps, all of them or none."""
     from gateway.store import migrate
 
     settings = call.settings()

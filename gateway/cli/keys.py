@@ -74,7 +74,7 @@ Overlap = Annotated[
 
 @verb("", "--agency Z91.02 -o json")
 async def list_(call: Invocation, core: NodeCore) -> None:
-    """List the agency's keys: where each lies, until when it is good, and whether it signs now."""
+    """List the agency's keys: where each is, until when it is valid, and whether it signs now."""
     agency = chosen(await core.store.hosted(), call.agency)
     entries = core.keys.entries(agency.code)
     now = core.clock.now()
@@ -143,7 +143,8 @@ async def import_(
     core: NodeCore,
     file: Annotated[Path, piped("The certificate, in PEM; - is standard input.")],
 ) -> None:
-    """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
+    """Store an issued certificate with its key. If others of the agency are bound here, it signs once bound
+    too."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.ops.certificates import check_made_for_signing, check_never_signed_pdfs
@@ -343,7 +344,8 @@ async def stolen(
     ],
     since: Annotated[str, typer.Option(help="Since when others may have had it (RFC 3339).")],
 ) -> None:
-    """Say that a key is stolen: it signs nothing more, its certificate counts no more, what crossed since is marked."""
+    """Report a stolen key: it signs nothing more, its certificate is no longer valid, and documents since
+    then are marked."""
 
     stolen_at = moment(since)
     principal = await operator(node.store)

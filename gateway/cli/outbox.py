@@ -59,7 +59,7 @@ def list_(
 
 @verb("1523/STC-VP", "msg_01J… -o json")
 async def show(call: Invocation, context: CommandContext, document: Which) -> None:
-    """Show one document: every recipient, its state, since when, who said so and what they wrote."""
+    """Show one document: every recipient, its state, since when, who reported it and their note."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
         deliveries = await work.deliveries.of(outgoing.id)
@@ -78,7 +78,7 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
 
 @verb("1523/STC-VP", "msg_01J… -o ndjson")
 async def events(call: Invocation, context: CommandContext, document: Which) -> None:
-    """The timeline of one document: everything that happened to it, oldest first."""
+    """Show the timeline of one document: everything that happened to it, oldest first."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
         rows = await work.events.of(outgoing.id)
@@ -101,7 +101,7 @@ def _print_done(call: Invocation, answer: Message) -> None:
 @verb("msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
 @makes_call("sendDraft", find=documents.find_outgoing_for, ask="cli.ask.send_draft", tell=_print_done)
 def send_draft(document: Which, confirm: send.Confirm = None) -> Fields:
-    """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
+    """Send a draft; it is checked anew, and every broken rule is reported at once (exit 4)."""
     return {"confirm": confirm}
 
 
@@ -156,7 +156,7 @@ async def update(
     meta: send.Meta,
     reason: Reason,
 ) -> None:
-    """Send what the document now says (packet type 2); each recipient agrees or refuses."""
+    """Send the current version of a document (packet type 2); each recipient agrees or refuses."""
     await _change(call, context, document, Kind.UPDATE, meta, reason, files)
 
 
@@ -173,7 +173,7 @@ async def replace(
     meta: send.Meta,
     reason: Reason,
 ) -> None:
-    """Send another document in its place (packet type 3), with a number and date of its own."""
+    """Send another document in place of one (packet type 3), with its own number and date."""
     await _change(call, context, document, Kind.REPLACEMENT, meta, reason, files)
 
 
@@ -207,7 +207,7 @@ async def _change(
 
 @verb("1523/STC-VP --why 'Sent by mistake'", "msg_01J… --why 'Sent by mistake' --yes", writes=True)
 async def seal(call: Invocation, context: CommandContext, document: Which, why: Why) -> None:
-    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
+    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed."""
     outgoing = await documents.find_outgoing_for(context, document)
     call.ask("cli.ask.seal", document=documents.name_of(outgoing))
     hold_row = await sealing.seal_document(

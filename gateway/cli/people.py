@@ -87,7 +87,7 @@ async def list_(call: Invocation, core: NodeCore) -> None:
 
 @verb("'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True)
 async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: MaybeAs = None) -> None:
-    """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
+    """Add a person. The printed code is only for that person, who enrols with it within three days."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
     actor = await maybe_sign_in(call, core, as_)
@@ -98,7 +98,7 @@ async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: Ma
 
 @verb("'A. Clerk'", "'A. Clerk' --lang en")
 async def enrol(call: Invocation, core: NodeCore, name: Name) -> None:
-    """Take up your account: with your one-time code, choose a passphrase and set up your second factor."""
+    """Activate your account: with your one-time code, choose a passphrase and set up your second factor."""
     from gateway.trust import qr
 
     services = core.deciding
@@ -149,14 +149,15 @@ async def reset(call: Invocation, core: NodeCore, name: Name, as_: MaybeAs = Non
 
 @verb("'A. Leader'", ask="cli.ask.person_block")
 async def block(call: Invocation, core: NodeCore, name: Name) -> None:
-    """Take everything from a person at once. One is enough for that, and the operator may."""
+    """Take all rights from a person at once. One person is enough for that, including the operator."""
     changed = await people.block(core.deciding, await operator_id(core.store), name)
     output.record(call, _person_record(changed))
 
 
 @verb("--as 'A. Clerk'", ask="cli.ask.end_set_up")
 async def end_set_up(call: Invocation, core: NodeCore, as_: As) -> None:
-    """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
+    """End the set-up that `init` began, before its 72 hours are over: from then on an approver must be a day
+    old."""
     await approvals.end_set_up(core.deciding, await sign_in(call, core, as_))
     call.say("cli.set_up.ended")
 

@@ -37,7 +37,7 @@ async def list_(
     core: NodeCore,
     all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
 ) -> None:
-    """List the proposals that wait, newest first."""
+    """List the waiting proposals, newest first."""
     async with core.deciding.decisions.read() as view:
         listed = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), MOST_PROPOSALS)
         names = await view.people.names(set().union(*(p.people for p in listed)))
@@ -93,7 +93,7 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     ask="cli.ask.reject_proposal",
 )
 async def reject(call: Invocation, core: NodeCore, id: Id, as_: As, reason: KeptReason) -> None:
-    """Say no: nothing changes, and it can never be approved."""
+    """Reject a proposal: nothing changes, and it can never be approved."""
     person = await people.sign_in(call, core, as_)
     rejected = await approvals.reject(core.deciding, person, id, reason)
     output.record(call, proposal_record(rejected, {}, core.clock.now()))
@@ -111,7 +111,7 @@ async def anchor(
     as_: As,
     reason: ForApprover = "",
 ) -> None:
-    """Propose one more root below which certificates of agencies are believed."""
+    """Propose one more root whose certificates for agencies are trusted."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.trust.keys import read_certificate

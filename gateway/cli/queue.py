@@ -54,7 +54,7 @@ dead = noun("queue").noun("dead", "Parcels that were handed out too often and ne
 
 @verb()
 async def list_(call: Invocation, node: OpenNode) -> None:
-    """List every queue with what waits in it and since when: the axis, outbox, inbox, jobs."""
+    """List every queue with its length and the age of its oldest entry: the axis, outbox, inbox, jobs."""
     from gateway.store import reporting
 
     now = node.clock.now()
@@ -90,7 +90,7 @@ async def peek(
     node: OpenNode,
     row: Annotated[str, typer.Argument(help="Id of an outbox row (obx_…) or a packet (inx_…).")],
 ) -> None:
-    """Show one row of the outbox or the inbox as it waits, with its tries and last error. Takes nothing."""
+    """Show one waiting row of the outbox or the inbox, with its tries and last error. Takes nothing."""
     output.record(call, await _row(node, row))
 
 
@@ -158,7 +158,7 @@ async def dead_list(call: Invocation, axis: ManagedAxis) -> None:
 
 @dead.verb("17", name="show")
 async def show_parcel(call: Invocation, axis: ManagedAxis, parcel: Parcel) -> None:
-    """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
+    """Show one parcel and what its envelope claims. Nothing is checked: the sender is not proved."""
     dead_parcel = next((p for p in await axis.dead_list() if p.id == parcel), None)
     if dead_parcel is None:
         raise NotFound(f"no parcel {parcel!r} is on the dead list", hint="gateway queue dead list")
@@ -215,7 +215,7 @@ async def drop_parcel(
     parcel: Parcel,
     reason: Annotated[str, typer.Option(help="Why; the log keeps it.")],
 ) -> None:
-    """Drop a parcel for good. Its recipient will never have it, unless its sender sends again."""
+    """Drop a parcel for good. Its recipient never gets it, unless its sender sends again."""
     await axis.dead_drop(parcel, reason)
     output.record(call, {"id": parcel, "dropped": True})
 

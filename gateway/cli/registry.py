@@ -57,7 +57,7 @@ async def list_(
 async def show(
     call: Invocation, node: NodeCore, code: Annotated[str, typer.Argument(help="An agency code.")]
 ) -> None:
-    """Show one agency, the certificates that speak for it, and in which form envelopes go to it (`form` of its route)."""
+    """Show one agency, its certificates, and in which form envelopes go to it (`form` of its route)."""
     from gateway.bootstrap.axis_route import form_by_settings
     from gateway.registry.binding import fingerprint
 
@@ -88,7 +88,7 @@ async def resolve(
     parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
     on: On = None,
 ) -> None:
-    """Say which agency a code or name stands for, and what became of it. Exit 3 when nobody is known."""
+    """Show which agency a code or name means, and its later history. Exit 3 if it is unknown."""
     on_day = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
     answer = await node.directory.resolve(text, on_day, parent)
     record = output.fields(
@@ -146,8 +146,8 @@ async def import_(
     reason: ForApprover = "",
     details: Annotated[bool, typer.Option("--details", help="Print every row, however many.")] = False,
 ) -> None:
-    """Show what a list of agencies would change: the totals and the first rows, with --details all; with --apply put it in
-    force. Where it changes agencies that are known, --propose hands it to a second person."""
+    """Show what a list of agencies would change: the totals and the first rows, with --details all; with
+    --apply put it in force. If it changes known agencies, --propose hands it to a second person."""
     if propose and (apply or not as_ or not number.strip()):
         raise typer.BadParameter("--propose needs --number NO and --as NAME, and goes without --apply")
     if propose:

@@ -97,7 +97,7 @@ async def plan(
     as_: Proposer = None,
     reason: ForApprover = "",
 ) -> None:
-    """Show what a change would do and what stands against it; with --propose hand it to a second person."""
+    """Show what a change would do and what prevents it; with --propose hand it to a second person."""
     if propose and not as_:
         raise typer.BadParameter("--propose needs --as NAME")
     if file is not None:
@@ -221,7 +221,7 @@ async def report(
     id: Id,
     how: Annotated[str, typer.Option(help="Number of the letter that reported it.")],
 ) -> None:
-    """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
+    """Record that a change was reported to the keeper of the codes; due within fifteen days of its effect."""
     record = await registry_changes.report_reform(core.deciding, await operator_id(core.store), id, how)
     output.record(call, _reform_record(core, record))
 
@@ -232,7 +232,7 @@ async def legacy(
     core: NodeCore,
     code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None,
 ) -> None:
-    """List old codes with who came after, since when, by which decision."""
+    """List old codes with their successors, since when, by which decision."""
     heirs = await core.directory.legacy(code)
     rows = [
         output.fields(

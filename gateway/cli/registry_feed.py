@@ -74,7 +74,7 @@ async def export(
 
 @verb("list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
 def diff(call: Invocation, older: Feed, newer: Feed) -> None:
-    """Say what two snapshots differ in, row by row. Signatures are not looked at: see verify."""
+    """Show the differences between two snapshots, row by row. Signatures are not checked: see verify."""
     from gateway.registry.snapshot import differences
 
     if call.output is OutputFormat.JSON:
@@ -91,7 +91,8 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
 
 @verb("list-8.feed")
 async def verify(call: Invocation, core: NodeCore, file: Feed) -> None:
-    """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
+    """Check whether this node would accept a feed now, and if not, why; nothing is changed. Exit 7 if it
+    would not."""
     outcome = await core.feed.check(file)
     _print_outcome(call, outcome, refused=VERIFICATION)
 
@@ -112,7 +113,7 @@ async def publish(
     to: Annotated[list[str] | None, typer.Option(help="A node; may stand more than once.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
 ) -> None:
-    """Send a feed to nodes over the axis; each judges it for itself. Exit 6 when one could not be reached."""
+    """Send a feed to nodes over the axis; each judges it for itself. Exit 6 if one could not be reached."""
     from gateway.bootstrap.axis import open_axis
 
     if all_ == bool(to):
@@ -216,7 +217,7 @@ _PROPOSALS = output.columns("code fingerprint=sha256 valid issuer")
 
 @feed.verb(name="status")
 async def feed_status(call: Invocation, core: NodeCore) -> None:
-    """Say which list is in force, since when, and what was refused lately."""
+    """Show which list is in force, since when, and what was refused lately."""
     from gateway.registry.feed import InForce
 
     in_force = await core.feed.in_force()
@@ -237,7 +238,7 @@ async def feed_status(call: Invocation, core: NodeCore) -> None:
 async def refusals(
     call: Invocation, core: NodeCore, limit: Annotated[int, typer.Option(min=1, max=200)] = MOST_ROWS
 ) -> None:
-    """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
+    """List feeds that were refused, newest first. Issuer and number are what each feed claims."""
     rows = await core.feed.refusals(limit)
     output.rows(call, [asdict(r) for r in rows], _REFUSALS)
 
@@ -246,7 +247,7 @@ async def refusals(
 async def proposals(
     call: Invocation, core: NodeCore, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
 ) -> None:
-    """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
+    """List certificates that the issuer proposes and nobody has approved; none of them is valid yet."""
     feed_proposals = await core.feed.proposals(limit)
     rows = [
         output.fields(
@@ -275,7 +276,7 @@ async def take_up(
     as_: As,
     reason: ForApprover = "",
 ) -> None:
-    """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
+    """Adopt the issuer's proposal as your own: it counts once another person approves."""
     from cryptography import x509
 
     proposal = await core.feed.proposal(code, fingerprint)

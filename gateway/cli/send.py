@@ -94,7 +94,7 @@ async def send(
     wait: Wait = None,
     timeout: Timeout = "30m",
 ) -> None:
-    """Send a document. Every broken rule is told at once, and then nothing is stored (exit 4)."""
+    """Send a document. Every broken rule is reported at once, and then nothing is stored (exit 4)."""
     from gateway.outgoing.intake import Order
 
     goal = parse_goal(wait, timeout)

@@ -42,7 +42,7 @@ async def serve(
         typer.Option(min=1, max=99, help="Which worker process this is; its metrics.port is so much higher."),
     ] = None,
 ) -> None:
-    """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
+    """Run the API, the pages and the workers until stopped. Ctrl+C finishes the work in hand, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
     from gateway.http_calls import load_library

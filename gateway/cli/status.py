@@ -266,7 +266,7 @@ async def doctor(
         bool, typer.Option("--report", help="Print what to attach when asking for help, without any secret.")
     ] = False,
 ) -> None:
-    """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying."""
+    """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, stalled work."""
     from gateway.clock import SystemClock
     from gateway.ops import checks
     from gateway.ops.subject import Subject

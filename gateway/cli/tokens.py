@@ -158,7 +158,7 @@ async def bind(
         typer.Option(help="What opens it from now on; default: as before, both for one that took none."),
     ] = None,
 ) -> None:
-    """Bind a client certificate to a key in place of the one before, or change what opens the key."""
+    """Bind a client certificate to a key in place of the earlier one, or change what opens the key."""
     certificate = None if cert is None else read_certificate(cert)
     _refuse_expired(certificate, core.clock.now())
     accounts = core.store.accounts

@@ -27,14 +27,14 @@ verb = noun("trust").verb
 
 @verb()
 async def show(call: Invocation, node: OpenNode) -> None:
-    """Show anchors and intermediates, and how old the answers of each authority are."""
+    """Show anchors and intermediates, and the age of each authority's answers."""
     trust_state = await _read_state(node)
     _print(call, trust_state, node.clock.now())
 
 
 @verb()
 async def refresh(call: Invocation, node: OpenNode) -> None:
-    """Ask every configured authority now, without waiting for the next time that it is due."""
+    """Ask every configured authority now, without waiting for the next scheduled time."""
     await node.asking.plan()
     await node.store.revocation.hurry(node.clock.now())
     while await node.asking.ask():

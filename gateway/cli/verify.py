@@ -34,7 +34,8 @@ def verify(
     ],
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
 ) -> None:
-    """Check an envelope offline: who signed it, for whom, and whether that holds. Exit 7 when it does not."""
+    """Check an envelope or a PDF offline: who signed it, for whom, and whether the signature is valid. Exit 7
+    if it is not."""
     from gateway.ops import pdf, verify_file
 
     now = SystemClock().now()
@@ -214,7 +215,8 @@ def explain(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="The envelope, or a PDF; - is standard input.")],
 ) -> None:
-    """Say what an envelope says: who, to whom, what, which files. Nothing is checked; see: gateway verify."""
+    """Show what an envelope claims: sender, recipients, content, files. Nothing is checked; for that use
+    gateway verify."""
     from gateway.ops import explain as reading
     from gateway.ops import pdf
 

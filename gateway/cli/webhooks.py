@@ -63,7 +63,7 @@ verb = noun("webhooks").verb
 @verb()
 @makes_call("listWebhooks", tell=rows_printer(_COLUMNS, _cells))
 def list_() -> Fields:
-    """List the agency's webhooks, and how they go; a secret can never be shown again."""
+    """List the agency's webhooks and their condition; a secret can never be shown again."""
     return {}
 
 
@@ -94,20 +94,21 @@ def add(
 @verb("whk_01K")
 @makes_call("readWebhook")
 def show(webhook: Id) -> Fields:
-    """Show one webhook, and how it goes."""
+    """Show one webhook and its condition."""
     return {}
 
 
 @verb("whk_01K")
 @makes_call("testWebhook", tell=_print_try)
 def test(webhook: Id) -> Fields:
-    """Send a body that is no event, now, and say what came of it; exit 6 when it did not come through."""
+    """Send a body that is no event, now, and report the result; exit 6 if it failed."""
     return {}
 
 
 @verb("whk_01K", "whk_01K --overlap 0h --yes", writes=True)
 async def rotate(call: Invocation, context: CommandContext, webhook: Id, overlap: Overlap = "24h") -> None:
-    """Give it another secret, printed once, now. Bodies are signed with both until the overlap is over."""
+    """Give a webhook another secret, printed once, now. Bodies are signed with both until the overlap is
+    over."""
     length = span(overlap)  # programs give whole hours
     call.ask("webhook.ask.rotate", id=webhook)
     secret, _ = await context.node.webhooks.rotate(context.scope, webhook, length)
@@ -117,13 +118,13 @@ async def rotate(call: Invocation, context: CommandContext, webhook: Id, overlap
 
 @verb("whk_01K", writes=True)
 async def pause(call: Invocation, context: CommandContext, webhook: Id) -> None:
-    """Send nothing more until it goes on; what happens meanwhile is told then."""
+    """Send nothing until the webhook is resumed; events are sent then."""
     await _switch(call, context, webhook, "pause")
 
 
 @verb("whk_01K", writes=True)
 async def resume(call: Invocation, context: CommandContext, webhook: Id) -> None:
-    """Let it go on where it stopped."""
+    """Resume a webhook where it stopped."""
     await _switch(call, context, webhook, "resume")
 
 
@@ -137,7 +138,7 @@ async def _switch(call: Invocation, context: CommandContext, webhook: str, act: 
 @verb("whk_01K", writes=True)
 @makes_call("removeWebhook", ask="webhook.ask.remove")
 def remove(webhook: Id) -> Fields:
-    """Remove a webhook, with what is known of its deliveries."""
+    """Remove a webhook, with the record of its deliveries."""
     return {}
 
 
@@ -149,7 +150,7 @@ def log(
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Older than this, as the last page said.")] = None,
 ) -> Fields:
-    """List what became of each event, newest first, with its tries."""
+    """List the result for each event, newest first, with its tries."""
     return {"state": state, "limit": limit, "cursor": cursor}
 
 
@@ -161,7 +162,7 @@ async def redeliver(
     event: Annotated[list[str] | None, typer.Argument(help="Ids of events (evt_…) or their numbers.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Every event that was given up.")] = False,
 ) -> None:
-    """Tell events anew, under the same ids."""
+    """Send events again, under the same ids."""
     if failed == bool(event):
         raise typer.BadParameter("name events, or give --failed")
     sequences = [sequence_in(e) for e in event] if event else None

@@ -206,7 +206,7 @@ async def enter(
     copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
-    """Enter mail that did not come over the axis; it takes its number from the same run."""
+    """Enter mail that did not come over the axis; it takes its number from the same series."""
     mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
     await _enter(call, context, mail | more, issued, received, scan)
@@ -235,7 +235,8 @@ async def catch_up(
     copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
-    """Enter what came during a stop: under the day on which it came, and marked with who entered it and why so late."""
+    """Enter what came during an outage, under the day on which it came; the entry says who made it and why so
+    late."""
     mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
     more |= {"catch_up": why, "copy_known": copy}
@@ -321,7 +322,7 @@ async def strike(
     line: Annotated[str, typer.Argument(help="Id of the line, from: gateway book show -q")],
     why: Why,
 ) -> None:
-    """Strike a line through that was entered by hand; its number stays and is never given again."""
+    """Strike through a line that was entered by hand; its number stays and is never given again."""
     call.ask("cli.ask.book_strike", document=output.plain(line))
     if line.startswith("ppr_"):
         output.record(call, _letter(await books.strike(context.node.book, context.scope, line, why)))
@@ -362,7 +363,7 @@ async def paper(
     since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
     last_day: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
 ) -> None:
-    """Show what has to go on paper; with --from, what was handed over."""
+    """Show what must go on paper; with --from, what was handed over."""
     today = output.today(context.node.clock.now())
     first, last = day(since) if since else today, day(last_day) if last_day else today
     async with context.node.store.read(context.scope) as work:
@@ -395,7 +396,7 @@ async def hand_over(
     on: Annotated[str | None, typer.Option(help="The day; default: today.")] = None,
     note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
 ) -> None:
-    """Note that a document was handed over on paper, when and how."""
+    """Record when and how a document was handed over on paper."""
     outgoing = await documents.find_outgoing_for(context, document)
     handed_on = day(on) if on else output.today(context.node.clock.now())
     handover = Handover(on=handed_on, means=means, note=note)

@@ -33,7 +33,8 @@ async def list_(
     core: NodeCore,
     year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None,
 ) -> None:
-    """List the days that differ from their weekday: those that ship with the program, and the node's own over them."""
+    """List the days that differ from their weekday: those that ship with the program, overridden by those of
+    the node."""
     own = await core.store.calendar.days()
     days = [d for d in timers.merged_days(SHIPPED, own) if year in (None, d.day.year)]
     _show(call, days)
@@ -66,7 +67,8 @@ async def add(
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(DayKind)}.")],
     name: Annotated[str, typer.Option(help="What people call it, or the decision.")] = "",
 ) -> None:
-    """Say what one day is, whatever its weekday and the shipped calendar say. `ordinary` undoes a shipped day."""
+    """Set the kind of one day, overriding its weekday and the shipped calendar. `ordinary` undoes a shipped
+    day."""
     try:
         calendar_day = calendar_file.day(day, kind, name)
     except ValueError as error:
@@ -76,7 +78,7 @@ async def add(
 
 @verb("2026-11-25", "25/11/2026 --yes", writes=True)
 async def remove(call: Invocation, day: Day) -> None:
-    """Take back what this node said of a day; the shipped calendar holds again."""
+    """Remove this node's entry for a day; the shipped calendar applies again."""
     try:
         on = calendar_file.read_day(day)
     except ValueError as error:
@@ -96,7 +98,7 @@ async def import_(
     call: Invocation,
     file: Annotated[Path, piped("CSV in UTF-8: day, kind, name; - is standard input.")],
 ) -> None:
-    """Take days from a file; all of it or nothing. Days that are there are replaced."""
+    """Import days from a file; all of it or nothing. Existing days are replaced."""
     with file.open("rb") as source:
         days = calendar_file.read(source.read(calendar_file.MOST_BYTES + 1))
     await _save_days(call, days)

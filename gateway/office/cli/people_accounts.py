@@ -100,7 +100,7 @@ async def post(
 
 @verb("vananh --as quantri", "vananh --as quantri -o json", ask="cli.ask.link")
 async def link(call: Invocation, core: NodeCore, login: LoginOrName, as_: MaybeAs = None) -> None:
-    """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
+    """Make a one-time link for a lost password or device; the earlier ones are no longer valid."""
     changed, code = await admin.link(_services(core), await _by(call, core, as_), login)
     _say_link(call, changed, code)
 
@@ -129,14 +129,14 @@ async def stand(
 
 @verb("vananh", ask="cli.ask.unlock")
 async def unlock(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
-    """Let somebody try again who typed a wrong password too often."""
+    """Let a person try again who typed a wrong password too often."""
     by = await _by(call, core, None)
     output.record(call, _person_record(await admin.unlock(_services(core), by, login)))
 
 
 @verb("vananh")
 async def sessions(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
-    """List where somebody is signed in."""
+    """List where a person is signed in."""
     from gateway.office.accounts import sessions
 
     async with _services(core).accounts.read() as view:
@@ -148,7 +148,7 @@ async def sessions(call: Invocation, core: NodeCore, login: LoginOrName) -> None
 
 @verb("vananh", ask="cli.ask.sign_out")
 async def sign_out(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
-    """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
+    """Sign a person out everywhere, at once. Access to this machine is enough."""
     ended = await admin.sign_out(_services(core), await _by(call, core, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 

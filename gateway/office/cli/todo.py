@@ -44,7 +44,7 @@ async def list_(
     context: OfficeCommandContext,
     all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False,
 ) -> None:
-    """List what needs a hand, what is longest overdue first."""
+    """List the tasks, longest overdue first."""
     todo_list = await todo.gather(context.node.todo, context.scope, everything=all_)
     output.rows(
         call,
@@ -86,7 +86,7 @@ async def take(
     task: TaskId,
     owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
 ) -> None:
-    """Say who looks after a task."""
+    """Record who takes a task."""
     _show_note(call, await todo.take_task(context.node.todo, context.scope, task, owner or getpass.getuser()))
 
 
@@ -102,7 +102,7 @@ async def snooze(
     end: Annotated[str, typer.Option("--until", help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
     note: Why,
 ) -> None:
-    """Take a task off the list until then."""
+    """Take a task off the list until a given time."""
     _show_note(call, await todo.snooze_task(context.node.todo, context.scope, task, _moment(end), note))
 
 
@@ -117,13 +117,13 @@ async def close(
     task: TaskId,
     note: Annotated[str, typer.Option(help="How; it is recorded.")],
 ) -> None:
-    """Say that a task is settled by other means. It comes back when it begins anew."""
+    """Record that a task is settled by other means. It comes back if its cause begins anew."""
     _show_note(call, await todo.close_task(context.node.todo, context.scope, task, note))
 
 
 @verb("failed:dlv_01J…", ask="cli.ask.todo")
 async def wake(call: Invocation, context: OfficeCommandContext, task: TaskId) -> None:
-    """Put a task that rests back on the list."""
+    """Put a snoozed or settled task back on the list."""
     _show_note(call, await todo.wake_task(context.node.todo, context.scope, task))
 
 

@@ -63,7 +63,8 @@ async def run(
         Path | None, typer.Option(help="Also write the score sheet here, as a page to print.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Take a gateway through 32 numbered steps, telling each when it ends. Exit 1 unless all pass that could be tried."""
+    """Test a gateway in 32 numbered steps, reporting each when it ends. Exit 1 unless every step that could
+    run passed."""
     from gateway_labs.conformance import run as running
     from gateway_labs.conformance.score import sheet
 

@@ -51,7 +51,8 @@ async def demo(
         Path | None, existing("A file whose first line is that user's password.")
     ] = None,
 ) -> None:
-    """Start trial agencies and their axes in one folder, tell their story, and stay at work for you to try."""
+    """Start trial agencies and their axes in one folder, with sample documents, and keep them running for you
+    to try."""
     admin = _admin(call, axes, broker, broker_api, broker_user, broker_password_file)
     if keep is not None and keep.is_dir() and any(keep.iterdir()):
         raise typer.BadParameter(call.word("demo.used", folder=keep))

@@ -70,7 +70,7 @@ async def clock(
     move: Annotated[str, typer.Argument(help="How far ahead: +90s, +30m, +4h, +3d.")],
     folder: Folder = HERE,
 ) -> None:
-    """Move the clock of a sandbox that is at work ahead; it never goes back."""
+    """Move the clock of a running sandbox ahead; it never goes back."""
     output.record(call, await _call_sandbox(call, folder, "POST", "/clock", {"move": move}))
 
 
@@ -79,7 +79,7 @@ async def fixtures(
     call: Invocation,
     into: Annotated[Path, typer.Argument(help="An empty folder, or one to be made.", file_okay=False)],
 ) -> None:
-    """Write packets of every kind, good and bad, with an index that says what each must be answered."""
+    """Write packets of every kind, good and bad, with an index of the answer that each must get."""
     import asyncio
 
     from gateway_labs.sandbox import fixtures as made
@@ -93,7 +93,7 @@ async def fixtures(
 
 @verb("", "--folder try --yes", writes=True)
 async def reset(call: Invocation, folder: Folder = HERE) -> None:
-    """Have a sandbox that is at work forget everything and begin anew; its key stays."""
+    """Delete everything in a running sandbox and start again; its key stays."""
     if call.agrees("sandbox.ask.reset", folder=folder):
         output.record(call, await _call_sandbox(call, folder, "DELETE", ""))
 

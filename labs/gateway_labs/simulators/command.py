@@ -27,7 +27,8 @@ verb = noun("simulate").verb
     "--listen 127.0.0.1:0 --systems systems.toml --data hub",
 )
 async def vxp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data = None) -> None:
-    """Simulate the national axis (VXP). Its page at / shows what lies where; POST /_faults changes its faults."""
+    """Simulate the national axis (VXP). Its page at / shows where each packet is; POST /_faults changes its
+    faults."""
     from gateway_labs.simulators.vxp import Vxp
 
     await _at_work(call, listen, systems, data, Vxp)
@@ -38,7 +39,8 @@ async def vxp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data
     "--listen 127.0.0.1:0 --systems lgsp.toml --data province",
 )
 async def lgsp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data = None) -> None:
-    """Simulate a provincial service (LGSP). Its page at / shows what lies where; POST /_faults changes its faults."""
+    """Simulate a provincial service (LGSP). Its page at / shows where each packet is; POST /_faults changes
+    its faults."""
     from gateway_labs.simulators.lgsp import Lgsp
 
     await _at_work(call, listen, systems, data, Lgsp)
