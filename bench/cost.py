@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any
 
 from bench import pair, primitives, version
-from bench.asked import number
 from bench.machine import MB
+from bench.numbers import number
 from bench.pair import Pair
 
 SIDES = ("sender", "receiver")
@@ -27,7 +27,7 @@ class Case:
     documents: int
 
     @classmethod
-    def of(cls, word: str) -> Case:
+    def parse(cls, word: str) -> Case:
         """Read SIZE:AT_ONCE:DOCUMENTS."""
         return cls(*map(int, word.split(":")))
 
@@ -49,7 +49,7 @@ _QUICK = (Case(10_000, 1, 8), Case(10_000, 32, 128), Case(MB, 8, 16), Case(10 * 
 class Numbers:
     """Amounts to send."""
 
-    cases: tuple[Case, ...] = number(_FULL, "each SIZE:AT_ONCE:DOCUMENTS", quick=_QUICK, read=Case.of)
+    cases: tuple[Case, ...] = number(_FULL, "each SIZE:AT_ONCE:DOCUMENTS", quick=_QUICK, read=Case.parse)
     turns: int = number(
         3, "in how many parts each case is done, with the bare operations between them", quick=2
     )

@@ -168,7 +168,7 @@ def by_module(calls: Counter[CodeType]) -> Counter[str]:
 
 
 @contextmanager
-def heard(counts: Counts) -> Iterator[None]:
+def count_everything_else(counts: Counts) -> Iterator[None]:
     """Count everything but calls of functions meanwhile, of connections that are opened meanwhile. Any: each function
     replaces one of a library and takes its arguments."""
     to_thread: Any = BaseEventLoop.run_in_executor
@@ -206,7 +206,7 @@ def heard(counts: Counts) -> Iterator[None]:
 
 
 @contextmanager
-def profiled(counts: Counts) -> Iterator[None]:
+def count_calls(counts: Counts) -> Iterator[None]:
     """Count calls of functions meanwhile, in this thread and in those that are started meanwhile. Nothing else is counted:
     the counter calls functions too."""
     threading.setprofile(counts.hear_call)

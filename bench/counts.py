@@ -51,7 +51,7 @@ class _Sender:
 
     async def count(self, *groups: int) -> None:
         """Send so many documents at once, and the next group when each has its 01; count all of it."""
-        await self._rest()
+        await self._wait_until_quiet()
         self.counts.begin()
         for documents in groups:
             await self.send(documents)
@@ -70,7 +70,7 @@ class _Sender:
                     return
                 await asyncio.sleep(LOOK_S)
 
-    async def _rest(self) -> None:
+    async def _wait_until_quiet(self) -> None:
         """Wait until the work of a start, and of earlier documents, is done."""
         async with asyncio.timeout(traffic.PATIENCE_S):
             while True:
@@ -88,7 +88,7 @@ async def measure(folder: Path, at_once: int = AT_ONCE, older: int = 0) -> dict[
     papers = iter(enumerate(paths, 1))
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
     file = folder / "node" / "gateway.db"
-    with _delivered_in(file) as delivered, counting.heard(counts):
+    with _delivered_in(file) as delivered, counting.count_everything_else(counts):
         async with stage.opened(folder, "node") as node:
             sender = _Sender(node, counts, papers, delivered)
             # Compiles every statement, as in a node that has run for a while.
@@ -105,11 +105,11 @@ async def measure(folder: Path, at_once: int = AT_ONCE, older: int = 0) -> dict[
                 await sender.send(WARM)
                 await sender.count(at_once)
 
-    await recount(counting.profiled(counts))
+    await recount(counting.count_calls(counts))
     cases["calls"] = _function_calls(counts, at_once)
     if older:
         register.grow(file, older)
-        await recount(counting.heard(counts))
+        await recount(counting.count_everything_else(counts))
         cases["grown"] = _request_counts(counts, at_once) | {"older": older}
     return _judge(cases)
 
@@ -136,7 +136,7 @@ async def measure_server(folder: Path, url: str, at_once: int = AT_ONCE) -> dict
         async def delivered() -> int:
             return int(await connection.fetchval(_DELIVERED))
 
-        with counting.heard(counts):
+        with counting.count_everything_else(counts):
             async with stage.opened(folder, "node") as node:
                 sender = _Sender(node, counts, papers, delivered)
                 await sender.send(at_once)

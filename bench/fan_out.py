@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import pair, reach
-from bench.asked import number
 from bench.machine import load
+from bench.numbers import number
 from bench.reach import Reach
 
 SENDER, ABSENT = "Z91", "Z91.99"
@@ -19,7 +19,7 @@ URGENCIES = {"normal": "thuong", "urgent": "hoa_toc"}
 REASON = "unroutable"
 MOST_RATIO = 1.2
 # Bytes beside the envelope: names on each part, two questions and one acknowledgement for each recipient.
-BESIDE = 1000
+BYTES_PER_RECIPIENT = 1000
 WITHIN_S = 60.0
 SMALL = 10_000
 
@@ -50,7 +50,7 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers) -> dict[str, Any]:
     papers = await pair.papers(folder / "papers", numbers.size, len(URGENCIES))
     # The first send to each node is not counted: connections are made and code is loaded.
     first = await nodes.send(SENDER, ROOTS, small, 1)
-    await nodes.until_shown(first, dict.fromkeys(ROOTS, "delivered"), numbers.patience_s)
+    await nodes.wait_for_states(first, dict.fromkeys(ROOTS, "delivered"), numbers.patience_s)
     to = tuple(code for root in ROOTS for code in agencies(root, numbers.each))
     lanes: dict[str, Any] = {}
     for n, (lane, paper) in enumerate(zip(URGENCIES, papers, strict=True), start=2):
@@ -61,7 +61,7 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers) -> dict[str, Any]:
         "nodes": len(ROOTS),
         "lanes": lanes,
         "most_ratio": MOST_RATIO,
-        "beside": BESIDE,
+        "beside": BYTES_PER_RECIPIENT,
         "within_s": WITHIN_S,
         "holds": all(_holds(row, len(to)) for row in lanes.values()),
     }
@@ -79,8 +79,8 @@ async def _measure_lane(
     middle = len(to) // 2
     uploaded_before, loaded = nodes.uploaded("sender"), load()
     sent = await nodes.send(SENDER, (*to[:middle], ABSENT, *to[middle:]), paper, number, URGENCIES[lane])
-    failed_s = await nodes.until_shown(sent, {ABSENT: "failed"}, patience_s)
-    seconds = await nodes.until_shown(sent, dict.fromkeys(to, "delivered"), patience_s)
+    failed_s = await nodes.wait_for_states(sent, {ABSENT: "failed"}, patience_s)
+    seconds = await nodes.wait_for_states(sent, dict.fromkeys(to, "delivered"), patience_s)
     uploaded = nodes.uploaded("sender") - uploaded_before
     states = await nodes.states(sent)
     envelope, _ = await nodes.measured(SENDER, f"/messages/{sent.id}/envelope")
@@ -100,7 +100,7 @@ async def _measure_lane(
 
 def _holds(row: dict[str, Any], recipients: int) -> bool:
     return bool(
-        row["uploaded"] < MOST_RATIO * row["envelope"] + BESIDE * recipients
+        row["uploaded"] < MOST_RATIO * row["envelope"] + BYTES_PER_RECIPIENT * recipients
         and row["failed_s"] < WITHIN_S
         and row["reason"] == REASON
         and (row["delivered"], row["failed"]) == (recipients, 1)

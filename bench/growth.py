@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from bench import pair, register, stage, traffic
-from bench.asked import number
+from bench.numbers import number
 
 SEEDS = 40
 SIZE = 10_000
@@ -23,7 +23,7 @@ TURNS = 4
 # A resting node takes no more CPU than this, in so many seconds.
 REST_S, REST_CPU_S = 2.0, 0.2
 # Target: a document's cost with the longest register, as a multiple of that with the shortest.
-WANTED = 1.3
+TARGET_RATIO = 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,23 +46,23 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         await node.ask("send", papers=list(map(str, seeds)), first=1, at_once=SEEDS)
         await node.ask("settle")
     papers = await pair.papers(folder / "papers", SIZE, numbers.at_once + numbers.documents)
-    trials = [await asyncio.to_thread(_Trial.of, seeded, size) for size in numbers.registers]
+    trials = [await asyncio.to_thread(_Trial.make, seeded, size) for size in numbers.registers]
     async with AsyncExitStack() as stack:
         for trial in trials:
             trial.node = await stack.enter_async_context(pair.at_work(trial.folder, "node"))
             await trial.send(papers[: numbers.at_once], SEEDS + 1, numbers.at_once)  # uncounted, to warm up
             await trial.node.ask("settle")
-            await trial.rest()
+            await trial.wait_until_idle()
         step = max(1, numbers.documents // TURNS)
         for start in range(numbers.at_once, len(papers), step):
             for trial in trials:
                 await trial.measure(papers[start : start + step], SEEDS + 1 + start, numbers.at_once)
-    rows = [trial.told(numbers.documents) for trial in trials]
+    rows = [trial.as_row(numbers.documents) for trial in trials]
     return {
         "bytes": SIZE,
         "documents": numbers.documents,
         "at_once": numbers.at_once,
-        "wanted": WANTED,
+        "wanted": TARGET_RATIO,
         "rows": [row | {"ratio": round(row["cpu_ms"] / rows[0]["cpu_ms"], 2)} for row in rows],
     }
 
@@ -79,7 +79,7 @@ class _Trial:
     seconds: list[float]
 
     @classmethod
-    def of(cls, seeded: Path, size: int) -> _Trial:
+    def make(cls, seeded: Path, size: int) -> _Trial:
         folder, begun = seeded.with_name(f"register-{size}"), monotonic()
         shutil.copytree(seeded, folder)
         documents = register.grow(folder / "node" / "gateway.db", size)
@@ -90,7 +90,7 @@ class _Trial:
         answer = await self.node.ask("send", papers=list(map(str, papers)), first=first, at_once=at_once)
         return list(answer["seconds"])
 
-    async def rest(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait for the end of a node's work at its start, such as the search for content without references."""
         assert self.node is not None
         async with asyncio.timeout(traffic.PATIENCE_S):
@@ -107,7 +107,7 @@ class _Trial:
         spent_after = await self.node.ask("spent")
         self.cpu_s += spent_after["cpu"] - spent_before["cpu"]
 
-    def told(self, documents: int) -> dict[str, Any]:
+    def as_row(self, documents: int) -> dict[str, Any]:
         database = self.folder / "node" / "gateway.db"
         return {
             "register": self.register,

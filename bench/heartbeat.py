@@ -28,7 +28,7 @@ class Stalls:
 
 
 @asynccontextmanager
-async def watched() -> AsyncIterator[Stalls]:
+async def measure_stalls() -> AsyncIterator[Stalls]:
     """Measure the loop's stalls while the body runs."""
     late: list[float] = []
     stalls = Stalls()

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import Any
 
 from bench import machine, pair, reach
-from bench.asked import number
 from bench.machine import MB
+from bench.numbers import number
 from bench.reach import Reach, Sent
 from bench.soak.processes import Worker
 
@@ -60,7 +60,7 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "rec
     restart = await restarting
     uploaded = nodes.uploaded("sender") - uploaded_before
     envelope, _ = await nodes.measured(SENDER, f"/messages/{sent.id}/envelope")
-    digests = await came(nodes, numbers.size)
+    digests = await received_digests(nodes, numbers.size)
     peak = memory(workers, "VmHWM")
     starts = {name: worker.starts for name, worker in workers.items()}
     above = {name: peak[name] - idle[name] for name in peak}
@@ -87,7 +87,7 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "rec
 
 
 async def _arrived(nodes: Reach, sent: Sent, patience_s: float) -> float:
-    return await nodes.until_shown(sent, {RECEIVER: "delivered"}, patience_s)
+    return await nodes.wait_for_states(sent, {RECEIVER: "delivered"}, patience_s)
 
 
 async def _restart_at_half(nodes: Reach, numbers: Numbers) -> dict[str, Any]:
@@ -103,7 +103,7 @@ async def _restart_at_half(nodes: Reach, numbers: Numbers) -> dict[str, Any]:
     return {"up_at_kill": up, "down_s": round(monotonic() - at, 1)}
 
 
-async def came(nodes: Reach, size: int) -> list[str]:
+async def received_digests(nodes: Reach, size: int) -> list[str]:
     """Return digests of the documents of that size in the receiver's API: one, when nothing is doubled."""
     inbox = await nodes.ask(RECEIVER, "GET", "/inbox")
     digests = []

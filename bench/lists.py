@@ -109,7 +109,7 @@ async def measure(
     return took
 
 
-def told(took: dict[str, list[float]]) -> Iterator[str]:
+def describe_times(took: dict[str, list[float]]) -> Iterator[str]:
     everything = sorted(t for times in took.values() for t in times)
     for name, times in (*took.items(), ("all", everything)):
         if times:
@@ -177,7 +177,7 @@ async def run(url: str, options: argparse.Namespace) -> None:
         print(f"figures of the days in {time.monotonic() - begun:.1f} s", flush=True)
         for think_s in (options.think, 0.0):
             print(_heading(options.users, think_s), flush=True)
-            for line in told(
+            for line in describe_times(
                 await measure(store, options.documents, options.users, options.seconds, think_s)
             ):
                 print(line, flush=True)
@@ -191,7 +191,7 @@ async def run_pages(options: argparse.Namespace) -> None:
         print(_heading(options.users, think_s), flush=True)
         answers = await pages.ask(options.pages, options.cookie, options.users, options.seconds, think_s)
         names = {url: url.partition("://")[2].partition("/")[2] for url in answers.took}
-        for line in told({f"/{names[url]}": times for url, times in answers.took.items()}):
+        for line in describe_times({f"/{names[url]}": times for url, times in answers.took.items()}):
             print(line, flush=True)
         answered = sum(map(len, answers.took.values()))
         print(f"  {answers.own} of {answered} times are the server's own; the others end with the last byte")

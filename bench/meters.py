@@ -36,7 +36,7 @@ class Ports:
 
     tallies: dict[str, Tally] = field(default_factory=dict)
 
-    def of(self, name: str) -> Tally:
+    def tally_for(self, name: str) -> Tally:
         return self.tallies.setdefault(name, Tally())
 
     def reset(self) -> None:
@@ -78,7 +78,7 @@ def _timed(real: Callable[..., Any], name: str, ports: Ports) -> Callable[..., A
             return _awaited(returned, name, ports, begun)
         if isinstance(returned, AbstractAsyncContextManager):
             return _Entered(returned, name, ports)
-        ports.of(name).add(perf_counter() - begun)
+        ports.tally_for(name).add(perf_counter() - begun)
         return returned
 
     return called
@@ -88,7 +88,7 @@ async def _awaited(awaitable: Any, name: str, ports: Ports, begun: float) -> Any
     try:
         return await awaitable
     finally:
-        ports.of(name).add(perf_counter() - begun)
+        ports.tally_for(name).add(perf_counter() - begun)
 
 
 class _Entered:
@@ -102,7 +102,7 @@ class _Entered:
         began = perf_counter()
         entered = await self._made.__aenter__()
         self._begun = perf_counter()
-        self._ports.of(f"{self._name}, waiting").add(self._begun - began)
+        self._ports.tally_for(f"{self._name}, waiting").add(self._begun - began)
         return entered
 
     async def __aexit__(
@@ -111,7 +111,7 @@ class _Entered:
         try:
             return await self._made.__aexit__(kind, error, trace)
         finally:
-            self._ports.of(f"{self._name}, open").add(perf_counter() - self._begun)
+            self._ports.tally_for(f"{self._name}, open").add(perf_counter() - self._begun)
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class Writer:
     """The database's one writing connection: how often and for how long it was taken, and the part of that in commits. It
     serves one transaction at a time, so a time here is a share of the clock's."""
 
-    taken: Tally = field(default_factory=Tally)
+    acquired: Tally = field(default_factory=Tally)
     committing: Tally = field(default_factory=Tally)
     _since: float = 0.0
 
@@ -141,7 +141,7 @@ class Writer:
 
         async def closed(driver: Any) -> None:
             await close(driver)
-            self.taken.add(perf_counter() - self._since)
+            self.acquired.add(perf_counter() - self._since)
 
         for holder, name, stands_in in (
             (sqlite_file.StoreWriter, "_locked", locked),
@@ -151,4 +151,4 @@ class Writer:
             setattr(holder, name, stands_in)
 
     def reset(self) -> None:
-        self.taken, self.committing = Tally(), Tally()
+        self.acquired, self.committing = Tally(), Tally()

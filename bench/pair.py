@@ -33,7 +33,7 @@ class Side:
     async def ask(self, do: str, **words: object) -> dict[str, Any]:
         """Ask one question and return its answer."""
         await self.tell(do, **words)
-        return await self.heard()
+        return await self.read_answer()
 
     async def tell(self, do: str, **words: object) -> None:
         """Send a command that has no answer."""
@@ -41,7 +41,7 @@ class Side:
             self.process.stdin.write(json.dumps({"do": do, **words}).encode() + b"\n")
             await self.process.stdin.drain()
 
-    async def heard(self) -> dict[str, Any]:
+    async def read_answer(self) -> dict[str, Any]:
         line = await self.process.stdout.readline() if self.process.stdout is not None else b""
         if not line:
             raise Broken(f"the node's process ended with status {await self.process.wait()}")
@@ -93,7 +93,7 @@ async def at_work(folder: Path, node: str, root: Path | None = None) -> AsyncIte
     """Open that node in a process of its own."""
     side = Side(await _start("bench.side", str(folder), node, piped=True, root=root))
     try:
-        await side.heard()
+        await side.read_answer()
         yield side
     finally:
         await side.stop()

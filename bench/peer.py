@@ -21,8 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench import environments
-from bench.asked import number
 from bench.machine import MB
+from bench.numbers import number
 from bench.pair import Broken, Side
 from gateway.cli.serve import freeze_loaded
 from gateway.domain.proof import SignedEnvelope
@@ -35,7 +35,7 @@ from tests.support import envelopes, pki
 LIBRARY = "pyas2lib==1.4.4"
 SENDER, RECEIVER = envelopes.SENDER, envelopes.RECEIVER
 # Wanted: at least so many times as fast; and the key that both sign with. Our own nodes' keys are P-256.
-WANTED = {10_000: 6.0, MB: 5.0, 10 * MB: 6.0}
+TARGET_RATIOS = {10_000: 6.0, MB: 5.0, 10 * MB: 6.0}
 EQUAL, OWN = "rsa-2048", "p256"
 _PIECE = 256 * 1024
 _POLICY = XmlPolicy(limits=EnvelopeLimits())
@@ -45,7 +45,7 @@ _POLICY = XmlPolicy(limits=EnvelopeLimits())
 class Numbers:
     """Amounts of work."""
 
-    sizes: tuple[int, ...] = number(tuple(WANTED), "bytes of a document", read=int)
+    sizes: tuple[int, ...] = number(tuple(TARGET_RATIOS), "bytes of a document", read=int)
     seconds: float = number(6.0, "about so long for each size", quick=1.5)
     turns: int = number(5, "in turns, so that a machine that slows down slows both", quick=3)
     venv: str = number(
@@ -76,7 +76,7 @@ async def _theirs(python: Path, folder: Path) -> AsyncIterator[Side]:
         await asyncio.create_subprocess_exec(str(python), str(child), str(folder), stdin=PIPE, stdout=PIPE)
     )
     try:
-        await side.heard()
+        await side.read_answer()
         yield side
     finally:
         await side.stop()
@@ -105,7 +105,7 @@ async def _size(side: Side, size: int, numbers: Numbers) -> dict[str, Any]:
         "ratio": round(their / equal, 2),
         "own_key_ms": round(own * 1000, 2),
         "own_key_ratio": round(their / own, 2),
-        "wanted": WANTED.get(size, 0.0),
+        "wanted": TARGET_RATIOS.get(size, 0.0),
     }
 
 

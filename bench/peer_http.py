@@ -31,15 +31,15 @@ from time import perf_counter, process_time
 from typing import Any, Protocol
 
 from bench import as2_served, environments, machine, papers, served
-from bench.asked import number
 from bench.burst import shares
 from bench.machine import MB
+from bench.numbers import number
 from bench.pair import Broken
 from bench.served import Served
 
 THEIRS, OURS = "theirs", "ours"
 # Wanted: at least so many times as many documents a second.
-WANTED = {10_000: 6.0, MB: 4.0}
+TARGET_RATIOS = {10_000: 6.0, MB: 4.0}
 LOOK_S = 0.01
 # Work of a side for a document after its receipt counts for that document too.
 REST_S = 1.5
@@ -54,7 +54,7 @@ class Case:
     documents: int
 
     @classmethod
-    def of(cls, word: str) -> Case:
+    def parse(cls, word: str) -> Case:
         """Read SIZE:DOCUMENTS."""
         return cls(*map(int, word.split(":")))
 
@@ -70,7 +70,7 @@ _QUICK = (Case(10_000, 16), Case(MB, 8))
 class Numbers:
     """Amounts to send, and the processes that serve them."""
 
-    cases: tuple[Case, ...] = number(_FULL, "each SIZE:DOCUMENTS", quick=_QUICK, read=Case.of)
+    cases: tuple[Case, ...] = number(_FULL, "each SIZE:DOCUMENTS", quick=_QUICK, read=Case.parse)
     callers: int = number(8, "callers at once")
     turns: int = number(3, "in turns, so that a machine that slows down slows both", quick=2)
     roles: tuple[str, ...] = number(
@@ -195,7 +195,7 @@ def compare(case: Case, turns: Mapping[str, Sequence[Turn]]) -> dict[str, Any]:
         "ratio": round(median(ratios), 2),
         "ratios": [round(ratio, 2) for ratio in ratios],
         "cpu_ratio": round(rows[THEIRS]["cpu_ms"] / rows[OURS]["cpu_ms"], 2),
-        "wanted": WANTED.get(case.size, 0.0),
+        "wanted": TARGET_RATIOS.get(case.size, 0.0),
     }
 
 

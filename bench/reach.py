@@ -22,7 +22,7 @@ from bench.soak.ground import Ground
 from bench.soak.plan import Plan
 from bench.soak.processes import Worker
 from bench.soak.stage import Site
-from tests.support.tcp_proxy import TcpProxy, Way
+from tests.support.tcp_proxy import Direction, TcpProxy
 
 LOOK_S = 0.25
 _PIECE = 1024 * 1024
@@ -77,7 +77,7 @@ class Reach:
 
     def uploaded(self, node: str) -> int:
         """Return the bytes from the node to the broker, of every kind, since the start."""
-        return self.line(node).passed[Way.TO]
+        return self.line(node).passed[Direction.TO]
 
     async def send(
         self, code: str, to: tuple[str, ...], paper: Path, number: int, urgency: str = "thuong"
@@ -86,7 +86,9 @@ class Reach:
         at = monotonic()
         with paper.open("rb") as file:
             form = FormData(quote_fields=False)
-            form.add_field("meta", json.dumps(said(to, number, urgency)), content_type="application/json")
+            form.add_field(
+                "meta", json.dumps(document_json(to, number, urgency)), content_type="application/json"
+            )
             form.add_field("lead", file, filename=paper.name, content_type="application/pdf")
             message = await self.ask(code, "POST", "/messages", form=form, key=f"reach-{number}")
         return Sent(id=message["id"], code=code, at=at, answered_s=monotonic() - at)
@@ -96,7 +98,7 @@ class Reach:
         message = await self.ask(sent.code, "GET", f"/messages/{sent.id}")
         return {r["code"]: r["state"] for r in message["recipients"]}
 
-    async def until_shown(self, sent: Sent, expected: Mapping[str, str], patience_s: float) -> float:
+    async def wait_for_states(self, sent: Sent, expected: Mapping[str, str], patience_s: float) -> float:
         """Wait until each of these recipients is shown in its state; return the seconds from the first byte."""
         end = sent.at + patience_s
         while True:
@@ -134,11 +136,11 @@ class Reach:
         path: str,
         *,
         form: FormData | None = None,
-        said: object = None,
+        body: object = None,
         key: str = "",
     ) -> Any:  # Any: JSON
         """Make one call for the agency with that code, with parts or with JSON."""
-        async with self._request(code, method, path, form, said, key) as answer:
+        async with self._request(code, method, path, form, body, key) as answer:
             text = await answer.text()
         _check(answer.status, path, text)
         return json.loads(text)
@@ -204,7 +206,7 @@ def _check(status: int, path: str, text: str) -> None:
         raise Broken(f"{path}: {status} {text[:1000]}")
 
 
-def said(to: tuple[str, ...], number: int, urgency: str) -> dict[str, object]:
+def document_json(to: tuple[str, ...], number: int, urgency: str) -> dict[str, object]:
     return {
         "number": str(number),
         "symbol": "TN-DO",

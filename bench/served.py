@@ -115,7 +115,7 @@ class Served:
 
     async def receipts(self, ids: Sequence[str] = ()) -> Mapping[str, int]:
         """Return how many times the 01 of each document was recorded, of those that have one; of all by default."""
-        async with self.store.looking() as tx:
+        async with self.store.viewing_few() as tx:
             return dict(await (tx.tuples(_RECEIPTS_OF, ids=list(ids)) if ids else tx.tuples(_RECEIPTS)))
 
     def cpu(self) -> dict[str, float]:

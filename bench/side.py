@@ -32,11 +32,11 @@ async def _answer(node: Office, request: dict[str, Any]) -> Answer:
         case "send":
             return {"seconds": await _send(node, request)}
         case "watch":
-            async with heartbeat.watched() as stalls:
+            async with heartbeat.measure_stalls() as stalls:
                 seconds = await _send(node, request)
             return {"seconds": seconds, "stalls": stalls.as_json()}
         case "still":
-            async with heartbeat.watched() as stalls:
+            async with heartbeat.measure_stalls() as stalls:
                 await asyncio.to_thread(sys.stdin.readline)
             return {"stalls": stalls.as_json()}
         case "settle":

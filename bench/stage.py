@@ -76,12 +76,12 @@ async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
         await _register(settings, certificates)
 
 
-async def prepare_one(settings: Settings, codes: Sequence[str], others: Sequence[str] = ()) -> None:
+async def prepare_one(settings: Settings, codes: Sequence[str], other_codes: Sequence[str] = ()) -> None:
     """Prepare a node of these settings, which hosts these codes, and knows and trusts them and the others."""
     authority = Authority.create("Bench exchange authority", _CLOCK.now())
     settings.node.data_dir.mkdir(parents=True)
     await _host(settings, codes)
-    certificates = {code: _certificate(settings, authority, code) for code in (*codes, *others)}
+    certificates = {code: _certificate(settings, authority, code) for code in (*codes, *other_codes)}
     authority.write_trust(settings.trust.folder, certificates)
     await _register(settings, certificates)
 

@@ -10,8 +10,8 @@ from statistics import median
 from typing import Any
 
 from bench import heartbeat, pair, stage, traffic
-from bench.asked import number
 from bench.machine import MB
+from bench.numbers import number
 
 IDLE_S = 2.0
 
@@ -31,12 +31,12 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     legs, stalls = [], []
     async with stage.opened(folder, "node") as node:
         for n, paper in enumerate(papers, start=1):
-            async with heartbeat.watched() as late:
+            async with heartbeat.measure_stalls() as late:
                 begun = node.clock.now()
                 await traffic.there_and_back(node, [paper], n, 1)
             legs.append(await traffic.legs(node, begun))
             stalls.append(late)
-        async with heartbeat.watched() as idle:
+        async with heartbeat.measure_stalls() as idle:
             await asyncio.sleep(IDLE_S)
     seconds = [ends["01 back"] for ends in legs[1:]]
     return {

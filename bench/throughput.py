@@ -13,9 +13,9 @@ from time import perf_counter, process_time
 from typing import Any
 
 from bench import heartbeat, meters, pair, stage, traffic
-from bench.asked import number
+from bench.numbers import number
 
-SHOWN = 12
+LISTED_CALLS = 12
 BARE_COMMITS = 200
 
 
@@ -39,11 +39,11 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         await traffic.there_and_back(node, papers[:warm], 1, numbers.at_once)
         metered.ports.reset()
         writer.reset()
-        async with heartbeat.watched() as stalls:
+        async with heartbeat.measure_stalls() as stalls:
             begun, cpu = perf_counter(), process_time()
             await traffic.there_and_back(node, papers[warm:], warm + 1, numbers.at_once)
             seconds, cpu = perf_counter() - begun, process_time() - cpu
-        longest = list(metered.ports.longest(SHOWN))
+        longest = list(metered.ports.longest(LISTED_CALLS))
     bare_ms = _bare_commit_ms(folder / "bare.db")
     return {
         "bytes": numbers.size,
@@ -66,10 +66,10 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 
 def _writer(writer: meters.Writer, seconds: float, documents: int) -> dict[str, float]:
     return {
-        "busy": round(writer.taken.seconds / seconds, 3),
-        "transactions_per_document": round(writer.taken.calls / documents, 1),
+        "busy": round(writer.acquired.seconds / seconds, 3),
+        "transactions_per_document": round(writer.acquired.calls / documents, 1),
         "commits_per_document": round(writer.committing.calls / documents, 1),
-        "ms_per_transaction": round(writer.taken.seconds / max(writer.taken.calls, 1) * 1000, 2),
+        "ms_per_transaction": round(writer.acquired.seconds / max(writer.acquired.calls, 1) * 1000, 2),
         "ms_per_commit": round(writer.committing.seconds / max(writer.committing.calls, 1) * 1000, 2),
     }
 

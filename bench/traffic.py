@@ -87,7 +87,7 @@ class Answers:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._agencies: set[str] = set()
 
-    async def of(self, document: OutgoingDocument) -> None:
+    async def wait_for_answer(self, document: OutgoingDocument) -> None:
         """Wait until the receiver's 01 is recorded; `Failed` says where the document is stuck."""
         self._agencies.add(document.agency_id)
         self._waiting[document.id] = answer = asyncio.get_running_loop().create_future()
@@ -106,7 +106,7 @@ class Answers:
             await asyncio.sleep(LOOK_S)
             if not self._waiting:
                 continue
-            async with self._node.store.looking() as tx:
+            async with self._node.store.viewing_few() as tx:
                 ended = await tx.tuples(_ENDS, agencies=list(self._agencies), ids=list(self._waiting))
             for id, state in ended:
                 if (answer := self._waiting.get(id)) is None or answer.done():
@@ -148,7 +148,7 @@ async def there_and_back(
                 due = max(due + every_s, perf_counter())
                 await asyncio.sleep(due - perf_counter())
             begun = perf_counter()
-            await answers.of(await send(node, scope, paper, str(number)))
+            await answers.wait_for_answer(await send(node, scope, paper, str(number)))
             seconds.append(perf_counter() - begun)
 
     async with answers(node) as waiting_answers, asyncio.TaskGroup() as callers:

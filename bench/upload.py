@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from bench import large, pair, reach
-from bench.asked import number
 from bench.large import LIMIT, RECEIVER, SENDER
 from bench.machine import MB, forget_peak, load
+from bench.numbers import number
 from bench.reach import Reach, Sent
-from tests.support.tcp_proxy import TcpProxy, Way
+from tests.support.tcp_proxy import Direction, TcpProxy
 
 LIMITS = {
     "GATEWAY_LIMITS_FILE_MB": "450",
@@ -56,7 +56,7 @@ async def run(
     (paper,) = await pair.papers(folder / "papers", numbers.size, 1)
     workers = {"sender": nodes.workers["sender"], "receiver": nodes.workers[receiver]}
     sent = await nodes.send(SENDER, (RECEIVER,), small, first)
-    await nodes.until_shown(sent, {RECEIVER: "delivered"}, numbers.patience_s)
+    await nodes.wait_for_states(sent, {RECEIVER: "delivered"}, numbers.patience_s)
     idle = large.memory(workers, "VmRSS")
     for worker in workers.values():
         forget_peak(worker.pid)
@@ -64,8 +64,8 @@ async def run(
     id, broke, passed = await _upload(nodes, paper, numbers)
     uploaded_s = monotonic() - at
     sent = await _send(nodes, id, first + 1)
-    await nodes.until_shown(sent, {RECEIVER: "delivered"}, numbers.patience_s)
-    digests = await large.came(nodes, numbers.size)
+    await nodes.wait_for_states(sent, {RECEIVER: "delivered"}, numbers.patience_s)
+    digests = await large.received_digests(nodes, numbers.size)
     peak = large.memory(workers, "VmHWM")
     above = {name: peak[name] - idle[name] for name in peak}
     same = digests == [await asyncio.to_thread(_digest, paper)]
@@ -115,7 +115,7 @@ async def _upload(nodes: Reach, paper: Path, numbers: Numbers) -> tuple[str, int
                     line.cut_after(every)
             upload = await sender.tell("GET", f"/uploads/{upload['id']}")
         await sender.tell("POST", f"/uploads/{upload['id']}/complete")
-        return upload["id"], broke, line.passed[Way.TO]
+        return upload["id"], broke, line.passed[Direction.TO]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +147,8 @@ class _Sender:
 
 async def _send(nodes: Reach, id: str, number: int) -> Sent:
     at = monotonic()
-    meta = reach.said((RECEIVER,), number, "thuong") | {"files": [{"id": id, "role": "lead"}]}
-    message = await nodes.ask(SENDER, "POST", "/messages", said=meta, key=f"upload-{number}")
+    meta = reach.document_json((RECEIVER,), number, "thuong") | {"files": [{"id": id, "role": "lead"}]}
+    message = await nodes.ask(SENDER, "POST", "/messages", body=meta, key=f"upload-{number}")
     return Sent(id=message["id"], code=SENDER, at=at, answered_s=monotonic() - at)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import asyncpg
 
 from bench import pair, servers, stage, traffic
-from bench.asked import number
+from bench.numbers import number
 from bench.pair import Broken, Side
 from bench.servers import Servers
 from bench.worker import Counted
@@ -31,7 +31,7 @@ from gateway.settings import load
 SIZE = 10_000
 WARM_UP = 16
 SIGN_MS = 20.0
-WANTED = 1.8
+TARGET_SPEEDUP = 1.8
 PATIENCE_S = 300.0
 SETTLE_S = 3.0  # the work of every process at its start is done by then
 _ACCEPTED = "accepted"
@@ -65,7 +65,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         "documents": numbers.documents,
         "rounds": numbers.rounds,
         "sign_ms": SIGN_MS,
-        "wanted": WANTED,
+        "wanted": TARGET_SPEEDUP,
     }
     async with _accepted(folder, numbers.documents) as below:
         for case, sign_ms in (("remote", SIGN_MS), ("local", 0.0)):
@@ -148,7 +148,7 @@ async def _worker(settings: Mapping[str, str], sign_ms: float) -> AsyncIterator[
     )
     side = Side(process)
     try:
-        await side.heard()
+        await side.read_answer()
         yield side
     finally:
         await side.stop()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte
-_random = random_bytes.Drawn(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
+_random = random_bytes.RandomBatch(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
 _PAIRS = [first + second for first in LETTERS for second in LETTERS]
 
 
@@ -44,7 +44,7 @@ class SystemClock:
 
 
 # A clock that was set ahead is accepted after this time: a wrong one would have been corrected within a day.
-BELIEVED_AFTER_S = 24 * 3600.0
+ACCEPTED_AFTER_S = 24 * 3600.0
 _SLEWED = timedelta(seconds=20)
 
 
@@ -74,7 +74,7 @@ class SettledClock:
         expected = at + timedelta(seconds=passed_s - at_s)
         if now > expected + _SLEWED:
             since = self._ahead_since = passed_s if self._ahead_since is None else self._ahead_since
-            if passed_s - since < BELIEVED_AFTER_S:
+            if passed_s - since < ACCEPTED_AFTER_S:
                 return expected
         self._last_seen, self._ahead_since = (now, passed_s), None
         return now

@@ -116,7 +116,7 @@ class GroupWriter(Generic[D]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody uses the connection, nor is about to: no group is open, and none is being committed."""
+        """True while no unit uses the connection or is about to: no group is open, and none is being committed."""
         return not (self._is_taken or self._group is not None or self._endings)
 
     async def begin(self) -> Unit[D]:
@@ -132,14 +132,14 @@ class GroupWriter(Generic[D]):
             raise
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
+    async def exclusive(self) -> AsyncIterator[None]:
         """Commit earlier writes, and keep other writers out while the body runs."""
         while await self._wait_for_turn() is not None:
             pass  # the lock that others did not get is not needed here
         try:
             if self._group is not None:
                 group, self._group = self._group, None
-                await to_its_end(asyncio.ensure_future(self._finish(group)))
+                await wait_to_end(asyncio.ensure_future(self._finish(group)))
             yield
         finally:
             self.give_turn()
@@ -230,12 +230,12 @@ class GroupWriter(Generic[D]):
             await group.driver.close()
 
 
-async def apart(call: Callable[[], T]) -> T:
+async def run_in_thread(call: Callable[[], T]) -> T:
     """Run in a thread to its end: when a cancelled caller resumes, the connection is no longer used."""
-    return await to_its_end(asyncio.get_running_loop().run_in_executor(None, call))
+    return await wait_to_end(asyncio.get_running_loop().run_in_executor(None, call))
 
 
-async def to_its_end(running: asyncio.Future[T]) -> T:
+async def wait_to_end(running: asyncio.Future[T]) -> T:
     """Wait for the end of the work; a cancellation, however often, is raised afterwards."""
     try:
         return await asyncio.shield(running)
@@ -247,7 +247,7 @@ async def to_its_end(running: asyncio.Future[T]) -> T:
 
 
 @contextmanager
-def whole(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def write_transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """Commit the body's work as a whole or not at all: for a small file whose writers take turns and may wait."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -260,7 +260,7 @@ def whole(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 # For connections whose lock is taken here: waiting in SQLite itself would block the loop.
-WAIT_FOR_NOBODY = "PRAGMA busy_timeout = 0"
+NO_WAIT = "PRAGMA busy_timeout = 0"
 
 
 async def take_lock(connection: sqlite3.Connection, patience_s: float) -> None:

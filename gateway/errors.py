@@ -56,12 +56,12 @@ class GatewayError(Exception):
         *,
         code: str | None = None,
         hint: str = "",
-        told: Mapping[str, object] | None = None,
+        params: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail or (type(self).__doc__ or "").strip())
         self.detail = detail or (type(self).__doc__ or "").strip()
         self.hint = hint
-        self.told = dict(told or {})
+        self.params = dict(params or {})
         """Values by name, for the sentence in the reader's language."""
         if code is not None:
             self.code = code
@@ -98,13 +98,13 @@ class InvalidEnvelope(GatewayError):
         *,
         step: int = 0,
         steps: Sequence[object] = (),
-        where: str = "",
-        told: Mapping[str, object] | None = None,
+        location: str = "",
+        params: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(detail or code, code=code, told=told)
+        super().__init__(detail or code, code=code, params=params)
         self.step = step
         self.steps = tuple(steps)
-        self.where = where
+        self.location = location
 
 
 class MalformedXml(InvalidEnvelope):

@@ -24,7 +24,7 @@ from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports.services import Clock, Pool
 
 if TYPE_CHECKING:
-    from gateway.store.blob_refs import Kept
+    from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileBlobs, FileVault
     from gateway.store.store import SqlStore
     from gateway.store.work import SqlWork
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldServices:
+class HoldService:
     """Services of the hold, made once by the wiring; stateless. Without `sealer` content stays frozen: it cannot be read,
     and lies unsealed until `seal.recipient` is set."""
 
@@ -78,13 +78,15 @@ async def freeze(clock: Clock, work: SqlWork, suspect: Suspect, why: str) -> Hol
     contents = [
         HeldContent(digest=digest, size=size, owner_kind=kind, owner_id=owner)
         for kind, owner in suspect.owners
-        for digest, size in (await work.blobs.of(kind, owner)).items()
+        for digest, size in (await work.blobs.of_owner(kind, owner)).items()
     ]
     for kind, owner in suspect.owners:
         await work.blobs.freeze(kind, owner, hold.id)
-    other_counts = [await work.blobs.others(digest, hold.id) for digest in {c.digest for c in contents}]
+    other_counts = [
+        await work.blobs.count_other_owners(digest, hold.id) for digest in {c.digest for c in contents}
+    ]
     hold = replace(hold, contents=tuple(contents), others=sum(other_counts))
-    await work.held.add(hold)
+    await work.holds.add(hold)
     facts = {"hold": hold.id, "kind": hold.kind, "contents": len(contents), "others": hold.others}
     await work.events.append(EventKind.HOLD_BEGUN, hold.subject_id, hold.begun_at, facts)
     return hold
@@ -99,7 +101,7 @@ def _check_reason(why: str) -> str:
 _log = logging.getLogger(__name__)
 
 
-async def settle_all(services: HoldServices) -> int:
+async def settle_all(services: HoldService) -> int:
     """Settle every hold that a crash, or a missing key, left unsettled; return how many are settled now."""
     settled_count = 0
     for hold in await services.store.unsettled_holds():
@@ -111,10 +113,10 @@ async def settle_all(services: HoldServices) -> int:
     return settled_count
 
 
-async def settle(services: HoldServices, scope: AgencyScope, hold_id: str) -> Hold:
+async def settle(services: HoldService, scope: AgencyScope, hold_id: str) -> Hold:
     """Seal and clear a hold; it stays frozen where no recipient is set."""
     async with services.store.read(scope) as work:
-        hold = await work.held.get(hold_id)
+        hold = await work.holds.get(hold_id)
     if hold.state is HoldState.FROZEN:
         if services.sealer is None:
             return hold
@@ -124,15 +126,15 @@ async def settle(services: HoldServices, scope: AgencyScope, hold_id: str) -> Ho
     return hold
 
 
-async def _seal(services: HoldServices, scope: AgencyScope, hold: Hold, sealer: RecipientSealer) -> Hold:
+async def _seal(services: HoldService, scope: AgencyScope, hold: Hold, sealer: RecipientSealer) -> Hold:
     sealed: dict[Digest, Digest] = {}
     for digest in hold.digests:
         async with services.store.read(scope) as work:
             opener = await services.blobs.open_frozen(work, hold.id, digest)
         write = partial(_write_sealed, sealer, opener, digest)
-        sealed[digest] = await services.vault.put(hold.id, digest, write)
+        sealed[digest] = await services.vault.write(hold.id, digest, write)
     async with services.store.begin(scope) as work:
-        latest = await work.held.get(hold.id)
+        latest = await work.holds.get(hold.id)
         if latest.state is not HoldState.FROZEN:
             return latest  # another process was faster, or a decision came meanwhile
         sealed_hold = replace(
@@ -141,7 +143,7 @@ async def _seal(services: HoldServices, scope: AgencyScope, hold: Hold, sealer: 
             recipient=sealer.fingerprint,
             contents=tuple(replace(c, sealed=sealed[c.digest]) for c in latest.contents),
         )
-        await work.held.save(sealed_hold)
+        await work.holds.save(sealed_hold)
         await work.blobs.drop(OWNER, hold.id)
         facts = {"hold": hold.id, "recipient": sealer.fingerprint, "sealed": sorted(sealed.values())}
         await work.events.append(EventKind.HOLD_SEALED, hold.subject_id, services.clock.now(), facts)
@@ -150,7 +152,7 @@ async def _seal(services: HoldServices, scope: AgencyScope, hold: Hold, sealer: 
     return sealed_hold
 
 
-async def _delete_content(services: HoldServices, scope: AgencyScope, hold: Hold) -> Hold:
+async def _delete_content(services: HoldService, scope: AgencyScope, hold: Hold) -> Hold:
     """Delete plain bytes, or sealed ones once the hold is closed. It is not settled while a reader keeps deleted bytes in
     the database's journal."""
     is_gone = True
@@ -164,11 +166,11 @@ async def _delete_content(services: HoldServices, scope: AgencyScope, hold: Hold
     if not is_gone:
         return hold
     async with services.store.begin(scope) as work:
-        latest = await work.held.get(hold.id)
+        latest = await work.holds.get(hold.id)
         if latest.state is not hold.state:
             return latest
         settled = replace(latest, is_settled=True)
-        await work.held.save(settled)
+        await work.holds.save(settled)
         await work.commit()
     return settled
 
@@ -204,7 +206,7 @@ def _write_sealed(
         raise StoreFailure(f"the content {digest} is damaged on disk; restore it, then it is sealed")
 
 
-def decided(services: HoldServices, person: SignedIn, why: str) -> Decision:
+def make_decision(services: HoldService, person: SignedIn, why: str) -> Decision:
     """Make a decision. Raise Denied unless the person has the role; Refused without a reason."""
     if Role.HEAD not in person.person.roles or not person.person.is_active:
         raise Denied(
@@ -213,12 +215,12 @@ def decided(services: HoldServices, person: SignedIn, why: str) -> Decision:
     return Decision(by=person.person.id, why=_check_reason(why), at=services.clock.now())
 
 
-async def purge(services: HoldServices, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
+async def purge(services: HoldService, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
     """Purge the content, plain and sealed; it is gone on return."""
     async with services.store.begin(scope) as work:
         hold = await _open_hold(work, hold_id)
         closed = replace(hold, state=HoldState.PURGED, decision=decision, is_settled=False)
-        await work.held.save(closed)
+        await work.holds.save(closed)
         await work.blobs.drop(OWNER, hold.id)
         await _record_end(work, closed, decision, EventKind.HOLD_PURGED)
         await work.commit()
@@ -226,12 +228,12 @@ async def purge(services: HoldServices, scope: AgencyScope, hold_id: str, decisi
 
 
 async def bring_back(
-    services: HoldServices, scope: AgencyScope, hold_id: str, key: KeyUnsealer | None
-) -> Sequence[Kept]:
+    services: HoldService, scope: AgencyScope, hold_id: str, key: KeyUnsealer | None
+) -> Sequence[KeptContent]:
     """Restore the bytes to the content store, verified as those that were sealed; `lift` gives them an owner. Denied for a
     key that does not open them."""
     async with services.store.read(scope) as work:
-        hold = await work.held.get(hold_id)
+        hold = await work.holds.get(hold_id)
     if not hold.is_open:
         raise Clash(f"the hold {hold_id} is {hold.state}; only one that is open can be lifted")
     if hold.state is HoldState.FROZEN:
@@ -249,7 +251,7 @@ async def bring_back(
     return [await _restore_content(services, hold, contents[digest], key) for digest in sorted(contents)]
 
 
-async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Sequence[Kept]) -> Hold:
+async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Sequence[KeptContent]) -> Hold:
     """Give the content back to its owners, in the caller's transaction; the caller restores the state."""
     hold = await _open_hold(work, hold_id)
     restored = {k.digest: k for k in brought_back}
@@ -261,28 +263,28 @@ async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Se
             await work.blobs.add(content.digest, content.owner_kind, content.owner_id)
     await work.blobs.drop(OWNER, hold.id)
     closed = replace(hold, state=HoldState.LIFTED, decision=decision, is_settled=False)
-    await work.held.save(closed)
+    await work.holds.save(closed)
     await _record_end(work, closed, decision, EventKind.HOLD_LIFTED)
     return closed
 
 
-async def _unsettle(services: HoldServices, scope: AgencyScope, hold_id: str) -> None:
+async def _unsettle(services: HoldService, scope: AgencyScope, hold_id: str) -> None:
     """Mark the hold as unsettled, so that a crash before it is lifted leaves no plain bytes behind."""
     async with services.store.begin(scope) as work:
-        await work.held.save(replace(await _open_hold(work, hold_id), is_settled=False))
+        await work.holds.save(replace(await _open_hold(work, hold_id), is_settled=False))
         await work.commit()
 
 
 async def _open_hold(work: SqlWork, hold_id: str) -> Hold:
-    hold = await work.held.get(hold_id)
+    hold = await work.holds.get(hold_id)
     if not hold.is_open:
         raise Clash(f"the hold {hold_id} is {hold.state}: it was decided before")
     return hold
 
 
 async def _restore_content(
-    services: HoldServices, hold: Hold, content: HeldContent, key: KeyUnsealer
-) -> Kept:
+    services: HoldService, hold: Hold, content: HeldContent, key: KeyUnsealer
+) -> KeptContent:
     opener = await services.vault.open(hold.id, content.digest)
     with services.vault.scratch(hold.id) as scratch:
 

@@ -54,16 +54,16 @@ class HttpCaller:
         answer_bytes: int,
         *,
         ca: str | Path | None = None,
-        ca_beside: bool = False,
+        adds_ca: bool = False,
         at_once: int = 8,
         keeps_lines: bool = True,
         unpacks: bool = False,
         may_reach: Callable[[str], bool] | None = None,
     ) -> None:
-        """Set the rules. `ca`: trusted instead of the machine's authorities, or `ca_beside` them. `keeps_lines`: else each
+        """Set the rules. `ca`: trusted instead of the machine's authorities, or `adds_ca` them. `keeps_lines`: else each
         call has a new connection. `unpacks`: decompress answers; the limit is for the decompressed bytes."""
         self._answer_bytes, self._at_once = answer_bytes, at_once
-        self._ca, self._ca_beside = ca, ca_beside
+        self._ca, self._adds_ca = ca, adds_ca
         self._keeps_lines, self._unpacks, self._may_reach = keeps_lines, unpacks, may_reach
         self._threads = ThreadPoolExecutor(2 * at_once, thread_name_prefix="name") if may_reach else None
         self._session: aiohttp.ClientSession | None = None
@@ -125,7 +125,7 @@ class HttpCaller:
                 rules["keepalive_timeout"] = _KEEP_S
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    ssl=_tls(self._ca, is_beside=self._ca_beside),
+                    ssl=_tls(self._ca, is_beside=self._adds_ca),
                     limit=self._at_once,
                     force_close=not self._keeps_lines,
                     **rules,
@@ -167,15 +167,15 @@ class HttpCaller:
 
 def load_library() -> None:
     """Import aiohttp, which reads the machine's authorities twice meanwhile, for callers that bring no context. All of ours
-    bring their own (`_tls`): the library finds no authorities here, so that a call without a context trusts nobody."""
+    bring their own (`_tls`): the library finds no authorities here, so that a call without a context trusts none."""
     paths = ssl.get_default_verify_paths()
     names = (paths.openssl_cafile_env, paths.openssl_capath_env)
-    kept = {name: os.environ.get(name) for name in names}
+    saved_paths = {name: os.environ.get(name) for name in names}
     os.environ |= dict.fromkeys(names, os.devnull)
     try:
         import aiohttp  # noqa: F401 - it stays loaded
     finally:
-        for name, value in kept.items():
+        for name, value in saved_paths.items():
             if value is None:
                 del os.environ[name]
             else:
@@ -186,7 +186,7 @@ def _resolve(host: str, port: int, family: int) -> list[Any]:
     return socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
 
-def parsed(url: str) -> SplitResult:
+def parse_url(url: str) -> SplitResult:
     """Split an address; raise Misconfigured unless it is http(s) with a host, and without a password."""
     try:
         parts = urlsplit(url)
@@ -210,7 +210,7 @@ def _tls(ca: str | Path | None, *, is_beside: bool) -> ssl.SSLContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpQuestion:
+class HttpRequest:
     """A single request: a POST where there is a body. `expects` is the media type that the answer must have, or one of
     those that servers `also` send for it."""
 
@@ -221,12 +221,12 @@ class HttpQuestion:
     also: tuple[str, ...] = ()
 
 
-def ask(question: HttpQuestion, bounds: Bounds) -> bytes:
+def ask(question: HttpRequest, bounds: Bounds) -> bytes:
     """Return the body of an answer with status 200 and the expected type; raise Unreachable otherwise. It blocks: use it
     inside the pool."""
     from aiohttp import ClientError
 
-    parts = parsed(question.url)
+    parts = parse_url(question.url)
     caller = HttpCaller(bounds.answer_bytes, keeps_lines=False)
     try:
         return asyncio.run(_answer_to(question, caller, bounds.seconds))
@@ -234,7 +234,7 @@ def ask(question: HttpQuestion, bounds: Bounds) -> bytes:
         raise Unreachable(f"{parts.hostname} did not answer: {error or type(error).__name__}") from error
 
 
-async def _answer_to(question: HttpQuestion, caller: HttpCaller, seconds: float) -> bytes:
+async def _answer_to(question: HttpRequest, caller: HttpCaller, seconds: float) -> bytes:
     from yarl import URL
 
     url, headers, body = URL(question.url, encoded=True), question.headers, question.body

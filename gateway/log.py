@@ -1,6 +1,6 @@
-"""Structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens. What is done
-for one request or one packet is bound to it once, and every line below it names it. No fault fills the disk: a cause
-has one line a minute in the whole process, with how many were left out; only what nobody foresaw has a trace."""
+"""Structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens. The ids of a
+request or a packet are bound once, and every line of its work names them. No fault fills the disk: a cause has one line
+a minute in the whole process, with how many were left out; only unforeseen errors have a trace."""
 
 import errno
 import json
@@ -24,7 +24,7 @@ _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
 
 
 class _Bound(AbstractContextManager[None]):
-    __slots__ = ("_before", "_ids")
+    __slots__ = ("_ids", "_token")
 
     def __init__(self, ids: dict[str, str]) -> None:
         self._ids = ids
@@ -33,24 +33,24 @@ class _Bound(AbstractContextManager[None]):
         ids = dict(_BOUND.get({}))
         for name, text in self._ids.items():
             ids[name] = text[:_LONGEST]
-        self._before = _BOUND.set(ids)
+        self._token = _BOUND.set(ids)
 
     def __exit__(self, *_: object) -> None:
-        _BOUND.reset(self._before)
+        _BOUND.reset(self._token)
 
 
 def bound(**ids: str) -> AbstractContextManager[None]:
-    """Every line that is logged inside names these ids, also from threads of the pool."""
+    """Name these ids in every line that is logged inside, also from threads of the pool."""
     return _Bound(ids)
 
 
 def ids_bound() -> Mapping[str, str]:
-    """What the work at hand is about."""
+    """Return the ids of the work at hand."""
     return _BOUND.get({})
 
 
 class JsonLines(logging.Formatter):
-    """Writes each record as one line of JSON; what callers pass in `extra` becomes keys of it."""
+    """Formatter of each record as one line of JSON; what callers pass in `extra` becomes keys of it."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -93,12 +93,12 @@ _OF_DISKS_AND_LINES = frozenset(
         errno.ENETUNREACH,
     }
 )
-# As the drivers of databases and brokers name what a server that is away does to them.
+# Errors of the drivers of databases and brokers when a server is away.
 _OF_DRIVERS = frozenset({"OperationalError", "InterfaceError", "PostgresConnectionError", "AMQPError"})
 
 
 def is_foreseen(error: BaseException | None) -> bool:
-    """Return whether the error has a code of ours, or is what a disk, a line or a server that is away causes."""
+    """Tell whether the error has a code of ours, or comes of a disk, a line or a server that is away."""
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
         return True
     if isinstance(error, OSError):
@@ -123,13 +123,13 @@ class _Window:
 
     since: float
     at: float
-    written: int = 0
+    written_count: int = 0
     suppressed: int = 0
 
 
 class Throttle(logging.Filter):
-    """Limits the lines of each cause, for the whole process. The next line of the cause tells how many were left out
-    (`suppressed`) and since when (`suppressed_since`)."""
+    """Filter that limits the lines of each cause, for the whole process. The next line of the cause tells how many were
+    left out (`suppressed`) and since when (`suppressed_since`)."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -154,10 +154,10 @@ class Throttle(logging.Filter):
                 )
             self._forget(now)
             window = self._windows[cause] = _Window(since=now, at=record.created)
-        if window.written >= most:
+        if window.written_count >= most:
             window.suppressed += 1
             return False
-        window.written += 1
+        window.written_count += 1
         if record.exc_info:
             last = self._traced.get(cause)
             is_new = last is None or now - last >= TRACE_S
@@ -167,7 +167,7 @@ class Throttle(logging.Filter):
         return True
 
     def _forget(self, now: float) -> None:
-        """Drop what is over, where there are many: causes name hosts, of which there may be any number."""
+        """Drop ended windows, where there are many: causes name hosts, in any number."""
         if len(self._windows) >= _MOST_WINDOWS:
             self._windows = {
                 cause: window for cause, window in self._windows.items() if now - window.since < WINDOW_S
@@ -211,7 +211,7 @@ def _origin(trace: TracebackType | None) -> tuple[str, int]:
 
 
 def configure(level: str = "info") -> None:
-    """Sends the program's log lines to stderr, at `level` and above."""
+    """Send the program's log lines to stderr, at `level` and above."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.setLevel(level.upper())
@@ -223,8 +223,8 @@ def configure(level: str = "info") -> None:
 
 
 def quieten() -> None:
-    """Libraries that would write more than ids stay silent, whatever the level; so do those whose errors come to us as
-    exceptions, which are told once, with their cause."""
+    """Silence libraries that would write more than ids, whatever the level, and those whose errors come to us as
+    exceptions, which are logged once, with their cause."""
     # signxml writes the whole canonical text at DEBUG, aiosqlite every value of a row: content never goes to a log.
     for name in ("signxml", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -232,16 +232,16 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def unforeseen(logger: logging.Logger, name: str, error: Exception, **ids: object) -> None:
-    """Log an error that nobody foresaw, with its trace; `name` is the action that it broke."""
+def log_unforeseen(logger: logging.Logger, name: str, error: Exception, **ids: object) -> None:
+    """Log an unforeseen error, with its trace; `name` is the action that it broke."""
     logger.error("an error that nobody foresaw", exc_info=error, extra={"action": name, **ids})
 
 
 def warn(logger: logging.Logger, name: str, say: str, **ids: object) -> None:
-    """Log, as a warning, that `name` happened, which somebody has to look at where it does not end by itself."""
+    """Log, as a warning, that `name` happened, which a person has to look at where it does not end by itself."""
     logger.warning(say, extra={"action": name, **ids})
 
 
 def action(logger: logging.Logger, name: str, say: str = "", **ids: object) -> None:
-    """Logs that `name` was done, with the ids it was done to."""
+    """Log that `name` was done, with the ids it was done to."""
     logger.info(say or name, extra={"action": name, **ids})

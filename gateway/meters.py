@@ -33,11 +33,11 @@ class _Meter(Collector, Generic[V]):
 
     def __init__(self, name: str, says: str, labels: Sequence[str]) -> None:
         self._name, self._says, self._labels = name, says, tuple(labels)
-        self._values: dict[tuple[str, ...], V] = {} if labels else {(): self._begun()}
+        self._values: dict[tuple[str, ...], V] = {} if labels else {(): self._first_value()}
         self._lock = threading.Lock()
         REGISTRY.register(self)
 
-    def _begun(self) -> V:
+    def _first_value(self) -> V:
         """Return the first value of a set."""
         raise NotImplementedError
 
@@ -51,16 +51,16 @@ class _Meter(Collector, Generic[V]):
 
     def _set_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the set of these labels; called under the lock. Raise KeyError for an undeclared or missing label."""
-        values = tuple(map(labels.__getitem__, self._labels))
-        if len(labels) != len(values):
+        label_set = tuple(map(labels.__getitem__, self._labels))
+        if len(labels) != len(label_set):
             raise KeyError(
                 f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(labels)} were given"
             )
-        if values not in self._values:
+        if label_set not in self._values:
             if len(self._values) >= MOST_SETS:
-                values = (OTHER,) * len(values)
-            self._values.setdefault(values, self._begun())
-        return values
+                label_set = (OTHER,) * len(label_set)
+            self._values.setdefault(label_set, self._first_value())
+        return label_set
 
 
 class Count(_Meter[float]):
@@ -73,13 +73,13 @@ class Count(_Meter[float]):
         with self._lock:
             self._values[self._set_of(labels)] += amount
 
-    def _begun(self) -> float:
+    def _first_value(self) -> float:
         return 0.0
 
     def _family(self, values_by_set: Mapping[tuple[str, ...], float]) -> Metric:
         family = CounterMetricFamily(self._name, self._says, labels=self._labels)
-        for values, times in values_by_set.items():
-            family.add_metric(values, times)
+        for label_set, times in values_by_set.items():
+            family.add_metric(label_set, times)
         return family
 
 
@@ -98,7 +98,7 @@ class Timing(_Meter[_Times]):
         self._bounds = [*buckets]
         super().__init__(f"gateway_{name}_seconds", says, labels)
 
-    def took(self, seconds: float, **labels: str) -> None:
+    def observe(self, seconds: float, **labels: str) -> None:
         seconds = max(seconds, 0.0)
         with self._lock:
             times = self._values[self._set_of(labels)]
@@ -106,22 +106,22 @@ class Timing(_Meter[_Times]):
             times.seconds += seconds
 
     @contextmanager
-    def around(self, **labels: str) -> Iterator[None]:
+    def measure(self, **labels: str) -> Iterator[None]:
         """Time the body, whether or not it succeeds."""
         started = time.perf_counter()
         try:
             yield
         finally:
-            self.took(time.perf_counter() - started, **labels)
+            self.observe(time.perf_counter() - started, **labels)
 
-    def _begun(self) -> _Times:
+    def _first_value(self) -> _Times:
         return _Times([0] * (len(self._bounds) + 1))
 
     def _family(self, values_by_set: Mapping[tuple[str, ...], _Times]) -> Metric:
         family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
         bounds = [*map(str, self._bounds), "+Inf"]
-        for values, times in values_by_set.items():
-            family.add_metric(values, [*zip(bounds, accumulate(times.counts), strict=True)], times.seconds)
+        for label_set, times in values_by_set.items():
+            family.add_metric(label_set, [*zip(bounds, accumulate(times.counts), strict=True)], times.seconds)
         return family
 
 
@@ -135,7 +135,7 @@ RECEIVED = Count("received", "Packets landed from the axis.", "lane")
 REPEATED = Count("repeated", "Packets that were here before.")
 SETTLED = Count("settled", "Landed packets that ended, by state and code.", "state", "code")
 AXIS_OUTCOMES = Count("axis_outcomes", "What one of several axes said of a recipient.", "axis", "fate")
-AXIS_TAKEN = Count("axis_taken", "Parcels taken from one of several axes.", "axis", "lane")
+AXIS_RECEIVED = Count("axis_taken", "Parcels taken from one of several axes.", "axis", "lane")
 AXIS_MOVED = Count("axis_moved", "Recipients that went over to another axis: to this one.", "axis")
 AXIS_AWAY = Count("axis_away", "How often one of several axes went away.", "axis")
 AXIS_CALLS = Count(
@@ -145,13 +145,13 @@ AXIS_ODD = Count(
     "axis_odd_answers", "Answers of a foreign axis that its specification does not have.", "operation"
 )
 AXIS_FETCHED = Count("axis_fetched", "Packets fetched from a foreign axis.", "kind")
-AXIS_TOLD = Count("axis_told", "Packets whose end a foreign axis was told.", "status")
+AXIS_REPORTED = Count("axis_told", "Packets whose end a foreign axis was told.", "status")
 WEBHOOK_TRIED = Count("webhook_tried", "Tries to tell a webhook of an event, by how they ended.", "code")
 LOOP_FAILED = Count("loop_failures", "Steps of a loop that broke.", "loop")
-FOLDER_TAKEN = Count(
+FOLDER_ENTRIES = Count(
     "folder_taken", "Entries of hot folders that were decided, by what became of them.", "result"
 )
-FOLDER_GIVEN = Count("folder_given", "Incoming documents laid into hot folders.")
+FOLDER_HANDED_OVER = Count("folder_given", "Incoming documents laid into hot folders.")
 STORE_FAILED = Count("store_failures", "Transactions that the database did not do.", "kind")
 
 ACCEPTED_TO_SENT = Timing("accepted_to_sent", "From accepted to confirmed by the axis.", buckets=_SLOW)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 
-# All that the API and monitoring leave.
+# Every path but those of the API and monitoring.
 PAGES = re.compile("/(?!api/|problems|docs|metrics|healthz|readyz).*")
 
 
@@ -41,7 +41,7 @@ def _calls(node: OpenNode) -> Sequence[Route]:
 
 
 def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
-    """Their modules, a tenth of all there are, are loaded beside the loop, which goes on meanwhile."""
+    """Add the pages. Their modules, a tenth of all there are, are loaded in a thread, and the loop goes on meanwhile."""
     from gateway.api.late import LateRoutes
     from gateway.office.bootstrap.office import Office
 
@@ -49,7 +49,7 @@ def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry:
         return
     stops: list[Callable[[], None]] = []
 
-    async def made() -> web.UrlDispatcher:
+    async def make_routes() -> web.UrlDispatcher:
         await node.pool.run(partial(import_module, "gateway.office.web.app"))
         from gateway.office.web import app
 
@@ -58,11 +58,11 @@ def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry:
         return app.routes_over(deps)
 
     async def stop(_: web.Application) -> None:
-        """Ends the open streams, so that the node stops without waiting for them."""
-        for each in stops:
-            each()
+        """End the open streams, so that the node stops without waiting for them."""
+        for end_stream in stops:
+            end_stream()
 
-    app.router.register_resource(LateRoutes(PAGES, made))
+    app.router.register_resource(LateRoutes(PAGES, make_routes))
     app.on_shutdown.append(stop)
 
 

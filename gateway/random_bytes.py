@@ -11,21 +11,21 @@ SIZE, _AT_ONCE = 16, 256
 T = TypeVar("T", str, bytes)
 
 
-class Drawn(Generic[T]):
+class RandomBatch(Generic[T]):
     """Source of random values of sixteen bytes or letters, drawn many at a time. `read` makes letters of bytes."""
 
     def __init__(self, read: Callable[[bytes], T]) -> None:
         self._read: Callable[[bytes], T] = read
-        self._left: list[T] = []
-        os.register_at_fork(after_in_child=self._left.clear)  # two processes must never hand out the same
+        self._unused: list[T] = []
+        os.register_at_fork(after_in_child=self._unused.clear)  # two processes must never hand out the same
 
     def take(self) -> T:
         while True:
             try:
-                return self._left.pop()
+                return self._unused.pop()
             except IndexError:
                 drawn = self._read(os.urandom(SIZE * _AT_ONCE))
-                self._left.extend([drawn[at : at + SIZE] for at in range(0, len(drawn), SIZE)])
+                self._unused.extend([drawn[at : at + SIZE] for at in range(0, len(drawn), SIZE)])
 
 
-sixteen = Drawn(bytes).take
+random_16 = RandomBatch(bytes).take

@@ -35,7 +35,7 @@ _Counts = dict[tuple[Metric, Lane], list[int]]
 
 
 @contextmanager
-def at_door(arrived_at: datetime) -> Iterator[None]:
+def note_arrival(arrived_at: datetime) -> Iterator[None]:
     """Note the arrival of a call while its body runs."""
     token = _ARRIVED_AT.set(arrived_at)
     try:
@@ -44,7 +44,7 @@ def at_door(arrived_at: datetime) -> Iterator[None]:
         _ARRIVED_AT.reset(token)
 
 
-def came() -> datetime | None:
+def arrived_at() -> datetime | None:
     """Return the arrival of the current call; None for the node's own work."""
     return _ARRIVED_AT.get(None)
 
@@ -58,21 +58,21 @@ class Stopwatch:
         self._clock = clock
         self._hour: dict[datetime, _Counts] = {}
 
-    def took(self, way: Metric, lane: Lane, since: datetime | None) -> None:
+    def record(self, metric: Metric, lane: Lane, since: datetime | None) -> None:
         """Record a step that is committed now; without a known start it is not counted."""
         if since is None:
             return
         now = self._clock.now()
         seconds = max((now - since).total_seconds(), 0.0)
-        _TIMINGS[way].took(seconds, lane=lane, axis=self._axis)
-        self._slot(now)[way, lane][bucket(seconds)] += 1
+        _TIMINGS[metric].observe(seconds, lane=lane, axis=self._axis)
+        self._slot(now)[metric, lane][bucket(seconds)] += 1
 
     def slots(self) -> Sequence[Slot]:
         """Return the last hour."""
         all_slots = [
-            Slot(began_at=began_at, way=way, lane=lane, axis=self._axis, counts=tuple(counts))
+            Slot(began_at=began_at, way=metric, lane=lane, axis=self._axis, counts=tuple(counts))
             for began_at, counts_by_pair in self._hour.items()
-            for (way, lane), counts in counts_by_pair.items()
+            for (metric, lane), counts in counts_by_pair.items()
         ]
         now = self._clock.now()
         return [s for s in all_slots if is_recent(s, now)]

@@ -48,16 +48,16 @@ class ReadingServices(Protocol):
     def clock(self) -> Clock: ...
 
 
-async def refuse_altered(
+async def check_unaltered(
     services: ReadingServices, scope: AgencyScope, id: str, start: Start, expected: Digest
 ) -> None:
     """Check the digest before the first byte is given out, as sent bytes cannot be taken back."""
     actual = await services.pool.run(partial(_digest, start))
     if actual != expected:
-        raise await altered(services, scope, id, expected, actual)
+        raise await report_altered(services, scope, id, expected, actual)
 
 
-async def altered(
+async def report_altered(
     services: ReadingServices, scope: AgencyScope, id: str, expected: Digest, actual: Digest | None
 ) -> AlteredContent:
     """Write the alert, and return the error to raise."""
@@ -83,7 +83,7 @@ def _digest(start: Start) -> Digest | None:
     return Digest.of_bytes(hasher.digest())
 
 
-async def streamed(pool: Pool, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def stream_pieces(pool: Pool, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Yield pieces made in the pool, without reading ahead: memory holds a single piece."""
     while piece := await pool.run(partial(next, pieces, b"")):
         yield piece

@@ -15,7 +15,7 @@ _CURRENT: ContextVar[Trace] = ContextVar("trace")
 
 
 @contextmanager
-def of_call(parents: Sequence[str], states: Sequence[str]) -> Iterator[Trace]:
+def trace_call(parents: Sequence[str], states: Sequence[str]) -> Iterator[Trace]:
     """Make the trace current while the body runs."""
     call_trace = trace.from_headers(parents, states) or Trace(_random_id(16))
     token = _CURRENT.set(call_trace)
@@ -26,7 +26,7 @@ def of_call(parents: Sequence[str], states: Sequence[str]) -> Iterator[Trace]:
         _CURRENT.reset(token)
 
 
-def at_hand() -> Trace | None:
+def current_trace() -> Trace | None:
     """Return the current trace; None for the node's own work."""
     return _CURRENT.get(None)
 
@@ -38,5 +38,5 @@ def headers(trace: Trace | None) -> Mapping[str, str]:
 
 def _random_id(size: int) -> str:
     """Return a random hex id, never all zeros, which would mean none."""
-    drawn = random_bytes.sixteen()[:size]
+    drawn = random_bytes.random_16()[:size]
     return drawn.hex() if any(drawn) else _random_id(size)

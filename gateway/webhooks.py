@@ -24,7 +24,6 @@ from gateway.domain.webhook import (
     LONGEST_OVERLAP_H,
     MOST_FILTERS,
     MOST_SECRETS,
-    Delivery,
     DeliveryState,
     Endpoint,
     EndpointState,
@@ -33,6 +32,7 @@ from gateway.domain.webhook import (
     Reach,
     Try,
     TryCode,
+    WebhookDelivery,
 )
 from gateway.errors import BadForm, Clash, Denied, Misconfigured, NotFound, StaleVersion
 from gateway.policy.upkeep import secret_end
@@ -70,7 +70,7 @@ class Sender:
             posted = await self.poster.post(endpoint.url, body, {**headers, **tracing.headers(trace)})
         duration_s = time.perf_counter() - started
         meters.WEBHOOK_TRIED.add(code=posted.code.value)
-        meters.WEBHOOK.took(duration_s, code=posted.code.value)
+        meters.WEBHOOK.observe(duration_s, code=posted.code.value)
         return Try(
             at=at,
             code=posted.code,
@@ -81,7 +81,7 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedEndpoint:
+class NewWebhook:
     """Input for a new webhook. `scopes` are its maker's: it gets no event that its maker may not read. `after`: it begins
     behind that event of the agency; None: with future events."""
 
@@ -89,7 +89,7 @@ class WantedEndpoint:
     types: tuple[str, ...] = ()
     scopes: frozenset[ApiScope] = EVERY_SCOPE
     note: str = ""
-    after: int | None = None
+    start_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +104,14 @@ class WebhookService:
     pool: Pool
     wake: Callable[[], None]
 
-    async def listed(self, agency_id: str) -> Sequence[Endpoint]:
-        return await self.rows.listed(agency_id)
+    async def list(self, agency_id: str) -> Sequence[Endpoint]:
+        return await self.rows.list_endpoints(agency_id)
 
-    async def one(self, agency_id: str, id: str) -> Endpoint:
+    async def get(self, agency_id: str, id: str) -> Endpoint:
         """Return a webhook; raise NotFound where the agency has none."""
         return await self.rows.get(agency_id, id)
 
-    async def add(self, scope: AgencyScope, new_webhook: WantedEndpoint) -> tuple[str, Endpoint]:
+    async def add(self, scope: AgencyScope, new_webhook: NewWebhook) -> tuple[str, Endpoint]:
         """Add a webhook; return its secret, which can never be read again, and the endpoint. BadForm for an invalid
         address, type or note; Clash when the agency has as many as it may."""
         id, now = self.clock.new_id("whk_"), self.clock.now()
@@ -130,7 +130,7 @@ class WebhookService:
             secrets=(KeptSecret(sealed=sealed),),
             created_at=now,
             created_by=scope.principal_id,
-            cursor=newest if new_webhook.after is None else min(new_webhook.after, newest),
+            cursor=newest if new_webhook.start_after is None else min(new_webhook.start_after, newest),
         )
         await self.rows.add(scope, endpoint)
         self.wake()
@@ -148,12 +148,12 @@ class WebhookService:
         version: int | None = None,
     ) -> Endpoint:
         """Change the given values; others stay."""
-        values = {
+        new_values = {
             "url": self._url(url) if url is not None else None,
             "types": _read_types(types) if types is not None else None,
             "note": _read_note(note) if note is not None else None,
         }
-        changes = {name: v for name, v in values.items() if v is not None}
+        changes = {name: v for name, v in new_values.items() if v is not None}
 
         def changed(current_endpoint: Endpoint) -> Endpoint:
             _refuse_unread(changes.get("types", ()), _check_scopes(current_endpoint, may).scopes)
@@ -253,7 +253,7 @@ class WebhookService:
             "subject": id,
             "data": {},
         }
-        return await self.sender.send(endpoint, event_id, feed.to_bytes(body), tracing.at_hand())
+        return await self.sender.send(endpoint, event_id, feed.to_bytes(body), tracing.current_trace())
 
     async def redeliver(
         self,
@@ -271,11 +271,17 @@ class WebhookService:
         return count
 
     async def log(
-        self, agency_id: str, id: str, limit: int, *, before: int = 0, state: DeliveryState | None = None
-    ) -> tuple[Sequence[Delivery], bool]:
+        self,
+        agency_id: str,
+        id: str,
+        limit: int,
+        *,
+        before_sequence: int = 0,
+        state: DeliveryState | None = None,
+    ) -> tuple[Sequence[WebhookDelivery], bool]:
         """List the newest events first, and whether there are more; NotFound where the agency has no such webhook."""
         await self.rows.get(agency_id, id)
-        rows = await self.rows.log(agency_id, id, limit + 1, before=before, state=state)
+        rows = await self.rows.log(agency_id, id, limit + 1, before_sequence=before_sequence, state=state)
         return rows[:limit], len(rows) > limit
 
     async def _change_row(
@@ -295,7 +301,7 @@ class WebhookService:
         return text.strip()
 
 
-def sequence_in(text: str) -> int:
+def parse_sequence(text: str) -> int:
     """Parse the sequence of an event's id or number. NotFound for anything else."""
     digits = text.rpartition("-")[2] if text.startswith("evt_") else text
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):

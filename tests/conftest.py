@@ -21,9 +21,9 @@ from tests.support.fixtures import pool as pool
 from tests.support.fixtures import store as store
 from tests.support.fixtures import town as town
 from tests.support.fixtures import url as url
-from tests.support.kept import lies_in as lies_in
 from tests.support.seed import pytest_report_header as pytest_report_header
 from tests.support.seed import seed as seed
+from tests.support.stored_content import lies_in as lies_in
 from tests.unit.cli.conftest import terminal as terminal
 
 
@@ -40,21 +40,21 @@ def no_secret_in_the_log() -> Iterator[None]:
     """Fails the test during which a secret was logged."""
     leaks.listen()
     yield
-    found = leaks.WATCH.leaks()
-    assert not found, "a secret stands in the log: " + "; ".join(found)
+    leaked = leaks.WATCH.leaks()
+    assert not leaked, "a secret stands in the log: " + "; ".join(leaked)
 
 
 @pytest.fixture
 def keys_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with keys in a token: nobody who accepts or lands waits for them, and jobs have it signed."""
+    """Let keys behave as if in a token: accepting and landing do not wait for them, and jobs sign."""
     monkeypatch.setattr(FileSigner, "at_hand", False)
 
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     """A vhost of its own on a real RabbitMQ."""
-    with fresh_vhost() as made:
-        yield made
+    with fresh_vhost() as vhost:
+        yield vhost
 
 
 @pytest.fixture

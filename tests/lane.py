@@ -1,5 +1,5 @@
 """`python -m tests.lane ARGUMENTS...`: run pytest with these arguments, and run the few tests that failed once more, alone
-and in their order. A test that passes then is told as `FLAKY name`; `tests/flaky.md` has to name its cause and its cure.
+and in their order. A test that passes then is listed as `FLAKY name`; `tests/flaky.md` has to name its cause and its cure.
 Out: exit code 0 where every test passed, or at most `MOST_FLAKY` tests passed at the second try only."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Looks for what nobody uses, for `make check`. In: packages; what their templates and catalogues name is used, what only
-tests name is not. Out: exit code 1 and a line for each thing, unless dead_code_allowed.py says why it stays."""
+"""Looks for unused code, for `make check`. In: packages; code named in their templates and catalogues is used, code named
+only in tests is not. Out: exit code 1 and a line for each place, unless dead_code_allowed.py says why it stays."""
 
 from __future__ import annotations
 
@@ -28,19 +28,18 @@ CALLING = {
 
 
 def dead(packages: Sequence[Path], allowed: Mapping[str, str]) -> list[str]:
-    """A line for each thing in these packages that none of them uses and `allowed` does not name, and for each row of that
-    which is idle."""
-    found = Vulture(ignore_decorators=COMMANDS)
-    found.scavenge([package.resolve() for package in packages])
+    """List code that none of these packages uses and `allowed` does not name, a line each, and idle rows of `allowed`."""
+    scan = Vulture(ignore_decorators=COMMANDS)
+    scan.scavenge([package.resolve() for package in packages])
     for package, (files, calls) in product(packages, CALLING.items()):
         for path in package.rglob(files):
             for call in re.findall(calls, path.read_text(encoding="utf-8")):
-                found.used_names.update(re.findall(r"\w+", call))
+                scan.used_names.update(re.findall(r"\w+", call))
     wrong, idle = [], set(allowed)
-    for item in found.get_unused_code():
-        home = next(each for each in packages if item.filename.is_relative_to(each.resolve()))
-        where = item.filename.relative_to(home.resolve().parent).as_posix()
-        name, kind = f"{where}:{item.name}", f"{where}:{item.typ} {item.name}"
+    for item in scan.get_unused_code():
+        home = next(p for p in packages if item.filename.is_relative_to(p.resolve()))
+        module = item.filename.relative_to(home.resolve().parent).as_posix()
+        name, kind = f"{module}:{item.name}", f"{module}:{item.typ} {item.name}"
         rows = {row for row in allowed if fnmatchcase(name, row) or fnmatchcase(kind, row)}
         idle -= rows
         if not rows:
@@ -53,7 +52,7 @@ def dead(packages: Sequence[Path], allowed: Mapping[str, str]) -> list[str]:
 if __name__ == "__main__":
     from dead_code_allowed import ALLOWED, ALLOWED_IN_CLIENT
 
-    told = dead([ROOT / "gateway", ROOT / "labs" / "gateway_labs"], ALLOWED)
-    told += dead([ROOT / "clients" / "python" / "gateway_client"], ALLOWED_IN_CLIENT)
-    print("\n".join(told) or "no dead code")
-    raise SystemExit(1 if told else 0)
+    problems = dead([ROOT / "gateway", ROOT / "labs" / "gateway_labs"], ALLOWED)
+    problems += dead([ROOT / "clients" / "python" / "gateway_client"], ALLOWED_IN_CLIENT)
+    print("\n".join(problems) or "no dead code")
+    raise SystemExit(1 if problems else 0)

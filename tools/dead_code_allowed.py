@@ -1,4 +1,4 @@
-"""What nobody here calls by its name and is needed all the same: `path:name` or `path:kind name`, any
+"""Code that is needed although none of ours calls it by name: `path:name` or `path:kind name`, any
 with *, and why."""
 
 from __future__ import annotations

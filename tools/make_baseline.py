@@ -27,35 +27,35 @@ BEHIND_COLUMNS = re.compile(r"^    (PRIMARY KEY|CONSTRAINT) ", re.MULTILINE)
 
 
 async def recorded(url: str) -> list[str]:
-    """The statements that make a new database there, in their order; columns that were added stand in their tables."""
-    told: list[str] = []
+    """List the statements that make a new database there, in order; added columns stand in their tables."""
+    statements: list[str] = []
 
     def record(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         text = "\n".join(line.rstrip() for line in statement.strip().rstrip(";").expandtabs(4).splitlines())
         if not LEFT_OUT.search(text) and not NO_SCHEMA.match(text):
-            told.append(text)
+            statements.append(text)
 
     event.listen(Engine, "before_cursor_execute", record)
     try:
         await migrate.up(url)
     finally:
         event.remove(Engine, "before_cursor_execute", record)
-    made: list[str] = []
-    for text in told:
+    kept_statements: list[str] = []
+    for text in statements:
         if added := ADDED.fullmatch(text):
-            _add(made, *added.groups())
+            _add(kept_statements, *added.groups())
         elif taken_back := TAKEN_BACK.fullmatch(text):
-            made = [each for each in made if not each.startswith(f"CREATE {taken_back[1]} ")]
+            kept_statements = [s for s in kept_statements if not s.startswith(f"CREATE {taken_back[1]} ")]
         elif text.startswith("CREATE ") or KEPT_OTHERWISE.fullmatch(text):
-            made.append(text)
+            kept_statements.append(text)
         else:
             raise SystemExit(f"fold this into what it changes by hand: {text}")
-    return made
+    return kept_statements
 
 
-def _add(made: list[str], table: str, column: str) -> None:
-    (at,) = [n for n, text in enumerate(made) if text.startswith(f"CREATE TABLE {table} (")]
-    made[at] = BEHIND_COLUMNS.sub(rf"    {column},\n\g<0>", made[at], count=1)
+def _add(statements: list[str], table: str, column: str) -> None:
+    (at,) = [n for n, text in enumerate(statements) if text.startswith(f"CREATE TABLE {table} (")]
+    statements[at] = BEHIND_COLUMNS.sub(rf"    {column},\n\g<0>", statements[at], count=1)
 
 
 async def main(name: str) -> None:
@@ -63,8 +63,8 @@ async def main(name: str) -> None:
         sqlite = await recorded(f"sqlite:///{folder}/new.db")
     async with fresh_database() as url:
         server = await recorded(url)
-    for dialect, made in (("sqlite", sqlite), ("postgresql", server)):
-        (TARGET / f"{name}_{dialect}.sql").write_text(";\n\n".join(made) + ";\n", encoding="utf-8")
+    for dialect, statements in (("sqlite", sqlite), ("postgresql", server)):
+        (TARGET / f"{name}_{dialect}.sql").write_text(";\n\n".join(statements) + ";\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ _MEDIA = "multipart/form-data"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """One call as it is written down. `needs`, `may`: of its query. `body`: of JSON; `parts`: of a form; `file`: the media
-    type of a raw one."""
+class ApiCall:
+    """One call of the API. `needs`, `may`: parameters of its query. `body`: its JSON; `parts`: of a form; `file`: the
+    media type of a raw body."""
 
     name: str
     tag: str
@@ -54,138 +54,136 @@ class Asked:
 
     @property
     def address(self) -> str:
-        query = "&".join(f"{each}={{{{{each}}}}}" for each in self.needs)
+        query = "&".join(f"{p}={{{{{p}}}}}" for p in self.needs)
         return "{{node}}" + self.path.replace("{", "{{").replace("}", "}}") + (f"?{query}" if query else "")
 
 
-def calls() -> Iterator[Asked]:
+def calls() -> Iterator[ApiCall]:
     # The description does not ask the office.
     table = (*ROUTES, *office_calls.routes(None))  # type: ignore[arg-type]
     described = json.loads(json.dumps(document(table, "1", DAY)))
     for path, operations in described["paths"].items():
-        for method, told in operations.items():
-            yield _asked(path, method.upper(), told)
+        for method, operation in operations.items():
+            yield _describe_call(path, method.upper(), operation)
 
 
-def _asked(path: str, method: str, told: Mapping[str, Any]) -> Asked:
-    names = {
-        each["name"] for each in told.get("parameters", ()) if each["in"] == "header" and each["required"]
-    }
-    asked = [each for each in told.get("parameters", ()) if each["in"] == "query"]
+def _describe_call(path: str, method: str, operation: Mapping[str, Any]) -> ApiCall:
+    names = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header" and p["required"]}
+    query = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
     headers = {"Idempotency-Key": _ONCE} if "Idempotency-Key" in names else {}
-    if told.get("security") != []:
+    if operation.get("security") != []:
         headers["Authorization"] = "Bearer {{key}}"
-    contents: dict[str, Any] = told.get("requestBody", {}).get("content", {})
+    contents: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
     media = next(iter(contents), "")
     content: Mapping[str, Any] = contents.get(media, {})
     sample = content.get("examples", {}).get("sample", {}).get("value", {})
-    shown: dict[str, Any] = {"body": None, "parts": {}, "file": ""}
+    body: dict[str, Any] = {"body": None, "parts": {}, "file": ""}
     if media == "application/json":
-        shown["body"] = sample
+        body["body"] = sample
     elif media == _MEDIA:
-        shown["parts"] = {"meta": sample["meta"], "lead": _FILE} if sample else {"lead": _FILE}
+        body["parts"] = {"meta": sample["meta"], "lead": _FILE} if sample else {"lead": _FILE}
     elif media:
-        shown["file"] = media
-    return Asked(
-        name=told["operationId"],
-        tag=told["tags"][0],
+        body["file"] = media
+    return ApiCall(
+        name=operation["operationId"],
+        tag=operation["tags"][0],
         method=method,
         path=path,
-        summary=told["summary"],
+        summary=operation["summary"],
         headers=headers,
-        needs=tuple(each["name"] for each in asked if each["required"]),
-        may=tuple(each["name"] for each in asked if not each["required"]),
-        **shown,
+        needs=tuple(p["name"] for p in query if p["required"]),
+        may=tuple(p["name"] for p in query if not p["required"]),
+        **body,
     )
 
 
 # --- for editors -------------------------------------------------------------------------------------------------------
 
 
-def http(asked: list[Asked]) -> str:
-    head = "".join(f"@{name} = {value}\n" for name, value in VARIABLES.items())
+def http(calls: list[ApiCall]) -> str:
+    head = "".join(f"@{name} = {text}\n" for name, text in VARIABLES.items())
     return head + "".join(
-        f"\n### {each.summary}\n# @name {each.name}\n{_may(each)}{_request(each)}" for each in asked
+        f"\n### {call.summary}\n# @name {call.name}\n{_may(call)}{_request(call)}" for call in calls
     )
 
 
-def _may(each: Asked) -> str:
-    return f"# may be asked with: {', '.join(each.may)}\n" if each.may else ""
+def _may(call: ApiCall) -> str:
+    return f"# may be asked with: {', '.join(call.may)}\n" if call.may else ""
 
 
-def _request(each: Asked) -> str:
-    lines = [f"{each.method} {each.address}", *(f"{name}: {value}" for name, value in each.headers.items())]
-    if each.parts:
+def _request(call: ApiCall) -> str:
+    lines = [f"{call.method} {call.address}", *(f"{name}: {value}" for name, value in call.headers.items())]
+    if call.parts:
         lines += [f"Content-Type: {_MEDIA}; boundary=part", ""]
-        for name, value in each.parts.items():
+        for name, value in call.parts.items():
             lines += ["--part", *_part(name, value)]
         lines.append("--part--")
-    elif each.file:
-        lines += [f"Content-Type: {each.file}", "", "< ./file"]
-    elif each.body is not None:
-        lines += ["Content-Type: application/json", "", _json(each.body)]
+    elif call.file:
+        lines += [f"Content-Type: {call.file}", "", "< ./file"]
+    elif call.body is not None:
+        lines += ["Content-Type: application/json", "", _json(call.body)]
     return "\n".join(lines) + "\n"
 
 
-def _part(name: str, value: object) -> list[str]:
-    if isinstance(value, str):
-        said = f'Content-Disposition: form-data; name="{name}"; filename="{value}"'
-        return [said, "Content-Type: application/pdf", "", f"< ./{value}"]
+def _part(name: str, content: object) -> list[str]:
+    if isinstance(content, str):
+        disposition = f'Content-Disposition: form-data; name="{name}"; filename="{content}"'
+        return [disposition, "Content-Type: application/pdf", "", f"< ./{content}"]
     return [
         f'Content-Disposition: form-data; name="{name}"',
         "Content-Type: application/json",
         "",
-        _json(value),
+        _json(content),
     ]
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 # --- for Postman -------------------------------------------------------------------------------------------------------
 
 
-def postman(asked: list[Asked]) -> str:
-    tags = dict.fromkeys(each.tag for each in asked)
+def postman(calls: list[ApiCall]) -> str:
+    tags = dict.fromkeys(call.tag for call in calls)
     collection = {
         "info": {
             "name": "lienthong-gateway",
             "_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, "lienthong-gateway")),
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
-        "variable": [{"key": name, "value": value} for name, value in VARIABLES.items()],
-        "item": [{"name": tag, "item": [_item(each) for each in asked if each.tag == tag]} for tag in tags],
+        "variable": [{"key": name, "value": text} for name, text in VARIABLES.items()],
+        "item": [{"name": tag, "item": [_item(call) for call in calls if call.tag == tag]} for tag in tags],
     }
     return _json(collection) + "\n"
 
 
-def _item(each: Asked) -> Mapping[str, Any]:
-    headers = dict(each.headers)
-    request: dict[str, Any] = {"method": each.method, "url": each.address, "description": each.summary}
-    if each.parts:
-        request["body"] = {"mode": "formdata", "formdata": [_form(*pair) for pair in each.parts.items()]}
-    elif each.file:
-        headers["Content-Type"] = each.file
+def _item(call: ApiCall) -> Mapping[str, Any]:
+    headers = dict(call.headers)
+    request: dict[str, Any] = {"method": call.method, "url": call.address, "description": call.summary}
+    if call.parts:
+        request["body"] = {"mode": "formdata", "formdata": [_form(*pair) for pair in call.parts.items()]}
+    elif call.file:
+        headers["Content-Type"] = call.file
         request["body"] = {"mode": "file", "file": {"src": "file"}}
-    elif each.body is not None:
+    elif call.body is not None:
         headers["Content-Type"] = "application/json"
-        request["body"] = {"mode": "raw", "raw": _json(each.body), "options": {"raw": {"language": "json"}}}
-    request["header"] = [{"key": name, "value": value} for name, value in headers.items()]
-    return {"name": each.name, "request": request}
+        request["body"] = {"mode": "raw", "raw": _json(call.body), "options": {"raw": {"language": "json"}}}
+    request["header"] = [{"key": name, "value": text} for name, text in headers.items()]
+    return {"name": call.name, "request": request}
 
 
-def _form(name: str, value: object) -> Mapping[str, Any]:
-    if isinstance(value, str):
-        return {"key": name, "type": "file", "src": value, "contentType": "application/pdf"}
-    return {"key": name, "type": "text", "value": _json(value), "contentType": "application/json"}
+def _form(name: str, content: object) -> Mapping[str, Any]:
+    if isinstance(content, str):
+        return {"key": name, "type": "file", "src": content, "contentType": "application/pdf"}
+    return {"key": name, "type": "text", "value": _json(content), "contentType": "application/json"}
 
 
 def main() -> None:
-    asked = list(calls())
+    api_calls = list(calls())
     TARGET.mkdir(parents=True, exist_ok=True)
-    HTTP.write_text(http(asked), encoding="utf-8")
-    POSTMAN.write_text(postman(asked), encoding="utf-8")
+    HTTP.write_text(http(api_calls), encoding="utf-8")
+    POSTMAN.write_text(postman(api_calls), encoding="utf-8")
 
 
 if __name__ == "__main__":

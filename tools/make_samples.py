@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-HERE = Path(__file__).resolve().parent
-TARGET = HERE.parent / "tests" / "samples"
+TOOLS = Path(__file__).resolve().parent
+TARGET = TOOLS.parent / "tests" / "samples"
 BROWSER = "/usr/bin/chromium"
 
 _PROVINCE = {"parent": "", "agency": "ỦY BAN NHÂN DÂN<br>TỈNH SAO MAI", "place": "Sao Mai"}
@@ -70,9 +70,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
 
 
 def main(browser: str = BROWSER) -> None:
-    """Prints every sample; stops at the first that the browser does not make."""
+    """Print every sample; stop at the first that the browser does not make."""
     templates = Environment(
-        loader=FileSystemLoader(HERE / "samples"), undefined=StrictUndefined, autoescape=select_autoescape()
+        loader=FileSystemLoader(TOOLS / "samples"), undefined=StrictUndefined, autoescape=select_autoescape()
     )
     TARGET.mkdir(parents=True, exist_ok=True)
     for name, values in SAMPLES.items():

@@ -139,10 +139,10 @@ class Clerk:
         """Take in one document, the number first: if the system fails between the two, it is offered again."""
         id = item["id"]
         status, answer = await self._client.call(
-            self._code, "POST", f"/inbox/{id}/status", said={"code": "03"}
+            self._code, "POST", f"/inbox/{id}/status", body={"code": "03"}
         )
         if status != 200:
             self._ledger.complaints.append(f"{self._code} {id}: 03 was refused: {status} {answer}")
         else:
             self._ledger.numbered(self._code, id, answer["register_no"])
-        await self._client.call(self._code, "POST", f"/inbox/{id}/ack", said={})
+        await self._client.call(self._code, "POST", f"/inbox/{id}/ack", body={})

@@ -31,7 +31,7 @@ class Client:
         path: str,
         *,
         form: FormData | None = None,
-        said: object = None,
+        body: object = None,
         key: str | None = None,
     ) -> tuple[int, Any]:
         """Make a call for the agency with that code. A busy, ill or still working node counts as no answer."""
@@ -41,7 +41,7 @@ class Client:
             headers["Idempotency-Key"] = key
         try:
             async with self._session.request(
-                method, f"{site.url}/api/v1{path}", data=form, json=said, headers=headers, timeout=_TIMEOUT
+                method, f"{site.url}/api/v1{path}", data=form, json=body, headers=headers, timeout=_TIMEOUT
             ) as answer:
                 answer_body = json.loads(await answer.read())
         except (ClientError, OSError, TimeoutError, ValueError) as none:

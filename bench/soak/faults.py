@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bench.soak.disk import Disk
 from bench.soak.processes import Worker
-from tests.support.tcp_proxy import TcpProxy, Way
+from tests.support.tcp_proxy import Direction, TcpProxy
 
 KB = 1000
 
@@ -142,7 +142,7 @@ class Cut:
         return f"line to {self.to}"
 
     async def hurt(self) -> None:
-        direction = self.chance.choice((None, Way.TO, Way.BACK))
+        direction = self.chance.choice((None, Direction.TO, Direction.BACK))
         passing = self.chance.randint(1, 60 * KB)
         for line in self.lines:
             if direction is None:
@@ -156,7 +156,7 @@ class Cut:
 
 
 @dataclass
-class Gone(Cut):
+class Unreachable(Cut):
     """The service cannot be reached at all."""
 
     seconds: tuple[float, float] = (2.0, 6.0)
@@ -171,7 +171,7 @@ class Gone(Cut):
 
 
 @dataclass
-class Silent(Gone):
+class Silent(Unreachable):
     """The lines pass nothing, without an error to either side."""
 
     seconds: tuple[float, float] = (3.0, 10.0)

@@ -28,7 +28,7 @@ class Ledger:
     numbers: dict[tuple[str, str], str] = field(default_factory=dict)
     # Forbidden answers: another answer under the same key, another number, a refusal.
     complaints: list[str] = field(default_factory=list)
-    asked_again: int = 0
+    retries: int = 0
     trouble: str = "none"
     # Time of each document's answer, by its id and the machine's clock.
     at: dict[str, float] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Ledger:
 
     def unanswered(self, why: object) -> None:
         """Note that a caller has to ask again; the last reason is shown while the run goes on."""
-        self.asked_again += 1
+        self.retries += 1
         self.trouble = str(why)
 
     def accepted(self, sent: Sent) -> None:

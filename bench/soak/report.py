@@ -29,7 +29,7 @@ def lines(result: Result) -> Iterator[str]:
         f"longest time without any 01: {watch.longest_silence:.0f} s"
     )
     yield (
-        f"callers asked again {ledger.asked_again} times; processes were started "
+        f"callers asked again {ledger.retries} times; processes were started "
         f"{sum(worker.starts for worker in result.workers)} times, "
         f"{sum(len(worker.ended_by_itself) for worker in result.workers)} of them because one ended by itself; "
         f"dead parcels sent on by hand: {result.retried_dead}"

@@ -61,7 +61,7 @@ async def soak(plan: Plan, folder: Path, say: Say) -> Result:
                     client,
                     ledger,
                     plan.chance("sender"),
-                    lambda: sender.unanswered + watch.under_way < plan.window,
+                    lambda: sender.unanswered + watch.open_deliveries < plan.window,
                     plan.senders,
                 )
                 async with asyncio.TaskGroup() as tasks:
@@ -133,7 +133,7 @@ async def _looked_after(
 async def _tell(plan: Plan, ledger: Ledger, watch: Watch, say: Say) -> None:
     while True:
         await asyncio.sleep(_TELL_S)
-        arrived, accepted = len(watch.seen["01"]), len(watch.seen["03"])
+        arrived, accepted = len(watch.seen_by_status["01"]), len(watch.seen_by_status["03"])
         say(
             f"{len(ledger.sent)} of {plan.n} documents answered; of {ledger.deliveries} deliveries "
             f"{arrived} have their 01, {accepted} their 03; "
@@ -181,7 +181,7 @@ def _broker_kinds(below: Ground) -> list[list[Fault]]:
     kinds: list[list[Fault]] = [
         [faults.Cut(*line) for line in lines],
         [faults.Cut(*line) for line in lines],
-        [faults.Gone(*line) for line in lines],
+        [faults.Unreachable(*line) for line in lines],
         [faults.Silent(*line) for line in lines],
         [server_faults.BrokerRestarted(cluster)],
         [server_faults.BrokerKilled(cluster, axis, True, chance)],

@@ -13,7 +13,7 @@ from gateway.bootstrap.node import Wrap
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.ports.axis import Arrival, Axis, Fate, Outcome, Parcel
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, FileScratch
 
 P = TypeVar("P")
@@ -68,11 +68,11 @@ class _Axis(_Passing):
 class _Blobs(_Passing):
     _real: FileBlobs
 
-    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> KeptContent:
         self._refuse()
         return await self._real.keep(scratch, digest, size)
 
-    def keep_small(self, digest: Digest, body: bytes) -> Kept:
+    def keep_small(self, digest: Digest, body: bytes) -> KeptContent:
         self._refuse()
         return self._real.keep_small(digest, body)
 

@@ -37,7 +37,9 @@ class Watch:
 
     sites: dict[str, Site]
     ledger: Ledger
-    seen: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: {"01": set(), "03": set()})
+    seen_by_status: dict[str, set[tuple[str, str]]] = field(
+        default_factory=lambda: {"01": set(), "03": set()}
+    )
     seconds: list[float] = field(default_factory=list)
     longest_silence: float = 0.0
     _engines: dict[str, AsyncEngine] = field(default_factory=dict)
@@ -57,9 +59,9 @@ class Watch:
         await self._stack.aclose()
 
     @property
-    def under_way(self) -> int:
+    def open_deliveries(self) -> int:
         """Count deliveries accepted and not yet known to have arrived."""
-        return self.ledger.deliveries - len(self.seen["01"])
+        return self.ledger.deliveries - len(self.seen_by_status["01"])
 
     async def run(self) -> None:
         while True:
@@ -83,7 +85,7 @@ class Watch:
             self._note_status(subject, event["from"], event["code"])
 
     def _note_status(self, subject: str, receiver: str, code: str) -> None:
-        which = self.seen.setdefault(code, set())
+        which = self.seen_by_status.setdefault(code, set())
         if (subject, receiver) in which:
             return
         which.add((subject, receiver))
@@ -104,7 +106,7 @@ class Watch:
                     if number:
                         counts[f"{node} {table}"] = number
         expected = self.ledger.deliveries
-        for code, which in self.seen.items():
+        for code, which in self.seen_by_status.items():
             if code in ("01", "03") and len(which) < expected:
                 counts[f"{code} not heard"] = expected - len(which)
         return counts

@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.typedefs import Middleware
 
-from gateway.api.caller import CERTIFICATE, Caller, who_calls
+from gateway.api.caller import CERTIFICATE, Caller, identify_caller
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.server import CONNECTIONS
@@ -44,7 +44,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RateState:
     limit: int
     remaining: int
     reset_s: int
@@ -76,18 +76,18 @@ class Buckets:
                 self._levels.popitem(last=False)
         return wait
 
-    def standing(self, name: str) -> Standing:
+    def standing(self, name: str) -> RateState:
         """Return how many tokens this name has left, and when its bucket is full again."""
         level = self._level(name)
         full_s = math.ceil((self._rate.burst - level) / self._rate.per_s)
-        return Standing(limit=math.floor(self._rate.burst), remaining=math.floor(level), reset_s=full_s)
+        return RateState(limit=math.floor(self._rate.burst), remaining=math.floor(level), reset_s=full_s)
 
     def _level(self, name: str) -> float:
         level, since = self._levels.get(name, (self._rate.burst, 0.0))
         return min(self._rate.burst, level + max(0.0, self._now() - since) * self._rate.per_s)
 
 
-STANDING = web.RequestKey("standing", Standing)
+STANDING = web.RequestKey("standing", RateState)
 """Set for the calling key, where calls are counted."""
 KEY_ENDS = web.RequestKey("key_ends", datetime)
 """Set for a key that ends soon."""
@@ -149,7 +149,7 @@ class Entry:
             # A guess with a wrong certificate, or none, must not lock out the owner of the right one.
             claimed += f" certificate {certificate.sha256[:_SAID_OF_CERTIFICATE]}"
         return await self.let_in(
-            request, deps, claimed, lambda address: who_calls(request, deps, address, certificate)
+            request, deps, claimed, lambda address: identify_caller(request, deps, address, certificate)
         )
 
     async def let_in(

@@ -26,11 +26,11 @@ from gateway.api.late import LateRoutes
 from gateway.api.problems import BadCall
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
-from gateway.api.shapes import NoQuery, Told, stamp
+from gateway.api.shapes import NoQuery, ResponseModel, stamp
 from gateway.api.words import Lang, language
 from gateway.domain import trace
 from gateway.domain.account import ApiCall
-from gateway.stopwatch import at_door
+from gateway.stopwatch import note_arrival
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,17 +72,17 @@ def build(deps: ApiDeps, routes: Table = every_route) -> web.Application:
     app[DOCUMENT] = described
     _add_routes(app.router, health.ROUTES, deps, entry)
 
-    async def made() -> web.UrlDispatcher:
+    async def make_router() -> web.UrlDispatcher:
         router = web.UrlDispatcher()
         _add_routes(router, await deps.pool.run(table), deps, entry)
         router.freeze()
         return router
 
-    app.router.register_resource(LateRoutes(_PATHS, made))
+    app.router.register_resource(LateRoutes(_PATHS, make_router))
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
     if deps.calls is not None:
-        app.cleanup_ctx.append(deps.calls.running)
+        app.cleanup_ctx.append(deps.calls.run)
     return app
 
 
@@ -112,13 +112,15 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
         started = time.perf_counter()
         parents, states = (request.headers.getall(name, []) for name in (trace.PARENT, trace.STATE))
         with (
-            tracing.of_call(parents, states) as request[TRACE],
+            tracing.trace_call(parents, states) as request[TRACE],
             log.bound(request=request[REQUEST_ID]),
-            at_door(deps.clock.now()),
+            note_arrival(deps.clock.now()),
         ):
             response = await answered(request, handler)
         took_s = time.perf_counter() - started
-        meters.API_CALL.took(took_s, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
+        meters.API_CALL.observe(
+            took_s, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx"
+        )
         _log_call(deps, entry, request, response, took_s)
         return response
 
@@ -183,7 +185,7 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
             deps=deps,
             lang=request[LANG],
             id=request[REQUEST_ID],
-            who=caller,
+            identified=caller,
             query=query,
             chosen=fields.chosen(route, query),
         )
@@ -193,18 +195,18 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if route.body is Body.JSON and route.asks is not None:
             call = await _with_body(call, route.asks)
         answer = await route.handler(call)
-        response = call.tell(answer, status=route.status) if isinstance(answer, Told) else answer
-        return await compression.packed(request, response, deps.pool)
+        response = call.tell(answer, status=route.status) if isinstance(answer, ResponseModel) else answer
+        return await compression.compress(request, response, deps.pool)
 
     return handle
 
 
 async def _with_body(call: Call, model: type[BaseModel]) -> Call:
     """Add the checked JSON body; an empty body counts as `{}`, which may be enough."""
-    raw = await parsing.whole_body(call.request, call.deps.options.body_bytes, call.deps.options.body_s)
+    raw = await parsing.read_body(call.request, call.deps.options.body_bytes, call.deps.options.body_s)
     if raw:
         parsing.need_type(call.request, "application/json")
-    return call.with_body(parsing.from_json(raw or b"{}", model))
+    return call.with_body(parsing.parse_json(raw or b"{}", model))
 
 
 def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:

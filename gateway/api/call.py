@@ -1,5 +1,5 @@
 """One call as a handler sees it, and what handlers share to answer it. In: a request, checked as far as its route can
-tell. Out: who calls, in which language, with what question; an answer with its ETag, language and paging headers.
+tell. Out: the caller, the language, the query; an answer with its ETag, language and paging headers.
 
 Lists share filters and pages; cursors are the store's, the API only hands them on. A long poll waits until there is
 something to say, and ends early when the caller goes or the node stops. A call that creates without files is
@@ -30,7 +30,16 @@ from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
 from gateway.api.parsing import CheckedRequest, nearest
 from gateway.api.problems import BadCall, RequestFault, bad_value
-from gateway.api.shapes import EVERYTHING, Asked, Asking, Chosen, Piece, Told, media_type, split
+from gateway.api.shapes import (
+    EVERYTHING,
+    Asking,
+    Chosen,
+    Piece,
+    RequestModel,
+    ResponseModel,
+    media_type,
+    split,
+)
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
@@ -42,7 +51,7 @@ from gateway.store.repository import Page
 from gateway.stored_content import OpenFile
 
 M = TypeVar("M", bound=BaseModel)
-A = TypeVar("A", bound=Told)
+A = TypeVar("A", bound=ResponseModel)
 
 LONGEST_KEY = 255
 # A cursor and the digest of its query, between them a sign that no cursor of the store has.
@@ -58,8 +67,8 @@ class Call:
     deps: ApiDeps
     lang: Lang
     id: str
-    who: Caller | None = None
-    asked: BaseModel | None = None
+    identified: Caller | None = None
+    body: BaseModel | None = None
     query: BaseModel | None = None
     chosen: Chosen = EVERYTHING
     canonical: str = "{}"
@@ -68,15 +77,15 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        if self.who is None:
+        if self.identified is None:
             raise Denied("this call needs a key")
-        return self.who
+        return self.identified
 
     def scope(self) -> AgencyScope:
         return self.caller.scope()
 
     def path(self, name: str) -> str:
-        """A variable of the path."""
+        """Return a variable of the path."""
         return self.request.match_info[name]
 
     @property
@@ -90,31 +99,31 @@ class Call:
         """The same of the way in."""
         return self.deps.inn, self.scope(), self.path("id")
 
-    def number(self, name: str, of: str = "file") -> int:
-        """A variable of the path that counts files, or parts of one. NotFound for anything else."""
-        given = self.path(name)
-        if not (given.isascii() and given.isdigit() and len(given) < 6):
-            raise NotFound(f"{of}s have numbers; there is no {of} {given[:20]!r}")
-        return int(given)
+    def number(self, name: str, noun: str = "file") -> int:
+        """Return a variable of the path that counts files, or parts of one. NotFound for anything else."""
+        text = self.path(name)
+        if not (text.isascii() and text.isdigit() and len(text) < 6):
+            raise NotFound(f"{noun}s have numbers; there is no {noun} {text[:20]!r}")
+        return int(text)
 
     def body_of(self, model: type[M]) -> M:
-        """The checked body, as the model that the route names."""
-        if not isinstance(self.asked, model):
+        """Return the checked body, as the model that the route names."""
+        if not isinstance(self.body, model):
             raise TypeError(f"the route of this handler does not ask for {model.__name__}")
-        return self.asked
+        return self.body
 
     def query_of(self, model: type[M]) -> M:
-        """The checked query, as the model that the route names."""
+        """Return the checked query, as the model that the route names."""
         if not isinstance(self.query, model):
             raise TypeError(f"the route of this handler does not take {model.__name__}")
         return self.query
 
-    def with_body(self, asked: CheckedRequest[BaseModel]) -> Call:
-        """The same call, its body checked."""
-        return replace(self, asked=asked.value, canonical=asked.canonical, normalized=asked.normalized)
+    def with_body(self, checked: CheckedRequest[BaseModel]) -> Call:
+        """Return the same call, its body checked."""
+        return replace(self, body=checked.value, canonical=checked.canonical, normalized=checked.normalized)
 
     def idempotency_key(self) -> str:
-        """The key that makes a repeat harmless; every call that creates needs one."""
+        """Return the key that makes a repeat harmless; every call that creates needs one."""
         key = self.request.headers.get("Idempotency-Key", "").strip()
         if not key or len(key) > LONGEST_KEY or not key.isprintable():
             fault = RequestFault(code="key-missing", pointer="/headers/Idempotency-Key")
@@ -122,38 +131,38 @@ class Call:
         return key
 
     def expected_version(self) -> int | None:
-        """The version that If-Match names; None when there is no such condition."""
+        """Return the version that If-Match names; None when there is no such condition."""
         # A cache on the way may have made it weak; the version is the same.
-        given = self.request.headers.get("If-Match", "*").strip().removeprefix("W/")
-        if given == "*":
+        header = self.request.headers.get("If-Match", "*").strip().removeprefix("W/")
+        if header == "*":
             return None
-        bare = given.removeprefix('"').removesuffix('"')
-        if not (bare.isascii() and bare.isdigit()) or len(bare) > 12 or given != f'"{bare}"':
+        bare = header.removeprefix('"').removesuffix('"')
+        if not (bare.isascii() and bare.isdigit()) or len(bare) > 12 or header != f'"{bare}"':
             raise bad_value("/headers/If-Match", '"3"')
         return int(bare)
 
     def check_version(self, present: int) -> int:
-        """The present version, when the caller's condition holds; else StaleVersion (412)."""
+        """Return the present version, when the caller's condition holds; else StaleVersion (412)."""
         expected = self.expected_version()
         if expected is not None and expected != present:
             raise StaleVersion(f"If-Match names version {expected}, the present version is {present}")
         return present
 
-    def tell(self, told: Told, *, status: int = 200) -> web.Response:
-        """The answer, of it what was chosen."""
-        return self.tell_text(told.model_dump_json(by_alias=True, include=self.chosen.include), status=status)
+    def tell(self, view: ResponseModel, *, status: int = 200) -> web.Response:
+        """Write the answer, with the chosen fields."""
+        return self.tell_text(view.model_dump_json(by_alias=True, include=self.chosen.include), status=status)
 
-    def versioned(self, told: A, version: int) -> A:
-        """The answer, told with its version as ETag."""
+    def versioned(self, view: A, version: int) -> A:
+        """Return the answer, with its version as ETag."""
         self.headers["ETag"] = f'"{version}"'
-        return told
+        return view
 
     def wants(self, *names: str) -> bool:
-        """Whether any of these fields of the answer will be written."""
+        """Tell whether any of these fields of the answer will be written."""
         return self.chosen.wants(*names)
 
     def tell_text(self, text: str, *, status: int = 200, version: int | None = None) -> web.Response:
-        """The answer from JSON text that is already made."""
+        """Send JSON text that is already made."""
         headers = CIMultiDict(self.headers)
         headers["Content-Language"] = self.lang
         if version is not None:
@@ -171,7 +180,7 @@ class Call:
         return bound
 
     def with_bare_cursor(self) -> Call:
-        """The same call, with the cursor as the store knows it. BadCall for the cursor of another query."""
+        """Return the same call, with the cursor as the store knows it. BadCall for the cursor of another query."""
         query = self.query
         if not isinstance(query, PageQuery) or query.cursor is None:
             return self
@@ -181,15 +190,15 @@ class Call:
         return replace(self, query=query.model_copy(update={"cursor": cursor}))
 
     def _query_digest(self) -> str:
-        """Of what a page is a page of; how much of it is shown may change on the way."""
+        """Digest the query of a page; how many rows and fields it shows may change on the way."""
         query = self.query
-        asked = query.model_dump_json(exclude=_OF_PAGE, exclude_defaults=True) if query is not None else ""
-        text = json.dumps([self.request.path, asked])
+        terms = query.model_dump_json(exclude=_OF_PAGE, exclude_defaults=True) if query is not None else ""
+        text = json.dumps([self.request.path, terms])
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_BOUND_BY]
 
     def _link_next(self, cursor: str) -> None:
-        asked = [(name, text) for name, text in self.request.query.items() if name != "cursor"]
-        target = f"{self.request.path}?{urlencode([*asked, ('cursor', cursor)])}"
+        params = [(name, text) for name, text in self.request.query.items() if name != "cursor"]
+        target = f"{self.request.path}?{urlencode([*params, ('cursor', cursor)])}"
         self.headers["Link"] = f'<{target}>; rel="next"'
 
 
@@ -203,13 +212,13 @@ _NUMBER = re.compile(r"[-+\d.\s]*(e[-+\d]*)?", re.ASCII | re.IGNORECASE)
 
 
 def _moment(text: object) -> object:
-    """A date alone begins at midnight in Viet Nam; a `+` that a query string turned into a space is put back."""
+    """Read a date alone as midnight in Viet Nam; put back a `+` that a query string turned into a space."""
     if not isinstance(text, str):
         return text
     try:
         return datetime.combine(date.fromisoformat(text), time.min, VIETNAM)
     except ValueError:
-        # Pydantic would take it as seconds since 1970, which nobody was told of.
+        # Pydantic would take it as seconds since 1970, which the API does not offer.
         if _NUMBER.fullmatch(text):
             raise ValueError("a date, or a moment with its zone") from None
         return text.replace(" ", "+")
@@ -219,7 +228,7 @@ Words = Annotated[list[Piece], BeforeValidator(split), Field(max_length=40)]
 Since = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
-class PageQuery(Asked):
+class PageQuery(RequestModel):
     """Which page of a list."""
 
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS, description="Rows on one page")
@@ -232,7 +241,7 @@ class TextQuery(PageQuery):
     q: Asking | None = Field(None, description="Words to look for")
 
 
-class PageOut(Told, Generic[T]):
+class PageOut(ResponseModel, Generic[T]):
     """One page of a list."""
 
     data: list[T]
@@ -241,31 +250,31 @@ class PageOut(Told, Generic[T]):
 
     @classmethod
     def paged(cls, rows: Sequence[T], cursor: str | None) -> Self:
-        """These rows, and more where there is a cursor."""
+        """Make a page of these rows, with more to come where there is a cursor."""
         return cls(data=list(rows), next_cursor=cursor, has_more=cursor is not None)
 
 
-def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """BadCall for a word that stands nowhere: a typing error must not look like an empty list."""
-    words = list(dict.fromkeys(known))
+def check_words(field: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    """Refuse unknown words with BadCall: a typing error must not look like an empty list."""
+    words = list(dict.fromkeys(allowed))
     faults = [
         RequestFault(
             code="bad-value",
             pointer=f"?{field}",
             params={"field": field, "expected": ", ".join(words)},
-            suggest=nearest(each, words),
+            suggest=nearest(name, words),
         )
-        for each in given
-        if each not in words
+        for name in names
+        if name not in words
     ]
     if faults:
         raise BadCall("bad-request", *faults)
 
 
-async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:
-    """The page from the store; a cursor that is none of ours is the caller's fault."""
+async def page_of(call: Call, load: Awaitable[Page[T]]) -> Page[T]:
+    """Load the page from the store; a cursor that is none of ours is the caller's fault."""
     try:
-        page = await asked
+        page = await load
     except NotFound as why:
         if "cursor" not in call.request.query:
             raise
@@ -284,19 +293,19 @@ _LOOK_S = 1.0
 async def wait_until(
     call: Call, wait_s: float, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool]
 ) -> T:
-    """What `look` found last: enough, or all there is."""
+    """Return the last result of `look`: enough, or all there is."""
     loop = asyncio.get_running_loop()
     end = loop.time() + min(wait_s, call.deps.options.poll_s)
     while True:
-        found = await look()
-        left = end - loop.time()
-        if enough(found) or left <= 0 or _is_over(call.request):
-            return found
-        await call.deps.store.wait_events(min(left, _LOOK_S))
+        latest = await look()
+        remaining = end - loop.time()
+        if enough(latest) or remaining <= 0 or _is_over(call.request):
+            return latest
+        await call.deps.store.wait_events(min(remaining, _LOOK_S))
 
 
 def _is_over(request: web.Request) -> bool:
-    """Whether nobody waits for the answer any more, or the node is stopping."""
+    """Tell whether the caller has gone, or the node is stopping."""
     transport = request.transport
     return transport is None or transport.is_closing() or request.app[STOPPING].is_set()
 
@@ -305,37 +314,37 @@ IN_FLIGHT = timedelta(seconds=60)
 
 
 async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 202) -> web.Response:
-    """The answer of `act`, or the one it gave before under this key. Clash while the first is still at work."""
+    """Return the answer of `act`, or the one it gave before under this key. Clash while the first is still at work."""
     key, owner = call.idempotency_key(), call.caller.key.principal.id
     text = json.dumps([call.request.method, call.request.path, call.canonical, []], separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    until = call.deps.clock.now() + IN_FLIGHT
+    expires_at = call.deps.clock.now() + IN_FLIGHT
     async with call.deps.store.begin(call.scope()) as work:
-        known = await work.idempotency.begin(owner, key, digest, until)
+        earlier = await work.idempotency.begin(owner, key, digest, expires_at)
         await work.commit()
-    if known is not None:
-        if known.digest != digest:
+    if earlier is not None:
+        if earlier.digest != digest:
             raise BadCall(
                 "idempotency-other", RequestFault(code="key-other", pointer="/headers/Idempotency-Key")
             )
-        if known.running or known.status is None or known.body is None:
+        if earlier.running or earlier.status is None or earlier.body is None:
             raise Clash(
                 "the first request with this Idempotency-Key is still at work; try again in a moment",
                 code="GW-IDEM-RUNNING",
             )
         call.headers["Idempotency-Replayed"] = "true"
-        return call.tell_text(known.body, status=known.status)
+        return call.tell_text(earlier.body, status=earlier.status)
     try:
         body = await act()
     except (GatewayError, BadCall):
         async with call.deps.store.begin(call.scope()) as work:
-            await work.idempotency.release(owner, key, until)
+            await work.idempotency.release(owner, key, expires_at)
             await work.commit()
         raise
     # Taken over by a repeat meanwhile: the act is done all the same, and this caller must hear so.
     with suppress(Clash):
         async with call.deps.store.begin(call.scope()) as work:
-            await work.idempotency.finish(owner, key, until, status, body)
+            await work.idempotency.finish(owner, key, expires_at, status, body)
             await work.commit()
     return call.tell_text(body, status=status)
 
@@ -349,7 +358,7 @@ async def download(
     sha256: str | None,
     pieces: AsyncIterator[bytes],
 ) -> web.StreamResponse:
-    """The whole file; one that is gone is answered as a problem."""
+    """Send the whole file; a missing one is answered as a problem."""
     headers = {
         "Content-Type": media_type(content_type),
         "Content-Disposition": downloads.disposition(name),
@@ -357,11 +366,11 @@ async def download(
     }
     if sha256 is not None:
         headers |= {"X-Content-SHA256": sha256, "ETag": f'"{sha256}"'}
-    return await downloads.give(call.request, pieces, lambda _: headers, size)
+    return await downloads.send_file(call.request, pieces, lambda _: headers, size)
 
 
 async def stream(call: Call, file: OpenFile) -> web.StreamResponse:
-    """A document's file, or its envelope, as the flows opened it."""
+    """Send a document's file, or its envelope, as the flows opened it."""
     return await download(
         call,
         name=file.name,
@@ -373,7 +382,7 @@ async def stream(call: Call, file: OpenFile) -> web.StreamResponse:
 
 
 async def slices(pool: Pool, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
-    """The bytes of a blob, read in the pool."""
+    """Read the bytes of a blob in the pool."""
     file = await pool.run(opener)
     with closing(file):
         async for piece in downloads.read(pool, file):

@@ -58,7 +58,7 @@ class Caller:
             raise Denied(f"this key lacks the scope {', '.join(lacking)}", code="GW-403-SCOPE")
 
 
-async def who_calls(
+async def identify_caller(
     request: web.Request,
     deps: ApiDeps,
     address: Address | None,

@@ -38,7 +38,7 @@ def takes_gzip(accepted: str) -> bool:
     return weights.get("gzip", weights.get("*", False))
 
 
-async def packed(request: web.Request, answer: web.StreamResponse, pool: Pool) -> web.StreamResponse:
+async def compress(request: web.Request, answer: web.StreamResponse, pool: Pool) -> web.StreamResponse:
     """Return the answer in the caller's encoding. One with an ETag keeps its bytes: a version names one form of them."""
     is_read = request.method in ("GET", "HEAD") and answer.content_type in PACKED_TYPES
     if not is_read or not isinstance(answer, web.Response) or "ETag" in answer.headers:

@@ -24,7 +24,7 @@ _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _PIECE = 256 * 1024
 
 
-async def give(
+async def send_file(
     request: web.Request,
     pieces: AsyncIterator[bytes],
     headers: Callable[[bytes], Mapping[str, str]],
@@ -38,7 +38,7 @@ async def give(
     if etag is not None and is_known(request, etag):
         await _close(pieces)
         return web.Response(status=304, headers={"ETag": etag})
-    part = asked_part(request.headers, etag, size)
+    part = parse_range(request.headers, etag, size)
     if part is UNFIT:
         await _close(pieces)
         raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
@@ -52,10 +52,10 @@ async def give(
         response.content_length = len(part)
         response.headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
         pieces, first = cut_part(_prepend(first, pieces), part), b""
-    return await pour(request, response, first, pieces)
+    return await send_pieces(request, response, first, pieces)
 
 
-async def pour(
+async def send_pieces(
     request: web.Request,
     response: web.StreamResponse,
     first: bytes,
@@ -131,7 +131,7 @@ class HttpRange:
         return self.last - self.first + 1
 
 
-def asked_part(headers: Mapping[str, str], etag: str | None, size: int | None) -> HttpRange | _Unfit | None:
+def parse_range(headers: Mapping[str, str], etag: str | None, size: int | None) -> HttpRange | _Unfit | None:
     """Parse the Range header; None for the whole file: no range, several, or one of another version of the file."""
     match = _RANGE.fullmatch(headers.get("Range", "").replace(" ", ""))
     if match is None or size is None or etag is None or headers.get("If-Range", etag).strip() != etag:

@@ -9,11 +9,11 @@ from typing import Literal
 from gateway.api.call import Call
 from gateway.api.problems import BadCall
 from gateway.api.routes import Routes
-from gateway.api.shapes import Told
+from gateway.api.shapes import ResponseModel
 from gateway.domain.diagnosis import Diagnosis, check_words, condition
 
 
-class Health(Told):
+class Health(ResponseModel):
     """`status` is `ok`, or `degraded`: calls are served, and what a check names waits until it is well again."""
 
     status: Literal["ok", "degraded"]
@@ -27,14 +27,14 @@ ROUTES = Routes("node")
     "GET /healthz", "The process turns; 503 when it should be started anew", base="", open=True, fails=(503,)
 )
 async def is_live(call: Call) -> Health:
-    """The process answers and its loops turn; nothing else is asked, so that a slow database does not get it
+    """Answer that the process runs and its loops turn; nothing else is checked, so that a slow database does not get it
     restarted."""
     return _health(await call.deps.health.alive())
 
 
 @ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
 async def is_ready(call: Call) -> Health:
-    """Whether calls can be served now: the database answers and takes changes, there is space, nobody stops us."""
+    """Answer whether calls can be served now: the database answers and takes changes, there is space, no stop is due."""
     return _health(await call.deps.health.ready())
 
 

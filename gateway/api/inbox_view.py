@@ -22,13 +22,13 @@ from gateway.api.shapes import (
     ModeWord,
     Moment,
     PacketWord,
+    ResponseModel,
     RoleWord,
-    Told,
     UrgencyWord,
     ValueWord,
     media_type,
-    told_as,
-    told_of,
+    shown_fields,
+    shown_type,
     with_fields,
 )
 from gateway.api.words import Lang, say
@@ -36,7 +36,7 @@ from gateway.document_view.facts import packet_word, received_word
 from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.queues import InboxPacket
-from gateway.incoming.reading import AroundDocument
+from gateway.incoming.reading import DocumentContext
 from gateway.store.incoming import Handover
 
 _CHECKS = (
@@ -51,7 +51,7 @@ _CHECKS = (
 
 _TRUTHS: Mapping[str, bool] = {"true": True, "false": False}
 
-_DOCUMENT_FIELDS = told_of(IncomingDocument)
+_DOCUMENT_FIELDS = shown_fields(IncomingDocument)
 _WORDLESS: Mapping[str, Any] = {
     name: () if f.is_list else f.empty for name, f in _DOCUMENT_FIELDS.items() if f.holds is str
 }
@@ -59,14 +59,14 @@ OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "fil
 """The fields that need more than the document itself."""
 
 
-class DueOut(Told):
+class DueOut(ResponseModel):
     """Until when this office is waited for: to take in, to decide, to answer."""
 
     accept_by: Moment
     basis: str = Field(description="Which term that is, in words")
 
 
-class SenderOut(Told):
+class SenderOut(ResponseModel):
     """The sender by the name it signed with, and by the name it has today."""
 
     code: str
@@ -74,7 +74,7 @@ class SenderOut(Told):
     name_now: str | None
 
 
-class InboxFileOut(Told):
+class InboxFileOut(ResponseModel):
     n: int
     name: str
     role: FileRoleWord | None
@@ -85,12 +85,12 @@ class InboxFileOut(Told):
     link: str
 
 
-class LeaseOut(Told):
+class LeaseOut(ResponseModel):
     until: Moment
     by: str
 
 
-class UnitPartOut(Told):
+class UnitPartOut(ResponseModel):
     """One unit's part in the document."""
 
     unit: str
@@ -103,7 +103,7 @@ class UnitPartOut(Told):
     reason: str = Field(description="Why it was handed back; else empty")
 
 
-class AssignmentOut(Told):
+class AssignmentOut(ResponseModel):
     lead_unit: str
     coordinating_units: list[str]
     deadline: dt.date | None
@@ -111,15 +111,15 @@ class AssignmentOut(Told):
     units: list[UnitPartOut] = Field(description="Each unit's own part, seen by your agency alone")
 
 
-class ReplyLinkOut(Told):
+class ReplyLinkOut(ResponseModel):
     agency: str
     number: str
     date: dt.date
     document_id: str | None
 
 
-class RequestOut(Told):
-    """What the sender asks about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
+class RequestOut(ResponseModel):
+    """Request of the sender about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
 
     kind: str
     reason: str
@@ -133,8 +133,8 @@ class RequestOut(Told):
     asked_at: Moment | None
 
 
-@with_fields({name: told_as(f) for name, f in _DOCUMENT_FIELDS.items()})
-class InboxItem(Told):
+@with_fields({name: shown_type(f) for name, f in _DOCUMENT_FIELDS.items()})
+class InboxItem(ResponseModel):
     """An incoming document."""
 
     id: str
@@ -190,7 +190,7 @@ class InboxItem(Told):
     lease: LeaseOut | None
 
 
-class Quarantined(Told):
+class Quarantined(ResponseModel):
     """A packet that did not become a document: what is known about it, never what it says."""
 
     id: str
@@ -210,7 +210,7 @@ class Quarantined(Told):
 
 def inbox_item(
     document: IncomingDocument,
-    around: AroundDocument | None,
+    context: DocumentContext | None,
     name_now: str | None,
     lang: Lang,
     today: dt.date | None = None,
@@ -218,15 +218,15 @@ def inbox_item(
     """Make the view of an incoming document."""
     if document.state is InState.SEALED:
         document = _without_words(document)
-    around = around or AroundDocument()
-    handover, request = around.handover, around.request
+    context = context or DocumentContext()
+    handover, request = context.handover, context.request
     # Lists every check that exists, done or not.
     done_checks = {name: _TRUTHS.get(word, word) for name, word in document.checks.items()}
-    return InboxItem.of(
+    return InboxItem.from_object(
         document,
         state_text=received_word(document.state, lang),
         handover=handover.state if handover else "available",
-        due=DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None,
+        due=DueOut(accept_by=context.due.at, basis=say(context.due.words, lang)) if context.due else None,
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
         date=document.issued_on,
         type=document.type_name,
@@ -235,33 +235,33 @@ def inbox_item(
         secrecy="none",
         reply_due=document.due_on,
         business=BUSINESS.get(document.kind, document.kind),
-        request=RequestOut.of(
+        request=RequestOut.from_object(
             request, state_text=say(f"request.{request.state}", lang) if request.state else ""
         )
         if request
         else None,
-        about=around.about,
-        replies_to=[ReplyLinkOut.of(r) for r in document.replies_to],
-        assignment=_assignment(document.assignment, around.parts, today) if document.assignment else None,
-        checks=dict.fromkeys(_CHECKS) | done_checks | {"duplicate_of": around.duplicate_of},
+        about=context.target_id,
+        replies_to=[ReplyLinkOut.from_object(r) for r in document.replies_to],
+        assignment=_assignment(document.assignment, context.parts, today) if document.assignment else None,
+        checks=dict.fromkeys(_CHECKS) | done_checks | {"duplicate_of": context.duplicate_of},
         files=[
-            InboxFileOut.of(
+            InboxFileOut.from_object(
                 file,
                 content_type=media_type(file.found_type or file.content_type),
                 link=f"{BASE}/inbox/{document.id}/files/{file.n}",
             )
             for file in document.files
         ],
-        files_readable=around.is_readable,
+        files_readable=context.is_readable,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
         lease=_lease(handover) if handover else None,
     )
 
 
-def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
+def quarantine_view(row: InboxPacket, lang: Lang) -> Quarantined:
     """Describe a packet that waits, is held, or was set aside."""
-    return Quarantined.of(
+    return Quarantined.from_object(
         row,
         state_text=packet_word(row.state, lang),
         sender_claimed=row.sender_code or row.transport_sender or None,
@@ -270,10 +270,10 @@ def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
 
 
 def _assignment(assignment: Assignment, parts: Sequence[UnitPart], today: dt.date | None) -> AssignmentOut:
-    return AssignmentOut.of(
+    return AssignmentOut.from_object(
         assignment,
         units=[
-            UnitPartOut.of(
+            UnitPartOut.from_object(
                 part, lead=part.is_lead, late=today is not None and part.is_late(today), reason=part.why
             )
             for part in parts

@@ -11,15 +11,15 @@ from typing import Any, NoReturn
 from aiohttp import web
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
-Made = Callable[[], Awaitable[web.UrlDispatcher]]
+RouterFactory = Callable[[], Awaitable[web.UrlDispatcher]]
 
 
 class LateRoutes(web.AbstractResource):
     """Routes made on first use. Once made they stay; if making them fails, the next call tries again."""
 
-    def __init__(self, paths: Pattern[str], made: Made) -> None:
+    def __init__(self, paths: Pattern[str], make: RouterFactory) -> None:
         super().__init__()
-        self._paths, self._make = paths, made
+        self._paths, self._make = paths, make
         self._routes: web.UrlDispatcher | None = None
         self._making = asyncio.Lock()
 

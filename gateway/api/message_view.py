@@ -16,14 +16,14 @@ from gateway.api.shapes import (
     ModeWord,
     Moment,
     OutWord,
+    ResponseModel,
     RoleWord,
     RuleWord,
-    Told,
     UrgencyWord,
     ValueWord,
     media_type,
-    told_as,
-    told_of,
+    shown_fields,
+    shown_type,
     with_fields,
 )
 from gateway.api.words import Lang, reason_text, say
@@ -38,7 +38,7 @@ OF_DELIVERIES = ("state", "state_text", "recipients")
 """The fields that need the recipients' deliveries."""
 
 
-class RecipientOut(Told):
+class RecipientOut(ResponseModel):
     """One recipient with its own state. `given` and `mapped_by` stand where the caller wrote another code or a name."""
 
     code: str
@@ -54,7 +54,7 @@ class RecipientOut(Told):
     updated_at: Moment | None
 
 
-class FileOut(Told):
+class FileOut(ResponseModel):
     n: int
     name: str
     role: FileRoleWord
@@ -64,8 +64,8 @@ class FileOut(Told):
     pages_found: int | None = Field(description="Counted in a PDF; null where the node cannot")
 
 
-class WarningOut(Told):
-    """Something unusual that stops nothing."""
+class WarningOut(ResponseModel):
+    """Notice of something unusual that stops nothing."""
 
     type: RuleWord
     detail: str
@@ -73,20 +73,20 @@ class WarningOut(Told):
     suggest: str | None = None
 
 
-class LinksOut(Told):
+class LinksOut(ResponseModel):
     self: str
     events: str
     envelope: str | None
 
 
-class PersonOut(Told):
+class PersonOut(ResponseModel):
     name: str | None
     title: str | None = None
     competence: str | None = None
 
 
-@with_fields({name: told_as(f) for name, f in told_of(Draft).items()})
-class Message(Told):
+@with_fields({name: shown_type(f) for name, f in shown_fields(Draft).items()})
+class Message(ResponseModel):
     """An outgoing document, or a packet about one (update, recall, replacement)."""
 
     id: str
@@ -145,7 +145,7 @@ def message(
     """Make the view of an outgoing document."""
     draft, path = document.draft, f"{BASE}/messages/{document.id}"
     state = state_of(document, deliveries)
-    return Message.of(
+    return Message.from_object(
         draft,
         id=document.id,
         state=state,
@@ -161,13 +161,13 @@ def message(
         packed_at=document.packed_at,
         recipients=recipients(document, deliveries, lang, late),
         files=[
-            FileOut.of(file, content_type=media_type(file.content_type), pages_found=file.pages)
+            FileOut.from_object(file, content_type=media_type(file.content_type), pages_found=file.pages)
             for file in document.files
         ],
         legal_value=document.legal_value,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
-        warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
+        warnings=[*warning_views(warnings, lang), *([normal_form(lang)] if normalized else [])],
         links=LinksOut(
             self=path,
             events=f"{path}/events",
@@ -181,7 +181,7 @@ def message(
 
 
 def person(signer: Signer | None) -> PersonOut | None:
-    return PersonOut.of(signer) if signer else None
+    return PersonOut.from_object(signer) if signer else None
 
 
 def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
@@ -203,7 +203,7 @@ def recipients(
     ]
 
 
-def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
+def warning_views(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
     """Write warnings of the rules in the reader's language."""
     return [
         WarningOut(type=w.code, detail=reason_text(w, lang), pointer=w.pointer, suggest=w.suggest)
@@ -218,7 +218,7 @@ def normal_form(lang: Lang) -> WarningOut:
 
 def recipient(addressee: Recipient, state: str, lang: Lang, delivery: Delivery | None = None) -> RecipientOut:
     """Describe one recipient in a state."""
-    return RecipientOut.of(
+    return RecipientOut.from_object(
         addressee,
         state=state,
         state_text=state_word(state, lang),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
 
-from gateway.api.shapes import AgencyCode, Asked, Count, Line, Name, Sha256, Text, with_fields
+from gateway.api.shapes import AgencyCode, Count, Line, Name, RequestModel, Sha256, Text, with_fields
 from gateway.api.words import type_name
 from gateway.domain.document import (
     URGENCY_KEYS,
@@ -59,7 +59,7 @@ Confirmed = Annotated[
 ]
 
 
-class RecipientIn(Asked):
+class RecipientIn(RequestModel):
     """One recipient: a code (present, old or an alias), or a name with the code of its parent."""
 
     code: Line | None = Field(None, description="Agency code, of today or an old one")
@@ -68,15 +68,15 @@ class RecipientIn(Asked):
     role: RecipientRole = Field(description="What the recipient is to do with the document (R48)")
 
 
-class SignerIn(Asked):
-    """Who signed the document, as printed under it."""
+class SignerIn(RequestModel):
+    """Person who signed the document, as printed under it."""
 
     name: Line | None = None
     title: Line | None = None
     competence: Line | None = Field(None, description="TM., KT., TL., TUQ., Q. where printed")
 
 
-class StaffIn(Asked):
+class StaffIn(RequestModel):
     """A person whom the other side can ask."""
 
     name: Line | None = None
@@ -85,7 +85,7 @@ class StaffIn(Asked):
     email: Line | None = None
 
 
-class FileCodeIn(Asked):
+class FileCodeIn(RequestModel):
     """The file that the document belongs to (rules.md 12.3)."""
 
     organ: AgencyCode
@@ -93,7 +93,7 @@ class FileCodeIn(Asked):
     notation: Line
 
 
-class ReplyLinkIn(Asked):
+class ReplyLinkIn(RequestModel):
     """The document that this one answers."""
 
     agency: AgencyCode
@@ -114,7 +114,7 @@ _AS_IT_IS = frozenset({str, bool, int, type(None), dt.date, dt.datetime})
 _DOMAIN_TYPES = {model: part for part, model in _PARTS.items()}
 
 
-class FileMeta(Asked):
+class FileMeta(RequestModel):
     """A file that follows as a part of the same request, found by its `name`, or one that was uploaded before, found by
     its `id`. `size` and `sha256` are compared with what came, where given."""
 
@@ -134,7 +134,7 @@ class FileMeta(Asked):
         return name
 
 
-class WithFiles(Asked):
+class WithFiles(RequestModel):
     """Meta of a request whose files follow, or were uploaded before. Without `files`, the name of each part is the role of
     its file."""
 
@@ -156,7 +156,7 @@ def _model_field(field: DocumentField) -> tuple[Any, Any]:
 
 @with_fields({f.name: _model_field(f) for f in FIELDS})
 class DocumentIn(WithFiles):
-    """What is said of a document."""
+    """Fields of a document."""
 
     def to_draft(self) -> Draft:
         """Convert to the draft, with its recipients as given."""
@@ -204,7 +204,7 @@ class ReplaceIn(MessageIn):
         return self.into(DocumentChange, replaces=((parent.document_id, ()),))
 
 
-class RecallIn(Asked):
+class RecallIn(RequestModel):
     """The wish to have a sent document cancelled. `notice` sends a recall notice (packet type 1); `take_back` sends
     the bare status 13, for partners that know no notice."""
 
@@ -215,14 +215,14 @@ class RecallIn(Asked):
     recipients: Chosen
 
 
-class ResendIn(Asked):
-    """Whom to send the same packet to again; nobody named: all whose sending failed."""
+class ResendIn(RequestModel):
+    """Recipients to send the same packet to again; none named: all whose sending failed."""
 
     recipients: Chosen
 
 
-class FurtherIn(Asked):
-    """Who else is to get a document that has left."""
+class FurtherIn(RequestModel):
+    """More recipients of a document that has left."""
 
     recipients: list[RecipientIn] = Field(min_length=1, max_length=_MOST_RECIPIENTS)
     confirm: Confirmed
@@ -231,14 +231,14 @@ class FurtherIn(Asked):
         return tuple(map(_to_domain, self.recipients))
 
 
-class SendIn(Asked):
+class SendIn(RequestModel):
     """A draft to send."""
 
     confirm: Confirmed
     undo_seconds: UndoSeconds = 0
 
 
-class NothingIn(Asked):
+class NothingIn(RequestModel):
     """A call that needs no more than its path."""
 
 

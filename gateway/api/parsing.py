@@ -78,7 +78,7 @@ class CheckedRequest(Generic[M_co]):
     normalized: bool
 
 
-def from_json(raw: bytes, model: type[M], *, at: str = "") -> CheckedRequest[M]:
+def parse_json(raw: bytes, model: type[M], *, at: str = "") -> CheckedRequest[M]:
     """Parse a JSON text into the model. BadCall names every fault; `at` is put before each pointer."""
     try:
         # Windows programs put a byte order mark before UTF-8; a reader may ignore it (RFC 8259, 8.1).
@@ -120,7 +120,7 @@ def from_query(request: web.BaseRequest, model: type[M]) -> M:
         raise bad_fields(error, model, "?") from error
 
 
-async def whole_body(request: web.Request, limit: int, within_s: float) -> bytes:
+async def read_body(request: web.Request, limit: int, within_s: float) -> bytes:
     """Read the body, up to `limit` bytes and within that time; a longer one is refused before it is held."""
     if request.content_length is not None and request.content_length > limit:
         raise too_large(limit)
@@ -269,7 +269,7 @@ async def read_order(
     kind = need_type(request, "multipart/form-data", "application/json")
     async with _within(options.upload_s):
         if kind == "application/json":
-            checked = from_json(await whole_body(request, options.meta_bytes, options.body_s), model)
+            checked = parse_json(await read_body(request, options.meta_bytes, options.body_s), model)
             request_files.declare(checked.value.to_draft())
         else:
             checked = await _read_parts(request, model, request_files, options)
@@ -348,7 +348,7 @@ async def _read_meta(
         raw += chunk
         if len(raw) > options.meta_bytes:
             raise too_large(options.meta_bytes)
-    return from_json(bytes(raw), model)
+    return parse_json(bytes(raw), model)
 
 
 async def _take_part(
@@ -366,7 +366,7 @@ async def _take_part(
         raise _bad_part("file-twice", field=field, name=name)
     received = await request_files.add(field, name, role, _chunks(part))
     if announced:
-        same_as_announced(announced, received)
+        check_announced(announced, received)
 
 
 async def _take_uploaded(
@@ -381,7 +381,7 @@ async def _take_uploaded(
             code="upload-absent", pointer=pointer("files", n, "id"), params={"id": _printable(id)}
         )
         raise BadCall("bad-request", fault) from error
-    same_as_announced(announced, received)
+    check_announced(announced, received)
 
 
 def _plain(part: MultipartReader | BodyPartReader) -> BodyPartReader:
@@ -422,7 +422,7 @@ def _listed_name(announced: FileMeta) -> str:
     return admission.without_folders(announced.name or "")
 
 
-def same_as_announced(announced: FileMeta, received: Received) -> None:
+def check_announced(announced: FileMeta, received: Received) -> None:
     """Check that a file is as announced (threats.md 66)."""
     file = received.item
     if announced.size is not None and announced.size != file.size:

@@ -96,8 +96,8 @@ class _Parts(MultipartReader):
     part_reader_cls = _Part
 
     async def next(self) -> MultipartReader | BodyPartReader | None:
-        """As the library's, which parses the disposition of each part to look for a `_charset_`: here that is a part like
-        any other, because all text is UTF-8."""
+        """Return the next part. The library's own parses the disposition of each part to look for a `_charset_`: here
+        that is a part like any other, because all text is UTF-8."""
         if self._at_eof:
             return None
         await self._maybe_release_last_part()

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from pydantic import Field
 
-from gateway.api.shapes import Moment, Told, stamp
+from gateway.api.shapes import Moment, ResponseModel, stamp
 from gateway.api.words import Lang, say
 from gateway.document_view.facts import code_text
 from gateway.domain.pdf import Field as PdfField
@@ -19,7 +19,7 @@ from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.words import labels
 
 
-class PdfSignerOut(Told):
+class PdfSignerOut(ResponseModel):
     """One signature: who, when by their own word and by a trusted timestamp, and whether it holds."""
 
     name: str
@@ -38,7 +38,7 @@ class PdfSignerOut(Told):
     copy_form: str | None = Field(description="SY, TrS or SL where the signature makes an electronic copy")
 
 
-class FileSignaturesOut(Told):
+class FileSignaturesOut(ResponseModel):
     """The signatures of one file; the verdict is that of the worst."""
 
     n: int
@@ -61,7 +61,7 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
             why=verdict.why,
             why_text=code_text(verdict.why, lang),
             signers=[
-                PdfSignerOut.of(
+                PdfSignerOut.from_object(
                     signer,
                     verdict_text=say(f"signature.{signer.verdict}", lang),
                     why_text=code_text(signer.why, lang),
@@ -94,7 +94,7 @@ FIELD_NAMES = {
 }
 
 
-class PlaceOut(Told):
+class PlaceOut(ResponseModel):
     """In points (1/72 inch) from the top-left corner of the page as it is seen."""
 
     page: int
@@ -104,7 +104,7 @@ class PlaceOut(Told):
     height: float
 
 
-class FieldOut(Told):
+class FieldOut(ResponseModel):
     """One field as it stands in the file."""
 
     value: str | int | None
@@ -114,7 +114,7 @@ class FieldOut(Told):
     place: PlaceOut | None
 
 
-class FieldsOut(Told):
+class FieldsOut(ResponseModel):
     """Every field that a message has and a document shows."""
 
     number: FieldOut
@@ -130,7 +130,7 @@ class FieldsOut(Told):
     recipients_block: FieldOut
 
 
-class OfferedOut(Told):
+class OfferedOut(ResponseModel):
     """An agency that a recipient is, or may be."""
 
     code: str
@@ -138,7 +138,7 @@ class OfferedOut(Told):
     parent: str | None
 
 
-class OfferOut(Told):
+class OfferOut(ResponseModel):
     """One recipient as it is written, and what it was understood as."""
 
     text: str
@@ -184,10 +184,10 @@ def field_value(value: object) -> str | int | None:
 
 
 def offer(offered: Offer, lang: str) -> OfferOut:
-    return OfferOut.of(
+    return OfferOut.from_object(
         offered,
         text=offered.item.text,
         kind_text=labels.say(f"offer.{offered.kind}", lang),
         role=offered.item.role,
-        agencies=[OfferedOut.of(a) for a in offered.agencies],
+        agencies=[OfferedOut.from_object(a) for a in offered.agencies],
     )

@@ -75,14 +75,14 @@ class ProblemSort:
     status: int
     label: str
     retryable: bool = False
-    told: bool = True
+    is_public: bool = True
 
 
 def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, public: bool = True) -> ProblemSort:
     """Make a kind of problem, with words for programs where those for people speak of pages."""
     own_label = f"problem.{slug}"
     label = own_label if labels.has(own_label) else kind.label_key
-    return ProblemSort(slug=slug, status=status, label=label, retryable=not kind.permanent, told=public)
+    return ProblemSort(slug=slug, status=status, label=label, retryable=not kind.permanent, is_public=public)
 
 
 # Every class of gateway/errors.py; a test finds a subclass that is missing here.
@@ -199,9 +199,9 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
     field = error.field if isinstance(error, errors.BadForm) else ""
     if field:
         sort = OWN_SORTS["bad-request"]
-    more: dict[str, object] = {"cause": error.detail} if sort.told and error.detail else {}
+    more: dict[str, object] = {"cause": error.detail} if sort.is_public and error.detail else {}
     if isinstance(error, errors.Clash):
-        more |= error.told
+        more |= error.params
     detail = _detail(sort, error, lang)
     fault = {"pointer": pointer(field), "code": error.code, "detail": detail, "suggest": None}
     return Problem(
@@ -277,7 +277,7 @@ def sorts() -> Mapping[str, ProblemSort]:
     return {sort.slug: sort for sort in (*SORTS.values(), *OWN_SORTS.values())}
 
 
-def reasons_told(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object]]:
+def reasons_json(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object]]:
     """Describe every broken rule with its sentence."""
     return [
         {
@@ -302,7 +302,7 @@ def _of_refusal(error: errors.Refused, sort: ProblemSort, lang: Lang) -> Problem
     confirmable = sorted(codes & CONFIRMABLE)
     if confirmable and codes <= CONFIRMABLE:
         code = "GW-CONFIRM"
-    faults = reasons_told(reasons, lang)
+    faults = reasons_json(reasons, lang)
     detail = str(faults[0]["detail"]) if len(faults) == 1 else say("problem.many", lang, n=len(faults))
     more = {"confirm": confirmable} if confirmable else {}
     return Problem(sort=sort, code=code, detail=detail, errors=faults, more=more)
@@ -310,13 +310,13 @@ def _of_refusal(error: errors.Refused, sort: ProblemSort, lang: Lang) -> Problem
 
 def _detail(sort: ProblemSort, error: errors.GatewayError, lang: Lang) -> str:
     """Return the detail: the error's own English sentence, or the label's, since errors have no Vietnamese."""
-    if lang == "en" and sort.told and error.detail:
+    if lang == "en" and sort.is_public and error.detail:
         return error.detail
     if labels.has(f"clash.{error.code}"):
-        return say(f"clash.{error.code}", lang, **error.told)
+        return say(f"clash.{error.code}", lang, **error.params)
     if isinstance(error, errors.InvalidEnvelope) and labels.has(f"code.{error.code}"):
         return say(
-            "problem.envelope-root" if "root" in error.told else f"code.{error.code}", lang, **error.told
+            "problem.envelope-root" if "root" in error.params else f"code.{error.code}", lang, **error.params
         )
     return say(f"{sort.label}.text" if sort.slug in OWN_SORTS else sort.label, lang)
 

@@ -19,17 +19,17 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.api.call import Call
-from gateway.api.shapes import Told
+from gateway.api.shapes import ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.words.labels import say
 
 BASE = "/api/v1"
 
-Handler = Callable[[Call], Awaitable[Told | web.StreamResponse]]
+Handler = Callable[[Call], Awaitable[ResponseModel | web.StreamResponse]]
 
 
 class Body(StrEnum):
-    """How a request carries what it says, where it says anything."""
+    """Form of a request's body, where it has one."""
 
     JSON = "json"
     PARTS = "parts"
@@ -74,8 +74,8 @@ class Route:
         """Headers of a call that is going (RFC 9745, RFC 8594)."""
         if self.old_since is None or self.gone_on is None:
             return {}
-        since, gone = (datetime.combine(day, time(), UTC) for day in (self.old_since, self.gone_on))
-        return {"Deprecation": f"@{int(since.timestamp())}", "Sunset": format_datetime(gone, usegmt=True)}
+        since, sunset = (datetime.combine(day, time(), UTC) for day in (self.old_since, self.gone_on))
+        return {"Deprecation": f"@{int(since.timestamp())}", "Sunset": format_datetime(sunset, usegmt=True)}
 
     @property
     def failures(self) -> frozenset[int]:
@@ -97,14 +97,14 @@ _DOWNLOAD_TEXT = (
 
 
 # Any: a handler takes the call, and by these names its checked body and query.
-_Written = TypeVar("_Written", bound=Callable[..., Awaitable[Told | web.StreamResponse]])
-_GIVEN = {"asked": "asks", "query": "query"}
+_Function = TypeVar("_Function", bound=Callable[..., Awaitable[ResponseModel | web.StreamResponse]])
+_CHECKED_PARTS = {"body": "asks", "query": "query"}
 
 
 class Routes(list[Route]):
-    """The calls of one resource, in the order in which their handlers stand: as a decorator it adds the handler's. The
-    function says the call's name, by its parameters `asked` and `query` what is asked, and what it answers by what it
-    returns. A call that creates is answered 202 where its row says nothing else."""
+    """Calls of one resource, in the order of their handlers: as a decorator it adds the handler's. The function's name
+    is the call's; its parameters `body` and `query` name the models of the request, its return type the answer. A call
+    that creates is answered 202 where its row says nothing else."""
 
     def __init__(self, tag: str, *scopes: ApiScope) -> None:
         super().__init__()
@@ -112,39 +112,39 @@ class Routes(list[Route]):
 
     def __call__(
         self, call: str, summary: str, *, base: str = BASE, **more: Any
-    ) -> Callable[[_Written], _Written]:
+    ) -> Callable[[_Function], _Function]:
         """`call`: the verb and the path below `base`. Any: fields of `Route`, which knows their types."""
         method, path = call.split()
         row = {"tag": self._tag, "scopes": self._scopes, "status": 202 if "creates" in more else 200, **more}
 
-        def add(written: _Written) -> _Written:
-            hints = get_type_hints(written)
-            given = [name for name in _GIVEN if name in hints]
-            row.update({_GIVEN[name]: hints[name] for name in given})
-            if issubclass(hints["return"], Told):
+        def add(function: _Function) -> _Function:
+            hints = get_type_hints(function)
+            parts = [name for name in _CHECKED_PARTS if name in hints]
+            row.update({_CHECKED_PARTS[name]: hints[name] for name in parts})
+            if issubclass(hints["return"], ResponseModel):
                 row["answer"] = hints["return"]
 
-            async def handler(call: Call) -> Told | web.StreamResponse:
-                return await written(call, **{name: getattr(call, name) for name in given})
+            async def handler(call: Call) -> ResponseModel | web.StreamResponse:
+                return await function(call, **{name: getattr(call, name) for name in parts})
 
-            first, *words = written.__name__.split("_")
+            first, *words = function.__name__.split("_")
             name = first + "".join(map(str.capitalize, words))
             self.append(
                 Route(method=method, path=base + path, name=name, handler=handler, summary=summary, **row)
             )
-            return written
+            return function
 
         return add
 
-    def file(self, call: str, summary: str, **more: Any) -> Callable[[_Written], _Written]:
-        """One whose answer is a stored file."""
-        told = {
+    def file(self, call: str, summary: str, **more: Any) -> Callable[[_Function], _Function]:
+        """Add a call whose answer is a stored file."""
+        defaults = {
             "text": _DOWNLOAD_TEXT,
             "media": "*/*",
             "fails": (409, 416),
             "headers": ("ETag", "X-Content-SHA256"),
         }
-        return self(call, summary, **told | more)
+        return self(call, summary, **defaults | more)
 
 
 # Any: these are JSON documents.
@@ -221,7 +221,7 @@ def sample_dispatch(day: dt.date) -> Json:
 
 
 def sample_status(day: dt.date) -> Json:
-    """Of an agency that numbers in its own book, as Z91 does."""
+    """Make a status of an agency that numbers in its own book, as Z91 does."""
     return {
         "code": "03",
         "register_no": "1245",

@@ -95,7 +95,7 @@ class Conversation(web.RequestHandler):
             response = web.Response(status=status)
         else:
             # The log gets none of its bytes: a key may be among them, and rubbish must not fill the log.
-            id = f"req_{random_bytes.sixteen().hex()}"
+            id = f"req_{random_bytes.random_16().hex()}"
             extra = {"action": "api.not_http", "error": type(exc).__name__, "request_id": id}
             _LOG.info("a request was not HTTP", extra=extra)
             problem = problems.of_http(web.HTTPBadRequest(), language(""))
@@ -171,12 +171,12 @@ class CallLog:
             return
         self._waiting.append(call)
 
-    async def listed(self, key_id: str, limit: int, *, errors: bool, before: str) -> Sequence[ApiCall]:
+    async def list_calls(self, key_id: str, limit: int, *, errors: bool, before_id: str) -> Sequence[ApiCall]:
         """List calls, newest first, with those that this process has not written yet."""
         await self.flush()
-        return await self._calls.listed(key_id, limit, errors=errors, before=before)
+        return await self._calls.list_calls(key_id, limit, errors=errors, before_id=before_id)
 
-    async def running(self, app: web.Application) -> AsyncIterator[None]:
+    async def run(self, app: web.Application) -> AsyncIterator[None]:
         """Write calls while the application runs, and the last ones when it ends."""
         task = asyncio.create_task(self._run(), name="call-log")
         yield

@@ -104,7 +104,7 @@ Moment = Annotated[
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Asked(BaseModel):
+class RequestModel(BaseModel):
     """Base of requests. A field that is not here is refused by name, so typing errors are found early."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
@@ -121,7 +121,7 @@ class Asked(BaseModel):
 
 
 @cache
-def _shared(model: type[Asked], kind: type[DataclassInstance]) -> Sequence[tuple[str, bool]]:
+def _shared(model: type[RequestModel], kind: type[DataclassInstance]) -> Sequence[tuple[str, bool]]:
     """Return the fields that both have, and which of them are lists."""
     model_fields = model.model_fields
     return [
@@ -131,8 +131,8 @@ def _shared(model: type[Asked], kind: type[DataclassInstance]) -> Sequence[tuple
     ]
 
 
-class NoQuery(Asked):
-    """Of a call that takes no query parameters: whatever stands there is a mistake, and told."""
+class NoQuery(RequestModel):
+    """Query of a call without parameters: any in it is refused as a mistake."""
 
 
 def _may_grow(schema: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ def _may_grow(schema: dict[str, Any]) -> None:
     schema.pop("additionalProperties", None)
 
 
-class Told(BaseModel):
+class ResponseModel(BaseModel):
     """Base of answers. Fields may be added later; clients ignore those they do not know."""
 
     model_config = ConfigDict(
@@ -148,15 +148,15 @@ class Told(BaseModel):
     )
 
     @classmethod
-    def of(cls, thing: object, **more: Any) -> Self:
+    def from_object(cls, domain_object: object, **more: Any) -> Self:
         """Make the answer from an object's attributes of the same names, and the values in `more`."""
         names, look = _filling(cls, tuple(more))
-        return cls(**dict(zip(names, look(thing), strict=False)), **more)
+        return cls(**dict(zip(names, look(domain_object), strict=False)), **more)
 
 
 @cache
 def _filling(
-    model: type[Told], given_names: Sequence[str]
+    model: type[ResponseModel], given_names: Sequence[str]
 ) -> tuple[Sequence[str], Callable[[object], Sequence[Any]]]:
     """Return the attributes that fill an answer, and one getter for all: lists have hundreds of rows."""
     names = [name for name in model.model_fields if name not in given_names]
@@ -170,13 +170,13 @@ def with_fields(more: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
     )
 
 
-def told_of(part: type[DataclassInstance]) -> Mapping[str, DocumentField]:
+def shown_fields(part: type[DataclassInstance]) -> Mapping[str, DocumentField]:
     """Return the document fields that an answer about `part` shows unchanged, by attribute."""
     own = {f.name for f in fields(part)}
     return {f.attribute: f for f in FIELDS if f.rule.is_echoed and f.attribute in own}
 
 
-def told_as(field: DocumentField) -> tuple[Any, Any]:
+def shown_type(field: DocumentField) -> tuple[Any, Any]:
     """Return the field's type, and its pydantic field."""
     kind: Any = Moment if field.holds is datetime else field.holds
     kind = list[kind] if field.is_list else kind | None if field.may_be_absent else kind
@@ -257,20 +257,20 @@ def media_type(name: str) -> str:
     return MEDIA_TYPES.get(name) or (name if name in _KNOWN_MEDIA else ONLY_BYTES)
 
 
-# Any, here and below: what pydantic is told to write, a tree of names that ends in True.
+# Any, here and below: pydantic's `include`, a tree of names that ends in True.
 Include = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What of an answer is written; nothing chosen: all of it. `names` are the fields themselves, without what stands
-    behind a dot."""
+    """Fields of an answer that are written; None: all of it. `names` are the fields themselves, without the part behind
+    a dot."""
 
     include: Include | None = None
     names: frozenset[str] = frozenset()
 
     def wants(self, *names: str) -> bool:
-        """Whether any of these fields is written: if not, it need not be found out."""
+        """Tell whether any of these fields is written: if not, it need not be found out."""
         return self.include is None or not self.names.isdisjoint(names)
 
 

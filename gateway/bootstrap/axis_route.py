@@ -66,12 +66,12 @@ async def explain_route(
         )
     impatient = tuple(replace(a, away_s=0) for a in settings.axes)
     trial = join_axes(replace(settings, axes=impatient), axes, SystemClock(), host_of)
-    first = await trial.way(sender, code)
+    first = await trial.choose_axis(sender, code)
     states = await asyncio.gather(*(_state_of(name, axes[name]) for name in first.order))
     for a in states:
         if a.state == "down":
-            trial.circuits[a.name].not_sent(a.reason)
-    now = await trial.way(sender, code)
+            trial.circuits[a.name].note_send_failure(a.reason)
+    now = await trial.choose_axis(sender, code)
     return RouteExplained(
         code=code,
         sender=sender,

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from gateway.domain.forms import Handed
 from gateway.edxml import foreign, forms
-from gateway.edxml.foreign import Said
+from gateway.edxml.foreign import EnvelopeSummary
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.ports.axis import Parcel
@@ -20,8 +20,8 @@ from gateway.settings import Settings
 from gateway.settings.options import LgspSettings, VxpSettings
 from gateway.transport.lgsp.dialect import Days, LgspDialect
 from gateway.transport.rest.axis import RestAxis, RestOptions, Shapes, keeper
-from gateway.transport.rest.dialect import Dialect, listed
-from gateway.transport.rest.fetched_queue import Shelf
+from gateway.transport.rest.dialect import Dialect, read_codes
+from gateway.transport.rest.fetched_queue import FetchedQueue
 from gateway.transport.rest.ledger import Ledger
 from gateway.transport.rest.line import Line
 from gateway.transport.rest.systems import Login, System, Systems
@@ -46,8 +46,8 @@ def _vxp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
         clock,
         pool,
         from_system=vxp.sender == "system",
-        final=listed(vxp.final_codes),
-        stops=listed(vxp.stop_codes),
+        final=read_codes(vxp.final_codes),
+        stops=read_codes(vxp.stop_codes),
     )
     options = RestOptions(max_bytes=settings.limits.envelope_mb * MB, poll_s=vxp.poll_s)
     return _axis(settings, dialect, Systems(vxp.credentials, system), ground, clock, pool, options)
@@ -61,8 +61,8 @@ def _lgsp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
         clock,
         pool,
         days=Days(look=lgsp.look_days, sweep=lgsp.sweep_days),
-        final=listed(lgsp.final_codes),
-        stops=listed(lgsp.stop_codes),
+        final=read_codes(lgsp.final_codes),
+        stops=read_codes(lgsp.stop_codes),
     )
     options = RestOptions(
         max_bytes=settings.limits.envelope_mb * MB,
@@ -134,8 +134,8 @@ def _answer_bytes(settings: Settings) -> int:
     return max(settings.limits.envelope_mb * MB * 4 // 3 + MB, 256 * MB)
 
 
-def _shelf(settings: Settings, folder: Path, clock: Clock, pool: Pool) -> Shelf:
-    return Shelf(
+def _shelf(settings: Settings, folder: Path, clock: Clock, pool: Pool) -> FetchedQueue:
+    return FetchedQueue(
         folder,
         settings.node.name,
         clock,
@@ -145,15 +145,15 @@ def _shelf(settings: Settings, folder: Path, clock: Clock, pool: Pool) -> Shelf:
     )
 
 
-def _reads(settings: Settings) -> Callable[[Callable[[], BinaryIO]], Said | None]:
-    return partial(foreign.said, limits=_limits(settings))
+def _reads(settings: Settings) -> Callable[[Callable[[], BinaryIO]], EnvelopeSummary | None]:
+    return partial(foreign.summarise, limits=_limits(settings))
 
 
 def _shapes(settings: Settings) -> Shapes:
     policy = XmlPolicy(limits=_limits(settings))
 
     def shape(parcel: Parcel) -> tuple[Parcel, Handed] | None:
-        shaped = forms.shaped(parcel.form, parcel.open, parcel.size, policy)
+        shaped = forms.reshape(parcel.form, parcel.open, parcel.size, policy)
         if shaped is None:
             return None
         return replace(parcel, open=shaped.open, size=shaped.handed.size), shaped.handed

@@ -17,7 +17,7 @@ from gateway.domain.webhook import Reach
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.folder.layout import NOTE, FolderRules
-from gateway.holding import HoldServices
+from gateway.holding import HoldService
 from gateway.incoming.services import IncomingServices
 from gateway.policy import timers
 from gateway.policy.profile import Profile
@@ -38,7 +38,7 @@ from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.sealing import SealedSecrets, SystemSecretBox
 from gateway.webhooks import Sender, WebhookService
-from gateway.workers.revocation import Asking
+from gateway.workers.revocation import RevocationAsker
 
 MB = 1024 * 1024
 
@@ -119,13 +119,13 @@ def make_judging(settings: Settings, clock: Clock) -> Judging:
 
 async def make_asking(
     services: IncomingServices, judges: Judging, answers: SqlRevocationAnswers, directory: SqlDirectory
-) -> Asking:
+) -> RevocationAsker:
     """Make the loop, with the answers of before the node stopped."""
 
     async def bound() -> Sequence[bytes]:
         return [b.certificate_der for b in await directory.in_force(services.clock.now())]
 
-    loop = Asking(services, judges.authorities, answers, bound)
+    loop = RevocationAsker(services, judges.authorities, answers, bound)
     if judges.authorities.configured:
         await loop.learn()
     return loop
@@ -190,14 +190,14 @@ def vault(settings: Settings, pool: Pool) -> FileVault:
 
 def make_hold(
     settings: Settings, store: SqlStore, blobs: FileBlobs, sealed: FileVault, clock: Clock, pool: Pool
-) -> HoldServices:
+) -> HoldService:
     """Make the sealed hold; Misconfigured when the recipient's key is set and cannot be used."""
     recipient, sealer = settings.seal.recipient, None
     if recipient is not None:
         from gateway.trust.hold_seal import RecipientSealer
 
         sealer = RecipientSealer.from_file(recipient)
-    return HoldServices(
+    return HoldService(
         store=store,
         blobs=blobs,
         vault=sealed,

@@ -20,9 +20,9 @@ from gateway.bootstrap.core import NodeCore, open_core, places
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
-from gateway.holding import HoldServices
-from gateway.http_calls import Bounds, parsed
-from gateway.incoming.receive import FeedDoor
+from gateway.holding import HoldService
+from gateway.http_calls import Bounds, parse_url
+from gateway.incoming.receive import FeedFilter
 from gateway.incoming.services import IncomingServices
 from gateway.outgoing import package
 from gateway.outgoing.services import OutgoingServices
@@ -38,7 +38,7 @@ from gateway.stopwatch import Stopwatch
 from gateway.store import data_folder, reporting, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
-from gateway.store.events import WRITTEN
+from gateway.store.events import EVENTS_WRITTEN
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
@@ -52,11 +52,11 @@ from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
 from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock
-from gateway.workers.couriers import HostingTeller
+from gateway.workers.couriers import HostingReporter
 from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.heartbeat import EVERY, HEARTBEAT, Chronicle, Pulse
-from gateway.workers.loop import LANDING_FIRST_S, Done, Lookout, Loop, Waker, forever, longest_sleep_s
-from gateway.workers.revocation import Asking
+from gateway.workers.loop import LANDING_FIRST_S, Lookout, Loop, StepResult, Waker, forever, longest_sleep_s
+from gateway.workers.revocation import RevocationAsker
 from gateway.workers.webhooks import Pusher
 
 MB = 1024 * 1024
@@ -101,7 +101,7 @@ class OpenNode(NodeCore):
     axis: ManagedAxis
     trust: NodeTrust
     scanner: Scanner
-    hold: HoldServices
+    hold: HoldService
     out: OutgoingServices
     inn: IncomingServices
     wakers: NodeWakers
@@ -112,7 +112,7 @@ class OpenNode(NodeCore):
     sealer: LogSealer
     guard: ClockGuard
     settled: SettledClock
-    asking: Asking
+    asking: RevocationAsker
     webhooks: WebhookService
 
     async def run_workers(self, stop: asyncio.Event) -> None:
@@ -168,29 +168,31 @@ class OpenNode(NodeCore):
             clock=self.clock,
             spawn=tasks.create_task,
             stop=stop,
-            again=self.wakers["webhooks"].ring,
-            told=partial(self.store.wake.ring, WRITTEN),
+            wake=self.wakers["webhooks"].ring,
+            announce=partial(self.store.wake.ring, EVENTS_WRITTEN),
             at_once=webhooks.at_once,
             # A batch is recorded long before the lease ends.
             lease_s=max(lease, 3.0 * webhooks.timeout_s),
-            kept=timedelta(days=webhooks.log_days),
+            retention=timedelta(days=webhooks.log_days),
             aging=self.settled,
         )
 
     def _loops(self, lease: float) -> dict[str, Loop]:
         workers, aging = self.settings.workers, replace(self.inn, clock=self.settled)
-        hosted = HostingTeller(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
+        hosted = HostingReporter(
+            self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
+        )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
         watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
-        async def landing() -> bool | Done:
+        async def landing() -> bool | StepResult:
             if await self.gate.is_closed():
                 return False
             return await intake.step(self.inn, workers.receive_batch, lease)
 
         # The loops that each loop makes work for are rung, so that they look at once, also in other
         # processes; the lookout is the net.
-        events = (WRITTEN,)
+        events = (EVENTS_WRITTEN,)
         # Where there is an office, arrivals are soon shown to a person.
         drawn = (*events, "drawer")
         return {
@@ -332,7 +334,7 @@ def _room(settings: Settings) -> Room:
     return Room(
         folder=folders["content"],
         reserve=settings.limits.disk_free_mb * MB,
-        beside=(folders["data"], *([folders["database"]] if "database" in folders else [])),
+        other_folders=(folders["data"], *([folders["database"]] if "database" in folders else [])),
     )
 
 
@@ -384,8 +386,8 @@ def _outgoing_services(
         xml=guards.xml_policy(core.settings),
         stopwatch=stopwatch,
         # Rung for results of an act: a job to pack, an outbox row, a packet to look at again, events.
-        wake=partial(core.store.wake.ring, "packer", "dispatcher", "receiver", WRITTEN),
-        wake_couriers=partial(core.store.wake.ring, "dispatcher", WRITTEN),
+        wake=partial(core.store.wake.ring, "packer", "dispatcher", "receiver", EVENTS_WRITTEN),
+        wake_couriers=partial(core.store.wake.ring, "dispatcher", EVENTS_WRITTEN),
         own_rows=core.store.own_rows,
         admits=gate.check,
     )
@@ -402,7 +404,7 @@ def _incoming_services(
         store=out.store,
         blobs=out.blobs,
         # Arrivals of the registry feed come by the same axis.
-        axis=FeedDoor(out.axis, wrapper("feed", core.feed), out.blobs, core.pool),
+        axis=FeedFilter(out.axis, wrapper("feed", core.feed), out.blobs, core.pool),
         directory=out.directory,
         trust=wrapper("trust", judges.trust),
         inspector=out.inspector,
@@ -463,7 +465,7 @@ def log_sealer(settings: Settings, events: SqlEventLog, clock: Clock, pool: Pool
 
 
 def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
-    parsed(settings.log.tsa_url)
+    parse_url(settings.log.tsa_url)
     return seals.TimestampAuthority(
         url=settings.log.tsa_url,
         roots=seals.read_time_roots(settings.trust.folder / "tsa" / "ca.pem"),
@@ -493,9 +495,9 @@ def open_chronicle(node: OpenNode, unused: Collection[str]) -> Chronicle:
         axis=node.axis,
         clock=node.clock,
         trims=node.settled.is_settled,
-        besides=reader_beats,
+        other_beats=reader_beats,
         free_mb=free_mb,
-        off=frozenset(silent_jobs),
+        silent_jobs=frozenset(silent_jobs),
     )
 
 

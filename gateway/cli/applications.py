@@ -85,7 +85,7 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
 
 
 def _add_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
-    from gateway.api.vxp import server
+    from gateway.api.vxp import application
     from gateway.api.vxp.caller import VxpDeps
 
     compat = node.settings.compat
@@ -96,7 +96,7 @@ def _add_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
         fresh=timedelta(hours=compat.fresh_h),
         sent=timedelta(days=compat.sent_days),
     )
-    server.hang(app, vxp, Entry(deps.options))
+    application.add_operations(app, vxp, Entry(deps.options))
 
 
 def _split_names(words: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
-    from gateway.store.log_reading import Hit, WantedEvents
+    from gateway.store.log_reading import EventFilter, Hit
 
 _COLUMNS = output.columns("leaf at event=kind about=subject principal id", dim="leaf id")
 Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, such as 'inbox.*'.")]
@@ -149,7 +149,7 @@ async def publish(
         seals.write_seal_file(to, seal.to_bytes())
     if key is not None:
         seals.write_seal_file(key, seals.key_pem(seal))
-    await core.store.log.published(head.number, core.clock.now())
+    await core.store.log.record_published(head.number, core.clock.now())
     if paper:
         output.lines(f"{call.word(f'audit.paper.{name}'):<12} {text}" for name, text in seals.on_paper(seal))
     elif to is None and call.output is OutputFormat.TABLE:
@@ -163,27 +163,27 @@ async def publish(
 
 
 def _terms(
-    kind: str | None, subject: str | None, principal: str | None, since: str | None, until: str | None
-) -> WantedEvents:
-    from gateway.store.log_reading import WantedEvents
+    kind: str | None, subject: str | None, principal: str | None, since: str | None, end: str | None
+) -> EventFilter:
+    from gateway.store.log_reading import EventFilter
 
-    return WantedEvents(
+    return EventFilter(
         kind=kind,
         subject_id=subject,
         principal_id=principal,
         since=moment(since) if since else None,
-        until=moment(until) if until else None,
+        ends_before=moment(end) if end else None,
     )
 
 
-async def _of_agency(call: Invocation, core: NodeCore, terms: WantedEvents) -> WantedEvents:
+async def _of_agency(call: Invocation, core: NodeCore, terms: EventFilter) -> EventFilter:
     agency = chosen(await core.store.hosted(), call.agency) if call.agency else None
     return replace(terms, agency_id=agency.id if agency else None)
 
 
-def _terms_json(terms: WantedEvents) -> dict[str, object]:
+def _terms_json(terms: EventFilter) -> dict[str, object]:
     subjects = {"kind": terms.kind, "subject": terms.subject_id, "principal": terms.principal_id}
-    period = {"since": output.stamp(terms.since), "until": output.stamp(terms.until)}
+    period = {"since": output.stamp(terms.since), "until": output.stamp(terms.ends_before)}
     return {name: v for name, v in (subjects | period).items() if v is not None}
 
 
@@ -256,7 +256,7 @@ def _report_json(report: AuditReport, differences: Sequence[BindingDifference]) 
         "last_at": output.stamp(report.last_at),
         "count": report.count + len(differences),
         "findings": [
-            *({"code": f.code, "where": f.where, "params": dict(f.params)} for f in report.findings),
+            *({"code": f.code, "where": f.place, "params": dict(f.params)} for f in report.findings),
             *(
                 {"code": "binding_differs", "where": d.code, "params": {"detail": d.detail}}
                 for d in differences
@@ -270,7 +270,7 @@ def _report_lines(
     call: Invocation, report: AuditReport, differences: Sequence[BindingDifference]
 ) -> Iterator[str]:
     for finding in report.findings:
-        yield output.plain(f"✗ {finding.where}: {call.word(f'audit.{finding.code}', **finding.params)}")
+        yield output.plain(f"✗ {finding.place}: {call.word(f'audit.{finding.code}', **finding.params)}")
     for diff in differences:
         yield output.plain(f"✗ {diff.code}: {call.word('audit.binding_differs', detail=diff.detail)}")
     if report.count > len(report.findings):

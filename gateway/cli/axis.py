@@ -338,7 +338,7 @@ def _make_plan(
     from gateway.transport.broker.plan import plan
 
     hashes = {name: user.password_hash for name, user in live.users.items()}
-    target = layout.wanted(axis, password_hashes(secrets, hashes))
+    target = layout.wanted_state(axis, password_hashes(secrets, hashes))
     return plan(live, target, admin=admin, remove_nodes=remove_nodes)
 
 
@@ -394,10 +394,10 @@ def _plan_json(call: Invocation, plan: BrokerPlan) -> dict[str, Any]:
 
 
 def _step(call: Invocation, step: PlanStep) -> str:
-    from gateway.transport.broker.plan import Binding, Rights
+    from gateway.transport.broker.plan import QueueBinding, Rights
 
-    part = step.thing
-    if isinstance(part, Binding):
+    part = step.entity
+    if isinstance(part, QueueBinding):
         parts = {"code": part.key, "destination": part.destination, "source": part.source}
         return call.word("broker.part.binding", **parts)
     name = part.user if isinstance(part, Rights) else part.name

@@ -281,7 +281,7 @@ async def restored(
     async with at_core(call.settings()) as core:
         mark_event = await gate.waiting(core.store)
         if mark_event is None and mark and call.agrees("cli.ask.restored_mark"):
-            await gate.mark_here(core.store, core.clock, call.settings().node.name)
+            await gate.mark_database(core.store, core.clock, call.settings().node.name)
             mark_event = await gate.waiting(core.store)
         if mark_event is None:
             call.say("cli.restored.none")
@@ -305,7 +305,7 @@ async def restored(
 async def _two_people(call: Invocation, core: NodeCore, first: str, second: str) -> tuple[str, str]:
     """Return both names: of persons who sign in, where two persons may decide on this node; else as typed."""
     async with core.deciding.decisions.read() as view:
-        everybody = await view.people.everybody()
+        everybody = await view.people.all()
     if sum(bool(person.is_active and person.roles) for person in everybody) < len((first, second)):
         return first, second
     people = [(await sign_in(call, core, name)).person for name in (first, second)]

@@ -148,7 +148,7 @@ async def reoffer(
 ) -> None:
     """Offer a system once more what it could not take, with its tries counted from zero."""
     call.ask("cli.ask.compat_again", system=system, id=doc_id)
-    message = await box.offer_again(context.node.inn, context.scope, system, doc_id)
+    message = await box.repeat_offer(context.node.inn, context.scope, system, doc_id)
     output.record(call, _stuck_record(message))
 
 
@@ -158,7 +158,7 @@ async def _store_key(core: NodeCore, key: ApiKey, old_ends_at: datetime | None =
     secrets = system_secrets(core.settings)
     secret, sealed = await core.pool.run(lambda: secrets.new(key.id))
     key = replace(key, sealed=sealed)
-    await core.store.accounts.add_system_key(key, until=old_ends_at)
+    await core.store.accounts.add_system_key(key, old_ends_at=old_ends_at)
     return secret, key
 
 

@@ -40,7 +40,7 @@ from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.domain.queues import InboxPacket
-    from gateway.incoming.reading import AroundDocument
+    from gateway.incoming.reading import DocumentContext
     from gateway.store.work import SqlWork
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ def outgoing_record(
     return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
-def incoming_record(call: Invocation, document: IncomingDocument, context: AroundDocument) -> dict[str, Any]:
+def incoming_record(call: Invocation, document: IncomingDocument, context: DocumentContext) -> dict[str, Any]:
     """Return an incoming document as the API shows it."""
     from gateway.api.inbox_view import inbox_item
 
@@ -93,9 +93,11 @@ def incoming_record(call: Invocation, document: IncomingDocument, context: Aroun
 
 def packet_record(call: Invocation, inbox_packet: InboxPacket) -> dict[str, Any]:
     """Return a packet that did not become a document (interfaces.md 1.4), with the steps of its verification."""
-    from gateway.api.inbox_view import quarantined
+    from gateway.api.inbox_view import quarantine_view
 
-    record: dict[str, Any] = quarantined(inbox_packet, call.lang.value).model_dump(mode="json", by_alias=True)
+    record: dict[str, Any] = quarantine_view(inbox_packet, call.lang.value).model_dump(
+        mode="json", by_alias=True
+    )
     record["needs"] = list(inbox_packet.needs) if inbox_packet.needs else None
     record["steps"] = [asdict(step) for step in inbox_packet.steps]
     return record
@@ -339,7 +341,7 @@ _STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reach
 
 
 def incoming_lines(
-    call: Invocation, document: IncomingDocument, state: str, facts: Sequence[Fact], context: AroundDocument
+    call: Invocation, document: IncomingDocument, state: str, facts: Sequence[Fact], context: DocumentContext
 ) -> list[str]:
     """Describe one incoming document in lines. `state` is the shown one: an open request of the sender goes first."""
     lang = call.lang.value
@@ -374,7 +376,7 @@ def _request_terms(call: Invocation, document: IncomingDocument) -> list[str]:
     return [f"{call.word(label)}: {text}" for label, text in terms if text]
 
 
-def _request_lines(call: Invocation, context: AroundDocument) -> list[str]:
+def _request_lines(call: Invocation, context: DocumentContext) -> list[str]:
     """Describe the sender's request: reason, document and notice."""
     request, lines = context.request, []
     if request is not None:
@@ -383,8 +385,8 @@ def _request_lines(call: Invocation, context: AroundDocument) -> list[str]:
             lines.append(call.word("incoming.request.notice", number=request.notice_no))
         if request.approved_by:
             lines.append(call.word("incoming.request.approved", name=request.approved_by))
-    if context.about is not None:
-        lines.append(call.word("cli.inbox.about", id=context.about))
+    if context.target_id is not None:
+        lines.append(call.word("cli.inbox.about", id=context.target_id))
     return lines
 
 

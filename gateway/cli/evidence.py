@@ -212,7 +212,9 @@ async def list_(
 
     async with context.node.store.read(context.scope) as work:
         events = [
-            e for e in await work.events.of(SUBJECT) if document is None or e.data.get("document") == document
+            e
+            for e in await work.events.of_subject(SUBJECT)
+            if document is None or e.data.get("document") == document
         ]
     output.rows(call, [_row(e) for e in events], _COLUMNS)
 

@@ -37,7 +37,7 @@ async def list_(
     """List what is or was under seal, newest first; never its content."""
     states = [HoldState(s) for s in documents.check_states(state or [], [*HoldState])]
     async with context.node.store.read(context.scope) as work:
-        page = await work.held.page(limit=limit, cursor=cursor, states=states)
+        page = await work.holds.page(limit=limit, cursor=cursor, states=states)
     output.rows(
         call,
         [hold_record(h) for h in page.items],
@@ -50,7 +50,7 @@ async def list_(
 async def show(call: Invocation, context: CommandContext, hold: Id) -> None:
     """Show one incident: what is held, since when and why, and what was decided."""
     async with context.node.store.read(context.scope) as work:
-        hold_row = await work.held.get(hold)
+        hold_row = await work.holds.get(hold)
     output.record(call, hold_record(hold_row))
 
 
@@ -92,7 +92,7 @@ async def notice(
         raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
     async with at_agency(call.settings(), call.agency) as context:
         async with context.node.store.read(context.scope) as work:
-            hold_row = await work.held.get(hold)
+            hold_row = await work.holds.get(hold)
         text = _draft_notice(call, context, hold_row, to)
     if call.output is OutputFormat.TABLE:
         output.lines(text.splitlines())
@@ -130,9 +130,9 @@ async def lift(
     async with at_agency(call.settings(), call.agency) as context:
         call.ask("cli.ask.lift", hold=hold)
         node = context.node
-        decision = holding.decided(node.hold, await people.sign_in(call, node, as_), why)
+        decision = holding.make_decision(node.hold, await people.sign_in(call, node, as_), why)
         async with node.store.read(context.scope) as work:
-            hold_row = await work.held.get(hold)
+            hold_row = await work.holds.get(hold)
         opener = None
         if hold_row.state is HoldState.SEALED:
             passphrase = people.ask_hidden(call, "cli.hold.passphrase")
@@ -150,7 +150,7 @@ async def purge(call: Invocation, context: CommandContext, hold: Id, as_: As, wh
     from gateway import holding
 
     person = await people.sign_in(call, context.node, as_)
-    decision = holding.decided(context.node.hold, person, why)
+    decision = holding.make_decision(context.node.hold, person, why)
     purged = await holding.purge(context.node.hold, context.scope, hold, decision)
     output.record(call, hold_record(purged))
 

@@ -205,7 +205,7 @@ async def _add_people(core: NodeCore, names: Sequence[str]) -> list[dict[str, st
     principal = await operator(core.store)
     added = []
     async with core.deciding.decisions.read() as view:
-        existing = {p.name for p in await view.people.everybody()}
+        existing = {p.name for p in await view.people.all()}
     for name in names:
         if name not in existing:
             roles = (Role.TRUST, Role.PEOPLE)
@@ -337,7 +337,7 @@ async def schema_up(
 
 def _print_schema(call: Invocation, schema: SchemaStatus) -> None:
     pending: list[dict[str, Any]] = [
-        {"revision": step.revision, "phase": step.phase, "says": step.says} for step in schema.pending
+        {"revision": step.revision, "phase": step.phase, "says": step.summary} for step in schema.pending
     ]
     if call.output is not OutputFormat.TABLE:
         record = {
@@ -350,6 +350,6 @@ def _print_schema(call: Invocation, schema: SchemaStatus) -> None:
         return
     output.record(call, {"current": schema.current or "–", "head": schema.head, "pending": len(pending)})
     if schema.is_newer:
-        key = "cli.schema.newer" if schema.runs_here else "cli.schema.too_new"
+        key = "cli.schema.newer" if schema.is_supported else "cli.schema.too_new"
         output.print_lines(call, [call.word(key, current=schema.current, head=schema.head)])
     output.print_lines(call, (f"  {step['revision']} {step['phase']}: {step['says']}" for step in pending))

@@ -33,11 +33,11 @@ from gateway.policy.trust import fingerprint
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.bootstrap.node import OpenNode
-    from gateway.incoming import judge_again
+    from gateway.incoming import rejudge
     from gateway.outgoing import services
     from gateway.trust.keys import KeyDirectory, KeyEntry
 else:
-    judge_again = late("gateway.incoming.judge_again")
+    rejudge = late("gateway.incoming.rejudge")
     services = late("gateway.outgoing.services")
 
 
@@ -354,7 +354,7 @@ async def stolen(
         raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
     call.ask("cli.ask.stolen", code=key_end.agency_code, since=output.clock(stolen_at))
     await report_stolen(node.deciding, key_end, stolen_at)
-    suspects = await judge_again.mark_suspects(node.inn, key_end.agency_code, key_end.fingerprint, stolen_at)
+    suspects = await rejudge.mark_suspects(node.inn, key_end.agency_code, key_end.fingerprint, stolen_at)
     records = [output.fields(s, "id way agency at reason", agency=s.agency_id) for s in suspects]
     output.rows(call, records, _SUSPECT_COLUMNS)
     call.say("cli.suspect.next", count=len(suspects), code=key_end.agency_code)

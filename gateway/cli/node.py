@@ -41,7 +41,7 @@ class WhichAgency(NotFound):
 
 @asynccontextmanager
 async def at_node(settings: Settings) -> AsyncIterator[OpenNode]:
-    """The wired node, for commands that are about no single agency."""
+    """Open the wired node, for commands that are about no single agency."""
     from gateway.bootstrap.extensions import open_with_storeys
 
     must_exist(settings)
@@ -51,7 +51,7 @@ async def at_node(settings: Settings) -> AsyncIterator[OpenNode]:
 
 @asynccontextmanager
 async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[CommandContext]:
-    """The wired node and the agency with that code, or the only one hosted."""
+    """Open the wired node with the agency of that code, or the only one hosted."""
     async with at_node(settings) as node:
         agency = chosen(await node.store.hosted(), code)
         principal = await operator(node.store)
@@ -62,7 +62,7 @@ async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[Comma
 
 @asynccontextmanager
 async def at_core(settings: Settings) -> AsyncIterator[NodeCore]:
-    """The parts that do not need trust or an axis: a new node must have keys and accounts before it can open whole."""
+    """Open the parts that need no trust or axis: a new node must have keys and accounts before it can open whole."""
     from gateway.bootstrap.core import open_core
 
     must_exist(settings)
@@ -72,7 +72,7 @@ async def at_core(settings: Settings) -> AsyncIterator[NodeCore]:
 
 @asynccontextmanager
 async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
-    """The registry of codes alone, for what is about thousands of them."""
+    """Open the registry of codes alone, for commands about thousands of them."""
     from gateway.bootstrap.core import open_registry
 
     must_exist(settings)
@@ -82,7 +82,7 @@ async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
 
 @asynccontextmanager
 async def at_axis(settings: Settings) -> AsyncIterator[ManagedAxis]:
-    """The axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
+    """Open the axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
     from gateway.bootstrap.axis import open_axis
 
     for alone in settings.each_axis().values():
@@ -96,7 +96,7 @@ async def at_axis(settings: Settings) -> AsyncIterator[ManagedAxis]:
 
 
 def must_exist(settings: Settings) -> None:
-    """Misconfigured, with the way out, where no node was set up yet; opening it would make an empty one."""
+    """Refuse with the way out where no node was set up yet (Misconfigured); opening it would make an empty one."""
     from gateway.settings import sqlite_file
 
     file = sqlite_file(settings)
@@ -108,7 +108,7 @@ def must_exist(settings: Settings) -> None:
 
 
 def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
-    """The agency with that code or alias; without one, the only agency there is."""
+    """Choose the agency with that code or alias; without one, the only agency there is."""
     codes = ", ".join(agency.code for agency in hosted) or "none"
     if code is None:
         if len(hosted) == 1:

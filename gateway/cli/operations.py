@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.api.routes import Route
-    from gateway.api.shapes import Told
+    from gateway.api.shapes import ResponseModel
 
 # Any, here and below: input, request and answer are JSON, which the models of the call check.
 Fields = Mapping[str, Any]
@@ -30,12 +30,12 @@ Tell = Callable[[Invocation, Any], None]
 _NOTHING: Fields = MappingProxyType({})
 
 
-def answer_json(answer: Told) -> dict[str, Any]:
+def answer_json(answer: ResponseModel) -> dict[str, Any]:
     """Return the answer as JSON."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
-def print_record(call: Invocation, answer: Told) -> None:
+def print_record(call: Invocation, answer: ResponseModel) -> None:
     """Print the answer as one record."""
     output.record(call, answer_json(answer))
 
@@ -112,7 +112,7 @@ async def carry_out(
     from gateway.api.caller import Caller
     from gateway.api.problems import BadCall, of_bad_call
     from gateway.api.resources import ROUTES
-    from gateway.api.shapes import Told
+    from gateway.api.shapes import ResponseModel
     from gateway.cli.applications import api_deps
     from gateway.ops.checks import Watch
 
@@ -141,14 +141,14 @@ async def carry_out(
             deps=api_deps(node, Watch(node=node)),
             lang=call.lang.value,
             id=call_id,
-            who=Caller(key=key, agencies=(context.agency,), agency=context.agency),
+            identified=Caller(key=key, agencies=(context.agency,), agency=context.agency),
             **_checked_fields(route, fields),
         )
         answer = await route.handler(api_call.with_bare_cursor())
     except BadCall as error:
         problem = of_bad_call(error, call.lang.value)
         raise typer.BadParameter("; ".join(map(_fault, problem.errors)) or problem.detail) from error
-    if isinstance(answer, Told) or route.answer is None:
+    if isinstance(answer, ResponseModel) or route.answer is None:
         return answer
     # The answer of a creating call is text, because it is stored for repeats.
     return route.answer.model_validate_json(cast("web.Response", answer).text or "")

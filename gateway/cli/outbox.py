@@ -62,8 +62,8 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
     """Show one document: every recipient, its state, since when, who reported it and their note."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
-        deliveries = await work.deliveries.of(outgoing.id)
-        facts = {d.id: await work.facts.of(d.id) for d in deliveries}
+        deliveries = await work.deliveries.of_document(outgoing.id)
+        facts = {d.id: await work.facts.of_subject(d.id) for d in deliveries}
         stuck = await work.jobs.error_of(outgoing.id)
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(
@@ -81,7 +81,7 @@ async def events(call: Invocation, context: CommandContext, document: Which) -> 
     """Show the timeline of one document: everything that happened to it, oldest first."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
-        rows = await work.events.of(outgoing.id)
+        rows = await work.events.of_subject(outgoing.id)
     output.rows(
         call,
         [documents.event_record(e) for e in rows],

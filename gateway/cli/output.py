@@ -325,7 +325,7 @@ def print_error(error: errors.GatewayError, manner: OutputManner) -> int:
     reasons = _reasons(error, manner.lang)
     title = _error_title(error, manner.lang)
     if manner.json:
-        hint, place = error.hint or None, getattr(error, "where", None) or None
+        hint, place = error.hint or None, getattr(error, "location", None) or None
         _error_as_data(manner, error.code, title, str(error), hint=hint, place=place, reasons=reasons)
         return exit_code(error)
     _print_error(f"✗ {title}")
@@ -364,7 +364,7 @@ def tell_internal(error: BaseException, manner: OutputManner) -> int:
 def _error_title(error: errors.GatewayError, lang: str) -> str:
     """Return the meaning of the error's code as a verification or clash, or else of its class."""
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
-    params = error.told if isinstance(error, errors.Clash) else {}
+    params = error.params if isinstance(error, errors.Clash) else {}
     return labels.say(next(key for key in keys if labels.has(key)), lang, **params)
 
 

@@ -80,7 +80,7 @@ verb = noun("people").verb
 async def list_(call: Invocation, core: NodeCore) -> None:
     """List the persons, their roles, and since when they have them."""
     async with core.deciding.decisions.read() as view:
-        persons = await view.people.everybody()
+        persons = await view.people.all()
     cells = [{"since": output.clock(max(p.added_at, p.roles_at))} for p in persons]
     output.rows(call, [_person_record(p) for p in persons], _COLUMNS, cells)
 

@@ -39,7 +39,7 @@ async def list_(
 ) -> None:
     """List the waiting proposals, newest first."""
     async with core.deciding.decisions.read() as view:
-        listed = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), MOST_PROPOSALS)
+        listed = await view.proposals.list_in_states(() if all_ else (ProposalState.OPEN,), MOST_PROPOSALS)
         names = await view.people.names(set().union(*(p.people for p in listed)))
         now = core.clock.now()
     cells = [{"code": " ".join(sorted(codes_of(p.content))) or "–"} for p in listed]

@@ -138,7 +138,7 @@ async def _send_envelope(
     from gateway.outgoing import accept, ready_envelope
     from gateway.outgoing.intake import receive_files
 
-    extras = ready_envelope.Besides(
+    extras = ready_envelope.EnvelopeExtras(
         reply_required=values.get("reply_required"),
         external_id=values.get("external_id"),
         send=values.get("send", True),
@@ -176,7 +176,7 @@ def day(text: str) -> str:
 def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
     """Read the message with the API's own model, so that both ways in refuse alike."""
     from gateway.api.models import MessageIn
-    from gateway.api.parsing import from_json
+    from gateway.api.parsing import parse_json
     from gateway.api.problems import BadCall
 
     try:
@@ -186,7 +186,7 @@ def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
     if not isinstance(base, dict):
         raise typer.BadParameter(f"{meta} holds no JSON object")
     try:
-        return from_json(json.dumps(base | values).encode(), MessageIn).value
+        return parse_json(json.dumps(base | values).encode(), MessageIn).value
     except BadCall as error:
         faults = "; ".join(
             f"{fault.pointer or '/'}: {fault.code}"
@@ -217,7 +217,7 @@ async def _preview(call: Invocation, context: CommandContext, order: Order, file
     from gateway.errors import Refused
     from gateway.outgoing import check
 
-    draft, verdict = await check.look(context.node.out, context.scope, order, files)
+    draft, verdict = await check.check_for_preview(context.node.out, context.scope, order, files)
     warn(call, verdict.warnings)
     if not verdict.allowed:
         raise Refused(verdict)
@@ -261,7 +261,7 @@ async def show_accepted(call: Invocation, context: CommandContext, accepted: Acc
         return
     async with context.node.store.read(context.scope) as work:
         document = await work.outgoing.get(document.id)
-        deliveries = await work.deliveries.of(document.id)
+        deliveries = await work.deliveries.of_document(document.id)
     output.record(call, outgoing_record(call, document, deliveries))
 
 
@@ -316,7 +316,7 @@ async def wait_until(call: Invocation, context: CommandContext, document_id: str
     while True:
         async with context.node.store.read(context.scope) as work:
             document = await work.outgoing.get(document_id)
-            deliveries = await work.deliveries.of(document_id)
+            deliveries = await work.deliveries.of_document(document_id)
         if document.state in (OutState.BLOCKED, OutState.CANCELLED):
             raise Clash(
                 f"{document_id} is {document.state}: {document.state_reason or 'it will not be sent'}"

@@ -54,7 +54,9 @@ async def _read_state(node: OpenNode) -> TrustState:
 
 def _print(call: Invocation, trust_state: TrustState, now: datetime) -> None:
     record = {
-        "certificates": [output.fields(c, "role subject sha256 until") for c in trust_state.certificates],
+        "certificates": [
+            output.fields(c, "role subject sha256", until=c.ends_at) for c in trust_state.certificates
+        ],
         "asked": [issuer_record(i) for i in trust_state.issuers],
         "files": [asdict(f) for f in trust_state.files],
     }
@@ -63,7 +65,7 @@ def _print(call: Invocation, trust_state: TrustState, now: datetime) -> None:
 
 def _trust_lines(call: Invocation, trust_state: TrustState, now: datetime) -> Iterator[str]:
     for certificate in trust_state.certificates:
-        ends = output.clock(certificate.until)
+        ends = output.clock(certificate.ends_at)
         yield call.word(f"trust.{certificate.role}", subject=output.plain(certificate.subject), until=ends)
         yield f"    {certificate.sha256}"
     yield from (f"{MARKS[i.word]} {issuer_line(call, i, now)}" for i in trust_state.issuers)

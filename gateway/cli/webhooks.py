@@ -13,7 +13,7 @@ from gateway.cli.command import Invocation, Overlap, noun
 from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, answer_json, carry_out, makes_call, rows_printer
 from gateway.cli.send import span
-from gateway.webhooks import sequence_in
+from gateway.webhooks import parse_sequence
 
 if TYPE_CHECKING:
     from gateway.api.resources.webhooks import DeliveryOut, TryOut, WebhookMade, WebhookOut
@@ -165,6 +165,6 @@ async def redeliver(
     """Send events again, under the same ids."""
     if failed == bool(event):
         raise typer.BadParameter("name events, or give --failed")
-    sequences = [sequence_in(e) for e in event] if event else None
+    sequences = [parse_sequence(e) for e in event] if event else None
     call.ask("webhook.ask.redeliver", id=webhook)
     output.record(call, {"count": await context.node.webhooks.redeliver(context.scope, webhook, sequences)})

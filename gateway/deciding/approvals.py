@@ -93,7 +93,7 @@ async def _objection(
     in_set_up: bool,
 ) -> Objection | None:
     """Judge the approval by the persons' present roles, not by those at sign-in."""
-    events = await work.events.of(proposal.id)
+    events = await work.events.of_subject(proposal.id)
     digests = [str(event.data.get("digest")) for event in events if event.kind is EventKind.PROPOSAL_CREATED]
     proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(actor.person.id)
     return two_people.check_approving(
@@ -158,7 +158,7 @@ async def begin_set_up(services: DecisionServices, operator_id: str) -> datetime
     changes. Return until when it is open."""
     now = services.clock.now()
     async with services.decisions.begin(operator_id) as work:
-        if not await work.events.of(SET_UP) and not await work.bindings.any_ever():
+        if not await work.events.of_subject(SET_UP) and not await work.bindings.any_ever():
             await work.events.append(EventKind.SET_UP_BEGUN, SET_UP, now)
             await work.commit()
     async with services.decisions.read() as view:
@@ -178,7 +178,7 @@ async def end_set_up(services: DecisionServices, actor: SignedIn) -> None:
 
 async def set_up_open_until(view: SqlDecision, now: datetime) -> datetime | None:
     """Return when the set-up ends by itself; None where it is not open."""
-    return set_up_by_events(await view.events.of(SET_UP), now)
+    return set_up_by_events(await view.events.of_subject(SET_UP), now)
 
 
 def set_up_by_events(events: Sequence[Event], now: datetime) -> datetime | None:

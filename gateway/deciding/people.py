@@ -59,7 +59,7 @@ async def enrol(
     hashed, sealed = await services.pool.run(partial(services.secrets.keep, passphrase, totp))
     step = await services.pool.run(partial(services.secrets.step, passphrase, sealed, first, now))
     async with services.decisions.begin("node") as work:
-        person = await work.people.named(name)
+        person = await work.people.find_by_name(name)
         old = await work.people.credentials(person.id)
         open_still = old.code_until is not None and now < old.code_until and person.blocked_at is None
         if not open_still or not services.secrets.is_code(code, old.code_digest or ""):
@@ -82,7 +82,7 @@ async def give(
     now, by = services.clock.now(), _actor(actor, operator_id)
     async with services.decisions.begin(by) as work:
         await _may_administer(work, actor)
-        person = await work.people.named(name)
+        person = await work.people.find_by_name(name)
         changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
         await work.people.save(changed)
         await work.events.append(EventKind.PERSON_CHANGED, person.id, now, _roles_fact(changed))
@@ -98,7 +98,7 @@ async def reset(
     code, digest = services.secrets.new_code()
     async with services.decisions.begin(by) as work:
         await _may_administer(work, actor)
-        person = await work.people.named(name)
+        person = await work.people.find_by_name(name)
         changed = replace(person, enrolled_at=None, roles_by=by, roles_at=now)
         await work.people.save(changed)
         credentials = Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR)
@@ -114,7 +114,7 @@ async def block(services: DecisionServices, by: str, name: str) -> Person:
     """Block the person. To take away needs one, and the operator may."""
     now = services.clock.now()
     async with services.decisions.begin(by) as work:
-        person = replace(await work.people.named(name), blocked_at=now)
+        person = replace(await work.people.find_by_name(name), blocked_at=now)
         await work.people.save(person)
         await work.people.save_credentials(person.id, Credentials())
         await work.events.append(EventKind.PERSON_BLOCKED, person.id, now)
@@ -128,7 +128,7 @@ def _actor(signed_in: SignedIn | None, operator_id: str) -> str:
 
 async def _may_administer(work: SqlDecision, signed_in: SignedIn | None) -> None:
     actor = await work.people.get(signed_in.person.id) if signed_in is not None else None
-    objection = two_people.check_administering(actor, await work.people.everybody())
+    objection = two_people.check_administering(actor, await work.people.all())
     if objection is not None:
         raise Denied(
             "persons are added and changed by a person who has the role `people`, signed in",
@@ -168,7 +168,7 @@ async def sign_in(services: DecisionServices, name: str, passphrase: str, code: 
 async def _by_name(services: DecisionServices, name: str) -> tuple[Person, Credentials]:
     async with services.decisions.read() as view:
         try:
-            person = await view.people.named(name)
+            person = await view.people.find_by_name(name)
         except NotFound as unknown:
             raise _refusal() from unknown
         return person, await view.people.credentials(person.id)

@@ -124,7 +124,7 @@ async def _end_key(
     services: DecisionServices, end: KeyEnd, kind: EventKind, facts: Mapping[str, object]
 ) -> None:
     async with services.decisions.begin(end.by) as work:
-        await work.key_ends.put(end)
+        await work.key_ends.save(end)
         all_facts = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **facts}
         await work.events.append(kind, f"key:{end.fingerprint}", services.clock.now(), all_facts)
         try:

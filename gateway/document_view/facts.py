@@ -62,7 +62,7 @@ def received_marks(marks: Iterable[str], lang: str, without: frozenset[str] = fr
     return words
 
 
-class By(StrEnum):
+class FactSource(StrEnum):
     """Speaker of a fact: the node by itself, a person of ours, or the other side."""
 
     NODE = "node"
@@ -78,7 +78,7 @@ class FactView:
     fact: Fact
     key: str
     word: str
-    by: By
+    by: FactSource
     texts: tuple[str, ...] = ()
     stated: datetime | None = None
     skewed: bool = False
@@ -99,7 +99,7 @@ def sent_fact(fact: Fact, lang: str) -> FactView:
         fact=fact,
         key=_state_key(fact),
         word=_withdrawn_word(fact, lang) or state_word(_state_key(fact), lang),
-        by=By.NODE if is_ours else By.THEM,
+        by=FactSource.NODE if is_ours else FactSource.THEM,
         texts=_written_text(fact, lang),
         stated=None if is_ours else fact.stated_at,
         skewed=not is_ours and is_skewed(fact),
@@ -108,14 +108,14 @@ def sent_fact(fact: Fact, lang: str) -> FactView:
 
 def received_fact(fact: Fact, lang: str) -> FactView:
     """Show a fact about an incoming document to its receiver."""
-    by = By.NODE if fact.code == "01" or fact.track is Track.OTHER else By.US
+    by = FactSource.NODE if fact.code == "01" or fact.track is Track.OTHER else FactSource.US
     return FactView(
         fact=fact,
         key=_state_key(fact),
         word=_withdrawn_word(fact, lang)
         or labels.say_or(f"incoming.line.{fact.code}", "", lang)
         or received_word(_state_key(fact), lang),
-        by=By.THEM if _is_of_request(fact) else by,
+        by=FactSource.THEM if _is_of_request(fact) else by,
         texts=_written_text(fact, lang),
         stated=fact.stated_at if fact.stated_at != fact.at else None,
         skewed=is_skewed(fact),
@@ -191,7 +191,7 @@ def history_lines(
 
 
 def _fact_line(view: FactView, lang: str, sender: str) -> HistoryLine:
-    speaker = sender if view.by is By.THEM else labels.say(f"incoming.by.{view.by}", lang)
+    speaker = sender if view.by is FactSource.THEM else labels.say(f"incoming.by.{view.by}", lang)
     staff = view.staff
     return HistoryLine(
         at=view.at,

@@ -94,7 +94,7 @@ class Finding:
     """An unusual fact that does not decide by itself, and its place."""
 
     code: str
-    where: str = ""
+    place: str = ""
     detail: str = ""
 
 
@@ -140,7 +140,7 @@ class Contradiction:
 
     code: str
     detail: str
-    where: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ class Share:
         self._left = most
 
     @contextmanager
-    def taken(self, size: int) -> Iterator[bool]:
+    def reserve(self, size: int) -> Iterator[bool]:
         """Reserve room to the end of the body; yield whether there was enough."""
         reserved = size if size <= self._left else 0
         self._left -= reserved

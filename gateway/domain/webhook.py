@@ -141,7 +141,7 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class WebhookDelivery:
     """One event for one endpoint. The newest tries are kept; the event itself stays in the log of events. `first_at` is the
     time of the first try, reset when a person asks for the delivery again."""
 

@@ -41,7 +41,7 @@ _WINDOW: Final = 1 << 18
 _MAX_TAIL: Final = 4 * 65_536 + 256
 
 
-def zipped(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -> Iterator[bytes]:
+def zip_pieces(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -> Iterator[bytes]:
     """Zip a file as one DEFLATE entry with a data descriptor, as the vendor library writes it (`edxml.md` 2.6)."""
     name, (date, time) = entry_name.encode(), _dos_time(at)
     yield _LOCAL.pack(LOCAL_MAGIC, 20, _FLAGS, _DEFLATE, time, date, 0, 0, 0, len(name), 0) + name
@@ -265,7 +265,7 @@ def encoded_pieces(name: str, entry_name: str, pieces: Iterable[bytes], at: date
     equal bytes; `entry_name` is a random UUID and the extension, made by the caller."""
     if coding_for(name)[0] == "zip":
         level = _NO_EFFORT if extension(name) in _PACKED else 6
-        pieces = zipped(entry_name, pieces, at, level)
+        pieces = zip_pieces(entry_name, pieces, at, level)
     carry = b""
     for piece in pieces:
         for start in range(0, len(piece), _ENCODE_STEP):
@@ -401,14 +401,14 @@ class Decoder:
             return Decoded(coding="raw", size=None, sha256=None, damaged=self._base64.fault)
         if self._entry is not None:
             self._entry.finish()
-            if self._wrapped(self._entry, extension(name or self._name)):
+            if self._is_wrapper(self._entry, extension(name or self._name)):
                 if self._entry.fault is not None:
                     return self._raw(self._entry.fault, "zip")
                 digest = Digest.of_bytes(self._entry_hash.digest())
                 return Decoded(coding="zip", size=self._entry.inflated, sha256=digest)
         return self._raw()
 
-    def _wrapped(self, entry: OneEntry, suffix: str) -> bool:
+    def _is_wrapper(self, entry: OneEntry, suffix: str) -> bool:
         """Tell whether the ZIP is a wrapper. A ZIP-based file is one only when its entry has a wrapper's name."""
         if suffix not in _ZIP_BASED:
             return True
@@ -420,7 +420,7 @@ class Decoder:
         return Decoded(coding=coding, size=self._stored, sha256=digest, damaged=damaged)
 
 
-def opened(
+def decode_slice(
     part: FileSlice,
     name: str | None,
     text: Iterable[bytes],

@@ -66,7 +66,7 @@ class AttachmentContent:
 
     entry_name: str
     open: Callable[[], Iterable[bytes]]
-    known: tuple[int, Digest] | None = None
+    size_and_digest: tuple[int, Digest] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,18 +91,18 @@ def write(
     if (signer is None) is not (qualifier is None):
         raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
     parts = check(envelope, contents, qualifier)
-    unsigned = Unsigned(signer, parts.said, signing_time) if signer and parts.said else None
+    unsigned = Unsigned(signer, parts.qualifier, signing_time) if signer and parts.qualifier else None
     body = _Body(out)
-    body.put(ROOT.start + ENVELOPE.start + HEADER.start + parts.head)
+    body.append(ROOT.start + ENVELOPE.start + HEADER.start + parts.head)
     gap_at = body.position
     if unsigned is not None:
         body.skip(unsigned.size)
-    body.put(HEADER.end + parts.tail + ENVELOPE.end)
+    body.append(HEADER.end + parts.tail + ENVELOPE.end)
     files = _write_attachments(envelope.attachments, parts.listed, contents, body, signing_time)
-    body.put(ROOT.end)
+    body.append(ROOT.end)
     if unsigned is not None:
         out.seek(gap_at)
-        out.write(unsigned.over(body.digest))
+        out.write(unsigned.sign(body.digest))
         out.seek(body.position)
     return WrittenEnvelope(body_digest=body.digest, size=body.position, files=files)
 
@@ -114,7 +114,7 @@ class WrittenParts:
     head: bytes
     tail: bytes
     listed: tuple[bytes, ...]
-    said: WrittenQualifier | None
+    qualifier: WrittenQualifier | None
 
 
 def check(
@@ -157,7 +157,7 @@ class _Body:
     def digest(self) -> Digest:
         return Digest.of_bytes(self._hash.digest())
 
-    def put(self, *pieces: bytes) -> None:
+    def append(self, *pieces: bytes) -> None:
         for piece in pieces:
             self._out.write(piece)
             self._hash.update(piece)
@@ -211,13 +211,13 @@ def _write_attachments(
 ) -> tuple[FileSlice, ...]:
     if not attachments:
         return ()
-    body.put(ATTACHMENTS.start)
+    body.append(ATTACHMENTS.start)
     files = []
     for n, (file, details, content) in enumerate(zip(attachments, listed, contents, strict=True), 1):
-        body.put(ATTACHMENT.start, details, CONTENT.start)
+        body.append(ATTACHMENT.start, details, CONTENT.start)
         files.append(_write_content(n, file, content, body, at))
-        body.put(CONTENT.end, ATTACHMENT.end)
-    body.put(ATTACHMENTS.end)
+        body.append(CONTENT.end, ATTACHMENT.end)
+    body.append(ATTACHMENTS.end)
     return tuple(files)
 
 
@@ -225,10 +225,10 @@ def _write_content(
     n: int, file: Attachment, content: AttachmentContent, body: _Body, at: datetime
 ) -> FileSlice:
     name, offset, plain = file.attachment_name or "", body.position, _Tally()
-    pieces = content.open() if content.known else plain.watch(content.open())
+    pieces = content.open() if content.size_and_digest else plain.watch(content.open())
     for piece in attachment.encoded_pieces(name, content.entry_name, pieces, at.astimezone(VIETNAM)):
-        body.put(piece)
-    size, digest = content.known or plain.found()
+        body.append(piece)
+    size, digest = content.size_and_digest or plain.totals()
     return FileSlice(
         n=n,
         name=name,
@@ -256,7 +256,7 @@ class _Tally:
             self.hash.update(piece)
             yield piece
 
-    def found(self) -> tuple[int, Digest]:
+    def totals(self) -> tuple[int, Digest]:
         return self.size, Digest.of_bytes(self.hash.digest())
 
 

@@ -117,7 +117,7 @@ def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: 
         signature=parts,
         a=scan.a,
         b=scan.b,
-        tree=None if scan.shown is None else _skeleton(scan.shown),
+        tree=None if scan.parsed_octets is None else _skeleton(scan.parsed_octets),
     )
 
 
@@ -293,14 +293,14 @@ class _Cut:
                 raise _TooMuchBeside
             at = length
             if opens >= 0:
-                self._hash_kept()
+                self._hash_octets()
                 at, self._start = end, self.size
 
     def end(self) -> None:
         """Finish after the last piece. NotMine where S does not stand at its place (F6)."""
         self.octets += self._held_back
         self.size += len(self._held_back)
-        self._hash_kept()
+        self._hash_octets()
         if self._start is not None or not self.b:
             raise NotMine
 
@@ -322,7 +322,7 @@ class _Cut:
             self._start = None
         return at + len(text)
 
-    def _hash_kept(self) -> None:
+    def _hash_octets(self) -> None:
         """Hash the body: all but the declaration and S. Canonical form has no `<` but in tags, so these octets are
         those tags and nothing else."""
         fresh = bytes(self.octets[self._hashed :])

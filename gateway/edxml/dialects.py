@@ -311,7 +311,7 @@ class KnownElement:
     children: dict[str, list[KnownElement]] = field(default_factory=dict)
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         return in_words(self.place)
 
     def below(self, name: str, number: int = 0) -> str:
@@ -328,7 +328,7 @@ class KnownElement:
             return bool(self.texts[name][0].strip(XML_SPACE))
         return name in self.children and self.children[name][0].says_something
 
-    def one(self, name: str) -> KnownElement | None:
+    def first(self, name: str) -> KnownElement | None:
         """Return the first child of that name; a doubled single element was reported when it was met."""
         children = self.children.get(name)
         return children[0] if children else None
@@ -340,7 +340,7 @@ class KnownElement:
         """Return the first element down a path of single ones."""
         node: KnownElement | None = self
         for name in names:
-            node = node.one(name) if node else None
+            node = node.first(name) if node else None
         return node
 
 
@@ -348,17 +348,17 @@ class Notes:
     """Findings, at most `MOST_FINDINGS`, then one that counts the others."""
 
     def __init__(self) -> None:
-        self._found: list[Finding] = []
+        self._findings: list[Finding] = []
         self._more = 0
 
     def add(self, code: str, place: str = "", detail: str = "") -> None:
-        if len(self._found) < MOST_FINDINGS:
-            self._found.append(Finding(code=code, where=place, detail=detail))
+        if len(self._findings) < MOST_FINDINGS:
+            self._findings.append(Finding(code=code, place=place, detail=detail))
         else:
             self._more += 1
 
     def __iter__(self) -> Iterator[Finding]:
-        yield from self._found
+        yield from self._findings
         if self._more:
             yield Finding(code="MORE", detail=f"{self._more} findings more are not listed")
 

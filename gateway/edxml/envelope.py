@@ -27,7 +27,7 @@ class Wire:
 
     path: str
     longest: int = 0
-    known: range | None = None
+    valid_range: range | None = None
     words: tuple[str, str] = ("1", "0")
     identity: bool = False
 
@@ -202,7 +202,7 @@ _LONGEST = {date: 10, datetime: 19, int: 9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class WireField:
     """One row of the table. `above`: the element around it that holds nothing else of its own, if any. `holds`: the
     type of one value. `is_text`: it is read as one unchanged text. `written`: makes a text or a tree of one value; None
     for a text."""
@@ -216,29 +216,29 @@ class Row:
     is_text: bool
     many: bool
     longest: int
-    written: Callable[[Any], str | Outline] | None
+    to_wire: Callable[[Any], str | Outline] | None
 
 
 @cache
-def rows(part: type) -> tuple[Row, ...]:
+def rows(part: type) -> tuple[WireField, ...]:
     """List the elements of a part of the model, in their order."""
     return tuple(_rows(part))
 
 
 @cache
-def _table(part: type) -> tuple[Sequence[Row], Callable[[object], Sequence[Any]]]:
+def _table(part: type) -> tuple[Sequence[WireField], Callable[[object], Sequence[Any]]]:
     """Return the rows of a part, and a getter of all their values."""
     return rows(part), attrgetter(*(row.attribute for row in rows(part)))
 
 
-def _rows(part: type) -> Iterator[Row]:
+def _rows(part: type) -> Iterator[WireField]:
     for attribute, hint in get_type_hints(part, include_extras=True).items():
         annotation = annotated(hint)
         if annotation is None:
             continue
         inner, holds, wire = annotation
         above, _, local = wire.path.rpartition("/")
-        yield Row(
+        yield WireField(
             attribute=attribute,
             above=above,
             local=local,
@@ -248,7 +248,7 @@ def _rows(part: type) -> Iterator[Row]:
             is_text=holds is str and not wire.identity and get_origin(inner) is not tuple,
             many=get_origin(inner) is tuple,
             longest=wire.longest or _LONGEST.get(holds, max(map(len, wire.words))),
-            written=_writer_for(holds, wire),
+            to_wire=_writer_for(holds, wire),
         )
 
 
@@ -270,8 +270,8 @@ def outline(part: object) -> dict[str, Any]:
     for row, value in zip(part_rows, values_of(part), strict=True):
         if value is None or (row.many and not value):
             continue
-        if row.written is not None:
-            value = [row.written(v) for v in value] if row.many else row.written(value)
+        if row.to_wire is not None:
+            value = [row.to_wire(v) for v in value] if row.many else row.to_wire(value)
         (texts.setdefault(row.above, {}) if row.above else texts)[row.local] = value
     return texts
 
@@ -317,7 +317,7 @@ def value_at(model: Envelope, path: str) -> Any:
     return value
 
 
-def _rows_to(path: str, part: type = Envelope) -> tuple[Row, ...]:
+def _rows_to(path: str, part: type = Envelope) -> tuple[WireField, ...]:
     """Return the rows that lead to an element: those of the parts around it, then its own."""
     for row in rows(part):
         if row.wire.path == path:

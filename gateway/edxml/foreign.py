@@ -28,7 +28,7 @@ _URGENT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class EnvelopeSummary:
     """The words of an envelope about itself. `identity` is the same in every copy: of a document its id; of a status its
     code, its time and the document's id."""
 
@@ -41,7 +41,7 @@ class Said:
     is_urgent: bool
 
 
-def said(opener: Callable[[], BinaryIO], limits: EnvelopeLimits) -> Said | None:
+def summarise(opener: Callable[[], BinaryIO], limits: EnvelopeLimits) -> EnvelopeSummary | None:
     """Summarise an envelope; None for a file that is no envelope we read."""
     try:
         model = reader.read(pieces(opener), limits).envelope
@@ -57,7 +57,7 @@ def said(opener: Callable[[], BinaryIO], limits: EnvelopeLimits) -> Said | None:
         notation = (target.code if target else "") or ""
     codes = [target.organ_id if target else None] if status is not None else [r.organ_id for r in receivers]
     priority = model.other.priority if model.other else None
-    return Said(
+    return EnvelopeSummary(
         kind=model.kind.value,
         sender=_sender(model),
         recipients=tuple(code.strip() for code in codes if code),
@@ -89,12 +89,12 @@ def examine(source: EnvelopeSource, limits: EnvelopeLimits) -> Unsigned:
     read = reader.read(_hash_pieces(source.open(), hasher.update), limits)
     octets = None
     if any(finding.code == "JSON-WRAPPED" for finding in read.findings):
-        octets = unwrapped(source, limits)
+        octets = unwrap(source, limits)
         read = replace(reader.read([octets], limits, source="canonical"), findings=read.findings)
     model = read.envelope
     if not _sender(model):
         detail = "exactly one From with exactly one OrganId is needed, and there is none"
-        raise MalformedXml("ENV-DIALECT", detail, step=4, where="From/OrganId")
+        raise MalformedXml("ENV-DIALECT", detail, step=4, location="From/OrganId")
     signed = SignedEnvelope(
         model=model,
         kind=model.kind,
@@ -149,7 +149,7 @@ def _hash_pieces(stream: Iterable[bytes], update: Callable[[bytes], object]) -> 
         yield piece
 
 
-def unwrapped(file: EnvelopeSource, limits: EnvelopeLimits) -> bytes:
+def unwrap(file: EnvelopeSource, limits: EnvelopeLimits) -> bytes:
     """Return all octets that the file's slices count in: a transport that wraps a file sends small ones."""
     if file.size > limits.general_max_bytes:
         detail = f"a file inside a JSON string may have {limits.general_max_bytes} bytes, it has {file.size}"
@@ -167,4 +167,4 @@ def _steps(size: int) -> tuple[Step, ...]:
 
 def signature_finding(code: str, detail: str) -> Finding:
     """Note that the file's own signature proves nothing, and why: axes that write files anew break it."""
-    return Finding(code=code, where="Signature", detail=detail)
+    return Finding(code=code, place="Signature", detail=detail)

@@ -41,7 +41,7 @@ class Shaped:
     open: Opener
 
 
-def shaped(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped | None:
+def reshape(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped | None:
     """Return the file in that form; None where it is no file of our own writer, which leaves unchanged. Sync: one pass
     to read it, one for the digest."""
     fast = canonical.read_closed(partial(pieces, opener), size, policy)
@@ -63,11 +63,11 @@ def _open_spliced(opener: Opener, parts: Sequence[Piece]) -> BinaryIO:
     return cast("BinaryIO", io.BufferedReader(_Spliced(opener(), parts)))
 
 
-def again(handed: Handed, opener: Opener, size: int, policy: XmlPolicy) -> Opener:
+def reopen(handed: Handed, opener: Opener, size: int, policy: XmlPolicy) -> Opener:
     """Return an opener that makes the sent file anew from the standard one, sync. AlteredContent for other bytes."""
 
     def opened() -> BinaryIO:
-        copy = shaped(handed.form, opener, size, policy)
+        copy = reshape(handed.form, opener, size, policy)
         if copy is None or copy.handed != handed:
             raise AlteredContent(
                 f"the envelope gives another file in the form {handed.form} than the axis was handed ({handed.digest})"
@@ -83,17 +83,17 @@ class _Spliced(io.RawIOBase):
     def __init__(self, file: BinaryIO, parts: Sequence[Piece]) -> None:
         super().__init__()
         self._file, self._parts = file, iter(parts)
-        self._held, self._left = io.BytesIO(), 0
+        self._buffer, self._remaining = io.BytesIO(), 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while True:
-            read = self._held.readinto(buffer)
-            if not read and self._left:
-                piece = self._file.read(min(self._left, len(buffer)))
-                self._left -= len(piece) or self._left
+            read = self._buffer.readinto(buffer)
+            if not read and self._remaining:
+                piece = self._file.read(min(self._remaining, len(buffer)))
+                self._remaining -= len(piece) or self._remaining
                 buffer[: len(piece)] = piece
                 read = len(piece)
             if read:
@@ -102,10 +102,10 @@ class _Spliced(io.RawIOBase):
             if part is None:
                 return 0
             if isinstance(part, bytes):
-                self._held = io.BytesIO(part)
+                self._buffer = io.BytesIO(part)
             else:
                 self._file.seek(part[0])
-                self._left = part[1] - part[0]
+                self._remaining = part[1] - part[0]
 
     def close(self) -> None:
         if not self.closed:

@@ -112,17 +112,17 @@ def _check_digests(shape: SignatureShape, signed_body: bytes, binding: Binding) 
     body = hashlib.sha1(signed_body, usedforsecurity=False) if legacy else hashlib.sha256(signed_body)
     if not compare_digest(body.digest(), shape.body_digest):
         detail = "the digest of the document is not the signed one"
-        raise BadSignature("SIG-DIGEST", detail, step=7, where="Reference 1")
+        raise BadSignature("SIG-DIGEST", detail, step=7, location="Reference 1")
     if shape.properties is None or shape.properties_digest is None:
         return
     properties = canonical_octets(shape.properties.element)
     if not compare_digest(hashlib.sha256(properties).digest(), shape.properties_digest):
         detail = "the digest of SignedProperties is not the signed one"
-        raise BadSignature("SIG-PROPERTIES", detail, step=7, where="Reference 2")
+        raise BadSignature("SIG-PROPERTIES", detail, step=7, location="Reference 2")
     certificate_digest = hashlib.sha256(binding.certificate_der).digest()
     if not compare_digest(certificate_digest, shape.properties.certificate_digest):
         place = "SigningCertificateV2"
-        raise BadSignature("SIG-PROPERTIES", f"{place} names another certificate", step=7, where=place)
+        raise BadSignature("SIG-PROPERTIES", f"{place} names another certificate", step=7, location=place)
 
 
 def _check_value(shape: SignatureShape, binding: Binding, policy: XmlPolicy) -> None:
@@ -134,7 +134,7 @@ def _check_value(shape: SignatureShape, binding: Binding, policy: XmlPolicy) -> 
         code = value_fault(binding.certificate_der, shape.method, signed, shape.value, policy, native=False)
     if code is not None:
         detail = f"not made by the bound key with {shape.method}"
-        raise BadSignature("SIG-VALUE", detail, step=8, where="SignatureValue")
+        raise BadSignature("SIG-VALUE", detail, step=8, location="SignatureValue")
 
 
 def _sha1_fault(certificate_der: bytes, signed: bytes, value: bytes) -> str | None:
@@ -168,14 +168,14 @@ def _recheck(raw: bytes, shape: SignatureShape, binding: Binding, signed_body: b
         )
     except _REFUSALS as why:
         detail = f"the reference verifier refuses: {type(why).__name__}"
-        raise BadSignature("SIG-VALUE", detail, step=8, where="Signature") from why
+        raise BadSignature("SIG-VALUE", detail, step=8, location="Signature") from why
     verifications = verified if isinstance(verified, list) else [verified]
     expected = [signed_body]
     if shape.properties is not None:
         expected.append(canonical_octets(shape.properties.element))
     if [r.signed_data for r in verifications] != expected or not signed_body:
         detail = "the reference verifier signed other octets than were judged"
-        raise BadSignature("SIG-STRUCTURE", detail, step=5, where="Signature")
+        raise BadSignature("SIG-STRUCTURE", detail, step=5, location="Signature")
 
 
 def _method_uri(method: str) -> str:
@@ -278,7 +278,7 @@ def _find_signature(root: etree._Element) -> etree._Element:
     if above != _HEADER_PATH or not last:
         path = "/".join(etree.QName(tag).localname for tag in reversed(above))
         detail = f"the Signature stands in {path}; expected last in edXMLHeader"
-        raise BadSignature("SIG-PLACE", detail, step=5, where=path)
+        raise BadSignature("SIG-PLACE", detail, step=5, location=path)
     return signature
 
 
@@ -292,7 +292,7 @@ def _check_ids(root: etree._Element) -> None:
             value = str(raw)
             if value in ids or not _NAME.fullmatch(value):
                 why = "stands twice" if value in ids else "is no name"
-                raise BadSignature("SIG-ID", f"the Id {value[:80]!r} {why}", step=5, where=element.tag)
+                raise BadSignature("SIG-ID", f"the Id {value[:80]!r} {why}", step=5, location=element.tag)
             ids.add(value)
 
 
@@ -427,5 +427,5 @@ def _off_list(element: etree._Element, algorithm: str, allowed: Iterable[str]) -
         "SIG-ALGORITHM",
         f"{local} is {algorithm[:120]!r}; allowed are {', '.join(sorted(allowed))}",
         step=5,
-        where=local,
+        location=local,
     )

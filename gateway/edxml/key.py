@@ -155,18 +155,18 @@ def choose_binding(
             "SIG-NO-BINDING",
             f"no certificate is bound to the sender code {code[:80]!r} at {at.isoformat()}",
             step=6,
-            where=place,
+            location=place,
         )
     for candidate in candidates:
         if compare_digest(candidate.certificate_der, certificate_der):
             weakness = bound_key_fault(candidate.certificate_der, policy)
             if weakness is not None:
                 detail = f"the key bound to {code[:80]!r} is too short or of a kind that is not taken"
-                raise BadSignature(weakness, detail, step=6, where=place)
+                raise BadSignature(weakness, detail, step=6, location=place)
             return candidate
     raise SignerMismatch(
         "SIG-PIN",
         f"signed under a certificate that is not among the {len(candidates)} bound to {code[:80]!r}",
         step=6,
-        where=place,
+        location=place,
     )

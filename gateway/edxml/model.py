@@ -19,10 +19,10 @@ from gateway.edxml.envelope import (
     Organisation,
     Receiver,
     ReplacementInfo,
-    Row,
     SignerInfo,
     StatusReport,
     TraceHeader,
+    WireField,
     rows,
 )
 from gateway.errors import MalformedXml
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 KIND_OF_BUSINESS = {0: Kind.DOCUMENT, 1: Kind.RECALL, 2: Kind.UPDATE, 3: Kind.REPLACEMENT}
 
-WANTED_OF_STATUS = (
+REQUIRED_OF_STATUS = (
     ("From", "OrganId"),
     ("ResponseFor", "OrganId"),
     ("ResponseFor", "Code"),
@@ -41,7 +41,7 @@ WANTED_OF_STATUS = (
     ("ResponseFor", "PromulgationDate"),
     ("Timestamp", ""),
 )
-WANTED = (
+REQUIRED = (
     ("From", "OrganId"),
     ("To", "OrganId"),
     ("DocumentId", ""),
@@ -68,15 +68,15 @@ class _Model:
         self._root = root
         self._notes = notes
         self._leaf = Leaves(notes)
-        self._message = header.one("MessageHeader") or KnownElement((ROOT, "MessageHeader", 0))
-        self._trace = header.one("TraceHeaderList")
+        self._message = header.first("MessageHeader") or KnownElement((ROOT, "MessageHeader", 0))
+        self._trace = header.first("TraceHeaderList")
 
     def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
         message, trace, leaf = self._message, self._trace, self._leaf
         business = self._business()
         kind = self._kind(business)
         self._note_missing(kind)
-        fields: dict[str, Any] = {"sender": _NOBODY} | self._said(Envelope, message)
+        fields: dict[str, Any] = {"sender": _NOBODY} | self._read_fields(Envelope, message)
         tasks = message.many("ResponseForTask")
         fields["task_codes"] = tuple(code for task in tasks for code in leaf.texts(task, "TaskCode"))
         return Envelope(
@@ -97,12 +97,12 @@ class _Model:
         kind = KIND_OF_BUSINESS.get(business.doc_type)
         if kind is None:
             detail = f"{business.doc_type} is no operation that is known, read as a new document"
-            place = f"{self._trace.where if self._trace else ''}/Bussiness/BussinessDocType"
+            place = f"{self._trace.location if self._trace else ''}/Bussiness/BussinessDocType"
             self._notes.add("BUSINESS-TYPE", place, detail)
         return kind or Kind.DOCUMENT
 
     def _note_missing(self, kind: Kind) -> None:
-        for first, child in WANTED_OF_STATUS if kind is Kind.STATUS else WANTED:
+        for first, child in REQUIRED_OF_STATUS if kind is Kind.STATUS else REQUIRED:
             parents = self._message.many(first) if child else (self._message,)
             if not parents:
                 self._notes.add("MISSING", f"{self._message.below(first)}/{child}", "absent or empty")
@@ -112,11 +112,11 @@ class _Model:
         if kind is not Kind.STATUS and self._trace is None:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
-    def _said(self, part: type, node: KnownElement) -> dict[str, Any]:
+    def _read_fields(self, part: type, node: KnownElement) -> dict[str, Any]:
         """Return the values of a part that exist, by the names of its attributes. Any: each has its own type."""
         fields: dict[str, Any] = {}
         for row in rows(part):
-            parent = node.one(row.above) if row.above else node
+            parent = node.first(row.above) if row.above else node
             if parent is None:
                 continue
             value: object = None
@@ -134,12 +134,12 @@ class _Model:
                 fields[row.attribute] = value
         return fields
 
-    def _value(self, row: Row, node: KnownElement) -> object:
+    def _value(self, row: WireField, node: KnownElement) -> object:
         leaf, local = self._leaf, row.local
         if row.wire.identity:
             return leaf.identities(node, local) if row.many else leaf.identity(node, local)
         if row.holds is int:
-            return leaf.number(node, local, row.wire.known)
+            return leaf.number(node, local, row.wire.valid_range)
         return leaf.texts(node, local) if row.many else _READ[row.holds](leaf, node, local)
 
     def _parts(self, part: type[P], nodes: Iterable[KnownElement]) -> tuple[P, ...]:
@@ -147,16 +147,16 @@ class _Model:
 
     def _part(self, part: type[P], node: KnownElement) -> P | None:
         """Return a part, or None where it is empty."""
-        fields = self._said(part, node)
+        fields = self._read_fields(part, node)
         if part is DocumentType and "name" not in fields and (text := node.value.strip(XML_SPACE)):
             fields["name"] = text
         elif part is SignerInfo and "full_name" not in fields and (name := self._leaf.text(node, "Signer")):
             fields["full_name"] = name  # as the first version of dialect B has it
         elif part is Receiver and len(fields) < 2:
-            self._notes.add("MISSING", node.where, "a receiver without code or type is left out")
+            self._notes.add("MISSING", node.location, "a receiver without code or type is left out")
             return None
         elif part is ReplacementInfo and "document_id" not in fields:
-            place = f"{node.where}/DocumentId"
+            place = f"{node.location}/DocumentId"
             self._notes.add("MISSING", place, "a replaced document without id is left out")
             return None
         return part(**fields) if fields else None
@@ -164,8 +164,8 @@ class _Model:
     def _business(self) -> Business | None:
         if self._trace is None:
             return None
-        node = self._trace.one("Bussiness")
-        fields = self._said(Business, node) if node else {}
+        node = self._trace.first("Bussiness")
+        fields = self._read_fields(Business, node) if node else {}
         paper = None if "paper" in fields else self._leaf.number(self._trace, "Paper")
         if paper is not None:
             fields["paper"] = paper
@@ -176,18 +176,18 @@ class _Model:
         return tuple(map(self._reference, manifest.many("Reference") if manifest else ()))
 
     def _reference(self, node: KnownElement) -> Attachment:
-        fields = self._said(Attachment, node)
+        fields = self._read_fields(Attachment, node)
         if "content_id" not in fields:
             fields["content_id"] = self._leaf.text(node, "@href")
         return Attachment(**fields)
 
     def _status(self) -> StatusReport:
         code = self._status_code()
-        return StatusReport(**self._said(StatusReport, self._message) | {"code": code})
+        return StatusReport(**self._read_fields(StatusReport, self._message) | {"code": code})
 
     def _status_code(self) -> str:
         code = (self._leaf.text(self._message, "StatusCode") or "").strip(XML_SPACE)
-        place = f"{self._message.where}/StatusCode"
+        place = f"{self._message.location}/StatusCode"
         if not code:
             self._notes.add("MISSING", place, "absent or empty")
         elif len(code) == 1 and code.isascii() and code.isdigit():
@@ -206,7 +206,7 @@ def pair_attachments(
 
     def object_to(code: str, place: str, detail: str) -> None:
         if strict:
-            raise MalformedXml("ENV-DIALECT", f"{place}: {detail}", step=4, where=place)
+            raise MalformedXml("ENV-DIALECT", f"{place}: {detail}", step=4, location=place)
         notes.add(code, place, detail)
 
     for place, listed in (("manifest", manifest), ("attachments", attachments)):

@@ -87,7 +87,7 @@ def read(
     if next(tags, None) is not None:
         raise NotMine
     _check_counts(root, len(collected.attachments), limits)
-    return reader.finished(root, collected, notes)
+    return reader.finish_read(root, collected, notes)
 
 
 def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
@@ -99,17 +99,17 @@ def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
 class _Files:
     """The files' letters, in the order in which they stand."""
 
-    data: bytes
-    left: Iterator[tuple[int, int, bool]]
+    raw: bytes
+    remaining: Iterator[tuple[int, int, bool]]
     collected: reader.Collected
 
     def take(self, above: KnownElement, text: str) -> None:
         """Collect the next file; its slice is that of the hashed octets (F7)."""
-        start, end, plain = next(self.left, (0, 0, False))
+        start, end, plain = next(self.remaining, (0, 0, False))
         self.collected.open(above, _FILE_TYPE)
         if plain and self.collected.opens:
             for at in range(start, end, _PIECE):
-                self.collected.feed(self.data[at : min(at + _PIECE, end)], at)
+                self.collected.feed(self.raw[at : min(at + _PIECE, end)], at)
         elif text:
             self.collected.feed(unescape(text.encode()).encode(), start)
         else:

@@ -51,7 +51,7 @@ class OctetSource:
         self.wrapped = False
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = self._checked()
+        pieces = self._bounded_pieces()
         head = _read_head(pieces)
         if head.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in head[:4]:
             raise MalformedXml("ENV-ENCODING", "the file is not UTF-8: it begins like UTF-16 or UTF-32")
@@ -61,7 +61,7 @@ class OctetSource:
         octets = _decode_utf8(chain([head], pieces), self.skipped)
         return _unwrap_json(octets) if self.wrapped else (text for text, _ in octets)
 
-    def _checked(self) -> Iterator[bytes]:
+    def _bounded_pieces(self) -> Iterator[bytes]:
         for piece in self._pieces:
             self._read += len(piece)
             if self._read > self._max_bytes:
@@ -93,7 +93,7 @@ def _decode_utf8(pieces: Iterator[bytes], at: int) -> Iterator[tuple[bytes, str]
     except UnicodeDecodeError as error:
         place = f"byte {max(at + error.start, 0)}"
         detail = f"{place} is not UTF-8; the file must be UTF-8 throughout"
-        raise MalformedXml("ENV-ENCODING", detail, step=2, where=place) from error
+        raise MalformedXml("ENV-ENCODING", detail, step=2, location=place) from error
 
 
 def _unwrap_json(octets: Iterator[tuple[bytes, str]]) -> Iterator[bytes]:
@@ -170,7 +170,7 @@ class _ExpatDriver:
         self._declared = 0
         self._comments = 0
         self._instructions = 0
-        self._held: list[str] = []
+        self._pending: list[str] = []
         self._held_size = 0
         self._held_from = 0
         self._parser = self._hardened()
@@ -198,7 +198,7 @@ class _ExpatDriver:
             place = f"line {error.lineno}, byte {max(self._parser.ErrorByteIndex, 0) + self._skipped}"
             code = "ENV-FORBIDDEN" if error.code in _ENTITY_ERRORS else "ENV-NOT-XML"
             detail = f"{place}: {expat.ErrorString(error.code)}; ask the sender for a well-formed file"
-            raise MalformedXml(code, detail, step=3, where=place) from error
+            raise MalformedXml(code, detail, step=3, location=place) from error
 
     def _hardened(self) -> expat.XMLParserType:
         # the encoding is forced, so that no declaration can change what the bytes mean (F2)
@@ -222,16 +222,16 @@ class _ExpatDriver:
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding is not None and encoding.upper() != "UTF-8":
             detail = f"the declaration says {encoding[:40]!r}; only UTF-8 is read"
-            raise MalformedXml("ENV-ENCODING", detail, step=2, where="line 1")
+            raise MalformedXml("ENV-ENCODING", detail, step=2, location="line 1")
         if version != "1.0":
             detail = f"XML {version[:10]!r}; only XML 1.0 is read"
-            raise MalformedXml("ENV-NOT-XML", detail, step=3, where="line 1")
+            raise MalformedXml("ENV-NOT-XML", detail, step=3, location="line 1")
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._flush()
         self._depth += 1
         if self._depth > self._limits.general_depth:
-            self._over(f"elements nest deeper than {self._limits.general_depth}")
+            self._refuse_limit(f"elements nest deeper than {self._limits.general_depth}")
         (ns, local), self._declared = _split(name), 0
         pairs = zip(attributes[::2], attributes[1::2], strict=True)
         attrs = [(*_split(key), value) for key, value in pairs]
@@ -246,7 +246,7 @@ class _ExpatDriver:
         """Check a size that is never above the written one: a resolved name is longer than its prefix, and counts
         without its namespace."""
         if size > self._limits.name_bytes:
-            self._over(f"a start tag is longer than {self._limits.name_bytes} characters")
+            self._refuse_limit(f"a start tag is longer than {self._limits.name_bytes} characters")
 
     def _end(self, _name: str) -> None:
         self._flush()
@@ -255,16 +255,16 @@ class _ExpatDriver:
 
     def _data(self, text: str) -> None:
         """Gather text into larger pieces: line-wrapped base64 comes a line at a time."""
-        if not self._held:
+        if not self._pending:
             self._held_from = self._offset()
-        self._held.append(text)
+        self._pending.append(text)
         self._held_size += len(text)
         if self._held_size >= _FLUSH:
             self._flush()
 
     def _flush(self) -> None:
-        if self._held:
-            text, self._held, self._held_size = "".join(self._held), [], 0
+        if self._pending:
+            text, self._pending, self._held_size = "".join(self._pending), [], 0
             self._events.data(text, self._held_from)
 
     def _comment(self, _text: str) -> None:
@@ -275,10 +275,10 @@ class _ExpatDriver:
 
     def _forbidden(self, construct: str, *_: object) -> NoReturn:
         detail = f"{self._place()}: {construct} is never read; ask the sender for a file without it"
-        raise MalformedXml("ENV-FORBIDDEN", detail, step=3, where=self._place())
+        raise MalformedXml("ENV-FORBIDDEN", detail, step=3, location=self._place())
 
-    def _over(self, problem: str) -> NoReturn:
-        raise MalformedXml("ENV-LIMIT", f"{self._place()}: {problem}", step=3, where=self._place())
+    def _refuse_limit(self, problem: str) -> NoReturn:
+        raise MalformedXml("ENV-LIMIT", f"{self._place()}: {problem}", step=3, location=self._place())
 
     def _place(self) -> str:
         return f"line {self._parser.CurrentLineNumber}, byte {self._offset()}"
@@ -292,10 +292,10 @@ def _split(name: str) -> tuple[str, str]:
     return (ns, local) if separator else ("", name)
 
 
-MOST_LINES_SHOWN = 2_000
-DEEPEST_SHOWN = 64
-LONGEST_TEXT_SHOWN = 400
-MOST_BYTES_SHOWN = 64 * 1024 * 1024
+MAX_VIEW_LINES = 2_000
+MAX_VIEW_DEPTH = 64
+MAX_VIEW_TEXT = 400
+MAX_VIEW_BYTES = 64 * 1024 * 1024
 # A file in base64: it is not shown and may have any size.
 _FILES = frozenset({"ContentTransferEncoded", "AttachmentData", "Attachment", "Content64"})
 
@@ -333,9 +333,9 @@ def view(pieces: Iterable[bytes]) -> View:
             reader.feed(piece)
         reader.feed(b"", last=True)
     except expat.ExpatError as why:
-        return reader.ended(expat.ErrorString(why.code))
+        return reader.end(expat.ErrorString(why.code))
     except _ReadingEnded as why:
-        return reader.ended(str(why))
+        return reader.end(str(why))
     return View(lines=tuple(reader.lines))
 
 
@@ -346,7 +346,7 @@ class _ViewReader:
     lines: list[ViewLine] = field(default_factory=list)
     _path: list[str] = field(default_factory=list)
     _text: list[str] = field(default_factory=list)
-    _kept: int = 0
+    _text_size: int = 0
     _size: int = 0
     _read: int = 0
 
@@ -366,11 +366,11 @@ class _ViewReader:
 
     def feed(self, piece: bytes, *, last: bool = False) -> None:
         self._read += len(piece)
-        if self._read > MOST_BYTES_SHOWN:
+        if self._read > MAX_VIEW_BYTES:
             raise _ReadingEnded("bytes")
         self._parser.Parse(piece, last)
 
-    def ended(self, why: str) -> View:
+    def end(self, why: str) -> View:
         """Return the view, with its last line marked as the one that failed."""
         self._flush()
         if self.lines:
@@ -381,10 +381,10 @@ class _ViewReader:
         self._flush()
         self._add("element", name)
         self._path.append(name)
-        if len(self._path) > DEEPEST_SHOWN:
+        if len(self._path) > MAX_VIEW_DEPTH:
             raise _ReadingEnded("depth")
         for key, value in zip(attributes[::2], attributes[1::2], strict=True):
-            self._add("attribute", key, value[:LONGEST_TEXT_SHOWN], len(value))
+            self._add("attribute", key, value[:MAX_VIEW_TEXT], len(value))
 
     def _end(self, name: str) -> None:
         self._flush()
@@ -392,13 +392,13 @@ class _ViewReader:
 
     def _characters(self, text: str) -> None:
         self._size += len(text)
-        if self._kept < LONGEST_TEXT_SHOWN and not self._in_file():
-            self._text.append(text[: LONGEST_TEXT_SHOWN - self._kept])
-            self._kept += len(self._text[-1])
+        if self._text_size < MAX_VIEW_TEXT and not self._in_file():
+            self._text.append(text[: MAX_VIEW_TEXT - self._text_size])
+            self._text_size += len(self._text[-1])
 
     def _comment(self, text: str) -> None:
         self._flush()
-        self._add("comment", "", text[:LONGEST_TEXT_SHOWN], len(text))
+        self._add("comment", "", text[:MAX_VIEW_TEXT], len(text))
 
     def _forbidden(self, *_: object) -> None:
         raise _ReadingEnded("forbidden")
@@ -410,13 +410,13 @@ class _ViewReader:
 
     def _flush(self) -> None:
         text, size = "".join(self._text).strip(), self._size
-        self._text, self._kept, self._size = [], 0, 0
-        if self._in_file() and size > LONGEST_TEXT_SHOWN // 4:
+        self._text, self._text_size, self._size = [], 0, 0
+        if self._in_file() and size > MAX_VIEW_TEXT // 4:
             self._add("file", self._path[-1], "", size)
         elif text:
             self._add("text", self._path[-1] if self._path else "", text, size)
 
     def _add(self, kind: str, name: str, value: str = "", size: int = 0) -> None:
-        if len(self.lines) >= MOST_LINES_SHOWN:
+        if len(self.lines) >= MAX_VIEW_LINES:
             raise _ReadingEnded("lines")
         self.lines.append(ViewLine(depth=len(self._path), kind=kind, name=name[:200], value=value, size=size))

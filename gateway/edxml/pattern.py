@@ -17,8 +17,8 @@ from gateway.domain.document import Kind
 from gateway.domain.proof import FileSlice
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml import dialects, names
-from gateway.edxml.envelope import Attachment, Business, Envelope, Row, StatusReport, TraceHeader, rows
-from gateway.edxml.model import KIND_OF_BUSINESS, WANTED, WANTED_OF_STATUS, bare_content_id
+from gateway.edxml.envelope import Attachment, Business, Envelope, StatusReport, TraceHeader, WireField, rows
+from gateway.edxml.model import KIND_OF_BUSINESS, REQUIRED, REQUIRED_OF_STATUS, bare_content_id
 from gateway.edxml.reader import Read
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class _Form:
 
     def __init__(self, holds: type, required: frozenset[str]) -> None:
         self._holds = holds
-        self._wanted = required
-        self._taken: list[tuple[bool, str, _Converter | None, _Converter | None]] = []
+        self._required = required
+        self._captures: list[tuple[bool, str, _Converter | None, _Converter | None]] = []
         self._inner: tuple[str, type] | None = None
         self.pattern = ""
         self._match = re.compile("")
@@ -89,11 +89,11 @@ class _Form:
     def add_elements(self, part: type, element: Element, path: str = "", *, is_inner: bool = False) -> str:
         """Return the pattern of the elements of a part that stand in `element`, in its order."""
         needed = {field.name for field in fields(part) if field.default is MISSING}
-        rows_by_name: dict[str, list[Row]] = {}
+        rows_by_name: dict[str, list[WireField]] = {}
         for row in rows(part):
             rows_by_name.setdefault(row.above or row.local, []).append(row)
             if row.attribute in needed:
-                self._wanted |= {f"{path}{row.wire.path}"}
+                self._required |= {f"{path}{row.wire.path}"}
         pattern = ""
         for child in element.children.values():
             child_rows = rows_by_name.get(child.local, [])
@@ -116,8 +116,8 @@ class _Form:
     ) -> str:
         """Return the same for a part that is one attribute and has an element of its own."""
         form = self._below(part, element, path)
-        self._taken.append((is_inner, attribute, form.read_one, lru_cache(_CACHE_SIZE)(form.read_one)))
-        return f"{_CAPTURE}{_without_captures(self._wrapped(form.pattern, path))})"
+        self._captures.append((is_inner, attribute, form.read_one, lru_cache(_CACHE_SIZE)(form.read_one)))
+        return f"{_CAPTURE}{_without_captures(self._quantify(form.pattern, path))})"
 
     def add_parts(
         self,
@@ -131,40 +131,40 @@ class _Form:
     ) -> str:
         """Return the same for several, which are one attribute. `last`: the pattern behind all elements of each."""
         form = self._below(part, element, path, last)
-        self._taken.append((is_inner, attribute, form.read_each, lru_cache(_CACHE_SIZE)(form.read_each)))
+        self._captures.append((is_inner, attribute, form.read_many, lru_cache(_CACHE_SIZE)(form.read_many)))
         return self._repeat(form.pattern, path)
 
     def _below(self, part: type, element: Element, path: str, last: str = "") -> _Form:
-        form = _Form(part, self._wanted)
+        form = _Form(part, self._required)
         inside = form.add_elements(part, element, f"{path}/")
         form.complete(_tag(element.start), _NOT_EMPTY, inside, last, _tag(element.end))
         return form
 
-    def _add_value(self, row: Row, element: Element, path: str, *, is_inner: bool) -> str:
+    def _add_value(self, row: WireField, element: Element, path: str, *, is_inner: bool) -> str:
         path = f"{path}{row.wire.path}"
         if row.is_part:
             add = self.add_parts if row.many else self.add_part
             return add(row.holds, row.attribute, element, path, is_inner=is_inner)
         text = f"{_tag(element.start)}{_CAPTURE}{_value_pattern(row)}){_tag(element.end)}"
         if not row.many:
-            self._taken.append((is_inner, row.attribute, _CONVERTERS.get(row.holds), None))
-            return self._wrapped(text, path)
+            self._captures.append((is_inner, row.attribute, _CONVERTERS.get(row.holds), None))
+            return self._quantify(text, path)
         texts = re.compile(text.replace(_CAPTURE, "("))
-        self._taken.append((is_inner, row.attribute, lambda raw: tuple(texts.findall(raw)), None))
+        self._captures.append((is_inner, row.attribute, lambda raw: tuple(texts.findall(raw)), None))
         return self._repeat(text, path)
 
     def _wrap(self, element: Element, inside: str, path: str) -> str:
-        return self._wrapped(f"{_tag(element.start)}{_NOT_EMPTY}{inside}{_tag(element.end)}", path)
+        return self._quantify(f"{_tag(element.start)}{_NOT_EMPTY}{inside}{_tag(element.end)}", path)
 
-    def _wrapped(self, pattern: str, path: str) -> str:
-        return f"(?:{pattern}){'' if self._is_wanted(path) else '?'}"
+    def _quantify(self, pattern: str, path: str) -> str:
+        return f"(?:{pattern}){'' if self._is_required(path) else '?'}"
 
     def _repeat(self, pattern: str, path: str) -> str:
-        often = "+" if self._is_wanted(path) else "*"
+        often = "+" if self._is_required(path) else "*"
         return f"{_CAPTURE}(?:{_without_captures(pattern)}){often})"
 
-    def _is_wanted(self, path: str) -> bool:
-        return any(p == path or p.startswith(f"{path}/") for p in self._wanted)
+    def _is_required(self, path: str) -> bool:
+        return any(p == path or p.startswith(f"{path}/") for p in self._required)
 
     def read(self, text: str) -> dict[str, Any] | None:
         """Return the attributes of the part that the whole text holds, or None. ValueError for a day that no calendar
@@ -176,14 +176,14 @@ class _Form:
         """Return the part that the whole text holds. Any: each form holds another type."""
         return self._holds(**self._take(cast("re.Match[str]", self._match.fullmatch(text))))
 
-    def read_each(self, text: str) -> tuple[Any, ...]:
+    def read_many(self, text: str) -> tuple[Any, ...]:
         """Return the parts that stand in the text one behind the other."""
         return tuple([self._holds(**self._take(match)) for match in self._match.finditer(text)])
 
     def _take(self, match: re.Match[str]) -> dict[str, Any]:
         attributes: dict[str, Any] = {}
         inner: dict[str, Any] = {}
-        for (is_inner, attribute, convert, cached), text in zip(self._taken, match.groups(), strict=True):
+        for (is_inner, attribute, convert, cached), text in zip(self._captures, match.groups(), strict=True):
             if text:
                 if cached is not None and len(text) <= _LONGEST_CACHED:
                     convert = cached
@@ -198,11 +198,11 @@ def _without_captures(pattern: str) -> str:
     return pattern.replace(_CAPTURE, "(?:")
 
 
-def _value_pattern(row: Row) -> str:
+def _value_pattern(row: WireField) -> str:
     """Return the pattern of a value that no reader trims, doubts or takes for another one."""
     if row.wire.identity:
         return _IDENTITY
-    return "|".join(map(str, row.wire.known)) if row.wire.known else _USUAL[row.holds]
+    return "|".join(map(str, row.wire.valid_range)) if row.wire.valid_range else _USUAL[row.holds]
 
 
 def _tag(raw: bytes) -> str:
@@ -212,7 +212,7 @@ def _tag(raw: bytes) -> str:
 @cache
 def _envelope_form(*, is_status: bool) -> _Form:
     """Make the form of a whole envelope, S apart."""
-    required = WANTED_OF_STATUS if is_status else WANTED
+    required = REQUIRED_OF_STATUS if is_status else REQUIRED
     form = _Form(Envelope, frozenset(f"{first}/{child}".rstrip("/") for first, child in required))
     message, trace = names.HEADER.children.values()
     hop, business = trace.children.values()

@@ -94,7 +94,7 @@ def octets(text: str, element: etree._Element, *, spaced: bool = False) -> bytes
 def structure_fault(element: etree._Element, problem: str) -> BadSignature:
     """Make SIG-STRUCTURE, with the element's name and the problem."""
     local = etree.QName(element).localname if isinstance(element.tag, str) else "comment"
-    return BadSignature("SIG-STRUCTURE", f"{local} {problem}", step=5, where=local)
+    return BadSignature("SIG-STRUCTURE", f"{local} {problem}", step=5, location=local)
 
 
 def _check(element: etree._Element, tag: str, required: Sequence[str], optional: Sequence[str]) -> None:
@@ -155,7 +155,7 @@ def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: boo
     if len(about_signature) != 2:
         raise structure_fault(children[0], "must hold SigningTime and SigningCertificateV2 alone")
     findings = (
-        [Finding(code="UNSIGNED-PROPERTIES", where="UnsignedProperties", detail="ignored")]
+        [Finding(code="UNSIGNED-PROPERTIES", place="UnsignedProperties", detail="ignored")]
         if unsigned
         else []
     )

@@ -87,7 +87,7 @@ class Collected:
         decoded = Decoded(coding="raw", size=None, sha256=None)
         begin, length = self._begin or 0, 0
         if not self._has_content:
-            self._notes.add("ATTACHMENT-DAMAGED", node.where, "no content element")
+            self._notes.add("ATTACHMENT-DAMAGED", node.location, "no content element")
             begin, decoded = 0, replace(decoded, damaged="no content")
         else:
             length = self._end - begin
@@ -95,10 +95,10 @@ class Collected:
             decoded = self._decoder.finish(details.attachment_name)
             self._inflated += self._decoder.inflated
             if decoded.damaged:
-                self._notes.add("ATTACHMENT-DAMAGED", node.where, decoded.damaged)
+                self._notes.add("ATTACHMENT-DAMAGED", node.location, decoded.damaged)
             elif not 0 <= length - self._length <= self._breaks:
                 # a parser takes CR LF for one character; any other difference is a reference or CDATA
-                self._notes.add("ATTACHMENT-SLICE", node.where, "base64 written with references or CDATA")
+                self._notes.add("ATTACHMENT-SLICE", node.location, "base64 written with references or CDATA")
         return FileSlice(
             n=len(self.attachments),
             name=details.attachment_name or "",
@@ -153,7 +153,7 @@ class Read:
     signature: FoundSignature | None = None
 
 
-def finished(
+def finish_read(
     root: KnownElement,
     collected: Collected,
     notes: Notes,
@@ -183,7 +183,7 @@ def finished(
 
 
 def _refuse(place: str, detail: str) -> NoReturn:
-    raise MalformedXml("ENV-DIALECT", f"{place}: {detail}", step=4, where=place)
+    raise MalformedXml("ENV-DIALECT", f"{place}: {detail}", step=4, location=place)
 
 
 def read(
@@ -204,7 +204,7 @@ class _Frame:
 
     node: KnownElement
     slot: ChildSlot
-    known: Mapping[str, ChildSlot]
+    slots: Mapping[str, ChildSlot]
     size: int = 0
     spoke: bool = False
 
@@ -246,8 +246,8 @@ class ModelBuilder:
         if self._dialect is None:
             self._start_root(ns, local, attrs)
             return
-        if ns != self._dialect.namespace and not self._signature_may_stand_here(ns, local):
-            self._object("FOREIGN-ELEMENT", self._where(), f"an element of the namespace {ns[:200]!r}")
+        if ns != self._dialect.namespace and not self._may_hold_signature(ns, local):
+            self._object("FOREIGN-ELEMENT", self._place(), f"an element of the namespace {ns[:200]!r}")
             self._skipped += 1
         elif self._skipped:
             self._skipped += 1
@@ -290,24 +290,24 @@ class ModelBuilder:
         """Return the packet, when its root has ended."""
         if self._root is None or self._dialect is None or self._frames:
             raise MalformedXml("ENV-NOT-XML", "the envelope ends before its root does", step=3)
-        return finished(
+        return finish_read(
             self._root,
             self._collected,
             self._notes,
             dialect="A-net" if self._net else self._dialect.name,
             strict=self._strict,
-            signature=self._watcher.found() if self._watcher else None,
+            signature=self._watcher.describe() if self._watcher else None,
         )
 
     def _start_root(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None:
         if (ns, local) in dialects.ROOTS_OF_C:
             detail = "dialect C: a SOAP envelope of the 2012 generation, which is named here and not read"
-            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local)
+            raise MalformedXml("ENV-DIALECT", detail, step=4, location=local)
         dialect = dialects.ROOTS.get((ns, local))
         if dialect is None:
             detail = f"the root is {local[:80]!r} of namespace {ns[:200]!r}; expected edXML of {names.QCVN!r}"
             facts = {"root": local[:80], "namespace": ns[:200] or "–", "expected": names.QCVN}
-            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local[:80], told=facts)
+            raise MalformedXml("ENV-DIALECT", detail, step=4, location=local[:80], params=facts)
         if self._strict and dialect is not dialects.DIALECT_A:
             raise MalformedXml("ENV-DIALECT", f"dialect {dialect.name} is not used on this axis", step=4)
         self._dialect = dialect
@@ -316,25 +316,25 @@ class ModelBuilder:
         slot = ChildSlot(ElementContent.ELEMENTS, dialect.root_type)
         self._frames.append(_Frame(self._root, slot, dialect.types[slot.type]))
 
-    def _signature_may_stand_here(self, ns: str, local: str) -> bool:
+    def _may_hold_signature(self, ns: str, local: str) -> bool:
         if (ns, local) != (names.DS, "Signature") or self._skipped:
             return False
-        return local in self._frames[-1].known
+        return local in self._frames[-1].slots
 
     def _start_child(
         self, dialect: Dialect, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]
     ) -> None:
         frame = self._frames[-1]
-        name = local if local in frame.known else dialect.aliases.get(local, local)
-        slot = frame.known.get(name)
+        name = local if local in frame.slots else dialect.aliases.get(local, local)
+        slot = frame.slots.get(name)
         if frame.slot.holds in _LEAVES:
             # two readers of such a leaf see two texts, one before the child and one around it
             self._object(
-                "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} inside an element that holds text"
+                "UNKNOWN-ELEMENT", self._place(), f"{local[:80]!r} inside an element that holds text"
             )
         elif slot is None:
             self._notes.add(
-                "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} is not known here and not read"
+                "UNKNOWN-ELEMENT", self._place(), f"{local[:80]!r} is not known here and not read"
             )
         if slot is None:
             self._skipped += 1
@@ -342,14 +342,14 @@ class ModelBuilder:
         if slot.holds is ElementContent.SIGNATURE:
             self._open_signature(frame.node, ns, name, local)
             return
-        node = self._placed(frame.node, name, slot)
+        node = self._place_node(frame.node, name, slot)
         if node is None:
             self._skipped += 1
             return
         if name != local:
-            self._note_spelling(local, node.where)
+            self._note_spelling(local, node.location)
         if attrs:
-            self._note_attributes(name, node.where, attrs)
+            self._note_attributes(name, node.location, attrs)
             for space, key, value in attrs:
                 if name == "Reference" and (space, key) == (dialects.XLINK, "href"):
                     node.texts["@href"] = [value]
@@ -357,7 +357,7 @@ class ModelBuilder:
             self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
 
-    def _placed(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
+    def _place_node(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
         """Return the new node at its place, or None where it is doubled and may not be. Of a leaf only the text is kept,
         when it ends."""
         is_leaf = slot.holds in _LEAVES
@@ -366,7 +366,7 @@ class ModelBuilder:
         if slot.many:
             self._check_count(slot.type, name, len(siblings) + 1)
         elif siblings:
-            self._object("DOUBLED", node.where, "stands more than once; the first is read")
+            self._object("DOUBLED", node.location, "stands more than once; the first is read")
             return None
         if not is_leaf:
             above.children.setdefault(name, []).append(node)
@@ -414,7 +414,9 @@ class ModelBuilder:
                 return
             if not frame.spoke:
                 frame.spoke = True
-                self._notes.add("TEXT-BETWEEN", frame.node.where, "text where only elements stand, not read")
+                self._notes.add(
+                    "TEXT-BETWEEN", frame.node.location, "text where only elements stand, not read"
+                )
             self._count_text(text)
             return
         frame.size = self._hold(frame.node, text, frame.size)
@@ -423,8 +425,8 @@ class ModelBuilder:
         """Add text to a node that has `size` bytes, and return its new size."""
         size += self._count_text(text)
         if size > self._limits.text_bytes:
-            detail = f"{node.where} is longer than {self._limits.text_bytes} bytes"
-            raise MalformedXml("ENV-LIMIT", detail, step=3, where=node.where)
+            detail = f"{node.location} is longer than {self._limits.text_bytes} bytes"
+            raise MalformedXml("ENV-LIMIT", detail, step=3, location=node.location)
         node.value += text
         return size
 
@@ -441,8 +443,8 @@ class ModelBuilder:
             raise MalformedXml("ENV-LIMIT", detail, step=3)
         return size
 
-    def _where(self) -> str:
-        return self._frames[-1].node.where if self._frames else ""
+    def _place(self) -> str:
+        return self._frames[-1].node.location if self._frames else ""
 
     def _object(self, code: str, place: str, detail: str) -> None:
         if self._strict:

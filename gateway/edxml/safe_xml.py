@@ -76,7 +76,10 @@ def _check_encoding(raw: bytes) -> None:
         raw.decode("utf-8")
     except UnicodeDecodeError as why:
         raise MalformedXml(
-            "ENV-ENCODING", f"byte {why.start} is not UTF-8: {why.reason}", step=2, where=f"byte {why.start}"
+            "ENV-ENCODING",
+            f"byte {why.start} is not UTF-8: {why.reason}",
+            step=2,
+            location=f"byte {why.start}",
         ) from why
 
 
@@ -97,7 +100,7 @@ class _Scan:
         self._attributes = 0
         self._signature_from: int | None = None
         self._guarded = 0
-        self._parser = self._prepared()
+        self._parser = self._make_parser()
 
     def run(self, raw: bytes) -> None:
         self._data = raw
@@ -109,10 +112,10 @@ class _Scan:
             code = "ENV-FORBIDDEN" if why.code == _UNDEFINED_ENTITY else "ENV-NOT-XML"
             at = self._parser.ErrorByteIndex
             raise MalformedXml(
-                code, f"byte {at}: {expat.ErrorString(why.code)}", step=3, where=f"byte {at}"
+                code, f"byte {at}: {expat.ErrorString(why.code)}", step=3, location=f"byte {at}"
             ) from why
 
-    def _prepared(self) -> expat.XMLParserType:
+    def _make_parser(self) -> expat.XMLParserType:
         driver = expat.ParserCreate("UTF-8", namespace_separator=" ")
         driver.ordered_attributes = True
         driver.buffer_text = True
@@ -154,7 +157,7 @@ class _Scan:
     def _start(self, name: str, attributes: list[str]) -> None:
         local = name.rpartition(" ")[2]
         self._declared = 0
-        self._check_tag(self._written(_TAG))
+        self._check_tag(self._tag_length(_TAG))
         self._count_attributes(len(attributes) // 2)
         self._count(local)
         self._path.append(local)
@@ -172,7 +175,7 @@ class _Scan:
         self._guarded -= local in _COMMENT_FREE
         self._in_file = False
         if self._signature_from is not None:
-            size = self._parser.CurrentByteIndex + self._written(_SIGNATURE_END) - self._signature_from
+            size = self._parser.CurrentByteIndex + self._tag_length(_SIGNATURE_END) - self._signature_from
             if size > self._limits.signature_bytes:
                 raise self._refusal(
                     "ENV-LIMIT", f"a Signature of more than {self._limits.signature_bytes} bytes"
@@ -210,7 +213,7 @@ class _Scan:
         if self._recipients > self._limits.recipients:
             raise self._refusal("ENV-LIMIT", f"more than {self._limits.recipients} recipients")
 
-    def _written(self, form: re.Pattern[bytes]) -> int:
+    def _tag_length(self, form: re.Pattern[bytes]) -> int:
         """Return the length in bytes of the tag at the parser's place."""
         match = form.match(self._data, self._parser.CurrentByteIndex)
         return len(match.group()) if match else 0
@@ -221,4 +224,4 @@ class _Scan:
 
     def _refusal(self, code: str, problem: str, *, step: int = 3) -> MalformedXml:
         place = f"byte {self._parser.CurrentByteIndex}"
-        return MalformedXml(code, f"{place}: {problem}", step=step, where=place)
+        return MalformedXml(code, f"{place}: {problem}", step=step, location=place)

@@ -45,8 +45,8 @@ class EnvelopeScan:
         self._signature_depth = 0
         self._parts: SignatureParts | None = None
         self._leaf_text = self._all_text = 0
-        self._shown = [DECLARATION]
-        self._shown_size = 0
+        self._parsed = [DECLARATION]
+        self._parsed_size = 0
         self._parser = self._make_parser()
         self._parser.Parse(DECLARATION, False)
 
@@ -60,9 +60,9 @@ class EnvelopeScan:
         return Digest.of_bytes(self._file_hash.digest())
 
     @property
-    def shown(self) -> bytes | None:
+    def parsed_octets(self) -> bytes | None:
         """All that the parser saw: everything but the base64 of the files. None where that is large."""
-        return b"".join(self._shown) if self._shown_size <= _MAX_PARSED else None
+        return b"".join(self._parsed) if self._parsed_size <= _MAX_PARSED else None
 
     def feed(self, piece: bytes) -> None:
         """Read a piece; parser, comparison and both hashes see the same buffer (F7)."""
@@ -73,19 +73,19 @@ class EnvelopeScan:
             # No further than the tag that opens a file: what follows it is mostly base64 again.
             opens = piece.find(CONTENT.start, at)
             end = len(piece) if opens < 0 else opens + len(CONTENT.start)
-            self._show(piece[at:end])
+            self._parse_piece(piece[at:end])
             at = end
 
-    def _show(self, piece: bytes) -> None:
+    def _parse_piece(self, piece: bytes) -> None:
         """Give a piece to the parser."""
         if not piece:
             return
         old_size = len(self._buffer)
         self._buffer += piece
         self._count(piece)
-        self._shown_size += len(piece)
-        if self._shown_size <= _MAX_PARSED:
-            self._shown.append(piece)
+        self._parsed_size += len(piece)
+        if self._parsed_size <= _MAX_PARSED:
+            self._parsed.append(piece)
         with memoryview(self._buffer)[old_size:] as fresh:
             self._file_hash.update(fresh)
             self._parser.Parse(fresh, False)

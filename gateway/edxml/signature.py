@@ -351,9 +351,9 @@ class Unsigned:
         self._signer = signer
         self._certificate, digest = _of_certificate(signer.certificate_der)
         self._properties = (instant(signing_time).encode(), digest, *qualifier)
-        self.size = len(self._filled(_NO_DIGEST, _NO_DIGEST, bytes(signer.signature_length)))
+        self.size = len(self._fill(_NO_DIGEST, _NO_DIGEST, bytes(signer.signature_length)))
 
-    def over(self, body_digest: Digest) -> bytes:
+    def sign(self, body_digest: Digest) -> bytes:
         """Return S over a body of that digest."""
         signer, body = self._signer, _digest_text(body_digest)
         properties = _base64(hashlib.sha256(_PROPERTIES_AS_APEX % self._properties).digest())
@@ -363,9 +363,9 @@ class Unsigned:
                 f"the key of {signer.agency_code} gave a signature of {len(value)} bytes where "
                 f"{signer.signature_length} were announced; check which algorithm its adapter is set to"
             )
-        return self._filled(body, properties, value)
+        return self._fill(body, properties, value)
 
-    def _filled(self, body: bytes, properties: bytes, value: bytes) -> bytes:
+    def _fill(self, body: bytes, properties: bytes, value: bytes) -> bytes:
         method = _METHODS[self._signer.algorithm]
         return _TEMPLATE % (method, body, properties, _base64(value), self._certificate, *self._properties)
 
@@ -383,7 +383,7 @@ def sign_body(
     body_digest: Digest, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime
 ) -> bytes:
     """Return S over a body of that digest."""
-    return Unsigned(signer, written_qualifier(qualifier), signing_time).over(body_digest)
+    return Unsigned(signer, written_qualifier(qualifier), signing_time).sign(body_digest)
 
 
 def written_qualifier(qualifier: Qualifier) -> WrittenQualifier:
@@ -472,7 +472,7 @@ class SignatureWatcher:
     def end(self) -> None:
         self._path.pop()
 
-    def found(self) -> FoundSignature:
+    def describe(self) -> FoundSignature:
         methods = self._algorithms.get("SignatureMethod", [])
         return FoundSignature(
             namespace=self._namespace,

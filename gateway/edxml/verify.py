@@ -321,7 +321,7 @@ def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[F
     if receipt.received_at - signed_at <= _CLOCK_ERROR:
         return ()
     detail = f"gw:Received is more than {_CLOCK_ERROR} after SigningTime"
-    return (Finding(code="RECEIVED-LATE", where="gw:Received", detail=detail),)
+    return (Finding(code="RECEIVED-LATE", place="gw:Received", detail=detail),)
 
 
 def _read_file(source: EnvelopeSource, policy: XmlPolicy) -> bytes:
@@ -363,4 +363,4 @@ def _contradiction(
 
 
 def _against(code: str, place: str, detail: str) -> Contradiction:
-    return Contradiction(code=code, detail=detail, where=place)
+    return Contradiction(code=code, detail=detail, place=place)

@@ -70,7 +70,7 @@ class _Book:
         for name, reader in (("xl/sharedStrings.xml", strings), ("xl/styles.xml", dates)):
             if name in self._names:
                 self._parse(name, reader)
-        cells = _Cells(strings.found, dates.are_dates(), 1462 if is_1904 else 0)
+        cells = _Cells(strings.texts, dates.are_dates(), 1462 if is_1904 else 0)
         self._parse(path, cells)
         return cells.rows, cells.formulas
 
@@ -81,7 +81,7 @@ class _Book:
             raise _refusal("it is no workbook of the form XLSX")
         self._parse("xl/workbook.xml", book)
         self._parse("xl/_rels/workbook.xml.rels", relations)
-        target = relations.found.get(book.first, "")
+        target = relations.targets.get(book.first, "")
         path = posixpath.normpath(target.lstrip("/") if target.startswith("/") else f"xl/{target}")
         if path not in self._names:
             raise _refusal("it has no sheet")
@@ -135,11 +135,11 @@ class _Workbook(_PartListener):
 
 class _Relations(_PartListener):
     def __init__(self) -> None:
-        self.found: dict[str, str] = {}
+        self.targets: dict[str, str] = {}
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "Relationship" and attributes.get("TargetMode") != "External":
-            self.found[attributes.get("Id", "")] = attributes.get("Target", "")
+            self.targets[attributes.get("Id", "")] = attributes.get("Target", "")
 
 
 class _Texts(_PartListener):
@@ -147,7 +147,7 @@ class _Texts(_PartListener):
 
     def __init__(self, *, values: bool) -> None:
         self._values = values
-        self._takes = self._aside = False
+        self._takes = self._in_reading_aid = False
         self._begin()
 
     def _begin(self) -> None:
@@ -156,13 +156,13 @@ class _Texts(_PartListener):
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "rPh":
-            self._aside = True
-        self._takes = (tag == "t" and not self._aside) or (tag == "v" and self._values)
+            self._in_reading_aid = True
+        self._takes = (tag == "t" and not self._in_reading_aid) or (tag == "v" and self._values)
 
     def end(self, tag: str) -> None:
         self._takes = False
         if tag == "rPh":
-            self._aside = False
+            self._in_reading_aid = False
 
     def text(self, text: str) -> None:
         if self._takes and self._length <= LONGEST_CELL:
@@ -175,7 +175,7 @@ class _Strings(_Texts):
 
     def __init__(self) -> None:
         super().__init__(values=False)
-        self.found: list[str] = []
+        self.texts: list[str] = []
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         super().start(tag, attributes)
@@ -185,9 +185,9 @@ class _Strings(_Texts):
     def end(self, tag: str) -> None:
         super().end(tag)
         if tag == "si":
-            if len(self.found) >= MOST_STRINGS:
+            if len(self.texts) >= MOST_STRINGS:
                 raise _refusal("it has too many texts")
-            self.found.append("".join(self._parts))
+            self.texts.append("".join(self._parts))
 
 
 class _Styles(_PartListener):

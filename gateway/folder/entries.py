@@ -54,7 +54,7 @@ class _KnownName:
 
 
 @dataclass(slots=True, kw_only=True)
-class Waiting:
+class WaitingEntries:
     """Names of one agency's folder, from look to look."""
 
     settle_s: float

@@ -154,7 +154,7 @@ class Handover:
             meta = await self._meta(document, paths if readable else {})
             await self.services.pool.run(partial(draft.write, META, [meta]))
         await self.services.pool.run(partial(_publish_draft, base, id))
-        meters.FOLDER_GIVEN.add()
+        meters.FOLDER_HANDED_OVER.add()
         log.action(_log, "folder.given", document=id)
 
     async def _write_contents(self, draft: Place, document: IncomingDocument, names: Sequence[str]) -> bool:
@@ -189,7 +189,7 @@ class Handover:
     async def _meta(self, document: IncomingDocument, paths: Mapping[str, str]) -> bytes:
         """Write the document as the API shows it, with the name of each file here."""
         async with self.services.store.read(self.scope) as work:
-            surroundings = await reading.around_one(work, document, await self.services.office())
+            surroundings = await reading.load_context(work, document, await self.services.office())
         on = self.services.clock.now()
         entry = await self.services.directory.find(document.sender_code, on.date())
         inbox_entry = inbox_view.inbox_item(document, surroundings, entry.name if entry else None, "vi")

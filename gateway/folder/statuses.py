@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.api.parsing import from_json
+from gateway.api.parsing import parse_json
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import AgencyScope
@@ -79,7 +79,7 @@ async def say(
     services: IncomingServices, scope: AgencyScope, file: StatusFile, raw: bytes
 ) -> Mapping[str, Any]:
     """Record the status; return a JSON document. Raise BadCall or an error of the tree as the API answers it."""
-    call = from_json(raw, StatusIn).value.to_call()
+    call = parse_json(raw, StatusIn).value.to_call()
     recorded = await act.set_status(services, scope, file.incoming_id, call)
     receipt_json: dict[str, Any] = {
         "id": file.incoming_id,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from gateway.api.models import MessageIn
-from gateway.api.parsing import CheckedRequest, from_json, same_as_announced
+from gateway.api.parsing import CheckedRequest, check_announced, parse_json
 from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.resources.writing import order_of, render
 from gateway.domain.account import AgencyScope
@@ -30,7 +30,7 @@ from gateway.outgoing.package import Packed
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy.folder_names import META, READY, Sort, is_plain
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.stored_content import streamed
+from gateway.stored_content import stream_pieces
 from gateway.trust import containers
 
 # Owner of these idempotency keys, apart from the API's callers.
@@ -121,8 +121,8 @@ class _StoredAnswer:
 async def _take_envelope(
     services: OutgoingServices, scope: AgencyScope, out: Place, entry: Entry, files: RequestFiles
 ) -> _Request:
-    content = streamed(services.pool, _pieces(out, entry.name, entry.parts[entry.name]))
-    envelope = await ready_envelope.take(services, scope, files, content, ready_envelope.Besides())
+    content = stream_pieces(services.pool, _pieces(out, entry.name, entry.parts[entry.name]))
+    envelope = await ready_envelope.take(services, scope, files, content, ready_envelope.EnvelopeExtras())
     return _Request(
         order=envelope.order, meta=json.dumps({"envelope": envelope.digest}), signed=envelope.signed
     )
@@ -130,7 +130,7 @@ async def _take_envelope(
 
 async def _take_papers(services: OutgoingServices, papers: Papers, request_files: RequestFiles) -> _Request:
     """Take the meta first: a declared secret is refused before a byte of a file is taken."""
-    checked: CheckedRequest[MessageIn] = from_json(papers.meta, MessageIn)
+    checked: CheckedRequest[MessageIn] = parse_json(papers.meta, MessageIn)
     message = checked.value
     order = order_of(message)
     request_files.declare(order.draft)
@@ -139,9 +139,9 @@ async def _take_papers(services: OutgoingServices, papers: Papers, request_files
     names = [f.name or "" for f in files_in]
     _refuse_unequal(names, papers)
     for name, file_in in zip(names, files_in, strict=True):
-        content = streamed(services.pool, papers.files[nfc(name)]())
+        content = stream_pieces(services.pool, papers.files[nfc(name)]())
         received = await request_files.add(file_in.role.value, name, FileRole(file_in.role), content)
-        same_as_announced(file_in, received)
+        check_announced(file_in, received)
     return _Request(order=order, meta=checked.canonical, normalized=checked.normalized)
 
 

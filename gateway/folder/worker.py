@@ -20,7 +20,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
 from gateway.folder import filing, layout, statuses, submit, texts
 from gateway.folder.attempts import FIRST_REST_S, MOST_TRIES, Attempts
-from gateway.folder.entries import Entry, Look, Waiting
+from gateway.folder.entries import Entry, Look, WaitingEntries
 from gateway.folder.event_lines import EventLines, WordsOf
 from gateway.folder.handover import Handover, list_removed
 from gateway.folder.layout import ERROR, IN, OUT, SENT, FolderRules
@@ -51,7 +51,7 @@ class _AgencyFolder:
 
     agency: HostedAgency
     scope: AgencyScope
-    waiting: Waiting
+    waiting: WaitingEntries
     statuses: StatusFiles
     handover: Handover
     event_lines: EventLines
@@ -121,7 +121,7 @@ class FolderLoop:
             folder = self._folders[agency.id] = _AgencyFolder(
                 agency,
                 scope,
-                Waiting(settle_s=rules.settle_s, wait_s=rules.wait_s, now_s=self._now_s),
+                WaitingEntries(settle_s=rules.settle_s, wait_s=rules.wait_s, now_s=self._now_s),
                 StatusFiles(settle_s=rules.settle_s, now_s=self._now_s),
                 Handover(
                     services=self._inn, scope=scope, most=rules.most_in, attempts=Attempts(now_s=self._now_s)
@@ -294,7 +294,7 @@ class FolderLoop:
                     lambda names: write(names=names),
                 )
             )
-            meters.FOLDER_TAKEN.add(result="repeated" if answer.is_repeated else "sent")
+            meters.FOLDER_ENTRIES.add(result="repeated" if answer.is_repeated else "sent")
             log.action(
                 _log, "folder.sent", document=str(answer.body.get("id", "")), entry=_printable_name(name)
             )
@@ -330,7 +330,7 @@ class FolderLoop:
                     lambda names: write(names=names),
                 )
             )
-            meters.FOLDER_TAKEN.add(result="status")
+            meters.FOLDER_ENTRIES.add(result="status")
         folder.attempts.clear(file.name)
 
     def _retries_later(self, folder: _AgencyFolder, name: str, error: GatewayError | BadCall) -> bool:
@@ -355,7 +355,7 @@ class FolderLoop:
 
     def _note_crash(self, folder: _AgencyFolder, name: str, error: Exception) -> int:
         """Count an unforeseen error as a try, and return how many there were."""
-        meters.FOLDER_TAKEN.add(result="broke")
+        meters.FOLDER_ENTRIES.add(result="broke")
         _log.error(
             "an entry of a hot folder broke the program",
             exc_info=error,
@@ -377,7 +377,7 @@ class FolderLoop:
             return texts.reason(error, _printable_name(entry.name), names, now, act)
 
         await self._out.pool.run(partial(filing.put_away, base, source, entry.parts, (ERROR,), REASON, write))
-        meters.FOLDER_TAKEN.add(result="refused")
+        meters.FOLDER_ENTRIES.add(result="refused")
         code = texts.problem_of(error, "en").code
         log.action(_log, "folder.refused", entry=_printable_name(entry.name), code=code)
 

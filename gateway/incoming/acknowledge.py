@@ -1,8 +1,7 @@
-"""Step 5 of the way in: what we answer. In: the packet answered and a status code. Out: an `answer` job in the caller's
-transaction, which the packer signs, or what is signed before it; the outbox sends it like any other packet. A status is
-never answered by a status of itself; nobody unproved is answered (A7): both are decided before this is called.
-A packet that came again is answered again with the same bytes, once a minute at most: ten thousand copies make one
-receipt and not ten thousand."""
+"""Step 5 of the way in: the answer to a packet. In: the answered packet and a status code. Out: an `answer` job in the
+caller's transaction, which the packer signs, or a status signed before it; the outbox sends it like any other packet.
+Callers see to it that no status answers a status, and that no unproved sender gets an answer (A7). A packet that comes
+again gets the same bytes again, once a minute at most: ten thousand copies make one receipt."""
 
 from __future__ import annotations
 
@@ -33,14 +32,13 @@ if TYPE_CHECKING:
 
 # The writer's maximum for Description (edxml.md 2.4).
 _LONGEST = 500
-# Of the id of a packet in words; a longer one, or one that nobody can write, is told by its digest.
+# The longest packet id in words; a longer one, or one that cannot be written, appears as its digest.
 _LONGEST_ID = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredPacket:
-    """The packet that a status answers (`body_digest` … `received_at`), by which of several axes it came, and the document
-    it is about."""
+    """Packet that a status answers (`body_digest` … `received_at`), its axis, and the document it is about."""
 
     subject_id: str
     to_code: str
@@ -57,32 +55,32 @@ class AnsweredPacket:
     axis: str = ""
 
 
-def of_packet(item: InboxPacket, proved: Proved, document_id: str | None = None) -> AnsweredPacket:
-    """For answers given while a packet comes in."""
+def of_packet(packet: InboxPacket, proved: Proved, document_id: str | None = None) -> AnsweredPacket:
+    """Describe a packet that is answered while it comes in."""
     model, signed = proved.envelope.model, proved.envelope.signed
-    about = model.response_for[0] if model.kind is Kind.STATUS and model.response_for else None
-    code = f"{model.code.number}/{model.code.notation}" if model.code else about.code if about else None
+    target = model.response_for[0] if model.kind is Kind.STATUS and model.response_for else None
+    code = f"{model.code.number}/{model.code.notation}" if model.code else target.code if target else None
     return AnsweredPacket(
-        subject_id=item.id,
+        subject_id=packet.id,
         to_code=proved.envelope.sender,
         document_id=DocumentId(
-            document_id or model.document_id or (about.document_id if about else "") or ""
+            document_id or model.document_id or (target.document_id if target else "") or ""
         ),
         document_code=code,
-        issued_on=model.promulgation_date or (about.promulgation_date if about else None),
-        urgent=item.lane is Lane.URGENT,
+        issued_on=model.promulgation_date or (target.promulgation_date if target else None),
+        urgent=packet.lane is Lane.URGENT,
         packet_id=signed.packet_id,
         body_digest=None if proved.is_vouched else signed.body_digest,
-        file_digest=item.file_digest,
-        size=item.size,
-        received_at=item.received_at,
+        file_digest=packet.file_digest,
+        size=packet.size,
+        received_at=packet.received_at,
         verdict=proved.envelope.verdict,
-        axis=item.axis,
+        axis=packet.axis,
     )
 
 
 def of_document(document: IncomingDocument) -> AnsweredPacket:
-    """For answers that a clerk or document system gives later."""
+    """Describe the packet of a document that a clerk or document system answers later."""
     return AnsweredPacket(
         subject_id=document.inbox_id,
         to_code=document.sender_code,
@@ -91,7 +89,7 @@ def of_document(document: IncomingDocument) -> AnsweredPacket:
         issued_on=document.issued_on,
         urgent=document.urgency > Urgency.NORMAL,
         packet_id=document.packet_id,
-        # R2: of what nobody signed the sender has no such digest.
+        # R2 (receipts): the sender of an unsigned packet has no such digest.
         body_digest=document.body_digest if document.vouched_by != AXIS else None,
         file_digest=document.envelope_digest,
         size=document.envelope_size,
@@ -101,8 +99,8 @@ def of_document(document: IncomingDocument) -> AnsweredPacket:
     )
 
 
-class Said(TypedDict, total=False):
-    """What an answer may say besides its code."""
+class AnswerDetails(TypedDict, total=False):
+    """Parts of an answer besides its code."""
 
     description: str | None
     staff: Staff | None
@@ -110,23 +108,23 @@ class Said(TypedDict, total=False):
     terms: Terms | None
 
 
-async def put(
+async def queue_answer(
     services: IncomingServices,
     work: SqlWork,
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    **said: Unpack[Said],
+    **details: Unpack[AnswerDetails],
 ) -> None:
-    """The answer will be signed and sent, if the caller commits."""
-    packet = _packet(services, agency, answered, code, **said)
+    """Queue the answer for signing and sending, if the caller commits."""
+    packet = _make_packet(services, agency, answered, code, **details)
     try:
         build.prove_status(packet, agency)
     except BreaksRule as error:
-        if said.get("staff") is not None or said.get("description") is not None:
-            # What a person says can be said otherwise, unless the packet that is answered is at fault.
+        if details.get("staff") is not None or details.get("description") is not None:
+            # A person can word it otherwise, unless the answered packet is at fault.
             _refuse_unsayable(packet, agency, error)
-    await work.jobs.put("answer", answered.subject_id, payload=packet)
+    await work.jobs.add("answer", answered.subject_id, payload=packet)
     work.when_committed(services.wake)
 
 
@@ -135,22 +133,22 @@ async def sign(
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    **said: Unpack[Said],
+    **details: Unpack[AnswerDetails],
 ) -> PutStatus | None:
-    """The same answer, signed before anything of its packet is committed: what puts it into the outbox in the unit of work
-    that commits it. None where that cannot be; then `put` has it signed later."""
-    packet = _packet(services, agency, answered, code, **said)
+    """Sign the same answer before anything of its packet is committed; the result puts it into the outbox in the unit of
+    work that commits the packet. None where that cannot be; then `put` has it signed later."""
+    packet = _make_packet(services, agency, answered, code, **details)
     return await services.sign_status(agency, packet, answered.subject_id)
 
 
-def _packet(
+def _make_packet(
     services: IncomingServices,
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    **said: Unpack[Said],
+    **details: Unpack[AnswerDetails],
 ) -> StatusPacket:
-    """It carries the receipt of R2."""
+    """Make the status with its receipt (R2, receipts)."""
     return StatusPacket(
         packet_id=PacketId(services.clock.new_id("pkt_")),
         sender_code=agency.code,
@@ -159,11 +157,11 @@ def _packet(
         document_id=answered.document_id,
         document_code=answered.document_code,
         issued_on=answered.issued_on,
-        stated_at=said.get("stated_at") or services.clock.now(),
-        description=_referring(said.get("description"), answered.packet_id),
-        staff=said.get("staff"),
+        stated_at=details.get("stated_at") or services.clock.now(),
+        description=_add_reference(details.get("description"), answered.packet_id),
+        staff=details.get("staff"),
         urgent=answered.urgent,
-        terms=said.get("terms"),
+        terms=details.get("terms"),
         axis=answered.axis,
         receipt=Receipt(
             of_packet_id=answered.packet_id,
@@ -184,7 +182,7 @@ def _refuse_unsayable(packet: StatusPacket, agency: HostedAgency, error: BreaksR
     try:
         build.prove_status(bare, agency)
     except BreaksRule:
-        return  # nobody can answer this packet: the job ends with the reason, and with a task for a person
+        return  # this packet cannot be answered: the job ends with the reason, and with a task for a person
     raise Refused(Verdict(reasons=(reason(ReasonCode.UNSENDABLE, "", detail=error.detail),))) from error
 
 
@@ -192,14 +190,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _referring(description: str | None, packet_id: PacketId | None) -> str | None:
-    """The text with the packet that is answered. A status says its time in whole seconds and its receipt lies inside
-    the Signature, so without this two answers to two packets about one document could have one and the same body, and
-    the second would count as a repeat of the first (A4)."""
+def _add_reference(description: str | None, packet_id: PacketId | None) -> str | None:
+    """Append the answered packet's id to the text. A status says its time in whole seconds and its receipt lies inside
+    the Signature, so without the id two answers to two packets about one document could have the same body, and the
+    second would count as a repeat of the first (A4, repeats)."""
     if packet_id is None:
         return description
-    told = packet_id if text_fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
-    reference = labels.say("status.reference", "vi", packet=told)
+    packet_text = packet_id if text_fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
+    reference = labels.say("status.reference", "vi", packet=packet_text)
     return f"{description[: _LONGEST - len(reference) - 3]} · {reference}" if description else reference
 
 
@@ -207,20 +205,20 @@ def _referring(description: str | None, packet_id: PacketId | None) -> str | Non
 REPEAT_PAUSE = timedelta(minutes=1)
 
 
-async def answer_again(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:
-    """Puts every answer that the packet was given into the outbox again, in the caller's transaction. `by` is another axis
-    that it has just come by for the first time: it is answered there too (A9), without a pause."""
+async def repeat_answers(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:
+    """Put every answer to the packet into the outbox again, in the caller's transaction. `by` is another axis that has
+    just brought it for the first time: it is answered there too (A9, several axes), without a pause."""
     now = services.clock.now()
     rows = await work.outbox.of_subject(first.id)
     is_too_soon = any(now - row.created_at < REPEAT_PAUSE for row in rows)
     if not by and (not rows or is_too_soon):
         return
-    for row in _one_per_packet(rows):
-        await work.outbox.put(
+    for row in _newest_per_packet(rows):
+        await work.outbox.add(
             replace(
                 row,
                 id=services.clock.new_id("obx_"),
-                targets=tuple(_once_more(target, by) for target in row.targets),
+                targets=tuple(_retarget(target, by) for target in row.targets),
                 created_at=now,
                 state="waiting",
                 attempts=0,
@@ -228,17 +226,17 @@ async def answer_again(services: IncomingServices, work: SqlWork, first: InboxPa
                 last_error=None,
             )
         )
-    told = {"answered_again": len(rows)} | ({"axis": by} if by else {})
-    await work.events.append(EventKind.INBOX_REPEATED, first.id, now, told)
+    details = {"answered_again": len(rows)} | ({"axis": by} if by else {})
+    await work.events.append(EventKind.INBOX_REPEATED, first.id, now, details)
 
 
-def _once_more(target: OutboxTarget, by: str) -> OutboxTarget:
-    """By the axis named, else by that of the first time; what else its tries left behind is over."""
+def _retarget(target: OutboxTarget, by: str) -> OutboxTarget:
+    """Return the target without its old tries, by the named axis, else by that of the first time."""
     axis = by or (target.trail.axis if target.trail else "")
     return replace(target, trail=Trail(axis=axis) if axis else None, tried=0)
 
 
-def _one_per_packet(rows: Sequence[OutboxItem]) -> list[OutboxItem]:
+def _newest_per_packet(rows: Sequence[OutboxItem]) -> list[OutboxItem]:
     newest: dict[str, OutboxItem] = {}
     for row in rows:
         newest.setdefault(row.packet_id, row)

@@ -1,8 +1,7 @@
-"""What a clerk or a document system does with an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over,
-and setting a new one aside for a closer look (R59). In: a `StatusCall`. Out: committed: facts, state, register entry,
-the signed answer on its way. Any order, and twice is harmless (interfaces.md 3.3).
-Of what is set aside nobody is told before it is decided, and no document system is offered it; timer T4 runs from
-then."""
+"""Acts of a clerk or a document system on an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over, and
+putting a new one on hold for a closer look (R59, irregular signs). In: a `StatusCall`. Out, committed: facts, state,
+register entry, the answer on its way. Any order works, and a repeat is harmless (interfaces.md 3.3). A document on hold
+is not answered before it is decided, nor offered to a document system; timer T4 runs from then."""
 
 from __future__ import annotations
 
@@ -76,7 +75,7 @@ class StatusCall:
     assignment: Assignment | None = None
     answered_by: str | None = None
     reopens: bool = False
-    """Of a 05: the work was closed by mistake; `note` says why, and its sender reads that."""
+    """With 05: the work was closed by mistake; `note` says why, and its sender reads that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,7 @@ async def set_status(
     call: StatusCall,
     expect_version: int | None = None,
 ) -> StatusDone:
-    """The status is recorded and its answer will go out. Refused names what is missing, Clash what stands against it,
+    """Record the status and queue its answer. Refused names missing fields, Clash a conflict with the document's state,
     NotFound a document that is not ours."""
     call = tidy(call)
     complete(call)
@@ -105,121 +104,122 @@ async def set_status(
         addressed = await work.incoming.get(incoming_id)
         if expect_version is not None:
             addressed = await work.incoming.save(addressed, expect_version=expect_version)
-        _possible(call.at, addressed.arrived_at, services.clock.now())
+        _check_time(call.at, addressed.arrived_at, services.clock.now())
         if call.answered_by is not None:
             await work.outgoing.get(call.answered_by)
         target = addressed.target_id
         document = addressed if target is None else await work.incoming.get(target)
-        facts = list(await work.facts.of(document.id))
+        facts = list(await work.facts.of_subject(document.id))
         standing = fold_incoming(facts)
         if target is None:
             permission = may_set_incoming(standing, call.code)
         else:
             permission = _may_answer(standing, addressed, call.code)
         if permission and target is None and (call.reopens or call.code == "06"):
-            call, permission = _in_turn(facts, standing, call, services.clock.now())
+            call, permission = _order_in_time(facts, standing, call, services.clock.now())
         repeated = permission.repeat or (target is None and _is_repeat(facts, call))
         if not permission and not repeated:
             raise Clash(
                 f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
                 code="GW-STATUS",
             )
-        register.check_given(agency, document, call.code, call.register_no, call.register_year)
-        saying = _Saying(
+        register.check_number(agency, document, call.code, call.register_no, call.register_year)
+        change = _StatusChange(
             services=services, work=work, agency=agency, facts=facts, call=call, now=services.clock.now()
         )
         if call.code == "03" and call.register_no and register.lacks_number(standing.state, document):
-            document, repeated = await saying.number(document), True
+            document, repeated = await change.give_number(document), True
         elif not repeated and call.code in ("15", "16"):
-            document = await saying.answer(document, standing)
+            document = await change.answer(document, standing)
         elif not repeated:
-            document = await saying.business(document)
+            document = await change.record_business(document)
         await work.commit()
     services.wake()
-    said = CODES[call.code]
-    moves_nothing = not repeated and said.track is Track.BUSINESS and not call.reopens
-    moves_nothing = moves_nothing and fold_incoming(saying.facts).state is document.state
+    meaning = CODES[call.code]
+    moves_nothing = not repeated and meaning.track is Track.BUSINESS and not call.reopens
+    moves_nothing = moves_nothing and fold_incoming(change.facts).state is document.state
     return StatusDone(
         document=document,
         repeated=repeated,
         register_no=document.register_no,
-        moves_nothing=moves_nothing and document.state != said.key,
+        moves_nothing=moves_nothing and document.state != meaning.key,
     )
 
 
 def complete(call: StatusCall) -> None:
-    """What a call must carry, and may, whatever the document's state: Refused names every fault at once."""
-    lacks = []
+    """Check the fields of a call, whatever the document's state; Refused names every fault at once."""
+    faults = []
     if call.code not in CODES:
-        lacks.append(reason(ReasonCode.STATUS_UNKNOWN, "/code", status=call.code))
+        faults.append(reason(ReasonCode.STATUS_UNKNOWN, "/code", status=call.code))
     if call.code == "02" and not call.reason:
-        lacks.append(reason(ReasonCode.MISSING, "/reason", field="reason"))
+        faults.append(reason(ReasonCode.MISSING, "/reason", field="reason"))
     if call.code == "02" and call.reason == "OTHER" and not call.note:
-        lacks.append(reason(ReasonCode.MISSING, "/note", field="note"))
+        faults.append(reason(ReasonCode.MISSING, "/note", field="note"))
     if call.reopens and not call.note:
-        lacks.append(reason(ReasonCode.MISSING, "/note", field="note"))
-    lacks += broken_fields(STATUS, call)
-    if lacks:
-        raise Refused(Verdict(reasons=tuple(lacks)))
+        faults.append(reason(ReasonCode.MISSING, "/note", field="note"))
+    faults += broken_fields(STATUS, call)
+    if faults:
+        raise Refused(Verdict(reasons=tuple(faults)))
 
 
-def _possible(at: datetime | None, arrived_at: datetime, now: datetime) -> None:
-    """What is said of a document was done between its arrival and now, as far as two clocks agree."""
+def _check_time(at: datetime | None, arrived_at: datetime, now: datetime) -> None:
+    """Refuse a time before the document's arrival or after now, as far as two clocks agree."""
     if at is None or arrived_at - ALLOWED_SKEW <= at <= now + ALLOWED_SKEW:
         return
-    raise _not_then(at, arrived_at, now)
+    raise _time_refusal(at, arrived_at, now)
 
 
-def _not_then(at: datetime, since: datetime, now: datetime) -> Refused:
-    given, earliest, latest = (f"{local(one):%H:%M %d/%m/%Y}" for one in (at, since, now))
-    refusal = reason(ReasonCode.STATUS_TIME, "/at", given=given, earliest=earliest, latest=latest)
+def _time_refusal(at: datetime, since: datetime, now: datetime) -> Refused:
+    stated, earliest, latest = (f"{local(t):%H:%M %d/%m/%Y}" for t in (at, since, now))
+    refusal = reason(ReasonCode.STATUS_TIME, "/at", given=stated, earliest=earliest, latest=latest)
     return Refused(Verdict(reasons=(refusal,)))
 
 
-def _may_answer(standing: IncomingStanding, asked: IncomingDocument, code: str) -> Permission:
-    """About a recall or update only its own answer: 02 or 03 said to it would refuse or take in the document."""
-    mine = next((one for one in standing.requests if one.request_id == asked.packet_id), None)
-    if mine is None or code not in ("15", "16"):
+def _may_answer(standing: IncomingStanding, request: IncomingDocument, code: str) -> Permission:
+    """Tell whether a recall or update may have this answer; 02 or 03 said to it would refuse or take in the document."""
+    own = next((r for r in standing.requests if r.request_id == request.packet_id), None)
+    if own is None or code not in ("15", "16"):
         return Permission(allowed=False, reason="status.no_open_request")
-    if mine.state is RequestState.OPEN:
+    if own.state is RequestState.OPEN:
         return may_set_incoming(standing, code)
-    same = mine.state is (RequestState.AGREED if code == "15" else RequestState.REFUSED)
+    same = own.state is (RequestState.AGREED if code == "15" else RequestState.REFUSED)
     return Permission(allowed=same, repeat=same, reason="" if same else "status.no_open_request")
 
 
-def _in_turn(
+def _order_in_time(
     facts: Sequence[Fact], standing: IncomingStanding, call: StatusCall, now: datetime
 ) -> tuple[StatusCall, Permission]:
-    """A reopening counts by being stated later than what closed the work, and what closes it again later than that: where
-    no time is said, it is put so. Only closed work is opened; to open it twice is harmless."""
+    """Return the call with a time, and whether it may be made. A reopening counts when it is stated later than the
+    closing, and the next closing when it is later than that: a call without a time gets such a time. To reopen twice is
+    harmless."""
     is_open_again = REOPENED in standing.marks
     if call.reopens and standing.state is not InState.DONE:
         return call, Permission(allowed=is_open_again, repeat=is_open_again, reason="status.not_done")
     earliest = not_before(facts, call.code) if call.reopens or is_open_again else None
-    if earliest is None or any(_is_said(fact, call) for fact in facts):
+    if earliest is None or any(_is_same_statement(fact, call) for fact in facts):
         return call, Permission(allowed=True)
     if call.at is not None and call.at < earliest:
-        raise _not_then(call.at, earliest, now)
+        raise _time_refusal(call.at, earliest, now)
     return replace(call, at=call.at or max(now, earliest)), Permission(allowed=True)
 
 
-def _is_said(fact: Fact, call: StatusCall) -> bool:
+def _is_same_statement(fact: Fact, call: StatusCall) -> bool:
     is_same = fact.track is Track.BUSINESS and fact.code == call.code
     stated_at = whole_second(fact.stated_at) if fact.stated_at is not None else None
     return is_same and call.at is not None and stated_at == call.at
 
 
 def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
-    """The same code again without a time of its own, or with the same time, says nothing new. An assignment does."""
-    said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code == call.code]
-    if not said or call.assignment is not None or call.code == "01":
+    """Tell whether the call says nothing new: the same code without a time, or with the same time, and no assignment."""
+    stated_facts = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code == call.code]
+    if not stated_facts or call.assignment is not None or call.code == "01":
         return False
-    return call.at is None or any(_is_said(fact, call) for fact in said)
+    return call.at is None or any(_is_same_statement(fact, call) for fact in stated_facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Saying:
-    """One call that may be made, in the unit of work that records it. `facts` are the document's so far."""
+class _StatusChange:
+    """Permitted call, in the unit of work that records it. `facts` are the document's so far."""
 
     services: IncomingServices
     work: SqlWork
@@ -229,19 +229,19 @@ class _Saying:
     now: datetime
 
     @property
-    def said_at(self) -> datetime:
-        """In whole seconds, as its recipient reads it."""
+    def stated_at(self) -> datetime:
+        """Time of the status in whole seconds, as its recipient reads it."""
         return whole_second(self.call.at or self.now)
 
     @property
     def description(self) -> str | None:
-        """The words that its recipient reads: the reason as its label, and the note."""
+        """Text that its recipient reads: the reason as its label, and the note."""
         call = self.call
         return settle.refusal_text(call.reason, call.note) if call.reason is not None else call.note
 
-    async def number(self, document: IncomingDocument) -> IncomingDocument:
+    async def give_number(self, document: IncomingDocument) -> IncomingDocument:
         call = self.call
-        entry = await self._entry(document)
+        entry = await self._enter(document)
         if entry is None:
             raise Clash(f"the book took no number for {document.id}", code="GW-STATUS")
         document = await register.give_number(
@@ -251,33 +251,33 @@ class _Saying:
             document,
             self.facts,
             entry,
-            given_at=self.said_at,
+            given_at=self.stated_at,
             note=call.note,
             staff=call.staff,
         )
-        await self._tell(document)
+        await self._record_event(document)
         return document
 
-    async def business(self, document: IncomingDocument) -> IncomingDocument:
+    async def record_business(self, document: IncomingDocument) -> IncomingDocument:
         call, is_taken_in = self.call, self.call.code == "03"
         if is_taken_in:
             document = await self._take_in(document)
-        fact = self._fact(Track.BUSINESS)
+        fact = self._make_fact(Track.BUSINESS)
         if is_taken_in:
             fact = replace(fact, register_no=document.register_no, register_year=document.register_year)
         await self.work.facts.add(document.id, fact)
         if call.assignment is not None:
             document = replace(document, assignment=call.assignment)
         document = await settle.stand(self.work, document, [*self.facts, fact])
-        if document.source is Source.AXIS:  # nobody on the axis waits to hear of mail that came another way
+        if document.source is Source.AXIS:  # mail that came another way has no sender on the axis
             terms = register.number_terms(document) if is_taken_in else None
-            await self._put(acknowledge.of_document(document), terms)
-        await self._tell(document)
-        await self._share(document)
+            await self._queue_answer(acknowledge.of_document(document), terms)
+        await self._record_event(document)
+        await self._share_parts(document)
         return document
 
-    async def _share(self, document: IncomingDocument) -> None:
-        """Each unit has its part while the work goes on, also once it goes on again."""
+    async def _share_parts(self, document: IncomingDocument) -> None:
+        """Give each unit its part while the work goes on, and close the parts when it ends."""
         is_reopened_now = REOPENED in document.marks and not is_reopened(self.facts)
         if document.state in (InState.DONE, InState.REJECTED):
             await handling.close(self.work, document, self.work.scope.principal_id, self.now)
@@ -286,7 +286,7 @@ class _Saying:
             await handling.give(self.work, document, by, self.now, self.services.clock.new_id)
 
     async def _take_in(self, document: IncomingDocument) -> IncomingDocument:
-        entry = await self._entry(document)
+        entry = await self._enter(document)
         if entry is not None:
             document = replace(document, register_no=entry.number, register_year=entry.year)
         if document.source is Source.AXIS:
@@ -300,14 +300,14 @@ class _Saying:
         return document
 
     async def answer(self, document: IncomingDocument, standing: IncomingStanding) -> IncomingDocument:
-        """15 or 16 to the one open request."""
+        """Answer the one open request with 15 or 16."""
         work, code = self.work, self.call.code
         request = open_request(standing)
         if request is None:
             raise Clash(f"{document.id} has no open recall, take-back or update to answer", code="GW-STATUS")
-        fact = replace(self._fact(Track.REQUEST), request_id=request.request_id)
+        fact = replace(self._make_fact(Track.REQUEST), request_id=request.request_id)
         await work.facts.add(document.id, fact)
-        asked_by, child = await _asked_by(work, document, request)
+        answered, child = await _find_requester(work, document, request)
         if child is not None:
             answer = f"request_{'agreed' if code == '15' else 'refused'}:{request.kind}"
             await work.incoming.save(replace(child, state=InState.DONE, marks=(*child.marks, answer)))
@@ -316,88 +316,88 @@ class _Saying:
                 if child.files:
                     document = check.with_signatures_of(document, child)
                     await work.jobs.cancel(check.SIGNATURES_JOB, document.id)
-                    await check.plan_asking_again(self.services, work, document)
+                    await check.plan_rejudging(self.services, work, document)
         document = await settle.stand(work, document, [*self.facts, fact])
         await register.recalled(work, document, child, self.now)
         if document.state is InState.RECALLED:
             await handling.close(work, document, work.scope.principal_id, self.now)
-        await self._put(asked_by)
-        await self._tell(document)
+        await self._queue_answer(answered)
+        await self._record_event(document)
         return document
 
-    async def _entry(self, document: IncomingDocument) -> RegisterEntry | None:
+    async def _enter(self, document: IncomingDocument) -> RegisterEntry | None:
         number, year = self.call.register_no, self.call.register_year
-        return await register.enter(self.work, self.agency, document, number, year, self.now, self.said_at)
+        return await register.enter(self.work, self.agency, document, number, year, self.now, self.stated_at)
 
-    def _fact(self, track: Track) -> Fact:
+    def _make_fact(self, track: Track) -> Fact:
         call = self.call
         return Fact(
             track=track,
             code=call.code,
             at=self.now,
-            stated_at=self.said_at,
+            stated_at=self.stated_at,
             reason=call.reason,
-            # A 05 with words opens closed work again; its recipient knows the words alone.
+            # A 05 with words opens closed work again; its recipient knows that by the words alone.
             note=self.description if call.code == "05" else call.note,
             staff=call.staff,
         )
 
-    async def _put(self, asked_by: AnsweredPacket, terms: Terms | None = None) -> None:
+    async def _queue_answer(self, answered: AnsweredPacket, terms: Terms | None = None) -> None:
         call = self.call
-        await acknowledge.put(
+        await acknowledge.queue_answer(
             self.services,
             self.work,
             self.agency,
-            asked_by,
+            answered,
             call.code,
             description=self.description,
             staff=call.staff,
-            stated_at=self.said_at,
+            stated_at=self.stated_at,
             terms=terms,
         )
 
-    async def _tell(self, document: IncomingDocument) -> None:
+    async def _record_event(self, document: IncomingDocument) -> None:
         call = self.call
-        told = {
+        details = {
             "code": call.code,
             "state": document.state,
             "register_no": document.register_no,
             "reason": call.reason,
             "answered_by": call.answered_by,
-            **(_assigned(call.assignment) if call.assignment is not None else {}),
+            **(_describe(call.assignment) if call.assignment is not None else {}),
         }
-        await self.work.events.append(EventKind.INBOX_STATUS, document.id, self.now, told)
+        await self.work.events.append(EventKind.INBOX_STATUS, document.id, self.now, details)
         if REOPENED in document.marks and not is_reopened(self.facts):
             await self.work.events.append(
                 EventKind.INBOX_REOPENED, document.id, self.now, {"reason": call.note}
             )
 
 
-async def _asked_by(
+async def _find_requester(
     work: SqlWork, document: IncomingDocument, request: RequestStanding
 ) -> tuple[AnsweredPacket, IncomingDocument | None]:
-    """The packet that asked: its receipt is what the answer carries."""
-    about = acknowledge.of_document(document)
+    """Return the packet that asked, whose receipt the answer carries, and the document that it became."""
+    answered = acknowledge.of_document(document)
     identity = await work.identities.by_packet(document.sender_code, request.request_id)
     if identity is None:
-        return about, None
-    item = await work.inbox.get(identity.inbox_id)
-    asked = replace(
-        about,
-        subject_id=item.id,
+        return answered, None
+    packet = await work.inbox.get(identity.inbox_id)
+    requesting = replace(
+        answered,
+        subject_id=packet.id,
         packet_id=PacketId(request.request_id),
         body_digest=identity.body_digest,
-        file_digest=item.file_digest,
-        size=item.size,
-        received_at=item.received_at,
+        file_digest=packet.file_digest,
+        size=packet.size,
+        received_at=packet.received_at,
     )
     if request.kind is RequestKind.TAKE_BACK or identity.incoming_id is None:
-        return asked, None
-    return asked, await work.incoming.get(identity.incoming_id)
+        return requesting, None
+    return requesting, await work.incoming.get(identity.incoming_id)
 
 
 def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
-    """The document with the new values the sender asked for; its place in the book, state and history stay."""
+    """Return the document with the new values that its sender asked for; its place in the book, state and history stay."""
     return replace(
         document,
         type_name=update.type_name,
@@ -419,17 +419,17 @@ def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDo
     )
 
 
-def _assigned(given: Assignment, why: str = "") -> dict[str, object]:
-    """An instruction is never changed: each one is told, and the next stands beside it (R67)."""
-    told = {
-        "assignment": given.lead_unit,
-        "units": list(given.coordinating_units) or None,
-        "deadline": given.deadline.isoformat() if given.deadline else None,
-        "deadlines": {each.unit: each.deadline.isoformat() for each in given.deadlines} or None,
-        "note": given.instruction,
+def _describe(assignment: Assignment, why: str = "") -> dict[str, object]:
+    """Describe an assignment for its event. An instruction is never changed: the next is added (R67, instructions stay)."""
+    details = {
+        "assignment": assignment.lead_unit,
+        "units": list(assignment.coordinating_units) or None,
+        "deadline": assignment.deadline.isoformat() if assignment.deadline else None,
+        "deadlines": {d.unit: d.deadline.isoformat() for d in assignment.deadlines} or None,
+        "note": assignment.instruction,
         "why": why or None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: v for name, v in details.items() if v is not None}
 
 
 async def assign(
@@ -440,8 +440,7 @@ async def assign(
     expect_version: int | None = None,
     why: str = "",
 ) -> IncomingDocument:
-    """Who handles it; recorded without a status of its own (04 is said by `set_status`). `why`: of another one than
-    before (R65)."""
+    """Record who handles the document; `set_status` says 04. `why` explains another assignment (R65, wrong unit)."""
     assignment = tidy(assignment)
     complete(StatusCall(code="04", assignment=assignment))
     async with services.store.begin(scope) as work:
@@ -450,7 +449,7 @@ async def assign(
             replace(document, assignment=assignment), expect_version=expect_version
         )
         await work.events.append(
-            EventKind.INBOX_STATUS, incoming_id, services.clock.now(), _assigned(assignment, why.strip())
+            EventKind.INBOX_STATUS, incoming_id, services.clock.now(), _describe(assignment, why.strip())
         )
         await handling.give(work, saved, scope.principal_id, services.clock.now(), services.clock.new_id)
         await work.commit()
@@ -460,39 +459,39 @@ async def assign(
 async def lease(
     services: IncomingServices, scope: AgencyScope, client: str, limit: int, seconds: int
 ) -> Sequence[IncomingDocument]:
-    """Documents not yet handed over, now this client's until the lease runs out."""
-    until = services.clock.now() + timedelta(seconds=seconds)
+    """Lease to this client documents that are not yet handed over."""
+    ends_at = services.clock.now() + timedelta(seconds=seconds)
     async with services.store.begin(scope) as work:
-        rows = await work.handovers.lease(client, limit, until)
+        rows = await work.handovers.lease(client, limit, ends_at)
         await work.commit()
-    # Read apart: in a writing unit of work each would stand in the way of who works on it.
+    # Read in a second unit of work: a writing one would lock each document for the people who work on it.
     async with services.store.read(scope) as work:
         return [await work.incoming.get(row.incoming_id) for row in rows]
 
 
 async def ack(services: IncomingServices, scope: AgencyScope, incoming_id: str, client: str) -> bool:
-    """The client has stored it. False when that was said before."""
+    """Record that the client has stored the document; return False when it said so before."""
     now = services.clock.now()
     async with services.store.begin(scope) as work:
-        first = await work.handovers.ack(incoming_id, client, now)
-        if first:
+        is_first = await work.handovers.ack(incoming_id, client, now)
+        if is_first:
             await work.events.append(EventKind.INBOX_ACKED, incoming_id, now, {"client": client})
         await work.commit()
-    return first
+    return is_first
 
 
-_PAGE = 200
+_PAGE_SIZE = 200
 
 
 async def hand_over_before(
-    services: IncomingServices, scope: AgencyScope, client: str, before: datetime
+    services: IncomingServices, scope: AgencyScope, client: str, cutoff: datetime
 ) -> int:
-    """What was offered before then counts as stored by this client, whose work begins then; how many. A page at a time, so
-    that nobody waits long; cut short, it goes on where it was."""
+    """Count documents offered before the cutoff as stored by this client, whose work begins then; return how many. It
+    takes a page at a time, so that others need not wait; an interrupted run goes on where it stopped."""
     count = 0
     while True:
         async with services.store.read(scope) as work:
-            ids = await work.handovers.waiting_since_before(before, _PAGE)
+            ids = await work.handovers.waiting_since_before(cutoff, _PAGE_SIZE)
         if not ids:
             return count
         now = services.clock.now()
@@ -511,7 +510,7 @@ async def set_aside(
     why: str,
     expect_version: int | None = None,
 ) -> IncomingDocument:
-    """Refused without a reason, Clash for what does not wait to be taken in."""
+    """Put a new document on hold. Refused without a reason, Clash when it does not wait to be taken in."""
     if not why.strip():
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
     now = services.clock.now()
@@ -519,24 +518,24 @@ async def set_aside(
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
-        facts = list(await work.facts.of(document.id))
+        facts = list(await work.facts.of_subject(document.id))
         if document.target_id is not None or fold_incoming(facts).state is not InState.NEW:
             raise Clash(
                 f"{document.id} is {document.state}; only what waits to be taken in can be put on hold",
                 code="GW-STATUS",
             )
-        held = Fact(track=Track.OTHER, code="held", at=now, stated_at=now, note=why.strip())
-        await work.facts.add(document.id, held)
+        hold_fact = Fact(track=Track.OTHER, code="held", at=now, stated_at=now, note=why.strip())
+        await work.facts.add(document.id, hold_fact)
         await _withdraw_offer(work, document.id)
-        document = await settle.stand(work, document, [*facts, held])
-        told = {"why": why.strip(), "by": scope.principal_id}
-        await work.events.append(EventKind.INBOX_HELD, document.id, now, told)
+        document = await settle.stand(work, document, [*facts, hold_fact])
+        details = {"why": why.strip(), "by": scope.principal_id}
+        await work.events.append(EventKind.INBOX_HELD, document.id, now, details)
         await work.commit()
     return document
 
 
 async def _withdraw_offer(work: SqlWork, incoming_id: str) -> None:
-    """What a document system has, or is just taking, stays with it."""
+    """Withdraw the offer, unless a document system has the document or is just taking it."""
     try:
         handover = await work.handovers.get(incoming_id)
     except NotFound:

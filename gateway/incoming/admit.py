@@ -1,6 +1,6 @@
 """Step 4 of the way in: makes one incoming document of an allowed packet, exactly once, without a number. In: a proved
 packet and its ruling. Out: committed: identity claimed, document, facts, hand-over, answers, event, inbox row settled.
-One transaction; the identity is claimed from verified content inside it (A3, A4, A9)."""
+One transaction; the identity is claimed from verified content inside it (A3, A4, A9: landing, repeats, attempts)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import (
     acknowledge,
     check,
-    judge_again,
     landing,
+    rejudge,
     related,
     seal,
     second_proof,
@@ -44,49 +44,48 @@ if TYPE_CHECKING:
 async def run(
     services: IncomingServices, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
 ) -> None:
-    """Admits the packet, or settles it as what it is: a repeat, waiting, returned. Conflict and OtherContent are the
-    caller's to settle. Everything that is waited for comes before the unit of work: the 01 of what nothing stands against
-    is signed by then."""
-    item = leased.item
-    agency = await services.agency(item.agency_id)
-    before = await related.sent_under_former(services, agency, translate.replies(proved.envelope.model))
+    """Admit the packet, or settle it as a repeat, waiting or returned. Conflict and OtherContent are the caller's to
+    settle. All waiting comes before the unit of work: the 01 of a packet without obstacles is signed by then."""
+    packet = leased.item
+    agency = await services.agency(packet.agency_id)
+    former = await related.sent_under_former(services, agency, translate.replies(proved.envelope.model))
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
     is_answered = "01" in answers(kind, PacketEnding.ADMITTED, services.profile, authenticated=True)
-    arrived = None
+    put_arrival = None
     if is_answered and kind.is_whole and checked.ruling.decision is Admission.ALLOWED:
-        about = acknowledge.of_packet(item, proved)
-        arrived = await acknowledge.sign(services, agency, about, "01", description=notice)
+        answered = acknowledge.of_packet(packet, proved)
+        put_arrival = await acknowledge.sign(services, agency, answered, "01", description=notice)
 
     async def end(work: SqlWork) -> bool:
-        """Whether its bytes stay."""
-        await judge_again.note_pending(work, item, proved)
-        first = await _first(work, leased, proved, checked)
+        """Admit the packet; tell whether its bytes stay."""
+        await rejudge.note_pending(work, packet, proved)
+        first = await _find_repeated(work, leased, proved, checked)
         if first is not None:
-            return await _repeat(services, work, leased, proved, checked, first)
-        if proved.octets is not None and checked.source != item.file_digest:
-            await work.blobs.add(checked.source, "inbox", item.id)
-        packet = _Packet(
+            return await _settle_repeat(services, work, leased, proved, checked, first)
+        if proved.octets is not None and checked.source != packet.file_digest:
+            await work.blobs.add(checked.source, "inbox", packet.id)
+        new_packet = _NewPacket(
             services=services,
             work=work,
             agency=agency,
             leased=leased,
             proved=proved,
             checked=checked,
-            before=before,
-            arrived=arrived,
+            former=former,
+            put_arrival=put_arrival,
         )
-        await packet.admit()
+        await new_packet.admit()
         return True
 
     if not await landing.bring_to_end(services, leased, end):
         # At once, not with the next sweep: the first may be under seal.
-        await services.blobs.forget({item.file_digest, checked.source})
+        await services.blobs.forget({packet.file_digest, checked.source})
 
 
-async def _first(
+async def _find_repeated(
     work: SqlWork, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
 ) -> Identity | None:
-    """The first of a repeat. It is not looked for where the packet lands in this very unit: its identity clashes with that
+    """Find the first of a repeat. A packet that lands in this very unit is not compared: its identity clashes with that
     of the first, and then it lands by itself."""
     if not leased.has_landed:
         return None
@@ -94,7 +93,7 @@ async def _first(
     return first or await second_proof.first_of(work, leased.item, proved, checked)
 
 
-async def _repeat(
+async def _settle_repeat(
     services: IncomingServices,
     work: SqlWork,
     leased: LeasedInbox,
@@ -102,25 +101,25 @@ async def _repeat(
     checked: CheckedPacket,
     first: Identity,
 ) -> bool:
-    """Whether its bytes stay: those of a second proof, until the document's own are let go."""
-    item = leased.item
-    by = item.axis if await work.inbox.also_came(first.inbox_id, item.axis) else ""
+    """Settle a repeat; tell whether its bytes stay: those of a second proof, until the document's own are let go."""
+    packet = leased.item
+    by = packet.axis if await work.inbox.add_axis(first.inbox_id, packet.axis) else ""
     if by:
         await second_proof.note_axis(work, first.incoming_id, by)
-    await acknowledge.answer_again(services, work, await work.inbox.get(first.inbox_id), by)
+    await acknowledge.repeat_answers(services, work, await work.inbox.get(first.inbox_id), by)
     await settle.repeated(work, leased, proved, first)
     if first.body_digest != proved.envelope.signed.body_digest:
         now = services.clock.now()
-        await claim_identity(work, item, proved, first.incoming_id, now, of=first)
-        if await second_proof.keep(services, work, item, proved, checked, first):
+        await claim_identity(work, packet, proved, first.incoming_id, now, first=first)
+        if await second_proof.keep(services, work, packet, proved, checked, first):
             return True
     # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
-    await work.blobs.drop("inbox", item.id)
+    await work.blobs.drop("inbox", packet.id)
     return False
 
 
 async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
-    """The first of a repeat. Conflict when its signed id was used for another body (A4)."""
+    """Find the first of a repeat. Conflict when its signed id was used for another body (A4, repeats)."""
     first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
     packet_id = proved.envelope.signed.packet_id
     if first is not None or packet_id is None:
@@ -135,8 +134,8 @@ async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Packet:
-    """A packet that did not come before, in the unit of work that admits it."""
+class _NewPacket:
+    """New packet in the unit of work that admits it."""
 
     services: IncomingServices
     work: SqlWork
@@ -144,97 +143,97 @@ class _Packet:
     leased: LeasedInbox
     proved: Proved
     checked: CheckedPacket
-    before: related.SentUnderFormer
-    arrived: PutStatus | None
-    """Its 01, with what its sender is told of its code, where that is signed already."""
+    former: related.SentUnderFormer
+    put_arrival: PutStatus | None
+    """Puts its 01, with any notice about its code, into the outbox, where that is signed already."""
 
     async def admit(self) -> None:
-        await self._alarm()
+        await self._report_malware()
         ruling = self.checked.ruling
         if ruling.decision is Admission.SEALED:
             await self._claim(None)
-            known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
+            row = settle.proved_row(self.leased.item, self.proved, state=seal.SEALED)
             why = ruling.detail or "declared on arrival"
-            await seal.unread(self.services, self.work, self.leased, known, why)
+            await seal.unread(self.services, self.work, self.leased, row, why)
         elif ruling.decision is Admission.UNACTIONABLE:
             await self._return()
         elif await self._is_about_sealed():
-            known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
+            row = settle.proved_row(self.leased.item, self.proved, state=seal.SEALED)
             why = "it goes with a document that is sealed"
-            await seal.unread(self.services, self.work, self.leased, known, why, before="landed")
+            await seal.unread(self.services, self.work, self.leased, row, why, state_before="landed")
         elif self.proved.envelope.model.kind.is_whole:
-            await self._document()
+            await self._admit_document()
         else:
-            await self._request()
+            await self._admit_request()
 
     async def _is_about_sealed(self) -> bool:
         """Return whether it changes, recalls or replaces a sealed document: its words may be the same secret."""
         model, sender = self.proved.envelope.model, self.proved.envelope.sender
         if model.kind is Kind.DOCUMENT:
             return False
-        replaced = model.business.replacements if model.business else ()
-        named = [each.document_id for each in replaced] or [translate.target_of(model) or ""]
-        targets = [await acted_on(self.work, sender, document_id) for document_id in named]
+        replacements = model.business.replacements if model.business else ()
+        document_ids = [r.document_id for r in replacements] or [translate.target_of(model) or ""]
+        targets = [await acted_on(self.work, sender, document_id) for document_id in document_ids]
         return any(target is not None and target.state is InState.SEALED for target in targets)
 
-    async def _alarm(self) -> None:
-        """An event for each file that carries malware, whatever becomes of the packet."""
-        told = [
+    async def _report_malware(self) -> None:
+        """Record an event for each file that carries malware, whatever becomes of the packet."""
+        alerts = [
             {
                 "from": self.proved.envelope.sender,
-                "file": clean_name(one.part.name),
-                "sha256": one.part.sha256,
-                "malware": one.facts.malware,
+                "file": clean_name(file.part.name),
+                "sha256": file.part.sha256,
+                "malware": file.facts.malware,
             }
-            for one in self.checked.looked
-            if one.facts is not None and one.facts.malware is not None
+            for file in self.checked.files
+            if file.facts is not None and file.facts.malware is not None
         ]
-        kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
-        await self.work.events.append_many(self.leased.item.id, self.services.clock.now(), kinds)
+        events = [(EventKind.ALERT_MALWARE, alert) for alert in alerts]
+        await self.work.events.append_many(self.leased.item.id, self.services.clock.now(), events)
 
     async def _return(self) -> None:
-        """Nobody could act on it: 02 to the proved sender, and the row says why (interfaces.md 1.5)."""
-        item, ruling = self.leased.item, self.checked.ruling
+        """Return a packet that cannot be acted on: 02 to the proved sender, the reason in the row (interfaces.md 1.5)."""
+        packet, ruling = self.leased.item, self.checked.ruling
         code = ruling.code or "DAMAGED"
         await self._claim(None)
         await self._answer("02", settle.refusal_text(code, ruling.detail))
-        shown = "MSG-NOT-OURS" if code == "WRONG_ADDRESSEE" else code
-        returned = settle.known(item, self.proved, state="returned", code=shown, reason=ruling.detail)
-        await self.work.inbox.settle(returned, self.leased.lease)
+        row_code = "MSG-NOT-OURS" if code == "WRONG_ADDRESSEE" else code
+        row = settle.proved_row(packet, self.proved, state="returned", code=row_code, reason=ruling.detail)
+        await self.work.inbox.settle(row, self.leased.lease)
         now = self.services.clock.now()
-        await self.work.events.append(EventKind.INBOX_RETURNED, item.id, now, {"reason": code})
+        await self.work.events.append(EventKind.INBOX_RETURNED, packet.id, now, {"reason": code})
 
-    async def _document(self) -> None:
+    async def _admit_document(self) -> None:
         work, old = self.work, self.checked.old
-        allowed = self.checked.ruling.decision is Admission.ALLOWED
-        held = not allowed or (old is not None and not old.is_settled)
-        document = self._translated(state=InState.HELD if held else InState.NEW)
-        before = await work.incoming.before(document)
+        is_allowed = self.checked.ruling.decision is Admission.ALLOWED
+        is_held = not is_allowed or (old is not None and not old.is_settled)
+        document = self._translate(state=InState.HELD if is_held else InState.NEW)
+        earlier = await work.incoming.find_prior(document)
         document = replace(
             document,
-            attempt=await self._attempt(document, before.admitted),
-            answers=await related.answered_by(self.services, work, self.agency, document, self.before),
+            attempt=await self._next_attempt(document, earlier.admitted),
+            answers=await related.answered_by(self.services, work, self.agency, document, self.former),
             marks=(*document.marks, old.mark) if old else document.marks,
         )
-        newer = await related.ruling_of(work, before.replacing)
+        newer = await related.ruling_of(work, earlier.replacing)
         if newer is not None:
             document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
-        copies = related.copies_among(before.numbered, document)
+        copies = related.copies_among(earlier.numbered, document)
         document = replace(document, marks=related.marks_with_copy(document, copies))
-        document = replace(document, marks=related.marks_with_lead(document, before.with_lead))
-        await check.plan_asking_again(self.services, work, document)
-        await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
-        for waiting in before.waiting:
+        document = replace(document, marks=related.marks_with_lead(document, earlier.with_lead))
+        await check.plan_rejudging(self.services, work, document)
+        await self._add(document, is_held=is_held, notice=old.notice if old else None, newer=newer)
+        for waiting in earlier.waiting:
             await work.inbox.reopen(waiting)
             work.when_committed(self.services.wake)
 
-    def _translated(self, *, state: InState, target_id: str | None = None) -> IncomingDocument:
+    def _translate(self, *, state: InState, target_id: str | None = None) -> IncomingDocument:
         checked, old = self.checked, self.checked.old
         document = translate.document(
             self.services.clock.new_id("inb_"),
             self.leased.item,
             self.proved,
-            checked.looked,
+            checked.files,
             source=checked.source,
             attempt=1,
             state=state,
@@ -242,10 +241,10 @@ class _Packet:
             target_id=target_id,
             checks=settle.checks(self.proved, checked),
         )
-        return check.with_signatures(document, checked.looked, self.services)
+        return check.with_signatures(document, checked.files, self.services)
 
-    async def _attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
-        """A9: a known DocumentId with another body is a new attempt once each earlier one ended in 02 (R117)."""
+    async def _next_attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
+        """Return this attempt's number: another body is a new attempt once each earlier one ended in 02 (A9, R117)."""
         for earlier in admitted:
             if earlier is None or self.leased.item.released:
                 continue
@@ -256,72 +255,72 @@ class _Packet:
                 )
         return len(admitted) + 1
 
-    async def _request(self) -> None:
-        """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks
-        a rule is held: a recall may be agreed to by itself, and an update's files go into a document that is taken in."""
-        services, work, item, ruling = self.services, self.work, self.leased.item, self.checked.ruling
+    async def _admit_request(self) -> None:
+        """Admit an update or recall, which changes nothing before it is answered. Without its document it waits. One
+        that breaks a rule is held: a recall may be agreed to by itself, and an update's files enter a document."""
+        services, work, packet, ruling = self.services, self.work, self.leased.item, self.checked.ruling
         model, sender = self.proved.envelope.model, self.proved.envelope.sender
-        if ruling.decision is not Admission.ALLOWED and not item.released:
+        if ruling.decision is not Admission.ALLOWED and not packet.released:
             raise BreaksRule(f"the {model.kind} of {sender} breaks a rule: {ruling.verdict}")
         target_id = translate.target_of(model) or ""
         target = await acted_on(work, sender, target_id)
         if target is None:
             await self._wait(target_id)
             return
-        request = self._translated(state=InState.NEW, target_id=target.id)
-        await check.plan_asking_again(services, work, request)
+        request = self._translate(state=InState.NEW, target_id=target.id)
+        await check.plan_rejudging(services, work, request)
         if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
             request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
-            await self._add(request, held=False, code=related.STALE_CODE)
+            await self._add(request, is_held=False, code=related.STALE_CODE)
             return
         kind = RequestKind.RECALL if model.kind is Kind.RECALL else RequestKind.UPDATE
         why = request.change.reason if request.change else None
-        await ask(services, work, target, kind, request.packet_id or PacketId(item.id), why)
-        await self._add(request, held=False)
+        await ask(services, work, target, kind, request.packet_id or PacketId(packet.id), why)
+        await self._add(request, is_held=False)
         taken_in = target.state not in UNDECIDED
         ending = PacketEnding.ADMITTED
-        sent = answers(model.kind, ending, services.profile, authenticated=True, taken_in=taken_in)
-        if "15" in sent and self.agency.answer_recall:
+        codes = answers(model.kind, ending, services.profile, authenticated=True, taken_in=taken_in)
+        if "15" in codes and self.agency.answer_recall:
             await agree(services, work, self.agency, target, request)
 
     async def _wait(self, target_id: str) -> None:
-        item, now, needs = (
+        packet, now, needs = (
             self.leased.item,
             self.services.clock.now(),
             (self.proved.envelope.sender, target_id),
         )
-        waiting = settle.known(item, self.proved, state="waiting", code="WAITING", needs=needs)
-        await self.work.inbox.settle(waiting, self.leased.lease)
-        await self._arrived(PacketEnding.WAITING)
-        await self.work.events.append(EventKind.INBOX_WAITING, item.id, now, {"needs": target_id})
+        row = settle.proved_row(packet, self.proved, state="waiting", code="WAITING", needs=needs)
+        await self.work.inbox.settle(row, self.leased.lease)
+        await self._answer_arrival(PacketEnding.WAITING)
+        await self.work.events.append(EventKind.INBOX_WAITING, packet.id, now, {"needs": target_id})
 
     async def _add(
         self,
         document: IncomingDocument,
         *,
-        held: bool,
+        is_held: bool,
         code: str | None = None,
         notice: str | None = None,
         newer: IncomingDocument | None = None,
     ) -> None:
-        work, item, now = self.work, self.leased.item, self.services.clock.now()
+        work, packet, now = self.work, self.leased.item, self.services.clock.now()
         await self._claim(document.id)
         await work.incoming.add(document)
         facts = [Fact(track=Track.BUSINESS, code="01", at=now)]
-        if held:
+        if is_held:
             facts.append(Fact(track=Track.OTHER, code="held", at=now))
         if newer is not None:
             facts.append(related.replaced_fact(newer, now))
-        ending = PacketEnding.HELD if held else PacketEnding.ADMITTED
-        await self._arrived(ending, notice, [(document.id, each) for each in facts])
-        if not held:
+        ending = PacketEnding.HELD if is_held else PacketEnding.ADMITTED
+        await self._answer_arrival(ending, notice, [(document.id, f) for f in facts])
+        if not is_held:
             await work.handovers.offer(document.id)
-        done = settle.known(item, self.proved, state="done", code=code, incoming_id=document.id)
-        await work.inbox.settle(done, self.leased.lease)
-        if not item.steps:  # it came to no end before: it waited for no person and for no other packet
-            took = self.services.stopwatch.took
-            work.when_committed(partial(took, Metric.ARRIVAL_TO_ADMITTED, item.lane, item.received_at))
-        told = {
+        row = settle.proved_row(packet, self.proved, state="done", code=code, incoming_id=document.id)
+        await work.inbox.settle(row, self.leased.lease)
+        if not packet.steps:  # it came to no end before: it waited for no person and for no other packet
+            took = self.services.stopwatch.record
+            work.when_committed(partial(took, Metric.ARRIVAL_TO_ADMITTED, packet.lane, packet.received_at))
+        details = {
             "from": document.sender_code,
             "kind": document.kind,
             "document_id": document.document_id,
@@ -329,39 +328,41 @@ class _Packet:
             **({"code": code} if code else {}),
             **({"replaced_by": newer.id} if newer else {}),
         }
-        kind = EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED
-        await work.events.append(kind, document.id, now, told)
+        kind = EventKind.INBOX_HELD if is_held else EventKind.INBOX_RECEIVED
+        await work.events.append(kind, document.id, now, details)
 
-    async def _arrived(
-        self, ending: PacketEnding, notice: str | None = None, others: Sequence[tuple[str, Fact]] = ()
+    async def _answer_arrival(
+        self, ending: PacketEnding, notice: str | None = None, more_facts: Sequence[tuple[str, Fact]] = ()
     ) -> None:
-        """01, once per packet: a packet that waited was answered when it was stored. `notice` tells its sender a new
-        code, `others` are facts that are written with it."""
+        """Answer 01, once per packet: one that waited was answered when it was stored. `notice` tells its sender a new
+        code, `more_facts` are written along."""
         kind, profile = self.proved.envelope.model.kind, self.services.profile
         owes = "01" in answers(kind, ending, profile, authenticated=True)
-        stored = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.services.clock.now())
-        if owes and not self.leased.has_landed:  # nobody can have answered it
-            await self.work.facts.add_all([*others, stored])
+        fact = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.services.clock.now())
+        if owes and not self.leased.has_landed:  # it cannot have been answered
+            await self.work.facts.add_all([*more_facts, fact])
         else:
-            await self.work.facts.add_all(others)
-            owes = owes and await self.work.facts.add(*stored)
-        if owes and self.arrived is not None:
-            await self.arrived(self.work)
+            await self.work.facts.add_all(more_facts)
+            owes = owes and await self.work.facts.add(*fact)
+        if owes and self.put_arrival is not None:
+            await self.put_arrival(self.work)
         elif owes:
             await self._answer("01", notice)
 
     async def _answer(self, code: str, description: str | None) -> None:
-        about = acknowledge.of_packet(self.leased.item, self.proved)
-        await acknowledge.put(self.services, self.work, self.agency, about, code, description=description)
+        answered = acknowledge.of_packet(self.leased.item, self.proved)
+        await acknowledge.queue_answer(
+            self.services, self.work, self.agency, answered, code, description=description
+        )
 
     async def _claim(self, incoming_id: str | None) -> None:
         await claim_identity(self.work, self.leased.item, self.proved, incoming_id, self.services.clock.now())
 
 
 async def acted_on(work: SqlWork, sender: str, document_id: str) -> IncomingDocument | None:
-    """The document that this sender's request acts on; None when it is not here. It must be its own (A5)."""
-    found = await work.incoming.by_document_id(sender, document_id)
-    originals = [one for one in found if one.kind.is_whole]
+    """Find the document that this sender's request acts on; None when it is not here (A5, own documents)."""
+    documents = await work.incoming.by_document_id(sender, document_id)
+    originals = [d for d in documents if d.kind.is_whole]
     if originals:
         return originals[0]
     issuer = document_id.split(",", 1)[0].strip()
@@ -380,8 +381,8 @@ async def ask(
     request_id: str,
     why: str | None,
 ) -> None:
-    """The sender's request is now open on the document; OtherContent while an earlier one is (held for the clerk)."""
-    facts = list(await work.facts.of(target.id))
+    """Open the sender's request on the document; OtherContent while an earlier one is open (held for the clerk)."""
+    facts = list(await work.facts.of_subject(target.id))
     standing = fold_incoming(facts)
     if (earlier := open_request(standing)) is not None and earlier.request_id != request_id:
         raise OtherContent(
@@ -389,7 +390,7 @@ async def ask(
             f"{earlier.asked_at:%Y-%m-%d %H:%M} is not answered; answer that one, then release this",
             code="REQUEST-OPEN",
         )
-    asked = Fact(
+    request_fact = Fact(
         track=Track.REQUEST,
         code="asked",
         at=services.clock.now(),
@@ -397,8 +398,8 @@ async def ask(
         request_kind=kind,
         reason=why,
     )
-    await work.facts.add(target.id, asked)
-    await settle.stand(work, target, [*facts, asked])
+    await work.facts.add(target.id, request_fact)
+    await settle.stand(work, target, [*facts, request_fact])
     await work.events.append(
         EventKind.INBOX_REQUEST, target.id, services.clock.now(), {"kind": kind, "request": request_id}
     )
@@ -411,9 +412,9 @@ async def agree(
     target: IncomingDocument,
     request: IncomingDocument,
 ) -> None:
-    """15 by itself: the recall of a document not yet taken in."""
+    """Agree with 15, without a person, to the recall of a document not yet taken in."""
     now = services.clock.now()
-    facts = list(await work.facts.of(target.id))
+    facts = list(await work.facts.of_subject(target.id))
     agreed = Fact(track=Track.REQUEST, code="15", at=now, stated_at=now, request_id=request.packet_id)
     await work.facts.add(target.id, agreed)
     await settle.stand(work, await work.incoming.get(target.id), [*facts, agreed])
@@ -421,20 +422,22 @@ async def agree(
     await work.incoming.save(
         replace(stored, state=InState.DONE, marks=(*stored.marks, "request_agreed:recall"))
     )
-    await acknowledge.put(services, work, agency, acknowledge.of_document(request), "15", stated_at=now)
+    await acknowledge.queue_answer(
+        services, work, agency, acknowledge.of_document(request), "15", stated_at=now
+    )
     await work.events.append(EventKind.INBOX_STATUS, target.id, now, {"code": "15", "by_itself": True})
 
 
 async def claim_identity(
     work: SqlWork,
-    item: InboxPacket,
+    packet: InboxPacket,
     proved: Proved,
     incoming_id: str | None,
     at: datetime,
-    of: Identity | None = None,
+    first: Identity | None = None,
 ) -> None:
-    """The packet's identity is taken, in this transaction, from what was verified. `of`: it is a further envelope of that
-    one, so that what comes after it is a repeat of the first."""
+    """Claim the packet's identity, in this transaction, from verified content. `of` is the first when this is a further
+    envelope of it; a later one then repeats the first."""
     signed, model = proved.envelope.signed, proved.envelope.model
     await work.identities.claim(
         Identity(
@@ -442,8 +445,8 @@ async def claim_identity(
             body_digest=signed.body_digest,
             kind=model.kind,
             packet_id=signed.packet_id,
-            document_id=model.document_id if model.kind.is_whole and of is None else None,
-            inbox_id=of.inbox_id if of is not None else item.id,
+            document_id=model.document_id if model.kind.is_whole and first is None else None,
+            inbox_id=first.inbox_id if first is not None else packet.id,
             incoming_id=incoming_id,
             at=at,
             terms=terms.digest(signed.terms),

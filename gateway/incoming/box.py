@@ -1,10 +1,10 @@
-"""The hand-over to a document system that speaks as the national axis's clients do: it lists what it has not settled,
-fetches one by one, and says of each that it is at work, that it is done, or that it failed. In: the agency's scope, the
-system, what it says. Out: what waits, committed words, a file to stream. A fetch leases, `done` acknowledges, and what
-failed is offered again after a pause, until a person has to look.
+"""Hand-over to a document system that speaks as the national axis's clients do: it lists what is open, fetches one by
+one, and reports each as processing, done or failed. In: the agency's scope, the system, its report. Out: the open lines,
+the committed report, a file to stream. A fetch leases, `done` acknowledges, and a failed document is offered again after
+a pause, until a person has to look.
 
-It is told the statuses of what it sent itself and of nothing else: those of others it could not place. They are found
-in the agency's events, read on from where it was, when it asks."""
+The system gets the statuses of its own documents alone: it could not place others. They are found in the agency's
+events, read on from the last position, when it asks."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
-_AT_ONCE = 200
-# Of one look; what is behind them is found at the next.
-_MOST_EVENTS = 10_000
-_STATUSES = (EventKind.DELIVERY_STATUS, EventKind.REQUEST_ANSWERED)
-_OF_STATUS = "evt_"
+_PAGE_SIZE = 200
+# Of one look; the next goes on behind them.
+_MAX_EVENTS = 10_000
+_STATUS_KINDS = (EventKind.DELIVERY_STATUS, EventKind.REQUEST_ANSWERED)
+_STATUS_ID_PREFIX = "evt_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Who reads: the system, and the principal by which it sends."""
+    """Document system that reads, and the principal that it sends as."""
 
     system: str
     scope: AgencyScope
 
     @property
     def client(self) -> str:
-        """Its name at the hand-over, whatever secret it has just now."""
+        """Name at the hand-over, whatever secret the system has just now."""
         return f"vxp:{self.system}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """One line of a list."""
+class BoxLine:
+    """Line of a list of open documents or statuses."""
 
     doc_id: str
     kind: BoxKind
@@ -61,102 +61,102 @@ class Waiting:
     updated_at: datetime
 
 
-async def documents(services: IncomingServices, reader: Reader, most: int) -> list[Waiting]:
-    """What nobody has acknowledged, the oldest first. What came on paper has no file of the axis's kind."""
-    found: list[Waiting] = []
-    now, after = services.clock.now(), None
-    while len(found) < most:
+async def documents(services: IncomingServices, reader: Reader, most: int) -> list[BoxLine]:
+    """List the documents that are not acknowledged, oldest first; mail on paper has no file of the axis's kind."""
+    lines: list[BoxLine] = []
+    now, cursor = services.clock.now(), None
+    while len(lines) < most:
         async with services.store.read(reader.scope) as work:
-            rows = await work.systems.documents(reader.system, reader.client, after, _AT_ONCE)
-        for each in rows:
-            item = each.item
-            if each.document.source is not Source.AXIS or (item is not None and not item.is_offered(now)):
+            rows = await work.systems.documents(reader.system, reader.client, cursor, _PAGE_SIZE)
+        for row in rows:
+            item = row.item
+            if row.document.source is not Source.AXIS or (item is not None and not item.is_offered(now)):
                 continue
-            found.append(
-                Waiting(
-                    doc_id=each.document.id,
+            lines.append(
+                BoxLine(
+                    doc_id=row.document.id,
                     kind=BoxKind.EDOC,
-                    sender=each.document.sender_code,
+                    sender=row.document.sender_code,
                     state=item.state if item is not None else BoxState.OPEN,
-                    offered_at=each.offered_at,
-                    updated_at=item.updated_at if item is not None else each.offered_at,
+                    offered_at=row.offered_at,
+                    updated_at=item.updated_at if item is not None else row.offered_at,
                 )
             )
-        if len(rows) < _AT_ONCE:
+        if len(rows) < _PAGE_SIZE:
             break
-        after = rows[-1].place
-    return found[:most]
+        cursor = rows[-1].place
+    return lines[:most]
 
 
-async def statuses(services: IncomingServices, reader: Reader, most: int) -> list[Waiting]:
-    """What the recipients of its documents said, the oldest first."""
-    await _look(services, reader)
+async def statuses(services: IncomingServices, reader: Reader, most: int) -> list[BoxLine]:
+    """List the statuses of its own documents, oldest first."""
+    await _note_new_statuses(services, reader)
     async with services.store.read(reader.scope) as work:
-        found = await work.systems.statuses(reader.system, most)
-        events = {each.doc_id: await _event(work, each) for each in found}
+        box_items = await work.systems.statuses(reader.system, most)
+        events = {item.doc_id: await _event_of(work, item) for item in box_items}
     return [
-        Waiting(
-            doc_id=each.doc_id,
+        BoxLine(
+            doc_id=item.doc_id,
             kind=BoxKind.STATUS,
-            sender=str(events[each.doc_id].data.get("from", "")),
-            state=each.state,
-            offered_at=each.offered_at,
-            updated_at=each.updated_at,
+            sender=str(events[item.doc_id].data.get("from", "")),
+            state=item.state,
+            offered_at=item.offered_at,
+            updated_at=item.updated_at,
         )
-        for each in found
+        for item in box_items
     ]
 
 
-async def _look(services: IncomingServices, reader: Reader) -> None:
-    """Notes the statuses that came since the last look."""
+async def _note_new_statuses(services: IncomingServices, reader: Reader) -> None:
+    """Note the statuses that came since the last look."""
     async with services.store.read(reader.scope) as work:
-        began = seen = await work.systems.looked_at(reader.system)
-    while seen - began < _MOST_EVENTS:
-        events = await services.store.events_after(reader.scope.agency_id, seen, _AT_ONCE)
+        start = position = await work.systems.read_position(reader.system)
+    while position - start < _MAX_EVENTS:
+        events = await services.store.events_after(reader.scope.agency_id, position, _PAGE_SIZE)
         if not events:
             return
-        seen = events[-1].agency_seq or seen
+        position = events[-1].agency_seq or position
         async with services.store.begin(reader.scope) as work:
-            await work.systems.note(reader.system, await _of_its_own(work, reader, events), seen)
+            await work.systems.note(reader.system, await _select_own(work, reader, events), position)
             await work.commit()
-        if len(events) < _AT_ONCE:
+        if len(events) < _PAGE_SIZE:
             return
 
 
-async def _of_its_own(work: SqlWork, reader: Reader, events: Sequence[Event]) -> list[BoxItem]:
-    told = [each for each in events if each.kind in _STATUSES]
+async def _select_own(work: SqlWork, reader: Reader, events: Sequence[Event]) -> list[BoxItem]:
+    statuses = [e for e in events if e.kind in _STATUS_KINDS]
     sent_by = {
-        id: (await work.outgoing.get(id)).accepted_by for id in sorted({each.subject_id for each in told})
+        id: (await work.outgoing.get(id)).accepted_by for id in sorted({e.subject_id for e in statuses})
     }
     return [
         BoxItem(
             system=reader.system,
-            doc_id=each.id,
+            doc_id=e.id,
             kind=BoxKind.STATUS,
-            subject_id=each.subject_id,
-            offered_at=each.at,
-            updated_at=each.at,
+            subject_id=e.subject_id,
+            offered_at=e.at,
+            updated_at=e.at,
         )
-        for each in told
-        if sent_by[each.subject_id] == reader.scope.principal_id
+        for e in statuses
+        if sent_by[e.subject_id] == reader.scope.principal_id
     ]
 
 
-async def _event(work: SqlWork, item: BoxItem) -> Event:
-    found = next((each for each in await work.events.of(item.subject_id) if each.id == item.doc_id), None)
-    if found is None:
+async def _event_of(work: SqlWork, item: BoxItem) -> Event:
+    event = next((e for e in await work.events.of_subject(item.subject_id) if e.id == item.doc_id), None)
+    if event is None:
         raise NotFound(f"there is no status {item.doc_id}")
-    return found
+    return event
 
 
 async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: timedelta) -> OpenFile:
-    """The file, the system's from now on. What is settled can be fetched again; Clash while another has it."""
-    if doc_id.startswith(_OF_STATUS):
+    """Open the file, which is the system's from now on. A settled one can be fetched again; Clash while another has it."""
+    if doc_id.startswith(_STATUS_ID_PREFIX):
         async with services.store.read(reader.scope) as work:
-            item = await _status_item(work, reader, doc_id)
+            item = await _find_status_item(work, reader, doc_id)
             agency = await work.agency()
-            raw = await status_files.written(work, agency, await _event(work, item), services.clock.now())
-        return status_files.as_file(doc_id, raw, _once(raw))
+            raw = await status_files.write(work, agency, await _event_of(work, item), services.clock.now())
+        return status_files.as_file(doc_id, raw, _yield_once(raw))
     async with services.store.begin(reader.scope) as work:
         document = await work.incoming.get(doc_id)
         await work.handovers.take(document.id, reader.client, services.clock.now() + lease)
@@ -164,27 +164,27 @@ async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: 
     return await reading.open_envelope(services, reader.scope, doc_id)
 
 
-async def _once(raw: bytes) -> AsyncIterator[bytes]:
+async def _yield_once(raw: bytes) -> AsyncIterator[bytes]:
     yield raw
 
 
 async def say(
     services: IncomingServices, reader: Reader, doc_id: str, word: BoxState | None, why: str, lease: timedelta
 ) -> None:
-    """`word` is processing or done; None says that it failed. What is over stays over, and a repeat is harmless."""
+    """Record the report: processing, done, or None for failed. A finished one stays so, and a repeat is harmless."""
     async with services.store.begin(reader.scope) as work:
-        if doc_id.startswith(_OF_STATUS):
-            await _say_of_status(services, work, reader, doc_id, word, why)
+        if doc_id.startswith(_STATUS_ID_PREFIX):
+            await _report_on_status(services, work, reader, doc_id, word, why)
         else:
-            await _say_of_document(services, work, reader, doc_id, word, why, lease)
+            await _report_on_document(services, work, reader, doc_id, word, why, lease)
         await work.commit()
     services.wake()
 
 
-async def _say_of_status(
+async def _report_on_status(
     services: IncomingServices, work: SqlWork, reader: Reader, doc_id: str, word: BoxState | None, why: str
 ) -> None:
-    item, now = await _status_item(work, reader, doc_id), services.clock.now()
+    item, now = await _find_status_item(work, reader, doc_id), services.clock.now()
     if item.state is BoxState.DONE:
         return
     if word is not None:
@@ -194,7 +194,7 @@ async def _say_of_status(
         await _fail(work, item, why, now)
 
 
-async def _say_of_document(
+async def _report_on_document(
     services: IncomingServices,
     work: SqlWork,
     reader: Reader,
@@ -226,33 +226,33 @@ async def _say_of_document(
         return
     await handovers.give_back(document.id, reader.client)
     if item.is_offered(now) and (await _fail(work, item, why, now)).state is BoxState.STUCK:
-        told = {"client": reader.client, "reason": why[: system_box.LONGEST_REASON], "tries": item.tries + 1}
-        await work.events.append(EventKind.INBOX_UNTAKEN, document.id, now, told)
+        note = {"client": reader.client, "reason": why[: system_box.LONGEST_REASON], "tries": item.tries + 1}
+        await work.events.append(EventKind.INBOX_UNTAKEN, document.id, now, note)
 
 
 async def _fail(work: SqlWork, item: BoxItem, why: str, now: datetime) -> BoxItem:
-    later = system_box.failed(item, why, now)
-    await work.systems.save(later)
+    failed = system_box.failed(item, why, now)
+    await work.systems.save(failed)
     log.action(
-        _log, "system.failed", later.reason, document=item.doc_id, system=item.system, tries=later.tries
+        _log, "system.failed", failed.reason, document=item.doc_id, system=item.system, tries=failed.tries
     )
-    return later
+    return failed
 
 
-async def _status_item(work: SqlWork, reader: Reader, doc_id: str) -> BoxItem:
+async def _find_status_item(work: SqlWork, reader: Reader, doc_id: str) -> BoxItem:
     item = await work.systems.item(reader.system, doc_id)
     if item is None:
         raise NotFound(f"there is no status {doc_id} for this system")
     return item
 
 
-async def offer_again(services: IncomingServices, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
-    """A person has looked at what was given up. Clash for what was not."""
+async def repeat_offer(services: IncomingServices, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
+    """Offer a document again that was given up, once a person has looked at it. Clash when it was not."""
     async with services.store.begin(scope) as work:
         item = await work.systems.item(system, doc_id)
         if item is None or item.state is not BoxState.STUCK:
             raise Clash(f"{doc_id} was not given up by the system {system}", code="GW-SYSTEM-NOT-STUCK")
-        again = system_box.reoffer(item, services.clock.now())
-        await work.systems.save(again)
+        offered = system_box.reoffer(item, services.clock.now())
+        await work.systems.save(offered)
         await work.commit()
-    return again
+    return offered

@@ -1,7 +1,7 @@
 """Mail that did not come over the axis, entered by a person into the same run of numbers: paper, e-mail, other systems,
-and what is made up for after a stop (R43, R99). In: what the letter says, its scan if there is one. Out: committed: an
-incoming document taken in, its line in the book. Nobody on the axis is told. For a scan the same limits and checks hold
-as for files from the axis; it is kept by the entry or gone with the request."""
+and late entries after a stop (R43, any source; R99, catch-up). In: the letter's fields, its scan if there is one. Out,
+committed: an incoming document taken in, its line in the book; nothing goes to the axis. For a scan the same limits and
+checks hold as for files from the axis; it is kept by the entry or gone with the request."""
 
 from __future__ import annotations
 
@@ -44,16 +44,15 @@ if TYPE_CHECKING:
     from gateway.store.blobs import FileScratch
     from gateway.store.work import SqlWork
 
-_NEEDED = frozenset({"sender", "subject"})
+_REQUIRED_FIELDS = frozenset({"sender", "subject"})
 STRUCK = "struck"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedMail:
-    """What the clerk typed. `received_on` alone stands for that day; `received_at` is the moment, where it is known.
-    `catch_up`: why it is entered only now, after a stop. `id`, where the page made one, keeps a form that is sent twice
-    from entering two lines. `copy_known`: the clerk was told that the same document is here over the axis, and enters
-    its copy all the same."""
+    """Fields that the clerk typed. `received_on` alone stands for that day; `received_at` is the moment, where it is
+    known. `catch_up`: why it is entered only now, after a stop. `id`, where the page made one, keeps a form that is sent
+    twice from entering two lines. `copy_known`: the clerk knows of the same document from the axis, and enters its copy."""
 
     sender: str
     subject: str
@@ -79,7 +78,7 @@ class TypedMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """The scan as the page or command line hands it in."""
+    """Scan as the page or command line hands it in."""
 
     name: str
     chunks: AsyncIterator[bytes]
@@ -95,22 +94,22 @@ class EnteredDocument:
 async def enter(
     services: IncomingServices, scope: AgencyScope, letter: TypedMail, attached: Attached | None = None
 ) -> EnteredDocument:
-    """The document with its line. Refused names every broken rule, Clash a number that is taken; nothing is stored then,
-    and no number is used up."""
+    """Enter the letter as a document with its line. Refused names every broken rule, Clash a number that is taken;
+    nothing is stored then, and no number is used up."""
     agency = await services.agency(scope.agency_id)
     _check(services, agency, letter)
     async with AsyncExitStack() as stack:
-        scan = kept = None
+        scan = blob = None
         if attached is not None:
             scan = await stack.enter_async_context(scanned(services, attached.name, attached.chunks))
-            kept = await services.blobs.keep(scan.scratch, scan.digest, scan.size)
+            blob = await services.blobs.keep(scan.scratch, scan.digest, scan.size)
         async with services.store.begin(scope) as work:
-            known = await _known(work, letter.id)
-            if known is not None:
-                return known
+            earlier = await _find_entered(work, letter.id)
+            if earlier is not None:
+                return earlier
             entered = await _enter(services, work, await work.agency(), letter, scan)
-            if kept is not None:
-                await work.blobs.keep(kept, "inbox", entered.document.inbox_id)
+            if blob is not None:
+                await work.blobs.keep(blob, "inbox", entered.document.inbox_id)
             await work.commit()
     services.wake()
     return entered
@@ -118,7 +117,7 @@ async def enter(
 
 def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) -> None:
     declared = admission.check_declared(letter.secrecy, None, services.profile)
-    asked = rules.HandEntry(
+    hand_entry = rules.HandEntry(
         texts={
             "sender": letter.sender,
             "subject": letter.subject,
@@ -129,24 +128,24 @@ def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) 
             "register_no": letter.register_no,
             **({} if letter.catch_up is None else {"catch_up": letter.catch_up}),
         },
-        needed=_NEEDED | {"catch_up"},
+        needed=_REQUIRED_FIELDS | {"catch_up"},
         issued_on=letter.issued_on,
         day=letter.received_on,
         given_number=letter.register_no,
         is_catch_up=letter.catch_up is not None,
     )
-    verdict = declared + rules.check_entry(asked, agency.numbering, local(services.clock.now()).date())
+    verdict = declared + rules.check_entry(hand_entry, agency.numbering, local(services.clock.now()).date())
     if letter.source is Source.AXIS:
         raise Clash("what comes over the axis is not entered by hand; take it in with its status 03")
     if not verdict.allowed:
         raise Refused(verdict)
 
 
-async def _known(work: SqlWork, id: str | None) -> EnteredDocument | None:
-    """The line that this very form made before."""
+async def _find_entered(work: SqlWork, id: str | None) -> EnteredDocument | None:
+    """Find the line that this very form made before."""
     if id is None:
         return None
-    entry = await work.register.of(id)
+    entry = await work.register.of_document(id)
     if entry is None:
         return None
     return EnteredDocument(document=await work.incoming.get(id), entry=entry, repeated=True)
@@ -160,17 +159,17 @@ async def _enter(
     scan: BroughtFile | None,
 ) -> EnteredDocument:
     now = services.clock.now()
-    copies = await _copies(work, letter)
+    copies = await _find_copies(work, letter)
     year = letter.received_on.year
-    given = letter.register_no.strip() if letter.register_no else None
-    number = await register.number_for(work, agency, given, year)
+    given_number = letter.register_no.strip() if letter.register_no else None
+    number = await register.number_for(work, agency, given_number, year)
     if number is None:
         raise NotFound("the book gave no number; name one with register_no")
     document = replace(
-        _document(services, work.scope.agency_id, letter, scan, now),
+        _make_document(services, work.scope.agency_id, letter, scan, now),
         register_no=number,
         register_year=year,
-        marks=tuple(related.copy_mark(AXIS_COPY, each) for each in copies[:1]),
+        marks=tuple(related.copy_mark(AXIS_COPY, copy) for copy in copies[:1]),
     )
     entry = RegisterEntry(
         incoming_id=document.id,
@@ -186,31 +185,31 @@ async def _enter(
     await work.register.enter(entry)
     fact = Fact(track=Track.BUSINESS, code="03", at=now, stated_at=now)
     await work.facts.add(document.id, fact)
-    told = _told(document, entry) | ({"copy_of": copies[0].id} if copies else {})
-    await work.events.append(EventKind.BOOK_ENTERED, document.id, now, told)
+    details = _event_details(document, entry) | ({"copy_of": copies[0].id} if copies else {})
+    await work.events.append(EventKind.BOOK_ENTERED, document.id, now, details)
     return EnteredDocument(document=document, entry=entry)
 
 
-async def _copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocument]:
-    """The same document as it came over the axis; Refused until the clerk has read of it: it needs no second number."""
+async def _find_copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocument]:
+    """Find the same document from the axis. Refused until the clerk has read of it: it needs no second number."""
     number, symbol, day = letter.number, letter.symbol, letter.issued_on
-    found = await related.copies_like(work, number, symbol, day, sender_code=letter.sender_code, by_hand=True)
-    if found and not letter.copy_known:
-        first = found[0]
+    twins = await related.copies_like(work, number, symbol, day, sender_code=letter.sender_code, by_hand=True)
+    if twins and not letter.copy_known:
+        first = twins[0]
         code = f"{first.number}/{first.symbol}"
-        told = reason(
+        refusal = reason(
             ReasonCode.COPY_KEPT, "/copy_known", text=code, arrival=related.number_of_copy(first), at=first.id
         )
-        raise Refused(Verdict(reasons=(told,)))
-    return found
+        raise Refused(Verdict(reasons=(refusal,)))
+    return twins
 
 
-def _document(
+def _make_document(
     services: IncomingServices, agency_id: str, letter: TypedMail, scan: BroughtFile | None, now: datetime
 ) -> IncomingDocument:
-    """There is no envelope: its digest is that of what was typed, and no bytes have it."""
+    """Make the document. Without an envelope its digest is that of the typed fields, and no bytes have it."""
     id = letter.id or services.clock.new_id("inb_")
-    typed = Digest.of_bytes(hashlib.sha256(repr(sorted(asdict(letter).items())).encode()).digest())
+    typed_digest = Digest.of_bytes(hashlib.sha256(repr(sorted(asdict(letter).items())).encode()).digest())
     return IncomingDocument(
         id=id,
         agency_id=agency_id,
@@ -229,8 +228,8 @@ def _document(
         signer=letter.signer,
         urgency=letter.urgency,
         due_on=letter.due_on,
-        body_digest=typed,
-        envelope_digest=typed,
+        body_digest=typed_digest,
+        envelope_digest=typed_digest,
         envelope_size=0,
         vouched_by="person",
         arrived_at=_arrived_at(letter, now),
@@ -251,35 +250,35 @@ def _arrived_at(letter: TypedMail, now: datetime) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=VIETNAM)
 
 
-def _told(document: IncomingDocument, entry: RegisterEntry) -> dict[str, object]:
-    told: dict[str, object] = {
+def _event_details(document: IncomingDocument, entry: RegisterEntry) -> dict[str, object]:
+    details: dict[str, object] = {
         "book": entry.book,
         "year": entry.year,
         "number": entry.number,
         "source": document.source,
         "day": local(document.arrived_at).date().isoformat(),
     }
-    return told | ({"catch_up": entry.catch_up} if entry.catch_up else {})
+    return details | ({"catch_up": entry.catch_up} if entry.catch_up else {})
 
 
 async def correct(
     services: IncomingServices, scope: AgencyScope, incoming_id: str, letter: TypedMail, why: str
 ) -> IncomingDocument:
-    """What the line says of the letter, typed right. Number, day of receipt, source and scan stay as they were entered.
-    Clash for what came over the axis: its sender alone corrects it."""
+    """Correct the fields of the line. Number, day of receipt, source and scan stay as they were entered. Clash for a
+    document from the axis: its sender alone corrects it."""
     agency = await services.agency(scope.agency_id)
-    _need(why)
+    _require_reason(why)
     async with services.store.begin(scope) as work:
-        document, entry = await _by_hand(work, incoming_id)
-        kept = replace(
+        document, entry = await _load_typed(work, incoming_id)
+        corrected = replace(
             letter,
             source=document.source,
             received_on=local(services.clock.now()).date(),
             register_no=None if agency.numbering.value == "B" else entry.number,
             catch_up=entry.catch_up or letter.catch_up,
         )
-        _check(services, agency, kept)
-        typed = {
+        _check(services, agency, corrected)
+        new_fields = {
             "sender_name": letter.sender.strip(),
             "sender_code": letter.sender_code.strip(),
             "number": letter.number.strip(),
@@ -292,10 +291,10 @@ async def correct(
             "due_on": letter.due_on,
             "pages": letter.pages or document.pages,
         }
-        changed = sorted(name for name, value in typed.items() if getattr(document, name) != value)
-        saved = await work.incoming.save(replace(document, **typed))  # type: ignore[arg-type]  # one table of fields
-        told: dict[str, object] = {"fields": changed, "reason": why.strip()}
-        await work.events.append(EventKind.BOOK_CORRECTED, incoming_id, services.clock.now(), told)
+        changed = sorted(name for name, value in new_fields.items() if getattr(document, name) != value)
+        saved = await work.incoming.save(replace(document, **new_fields))  # type: ignore[arg-type]  # one table of fields
+        details: dict[str, object] = {"fields": changed, "reason": why.strip()}
+        await work.events.append(EventKind.BOOK_CORRECTED, incoming_id, services.clock.now(), details)
         await work.commit()
     return saved
 
@@ -303,33 +302,33 @@ async def correct(
 async def strike(
     services: IncomingServices, scope: AgencyScope, incoming_id: str, why: str
 ) -> EnteredDocument:
-    """A line entered by mistake: struck through with the reason, its number is never given again (R32)."""
-    _need(why)
+    """Strike a line entered by mistake, with the reason; its number is never given again (R32, numbers are kept)."""
+    _require_reason(why)
     async with services.store.begin(scope) as work:
-        document, entry = await _by_hand(work, incoming_id)
+        document, entry = await _load_typed(work, incoming_id)
         now = services.clock.now()
         repeated = not await register.strike(work, entry, why.strip(), now)
         if not repeated:
-            facts = list(await work.facts.of(document.id))
+            facts = list(await work.facts.of_subject(document.id))
             note = why.strip()
-            ended = Fact(track=Track.BUSINESS, code="02", at=now, stated_at=now, reason="OTHER", note=note)
-            await work.facts.add(document.id, ended)
+            refusal = Fact(track=Track.BUSINESS, code="02", at=now, stated_at=now, reason="OTHER", note=note)
+            await work.facts.add(document.id, refusal)
             marked = replace(document, marks=(*document.marks, STRUCK))
-            document = await settle.stand(work, marked, [*facts, ended])
-        struck = await work.register.of(document.id)
+            document = await settle.stand(work, marked, [*facts, refusal])
+        struck = await work.register.of_document(document.id)
         await work.commit()
     return EnteredDocument(document=document, entry=struck or entry, repeated=repeated)
 
 
-def _need(why: str) -> None:
+def _require_reason(why: str) -> None:
     verdict = rules.check_text("reason", why)
     if not verdict.allowed:
         raise Refused(verdict)
 
 
-async def _by_hand(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
+async def _load_typed(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
     document = await work.incoming.get(incoming_id)
-    entry = await work.register.of(incoming_id)
+    entry = await work.register.of_document(incoming_id)
     if document.source is Source.AXIS or entry is None:
         raise Clash(
             f"{incoming_id} was not entered by hand; its sender corrects or recalls it, or refuse it with status 02"
@@ -342,7 +341,7 @@ _POINTER = "/scan"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroughtFile:
-    """One file as it was found to be, still in its scratch file."""
+    """Inspected scan, still in its scratch file."""
 
     name: str
     size: int
@@ -371,15 +370,15 @@ class BroughtFile:
 async def scanned(
     services: IncomingServices, name: str, chunks: AsyncIterator[bytes]
 ) -> AsyncIterator[BroughtFile]:
-    """Refused with every rule that the file breaks; ScannerDown while nobody can say whether it carries malware."""
+    """Spool and inspect the scan. Refused names every rule it breaks; ScannerDown without the scanner's answer."""
     with services.blobs.scratch() as scratch:
-        digest, size = await _spooled(services, scratch, name, chunks)
+        digest, size = await _spool(services, scratch, name, chunks)
         clean = admission.clean_name(name)
         facts = await services.pool.run(
             lambda: services.inspector.inspect(scratch.path, clean, reads_page=True, digest=digest)
         )
-        said = await services.scanner.scan(scratch.path, digest)
-        facts = facts.scanned(said)
+        scan = await services.scanner.scan(scratch.path, digest)
+        facts = facts.scanned(scan)
         if admission.must_wait(facts, services.profile):
             raise ScannerDown(
                 f"the scan {clean[:100]!r} could not be checked for malware now; enter it again later"
@@ -390,7 +389,7 @@ async def scanned(
         yield BroughtFile(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
 
 
-async def _spooled(
+async def _spool(
     services: IncomingServices, scratch: FileScratch, name: str, chunks: AsyncIterator[bytes]
 ) -> tuple[Digest, int]:
     hasher, size = hashlib.sha256(), 0
@@ -401,9 +400,9 @@ async def _spooled(
 
     async for chunk in chunks:
         size += len(chunk)
-        over = admission.over_limit(name, size, size, services.profile, _POINTER)
-        if over is not None:
-            raise Refused(Verdict(reasons=(over,)))
+        refusal = admission.over_limit(name, size, size, services.profile, _POINTER)
+        if refusal is not None:
+            raise Refused(Verdict(reasons=(refusal,)))
         await services.pool.run(partial(take, chunk))
     await services.pool.run(scratch.file.flush)
     return Digest.of_bytes(hasher.digest()), size

@@ -1,8 +1,8 @@
-"""Step 3 of the way in: rules and file checks. In: a verified packet. Out: what its files and the signatures inside its
-PDFs are (R19 to R26), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or one of the cases where nobody
-could act. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept. What cannot be
-told of a signature now is asked again by `judge_again`; it stops no packet (R23).
-Mail under a code that has ended (R83) goes to the agency of this node that took over, with a notice to its sender."""
+"""Step 3 of the way in: rules and file checks. In: a verified packet. Out: the facts about its files and the signatures
+inside its PDFs (R19 to R26, signatures), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or a case that
+cannot be acted on. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept.
+`judge_again` judges a signature later that cannot be judged now; it stops no packet (R23, certificates). Mail under a
+code that has ended (R83, closed codes) goes to the agency of this node that took over, with a notice to its sender."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
 from gateway.errors import Conflict, ScannerDown
 from gateway.incoming.services import IncomingServices, LandsFirst, is_ours, ours
-from gateway.incoming.translate import Looked
+from gateway.incoming.translate import CheckedFile
 from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 LOOP = "MSG-LOOP"
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
 # Broken rules of the form that change what a packet says. The others are layout, which we read liberally (design 4).
-_MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
-# Of an envelope that its axis vouches for, only what a change must carry: the rest is read as each system writes it, and
-# what stayed unknown is told (edxml.md 11).
-_MATTERS_VOUCHED = frozenset({"operation", "receiver"})
-_UNKNOWN = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
+_DECISIVE = frozenset({"missing", "value", "operation", "receiver", "date"})
+# An envelope that its axis vouches for needs only the fields of a change: the rest is read as each system writes it,
+# and what stayed unknown becomes a doubt (edxml.md 11).
+_DECISIVE_VOUCHED = frozenset({"operation", "receiver"})
+_DOUBTS = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPacket:
-    """The ruling, and the files it rests on. `source` names the octets that the slices lie in."""
+    """Ruling on a packet, and the files it rests on. `source` names the octets that the slices lie in."""
 
     ruling: rules.Ruling
-    looked: tuple[Looked, ...]
+    files: tuple[CheckedFile, ...]
     source: Digest
     old: OldCode | None = None
     """The ended code that it was addressed to."""
@@ -62,27 +62,26 @@ class CheckedPacket:
 async def run(
     services: IncomingServices, leased: LeasedInbox, proved: Proved, source: Digest
 ) -> CheckedPacket:
-    """Looks at every file of the packet and asks the rules. Stores nothing. LandsFirst where somebody would have to be
-    waited for by a packet that has not landed."""
+    """Check every file of the packet, and the rules; store nothing. LandsFirst where a new packet would have to wait."""
     item = leased.item
     agency = await services.agency(item.agency_id)
-    model, addressed_to = proved.envelope.model, _addressed_to(proved)
+    model, addressed_to = proved.envelope.model, _addressed_codes(proved)
     hops = [hop.organ_id for hop in model.trace if hop.organ_id]
     if why := rules.goes_round(ours(agency), hops):
         raise Conflict(why, code=LOOP)
     if services.scanner.waits and proved.envelope.signed.files and not leased.has_landed:
         raise LandsFirst("a scanner looks at its files")
-    opener = await _opened(services, item, proved, source)
-    looked, limits = [], services.xml.limits
-    for part, one in zip(proved.envelope.signed.files, model.attachments, strict=True):
-        found, inflated = await _looked(services, leased, opener, part, one.attachment_name, limits)
-        looked.append(found)
+    opener = await _open_octets(services, item, proved, source)
+    files, limits = [], services.xml.limits
+    for part, attached in zip(proved.envelope.signed.files, model.attachments, strict=True):
+        file, inflated = await _check_file(services, leased, opener, part, attached.attachment_name, limits)
+        files.append(file)
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
-    matters = _MATTERS_VOUCHED if proved.is_vouched else _MATTERS if proved.is_liberal else None
+    decisive = _DECISIVE_VOUCHED if proved.is_vouched else _DECISIVE if proved.is_liberal else None
     problems: Sequence[SchemaProblem] = ()
     if not proved.keeps_form:
-        problems = await services.pool.run(partial(_problems, services.xml.limits, proved, looked))
+        problems = await services.pool.run(partial(_problems, services.xml.limits, proved, files))
     old = await ended_code_named(services, agency, addressed_to) if model.kind is not Kind.STATUS else None
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
@@ -95,102 +94,106 @@ async def run(
         kind=model.kind,
         pages=model.other.page_amount if model.other else None,
         files=tuple(
-            rules.ArrivedFile(name=one.part.name, facts=one.facts, damaged=one.part.damaged) for one in looked
+            rules.ArrivedFile(name=f.part.name, facts=f.facts, damaged=f.part.damaged) for f in files
         ),
         findings=tuple(
-            Finding(code="SCHEMA", where=problem.path, detail=problem.sentence)
+            Finding(code="SCHEMA", place=problem.path, detail=problem.sentence)
             for problem in problems
-            if matters is None or problem.rule in matters
+            if decisive is None or problem.rule in decisive
         ),
         doubts=tuple(
-            each for each in proved.envelope.signed.findings if proved.is_vouched and each.code in _UNKNOWN
+            doubt for doubt in proved.envelope.signed.findings if proved.is_vouched and doubt.code in _DOUBTS
         ),
     )
     ruling = rules.check(packet, services.profile)
-    return CheckedPacket(ruling=ruling, looked=tuple(looked), source=source, old=old)
+    return CheckedPacket(ruling=ruling, files=tuple(files), source=source, old=old)
 
 
-def _problems(limits: EnvelopeLimits, proved: Proved, looked: Sequence[Looked]) -> Sequence[SchemaProblem]:
-    """What the schema objects to. Where the one reading did not show that it holds, the packet is read once more."""
+def _problems(
+    limits: EnvelopeLimits, proved: Proved, files: Sequence[CheckedFile]
+) -> Sequence[SchemaProblem]:
+    """List the schema's objections. The packet is read once more where the one reading did not show that it has none."""
     if proved.judged.keeps_form():
         return ()
     liberal = proved.is_liberal
-    octets = pieces(proved.open) if liberal else without_files(proved.open, looked)
+    octets = pieces(proved.open) if liberal else without_files(proved.open, files)
     return schema.check(schema.skeleton(octets, limits, liberal=liberal)) or ()
 
 
-async def _opened(
-    services: IncomingServices, item: InboxPacket, proved: Proved, source: Digest
+async def _open_octets(
+    services: IncomingServices, packet: InboxPacket, proved: Proved, source: Digest
 ) -> Callable[[], BinaryIO]:
-    """The octets that the files are slices of: the file that was judged, or the canonical ones that lie beside it."""
-    if source == item.file_digest:
+    """Open the octets that the files are slices of: the judged file, or the canonical ones that lie beside it."""
+    if source == packet.file_digest:
         return proved.open
-    async with services.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+    async with services.store.read(AgencyScope(agency_id=packet.agency_id, principal_id="node")) as work:
         return await services.blobs.open(work, source)
 
 
-def _addressed_to(proved: Proved) -> tuple[str, ...]:
+def _addressed_codes(proved: Proved) -> tuple[str, ...]:
     model = proved.envelope.model
-    named = model.response_for if model.kind is Kind.STATUS else model.to
-    return tuple(one.organ_id for one in named if one.organ_id)
+    organisations = model.response_for if model.kind is Kind.STATUS else model.to
+    return tuple(o.organ_id for o in organisations if o.organ_id)
 
 
-async def _looked(
+async def _check_file(
     services: IncomingServices,
     leased: LeasedInbox,
     opener: Callable[[], BinaryIO],
     part: FileSlice,
     name: str | None,
     limits: EnvelopeLimits,
-) -> tuple[Looked, int]:
-    """The file and what it was found to be, with how much was unpacked to know. ScannerDown while nobody can say whether it
-    carries malware: the packet stays landed (threat 65)."""
+) -> tuple[CheckedFile, int]:
+    """Return the file with its facts, and how much was unpacked for them. ScannerDown while the malware scanner gives no
+    answer: the packet stays landed (threat 65)."""
     seen_at = leased.item.received_at
     with services.blobs.scratch(few=True) as scratch:
 
         def look() -> tuple[FileSlice, int, FileFacts | None]:
-            one, inflated = _unpacked(opener, part, name, limits, scratch)
-            if one.damaged is not None:
-                return one, inflated, None
-            found = services.inspector.inspect(
-                scratch.content, one.name, reads_page=one.n == 1, digest=one.sha256
+            unpacked, inflated = _unpack(opener, part, name, limits, scratch)
+            if unpacked.damaged is not None:
+                return unpacked, inflated, None
+            file_facts = services.inspector.inspect(
+                scratch.content, unpacked.name, reads_page=unpacked.n == 1, digest=unpacked.sha256
             )
-            if found.found_type == "pdf" and part.n <= MOST_SIGNED:
+            if file_facts.found_type == "pdf" and part.n <= MOST_SIGNED:
                 signatures = services.signatures.read_alone(scratch.content, seen_at, services.clock.now())
-                found = replace(found, signatures=signatures)
+                file_facts = replace(file_facts, signatures=signatures)
                 if signatures is not None and not services.scanner.waits:
-                    scratch.discard()  # nobody asks for it any more; to take it off the disk would hold up the event loop
-            return one, inflated, found
+                    scratch.discard()  # needed no more; removing it later would hold up the event loop
+            return unpacked, inflated, file_facts
 
         part, inflated, facts = await services.pool.run(look)
         if facts is None:
-            return Looked(part=part, facts=None), inflated
+            return CheckedFile(part=part, facts=None), inflated
         scan = await services.scanner.scan(scratch.content, part.sha256)
         facts = facts.scanned(scan)
         if must_wait(facts, services.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(facts, signatures=await _signatures(services, leased, scratch, facts, part.n))
+        facts = replace(facts, signatures=await _read_signatures(services, leased, scratch, facts, part.n))
         if scratch.is_in_file:
             await services.pool.run(scratch.discard)
-    return Looked(part=part, facts=facts), inflated
+    return CheckedFile(part=part, facts=facts), inflated
 
 
-def _unpacked(
+def _unpack(
     opener: Callable[[], BinaryIO],
     part: FileSlice,
     name: str | None,
     limits: EnvelopeLimits,
     scratch: FileScratch,
 ) -> tuple[FileSlice, int]:
-    """The file in the scratch file. One that came closed is decoded, measured and written in one pass, unless it begins
-    as a ZIP: only its end tells whether a person would open that or what is in it."""
-    written, inflated = False, 0
+    """Write the file into the scratch file. A closed one is decoded, measured and written in one pass, unless it begins
+    as a ZIP: only its end tells whether a person would open that or a file inside."""
+    is_written, inflated = False, 0
     if part.is_closed:
         text = pieces(opener, part.offset, part.length)
-        part, decoder = attachment.opened(part, name, text, limits, lambda piece: scratch.file.write(piece))
-        written, inflated = decoder.gave_out, decoder.inflated
+        part, decoder = attachment.decode_slice(
+            part, name, text, limits, lambda piece: scratch.file.write(piece)
+        )
+        is_written, inflated = decoder.gave_out, decoder.inflated
     if part.damaged is None:
-        if not written:
+        if not is_written:
             for piece in decoded(opener, part.offset, part.length, part.coding):
                 scratch.file.write(piece)
         scratch.file.flush()
@@ -198,34 +201,34 @@ def _unpacked(
 
 
 def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
-    """The file that a person would open, streamed out of its slice."""
+    """Stream the file that a person would open out of its slice."""
     if coding == PLAIN:
         return pieces(opener, offset, length)
     return attachment.decoded_pieces(pieces(opener, offset, length), coding)
 
 
-def without_files(opener: Callable[[], BinaryIO], looked: Sequence[Looked]) -> Iterator[bytes]:
-    """The envelope without its files' octets, which no schema looks at. On the fast path alone: there the slices lie in
-    the envelope itself, and nothing in them can open or close an element."""
+def without_files(opener: Callable[[], BinaryIO], files: Sequence[CheckedFile]) -> Iterator[bytes]:
+    """Stream the envelope without its files' octets, which no schema looks at. On the fast path alone: there the slices
+    lie in the envelope itself, and nothing in them can open or close an element."""
     position = 0
-    for one in looked:
-        if not one.part.length:
+    for file in files:
+        if not file.part.length:
             continue
-        yield from pieces(opener, position, one.part.offset - position)
-        position = one.part.offset + one.part.length
+        yield from pieces(opener, position, file.part.offset - position)
+        position = file.part.offset + file.part.length
     yield from pieces(opener, position)
 
 
 SIGNATURES_JOB = "signatures"
 # One packet must not keep the reader of PDFs from those of others.
 MOST_SIGNED = 20
-SIGNATURES_AGAIN = ANSWER_DELAY
+REJUDGE_DELAY = ANSWER_DELAY
 
 
-async def _signatures(
+async def _read_signatures(
     services: IncomingServices, leased: LeasedInbox, scratch: FileScratch, facts: FileFacts, n: int
 ) -> PdfFacts | None:
-    """The facts about the n-th file's signatures; None for what is no PDF, or carries malware."""
+    """Return the facts about the n-th file's signatures; None for a file that is no PDF, or carries malware."""
     if facts.found_type != "pdf" or facts.malware is not None:
         return None
     seen_at, now = leased.item.received_at, services.clock.now()
@@ -240,23 +243,23 @@ async def _signatures(
 
 
 def with_signatures(
-    document: IncomingDocument, looked: Sequence[Looked], services: IncomingServices
+    document: IncomingDocument, files: Sequence[CheckedFile], services: IncomingServices
 ) -> IncomingDocument:
-    """The document with what its files' signatures are worth; of what is sealed nothing is read."""
+    """Return the document with the verdicts on its files' signatures; a sealed one is not read."""
     if document.kind is Kind.RECALL or document.state is InState.SEALED:
         return document
-    found = {
-        file.n: pdf_verdict.judge(file.name, file.n, one.facts.signatures, services.profile.pdf_roles)
-        for file, one in zip(document.files, looked, strict=True)
-        if one.facts is not None and one.facts.signatures is not None
+    verdicts = {
+        file.n: pdf_verdict.judge(file.name, file.n, checked.facts.signatures, services.profile.pdf_roles)
+        for file, checked in zip(document.files, files, strict=True)
+        if checked.facts is not None and checked.facts.signatures is not None
     }
-    return with_verdicts(document, tuple(found.values()))
+    return with_verdicts(document, tuple(verdicts.values()))
 
 
 def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> IncomingDocument:
-    """With these verdicts, and what follows from them."""
+    """Return the document with these verdicts, and the values that follow from them."""
     lead_file = document.lead
-    lead = next((each for each in verdicts if lead_file is not None and each.n == lead_file.n), None)
+    lead = next((v for v in verdicts if lead_file is not None and v.n == lead_file.n), None)
     return replace(
         document,
         signatures=verdicts,
@@ -267,7 +270,7 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
 
 
 def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
-    """With what the files of the update are worth, which are the document's own from now on."""
+    """Return the document with the verdicts on the update's files, which are its own from now on."""
     return replace(
         document,
         signatures=update.signatures,
@@ -280,17 +283,17 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
 
 
 async def files_arrived_at(work: SqlWork, document: IncomingDocument) -> datetime:
-    """When the files came: with the document, or with the update that it has them from."""
-    for one in await work.incoming.by_document_id(document.sender_code, document.document_id):
-        if one.target_id == document.id and one.files and one.files == document.files:
-            return one.arrived_at
+    """Return when the files came: with the document, or with the update that brought them."""
+    for update in await work.incoming.by_document_id(document.sender_code, document.document_id):
+        if update.target_id == document.id and update.files and update.files == document.files:
+            return update.arrived_at
     return document.arrived_at
 
 
-async def plan_asking_again(services: IncomingServices, work: SqlWork, document: IncomingDocument) -> None:
-    """In the admitting transaction: asked again later where an answer is only missing."""
+async def plan_rejudging(services: IncomingServices, work: SqlWork, document: IncomingDocument) -> None:
+    """Queue another judgement, in the admitting transaction, where an answer is only missing."""
     if pdf_verdict.is_open(document.signatures):
-        await work.jobs.put(SIGNATURES_JOB, document.id, not_before=services.clock.now() + SIGNATURES_AGAIN)
+        await work.jobs.add(SIGNATURES_JOB, document.id, not_before=services.clock.now() + REJUDGE_DELAY)
 
 
 OLD_CODE_MARK = "old_code"
@@ -298,7 +301,7 @@ OLD_CODE_MARK = "old_code"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldCode:
-    """The ended code that a packet was addressed to. Without a successor a person says who gets the document."""
+    """Ended code that a packet was addressed to. Without a successor a person decides who gets the document."""
 
     code: str
     heirs: tuple[str, ...]
@@ -311,42 +314,42 @@ class OldCode:
 
 
 async def receiving_agency(services: IncomingServices, recipient: str, kind: str) -> HostedAgency | None:
-    """Who takes a parcel. New documents to an ended code go to its successor, where that is hosted here; what speaks of
-    documents from before goes where those are."""
+    """Return the agency that takes a parcel. New documents to an ended code go to its successor, where that is hosted
+    here; packets about earlier documents go where those are."""
     hosted = await services.store.hosted()
-    own = next((one for one in hosted if is_ours(one, recipient)), None)
+    own = next((a for a in hosted if is_ours(a, recipient)), None)
     if own is not None and kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         return own
-    answer = await _closed(services, recipient)
-    if answer is None or answer.successor is None:
+    resolution = await _find_closed(services, recipient)
+    if resolution is None or resolution.successor is None:
         return own
-    return next((one for one in hosted if is_ours(one, answer.successor)), own)
+    return next((a for a in hosted if is_ours(a, resolution.successor)), own)
 
 
 async def ended_code_named(
-    services: IncomingServices, agency: HostedAgency, named: Collection[str]
+    services: IncomingServices, agency: HostedAgency, codes: Collection[str]
 ) -> OldCode | None:
-    """The ended code under which a packet is for this agency; None when it names one that is in force."""
-    found: OldCode | None = None
-    for code in named:
-        answer = await _closed(services, code)
-        if answer is None:
+    """Return the ended code that brought a packet to this agency; None when it names one that is in force."""
+    ended: OldCode | None = None
+    for code in codes:
+        resolution = await _find_closed(services, code)
+        if resolution is None:
             if is_ours(agency, code):
                 return None
-        elif found is None and (is_ours(agency, answer.successor) or is_ours(agency, code)):
-            found = _old_code(answer, agency)
-    return found
+        elif ended is None and (is_ours(agency, resolution.successor) or is_ours(agency, code)):
+            ended = _make_old_code(resolution, agency)
+    return ended
 
 
 async def codes_of_sender(services: IncomingServices, sender: str) -> frozenset[str]:
-    """The sender's code and every ended one that it took over from, in small letters: it answers for them."""
+    """Return the sender's code and every ended one that it took over from, in small letters: it answers for them."""
     today = local(services.clock.now()).date()
     former = await services.directory.former([sender.strip().upper()], today)
     return frozenset(code.casefold() for code in (sender, *former))
 
 
-async def _closed(services: IncomingServices, code: str) -> Resolution | None:
-    """Of a code that ended, by rows that may redirect; None for every other."""
+async def _find_closed(services: IncomingServices, code: str) -> Resolution | None:
+    """Return the resolution of a code that ended, by rows that may redirect; None for every other."""
     today = local(services.clock.now()).date()
     if await services.directory.find(code, today) is not None:
         return None
@@ -354,7 +357,7 @@ async def _closed(services: IncomingServices, code: str) -> Resolution | None:
     return answer if answer.standing is CodeStanding.CLOSED and answer.may_refuse else None
 
 
-def _old_code(answer: Resolution, agency: HostedAgency) -> OldCode:
+def _make_old_code(answer: Resolution, agency: HostedAgency) -> OldCode:
     ending = answer.ending
     heirs = ending.heirs if ending is not None else ()
     heirs = (answer.successor,) if answer.successor is not None else heirs
@@ -363,18 +366,18 @@ def _old_code(answer: Resolution, agency: HostedAgency) -> OldCode:
         code=code,
         heirs=heirs,
         is_settled=is_ours(agency, answer.successor),
-        notice=_notice(answer, code, heirs),
+        notice=_write_notice(answer, code, heirs),
     )
 
 
-def _notice(answer: Resolution, code: str, heirs: tuple[str, ...]) -> str:
-    """What the sender reads: the code, what became of it, by which decision, who came after."""
+def _write_notice(answer: Resolution, code: str, heirs: tuple[str, ...]) -> str:
+    """Write the notice to the sender: the code, its ending, the decision, the successor."""
     heir = ", ".join(heirs) or "–"
     ending = answer.ending
     if ending is None:
-        until = answer.entry.valid_to if answer.entry is not None else None
+        last_day = answer.entry.valid_to if answer.entry is not None else None
         return labels.say(
-            "reform.told_closed", code=code, day=labels.day(str(until)) if until else "–", heir=heir
+            "reform.told_closed", code=code, day=labels.day(str(last_day)) if last_day else "–", heir=heir
         )
     return labels.say(
         "reform.told_sender",

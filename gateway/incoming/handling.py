@@ -1,7 +1,7 @@
-"""The units that work on a document that was taken in: each has a part of its own with its own day; a unit that helps says
-that its part is done; a unit's head hands it back with a reason, and who assigns gives it to another. In: an open unit
-of work with the document as it was just assigned, or an agency's scope and a unit. Out: the parts as they stand, each
-change an event. The document's sender hears nothing of it but the statuses of `act`."""
+"""Units that work on a document that was taken in. Each has a part of its own with its own day; a coordinating unit says
+that its part is done; a unit's head hands it back with a reason, and it is assigned anew. In: an open unit of work with
+the document just assigned, or an agency's scope and a unit. Out: the parts as they stand, each change an event. The
+document's sender hears only the statuses of `act`."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _ALIKE = 0.85
 async def give(
     work: SqlWork, document: IncomingDocument, by: str, now: datetime, new_id: Callable[[str], str]
 ) -> None:
-    """Parts as the document's assignment names them: those that stay as they were keep their beginning. Refused for a unit
-    that the agency does not have, where it is known which ones it has."""
+    """Give out the parts that the document's assignment names; those that did not change keep their beginning. Refused
+    for a unit that the agency does not have, where its units are known."""
     if document.assignment is None:
         return
     await _refuse_unknown(work, document.assignment, now)
-    wanted = {(unit_key(unit), lead, day): unit for unit, lead, day in required_parts(document.assignment)}
-    for part in (await work.parts.of([document.id]))[document.id]:
+    needed = {(unit_key(unit), lead, day): unit for unit, lead, day in required_parts(document.assignment)}
+    for part in (await work.parts.of_documents([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))
         elif (
-            part.state is PartState.OPEN and wanted.pop((part.key, part.is_lead, part.deadline), None) is None
+            part.state is PartState.OPEN and needed.pop((part.key, part.is_lead, part.deadline), None) is None
         ):
             await work.parts.end(replace(part, state=PartState.CHANGED, ended_by=by, ended_at=now))
-    for (_, lead, day), unit in wanted.items():
+    for (_, lead, day), unit in needed.items():
         part = UnitPart(
             id=new_id("prt_"),
             document_id=document.id,
@@ -55,30 +55,30 @@ async def give(
         await work.parts.add(part)
 
 
-async def _refuse_unknown(work: SqlWork, given: Assignment, now: datetime) -> None:
-    known = {unit_key(unit): unit for unit in await work.parts.units(now)}
-    named = [("lead_unit", given.lead_unit)]
-    named += [(f"coordinating_units/{n}", unit) for n, unit in enumerate(given.coordinating_units)]
-    strange = tuple(
+async def _refuse_unknown(work: SqlWork, assignment: Assignment, now: datetime) -> None:
+    units = {unit_key(unit): unit for unit in await work.parts.units(now)}
+    named_units = [("lead_unit", assignment.lead_unit)]
+    named_units += [(f"coordinating_units/{n}", unit) for n, unit in enumerate(assignment.coordinating_units)]
+    reasons = tuple(
         reason(
             ReasonCode.UNIT_UNKNOWN,
             f"/assignment/{place}",
             text=unit,
-            units=", ".join(known.values()),
+            units=", ".join(units.values()),
             suggest=next(
-                (known[key] for key in get_close_matches(unit_key(unit), known, n=1, cutoff=_ALIKE)), None
+                (units[key] for key in get_close_matches(unit_key(unit), units, n=1, cutoff=_ALIKE)), None
             ),
         )
-        for place, unit in named
-        if known and unit_key(unit) not in known
+        for place, unit in named_units
+        if units and unit_key(unit) not in units
     )
-    if strange:
-        raise Refused(Verdict(reasons=strange))
+    if reasons:
+        raise Refused(Verdict(reasons=reasons))
 
 
 async def close(work: SqlWork, document: IncomingDocument, by: str, now: datetime) -> None:
-    """Nothing of it is worked on any more."""
-    for part in (await work.parts.of([document.id]))[document.id]:
+    """Close every part of the document."""
+    for part in (await work.parts.of_documents([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))
         elif part.state is PartState.OPEN:
@@ -93,7 +93,7 @@ async def hand_back(
     why: str,
     expect_version: int | None = None,
 ) -> UnitPart:
-    """The unit's head gives its part back to who assigns. Refused without a reason, Clash where it has no open part."""
+    """Hand the unit's part back to the person who assigns. Refused without a reason, Clash where it has no open part."""
     words = " ".join(why.split())[:LONGEST_WHY]
     if not words:
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
@@ -107,7 +107,7 @@ async def finish(
     unit: str,
     expect_version: int | None = None,
 ) -> UnitPart:
-    """A unit that helps has done its part; the unit that leads says so with 06. Clash where it has no open part."""
+    """End the part of a coordinating unit; the lead unit says so with 06. Clash where it has no open part."""
     return await _end(services, scope, incoming_id, unit, PartState.DONE, "", expect_version)
 
 
@@ -120,21 +120,21 @@ async def _end(
     why: str,
     expect_version: int | None,
 ) -> UnitPart:
-    now, wanted = services.clock.now(), unit_key(unit)
+    now, key = services.clock.now(), unit_key(unit)
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
-        parts = (await work.parts.of([document.id]))[document.id]
-        part = next((one for one in parts if one.state is PartState.OPEN and one.key == wanted), None)
+        parts = (await work.parts.of_documents([document.id]))[document.id]
+        part = next((p for p in parts if p.state is PartState.OPEN and p.key == key), None)
         leads_on = part is not None and part.is_lead and state is PartState.DONE
         if part is None or leads_on or document.state not in WORKED_ON:
             raise Clash(f"{unit!r} has no part in {incoming_id} that it could end so", code="GW-PART")
         ended = replace(part, state=state, ended_by=scope.principal_id, ended_at=now, why=why)
         await work.parts.end(ended)
         kind = EventKind.INBOX_HANDED_BACK if state is PartState.RETURNED else EventKind.INBOX_PART_DONE
-        told = {"unit": part.unit, "lead": part.is_lead, **({"reason": why} if why else {})}
-        await work.events.append(kind, document.id, now, told)
+        details = {"unit": part.unit, "lead": part.is_lead, **({"reason": why} if why else {})}
+        await work.events.append(kind, document.id, now, details)
         await work.commit()
     services.wake()
     return ended

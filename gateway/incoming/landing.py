@@ -1,5 +1,5 @@
-"""How a packet's row comes into the database. In: a packet with its bytes as the content store took them. Out: row,
-reference and event, in a unit of work that only lands it, or in the one that brings it to its end."""
+"""Writes a packet's row into the database. In: a packet with its bytes as the content store took them. Out: row,
+reference and event, in a unit of work that only lands it, or in the one that settles it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.errors import NotFound
 from gateway.incoming import settle
 from gateway.incoming.services import IncomingServices, LandsFirst
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 async def bring_to_end(
     services: IncomingServices, leased: LeasedInbox, end: Callable[[SqlWork], Awaitable[T]]
 ) -> T:
-    """Run `end` in the unit of work that settles the packet; what it gives, when that is committed. A packet that just came
-    lands in the same unit; Clash where its bytes were here before."""
+    """Run `end` in the unit of work that settles the packet; return its result, once that is committed. A packet that
+    just came lands in the same unit; Clash where its bytes were here before."""
 
     async def unit(work: SqlWork) -> T:
         if not leased.has_landed:
@@ -38,18 +38,18 @@ async def bring_to_end(
 
 
 async def _land_to_settle(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> None:
-    item = leased.item
+    packet = leased.item
     if not await stays(work):
         raise LandsFirst("its agency has left")
-    work.inbox.land_to_settle(item, leased.lease)
-    kept = Kept(digest=item.file_digest, size=item.size)
+    work.inbox.land_to_settle(packet, leased.lease)
+    blob = KeptContent(digest=packet.file_digest, size=packet.size)
     if leased.body is not None:
-        kept = services.blobs.keep_small(item.file_digest, leased.body)
-    await put(work, item, kept)
+        blob = services.blobs.keep_small(packet.file_digest, leased.body)
+    await record_landing(work, packet, blob)
 
 
 async def stays(work: SqlWork) -> bool:
-    """Who is hosted is known for a second; that the agency is still here is sure from here to the commit only."""
+    """Tell whether the agency is still hosted, surely until the commit: the list of the hosted is a second old."""
     try:
         await work.agency()
     except NotFound:
@@ -57,15 +57,15 @@ async def stays(work: SqlWork) -> bool:
     return True
 
 
-async def put(work: SqlWork, item: InboxPacket, kept: Kept) -> None:
-    """Its bytes, and the word that it landed."""
-    await work.blobs.keep(kept, "inbox", item.id)
-    await tell(work, item)
+async def record_landing(work: SqlWork, packet: InboxPacket, blob: KeptContent) -> None:
+    """Record the packet's bytes and its landing."""
+    await work.blobs.keep(blob, "inbox", packet.id)
+    await tell(work, packet)
 
 
-async def tell(work: SqlWork, item: InboxPacket) -> None:
-    await work.events.append(EventKind.INBOX_LANDED, item.id, item.received_at, settle.landed(item))
-    if item.state != "landed":
-        log.action(_log, f"inbox.{item.state}", item.reason or "", inbox=item.id, code=item.code)
-        kept_out = {"state": item.state, "code": item.code}
-        await work.events.append(EventKind.INBOX_INVALID, item.id, item.received_at, kept_out)
+async def tell(work: SqlWork, packet: InboxPacket) -> None:
+    await work.events.append(EventKind.INBOX_LANDED, packet.id, packet.received_at, settle.landed(packet))
+    if packet.state != "landed":
+        log.action(_log, f"inbox.{packet.state}", packet.reason or "", inbox=packet.id, code=packet.code)
+        details = {"state": packet.state, "code": packet.code}
+        await work.events.append(EventKind.INBOX_INVALID, packet.id, packet.received_at, details)

@@ -1,7 +1,7 @@
-"""Runs steps 2 to 5 over one landed packet and gives every ending its place (G4): admitted, applied, repeat, waiting,
-held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the row settled. The
-next good packet is never stopped by a bad one: a disk that is full is told from a packet that our code cannot get
-through. What did not become a document a person releases, gives back or discards; every act is an event."""
+"""Runs steps 2 to 5 over one landed packet and gives every ending its place (G4, nothing is dropped): admitted, applied,
+repeat, waiting, held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the
+row settled. A bad packet never stops the next good one: a disk that is full differs from a packet that our code cannot
+process. A person releases, gives back or discards a packet that became no document; every act is an event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gateway.errors import (
     StoreFailure,
     as_gateway_error,
 )
-from gateway.incoming import acknowledge, admit, check, judge_again, settle, track, verify
+from gateway.incoming import acknowledge, admit, check, rejudge, settle, track, verify
 from gateway.incoming.act import StatusCall, complete
 from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.incoming.verify import Proved
@@ -54,10 +54,10 @@ _LEASE = timedelta(minutes=1)
 
 
 async def run(services: IncomingServices, leased: LeasedInbox) -> None:
-    """One packet, to its end. What the node's own storage refuses is put off and tried again; what broke every try, even
-    by killing the process, is not tried for ever."""
+    """Bring one packet to its end. A failure of the node's own storage is tried again; a packet that broke every try,
+    even by killing the process, is not tried for ever."""
     if leased.lease.attempt > upkeep.MOST_UNFORESEEN:
-        await _keep_out(services, leased, "quarantined", _poison(leased), None)
+        await _keep_out(services, leased, "quarantined", _poison_error(leased), None)
         return
     proved: Proved | None = None
     try:
@@ -66,19 +66,19 @@ async def run(services: IncomingServices, leased: LeasedInbox) -> None:
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
     except MalformedXml as error:
-        attack = CODES[error.code].outcome == "REJ-SEC"  # well-meant software sends no document type
-        await _keep_out(services, leased, "quarantined" if attack else "malformed", error, proved)
+        is_attack = CODES[error.code].outcome == "REJ-SEC"  # well-meant software sends no document type
+        await _keep_out(services, leased, "quarantined" if is_attack else "malformed", error, proved)
     except (InvalidEnvelope, Conflict) as error:
         await _keep_out(services, leased, "quarantined", error, proved)
     except (CannotTell, OtherContent, BreaksRule) as error:
         await _keep_out(services, leased, "held", error, proved)
-    except Exception as error:  # reason: an error that nobody foresaw counts as a try, and ends at the limit
+    except Exception as error:  # reason: an unforeseen error counts as a try, and ends at the limit
         if not isinstance(error, GatewayError):
-            log.unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
-        await _put_off(services, leased, as_gateway_error(error))
+            log.log_unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
+        await _postpone(services, leased, as_gateway_error(error))
 
 
-def _poison(leased: LeasedInbox) -> GatewayError:
+def _poison_error(leased: LeasedInbox) -> GatewayError:
     return StoreFailure(
         f"packet {leased.item.id} was taken {leased.lease.attempt - 1} times and never came to an end; look into the log "
         "for its id, then release it to try once more",
@@ -88,31 +88,31 @@ def _poison(leased: LeasedInbox) -> GatewayError:
 
 async def take_in(
     services: IncomingServices,
-    item: InboxPacket,
+    row: InboxPacket,
     opener: Callable[[], BinaryIO],
     body: bytes | None,
     keep: Callable[[], Awaitable[Callable[[], BinaryIO]]] | None = None,
 ) -> bool:
-    """One packet that just came, to its end: whether it landed and came to it, with one commit. Whatever stands against
-    that leaves nothing written: it lands by itself, and `run` gives it its place. What has no `body` in memory is kept
-    once it is proved, and read from there."""
-    # Nobody sees the lease: it begins and ends in that unit.
-    lease = Lease(id=item.id, token=services.clock.new_id(), ends_at=services.clock.now() + _LEASE, attempt=1)
+    """Bring a packet that just came to its end, with one commit; tell whether it landed and came to it. Any obstacle
+    leaves nothing written: the packet lands by itself, and `run` gives it its place. Without a `body` in memory it is
+    kept once it is proved, and read from there."""
+    # The lease is seen by no other: it begins and ends in that unit.
+    lease = Lease(id=row.id, token=services.clock.new_id(), ends_at=services.clock.now() + _LEASE, attempt=1)
     try:
-        proved = await verify.run(services, item, opener)
+        proved = await verify.run(services, row, opener)
         if keep is not None:
             proved = replace(proved, open=await keep())
-        await _end(services, LeasedInbox(item=item, lease=lease, body=body, has_landed=False), proved)
+        await _end(services, LeasedInbox(item=row, lease=lease, body=body, has_landed=False), proved)
     except (
         Exception
     ) as error:  # reason: what our code cannot get through lands too, and its tries are counted
-        log.action(_log, "arrival.lands_first", str(error), inbox=item.id)
+        log.action(_log, "arrival.lands_first", str(error), inbox=row.id)
         return False
     return True
 
 
 async def _end(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> None:
-    """From the proof to the unit of work that brings it to its end."""
+    """Take a proved packet to the unit of work that settles it."""
     if proved.envelope.model.kind is Kind.STATUS:
         await track.run(services, leased, proved)
         return
@@ -124,16 +124,16 @@ async def _end(services: IncomingServices, leased: LeasedInbox, proved: Proved) 
 
 
 async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> Digest:
-    """Files of a general-path envelope are slices of its canonical octets, so these are kept beside it. Not by a worker
-    whose lease ran out: meanwhile another one may have put the packet under seal, and no plain octets come back (R4)."""
-    item, octets = leased.item, proved.octets
+    """Keep the canonical octets of a general-path envelope beside it, for its files are slices of them. A worker whose
+    lease ran out keeps none: another one may have put the packet under seal (R4, sealed hold)."""
+    packet, octets = leased.item, proved.octets
     if octets is None:
-        return item.file_digest
+        return packet.file_digest
     if not leased.has_landed:
         raise LandsFirst("its canonical octets are kept beside it")
     digest = Digest.of_bytes(hashlib.sha256(octets).digest())
-    async with services.store.read(_scope(item)) as work:
-        await work.inbox.still_held(leased.lease)
+    async with services.store.read(_scope(packet)) as work:
+        await work.inbox.check_held(leased.lease)
     with services.blobs.scratch() as scratch:
 
         def write() -> None:
@@ -141,11 +141,11 @@ async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: 
             scratch.file.flush()
 
         await services.pool.run(write)
-        kept = await services.blobs.keep(scratch, digest, len(octets))
+        blob = await services.blobs.keep(scratch, digest, len(octets))
     try:
-        async with services.store.begin(_scope(item)) as work:
-            await work.inbox.still_held(leased.lease)
-            await work.blobs.keep(kept, "inbox", item.id)
+        async with services.store.begin(_scope(packet)) as work:
+            await work.inbox.check_held(leased.lease)
+            await work.blobs.keep(blob, "inbox", packet.id)
             await work.commit()
     except StaleLease:
         await services.blobs.forget([digest])
@@ -156,87 +156,87 @@ async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: 
 async def _keep_out(
     services: IncomingServices, leased: LeasedInbox, state: str, error: GatewayError, proved: Proved | None
 ) -> None:
-    """The packet stays byte for byte, with its reason; nobody is answered."""
-    item, now = leased.item, services.clock.now()
-    log.action(_log, f"inbox.{state}", str(error), inbox=item.id, code=error.code, file=item.file_digest)
+    """Keep the packet byte for byte, with its reason and without an answer."""
+    packet, now = leased.item, services.clock.now()
+    log.action(_log, f"inbox.{state}", str(error), inbox=packet.id, code=error.code, file=packet.file_digest)
     row = (
-        settle.known(item, proved, state=state, code=error.code, reason=str(error))
+        settle.proved_row(packet, proved, state=state, code=error.code, reason=str(error))
         if proved is not None
-        else settle.unproved(
-            item, state=state, code=error.code, reason=str(error), steps=getattr(error, "steps", ())
+        else settle.unproved_row(
+            packet, state=state, code=error.code, reason=str(error), steps=getattr(error, "steps", ())
         )
     )
     kind = EventKind.INBOX_HELD if state == "held" else EventKind.INBOX_INVALID
     try:
-        async with services.store.begin(_scope(item)) as work:
-            if error.code in verify.FALSE_WORDS and await _another_copy(services, work, leased):
+        async with services.store.begin(_scope(packet)) as work:
+            if error.code in verify.FALSE_WORDS and await _try_next_copy(services, work, leased):
                 await work.commit()
                 services.wake()
                 return
             await work.inbox.settle(row, leased.lease)
             if proved is not None:
-                await judge_again.note_pending(work, item, proved)
+                await rejudge.note_pending(work, packet, proved)
             if isinstance(error, CannotTell) and error.certificate_der is not None:
-                await work.pending.add(judge_again.pending_of(item, error.certificate_der))
-            await work.events.append(kind, item.id, now, {"state": state, "code": error.code})
+                await work.pending.add(rejudge.pending_of(packet, error.certificate_der))
+            await work.events.append(kind, packet.id, now, {"state": state, "code": error.code})
             await work.commit()
     except StaleLease:
-        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
+        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=packet.id)
 
 
-async def _another_copy(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> bool:
-    """The same bytes came under other words too: they are judged by those next, and the last verdict stands."""
-    told = await work.inbox.try_next(leased.lease)
-    if told is None:
+async def _try_next_copy(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> bool:
+    """Judge the same bytes by the words of their next copy, where there is one; the last verdict stands."""
+    routing = await work.inbox.try_next(leased.lease)
+    if routing is None:
         return False
-    item = replace(
+    packet = replace(
         leased.item,
-        transport_packet_id=told.packet_id,
-        transport_node=told.node,
-        transport_session=told.session,
+        transport_packet_id=routing.packet_id,
+        transport_node=routing.node,
+        transport_session=routing.session,
     )
-    await work.events.append(EventKind.INBOX_LANDED, item.id, services.clock.now(), settle.landed(item))
+    await work.events.append(EventKind.INBOX_LANDED, packet.id, services.clock.now(), settle.landed(packet))
     return True
 
 
-async def _put_off(services: IncomingServices, leased: LeasedInbox, error: GatewayError) -> None:
-    """Counted only where the packet may be at fault."""
-    item, lease = leased.item, leased.lease
-    log.action(_log, "inbox.postponed", str(error), inbox=item.id, code=error.code)
-    pause = await _pause(services, item, error)
-    later = services.clock.now() + (pause or upkeep.retry_delay(lease.attempt))
+async def _postpone(services: IncomingServices, leased: LeasedInbox, error: GatewayError) -> None:
+    """Postpone the packet; the try counts only where the packet may be at fault."""
+    packet, lease = leased.item, leased.lease
+    log.action(_log, "inbox.postponed", str(error), inbox=packet.id, code=error.code)
+    pause = await _pause(services, packet, error)
+    retry_at = services.clock.now() + (pause or upkeep.retry_delay(lease.attempt))
     try:
-        async with services.store.begin(_scope(item)) as work:
-            await work.inbox.postpone(lease, later, f"{error.code}: {error}", counted=pause is None)
+        async with services.store.begin(_scope(packet)) as work:
+            await work.inbox.postpone(lease, retry_at, f"{error.code}: {error}", counted=pause is None)
             await work.commit()
     except StaleLease:
-        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
+        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=packet.id)
 
 
-async def _pause(services: IncomingServices, item: InboxPacket, error: GatewayError) -> timedelta | None:
-    """How long to wait for what is no fault of the packet, however long that lasts; None where it may be one."""
+async def _pause(services: IncomingServices, packet: InboxPacket, error: GatewayError) -> timedelta | None:
+    """Return the pause for a failure that is not the packet's fault, however long it lasts; None where it may be."""
     if isinstance(error, ScannerDown):
         return SCANNER_PAUSE
     # Its canonical octets may lie beside the file.
     if (
         isinstance(error, StoreFailure)
         and not error.permanent
-        and not await storage_takes(services, 2 * item.size)
+        and not await storage_takes(services, 2 * packet.size)
     ):
         return STORAGE_PAUSE
     return None
 
 
-def _scope(item: InboxPacket) -> AgencyScope:
-    return AgencyScope(agency_id=item.agency_id, principal_id="node")
+def _scope(packet: InboxPacket) -> AgencyScope:
+    return AgencyScope(agency_id=packet.agency_id, principal_id="node")
 
 
-# Larger than what is a row: what is looked for is whether a file is taken.
+# Larger than content that is kept in a row: a file is what must be written.
 _PROBE = b"does the content store take a file?\n" * 2_000
 
 
 async def probe_storage(services: IncomingServices, size: int = 0) -> None:
-    """Room for so many bytes, then a file and its row, as for a packet; nobody owns the file, so it is swept."""
+    """Make room for so many bytes, then store a file and its row, as for a packet; without an owner it is swept."""
     with services.blobs.scratch() as scratch:
         if size:
             await services.pool.run(lambda: os.posix_fallocate(scratch.file.fileno(), 0, size))
@@ -258,42 +258,42 @@ async def storage_takes(services: IncomingServices, size: int) -> bool:
     return True
 
 
-_OPEN = frozenset({"held", "waiting", "quarantined", "malformed"})
+_UNDECIDED_STATES = frozenset({"held", "waiting", "quarantined", "malformed"})
 
 
 async def release(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
-    """The packet is verified anew from its first step; what stood against it may be gone by now (a binding added, an
-    earlier request answered). A person's release bears with an odd signing time and with other content under a known
-    DocumentId; every other check is made again."""
+    """Verify the packet anew from its first step; the obstacle may be gone (a binding added, an earlier request
+    answered). A person's release bears with an odd signing time and other content under a known DocumentId; all else is
+    checked."""
     return await _decide(services, scope, inbox_id, "landed", why)
 
 
 async def give_back(
     services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str, code: str
 ) -> InboxPacket:
-    """02 to the sender, who is proved once more before anything is said (A7)."""
+    """Return the packet with 02 to its sender, proved once more before that (A7)."""
     agency = await services.agency(scope.agency_id)
-    _refuse_no_reason(why)
-    said = tidy(StatusCall(code="02", reason=code, note=why))
-    complete(said)
-    words = settle.refusal_text(code, said.note)
+    _require_reason(why)
+    call = tidy(StatusCall(code="02", reason=code, note=why))
+    complete(call)
+    words = settle.refusal_text(code, call.note)
     async with services.store.read(scope) as work:
-        item = _open(await work.inbox.get(inbox_id))
-    proved = await verify.run(services, replace(item, released=True))
+        packet = _require_undecided(await work.inbox.get(inbox_id))
+    proved = await verify.run(services, replace(packet, released=True))
     if proved.envelope.model.kind is Kind.STATUS:
         raise Clash("a status packet is never answered by a status; discard it with its reason")
     async with services.store.begin(scope) as work:
-        item = _open(await work.inbox.get(inbox_id))
-        await _claim(services, work, item, proved)
-        await acknowledge.put(
+        packet = _require_undecided(await work.inbox.get(inbox_id))
+        await _claim(services, work, packet, proved)
+        await acknowledge.queue_answer(
             services,
             work,
             agency,
-            acknowledge.of_packet(item, proved),
+            acknowledge.of_packet(packet, proved),
             "02",
             description=words,
         )
-        returned = settle.known(item, proved, state="returned", code=code, reason=why)
+        returned = settle.proved_row(packet, proved, state="returned", code=code, reason=why)
         await work.inbox.settle(returned, None)
         await work.events.append(
             EventKind.INBOX_RETURNED,
@@ -306,30 +306,30 @@ async def give_back(
     return returned
 
 
-async def _claim(services: IncomingServices, work: SqlWork, item: InboxPacket, proved: Proved) -> None:
-    """A 02 says for this body what became of it, so the body is known from now on like one that was admitted."""
+async def _claim(services: IncomingServices, work: SqlWork, packet: InboxPacket, proved: Proved) -> None:
+    """Claim the identity that a 02 is about, so that its body is known from now on like an admitted one."""
     first = await admit.came_before(work, proved)
     if first is not None:
         raise Clash(
             f"the same content came before as {first.incoming_id or first.inbox_id} and has its answer; release this "
             "one, and it is told that answer again"
         )
-    await admit.claim_identity(work, item, proved, None, services.clock.now())
+    await admit.claim_identity(work, packet, proved, None, services.clock.now())
 
 
 async def return_unanswered(
     services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str
 ) -> InboxPacket:
-    """Returned by a person beside the axis: nobody unproved is answered (A7)."""
+    """Record that a person returned it beside the axis: an unproved sender gets no answer (A7)."""
     return await _decide(services, scope, inbox_id, "returned", why)
 
 
 async def discard(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
-    """The packet is kept byte for byte and never becomes a document."""
+    """Discard the packet: it is kept byte for byte and never becomes a document."""
     return await _decide(services, scope, inbox_id, "discarded", why)
 
 
-_DECIDED = {
+_DECISION_EVENTS = {
     "landed": EventKind.INBOX_HELD,
     "returned": EventKind.INBOX_RETURNED,
     "discarded": EventKind.INBOX_INVALID,
@@ -339,15 +339,15 @@ _DECIDED = {
 async def _decide(
     services: IncomingServices, scope: AgencyScope, inbox_id: str, state: str, why: str
 ) -> InboxPacket:
-    _refuse_no_reason(why)
+    _require_reason(why)
     async with services.store.begin(scope) as work:
-        item = _open(await work.inbox.get(inbox_id))
+        packet = _require_undecided(await work.inbox.get(inbox_id))
         if state == "landed":
             await work.inbox.reopen(inbox_id, released=True)
         else:
-            await work.inbox.settle(replace(item, state=state, reason=why), None)
+            await work.inbox.settle(replace(packet, state=state, reason=why), None)
         await work.events.append(
-            _DECIDED[state],
+            _DECISION_EVENTS[state],
             inbox_id,
             services.clock.now(),
             {"state": state, "why": why, "by": scope.principal_id},
@@ -358,13 +358,13 @@ async def _decide(
     return ended
 
 
-def _refuse_no_reason(why: str) -> None:
+def _require_reason(why: str) -> None:
     if not why.strip():
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
 
 
-def _open(item: InboxPacket) -> InboxPacket:
-    """Asked again inside the deciding transaction: a worker or another person may have ended it meanwhile."""
-    if item.state not in _OPEN:
-        raise Clash(f"{item.id} is {item.state}; only a packet that is held or in quarantine can be decided")
-    return item
+def _require_undecided(row: InboxPacket) -> InboxPacket:
+    """Refuse a decided packet, inside the deciding transaction: a worker or another person may have ended it meanwhile."""
+    if row.state not in _UNDECIDED_STATES:
+        raise Clash(f"{row.id} is {row.state}; only a packet that is held or in quarantine can be decided")
+    return row

@@ -1,8 +1,7 @@
-"""Reading what was admitted: what a program or a terminal is told around a document, one of its files, or its
-envelope byte for byte. In: documents and the office's calendar; ids of one's own agency. Out: an `AroundDocument` for
-each: by when it is waited for, what its sender asks, what it is about, which other one looks the same; a stream of
-the bytes that were taken in, or, when the store has others, nothing, and everybody is told. A recalled document's
-files are unreadable at once (R70); nothing is decoded before it is asked for."""
+"""Reads admitted documents: the context of one for programs and terminals, its files, its envelope byte for byte. In:
+documents and the office's calendar; ids of one's own agency. Out: an `AroundDocument` for each: its deadline, its
+sender's request, the document it is about, its look-alikes; or a stream of the admitted bytes. Altered bytes are not
+given out, and raise an alarm. A recalled document's files are unreadable at once (R70, recall)."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ from gateway.incoming import related
 from gateway.incoming.check import decoded
 from gateway.incoming.services import IncomingServices
 from gateway.policy import timers
-from gateway.stored_content import OpenFile, refuse_altered, streamed
+from gateway.stored_content import OpenFile, check_unaltered, stream_pieces
 
 if TYPE_CHECKING:
     from gateway.store.incoming import Handover
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderRequest:
-    """What its sender asks. `brought_by` is the incoming document that brought it, where it is one; without a `state` it
-    asks for no answer of its own, as a replacement."""
+    """Request of a document's sender. `brought_by` is the incoming document that brought it, where it is one; without a
+    `state` it asks for no answer of its own, as a replacement."""
 
     kind: str
     reason: str
@@ -58,86 +57,86 @@ class SenderRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AroundDocument:
+class DocumentContext:
     handover: Handover | None = None
     due: timers.Due | None = None
     request: SenderRequest | None = None
-    about: str | None = None
+    target_id: str | None = None
     doubles: Sequence[IncomingDocument] = ()
     """Others that look the same."""
     is_readable: bool = True
     parts: Sequence[UnitPart] = ()
-    """What its units have in it now, those that gave it back too."""
+    """Parts that its units have now, also those handed back."""
 
     @property
     def duplicate_of(self) -> str | None:
         return self.doubles[0].id if self.doubles else None
 
 
-async def around_one(work: SqlWork, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
-    """One document, whatever its state."""
-    (found,) = await around_each(work, [document], office, every_double=True)
-    return found
+async def load_context(work: SqlWork, document: IncomingDocument, office: OfficeCalendar) -> DocumentContext:
+    """Load the context of one document, whatever its state."""
+    (context,) = await load_contexts(work, [document], office, every_double=True)
+    return context
 
 
-async def around_each(
+async def load_contexts(
     work: SqlWork,
     documents: Sequence[IncomingDocument],
     office: OfficeCalendar,
     *,
     every_double: bool = False,
-) -> list[AroundDocument]:
-    """Of a list. Doubles are looked for where somebody has to decide still, or of all with `every_double`."""
+) -> list[DocumentContext]:
+    """Load the context of each document. Look-alikes are found for undecided documents, or for all with `every_double`."""
     if not documents:
         return []
     targets = await _targets(work, documents)
-    facts = await work.facts.of_many([*(each.id for each in documents), *targets])
-    parts = await work.parts.of([each.id for each in documents if each.assignment is not None])
-    found = [await _around(work, each, targets, facts, office, every_double) for each in documents]
+    facts = await work.facts.of_subjects([*(d.id for d in documents), *targets])
+    parts = await work.parts.of_documents([d.id for d in documents if d.assignment is not None])
+    contexts = [await _make_context(work, d, targets, facts, office, every_double) for d in documents]
     return [
-        replace(each, parts=standing_parts(parts.get(document.id, ())))
-        for each, document in zip(found, documents, strict=True)
+        replace(d, parts=standing_parts(parts.get(document.id, ())))
+        for d, document in zip(contexts, documents, strict=True)
     ]
 
 
 def standing_parts(parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
-    """Without those that another assignment took the place of."""
-    return tuple(each for each in parts if each.state not in (PartState.CHANGED, PartState.SETTLED))
+    """Return the parts that no later assignment replaced."""
+    return tuple(p for p in parts if p.state not in (PartState.CHANGED, PartState.SETTLED))
 
 
 async def _targets(work: SqlWork, documents: Sequence[IncomingDocument]) -> Mapping[str, IncomingDocument]:
-    ids = {each.target_id for each in documents if each.target_id is not None}
+    ids = {d.target_id for d in documents if d.target_id is not None}
     return {id: await work.incoming.get(id) for id in sorted(ids)}
 
 
-async def _around(
+async def _make_context(
     work: SqlWork,
     document: IncomingDocument,
     targets: Mapping[str, IncomingDocument],
     facts: Mapping[str, Sequence[Fact]],
     office: OfficeCalendar,
     every_double: bool,
-) -> AroundDocument:
+) -> DocumentContext:
     target = targets.get(document.target_id or "")
-    whose = target or document
-    known = facts[whose.id]
-    standing = fold_incoming(known)
-    request = await _asked(work, document, target, standing, known)
-    owed = status.duty_of(whose, known)
+    subject = target or document
+    own_facts = facts[subject.id]
+    standing = fold_incoming(own_facts)
+    request = await _find_request(work, document, target, standing, own_facts)
+    duty = status.duty_of(subject, own_facts)
     if target is not None and (request is None or request.state is not RequestState.OPEN):
-        owed = None  # the request was answered; what its document waits for is that document's
-    is_looked_at = every_double or document.state in UNDECIDED
-    return AroundDocument(
-        handover=await _handover(work, document.id),
-        due=timers.of_duty(office, owed, whose.urgency) if owed is not None else None,
+        duty = None  # the request was answered; the deadline of its document is that document's
+    needs_doubles = every_double or document.state in UNDECIDED
+    return DocumentContext(
+        handover=await _find_handover(work, document.id),
+        due=timers.of_duty(office, duty, subject.urgency) if duty is not None else None,
         request=request,
-        about=target.id if target is not None else await _replaced(work, document),
-        doubles=await related.look_alikes(work, document) if is_looked_at else (),
-        is_readable=document.state not in UNREADABLE and whose.state not in UNREADABLE,
+        target_id=target.id if target is not None else await _find_replaced(work, document),
+        doubles=await related.look_alikes(work, document) if needs_doubles else (),
+        is_readable=document.state not in UNREADABLE and subject.state not in UNREADABLE,
     )
 
 
-async def _asked(
+async def _find_request(
     work: SqlWork,
     document: IncomingDocument,
     target: IncomingDocument | None,
@@ -145,63 +144,67 @@ async def _asked(
     facts: Sequence[Fact],
 ) -> SenderRequest | None:
     if document.kind is Kind.REPLACEMENT and open_request(standing) is None and document.change is not None:
-        return _of_item("replace", document, None, None)
+        return _describe_item("replace", document, None, None)
     if target is None:
-        one = open_request(standing)
-        return await _of_open(work, document, one, facts) if one is not None else None
-    mine = next((one for one in standing.requests if one.request_id == document.packet_id), None)
-    return _of_item(mine.kind if mine is not None else document.kind, document, target, mine)
+        request = open_request(standing)
+        return await _describe_open(work, document, request, facts) if request is not None else None
+    own = next((r for r in standing.requests if r.request_id == document.packet_id), None)
+    return _describe_item(own.kind if own is not None else document.kind, document, target, own)
 
 
-async def _of_open(
-    work: SqlWork, document: IncomingDocument, one: RequestStanding, facts: Sequence[Fact]
+async def _describe_open(
+    work: SqlWork, document: IncomingDocument, request: RequestStanding, facts: Sequence[Fact]
 ) -> SenderRequest:
-    """A take-back is a bare status; a recall or an update came as an item of its own."""
-    identity = await work.identities.by_packet(document.sender_code, one.request_id)
+    """Describe an open request. A take-back is a bare status; a recall or an update came as a document of its own."""
+    identity = await work.identities.by_packet(document.sender_code, request.request_id)
     if identity is not None and identity.incoming_id is not None and identity.incoming_id != document.id:
         child = await work.incoming.get(identity.incoming_id)
-        return _of_item(one.kind, child, document, one)
-    said = (each for each in facts if each.request_id == one.request_id and each.code == RequestState.OPEN)
-    reason = next((each.reason for each in said), None) or ""
+        return _describe_item(request.kind, child, document, request)
+    asking_facts = (f for f in facts if f.request_id == request.request_id and f.code == RequestState.OPEN)
+    reason = next((f.reason for f in asking_facts), None) or ""
     return SenderRequest(
-        kind=one.kind, reason=reason, state=one.state, asked_at=one.asked_at, request_id=one.request_id
+        kind=request.kind,
+        reason=reason,
+        state=request.state,
+        asked_at=request.asked_at,
+        request_id=request.request_id,
     )
 
 
-def _of_item(
+def _describe_item(
     kind: str,
-    item: IncomingDocument,
+    child: IncomingDocument,
     target: IncomingDocument | None,
-    one: RequestStanding | None,
+    request: RequestStanding | None,
 ) -> SenderRequest:
-    """Some systems give the notice's own number as that of the packet."""
-    change = item.change or DocumentChange(reason="")
-    own = f"{item.number}/{item.symbol}"
-    is_notice = item.kind is Kind.RECALL and target is not None and item.number
-    numbered = own if is_notice and target and own != f"{target.number}/{target.symbol}" else None
+    """Describe a request that came as a document. Some systems give the notice's own number as that of the packet."""
+    change = child.change or DocumentChange(reason="")
+    own = f"{child.number}/{child.symbol}"
+    is_notice = child.kind is Kind.RECALL and target is not None and child.number
+    notice_no = own if is_notice and target and own != f"{target.number}/{target.symbol}" else None
     return SenderRequest(
         kind=kind,
         reason=change.reason,
-        notice_no=change.notice_no or numbered,
+        notice_no=change.notice_no or notice_no,
         approved_by=change.approved_by,
-        state=one.state if one is not None else None,
-        request_id=one.request_id if one is not None else None,
-        brought_by=item,
-        asked_at=one.asked_at if one is not None else item.arrived_at,
+        state=request.state if request is not None else None,
+        request_id=request.request_id if request is not None else None,
+        brought_by=child,
+        asked_at=request.asked_at if request is not None else child.arrived_at,
     )
 
 
-async def _replaced(work: SqlWork, document: IncomingDocument) -> str | None:
-    """The first document here that a replacement takes the place of."""
+async def _find_replaced(work: SqlWork, document: IncomingDocument) -> str | None:
+    """Find the first document here that a replacement names."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
-        for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
-            if old.id != document.id and not old.kind.asks:
-                return old.id
+        for replaced in await work.incoming.by_document_id(document.sender_code, replaced_id):
+            if replaced.id != document.id and not replaced.kind.asks:
+                return replaced.id
     return None
 
 
-async def _handover(work: SqlWork, id: str) -> Handover | None:
-    """None for what is offered to no document system."""
+async def _find_handover(work: SqlWork, id: str) -> Handover | None:
+    """Find the hand-over; None for a document that is offered to no document system."""
     try:
         return await work.handovers.get(id)
     except NotFound:
@@ -215,45 +218,45 @@ _WHY_UNREADABLE = {
 
 
 async def open_file(services: IncomingServices, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
-    """The n-th file as a person would open it; NotFound when there is none, Clash when it may not be read."""
+    """Open the n-th file as a person would; NotFound when there is none, Clash when it may not be read."""
     async with services.store.read(scope) as work:
-        document = await _readable(work, incoming_id)
-        file = next((one for one in document.files if one.n == n), None)
+        document = await _load_readable(work, incoming_id)
+        file = next((f for f in document.files if f.n == n), None)
         if file is None:
             raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
         opener = await services.blobs.open(work, file.source)
     start = partial(decoded, opener, file.offset, file.length, file.coding)
-    await refuse_altered(services, scope, incoming_id, start, file.sha256)
+    await check_unaltered(services, scope, incoming_id, start, file.sha256)
     return OpenFile(
         name=file.name,
         content_type=file.found_type or file.content_type,
         size=file.size,
         sha256=file.sha256,
-        pieces=streamed(services.pool, start()),
+        pieces=stream_pieces(services.pool, start()),
     )
 
 
 async def open_envelope(services: IncomingServices, scope: AgencyScope, incoming_id: str) -> OpenFile:
-    """The envelope as it arrived."""
+    """Open the envelope as it arrived."""
     async with services.store.read(scope) as work:
-        document = await _readable(work, incoming_id)
+        document = await _load_readable(work, incoming_id)
         opener = await services.blobs.open(work, document.envelope_digest)
     start = partial(pieces, opener)
-    await refuse_altered(services, scope, incoming_id, start, document.envelope_digest)
+    await check_unaltered(services, scope, incoming_id, start, document.envelope_digest)
     return OpenFile(
         name=f"{incoming_id}.edxml",
         content_type="application/xml",
         size=document.envelope_size,
         sha256=document.envelope_digest,
-        pieces=streamed(services.pool, start()),
+        pieces=stream_pieces(services.pool, start()),
     )
 
 
-async def _readable(work: SqlWork, incoming_id: str) -> IncomingDocument:
-    """An update of a recalled document brought that document's files, so it is as unreadable."""
+async def _load_readable(work: SqlWork, incoming_id: str) -> IncomingDocument:
+    """Load a document with readable files. An update of a recalled document brought its files, so is as unreadable."""
     document = await work.incoming.get(incoming_id)
-    whose = document if document.target_id is None else await work.incoming.get(document.target_id)
-    for one in (document, whose):
-        if (why := _WHY_UNREADABLE.get(one.state)) is not None:
-            raise Clash(f"the files of {one.id} cannot be read: {why}", code="GW-UNREADABLE")
+    target = document if document.target_id is None else await work.incoming.get(document.target_id)
+    for checked in (document, target):
+        if (why := _WHY_UNREADABLE.get(checked.state)) is not None:
+            raise Clash(f"the files of {checked.id} cannot be read: {why}", code="GW-UNREADABLE")
     return document

@@ -1,10 +1,8 @@
-"""Step 1 of the way in: makes a parcel ours. In: an arrival of the axis. Out: its bytes and its inbox row durable, and
-only then the axis told to forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone.
-At least once here, and exactly once in `admit`. What the axis itself says is no whole packet, or other bytes than it
-announced, lands in quarantine and is not looked into.
-A packet that nothing stands against comes to its end in the unit that lands it, of those in files so long as there is
-little in hand; any other lands, and a worker claims it. What comes to the node itself, a feed of the registry, goes
-through its own door."""
+"""Step 1 of the way in: makes a parcel ours. In: an arrival of the axis. Out: its bytes and its inbox row durable; only
+then may the axis forget it (G2, nothing is lost). Landing is not identity: the row is unique on (agency, file digest)
+alone. At least once here, and exactly once in `admit`. A parcel that the axis calls broken, or with other bytes than
+announced, lands unread in quarantine. A packet without obstacles is settled in the unit that lands it, one in a file
+only while few bytes are in hand; any other lands, and a worker claims it. A feed for the node goes to `FeedDoor`."""
 
 from __future__ import annotations
 
@@ -31,193 +29,203 @@ from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
     from gateway.registry.feed import SqlFeed
-    from gateway.store.blob_refs import Kept
+    from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileBlobs, FileScratch
     from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
 _LANDED, _QUARANTINED, _REPEAT = "landed", "quarantined", "MSG-REPEAT"
-_BY_THE_AXIS = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
+_AXIS_CODES = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
 
 
 async def run(services: IncomingServices, arrival: Arrival) -> None:
-    """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row."""
-    came = services.clock.now()
+    """Land one parcel. After a crash before the commit the axis gives it again; later a repeat finds the row."""
+    at = services.clock.now()
     agency = await check.receiving_agency(services, arrival.recipient, arrival.kind)
     if agency is None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
-        await services.axis.settle(arrival, done=False)
+        await services.axis.settle(arrival, is_done=False)
         return
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
-    if await (_small if arrival.size <= SMALL else _large)(services, scope, arrival, came):
-        await services.axis.settle(arrival, done=True)
-    # What is not settled the axis gives again.
+    if await (_take_small if arrival.size <= SMALL else _take_large)(services, scope, arrival, at):
+        await services.axis.settle(arrival, is_done=True)
+    # The axis gives again what is not settled.
 
 
-async def _small(services: IncomingServices, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
-    """Whether the axis may forget it. What lies in no file waits for no disk."""
+async def _take_small(services: IncomingServices, scope: AgencyScope, arrival: Arrival, at: datetime) -> bool:
+    """Take in a small arrival, in memory where it lies in no file; tell whether the axis may forget it."""
     body = (
         _bytes_of(arrival) if arrival.file is None else await services.pool.run(partial(_bytes_of, arrival))
     )
     if len(body) > SMALL:
-        return await _large(services, scope, arrival, came)
+        return await _take_large(services, scope, arrival, at)
     digest = Digest.of_bytes(hashlib.sha256(body).digest())
-    kept = services.blobs.keep_small(digest, body)
-    item = _row(services, arrival, scope.agency_id, digest, len(body), came)
-    if _may_end(arrival, item) and await process.take_in(services, item, partial(BytesIO, body), body):
+    blob = services.blobs.keep_small(digest, body)
+    packet = _make_packet(services, arrival, scope.agency_id, digest, len(body), at)
+    if _may_end(arrival, packet) and await process.take_in(services, packet, partial(BytesIO, body), body):
         meters.RECEIVED.add(lane=arrival.lane)
         return True
-    return await _land(services, scope, item, kept)
+    return await _land(services, scope, packet, blob)
 
 
-async def _large(services: IncomingServices, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
-    """The same of what goes into a file. That is read once to be proved, which tells its digest too, and stored by its
-    second name, where it may come to its end here."""
-    item = _row(services, arrival, scope.agency_id, arrival.digest, arrival.size, came)
-    kept: Kept | None = None
+async def _take_large(services: IncomingServices, scope: AgencyScope, arrival: Arrival, at: datetime) -> bool:
+    """Take in an arrival by a file; tell whether the axis may forget it. The file is read once for proof and digest, and
+    stored by its second name, where it may come to its end here."""
+    packet = _make_packet(services, arrival, scope.agency_id, arrival.digest, arrival.size, at)
+    blob: KeptContent | None = None
     with services.blobs.scratch() as scratch:
 
-        def opened() -> BinaryIO:
+        def open_linked() -> BinaryIO:
             if not _is_linked(arrival, scratch):
                 raise LandsFirst("its bytes have to be copied")
             return scratch.path.open("rb")
 
         async def keep() -> Callable[[], BinaryIO]:
-            nonlocal kept
-            if await _is_held(services, scope, item.file_digest):
+            nonlocal blob
+            if await _is_held(services, scope, packet.file_digest):
                 raise LandsFirst("its bytes are under seal")
-            kept = await services.blobs.keep(scratch, item.file_digest, item.size)
-            return services.blobs.reader(kept.digest)
+            blob = await services.blobs.keep(scratch, packet.file_digest, packet.size)
+            return services.blobs.reader(blob.digest)
 
         is_brief = arrival.file is not None and arrival.size > SMALL and not services.scanner.waits
-        may_end = is_brief and _may_end(arrival, item)
-        with services.taken_at_once.taken(arrival.size if may_end else 0) as fits:
-            if may_end and fits and await process.take_in(services, item, opened, None, keep):
+        may_end = is_brief and _may_end(arrival, packet)
+        with services.taken_at_once.reserve(arrival.size if may_end else 0) as fits:
+            if may_end and fits and await process.take_in(services, packet, open_linked, None, keep):
                 meters.RECEIVED.add(lane=arrival.lane)
                 return True
-        if kept is None:
+        if blob is None:
             digest, size = await services.pool.run(partial(_copy, arrival, scratch))
-            item = _row(services, arrival, scope.agency_id, digest, size, came)
+            packet = _make_packet(services, arrival, scope.agency_id, digest, size, at)
             if size <= SMALL or not await _is_held(services, scope, digest):
-                kept = await services.blobs.keep(scratch, digest, size)
-        return await _land(services, scope, item, kept)
+                blob = await services.blobs.keep(scratch, digest, size)
+        return await _land(services, scope, packet, blob)
 
 
-def _may_end(arrival: Arrival, item: InboxPacket) -> bool:
-    """Whether it may come to its end as it lands. What comes a second time may have ended the process the first time: it
-    only lands, and its tries are counted."""
-    return item.state == _LANDED and arrival.deliveries <= 1
+def _may_end(arrival: Arrival, packet: InboxPacket) -> bool:
+    """Tell whether the packet may be settled as it lands. One that comes a second time may have ended the process the
+    first time: it only lands, and its tries are counted."""
+    return packet.state == _LANDED and arrival.deliveries <= 1
 
 
-async def _land(services: IncomingServices, scope: AgencyScope, item: InboxPacket, kept: Kept | None) -> bool:
-    """Whether the axis may forget the parcel."""
+async def _land(
+    services: IncomingServices, scope: AgencyScope, row: InboxPacket, blob: KeptContent | None
+) -> bool:
+    """Land the packet; tell whether the axis may forget the parcel."""
     async with services.store.begin(scope) as work:
         if not await landing.stays(work):
-            log.action(_log, "arrival.put_off", "its agency has just left", packet=item.transport_packet_id)
+            log.action(_log, "arrival.put_off", "its agency has just left", packet=row.transport_packet_id)
             return False  # it is refused when it comes again
-        landed = await work.inbox.land(item)
-        if landed is not item and landed.id == item.id:
-            # The unit before this one was committed, though the database did not say so: all of it is written and told.
+        landed = await work.inbox.land(row)
+        if landed is not row and landed.id == row.id:
+            # The unit before this one was committed, though the database did not say so: all of it is written.
             return True
-        if landed is item:
-            if kept is None:  # its hold has just ended
+        if landed is row:
+            if blob is None:  # its hold has just ended
                 return False
-            await landing.put(work, item, kept)
-        elif not await _came_before(services, work, landed, item, kept):
+            await landing.record_landing(work, row, blob)
+        elif not await _handle_repeat(services, work, landed, row, blob):
             return False  # until the lease is over
         work.when_committed(services.wake)
         await work.commit()
-    if kept is not None and landed.code == _REPEAT:
-        await services.blobs.forget([item.file_digest])  # only its first is kept, and that may be under seal
-    if landed is item:
-        meters.RECEIVED.add(lane=item.lane)
+    if blob is not None and landed.code == _REPEAT:
+        await services.blobs.forget([row.file_digest])  # only its first is kept, and that may be under seal
+    if landed is row:
+        meters.RECEIVED.add(lane=row.lane)
     else:
         meters.REPEATED.add()
     return True
 
 
 async def _is_held(services: IncomingServices, scope: AgencyScope, digest: Digest) -> bool:
-    """Whether these bytes came before and are under seal, or were purged: no file is written of them again (R4)."""
+    """Tell whether these bytes came before and are sealed or purged: they go into no file again (R4, sealed hold)."""
     async with services.store.read(scope) as work:
-        return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
+        return await work.inbox.with_bytes(digest) is not None and await work.holds.keeps(digest)
 
 
 def _bytes_of(arrival: Arrival) -> bytes:
-    """One byte more than is small, where it is not what was announced."""
+    """Read a small arrival; one byte more than is small, where it is larger than announced."""
     with arrival.open() as source:
         return source.read(SMALL + 1)
 
 
 def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
     hasher, size = hashlib.sha256(), 0
-    taken = _is_linked(arrival, scratch)
-    with nullcontext(scratch.file) if taken else arrival.open() as source:
+    is_linked = _is_linked(arrival, scratch)
+    with nullcontext(scratch.file) if is_linked else arrival.open() as source:
         while piece := source.read(PIECE):
             hasher.update(piece)
             size += len(piece)
-            if not taken:
+            if not is_linked:
                 scratch.file.write(piece)
-    if not taken:
+    if not is_linked:
         scratch.file.flush()
     return Digest.of_bytes(hasher.digest()), size
 
 
 def _is_linked(arrival: Arrival, scratch: FileScratch) -> bool:
-    """Whether the scratch file is the arrival's own, from now on or before."""
+    """Tell whether the scratch file is the arrival's own, from now on or before."""
     return scratch.is_taken or (arrival.file is not None and scratch.take(arrival.file))
 
 
-async def _came_before(
-    services: IncomingServices, work: SqlWork, first: InboxPacket, item: InboxPacket, kept: Kept | None
+async def _handle_repeat(
+    services: IncomingServices,
+    work: SqlWork,
+    first: InboxPacket,
+    packet: InboxPacket,
+    blob: KeptContent | None,
 ) -> bool:
-    """What becomes of bytes that are here. False: there is no more room for its words. Whoever has a copy of a packet may
-    publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
+    """Handle bytes that are here already; False while there is no room for their words. Anyone with a copy of a packet
+    may publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
     repeat."""
-    if kept is None or await work.held.keeps(kept.digest):
+    if blob is None or await work.holds.keeps(blob.digest):
         log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
-        await acknowledge.answer_again(services, work, first)
+        await acknowledge.repeat_answers(services, work, first)
         return True
-    await work.blobs.heal(kept)
-    by = item.axis if await work.inbox.also_came(first.id, item.axis) else ""
+    await work.blobs.heal(blob)
+    by = packet.axis if await work.inbox.add_axis(first.id, packet.axis) else ""
     if by:
         await second_proof.note_axis(work, first.incoming_id, by)
-    other_words = first.routing != item.routing
-    if first.state == settle.DROPPED and item.state == _LANDED:
-        await work.blobs.keep(kept, "inbox", first.id)
-        await _judge_by(work, first, item)
-    elif item.state != _LANDED:
-        log.action(_log, "arrival.flawed_repeat", item.reason or "", inbox=first.id, code=item.code)
+    other_words = first.routing != packet.routing
+    if first.state == settle.DROPPED and packet.state == _LANDED:
+        await work.blobs.keep(blob, "inbox", first.id)
+        await _judge_as(work, first, packet)
+    elif packet.state != _LANDED:
+        log.action(_log, "arrival.flawed_repeat", packet.reason or "", inbox=first.id, code=packet.code)
     elif (
         first.state == _QUARANTINED
-        and first.code in _BY_THE_AXIS
-        and (other_words or not first.steps)  # without steps: kept at the door, never looked into
+        and first.code in _AXIS_CODES
+        and (other_words or not first.steps)  # without steps it was never read
     ):
-        await _judge_by(work, first, item)
-    elif other_words and first.state in _UNDECIDED and not await work.inbox.also_told(first.id, item.routing):
+        await _judge_as(work, first, packet)
+    elif (
+        other_words
+        and first.state in _UNDECIDED
+        and not await work.inbox.add_routing(first.id, packet.routing)
+    ):
         log.action(_log, "arrival.put_off", "too many copies under other words", inbox=first.id)
         return False
     else:
-        await acknowledge.answer_again(services, work, first, by)
+        await acknowledge.repeat_answers(services, work, first, by)
     return True
 
 
-async def _judge_by(work: SqlWork, first: InboxPacket, item: InboxPacket) -> None:
-    await work.inbox.reopen(first.id, told=item.routing)
-    await landing.tell(work, replace(item, id=first.id))
+async def _judge_as(work: SqlWork, first: InboxPacket, packet: InboxPacket) -> None:
+    await work.inbox.reopen(first.id, routing=packet.routing)
+    await landing.tell(work, replace(packet, id=first.id))
 
 
-def _row(
-    services: IncomingServices, arrival: Arrival, agency_id: str, digest: Digest, size: int, came: datetime
+def _make_packet(
+    services: IncomingServices, arrival: Arrival, agency_id: str, digest: Digest, size: int, at: datetime
 ) -> InboxPacket:
-    """Landed, or in quarantine where the axis itself says that these bytes are not the packet."""
+    """Make the row: landed, or in quarantine where the axis itself says that these bytes are not the packet."""
     landed = InboxPacket(
         id=services.clock.new_id("inx_"),
         agency_id=agency_id,
         file_digest=digest,
         size=size,
-        received_at=came,
+        received_at=at,
         transport_packet_id=arrival.packet_id,
         transport_kind=arrival.kind,
         transport_sender=arrival.sender,
@@ -226,14 +234,14 @@ def _row(
         lane=arrival.lane,
         axes=(arrival.axis,) if arrival.axis else (),
     )
-    code, why = _flaw(arrival, digest)
+    code, why = _find_flaw(arrival, digest)
     if not code:
         return landed
     return replace(landed, state=_QUARANTINED, code=code, reason=why, settled_at=landed.received_at)
 
 
-def _flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
-    """A2: the bytes are whole, and those that were announced."""
+def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
+    """Return the code and reason of bytes that are not whole, or not those that were announced (A2, unsigned words)."""
     if arrival.flaw:
         return "AXIS-PARTS", f"the axis has no whole packet: {arrival.flaw}"
     if digest != arrival.digest:
@@ -244,22 +252,22 @@ def _flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
 LARGEST_FEED = 512 * 1024 * 1024  # what a feed may have (registry.feed_form); more is not copied
 
 
-class FeedDoor:
+class FeedFilter:
     """An `Axis` for the way in that keeps the node's own arrivals to itself."""
 
     def __init__(self, axis: Axis, feed: SqlFeed, blobs: FileBlobs, pool: Pool) -> None:
         self._axis, self._feed, self._blobs, self._pool = axis, feed, blobs, pool
-        self._kept: list[Arrival] = []
+        self._feed_arrivals: list[Arrival] = []
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """The agencies' arrivals. StoreFailure when the node's storage does not take a feed: it comes again."""
+        """Return the agencies' arrivals. StoreFailure when the node's storage does not take a feed: it comes again."""
         await self._bring()
         arrivals = await self._axis.take(limit, lease_s)
-        self._kept = [each for each in arrivals if each.recipient.startswith(TO_NODE)]
-        others = [each for each in arrivals if not each.recipient.startswith(TO_NODE)]
-        if not others:
+        self._feed_arrivals = [a for a in arrivals if a.recipient.startswith(TO_NODE)]
+        agency_arrivals = [a for a in arrivals if not a.recipient.startswith(TO_NODE)]
+        if not agency_arrivals:
             await self._bring()
-        return others
+        return agency_arrivals
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         return await self._axis.publish(parcel, routes)
@@ -270,8 +278,8 @@ class FeedDoor:
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
         return await self._axis.unhosted(routes)
 
-    async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        await self._axis.settle(arrival, done=done)
+    async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
+        await self._axis.settle(arrival, is_done=is_done)
 
     async def wait(self, timeout_s: float) -> None:
         await self._axis.wait(timeout_s)
@@ -280,9 +288,9 @@ class FeedDoor:
         await self._axis.close()
 
     async def _bring(self) -> None:
-        """One after the other. What is not settled comes again when its lease is over."""
-        while self._kept:
-            arrival = self._kept.pop(0)
+        """Take in the feeds one after the other. An unsettled one comes again when its lease is over."""
+        while self._feed_arrivals:
+            arrival = self._feed_arrivals.pop(0)
             try:
                 await self._run(arrival)
             except StoreFailure:
@@ -295,14 +303,14 @@ class FeedDoor:
             await self._pool.run(partial(_copy_feed, arrival, scratch))
             by = f"node {arrival.node}" if arrival.node else "axis"
             await self._feed.accept(scratch.path, by)
-        await self._axis.settle(arrival, done=True)
+        await self._axis.settle(arrival, is_done=True)
 
 
 def _copy_feed(arrival: Arrival, scratch: FileScratch) -> None:
-    """At most one piece more than a feed may have, which is enough for it to be refused."""
-    left = LARGEST_FEED + 1
+    """Copy a feed, at most one piece more than it may have, which is enough to refuse it."""
+    remaining = LARGEST_FEED + 1
     with arrival.open() as source:
-        while left > 0 and (piece := source.read(PIECE)):
+        while remaining > 0 and (piece := source.read(PIECE)):
             scratch.file.write(piece)
-            left -= len(piece)
+            remaining -= len(piece)
     scratch.file.flush()

@@ -1,4 +1,4 @@
-"""What every incoming step is handed: the ports, and the frozen values that say what is acceptable."""
+"""Services of every incoming step: the ports, and the frozen values that say what is acceptable."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from gateway.trust.evidence import NodeTrust
     from gateway.trust.inspector import FileInspector
 
-# G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
+# G1 (bounded memory): each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
 # Bytes of the files that come to their end as they land; the small packets of a batch wait for the look at them.
 TAKEN_AT_ONCE = 16 * 1024 * 1024
 
 
 class LandsFirst(Exception):
-    """Why a packet that just came is not brought to its end by the unit that lands it: a word for the log."""
+    """Reason why a packet that just came lands by itself, to be settled later: a word for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingServices:
-    """The tools of the way in. Made once by the wiring; holds no state of its own."""
+    """Tools of the way in. Made once by the wiring; holds no state of its own."""
 
     store: SqlStore
     blobs: FileBlobs
@@ -61,18 +61,18 @@ class IncomingServices:
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
     trust_policy: TrustPolicy
     office: Callable[[], Awaitable[OfficeCalendar]]
-    """When this office is open, as it is now."""
+    """Loads the present calendar of this office."""
     sign_status: SignStatus
     axes_to: Callable[[str, str], Awaitable[Sequence[str]]]
-    """The axes by which mail from an agency of ours to a code may go; none where there is one axis alone."""
+    """The axes for mail from an agency of ours to a code; none where there is one axis alone."""
     answers: SqlRevocationAnswers | None = None
-    """Where the answers about certificates are kept; None where nothing but files says anything about them."""
+    """Keeps the answers about certificates; None where only files tell of them."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
     taken_at_once: Share = field(default_factory=lambda: Share(TAKEN_AT_ONCE))
-    """What lies in files comes to its end as it lands, so long as there is little of it; else a worker claims it."""
+    """Bytes in files that may come to their end as they land; beyond that a worker claims them."""
 
     async def agency(self, agency_id: str) -> HostedAgency:
-        """The hosted agency with this id; NotFound when this node does not host it."""
+        """Return the hosted agency with this id; NotFound when this node does not host it."""
         for agency in await self.store.hosted():
             if agency.id == agency_id:
                 return agency
@@ -80,20 +80,20 @@ class IncomingServices:
 
 
 def ours(agency: HostedAgency) -> tuple[str, ...]:
-    """Every code under which packets may name this agency."""
+    """Return every code that packets may name this agency by."""
     return (agency.code, *agency.aliases)
 
 
 def is_ours(agency: HostedAgency, code: str | None) -> bool:
-    """Routing compares codes without letter case and outer spaces (edxml.md 4)."""
-    return code is not None and code.strip().casefold() in _folded(agency.code, agency.aliases)
+    """Compare codes as routing does, without letter case and outer spaces (edxml.md 4)."""
+    return code is not None and code.strip().casefold() in _fold_codes(agency.code, agency.aliases)
 
 
 @lru_cache(maxsize=1024)
-def _folded(code: str, aliases: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(each.casefold() for each in (code, *aliases))
+def _fold_codes(code: str, aliases: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(c.casefold() for c in (code, *aliases))
 
 
 def from_wall_clock(at: datetime | None) -> datetime | None:
-    """A naive time of the wire, read on a Vietnamese wall clock (edxml.md 6)."""
+    """Read a naive time of the wire on a Vietnamese wall clock (edxml.md 6)."""
     return None if at is None else at.replace(tzinfo=VIETNAM) if at.tzinfo is None else at

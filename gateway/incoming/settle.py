@@ -1,8 +1,7 @@
-"""How an inbox row ends, and how a document stands after new facts: small writes shared by the steps of the way in.
-In: an item or document and what became of it. Out: the values to store, or the stored document.
-Also the rows that only time or room ends: packets whose document never came are given up after the profile's days; of
-what nobody could prove, the oldest are let go over the limit, bytes and all, so that it does not fill the disk (threat
-122). Row, digest and event stay, and what a proved sender sent is never let go."""
+"""Ends an inbox row, and updates a document after new facts: small writes shared by the steps of the way in. In: a
+packet or document and its outcome. Out: the values to store, or the stored document. Time and room end rows too: packets
+whose document never came are given up after the profile's days; of the unproved ones the oldest are dropped over the
+limit, bytes and all, so that they do not fill the disk (threat 122). Row, digest and event stay."""
 
 from __future__ import annotations
 
@@ -30,22 +29,22 @@ TERMS_DIFFER = "TERMS-DIFFER"
 MARK_TERMS = "terms_differ"
 
 
-def landed(item: InboxPacket) -> dict[str, object]:
-    """What an event tells of a packet that landed: nothing of it is believed yet."""
-    told: dict[str, object] = {
-        "file": item.file_digest,
-        "size": item.size,
-        "packet": item.transport_packet_id,
-        "lane": item.lane,
+def landed(packet: InboxPacket) -> dict[str, object]:
+    """Return the details of a landing for its event: nothing in the packet is trusted yet."""
+    details: dict[str, object] = {
+        "file": packet.file_digest,
+        "size": packet.size,
+        "packet": packet.transport_packet_id,
+        "lane": packet.lane,
     }
-    if item.transport_session is not None:
-        told["session"] = item.transport_session
-    told |= {"node": item.transport_node} if item.transport_node is not None else {}
-    return told | ({"axis": item.axis} if item.axis else {})
+    if packet.transport_session is not None:
+        details["session"] = packet.transport_session
+    details |= {"node": packet.transport_node} if packet.transport_node is not None else {}
+    return details | ({"axis": packet.axis} if packet.axis else {})
 
 
-def known(
-    item: InboxPacket,
+def proved_row(
+    packet: InboxPacket,
     proved: Proved,
     *,
     state: str,
@@ -54,16 +53,16 @@ def known(
     incoming_id: str | None = None,
     needs: tuple[str, str] | None = None,
 ) -> InboxPacket:
-    """The row of a packet whose sender is proved."""
+    """Return the row of a packet whose sender is proved."""
     model = proved.envelope.model
-    about = model.response_for[0].document_id if model.response_for else None
+    answered_id = model.response_for[0].document_id if model.response_for else None
     return replace(
-        item,
+        packet,
         state=state,
         code=code,
         reason=reason,
         sender_code=proved.envelope.sender,
-        document_id=model.document_id or about,
+        document_id=model.document_id or answered_id,
         kind=str(model.kind),
         needs=needs,
         incoming_id=incoming_id,
@@ -72,10 +71,10 @@ def known(
 
 
 async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
-    """The row of content that was admitted before. Terms lie outside of it: those of the first stand, and who looks at
-    the row or the document reads that others came (W6a)."""
+    """Settle the row of content that was admitted before. Terms lie outside of it: those of the first stand, and the row
+    and the document show that others came (W6a, signed terms)."""
     differs = terms.digest(proved.envelope.signed.terms) != first.terms
-    done = known(
+    row = proved_row(
         leased.item,
         proved,
         state="done",
@@ -83,7 +82,7 @@ async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Id
         reason=labels.say(f"code.{TERMS_DIFFER}", "vi") if differs else None,
         incoming_id=first.incoming_id,
     )
-    await work.inbox.settle(done, leased.lease)
+    await work.inbox.settle(row, leased.lease)
     if not differs or first.incoming_id is None:
         return
     try:
@@ -94,12 +93,12 @@ async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Id
         await work.incoming.save(replace(document, marks=(*document.marks, MARK_TERMS)))
 
 
-def unproved(
-    item: InboxPacket, *, state: str, code: str, reason: str, steps: Sequence[object]
+def unproved_row(
+    packet: InboxPacket, *, state: str, code: str, reason: str, steps: Sequence[object]
 ) -> InboxPacket:
-    """The row of a packet that names a sender who is not proved; nothing of it is believed (A7)."""
+    """Return the row of a packet that names a sender who is not proved; nothing in it is trusted (A7)."""
     return replace(
-        item,
+        packet,
         state=state,
         code=code,
         reason=reason,
@@ -108,19 +107,19 @@ def unproved(
 
 
 async def stand(work: SqlWork, document: IncomingDocument, facts: Sequence[Fact]) -> IncomingDocument:
-    """Stores the state that these facts make."""
+    """Store the state that these facts make."""
     standing = fold_incoming(facts)
-    # That it was opened again is over once it is closed again.
-    kept = [mark for mark in document.marks if mark not in standing.marks and mark != REOPENED]
-    return await work.incoming.save(replace(document, state=standing.state, marks=(*kept, *standing.marks)))
+    # The mark of reopened work ends once it is closed again.
+    marks = [mark for mark in document.marks if mark not in standing.marks and mark != REOPENED]
+    return await work.incoming.save(replace(document, state=standing.state, marks=(*marks, *standing.marks)))
 
 
 def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
-    """What was checked on arrival, for the check panel of a clerk and the inbox of a document system."""
+    """Return the checks made on arrival, for the check panel of a clerk and the inbox of a document system."""
     signed = proved.envelope.signed
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
     vouched = proved.is_vouched
-    by = next((note.where for note in proved.envelope.notes if note.code == "SESSION-VOUCHED"), "")
+    by = next((note.place for note in proved.envelope.notes if note.code == "SESSION-VOUCHED"), "")
     return {
         "envelope_signature": "axis" if vouched else "weak" if signed.weak else "valid",
         "certificate_confirmed": "axis" if vouched else "true",
@@ -137,46 +136,45 @@ def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
 
 
 def refusal_text(code: str, detail: str | None) -> str:
-    """The words that the sender's clerk reads in a 02: our label in Vietnamese, and the detail. NotFound for a code
-    that is not in the table of interfaces.md 1.8."""
+    """Return the text of a 02 for the sender's clerk: our label in Vietnamese, and the detail. NotFound for a code that
+    is not in the table of interfaces.md 1.8."""
     if not (code.isupper() and labels.has(f"reason.{code}")):
         raise NotFound(f"there is no reason {code[:40]!r} for refusing; use one such as BAD_FORM or OTHER")
     words = labels.say(f"reason.{code}", "vi")
     return f"{words}: {detail}"[:500] if detail else words
 
 
-# What is in memory at a time, however many wait.
+# Packets in memory at a time, however many wait.
 WAITING_AT_ONCE = 200
 
 
 async def give_up_overdue(services: IncomingServices) -> int:
-    """Moves packets that waited too long to quarantine; how many."""
-    before, over = services.clock.now() - services.profile.waiting_for, 0
+    """Move packets that waited too long to quarantine; return how many."""
+    cutoff, count = services.clock.now() - services.profile.waiting_for, 0
     while True:
-        found = await services.store.overdue_waiting(before, WAITING_AT_ONCE)
-        ended = sum([await give_up_waiting(services, item) for item in found])
-        over += ended
-        if (
-            len(found) < WAITING_AT_ONCE or not ended
-        ):  # what somebody is at is looked at again ten minutes later
-            return over
+        overdue = await services.store.overdue_waiting(cutoff, WAITING_AT_ONCE)
+        ended = sum([await give_up_waiting(services, packet) for packet in overdue])
+        count += ended
+        # Packets that are in other hands are looked at again ten minutes later.
+        if len(overdue) < WAITING_AT_ONCE or not ended:
+            return count
 
 
-async def give_up_waiting(services: IncomingServices, found: InboxPacket) -> bool:
-    """Moves one to quarantine, unless its document came, or a person decided, since it was found."""
-    scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
+async def give_up_waiting(services: IncomingServices, overdue: InboxPacket) -> bool:
+    """Move one to quarantine, unless its document came, or a person decided, since it was found."""
+    scope = AgencyScope(agency_id=overdue.agency_id, principal_id="node")
     try:
         async with services.store.begin(scope) as work:
-            item = await work.inbox.get(found.id)
-            if item.state != "waiting":
+            packet = await work.inbox.get(overdue.id)
+            if packet.state != "waiting":
                 return False
-            needs = item.needs[1] if item.needs else "its document"
-            over = replace(
-                item, state="quarantined", code="WAITING-OVER", reason=f"the document {needs} never came"
+            needs = packet.needs[1] if packet.needs else "its document"
+            row = replace(
+                packet, state="quarantined", code="WAITING-OVER", reason=f"the document {needs} never came"
             )
-            await work.inbox.settle(over, None)
-            told = {"state": "quarantined", "code": "WAITING-OVER", "needs": needs}
-            await work.events.append(EventKind.INBOX_INVALID, item.id, services.clock.now(), told)
+            await work.inbox.settle(row, None)
+            details = {"state": "quarantined", "code": "WAITING-OVER", "needs": needs}
+            await work.events.append(EventKind.INBOX_INVALID, packet.id, services.clock.now(), details)
             await work.commit()
     except Clash:
         return False
@@ -184,39 +182,39 @@ async def give_up_waiting(services: IncomingServices, found: InboxPacket) -> boo
 
 
 DROPPED = "dropped"
-_OLDEST_AT_ONCE = 100
+_OLDEST_PAGE_SIZE = 100
 _UNPROVED_STATES = ("quarantined", "malformed")
 
 
 async def keep_quota(services: IncomingServices) -> int:
-    """Lets go of the oldest until the rest is within the limit; how many."""
-    over = await services.store.unproved_bytes() - services.profile.max_quarantine_bytes
+    """Drop the oldest unproved packets until the rest is within the limit; return how many."""
+    excess = await services.store.unproved_bytes() - services.profile.max_quarantine_bytes
     dropped = 0
-    while over > 0 and (oldest := await services.store.oldest_unproved(_OLDEST_AT_ONCE)):
-        before = over
-        for item in oldest:
-            if over <= 0:
+    while excess > 0 and (oldest := await services.store.oldest_unproved(_OLDEST_PAGE_SIZE)):
+        excess_before = excess
+        for packet in oldest:
+            if excess <= 0:
                 break
-            if await _drop(services, item):
-                dropped, over = dropped + 1, over - item.size
-        if over == before:
+            if await _drop(services, packet):
+                dropped, excess = dropped + 1, excess - packet.size
+        if excess == excess_before:
             break  # workers or persons have all of them in hand
     return dropped
 
 
-async def _drop(services: IncomingServices, found: InboxPacket) -> bool:
-    scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
+async def _drop(services: IncomingServices, oldest: InboxPacket) -> bool:
+    scope = AgencyScope(agency_id=oldest.agency_id, principal_id="node")
     try:
         async with services.store.begin(scope) as work:
-            item = await work.inbox.get(found.id)
-            if item.state not in _UNPROVED_STATES or item.sender_code is not None:
+            packet = await work.inbox.get(oldest.id)
+            if packet.state not in _UNPROVED_STATES or packet.sender_code is not None:
                 return False
-            await work.inbox.settle(replace(item, state=DROPPED), None)
-            await work.blobs.drop("inbox", item.id)
-            told = {"file": item.file_digest, "size": item.size, "code": item.code}
-            await work.events.append(EventKind.INBOX_DROPPED, item.id, services.clock.now(), told)
+            await work.inbox.settle(replace(packet, state=DROPPED), None)
+            await work.blobs.drop("inbox", packet.id)
+            details = {"file": packet.file_digest, "size": packet.size, "code": packet.code}
+            await work.events.append(EventKind.INBOX_DROPPED, packet.id, services.clock.now(), details)
             await work.commit()
     except Clash:
         return False
-    await services.blobs.forget([found.file_digest])
+    await services.blobs.forget([oldest.file_digest])
     return True

@@ -1,8 +1,8 @@
-"""Statuses as files, as document systems of another dialect exchange them. One that a system sends is an ordinary status
-call. In: the envelope as it was read. Out: the incoming document that it is about, and the call; what is said of nothing
-that we hold is NotFound. One that we took in, for the system that sent what it is about, is made of what we hold, in the
-words of that system. In: the event that told of it. Out: an envelope without a signature: its receiver trusts the node that
-it asks. It names the document by the id that the system itself wrote into its file, for by that it finds it."""
+"""Statuses as files, as document systems of another dialect exchange them. A system's file becomes an ordinary status
+call. In: the envelope as it was read. Out: the incoming document that it is about, and the call; NotFound without such a
+document. A status that we took in becomes a file for the system that sent the document. In: its event. Out: an envelope
+without a signature, since the receiver trusts its node; it names the document by the id that the system itself wrote
+into its file, and finds it by that."""
 
 from __future__ import annotations
 
@@ -29,48 +29,50 @@ from gateway.stored_content import OpenFile
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
-# The dialect has no word for why: what is written beside a refusal says it.
-_OTHER = "OTHER"
+# The dialect has no word for a reason: the text beside a refusal gives it.
+_OTHER_REASON = "OTHER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaidStatus:
+class ReportedStatus:
+    """Status call that a file makes, with the document that it is about."""
+
     document: IncomingDocument
     call: StatusCall
 
 
-async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) -> SaidStatus:
-    """Of the newest document of that sender with that id; without an id of the one with that code and date."""
-    status, about = model.status, next(iter(model.response_for), None)
-    if status is None or about is None or not about.organ_id or not _name(about):
+async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) -> ReportedStatus:
+    """Read a status of the sender's newest document with that id; without an id, of the one with that code and date."""
+    status, response_for = model.status, next(iter(model.response_for), None)
+    if status is None or response_for is None or not response_for.organ_id or not _name(response_for):
         raise names_no_document()
     async with services.store.read(scope) as work:
-        known = await _known_as(work, about)
-    documents = [document for document in known if not document.kind.asks]
+        matches = await _find_named(work, response_for)
+    documents = [document for document in matches if not document.kind.asks]
     if not documents:
         raise NotFound(
-            f"{about.organ_id} sent no document {_name(about)} to this agency",
+            f"{response_for.organ_id} sent no document {_name(response_for)} to this agency",
             code="GW-NOT-RECEIVED-HERE",
-            told={"agency": about.organ_id, "document": _name(about)},
+            params={"agency": response_for.organ_id, "document": _name(response_for)},
         )
     document = documents[0]
-    if not about.document_id and any(one.document_id != document.document_id for one in documents):
+    if not response_for.document_id and any(d.document_id != document.document_id for d in documents):
         raise Clash(
-            f"{about.organ_id} sent several documents {_name(about)} of that date; name the DocumentId",
+            f"{response_for.organ_id} sent several documents {_name(response_for)} of that date; name the DocumentId",
             code="GW-STATUS-SEVERAL",
-            told={"agency": about.organ_id, "document": _name(about)},
+            params={"agency": response_for.organ_id, "document": _name(response_for)},
         )
     staff = status.staff
     call = StatusCall(
         code=status.code,
         at=from_wall_clock(status.timestamp),
         note=status.description,
-        reason=_OTHER if status.code == "02" else None,
+        reason=_OTHER_REASON if status.code == "02" else None,
         staff=Staff(name=staff.staff, department=staff.department, phone=staff.mobile, email=staff.email)
         if staff is not None
         else None,
     )
-    return SaidStatus(document=document, call=call)
+    return ReportedStatus(document=document, call=call)
 
 
 def names_no_document() -> NotFound:
@@ -81,32 +83,32 @@ def names_no_document() -> NotFound:
     )
 
 
-def _name(about: ResponseFor) -> str:
-    if about.document_id:
-        return about.document_id[:200]
-    return (about.code or "")[:200] if about.promulgation_date else ""
+def _name(response_for: ResponseFor) -> str:
+    if response_for.document_id:
+        return response_for.document_id[:200]
+    return (response_for.code or "")[:200] if response_for.promulgation_date else ""
 
 
-async def _known_as(work: SqlWork, about: ResponseFor) -> Sequence[IncomingDocument]:
+async def _find_named(work: SqlWork, response_for: ResponseFor) -> Sequence[IncomingDocument]:
     """Return the documents that `about` names, newest first."""
-    sender = (about.organ_id or "").strip()
-    if about.document_id:
-        return await work.incoming.by_document_id(sender, about.document_id.strip())
-    number, _, symbol = (about.code or "").strip().partition("/")
+    sender = (response_for.organ_id or "").strip()
+    if response_for.document_id:
+        return await work.incoming.by_document_id(sender, response_for.document_id.strip())
+    number, _, symbol = (response_for.code or "").strip().partition("/")
     numbered = await work.incoming.numbered(number, symbol)
     return [
         document
         for document in numbered
         if fold_code(document.sender_code) == fold_code(sender)
-        and document.issued_on == about.promulgation_date
+        and document.issued_on == response_for.promulgation_date
     ]
 
 
-async def written(work: SqlWork, agency: HostedAgency, event: Event, now: datetime) -> bytes:
-    """Small: a status has no files."""
+async def write(work: SqlWork, agency: HostedAgency, event: Event, now: datetime) -> bytes:
+    """Write the envelope of a status, which is small: it has no files."""
     document = await work.outgoing.get(event.subject_id)
     delivery = await work.deliveries.get(str(event.data["delivery"]))
-    fact = _fact(await work.facts.of(delivery.id), event)
+    fact = _find_fact(await work.facts.of_subject(delivery.id), event)
     stated = fact.stated_at if fact is not None and fact.stated_at is not None else event.at
     staff = fact.staff if fact is not None else None
     model = Envelope(
@@ -125,7 +127,7 @@ async def written(work: SqlWork, agency: HostedAgency, event: Event, now: dateti
         ),
         status=StatusReport(
             code=str(event.data["code"]),
-            description=_text(event.data.get("reason")),
+            description=_text_or_none(event.data.get("reason")),
             timestamp=build.wall_clock(stated),
             staff=build.staff_of(staff) if staff is not None else None,
         ),
@@ -145,13 +147,13 @@ def as_file(doc_id: str, raw: bytes, pieces: AsyncIterator[bytes]) -> OpenFile:
     )
 
 
-def _fact(known: Sequence[Fact], event: Event) -> Fact | None:
-    """The one that the event told of."""
-    said = [each for each in known if each.code == event.data["code"]]
-    when = event.data.get("stated_at")
-    same = [each for each in said if (each.stated_at.isoformat() if each.stated_at else None) == when]
-    return next(iter(same or said), None)
+def _find_fact(facts: Sequence[Fact], event: Event) -> Fact | None:
+    """Find the fact that the event recorded."""
+    same_code = [f for f in facts if f.code == event.data["code"]]
+    stated_at = event.data.get("stated_at")
+    same_time = [f for f in same_code if (f.stated_at.isoformat() if f.stated_at else None) == stated_at]
+    return next(iter(same_time or same_code), None)
 
 
-def _text(said: object) -> str | None:
-    return str(said) if said else None
+def _text_or_none(value: object) -> str | None:
+    return str(value) if value else None

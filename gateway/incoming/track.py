@@ -1,6 +1,6 @@
-"""A status packet instead of a document: facts about what we sent, or a take-back (13) of what we hold. In: a proved
+"""Applies a status packet: facts about documents that we sent, or a take-back (13) of one that we hold. In: a proved
 status. Out: one fact on the delivery or document it is about, once; or waiting, or quarantine when it is not its
-sender's to say (A5). A status is never answered by a status of itself."""
+sender's to say (A5, own documents). A status is never answered by a status of itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from gateway.domain.status import (
 )
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import admit, check, judge_again, landing, settle
+from gateway.incoming import admit, check, landing, rejudge, settle
 from gateway.incoming.services import IncomingServices, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 
@@ -43,9 +43,9 @@ _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _About:
-    """What a status speaks about: one delivery, or one to each code that its sender took over from, of which document;
-    whether the receipt proves it, and the request it answers."""
+class _Topic:
+    """Subject of a status: a document with one delivery, or one to each code that its sender took over from; whether the
+    receipt proves it, and the request it answers."""
 
     document: OutgoingDocument
     deliveries: Sequence[Delivery]
@@ -54,22 +54,22 @@ class _About:
 
 
 async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> None:
-    """Applies one status, once. Raises InvalidEnvelope for what its sender has no standing to say."""
+    """Apply one status, once. InvalidEnvelope for a status that its sender has no standing to give."""
     agency = await services.agency(leased.item.agency_id)
     status = proved.envelope.model.status
-    about = proved.envelope.model.response_for
-    if status is None or not about or not is_ours(agency, about[0].organ_id):
+    response_for = proved.envelope.model.response_for
+    if status is None or not response_for or not is_ours(agency, response_for[0].organ_id):
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
     known_as = await check.codes_of_sender(services, proved.envelope.sender)
     is_on_route = proved.is_vouched and await _is_on_route(services, agency, leased, proved.envelope.sender)
 
     async def end(work: SqlWork) -> None:
-        await judge_again.note_pending(work, leased.item, proved)
-        first = await _first(work, leased, proved)
+        await rejudge.note_pending(work, leased.item, proved)
+        first = await _find_repeated(work, leased, proved)
         if first is not None:
             await settle.repeated(work, leased, proved, first)
             return
-        said = _Said(
+        new_status = _NewStatus(
             services=services,
             work=work,
             agency=agency,
@@ -79,13 +79,13 @@ async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -
             known_as=known_as,
             is_on_route=is_on_route,
         )
-        await (said.take_back() if status.code == "13" else said.apply())
+        await (new_status.take_back() if status.code == "13" else new_status.apply())
 
     await landing.bring_to_end(services, leased, end)
 
 
-async def _first(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity | None:
-    """As of a document that is admitted."""
+async def _find_repeated(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity | None:
+    """Find the first of a repeat, as of a document that is admitted."""
     if not leased.has_landed:
         return None
     return await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
@@ -94,15 +94,14 @@ async def _first(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity
 async def _is_on_route(
     services: IncomingServices, agency: HostedAgency, leased: LeasedInbox, sender: str
 ) -> bool:
-    """Whether our mail to that agency may go by the axis of several that brought this."""
+    """Tell whether our mail to that agency may go by the axis, of several, that brought this."""
     by = leased.item.axis
     return bool(by) and by in await services.axes_to(agency.code, sender)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
-    """A status that did not come before, in the unit of work that applies it. `known_as`: the codes that its sender
-    answers for."""
+class _NewStatus:
+    """New status, in the unit of work that applies it. `known_as`: the codes that its sender answers for."""
 
     services: IncomingServices
     work: SqlWork
@@ -119,28 +118,28 @@ class _Said:
 
     @property
     def document_id(self) -> str | None:
-        """That of the document which it is about."""
+        """Id of the document that it is about."""
         return self.proved.envelope.model.response_for[0].document_id
 
     async def take_back(self) -> None:
-        """13: the sender asks for its document back. It waits for the clerk, who answers 15 or 16."""
-        services, work, item = self.services, self.work, self.leased.item
+        """Open the sender's request to get its document back (13), which the clerk answers with 15 or 16."""
+        services, work, packet = self.services, self.work, self.leased.item
         target = await admit.acted_on(work, self.sender, self.document_id or "")
         if target is None:
             await self._wait()
             return
-        request_id = self.proved.envelope.signed.packet_id or PacketId(item.id)
+        request_id = self.proved.envelope.signed.packet_id or PacketId(packet.id)
         await admit.ask(services, work, target, RequestKind.TAKE_BACK, request_id, self.status.description)
-        await self._done(target.id, services.clock.now())
+        await self._settle(target.id, services.clock.now())
 
     async def apply(self) -> None:
         work, status, now = self.work, self.status, self.services.clock.now()
-        about = await self._about()
-        if about is None:
+        topic = await self._find_topic()
+        if topic is None:
             await self._wait()
             return
-        row = CODES.get(status.code)
-        track = row.track if row else Track.OTHER
+        meaning = CODES.get(status.code)
+        track = meaning.track if meaning else Track.OTHER
         terms = self.proved.envelope.signed.terms or Terms()
         fact = Fact(
             track=track,
@@ -148,34 +147,34 @@ class _Said:
             at=now,
             stated_at=from_wall_clock(status.timestamp),
             packet_digest=self.proved.envelope.signed.body_digest,
-            proved=about.proved,
-            request_id=about.request_id if track is Track.REQUEST else None,
+            proved=topic.proved,
+            request_id=topic.request_id if track is Track.REQUEST else None,
             reason=status.description,
             note=without_reference(status.description) if status.code == "05" else None,
-            staff=_staff(status),
+            staff=_read_staff(status),
             register_no=terms.register_no,
             register_year=terms.register_year,
             axis=self.leased.item.axis or None,
             session=self.leased.item.transport_session if self.proved.is_vouched else None,
             is_on_route=self.is_on_route,
         )
-        await self._done(None, now)
+        await self._settle(None, now)
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
-        for delivery in about.deliveries:
-            facts = list(await work.facts.of(delivery.id))
+        for delivery in topic.deliveries:
+            facts = list(await work.facts.of_subject(delivery.id))
             await work.facts.add_all([(delivery.id, fact)])
             if track is Track.BUSINESS and status.code == "01":
-                _time(self.services, work, about.document, facts)
+                _measure_first_01(self.services, work, topic.document, facts)
             standing = fold_delivery([*facts, fact])
             await work.deliveries.save_state(delivery.id, standing.word, standing.marks, now)
-            if told := arrival_number([*facts, fact]):
-                await work.deliveries.save_number(delivery.id, *told)
-            said = {
+            if number := arrival_number([*facts, fact]):
+                await work.deliveries.save_number(delivery.id, *number)
+            details = {
                 "delivery": delivery.id,
                 "from": self.sender,
                 "code": status.code,
                 "state": standing.word,
-                "proved": about.proved,
+                "proved": topic.proved,
                 "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
                 "reason": status.description,
                 **({"register_no": terms.register_no, "register_year": terms.register_year} if terms else {}),
@@ -183,30 +182,32 @@ class _Said:
                 **({} if counts(fact, facts) else {"counts": False}),
                 **({"reopened": True} if REOPENED in standing.marks else {}),
             }
-            await work.events.append(kind, delivery.document_id, now, said)
+            await work.events.append(kind, delivery.document_id, now, details)
 
-    async def _done(self, incoming_id: str | None, at: datetime) -> None:
-        item = self.leased.item
-        await admit.claim_identity(self.work, item, self.proved, incoming_id, at)
-        done = settle.known(item, self.proved, state="done", incoming_id=incoming_id)
-        await self.work.inbox.settle(done, self.leased.lease)
+    async def _settle(self, incoming_id: str | None, at: datetime) -> None:
+        packet = self.leased.item
+        await admit.claim_identity(self.work, packet, self.proved, incoming_id, at)
+        row = settle.proved_row(packet, self.proved, state="done", incoming_id=incoming_id)
+        await self.work.inbox.settle(row, self.leased.lease)
 
     async def _wait(self) -> None:
-        """Kept until the document it speaks of is here; a status packet gets no 01."""
-        item, needs = self.leased.item, self.document_id or ""
-        waiting = settle.known(item, self.proved, state="waiting", code="WAITING", needs=(self.sender, needs))
-        await self.work.inbox.settle(waiting, self.leased.lease)
-        told = {"needs": needs, "kind": "status"}
-        await self.work.events.append(EventKind.INBOX_WAITING, item.id, self.services.clock.now(), told)
+        """Keep the status until its document is here; a status packet gets no 01."""
+        packet, needs = self.leased.item, self.document_id or ""
+        row = settle.proved_row(
+            packet, self.proved, state="waiting", code="WAITING", needs=(self.sender, needs)
+        )
+        await self.work.inbox.settle(row, self.leased.lease)
+        details = {"needs": needs, "kind": "status"}
+        await self.work.events.append(EventKind.INBOX_WAITING, packet.id, self.services.clock.now(), details)
 
-    async def _about(self) -> _About | None:
+    async def _find_topic(self) -> _Topic | None:
         receipt = self.proved.envelope.signed.receipt
         if receipt is not None and receipt.of_packet_id is not None:
             return await self._by_receipt(receipt, receipt.of_packet_id)
         return await self._by_document()
 
-    async def _by_receipt(self, receipt: Receipt, packet_id: PacketId) -> _About | None:
-        """R3: the receipt names one packet of ours to this sender, and the bytes we sent."""
+    async def _by_receipt(self, receipt: Receipt, packet_id: PacketId) -> _Topic | None:
+        """Find the topic by a receipt that names one packet of ours to this sender, and its bytes (R3, proved receipts)."""
         work = self.work
         if not is_ours(self.agency, receipt.of_sender):
             raise _not_party(f"the receipt is for a packet of {receipt.of_sender}, not of {self.agency.code}")
@@ -217,64 +218,65 @@ class _Said:
             return await self._by_take_back(receipt, packet_id)
         if receipt.of_document_id != packet.document_id or receipt.body_digest != packet.body_digest:
             raise self._not_what_was_sent(receipt, f"body {packet.body_digest} was sent")
-        found = await self._to(packet.id)
-        if not found:
+        deliveries = await self._deliveries(packet.id)
+        if not deliveries:
             raise _not_party(f"{self.sender} was no recipient of packet {packet.packet_id}")
         if self.status.code in ("15", "16") and packet.kind in _REQUESTS and packet.parent_id:
-            asked = await self._to(packet.parent_id)
-            if asked:
-                return _About(document=packet, deliveries=asked, proved=True, request_id=packet.packet_id)
-        return _About(document=packet, deliveries=found, proved=True, request_id=None)
+            original = await self._deliveries(packet.parent_id)
+            if original:
+                return _Topic(document=packet, deliveries=original, proved=True, request_id=packet.packet_id)
+        return _Topic(document=packet, deliveries=deliveries, proved=True, request_id=None)
 
-    async def _by_take_back(self, receipt: Receipt, packet_id: PacketId) -> _About | None:
-        """The packet answered is a 13 of ours, or the receipt names none that we sent about this document. Of a 13 its
-        file digest is kept, so a receipt of the same file alone is a proof."""
-        documents = await self._sent()
+    async def _by_take_back(self, receipt: Receipt, packet_id: PacketId) -> _Topic | None:
+        """Find the topic where the answered packet is a 13 of ours; else the receipt names none that we sent about this
+        document. The file digest of a 13 is kept, so a receipt of the same file alone is a proof."""
+        documents = await self._sent_documents()
         for document in documents:
-            for delivery in await self._to(document.id):
+            for delivery in await self._deliveries(document.id):
                 for row in await self.work.outbox.of_subject(delivery.id):
                     if row.packet_id == packet_id:
                         same = row.envelope_digest == receipt.file_digest
-                        return _About(
+                        return _Topic(
                             document=document, deliveries=(delivery,), proved=same, request_id=packet_id
                         )
         if not documents:
             return None
         raise self._not_what_was_sent(receipt, "no such packet was sent")
 
-    async def _by_document(self) -> _About | None:
-        """Without a receipt of a packet: the newest document of that id which went to this sender; counts as unproved."""
-        documents = await self._sent()
+    async def _by_document(self) -> _Topic | None:
+        """Find the newest document of that id which went to this sender, for a status without a receipt of a packet; it
+        is proved only where the receipt names the file."""
+        documents = await self._sent_documents()
         if not documents:
             return None
         for document in documents:
-            found = await self._to(document.id)
-            if found:
-                facts = [await self.work.facts.of(each.id) for each in found]
+            deliveries = await self._deliveries(document.id)
+            if deliveries:
+                facts = [await self.work.facts.of_subject(d.id) for d in deliveries]
                 request = open_request(fold_delivery(facts[0]))
                 request_id = request.request_id if request and self.status.code in ("15", "16") else None
-                proved = all(self._names_file(each) for each in facts)
-                return _About(document=document, deliveries=found, proved=proved, request_id=request_id)
+                proved = all(self._names_file(f) for f in facts)
+                return _Topic(document=document, deliveries=deliveries, proved=proved, request_id=request_id)
         raise _not_party(f"{self.sender} was no recipient of document {self.document_id or ''}")
 
     def _names_file(self, facts: Sequence[Fact]) -> bool:
-        """Whether the receipt names the very file that an axis was handed for this delivery: what is in a form that nobody
-        signed has no packet id to name, and what an axis wrote anew is another file."""
+        """Tell whether the receipt names the very file that an axis was handed for this delivery: an unsigned form has
+        no packet id to name, and a file that an axis wrote anew is another one."""
         receipt = self.proved.envelope.signed.receipt
         if receipt is None or receipt.of_document_id != self.document_id:
             return False
         handed = {fact.handed.digest for fact in facts if fact.handed is not None}
         return is_ours(self.agency, receipt.of_sender) and receipt.file_digest in handed
 
-    async def _sent(self) -> Sequence[OutgoingDocument]:
-        found = await self.work.outgoing.by_document_id(self.document_id or "")
-        return [one for one in found if one.kind.is_whole]
+    async def _sent_documents(self) -> Sequence[OutgoingDocument]:
+        documents = await self.work.outgoing.by_document_id(self.document_id or "")
+        return [d for d in documents if d.kind.is_whole]
 
-    async def _to(self, outgoing_id: str) -> Sequence[Delivery]:
-        """The delivery to this sender, else every one to a code that it took over from."""
-        deliveries = await self.work.deliveries.of(outgoing_id)
-        alike = [one for one in deliveries if one.recipient.code.casefold() in self.known_as]
-        return [one for one in alike if one.recipient.code.casefold() == self.sender.casefold()] or alike
+    async def _deliveries(self, outgoing_id: str) -> Sequence[Delivery]:
+        """Return the delivery to this sender, else every one to a code that it took over from."""
+        deliveries = await self.work.deliveries.of_document(outgoing_id)
+        alike = [d for d in deliveries if d.recipient.code.casefold() in self.known_as]
+        return [d for d in alike if d.recipient.code.casefold() == self.sender.casefold()] or alike
 
     def _not_what_was_sent(self, receipt: Receipt, why: str) -> InvalidEnvelope:
         return BadSignature(
@@ -285,20 +287,20 @@ class _Said:
         )
 
 
-def _time(
-    services: IncomingServices, work: SqlWork, document: OutgoingDocument, before: Sequence[Fact]
+def _measure_first_01(
+    services: IncomingServices, work: SqlWork, document: OutgoingDocument, facts: Sequence[Fact]
 ) -> None:
-    """From when it could leave to its first 01; a 01 that comes again tells of no other way."""
-    queued = queued_at(before)
-    if queued is None or any(fact.track is Track.BUSINESS for fact in before):
+    """Measure the time from when it could leave to its first 01; a repeated 01 is not measured."""
+    queued = queued_at(facts)
+    if queued is None or any(fact.track is Track.BUSINESS for fact in facts):
         return
-    left = max(queued, document.leaves_at or queued)
+    left_at = max(queued, document.leaves_at or queued)
     work.when_committed(
-        partial(services.stopwatch.took, Metric.ACCEPT_TO_01, document.draft.urgency.lane, left)
+        partial(services.stopwatch.record, Metric.ACCEPT_TO_01, document.draft.urgency.lane, left_at)
     )
 
 
-def _staff(status: StatusReport) -> Staff | None:
+def _read_staff(status: StatusReport) -> Staff | None:
     if status.staff is None:
         return None
     return Staff(

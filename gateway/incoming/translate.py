@@ -1,6 +1,6 @@
-"""The wire's envelope as our incoming document. In: a verified packet and what was found in its files. Out:
+"""Translates the wire's envelope to our incoming document. In: a verified packet and the facts about its files. Out:
 `IncomingDocument`. The only place where elements of the dialect become our words; `outgoing.translate` is its
-counterpart. What the sender did not say stays None."""
+counterpart. A field that the sender left out stays None."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from gateway.incoming.verify import Proved
 from gateway.policy.admission import stored_names
 from gateway.words import labels
 
-# K4: it passed because the grace runs; the mark stays until an authority has answered.
+# K4 (revocation): it passed because the grace runs; the mark stays until an authority has answered.
 REVOCATION_UNKNOWN = "revocation_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """One file of the packet and what it was found to be; no facts when its encoding is damaged."""
+class CheckedFile:
+    """File of a packet with the facts about it; none when its encoding is damaged."""
 
     part: FileSlice
     facts: FileFacts | None
@@ -48,9 +48,9 @@ class Looked:
 
 def document(
     id: str,
-    item: InboxPacket,
+    packet: InboxPacket,
     proved: Proved,
-    looked: Sequence[Looked],
+    checked_files: Sequence[CheckedFile],
     *,
     source: Digest,
     attempt: int,
@@ -59,29 +59,29 @@ def document(
     target_id: str | None = None,
     checks: dict[str, str] | None = None,
 ) -> IncomingDocument:
-    """The document that this packet becomes; `source` names the octets that its file slices lie in, `codes`
-    are those under which a packet may name its receiver."""
+    """Make the document that this packet becomes; `source` names the octets that its file slices lie in, `codes` are
+    those that a packet may name its receiver by."""
     signed, model = proved.envelope.signed, proved.envelope.model
     terms = signed.terms or Terms()
     return IncomingDocument(
         id=id,
-        agency_id=item.agency_id,
-        inbox_id=item.id,
+        agency_id=packet.agency_id,
+        inbox_id=packet.id,
         kind=model.kind,
         sender_code=proved.envelope.sender,
-        sender_name=_shown(model.sender.organ_name),
+        sender_name=_escape(model.sender.organ_name),
         document_id=DocumentId(model.document_id or ""),
         packet_id=signed.packet_id,
         attempt=attempt,
-        **_said(model),
+        **_shared_fields(model),
         due_on=model.due_date,
         body_digest=signed.body_digest,
-        envelope_digest=item.file_digest,
-        envelope_size=item.size,
+        envelope_digest=packet.file_digest,
+        envelope_size=packet.size,
         vouched_by=proved.envelope.verdict,
-        arrived_at=item.received_at,
+        arrived_at=packet.received_at,
         state=state,
-        files=_files(looked, source),
+        files=_files(checked_files, source),
         reply_required=_reply_required(terms, model),
         due_at=terms.due_at,
         delivery_mode=_delivery_mode(terms, model),
@@ -92,56 +92,56 @@ def document(
         change=_change(model),
         marks=marks_of(proved),
         checks=checks or {},
-        axes=item.axes,
+        axes=packet.axes,
     )
 
 
-_OURS = frozenset(each.name for each in fields(IncomingDocument))
-_BARE = {"number": "", "symbol": "", "issued_on": None, "type_name": None, "subject": ""}
+_FIELDS = frozenset(f.name for f in fields(IncomingDocument))
+_BLANK = {"number": "", "symbol": "", "issued_on": None, "type_name": None, "subject": ""}
 
 
-def _said(model: Envelope) -> dict[str, Any]:
-    """The fields that travel in elements of their own and that an incoming document has too. Any: each has its own type."""
-    said = {name: value for name, value in fields_in(model).items() if name in _OURS}
-    texts = {name: value for name, value in said.items() if isinstance(value, str | tuple)}
-    shown = {name: _all_shown(value) for name, value in texts.items() if name not in ("number", "symbol")}
-    return _BARE | said | shown | {"signer": _signer(model), "urgency": _urgency(said.get("urgency"))}
+def _shared_fields(model: Envelope) -> dict[str, Any]:
+    """Return the fields with elements of their own that an incoming document has too. Any: each has its own type."""
+    shared = {name: value for name, value in fields_in(model).items() if name in _FIELDS}
+    texts = {name: value for name, value in shared.items() if isinstance(value, str | tuple)}
+    escaped = {name: _escape_all(value) for name, value in texts.items() if name not in ("number", "symbol")}
+    return _BLANK | shared | escaped | {"signer": _signer(model), "urgency": _urgency(shared.get("urgency"))}
 
 
 def _reply_required(terms: Terms, model: Envelope) -> bool | None:
-    """Who names a day for the answer wants one, unless they say that they do not."""
+    """Tell whether an answer is required: with a day for it, unless the sender says that it is not."""
     if terms.reply_required is not None:
         return terms.reply_required
     return True if model.due_date else None
 
 
 def _delivery_mode(terms: Terms, model: Envelope) -> DeliveryMode | None:
-    """Without a word about it, Paper 1 says that paper follows, and 0 nothing (W6a)."""
+    """Return the delivery mode: without Terms, Paper 1 says that paper follows, and 0 nothing (W6a, signed terms)."""
     if terms.delivery_mode is not None:
         return terms.delivery_mode
     return DeliveryMode.BOTH if model.business and model.business.paper == 1 else None
 
 
 def _our_role(terms: Terms, model: Envelope, codes: Collection[str]) -> RecipientRole | None:
-    """That of the code by which we were addressed: a code of ours, or one that led here (A5)."""
+    """Return the role of the code that addressed us: a code of ours, or one that led here (A5, addressees)."""
     ours = {code.strip().casefold() for code in codes}
-    named = (to.organ_id for to in model.to if to.organ_id and to.organ_id.strip().casefold() in ours)
-    return next((role for code in named if (role := terms.role_of(code)) is not None), None)
+    addressed = (to.organ_id for to in model.to if to.organ_id and to.organ_id.strip().casefold() in ours)
+    return next((role for code in addressed if (role := terms.role_of(code)) is not None), None)
 
 
 def marks_of(proved: Proved) -> tuple[str, ...]:
-    """What its proof leaves to be said."""
+    """Return the marks that follow from a packet's proof."""
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
     return (REVOCATION_UNKNOWN,) if unknown else ()
 
 
 def target_of(model: Envelope) -> str | None:
-    """The DocumentId that an update or recall acts on (edxml.md 2.4): Bussiness, else ResponseFor, else its own."""
+    """Return the DocumentId that an update or recall acts on (edxml.md 2.4): Bussiness, else ResponseFor, else its own."""
     if model.business and model.business.document_id:
         return model.business.document_id
-    for answered in model.response_for:
-        if model.kind is Kind.RECALL and answered.document_id:
-            return answered.document_id
+    for response_for in model.response_for:
+        if model.kind is Kind.RECALL and response_for.document_id:
+            return response_for.document_id
     return model.document_id
 
 
@@ -150,54 +150,54 @@ def _signer(model: Envelope) -> Signer | None:
         return None
     return Signer(
         name=escape_turning(model.signer.full_name),
-        title=_shown(model.signer.position),
-        competence=_shown(model.signer.competence),
+        title=_escape(model.signer.position),
+        competence=_escape(model.signer.competence),
     )
 
 
-def _shown(text: str | None) -> str | None:
+def _escape(text: str | None) -> str | None:
     return text and escape_turning(text)
 
 
-def _all_shown(value: Any) -> Any:
-    """The texts of a field, as they may be shown. Any: it may be of any type."""
+def _escape_all(value: Any) -> Any:
+    """Escape the texts of a field, so that they may be shown. Any: it may be of any type."""
     if isinstance(value, str):
         return escape_turning(value)
-    return tuple(map(_all_shown, value)) if isinstance(value, tuple) else value
+    return tuple(map(_escape_all, value)) if isinstance(value, tuple) else value
 
 
 _URGENCIES: Mapping[int | None, Urgency] = {int(urgency): urgency for urgency in Urgency}
 
 
 def _urgency(priority: int | None) -> Urgency:
-    """A number outside the table is shown as normal; the finding of the reader keeps what was written."""
+    """Return the urgency; a number outside the table counts as normal, and the finding of the reader keeps it."""
     return _URGENCIES.get(priority, Urgency.NORMAL)
 
 
-def _files(looked: Sequence[Looked], source: Digest) -> tuple[IncomingFile, ...]:
-    """Under names that can be shown and stored, each once; the signed name stays in the envelope (threats 75 to 78)."""
-    names = stored_names([one.part.name for one in looked])
+def _files(checked_files: Sequence[CheckedFile], source: Digest) -> tuple[IncomingFile, ...]:
+    """Make the files, under unique names to show and store; the envelope keeps the signed ones (threats 75 to 78)."""
+    names = stored_names([file.part.name for file in checked_files])
     return tuple(
         IncomingFile(
             n=n,
             name=name,
-            content_type=one.part.content_type or "application/octet-stream",
-            size=one.part.size or 0,
-            sha256=one.part.sha256 or Digest("0" * 64),
+            content_type=file.part.content_type or "application/octet-stream",
+            size=file.part.size or 0,
+            sha256=file.part.sha256 or Digest("0" * 64),
             source=source,
-            offset=one.part.offset,
-            length=one.part.length,
-            coding=one.part.coding,
-            role=_role(one.part.description),
-            pages=one.facts.pages if one.facts else None,
-            found_type=one.facts.found_type if one.facts else None,
+            offset=file.part.offset,
+            length=file.part.length,
+            coding=file.part.coding,
+            role=_role(file.part.description),
+            pages=file.facts.pages if file.facts else None,
+            found_type=file.facts.found_type if file.facts else None,
         )
-        for n, (name, one) in enumerate(zip(names, looked, strict=True), 1)
+        for n, (name, file) in enumerate(zip(names, checked_files, strict=True), 1)
     )
 
 
 def _role(description: str | None) -> FileRole | None:
-    """Our own words for a role, written by `outgoing.translate`; anything else says nothing about the role."""
+    """Read the role in our own words, written by `outgoing.translate`; any other text says nothing about the role."""
     return _roles_by_words().get(description or "")
 
 
@@ -207,29 +207,29 @@ def _roles_by_words() -> Mapping[str, FileRole]:
 
 
 def replies(model: Envelope) -> tuple[ReplyLink, ...]:
-    """The documents that it says it answers. A recall's ResponseFor points to the document recalled, not to one that it
-    answers."""
+    """List the documents that it says it answers. A recall's ResponseFor points to the document recalled, not to one
+    that it answers."""
     return tuple(
         ReplyLink(
-            agency=one.organ_id,
-            number=one.code,
-            date=one.promulgation_date or date.min,
-            document_id=DocumentId(one.document_id) if one.document_id else None,
+            agency=r.organ_id,
+            number=r.code,
+            date=r.promulgation_date or date.min,
+            document_id=DocumentId(r.document_id) if r.document_id else None,
         )
-        for one in model.response_for
-        if model.kind is not Kind.RECALL and one.organ_id and one.code
+        for r in model.response_for
+        if model.kind is not Kind.RECALL and r.organ_id and r.code
     )
 
 
 def _change(model: Envelope) -> DocumentChange | None:
     if model.business is None or model.kind is Kind.DOCUMENT:
         return None
-    info, said = model.business.document_info, notice_words.read(model.business.reason or "")
+    info, notice = model.business.document_info, notice_words.read(model.business.reason or "")
     receivers = info.receivers if info else ()
     return DocumentChange(
-        reason=escape_turning(said.reason),
-        notice_no=said.notice_no,
-        approved_by=_shown(said.approved_by),
+        reason=escape_turning(notice.reason),
+        notice_no=notice.notice_no,
+        approved_by=_escape(notice.approved_by),
         target=DocumentId(target_of(model) or ""),
         information_changed=bool(info.document_info) if info else False,
         receivers_changed=bool(info.document_receiver) if info else False,

@@ -17,7 +17,7 @@ from gateway.api import downloads
 from gateway.api.call import Call, PageOut, PageQuery, download, once
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import AgencyCode, Asked, Line, Moment, Text, Told
+from gateway.api.shapes import AgencyCode, Line, Moment, RequestModel, ResponseModel, Text
 from gateway.domain.account import ApiScope
 from gateway.domain.book import Book, BookLine, OutgoingLine, Span, Summary
 from gateway.domain.wall_clock import local
@@ -39,7 +39,7 @@ _MEDIA: Mapping[str, str] = {
 }
 
 
-class SpanQuery(Asked):
+class SpanQuery(RequestModel):
     """Days of one year."""
 
     since: dt.date | None = Field(
@@ -58,7 +58,7 @@ class FileQuery(SpanQuery):
     format: Literal["csv", "xlsx"] = "csv"
 
 
-class LineOut(Told):
+class LineOut(ResponseModel):
     """One line of the book, struck ones with their number."""
 
     id: str = Field(description="The item, the message, or the letter on paper")
@@ -68,12 +68,12 @@ class LineOut(Told):
     cells: dict[str, str | int | dt.date | None] = Field(description="By column; see `columns`")
 
 
-class ColumnOut(Told):
+class ColumnOut(ResponseModel):
     name: str
     title: str
 
 
-class GapOut(Told):
+class GapOut(ResponseModel):
     """Numbers that no line has."""
 
     series: str
@@ -127,15 +127,19 @@ async def _lines(office: Office, book: Book, call: Call) -> web.Response:
     ask = _ask(services, book, query, call.lang)
     async with services.store.read(call.scope()) as work:
         summary = await books.summary_of(work, book, ask.span, series_by_type=services.series_by_type)
-        leaf = await books.leaf(
+        leaf = await books.read_page(
             work,
             book,
             ask.span,
             limit=query.limit,
-            after=await _line_of_cursor(work, book, query.cursor),
+            cursor=await _line_of_cursor(work, book, query.cursor),
             lang=call.lang,
         )
-    last_line = leaf.after if leaf.after is None or isinstance(leaf.after, str) else leaf.after.id
+    last_line = (
+        leaf.next_cursor
+        if leaf.next_cursor is None or isinstance(leaf.next_cursor, str)
+        else leaf.next_cursor.id
+    )
     return call.tell(_page(ask, leaf.lines, summary, call.next_page(last_line)))
 
 
@@ -207,8 +211,8 @@ def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | N
     )
 
 
-class RemindIn(Asked):
-    """Who reminded whom, and how. The node reminds nobody by itself: a person did, or does it now."""
+class RemindIn(RequestModel):
+    """Reminder: who gave it to whom, and how. The node reminds nobody by itself: a person did, or does it now."""
 
     recipient: AgencyCode
     by: Line = Field(min_length=1, max_length=100, description="The person who reminds, in the agency's name")
@@ -221,7 +225,7 @@ class RemindIn(Asked):
     )
 
 
-class RemindedOut(Told):
+class RemindedOut(ResponseModel):
     recipient: str
     documents: list[str] = Field(description="Ids of the messages that it was reminded of")
     at: Moment

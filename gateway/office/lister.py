@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.services import Clock
-from gateway.workers.loop import Done, Turn
+from gateway.workers.loop import StepResult, Turn
 
 _EVERY = timedelta(minutes=10)
 # A batch holds the one writer of SQLite for well under a second.
@@ -29,13 +29,13 @@ class Lister:
     def is_due(self, now: datetime) -> bool:
         return not self._begun or not self._filled or self._turn.has_come(now)
 
-    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool | Done:
+    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool | StepResult:
         """Do one batch of the work that is due."""
         if self._more or await store.lists_wait():
             if not self._more:
                 await store.gather_lists(GATHER_S)
             self._more = await store.fold_lists(_ROWS_AT_ONCE)
-            return Done.MORE if self._more or self.is_due(clock.now()) else Done.ALL
+            return StepResult.MORE if self._more or self.is_due(clock.now()) else StepResult.ALL
         if not self._begun:
             await store.refill_lists()
             self._begun = True
@@ -47,5 +47,5 @@ class Lister:
             return False
         if await store.rewrite_due(_ROWS_AT_ONCE) or await store.work_out_day():
             return True
-        self._turn.done(now)
+        self._turn.mark_done(now)
         return False

@@ -87,8 +87,8 @@ class RingBoard:
             letters = (await work.office.lists.page(in_work, limit=_LETTERS)).lines
             asked_back = (await work.office.lists.page(recalled, limit=_LETTERS)).lines
             ids = [letter.id for letter in (*letters, *asked_back)]
-            facts = await work.facts.of_many(ids) if ids else {}
-            parts = await work.parts.of(ids) if ids else {}
+            facts = await work.facts.of_subjects(ids) if ids else {}
+            parts = await work.parts.of_documents(ids) if ids else {}
             sent = (await work.office.lists.page(back, limit=_LETTERS)).lines
         own = {
             id: max(

@@ -149,7 +149,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
 async def _actors(work: OfficeWork, ids: Sequence[str]) -> Mapping[str, str]:
     """Return who took each of these in, or put it on hold, last. They are the urgent ones, which are few."""
     acts = {EventKind.INBOX_STATUS, EventKind.INBOX_HELD}
-    events = {id: [event for event in await work.events.of(id) if event.kind in acts] for id in ids}
+    events = {id: [event for event in await work.events.of_subject(id) if event.kind in acts] for id in ids}
     return {id: max(own, key=lambda event: event.at).principal_id for id, own in events.items() if own}
 
 
@@ -160,7 +160,7 @@ async def _wanted_replies(
     ids = [d.id for d in documents]
     if not ids:
         return []
-    deliveries, answered = await work.deliveries.of_many(ids), await work.outgoing.answered_from(ids)
+    deliveries, answered = await work.deliveries.of_documents(ids), await work.outgoing.answered_from(ids)
     return [(d, deliveries.get(d.id, ()), answered[d.id]) for d in documents]
 
 
@@ -174,7 +174,7 @@ async def _held_at(work: OfficeWork, ids: list[str]) -> dict[str, datetime]:
     """Return since when each of these is on hold, by its last fact."""
     if not ids:
         return {}
-    facts_by_id = await work.facts.of_many(ids)
+    facts_by_id = await work.facts.of_subjects(ids)
     return {id: since for id, facts in facts_by_id.items() if (since := status.held_since(facts)) is not None}
 
 
@@ -190,21 +190,22 @@ async def take_task(
 
 
 async def snooze_task(
-    services: TodoServices, scope: AgencyScope, task: str, until: datetime, note: str
+    services: TodoServices, scope: AgencyScope, task: str, ends_at: datetime, note: str
 ) -> TaskNote:
     """Take a task off the list until then. Clash for an express task, and for a time that has passed, lies too far ahead
     or is past its deadline."""
     now = services.clock.now()
-    if not now < until <= now + LONGEST_SNOOZE:
+    if not now < ends_at <= now + LONGEST_SNOOZE:
         raise Clash(
-            f"a task may rest until a moment within the next {LONGEST_SNOOZE.days} days, not until {until:%d/%m/%Y %H:%M}",
+            f"a task may rest until a moment within the next {LONGEST_SNOOZE.days} days, "
+            f"not until {ends_at:%d/%m/%Y %H:%M}",
             code="GW-REST",
         )
 
     def in_time(listed: Task) -> None:
         if listed.is_express:
             raise Clash("what is express is not put off", code="GW-REST-EXPRESS")
-        if until > listed.due_at:
+        if ends_at > listed.due_at:
             due = local(listed.due_at)
             raise Clash(
                 f"a task is put off until its deadline at the latest, {due:%d/%m/%Y %H:%M}",
@@ -213,7 +214,7 @@ async def snooze_task(
 
     text = _text(note, "note")
     return await _note(
-        services, scope, task, "snoozed", check=in_time, snoozed_until=until, closed_at=None, note=text
+        services, scope, task, "snoozed", check=in_time, snoozed_until=ends_at, closed_at=None, note=text
     )
 
 

@@ -19,7 +19,7 @@ from gateway.errors import NotFound
 from gateway.ops.audit_checks import NO_SEQ, AuditReport, Findings, LeafCheck, Note, SealCheck, may_be_erased
 from gateway.ports.services import Pool
 from gateway.store import log_reading
-from gateway.store.log_reading import LeafBeside, LogStanding, Prover, StoredLeaf, WantedEvents, search_log
+from gateway.store.log_reading import EventFilter, LeafWithEvent, LogStanding, Prover, StoredLeaf, search_log
 from gateway.store.store import SqlStore
 
 READ_AT_ONCE = 1000
@@ -122,7 +122,7 @@ async def _fetch_seals(store: SqlStore, standing: LogStanding, seals: SealCheck)
 
 
 def _check_batch(
-    batch: Sequence[LeafBeside], recorded: set[tuple[str, str]], leaves: LeafCheck, seals: SealCheck
+    batch: Sequence[LeafWithEvent], recorded: set[tuple[str, str]], leaves: LeafCheck, seals: SealCheck
 ) -> None:
     stop = seals.next_stop
     for leaf in batch:
@@ -195,12 +195,14 @@ LEAVES_AT_ONCE = 200
 
 
 async def export(
-    store: SqlStore, search: WantedEvents, seal: PublishedSeal, *, texts: bool = False
+    store: SqlStore, search: EventFilter, seal: PublishedSeal, *, texts: bool = False
 ) -> AsyncIterator[dict[str, Any]]:
     """Yield the events that the seal covers, in the log's order."""
     yield {"seal": seal.to_bytes().decode("ascii")}
     size, next_index, prover = seal.signed.seal.tree_size, 0, Prover(store)
-    while hits := await search_log(store, search, limit=LEAVES_AT_ONCE, after=next_index, sealed=size):
+    while hits := await search_log(
+        store, search, limit=LEAVES_AT_ONCE, after_position=next_index, sealed=size
+    ):
         indexes = [hit.leaf for hit in hits if hit.leaf is not None]
         next_index = indexes[-1] + 1
         leaves = await log_reading.leaves_at(store, indexes)

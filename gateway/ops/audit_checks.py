@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.sealed_log import NO_SEAL, GrowingTree, PublishedSeal, SignedSeal, TreeNode
 from gateway.errors import InvalidProof
 from gateway.store.log import EVERY_LEVEL
-from gateway.store.log_reading import LeafBeside, SealBeside
+from gateway.store.log_reading import LeafWithEvent, UnreadSeal
 from gateway.trust import seals
 
 MOST_NAMED = 200
@@ -29,7 +29,7 @@ class AuditFinding:
     """One failed check. `code` is a label key below `audit.`, `where` the leaf, event, seal or file."""
 
     code: str
-    where: str
+    place: str
     params: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -74,7 +74,7 @@ class Findings:
     def add(self, code: str, place: object, **params: object) -> None:
         self.count += 1
         if len(self.named) < MOST_NAMED:
-            self.named.append(AuditFinding(code=code, where=str(place), params=params))
+            self.named.append(AuditFinding(code=code, place=str(place), params=params))
 
 
 _MOST_RESTORES = 20
@@ -95,7 +95,7 @@ class LeafCheck:
     restores: list[tuple[int, str]] = field(default_factory=list)
     stored_nodes: dict[TreeNode, bytes] = field(default_factory=dict)
 
-    def check(self, leaf: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
+    def check(self, leaf: LeafWithEvent, recorded: Collection[tuple[str, str]]) -> None:
         """Check one leaf; `recorded` are the text deletions that events record."""
         if leaf.index != self.next_index:
             self.findings.add("leaf_missing", f"leaf {self.next_index}", upto=leaf.index - 1)
@@ -113,7 +113,7 @@ class LeafCheck:
                 if node.level and node.level % EVERY_LEVEL == 0:
                     self.stored_nodes[node] = node_hash
 
-    def _check_event(self, leaf: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
+    def _check_event(self, leaf: LeafWithEvent, recorded: Collection[tuple[str, str]]) -> None:
         """Compare the row that people see with the sealed leaf."""
         event = leaf.event
         if event is None:
@@ -138,7 +138,7 @@ class LeafCheck:
             self.restores.append((leaf.index, str(event.data.get("copied_at"))))
 
 
-def may_be_erased(batch: Sequence[LeafBeside]) -> list[sealed_log.Logged]:
+def may_be_erased(batch: Sequence[LeafWithEvent]) -> list[sealed_log.Logged]:
     """List events whose deletion records must be looked up."""
     return [
         leaf.event
@@ -147,7 +147,7 @@ def may_be_erased(batch: Sequence[LeafBeside]) -> list[sealed_log.Logged]:
     ]
 
 
-def _lacks_text(leaf: LeafBeside) -> bool:
+def _lacks_text(leaf: LeafWithEvent) -> bool:
     try:
         names = sealed_log.read_leaf(leaf.body)["personal"]
     except (ValueError, RecursionError):
@@ -155,7 +155,7 @@ def _lacks_text(leaf: LeafBeside) -> bool:
     return any(name not in leaf.salts for name in names)
 
 
-def _seq(leaf: LeafBeside) -> int:
+def _seq(leaf: LeafWithEvent) -> int:
     """Read the event's number from the leaf, as the row's may have been changed."""
     try:
         return int(sealed_log.read_leaf(leaf.body)["seq"])
@@ -163,7 +163,7 @@ def _seq(leaf: LeafBeside) -> int:
         return NO_SEQ
 
 
-def _event_id(leaf: LeafBeside) -> str:
+def _event_id(leaf: LeafWithEvent) -> str:
     """Return the event's id from its row, or else from the leaf."""
     if leaf.event is not None:
         return leaf.event.id
@@ -190,7 +190,7 @@ class SealCheck:
     published: deque[PublishedSeal]
     roots: Sequence[x509.Certificate] = ()
     previous: SignedSeal | None = None
-    waiting: deque[tuple[int, SealBeside]] = field(default_factory=deque)
+    waiting: deque[tuple[int, UnreadSeal]] = field(default_factory=deque)
     number: int = 0
     fetched: int = 0
     sealed: int = 0
@@ -214,7 +214,7 @@ class SealCheck:
         sizes += [self.published[0].signed.seal.tree_size] if self.published else []
         return min(sizes, default=None)
 
-    def expect(self, rows: Sequence[SealBeside], leaves: int) -> None:
+    def expect(self, rows: Sequence[UnreadSeal], leaves: int) -> None:
         """Queue the next seals, in order; `leaves` is how many the log has in all."""
         self._leaves = leaves
         for row in rows:
@@ -271,7 +271,7 @@ class SealCheck:
                 except InvalidProof as error:
                     self.findings.add("stamp_wrong", seal_name, detail=error.detail)
 
-    def _check_seal(self, row: SealBeside, seal_size: int, tree: GrowingTree | None, size: int) -> None:
+    def _check_seal(self, row: UnreadSeal, seal_size: int, tree: GrowingTree | None, size: int) -> None:
         seal_name = f"seal {row.number}"
         if row.number != self.number + 1:
             self.findings.add("seal_missing", f"seal {self.number + 1}", upto=row.number - 1)
@@ -300,7 +300,7 @@ class SealCheck:
         self.previous, self.sealed, self.count = signed, signed.seal.tree_size, self.count + 1
         self.first_at, self.last_at = self.first_at or signed.seal.at, signed.seal.at
 
-    def _check_order(self, seal_name: str, row: SealBeside, signed: SignedSeal) -> None:
+    def _check_order(self, seal_name: str, row: UnreadSeal, signed: SignedSeal) -> None:
         seal, previous = signed.seal, self.previous
         if (seal.number, seal.tree_size, seal.log_id) != (row.number, row.tree_size, self.log_id):
             self.findings.add("seal_other", seal_name, log=seal.log_id, size=seal.tree_size)
@@ -324,7 +324,7 @@ class SealCheck:
         if (not self.keys or signed.key_id != self.keys[-1]) and len(self.keys) < _MOST_KEYS:
             self.keys.append(signed.key_id)
 
-    def _check_stamp(self, seal_name: str, row: SealBeside, signed: SignedSeal) -> None:
+    def _check_stamp(self, seal_name: str, row: UnreadSeal, signed: SignedSeal) -> None:
         if row.stamp is None:
             return
         self.stamped_number = row.number

@@ -35,7 +35,7 @@ class FolderCertificate:
     role: str
     subject: str
     sha256: str
-    until: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ async def trust_now(folder: Path, store: SqlStore, now: datetime) -> TrustState:
             role=role,
             subject=certificate.subject.rfc4514_string(),
             sha256=fingerprint(certificate),
-            until=certificate.not_valid_after_utc,
+            ends_at=certificate.not_valid_after_utc,
         )
         for role, path in (("anchor", folder / "ca.pem"), *(("intermediate", path) for path in intermediates))
         for certificate in certificates_in(path)
@@ -103,7 +103,7 @@ async def load_issuer_states(folder: Path, store: SqlStore, now: datetime) -> tu
     sources = authorities.read_sources(folder)
     if not sources:
         return ()
-    questions = await store.revocation.asked()
+    questions = await store.revocation.questions()
     newest = {answer.question: answer for answer in await store.revocation.newest()}
     return tuple(_issuer_state(source.issuer, questions, newest, now) for source in sources)
 

@@ -195,7 +195,7 @@ async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
         return
     schema = await subject.schema()
     schema_finding = _schema_finding(schema)
-    if schema.pending or not schema.runs_here:
+    if schema.pending or not schema.is_supported:
         yield schema_finding
         return
     now = subject.clock.now()
@@ -211,7 +211,7 @@ async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield yellow("leases", "leases.stale", "gateway serve", **params)
     else:
         yield green("leases", "leases.fine", **params)
-    for finding in clock_set_back(report.ahead, report.written, now):
+    for finding in clock_set_back(report.ahead, report.newest_event_at, now):
         yield finding
     if not report.searches:
         yield yellow("search", "search.slow")
@@ -219,7 +219,7 @@ async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 async def answers(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that the database answers, with a schema that this version knows."""
-    await reporting.answers(subject.store)
+    await reporting.check_answers(subject.store)
     yield _schema_finding(await subject.schema())
 
 
@@ -233,7 +233,7 @@ def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
     if not schema.is_newer:
         return green("database", "database.fine", head=schema.head).worded("ok")
     cure = "./upgrade.sh release.pub"
-    if schema.runs_here:
+    if schema.is_supported:
         return yellow("database", "database.newer", cure, **params).worded("ok")
     return red("database", "database.newer", cure, **params).worded("newer-schema", stops=True)
 
@@ -242,7 +242,7 @@ async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that the database can be written; a standby or a read-only disk answers reads and takes no document."""
     try:
         async with asyncio.timeout(WRITES_S):
-            await reporting.writable(subject.store)
+            await reporting.check_writable(subject.store)
     except TimeoutError:
         pass  # one long transaction of a worker, on a database with one writer
     except StoreFailure as error:

@@ -165,12 +165,12 @@ async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
     without bindings and people is still being set up."""
     store, now = subject.store, subject.clock.now()
     async with store.reading() as tx:
-        persons = await SqlPeople(tx).everybody()
+        persons = await SqlPeople(tx).all()
     able = sum(p.is_active and Role.TRUST in p.roles for p in persons)
     if not persons and not await closed_registry(subject).in_force(now):
         return
     async with store.read(_NODE_SCOPE) as work:
-        open_until = approvals.set_up_by_events(await work.events.of(approvals.SET_UP), now)
+        open_until = approvals.set_up_by_events(await work.events.of_subject(approvals.SET_UP), now)
     if open_until is not None:
         # While set-up is open, two persons of today can change what this node trusts (K6, two people).
         until_text, cure = open_until.isoformat(timespec="minutes"), "gateway people end-set-up --as NAME"
@@ -184,7 +184,7 @@ async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
 async def approved_anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that each root was approved, once two people have approved roots of this node."""
     async with subject.store.read(_NODE_SCOPE) as work:
-        events = await work.events.of("anchors")
+        events = await work.events.of_subject("anchors")
     approved = {str(e.data.get("fingerprint")) for e in events if e.kind is EventKind.ANCHOR_APPROVED}
     path = subject.settings.trust.folder / "ca.pem"
     unknown = [f for f in AnchorFile(path).fingerprints() if f not in approved]

@@ -86,7 +86,7 @@ def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None
         "attachments": [_attachment(file) for file in envelope_read.files],
         "signature": _signature(envelope_read.signature),
         "findings": [
-            {"code": finding.code, "where": finding.where or None, "detail": finding.detail}
+            {"code": finding.code, "where": finding.place or None, "detail": finding.detail}
             for finding in envelope_read.findings
         ],
     }
@@ -94,7 +94,7 @@ def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None
 
 def failure(error: GatewayError) -> dict[str, Any]:
     """Return the JSON error for an unreadable file; the command ends with 1."""
-    place = error.where if isinstance(error, InvalidEnvelope) else ""
+    place = error.location if isinstance(error, InvalidEnvelope) else ""
     return {"error": {"code": error.code, "detail": error.detail, "where": place or None}}
 
 

@@ -128,7 +128,7 @@ async def _certificate(partner: _Partner) -> Diagnosis:
 
 
 async def _last_contact(partner: _Partner) -> Diagnosis:
-    last_by_kind = await reporting.last_heard(partner.core.store, partner.ours, partner.spellings)
+    last_by_kind = await reporting.last_packet_times(partner.core.store, partner.ours, partner.spellings)
     if not last_by_kind:
         return _finding("heard", _SKIPPED, "heard.never", code=partner.code)
     kind, at = max(last_by_kind.items(), key=lambda pair: pair[1])

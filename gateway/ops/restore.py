@@ -117,9 +117,9 @@ async def _restore(
             description = form.read_about(await pool.run(partial(_read_first, reader)))
             async with loading(target.database_url, description.revision) as load:
                 manifest = await _Restoration(reader, description, load, target, pool, tell).run()
-                await _compare(await load.seen(), manifest)
+                await _compare(await load.snapshot(), manifest)
                 if mark is not None:
-                    await restored.put(load, mark(description))
+                    await restored.write_mark(load, mark(description))
                 await pool.run(partial(_move_into_place, target, kept_trust))
                 await load.commit()
     except OSError as cause:
@@ -186,7 +186,7 @@ class _Restoration:
             raise Damaged(f"the backup holds {member.name}, which it does not announce")
         lines = await self._pool.run(lambda: gzip.decompress(self._reader.read(member)).splitlines())
         for start in range(0, len(lines), dump.AT_ONCE):
-            await self._load.put(shape, lines[start : start + dump.AT_ONCE])
+            await self._load.insert(shape, lines[start : start + dump.AT_ONCE])
         self._tell(shape.name, len(lines))
 
     def _write_file(self, member: tarfile.TarInfo) -> None:
@@ -230,7 +230,7 @@ class _Restoration:
             raise Damaged("the backup goes on behind its manifest")
         await self._load.finish()
         counts = self._restored
-        async for batch in (await self._load.seen()).small():
+        async for batch in (await self._load.snapshot()).small():
             counts.contents += sum(c.is_whole for c in batch)
             counts.content_bytes += sum(c.size for c in batch if c.is_whole)
             self._damaged |= {c.digest for c in batch if not c.is_whole}

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.errors import GatewayError
-from gateway.http_calls import parsed
+from gateway.http_calls import parse_url
 from gateway.ops.checks_of_lines import is_here
 from gateway.policy import timers
 from gateway.settings import Settings
@@ -31,7 +31,7 @@ def faults(settings: Settings) -> list[str]:
         readers["database.url"] = lambda: open_engine(settings.database.address, EngineRole.READER)
     for key, text in (("accounts.address", settings.accounts.address), ("log.tsa_url", settings.log.tsa_url)):
         if text:
-            readers[key] = partial(parsed, text)
+            readers[key] = partial(parse_url, text)
     if settings.scanner.address:
         readers["scanner.address"] = lambda: read_address(settings.scanner.address)
     all_faults = [fault for key, read in readers.items() for fault in _read_faults(key, read)]

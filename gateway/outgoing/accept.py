@@ -29,7 +29,7 @@ from gateway.outgoing.package import Packed
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy import admission, pdf_verdict
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.work import SqlWork
 
 # A request may be at work for so long before its key can be taken over (interfaces.md 3.3).
@@ -43,7 +43,7 @@ class _KeyLease:
     """The hold of this request on its idempotency key; its end names the holder."""
 
     once: Once
-    until: datetime
+    ends_at: datetime
 
 
 async def accept(
@@ -58,16 +58,16 @@ async def accept(
     the same `external_id` or of the same `signed` envelope get the first answer."""
     task = _Task(services=services, scope=scope, order=order, request_files=request_files, signed=signed)
     if once is None:
-        return await task.accepted()
+        return await task.run()
     turn = _KeyLease(once, services.clock.now() + IN_FLIGHT)
     earlier = await _begin(services, scope, turn, request_files)
     if earlier is not None:
         return earlier
     try:
-        return await replace(task, turn=turn).accepted()
+        return await replace(task, turn=turn).run()
     except GatewayError:
         async with services.store.begin(scope) as work:
-            await work.idempotency.release(once.owner, once.key, turn.until)
+            await work.idempotency.release(once.owner, once.key, turn.ends_at)
             await work.commit()
         raise
 
@@ -77,7 +77,7 @@ async def _begin(
 ) -> Accepted | None:
     once, digest = turn.once, request_digest(turn.once, request_files)
     async with services.store.begin(scope) as work:
-        first_call = await work.idempotency.begin(once.owner, once.key, digest, turn.until)
+        first_call = await work.idempotency.begin(once.owner, once.key, digest, turn.ends_at)
         await work.commit()
     if first_call is None:
         return None
@@ -118,23 +118,30 @@ class _Task:
     signs: bool = True
     """False where a job signs the envelope, and not this request before it accepts the document."""
 
-    async def accepted(self) -> Accepted:
+    async def run(self) -> Accepted:
         with self.services.store.memory.moment():
             try:
-                return await self._accepted()
+                return await self._accept()
             except _AgencyChanged:
-                return await replace(self, signs=False)._accepted()
+                return await replace(self, signs=False)._accept()
 
-    async def _accepted(self) -> Accepted:
+    async def _accept(self) -> Accepted:
         services, order = self.services, self.order
         digest = None
         if order.draft.external_id is not None:
             # Run as brief work, so that of many requests at once each waits for its own turn only.
             digest = await services.pool.brief(partial(content_digest, order, self.request_files))
-        repeated = await self._repeat(digest)
+        repeated = await self._find_repeat(digest)
         if repeated is not None:
             return repeated
-        draft, verdict = await checking.check(services, self.scope, order, self.request_files)
+        # A new document is compared with earlier ones in the unit of work that stores it. Where something is wrong with it,
+        # and for a draft, which keeps every warning, all of it is told at once.
+        is_new = order.send and order.parent_id is None
+        draft, verdict = await checking.check(
+            services, self.scope, order, self.request_files, with_earlier=not is_new
+        )
+        if is_new and not verdict.allowed:
+            draft, verdict = await checking.check(services, self.scope, order, self.request_files)
         if not order.send:
             # A draft may be incomplete, but content that must never be stored is refused (R2, no state secrets).
             verdict = Verdict(
@@ -143,17 +150,17 @@ class _Task:
             )
         if not verdict.allowed:
             # The number may belong to this very document, accepted by another request meanwhile.
-            repeated = await self._repeat(digest)
+            repeated = await self._find_repeat(digest)
             if repeated is not None:
                 return repeated
             await intake.alert_of_malware(services, self.scope, self.request_files)
             raise Refused(verdict)
         known_as = await checking.hosted_agency(services, self.scope)
-        planned = self._planned(known_as, draft, digest)
+        planned = self._plan(known_as, draft, digest)
         packed = self.signed
         if packed is None and self.signs:
             packed = await package.sign_document(services, known_as, planned, self.request_files.received)
-        contents = await self.request_files.kept() if packed is None else []
+        contents = await self.request_files.keep_all() if packed is None else []
 
         async def store_document(work: SqlWork) -> Accepted:
             agency = await work.agency()
@@ -161,10 +168,10 @@ class _Task:
             repeated = await _find_same_document(work, order, digest, self.signed)
             if repeated is not None:
                 return await self._remember(work, repeated)
-            current_plan = planned if agency == known_as else self._named_anew(agency, planned, packed)
-            document, deliveries = await self._stored(work, agency, current_plan, verdict, packed, contents)
-            answer = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
-            return await self._remember(work, answer)
+            current_plan = planned if agency == known_as else self._replan(agency, planned, packed)
+            return await self._remember(
+                work, await self._store(work, agency, current_plan, verdict, packed, contents)
+            )
 
         accepted = await services.store.share(self.scope, store_document)
         document = accepted.document
@@ -178,7 +185,7 @@ class _Task:
             services.wake()
         return accepted
 
-    async def _repeat(self, digest: str | None) -> Accepted | None:
+    async def _find_repeat(self, digest: str | None) -> Accepted | None:
         """Return the first answer to the same document, and store it under this request's key too."""
         if self.order.draft.external_id is None and self.signed is None:
             return None
@@ -190,7 +197,7 @@ class _Task:
                 await work.commit()
         return repeated
 
-    def _planned(self, agency: HostedAgency, draft: Draft, digest: str | None) -> OutgoingDocument:
+    def _plan(self, agency: HostedAgency, draft: Draft, digest: str | None) -> OutgoingDocument:
         order, now, request_files = self.order, self.services.clock.now(), self.request_files
         state = first_state(draft) if order.send else OutState.DRAFT
         own = self.signed.signed.packet_id if self.signed is not None else None
@@ -210,11 +217,11 @@ class _Task:
             parent_id=order.parent_id,
             change=order.change,
             content_digest=digest,
-            legal_value=pdf_verdict.legal_value(checking.lead_of(request_files)),
-            signatures=checking.judged(request_files),
+            legal_value=pdf_verdict.legal_value(checking.lead_verdict(request_files)),
+            signatures=checking.list_verdicts(request_files),
         )
 
-    def _named_anew(
+    def _replan(
         self, agency: HostedAgency, planned: OutgoingDocument, packed: Packed | None
     ) -> OutgoingDocument:
         """Plan the document under the agency's present name; an envelope that was signed meanwhile has the old one."""
@@ -224,21 +231,27 @@ class _Task:
             raise _AgencyChanged
         return replace(planned, document_id=checking.document_id_of(agency, planned.draft))
 
-    async def _stored(
+    async def _store(
         self,
         work: SqlWork,
         agency: HostedAgency,
         planned: OutgoingDocument,
         verdict: Verdict,
         packed: Packed | None,
-        contents: Sequence[Kept],
-    ) -> tuple[OutgoingDocument, tuple[Delivery, ...]]:
+        contents: Sequence[KeptContent],
+    ) -> Accepted:
         """Store the document with its deliveries, events, content, and the work that sends it."""
         services, order, draft = self.services, self.order, planned.draft
         document, earlier = await _set_identity(work, planned, order)
-        files = checking.digests(self.request_files)
-        if order.send and (in_use := await checking.number_taken(work, agency, draft, order, files, earlier)):
-            raise Refused(Verdict(reasons=(in_use,)))
+        warnings = verdict.warnings
+        if order.send:
+            in_use, reused = await checking.find_earlier(
+                work, agency, draft, order, self.request_files, earlier
+            )
+            if order.parent_id is None:
+                warnings += tuple(reused)
+            if in_use:
+                raise Refused(Verdict(reasons=(in_use,), warnings=warnings))
         now = services.clock.now()
         if packed is not None:
             document = package.as_packed(document, packed, now)
@@ -253,21 +266,21 @@ class _Task:
         }
         await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, now, facts)
         if order.send:
-            await confirmed(services, work, document.id, order, verdict)
+            await record_confirmations(services, work, document.id, order, verdict)
         deliveries = await queue(services, work, document) if order.send else ()
         if packed is not None:
-            await package.put(services, work, agency, document, deliveries, packed)
-        return document, deliveries
+            await package.put_document(services, work, agency, document, deliveries, packed)
+        return Accepted(document=document, deliveries=deliveries, warnings=warnings)
 
     async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
         """Store the answer under its key, in the transaction that makes it true."""
         if (turn := self.turn) is not None:
             status, body = turn.once.render(accepted)
-            await work.idempotency.finish(turn.once.owner, turn.once.key, turn.until, status, body)
+            await work.idempotency.finish(turn.once.owner, turn.once.key, turn.ends_at, status, body)
         return accepted
 
 
-async def confirmed(
+async def record_confirmations(
     services: OutgoingServices, work: SqlWork, document_id: str, order: Order, verdict: Verdict
 ) -> None:
     """Record the questions that the sender answered for, with the sender (R2, no state secrets)."""
@@ -301,14 +314,16 @@ async def _find_same_document(
         earlier = await work.outgoing.by_packet_id(signed.signed.packet_id)
         if earlier is not None and earlier.body_digest == signed.signed.body_digest:
             return Accepted(
-                document=earlier, deliveries=tuple(await work.deliveries.of(earlier.id)), repeats=True
+                document=earlier,
+                deliveries=tuple(await work.deliveries.of_document(earlier.id)),
+                repeats=True,
             )
         if earlier is not None:
             raise Clash(
                 f"packet {earlier.packet_id} is {earlier.id} ({earlier.draft.code}) with other content; sign the new "
                 "envelope under a packet id of its own",
                 code="GW-PACKET-ID",
-                told={"existing": earlier.id},
+                params={"existing": earlier.id},
             )
     return await _find_same_external_id(work, order, digest)
 
@@ -319,13 +334,13 @@ async def _find_same_external_id(work: SqlWork, order: Order, digest: str | None
     earlier = await work.outgoing.by_external_id(order.draft.external_id)
     if earlier is None:
         return None
-    deliveries = tuple(await work.deliveries.of(earlier.id))
+    deliveries = tuple(await work.deliveries.of_document(earlier.id))
     if earlier.content_digest != digest:
         raise Clash(
             f"external_id {order.draft.external_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
             "content; send the new document under an external_id of its own",
             code="GW-EXTERNAL-ID",
-            told={"existing": earlier.id},
+            params={"existing": earlier.id},
         )
     return Accepted(document=earlier, deliveries=deliveries, repeats=True)
 
@@ -385,8 +400,10 @@ async def queue(
     if document.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER):
         await work.paper.open(document.id, [delivery.id for delivery in deliveries], now)
     if document.state is OutState.QUEUED:
-        await work.jobs.put("pack", document.id, document.leaves_at)
-    accepted = partial(services.stopwatch.took, Metric.ACCEPT, document.draft.urgency.lane, stopwatch.came())
+        await work.jobs.add("pack", document.id, document.leaves_at)
+    accepted = partial(
+        services.stopwatch.record, Metric.ACCEPT, document.draft.urgency.lane, stopwatch.arrived_at()
+    )
     work.when_committed(accepted)
     if document.kind in _ASKS:
         await requests.ask_recipients(services, work, document, _ASKS[document.kind])

@@ -49,7 +49,7 @@ _STATED = {
 }
 
 
-async def offers_of_each(
+async def list_offers(
     book: SqlDirectory,
     groups: Sequence[RecipientGroup],
     texts: Sequence[str],
@@ -318,11 +318,11 @@ async def read_recipients(
     services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, text: str
 ) -> tuple[Offer, ...]:
     """Read a pasted list, or block, of recipients."""
-    (offers,) = await read_each(services, book, scope, (text,))
+    (offers,) = await read_recipient_lists(services, book, scope, (text,))
     return offers
 
 
-async def read_each(
+async def read_recipient_lists(
     services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, texts: Sequence[str]
 ) -> tuple[tuple[Offer, ...], ...]:
     """Read several pasted texts, each by itself."""
@@ -330,7 +330,7 @@ async def read_each(
     async with services.store.read(scope) as work:
         saved = await work.groups.all()
         units = await work.parts.units(services.clock.now())
-    return await offers_of_each(book, saved, texts, services.today(), near=agency.code, units=units)
+    return await list_offers(book, saved, texts, services.today(), near=agency.code, units=units)
 
 
 def _judge_pdf(services: OutgoingServices, file: Received) -> Verdict:

@@ -55,7 +55,9 @@ async def read(services: OutgoingServices, scope: AgencyScope, model: Envelope) 
     return Changing(parent, change)
 
 
-async def recalled(services: OutgoingServices, scope: AgencyScope, model: Envelope) -> OutgoingDocument:
+async def recall_from_envelope(
+    services: OutgoingServices, scope: AgencyScope, model: Envelope
+) -> OutgoingDocument:
     """Recall the document at the recipients that the envelope names; a repeat returns the recall that was made."""
     agency = await check.hosted_agency(services, scope)
     async with services.store.read(scope) as work:
@@ -169,5 +171,5 @@ async def _find_newest(work: SqlWork, names: list[str]) -> OutgoingDocument:
         f"this agency sent no document {first_name}; name the one that is changed in Bussiness/DocumentId, in "
         "ReplacementInfo/DocumentId of a replacement, in ResponseFor of a status 13",
         code="GW-NOT-SENT-HERE",
-        told={"document": first_name},
+        params={"document": first_name},
     )

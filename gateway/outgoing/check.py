@@ -40,9 +40,15 @@ _SENT_STATES = (OutState.QUEUED, OutState.PACKED)
 
 
 async def check(
-    services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
+    services: OutgoingServices,
+    scope: AgencyScope,
+    order: Order,
+    request_files: RequestFiles,
+    *,
+    with_earlier: bool = True,
 ) -> tuple[Draft, Verdict]:
-    """Check a draft by every rule of this stage. `order.kind` and its parent decide which rules of change apply."""
+    """Check a draft by every rule of this stage. `order.kind` and its parent decide which rules of change apply. Without
+    `with_earlier`, earlier documents are left to `find_earlier`, in the unit of work that stores the draft."""
     # The registry is not asked about overlong lists, and no database about text that cannot be encoded.
     if too_long := tuple(long_lists(order.draft)):
         return order.draft, Verdict(reasons=too_long)
@@ -55,18 +61,20 @@ async def check(
         for recipient in order.draft.recipients
     ]
     recipients = [_apply_resolution(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
-    lead = lead_of(request_files)
+    lead = lead_verdict(request_files)
     mode = _delivery_mode(services, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 
-    async def find_earlier(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
-        """Find documents that were sent before; `accept` looks again under the writer's lock."""
-        parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-        alike = await _find_alike(work, agency, draft, order, request_files)
-        in_use = await number_taken(work, agency, draft, order, digests(request_files), alike.of_id)
-        return parent, in_use, _list_reused(agency, draft, order, request_files, alike)
+    parent: OutgoingDocument | None = None
+    in_use: Reason | None = None
+    reused: Sequence[Reason] = ()
+    if with_earlier:
 
-    parent, in_use, reused = await services.store.share_view(scope, find_earlier)
+        async def load(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
+            parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
+            return parent, *await find_earlier(work, agency, draft, order, request_files)
+
+        parent, in_use, reused = await services.store.share_view(scope, load)
     inspected = [(received.item, received.facts) for received in request_files.received]
     verdict = rules.check(
         draft,
@@ -109,7 +117,7 @@ def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict |
     return rules.delivery_mode_of(order.draft, worth, services.profile.delivery_modes)
 
 
-async def look(
+async def check_for_preview(
     services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
 ) -> tuple[Draft, Verdict]:
     """Check a draft for a person who only looks: warn too about losses on a recipient's axis."""
@@ -159,12 +167,12 @@ def stored(request_files: RequestFiles) -> tuple[FileItem, ...]:
     )
 
 
-def judged(request_files: RequestFiles) -> tuple[FileVerdict, ...]:
+def list_verdicts(request_files: RequestFiles) -> tuple[FileVerdict, ...]:
     """Return the verdicts on the files whose signatures were read."""
     return tuple([r.verdict for r in request_files.received if r.verdict is not None])
 
 
-def lead_of(request_files: RequestFiles) -> FileVerdict | None:
+def lead_verdict(request_files: RequestFiles) -> FileVerdict | None:
     """Return the verdict on the lead file; None where it is no PDF."""
     leads = [r.verdict for r in request_files.received if r.item.role is FileRole.LEAD]
     return next((verdict for verdict in leads if verdict is not None), None)
@@ -202,7 +210,7 @@ def digests(request_files: RequestFiles) -> Sequence[str]:
     return [received.item.sha256 for received in request_files.received]
 
 
-async def number_taken(
+async def find_number_conflict(
     work: SqlWork,
     agency: HostedAgency,
     draft: Draft,
@@ -220,7 +228,7 @@ async def number_taken(
     for earlier in documents:
         if not earlier.kind.is_whole:
             continue
-        if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
+        if not _may_follow(earlier, await work.deliveries.of_document(earlier.id), draft, files):
             to = next(iter(earlier.draft.recipients), None)
             return reason(
                 ReasonCode.NUMBER_IN_USE,
@@ -244,15 +252,25 @@ def _lead_index(request_files: RequestFiles) -> int | None:
     return next((n for n, r in enumerate(request_files.received) if r.item.role is FileRole.LEAD), None)
 
 
-async def _find_alike(
-    work: SqlWork, agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles
-) -> Alike:
+async def find_earlier(
+    work: SqlWork,
+    agency: HostedAgency,
+    draft: Draft,
+    order: Order,
+    request_files: RequestFiles,
+    same_identity: Sequence[OutgoingDocument] | None = None,
+) -> tuple[Reason | None, Sequence[Reason]]:
+    """Find documents that were sent before: one that holds the number, and signs that this one went out already.
+    `same_identity` are those of its identity, for a caller that has loaded them under the writer's lock."""
     if draft.issued_on is None or not _uses_number(order, draft):
-        return Alike()
+        return None, ()
     lead = _lead_index(request_files)
     digest = request_files.received[lead].item.sha256 if lead is not None else None
     own, year = document_id_of(agency, draft), draft.issued_on.year
-    return await work.numbers.alike(own, draft.number, draft.symbol, year, digest)
+    alike = await work.numbers.alike(own, draft.number, draft.symbol, year, digest)
+    documents = alike.of_id if same_identity is None else same_identity
+    in_use = await find_number_conflict(work, agency, draft, order, digests(request_files), documents)
+    return in_use, _list_reused(agency, draft, order, request_files, alike)
 
 
 def _list_reused(
@@ -296,7 +314,7 @@ def expect(document: OutgoingDocument, version: int | None) -> None:
         )
 
 
-def named(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:
+def select_deliveries(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:
     """Return the deliveries to these recipients; Refused when one of them is no recipient of the document."""
     own_codes = {delivery.recipient.code.casefold() for delivery in deliveries}
     unknown = tuple(

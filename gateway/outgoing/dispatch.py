@@ -47,7 +47,7 @@ _MOMENT = timedelta(seconds=1)
 _PATIENCE_S = 0.05
 
 
-def passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedOutbox]]:
+def group_into_passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedOutbox]]:
     """Group rows into publish passes, keeping their order."""
     groups: dict[str, list[LeasedOutbox]] = {}
     for row in rows:
@@ -66,7 +66,7 @@ class _Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Tried:
+class _TriedRow:
     """Outbox row after one attempt to publish it: recipients that are finished, codes that were reached, and recipients
     that are tried again after a delay; a delay of None means no further attempt."""
 
@@ -74,16 +74,16 @@ class _Tried:
     item: OutboxItem
     targets: Sequence[OutboxTarget]
     outcomes: Mapping[str, Outcome]
-    over: Sequence[OutboxTarget]
+    finished: Sequence[OutboxTarget]
     reached: Sequence[str]
-    later: Sequence[OutboxTarget]
-    again: timedelta | None
+    retried: Sequence[OutboxTarget]
+    delay: timedelta | None
 
     @property
     def waiting(self) -> list[OutboxTarget]:
         """The recipients that are tried again, each with the trail of this attempt."""
         attempt = self.leased.lease.attempt
-        return [_update_target(target, self.outcomes[target.code], attempt) for target in self.later]
+        return [_update_target(target, self.outcomes[target.code], attempt) for target in self.retried]
 
 
 async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
@@ -102,9 +102,9 @@ async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
     calls = [_hand_over(services, scope, row, faults) for row in ready]
     # A packet that goes alone needs no task of its own.
     ends = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls, return_exceptions=True)
-    tried_rows = [end for end in ends if isinstance(end, _Tried)]
+    tried_rows = [end for end in ends if isinstance(end, _TriedRow)]
     await _record(services, scope, tried_rows, began)
-    if any(row.later and row.again == _AT_ONCE for row in tried_rows):
+    if any(row.retried and row.delay == _AT_ONCE for row in tried_rows):
         services.wake_couriers()
     _raise_first(ends)
 
@@ -125,8 +125,8 @@ async def _prepare(
         return ready
     async with services.store.read(scope) as work:
         delivery_ids = _delivery_ids(row.item.targets for row in unchecked)
-        cancelled = _cancelled_ids(await work.facts.of_many(delivery_ids)) if delivery_ids else ()
-        openers = await services.blobs.open_each(work, {row.item.envelope_digest for row in unchecked})
+        cancelled = _cancelled_ids(await work.facts.of_subjects(delivery_ids)) if delivery_ids else ()
+        openers = await services.blobs.open_all(work, {row.item.envelope_digest for row in unchecked})
     return ready + [
         _Ready(
             leased=row,
@@ -144,7 +144,7 @@ def _delivery_ids(targets: Iterable[Sequence[OutboxTarget]]) -> list[str]:
 
 async def _hand_over(
     services: OutgoingServices, scope: AgencyScope, ready: _Ready, faults: KeyFaults
-) -> _Tried | None:
+) -> _TriedRow | None:
     """Publish one row. None: another courier owns it."""
     leased, targets = ready.leased, ready.targets
     with _log_context(leased.item):
@@ -154,7 +154,7 @@ async def _hand_over(
             codes = diverted.routes(targets)
             parcel = _make_parcel(leased.item, opener, _trails(leased, targets, diverted))
             published = await _publish(services, parcel, codes) if codes else {}
-            return _tried(services, leased, targets, diverted.outcomes(targets, published))
+            return _make_tried_row(services, leased, targets, diverted.outcomes(targets, published))
         except StaleLease:
             _log_discarded(leased.item)
             return None
@@ -166,7 +166,7 @@ async def _hand_over(
 def _wrap(item: OutboxItem, error: Exception) -> GatewayError:
     if not isinstance(error, GatewayError):
         with _log_context(item):
-            log.unforeseen(_log, "outbox.broke", error)
+            log.log_unforeseen(_log, "outbox.broke", error)
     return as_gateway_error(error)
 
 
@@ -206,33 +206,33 @@ def _make_parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mappi
 async def _publish(services: OutgoingServices, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
     meters.PUBLISHED.add(lane=parcel.lane)
     try:
-        with meters.PUBLISH.around(lane=parcel.lane):
+        with meters.PUBLISH.measure(lane=parcel.lane):
             return await services.axis.publish(parcel, codes)
     except TransportFailure as error:
-        fate = Fate.NEVER if error.permanent else Fate.LATER
+        fate = Fate.NEVER if error.permanent else Fate.RETRY
         outcome = Outcome(fate=fate, code=error.code, detail=str(error), unsure=error.unsure)
         return dict.fromkeys(codes, outcome)
 
 
-def _tried(
+def _make_tried_row(
     services: OutgoingServices,
     leased: LeasedOutbox,
     targets: Sequence[OutboxTarget],
     outcomes: Mapping[str, Outcome],
-) -> _Tried:
-    retried = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
+) -> _TriedRow:
+    retried = [target for target in targets if outcomes[target.code].fate is Fate.RETRY]
     delay = _next_delay(services, leased, [outcomes[target.code] for target in retried]) if retried else None
     if delay is None:
         retried = []
-    return _Tried(
+    return _TriedRow(
         leased=leased,
         item=leased.item,
         targets=targets,
         outcomes=outcomes,
-        over=[target for target in targets if target not in retried] if retried else targets,
+        finished=[target for target in targets if target not in retried] if retried else targets,
         reached=[target.code for target in targets if outcomes[target.code].fate is Fate.DELIVERED],
-        later=retried,
-        again=delay,
+        retried=retried,
+        delay=delay,
     )
 
 
@@ -254,19 +254,19 @@ def _next_delay(
 
 def _put_off(
     services: OutgoingServices, leased: LeasedOutbox, error: GatewayError, *, published: bool = False
-) -> _Tried:
+) -> _TriedRow:
     """Plan another attempt after a fault of our own, such as an envelope whose file is gone: it is retried like an axis
     that is down, and fails visibly once the time for that is over. `published`: the axis may have it, its answer is
     unknown."""
     item = leased.item
     with _log_context(item):
         log.action(_log, "outbox.postponed", str(error), code=error.code)
-    outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error), unsure=published)
-    return _tried(services, leased, item.targets, {t.code: outcome for t in item.targets})
+    outcome = Outcome(fate=Fate.RETRY, code=error.code, detail=str(error), unsure=published)
+    return _make_tried_row(services, leased, item.targets, {t.code: outcome for t in item.targets})
 
 
 async def _record(
-    services: OutgoingServices, scope: AgencyScope, rows: Sequence[_Tried], began: datetime
+    services: OutgoingServices, scope: AgencyScope, rows: Sequence[_TriedRow], began: datetime
 ) -> None:
     """Record all rows in one unit; where that fails, each by itself, so that one bad row does not hold back the others."""
     if _can_share(rows):
@@ -278,13 +278,15 @@ async def _record(
     await _run_all([_record_alone(services, scope, row, began) for row in rows])
 
 
-def _can_share(rows: Sequence[_Tried]) -> bool:
+def _can_share(rows: Sequence[_TriedRow]) -> bool:
     """Tell whether the rows may share a unit: two rows of one delivery are recorded one after the other."""
     delivery_ids = _delivery_ids(row.targets for row in rows)
     return len(rows) > 1 and len(set(delivery_ids)) == len(delivery_ids)
 
 
-async def _record_alone(services: OutgoingServices, scope: AgencyScope, row: _Tried, began: datetime) -> None:
+async def _record_alone(
+    services: OutgoingServices, scope: AgencyScope, row: _TriedRow, began: datetime
+) -> None:
     with _log_context(row.item):
         try:
             try:
@@ -298,7 +300,7 @@ async def _record_alone(services: OutgoingServices, scope: AgencyScope, row: _Tr
 
 
 async def _write(
-    services: OutgoingServices, scope: AgencyScope, rows: Sequence[_Tried], began: datetime
+    services: OutgoingServices, scope: AgencyScope, rows: Sequence[_TriedRow], began: datetime
 ) -> None:
     """Record in one unit that the rows were being sent, and their outcomes."""
     now = services.clock.now()
@@ -314,7 +316,7 @@ async def _write(
     await services.store.share(scope, record, patience_s=patience_s)
     for row in rows:
         for target in row.targets:
-            _count(row.item.lane, row.outcomes[target.code], is_retried=row.again is not None)
+            _count(row.item.lane, row.outcomes[target.code], is_retried=row.delay is not None)
 
 
 def _count(lane: Lane, outcome: Outcome, *, is_retried: bool) -> None:
@@ -328,35 +330,35 @@ def _count(lane: Lane, outcome: Outcome, *, is_retried: bool) -> None:
         meters.GIVEN_UP.add(code=outcome.code)
 
 
-async def _settle(work: SqlWork, rows: Sequence[_Tried], now: datetime) -> None:
+async def _settle(work: SqlWork, rows: Sequence[_TriedRow], now: datetime) -> None:
     """Mark each row as waiting again, failed, or sent."""
     sent = []
     for row in rows:
-        lease, retry = row.leased.lease, row.later
-        if retry and row.again is not None:
-            await work.outbox.retry(lease, now + row.again, row.waiting, _text(row.outcomes[retry[0].code]))
+        lease, retry = row.leased.lease, row.retried
+        if retry and row.delay is not None:
+            await work.outbox.retry(lease, now + row.delay, row.waiting, _text(row.outcomes[retry[0].code]))
         elif row.targets and not row.reached:
-            await work.outbox.failed(lease, now, _text(row.outcomes[row.targets[0].code]))
+            await work.outbox.mark_failed(lease, now, _text(row.outcomes[row.targets[0].code]))
         else:
             sent.append(lease)
-    await work.outbox.sent(sent, now)
+    await work.outbox.mark_sent(sent, now)
 
 
 def _text(outcome: Outcome) -> str:
     return f"{outcome.code}: {outcome.detail}"
 
 
-async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_Tried], now: datetime) -> None:
+async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_TriedRow], now: datetime) -> None:
     """Add to each delivery that it was being sent, its end if there is one, and the new state; not to cancelled ones."""
     delivery_ids = _delivery_ids(row.targets for row in rows)
     if not delivery_ids:
         return
-    facts_by_delivery = await work.facts.of_many(delivery_ids)
+    facts_by_delivery = await work.facts.of_subjects(delivery_ids)
     cancelled = _cancelled_ids(facts_by_delivery)
     sending = Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
     new_facts = {id: [sending] for id in facts_by_delivery if id not in cancelled}
     for row in rows:
-        for target in row.over:
+        for target in row.finished:
             if target.delivery_id in new_facts:
                 new_facts[target.delivery_id].append(_make_fact(row.outcomes[target.code], now))
     unsaved: dict[str, list[Fact]] = {}
@@ -366,7 +368,7 @@ async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_Tried], 
             unsaved[id] = fresh
         # A delivery that was sent again waited from the last time that it was queued.
         if facts[-1].code == "sent" and (queued := queued_at(facts_by_delivery[id])):
-            work.when_committed(partial(meters.ACCEPTED_TO_SENT.took, (now - queued).total_seconds()))
+            work.when_committed(partial(meters.ACCEPTED_TO_SENT.observe, (now - queued).total_seconds()))
     await work.facts.add_all([(id, fact) for id, facts in unsaved.items() for fact in facts])
     standings = {id: fold_delivery([*facts_by_delivery[id], *facts]) for id, facts in unsaved.items()}
     states = {id: (standing.word, standing.marks) for id, standing in standings.items()}
@@ -402,24 +404,24 @@ def _cancelled_ids(facts_by_delivery: Mapping[str, Sequence[Fact]]) -> Collectio
     }
 
 
-def _list_events(row: _Tried, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[str, object]]]:
+def _list_events(row: _TriedRow, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[str, object]]]:
     """Yield the events of a row: an end for each finished recipient, one retry for all that wait for the same reason."""
-    for target in row.over:
+    for target in row.finished:
         outcome = row.outcomes[target.code]
         sent = outcome.fate is Fate.DELIVERED
         kind = EventKind.DELIVERY_SENT if sent else EventKind.DELIVERY_FAILED
         why: dict[str, object] = {"code": outcome.code, "detail": outcome.detail, **_axis_data(outcome)}
         yield row.item.subject_id, kind, {"to": target.code, "delivery": target.delivery_id, **why}
-    if row.again is None:
+    if row.delay is None:
         return
-    retried = [(target.code, row.outcomes[target.code]) for target in row.later]
+    retried = [(target.code, row.outcomes[target.code]) for target in row.retried]
     for code in sorted({outcome.code for _, outcome in retried}):
         alike = [(to, outcome) for to, outcome in retried if outcome.code == code]
         event_data = {
             "to": [to for to, _ in alike],
             "code": code,
             "detail": alike[0][1].detail,
-            "next_at": (now + row.again).isoformat(),
+            "next_at": (now + row.delay).isoformat(),
             **_axis_data(alike[0][1]),
         }
         yield row.item.subject_id, EventKind.DELIVERY_RETRY, event_data

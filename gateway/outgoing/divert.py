@@ -23,21 +23,21 @@ REDIRECTED = "recipient-redirected"
 class Diverted:
     """Recipients that are held back or go to another code, by the recipient's code, with the stored notices."""
 
-    held: Mapping[str, Outcome] = field(default_factory=dict)
+    held_back: Mapping[str, Outcome] = field(default_factory=dict)
     heirs: Mapping[str, str] = field(default_factory=dict)
     notices: Mapping[str, str] = field(default_factory=dict)
 
     def routes(self, targets: Sequence[OutboxTarget]) -> list[str]:
         """Return the codes to publish to, each once: a successor may be a recipient itself."""
-        open_codes = [target.code for target in targets if target.code not in self.held]
+        open_codes = [target.code for target in targets if target.code not in self.held_back]
         return list(dict.fromkeys([self.heirs.get(code, code) for code in open_codes]))
 
     def outcomes(
         self, targets: Sequence[OutboxTarget], published: Mapping[str, Outcome]
     ) -> dict[str, Outcome]:
         """Return the outcome of each recipient."""
-        outcomes = dict(self.held)
-        for code in {target.code for target in targets} - self.held.keys():
+        outcomes = dict(self.held_back)
+        for code in {target.code for target in targets} - self.held_back.keys():
             outcome = published[self.heirs.get(code, code)]
             notice = self.notices.get(code, "")
             is_redirected = outcome.fate is Fate.DELIVERED and notice
@@ -67,7 +67,7 @@ async def divert_closed(services: OutgoingServices, kind: str, targets: Sequence
     if not (held_back or heirs):
         return _NO_DIVERSION
     notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
-    return Diverted(held=held_back, heirs=heirs, notices=notices)
+    return Diverted(held_back=held_back, heirs=heirs, notices=notices)
 
 
 async def _find_heir(services: OutgoingServices, answer: Resolution) -> str | None:
@@ -85,7 +85,7 @@ def _hold_outcome(answer: Resolution) -> Outcome:
     heirs = _list_heirs(answer)
     heir = f"; its successor is {', '.join(heirs)}: {advice}" if heirs else ""
     return Outcome(
-        fate=Fate.NEVER if is_returned else Fate.LATER,
+        fate=Fate.NEVER if is_returned else Fate.RETRY,
         code=ReasonCode.RECIPIENT_CLOSED,
         detail=f"{answer.query} is closed in the registry{closed_after}{heir}",
     )

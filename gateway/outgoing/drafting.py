@@ -30,9 +30,9 @@ from gateway.outgoing.services import OutgoingServices
 from gateway.policy import admission, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.work import SqlWork
-from gateway.stored_content import streamed
+from gateway.stored_content import stream_pieces
 
 MOST_FILES = 100
 
@@ -94,13 +94,13 @@ async def add_files(
 ) -> OutgoingDocument:
     """Add files to the draft; a new lead file takes the old one's place. Refused, and none kept, when one may not pass."""
     await _refuse_bad(services, scope, files)
-    contents = await files.kept()
+    contents = await files.keep_all()
     new = [received.item for received in files.received]
     has_lead = any(f.role is FileRole.LEAD for f in new)
     async with services.store.begin(scope) as work:
         document = await _load_draft(work, id)
         unchanged = [f for f in document.files if not (has_lead and f.role is FileRole.LEAD)]
-        verdicts = {v.n: v for v in check.judged(files)}
+        verdicts = {v.n: v for v in check.list_verdicts(files)}
         parts = [(f, _find_verdict(document, f.n)) for f in unchanged]
         parts += [(f, verdicts.get(f.n)) for f in new]
         parts.sort(key=lambda part: part[0].role is not FileRole.LEAD)
@@ -130,7 +130,7 @@ async def arrange(
     return saved
 
 
-def receivers(
+def compare_receivers(
     draft: Draft, change: DocumentChange, earlier: Sequence[Recipient]
 ) -> tuple[Draft, DocumentChange]:
     """Compare an update's recipients with the document's `earlier` ones. A recipient that is left out must learn of it, so
@@ -179,7 +179,7 @@ async def _save_files(
     document: OutgoingDocument,
     parts: Sequence[tuple[FileItem, FileVerdict | None]],
     expect_version: int | None = None,
-    new: Sequence[Kept] = (),
+    new: Sequence[KeptContent] = (),
 ) -> OutgoingDocument:
     _refuse_too_much(services, [file for file, _ in parts])
     names = admission.stored_names([file.name for file, _ in parts])
@@ -262,8 +262,10 @@ async def recheck(
     )
     async with receive_files(services) as request_files:
         for file, opener in zip(document.files, openers, strict=True):
-            await request_files.add(file.role, file.name, file.role, streamed(services.pool, pieces(opener)))
-        draft, verdict = await check.look(services, scope, order, request_files)
+            await request_files.add(
+                file.role, file.name, file.role, stream_pieces(services.pool, pieces(opener))
+            )
+        draft, verdict = await check.check_for_preview(services, scope, order, request_files)
         unconfirmed = tuple(
             reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in document.doubts
         )
@@ -273,8 +275,8 @@ async def recheck(
             order=order,
             verdict=verdict + Verdict(reasons=unconfirmed),
             files=tuple(received.item.sha256 for received in request_files.received),
-            legal_value=pdf_verdict.legal_value(check.lead_of(request_files)),
-            signatures=check.judged(request_files),
+            legal_value=pdf_verdict.legal_value(check.lead_verdict(request_files)),
+            signatures=check.list_verdicts(request_files),
             earlier=tuple(d for d in same if _was_sent(d, document)),
         )
 

@@ -20,10 +20,10 @@ from gateway.domain.identity import Digest
 from gateway.edxml import attachment, canonical, forms
 from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, NotFound
-from gateway.holding import HoldServices, Suspect, freeze
+from gateway.holding import HoldService, Suspect, freeze
 from gateway.outgoing import stopping
 from gateway.outgoing.services import OutgoingServices
-from gateway.stored_content import OpenFile, altered, refuse_altered, streamed
+from gateway.stored_content import OpenFile, check_unaltered, report_altered, stream_pieces
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -52,16 +52,18 @@ async def open_envelope(
     if handed is None:
         return OpenEnvelope(digest=document.envelope_digest, size=size, open=opener)
     return OpenEnvelope(
-        digest=handed.digest, size=handed.size, open=forms.again(handed, opener, size, services.xml)
+        digest=handed.digest, size=handed.size, open=forms.reopen(handed, opener, size, services.xml)
     )
 
 
 async def _find_handed(work: SqlWork, document: OutgoingDocument, to: str) -> Handed | None:
     code = to.casefold()
-    deliveries = [d for d in await work.deliveries.of(document.id) if d.recipient.code.casefold() == code]
+    deliveries = [
+        d for d in await work.deliveries.of_document(document.id) if d.recipient.code.casefold() == code
+    ]
     if not deliveries:
         raise NotFound(f"{document.id} has no recipient {to}")
-    sent = [fact for fact in await work.facts.of(deliveries[0].id) if fact.code == "sent"]
+    sent = [fact for fact in await work.facts.of_subject(deliveries[0].id) if fact.code == "sent"]
     return sent[-1].handed if sent else None
 
 
@@ -79,13 +81,13 @@ async def open_file(services: OutgoingServices, scope: AgencyScope, id: str, n: 
         start = await _locate_in_envelope(services, scope, document, file, opener)
     else:
         start = partial(pieces, opener)
-        await refuse_altered(services, scope, document.id, start, file.sha256)
+        await check_unaltered(services, scope, document.id, start, file.sha256)
     return OpenFile(
         name=file.name,
         content_type=file.content_type,
         size=file.size,
         sha256=file.sha256,
-        pieces=streamed(services.pool, start()),
+        pieces=stream_pieces(services.pool, start()),
     )
 
 
@@ -102,7 +104,7 @@ async def _locate_in_envelope(
     part = next((f for f in read.files if f.n == file.n), None) if read is not None else None
     if part is None or part.sha256 != file.sha256:
         actual = part.sha256 if part is not None else None
-        raise await altered(services, scope, document.id, file.sha256, actual)
+        raise await report_altered(services, scope, document.id, file.sha256, actual)
     return partial(_decode, opener, part.offset, part.length, part.coding)
 
 
@@ -111,7 +113,7 @@ def _decode(opener: Callable[[], BinaryIO], offset: int, length: int, coding: st
 
 
 async def seal_document(
-    services: OutgoingServices, hold: HoldServices, scope: AgencyScope, id: str, why: str
+    services: OutgoingServices, hold: HoldService, scope: AgencyScope, id: str, why: str
 ) -> Hold:
     """Seal the document with its updates and replacements, whichever update is named. Clash when it is sealed already."""
     async with services.store.begin(scope) as work:
@@ -136,7 +138,7 @@ async def seal_document(
 
 async def lift_seal(
     services: OutgoingServices,
-    hold: HoldServices,
+    hold: HoldService,
     scope: AgencyScope,
     hold_id: str,
     decision: Decision,
@@ -185,6 +187,6 @@ async def _stop_leaving(services: OutgoingServices, work: SqlWork, document: Out
     if document.state is OutState.QUEUED:
         await work.jobs.cancel("pack", document.id)
     rows = await stopping.stop_rows(services, work, document.id)
-    deliveries = await work.deliveries.of(document.id)
+    deliveries = await work.deliveries.of_document(document.id)
     waiting = [d for d in deliveries if d.state in ("queued", "sending", "paper")]
     await stopping.cancel_deliveries(services, work, waiting, rows)

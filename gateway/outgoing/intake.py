@@ -34,7 +34,7 @@ from gateway.policy.admission import clean_name, must_wait
 from gateway.policy.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
-    from gateway.store.blob_refs import Kept
+    from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileScratch
 
 
@@ -129,7 +129,7 @@ class RequestFiles:
         pool = self.services.pool
         run = pool.brief if self._is_brief(spool, is_lead=is_lead) else pool.run
         digest, facts, signatures = await run(look)
-        facts = await self._judged(scratch, name, digest, facts, signatures)
+        facts = await self._scan(scratch, name, digest, facts, signatures)
         file = FileItem(
             n=n,
             name=name,
@@ -147,7 +147,7 @@ class RequestFiles:
         self.received.append(Received(field=field, item=file, facts=facts, verdict=verdict, scratch=scratch))
         return self.received[-1]
 
-    async def kept(self) -> list[Kept]:
+    async def keep_all(self) -> list[KeptContent]:
         """Hand all files to the content store, each once. The order of their digests keeps units that share some of them
         from waiting for each other in a circle."""
         contents = {
@@ -177,7 +177,7 @@ class RequestFiles:
         is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
         return digest, facts, self.services.signatures.read_alone(file, now, now) if is_read else None
 
-    async def _judged(
+    async def _scan(
         self, scratch: FileScratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
     ) -> FileFacts:
         scan = await self.services.scanner.scan(scratch.content, digest)

@@ -49,7 +49,9 @@ async def send_draft(
         agency = await work.agency()
         if expect_version is None:
             _refuse_changed_draft(await work.outgoing.get(id), draft)
-        if in_use := await check.number_taken(work, agency, checked.draft, checked.order, checked.files):
+        if in_use := await check.find_number_conflict(
+            work, agency, checked.draft, checked.order, checked.files
+        ):
             raise Refused(Verdict(reasons=(in_use,)))
         attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
         sent = await work.outgoing.save(
@@ -65,7 +67,7 @@ async def send_draft(
             ),
             expect_version=expect_version if expect_version is not None else draft.version,
         )
-        await accept.confirmed(services, work, id, checked.order, checked.verdict)
+        await accept.record_confirmations(services, work, id, checked.order, checked.verdict)
         await accept.queue(services, work, sent)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, {"from_draft": True})
         await work.commit()
@@ -115,7 +117,7 @@ async def cancel_in(
     """Cancel in the caller's transaction; `facts` go with the event."""
     id = document.id
     check.expect(document, expect_version)
-    deliveries = await work.deliveries.of(id)
+    deliveries = await work.deliveries.of_document(id)
     if document.state is OutState.CANCELLED:
         raise Clash(f"{id} is cancelled already; nothing of it can leave any more")
     rows = StoppedRows()
@@ -142,14 +144,16 @@ async def resend(
         files.refuse_sealed(document)
         if document.state is OutState.PAPER:
             raise Clash(f"{id} goes on paper and never over the axis; print it again")
-        if document.envelope_digest is None and _could_not_be_packed(document, await work.deliveries.of(id)):
+        if document.envelope_digest is None and _could_not_be_packed(
+            document, await work.deliveries.of_document(id)
+        ):
             return await _repack(services, work, document)
         if document.envelope_digest is None or document.envelope_size is None:
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
-        chosen = _select_for_resend(await work.deliveries.of(id), recipients)
+        chosen = _select_for_resend(await work.deliveries.of_document(id), recipients)
         earlier = (await work.outbox.of_subject(id))[0]
         now = services.clock.now()
-        await work.outbox.put(
+        await work.outbox.add(
             replace(
                 earlier,
                 id=services.clock.new_id("obx_"),
@@ -179,7 +183,7 @@ async def _stop(
     )
     if any(delivery.state not in stopping.UNSENT for delivery in deliveries):
         raise late
-    if any(p.handed_over is not None for p in await work.paper.of(document.id)):
+    if any(p.handed_over is not None for p in await work.paper.of_document(document.id)):
         raise Clash(
             f"{document.id} has been handed over on paper; ask for it back on paper", code="GW-HANDED-OVER"
         )
@@ -202,9 +206,9 @@ async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingD
     """Pack the document again for all recipients: the cause may be gone, such as a damaged file that was restored."""
     now = services.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
-    for delivery in requests.in_turn(await work.deliveries.of(document.id)):
+    for delivery in requests.in_turn(await work.deliveries.of_document(document.id)):
         await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
-    await work.jobs.put("pack", document.id)
+    await work.jobs.add("pack", document.id)
     to = [r.code for r in document.draft.recipients]
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, {"again": True, "to": to})
     await work.commit()
@@ -214,7 +218,9 @@ async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingD
 
 def _select_for_resend(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
     chosen = (
-        check.named(deliveries, recipients) if recipients else [d for d in deliveries if d.state == "failed"]
+        check.select_deliveries(deliveries, recipients)
+        if recipients
+        else [d for d in deliveries if d.state == "failed"]
     )
     if not chosen:
         raise Clash("no recipient of this document is waiting to be sent to again; name them in `recipients`")
@@ -249,7 +255,7 @@ async def paper_handed_over(
     work: SqlWork, first: date, last: date, limit: int = MOST_PAPER_LINES
 ) -> list[PaperLine]:
     """List letters that were handed over in these days."""
-    return await _load_paper_lines(work, await work.paper.handed(first, last, limit))
+    return await _load_paper_lines(work, await work.paper.handed_over(first, last, limit))
 
 
 async def close_paper(
@@ -283,10 +289,10 @@ async def close_paper(
 async def _select_parts(
     work: SqlWork, document: OutgoingDocument, recipients: Sequence[str]
 ) -> list[tuple[PaperPart, Delivery]]:
-    deliveries = await work.deliveries.of(document.id)
+    deliveries = await work.deliveries.of_document(document.id)
     if recipients:
-        deliveries = check.named(deliveries, recipients)
-    parts = {part.delivery_id: part for part in await work.paper.of(document.id)}
+        deliveries = check.select_deliveries(deliveries, recipients)
+    parts = {part.delivery_id: part for part in await work.paper.of_document(document.id)}
     chosen = [
         (parts[d.id], d)
         for d in deliveries
@@ -300,7 +306,7 @@ async def _select_parts(
 async def _load_paper_lines(work: SqlWork, parts: Sequence[PaperPart]) -> list[PaperLine]:
     ids = list(dict.fromkeys(part.document_id for part in parts))
     documents = {id: await work.outgoing.get(id) for id in ids}
-    sent = await work.deliveries.of_many(ids) if ids else {}
+    sent = await work.deliveries.of_documents(ids) if ids else {}
     deliveries = {d.id: d for group in sent.values() for d in group}
     return [
         PaperLine(part=part, document=documents[part.document_id], delivery=deliveries[part.delivery_id])

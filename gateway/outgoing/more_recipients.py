@@ -13,7 +13,7 @@ from gateway.outgoing.intake import Accepted, Once, Order, receive_files
 from gateway.outgoing.services import OutgoingServices
 
 
-async def send_further(
+async def send_to_more(
     services: OutgoingServices,
     scope: AgencyScope,
     id: str,
@@ -26,10 +26,10 @@ async def send_further(
         document = await work.outgoing.get(id)
     check_has_left(document)
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=recipients)
-    return await accepted_anew(services, scope, document, Order(draft=draft, confirm=confirm), once)
+    return await accept_with_files(services, scope, document, Order(draft=draft, confirm=confirm), once)
 
 
-async def accepted_anew(
+async def accept_with_files(
     services: OutgoingServices,
     scope: AgencyScope,
     document: OutgoingDocument,

@@ -45,7 +45,7 @@ from gateway.outgoing.intake import Received
 from gateway.outgoing.services import OutgoingServices, signing_keys
 from gateway.policy import upkeep
 from gateway.ports.services import EnvelopeSigner, Readable
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileScratch
 from gateway.store.work import PutStatus, SqlWork
 
@@ -65,13 +65,13 @@ class Packed:
     """A signed envelope, as the content store took it. `signed_by` is the certificate of its key, by SHA-256."""
 
     signed: SignedEnvelope[Envelope]
-    content: Kept
+    content: KeptContent
     digest: Digest
     size: int
     signed_by: str
 
     @classmethod
-    def of(cls, signed: SignedEnvelope[Envelope], content: Kept) -> Packed:
+    def from_signed(cls, signed: SignedEnvelope[Envelope], content: KeptContent) -> Packed:
         """Return the envelope with the values that are read often."""
         certificate = hashlib.sha256(signed.certificate_der).hexdigest()
         return cls(signed, content, content.digest, content.size, certificate)
@@ -79,7 +79,9 @@ class Packed:
 
 async def keep(services: OutgoingServices, scratch: FileScratch, signed: SignedEnvelope[Envelope]) -> Packed:
     """Hand the envelope in this scratch file to the content store."""
-    return Packed.of(signed, await services.blobs.keep(scratch, signed.file_digest, signed.file_size))
+    return Packed.from_signed(
+        signed, await services.blobs.keep(scratch, signed.file_digest, signed.file_size)
+    )
 
 
 async def run(services: OutgoingServices, job: Job) -> None:
@@ -88,15 +90,15 @@ async def run(services: OutgoingServices, job: Job) -> None:
     with _unless_lost(job):
         try:
             await (
-                _document(services, scope, job)
+                _pack_document(services, scope, job)
                 if job.payload is None
-                else _answer(services, scope, job, job.payload)
+                else _pack_answer(services, scope, job, job.payload)
             )
         except StaleLease:
             raise
         except Exception as error:  # reason: an unforeseen error counts as an attempt, up to the limit
             if not isinstance(error, GatewayError):
-                log.unforeseen(_log, "job.broke", error, job=job.id, subject=job.subject_id)
+                log.log_unforeseen(_log, "job.broke", error, job=job.id, subject=job.subject_id)
             failure = as_gateway_error(error)
             if _is_final(failure, job):
                 await give_up(services, scope, job, failure)
@@ -123,7 +125,7 @@ def _is_final(error: GatewayError, job: Job) -> bool:
     return isinstance(error, BreaksRule | Refused | AlteredContent)
 
 
-async def _document(services: OutgoingServices, scope: AgencyScope, job: Job) -> None:
+async def _pack_document(services: OutgoingServices, scope: AgencyScope, job: Job) -> None:
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
         waits = document.state is OutState.QUEUED
@@ -131,7 +133,7 @@ async def _document(services: OutgoingServices, scope: AgencyScope, job: Job) ->
     if not waits:
         # It was packed before, or will never be sent: the job is over.
         async with services.store.begin(scope) as work:
-            await work.jobs.done(job.lease)
+            await work.jobs.finish(job.lease)
             await work.commit()
         return
     agency = await hosted_agency(services, scope)
@@ -143,11 +145,13 @@ async def _document(services: OutgoingServices, scope: AgencyScope, job: Job) ->
     await enqueue_document(services, scope, job, document, packed)
 
 
-async def _answer(services: OutgoingServices, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
+async def _pack_answer(
+    services: OutgoingServices, scope: AgencyScope, job: Job, packet: StatusPacket
+) -> None:
     task = _status_task(await hosted_agency(services, scope), packet, services.clock.now())
     packed = await _sign(services, task, await _open_signer(services, task))
     async with services.store.begin(scope) as work:
-        await work.jobs.done(job.lease)
+        await work.jobs.finish(job.lease)
         await put_status(services, work, scope.agency_id, job.subject_id, packet, packed)
         await work.commit()
 
@@ -173,7 +177,7 @@ def _make_received_content(
         return _make_content(document, file, partial(_open_file, scratch.content))
     entry_name = translate.entry_name(document, file)
     return build.AttachmentContent(
-        entry_name=entry_name, open=lambda: (body,), known=(len(body), file.sha256)
+        entry_name=entry_name, open=lambda: (body,), size_and_digest=(len(body), file.sha256)
     )
 
 
@@ -254,7 +258,7 @@ async def _sign_at_once(services: OutgoingServices, task: _SigningTask) -> Packe
             return None
         if task.is_small:
             return await _sign_small(services, task, signer)
-        with services.signed_at_once.taken(task.size) as fits:
+        with services.signed_at_once.reserve(task.size) as fits:
             return await _sign_large(services, task, signer) if fits else None
     except Exception as error:  # reason: no sender is refused for it, the job meets it again
         code = error.code if isinstance(error, GatewayError) else type(error).__name__
@@ -279,7 +283,9 @@ async def _sign_large(services: OutgoingServices, task: _SigningTask, signer: En
     with services.blobs.scratch() as scratch:
 
         def write() -> SignedEnvelope[Envelope]:
-            signed = _written(services, task, signer, scratch.file, partial(_open_file, scratch.content))
+            signed = _write_and_verify(
+                services, task, signer, scratch.file, partial(_open_file, scratch.content)
+            )
             scratch.make_durable()
             return signed
 
@@ -289,18 +295,18 @@ async def _sign_large(services: OutgoingServices, task: _SigningTask, signer: En
 async def _sign_small(services: OutgoingServices, task: _SigningTask, signer: EnvelopeSigner) -> Packed:
     """Write and sign it in memory."""
     file = BytesIO()
-    write = partial(_written, services, task, signer, file, lambda: BytesIO(file.getvalue()))
+    write = partial(_write_and_verify, services, task, signer, file, lambda: BytesIO(file.getvalue()))
     # It takes a millisecond or two. A circular to a whole province takes longer, and so does a key elsewhere.
     is_brief = signer.at_hand and len(task.envelope.to) + len(task.files) <= _FEW
     signed = await (services.pool.brief if is_brief else services.pool.run)(write)
     if signed.file_size <= SMALL:
-        return Packed.of(signed, services.blobs.keep_small(signed.file_digest, file.getvalue()))
+        return Packed.from_signed(signed, services.blobs.keep_small(signed.file_digest, file.getvalue()))
     with services.blobs.scratch() as scratch:  # its files are small, its recipients many
         await services.pool.run(lambda: scratch.file.write(file.getbuffer()))
         return await keep(services, scratch, signed)
 
 
-def _written(
+def _write_and_verify(
     services: OutgoingServices,
     task: _SigningTask,
     signer: EnvelopeSigner,
@@ -310,7 +316,9 @@ def _written(
     written_envelope = build.write(task.envelope, task.contents, file, signer, task.qualifier, task.at)
     file.flush()
     _check_files(task.files, written_envelope)
-    signed = proved(services, reopen, written_envelope.size, signer, task.qualifier.packet_id, task.at)
+    signed = verify_written(
+        services, reopen, written_envelope.size, signer, task.qualifier.packet_id, task.at
+    )
     if signed.model != task.envelope or signed.packet_id != task.qualifier.packet_id:
         raise StoreFailure(
             f"packet {task.qualifier.packet_id}: the envelope just written reads otherwise than it was meant",
@@ -328,7 +336,7 @@ def _check_files(accepted: Sequence[FileItem], written_envelope: build.WrittenEn
             )
 
 
-def proved(
+def verify_written(
     services: OutgoingServices,
     reopen: Callable[[], BinaryIO],
     size: int,
@@ -373,13 +381,13 @@ async def enqueue_document(
     """Mark the document as packed and put it into the outbox, unless it was cancelled meanwhile."""
     agency = await hosted_agency(services, scope)
     async with services.store.begin(scope) as work:
-        await work.jobs.done(job.lease)
+        await work.jobs.finish(job.lease)
         latest = await work.outgoing.get(document.id)
         if latest.state is OutState.QUEUED:
             await work.outgoing.save(as_packed(latest, packed, services.clock.now()))
             await work.blobs.drop("source", document.id)
-            deliveries = await work.deliveries.of(document.id)
-            await put(services, work, agency, document, deliveries, packed)
+            deliveries = await work.deliveries.of_document(document.id)
+            await put_document(services, work, agency, document, deliveries, packed)
         await work.commit()
     if latest.state is not OutState.QUEUED:
         # It will never be sent, and of a sealed document nothing may stay.
@@ -399,7 +407,7 @@ def as_packed(document: OutgoingDocument, packed: Packed, at: datetime) -> Outgo
     )
 
 
-async def put(
+async def put_document(
     services: OutgoingServices,
     work: SqlWork,
     agency: HostedAgency,
@@ -478,7 +486,7 @@ async def _put_in_outbox(
     """Add the row: after the commit this process's courier sends it, if there is one, else any that claims it."""
     body = packed.content.body
     lease = services.own_rows.lease(item.id, large=body is None)
-    await work.outbox.put(item, lease)
+    await work.outbox.add(item, lease)
     if lease is None:
         work.when_committed(services.wake_couriers)
         return
@@ -512,16 +520,16 @@ async def give_up(services: OutgoingServices, scope: AgencyScope, job: Job, erro
 
 
 async def _give_up_document(services: OutgoingServices, work: SqlWork, job: Job, error: GatewayError) -> None:
-    await work.jobs.done(job.lease)
+    await work.jobs.finish(job.lease)
     document = await work.outgoing.get(job.subject_id)
     if document.state is not OutState.QUEUED:
         return
-    deliveries = [d for d in await work.deliveries.of(document.id) if d.state != "cancelled"]
+    deliveries = [d for d in await work.deliveries.of_document(document.id) if d.state != "cancelled"]
     now = services.clock.now()
     fact = Fact(
         track=Track.TRANSPORT, code="failed", at=now, reason=error.code, note=str(error), stated_at=now
     )
-    facts_by_delivery = await work.facts.of_many([d.id for d in deliveries])
+    facts_by_delivery = await work.facts.of_subjects([d.id for d in deliveries])
     await work.facts.add_all([(d.id, fact) for d in deliveries])
     standings = {d.id: fold_delivery([*facts_by_delivery[d.id], fact]) for d in deliveries}
     states = {id: (standing.word, standing.marks) for id, standing in standings.items()}

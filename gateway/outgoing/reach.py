@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.ports.axis import Axis
 
-KEPT = timedelta(minutes=1)
+REMEMBERED = timedelta(minutes=1)
 SILENT = timedelta(seconds=10)
 _MOST = 10_000
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -33,5 +33,5 @@ class Reach:
             return frozenset()
         if len(self._hosted_until) > _MOST:
             self._hosted_until.clear()
-        self._hosted_until |= {code: now + KEPT for code in unsure if code not in unhosted}
+        self._hosted_until |= {code: now + REMEMBERED for code in unsure if code not in unhosted}
         return unhosted

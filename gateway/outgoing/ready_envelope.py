@@ -38,7 +38,7 @@ from gateway.outgoing.spooling import Spool
 from gateway.policy import trust
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.store.blobs import FileScratch
-from gateway.stored_content import streamed
+from gateway.stored_content import stream_pieces
 from gateway.words import labels
 
 # Receivers judge the time of signing by the same policy (K2, signing time).
@@ -46,7 +46,7 @@ _CLOCKS = trust.TrustPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Besides:
+class EnvelopeExtras:
     """Fields that the dialect does not have, used where the envelope's own signature does not state them."""
 
     reply_required: bool | None = None
@@ -82,7 +82,7 @@ async def take(
     scope: AgencyScope,
     request_files: RequestFiles,
     chunks: AsyncIterator[bytes],
-    extras: Besides,
+    extras: EnvelopeExtras,
 ) -> Brought:
     """Read an envelope. Refused, or the InvalidEnvelope that names the step, for one that may not leave."""
     return await read(services, scope, request_files, await spool(services, request_files, chunks), extras)
@@ -106,7 +106,7 @@ async def spool(
     return into
 
 
-async def look(services: OutgoingServices, spooled: Spool) -> Envelope:
+async def parse_unproved(services: OutgoingServices, spooled: Spool) -> Envelope:
     """Parse the envelope, whatever its sender; nothing of it is proved. MalformedXml for one that cannot be read."""
 
     def opener() -> BinaryIO:
@@ -121,7 +121,7 @@ async def read(
     scope: AgencyScope,
     request_files: RequestFiles,
     spooled: Spool,
-    extras: Besides,
+    extras: EnvelopeExtras,
 ) -> Brought:
     """Read an envelope that was spooled before, as `take` does."""
     agency = await check.hosted_agency(services, scope)
@@ -209,14 +209,14 @@ def _refusal(why: Reason) -> Refused:
     return Refused(Verdict(reasons=(why,)))
 
 
-def _make_order(parsed: _Read, extras: Besides) -> Order:
+def _make_order(parsed: _Read, extras: EnvelopeExtras) -> Order:
     terms = (parsed.proved.signed.terms if parsed.proved is not None else None) or Terms()
     draft = _make_draft(parsed.model, terms, extras)
     lost = () if parsed.proved is not None else tuple(_left_out(parsed.model))
     return Order(draft=draft, send=extras.send, confirm=extras.confirm, notes=lost)
 
 
-def _make_draft(model: Envelope, terms: Terms, extras: Besides) -> Draft:
+def _make_draft(model: Envelope, terms: Terms, extras: EnvelopeExtras) -> Draft:
     business = model.business
     wants = terms.reply_required if terms.reply_required is not None else extras.reply_required
     on_paper = business is not None and business.paper == 1
@@ -254,7 +254,7 @@ def _read_urgency(priority: int | None) -> Urgency:
     return Urgency(priority)
 
 
-def _make_recipient(organisation: Organisation, terms: Terms, extras: Besides) -> Recipient:
+def _make_recipient(organisation: Organisation, terms: Terms, extras: EnvelopeExtras) -> Recipient:
     code = organisation.organ_id or ""
     return Recipient(code=code, name=organisation.organ_name, role=terms.role_of(code) or extras.role)
 
@@ -323,7 +323,7 @@ async def _add_file(
         )
     raw = partial(attachment.pieces, parsed.open, part.offset, part.length)
     start = partial(_decode, raw, part.coding)
-    received = await request_files.add(role.value, part.name, role, streamed(services.pool, start()))
+    received = await request_files.add(role.value, part.name, role, stream_pieces(services.pool, start()))
     if received.item.sha256 != part.sha256:
         raise MalformedXml(
             "ENV-DIALECT",
@@ -351,7 +351,7 @@ async def _keep(
     signed = proved.signed
     if signed.contradiction is not None:
         against = signed.contradiction
-        raise BadSignature(against.code, against.detail, step=11, where=against.where)
+        raise BadSignature(against.code, against.detail, step=11, location=against.place)
     if signed.packet_id is None:
         raise BadSignature("MSG-ID", "the signature has no gw:Message, which our axis needs", step=11)
     _refuse_times(signed.signing_time, services.clock.now())

@@ -24,7 +24,7 @@ from gateway.domain.proof import StatusPacket
 from gateway.domain.status import NEVER_LEFT, RequestKind
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, requests, translate
-from gateway.outgoing.check import expect, named
+from gateway.outgoing.check import expect, select_deliveries
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Verdict
@@ -48,26 +48,26 @@ async def recall(
     change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
     async with services.store.begin(scope) as work:
         expect(await work.outgoing.get(id), expect_version)
-        parent = await look(work, id, change, take_back=take_back, recipients=recipients)
+        parent = await load_recallable(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
-        recalled = await within(services, work, parent, change, take_back=take_back, recipients=recipients)
+        recalled = await recall_in(services, work, parent, change, take_back=take_back, recipients=recipients)
         await work.commit()
     services.wake()
     return recalled
 
 
-async def look(
+async def load_recallable(
     work: SqlWork, id: str, change: DocumentChange, *, take_back: bool, recipients: Sequence[str]
 ) -> OutgoingDocument:
     """Return the document, if these recipients can be asked now; Clash or Refused otherwise."""
     await work.agency()
     parent = await work.outgoing.get(id)
     _check_recallable(parent, change, take_back)
-    await _check_latest(work, parent, _select_deliveries(await work.deliveries.of(id), recipients))
+    await _check_latest(work, parent, _select_deliveries(await work.deliveries.of_document(id), recipients))
     return parent
 
 
-async def within(
+async def recall_in(
     services: OutgoingServices,
     work: SqlWork,
     parent: OutgoingDocument,
@@ -77,7 +77,7 @@ async def within(
     recipients: Sequence[str],
 ) -> OutgoingDocument:
     """Recall in the caller's transaction, which has looked and holds the document."""
-    chosen = _select_deliveries(await work.deliveries.of(parent.id), recipients)
+    chosen = _select_deliveries(await work.deliveries.of_document(parent.id), recipients)
     if not take_back:
         return await _send_notice(services, work, parent, chosen, change)
     await _send_take_back(services, work, await work.agency(), parent, chosen, change.reason)
@@ -88,7 +88,7 @@ def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_bac
     if not parent.kind.is_whole:
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
-            told={"existing": parent.parent_id},
+            params={"existing": parent.parent_id},
         )
     verdict = rules.check_change(change, Kind.RECALL, parent)
     if take_back:
@@ -98,7 +98,7 @@ def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_bac
 
 
 def _select_deliveries(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
-    chosen = named(deliveries, recipients) if recipients else deliveries
+    chosen = select_deliveries(deliveries, recipients) if recipients else deliveries
     reached = [d for d in chosen if d.state not in NEVER_LEFT]
     if not reached:
         raise Clash("the document has not left for any of these recipients; cancel it instead")
@@ -112,11 +112,11 @@ async def _check_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequenc
     for other in await work.outgoing.by_document_id(parent.document_id):
         if not other.kind.is_whole or other.created_at <= parent.created_at:
             continue
-        other_codes = {d.recipient.code.casefold() for d in await work.deliveries.of(other.id)}
+        other_codes = {d.recipient.code.casefold() for d in await work.deliveries.of_document(other.id)}
         if other.state is not OutState.CANCELLED and codes & other_codes:
             raise Clash(
                 f"{other.id} brought {parent.draft.code} anew to the same recipients; recall that one",
-                told={"existing": other.id},
+                params={"existing": other.id},
             )
 
 
@@ -182,5 +182,5 @@ async def _send_take_back(
             urgent=parent.draft.urgency > Urgency.NORMAL,
         )
         translate.refuse_unsendable_status(packet, agency)
-        await work.jobs.put("answer", delivery.id, payload=packet)
+        await work.jobs.add("answer", delivery.id, payload=packet)
         await requests.ask_recipient(services, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)

@@ -33,7 +33,7 @@ async def ask_recipients(
         return
     why = child.change.reason if child.change else None
     codes = {recipient.code.casefold() for recipient in child.draft.recipients}
-    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
+    for delivery in in_turn(await work.deliveries.of_document(child.parent_id)):
         if delivery.recipient.code.casefold() in codes:
             await ask_recipient(services, work, delivery, kind, child.packet_id, why)
 
@@ -48,7 +48,7 @@ async def ask_recipient(
 ) -> None:
     """Open one request on one delivery. At most one may be open (interfaces.md 1.1); an earlier one whose packet never
     arrived, or was refused, will not be answered any more: it is withdrawn."""
-    facts = list(await work.facts.of(delivery.id))
+    facts = list(await work.facts.of_subject(delivery.id))
     earlier = open_request(fold_delivery(facts))
     if earlier is not None:
         if not await _is_over(work, delivery, earlier.request_id):
@@ -75,8 +75,8 @@ async def withdraw_requests(services: OutgoingServices, work: SqlWork, child: Ou
     """Withdraw the request of a child that was cancelled before it left."""
     if child.parent_id is None:
         return
-    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
-        waiting = open_request(fold_delivery(await work.facts.of(delivery.id)))
+    for delivery in in_turn(await work.deliveries.of_document(child.parent_id)):
+        waiting = open_request(fold_delivery(await work.facts.of_subject(delivery.id)))
         if waiting is not None and waiting.request_id == child.packet_id:
             await withdraw_request(services, work, delivery, child.packet_id)
 
@@ -92,7 +92,9 @@ async def _is_over(work: SqlWork, delivery: Delivery, packet_id: str) -> bool:
         rows = await work.outbox.of_subject(delivery.id)
         return any(row.packet_id == packet_id and row.state == "failed" for row in rows)
     code = delivery.recipient.code.casefold()
-    deliveries = [d for d in await work.deliveries.of(child.id) if d.recipient.code.casefold() == code]
+    deliveries = [
+        d for d in await work.deliveries.of_document(child.id) if d.recipient.code.casefold() == code
+    ]
     return bool(deliveries) and all(d.state in NOT_HELD for d in deliveries)
 
 
@@ -117,7 +119,7 @@ async def add_fact(
     earlier: Sequence[Fact] | None = None,
 ) -> None:
     """Add a fact to the delivery, and save the resulting state; `earlier` are the facts before it, if loaded."""
-    earlier = await work.facts.of(delivery.id) if earlier is None else earlier
+    earlier = await work.facts.of_subject(delivery.id) if earlier is None else earlier
     await work.facts.add(delivery.id, new)
     standing = fold_delivery([*earlier, new])
     await work.deliveries.save_state(delivery.id, standing.word, standing.marks, services.clock.now())

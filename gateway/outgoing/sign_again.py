@@ -35,18 +35,18 @@ class KeyFaults:
     """Faults of keys, for one pass: each key is checked once, also for packets side by side."""
 
     services: OutgoingServices
-    _found: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    _faults: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def of(self, code: str, signed_by: str, now: datetime) -> str | None:
+    async def find_fault(self, code: str, signed_by: str, now: datetime) -> str | None:
         """Return why that certificate may sign no more for that code, None where it may. NotFound when none may."""
-        if (code, signed_by) in self._found:
-            return self._found[code, signed_by]
+        if (code, signed_by) in self._faults:
+            return self._faults[code, signed_by]
         async with self._turn:
-            if (code, signed_by) not in self._found:
+            if (code, signed_by) not in self._faults:
                 allowed = await signing_keys(self.services, code, now)
-                self._found[code, signed_by] = self.services.keys.fault(code, signed_by, now, allowed)
-        return self._found[code, signed_by]
+                self._faults[code, signed_by] = self.services.keys.fault(code, signed_by, now, allowed)
+        return self._faults[code, signed_by]
 
 
 async def under_current_key(
@@ -55,7 +55,7 @@ async def under_current_key(
     """Return the row and its bytes as they may be published now. NotFound or SignerDown when its key may sign no more and
     no other one can, Clash when it was sealed meanwhile."""
     item, now = leased.item, services.clock.now()
-    fault = None if item.signed_by is None else await faults.of(item.sender_code, item.signed_by, now)
+    fault = None if item.signed_by is None else await faults.find_fault(item.sender_code, item.signed_by, now)
     if fault is None:
         return leased, opener
     async with services.store.read(scope) as work:
@@ -81,8 +81,8 @@ async def _was_published(work: SqlWork, item: OutboxItem) -> bool:
     """Tell whether any recipient has these bytes: then every one gets them."""
     if item.kind is Kind.STATUS:
         return False  # its only recipient does not have it yet
-    deliveries = [d.id for d in await work.deliveries.of(item.subject_id)]
-    facts_by_delivery = await work.facts.of_many(deliveries)
+    deliveries = [d.id for d in await work.deliveries.of_document(item.subject_id)]
+    facts_by_delivery = await work.facts.of_subjects(deliveries)
     return any(fact.code == "sent" for facts in facts_by_delivery.values() for fact in facts)
 
 
@@ -105,7 +105,7 @@ def _write_resigned(
     for piece in canonical.resigned_pieces(fast, attachment.pieces(opener), signer, now):
         scratch.file.write(piece)
     scratch.file.flush()
-    signed = package.proved(
+    signed = package.verify_written(
         services, lambda: scratch.path.open("rb"), scratch.file.tell(), signer, fast.signature.packet_id, now
     )
     if signed.body_digest != fast.body_digest:
@@ -120,7 +120,7 @@ async def _commit_resigned(
     item = leased.item
     fresh = replace(item, envelope_digest=new.digest, envelope_size=new.size, signed_by=new.signed_by)
     async with services.store.begin(scope) as work:
-        await work.outbox.signed_again(leased.lease, fresh)
+        await work.outbox.replace_envelope(leased.lease, fresh)
         if item.kind is Kind.STATUS:
             await work.blobs.keep(new.content, "status", item.packet_id)
         else:

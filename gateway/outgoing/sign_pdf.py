@@ -124,7 +124,7 @@ async def sign(
 async def has_signed_pdfs(store: SqlStore, scope: AgencyScope, key_id: str) -> bool:
     """Tell whether this key ever signed a PDF for the agency here: then it is no exchange key (R23a, separate keys)."""
     async with store.read(scope) as work:
-        return bool(await work.events.of(key_id))
+        return bool(await work.events.of_subject(key_id))
 
 
 def spot_in_mm(page: int, left_mm: float, top_mm: float) -> Spot:

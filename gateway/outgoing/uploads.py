@@ -15,13 +15,13 @@ from gateway.domain.upload import MOST_PARTS, OWNER, RETENTION, USUAL_PART, Uplo
 from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, BadForm, Clash, NotFound, Refused
 from gateway.outgoing import intake
-from gateway.outgoing.check import judged
+from gateway.outgoing.check import list_verdicts
 from gateway.outgoing.intake import Received, RequestFiles, receive_files
 from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.spooling import Spool
 from gateway.policy import admission
 from gateway.policy.verdict import Verdict
-from gateway.stored_content import streamed
+from gateway.stored_content import stream_pieces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ async def begin(services: OutgoingServices, scope: AgencyScope, announced: Annou
     return upload
 
 
-async def present(
+async def load_upload(
     services: OutgoingServices, scope: AgencyScope, id: str
 ) -> tuple[Upload, Sequence[UploadPart]]:
     async with services.store.read(scope) as work:
@@ -99,7 +99,7 @@ async def add_part(
     return part
 
 
-async def put(
+async def store_file(
     services: OutgoingServices,
     scope: AgencyScope,
     name: str,
@@ -120,7 +120,7 @@ async def put(
         upload = _with_findings(
             services, _new_upload(services, scope, announcement, max(file.size, USUAL_PART)), files
         )
-        contents = await files.kept()
+        contents = await files.keep_all()
         async with services.store.begin(scope) as work:
             for earlier in await work.uploads.all():
                 if earlier.file is not None and (earlier.name, earlier.file.sha256) == (name, file.sha256):
@@ -138,7 +138,7 @@ async def put(
 async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> Upload:
     """Inspect the assembled file; a repeat gives the same answer. Clash while parts are missing, or where they are together
     not the announced file. Refused for malware, and then nothing of it is kept."""
-    upload, parts = await present(services, scope, id)
+    upload, parts = await load_upload(services, scope, id)
     if upload.file is not None:
         return upload
     if missing := missing_of(upload, parts):
@@ -185,7 +185,7 @@ async def take(
     """Add the file to the request's files as if it had come with the document, under another name where one is given.
     NotFound where the agency has no such file; Clash while it is not complete; AlteredContent when the store has other
     bytes than came."""
-    upload, parts = await present(services, scope, id)
+    upload, parts = await load_upload(services, scope, id)
     if upload.file is None:
         raise Clash(f"{id} is not complete", code="GW-UPLOAD-OPEN")
     received = await files.add(id, name or upload.name, role, _read_parts(services, scope, upload, parts))
@@ -213,7 +213,7 @@ def _new_upload(
 
 def _with_findings(services: OutgoingServices, upload: Upload, files: RequestFiles) -> Upload:
     """Return the upload with the findings on the request's only file."""
-    verdicts = judged(files)
+    verdicts = list_verdicts(files)
     return replace(
         upload,
         file=files.received[0].item,
@@ -266,11 +266,11 @@ async def _read_parts(
 ) -> AsyncIterator[bytes]:
     """Read all parts, one after another."""
     async with services.store.read(scope) as work:
-        openers = await services.blobs.open_each(work, {part.sha256 for part in parts})
+        openers = await services.blobs.open_all(work, {part.sha256 for part in parts})
 
     def start() -> Iterator[bytes]:
         for part in parts:
             yield from pieces(openers[part.sha256])
 
-    async for piece in streamed(services.pool, start()):
+    async for piece in stream_pieces(services.pool, start()):
         yield piece

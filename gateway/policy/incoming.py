@@ -182,14 +182,14 @@ def _hold_reasons(obstacles: Sequence[tuple[str, str]], findings: Sequence[Findi
         if code != "MALWARE":  # the verdict on the file says so already
             yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
     for finding in findings:
-        yield reason(ReasonCode.SCHEMA, finding.where, finding=finding.code, detail=finding.detail)
+        yield reason(ReasonCode.SCHEMA, finding.place, finding=finding.code, detail=finding.detail)
 
 
 def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:
     yield from odd_subject(packet.subject, profile, "/subject")
     for doubt in packet.doubts:
-        at = doubt.where.rpartition("/")[2]
-        yield reason(ReasonCode.UNUSUAL, doubt.where, finding=doubt.code, at=at)
+        at = doubt.place.rpartition("/")[2]
+        yield reason(ReasonCode.UNUSUAL, doubt.place, finding=doubt.code, at=at)
     lead = next((arrived.facts for arrived in packet.files if arrived.facts is not None), None)
     pages = lead.pages if lead is not None else None
     if lead is not None:

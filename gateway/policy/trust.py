@@ -148,7 +148,7 @@ def vouch(
             steps=_mark_failed(signed.steps, 6, detail),
         )
     steps = tuple(replace(step, detail=statement) if step.n in (5, 6) else step for step in signed.steps)
-    notes = (Finding(code="SESSION-VOUCHED", where=session.name, detail=statement),)
+    notes = (Finding(code="SESSION-VOUCHED", place=session.name, detail=statement),)
     return VerifiedEnvelope(
         signed=signed,
         sender=signed.sender_code,
@@ -174,7 +174,7 @@ def _check_binding(signed: SignedEnvelope[M], at: datetime) -> None:
         detail,
         step=6,
         steps=_mark_failed(signed.steps, 6, detail),
-        where="From/OrganId",
+        location="From/OrganId",
     )
 
 
@@ -273,14 +273,14 @@ def _check_agreement(signed: SignedEnvelope[M], details: Mapping[int, str], rout
     contradiction = signed.contradiction
     if contradiction is None and routing is not None and not _alike(routing.sender, signed.sender_code):
         detail = f"the axis names the sender {routing.sender[:40]!r}, the signed one is {signed.sender_code}"
-        contradiction = Contradiction(code="MSG-ID", detail=detail, where="From/OrganId")
+        contradiction = Contradiction(code="MSG-ID", detail=detail, place="From/OrganId")
     if contradiction is not None:
         raise BadSignature(
             contradiction.code,
             contradiction.detail,
             step=11,
             steps=_mark_failed(_mark_passed(signed.steps, details), 11, contradiction.detail),
-            where=contradiction.where,
+            location=contradiction.place,
         )
 
 

@@ -14,7 +14,7 @@ from operator import itemgetter
 from gateway.domain.pace import LONGEST_DELAY, JobDay
 from gateway.domain.sealed_log import LogHead
 from gateway.domain.wall_clock import local
-from gateway.domain.webhook import Delivery, Endpoint
+from gateway.domain.webhook import Endpoint, WebhookDelivery
 
 # A loop turns every second or so and is reported every five minutes; a backup is made each night.
 LOOP, NIGHTLY = timedelta(minutes=20), timedelta(hours=26)
@@ -251,7 +251,7 @@ def retry_delay(attempt: int, delays_s: Sequence[int] = RETRY_DELAYS_S) -> timed
     return timedelta(seconds=delays_s[min(max(attempt, 1), len(delays_s)) - 1])
 
 
-def is_dead(endpoint: Endpoint, delivery: Delivery) -> bool:
+def is_dead(endpoint: Endpoint, delivery: WebhookDelivery) -> bool:
     """Tell of an event that is given up whether the endpoint accepted nothing else either since its first try. Then the
     endpoint is paused, and the event waits until a person resumes it."""
     return endpoint.last_ok_at is None or endpoint.last_ok_at <= delivery.first_at

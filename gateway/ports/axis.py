@@ -39,7 +39,7 @@ class Fate(StrEnum):
     """Verdict of the axis on one recipient of a published parcel."""
 
     DELIVERED = "delivered"
-    LATER = "later"
+    RETRY = "later"
     NEVER = "never"
 
 
@@ -165,7 +165,7 @@ class Axis(Protocol):
         """Take up to `limit` parcels for the codes this node hosts, urgent lane first; each comes again when it is not
         settled within `lease_s`. After the poison limit of deliveries it goes to the dead list instead."""
 
-    async def settle(self, arrival: Arrival, *, done: bool) -> None:
+    async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         """Forget the parcel when `done`, which means that the next owner has it durably; otherwise deliver it again. A
         stale token changes nothing."""
 

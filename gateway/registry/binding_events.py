@@ -61,11 +61,11 @@ class SqlBindingLog:
         """Append an event of anything else that the registry changes."""
         tx = Transaction(connection, shared=False)
         await self._events(tx, principal_id).append(kind, subject_id, self._clock.now(), data)
-        await tx.put_now()  # the registry commits
+        await tx.flush()  # the registry commits
 
     async def list_for_code(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
         """Return the events of one code, oldest first."""
-        return await self._events(Transaction(connection, shared=False), "").of(binding_subject(code))
+        return await self._events(Transaction(connection, shared=False), "").of_subject(binding_subject(code))
 
     def _events(self, tx: Transaction, principal_id: str) -> SqlEvents:
         return SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), self._clock)

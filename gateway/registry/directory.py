@@ -77,7 +77,7 @@ class SqlDirectory:
 
     async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
         """Return those of these codes for which a confirmed certificate speaks at that moment."""
-        by_key = await self._memory.ask_each({("told", code) for code in codes}, self._told_of)
+        by_key = await self._memory.ask_all({("told", code) for code in codes}, self._told_of)
         return {
             str(code) for (_, code), of_code in by_key.items() if any(binding.speaks(b, at) for b in of_code)
         }

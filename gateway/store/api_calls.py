@@ -1,8 +1,8 @@
-"""What programs called, on SQL, and which calls are the same request again. In: calls, many at a time; an idempotency
-key and the digest of its request. Out: the newest calls, with counts; the answer that stands for a key.
+"""Calls of programs, on SQL, and the idempotency keys that show which are repeats. In: calls, many at a time; a key and
+the digest of its request. Out: the newest calls, with counts; the stored answer of a key.
 
-Calls are the node's, each write a transaction of its own; get them as `store.calls`. An idempotency key is of one
-agency and key owner: it answers nothing (go ahead), "still running", or the first answer again. The marker is a
+Calls belong to the node, each write a transaction of its own; get them as `store.calls`. An idempotency key belongs to
+one agency and key owner: it answers nothing (go ahead), "still running", or the first answer again. The marker is a
 lease, its end the fence; the answer commits with the document."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_ROUTES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What an idempotency key stands for: still running, or the answer to give again."""
+    """State of an idempotency key: still running, or the answer to give again."""
 
     digest: str
     running: bool
@@ -39,21 +39,21 @@ class Remembered:
 
 
 class SqlApiCalls:
-    """The calls of every key of the node."""
+    """Calls of every key of the node."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
-        """Durable on return. A repeat is harmless."""
+        """Store calls, durable on return; a repeat is harmless."""
         async with self._writing() as tx:
-            tx.put_missing(*(_CALL.of(each) for each in calls))
+            tx.insert_missing(*(_CALL.from_value(call) for call in calls))
             await tx.commit()
 
-    async def trim(self, key_ids: Collection[str], before: datetime, most: int) -> None:
-        """Takes out what is older, of every key, and of these keys what is beyond the newest `most`."""
+    async def trim(self, key_ids: Collection[str], called_before: datetime, most: int) -> None:
+        """Remove older calls of every key, and of these keys those beyond the newest `most`."""
         async with self._writing() as tx:
-            await tx.change(delete(_CALL).where(col(_CALL.at) < before))
+            await tx.change(delete(_CALL).where(col(_CALL.at) < called_before))
             for key_id in sorted(key_ids):
                 of_key = col(_CALL.key_id) == key_id
                 newest = select(col(_CALL.id)).where(of_key).order_by(col(_CALL.id).desc())
@@ -62,23 +62,23 @@ class SqlApiCalls:
                     await tx.change(delete(_CALL).where(of_key, col(_CALL.id) <= beyond[0][0]))
             await tx.commit()
 
-    async def listed(
-        self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before: str = ""
+    async def list_calls(
+        self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before_id: str = ""
     ) -> Sequence[ApiCall]:
-        """Newest first, those before the call of that id; `errors` alone, or of one route."""
+        """Return calls, the newest first, from before the call `before`; only errors, or only one route, when asked."""
         query = select(_CALL).where(col(_CALL.key_id) == key_id)
         if errors:
             query = query.where(col(_CALL.status) >= _FIRST_ERROR)
         if route:
             query = query.where(col(_CALL.route) == route)
-        if before:
-            query = query.where(col(_CALL.id) < before)
+        if before_id:
+            query = query.where(col(_CALL.id) < before_id)
         async with self._reading() as tx:
             rows = await tx.rows(_CALL, query.order_by(col(_CALL.id).desc()).limit(limit))
         return [value_of(ApiCall, row) for row in rows]
 
     async def routes(self, key_id: str) -> Sequence[str]:
-        """Which routes it called, by name."""
+        """Return the routes that the key called, by name."""
         route = col(_CALL.route)
         query = (
             select(route).where(col(_CALL.key_id) == key_id).distinct().order_by(route).limit(_MOST_ROUTES)
@@ -87,81 +87,83 @@ class SqlApiCalls:
             return [row[0] for row in await tx.tuples(query)]
 
     async def counts(self, key_ids: Collection[str], since: datetime) -> Mapping[str, CallCount]:
-        """Of each key that called since then."""
-        wrong = func.sum(case((col(_CALL.status) >= _FIRST_ERROR, 1), else_=0))
-        these = (col(_CALL.key_id).in_(sorted(key_ids)), col(_CALL.at) >= since)
-        query = select(col(_CALL.key_id), func.count(), wrong).where(*these).group_by(col(_CALL.key_id))
+        """Count the calls and errors of each key that called since then."""
+        error_count = func.sum(case((col(_CALL.status) >= _FIRST_ERROR, 1), else_=0))
+        recent = (col(_CALL.key_id).in_(sorted(key_ids)), col(_CALL.at) >= since)
+        query = (
+            select(col(_CALL.key_id), func.count(), error_count).where(*recent).group_by(col(_CALL.key_id))
+        )
         async with self._reading() as tx:
-            found = await tx.tuples(query)
-        return {key: CallCount(calls=calls, errors=int(errors)) for key, calls, errors in found}
+            rows = await tx.tuples(query)
+        return {key: CallCount(calls=calls, errors=int(errors)) for key, calls, errors in rows}
 
 
 _KEY = IdempotencyRow
 # Still running, and begun or taken over with that end.
-_MINE = (
+_OWN_MARKER = (
     col(_KEY.agency_id) == bindparam("at_agency"),
     col(_KEY.owner) == bindparam("at_owner"),
     col(_KEY.key) == bindparam("at_key"),
     col(_KEY.until) == bindparam("at_until"),
     col(_KEY.status).is_(None),
 )
-_FINISHED, _RELEASED = update(_KEY).where(*_MINE), delete(_KEY).where(*_MINE)
+_FINISHED, _RELEASED = update(_KEY).where(*_OWN_MARKER), delete(_KEY).where(*_OWN_MARKER)
 
 
-async def forget_idempotency_keys(tx: Transaction, before: datetime) -> int:
-    """Forgets keys first used before that time; how many. Seven days are kept (interfaces.md 3.2)."""
-    return await tx.change(delete(_KEY).where(col(_KEY.created_at) < before))
+async def forget_idempotency_keys(tx: Transaction, used_before: datetime) -> int:
+    """Remove keys first used before that time, and return their number. Seven days are kept (interfaces.md 3.2)."""
+    return await tx.change(delete(_KEY).where(col(_KEY.created_at) < used_before))
 
 
 class SqlIdempotency(WatchedRows):
-    """What a request's key stands for: its first answer. To be durable before the work starts, `begin` needs a unit of work
-    of its own; `finish` belongs in the one that stores the document."""
+    """First answers to requests, by idempotency key. `begin` needs a unit of work of its own, to be durable before the
+    work starts; `finish` belongs in the unit that stores the document."""
 
-    async def begin(self, owner: str, key: str, digest: str, until: datetime) -> Remembered | None:
-        """None: the caller owns the key now (marker leased until then). Otherwise what it stands for. `until` is also the
-        fence: who finishes or releases names the one it began with."""
+    async def begin(self, owner: str, key: str, digest: str, ends_at: datetime) -> Remembered | None:
+        """Claim the key. None when the caller owns it now, with a marker leased until `ends_at`; otherwise its state.
+        `ends_at` is also the fence that `finish` and `release` must name."""
         now = self._clock.now()
         row = IdempotencyRow(
-            agency_id=self._agency_id, owner=owner, key=key, digest=digest, created_at=now, until=until
+            agency_id=self._agency_id, owner=owner, key=key, digest=digest, created_at=now, until=ends_at
         )
-        if await self._tx.put_new(row):
+        if await self._tx.insert_new(row):
             return None
-        if await self._take_over(owner, key, digest, until, now):
+        if await self._take_over(owner, key, digest, ends_at, now):
             return None
-        found = await self._tx.first(_KEY, select(_KEY).where(self._is(owner, key)).with_for_update())
-        if found is None:
+        marker = await self._tx.first(_KEY, select(_KEY).where(self._has_key(owner, key)).with_for_update())
+        if marker is None:
             raise errors.Clash(
                 f"the idempotency key {key!r} was released a moment ago; send the request again"
             )
         return Remembered(
-            digest=found.digest, running=found.status is None, status=found.status, body=found.body
+            digest=marker.digest, running=marker.status is None, status=marker.status, body=marker.body
         )
 
-    async def finish(self, owner: str, key: str, until: datetime, status: int, body: str) -> None:
-        """Commits with the document. Clash when this request's marker is gone: another one took the key over."""
-        mine = self._mine(owner, key, until)
-        if await self._tx.change(_FINISHED, **mine, status=status, body=body) != 1:
+    async def finish(self, owner: str, key: str, ends_at: datetime, status: int, body: str) -> None:
+        """Store the answer with the document. Clash when another request took the key over."""
+        marker_key = self._marker_key(owner, key, ends_at)
+        if await self._tx.change(_FINISHED, **marker_key, status=status, body=body) != 1:
             raise errors.Clash(
                 f"another request took over the idempotency key {key!r}; send this one again for the answer it has now"
             )
 
-    async def release(self, owner: str, key: str, until: datetime) -> None:
-        """The request failed; the key may be used again. Harmless when the key is answered, unknown or another's by now."""
-        await self._tx.change(_RELEASED, **self._mine(owner, key, until))
+    async def release(self, owner: str, key: str, ends_at: datetime) -> None:
+        """Free the key of a failed request. Harmless when the key is answered, unknown or another request's by now."""
+        await self._tx.change(_RELEASED, **self._marker_key(owner, key, ends_at))
 
-    async def _take_over(self, owner: str, key: str, digest: str, until: datetime, now: datetime) -> bool:
-        """A marker whose lease ran out belongs to a request that died; one of its repeats gets it. Another request
-        under the same key does not: were the first one only slow, its answer would be kept for the wrong question."""
-        # A later end than before, also by another machine's clock: to the earlier request the marker is another's then.
-        over = and_(col(_KEY.until) <= now, col(_KEY.until) < until)
-        # One that ends later than any right clock writes was begun while the clock was ahead.
-        far = col(_KEY.until) > now + 2 * (until - now)
-        dead = and_(self._is(owner, key), col(_KEY.status).is_(None), or_(over, far))
-        same = and_(dead, col(_KEY.digest) == digest)
-        return await self._tx.change(update(_KEY).where(same).values(until=until)) == 1
+    async def _take_over(self, owner: str, key: str, digest: str, ends_at: datetime, now: datetime) -> bool:
+        """Take over the marker of a request that died, for a repeat of it. Another request under the same key may not:
+        were the first one only slow, its answer would be kept for the wrong question."""
+        # The end must move forward, also by another machine's clock: so the earlier request loses its marker.
+        has_ended = and_(col(_KEY.until) <= now, col(_KEY.until) < ends_at)
+        # A marker that ends later than any right clock writes was begun while the clock was ahead.
+        is_too_far = col(_KEY.until) > now + 2 * (ends_at - now)
+        is_abandoned = and_(self._has_key(owner, key), col(_KEY.status).is_(None), or_(has_ended, is_too_far))
+        is_repeated = and_(is_abandoned, col(_KEY.digest) == digest)
+        return await self._tx.change(update(_KEY).where(is_repeated).values(until=ends_at)) == 1
 
-    def _mine(self, owner: str, key: str, until: datetime) -> dict[str, Any]:
-        return {"at_agency": self._agency_id, "at_owner": owner, "at_key": key, "at_until": until}
+    def _marker_key(self, owner: str, key: str, ends_at: datetime) -> dict[str, Any]:
+        return {"at_agency": self._agency_id, "at_owner": owner, "at_key": key, "at_until": ends_at}
 
-    def _is(self, owner: str, key: str) -> ColumnElement[bool]:
+    def _has_key(self, owner: str, key: str) -> ColumnElement[bool]:
         return and_(col(_KEY.agency_id) == self._agency_id, col(_KEY.owner) == owner, col(_KEY.key) == key)

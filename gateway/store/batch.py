@@ -1,15 +1,14 @@
-"""Units of work that share one transaction. In: the bodies of units that are asked for at the same time, each for an agency
-of its own. Out: what each of them gave, when all are committed.
+"""Units of work that share one transaction. In: the bodies of units that are asked for at the same time, each for its
+agency. Out: the result of each, when all are committed.
 
-Each unit is written as if it were alone. What several of them ask is asked as one statement, what they write is written
-together, table by table, and all of them are committed at once: a statement and a commit cost more than a row. No unit sees
-what another one is about to write. As between transactions of a server, what a unit holds (`kept`, `hold`) it holds against
-the others: whoever wants it too is done after the batch, by itself. So is every unit of a batch that fails, and each of
-them fails or succeeds alone then. Views that are asked for at the same time are shared too: they hold nothing.
+Each unit is written as if it were alone. Queries that several of them make run as one statement, their writes go together,
+table by table, and all are committed at once: a statement and a commit cost more than a row. No unit sees what another is
+about to write. As between transactions of a server, a unit holds names and rows (`kept`, `hold`) against the others: a
+second unit that wants them runs alone, after the batch. So does every unit of a batch that fails, and each then fails or
+succeeds alone. Views that are asked for at the same time are shared too: they hold nothing.
 
-A unit mostly waits for answers of the database alone, and these come to all at once: the batch itself runs each on from
-answer to answer, without a task for each unit and a future for each question. Who waits for anything else becomes a
-task."""
+A unit mostly waits for answers of the database alone, and these come to all at once: the batch itself runs each unit from
+answer to answer, without tasks and futures. A unit that waits for anything else becomes a task."""
 
 from __future__ import annotations
 
@@ -40,19 +39,19 @@ from gateway.store.pending_writes import (
     row_insert,
 )
 from gateway.store.row import Row
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 from gateway.store.work import SqlWork
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Row)
 Body = Callable[[SqlWork], Awaitable[T]]
 
-# More of them would hold up whoever wants to write besides.
+# A larger batch would hold up other writers.
 MOST = 32
 
 
 class _WantsOwn(Exception):
-    """This unit needs a transaction of its own."""
+    """Sign that a unit needs a transaction of its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,35 +59,35 @@ class _Unit(Generic[T]):
     scope: AgencyScope
     body: Body[T]
     context: contextvars.Context
-    over: asyncio.Future[T]
+    future: asyncio.Future[T]
 
-    def succeed(self, result: T) -> None:
-        if not self.over.done():  # whoever asked may be gone
-            self.over.set_result(result)
+    def succeed(self, outcome: T) -> None:
+        if not self.future.done():  # the caller may have been cancelled
+            self.future.set_result(outcome)
 
     def fail(self, error: BaseException) -> None:
-        if not self.over.done():
-            self.over.set_exception(error)
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class SharedUnits:
-    """The units of a store that may share a transaction. What comes while a batch is written makes the next one."""
+    """Units of a store that may share a transaction. Those that come while a batch is written make the next one."""
 
     def __init__(
         self,
         opened: Callable[[], AbstractAsyncContextManager[Transaction]],
-        made: Callable[[Transaction, AgencyScope], SqlWork],
+        make: Callable[[Transaction, AgencyScope], SqlWork],
         *,
         writes: bool = True,
     ) -> None:
-        self._opened, self._made, self._writes = opened, made, writes
+        self._open, self._make, self._writes = opened, make, writes
         self._waiting: list[_Unit[Any]] = []
         self._runner: asyncio.Task[None] | None = None
         self._later: asyncio.TimerHandle | None = None
 
     async def run(self, scope: AgencyScope, body: Body[T], patience_s: float = 0.0) -> T:
-        """What the body gave, once that is committed. It is called once more where its batch fails. With patience it waits
-        for so long for another unit, and goes with it."""
+        """Run the body and return its result once it is committed. It runs once more where its batch fails. With
+        patience it waits that long for another unit, and goes with it."""
         loop = asyncio.get_running_loop()
         unit: _Unit[T] = _Unit(scope, body, contextvars.copy_context(), loop.create_future())
         self._waiting.append(unit)
@@ -97,9 +96,9 @@ class SharedUnits:
         elif self._later is None:
             self._later = loop.call_later(patience_s, self._start, context=contextvars.Context())
         try:
-            return await unit.over
+            return await unit.future
         finally:
-            if unit in self._waiting:  # cut short
+            if unit in self._waiting:  # cancelled
                 self._waiting.remove(unit)
 
     def _start(self) -> None:
@@ -107,11 +106,11 @@ class SharedUnits:
             self._later.cancel()
             self._later = None
         if self._waiting and (self._runner is None or self._runner.done()):
-            # Not in this caller's context: the next batch is about others.
+            # Not in this caller's context: the next batch is for others.
             self._runner = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
 
     async def close(self) -> None:
-        """Returns when nobody waits any more."""
+        """Wait until no unit waits any more."""
         if self._later is not None:
             self._start()
         if self._runner is not None:
@@ -120,43 +119,43 @@ class SharedUnits:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(0)  # those that are ready in the same moment come along
+                await asyncio.sleep(0)  # units that are ready at the same moment join
                 await self._next()
-        except BaseException as error:  # whoever waits must hear of it, whatever it is
+        except BaseException as error:  # every waiting unit must get it, whatever it is
             for unit in self._waiting:
                 unit.fail(error)
             raise
 
     async def _next(self) -> None:
         if len(self._waiting) > 1:
-            left = await self._together()
+            units = await self._run_batch()
         else:
-            left = self._taken()
-        if len(left) == 1:
-            await self._alone(left[0])
-        elif left:
-            await asyncio.gather(*(self._alone(unit) for unit in left))
+            units = self._take_waiting()
+        if len(units) == 1:
+            await self._run_alone(units[0])
+        elif units:
+            await asyncio.gather(*(self._run_alone(unit) for unit in units))
 
-    def _taken(self) -> Sequence[_Unit[Any]]:
-        taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        return taken
+    def _take_waiting(self) -> Sequence[_Unit[Any]]:
+        units, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        return units
 
-    async def _together(self) -> Sequence[_Unit[Any]]:
-        """Those that are left to be done alone."""
+    async def _run_batch(self) -> Sequence[_Unit[Any]]:
+        """Run the waiting units as one batch; return those that must run alone."""
         units: Sequence[_Unit[Any]] = ()
         batch: _Batch | None = None
         try:
-            async with self._opened() as tx:
-                units = self._taken()
-                running = _Batch(tx, self._made, units, writes=self._writes)
+            async with self._open() as tx:
+                units = self._take_waiting()
+                running = _Batch(tx, self._make, units, writes=self._writes)
                 await running.run()
                 batch = running
                 if self._writes:
                     await tx.commit()
-        except Exception as error:  # reason: whose fault it is shows when each is done alone
+        except Exception as error:  # reason: running each alone shows which one failed
             if batch is None:
-                return units or self._taken()
-            # Nobody knows whether it was committed: each is told so, and nothing is done a second time.
+                return units or self._take_waiting()
+            # It may have been committed or not: each unit gets that error, and nothing is done a second time.
             return batch.end(error)
         except BaseException as error:
             for unit in units:
@@ -164,18 +163,18 @@ class SharedUnits:
             raise
         return batch.end()
 
-    async def _alone(self, unit: _Unit[T]) -> None:
-        async def done() -> T:
-            async with self._opened() as tx:
-                work = self._made(tx, unit.scope)
-                result = await unit.body(work)
+    async def _run_alone(self, unit: _Unit[T]) -> None:
+        async def run_unit() -> T:
+            async with self._open() as tx:
+                work = self._make(tx, unit.scope)
+                outcome = await unit.body(work)
                 if self._writes:
                     await work.commit()
-            return result
+            return outcome
 
         try:
-            unit.succeed(await asyncio.get_running_loop().create_task(done(), context=unit.context))
-        except Exception as error:  # reason: it is told to who asked
+            unit.succeed(await asyncio.get_running_loop().create_task(run_unit(), context=unit.context))
+        except Exception as error:  # reason: the caller gets it
             unit.fail(error)
         except BaseException as error:
             unit.fail(error)
@@ -184,7 +183,7 @@ class SharedUnits:
 
 @dataclass(slots=True, eq=False)
 class _Question:
-    """What a unit asks: it is run on with the answer. `answer` is where it hears it when it is a task by now."""
+    """Query of a unit, which goes on with the result. `answer` receives the result where the unit is a task by now."""
 
     member: _Member
     statement: Executable
@@ -195,107 +194,107 @@ class _Question:
 
 @coroutine
 def _ask(question: _Question) -> Generator[_Question, StatementResult, StatementResult]:
-    """Hand the question to whoever runs the unit."""
+    """Hand the query to the runner of the unit."""
     return (yield question)
 
 
 class _Batch:
-    """Several units in one open transaction, which somebody else commits."""
+    """Several units in one open transaction, which the caller commits."""
 
     def __init__(
         self,
         tx: Transaction,
-        made: Callable[[Transaction, AgencyScope], SqlWork],
+        make: Callable[[Transaction, AgencyScope], SqlWork],
         units: Sequence[_Unit[Any]],
         *,
         writes: bool,
     ) -> None:
-        self.tx, self._made, self.writes = tx, made, writes
+        self.tx, self._make, self.writes = tx, make, writes
         self._members = [_Member(self, unit) for unit in units]
         self._at_work = len(units)
-        self._asked: list[_Question] = []
+        self._queries: list[_Question] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._turn = asyncio.Event()
         self._holders: dict[object, _Member] = {}
 
     async def run(self) -> None:
-        """Everything is written when it returns. StoreFailure where a unit failed that had written something."""
+        """Run the units; everything is written on return. StoreFailure where a unit failed that had written something."""
         try:
             for member in self._members:
                 self._run_on(member, member.running.send, None)
             while self._at_work:
-                # Everybody who is at work waits for an answer, or says when what else he waits for is over.
-                while len(self._asked) < self._at_work:
+                # Each unit at work waits for an answer, or sets `_turn` when its other wait is over.
+                while len(self._queries) < self._at_work:
                     self._turn.clear()
                     await self._turn.wait()
                 await self._answer()
         finally:
             await self._end_all()
         for member in self._members:
-            if member.is_broken or (member.wrote and not member.is_whole):
+            if member.is_broken or (member.wrote and not member.is_complete):
                 raise StoreFailure("a unit of the batch failed after it had written something")
         await self._write()
-        await self.tx.put_now()
+        await self.tx.flush()
         if self.tx.is_broken:
             raise StoreFailure("the server refused a question of the batch, and undoes all of it")
         for member in self._members:
             member.tell_when_committed(self.tx)
 
     def end(self, failed: Exception | None = None) -> Sequence[_Unit[Any]]:
-        """Tells everybody what became of his unit, once all are committed, but for those that are left to be done alone.
-        `failed`: why the commit did not say that it was done."""
-        left = []
+        """Give each unit its result, once all are committed; return those that must run alone. `failed`: why the commit
+        did not report success."""
+        failed_units = []
         for member in self._members:
-            if member.is_whole and failed is not None:
+            if member.is_complete and failed is not None:
                 member.unit.fail(failed)
-            elif member.is_whole:
+            elif member.is_complete:
                 member.unit.succeed(member.result)
             elif member.error is not None:
                 member.unit.fail(member.error)
             else:
-                left.append(member.unit)
-        return left
+                failed_units.append(member.unit)
+        return failed_units
 
     async def run_one(self, member: _Member) -> None:
         try:
-            work = self._made(member, member.unit.scope)
+            work = self._make(member, member.unit.scope)
             member.result = await member.unit.body(work)
             await work.complete()
-            member.is_whole = True
+            member.is_complete = True
         except _WantsOwn:
             pass
-        except Exception as error:  # reason: it is told to who asked
+        except Exception as error:  # reason: the caller gets it
             member.error = error
         finally:
             self._at_work -= 1
 
-    def _run_on(self, member: _Member, step: Callable[[Any], object], given: object) -> None:
-        """Run the unit to its next question, or to its end."""
+    def _run_on(self, member: _Member, step: Callable[[Any], object], answer: object) -> None:
+        """Run the unit to its next query, or to its end."""
         try:
-            waits_for = member.unit.context.run(step, given)
+            waits_for = member.unit.context.run(step, answer)
         except (StopIteration, asyncio.CancelledError):
             return
         if isinstance(waits_for, _Question):
-            self._asked.append(waits_for)
+            self._queries.append(waits_for)
         else:
             loop, context = asyncio.get_running_loop(), member.unit.context
             self._tasks.append(loop.create_task(self._to_its_end(member.running, waits_for), context=context))
 
     @coroutine
     def _to_its_end(self, running: Coroutine[Any, Any, None], waits_for: object) -> Generator[Any, Any, None]:
-        """Run a unit on as a task, because it waits for something else than an answer. Any: what the event loop hears."""
+        """Run a unit on as a task, because it waits for something else than an answer. Any: what the event loop takes."""
         step: Callable[[], object]
         try:
             while True:
                 try:
                     if isinstance(waits_for, _Question):
                         waits_for.answer = asyncio.get_running_loop().create_future()
-                        self._asked.append(waits_for)
+                        self._queries.append(waits_for)
                         self._turn.set()
                         step = partial(running.send, (yield from waits_for.answer))
                     else:
                         step = partial(running.send, (yield waits_for))
-                except BaseException as error:  # reason: it is the unit's to deal with
+                except BaseException as error:  # reason: the unit handles it
                     step = partial(running.throw, error)
                 waits_for = step()
         except StopIteration:
@@ -304,7 +303,7 @@ class _Batch:
             self._turn.set()
 
     async def _end_all(self) -> None:
-        """Cut those short that are still at work, where the batch is."""
+        """Cancel the units that are still at work when the batch ends."""
         if self._tasks:
             for task in self._tasks:
                 task.cancel()
@@ -313,51 +312,53 @@ class _Batch:
             for member in self._members:
                 member.unit.context.run(member.running.close)
 
-    def hold(self, what: object, member: _Member) -> None:
-        if self._holders.setdefault(what, member) is not member:
+    def hold(self, key: object, member: _Member) -> None:
+        if self._holders.setdefault(key, member) is not member:
             raise _WantsOwn
 
     async def _answer(self) -> None:
-        """Each hears what it found, or what stands in its way: on a server all of them the same."""
-        asked, self._asked = self._asked, []
+        """Give every waiting unit its rows, or the error; on a server an error goes to all."""
+        queries, self._queries = self._queries, []
         alike: dict[Prepared, list[_Question]] = defaultdict(list)
-        for each in asked:
-            alike[each.prepared].append(each)
+        for query in queries:
+            alike[query.prepared].append(query)
         groups = [*alike.values()]
         for together in [groups] if self.tx.asks_server else [[group] for group in groups]:
             await self._answer_together(together)
 
     async def _answer_together(self, groups: Sequence[Sequence[_Question]]) -> None:
-        """Those of a group ask with the same statement."""
+        """Answer groups of queries, each group of one statement."""
         questions = [
-            (group[0].statement, group[0].prepared, [each.values for each in group]) for group in groups
+            (group[0].statement, group[0].prepared, [query.values for query in group]) for group in groups
         ]
-        asked = [*chain.from_iterable(groups)]
+        queries = [*chain.from_iterable(groups)]
         try:
-            results = await self.tx.ask_for_each(questions)
-        except Exception as error:  # reason: it is told to who asked
-            for each in asked:
-                if each.answer is None:
-                    self._run_on(each.member, each.member.running.throw, error)
-                elif not each.answer.done():
-                    each.answer.set_exception(error)
+            answers = await self.tx.ask_all(questions)
+        except Exception as error:  # reason: the caller gets it
+            for query in queries:
+                if query.answer is None:
+                    self._run_on(query.member, query.member.running.throw, error)
+                elif not query.answer.done():
+                    query.answer.set_exception(error)
         else:
-            for each, result in zip(asked, chain.from_iterable(results), strict=True):
-                if each.answer is None:
-                    self._run_on(each.member, each.member.running.send, result)
-                elif not each.answer.done():
-                    each.answer.set_result(result)
+            for query, answer in zip(queries, chain.from_iterable(answers), strict=True):
+                if query.answer is None:
+                    self._run_on(query.member, query.member.running.send, answer)
+                elif not query.answer.done():
+                    query.answer.set_result(answer)
 
     async def _write(self) -> None:
-        """What they write into one table in one way is together, but nothing of a unit goes before what that unit asked for
-        earlier."""
+        """Write what the units have pending. Writes into one table in one way go together, but no write of a unit goes
+        before an earlier one of that unit."""
         groups: list[PendingWrite] = []
         places: dict[object, list[int]] = defaultdict(list)
         for member in self._members:
             at = 0
-            for each in member.to_write():
+            for write in member.to_write():
                 alike = places[
-                    each.what if isinstance(each.what, RowInsert) else (each.what, *each.values[0])
+                    write.statement
+                    if isinstance(write.statement, RowInsert)
+                    else (write.statement, *write.values[0])
                 ]
                 for place in alike:
                     if place >= at:
@@ -365,16 +366,16 @@ class _Batch:
                 else:
                     place = len(groups)
                     alike.append(place)
-                    groups.append(PendingWrite(each.what, each.table, [], finish=each.finish))
+                    groups.append(PendingWrite(write.statement, write.table, [], finish=write.finish))
                 at, group = place, groups[place]
-                group.values += each.values
-                if each.check is not None and group.check is None:
+                group.values += write.values
+                if write.check is not None and group.check is None:
                     group.check = _as_many_as(group)
-        await self.tx.put_together(groups)
+        await self.tx.write_pending(groups)
 
 
 def _as_many_as(group: PendingWrite) -> Check:
-    """Which of them it was, and what is done then, shows when each unit is done alone."""
+    """Return a check that all rows of the group were written. Running each unit alone then shows which one failed."""
 
     def check(changed: int) -> None:
         if changed != len(group.values):
@@ -383,89 +384,91 @@ def _as_many_as(group: PendingWrite) -> Check:
     return check
 
 
-def _taken() -> StoreFailure:
+def _key_error() -> StoreFailure:
     return StoreFailure("a unique key of a row of the batch is taken")
 
 
 class _Member(Transaction):
-    """The transaction as one unit of the batch has it."""
+    """The transaction as one unit of the batch sees it."""
 
     def __init__(self, batch: _Batch, unit: _Unit[Any]) -> None:
         super().__init__(batch.tx.line, shared=batch.writes)
         self._batch, self.unit = batch, unit
         self.running: Coroutine[Any, Any, None] = batch.run_one(self)
-        self.result: Any = None  # Any: whatever the body gives
+        self.result: Any = None  # Any: the body's result
         self.error: Exception | None = None
-        self.is_whole = self.wrote = False
+        self.is_complete = self.wrote = False
 
     async def commit(self) -> None:
         raise _WantsOwn
 
     def to_write(self) -> Sequence[PendingWrite]:
-        return self._pending.all() if self.is_whole else []
+        return self._pending.all() if self.is_complete else []
 
     def tell_when_committed(self, tx: Transaction) -> None:
-        if self.is_whole:
-            tx.when_committed(*self._then)
+        if self.is_complete:
+            tx.when_committed(*self._callbacks)
 
-    async def put_now(self) -> None:
-        """By the transaction of all of them: what is counted is counted once."""
+    async def flush(self) -> None:
+        """Write through the shared transaction, so that everything is counted once."""
         self.wrote = True
         waiting, self._pending = self._pending, PendingWrites()
-        await self._batch.tx.put_together(waiting.all())
+        await self._batch.tx.write_pending(waiting.all())
 
-    async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
+    async def hold_all(self, names: Sequence[Sequence[str]]) -> None:
         if not self.is_shared:
             return
         for name in names:
             self._batch.hold(tuple(name), self)
         if self._on_server:
-            await super().hold_each(names)
+            await super().hold_all(names)
 
-    async def keep(self, query: Select[Any], /, **values: object) -> None:
+    async def lock(self, query: Select[Any], /, **values: object) -> None:
         if not self.is_shared:
             return
-        self._hold_asked(query, values)
+        self._hold_query(query, values)
         if self._on_server:
-            await super().keep(query, **values)
+            await super().lock(query, **values)
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
-        """Without a limit where one row is all that there can be: with it, nobody could ask with others."""
+        """Return the first row, without a limit where there can be only one: a limit keeps queries from being combined."""
         prepared = self._prepared(query, values)
         if prepared is None or query._order_by_clauses:
             return await super().first(kind, query, **values)
-        found = await self.rows(kind, query, **values)
-        return found[0] if found else None
+        rows = await self.rows(kind, query, **values)
+        return rows[0] if rows else None
 
-    async def find_each(self, *questions: Asked) -> Sequence[Sequence[Any]]:
-        """One after the other, each with what the other units ask."""
+    async def find_all(self, *questions: BoundQuery) -> Sequence[Sequence[Any]]:
+        """Run the queries one after the other, each combined with those of the other units."""
         return [await self.tuples(query, **values) for query, values in questions]
 
-    async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        self._pending.add_apart(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(_taken))
+    async def insert_or_else(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
+        self._pending.add_separate(
+            row_insert(type(row), missing=True), row.__dict__, check=exactly_one(_key_error)
+        )
 
-    async def _surely(self, what: RowInsert | UpdateBase, *sets: Any, check: Check) -> None:
-        self._pending.add_apart(what, *sets, check=check)
+    async def _run_required(self, write: RowInsert | UpdateBase, *sets: Any, check: Check) -> None:
+        self._pending.add_separate(write, *sets, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Any]) -> None:
-        for each in values:
-            self._pending.add_apart(statement, each)
+        for row_values in values:
+            self._pending.add_separate(statement, row_values)
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         prepared = self._prepared(statement, values)
         if prepared is None or prepared.changes or not self._may_wait(prepared):
             self.wrote = self.wrote or not self._pending.is_empty or isinstance(statement, UpdateBase)
             return await super()._execute(statement, values)
-        if prepared.keeps:
-            self._hold_asked(statement, values)
-        found = await _ask(_Question(self, statement, prepared, values))
-        if prepared.keeps:  # the same row may be asked for in another way
-            for row in found.rows:
+        if prepared.locks_rows:
+            self._hold_query(statement, values)
+        answer = await _ask(_Question(self, statement, prepared, values))
+        if prepared.locks_rows:  # another query may find the same row
+            for row in answer.rows:
                 self._batch.hold(tuple(row), self)
-        return found
+        return answer
 
     def _may_wait(self, prepared: Prepared) -> bool:
-        """Whether this question is not about what this unit has yet to write."""
+        """Tell whether this query is not about rows that this unit has yet to write."""
         return self._pending.is_empty or not self._asks_for_own(prepared)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
@@ -473,17 +476,17 @@ class _Member(Transaction):
         return await super()._execute_many(statement, many)
 
     def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
-        """Also when it is asked for the first time."""
+        """Return the prepared statement, also at its first use."""
         return super()._prepared(statement, values) or super()._prepared(statement, values)
 
-    def _hold_asked(self, statement: Executable, values: Any) -> None:
-        """Each of a list of ids like one that is asked for alone."""
-        lists = [value for value in values.values() if isinstance(value, list)]
-        one = tuple(value for value in values.values() if not isinstance(value, list))
-        for each in lists[0] if len(lists) == 1 else [lists] if lists else [None]:
-            self._batch.hold((_tables_of(statement), *one, each), self)
+    def _hold_query(self, statement: Executable, values: Any) -> None:
+        """Hold what the query asks for: each id of a list as if it were asked for alone."""
+        lists = [v for v in values.values() if isinstance(v, list)]
+        single_values = tuple(v for v in values.values() if not isinstance(v, list))
+        for key in lists[0] if len(lists) == 1 else [lists] if lists else [None]:
+            self._batch.hold((_tables_of(statement), *single_values, key), self)
 
 
 @lru_cache(maxsize=512)
 def _tables_of(query: Select[Any]) -> tuple[str, ...]:
-    return tuple(sorted(str(each) for each in query.get_final_froms()))
+    return tuple(sorted(str(table) for table in query.get_final_froms()))

@@ -1,10 +1,10 @@
-"""Content by digest, and the sweeper that takes away what nobody refers to; and the vault of the sealed hold. In: a scratch
-file that someone has filled and hashed; whatever writes a sealed form. Out: what is small for a row, written by the unit
-that refers to it; what is large under root/aa/bb/<digest>, durable; both readable by agencies that hold a reference;
-sealed bytes in one folder for each hold, which no backup copies.
+"""Content by digest, and the sweeper that deletes unreferenced content; and the vault of the sealed hold. In: a scratch
+file, filled and hashed; a writer of a sealed form. Out: small content for a row, written by the unit that refers to it;
+large content under root/aa/bb/<digest>, durable; both readable by agencies that hold a reference; sealed bytes in one
+folder for each hold, which no backup copies.
 
 The database row is the lock that keeps the sweeper and a `keep` of the same digest apart; the file is only touched
-while that lock is held. The sweeper looks again under it before a blob goes: a `keep` or a new reference that comes
+while that lock is held. Under it the sweeper looks again before a blob goes: a `keep` or a new reference that came
 first saves it."""
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from sqlmodel import col
 
 from gateway import errors, random_bytes
 from gateway.atomic_files import sync_folder
-from gateway.commits import apart
+from gateway.commits import run_in_thread
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
 from gateway.ports.services import Clock, Pool, Readable
-from gateway.store.blob_refs import Kept, ReadableContent
+from gateway.store.blob_refs import KeptContent, ReadableContent
 from gateway.store.data_folder import Room
 from gateway.store.drivers import SLOW
 from gateway.store.row import Moment, among
@@ -42,12 +42,12 @@ from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
 
 _TWO_NAMES = 2
-# Bytes of a scratch file that needs none: what comes in one piece of an upload, or is looked at and dropped.
+# Most bytes of a scratch file in memory: a piece of an upload, or content that is examined and dropped.
 FEW = 1024 * 1024
 
 
 class _InMemory:
-    """Keeps the promise of `ports.services.Readable`."""
+    """Bytes in memory that keep the promise of `ports.services.Readable`."""
 
     def __init__(self, name: str, body: bytes) -> None:
         self.name = name
@@ -59,16 +59,15 @@ class _InMemory:
 
 class FileScratch:
     """A file being written, with its open handle: it becomes a blob, or vanishes with its context. It is made when its
-    handle is first asked for, by whoever fills it: that is a thread of the pool, and making a file can wait for the disk.
-    Of `few` bytes none is made."""
+    handle is first used, in a thread of the pool, because that can wait for the disk. Of `few` bytes none is made."""
 
     def __init__(self, folder: Path, name: str, *, few: bool = False) -> None:
         self._folder, self._name = folder, name
         self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
-        self._is_taken = self._gone = False
+        self._is_taken = self._is_removed = False
         self.durable_size: int | None = None
-        """As `make_durable` found it, after which nothing is written."""
+        """Set by `make_durable`, after which nothing is written."""
 
     @property
     def path(self) -> Path:
@@ -81,17 +80,17 @@ class FileScratch:
 
     @property
     def content(self) -> Readable:
-        """What was written so far, to be read."""
+        """The content written so far, to be read."""
         return self._path if self._few is None else _InMemory(self._name, self._few.getvalue())
 
     @property
     def body(self) -> bytes | None:
-        """The same where it is in memory."""
+        """The content written so far where it is in memory, else None."""
         return None if self._few is None else self._few.getvalue()
 
     @property
     def file(self) -> BinaryIO:
-        """Asked for before each writing: what grows may be another one from then on."""
+        """The handle, to be asked for before each write: growing content moves to another one."""
         if self._few is not None:
             if self._few.tell() <= FEW:
                 return self._few
@@ -103,7 +102,7 @@ class FileScratch:
         return self._file
 
     def make_durable(self) -> None:
-        """What was written is on the disk on return, in a file. Sync: it waits for the disk."""
+        """Write everything to the disk, in a file. Sync: it waits for the disk."""
         self._leave_memory()
         with _refused_named():
             self.file.flush()
@@ -117,16 +116,16 @@ class FileScratch:
             self.file.flush()
 
     def take(self, file: Path) -> bool:
-        """It is that very file from now on, which nobody writes to any more, and nothing has to be copied. False where that
-        cannot be, or the file is not ours alone: another place keeps it, or another user can read or write it. A second
-        name in the same file system; whoever has the first removes it when this one is committed. Where there are more
-        names the bytes are copied: two stores never share a file that may be damaged."""
+        """Become that very file, which is never written to again, so that nothing has to be copied. False where that
+        cannot be, or the file is not ours alone: another place keeps it, or another user can read or write it. It is a
+        second name in the same file system; the owner of the first one removes that when this file is committed. Where
+        there are more names the bytes are copied: two stores never share a file that may be damaged."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             os.link(file, self._path)
-            found = self._path.stat()
-            if found.st_uid == os.geteuid() and not found.st_mode & 0o077 and found.st_nlink == _TWO_NAMES:
-                os.utime(self._path)  # its age says how long it lies here
+            stat = self._path.stat()
+            if stat.st_uid == os.geteuid() and not stat.st_mode & 0o077 and stat.st_nlink == _TWO_NAMES:
+                os.utime(self._path)  # its age counts from now on
                 self._file = self._path.open("rb")
                 self._is_taken = True
                 return True
@@ -137,31 +136,31 @@ class FileScratch:
 
     @property
     def is_taken(self) -> bool:
-        """Whether it is somebody else's file by another name."""
+        """True when it is another owner's file by a second name."""
         return self._is_taken
 
     @property
     def is_in_file(self) -> bool:
-        """Whether there is a file to be taken off the disk."""
-        return self._file is not None and not self._gone
+        """True while there is a file to be removed from the disk."""
+        return self._file is not None and not self._is_removed
 
     def discard(self) -> None:
-        """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file does
-        it before, because taking it off the disk would hold up the event loop."""
+        """Close it and remove it from the disk. Its context does so at the end; a thread of the pool that is done with
+        a large file does it before, because removing it would hold up the event loop."""
         if self._file is not None and self.is_in_file:
-            self._gone = True
+            self._is_removed = True
             try:
-                with suppress(OSError):  # a full disk does not take what is still to be written, and need not
+                with suppress(OSError):  # a full disk does not take the last bytes, and need not
                     self._file.close()
             finally:
                 self._path.unlink(missing_ok=True)
 
 
 class FileBlobs:
-    """Bytes by digest. What `keep` took is durable with the unit of work that refers to it; reading checks that a reference
-    of one's own agency exists. Nodes that share a database share the folder too. Never call `keep` inside a unit of work:
-    of what is large it opens one of its own, and SQLite has one writer. The digest is the caller's word: it hashed the
-    bytes while writing them, and hashing them again here would double the cost."""
+    """Bytes by digest. Kept content is durable with the unit of work that refers to it; reading checks that the own
+    agency has a reference. Nodes that share a database share the folder too. Never call `keep` inside a unit of work:
+    for large content it opens one of its own, and SQLite has one writer. The digest comes from the caller, who hashed
+    the bytes while writing them: hashing them again here would double the cost."""
 
     def __init__(
         self, root: Path, store: SqlStore, clock: Clock, pool: Pool, room: Room | None = None
@@ -178,12 +177,12 @@ class FileBlobs:
 
     @contextmanager
     def scratch(self, *, few: bool = False) -> Iterator[FileScratch]:
-        """A temporary file in the store's own folder (sync; use it inside the pool or around pool calls). `few`: what is
-        small stays in memory until somebody asks for its path. Readable by the node's own user alone; in the same file
-        system as the blobs, so that a rename is enough. StoreFailure while the disk has too little room: everything that
-        comes in or is packed begins with this."""
+        """Open a temporary file in the store's own folder (sync; use it inside the pool or around pool calls). `few`:
+        small content stays in memory until its path is used. Readable by the node's own user alone; in the same file
+        system as the blobs, so that a rename is enough. StoreFailure while the disk has too little room: all incoming
+        and packed content begins with this."""
         self._room.check()
-        name = random_bytes.sixteen().hex()
+        name = random_bytes.random_16().hex()
         scratch = FileScratch(self._scratch, name, few=few)
         self._filled.add(name)
         try:
@@ -192,7 +191,7 @@ class FileBlobs:
             finally:
                 scratch.discard()
         except (ConnectionError, TimeoutError):
-            raise  # a caller's line that is lost is no failure of the disk
+            raise  # a caller's lost connection is no failure of the disk
         except OSError as cause:
             raise errors.StoreFailure(
                 f"the content store does not take a file in {self._scratch}: {cause.strerror or cause}; free space or "
@@ -201,50 +200,49 @@ class FileBlobs:
         finally:
             self._filled.discard(name)
 
-    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
-        """For `SqlBlobRefs.keep`, in the unit that refers to it. What is large is fsynced, renamed under its digest and
-        known to the sweeper on return. The same digest again is harmless. StoreFailure when the scratch file has another
-        size, or the disk does not take it."""
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> KeptContent:
+        """Keep content for `SqlBlobRefs.keep`, in the unit that refers to it. Large content is fsynced, renamed to its
+        digest and known to the sweeper on return. The same digest again is harmless. StoreFailure when the scratch file
+        has another size, or the disk does not take it."""
         if size <= SMALL:
-            return Kept(digest=digest, size=size, body=_whole(scratch, size))
+            return KeptContent(digest=digest, size=size, body=_read_small(scratch, size))
         if scratch.durable_size is None:
             await self._pool.run(scratch.make_durable)
         _check_size(scratch.durable_size or 0, size)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now())
         async with self._store.writing() as tx:
-            await tx.put_over(row, "stored_at")
+            await tx.upsert(row, "stored_at")
             target = path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
-            await apart(partial(_place, scratch, target, self._synced))
+            await run_in_thread(partial(_place, scratch, target, self._synced))
             await tx.commit()
-        return Kept(digest=digest, size=size)
+        return KeptContent(digest=digest, size=size)
 
     def reader(self, digest: Digest) -> Callable[[], BinaryIO]:
-        """What reads the file that `keep` has just made of large content."""
+        """Return a reader of the file that `keep` has just made of large content."""
         path = path_of(self._root, digest)
         return lambda: path.open("rb")
 
-    def keep_small(self, digest: Digest, body: bytes) -> Kept:
-        """As `keep`, of bytes that are small, and touch no file. StoreFailure while the disk has too little room."""
+    def keep_small(self, digest: Digest, body: bytes) -> KeptContent:
+        """Keep small bytes as `keep` does, without a file. StoreFailure while the disk has too little room."""
         self._room.check()
-        return Kept(digest=digest, size=len(body), body=body)
+        return KeptContent(digest=digest, size=len(body), body=body)
 
     async def open(self, work: SqlWork, digest: Digest) -> Callable[[], BinaryIO]:
-        """A re-openable reader; NotFound when this agency has no reference to it or the bytes are gone. Whether they are
-        whole is not looked at."""
-        return await self._referred(await work.blobs.found(digest), digest)
+        """Return a re-openable reader of unverified bytes; NotFound without a reference, or when the bytes are gone."""
+        return await self._open_content(await work.blobs.find(digest), digest)
 
-    async def open_each(
+    async def open_all(
         self, work: SqlWork, digests: Collection[Digest]
     ) -> Mapping[Digest, Callable[[], BinaryIO]]:
-        """The same of several; NotFound when that is so for one."""
-        found = await work.blobs.found_each(digests)
-        return {digest: await self._referred(found.get(digest), digest) for digest in digests}
+        """Return readers of several; NotFound when `open` would raise it for one."""
+        contents = await work.blobs.find_all(digests)
+        return {digest: await self._open_content(contents.get(digest), digest) for digest in digests}
 
-    async def _referred(self, found: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
-        if found is None:
+    async def _open_content(self, content: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
+        if content is None:
             raise errors.NotFound(f"this agency has no content {digest}")
-        reader = await self._reader(found, digest)
+        reader = await self._reader(content, digest)
         if reader is None:
             raise errors.NotFound(
                 f"the content {digest} is referred to but its file is gone; restore it from a backup"
@@ -252,35 +250,35 @@ class FileBlobs:
         return reader
 
     async def open_frozen(self, work: SqlWork, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
-        """A reader of what that sealed hold keeps; NotFound when it keeps no such content any more."""
-        found = await work.blobs.frozen(digest, hold_id)
-        reader = None if found is None else await self._reader(found, digest)
+        """Return a reader of content that the sealed hold keeps; NotFound when it keeps no such content any more."""
+        content = await work.blobs.find_frozen(digest, hold_id)
+        reader = None if content is None else await self._reader(content, digest)
         if reader is None:
             raise errors.NotFound(f"the sealed hold {hold_id} keeps no content {digest} here")
         return reader
 
-    async def _reader(self, found: ReadableContent, digest: Digest) -> Callable[[], BinaryIO] | None:
-        if found.body is not None:
-            return partial(BytesIO, found.body)
+    async def _reader(self, content: ReadableContent, digest: Digest) -> Callable[[], BinaryIO] | None:
+        if content.body is not None:
+            return partial(BytesIO, content.body)
         path = path_of(self._root, digest)
         # Not in the pool: its threads may all be waiting for a connection, and the unit of work holds one.
         return (lambda: path.open("rb")) if await asyncio.to_thread(path.is_file) else None
 
     async def forget(self, digests: Collection[Digest]) -> None:
-        """The bytes are gone on return, unless somebody refers to them. Who has just kept the same bytes and refers to them
+        """Delete the bytes, unless they are referred to. A caller that has just kept the same bytes and refers to them
         a moment later finds them gone, and keeps them again."""
         for digest in digests:
             await remove_content(self._root, self._store, digest, None)
         await self._cut_journal()
 
     async def leave_no_trace(self) -> bool:
-        """Whether what was forgotten is in no journal of this node's own database file either. False while somebody, such
-        as a backup, reads what was there before: ask again later."""
+        """Cut the journal of this node's own database file; return whether it holds no forgotten content. False while a
+        reader, such as a backup, reads the old content: ask again later."""
         return self._store.journal is None or await self._store.journal.cut()
 
     async def sweep(self, now: datetime) -> int:
-        """Deletes blobs without references, 24 h after their last `keep`, and old scratch files; how many. Reports in the
-        log every row whose file is missing."""
+        """Delete blobs without references, 24 h after their last `keep`, and old scratch files; return how many. Log
+        every row whose file is missing."""
         swept = await sweep_content(self._root, self._store, self._pool, now, self._filled)
         await self._cut_journal()
         return swept
@@ -290,8 +288,8 @@ class FileBlobs:
             await self._store.journal.cut_if_due()
 
 
-def _whole(scratch: FileScratch, size: int) -> bytes:
-    """So few bytes that reading them back holds nobody up: they were written a moment ago."""
+def _read_small(scratch: FileScratch, size: int) -> bytes:
+    """Read back so few bytes that this holds up no other caller: they were written a moment ago."""
     with _refused_named():
         scratch.file.flush()
         scratch.file.seek(0)
@@ -310,16 +308,16 @@ def _refused_named() -> Iterator[None]:
         ) from cause
 
 
-def _check_size(found: int, size: int) -> None:
-    if found != size:
+def _check_size(actual: int, size: int) -> None:
+    if actual != size:
         raise errors.StoreFailure(
-            f"the scratch file holds {found} bytes and {size} were announced; write it again"
+            f"the scratch file holds {actual} bytes and {size} were announced; write it again"
         )
 
 
 def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
-    """Renames into place and makes the rename durable. It takes the place of a file that is there: these bytes were hashed
-    a moment ago, those may have been damaged since. Who reads them reads on."""
+    """Rename into place and make the rename durable. An existing file is replaced: these bytes were hashed a moment
+    ago, those may have been damaged since. Open readers go on."""
     folder, place, above = target.parent, int(target.name[:4], 16), (1 << 16) + int(target.name[:2], 16)
     shard = folder.parent
     with _refused_named():
@@ -331,7 +329,7 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
         scratch.path.rename(target)
         sync_folder(folder)
         if not synced[place]:
-            # Up to the root: another node may have made it a moment ago without syncing it yet. Once is enough.
+            # Up to the root: another node may have just made it, and not synced it yet. Once is enough.
             sync_folder(shard)
             if not synced[above]:
                 sync_folder(shard.parent)
@@ -340,9 +338,9 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
 
 
 SCRATCH = "scratch"
-NO_SWEEP = "no-sweep"  # a file whose age says when somebody last asked that nothing be taken away
+NO_SWEEP = "no-sweep"  # a file whose age says when sweeping was last put off
 NO_SWEEP_FOR = timedelta(hours=1)
-GRACE = timedelta(hours=24)  # design 6: long enough for any unit of work between `keep` and its reference
+GRACE = timedelta(hours=24)  # long enough for any unit of work between `keep` and its reference
 _BATCH = 500
 _SHARD = 2  # letters of a digest
 _log = logging.getLogger(__name__)
@@ -353,34 +351,34 @@ def path_of(root: Path, digest: str) -> Path:
 
 
 def _shards_of(root: Path) -> set[str]:
-    """The parts of the folder that are there."""
+    """Return the existing parts of the folder."""
     return {path.name for path in root.glob("[0-9a-f]" * _SHARD)}
 
 
 def hold_sweep(root: Path) -> None:
-    """Nothing is taken away for the next hour, by any node on this folder: who copies the content says so again and
-    again, because a reference may go, and its content with it, after the copy of the rows was made."""
+    """Put off sweeping for the next hour, by any node on this folder. A copy of the content calls it again and again,
+    because a reference may go, and its content with it, after the rows were copied."""
     (root / NO_SWEEP).touch()
 
 
 async def sweep_content(
     root: Path, store: SqlStore, pool: Pool, now: datetime, filled: Collection[str]
 ) -> int:
-    """Blobs without references, files without rows, and scratch files, each when older than the grace; nothing while
-    a copy is made, and nothing more once one begins. Scratch files that are `filled` stay, whatever their age: where the
-    node's clock was put forward, all files look old."""
-    before, is_held = now - GRACE, partial(pool.run, partial(_is_held, root, now))
-    gone, shards = await _sweep_rows(root, store, before, is_held)
+    """Delete blobs without references, files without rows, and scratch files, each when older than the grace; nothing
+    while a copy is made, and nothing more once one begins. Scratch files that are `filled` stay, whatever their age:
+    where the node's clock was put forward, all files look old."""
+    cutoff, is_held = now - GRACE, partial(pool.run, partial(_is_held, root, now))
+    removed, shards = await _sweep_rows(root, store, cutoff, is_held)
     shards |= await pool.run(partial(_shards_of, root))
-    for shard in sorted(shards):  # one part of the folder at a time, so that memory stays bounded (G8)
+    for shard in sorted(shards):  # one part of the folder at a time: memory stays bounded (G8)
         if await is_held():
-            return gone
+            return removed
         ages = await pool.run(partial(_ages, root / shard, "*/*"))
-        gone += await _sweep_shard(root, store, shard, ages, before)
-    return gone + await pool.run(partial(_sweep_scratch, root / SCRATCH, before, filled))
+        removed += await _sweep_shard(root, store, shard, ages, cutoff)
+    return removed + await pool.run(partial(_sweep_scratch, root / SCRATCH, cutoff, filled))
 
 
-# Of its bytes not more than their length is read.
+# Only the length of the bytes is read.
 _IS_ROW = func.length(col(BlobRow.body)).is_not(None)
 _IS_OWNED = col(BlobRow.agency_id).is_not(None)
 _IS_LOOSE = and_(
@@ -388,7 +386,7 @@ _IS_LOOSE = and_(
     col(BlobRow.stored_at) < bindparam("before", type_=Moment),
     ~exists().where(col(BlobRefRow.digest) == col(BlobRow.digest)),
 )
-# What is small and wanted, which is most of it, is passed over by the database, in a thread.
+# The database, in a thread, passes over small content with an owner, which is most of it.
 _LOOK = (
     select(col(BlobRow.digest), _IS_ROW, _IS_LOOSE)
     .where(col(BlobRow.digest) > bindparam("last"), or_(~_IS_ROW, _IS_LOOSE))
@@ -402,43 +400,43 @@ _WITH_FILES = (
     .where(col(BlobRow.digest) >= bindparam("first"), col(BlobRow.digest) < bindparam("end"), ~_IS_ROW)
     .execution_options(**{SLOW: True})
 )
-_KNOWN = select(col(BlobRow.digest)).where(among(col(BlobRow.digest), "digests"))
-_THIS = col(BlobRow.digest) == bindparam("digest")
-_LOCKED = select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED).where(_THIS).with_for_update()
+_AMONG_DIGESTS = select(col(BlobRow.digest)).where(among(col(BlobRow.digest), "digests"))
+_HAS_DIGEST = col(BlobRow.digest) == bindparam("digest")
+_LOCKED = select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED).where(_HAS_DIGEST).with_for_update()
 _REFERRED = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest) == bindparam("digest")).limit(1)
-_GONE = delete(BlobRow).where(_THIS)
+_DELETE = delete(BlobRow).where(_HAS_DIGEST)
 
 
 async def _sweep_rows(
-    root: Path, store: SqlStore, before: datetime, is_held: Callable[[], Awaitable[bool]]
+    root: Path, store: SqlStore, cutoff: datetime, is_held: Callable[[], Awaitable[bool]]
 ) -> tuple[int, set[str]]:
-    """How many went, and the parts of the folder in which the others' files must lie: small content has none."""
-    gone, shards, last = 0, set[str](), ""
+    """Delete unreferenced rows; return how many, and the parts of the folder with the others' files."""
+    removed, shards, last = 0, set[str](), ""
     while not await is_held():
         async with store.reading() as tx:
-            found = await tx.tuples(_LOOK, last=last, before=before, most=_BATCH)
-        shards |= {digest[:_SHARD] for digest, is_row, _ in found if not is_row}
-        for digest, _, is_loose in found:
-            gone += is_loose and await remove_content(root, store, digest, before)
-        if len(found) < _BATCH:
+            rows = await tx.tuples(_LOOK, last=last, before=cutoff, most=_BATCH)
+        shards |= {digest[:_SHARD] for digest, is_row, _ in rows if not is_row}
+        for digest, _, is_loose in rows:
+            removed += is_loose and await remove_content(root, store, digest, cutoff)
+        if len(rows) < _BATCH:
             break
-        last = found[-1][0]
-    return gone, shards
+        last = rows[-1][0]
+    return removed, shards
 
 
-async def remove_content(root: Path, store: SqlStore, digest: str, before: datetime | None) -> bool:
-    """Row with its small bytes, then file, in one transaction, unless somebody refers to it, or it was kept since `before`.
-    Dying between the two rolls the row back: it is swept the next time. Small bytes stay in the journal until it is cut."""
+async def remove_content(root: Path, store: SqlStore, digest: str, cutoff: datetime | None) -> bool:
+    """Delete the row with its small bytes, then the file, in one transaction, unless it is referred to, or was kept since
+    `cutoff`. A crash between the two rolls the row back. Small bytes stay in the journal until it is cut."""
     async with store.writing() as tx:
         rows = await tx.tuples(_LOCKED, digest=digest)
         if not rows:
             return False
         stored_at, is_row, is_owned = rows[0]
-        if is_owned or (before is not None and stored_at >= before):
+        if is_owned or (cutoff is not None and stored_at >= cutoff):
             return False
         if await tx.tuples(_REFERRED, digest=digest):
             return False
-        await tx.change(_GONE, digest=digest)
+        await tx.change(_DELETE, digest=digest)
         # Not in the pool: a cancelled wait would let go of the lock while the thread still deletes.
         path_of(root, digest).unlink(missing_ok=True)
         await tx.commit()
@@ -448,33 +446,33 @@ async def remove_content(root: Path, store: SqlStore, digest: str, before: datet
 
 
 async def _sweep_shard(
-    root: Path, store: SqlStore, shard: str, ages: dict[str, datetime], before: datetime
+    root: Path, store: SqlStore, shard: str, ages: dict[str, datetime], cutoff: datetime
 ) -> int:
-    """Files whose `keep` never committed go; rows whose file is missing are reported."""
+    """Delete files whose `keep` never committed; report rows whose file is missing."""
     async with store.reading() as tx:
-        known = {digest for (digest,) in await tx.tuples(_WITH_FILES, first=shard, end=f"{shard}g")}
-        orphans = sorted(digest for digest, at in ages.items() if digest not in known and at < before)
-        if orphans:  # a file of what is a row by now stays
-            rows = {digest for (digest,) in await tx.tuples(_KNOWN, digests=orphans)}
+        with_files = {digest for (digest,) in await tx.tuples(_WITH_FILES, first=shard, end=f"{shard}g")}
+        orphans = sorted(digest for digest, at in ages.items() if digest not in with_files and at < cutoff)
+        if orphans:  # a file stays whose content is a row by now
+            rows = {digest for (digest,) in await tx.tuples(_AMONG_DIGESTS, digests=orphans)}
             orphans = [digest for digest in orphans if digest not in rows]
-    gone = 0
+    removed = 0
     for digest in orphans:
-        gone += await _remove_orphan(root, store, digest, before)
-    for digest in sorted(known - ages.keys()):
+        removed += await _remove_orphan(root, store, digest, cutoff)
+    for digest in sorted(with_files - ages.keys()):
         if not path_of(root, digest).is_file():  # the files were listed before the rows: look again
             _log.error(
                 "a blob's file is missing; restore it", extra={"action": "blob.missing", "digest": digest}
             )
-    return gone
+    return removed
 
 
-async def _remove_orphan(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
-    """A row is written to have its lock, and goes again with the file."""
+async def _remove_orphan(root: Path, store: SqlStore, digest: str, cutoff: datetime) -> bool:
+    """Write a row to have its lock, and delete it again with the file."""
     async with store.writing() as tx:
-        if not await tx.put_new(BlobRow(digest=digest, size=0, stored_at=before)):
+        if not await tx.insert_new(BlobRow(digest=digest, size=0, stored_at=cutoff)):
             return False
         path_of(root, digest).unlink(missing_ok=True)
-        await tx.change(_GONE, digest=digest)
+        await tx.change(_DELETE, digest=digest)
         await tx.commit()
     return True
 
@@ -484,23 +482,23 @@ def _is_held(root: Path, now: datetime) -> bool:
     return at is not None and at > now - NO_SWEEP_FOR
 
 
-def _sweep_scratch(folder: Path, before: datetime, filled: Collection[str]) -> int:
-    """What a process that died left half written."""
-    old = [name for name, at in _ages(folder, "*").items() if at < before and name not in filled]
+def _sweep_scratch(folder: Path, cutoff: datetime, filled: Collection[str]) -> int:
+    """Delete files that a dead process left half written; return how many."""
+    old = [name for name, at in _ages(folder, "*").items() if at < cutoff and name not in filled]
     for name in old:
         (folder / name).unlink(missing_ok=True)
     return len(old)
 
 
 def _ages(folder: Path, pattern: str) -> dict[str, datetime]:
-    """When each file was last written, by its name; files that vanish meanwhile are left out."""
-    found = {}
+    """Return when each file was last written, by its name; files that vanish meanwhile are left out."""
+    ages = {}
     for path in folder.glob(pattern):
         try:
-            found[path.name] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            ages[path.name] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         except FileNotFoundError:
             continue
-    return found
+    return ages
 
 
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -513,12 +511,12 @@ class FileVault:
     def __init__(self, root: Path, pool: Pool) -> None:
         self._root, self._pool = root, pool
 
-    async def put(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
-        """Durable on return; the SHA-256 of what `write` wrote. Again is harmless: the newer stays."""
+    async def write(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
+        """Write a sealed form; return the SHA-256 of its bytes. Durable on return; a second write replaces the first."""
         return await self._pool.run(partial(_put_sealed, self._folder(hold_id), digest, write))
 
     async def open(self, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
-        """NotFound when it is not here, such as after a restore."""
+        """Return a reader; NotFound when the content is not here, such as after a restore."""
         path = self._folder(hold_id) / digest
         if not await self._pool.run(path.is_file):
             raise errors.NotFound(
@@ -529,7 +527,7 @@ class FileVault:
 
     @contextmanager
     def scratch(self, hold_id: str) -> Iterator[FileScratch]:
-        """A file for plain bytes on their way back to the content store; what a crash leaves of it, `tidy` removes."""
+        """Open a file for plain bytes on their way back to the content store; `tidy` removes what a crash leaves of it."""
         scratch = FileScratch(self._folder(hold_id), f".{secrets.token_hex(8)}")
         try:
             yield scratch
@@ -537,11 +535,11 @@ class FileVault:
             scratch.discard()
 
     async def tidy(self, hold_id: str) -> None:
-        """No half-written and no plain file of that hold is left."""
+        """Delete half-written and plain files of that hold."""
         await self._pool.run(partial(_tidy_sealed, self._folder(hold_id)))
 
     async def remove(self, hold_id: str) -> None:
-        """Everything of that hold; harmless when there is nothing."""
+        """Delete everything of that hold; harmless when there is nothing."""
         await self._pool.run(partial(_remove_sealed, self._folder(hold_id)))
 
     def _folder(self, hold_id: str) -> Path:
@@ -559,17 +557,17 @@ def _put_sealed(folder: Path, digest: Digest, write: Callable[[BinaryIO], None])
             file.flush()
             os.fsync(file.fileno())
             file.seek(0)
-            written = Digest(hashlib.file_digest(file, "sha256").hexdigest())
+            sealed_digest = Digest(hashlib.file_digest(file, "sha256").hexdigest())
         growing.rename(folder / digest)
-        for each in (folder, folder.parent, folder.parent.parent):
-            sync_folder(each)
+        for level in (folder, folder.parent, folder.parent.parent):
+            sync_folder(level)
     except OSError as cause:
         raise errors.StoreFailure(
             f"the sealed content could not be written to {folder}: {cause.strerror or cause}; free space or mend the disk"
         ) from cause
     finally:
         growing.unlink(missing_ok=True)
-    return written
+    return sealed_digest
 
 
 def _tidy_sealed(folder: Path) -> None:

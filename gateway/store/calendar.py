@@ -29,32 +29,32 @@ class SqlCalendarDays:
     def __init__(
         self, writing: Open, reading: Open, clock: Clock, changed: Callable[[], None] = lambda: None
     ) -> None:
-        """`changed` is told of each change that holds."""
+        """Take `changed`, which is called after each committed change."""
         self._writing, self._reading, self._clock, self._changed = writing, reading, clock, changed
 
     async def days(self) -> Sequence[CalendarDay]:
-        """In order of days."""
+        """Return the days, in order."""
         async with self._reading() as tx:
             return await days_in(tx)
 
-    async def put(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
-        """All or none, told by an event; a day that is there is replaced."""
-        told = [{"day": each.day.isoformat(), "kind": each.kind.value, "name": each.name} for each in days]
+    async def save(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
+        """Set days, all or none, and record it as an event; a day that exists is replaced."""
+        event_days = [{"day": d.day.isoformat(), "kind": d.kind.value, "name": d.name} for d in days]
         async with self._writing() as tx:
-            for each in days:
-                row = CalendarDayRow.of(each, set_at=at)
-                await tx.put_over(row, "kind", "name", "set_at")
-            await self._events(tx, by).append(EventKind.CALENDAR_SET, _SUBJECT, at, {"days": told})
+            for day in days:
+                row = CalendarDayRow.from_value(day, set_at=at)
+                await tx.upsert(row, "kind", "name", "set_at")
+            await self._events(tx, by).append(EventKind.CALENDAR_SET, _SUBJECT, at, {"days": event_days})
             tx.when_committed(self._changed)
             await tx.commit()
 
     async def remove(self, day: date, at: datetime, by: str) -> bool:
-        """Told by an event. False when the node has no row of its own for that day."""
+        """Remove a day, and record it as an event. False when the node has no row of its own for that day."""
         async with self._writing() as tx:
             is_removed = await tx.change(delete(_R).where(col(_R.day) == day)) == 1
             if is_removed:
-                told = {"day": day.isoformat()}
-                await self._events(tx, by).append(EventKind.CALENDAR_REMOVED, _SUBJECT, at, told)
+                facts = {"day": day.isoformat()}
+                await self._events(tx, by).append(EventKind.CALENDAR_REMOVED, _SUBJECT, at, facts)
                 tx.when_committed(self._changed)
                 await tx.commit()
         return is_removed

@@ -1,12 +1,12 @@
-"""Numbers without gaps that the one writer of an SQLite store counts in memory. In: numbers as they were read once. Out:
-the last of each, as long as nobody else wrote to the file."""
+"""Numbers without gaps that the one writer of an SQLite store counts in memory. In: numbers as they were read once.
+Out: the last of each, for as long as no other connection wrote to the file."""
 
 from __future__ import annotations
 
 
 class Counters:
-    """The last numbers of what the units of the one writer count, by name: they stay in memory until somebody else wrote to
-    the file, and a unit that is undone leaves them as they were."""
+    """Last numbers that the units of the one writer gave, by name: they stay in memory until another connection wrote
+    to the file, and a unit that is undone leaves them unchanged."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
@@ -14,7 +14,7 @@ class Counters:
         self._version: object = None
 
     def last(self, name: str) -> int | None:
-        """None where it has to be read."""
+        """Return the last number; None where it has to be read."""
         return self._last.get(name)
 
     def count_to(self, name: str, number: int) -> None:
@@ -22,7 +22,7 @@ class Counters:
         self._last[name] = number
 
     def begin_group(self, version: object) -> None:
-        """`version`: another one whenever somebody else wrote since the last group."""
+        """Begin a group. `version`: another one whenever another connection wrote since the last group."""
         if version != self._version:
             self._version = version
             self._last.clear()
@@ -32,7 +32,7 @@ class Counters:
 
     @property
     def have_moved(self) -> bool:
-        """Whether this unit counted anything."""
+        """True when this unit counted anything."""
         return bool(self._before)
 
     def undo_unit(self) -> None:

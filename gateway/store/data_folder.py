@@ -1,7 +1,7 @@
-"""Disks and backups of a node: how much space must stay free, so that what is already here can still be finished,
-how each place of the node is judged where it is mounted, and the last backup as it wrote itself down. In: folders
-and numbers of bytes. Out: StoreFailure for whoever would write another file while there is less, or too few inodes;
-one `Disk` for each file system; the last backup, None when there is none, or its note cannot be read."""
+"""Disks and backups of a node: how much space must stay free, so that work already here can still be finished, how each
+place of the node is judged where it is mounted, and the note of the last backup. In: folders and numbers of bytes. Out:
+StoreFailure for a new file while there is less space, or too few inodes; one `Disk` for each file system; the last
+backup, None when there is none, or its note cannot be read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INODES = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """What a file system has free. `inodes` is None where it does not count them."""
+    """Free space of a file system. `inodes` is None where it does not count them."""
 
     bytes: int
     inodes: int | None
@@ -31,32 +31,32 @@ class Space:
         return self.inodes is not None and self.inodes < INODES
 
 
-# Each small document asks several times, and nobody fills what is kept back in so short a time.
+# Each small document asks several times, and the reserve is not used up in so short a time.
 _ENOUGH_FOR_S = 0.05
 
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """The space that is kept back on the disk of `folder`, and on those of `beside`; 0 keeps nothing back."""
+    """Space that is kept back on the disk of `folder`, and on those of `beside`; 0 keeps nothing back."""
 
     folder: Path
     reserve: int
-    beside: tuple[Path, ...] = ()
+    other_folders: tuple[Path, ...] = ()
     _enough_until: float = field(default=0.0, init=False, compare=False)
 
     def space(self) -> Space:
-        """StoreFailure when the disk does not say, such as a mount that went away."""
+        """Return the free space. StoreFailure when the disk does not answer, such as a mount that went away."""
         return free_space(self.folder)
 
     def check(self) -> None:
-        """StoreFailure while the disk is too full for another file."""
+        """Raise StoreFailure while the disk is too full for another file."""
         if not self.reserve or time.monotonic() < self._enough_until:
             return
-        for folder in (self.folder, *self.beside):
-            left = free_space(folder)
-            if left.bytes < self.reserve or left.lacks_inodes:
+        for folder in (self.folder, *self.other_folders):
+            free = free_space(folder)
+            if free.bytes < self.reserve or free.lacks_inodes:
                 raise errors.StoreFailure(
-                    f"the disk of {folder} is full: {left.bytes // 1024**2} MB and {left.inodes} inodes are left, and "
+                    f"the disk of {folder} is full: {free.bytes // 1024**2} MB and {free.inodes} inodes are left, and "
                     f"{self.reserve // 1024**2} MB and {INODES} are kept back; nothing is taken in until there is space",
                     code="GW-S-507",
                 )
@@ -64,7 +64,7 @@ class Room:
 
 
 def free_space(folder: Path) -> Space:
-    """Of the disk that the folder lies on, or will. StoreFailure when the disk does not say."""
+    """Return the free space of the disk that the folder lies on, or will. StoreFailure when the disk does not answer."""
     try:
         try:
             disk = os.statvfs(folder)
@@ -76,7 +76,7 @@ def free_space(folder: Path) -> Space:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or what there is of the way to it."""
+    """Return the folder, or its nearest parent that exists."""
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return folder
@@ -138,11 +138,11 @@ class Backup:
 
 def last_backup(data_dir: Path) -> Backup | None:
     try:
-        told = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
-        verified = told.get("verified_at")
+        note = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
+        verified = note.get("verified_at")
         return Backup(
-            at=datetime.fromisoformat(told["at"]),
-            path=str(told["path"]),
+            at=datetime.fromisoformat(note["at"]),
+            path=str(note["path"]),
             verified_at=datetime.fromisoformat(verified) if verified else None,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,16 +1,15 @@
-"""Statements that are asked again and again: compiled once, and run by the database's driver itself. In: a statement
-and its values by name. Out: what it found, rows with their columns as attributes, or SQLAlchemy's own errors, so
-that whoever asks in either way hears the same.
+"""Statements that run again and again: compiled once, and run by the database's driver itself. In: a statement and its
+values by name. Out: the rows with their columns as attributes, or SQLAlchemy's own errors, so that both ways of running
+a statement raise the same.
 
-What SQLAlchemy does for each call (a key for its cache, a context, a cursor's wrappers) takes several times as long
-as the database does. Here it says once what the SQL is and how values are written and read; the rest is the
-driver's.
+SQLAlchemy's work for each call (a key for its cache, a context, a cursor's wrappers) takes several times as long as the
+database's. Here it says once what the SQL is and how values are written and read; the driver does the rest.
 
-SQLite has no thread between: a statement runs where it is asked. COMMIT, which waits for the disk, and what is
-slow, by its mark or by the number of its rows, go to a thread. SQLAlchemy's asyncio connections want each call to
-have awaited something; a greenlet that awaits nothing real is enough.
+SQLite runs a statement in the calling thread. COMMIT, which waits for the disk, and slow statements (marked, or of many
+rows) go to a thread. SQLAlchemy's asyncio connections expect each call to have awaited something; a greenlet that
+awaits nothing real is enough.
 
-PostgreSQL is asked on the very connection, in the very transaction that SQLAlchemy's pool lends and ends."""
+On PostgreSQL a statement uses the very connection and transaction that SQLAlchemy's pool lends and ends."""
 
 from __future__ import annotations
 
@@ -40,87 +39,88 @@ from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.sql.util import find_tables
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
-from gateway.commits import WAIT_FOR_NOBODY, apart, take_lock, to_its_end
+from gateway.commits import NO_WAIT, run_in_thread, take_lock, wait_to_end
 from gateway.store.counters import Counters
 
 if TYPE_CHECKING:
     from gateway.store.server_connection import DirectConnection
 
-# Of a value, on its way in or out. Any: whatever the column's type has.
-_Turn = Callable[[Any], Any]
+# Converts one value for the driver or from it. Any: the type of the column's values.
+_Convert = Callable[[Any], Any]
 Values = dict[str, Any]
-# The columns of a row are known when it is found. Any: a class that is made then.
-_named: Callable[..., Any] = collections.namedtuple
+# The columns of a row are known only when rows come. Any: its class is made then.
+_namedtuple: Callable[..., Any] = collections.namedtuple
 _Names = tuple[str, ...]
 # An execution option of statements that may take long: they go to a thread too.
 SLOW = "gateway_slow"
-# Of those that find few rows by an index, also where lists and searches are asked for.
+# Execution option of statements that find few rows by an index: in lists and searches too they use no thread.
 FEW = {SLOW: False}
-# Of questions whose rows nobody else may change meanwhile.
-KEPT = "gateway_kept"
-_OTHERS = "gateway_others"
-# Of questions that find no row which their own transaction has put open.
-OTHERS = {_OTHERS: True}
+# Execution option of queries that lock the rows they find.
+LOCKS_ROWS = "gateway_kept"
+_SKIPS_OPEN = "gateway_others"
+# Execution option of queries that never find a row which their own transaction has put open.
+SKIPS_OPEN_ROWS = {_SKIPS_OPEN: True}
 
 
 @dataclass(slots=True)
 class StatementResult:
-    """What a statement brought: as much of SQLAlchemy's result as is used."""
+    """Result of a statement: the part of SQLAlchemy's result that is used."""
 
     rows: Sequence[Any]
     rowcount: int
 
 
 class Prepared:
-    """One statement with one set of names, for one kind of database."""
+    """Compiled form of one statement with one set of names, for one kind of database."""
 
     def __init__(self, compiled: SQLCompiler, statement: SelectBase | UpdateBase, dialect: Dialect) -> None:
         self.text = compiled.string
-        given, order = compiled.params, [*(compiled.positiontup or ())]
+        params, order = compiled.params, [*(compiled.positiontup or ())]
         self._names = order
         self._take = itemgetter(*order) if len(order) > 1 else None
-        # Of those that the text itself has a value for.
-        self._own = {name: given[name] for name in order if not compiled.binds[name].required}
-        turns = [_bind(compiled, name, dialect) for name in order]
-        self._writes = [(at, turn) for at, turn in enumerate(turns) if turn]
+        # Values that the statement itself gives.
+        self._defaults = {name: params[name] for name in order if not compiled.binds[name].required}
+        converters = [_bind_processor(compiled, name, dialect) for name in order]
+        self._writes = [(at, convert) for at, convert in enumerate(converters) if convert]
         self._dialect = dialect
         self._columns = list(statement.exported_columns)
         self.places = len(order)
-        # The tables that it reads or writes, and those whose rows the rows that it writes name.
+        # The tables that it reads or writes, and those that its written rows refer to.
         self.tables = tables_of(statement)
-        self.reaches = self.tables | _pointed_to(statement)
-        self._reads: list[tuple[int, _Turn]] = []
-        self._make: _Turn | None = None  # when the driver has told the columns
+        self.reaches = self.tables | _referenced_tables(statement)
+        self._reads: list[tuple[int, _Convert]] = []
+        self._make: _Convert | None = None  # set once the driver has named the columns
         self.finds = bool(self._columns)
         options = cast(Executable, statement).get_execution_options()
-        self.keeps, self.finds_others = bool(options.get(KEPT)), bool(options.get(_OTHERS))
+        self.locks_rows, self.skips_open_rows = bool(options.get(LOCKS_ROWS)), bool(options.get(_SKIPS_OPEN))
         self.changes, self.takes_away = isinstance(statement, UpdateBase), isinstance(statement, Delete)
 
-    def bound(self, values: Values) -> list[Any]:
-        """As the driver takes them, in the order of the text."""
-        given = self._own | values if self._own else values
+    def bind(self, values: Values) -> list[Any]:
+        """Return the values as the driver takes them, in the order of the text."""
+        all_values = self._defaults | values if self._defaults else values
         try:
-            bound = [*self._take(given)] if self._take else [given[name] for name in self._names]
-            for at, turn in self._writes:
-                bound[at] = turn(bound[at])
+            bound = [*self._take(all_values)] if self._take else [all_values[name] for name in self._names]
+            for at, convert in self._writes:
+                bound[at] = convert(bound[at])
         except (KeyError, TypeError, ValueError) as cause:
             raise self._unwritable(cause) from cause
         return bound
 
-    def bound_each(self, many: Sequence[Values]) -> list[Sequence[Any]]:
-        """The same for each set of values, turned column by column: a call for each value would cost more than the row."""
-        given = [self._own | values for values in many] if self._own else many
+    def bind_all(self, many: Sequence[Values]) -> list[Sequence[Any]]:
+        """Return each set of values as the driver takes them, converted by columns: calls for each value would cost
+        more."""
+        value_sets = [self._defaults | values for values in many] if self._defaults else many
         rows: list[Sequence[Any]]
         try:
             if self._take is None:
-                rows = [[values[name] for name in self._names] for values in given]
+                rows = [[values[name] for name in self._names] for values in value_sets]
             else:
-                rows = [*map(self._take, given)]
+                rows = [*map(self._take, value_sets)]
             if not self._writes:
                 return rows
             columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
-            for at, turn in self._writes:
-                columns[at] = [*map(turn, columns[at])]
+            for at, convert in self._writes:
+                columns[at] = [*map(convert, columns[at])]
         except (KeyError, TypeError, ValueError) as cause:
             raise self._unwritable(cause) from cause
         return [*zip(*columns, strict=True)]
@@ -129,31 +129,31 @@ class Prepared:
         return StatementError(f"a value cannot be written: {cause!r}", self.text, None, cause)
 
     @property
-    def is_told(self) -> bool:
+    def knows_columns(self) -> bool:
         return self._make is not None
 
-    def tell(self, columns: Iterable[tuple[str, Any]]) -> None:
-        """Name and type of each column, as the driver has them. Any: a type is a number here, and nothing there."""
-        told = list(columns)
+    def set_columns(self, columns: Iterable[tuple[str, Any]]) -> None:
+        """Set name and type of each column. Any: PostgreSQL's type is a number, SQLite's is None."""
+        described = list(columns)
         reads = [
             column.type.dialect_impl(self._dialect).result_processor(self._dialect, type_)
-            for column, (_, type_) in zip(self._columns, told, strict=True)
+            for column, (_, type_) in zip(self._columns, described, strict=True)
         ]
         self._reads = [(at, read) for at, read in enumerate(reads) if read]
-        self._make = _maker(name for name, _ in told)
+        self._make = _row_maker(name for name, _ in described)
 
-    def rows(self, found: Sequence[Any]) -> Sequence[Any]:
-        """`found` as it should be read; the columns are told by now."""
+    def rows(self, raw_rows: Sequence[Any]) -> Sequence[Any]:
+        """Convert raw rows; the columns are known by now."""
         make, reads = self._make, self._reads
-        if make is None or not found:
-            return found
+        if make is None or not raw_rows:
+            return raw_rows
         if not reads:
-            return [make(row) for row in found]
+            return [make(row) for row in raw_rows]
         rows = []
-        for row in found:
+        for row in raw_rows:
             read = list(row)
-            for at, turn in reads:
-                read[at] = turn(read[at])
+            for at, convert in reads:
+                read[at] = convert(read[at])
             rows.append(make(read))
         return rows
 
@@ -162,142 +162,144 @@ _PLACE = re.compile(r"\$(\d+)")
 
 
 def tables_of(statement: ClauseElement) -> frozenset[str]:
-    """Also those of what it asks within; a column may be all that names its table, or its subquery."""
-    found, parts, seen = set[str](), [statement], set[int]()
+    """Return the names of a statement's tables, also of its subqueries; a column may be all that names its table."""
+    names, parts, seen_ids = set[str](), [statement], set[int]()
     while parts:
         for part in find_tables(parts.pop(), check_columns=True, include_crud=True):
             if isinstance(part, TableClause):
-                found.add(part.name)
-            elif id(part) not in seen:
-                seen.add(id(part))
+                names.add(part.name)
+            elif id(part) not in seen_ids:
+                seen_ids.add(id(part))
                 parts.append(part)
-    return frozenset(found)
+    return frozenset(names)
 
 
-def _pointed_to(statement: SelectBase | UpdateBase) -> frozenset[str]:
+def _referenced_tables(statement: SelectBase | UpdateBase) -> frozenset[str]:
     if not isinstance(statement, UpdateBase):
         return frozenset()
     return frozenset(key.column.table.name for key in cast(Table, statement.table).foreign_keys)
 
 
-def _moved(by: int, place: re.Match[str]) -> str:
+def _shift_place(by: int, place: re.Match[str]) -> str:
     return f"${int(place[1]) + by}"
 
 
-def _texts_of(parts: Iterable[Prepared]) -> Iterator[str]:
-    """Of parts of one statement for a server: their values come one after the other."""
+def _renumber_places(parts: Iterable[Prepared]) -> Iterator[str]:
+    """Yield the parts' texts for one statement on a server, their placeholders renumbered to follow one another."""
     places = 0
     for part in parts:
-        yield _PLACE.sub(partial(_moved, places), part.text)
+        yield _PLACE.sub(partial(_shift_place, places), part.text)
         places += part.places
 
 
 @lru_cache(maxsize=256)
-def _as_one(parts: tuple[Prepared, ...]) -> str:
-    """Statements that change rows, as one statement for a server; it finds how many rows each of them changed."""
-    texts = (f"part{n} AS ({text} RETURNING 1)" for n, text in enumerate(_texts_of(parts)))
+def _combine_changes(parts: tuple[Prepared, ...]) -> str:
+    """Combine statements that change rows into one for a server; it returns how many rows each of them changed."""
+    texts = (f"part{n} AS ({text} RETURNING 1)" for n, text in enumerate(_renumber_places(parts)))
     counts = (f"(SELECT count(*) FROM part{n})" for n in range(len(parts)))  # noqa: S608 - our words
     return f"WITH {', '.join(texts)} SELECT {', '.join(counts)}"
 
 
 @lru_cache(maxsize=256)
-def _as_one_question(parts: tuple[Prepared, ...]) -> str:
-    """Questions, as one question to a server; it finds rows of all of them, each with the number of its question."""
-    texts = enumerate(_texts_of(parts))
+def _combine_queries(parts: tuple[Prepared, ...]) -> str:
+    """Combine queries into one for a server; it returns the rows of all, each with the number of its query."""
+    texts = enumerate(_renumber_places(parts))
     return " UNION ALL ".join(f"SELECT {n}, found FROM ({text}) AS found" for n, text in texts)  # noqa: S608 - our words
 
 
 class Statements:
-    """The prepared ones of a process. A statement that is asked a second time is one that is kept by its module; one
-    that was made for a single question goes with it."""
+    """Prepared statements of a process. A statement that runs a second time is one that its module keeps; one that was
+    made for a single query is forgotten with it."""
 
     def __init__(self) -> None:
-        self._known: dict[ReferenceType[Executable], dict[tuple[str, _Names], Prepared | None]] = {}
+        self._by_statement: dict[ReferenceType[Executable], dict[tuple[str, _Names], Prepared | None]] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._by_statement)
 
-    def of(self, statement: Executable, values: Values | None, dialect: Dialect) -> Prepared | None:
-        """For values of these names. None: for SQLAlchemy itself."""
-        known = self._known.get(ref(statement))
-        if known is None:
-            self._known[ref(statement, self._forget)] = {}
+    def find(self, statement: Executable, values: Values | None, dialect: Dialect) -> Prepared | None:
+        """Return the prepared statement for values of these names; None where SQLAlchemy itself must run it."""
+        by_names = self._by_statement.get(ref(statement))
+        if by_names is None:
+            self._by_statement[ref(statement, self._forget)] = {}
             return None
         names = tuple(values or ())
         try:
-            return known[dialect.name, names]
+            return by_names[dialect.name, names]
         except KeyError:
-            prepared = known[dialect.name, names] = prepared_once(statement, names, dialect)
+            prepared = by_names[dialect.name, names] = prepared_once(statement, names, dialect)
             return prepared
 
-    def of_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
-        """SQLAlchemy also answers for each of them."""
-        prepared = self.of(statement, many[0], dialect)
+    def find_for_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
+        """Return the prepared statement for many sets of values; None for SQLAlchemy, as where rows are returned."""
+        prepared = self.find(statement, many[0], dialect)
         return None if prepared is None or prepared.finds else prepared
 
-    def at_once(self, statement: Executable, values: Values, dialect: Dialect) -> Prepared:
-        """Also when it is asked for the first time; the statement is one that is kept."""
-        prepared = self.of(statement, values, dialect) or self.of(statement, values, dialect)
+    def prepare(self, statement: Executable, values: Values, dialect: Dialect) -> Prepared:
+        """Return the prepared statement, also at its first use; its module keeps the statement."""
+        prepared = self.find(statement, values, dialect) or self.find(statement, values, dialect)
         if prepared is None:
             raise StatementError("only SQLAlchemy itself can run this", str(statement), None, TypeError())
         return prepared
 
-    def _forget(self, gone: ReferenceType[Executable]) -> None:
-        self._known.pop(gone, None)
+    def _forget(self, dead_ref: ReferenceType[Executable]) -> None:
+        self._by_statement.pop(dead_ref, None)
 
 
 def prepared_once(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
-    """For who keeps it. None: only SQLAlchemy itself can run this."""
+    """Prepare a statement that the caller keeps; None where only SQLAlchemy itself can run it."""
     if not isinstance(statement, SelectBase | UpdateBase):
         return None
-    if isinstance(dialect, HereDialect) and is_slow(statement):
+    if isinstance(dialect, InlineDialect) and is_slow(statement):
         return None
     compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
     if not isinstance(compiled, SQLCompiler):
         return None
-    if compiled.insert_prefetch or compiled.update_prefetch:  # values that SQLAlchemy makes for each call
+    if compiled.insert_prefetch or compiled.update_prefetch:  # SQLAlchemy makes values for each call
         return None
-    if compiled.implicit_returning:  # a key that the database counts, for whoever wrote one row
+    if compiled.implicit_returning:  # the database returns a key that it counted
         return None
-    if compiled.post_compile_params or compiled.literal_execute_params:  # a list of values, as long as it is
+    if (
+        compiled.post_compile_params or compiled.literal_execute_params
+    ):  # the text depends on the length of a list
         return None
     return Prepared(compiled, statement, dialect)
 
 
-def _bind(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Turn | None:
+def _bind_processor(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Convert | None:
     kind = compiled.binds[name].type
-    if isinstance(dialect, HereDialect) and isinstance(kind, Boolean | LargeBinary):
-        return None  # as they are, for its driver
-    turn: _Turn | None = kind.dialect_impl(dialect).bind_processor(dialect)
-    return turn
+    if isinstance(dialect, InlineDialect) and isinstance(kind, Boolean | LargeBinary):
+        return None  # its driver takes them unchanged
+    processor: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return processor
 
 
-def _maker(names: Iterable[str]) -> _Turn:
-    """Makes a row of its values."""
-    made = _named("Row", list(names), rename=True)
-    return partial(tuple.__new__, made)
+def _row_maker(names: Iterable[str]) -> _Convert:
+    """Return a function that makes a row of its values."""
+    row_class = _namedtuple("Row", list(names), rename=True)
+    return partial(tuple.__new__, row_class)
 
 
-SQLITE_HERE = "sqlite+here"
-# What a connection is told, for whoever uses it: the numbers that its one writer keeps.
+SQLITE_INLINE = "sqlite+here"
+# Key of a connection's `info` under which its one writer keeps its counters.
 COUNTERS = "gateway_counters"
-# Rows that one call writes: more of them are an import, and go to a thread.
+# One call with more rows than this is an import, and goes to a thread.
 MANY = 200
 
 
 class _Context(SQLiteExecutionContext):
     def create_server_side_cursor(self) -> Any:  # Any: a cursor of the driver, as SQLAlchemy has it
-        """Rows of SQLite are always made one by one, as they are fetched."""
+        """Return the default cursor: SQLite makes rows one by one, as they are fetched."""
         return self.create_default_cursor()
 
 
 class _Cursor(sqlite3.Cursor):
-    """With what SQLAlchemy asks an asyncio cursor for: there is nothing to wait for when it is over."""
+    """Cursor with the methods that SQLAlchemy expects of an asyncio cursor; closing it waits for nothing."""
 
     server_side = False
 
     async def _async_soft_close(self) -> None:
-        """Rows that nobody fetched yet stay: they are made as they are fetched."""
+        """Keep the rows that are not fetched yet: they are made as they are fetched."""
 
 
 class _Connection(sqlite3.Connection):
@@ -305,8 +307,8 @@ class _Connection(sqlite3.Connection):
         return super().cursor(factory)
 
 
-class HereDialect(SQLiteDialect_pysqlite):
-    """Any, throughout: what SQLAlchemy hands its dialects has no narrower public types."""
+class InlineDialect(SQLiteDialect_pysqlite):
+    """SQLite dialect whose statements run in the calling thread. Any, throughout: SQLAlchemy has no narrower types."""
 
     driver = "here"
     is_async = True
@@ -337,14 +339,14 @@ class HereDialect(SQLiteDialect_pysqlite):
         if not in_greenlet():
             call()
         elif many or (context is not None and context.execution_options.get(SLOW)):
-            await_(apart(call))
+            await_(run_in_thread(call))
         else:
             call()
             await_(_nothing())
 
     def do_commit(self, dbapi_connection: Any) -> None:
         if in_greenlet():
-            await_(apart(dbapi_connection.commit))
+            await_(run_in_thread(dbapi_connection.commit))
         else:
             dbapi_connection.commit()
 
@@ -353,70 +355,71 @@ async def _nothing() -> None:
     pass
 
 
-def is_here(asked: AsyncConnection | AsyncEngine) -> bool:
-    return isinstance(asked.dialect, HereDialect)
+def is_sqlite(connection: AsyncConnection | AsyncEngine) -> bool:
+    return isinstance(connection.dialect, InlineDialect)
 
 
-def sqlite_driver(asked: Connection | AsyncConnection) -> sqlite3.Connection:
-    """SQLite's own connection below one of this dialect. TypeError below any other."""
-    connection = asked.sync_connection if isinstance(asked, AsyncConnection) else asked
-    if connection is None or not isinstance(connection.dialect, HereDialect):
+def sqlite_driver(outer: Connection | AsyncConnection) -> sqlite3.Connection:
+    """Return SQLite's own connection below one of this dialect. TypeError for any other."""
+    connection = outer.sync_connection if isinstance(outer, AsyncConnection) else outer
+    if connection is None or not isinstance(connection.dialect, InlineDialect):
         raise TypeError("only SQLite has a driver that runs statements where they are asked")
-    below: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
-    return below
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
+    return driver
 
 
 class Line:
-    """A connection, and where it is one of `HereDialect` what lies below it: there a statement is over before anything
-    could be waited for."""
+    """A connection, with its driver where it is one of `HereDialect`: a statement is over there before anything is
+    awaited."""
 
-    __slots__ = ("connection", "counters", "dialect", "driver", "here")
+    __slots__ = ("connection", "counters", "dialect", "driver", "sync_connection")
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.dialect = connection.dialect
-        self.here = connection.sync_connection if is_here(connection) else None
-        self.driver = sqlite_driver(self.here) if self.here is not None else None
+        self.sync_connection = connection.sync_connection if is_sqlite(connection) else None
+        self.driver = sqlite_driver(self.sync_connection) if self.sync_connection is not None else None
         # None where numbers are read each time.
-        self.counters: Counters | None = self.here.info.get(COUNTERS) if self.here is not None else None
+        self.counters: Counters | None = (
+            self.sync_connection.info.get(COUNTERS) if self.sync_connection is not None else None
+        )
 
 
 def driver_of(line: Line) -> sqlite3.Connection:
-    """As `sqlite_driver`, without a look at what lies between."""
+    """Return the SQLite driver of a line, as `sqlite_driver` does, without its checks."""
     if line.driver is None:
         raise TypeError("only SQLite has a driver that runs statements where they are asked")
     return line.driver
 
 
 def is_slow(statement: Executable, values: Values | list[Values] | None = None) -> bool:
-    """Whether it goes to a thread."""
+    """Tell whether the statement goes to a thread."""
     are_many = isinstance(values, list) and len(values) > MANY
     return are_many or bool(statement.get_execution_options().get(SLOW))
 
 
-def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values) -> StatementResult:
-    cursor = asked.execute(prepared.text, prepared.bound(values))
+def run_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, values: Values) -> StatementResult:
+    cursor = driver.execute(prepared.text, prepared.bind(values))
     if not prepared.finds:
         return StatementResult((), cursor.rowcount)
-    if not prepared.is_told:
-        prepared.tell((column[0], None) for column in cursor.description)
+    if not prepared.knows_columns:
+        prepared.set_columns((column[0], None) for column in cursor.description)
     return StatementResult(prepared.rows(cursor.fetchall()), cursor.rowcount)
 
 
-def run_many_here(prepared: Prepared, asked: sqlite3.Connection, many: list[Values]) -> StatementResult:
-    """The same for each set of values; nothing is found."""
-    cursor = asked.executemany(prepared.text, prepared.bound_each(many))
+def run_many_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, many: list[Values]) -> StatementResult:
+    """Run the statement for each set of values; no rows are returned."""
+    cursor = driver.executemany(prepared.text, prepared.bind_all(many))
     return StatementResult((), cursor.rowcount)
 
 
-def found_here(prepared: Prepared, asked: sqlite3.Connection, values: Values) -> Sequence[Any]:
-    """As the driver has it."""
-    return asked.execute(prepared.text, prepared.bound(values)).fetchall()
+def fetch_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, values: Values) -> Sequence[Any]:
+    """Fetch the rows as the driver has them."""
+    return driver.execute(prepared.text, prepared.bind(values)).fetchall()
 
 
 async def lock(driver: sqlite3.Connection, patience_s: float) -> None:
-    """Begins with the one write lock of the file, by a connection that waits for nobody in SQLite itself. While another
-    process has it, the loop of this one goes on."""
+    """Begin with the file's write lock, on a connection that never waits inside SQLite: this loop goes on meanwhile."""
     try:
         await take_lock(driver, patience_s)
     except sqlite3.Error as cause:
@@ -424,23 +427,23 @@ async def lock(driver: sqlite3.Connection, patience_s: float) -> None:
 
 
 def version_of(driver: sqlite3.Connection) -> object:
-    """Of the file as this connection sees it: another one whenever some other connection, of whatever process, has
+    """Return the file's version as this connection sees it: another one once another connection, of any process, has
     committed since the last call."""
     ((version,),) = driver.execute("PRAGMA data_version").fetchall()
     return version
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:
-    """The same by a connection of a pool, for one transaction."""
+    """Lock in the same way on a connection of a pool, for one transaction."""
     driver = sqlite_driver(connection)
-    driver.execute(WAIT_FOR_NOBODY)
+    driver.execute(NO_WAIT)
     try:
         await_(lock(driver, patience_s))
     finally:
         driver.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
 
 
-registry.register("sqlite.here", __name__, HereDialect.__name__)
+registry.register("sqlite.here", __name__, InlineDialect.__name__)
 
 
 T = TypeVar("T")
@@ -449,107 +452,110 @@ T = TypeVar("T")
 async def run_many_on_server(
     prepared: Prepared, connection: AsyncConnection, many: list[Values]
 ) -> StatementResult:
-    """For each set of values; nothing is found."""
-    bound = prepared.bound_each(many)
-    await _asked(connection, prepared.text, lambda driver: driver.executemany(prepared.text, bound))
+    """Run the statement for each set of values; no rows are returned."""
+    bound = prepared.bind_all(many)
+    await _call_driver(connection, prepared.text, lambda driver: driver.executemany(prepared.text, bound))
     return StatementResult((), -1)
 
 
 async def run_on_server(
     prepared: Prepared, connection: AsyncConnection, values: Values, *, alone: bool = False
 ) -> StatementResult:
-    """`alone`: in no transaction but its own."""
-    one = prepared.bound(values)
+    """Run the statement. `alone`: in no transaction but its own."""
+    bound = prepared.bind(values)
     if not prepared.finds:
-        said = await _asked(
-            connection, prepared.text, lambda driver: driver.execute(prepared.text, *one), alone=alone
+        status = await _call_driver(
+            connection, prepared.text, lambda driver: driver.execute(prepared.text, *bound), alone=alone
         )
-        return StatementResult((), _counted(said))
-    if not prepared.is_told:
-        await tell_on_server(prepared, connection)
-    found: Sequence[Any] = await _asked(
-        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one), alone=alone
+        return StatementResult((), _parse_count(status))
+    if not prepared.knows_columns:
+        await describe_on_server(prepared, connection)
+    raw_rows: Sequence[Any] = await _call_driver(
+        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *bound), alone=alone
     )
-    return StatementResult(prepared.rows(found), len(found))
+    return StatementResult(prepared.rows(raw_rows), len(raw_rows))
 
 
-async def found_on_server(
-    asked: Sequence[tuple[Prepared, Values]], connection: AsyncConnection, *, alone: bool = False
+async def fetch_on_server(
+    queries: Sequence[tuple[Prepared, Values]], connection: AsyncConnection, *, alone: bool = False
 ) -> Sequence[Sequence[Any]]:
-    """What each of these questions finds, by one statement, so that all of them are of one moment; as the driver has it.
-    `alone`: as above."""
-    bound = [value for prepared, values in asked for value in prepared.bound(values)]
-    if len(asked) == 1:
-        text = asked[0][0].text
-        return [await _asked(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone)]
-    text = _as_one_question(tuple(prepared for prepared, _ in asked))
-    found: list[list[Any]] = [[] for _ in asked]
-    for n, row in await _asked(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone):
-        found[n].append(row)
-    return found
+    """Fetch the rows of each query by one statement, so that all are of one moment; `alone` as above."""
+    bound = [value for prepared, values in queries for value in prepared.bind(values)]
+    if len(queries) == 1:
+        text = queries[0][0].text
+        return [await _call_driver(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone)]
+    text = _combine_queries(tuple(prepared for prepared, _ in queries))
+    rows_by_query: list[list[Any]] = [[] for _ in queries]
+    for n, row in await _call_driver(
+        connection, text, lambda driver: driver.fetch(text, *bound), alone=alone
+    ):
+        rows_by_query[n].append(row)
+    return rows_by_query
 
 
 async def run_together_on_server(
-    asked: Sequence[tuple[Prepared, Values]], connection: AsyncConnection
+    changes: Sequence[tuple[Prepared, Values]], connection: AsyncConnection
 ) -> Sequence[int]:
-    """As one statement; how many rows each of them changed."""
-    if len(asked) == 1:
-        ((alone, values),) = asked
+    """Run the changes as one statement; return how many rows each changed."""
+    if len(changes) == 1:
+        ((alone, values),) = changes
         return [(await run_on_server(alone, connection, values)).rowcount]
-    text = _as_one(tuple(prepared for prepared, _ in asked))
-    bound = [value for prepared, values in asked for value in prepared.bound(values)]
-    return await _asked(connection, text, lambda driver: driver.fetchrow(text, *bound))
+    text = _combine_changes(tuple(prepared for prepared, _ in changes))
+    bound = [value for prepared, values in changes for value in prepared.bind(values)]
+    return await _call_driver(connection, text, lambda driver: driver.fetchrow(text, *bound))
 
 
-async def tell_on_server(prepared: Prepared, connection: AsyncConnection) -> None:
-    """Asks for the columns of what it finds."""
-    prepared.tell(await _asked(connection, prepared.text, partial(_columns, text=prepared.text)))
+async def describe_on_server(prepared: Prepared, connection: AsyncConnection) -> None:
+    """Ask the server for the columns of the result."""
+    prepared.set_columns(
+        await _call_driver(connection, prepared.text, partial(_fetch_columns, text=prepared.text))
+    )
 
 
-async def _columns(driver: Any, text: str) -> list[tuple[str, int]]:
+async def _fetch_columns(driver: Any, text: str) -> list[tuple[str, int]]:
     statement = await driver.prepare(text)
-    return [(each.name, each.type.oid) for each in statement.get_attributes()]
+    return [(attribute.name, attribute.type.oid) for attribute in statement.get_attributes()]
 
 
-def _counted(said: str) -> int:
-    """`INSERT 0 1`, `UPDATE 3`."""
-    number = said.rpartition(" ")[2]
+def _parse_count(status: str) -> int:
+    """Parse a status such as `INSERT 0 1` or `UPDATE 3`."""
+    number = status.rpartition(" ")[2]
     return int(number) if number.isdigit() else -1
 
 
 def is_line_open(connection: AsyncConnection) -> bool:
-    return not _lent(connection, "").driver_connection.is_closed()
+    return not _lent_connection(connection, "").driver_connection.is_closed()
 
 
 async def first_column(connection: AsyncConnection, text: str) -> tuple[Any, ...]:
-    """The first column of what a fixed question finds; in no transaction."""
-    lent = _lent(connection, text)
+    """Return the first column of a fixed query's rows, in no transaction."""
+    lent = _lent_connection(connection, text)
     try:
         return tuple(row[0] for row in await lent.ask_alone(lambda driver: driver.fetch(text)))
     except lent.dbapi.Error as cause:
-        _tell(cause, text, connection, lent.dbapi)
+        _raise_as_library(cause, text, connection, lent.dbapi)
     except (OSError, TimeoutError) as cause:
         raise OperationalError(None, None, cause) from cause
 
 
-async def _asked(
+async def _call_driver(
     connection: AsyncConnection, text: str, call: Callable[[Any], Awaitable[T]], *, alone: bool = False
 ) -> T:
-    lent = _lent(connection, text)
+    lent = _lent_connection(connection, text)
     try:
         return await (lent.ask_alone if alone else lent.ask)(call)
     except lent.dbapi.Error as cause:
-        await _given_up(connection, broken=lent.driver_connection.is_closed())
-        _tell(cause, text, connection, lent.dbapi)
+        await _discard(connection, broken=lent.driver_connection.is_closed())
+        _raise_as_library(cause, text, connection, lent.dbapi)
     except (OSError, TimeoutError) as cause:
-        await _given_up(connection, broken=True)
+        await _discard(connection, broken=True)
         raise OperationalError(None, None, cause) from cause
-    except BaseException:  # cut short in the middle: what the server makes of it, nobody hears any more
-        await _given_up(connection, broken=True)
+    except BaseException:  # cancelled in the middle: no caller reads the server's answer any more
+        await _discard(connection, broken=True)
         raise
 
 
-def _lent(connection: AsyncConnection, text: str) -> DirectConnection:
+def _lent_connection(connection: AsyncConnection, text: str) -> DirectConnection:
     sync = connection.sync_connection
     lent = None if sync is None or sync.invalidated else sync.connection.dbapi_connection
     if lent is None:
@@ -557,13 +563,13 @@ def _lent(connection: AsyncConnection, text: str) -> DirectConnection:
     return cast("DirectConnection", lent)
 
 
-async def _given_up(connection: AsyncConnection, *, broken: bool) -> None:
-    """A connection that is of no more use leaves the pool."""
+async def _discard(connection: AsyncConnection, *, broken: bool) -> None:
+    """Remove a connection that is of no more use from the pool."""
     if broken:
-        # To its end: whoever is cut short closes the same connection next.
-        await to_its_end(asyncio.ensure_future(connection.invalidate()))
+        # To its end: a cancelled caller closes the same connection next.
+        await wait_to_end(asyncio.ensure_future(connection.invalidate()))
 
 
-def _tell(cause: Exception, text: str, connection: AsyncConnection, dbapi: Any) -> NoReturn:
-    """As SQLAlchemy tells it."""
+def _raise_as_library(cause: Exception, text: str, connection: AsyncConnection, dbapi: Any) -> NoReturn:
+    """Raise the driver's error as SQLAlchemy raises it."""
     raise DBAPIError.instance(text, None, cause, dbapi.Error, dialect=connection.dialect) from cause

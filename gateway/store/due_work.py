@@ -1,7 +1,7 @@
-"""What waits in the database, told to workers by one look at all of it. In: an open view, the time. Out: who has something
-due, what changed that somebody keeps up with, and until when that answer holds while nobody writes.
+"""Due work in the database, found for all workers by one look. In: an open view, the time. Out: the workers that have
+something due, marks of the changes that others follow, and until when that answer holds while nothing is written.
 
-Its conditions are those of the claims themselves, so that nothing is due for one and not for the other."""
+Its conditions are those of the claims themselves, so that no row is due for one and not for the other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow, WebhookRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListChangeRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 _Q, _A, _W = QuestionRow, AnswerRow, WebhookRow
 _NOW = bindparam("now", type_=Moment)
@@ -54,7 +54,7 @@ def _next_of(table: type[JobRow | OutboxRow | InboxRow], is_open: ColumnElement[
     return select(_first_after_now(table.not_before), _first_after_now(table.lease_until)).where(is_open)
 
 
-# When the next wait is over, or a lease runs out.
+# Times at which the next wait is over, or a lease runs out.
 _NEXT: CompoundSelect[Any] = union_all(
     _next_of(JobRow, jobs.is_open()),
     _next_of(OutboxRow, outbox.is_open()),
@@ -68,8 +68,8 @@ _NEXT: CompoundSelect[Any] = union_all(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What one look at the store says to workers, by their names: who has something due, and marks, each of which is
-    another one when something changed that its worker keeps up with."""
+    """Answer of one look at the store, by the workers' names: those that have something due, and marks, each of them
+    another one once something changed that its worker follows."""
 
     due: frozenset[str]
     marks: Mapping[str, object]
@@ -77,24 +77,24 @@ class Signs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignsAsOf:
-    """They were true of that version of the database from `since` on; `until` is when time alone makes something due."""
+    """Signs that hold for that version of the database from `since` until time alone makes something due."""
 
     signs: Signs
     version: object
     since: datetime
-    until: datetime
+    ends_at: datetime
 
     def hold(self, now: datetime, version: object) -> bool:
-        """Whether another look would say the same."""
-        return version == self.version and self.since <= now < self.until
+        """Tell whether another look would give the same."""
+        return version == self.version and self.since <= now < self.ends_at
 
 
 async def look_for_signs(
     tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str], version: object, registry: object
 ) -> SignsAsOf:
-    """`kinds`: those of jobs that are packed. `version`: of the database just before the view, and of what is asked; None
-    where there is none. `registry`: another value whenever what is remembered of codes, hosts and keys changed."""
-    asked: list[tuple[str, Asked]] = [
+    """Look for due work. `kinds`: those of jobs that are packed. `version`: of the database just before the view, and
+    of the query; None where there is none. `registry`: another value once codes, hosts or keys in memory changed."""
+    queries_by_name: list[tuple[str, BoundQuery]] = [
         *(("packer", jobs.any_due(now, lease_s, kind)) for kind in kinds),
         ("dispatcher", outbox.any_due(now, lease_s)),
         ("receiver", inbox.any_due(now, lease_s)),
@@ -103,14 +103,14 @@ async def look_for_signs(
         ("lister", (_CHANGED, {})),
         ("revocation", (_TO_ASK, {"now": now, "far": now + 2 * AUTHORITY_DELAY})),
     ]
-    questions = [question for _, question in asked]
-    *found, (answers,), (to_ask,) = await tx.find_each(*questions, (_ANSWERS, {}), (_QUESTIONS, {}))
-    due = {name for (name, _), rows in zip(asked, found, strict=True) if rows}
+    queries = [query for _, query in queries_by_name]
+    *due_rows, (answers,), (to_ask,) = await tx.find_all(*queries, (_ANSWERS, {}), (_QUESTIONS, {}))
+    due = {name for (name, _), rows in zip(queries_by_name, due_rows, strict=True) if rows}
     return SignsAsOf(
         signs=Signs(due=frozenset(due), marks={"revocation": (*answers, *to_ask), "hosting": registry}),
         version=version,
         since=now,
-        until=now if due or version is None else await _next_due(tx, now),
+        ends_at=now if due or version is None else await _next_due(tx, now),
     )
 
 

@@ -1,10 +1,10 @@
-"""Copies of a whole database: read as it stood at one moment, and filled into an empty one. In: a URL; a schema
-revision and lines by table. Out: a `Snapshot` of the tables as they are there, their rows in neutral lines, and
-which content they refer to; a database that reads back exactly as it was copied.
+"""Copies of a whole database: read as of one moment, and loaded into an empty one. In: a URL; a schema revision and
+lines by table. Out: a `Snapshot` of the existing tables, their rows in neutral lines, and the content that they refer
+to; a database that reads back exactly as it was copied.
 
 A neutral line belongs to no database: one JSON array, each value in one of six kinds, so that PostgreSQL reads what
-SQLite wrote, value for value. Others go on writing while a copy is read, and memory is bounded by one batch. A copy
-is loaded all of it or nothing; keys between tables are checked at the end, not row by row."""
+SQLite wrote, value for value. Others go on writing while a copy is read, and memory is bounded by one batch. A copy is
+loaded as a whole or not at all; keys between tables are checked at the end, not row by row."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
 from gateway.store import migrate
-from gateway.store.engine import EngineRole, opened
+from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.tables_node import MEMORY_TABLES
 
-# The first that fits names the kind. Floating numbers are left out on purpose: no table has one.
+# The first matching type names the kind. Floating numbers are left out on purpose: no table has one.
 _KINDS: tuple[tuple[type, str], ...] = (
     (Boolean, "boolean"),
     (Integer, "integer"),
@@ -60,7 +60,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 
 def kind_of(column: Column[Any]) -> str:
-    """The kind of a column as the database describes it."""
+    """Return the kind of a column as the database describes it."""
     for sort, kind in _KINDS:
         if isinstance(column.type, sort):
             return kind
@@ -69,36 +69,36 @@ def kind_of(column: Column[Any]) -> str:
     )
 
 
-def line_of(values: Sequence[object]) -> bytes:
-    """One row. Moments are written in UTC; those that a database kept without a zone are UTC by its rule."""
-    told = json.dumps([_plain(value) for value in values], ensure_ascii=False, separators=(",", ":"))
-    return told.encode() + b"\n"
+def line_of(row: Sequence[object]) -> bytes:
+    """Write one row as a line. Moments are in UTC; those that a database kept without a zone are UTC by its rule."""
+    line = json.dumps([_plain(cell) for cell in row], ensure_ascii=False, separators=(",", ":"))
+    return line.encode() + b"\n"
 
 
 def line_reader(kinds: Sequence[str], zoned: bool) -> Callable[[bytes], list[Any]]:
-    """What turns a line into values for a driver; `zoned` says whether that database keeps a time's zone."""
+    """Return a function that reads a line into values for a driver; `zoned`: that database keeps a time's zone."""
     readers = [_readers(zoned).get(kind) for kind in kinds]
 
     def read(text: bytes) -> list[Any]:
-        values = json.loads(text)
+        cells = json.loads(text)
         return [
-            value if value is None or made is None else made(value)
-            for made, value in zip(readers, values, strict=True)
+            cell if cell is None or convert is None else convert(cell)
+            for convert, cell in zip(readers, cells, strict=True)
         ]
 
     return read
 
 
-def _plain(value: object) -> object:
-    match value:
+def _plain(cell: object) -> object:
+    match cell:
         case datetime():
-            aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+            aware = cell.replace(tzinfo=UTC) if cell.tzinfo is None else cell.astimezone(UTC)
             return aware.isoformat(timespec="microseconds")
         case date():
-            return value.isoformat()
+            return cell.isoformat()
         case bytes():
-            return base64.b64encode(value).decode("ascii")
-    return value
+            return base64.b64encode(cell).decode("ascii")
+    return cell
 
 
 def _readers(zoned: bool) -> Mapping[str, Callable[[Any], Any]]:
@@ -114,12 +114,12 @@ AT_ONCE = 500
 LARGE_AT_ONCE = 8
 SMALL_AT_ONCE = 64
 VERSION_TABLE = "alembic_version"
-# SQLite's index of words is made of tables; it is made anew from the rows that it is about.
+# SQLite's full-text index is made of tables; it is made anew from its rows.
 SEARCH_TABLES = "list_search"
 CONTENT, OWNERS = "blob", "blob_ref"
-# Where a copy of before schema 0201 has the bytes of small content.
+# A copy from before schema 0201 has the bytes of small content here.
 _SMALL = "small_content"
-# A copy holds no leases: whoever held one is not at work on the copy.
+# A copy holds no leases: their workers are not at work on it.
 _LEASE = frozenset({"lease_token", "lease_until"})
 
 
@@ -133,14 +133,14 @@ class TableShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """How many rows, and the SHA-256 of their lines in the order of the key."""
+    """Number of rows, and the SHA-256 of their lines in the order of the key."""
 
     rows: int
     digest: str
 
 
 class Summing:
-    """Counts and hashes a table's lines as they pass."""
+    """Counter and hasher of a table's lines as they pass."""
 
     def __init__(self) -> None:
         self._rows, self._hashed = 0, hashlib.sha256()
@@ -171,7 +171,7 @@ class RowContent:
 
 
 class Snapshot:
-    """One view of every table. It lives as long as its transaction; others are neither seen nor held up."""
+    """One view of every table, for as long as its transaction lasts; other transactions are neither seen nor held up."""
 
     def __init__(self, connection: AsyncConnection, tables: MetaData, revision: str) -> None:
         self._connection = connection
@@ -179,39 +179,39 @@ class Snapshot:
         self.revision = revision
         self.shapes = tuple(
             TableShape(
-                name=each.name, columns=tuple((column.name, kind_of(column)) for column in each.columns)
+                name=table.name, columns=tuple((column.name, kind_of(column)) for column in table.columns)
             )
-            for each in tables.sorted_tables
+            for table in tables.sorted_tables
         )
 
     async def lines(self, table: str) -> AsyncIterator[list[bytes]]:
-        """Every row of a table, in batches, in the order of its key."""
-        kept = self._tables[table]
-        large = any((each.name, kind_of(each)) == ("body", "bytes") for each in kept.columns)
+        """Yield every row of a table, in batches, in the order of its key."""
+        reflected_table = self._tables[table]
+        large = any((column.name, kind_of(column)) == ("body", "bytes") for column in reflected_table.columns)
         at_once = SMALL_AT_ONCE if table in (CONTENT, _SMALL) else LARGE_AT_ONCE if large else AT_ONCE
-        async for batch in self._stream(_rows(kept, self._connection), at_once):
+        async for batch in self._stream(_select_rows(reflected_table, self._connection), at_once):
             yield [line_of(row) for row in batch]
 
     async def sum(self, table: str) -> Sum:
-        """What `lines` would give, counted and hashed."""
+        """Return what `lines` would yield, counted and hashed."""
         summing = Summing()
         async for batch in self.lines(table):
             summing.add(batch)
         return summing.sum()
 
     async def contents(self) -> AsyncIterator[list[ReferredBlob]]:
-        """Every file of content that is referred to, in batches, by digest."""
+        """Yield every file of content that is referred to, in batches, by digest."""
         blob, rows = self._tables[CONTENT], self._in_rows()
         in_rows = select(rows.c.digest).where(rows.c.body.is_not(None))
-        wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob), blob.c.digest.not_in(in_rows))
-        async for batch in self._stream(wanted.order_by(blob.c.digest)):
+        query = select(blob.c.digest, blob.c.size).where(_copied_content(blob), blob.c.digest.not_in(in_rows))
+        async for batch in self._stream(query.order_by(blob.c.digest)):
             yield [ReferredBlob(digest=row[0], size=row[1]) for row in batch]
 
     async def small(self) -> AsyncIterator[list[RowContent]]:
-        """All content that is a row and is referred to, in batches, looked at byte by byte."""
+        """Yield all content that is a row and is referred to, in batches, checked byte by byte."""
         table = self._in_rows()
-        wanted = select(table.c.digest, table.c.body).where(_wanted(table), table.c.body.is_not(None))
-        async for batch in self._stream(wanted, SMALL_AT_ONCE):
+        query = select(table.c.digest, table.c.body).where(_copied_content(table), table.c.body.is_not(None))
+        async for batch in self._stream(query, SMALL_AT_ONCE):
             yield [
                 RowContent(
                     digest=row[0], size=len(row[1]), is_whole=hashlib.sha256(row[1]).hexdigest() == row[0]
@@ -220,21 +220,21 @@ class Snapshot:
             ]
 
     async def needed(self, digests: Sequence[str]) -> set[str]:
-        """Which of them are referred to."""
+        """Return those of the digests that are referred to."""
         blob = self._tables[CONTENT]
-        found = await self._connection.execute(
-            select(blob.c.digest).where(blob.c.digest.in_(digests), _wanted(blob))
+        rows = await self._connection.execute(
+            select(blob.c.digest).where(blob.c.digest.in_(digests), _copied_content(blob))
         )
-        return set(found.scalars())
+        return set(rows.scalars())
 
     def _in_rows(self) -> Table:
-        """The table that has the bytes of what is small."""
+        """Return the table that has the bytes of small content."""
         return self._tables[_SMALL if _SMALL in self._tables else CONTENT]
 
     async def _stream(self, query: Select[Any], at_once: int = AT_ONCE) -> AsyncIterator[Sequence[Any]]:
         try:
-            async with self._connection.stream(query.execution_options(yield_per=at_once)) as result:
-                async for batch in result.partitions(at_once):
+            async with self._connection.stream(query.execution_options(yield_per=at_once)) as rows:
+                async for batch in rows.partitions(at_once):
                     yield batch
         except SQLAlchemyError as cause:
             raise errors.StoreFailure(f"the database could not be copied ({cause})") from cause
@@ -242,20 +242,20 @@ class Snapshot:
 
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator[Snapshot]:
-    """The database at this moment. Misconfigured when it cannot be opened or holds no schema of ours."""
+    """Open the database at this moment. Misconfigured when it cannot be opened or holds no schema of ours."""
     try:
-        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
+        async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
             yield await snapshot_on(connection)
     except SQLAlchemyError as cause:
         raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
 
 
 async def snapshot_on(connection: AsyncConnection) -> Snapshot:
-    """What that connection's transaction sees."""
+    """Return the view of that connection's transaction."""
     revision = await connection.run_sync(revision_of)
     if revision is None:
         raise errors.Misconfigured("the database holds no schema of this program; check database.url")
-    return Snapshot(connection, await connection.run_sync(reflected), migrate.of_today(revision))
+    return Snapshot(connection, await connection.run_sync(reflect_tables), migrate.of_today(revision))
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -264,8 +264,8 @@ def revision_of(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def reflected(connection: Connection) -> MetaData:
-    """The tables as they are in the database, which may be one version newer than this program's own."""
+def reflect_tables(connection: Connection) -> MetaData:
+    """Return the tables of the database, which may be one version newer than this program's own."""
     tables, left_out = MetaData(), {VERSION_TABLE, *MEMORY_TABLES}
     tables.reflect(
         connection, only=lambda name, _: name not in left_out and not name.startswith(SEARCH_TABLES)
@@ -273,25 +273,25 @@ def reflected(connection: Connection) -> MetaData:
     return tables
 
 
-def _rows(table: Table, connection: AsyncConnection) -> Select[Any]:
-    leasable = {each.name for each in table.columns} >= _LEASE
-    asked = [null() if leasable and each.name in _LEASE else each for each in table.columns]
-    order = [_in_order(each, connection) for each in table.primary_key.columns]
-    query = select(*asked).order_by(*order)
+def _select_rows(table: Table, connection: AsyncConnection) -> Select[Any]:
+    leasable = {column.name for column in table.columns} >= _LEASE
+    columns = [null() if leasable and column.name in _LEASE else column for column in table.columns]
+    order = [_in_order(column, connection) for column in table.primary_key.columns]
+    query = select(*columns).order_by(*order)
     if table.name == OWNERS:
         return query.where(table.c.owner_kind != HOLD)
-    return query.where(_wanted(table)) if table.name in (CONTENT, _SMALL) else query
+    return query.where(_copied_content(table)) if table.name in (CONTENT, _SMALL) else query
 
 
 def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
-    """By bytes on both databases: a server would sort text by the rules of its language."""
+    """Order by bytes on both databases: a server would sort text by the rules of its language."""
     is_text = kind_of(column) == "text"
     return collate(column, "C") if is_text and connection.dialect.name == "postgresql" else column
 
 
-def _wanted(content: Table) -> Any:
-    """Content that nobody refers to yet, or any more, belongs to no state that could be restored; what the sealed hold
-    keeps is in no copy (R4)."""
+def _copied_content(content: Table) -> Any:
+    """Return the condition of content to copy: unreferenced content belongs to no state that could be restored, and
+    content of the sealed hold is in no copy (R4, sealed hold)."""
     refs = content.metadata.tables[OWNERS]
     needed = exists().where(refs.c.digest == content.c.digest, refs.c.owner_kind != HOLD)
     return or_(content.c.owner_kind != HOLD, needed) if "owner_kind" in content.c else needed
@@ -312,25 +312,25 @@ class DatabaseLoad:
         return self._connection.dialect.name == "postgresql"
 
     async def begin(self) -> None:
-        """SQLite's keys rest in a migrator's connection; on a server they are taken off and put back."""
+        """Drop the foreign keys on a server, until the end; SQLite's are off in a migrator's connection."""
         for key in self._keys:
             await self._connection.execute(DropConstraint(key))
 
-    async def put(self, shape: TableShape, lines: Sequence[bytes]) -> None:
-        """Writes rows of that table as they were copied."""
+    async def insert(self, shape: TableShape, lines: Sequence[bytes]) -> None:
+        """Write rows of that table as they were copied."""
         table = self._tables.tables.get(shape.name)
-        if table is None or {name for name, _ in shape.columns} - {each.name for each in table.columns}:
+        if table is None or {name for name, _ in shape.columns} - {column.name for column in table.columns}:
             raise errors.StoreFailure(
                 f"the copy has a table {shape.name} with columns that its schema does not have; it is not one of ours"
             )
         names = [name for name, _ in shape.columns]
         read = line_reader([kind for _, kind in shape.columns], zoned=self._on_server)
-        rows: list[dict[str, Any]] = [dict(zip(names, read(each), strict=True)) for each in lines]
+        rows: list[dict[str, Any]] = [dict(zip(names, read(line), strict=True)) for line in lines]
         if rows:
             await self._connection.execute(table.insert(), rows)
 
     async def finish(self) -> None:
-        """Keys are whole again, and counters of the database go on behind the rows."""
+        """Restore or check the foreign keys, and set the database's counters behind the rows."""
         if self._on_server:
             await self._set_counters()
             for key in self._keys:
@@ -353,8 +353,8 @@ class DatabaseLoad:
             if sequence is not None and last is not None:
                 await self._connection.execute(select(func.setval(sequence, last)))
 
-    async def seen(self) -> Snapshot:
-        """The rows as they lie there now, to be compared with the copy."""
+    async def snapshot(self) -> Snapshot:
+        """Return the present rows, to be compared with the copy."""
         return await snapshot_on(self._connection)
 
     async def commit(self) -> None:
@@ -363,14 +363,14 @@ class DatabaseLoad:
 
 @asynccontextmanager
 async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
-    """The schema of that revision, with no rows. Clash when the database has rows, Misconfigured when this program does
-    not know the revision."""
-    revision = _known(revision)
+    """Open a load into the schema of that revision, without rows. Clash when the database has rows, Misconfigured when
+    this program does not know the revision."""
+    revision = _known_revision(revision)
     try:
-        async with opened(url, EngineRole.MIGRATOR) as engine, engine.connect() as connection:
+        async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.connect() as connection:
             await connection.begin()
             await connection.run_sync(_prepare, revision)
-            load = DatabaseLoad(connection, await connection.run_sync(reflected))
+            load = DatabaseLoad(connection, await connection.run_sync(reflect_tables))
             await load.begin()
             yield load
     except SQLAlchemyError as cause:
@@ -381,12 +381,12 @@ async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
 
 
 async def clear_database(url: str) -> None:
-    """Takes every table of ours off again: for a database that was filled to be looked at."""
+    """Drop every table of ours: for a database that was filled only to be examined."""
     try:
-        async with opened(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
+        async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             tables = MetaData()
             if connection.dialect.name == "sqlite":
-                # What it is made of goes with it, and may not be dropped by itself.
+                # Its inner tables go with it, and may not be dropped alone.
                 await connection.execute(text(f"DROP TABLE IF EXISTS {SEARCH_TABLES}"))
             await connection.run_sync(tables.reflect)
             await connection.run_sync(tables.drop_all)
@@ -394,28 +394,29 @@ async def clear_database(url: str) -> None:
         raise errors.StoreFailure(f"the scratch database could not be emptied ({cause})") from cause
 
 
-def _known(revision: str) -> str:
-    named, known = migrate.of_today(revision, "GW-B-003"), [each.revision for each in migrate.steps()]
-    if named not in known:
+def _known_revision(revision: str) -> str:
+    today_revision = migrate.of_today(revision, "GW-B-003")
+    revisions = [step.revision for step in migrate.steps()]
+    if today_revision not in revisions:
         raise errors.Misconfigured(
-            f"the copy has schema {revision}, and this version knows {known[-1]} at most",
+            f"the copy has schema {revision}, and this version knows {revisions[-1]} at most",
             code="GW-B-003",
             hint="restore it with the version of the program that made it, or a newer one",
         )
-    return named
+    return today_revision
 
 
 def _prepare(connection: Connection, revision: str) -> None:
     if revision_of(connection) is None and inspect(connection).get_table_names():
         raise errors.Clash("the database holds tables that are not of this program; name an empty one")
-    for table in reflected(connection).sorted_tables:
+    for table in reflect_tables(connection).sorted_tables:
         if connection.execute(select(1).select_from(table).limit(1)).first() is not None:
             raise errors.Clash(
                 f"the database is in use: {table.name} has rows; a copy is restored into an empty one"
             )
-    current = revision_of(connection)
-    if current is not None and current > revision:
+    present = revision_of(connection)
+    if present is not None and present > revision:
         raise errors.Clash(
-            f"the database has schema {current} and the copy {revision}; name a database without tables"
+            f"the database has schema {present} and the copy {revision}; name a database without tables"
         )
     migrate.bring(connection, revision)

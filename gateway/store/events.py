@@ -1,10 +1,10 @@
 """The one stream of events (design 3). In: what happened, in the caller's transaction. Out: committed events with dense
 numbers, per node and per agency.
 
-SQLite has one writer at a time, and what it undoes takes its numbers along: there an event has its numbers from the
-start. On a server many write side by side and commit in another order, so that numbers would have gaps, or be seen before
-smaller ones: there events are numbered when they are committed. What an SQLite file has without numbers, from an older
-version or from a server's backup, is numbered in the same way."""
+SQLite has one writer at a time, and a rollback takes its numbers back: there an event has its numbers from the start. On
+a server many transactions write side by side and commit in another order, so that numbers would have gaps, or appear
+before smaller ones: there events are numbered after the commit. Unnumbered events in an SQLite file, from an older
+version or a server's backup, are numbered in the same way."""
 
 from __future__ import annotations
 
@@ -40,26 +40,25 @@ from gateway.ports.services import Clock
 from gateway.store.pending_writes import insert_of, table_of
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import EventCounterRow, EventRow
-from gateway.store.transaction import Asked, Transaction, run_alone
+from gateway.store.transaction import BoundQuery, Transaction, run_alone
 from gateway.store.wake import ANY
 
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
-WRITTEN = "sequencer"  # what is rung when events were committed: the name of the loop that numbers them
-NUMBERED = "numbered"  # what is rung when committed events have numbers
+EVENTS_WRITTEN = "sequencer"  # rung when events were committed: the name of the loop that numbers them
+NUMBERED = "numbered"  # rung when committed events have numbers
 GATHER_S = 0.1  # how much later a reader may hear of an event; pages and feeds do not notice
-_R = EventRow
 _DATA = dict[str, Any]
 UNNUMBERED = (
-    select(col(_R.position), col(_R.agency_id))
-    .where(col(_R.node_seq).is_(None))
-    .order_by(col(_R.position))
+    select(col(EventRow.position), col(EventRow.agency_id))
+    .where(col(EventRow.node_seq).is_(None))
+    .order_by(col(EventRow.position))
     .limit(bindparam("most", type_=Integer))
 )
-ANY_UNNUMBERED: Asked = UNNUMBERED, {"most": 1}
+ANY_UNNUMBERED: BoundQuery = UNNUMBERED, {"most": 1}
 """Asked before the write lock is taken, because mostly there is nothing to do."""
 _NUMBER = (
-    update(_R)
-    .where(col(_R.position) == bindparam("at_position"))
+    update(EventRow)
+    .where(col(EventRow.position) == bindparam("at_position"))
     .values(node_seq=bindparam("node"), agency_seq=bindparam("own"))
 )
 _COUNTERS = select(EventCounterRow)
@@ -77,20 +76,20 @@ class SqlEvents:
     async def append(
         self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
     ) -> None:
-        """In the caller's transaction."""
+        """Append an event in the caller's transaction."""
         await self.append_all(at, [(subject_id, kind, data or {})])
 
     async def append_many(
-        self, subject_id: str, at: datetime, told: Sequence[tuple[EventKind, Mapping[str, object]]]
+        self, subject_id: str, at: datetime, events: Sequence[tuple[EventKind, Mapping[str, object]]]
     ) -> None:
-        """Several of one subject, in that order."""
-        await self.append_all(at, [(subject_id, kind, data) for kind, data in told])
+        """Append several events of one subject, in that order."""
+        await self.append_all(at, [(subject_id, kind, data) for kind, data in events])
 
     async def append_all(
-        self, at: datetime, told: Sequence[tuple[str, EventKind, Mapping[str, object]]]
+        self, at: datetime, events: Sequence[tuple[str, EventKind, Mapping[str, object]]]
     ) -> None:
-        """Several, each with its subject, in that order."""
-        call = _call()
+        """Append several events, each with its subject, in that order."""
+        call = _call_id()
         rows = [
             EventRow(
                 agency_id=self._scope.agency_id,
@@ -103,75 +102,75 @@ class SqlEvents:
                 node_seq=None,
                 agency_seq=None,
             )
-            for subject_id, kind, data in told
+            for subject_id, kind, data in events
         ]
-        self._tx.put_finished(_numbered, *rows)
+        self._tx.insert_finished(_assign_numbers, *rows)
 
-    async def of(self, subject_id: str) -> Sequence[Event]:
-        """In the order in which they were written, numbered or not yet."""
-        mine = (col(_R.agency_id) == self._scope.agency_id, col(_R.subject_id) == subject_id)
-        rows = await self._tx.rows(_R, select(_R).where(*mine).order_by(col(_R.position)))
+    async def of_subject(self, subject_id: str) -> Sequence[Event]:
+        """Return the subject's events in the order in which they were written, numbered or not."""
+        mine = (col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.subject_id) == subject_id)
+        rows = await self._tx.rows(EventRow, select(EventRow).where(*mine).order_by(col(EventRow.position)))
         return [to_domain(row) for row in rows]
 
 
-def _call() -> dict[str, str]:
-    """The call that made it happen, by the id that the log names it with; nothing where no call did."""
+def _call_id() -> dict[str, str]:
+    """Return the log's id of the call that caused the event; empty when no call did."""
     call = log.ids_bound().get("request")
     return {"call": call} if call else {}
 
 
-async def _numbered(tx: Transaction, rows: list[dict[str, Any]]) -> None:
-    """Gives new events their numbers, in the node's sequence and in their agency's, in the order in which they are written.
-    The node's own events are in no agency's sequence."""
+async def _assign_numbers(tx: Transaction, rows: list[dict[str, Any]]) -> None:
+    """Give numbers to new events in the node's sequence and in their agency's, in the order of writing; the node's own
+    events are in no agency's sequence."""
     agencies = Counter(row["agency_id"] for row in rows if row["agency_id"] != NODE)
-    node = iter(await _count_on(tx, NODE, len(rows)))
-    own = {agency_id: iter(await _count_on(tx, agency_id, count)) for agency_id, count in agencies.items()}
+    node = iter(await _advance(tx, NODE, len(rows)))
+    own = {agency_id: iter(await _advance(tx, agency_id, count)) for agency_id, count in agencies.items()}
     for row in rows:
         row["node_seq"] = next(node)
         row["agency_seq"] = next(own[row["agency_id"]]) if row["agency_id"] in own else None
 
 
-async def _count_on(tx: Transaction, sequence: str, count: int) -> range:
-    """The next numbers of a sequence, for SQLite's one writer."""
+async def _advance(tx: Transaction, sequence: str, count: int) -> range:
+    """Take the next numbers of a sequence, for SQLite's one writer."""
     counters = tx.line.counters
     last = counters.last(sequence) if counters is not None else None
     if last is None:
-        found = await tx.tuples(_LAST, sequence=sequence)
-        last = int(found[0][0]) if found else 0
+        rows = await tx.tuples(_LAST, sequence=sequence)
+        last = int(rows[0][0]) if rows else 0
     if counters is not None:
         counters.count_to(sequence, last + count)
-    tx.put_over_last(EventCounterRow(agency_id=sequence, last=last + count), "last")
+    tx.upsert_later(EventCounterRow(agency_id=sequence, last=last + count), "last")
     return range(last + 1, last + count + 1)
 
 
 async def number_on_server(server: AsyncEngine, limit: int) -> int:
-    """Numbers up to `limit` committed events, by one statement; 0 when there are none, or another process is numbering
+    """Give numbers to `limit` committed events by one statement; 0 when there are none, or another process is numbering
     now."""
-    ((numbered, has_counter),) = await run_alone(server, _numbering(), most=limit)
-    if not has_counter:
-        await run_alone(server, _first_count(), sequence=NODE)
-        ((numbered, _),) = await run_alone(server, _numbering(), most=limit)
-    return int(numbered)
+    while True:
+        ((numbered, has_counters),) = await run_alone(server, _numbering_statement(), most=limit)
+        if has_counters:
+            return int(numbered)
+        await run_alone(server, _insert_counters())
 
 
-async def number_here(tx: Transaction, limit: int) -> int:
-    """The same on SQLite, for what has no numbers there."""
-    found = await tx.tuples(UNNUMBERED, most=limit)
-    if not found:
+async def number_on_sqlite(tx: Transaction, limit: int) -> int:
+    """Give numbers to events on SQLite that have no numbers there."""
+    rows = await tx.tuples(UNNUMBERED, most=limit)
+    if not rows:
         return 0
     counters = {row.agency_id: row.last for row in await tx.rows(EventCounterRow, _COUNTERS)}
-    numbers = [_next(counters, position, agency_id) for position, agency_id in found]
+    numbers = [_number_event(counters, position, agency_id) for position, agency_id in rows]
     await tx.change_many(_NUMBER, numbers)
-    kept = tx.line.counters
-    for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
-        tx.put_over_last(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
-        if kept is not None:
-            kept.count_to(agency_id, counters[agency_id])
-    return len(found)
+    counter_cache = tx.line.counters
+    for agency_id in {NODE, *(agency_id for _, agency_id in rows)}:
+        tx.upsert_later(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
+        if counter_cache is not None:
+            counter_cache.count_to(agency_id, counters[agency_id])
+    return len(rows)
 
 
-def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, int | None]:
-    """The next numbers for one event; counts them in `counters`. The node's own events are in no agency's sequence."""
+def _number_event(counters: dict[str, int], position: int, agency_id: str) -> dict[str, int | None]:
+    """Take the next numbers for one event from `counters`; the node's own events are in no agency's sequence."""
     for sequence in {NODE, agency_id}:
         counters[sequence] = counters.get(sequence, 0) + 1
     own = counters[agency_id] if agency_id != NODE else None
@@ -179,13 +178,14 @@ def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, 
 
 
 @cache
-def _numbering() -> Select[Any]:
-    """All of it as one statement for a server; finds how many were numbered, and whether the node has a counter.
+def _numbering_statement() -> Select[Any]:
+    """Make the one statement that numbers events on a server; it returns how many, and False where a counter is missing.
 
-    The lock of the node's counter is the sequencer's lease. A position may become visible after a higher one is numbered
-    (its transaction took longer): it is numbered next, in the order of commits. Rows are locked as they are found, so that
-    what another process numbered a moment ago is seen as it is now."""
-    counter, event = table_of(EventCounterRow), table_of(_R)
+    Without the counters of all its agencies it numbers nothing: another process may have inserted one after this statement
+    began, and given the same numbers. The lock of the node's counter is the sequencer's lease. A position may become
+    visible after a higher one is numbered, when its transaction took longer: it is numbered next, in the order of commits.
+    Rows are locked as they are found, so that numbers written by another process a moment ago are seen."""
+    counter, event = table_of(EventCounterRow), table_of(EventRow)
     node = (
         select(counter.c.last)
         .where(counter.c.agency_id == NODE)
@@ -206,6 +206,10 @@ def _numbering() -> Select[Any]:
         .with_for_update()
         .cte("own")
     )
+    counter_names = select(counter.c.agency_id)
+    lacks_counter = exists(
+        select(fresh.c.position).where(fresh.c.agency_id != NODE, fresh.c.agency_id.not_in(counter_names))
+    )
     of_node = func.row_number().over(order_by=fresh.c.position)
     of_agency = func.row_number().over(partition_by=fresh.c.agency_id, order_by=fresh.c.position)
     numbers = (
@@ -213,9 +217,10 @@ def _numbering() -> Select[Any]:
             fresh.c.position,
             fresh.c.agency_id,
             (node.c.last + of_node).label("node_seq"),
-            case((fresh.c.agency_id != NODE, func.coalesce(own.c.last, 0) + of_agency)).label("agency_seq"),
+            case((fresh.c.agency_id != NODE, own.c.last + of_agency)).label("agency_seq"),
         )
         .select_from(fresh.join(node, true()).outerjoin(own, own.c.agency_id == fresh.c.agency_id))
+        .where(~lacks_counter)
         .cte("numbers")
     )
     numbered = (
@@ -237,65 +242,69 @@ def _numbering() -> Select[Any]:
     ).returning(counter.c.agency_id)
     return select(
         select(func.count()).select_from(numbered).scalar_subquery(),
-        exists(select(counter.c.last).where(counter.c.agency_id == NODE)),
+        exists(select(counter.c.last).where(counter.c.agency_id == NODE)) & ~lacks_counter,
     ).add_cte(counted.cte("counted"))
 
 
 @cache
-def _first_count() -> Any:
-    """Any: as in `insert_of`."""
-    counter = insert_of("postgresql", table_of(EventCounterRow))
-    return counter.values(agency_id=bindparam("sequence"), last=0).on_conflict_do_nothing()
+def _insert_counters() -> Any:
+    """Make the statement for first counters: the node's, and those of agencies with new events. Any: as in `insert_of`."""
+    counter, event = table_of(EventCounterRow), table_of(EventRow)
+    sequences = select(literal(NODE, String), literal(0, Integer)).union(
+        select(event.c.agency_id, literal(0, Integer)).where(event.c.node_seq.is_(None))
+    )
+    insert = insert_of("postgresql", counter).from_select(["agency_id", "last"], sequences)
+    return insert.on_conflict_do_nothing()
 
 
-async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:
-    """Numbered events behind `after_seq`, in order: of the node, or of one agency by its own sequence."""
-    query = select(_R)
+async def load_after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:
+    """Return numbered events behind `after_seq`, in order: of the node, or of one agency by its own sequence."""
+    query = select(EventRow)
     if agency_id is None:
-        query = query.where(col(_R.node_seq) > after_seq).order_by(col(_R.node_seq))
+        query = query.where(col(EventRow.node_seq) > after_seq).order_by(col(EventRow.node_seq))
     else:
-        mine = (col(_R.agency_id) == agency_id, col(_R.agency_seq) > after_seq)
-        query = query.where(*mine).order_by(col(_R.agency_seq))
-    return [to_domain(row) for row in await tx.rows(_R, query.limit(limit))]
+        mine = (col(EventRow.agency_id) == agency_id, col(EventRow.agency_seq) > after_seq)
+        query = query.where(*mine).order_by(col(EventRow.agency_seq))
+    return [to_domain(row) for row in await tx.rows(EventRow, query.limit(limit))]
 
 
 class EventWaker:
-    """Wakes the readers of this process when events were numbered, here or in another one: the first at once, and those of
-    a moment together."""
+    """Wakes the readers of this process when events were numbered, here or in another one: the first at once, those of
+    the next moment together."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._ring_event = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
-        self._later: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._rung_at = 0.0
 
-    def listen(self, told: Callable[[], None]) -> None:
-        self._listeners.append(told)
+    def listen(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
 
-    def heard(self, names: Collection[str]) -> None:
-        if self._later is not None or not (NUMBERED in names or ANY in names):
+    def hear(self, names: Collection[str]) -> None:
+        if self._timer is not None or not (NUMBERED in names or ANY in names):
             return
-        turning = asyncio.get_running_loop()
-        if turning.time() >= self._rung_at + GATHER_S:
-            self._ring(turning)
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._rung_at + GATHER_S:
+            self._ring(loop)
         else:
-            self._later = turning.call_at(self._rung_at + GATHER_S, self._ring, turning)
+            self._timer = loop.call_at(self._rung_at + GATHER_S, self._ring, loop)
 
     async def wait(self, timeout_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._rung.wait()
+                await self._ring_event.wait()
 
     def close(self) -> None:
-        if self._later is not None:
-            self._later.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _ring(self, turning: asyncio.AbstractEventLoop) -> None:
-        self._later, self._rung_at = None, turning.time()
-        rung, self._rung = self._rung, asyncio.Event()
-        rung.set()
-        for told in self._listeners:
-            told()
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer, self._rung_at = None, loop.time()
+        ring_event, self._ring_event = self._ring_event, asyncio.Event()
+        ring_event.set()
+        for listener in self._listeners:
+            listener()
 
 
 def to_domain(row: EventRow) -> Event:

@@ -1,5 +1,5 @@
-"""The node's memory of itself, on SQL. In: beats and samples, every few minutes from each process. Out: samples and
-days. Part of the store; get it as `store.history`. One short write for everything that was told."""
+"""The node's record of its own work, on SQL. In: beats and samples, every few minutes from each process. Out: samples and
+days. Part of the store; get it as `store.history`. Each report is one short write."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import JobDayRow, QueueSampleRow
 from gateway.store.transaction import Open, Transaction
 
-_J, _S = JobDayRow, QueueSampleRow
 _COLUMNS = ("beats", "failures", "gap_s", "last_at", "failed_at", "code")
 _LONGEST_CODE = 40
 
 
 class SqlHistory:
-    """What waited and what jobs did, told by every process and counted once; removed after 30 days."""
+    """Queue depths and job runs, reported by every process and counted once; removed after 30 days."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
@@ -33,75 +32,79 @@ class SqlHistory:
     async def record(
         self,
         beats: Sequence[Beat],
-        sampled: Sequence[QueueSample],
+        other_samples: Sequence[QueueSample],
         now: datetime,
-        off: Collection[str] = (),
+        removed_jobs: Collection[str] = (),
         trims: bool = True,
     ) -> None:
-        """Keeps what jobs did, what waits in the database now, and what the caller sampled elsewhere; forgets what is too
-        old, if it `trims`. A beat that was told before counts once, and so does a moment that several processes sampled.
-        Jobs in `off` are not set up here any more: nobody waits for them, and their days are forgotten."""
-        samples = [*await self._waiting(now), *sampled]
+        """Record job runs, the queues of the database and `other_samples` of the caller; `trims` removes what is too old.
+        A beat or moment that several processes report counts once. Days of `removed_jobs` are removed: this node does not
+        run those jobs any more."""
+        samples = [*await self._sample_queues(now), *other_samples]
         oldest = now - HISTORY_KEPT
         async with self._writing() as tx:
-            # Two processes that add to the same day would each write what only one of them knows.
+            # Two processes that add to the same day would each write only their own beats.
             await tx.hold("job_day")
-            for each in samples:
-                await tx.put_new(_S.of(each, at=_slot(now)))
-            for day in _grown(await _days(tx, local(oldest).date()), beats, local(oldest).date()):
-                await tx.put_over(_J.of(day), *_COLUMNS)
-            gone: ColumnElement[bool] = col(_J.job).in_(sorted(off))
+            for sample in samples:
+                await tx.insert_new(QueueSampleRow.from_value(sample, at=_slot(now)))
+            for day in _changed_days(await _days(tx, local(oldest).date()), beats, local(oldest).date()):
+                await tx.upsert(JobDayRow.from_value(day), *_COLUMNS)
+            is_outdated: ColumnElement[bool] = col(JobDayRow.job).in_(sorted(removed_jobs))
             if trims:
-                await tx.change(delete(_S).where(col(_S.at) < oldest))
-                gone = or_(col(_J.day) < local(oldest).date(), gone)
-            await tx.change(delete(_J).where(gone))
+                await tx.change(delete(QueueSampleRow).where(col(QueueSampleRow.at) < oldest))
+                is_outdated = or_(col(JobDayRow.day) < local(oldest).date(), is_outdated)
+            await tx.change(delete(JobDayRow).where(is_outdated))
             await tx.commit()
 
     async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
-        """Oldest first; of that queue alone, or of all."""
-        query = select(_S).where(col(_S.at) >= since).order_by(col(_S.at), col(_S.queue))
+        """Return samples of one queue, or of all, the oldest first."""
+        query = (
+            select(QueueSampleRow)
+            .where(col(QueueSampleRow.at) >= since)
+            .order_by(col(QueueSampleRow.at), col(QueueSampleRow.queue))
+        )
         if queue is not None:
-            query = query.where(col(_S.queue) == queue)
+            query = query.where(col(QueueSampleRow.queue) == queue)
         async with self._reading() as tx:
-            rows = await tx.rows(_S, query)
+            rows = await tx.rows(QueueSampleRow, query)
         return [value_of(QueueSample, row) for row in rows]
 
     async def days(self, since: date) -> Sequence[JobDay]:
-        """Of every job, oldest first."""
+        """Return the days of every job, the oldest first."""
         async with self._reading() as tx:
             return await _days(tx, since)
 
-    async def _waiting(self, now: datetime) -> list[QueueSample]:
-        """What goes on by itself; what waits for a person is no measure of how the node keeps up."""
-        asked: tuple[tuple[str, Any, Any, Any], ...] = (  # Any: what sqlmodel types its columns as
+    async def _sample_queues(self, now: datetime) -> list[QueueSample]:
+        """Sample queues that go on by themselves: rows that wait for a person do not measure how the node keeps up."""
+        queues: tuple[tuple[str, Any, Any, Any], ...] = (  # Any: what sqlmodel types its columns as
             ("outbox", OutboxRow, col(OutboxRow.created_at), outbox.is_open()),
             ("inbox", InboxRow, col(InboxRow.received_at), inbox.is_open()),
             ("job", JobRow, col(JobRow.created_at), jobs.is_open()),
         )
-        made = []
+        samples = []
         async with self._reading() as tx:
-            for queue, table, at, among in asked:
-                query = select(func.count(), func.min(at)).select_from(table).where(among)
+            for queue, table, at, is_open in queues:
+                query = select(func.count(), func.min(at)).select_from(table).where(is_open)
                 ((depth, oldest),) = await tx.tuples(query)
                 age = max(0, round((now - oldest).total_seconds())) if oldest is not None else None
-                made.append(QueueSample(at=now, queue=queue, depth=depth, oldest_s=age))
-        return made
+                samples.append(QueueSample(at=now, queue=queue, depth=depth, oldest_s=age))
+        return samples
 
 
 def _slot(now: datetime) -> datetime:
-    """The moment under which every process samples, so that each is kept once."""
+    """Return the moment that all processes share for their samples, so that each queue is sampled once."""
     every = int(SAMPLED_EVERY.total_seconds())
     return datetime.fromtimestamp(int(now.timestamp()) // every * every, UTC)
 
 
-def _grown(known: Sequence[JobDay], beats: Sequence[Beat], first: date) -> list[JobDay]:
-    """The days that are others now. What is not newer than what is known was told before."""
-    days = {(each.job, each.day): each for each in known}
+def _changed_days(stored_days: Sequence[JobDay], beats: Sequence[Beat], first: date) -> list[JobDay]:
+    """Return the days that the beats change; a beat that is no newer than the stored ones was counted before."""
+    days = {(day.job, day.day): day for day in stored_days}
     changed = set()
     for beat in beats:
-        mine = [each for each in days.values() if each.job == beat.job]
-        last = max((each.last_at for each in mine if each.last_at), default=None)
-        failed = max((each.failed_at for each in mine if each.failed_at), default=None)
+        job_days = [day for day in days.values() if day.job == beat.job]
+        last = max((day.last_at for day in job_days if day.last_at), default=None)
+        failed = max((day.failed_at for day in job_days if day.failed_at), default=None)
         if beat.at is not None and (last is None or beat.at > last):
             key = beat.job, local(beat.at).date()
             gap = round((beat.at - last).total_seconds()) if last is not None else 0
@@ -125,5 +128,7 @@ def _with_failure(day: JobDay, beat: Beat) -> JobDay:
 
 
 async def _days(tx: Transaction, since: date) -> list[JobDay]:
-    query = select(_J).where(col(_J.day) >= since).order_by(col(_J.day), col(_J.job))
-    return [value_of(JobDay, row) for row in await tx.rows(_J, query)]
+    query = (
+        select(JobDayRow).where(col(JobDayRow.day) >= since).order_by(col(JobDayRow.day), col(JobDayRow.job))
+    )
+    return [value_of(JobDay, row) for row in await tx.rows(JobDayRow, query)]

@@ -1,5 +1,5 @@
-"""Packets as they landed, and what became of each (G4). In: bytes already kept, with what the transport said. Out: the
-same row under a lease, until it is settled. Landing says nothing about what a packet is (A3)."""
+"""Packets as they landed, and their outcome (G4). In: bytes already stored, with the routing that the transport gave.
+Out: the same row under a lease, until it is settled. Landing does not judge a packet (A3)."""
 
 from __future__ import annotations
 
@@ -22,37 +22,42 @@ from gateway.store.pending_writes import PendingWrite
 from gateway.store.repository import Page, WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import InboxRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 LANDED, WAITING = "landed", "waiting"
 REPEAT = "MSG-REPEAT"
 _REOPENABLE = (WAITING, "held", "quarantined", "malformed", "dropped")
-_R = InboxRow
 
 
 async def claim(
     tx: Transaction, clock: Clock, limit: int, lease_s: float, ordinary: int
 ) -> list[LeasedInbox]:
-    """Landed rows of every agency, urgent lane first, then the oldest; so many `ordinary` ones in any case."""
-    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
-    return [LeasedInbox(item=to_inbox_item(row, lease.attempt), lease=lease) for row, lease in found]
+    """Claim landed rows of every agency, urgent lane first, then the oldest; at least `ordinary` of the normal lane."""
+    leased_rows = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
+    return [LeasedInbox(item=to_inbox_item(row, lease.attempt), lease=lease) for row, lease in leased_rows]
 
 
-def any_due(now: datetime, lease_s: float) -> Asked:
+def any_due(now: datetime, lease_s: float) -> BoundQuery:
     return leases.any_due(_QUEUE, now, lease_s)
 
 
 def is_open() -> ColumnElement[bool]:
-    return col(_R.state) == LANDED
+    return col(InboxRow.state) == LANDED
 
 
-_QUEUE = leases.SharedRows.of(_R, is_open(), (col(_R.received_at), col(_R.id)), lane=col(_R.lane))
-_MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
-_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
-_BY_DIGEST = _MINE.where(col(_R.file_digest) == bindparam("digest"))
-_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
+_QUEUE = leases.SharedRows.of_table(
+    InboxRow, is_open(), (col(InboxRow.received_at), col(InboxRow.id)), lane=col(InboxRow.lane)
+)
+_OF_AGENCY = select(InboxRow).where(col(InboxRow.agency_id) == bindparam("agency"))
+_BY_ID = _OF_AGENCY.where(col(InboxRow.id) == bindparam("id"))
+_BY_DIGEST = _OF_AGENCY.where(col(InboxRow.file_digest) == bindparam("digest"))
+_UPDATE = update(InboxRow).where(
+    col(InboxRow.agency_id) == bindparam("agency"), col(InboxRow.id) == bindparam("at_id")
+)
 # WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing.
-_HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
+_UPDATE_LEASED = update(InboxRow).where(
+    col(InboxRow.agency_id) == bindparam("agency"), *leases.fence(InboxRow), is_open()
+)
 
 _FRESH: Mapping[str, Any] = {
     "state": LANDED,
@@ -64,168 +69,177 @@ _FRESH: Mapping[str, Any] = {
 }
 
 
-async def overdue_waiting(tx: Transaction, before: datetime, limit: int) -> list[InboxPacket]:
-    """Of every agency, oldest first."""
-    query = select(_R).where(col(_R.state) == WAITING, col(_R.received_at) < before)
-    rows = await tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)).limit(limit))
+async def overdue_waiting(tx: Transaction, cutoff: datetime, limit: int) -> list[InboxPacket]:
+    """Return waiting packets of every agency that landed before then, the oldest first."""
+    query = select(InboxRow).where(col(InboxRow.state) == WAITING, col(InboxRow.received_at) < cutoff)
+    rows = await tx.rows(InboxRow, query.order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit))
     return [to_inbox_item(row) for row in rows]
 
 
-# In quarantine, and of nobody who is proved to have sent it (A7).
-_UNPROVED = (col(_R.state).in_(("quarantined", "malformed")), col(_R.sender_code).is_(None))
+# In quarantine, with no proved sender (A7).
+_UNPROVED = (col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_(None))
 # In a flood these are many rows.
 _UNPROVED_BYTES = (
-    select(func.coalesce(func.sum(col(_R.size)), 0)).where(*_UNPROVED).execution_options(**{SLOW: True})
+    select(func.coalesce(func.sum(col(InboxRow.size)), 0)).where(*_UNPROVED).execution_options(**{SLOW: True})
 )
 
 
 async def unproved_bytes(tx: Transaction) -> int:
-    """Of every agency."""
-    found = await tx.tuples(_UNPROVED_BYTES)
-    return int(found[0][0])
+    """Sum up the bytes of unproved packets of every agency."""
+    rows = await tx.tuples(_UNPROVED_BYTES)
+    return int(rows[0][0])
 
 
 async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxPacket]:
-    """Of every agency."""
-    query = select(_R).where(*_UNPROVED).order_by(col(_R.received_at), col(_R.id)).limit(limit)
-    return [to_inbox_item(row) for row in await tx.rows(_R, query)]
+    """Return the oldest unproved packets of every agency."""
+    query = (
+        select(InboxRow).where(*_UNPROVED).order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit)
+    )
+    return [to_inbox_item(row) for row in await tx.rows(InboxRow, query)]
 
 
-def _count(item: InboxPacket, took_s: float | None) -> None:
-    """`took_s` where a worker came to this end, and not a person days later."""
-    meters.SETTLED.add(state=item.state, code=item.code or "")
+def _count(packet: InboxPacket, took_s: float | None) -> None:
+    """Count a settled packet; `took_s` is None when a person settled it, days later."""
+    meters.SETTLED.add(state=packet.state, code=packet.code or "")
     if took_s is not None:
-        meters.LANDED_TO_VERDICT.took(took_s, state=item.state)
-    if item.code == REPEAT:
+        meters.LANDED_TO_VERDICT.observe(took_s, state=packet.state)
+    if packet.code == REPEAT:
         meters.REPEATED.add()
 
 
 class SqlInbox(WatchedRows):
-    """The packets that landed for one agency: the same bytes are one row. It says nothing about what they are."""
+    """Packets that landed for one agency, unjudged: the same bytes are one row."""
 
     _landing: tuple[Lease, PendingWrite] | None = None
 
-    async def land(self, item: InboxPacket) -> InboxPacket:
-        """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
-        if await self._tx.put_new(self._landed(item)):
-            return item
-        there = await self.with_bytes(item.file_digest)
-        if there is None:
-            raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
-        return there
+    async def land(self, packet: InboxPacket) -> InboxPacket:
+        """Store a packet before the axis is answered, and return it, or the packet of the agency that has the same
+        bytes."""
+        if await self._tx.insert_new(self._make_row(packet)):
+            return packet
+        stored_packet = await self.with_bytes(packet.file_digest)
+        if stored_packet is None:
+            raise errors.Clash(f"the inbox row {packet.id} is stored already, with other bytes")
+        return stored_packet
 
-    def land_to_settle(self, item: InboxPacket, lease: Lease) -> None:
-        """The same for who settles it under that lease in the same unit of work. Clash, at the latest when that ends, where
-        its bytes are here already."""
-        row = self._landed(item)
+    def land_to_settle(self, packet: InboxPacket, lease: Lease) -> None:
+        """Land a packet that the same unit of work settles under that lease. Clash, at the latest when the unit ends,
+        when its bytes are here already."""
+        row = self._make_row(packet)
         row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.ends_at)
-        self._landing = (lease, self._tx.put_open(row))
+        self._landing = (lease, self._tx.insert_open(row))
 
-    def _landed(self, item: InboxPacket) -> InboxRow:
-        self._check_own(item.agency_id, f"the packet {item.id}")
-        return inbox_row(item)
+    def _make_row(self, packet: InboxPacket) -> InboxRow:
+        self._check_own(packet.agency_id, f"the packet {packet.id}")
+        return inbox_row(packet)
 
     async def get(self, id: str) -> InboxPacket:
         missing = f"this agency has no inbox row {id}"
-        return to_inbox_item(await self._one(_R, self._tx.kept(_BY_ID), missing, id=id))
+        return to_inbox_item(await self._get(InboxRow, self._tx.lock_rows(_BY_ID), missing, id=id))
 
     async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
-        """The packet that came with these bytes."""
-        row = await self._first(_R, self._tx.kept(_BY_DIGEST), digest=file_digest)
+        """Find the packet that came with these bytes."""
+        row = await self._first(InboxRow, self._tx.lock_rows(_BY_DIGEST), digest=file_digest)
         return to_inbox_item(row) if row is not None else None
 
-    async def settle(self, item: InboxPacket, lease: Lease | None) -> None:
-        """Writes state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a lease is
-        given and no longer ours; without one the row must be out of any live lease (a person's act), else Clash."""
-        values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
+    async def settle(self, packet: InboxPacket, lease: Lease | None) -> None:
+        """Write state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a given lease
+        is no longer ours; without one, for a person's act, Clash while the row is leased."""
+        columns = settled_values(packet, packet.settled_at or self._clock.now()) | leases.released(None, None)
         if lease is not None:
-            if not self._is_landing(lease, values):
-                await self._change(lease, values)
-        elif not await self._change_unheld(item.id, values):
-            raise errors.Clash(f"the packet {item.id} is being worked on; try again in a minute")
-        took = (self._clock.now() - item.received_at).total_seconds() if lease is not None else None
-        self._tx.when_committed(partial(_count, item, took))
+            if not self._is_landing(lease, columns):
+                await self._change(lease, columns)
+        elif not await self._change_unheld(packet.id, columns):
+            raise errors.Clash(f"the packet {packet.id} is being worked on; try again in a minute")
+        took = (self._clock.now() - packet.received_at).total_seconds() if lease is not None else None
+        self._tx.when_committed(partial(_count, packet, took))
 
-    def _is_landing(self, lease: Lease, values: Mapping[str, Any]) -> bool:
-        """Whether its row is written with these values, and never without them."""
+    def _is_landing(self, lease: Lease, columns: Mapping[str, Any]) -> bool:
+        """Tell whether the row of this lease is still unwritten; these values are then written with it."""
         if self._landing is None or self._landing[0] != lease:
             return False
-        return self._tx.amend(self._landing[1], values)
+        return self._tx.amend(self._landing[1], columns)
 
-    async def still_held(self, lease: Lease) -> None:
-        """StaleLease when the row is another's by now, or at its end; in a writing unit of work it stays ours until that
-        ends."""
-        held = _BY_ID.where(*leases.fence(_R), is_open())
-        asked = {"id": lease.id, "at_id": lease.id, "token": lease.token}
-        found = await self._first(_R, self._tx.kept(held), **asked)
-        leases.exactly_one(int(found is not None), lease)
+    async def check_held(self, lease: Lease) -> None:
+        """Lock the row until a writing unit of work ends. StaleLease when it is settled, or another's by now."""
+        query = _BY_ID.where(*leases.fence(InboxRow), is_open())
+        parameters = {"id": lease.id, "at_id": lease.id, "token": lease.token}
+        row = await self._first(InboxRow, self._tx.lock_rows(query), **parameters)
+        leases.exactly_one(int(row is not None), lease)
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
-        """`counted`: this try counts among those after which a packet is no longer tried."""
+        """Postpone a packet; a try that is not `counted` does not bring it nearer to its last one."""
         tries = {} if counted else {"attempts": lease.attempt - 1}
         await self._change(lease, leases.released(not_before, error) | tries)
 
-    async def reopen(self, id: str, *, told: AxisNote | None = None, released: bool = False) -> None:
-        """A waiting, held, quarantined, malformed or dropped row is landed again, to be verified from the start, its tries
-        counted anew: by the words of another copy where given. `released`: a person lets it in. Clash in any other
-        state."""
-        values = dict(_FRESH) | (told_values(told) if told else {}) | ({"released": True} if released else {})
-        if not await self._change_unheld(id, values, col(_R.state).in_(_REOPENABLE)):
-            found = await self.get(id)
+    async def reopen(self, id: str, *, routing: AxisNote | None = None, released: bool = False) -> None:
+        """Land a waiting, held, quarantined, malformed or dropped row again, its tries set to zero, with the routing of
+        another copy when given. `released`: a person lets it in. Clash in any other state."""
+        fresh = (
+            dict(_FRESH)
+            | (routing_columns(routing) if routing else {})
+            | ({"released": True} if released else {})
+        )
+        if not await self._change_unheld(id, fresh, col(InboxRow.state).in_(_REOPENABLE)):
+            packet = await self.get(id)
             raise errors.Clash(
-                f"the packet {id} is {found.state}; only {', '.join(_REOPENABLE)} can be opened again"
+                f"the packet {id} is {packet.state}; only {', '.join(_REOPENABLE)} can be opened again"
             )
 
-    async def also_told(self, id: str, told: AxisNote) -> bool:
-        """Another copy came with other words; they are kept for `try_next`. False when there is no more room for them."""
-        known = await self.get(id)
-        if told == known.routing or told in known.untried:
+    async def add_routing(self, id: str, note: AxisNote) -> bool:
+        """Keep the different routing of another copy for `try_next`. False when there is no more room."""
+        packet = await self.get(id)
+        if note == packet.routing or note in packet.untried:
             return True
-        if len(known.untried) >= MOST_COPIES:
+        if len(packet.untried) >= MOST_COPIES:
             return False
-        values = {"untried": untried_value((*known.untried, told))}
-        return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
+        columns = {"untried": untried_value((*packet.untried, note))}
+        return await self._tx.change(_UPDATE, agency=self._agency_id, at_id=id, **columns) == 1
 
-    async def also_came(self, id: str, axis: str) -> bool:
-        """The same bytes came by this axis too; whether that is news."""
+    async def add_axis(self, id: str, axis: str) -> bool:
+        """Note that the same bytes came by this axis too; False when that was known."""
         if not axis:
             return False
-        known = await self.get(id)
-        if axis in known.axes:
+        packet = await self.get(id)
+        if axis in packet.axes:
             return False
-        values = {"axes": _names((*known.axes, axis))}
-        return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
+        columns = {"axes": _names((*packet.axes, axis))}
+        return await self._tx.change(_UPDATE, agency=self._agency_id, at_id=id, **columns) == 1
 
     async def try_next(self, lease: Lease) -> AxisNote | None:
-        """The words by which it was judged are false: landed again by those of the next copy, or None where no other came.
-        StaleLease as above."""
-        known = await self.get(lease.id)
-        if not known.untried:
+        """Land the packet again with the routing of its next copy, because it was judged on a false one; None when there
+        is no other copy. StaleLease as above."""
+        packet = await self.get(lease.id)
+        if not packet.untried:
             return None
-        told, *rest = known.untried
-        await self._change(lease, dict(_FRESH) | told_values(told) | {"untried": untried_value(tuple(rest))})
-        return told
+        note, *notes = packet.untried
+        await self._change(
+            lease, dict(_FRESH) | routing_columns(note) | {"untried": untried_value(tuple(notes))}
+        )
+        return note
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[InboxPacket]:
-        """Newest first, keyset."""
-        return await self._page(_R, "received_at", to_inbox_item, states=states, limit=limit, cursor=cursor)
+        """Return one page of packets by keyset, the newest first."""
+        return await self._page(
+            InboxRow, "received_at", to_inbox_item, states=states, limit=limit, cursor=cursor
+        )
 
-    async def _change_unheld(self, id: str, values: dict[str, Any], *also: ColumnElement[bool]) -> bool:
-        """A person's act on a row that no worker holds. NotFound when there is no such row."""
+    async def _change_unheld(self, id: str, columns: dict[str, Any], *extra: ColumnElement[bool]) -> bool:
+        """Change a row for a person, unless a worker holds it. NotFound when there is no such row."""
         await self.get(id)
-        this = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
-        unheld = leases.unheld(_R, self._clock.now())
-        return await self._tx.change(update(_R).where(*this, unheld, *also).values(**values)) == 1
+        is_row = (col(InboxRow.agency_id) == self._agency_id, col(InboxRow.id) == id)
+        unheld = leases.unheld(InboxRow, self._clock.now())
+        return await self._tx.change(update(InboxRow).where(*is_row, unheld, *extra).values(**columns)) == 1
 
-    async def _change(self, lease: Lease, values: dict[str, Any]) -> None:
-        this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
-        await self._tx.change_surely(_HELD, leases.only(lease), **this, **values)
+    async def _change(self, lease: Lease, columns: dict[str, Any]) -> None:
+        lease_key = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
+        await self._tx.change_required(_UPDATE_LEASED, leases.only(lease), **lease_key, **columns)
 
 
 def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
-    """`attempts` where they are not those of the row: a claim counts one more than the row it read."""
+    """Make the packet of a row; `attempts` overrides the row's, because a claim counts one more than it read."""
     needs = (row.needs_sender, row.needs_document_id)
     return value_of(
         InboxPacket,
@@ -236,21 +250,21 @@ def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
     )
 
 
-def inbox_row(item: InboxPacket) -> InboxRow:
-    given = {
-        "axes": _names(item.axes),
+def inbox_row(packet: InboxPacket) -> InboxRow:
+    columns = {
+        "axes": _names(packet.axes),
         **leases.released(None, None),
     }
-    return InboxRow.of(item, **given, **settled_values(item, item.settled_at))
+    return InboxRow.from_value(packet, **columns, **settled_values(packet, packet.settled_at))
 
 
-def told_values(told: AxisNote) -> dict[str, Any]:
+def routing_columns(note: AxisNote) -> dict[str, Any]:
     return {
-        "transport_packet_id": told.packet_id,
-        "transport_kind": told.kind,
-        "transport_sender": told.sender,
-        "transport_node": told.node,
-        "transport_session": told.session,
+        "transport_packet_id": note.packet_id,
+        "transport_kind": note.kind,
+        "transport_sender": note.sender,
+        "transport_node": note.node,
+        "transport_session": note.session,
     }
 
 
@@ -262,15 +276,15 @@ def untried_value(untried: tuple[AxisNote, ...]) -> str:
     return to_json(tuple[AxisNote, ...], untried)
 
 
-def settled_values(item: InboxPacket, settled_at: datetime | None) -> dict[str, Any]:
-    """The columns that a verdict or a person's act writes; what the transport said stays. A release is used up by the
-    verdict that follows it, unless that is to wait."""
-    needs_sender, needs_document_id = item.needs or (None, None)
-    same = ("state", "code", "reason", "sender_code", "document_id", "kind", "incoming_id")
-    return {name: getattr(item, name) for name in same} | {
+def settled_values(packet: InboxPacket, settled_at: datetime | None) -> dict[str, Any]:
+    """Return the columns that a verdict or a person's act writes; the transport's routing stays. The next verdict uses a
+    release up, unless the packet is to wait."""
+    needs_sender, needs_document_id = packet.needs or (None, None)
+    names = ("state", "code", "reason", "sender_code", "document_id", "kind", "incoming_id")
+    return {name: getattr(packet, name) for name in names} | {
         "needs_sender": needs_sender,
         "needs_document_id": needs_document_id,
-        "steps": to_json(tuple[Step, ...], item.steps),
+        "steps": to_json(tuple[Step, ...], packet.steps),
         "settled_at": settled_at,
-        "released": item.released and item.state in ("landed", "waiting"),
+        "released": packet.released and packet.state in ("landed", "waiting"),
     }

@@ -1,10 +1,10 @@
 """Admitted documents of one agency, their hand-over to its document system, the parts that units have in them, and the
-tombstones of all that was ever admitted. In: values; which client asks. Out: the same, as last saved.
+tombstones of all that was ever admitted. In: values; the client that asks. Out: the same, as last saved.
 
-A document's row has the whole value as `body`; the columns beside it are written from it each time and only asked.
-A hand-over is leased until a time and acknowledged once; a lease that ran out makes the row available again
-(interfaces.md 1.4). Sealed documents are in no list of work. A tombstone names body digest and signed packet id, for ever:
-a packet repeats or contradicts it; landing one never writes it (A3)."""
+A document's row has the whole value as `body`; the columns beside it are written from it each time and only used in
+conditions. A hand-over is leased until a time and acknowledged once; an expired lease makes the row available again
+(interfaces.md 1.4). Sealed documents are in no list of work. A tombstone names body digest and signed packet id, for
+ever: a packet repeats or contradicts it; landing one never writes it (A3)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
-from gateway.store.drivers import OTHERS
+from gateway.store.drivers import SKIPS_OPEN_ROWS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import bodies, from_json, one_of, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow, UnitPartRow
@@ -50,17 +50,17 @@ _DOCUMENT = IncomingRow
 _MOST_ALIKE = 5
 _NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 # Made once: making a statement takes longer than running it.
-_MINE = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
-_BY_ID = _MINE.where(col(_DOCUMENT.id) == bindparam("id"))
+_OF_AGENCY = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
+_BY_ID = _OF_AGENCY.where(col(_DOCUMENT.id) == bindparam("id"))
 _STATES = select(col(_DOCUMENT.id), col(_DOCUMENT.state)).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id).in_(bindparam("ids", expanding=True))
 )
-_BY_DOCUMENT_ID = _MINE.where(
+_BY_DOCUMENT_ID = _OF_AGENCY.where(
     col(_DOCUMENT.document_id) == bindparam("document_id"),
     col(_DOCUMENT.sender_folded) == bindparam("sender"),
 ).order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
 _NUMBERED = (
-    _MINE.where(col(_DOCUMENT.number_key) == bindparam("number_key"))
+    _OF_AGENCY.where(col(_DOCUMENT.number_key) == bindparam("number_key"))
     .order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
     .limit(50)
 )
@@ -81,7 +81,7 @@ _REPLACING = (
     .order_by(col(_DOCUMENT.arrived_at), col(_DOCUMENT.id))
 )
 _WITH_LEAD = (
-    _MINE.where(
+    _OF_AGENCY.where(
         col(_DOCUMENT.lead) == bindparam("lead"),
         col(_DOCUMENT.lead) != "",
         col(_DOCUMENT.sender_folded) == bindparam("sender"),
@@ -109,21 +109,21 @@ _WAITING: Select[Any] = (
     )
     .order_by(col(InboxRow.received_at), col(InboxRow.id))
 )
-_HOW = ("replacing", "numbered", "with_lead", "admitted", "waiting")
-# One statement, because every document that arrives asks it. What lands in the same unit does not wait yet.
-_BEFORE = union_all(
-    *map(bodies, _HOW, (_REPLACING, _NUMBERED, _WITH_LEAD, _ADMITTED, _WAITING))
-).execution_options(**OTHERS)
-_THIS = update(_DOCUMENT).where(
+_PRIOR_KINDS = ("replacing", "numbered", "with_lead", "admitted", "waiting")
+# One statement, because every arriving document needs it. Packets that land in the same unit do not wait yet.
+_PRIOR = union_all(
+    *map(bodies, _PRIOR_KINDS, (_REPLACING, _NUMBERED, _WITH_LEAD, _ADMITTED, _WAITING))
+).execution_options(**SKIPS_OPEN_ROWS)
+_UPDATE = update(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id) == bindparam("at_id")
 )
-_THIS_AS_READ = _THIS.where(col(_DOCUMENT.version) == bindparam("read"))
-INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by whoever asks for one or waits for one
+_UPDATE_AS_READ = _UPDATE.where(col(_DOCUMENT.version) == bindparam("read"))
+INCOMING = "incoming"  # names the lock on an incoming DocumentId, for every reader and waiter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """The hand-over of one incoming document to the agency's document system (interfaces.md 1.4)."""
+    """Hand-over of one incoming document to the agency's document system (interfaces.md 1.4)."""
 
     incoming_id: str
     state: str
@@ -133,11 +133,11 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """The replacements of its sender that name it, whether taken in or not; what `numbered` finds; and the newest of that
-    sender with its lead file. `admitted`: what became of each new packet of that sender with its DocumentId, newest first,
-    by id; None where no document did. `waiting`: packets that wait for it, by id, oldest first; the sender is compared
-    without letter case, the DocumentId letter for letter."""
+class PriorDocuments:
+    """Documents and packets that were here before an arriving document: its sender's replacements that name it, admitted
+    or not; the result of `numbered`; the newest of that sender with its lead file. `admitted`: ids of the documents made
+    of new packets of that sender with its DocumentId, newest first; None where none was made. `waiting`: ids of packets
+    that wait for it, oldest first; the sender is compared without letter case, the DocumentId letter for letter."""
 
     replacing: Sequence[IncomingDocument]
     numbered: Sequence[IncomingDocument]
@@ -147,34 +147,34 @@ class Before:
 
 
 class SqlIncomingDocuments(WatchedRows):
-    """The documents that one agency took in."""
+    """Documents that one agency took in."""
 
     async def add(self, document: IncomingDocument) -> None:
         self._check_own(document.agency_id, f"the document {document.id}")
         stored = partial(errors.Clash, f"the incoming document {document.id} is already stored")
-        await self._tx.put_surely(incoming_row(document), stored)
-        self._tx.put(*_replaced(document))
+        await self._tx.insert_required(incoming_row(document), stored)
+        self._tx.insert(*_replaced(document))
         self._follower.in_changed(document)
 
     async def get(self, id: str) -> IncomingDocument:
-        return to_incoming(await self._kept(id))
+        return to_incoming(await self._load_row(id))
 
     async def states(self, ids: Collection[str]) -> Mapping[str, InState]:
-        """How each of these stands; what is not there is left out."""
-        found = await self._tx.tuples(_STATES, agency=self._agency_id, ids=sorted(ids))
-        return {id: InState(state) for id, state in found}
+        """Return the state of each of these documents that exists."""
+        rows = await self._tx.tuples(_STATES, agency=self._agency_id, ids=sorted(ids))
+        return {id: InState(state) for id, state in rows}
 
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
-        """Every attempt, newest first; sender compared without letter case."""
+        """Return every attempt, the newest first; the sender is compared without letter case."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
-        asked = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._rows(_DOCUMENT, self._tx.kept(_BY_DOCUMENT_ID), **asked)
+        parameters = {"document_id": document_id, "sender": sender_code.casefold()}
+        rows = await self._rows(_DOCUMENT, self._tx.lock_rows(_BY_DOCUMENT_ID), **parameters)
         return [to_incoming(row) for row in rows]
 
-    async def before(self, document: IncomingDocument) -> Before:
-        """What is here already and may concern a document that arrives."""
+    async def find_prior(self, document: IncomingDocument) -> PriorDocuments:
+        """Find everything stored before that may concern an arriving document."""
         await self._tx.hold(self._agency_id, INCOMING, document.document_id)
-        asked = {
+        parameters = {
             "agency": self._agency_id,
             "document_id": document.document_id,
             "verified": document.sender_code,
@@ -183,39 +183,39 @@ class SqlIncomingDocuments(WatchedRows):
             "number_key": number_word(document.number.strip(), document.symbol.strip()),
             "lead": _lead_digest(document),
         }
-        found: dict[str, list[Any]] = {how: [] for how in _HOW}
-        for how, body in await self._tx.tuples(_BEFORE, **asked):
-            found[how].append(body)
-        return Before(
-            replacing=[*map(from_body, found["replacing"])],
-            numbered=[*map(from_body, found["numbered"])],
-            with_lead=[*map(from_body, found["with_lead"])],
-            admitted=found["admitted"],
-            waiting=found["waiting"],
+        bodies_by_kind: dict[str, list[Any]] = {kind: [] for kind in _PRIOR_KINDS}
+        for kind, body in await self._tx.tuples(_PRIOR, **parameters):
+            bodies_by_kind[kind].append(body)
+        return PriorDocuments(
+            replacing=[*map(from_body, bodies_by_kind["replacing"])],
+            numbered=[*map(from_body, bodies_by_kind["numbered"])],
+            with_lead=[*map(from_body, bodies_by_kind["with_lead"])],
+            admitted=bodies_by_kind["admitted"],
+            waiting=bodies_by_kind["waiting"],
         )
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
-        """The newest documents of that number and symbol, however they are written; of a few years, not of all."""
+        """Return the newest documents of that number and symbol, in any spelling; of a few years, not of all."""
         rows = await self._rows(_DOCUMENT, _NUMBERED, number_key=number_word(number, symbol))
         return [to_incoming(row) for row in rows]
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
     ) -> IncomingDocument:
-        """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
+        """Save with version + 1. StaleVersion when the stored version is not the expected one."""
         self._check_own(document.agency_id, f"the document {document.id}")
         if expect_version in (None, document.version):
             saved = replace(document, version=document.version + 1)
-            if await self._write(_THIS_AS_READ, saved, read=document.version):
+            if await self._write(_UPDATE_AS_READ, saved, read=document.version):
                 return saved
-        stored = await self._kept(document.id)
+        stored = await self._load_row(document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the incoming document {document.id} is at version {stored.version}, not {expect_version}; "
                 "read it again"
             )
         saved = replace(document, version=stored.version + 1)
-        await self._write(_THIS, saved)
+        await self._write(_UPDATE, saved)
         return saved
 
     async def page(
@@ -230,41 +230,41 @@ class SqlIncomingDocuments(WatchedRows):
         arrived_to: datetime | None = None,
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
-        """Newest first unless asked otherwise, keyset. From `arrived_from` on, and before `arrived_to`; every word of
-        `query` must be found."""
-        wanted: list[ColumnElement[bool]] = [
+        """Return one page by keyset, the newest first unless `oldest_first`. Every word of `query` must be found;
+        `arrived_to` is exclusive."""
+        conditions: list[ColumnElement[bool]] = [
             col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
         if handover is not None:
             now = self._clock.now()
-            wanted.append(handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), now))
+            conditions.append(handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), now))
         if arrived_from is not None:
-            wanted.append(col(_DOCUMENT.arrived_at) >= arrived_from)
+            conditions.append(col(_DOCUMENT.arrived_at) >= arrived_from)
         if arrived_to is not None:
-            wanted.append(col(_DOCUMENT.arrived_at) < arrived_to)
+            conditions.append(col(_DOCUMENT.arrived_at) < arrived_to)
         return await self._page(
             _DOCUMENT,
             "arrived_at",
             to_incoming,
-            *wanted,
+            *conditions,
             limit=limit,
             cursor=cursor,
             states=states,
             oldest_first=oldest_first,
         )
 
-    async def _write(self, this: Update, document: IncomingDocument, **read: int) -> bool:
-        values = incoming_row(document).values("agency_id", "id")
-        written = (
-            await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
+    async def _write(self, query: Update, document: IncomingDocument, **read: int) -> bool:
+        columns = incoming_row(document).values("agency_id", "id")
+        is_written = (
+            await self._tx.change(query, agency=self._agency_id, at_id=document.id, **read, **columns) == 1
         )
-        if written:
+        if is_written:
             self._follower.in_changed(document)
-        return written
+        return is_written
 
-    async def _kept(self, id: str) -> IncomingRow:
+    async def _load_row(self, id: str) -> IncomingRow:
         missing = f"this agency has no incoming document {id}"
-        return await self._one(_DOCUMENT, self._tx.kept(_BY_ID), missing, id=id)
+        return await self._get(_DOCUMENT, self._tx.lock_rows(_BY_ID), missing, id=id)
 
 
 _UNSEALED = select(_DOCUMENT).where(
@@ -275,12 +275,12 @@ _UNSEALED = select(_DOCUMENT).where(
 
 
 async def unsealed(tx: Transaction, agency_id: str, ids: Collection[str]) -> Mapping[str, IncomingDocument]:
-    """Those of these documents that are there and not sealed."""
-    found: dict[str, IncomingDocument] = {}
+    """Return those of these documents that exist and are not sealed."""
+    documents: dict[str, IncomingDocument] = {}
     for part in in_parts(sorted(ids)):
         rows = await tx.rows(_DOCUMENT, _UNSEALED, agency=agency_id, ids=part)
-        found |= {row.id: to_incoming(row) for row in rows}
-    return found
+        documents |= {row.id: to_incoming(row) for row in rows}
+    return documents
 
 
 def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
@@ -293,7 +293,7 @@ def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
             document_id=document_id,
             incoming_id=document.id,
         )
-        for document_id in sorted({named for named, _ in document.change.replaces})
+        for document_id in sorted({replaced_id for replaced_id, _ in document.change.replaces})
     ]
 
 
@@ -308,20 +308,20 @@ def from_body(body: str) -> IncomingDocument:
 def incoming_row(document: IncomingDocument) -> IncomingRow:
     code = f"{document.number}/{document.symbol}"
     words = (code, document.subject, document.sender_code, document.sender_name or "")
-    return IncomingRow.of(
+    return IncomingRow.from_value(
         document,
         sender_folded=document.sender_code.casefold(),
         number_key=number_word(document.number, document.symbol) if document.number else "",
         lead=_lead_digest(document),
         reply_by=document.due_on if document.wants_reply else None,
-        # R4: nobody finds it by its words
+        # R4 (state secrets stay out): a sealed document cannot be found by its words
         folded="" if document.state is InState.SEALED else fold(" ".join(words)),
         body=to_json(IncomingDocument, document),
     )
 
 
 def _lead_digest(document: IncomingDocument) -> str:
-    """Empty where the file could not be read."""
+    """Return the digest of the lead file; empty when it could not be read."""
     lead = document.lead
     return lead.sha256 if lead is not None and lead.found_type is not None else ""
 
@@ -331,32 +331,31 @@ _HANDOVER = HandoverRow
 
 
 class SqlHandovers(WatchedRows):
-    """The hand-over of incoming documents to document systems, each under a lease."""
+    """Hand-overs of incoming documents to document systems, each under a lease."""
 
     async def offer(self, incoming_id: str) -> None:
-        """Offering it again is harmless; Clash when there is no such incoming document."""
+        """Offer a document; a repeat is harmless. Clash when there is no such incoming document."""
         now = self._clock.now()
         row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
-        self._tx.put_missing(row)
+        self._tx.insert_missing(row)
         self._follower.touch_in(incoming_id)
 
     async def get(self, incoming_id: str) -> Handover:
         missing = f"the document {incoming_id} was never offered to a document system"
-        row = await self._one(_HANDOVER, select(_HANDOVER).where(self._is(incoming_id)), missing)
+        row = await self._get(_HANDOVER, select(_HANDOVER).where(self._has_document(incoming_id)), missing)
         return to_handover(row, self._clock.now())
 
     async def withdraw(self, incoming_id: str) -> bool:
-        """It is offered no more. True when a document system has it, or is taking it now. The row goes; a new offer makes
-        another one."""
+        """Withdraw the offer by removing its row. True when a document system has the document, or is taking it now."""
         row = await self._tx.first(
-            _HANDOVER, select(_HANDOVER).where(self._is(incoming_id)).with_for_update()
+            _HANDOVER, select(_HANDOVER).where(self._has_document(incoming_id)).with_for_update()
         )
-        if await self._tx.change(delete(_HANDOVER).where(self._is(incoming_id))):
+        if await self._tx.change(delete(_HANDOVER).where(self._has_document(incoming_id))):
             self._follower.touch_in(incoming_id)
         return row is not None and to_handover(row, self._clock.now()).state != AVAILABLE
 
-    async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
-        """Available rows, or rows whose lease ran out, oldest first; now leased to `client`."""
+    async def lease(self, client: str, limit: int, ends_at: datetime) -> Sequence[Handover]:
+        """Lease available rows to `client`, or rows whose lease ran out, the oldest first."""
         now = self._clock.now()
         query = (
             select(_HANDOVER)
@@ -373,12 +372,12 @@ class SqlHandovers(WatchedRows):
                 col(_HANDOVER.incoming_id).in_(ids),
                 is_available(now),
             )
-            .values(state=LEASED, leased_by=client, leased_until=until)
+            .values(state=LEASED, leased_by=client, leased_until=ends_at)
         )
-        return [Handover(incoming_id=id, state=LEASED, leased_by=client, leased_until=until) for id in ids]
+        return [Handover(incoming_id=id, state=LEASED, leased_by=client, leased_until=ends_at) for id in ids]
 
     async def waiting_since_before(self, at: datetime, limit: int) -> Sequence[str]:
-        """Incoming documents that were offered before then and that nobody has taken, the oldest first."""
+        """Return documents that were offered before then and are still available, the oldest first."""
         ours = (col(_HANDOVER.agency_id) == self._agency_id, is_available(self._clock.now()))
         query = (
             select(col(_HANDOVER.incoming_id))
@@ -389,65 +388,65 @@ class SqlHandovers(WatchedRows):
         return [id for (id,) in await self._tx.tuples(query)]
 
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
-        """True when this call acknowledged it; False when it was acknowledged before (harmless). Clash while another client
-        holds it: that one may be storing it at this moment."""
+        """Acknowledge a document. False when it was acknowledged before (harmless). Clash while another client holds it,
+        which may be storing it at this moment."""
         changed = await self._tx.change(
             update(_HANDOVER)
-            .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, self._free_for(client))
+            .where(self._has_document(incoming_id), col(_HANDOVER.state) != ACKED, self._is_free_for(client))
             .values(state=ACKED, leased_by=client, leased_until=None, acked_at=at)
         )
         if changed == 1:
             self._follower.touch_in(incoming_id)
             return True
-        await self._refuse_other(incoming_id)
+        await self._check_acked(incoming_id)
         return False
 
-    async def take(self, incoming_id: str, client: str, until: datetime) -> bool:
-        """This one, for that client; False where it was acknowledged before. Clash while another client has it."""
+    async def take(self, incoming_id: str, client: str, ends_at: datetime) -> bool:
+        """Lease one document to that client. False when it was acknowledged before. Clash while another client has it."""
         changed = await self._tx.change(
             update(_HANDOVER)
-            .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, self._free_for(client))
-            .values(state=LEASED, leased_by=client, leased_until=until)
+            .where(self._has_document(incoming_id), col(_HANDOVER.state) != ACKED, self._is_free_for(client))
+            .values(state=LEASED, leased_by=client, leased_until=ends_at)
         )
         if changed != 1:
-            await self._refuse_other(incoming_id)
+            await self._check_acked(incoming_id)
         return changed == 1
 
     async def give_back(self, incoming_id: str, client: str) -> None:
-        """What that client holds is available again; harmless where it holds nothing."""
+        """Make a document available again that the client holds; harmless where it holds nothing."""
         mine = (col(_HANDOVER.state) == LEASED, col(_HANDOVER.leased_by) == client)
         await self._tx.change(
             update(_HANDOVER)
-            .where(self._is(incoming_id), *mine)
+            .where(self._has_document(incoming_id), *mine)
             .values(state=AVAILABLE, leased_by=None, leased_until=None)
         )
 
-    async def _refuse_other(self, incoming_id: str) -> None:
-        """Clash unless it was acknowledged; NotFound where it was never offered."""
+    async def _check_acked(self, incoming_id: str) -> None:
+        """Raise Clash unless the document was acknowledged, NotFound when it was never offered."""
         if (await self.get(incoming_id)).state != ACKED:
             raise errors.Clash(
                 f"the document {incoming_id} is being handed over to another client; ask again later"
             )
 
-    def _free_for(self, client: str) -> ColumnElement[bool]:
+    def _is_free_for(self, client: str) -> ColumnElement[bool]:
         return or_(
             col(_HANDOVER.leased_by).is_(None),
             col(_HANDOVER.leased_by) == client,
             is_available(self._clock.now()),
         )
 
-    def _is(self, incoming_id: str) -> ColumnElement[bool]:
+    def _has_document(self, incoming_id: str) -> ColumnElement[bool]:
         return and_(col(_HANDOVER.agency_id) == self._agency_id, col(_HANDOVER.incoming_id) == incoming_id)
 
 
 def handover_is(
     state: str, agency_id: Mapped[str], incoming_id: Mapped[str], now: datetime
 ) -> ColumnElement[bool]:
-    """Whether the incoming document's hand-over is in that state now."""
-    held = and_(col(_HANDOVER.state) == LEASED, not_(_ran_out(now)))
-    wanted = {AVAILABLE: is_available(now), LEASED: held}.get(state, col(_HANDOVER.state) == state)
+    """Return the condition that the incoming document's hand-over is in that state now."""
+    is_leased = and_(col(_HANDOVER.state) == LEASED, not_(_ran_out(now)))
+    condition = {AVAILABLE: is_available(now), LEASED: is_leased}.get(state, col(_HANDOVER.state) == state)
     return exists().where(
-        col(_HANDOVER.agency_id) == agency_id, col(_HANDOVER.incoming_id) == incoming_id, wanted
+        col(_HANDOVER.agency_id) == agency_id, col(_HANDOVER.incoming_id) == incoming_id, condition
     )
 
 
@@ -456,7 +455,7 @@ def is_available(now: datetime) -> ColumnElement[bool]:
 
 
 def _ran_out(now: datetime) -> ColumnElement[bool]:
-    """Or was given while the clock was ahead."""
+    """Return the condition of a lease that ran out, or was made while the clock was ahead."""
     return or_(col(_HANDOVER.leased_until) <= now, col(_HANDOVER.leased_until) > now + 2 * LONGEST_HANDOVER)
 
 
@@ -471,44 +470,48 @@ def to_handover(row: HandoverRow, now: datetime) -> Handover:
 
 
 _IDENTITY = IdentityRow
-_FROM = select(_IDENTITY).where(
+_OF_SENDER = select(_IDENTITY).where(
     col(_IDENTITY.agency_id) == bindparam("agency"), col(_IDENTITY.sender) == bindparam("sender")
 )
-_BY_BODY = _FROM.where(col(_IDENTITY.body_digest) == bindparam("body"))
-_BY_PACKET = _FROM.where(col(_IDENTITY.packet_id) == bindparam("packet"))
-_BY_DOCUMENT = _FROM.where(
+_BY_BODY = _OF_SENDER.where(col(_IDENTITY.body_digest) == bindparam("body"))
+_BY_PACKET = _OF_SENDER.where(col(_IDENTITY.packet_id) == bindparam("packet"))
+_BY_DOCUMENT = _OF_SENDER.where(
     col(_IDENTITY.document_id) == bindparam("document"), one_of(col(_IDENTITY.kind), _NEW)
 ).order_by(col(_IDENTITY.at).desc(), col(_IDENTITY.inbox_id).desc())
 
 
 class SqlIdentities(AgencyRows):
-    """What one agency admitted before, kept for ever. Senders are compared letter for letter: they come verified."""
+    """Identities of all packets that one agency admitted, kept for ever. Senders are verified, and compared letter for
+    letter."""
 
     async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
         await self._tx.hold(self._agency_id, "body", sender, body_digest)
-        return await self._identity(_BY_BODY, sender=sender, body=body_digest)
+        return await self._find_identity(_BY_BODY, sender=sender, body=body_digest)
 
     async def by_packet(self, sender: str, packet_id: str) -> Identity | None:
         await self._tx.hold(self._agency_id, "packet", sender, packet_id)
-        return await self._identity(_BY_PACKET, sender=sender, packet=packet_id)
+        return await self._find_identity(_BY_PACKET, sender=sender, packet=packet_id)
 
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
-        """New and replacement packets with this DocumentId, newest first."""
+        """Return new and replacement packets with this DocumentId, the newest first."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         rows = await self._rows(_IDENTITY, _BY_DOCUMENT, sender=sender, document=document_id)
         return [value_of(Identity, row) for row in rows]
 
     async def claim(self, identity: Identity) -> None:
-        """Claims (sender, body digest) and (sender, packet id) in the caller's transaction; Conflict when taken."""
+        """Claim (sender, body digest) and (sender, packet id) in the caller's transaction. Conflict when one is claimed
+        already."""
         # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
-        row = IdentityRow.of(identity, agency_id=self._agency_id)
-        before = (
+        row = IdentityRow.from_value(identity, agency_id=self._agency_id)
+        ids = (
             f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was"
         )
-        await self._tx.put_surely(row, partial(errors.Conflict, f"{before} admitted before; the first stays"))
+        await self._tx.insert_required(
+            row, partial(errors.Conflict, f"{ids} admitted before; the first stays")
+        )
 
-    async def _identity(self, query: Select[Any], **asked: str) -> Identity | None:
-        row = await self._first(_IDENTITY, query, **asked)
+    async def _find_identity(self, query: Select[Any], **parameters: str) -> Identity | None:
+        row = await self._first(_IDENTITY, query, **parameters)
         return value_of(Identity, row) if row is not None else None
 
 
@@ -531,45 +534,45 @@ _UNITS = (
 
 
 class SqlUnitParts(AgencyRows):
-    """The parts that units of one agency have in incoming documents."""
+    """Parts that units of one agency have in incoming documents."""
 
     async def add(self, part: UnitPart) -> None:
-        self._tx.put(self._row(part))
+        self._tx.insert(self._make_row(part))
 
     async def end(self, part: UnitPart) -> None:
-        """It is as this value says from now on. Clash when another ended it."""
+        """End an open part. Clash when it was ended before."""
         await self._change(part, PartState.OPEN)
 
     async def settle(self, part: UnitPart) -> None:
-        """What was handed back is assigned anew."""
+        """Settle a returned part, whose document is assigned anew."""
         await self._change(part, PartState.RETURNED)
 
-    async def _change(self, part: UnitPart, before: PartState) -> None:
-        this = (
+    async def _change(self, part: UnitPart, state_before: PartState) -> None:
+        conditions = (
             col(_PART.agency_id) == self._agency_id,
             col(_PART.id) == part.id,
-            col(_PART.state) == before.value,
+            col(_PART.state) == state_before.value,
         )
-        changed = self._row(part).values("agency_id", "id")
-        if await self._tx.change(update(_PART).where(*this).values(**changed)) != 1:
+        columns = self._make_row(part).values("agency_id", "id")
+        if await self._tx.change(update(_PART).where(*conditions).values(**columns)) != 1:
             raise errors.Clash(f"the part {part.id} was ended by somebody else; look at it again")
 
-    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
-        """All parts of each, the earliest first."""
-        found: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
+    async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
+        """Return all parts of each document, the earliest first."""
+        parts: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
             for row in await self._rows(_PART, _PARTS_OF, ids=ids):
-                found[row.document_id].append(value_of(UnitPart, row))
-        return found
+                parts[row.document_id].append(value_of(UnitPart, row))
+        return parts
 
     async def open_of(
         self, units: Collection[str] | None, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """What is still worked on by these units, or by all; what is due first leads, sealed documents never."""
+        """Return open parts of these units, or of all, with their unsealed documents; the one that is due first leads."""
         query = _IN_STATE
         if units is not None:
             query = query.where(col(_PART.unit_key).in_(sorted(units)))
-        # What has no day of its own comes last, on both databases.
+        # Parts without a deadline come last, on both databases.
         ordered = query.order_by(
             col(_PART.deadline).is_(None), col(_PART.deadline), col(_PART.given_at), col(_PART.id)
         )
@@ -578,30 +581,30 @@ class SqlUnitParts(AgencyRows):
     async def overdue(
         self, by: date, arrived_before: datetime, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """What is still worked on and was due by that day, or has no day and came before that moment."""
+        """Return open parts due by that day, or without a deadline and of a document that arrived before that moment."""
         undated = and_(col(_PART.deadline).is_(None), col(_DOCUMENT.arrived_at) < arrived_before)
-        whole = and_(
+        of_part = and_(
             col(_DOCUMENT.agency_id) == col(_PART.agency_id), col(_DOCUMENT.id) == col(_PART.document_id)
         )
-        query = _IN_STATE.join(_DOCUMENT, whole).where(or_(col(_PART.deadline) <= by, undated))
+        query = _IN_STATE.join(_DOCUMENT, of_part).where(or_(col(_PART.deadline) <= by, undated))
         ordered = query.order_by(col(_PART.given_at), col(_PART.id))
         return await self._with_documents(ordered.limit(limit), PartState.OPEN)
 
     async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """What was handed back and waits to be assigned anew, the oldest first."""
+        """Return parts that were handed back and wait to be assigned anew, the oldest first."""
         ordered = _IN_STATE.order_by(col(_PART.ended_at), col(_PART.id))
         return await self._with_documents(ordered.limit(limit), PartState.RETURNED)
 
     async def units(self, at: datetime) -> Sequence[str]:
-        """The units that persons of the agency belong to at that moment, by name."""
+        """Return the units that persons of the agency belong to at that moment, by name."""
         return [unit for (unit,) in await self._tx.tuples(_UNITS, agency=self._agency_id, at=at)]
 
     async def _with_documents(
         self, query: Select[Any], state: PartState
     ) -> list[tuple[UnitPart, IncomingDocument]]:
         parts = [value_of(UnitPart, row) for row in await self._rows(_PART, query, state=state.value)]
-        documents = await unsealed(self._tx, self._agency_id, {each.document_id for each in parts})
-        return [(each, documents[each.document_id]) for each in parts if each.document_id in documents]
+        documents = await unsealed(self._tx, self._agency_id, {part.document_id for part in parts})
+        return [(part, documents[part.document_id]) for part in parts if part.document_id in documents]
 
-    def _row(self, part: UnitPart) -> UnitPartRow:
-        return _PART.of(part, agency_id=self._agency_id, unit_key=part.key)
+    def _make_row(self, part: UnitPart) -> UnitPartRow:
+        return _PART.from_value(part, agency_id=self._agency_id, unit_key=part.key)

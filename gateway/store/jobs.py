@@ -1,5 +1,5 @@
-"""Work to do later. In: a kind and a subject, in the caller's transaction. Out: the same under a lease, until it is
-done, at least once. A job done is deleted; what came of it is told by the events."""
+"""Work to do later. In: a kind and a subject, in the caller's transaction. Out: the same under a lease, at least once,
+until it is done. A finished job is deleted; events tell its outcome."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from gateway.store import leases
 from gateway.store.repository import WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import JobRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
-_R = JobRow
-# A document that is to leave later leaves when its sender said; every other time of a job is the node's own.
-ASKED_FOR = and_(col(_R.kind) == "pack", col(_R.last_error).is_(None))
-_QUEUE = leases.SharedRows.of(
-    _R, col(_R.kind) == bindparam("kind"), (col(_R.created_at), col(_R.id)), asked_for=ASKED_FOR
+# A document may leave at a time that its sender chose; every other time of a job is chosen by the node.
+ASKED_FOR = and_(col(JobRow.kind) == "pack", col(JobRow.last_error).is_(None))
+_QUEUE = leases.SharedRows.of_table(
+    JobRow,
+    col(JobRow.kind) == bindparam("kind"),
+    (col(JobRow.created_at), col(JobRow.id)),
+    asked_for=ASKED_FOR,
 )
-# Behind the kind of a job that can never be done: no worker asks for that kind, and what stood in the way stays readable.
+# Suffix to the kind of a job that can never be done: no worker claims such a kind, and the error stays readable.
 NEVER = ".never"
 NEVER_ANSWERED = f"answer{NEVER}"
 # WHERE id AND lease_token (G7): a worker that wakes late changes nothing.
-_FENCE = (col(_R.agency_id) == bindparam("agency"), *leases.fence(_R))
-_HELD = update(_R).where(*_FENCE)
-_DONE = delete(_R).where(*_FENCE)
+_FENCE = (col(JobRow.agency_id) == bindparam("agency"), *leases.fence(JobRow))
+_UPDATE = update(JobRow).where(*_FENCE)
+_DELETE = delete(JobRow).where(*_FENCE)
 
 
 async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: float) -> list[Job]:
-    """Due jobs of that kind, of every agency, oldest first."""
-    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, longest=_longest(kind), kind=kind)
-    return [to_domain(row, lease) for row, lease in found]
+    """Claim due jobs of that kind, of every agency, the oldest first."""
+    leased_rows = await leases.claim(tx, _QUEUE, clock, limit, lease_s, longest=_longest(kind), kind=kind)
+    return [to_domain(row, lease) for row, lease in leased_rows]
 
 
-def any_due(now: datetime, lease_s: float, kind: str) -> Asked:
+def any_due(now: datetime, lease_s: float, kind: str) -> BoundQuery:
     return leases.any_due(_QUEUE, now, lease_s, _longest(kind), kind=kind)
 
 
@@ -48,22 +50,22 @@ def _longest(kind: str) -> timedelta:
 
 
 def is_open() -> ColumnElement[bool]:
-    """What is there is open, but what can never be done."""
-    return col(_R.kind).not_like(f"%{NEVER}")
+    """Return the condition of open jobs: all but those that can never be done."""
+    return col(JobRow.kind).not_like(f"%{NEVER}")
 
 
 class SqlJobs(WatchedRows):
-    """What is to be done later for one agency, at least once: the same job put twice is done twice, as after any crash."""
+    """Jobs of one agency, each done at least once: a job that was put twice is done twice, as after a crash."""
 
-    async def put(
+    async def add(
         self,
         kind: str,
         subject_id: str,
         not_before: datetime | None = None,
         payload: StatusPacket | None = None,
     ) -> None:
-        """Commits with the caller's transaction; the adapter turns `payload` to JSON and back."""
-        self._tx.put(
+        """Put a job in the caller's transaction."""
+        self._tx.insert(
             JobRow(
                 agency_id=self._agency_id,
                 id=self._clock.new_id("job_"),
@@ -75,37 +77,43 @@ class SqlJobs(WatchedRows):
             )
         )
 
-    async def done(self, lease: Lease) -> None:
-        """StaleLease when another worker owns it now."""
-        await self._tx.change_surely(_DONE, leases.only(lease), **self._held(lease))
+    async def finish(self, lease: Lease) -> None:
+        """Delete a finished job. StaleLease when another worker owns it now."""
+        await self._tx.change_required(_DELETE, leases.only(lease), **self._lease_key(lease))
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
-        values = leases.released(not_before, error)
-        await self._tx.change_surely(_HELD, leases.only(lease), **self._held(lease), **values)
+        columns = leases.released(not_before, error)
+        await self._tx.change_required(_UPDATE, leases.only(lease), **self._lease_key(lease), **columns)
 
     async def fail(self, job: Job, error: str) -> None:
-        """It is kept with its error and never done. StaleLease when another worker owns it now."""
-        values = leases.released(None, error) | {"kind": job.kind + NEVER}
-        await self._tx.change_surely(_HELD, leases.only(job.lease), **self._held(job.lease), **values)
+        """Keep a job with its error and never try it again. StaleLease when another worker owns it now."""
+        columns = leases.released(None, error) | {"kind": job.kind + NEVER}
+        await self._tx.change_required(
+            _UPDATE, leases.only(job.lease), **self._lease_key(job.lease), **columns
+        )
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
-        """True when a job not yet leased was removed."""
-        # A worker whose lease ran out may still be at it: with its row gone, what it brings is discarded.
-        this = (*self._about(subject_id), col(_R.kind) == kind)
-        unheld = leases.unheld(_R, self._clock.now())
-        return await self._tx.change(delete(_R).where(*this, unheld)) > 0
+        """Remove a job that is not leased; True when there was one."""
+        # A worker whose lease ran out may still be busy with it: without the row, its result is discarded.
+        conditions = (*self._has_subject(subject_id), col(JobRow.kind) == kind)
+        unheld = leases.unheld(JobRow, self._clock.now())
+        return await self._tx.change(delete(JobRow).where(*conditions, unheld)) > 0
 
     async def error_of(self, subject_id: str) -> str | None:
-        """Why the subject's job has not been done yet, as the last try said; None when nothing went wrong."""
-        said = col(_R.last_error).is_not(None)
-        query = select(_R).where(*self._about(subject_id), said).order_by(col(_R.created_at).desc())
-        row = await self._tx.first(_R, query)
+        """Return the last error of the subject's unfinished job, or None."""
+        failed = col(JobRow.last_error).is_not(None)
+        query = (
+            select(JobRow)
+            .where(*self._has_subject(subject_id), failed)
+            .order_by(col(JobRow.created_at).desc())
+        )
+        row = await self._tx.first(JobRow, query)
         return row.last_error if row is not None else None
 
-    def _about(self, subject_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        return col(_R.agency_id) == self._agency_id, col(_R.subject_id) == subject_id
+    def _has_subject(self, subject_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return col(JobRow.agency_id) == self._agency_id, col(JobRow.subject_id) == subject_id
 
-    def _held(self, lease: Lease) -> dict[str, str]:
+    def _lease_key(self, lease: Lease) -> dict[str, str]:
         return {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
 
 

@@ -1,10 +1,9 @@
-"""Claiming rows, for the outbox, the inbox and jobs alike. In: which rows are due. Out: rows leased to one worker
-under a fencing token; the tokens of what this process took and may still hold, so that it can give them back when
-it goes.
+"""Claiming rows, for the outbox, the inbox and jobs alike. In: the rows that are due. Out: rows leased to one worker
+under a fencing token; the tokens that this process may still hold, so that it can release them when it stops.
 
-A lease that ran out is claimable again, so a dead worker's rows come back (G7); so is a time that lies further
-ahead than any right clock writes (`domain.pace`). Leases are noted as they are taken and renewed, before they are
-committed; those that ran out are forgotten, so the notes stay few."""
+A lease that ran out is claimable again, so a dead worker's rows come back (G7, survives kill -9); so is a time that
+lies further ahead than any right clock writes (`domain.pace`). Leases are noted as they are taken and renewed, before
+they are committed; those that ran out are forgotten, so the notes stay few."""
 
 from __future__ import annotations
 
@@ -38,13 +37,13 @@ from gateway.domain.queues import Lease
 from gateway.ports.services import Clock
 from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 Claimable = TypeVar("Claimable", OutboxRow, InboxRow, JobRow)
 Now = datetime | BindParameter[datetime]
 AnyClaimable = type[OutboxRow] | type[InboxRow] | type[JobRow]
 _NEVER = false()
-# The rest is history, and counting it would cost more with every year.
+# Ended rows are history, and counting them would cost more with every year.
 _NO_END: Mapping[type, Sequence[str]] = {
     OutboxRow: ("waiting", "failed"),
     InboxRow: ("landed", "waiting", "held", "quarantined", "malformed", "sealed"),
@@ -53,8 +52,8 @@ _NO_END: Mapping[type, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SharedRows(Generic[Claimable]):
-    """The rows of one table that workers share, and the statements that claim them. These are made once: making a
-    statement takes longer than running it. `ordinary` finds the rows of that lane alone, where there are lanes."""
+    """Statements that claim the rows of one table that workers share. They are made once: making a statement takes
+    longer than running it. `ordinary` finds the rows of the normal lane alone, where there are lanes."""
 
     table: type[Claimable]
     look: Select[Any]
@@ -63,7 +62,7 @@ class SharedRows(Generic[Claimable]):
     take: Update
 
     @classmethod
-    def of(
+    def of_table(
         cls,
         table: type[Claimable],
         among: ColumnElement[bool],
@@ -72,7 +71,7 @@ class SharedRows(Generic[Claimable]):
         lane: Mapped[str] | None = None,
         asked_for: ColumnElement[bool] = _NEVER,
     ) -> SharedRows[Claimable]:
-        """`asked_for`: rows whose time a person set; it is kept, however far ahead it is."""
+        """Make the statements. `asked_for`: rows whose time a person set; it is kept, however far ahead it is."""
         far_lease, far_retry = is_ahead(table, asked_for)
         now = bindparam("now", type_=Moment)
         due = or_(col(table.not_before).is_(None), col(table.not_before) <= now)
@@ -96,7 +95,7 @@ class SharedRows(Generic[Claimable]):
 def is_ahead(
     table: AnyClaimable, asked_for: ColumnElement[bool]
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Whether a lease, or a retry, was written by a clock that was ahead; parameters `far_lease` and `far_retry`."""
+    """Return the conditions that a lease, or a retry, is of a clock that was ahead; parameters `far_lease`, `far_retry`."""
     far_lease, far_retry = bindparam("far_lease", type_=Moment), bindparam("far_retry", type_=Moment)
     lease = and_(col(table.lease_token).is_not(None), col(table.lease_until) > far_lease)
     return lease, and_(col(table.not_before) > far_retry, not_(asked_for))
@@ -113,29 +112,29 @@ async def claim(
     longest: timedelta = LONGEST_DELAY,
     **among: str,
 ) -> list[tuple[Claimable, Lease]]:
-    """Leases the first `limit` due rows, in the queue's order; they are ours once the transaction commits. So many of
-    them are the oldest `ordinary` ones, where there are as many."""
+    """Lease the first `limit` due rows, in the queue's order; they are ours once the transaction commits. The oldest
+    `ordinary` ones of the normal lane are among them, where there are as many."""
     horizon = Horizon.from_lease(clock.now(), lease_s, longest)
-    rows = await _found(tx, queue, limit, ordinary, _times(horizon) | among)
+    rows = await _find_due(tx, queue, limit, ordinary, _times(horizon) | among)
     if not rows:
         return []
-    token, until = clock.new_id(), horizon.now + timedelta(seconds=lease_s)
-    lease = {"now": horizon.now, "far_lease": horizon.lease, "lease_token": token, "lease_until": until}
+    token, ends_at = clock.new_id(), horizon.now + timedelta(seconds=lease_s)
+    lease = {"now": horizon.now, "far_lease": horizon.lease, "lease_token": token, "lease_until": ends_at}
     await tx.change_many(queue.take, [{"agency": row.agency_id, "at_id": row.id, **lease} for row in rows])
-    return [(row, Lease(id=row.id, token=token, ends_at=until, attempt=row.attempts + 1)) for row in rows]
+    return [(row, Lease(id=row.id, token=token, ends_at=ends_at, attempt=row.attempts + 1)) for row in rows]
 
 
-async def _found(
-    tx: Transaction, queue: SharedRows[Claimable], limit: int, ordinary: int, asked: Mapping[str, Any]
+async def _find_due(
+    tx: Transaction, queue: SharedRows[Claimable], limit: int, ordinary: int, parameters: Mapping[str, Any]
 ) -> list[Claimable]:
-    rows = list(await tx.rows(queue.table, queue.find, most=limit, **asked))
+    rows = list(await tx.rows(queue.table, queue.find, most=limit, **parameters))
     if queue.ordinary is None or len(rows) < limit:
         return rows
     urgent: list[Claimable] = [row for row in rows if not isinstance(row, JobRow) and row.lane == Lane.URGENT]
     if limit - len(urgent) >= ordinary:
         return rows
-    theirs: list[Claimable] = list(await tx.rows(queue.table, queue.ordinary, most=ordinary, **asked))
-    return urgent[: limit - len(theirs)] + theirs
+    normal: list[Claimable] = list(await tx.rows(queue.table, queue.ordinary, most=ordinary, **parameters))
+    return urgent[: limit - len(normal)] + normal
 
 
 def any_due(
@@ -144,8 +143,8 @@ def any_due(
     lease_s: float,
     longest: timedelta = LONGEST_DELAY,
     **among: str,
-) -> Asked:
-    """Asked before the write lock is taken: mostly there is nothing, and a worker that looks must hold nobody up."""
+) -> BoundQuery:
+    """Return the query to run before the write lock is taken: mostly no row is due, and a look must not hold up writers."""
     return queue.look, {**_times(Horizon.from_lease(now, lease_s, longest)), **among}
 
 
@@ -154,7 +153,7 @@ def _times(horizon: Horizon) -> dict[str, datetime]:
 
 
 def refuse_gap(gap: timedelta, lease_s: float) -> None:
-    """Misconfigured when leases would not hold."""
+    """Raise Misconfigured when leases would not hold."""
     if not clocks_agree(gap, lease_s):
         raise errors.Misconfigured(
             f"this machine's clock and the database server's are {abs(gap).total_seconds():.0f} s apart, more than a "
@@ -164,12 +163,12 @@ def refuse_gap(gap: timedelta, lease_s: float) -> None:
 
 
 def unheld(table: AnyClaimable, now: Now) -> ColumnElement[bool]:
-    """No lease, or one that ran out."""
+    """Return the condition of no lease, or one that ran out."""
     return or_(col(table.lease_token).is_(None), col(table.lease_until) <= now)
 
 
 def fence(table: AnyClaimable) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """A row whose token is another's, or nobody's, is not changed by this lease any more; parameters `at_id`, `token`."""
+    """Return the conditions of a row that this lease may still change; parameters `at_id`, `token`."""
     return col(table.id) == bindparam("at_id"), col(table.lease_token) == bindparam("token")
 
 
@@ -178,42 +177,42 @@ def exactly_one(changed: int, lease: Lease) -> None:
 
 
 def only(lease: Lease) -> Callable[[int], None]:
-    """The same, for who hears the number later."""
+    """Return a check of exactly one changed row, for callers that learn the number later."""
     return lambda changed: exactly_one(changed, lease)
 
 
-def all_of(these: Sequence[Lease]) -> Callable[[int], None]:
-    """The same of several."""
-    return lambda changed: exactly(changed, len(these), f"a lease on {', '.join(each.id for each in these)}")
+def all_of(leases: Sequence[Lease]) -> Callable[[int], None]:
+    """Return a check for several leases."""
+    return lambda changed: exactly(changed, len(leases), f"a lease on {', '.join(x.id for x in leases)}")
 
 
-def exactly(changed: int, wanted: int, what: str) -> None:
-    """So many rows, or the work is discarded: another worker claimed one, or it is finished."""
-    if changed != wanted:
+def exactly(changed: int, expected: int, subject: str) -> None:
+    """Check the number of rows; else the work is discarded: another worker claimed a row, or it is finished."""
+    if changed != expected:
         raise errors.StaleLease(
-            f"{what} is no longer ours; another worker has the row, or it is finished: discard this result"
+            f"{subject} is no longer ours; another worker has the row, or it is finished: discard this result"
         )
 
 
 async def renew(
-    tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], lease: Lease, until: datetime
+    tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], lease: Lease, ends_at: datetime
 ) -> Lease:
-    """The same lease until later."""
+    """Extend the lease until then."""
     mine = update(table).where(*fence(table), open_rows)
-    exactly_one(await tx.change(mine, at_id=lease.id, token=lease.token, lease_until=until), lease)
-    return replace(lease, ends_at=until)
+    exactly_one(await tx.change(mine, at_id=lease.id, token=lease.token, lease_until=ends_at), lease)
+    return replace(lease, ends_at=ends_at)
 
 
-async def let_go(
+async def release_rows(
     tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], tokens: Sequence[str]
 ) -> None:
-    """Free for others. The tries stay counted: a packet may have left before its courier was cut short."""
+    """Release rows for other workers. The tries stay counted: a packet may have left before its worker was cancelled."""
     mine = and_(open_rows, col(table.lease_token).in_(tokens))
     await tx.change(update(table).where(mine).values(lease_token=None, lease_until=None))
 
 
 def released(not_before: datetime | None, error: str | None) -> dict[str, Any]:
-    """The columns of a row that waits again, held by nobody."""
+    """Return the columns of a row that waits again, without a lease."""
     return {"lease_token": None, "lease_until": None, "not_before": not_before, "last_error": error}
 
 
@@ -222,21 +221,24 @@ def has_no_end(table: type[OutboxRow] | type[InboxRow]) -> ColumnElement[bool]:
 
 
 async def count_by_state(tx: Transaction, table: type[OutboxRow] | type[InboxRow]) -> dict[str, int]:
-    """Rows without an end, and those that need a person."""
+    """Count rows that have not ended, and those that need a person, by state."""
     among = has_no_end(table)
-    found = await tx.tuples(select(col(table.state), func.count()).where(among).group_by(col(table.state)))
-    return {f"{table.__tablename__}.{state}": number for state, number in found}
+    rows = await tx.tuples(select(col(table.state), func.count()).where(among).group_by(col(table.state)))
+    return {f"{table.__tablename__}.{state}": number for state, number in rows}
 
 
 class HeldRows:
-    """A batch shares one token. What was finished meanwhile has no token any more, and is not touched by giving back."""
+    """Tokens of leases that this process may hold. A batch shares one token. A row that was finished meanwhile has no
+    token any more, and releasing does not touch it."""
 
     def __init__(self) -> None:
-        self._until: dict[str, datetime] = {}
+        self._ends_by_token: dict[str, datetime] = {}
 
-    def took(self, leases: Iterable[Lease], now: datetime) -> None:
-        self._until = {token: until for token, until in self._until.items() if until > now}
-        self._until |= {lease.token: lease.ends_at for lease in leases}
+    def add(self, leases: Iterable[Lease], now: datetime) -> None:
+        self._ends_by_token = {
+            token: ends_at for token, ends_at in self._ends_by_token.items() if ends_at > now
+        }
+        self._ends_by_token |= {lease.token: lease.ends_at for lease in leases}
 
     def tokens(self) -> list[str]:
-        return list(self._until)
+        return list(self._ends_by_token)

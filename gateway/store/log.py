@@ -1,8 +1,8 @@
-"""The sealed log's rows (E1, E2). In: numbered events, in batches; seals that were signed. Out: leaves with dense indexes,
-the nodes that proofs need, and where the log stands.
+"""The rows of the sealed log (E1, E2: sealed events). In: numbered events, in batches; signed seals. Out: leaves with dense
+indexes, the nodes that proofs need, and the state of the log.
 
-Only what the sequencer numbered is read: those rows are committed, and one that commits late has a later number. The
-lock on the log's one row is the sealer's lease: it ends with the transaction, also when the process dies."""
+Only events that the sequencer numbered are read: those rows are committed, and one that commits late has a later number.
+The lock on the log's one row is the sealer's lease: it ends with the transaction, also when the process dies."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _ANY_BEHIND = (
     .limit(1)
 )
 _number = col(LogSealRow.number)
-# Asked every few seconds, so they are made once.
+# Run every few seconds, so they are made once.
 _NEWEST = select(LogSealRow).order_by(_number.desc()).limit(1)
 _STAMPED = _NEWEST.where(col(LogSealRow.stamped_at).is_not(None))
 _SEALED_AFTER = (
@@ -80,15 +80,15 @@ class SqlEventLog:
     """The one log of this node's events. Several processes may call all of it at once."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open) -> None:
-        """`looking`: for few rows; `asking`: for one question."""
+        """Take the transactions. `looking`: for few rows; `asking`: for one query."""
         self._writing = writing
         self._reading = reading
         self._looking = looking
         self._asking = asking
 
     async def grow(self, limit: int) -> int:
-        """Adds numbered events as leaves, each once, in the order of their numbers; how many. 0 also while another process
-        adds. Durable on return."""
+        """Add numbered events as leaves, each once, in the order of their numbers; return how many. 0 also while
+        another process adds. Durable on return."""
         async with self._asking() as tx:
             if not await tx.tuples(_ANY_BEHIND):
                 return 0
@@ -102,24 +102,24 @@ class SqlEventLog:
             return await head(tx)
 
     async def keep(self, signed: SignedSeal) -> bool:
-        """The next seal is kept. False, and nothing changed, when a seal with its number is there."""
+        """Keep the next seal. False, and nothing changed, when a seal with its number exists."""
         body = signed.to_bytes().decode("ascii")
-        row = LogSealRow.of(signed.seal, body=body, stamp=None, stamped_at=None)
+        row = LogSealRow.from_value(signed.seal, body=body, stamp=None, stamped_at=None)
         async with self._writing() as tx:
-            kept = await tx.put_new(row)
+            is_new = await tx.insert_new(row)
             await tx.commit()
-        return kept
+        return is_new
 
     async def stamp(self, number: int, token: bytes, at: datetime) -> None:
-        """The token of that seal, which proves that time. One that is there already stays."""
-        this = update(LogSealRow).where(_number == number, col(LogSealRow.stamp).is_(None))
-        await self._change(this.values(stamp=token, stamped_at=at))
+        """Add the token of that seal, which proves that time. One that exists already stays."""
+        statement = update(LogSealRow).where(_number == number, col(LogSealRow.stamp).is_(None))
+        await self._change(statement.values(stamp=token, stamped_at=at))
 
-    async def published(self, number: int, at: datetime) -> None:
-        """That seal has left the node. An older one than the newest that did changes nothing."""
-        before = col(LogRow.published_number)
-        this = update(LogRow).where(col(LogRow.name) == NAME, before.is_(None) | (before <= number))
-        await self._change(this.values(published_number=number, published_at=at))
+    async def record_published(self, number: int, at: datetime) -> None:
+        """Record that the seal left the node. One older than the newest that did changes nothing."""
+        last = col(LogRow.published_number)
+        statement = update(LogRow).where(col(LogRow.name) == NAME, last.is_(None) | (last <= number))
+        await self._change(statement.values(published_number=number, published_at=at))
 
     async def _change(self, statement: Any) -> None:
         async with self._writing() as tx:
@@ -130,57 +130,59 @@ class SqlEventLog:
 async def _grow(tx: Transaction, limit: int) -> int:
     row = await tx.first(LogRow, _LEASE)
     if row is None:
-        await tx.put_new(LogRow(name=NAME, log_id=random_bytes.sixteen().hex(), size=0, last_seq=0, peaks=""))
+        await tx.insert_new(
+            LogRow(name=NAME, log_id=random_bytes.random_16().hex(), size=0, last_seq=0, peaks="")
+        )
         row = await tx.first(LogRow, _LEASE)
     if row is None:
         return 0
-    found = await tx.rows(EventRow, _BEHIND, last=row.last_seq, most=limit)
-    if not found:
+    events = await tx.rows(EventRow, _BEHIND, last=row.last_seq, most=limit)
+    if not events:
         return 0
-    tree = growing(row)
+    tree = load_tree(row)
     leaves, nodes = [], []
-    for event in found:
-        made = sealed_log.write_leaf(logged(event), _salt)
-        leaf = made.hash
-        leaves.append(_leaf_row(tree.size, event, made, leaf))
+    for event in events:
+        leaf = sealed_log.write_leaf(to_logged(event), _salt)
+        leaf_hash = leaf.hash
+        leaves.append(_leaf_row(tree.size, event, leaf, leaf_hash))
         nodes += [
             LogNodeRow(level=node.level, place=node.place, hash=hashed)
-            for node, hashed in tree.add(leaf)
+            for node, hashed in tree.add(leaf_hash)
             if node.level and node.level % EVERY_LEVEL == 0
         ]
-    tx.put(*leaves)
-    tx.put(*nodes)
-    standing = {"size": tree.size, "last_seq": found[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
-    tx.change_last(_STANDS, **standing)
-    return len(found)
+    tx.insert(*leaves)
+    tx.insert(*nodes)
+    standing = {"size": tree.size, "last_seq": events[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
+    tx.change_later(_STANDS, **standing)
+    return len(events)
 
 
 def _salt() -> bytes:
-    return (random_bytes.sixteen() + random_bytes.sixteen())[:SALT_BYTES]
+    return (random_bytes.random_16() + random_bytes.random_16())[:SALT_BYTES]
 
 
-def _leaf_row(index: int, event: EventRow, made: Leaf, hashed: bytes) -> LogLeafRow:
+def _leaf_row(index: int, event: EventRow, leaf: Leaf, leaf_hash: bytes) -> LogLeafRow:
     return LogLeafRow(
         leaf_index=index,
         position=event.position or 0,
-        hash=hashed,
-        body=made.body.decode("ascii"),
-        salts=to_json(dict[str, str], dict(made.salts)) if made.salts else None,
+        hash=leaf_hash,
+        body=leaf.body.decode("ascii"),
+        salts=to_json(dict[str, str], dict(leaf.salts)) if leaf.salts else None,
     )
 
 
-def logged(row: EventRow) -> Logged:
-    """An event as the log tells it, of whatever kind."""
+def to_logged(row: EventRow) -> Logged:
+    """Return an event as the log has it, of any kind."""
     return value_of(Logged, row, data=plain_data(row.data), node_seq=row.node_seq or 0)
 
 
 def plain_data(text: str) -> dict[str, Any]:
-    """What an event says. A row that somebody made unreadable must not keep the others from being sealed."""
+    """Return the data of an event. A row that was made unreadable must not keep the others from being sealed."""
     try:
-        found = _PLAIN.decode(text)
+        decoded = _PLAIN.decode(text)
     except (ValueError, TypeError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {"unreadable": str(text)}
+        decoded = None
+    return decoded if isinstance(decoded, dict) else {"unreadable": str(text)}
 
 
 def _refuse(constant: str) -> None:
@@ -190,8 +192,8 @@ def _refuse(constant: str) -> None:
 _PLAIN = json.JSONDecoder(parse_constant=_refuse)
 
 
-def growing(row: LogRow) -> GrowingTree:
-    """The tree as it stands, to be added to. StoreFailure where somebody spoiled its row."""
+def load_tree(row: LogRow) -> GrowingTree:
+    """Return the tree, to be added to. StoreFailure where its row was spoiled."""
     text, wrong = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
     try:
         peaks = [bytes.fromhex(text[at : at + _HASH_DIGITS]) for at in range(0, len(text), _HASH_DIGITS)]
@@ -204,27 +206,27 @@ def growing(row: LogRow) -> GrowingTree:
 
 
 async def head(tx: Transaction) -> LogHead:
-    """Where the log stands in this view."""
-    rows, newests, stampeds, ((last,),), unnumbered = await tx.find_each(
+    """Return the log's state in this view."""
+    rows, newests, stampeds, ((last,),), unnumbered = await tx.find_all(
         (_LOG, {}), (_NEWEST, {}), (_STAMPED, {}), (_LAST_NUMBER, {}), (_UNNUMBERED, {})
     )
     row: LogRow | None = rows[0] if rows else None
     newest: LogSealRow | None = newests[0] if newests else None
     stamped: LogSealRow | None = stampeds[0] if stampeds else None
-    waiting, no_leaf, no_seal = await tx.find_each(
+    waiting, no_leaf, no_seal = await tx.find_all(
         (_SEALED_AFTER, {"seal": stamped.number if stamped else 0}),
         (_NUMBERED_AFTER, {"seq": row.last_seq if row else 0}),
         (_FIRST_UNSEALED, {"sealed": newest.tree_size if newest else 0}),
     )
-    unsealed = min((at for found in (no_seal, no_leaf, unnumbered) for (at,) in found), default=None)
+    unsealed = min((at for group in (no_seal, no_leaf, unnumbered) for (at,) in group), default=None)
     if row is not None and newest is not None and row.last_seq > (last or 0):
-        # The log's row was put ahead of all events: what comes is passed over.
+        # The log's row was put ahead of all events: new ones are passed over.
         unsealed = newest.at
     times = (waiting[0].at if waiting else None, unsealed)
     return LogHead(
         log_id=row.log_id if row else "",
         size=row.size if row else 0,
-        root=growing(row).root() if row else b"",
+        root=load_tree(row).root() if row else b"",
         seal=seal_of(newest) if newest else None,
         stamped=seal_of(stamped) if stamped else None,
         unsealed_since=unsealed,
@@ -234,11 +236,11 @@ async def head(tx: Transaction) -> LogHead:
 
 
 def seal_of(row: LogSealRow) -> PublishedSeal:
-    """The seal of a row; InvalidProof when it was changed past any form."""
+    """Return the seal of a row; InvalidProof when it was changed past any form."""
     try:
         body = row.body.encode("latin-1", "replace")
         return sealed_log.read_seal(
             body + (sealed_log.stamp_line(row.stamp) if row.stamp is not None else b"")
         )
-    except (TypeError, AttributeError) as why:  # a column of SQLite takes whatever it is given
+    except (TypeError, AttributeError) as why:  # a column of SQLite takes values of any type
         raise InvalidProof(f"the row of seal {row.number} holds no seal") from why

@@ -1,9 +1,9 @@
-"""The sealed log read by whoever examines, proves or looks for an event. In: a store, where to go on; an event, an index or
-what to look for; sizes of the tree. Out: leaves beside the events they are of, events with their place in the log, seals,
-what stands in one place and not in the other; proofs of RFC 6962, each made of some hundred hashes however long the log is.
+"""Reading of the sealed log: to examine it, to prove an event, or to search for one. In: a store, a position; an event,
+an index or a filter; sizes of the tree. Out: leaves with their events, events with their place in the log, seals,
+events that should be leaves and are not; proofs of RFC 6962, each made of some hundred hashes however long the log is.
 
-Each batch is a transaction of its own: what is sealed does not change, and a long one would hold up the database. Texts
-that people wrote go as the law may demand, with their salts, so that the log stays whole (threat 121)."""
+Each batch is a transaction of its own: sealed rows do not change, and a long one would hold up the database. Texts that
+people wrote are deleted where the law demands it, with their salts, so that the log stays whole (threat 121)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway.domain.sealed_log import EMPTY_ROOT, LeafSpan, Logged, PublishedSea
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
-from gateway.store.log import EVERY_LEVEL, NAME, growing, logged, plain_data, seal_of
+from gateway.store.log import EVERY_LEVEL, NAME, load_tree, plain_data, seal_of, to_logged
 from gateway.store.store import SqlStore
 from gateway.store.tables import EventRow
 from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
@@ -46,7 +46,7 @@ _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStanding:
-    """What the log's own row says, and how much there is. `root` is empty where that row does not fit together."""
+    """State of the log: its own row, and how much there is. `root` is empty where that row does not fit together."""
 
     log_id: str
     size: int
@@ -59,8 +59,8 @@ class LogStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafBeside:
-    """One leaf, and the event's row where it is there."""
+class LeafWithEvent:
+    """One leaf, and its event where that exists."""
 
     index: int
     hash: bytes
@@ -70,8 +70,8 @@ class LeafBeside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealBeside:
-    """One seal's row as it lies there, read by nobody yet."""
+class UnreadSeal:
+    """One seal's row, not yet parsed."""
 
     number: int
     tree_size: int
@@ -80,14 +80,14 @@ class SealBeside:
 
 
 async def standing(store: SqlStore) -> LogStanding:
-    """Where the log stands. `leaves` is one more than the last index, `fresh` counts events that are no leaf yet."""
+    """Return the state of the log. `leaves` is one more than the last index, `fresh` counts events that are no leaf yet."""
     async with store.reading() as tx:
         row = await tx.first(LogRow, select(LogRow).where(col(LogRow.name) == NAME))
         ((last_leaf,),) = await tx.tuples(select(func.max(_INDEX)))
         ((last_seal,),) = await tx.tuples(select(func.max(_NUMBER)))
         last_seq = row.last_seq if row else 0
         counted = select(func.count()).select_from(EventRow)
-        ((later,),) = await tx.tuples(counted.where(last_seq < _SEQ))
+        ((later_count,),) = await tx.tuples(counted.where(last_seq < _SEQ))
         ((unnumbered,),) = await tx.tuples(counted.where(_SEQ.is_(None)))
     return LogStanding(
         log_id=row.log_id if row else "",
@@ -96,23 +96,23 @@ async def standing(store: SqlStore) -> LogStanding:
         root=_root(row),
         leaves=last_leaf + 1 if last_leaf is not None else 0,
         seals=last_seal or 0,
-        fresh=later + unnumbered,
+        fresh=later_count + unnumbered,
         published_at=row.published_at if row else None,
     )
 
 
 def _root(row: LogRow | None) -> bytes:
     try:
-        return growing(row).root() if row is not None else EMPTY_ROOT
+        return load_tree(row).root() if row is not None else EMPTY_ROOT
     except StoreFailure:
         return b""
 
 
-async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafBeside]:
-    """The leaves from that index on, in order, each with its event."""
+async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafWithEvent]:
+    """Return the leaves from that index on, in order, each with its event."""
     table = (col(LogLeafRow.hash), col(LogLeafRow.body), col(LogLeafRow.salts))
     event = (
-        # As it lies there: a time that somebody changed may be none any more.
+        # As stored: a time that was tampered with may be none any more.
         *(col(EventRow.id), col(EventRow.kind), type_coerce(EventRow.at, String), col(EventRow.agency_id)),
         *(col(EventRow.subject_id), col(EventRow.principal_id), col(EventRow.data)),
         *(col(EventRow.node_seq), col(EventRow.agency_seq)),
@@ -123,7 +123,7 @@ async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafBeside]:
     async with store.reading() as tx:
         rows = await tx.tuples(query.where(start <= _INDEX).order_by(_INDEX).limit(limit))
     return [
-        LeafBeside(
+        LeafWithEvent(
             index=row[0],
             hash=_bytes(row[1]),
             body=_bytes(row[2]),
@@ -136,52 +136,55 @@ async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafBeside]:
 
 def _event(row: Sequence[object]) -> Logged:
     names = ("id", "kind", "at", "agency_id", "subject_id", "principal_id", "data", "node_seq", "agency_seq")
-    told: dict[str, Any] = dict(zip(names, row, strict=True))
-    told |= {"at": _moment(told["at"]), "data": plain_data(told["data"])}
-    return Logged(**told)
+    fields: dict[str, Any] = dict(zip(names, row, strict=True))
+    fields |= {"at": _moment(fields["at"]), "data": plain_data(fields["data"])}
+    return Logged(**fields)
 
 
-def _moment(value: object) -> datetime:
-    """What is no time reads as the first there is, which no event has."""
+def _moment(stored: object) -> datetime:
+    """Parse a time; an unreadable one becomes the first there is, which no event has."""
     try:
-        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        at = stored if isinstance(stored, datetime) else datetime.fromisoformat(str(stored))
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _bytes(value: object) -> bytes:
-    """SQLite puts into a column whatever it is given."""
-    if isinstance(value, bytes):
-        return value
-    return str(value).encode("utf-8", "surrogatepass")
+def _bytes(stored: object) -> bytes:
+    """Return bytes, also of a text, which SQLite allows in such a column."""
+    if isinstance(stored, bytes):
+        return stored
+    return str(stored).encode("utf-8", "surrogatepass")
 
 
 def _salts(text: str | None) -> Mapping[str, str]:
-    """Salts that cannot be read open nothing: the text they belong to is then found changed."""
+    """Parse salts; unreadable ones open nothing: the text they belong to is then found changed."""
     try:
-        found = json.loads(text) if text else {}
+        salts = json.loads(text) if text else {}
     except (ValueError, TypeError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return salts if isinstance(salts, dict) else {}
 
 
-async def strays(store: SqlStore, after: int, upto: int, limit: int) -> Sequence[tuple[int, str]]:
-    """Number and id of events that have a number in that range, which the log has passed, and are no leaf."""
+async def strays(store: SqlStore, after_seq: int, upto: int, limit: int) -> Sequence[tuple[int, str]]:
+    """Return number and id of events that have a number in that range, which the log has passed, and are no leaf."""
     # A leaf before the first is in no tree.
     leaf = exists().where(col(LogLeafRow.position) == col(EventRow.position), _INDEX >= 0)
-    query = select(_SEQ, col(EventRow.id)).where(after < _SEQ, upto >= _SEQ, ~leaf)
+    query = select(_SEQ, col(EventRow.id)).where(after_seq < _SEQ, upto >= _SEQ, ~leaf)
     async with store.reading() as tx:
         return [(seq, id) for seq, id in await tx.tuples(query.order_by(_SEQ).limit(limit))]
 
 
-async def seals(store: SqlStore, after: int, limit: int) -> list[SealBeside]:
-    """The seals behind that number, in order."""
-    columns = (_NUMBER, *(col(each) for each in (LogSealRow.tree_size, LogSealRow.body, LogSealRow.stamp)))
-    query = select(*columns).where(after < _NUMBER).order_by(_NUMBER).limit(limit)
+async def seals(store: SqlStore, after_number: int, limit: int) -> list[UnreadSeal]:
+    """Return the seals behind that number, in order."""
+    columns = (
+        _NUMBER,
+        *(col(column) for column in (LogSealRow.tree_size, LogSealRow.body, LogSealRow.stamp)),
+    )
+    query = select(*columns).where(after_number < _NUMBER).order_by(_NUMBER).limit(limit)
     async with store.reading() as tx:
         return [
-            SealBeside(
+            UnreadSeal(
                 number=row.number,
                 tree_size=row.tree_size,
                 body=_bytes(row.body),
@@ -191,33 +194,33 @@ async def seals(store: SqlStore, after: int, limit: int) -> list[SealBeside]:
         ]
 
 
-async def nodes(store: SqlStore, wanted: Sequence[TreeNode]) -> Mapping[TreeNode, bytes]:
-    """Those of them that are kept."""
+async def nodes(store: SqlStore, tree_nodes: Sequence[TreeNode]) -> Mapping[TreeNode, bytes]:
+    """Return those of the nodes that are kept."""
     level, place = col(LogNodeRow.level), col(LogNodeRow.place)
     # Level by level: through pairs in one list SQLite would walk the whole tree.
     of_level: dict[int, list[int]] = {}
-    for each in wanted:
-        of_level.setdefault(each.level, []).append(each.place)
-    these = (and_(level == number, place.in_(places)) for number, places in of_level.items())
-    query = select(level, place, col(LogNodeRow.hash)).where(or_(false(), *these))
+    for node in tree_nodes:
+        of_level.setdefault(node.level, []).append(node.place)
+    conditions = (and_(level == number, place.in_(places)) for number, places in of_level.items())
+    query = select(level, place, col(LogNodeRow.hash)).where(or_(false(), *conditions))
     async with store.reading() as tx:
         return {TreeNode(row[0], row[1]): _bytes(row[2]) for row in await tx.tuples(query)}
 
 
 async def erasures(store: SqlStore, events: Collection[Logged]) -> set[tuple[str, str]]:
-    """Which texts of these events were deleted by a recorded decision: event id and name."""
-    of, subject = col(EventRow.agency_id), col(EventRow.subject_id)
+    """Return the texts of these events that were deleted by a recorded decision: event id and name."""
+    agency, subject = col(EventRow.agency_id), col(EventRow.subject_id)
     query = select(subject, col(EventRow.data)).where(
         col(EventRow.kind) == EventKind.LOG_ERASED.value,
-        of.in_({each.agency_id for each in events}),
-        subject.in_({each.id for each in events}),
+        agency.in_({event.agency_id for event in events}),
+        subject.in_({event.id for event in events}),
     )
     async with store.reading() as tx:
         rows = await tx.tuples(query)
     return {(id, str(name)) for id, data in rows for name in plain_data(data).get("names", ())}
 
 
-_MOST_KNOWN = 10_000
+_MOST_NODES = 10_000
 _STORED = (
     select(
         *(col(LogLeafRow.leaf_index), col(EventRow.id), col(EventRow.data)),
@@ -230,7 +233,7 @@ _STORED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLeaf:
-    """One leaf with what opens the texts beside it: their values in the event, and their salts."""
+    """One leaf with what opens its texts: their values in the event, and their salts."""
 
     index: int
     event_id: str
@@ -240,28 +243,28 @@ class StoredLeaf:
 
 
 async def leaves_of(store: SqlStore, agency_id: str, subject_id: str) -> Sequence[StoredLeaf]:
-    """The events about one thing, as far as they are in the log, in its order."""
+    """Return the leaves of events about one subject, in the log's order."""
     mine = (col(EventRow.agency_id) == agency_id, col(EventRow.subject_id) == subject_id)
     async with store.reading() as tx:
         rows = await tx.tuples(_STORED.where(*mine))
     return [_leaf(*row) for row in rows]
 
 
-def _leaf(index: int, event_id: str, data: str, body: str, salts: str | None) -> StoredLeaf:
+def _leaf(index: int, event_id: str, event_data: str, body: str, salts: str | None) -> StoredLeaf:
     opening = json.loads(salts) if salts else {}
-    texts = {name: value for name, value in plain_data(data).items() if name in opening}
+    texts = {name: value for name, value in plain_data(event_data).items() if name in opening}
     return StoredLeaf(index=index, event_id=event_id, body=body.encode("ascii"), salts=opening, texts=texts)
 
 
 async def leaves_at(store: SqlStore, indexes: Sequence[int]) -> Sequence[StoredLeaf]:
-    """These leaves, in the log's order."""
+    """Return these leaves, in the log's order."""
     async with store.reading() as tx:
         rows = await tx.tuples(_STORED.where(col(LogLeafRow.leaf_index).in_(indexes)))
     return [_leaf(*row) for row in rows]
 
 
 async def seal_covering(store: SqlStore, index: int, *, stamped: bool = False) -> PublishedSeal | None:
-    """The first seal that covers this leaf; `stamped` asks for the first one with a timestamp."""
+    """Return the first seal that covers this leaf; `stamped` asks for the first one with a timestamp."""
     query = select(LogSealRow).where(col(LogSealRow.tree_size) > index).order_by(col(LogSealRow.number))
     if stamped:
         query = query.where(col(LogSealRow.stamped_at).is_not(None))
@@ -269,18 +272,18 @@ async def seal_covering(store: SqlStore, index: int, *, stamped: bool = False) -
 
 
 async def seal_numbered(store: SqlStore, number: int | None = None) -> PublishedSeal:
-    """The seal with that number, or the newest. NotFound when there is none."""
+    """Return the seal with that number, or the newest. NotFound when there is none."""
     query = select(LogSealRow).order_by(_NUMBER.desc())
-    found = await _seal(store, query if number is None else query.where(col(LogSealRow.number) == number))
-    if found is None:
+    seal = await _seal(store, query if number is None else query.where(col(LogSealRow.number) == number))
+    if seal is None:
         raise NotFound(
             "the log has no such seal; the first one is made within a minute while the node's workers run"
         )
-    return found
+    return seal
 
 
 async def seal_published(store: SqlStore) -> PublishedSeal | None:
-    """The newest seal that left the node."""
+    """Return the newest seal that left the node."""
     last = select(col(LogRow.published_number)).where(col(LogRow.name) == NAME).scalar_subquery()
     return await _seal(store, select(LogSealRow).where(col(LogSealRow.number) == last))
 
@@ -292,35 +295,37 @@ async def _seal(store: SqlStore, query: Select[Any]) -> PublishedSeal | None:
 
 
 async def peaks(store: SqlStore, size: int) -> list[bytes]:
-    """The hashes of the tree of the first `size` leaves, to go on from there."""
+    """Return the hashes of the tree of the first `size` leaves, to go on from there."""
     async with store.reading() as tx:
-        return [await _node(tx, each) for each in sealed_log.complete_subtrees(LeafSpan(0, size))]
+        return [await _node(tx, node) for node in sealed_log.complete_subtrees(LeafSpan(0, size))]
 
 
 class Prover:
-    """Makes many proofs of one log; what neighbours share is read once."""
+    """Maker of many proofs of one log; hashes that neighbours share are read once."""
 
     def __init__(self, store: SqlStore) -> None:
         self._store = store
-        self._known: dict[TreeNode, bytes] = {}
+        self._hashes: dict[TreeNode, bytes] = {}
 
     async def inclusions(self, indexes: Sequence[int], size: int) -> list[tuple[bytes, ...]]:
         return [await self.hashes(sealed_log.inclusion_spans(index, size)) for index in indexes]
 
     async def hashes(self, spans: Sequence[LeafSpan]) -> tuple[bytes, ...]:
-        wanted = [sealed_log.complete_subtrees(span) for span in spans]
-        missing = {node for nodes in wanted for node in nodes} - self._known.keys()
-        if len(self._known) > _MOST_KNOWN:
-            missing, self._known = {node for nodes in wanted for node in nodes}, {}
+        nodes_by_span = [sealed_log.complete_subtrees(span) for span in spans]
+        missing = {node for nodes in nodes_by_span for node in nodes} - self._hashes.keys()
+        if len(self._hashes) > _MOST_NODES:
+            missing, self._hashes = {node for nodes in nodes_by_span for node in nodes}, {}
         if missing:
             async with self._store.reading() as tx:
                 for node in missing:
-                    self._known[node] = await _node(tx, node)
-        return tuple(sealed_log.joined_root([self._known[node] for node in nodes]) for nodes in wanted)
+                    self._hashes[node] = await _node(tx, node)
+        return tuple(
+            sealed_log.joined_root([self._hashes[node] for node in nodes]) for nodes in nodes_by_span
+        )
 
 
 async def _node(tx: Transaction, node: TreeNode) -> bytes:
-    """From the nodes of the nearest level below that is kept."""
+    """Compute a node from the nearest level below that is kept."""
     up = node.level % EVERY_LEVEL
     first, count, level = node.place << up, 1 << up, node.level - up
     if level == 0:
@@ -328,18 +333,17 @@ async def _node(tx: Transaction, node: TreeNode) -> bytes:
         query = select(col(LogLeafRow.hash)).where(place >= first, place < first + count).order_by(place)
     else:
         place = col(LogNodeRow.place)
-        kept = (col(LogNodeRow.level) == level, place >= first, place < first + count)
-        query = select(col(LogNodeRow.hash)).where(*kept).order_by(place)
-    found = [hashed for (hashed,) in await tx.tuples(query)]
-    if len(found) != count:
+        conditions = (col(LogNodeRow.level) == level, place >= first, place < first + count)
+        query = select(col(LogNodeRow.hash)).where(*conditions).order_by(place)
+    hashes = [hashed for (hashed,) in await tx.tuples(query)]
+    if len(hashes) != count:
         raise NotFound(f"the log does not hold the leaves up to {(node.place + 1 << node.level)}")
-    return sealed_log.tree_root(found)
+    return sealed_log.tree_root(hashes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedEvents:
-    """Everything that is None does not matter. `kind` may end in `*`; the period begins with `since` and ends before
-    `until`."""
+class EventFilter:
+    """Filter of events; None leaves a field open. `kind` may end in `*`; the period is from `since` to before `until`."""
 
     kind: str | None = None
     subject_id: str | None = None
@@ -347,7 +351,7 @@ class WantedEvents:
     agency_id: str | None = None
     event_id: str | None = None
     since: datetime | None = None
-    until: datetime | None = None
+    ends_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,55 +365,59 @@ class Hit:
 
 async def search_log(
     store: SqlStore,
-    wanted: WantedEvents,
+    search: EventFilter,
     *,
     limit: int,
-    after: int = 0,
+    after_position: int = 0,
     newest: bool = False,
     sealed: int = 0,
-    before: int | None = None,
+    before_position: int | None = None,
     within: Sequence[str] = (),
     also_about: Sequence[str] = (),
 ) -> Sequence[Hit]:
-    """Behind that position, or the newest ones, or the newest before a position. With `sealed`, only leaves below that
-    size, in the log's order. `within`: only of these kinds, each of which may end in `*`. `also_about`: beside the wanted
-    agency's own events those of the node about these."""
+    """Return events behind that position, or the newest ones, or the newest before a position. With `sealed`, only
+    leaves below that size, in the log's order. `within`: only of these kinds, which may end in `*`. `also_about`:
+    beside the agency's own events those of the node about these."""
     index = col(LogLeafRow.leaf_index)
     query = select(EventRow, index).outerjoin(LogLeafRow, col(LogLeafRow.position) == col(EventRow.position))
     place: Any = index if sealed else col(EventRow.position)
-    query = query.where(index < sealed, index >= after) if sealed else query.where(place > after)
-    if before is not None:
-        query = query.where(place < before)
+    query = (
+        query.where(index < sealed, index >= after_position)
+        if sealed
+        else query.where(place > after_position)
+    )
+    if before_position is not None:
+        query = query.where(place < before_position)
     if within:
-        query = query.where(or_(*(_of_kind(each) for each in within)))
+        query = query.where(or_(*(_of_kind(kind) for kind in within)))
     async with store.reading() as tx:
-        found = await tx.tuples(
-            query.where(*_among(wanted, also_about)).order_by(place.desc() if newest else place).limit(limit)
+        rows = await tx.tuples(
+            query.where(*_among(search, also_about)).order_by(place.desc() if newest else place).limit(limit)
         )
-    hits = [Hit(position=row.position, event=logged(row), leaf=row.leaf_index) for row in found]
+    hits = [Hit(position=row.position, event=to_logged(row), leaf=row.leaf_index) for row in rows]
     return hits[::-1] if newest else hits
 
 
-def _among(wanted: WantedEvents, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
+def _among(search: EventFilter, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
     at = col(EventRow.at)
     parts: list[ColumnElement[bool]] = []
-    if wanted.kind is not None:
-        parts.append(_of_kind(wanted.kind))
+    if search.kind is not None:
+        parts.append(_of_kind(search.kind))
     for column, value in (
-        (col(EventRow.subject_id), wanted.subject_id),
-        (col(EventRow.principal_id), wanted.principal_id),
-        (col(EventRow.id), wanted.event_id),
+        (col(EventRow.subject_id), search.subject_id),
+        (col(EventRow.principal_id), search.principal_id),
+        (col(EventRow.id), search.event_id),
     ):
         if value is not None:
             parts.append(column == value)
-    if wanted.agency_id is not None:
-        of_agency = col(EventRow.agency_id) == wanted.agency_id
-        about = and_(col(EventRow.agency_id) == NODE, col(EventRow.subject_id).in_(also_about))
-        parts.append(or_(of_agency, about) if also_about else of_agency)
-    if wanted.since is not None:
-        parts.append(at >= wanted.since)
-    if wanted.until is not None:
-        parts.append(at < wanted.until)
+    if search.agency_id is not None:
+        of_agency = col(EventRow.agency_id) == search.agency_id
+        node_events = and_(col(EventRow.agency_id) == NODE, col(EventRow.subject_id).in_(also_about))
+        parts.append(or_(of_agency, node_events) if also_about else of_agency)
+    if search.since is not None:
+        parts.append(at >= search.since)
+    if search.ends_before is not None:
+        parts.append(at < search.ends_before)
     return parts
 
 
@@ -422,32 +430,32 @@ def _of_kind(text: str) -> ColumnElement[bool]:
 async def erase_texts(
     store: SqlStore, clock: Clock, event_id: str, names: Sequence[str], principal_id: str, why: str
 ) -> Sequence[str]:
-    """The names of what was deleted; all texts of the event when none is named. Clash for what stands inside its leaf, and
+    """Delete texts of an event, all where none is named; return their names. Clash for one that is inside its leaf, and
     while the event is no leaf yet."""
     async with store.writing() as tx:
-        event = await tx.first(EventRow, tx.kept(select(EventRow).where(col(EventRow.id) == event_id)))
+        event = await tx.first(EventRow, tx.lock_rows(select(EventRow).where(col(EventRow.id) == event_id)))
         if event is None:
             raise NotFound(f"there is no event {event_id}", hint="find it with: gateway audit search")
         leaf = await _leaf_of(tx, event)
         salts = json.loads(leaf.salts) if leaf.salts else {}
         chosen = sorted(names or salts)
         _check_erasable(event_id, chosen, salts)
-        kept = {name: value for name, value in plain_data(event.data).items() if name not in chosen}
-        left = {name: salt for name, salt in salts.items() if name not in chosen}
-        this = col(EventRow.position) == event.position
-        await tx.change(update(EventRow).where(this).values(data=json.dumps(kept, ensure_ascii=False)))
+        texts = {name: value for name, value in plain_data(event.data).items() if name not in chosen}
+        other_salts = {name: salt for name, salt in salts.items() if name not in chosen}
+        at_row = col(EventRow.position) == event.position
+        await tx.change(update(EventRow).where(at_row).values(data=json.dumps(texts, ensure_ascii=False)))
         salt = update(LogLeafRow).where(col(LogLeafRow.leaf_index) == leaf.leaf_index)
-        await tx.change(salt.values(salts=json.dumps(left) if left else None))
+        await tx.change(salt.values(salts=json.dumps(other_salts) if other_salts else None))
         scope = AgencyScope(agency_id=event.agency_id, principal_id=principal_id)
-        told = {"names": chosen, "reason": why}
-        await SqlEvents(tx, scope, clock).append(EventKind.LOG_ERASED, event_id, clock.now(), told)
+        facts = {"names": chosen, "reason": why}
+        await SqlEvents(tx, scope, clock).append(EventKind.LOG_ERASED, event_id, clock.now(), facts)
         await tx.commit()
     return chosen
 
 
 async def _leaf_of(tx: Transaction, event: EventRow) -> LogLeafRow:
     query = select(LogLeafRow).where(col(LogLeafRow.position) == event.position)
-    leaf = await tx.first(LogLeafRow, tx.kept(query))
+    leaf = await tx.first(LogLeafRow, tx.lock_rows(query))
     if leaf is None:
         raise Clash(f"{event.id} is not in the log yet; it is within a minute while the node's workers run")
     return leaf

@@ -1,5 +1,5 @@
-"""Brings a database to this version's schema, and says where it stands. In: a URL. Out: numbered steps applied,
-forward only. *Expand* steps leave older nodes working and run at start; *contract* steps run only when asked for."""
+"""Brings a database to this version's schema, and reports its state. In: a URL. Out: numbered steps applied, forward
+only. *Expand* steps leave older nodes working and run at start; *contract* steps run only when asked for."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import errors
 from gateway.store import plans
-from gateway.store.engine import AS_SHIPPED, EngineRole, opened
-from gateway.store.transaction import said
+from gateway.store.engine import AS_SHIPPED, EngineRole, engine_for_task
+from gateway.store.transaction import driver_message
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import Script
 
-_HERE = Path(__file__).parent / "migrations"
+_FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
-# The first step of all. Steps of before it are gone; what the last of them left is the same schema (decision 0030).
+# The first step. Earlier steps are gone; the last of them left the same schema (decision 0030).
 _BASELINE, _SAME = "0200", "0116"
 
 
@@ -34,37 +34,37 @@ class MigrationStep:
 
     revision: str
     phase: str
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaStatus:
-    """Where a database stands. `current` is None for an empty one; `pending` is in order. `is_newer`: a newer program
-    made it; `runs_here`: no more than one step newer, which this version bears with."""
+    """State of a database's schema. `current` is None for an empty one; `pending` is in order. `is_newer`: a newer
+    program made it; `runs_here`: it is no more than one step newer, which this version accepts."""
 
     current: str | None
     head: str
     pending: tuple[MigrationStep, ...]
     is_newer: bool = False
-    runs_here: bool = True
+    is_supported: bool = True
 
 
 async def up(url: str, contract: bool = False) -> SchemaStatus:
-    """Applies what is pending: up to the first contract step, or everything. One transaction: all of it or nothing."""
+    """Apply pending steps: up to the first contract step, or all. One transaction: all of it or nothing."""
     try:
-        async with opened(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
+        async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             await connection.run_sync(_upgrade, contract)
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(
-            f"the schema was not changed ({said(cause)}); nothing was applied"
+            f"the schema was not changed ({driver_message(cause)}); nothing was applied"
         ) from cause
 
 
 async def status(url: str) -> SchemaStatus:
-    """Where it stands; changes nothing."""
+    """Return the state of the schema; nothing is changed."""
     try:
-        async with opened(url, EngineRole.READER) as engine:
+        async with engine_for_task(url, EngineRole.READER) as engine:
             return await status_of(engine)
     except SQLAlchemyError as cause:
         raise _unopened(cause) from cause
@@ -79,32 +79,34 @@ async def status_of(engine: AsyncEngine) -> SchemaStatus:
 
 
 def _unopened(cause: SQLAlchemyError) -> errors.Misconfigured:
-    return errors.Misconfigured(f"the database cannot be opened ({said(cause)}); check database.url")
+    return errors.Misconfigured(
+        f"the database cannot be opened ({driver_message(cause)}); check database.url"
+    )
 
 
 async def check(engine: AsyncEngine) -> None:
-    """Misconfigured unless this version runs on that schema: its own number, contracted or not, or one more."""
+    """Raise Misconfigured unless this version runs on that schema: its own number, contracted or not, or one more."""
     try:
         async with engine.connect() as connection:
-            found = await connection.run_sync(_status)
+            schema = await connection.run_sync(_status)
     except SQLAlchemyError as cause:
         raise _unopened(cause) from cause
-    if any(step.phase == "expand" for step in found.pending):
+    if any(step.phase == "expand" for step in schema.pending):
         raise errors.Misconfigured(
-            f"the database has schema {found.current or 'none'} and this version needs {found.head}; "
+            f"the database has schema {schema.current or 'none'} and this version needs {schema.head}; "
             "run `gateway migrate up`"
         )
-    if not found.runs_here:
+    if not schema.is_supported:
         raise errors.Misconfigured(
-            f"the database has schema {found.current}, and this version knows {found.head} and at most the next one; "
+            f"the database has schema {schema.current}, and this version knows {schema.head} and at most the next one; "
             "run a newer version of the program (schemas only go forward)"
         )
 
 
 def of_today(revision: str, code: str | None = None) -> str:
-    """What this version calls that schema. Misconfigured for one of before the baseline: no step leads on from there."""
-    named = _BASELINE if revision == _SAME else revision
-    if named < _BASELINE:
+    """Return this version's name of that schema. Misconfigured for one before the baseline: no step leads on from there."""
+    today_revision = _BASELINE if revision == _SAME else revision
+    if today_revision < _BASELINE:
         raise errors.Misconfigured(
             f"schema {revision} is of before {_BASELINE}, where the steps of this version begin",
             code=code,
@@ -113,22 +115,22 @@ def of_today(revision: str, code: str | None = None) -> str:
                 f"with that version and back it up anew); from {_SAME} this version goes on"
             ),
         )
-    return named
+    return today_revision
 
 
 def bring(connection: Connection, to: str) -> None:
-    """Applies the steps up to that one, in the connection's transaction."""
+    """Apply the steps up to that one, in the connection's transaction."""
     from alembic import command
 
-    current = _status(connection).current
-    if current is not None and of_today(current) != current:
-        connection.execute(update(_VERSION).values(version_num=of_today(current)))
+    revision = _status(connection).current
+    if revision is not None and of_today(revision) != revision:
+        connection.execute(update(_VERSION).values(version_num=of_today(revision)))
     command.upgrade(config(connection), to)
 
 
 @cache
 def steps() -> tuple[MigrationStep, ...]:
-    """Every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
+    """Return every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(config())
@@ -136,14 +138,14 @@ def steps() -> tuple[MigrationStep, ...]:
 
 
 def config(connection: Connection | None = None) -> Config:
-    """Alembic's settings, made here so that there is no file to lose."""
+    """Make Alembic's settings here, so that there is no file to lose."""
     from alembic.config import Config
 
-    made = Config()
-    made.set_main_option("script_location", str(_HERE).replace("%", "%%"))
-    made.set_main_option("path_separator", "os")
-    made.attributes["connection"] = connection
-    return made
+    settings = Config()
+    settings.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    settings.set_main_option("path_separator", "os")
+    settings.attributes["connection"] = connection
+    return settings
 
 
 def _is_at(connection: Connection, revision: str) -> bool:
@@ -156,18 +158,18 @@ def _upgrade(connection: Connection, contract: bool) -> None:
     if connection.dialect.name == "postgresql":
         # SQLite's writer lock is held already; a server needs one of its own for nodes that start together.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        # Whoever waits for a whole table holds up all who come after it, on a node that is at work.
+        # A wait for the lock of a whole table holds up all later statements of a node at work.
         connection.execute(select(func.set_config("lock_timeout", f"{AS_SHIPPED.lock_s}s", True)))
     last = target(_status(connection), contract)
     if last is not None:
         bring(connection, last)
-    plans.tell(connection)
+    plans.write_statistics(connection)
 
 
-def target(found: SchemaStatus, contract: bool) -> str | None:
-    """The last pending step that may run now."""
+def target(schema: SchemaStatus, contract: bool) -> str | None:
+    """Return the last pending step that may run now."""
     last = None
-    for step in found.pending:
+    for step in schema.pending:
         if step.phase == "contract" and not contract:
             break
         last = step.revision
@@ -175,34 +177,33 @@ def target(found: SchemaStatus, contract: bool) -> str | None:
 
 
 def _status(connection: Connection) -> SchemaStatus:
-    # Nearly everybody who asks finds the last step, by the number in its file's name: no step is read, and Alembic is not
-    # loaded.
-    newest = max(path.name[1:].partition("_")[0] for path in (_HERE / "versions").glob("r[0-9]*.py"))
+    # Nearly every database has the last step, known by its file's name: no step is read, and Alembic is not loaded.
+    newest = max(path.name[1:].partition("_")[0] for path in (_FOLDER / "versions").glob("r[0-9]*.py"))
     if _is_at(connection, newest):
         return SchemaStatus(current=newest, head=newest, pending=())
     from alembic.runtime.migration import MigrationContext
 
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = [step.revision for step in steps()]
-    done = _done(known, current)
-    is_newer = current is not None and done == len(known) and current not in known
+    revision = MigrationContext.configure(connection).get_current_revision()
+    revisions = [step.revision for step in steps()]
+    applied = _count_applied(revisions, revision)
+    is_newer = revision is not None and applied == len(revisions) and revision not in revisions
     return SchemaStatus(
-        current=current,
-        head=known[-1],
-        pending=steps()[done:],
+        current=revision,
+        head=revisions[-1],
+        pending=steps()[applied:],
         is_newer=is_newer,
-        runs_here=not is_newer or current == f"{int(known[-1]) + 1:04}",
+        is_supported=not is_newer or revision == f"{int(revisions[-1]) + 1:04}",
     )
 
 
-def _done(known: list[str], current: str | None) -> int:
-    """How many of the known steps are applied; all of them when the database is newer than this version."""
-    if current is None or of_today(current) != current:
+def _count_applied(revisions: list[str], revision: str | None) -> int:
+    """Count the known steps that are applied; all of them when the database is newer than this version."""
+    if revision is None or of_today(revision) != revision:
         return 0
-    return known.index(current) + 1 if current in known else len(known)
+    return revisions.index(revision) + 1 if revision in revisions else len(revisions)
 
 
 def _step(script: Script) -> MigrationStep:
     return MigrationStep(
-        revision=script.revision, phase=script.module.phase, says=script.doc.partition("\n")[0]
+        revision=script.revision, phase=script.module.phase, summary=script.doc.partition("\n")[0]
     )

@@ -1,8 +1,8 @@
-"""The outgoing book of one agency, and the numbers under which its mail left. In: `OutgoingDocument` values; a number,
-a notation, a year. Out: the same, as last saved; what has the number, and which is free.
+"""The outgoing book of one agency, and the numbers of its sent documents. In: `OutgoingDocument` values; a number, a
+notation, a year. Out: the same, as last saved; the documents that have the number, and the next free one.
 
-The row's `body` is the whole value; the columns beside it are written from it each time and only asked. Documents
-of the exchange and letters on paper are lines of the same book and share its numbers."""
+The row's `body` is the whole value; the columns beside it are written from it each time and only used in conditions.
+Documents of the exchange and letters on paper are lines of the same book and share its numbers."""
 
 from __future__ import annotations
 
@@ -40,28 +40,30 @@ from gateway.store.row import among, bodies, from_json, one_of, to_json
 from gateway.store.tables import DeliveryRow, EventRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.transaction import Transaction
 
-_R = OutgoingRow
-# Made once: making a statement takes longer than running it.
-# The body is the whole value: the rest of the row is asked for and not read.
-_READ = cast("Select[Any]", select(col(_R.body), col(_R.version)))
-_MINE = _READ.where(col(_R.agency_id) == bindparam("agency"))
-_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
-# In one order whoever asks, so that no two wait for each other.
-_BY_IDS = _MINE.where(among(col(_R.id), "ids")).order_by(col(_R.id))
-_BY_EXTERNAL_ID = _MINE.where(col(_R.external_id) == bindparam("external_id"))
-_BY_PACKET_ID = _MINE.where(col(_R.packet_id) == bindparam("packet_id"))
+# The body is the whole value: the other columns are not read.
+_READ = cast("Select[Any]", select(col(OutgoingRow.body), col(OutgoingRow.version)))
+_OF_AGENCY = _READ.where(col(OutgoingRow.agency_id) == bindparam("agency"))
+_BY_ID = _OF_AGENCY.where(col(OutgoingRow.id) == bindparam("id"))
+# Always in one order, so that no two transactions wait for each other.
+_BY_IDS = _OF_AGENCY.where(among(col(OutgoingRow.id), "ids")).order_by(col(OutgoingRow.id))
+_BY_EXTERNAL_ID = _OF_AGENCY.where(col(OutgoingRow.external_id) == bindparam("external_id"))
+_BY_PACKET_ID = _OF_AGENCY.where(col(OutgoingRow.packet_id) == bindparam("packet_id"))
 _MOST_ALIKE, _LONGEST_NAME = 20, 200
-_NEWEST = (col(_R.created_at).desc(), col(_R.id).desc())
-_BY_DOCUMENT_ID = _MINE.where(col(_R.document_id) == bindparam("document_id")).order_by(*_NEWEST)
-_BY_LEAD = _MINE.where(col(_R.lead) == bindparam("lead")).order_by(*_NEWEST).limit(_MOST_ALIKE)
-_BY_OWN_ID = _MINE.where(col(_R.own_id) == bindparam("own_id")).order_by(*_NEWEST).limit(_MOST_ALIKE)
-_WANTING = (
-    _MINE.where(
-        col(_R.reply_by) >= bindparam("since"),
-        col(_R.reply_by) <= bindparam("by"),
-        col(_R.state) == OutState.PACKED.value,
+_NEWEST = (col(OutgoingRow.created_at).desc(), col(OutgoingRow.id).desc())
+_BY_DOCUMENT_ID = _OF_AGENCY.where(col(OutgoingRow.document_id) == bindparam("document_id")).order_by(
+    *_NEWEST
+)
+_BY_LEAD = _OF_AGENCY.where(col(OutgoingRow.lead) == bindparam("lead")).order_by(*_NEWEST).limit(_MOST_ALIKE)
+_BY_OWN_ID = (
+    _OF_AGENCY.where(col(OutgoingRow.own_id) == bindparam("own_id")).order_by(*_NEWEST).limit(_MOST_ALIKE)
+)
+_AWAITING_REPLY = (
+    _OF_AGENCY.where(
+        col(OutgoingRow.reply_by) >= bindparam("since"),
+        col(OutgoingRow.reply_by) <= bindparam("by"),
+        col(OutgoingRow.state) == OutState.PACKED.value,
     )
-    .order_by(col(_R.reply_by), col(_R.id))
+    .order_by(col(OutgoingRow.reply_by), col(OutgoingRow.id))
     .limit(bindparam("most"))
 )
 _ANSWERED = select(col(EventRow.subject_id), col(EventRow.data)).where(
@@ -69,29 +71,33 @@ _ANSWERED = select(col(EventRow.subject_id), col(EventRow.data)).where(
     col(EventRow.subject_id).in_(bindparam("ids", expanding=True)),
     col(EventRow.kind) == EventKind.INBOX_ANSWERED.value,
 )
-_CHILDREN = _MINE.where(col(_R.parent_id) == bindparam("parent")).order_by(col(_R.created_at), col(_R.id))
-_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
-_THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
+_CHILDREN = _OF_AGENCY.where(col(OutgoingRow.parent_id) == bindparam("parent")).order_by(
+    col(OutgoingRow.created_at), col(OutgoingRow.id)
+)
+_UPDATE = update(OutgoingRow).where(
+    col(OutgoingRow.agency_id) == bindparam("agency"), col(OutgoingRow.id) == bindparam("at_id")
+)
+_UPDATE_AS_READ = _UPDATE.where(col(OutgoingRow.version) == bindparam("read"))
 
 
 async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
-    """The codes that have answered each of these documents, in small letters."""
-    found: dict[str, set[str]] = {id: set() for id in ids}
+    """Return the codes that have answered each of these documents, casefolded."""
+    codes_by_id: dict[str, set[str]] = {id: set() for id in ids}
     for part in in_parts(ids):
         for subject, data in await tx.tuples(_ANSWERED, agency=agency_id, ids=part):
-            found[subject].add(str(json.loads(data).get("from", "")).casefold())
-    return {id: frozenset(codes) for id, codes in found.items()}
+            codes_by_id[subject].add(str(json.loads(data).get("from", "")).casefold())
+    return {id: frozenset(codes) for id, codes in codes_by_id.items()}
 
 
 class SqlOutgoingDocuments(WatchedRows):
-    """The documents that one agency sends."""
+    """Documents that one agency sends."""
 
     async def add(self, document: OutgoingDocument) -> None:
-        """Clash when external_id is already taken in this agency."""
-        row = await self._row(document)
-        if (made_by := tracing.at_hand()) is not None:
+        """Add a document. Clash when external_id is already taken in this agency."""
+        row = await self._make_row(document)
+        if (made_by := tracing.current_trace()) is not None:
             row.change(trace=made_by.to_line())
-        await self._tx.put_first(row, partial(self._refuse, row, document))
+        await self._tx.insert_or_else(row, partial(self._refuse, row, document))
         self._follower.out_changed(document)
 
     async def _refuse(self, row: OutgoingRow, document: OutgoingDocument) -> None:
@@ -99,67 +105,68 @@ class SqlOutgoingDocuments(WatchedRows):
         if earlier is not None:
             raise errors.Clash(
                 f"external_id {row.external_id!r} already names the document {earlier.id}",
-                told={"existing": earlier.id},
+                params={"existing": earlier.id},
             )
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
-        """NotFound when there is none in this agency."""
-        return to_outgoing(await self._kept(id))
+        """Return a document. NotFound when there is none in this agency."""
+        return to_outgoing(await self._load_row(id))
 
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
-        """Those that are there. Not kept: who asks has kept deliveries, and others keep the document before those."""
-        rows = await self._rows(_R, _BY_IDS, ids=list(ids))
+        """Return those documents that exist, unlocked: the caller has locked deliveries, and others lock the document
+        before those."""
+        rows = await self._rows(OutgoingRow, _BY_IDS, ids=list(ids))
         return [to_outgoing(row) for row in rows]
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
-        return await self._document(_BY_EXTERNAL_ID, external_id=external_id)
+        return await self._find_document(_BY_EXTERNAL_ID, external_id=external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
-        """Every outgoing packet with this DocumentId, newest first; letter for letter."""
+        """Return every outgoing packet with exactly this DocumentId, the newest first."""
         await self._tx.hold(self._agency_id, "outgoing", document_id)
-        rows = await self._rows(_R, _BY_DOCUMENT_ID, document_id=document_id)
+        rows = await self._rows(OutgoingRow, _BY_DOCUMENT_ID, document_id=document_id)
         return [to_outgoing(row) for row in rows]
 
     async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
-        """The newest few with this lead file."""
-        return [to_outgoing(row) for row in await self._rows(_R, _BY_LEAD, lead=digest)]
+        """Return the newest few documents with this lead file."""
+        return [to_outgoing(row) for row in await self._rows(OutgoingRow, _BY_LEAD, lead=digest)]
 
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
-        """The newest few that the system which sent them calls so."""
-        return [to_outgoing(row) for row in await self._rows(_R, _BY_OWN_ID, own_id=own_id)]
+        """Return the newest few documents that their document system names so."""
+        return [to_outgoing(row) for row in await self._rows(OutgoingRow, _BY_OWN_ID, own_id=own_id)]
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
-        return await self._document(_BY_PACKET_ID, packet_id=packet_id)
+        return await self._find_document(_BY_PACKET_ID, packet_id=packet_id)
 
     async def children(self, id: str) -> Sequence[OutgoingDocument]:
-        return [to_outgoing(row) for row in await self._rows(_R, _CHILDREN, parent=id)]
+        return [to_outgoing(row) for row in await self._rows(OutgoingRow, _CHILDREN, parent=id)]
 
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
     ) -> OutgoingDocument:
-        """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
+        """Save with version + 1. StaleVersion when the stored version is not the expected one."""
         if expect_version in (None, document.version):
             saved = replace(document, version=document.version + 1)
-            if await self._write(_THIS_AS_READ, saved, read=document.version):
+            if await self._write(_UPDATE_AS_READ, saved, read=document.version):
                 return saved
-        stored = await self._kept(document.id)
+        stored = await self._load_row(document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the document {document.id} is at version {stored.version}, not {expect_version}; read it again"
             )
         saved = replace(document, version=stored.version + 1)
-        await self._write(_THIS, saved)
+        await self._write(_UPDATE, saved)
         return saved
 
     async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
-        """Those of which answers are wanted by a day of that span, the earliest first."""
-        rows = await self._rows(_R, _WANTING, since=since, by=by, most=limit)
+        """Return documents that ask for a reply by a day of that span, the earliest first."""
+        rows = await self._rows(OutgoingRow, _AWAITING_REPLY, since=since, by=by, most=limit)
         return [to_outgoing(row) for row in rows]
 
     async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """Which codes, in small letters, have answered each of these documents."""
+        """Return the codes that have answered each of these documents, casefolded."""
         return await answered_from(self._tx, self._agency_id, ids)
 
     async def page(
@@ -174,41 +181,48 @@ class SqlOutgoingDocuments(WatchedRows):
         external_id: str | None = None,
         oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
-        """Newest first unless asked otherwise, keyset. `states` matches documents having a delivery, or themselves being,
-        in one of them. From `created_from` on, and before `created_to`; every word of `query` must be found."""
-        wanted: list[ColumnElement[bool]] = [
-            col(_R.folded).contains(w, autoescape=True) for w in fold(query or "").split()
+        """Return one page by keyset, the newest first unless `oldest_first`. `states` matches documents having a
+        delivery, or themselves being, in one of them; every word of `query` must be found; `created_to` is exclusive."""
+        conditions: list[ColumnElement[bool]] = [
+            col(OutgoingRow.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
         if states:
-            wanted.append(or_(col(_R.state).in_(states), _has_delivery_in(states)))
+            conditions.append(or_(col(OutgoingRow.state).in_(states), _has_delivery_in(states)))
         if external_id is not None:
-            wanted.append(col(_R.external_id) == external_id)
+            conditions.append(col(OutgoingRow.external_id) == external_id)
         if created_from is not None:
-            wanted.append(col(_R.created_at) >= created_from)
+            conditions.append(col(OutgoingRow.created_at) >= created_from)
         if created_to is not None:
-            wanted.append(col(_R.created_at) < created_to)
+            conditions.append(col(OutgoingRow.created_at) < created_to)
         return await self._page(
-            _R, "created_at", to_outgoing, *wanted, limit=limit, cursor=cursor, oldest_first=oldest_first
+            OutgoingRow,
+            "created_at",
+            to_outgoing,
+            *conditions,
+            limit=limit,
+            cursor=cursor,
+            oldest_first=oldest_first,
         )
 
-    async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
-        values = (await self._row(document)).values("agency_id", "id", "trace")
-        written = (
-            await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
+    async def _write(self, statement: Update, document: OutgoingDocument, **read: int) -> bool:
+        columns = (await self._make_row(document)).values("agency_id", "id", "trace")
+        is_written = (
+            await self._tx.change(statement, agency=self._agency_id, at_id=document.id, **read, **columns)
+            == 1
         )
-        if written:
+        if is_written:
             self._follower.out_changed(document)
-        return written
+        return is_written
 
-    async def _document(self, query: Select[Any], **asked: str) -> OutgoingDocument | None:
-        row = await self._first(_R, query, **asked)
+    async def _find_document(self, query: Select[Any], **parameters: str) -> OutgoingDocument | None:
+        row = await self._first(OutgoingRow, query, **parameters)
         return to_outgoing(row) if row is not None else None
 
-    async def _kept(self, id: str) -> OutgoingRow:
+    async def _load_row(self, id: str) -> OutgoingRow:
         missing = f"this agency has no outgoing document {id}"
-        return await self._one(_R, self._tx.kept(_BY_ID), missing, id=id)
+        return await self._get(OutgoingRow, self._tx.lock_rows(_BY_ID), missing, id=id)
 
-    async def _row(self, document: OutgoingDocument) -> OutgoingRow:
+    async def _make_row(self, document: OutgoingDocument) -> OutgoingRow:
         self._check_own(document.agency_id, f"the document {document.id}")
         row = outgoing_row(document)
         if document.parent_id is not None and row.external_id is not None:
@@ -221,8 +235,8 @@ class SqlOutgoingDocuments(WatchedRows):
 
 def _has_delivery_in(states: Sequence[str]) -> ColumnElement[bool]:
     return exists().where(
-        col(DeliveryRow.agency_id) == col(_R.agency_id),
-        col(DeliveryRow.document_id) == col(_R.id),
+        col(DeliveryRow.agency_id) == col(OutgoingRow.agency_id),
+        col(DeliveryRow.document_id) == col(OutgoingRow.id),
         col(DeliveryRow.state).in_(states),
     )
 
@@ -234,7 +248,7 @@ def to_outgoing(row: OutgoingRow) -> OutgoingDocument:
 def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
     draft = document.draft
     parties = (word for to in draft.recipients for word in (to.code, to.name or ""))
-    return OutgoingRow.of(
+    return OutgoingRow.from_value(
         document,
         external_id=draft.external_id,
         number=draft.number,
@@ -242,27 +256,26 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
         issued_on=draft.issued_on,
         lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
         own_id=_own_id(draft.callback_data),
-        trace=None,  # that of the call that adds it: see there
+        trace=None,  # `add` writes the trace of its call
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),
     )
 
 
-def _own_id(told: str | None) -> str | None:
-    """What is short enough to be a name."""
-    return told if told and len(told) <= _LONGEST_NAME and told.isprintable() else None
+def _own_id(text: str | None) -> str | None:
+    """Return the callback data when it is short enough to be a name."""
+    return text if text and len(text) <= _LONGEST_NAME and text.isprintable() else None
 
 
 OutgoingTable = type[OutgoingRow] | type[PaperOutgoingRow]
-_O, _P = OutgoingRow, PaperOutgoingRow
-# What was never more than a draft, or waits for its undo time with the right to vanish, took no number.
+# A draft, or a document that waits for its undo time and may still vanish, has taken no number.
 NO_LINE = (OutState.DRAFT.value,)
 _LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 _MOST = 500
 
 
-def asked_under(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
-    """What `under_in` is asked with."""
+def number_parameters(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
+    """Return the parameters of `under_in`."""
     span = {"first": date(year, 1, 1), "last": date(year, 12, 31)}
     return {"agency": agency_id, "number": number, "symbol": symbol, **span}
 
@@ -274,28 +287,32 @@ def issued_in(agency_id: str, table: OutgoingTable, span: Span) -> list[ColumnEl
 
 
 def to_letter(row: PaperOutgoingRow) -> PaperLetter:
-    """The body is as it was entered; that it was struck stands in its columns."""
-    kept = from_json(PaperLetter, row.body)
-    return replace(kept, struck_at=row.struck_at, struck_by=row.struck_by, struck_reason=row.struck_reason)
+    """Make the letter of a row: the body is as it was entered, and the columns tell whether it was struck."""
+    letter = from_json(PaperLetter, row.body)
+    return replace(letter, struck_at=row.struck_at, struck_by=row.struck_by, struck_reason=row.struck_reason)
 
 
-IS_LINE = (one_of(col(_O.kind), _LETTERS), not_(one_of(col(_O.state), NO_LINE)), col(_O.number) != "")
+IS_LINE = (
+    one_of(col(OutgoingRow.kind), _LETTERS),
+    not_(one_of(col(OutgoingRow.state), NO_LINE)),
+    col(OutgoingRow.number) != "",
+)
 
 
 def under_in(table: OutgoingTable, *which: ColumnElement[bool]) -> Select[Any]:
-    """Of one number and symbol in one year: few rows, asked for by every document that leaves."""
+    """Select lines of one number and symbol in one year: few rows, asked for by every document that leaves."""
     same = [col(getattr(table, name)) == bindparam(name) for name in ("number", "symbol")]
     in_year = col(table.issued_on).between(bindparam("first"), bindparam("last"))
     mine = col(table.agency_id) == bindparam("agency")
     return select(table).where(mine, in_year, *same, *which).limit(_MOST).execution_options(**FEW)
 
 
-SENT_UNDER = under_in(_O, *IS_LINE, col(_O.state) != OutState.CANCELLED.value)
-_PAPER_UNDER = under_in(_P, col(_P.struck_at).is_(None))
+SENT_UNDER = under_in(OutgoingRow, *IS_LINE, col(OutgoingRow.state) != OutState.CANCELLED.value)
+_PAPER_UNDER = under_in(PaperOutgoingRow, col(PaperOutgoingRow.struck_at).is_(None))
 
 
-class _How(StrEnum):
-    """Why something is asked about before mail leaves."""
+class _By(StrEnum):
+    """Kind of likeness that is looked for before a document leaves."""
 
     ID = "id"
     NUMBER = "number"
@@ -303,51 +320,51 @@ class _How(StrEnum):
     LEAD = "lead"
 
 
-_EVERY_HOW = tuple(_How)
+_MATCHES = tuple(_By)
 # One statement, because every document that leaves asks it.
 _ALIKE = union_all(
-    bodies(_How.ID, _BY_DOCUMENT_ID),
-    bodies(_How.NUMBER, SENT_UNDER),
-    bodies(_How.PAPER, _PAPER_UNDER),
-    bodies(_How.LEAD, _BY_LEAD),
+    bodies(_By.ID, _BY_DOCUMENT_ID),
+    bodies(_By.NUMBER, SENT_UNDER),
+    bodies(_By.PAPER, _PAPER_UNDER),
+    bodies(_By.LEAD, _BY_LEAD),
 ).execution_options(**FEW)
 
 
 class SqlOutgoingNumbers(AgencyRows):
-    """Of mail that left, on paper or as a document of the exchange."""
+    """Numbers of sent mail, on paper or as a document of the exchange."""
 
     async def free_number(self, number: str, symbol: str, year: int) -> str:
-        """The next number behind this one that nothing of that notation has in that year; empty where it is no number."""
+        """Return the next number that is free in that notation and year; empty when `number` is none."""
         if not (number.isascii() and number.isdigit()):
             return ""
-        taken = []
-        for table in (_O, _P):
-            named = select(col(table.number)).where(
+        used_numbers = []
+        for table in (OutgoingRow, PaperOutgoingRow):
+            query = select(col(table.number)).where(
                 *issued_in(self._agency_id, table, Span(year=year)), col(table.symbol) == symbol
             )
-            taken += [row[0] for row in await self._tx.tuples(named)]
-        numbers = (int(each) for each in taken if each.isascii() and each.isdigit())
+            used_numbers += [row[0] for row in await self._tx.tuples(query)]
+        numbers = (int(text) for text in used_numbers if text.isascii() and text.isdigit())
         return str(end_of_run(numbers, int(number)) + 1)
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
-        """What has that number and notation in that year, on paper or as a document of the exchange; struck and cancelled
-        ones do not count."""
-        these = asked_under(self._agency_id, number, symbol, year)
-        sent = await self._tx.rows(_O, SENT_UNDER, **these)
-        found: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
-        return [*found, *map(to_letter, await self._tx.rows(_P, _PAPER_UNDER, **these))]
+        """Return lines with that number and notation in that year, on paper or in the exchange, but no struck or
+        cancelled ones."""
+        parameters = number_parameters(self._agency_id, number, symbol, year)
+        sent = await self._tx.rows(OutgoingRow, SENT_UNDER, **parameters)
+        lines: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
+        return [*lines, *map(to_letter, await self._tx.rows(PaperOutgoingRow, _PAPER_UNDER, **parameters))]
 
     async def alike(
         self, document_id: DocumentId, number: str, symbol: str, year: int, lead: Digest | None
     ) -> Alike:
-        """What `by_document_id` and `under` find, and what has this lead file, asked for in one call."""
-        these = asked_under(self._agency_id, number, symbol, year)
-        bodies: dict[str, list[str]] = {how: [] for how in _EVERY_HOW}
-        for how, body in await self._tx.tuples(_ALIKE, **these, document_id=document_id, lead=lead):
-            bodies[how].append(body)
+        """Return what `by_document_id`, `under` and `by_lead` find, by one statement."""
+        parameters = number_parameters(self._agency_id, number, symbol, year)
+        bodies_by_match: dict[str, list[str]] = {match: [] for match in _MATCHES}
+        for match, body in await self._tx.tuples(_ALIKE, **parameters, document_id=document_id, lead=lead):
+            bodies_by_match[match].append(body)
         sent = {
-            how: [from_json(OutgoingDocument, body) for body in bodies[how]]
-            for how in (_How.ID, _How.NUMBER, _How.LEAD)
+            match: [from_json(OutgoingDocument, body) for body in bodies_by_match[match]]
+            for match in (_By.ID, _By.NUMBER, _By.LEAD)
         }
-        letters = [from_json(PaperLetter, body) for body in bodies[_How.PAPER]]
-        return Alike(of_id=sent[_How.ID], of_number=(*sent[_How.NUMBER], *letters), of_lead=sent[_How.LEAD])
+        letters = [from_json(PaperLetter, body) for body in bodies_by_match[_By.PAPER]]
+        return Alike(of_id=sent[_By.ID], of_number=(*sent[_By.NUMBER], *letters), of_lead=sent[_By.LEAD])

@@ -1,7 +1,6 @@
-"""What a unit of work has asked to be written, gathered by table: a call to the database costs more than a row. In: new
-rows of a table, and changes of which it is enough to hear in the end how many rows they changed. Out: the same, in the
-order of asking, when somebody in that unit asks for one of these tables, and at the latest when it ends; for a server in
-few statements, each of which writes to several tables."""
+"""Pending writes of a unit of work, gathered by table: a call to the database costs more than a row. In: new rows of a
+table, and changes whose number of changed rows is needed only in the end. Out: the same, in the order of asking, when the
+unit reads one of these tables, and at the latest when it ends; for a server in few statements, each for several tables."""
 
 from __future__ import annotations
 
@@ -20,90 +19,89 @@ from gateway.store.together import change
 
 R = TypeVar("R", bound=Row)
 Values = dict[str, Any]
-# Hears how many rows were changed, and raises where that is wrong.
+# Gets the number of changed rows, and raises where it is wrong.
 Check = Callable[[int], None]
-# Gives rows their last values, by the transaction that writes them.
+# Gives rows their last values, in the transaction that writes them.
 Finish = Callable[[Any, list[Values]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowInsert:
-    """How rows come into a table; got by `row_insert`, so that the same way is the same object. `over` names the columns
-    that are written into a row that is there; with none of them such a row stays as it is (`missing`), or it is a clash."""
+    """Way of inserting rows into a table; got by `row_insert`, so that the same way is the same object. `over` names the
+    columns that are written into an existing row; without any, such a row stays unchanged (`missing`), or it is a clash."""
 
     kind: type[Row]
     missing: bool
     over: tuple[str, ...]
     table: str
 
-    def one(self, dialect: str) -> Insert:
-        """For a call with one row, or one for each of many."""
-        return _one(self, dialect)
+    def for_one_row(self, dialect: str) -> Insert:
+        """Return the insert for a call with one row, or one for each of many."""
+        return _insert_one(self, dialect)
 
-    def written(self, rows: list[Values]) -> list[Values]:
-        """The same rows; a key that the database counts itself is left out."""
-        if (counted := _counted(self.kind)) is not None:
+    def without_counted_key(self, rows: list[Values]) -> list[Values]:
+        """Return the rows without a key that the database counts itself."""
+        if (counted := _counted_key(self.kind)) is not None:
             for row in rows:
                 if counted in row and row[counted] is None:
                     del row[counted]
         return rows
 
-    def many(self, given: list[Values]) -> tuple[Insert, Values]:
-        """For a server: all rows as one list of values for each column."""
-        rows = self.last_of_each(self.written(given))
-        return _many(self, tuple(rows[0])), _by_column(rows)
+    def for_many_rows(self, new_rows: list[Values]) -> tuple[Insert, Values]:
+        """Return the insert of all rows on a server, with one list of values for each column."""
+        rows = self.keep_last(self.without_counted_key(new_rows))
+        return _insert_many(self, tuple(rows[0])), _by_column(rows)
 
-    def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
-        """One statement cannot write over a row twice, so the last word stands."""
+    def keep_last(self, rows: Sequence[Values]) -> Sequence[Values]:
+        """Keep the last row of each key, because one statement cannot write over a row twice."""
         key = [column.name for column in table_of(self.kind).primary_key]
         return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
 
-    def settled(self, insert: Any) -> Insert:
-        """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
-        has it."""
+    def add_conflict_clause(self, insert: Any) -> Insert:
+        """Add ON CONFLICT, which is not in the common language. Any: the two inserts share no base type that has it."""
         if self.over:
             key = [column.name for column in table_of(self.kind).primary_key]
-            over = {name: insert.excluded[name] for name in self.over}
-            insert = insert.on_conflict_do_update(index_elements=key, set_=over)
+            assignments = {name: insert.excluded[name] for name in self.over}
+            insert = insert.on_conflict_do_update(index_elements=key, set_=assignments)
         elif self.missing:
             insert = insert.on_conflict_do_nothing()
-        made: Insert = insert
-        return made
+        settled_insert: Insert = insert
+        return settled_insert
 
 
 @cache
-def row_insert(kind: type[Row], *over: str, missing: bool = False) -> RowInsert:
-    return RowInsert(kind=kind, missing=missing, over=over, table=table_of(kind).name)
+def row_insert(kind: type[Row], *columns: str, missing: bool = False) -> RowInsert:
+    return RowInsert(kind=kind, missing=missing, over=columns, table=table_of(kind).name)
 
 
 @dataclass(slots=True)
 class PendingWrite:
-    """One statement with its values; or rows, of one table. Rows lend their values: who gave one changes it no more."""
+    """One statement with its values, or rows of one table. Rows share their values: callers change them no more."""
 
-    what: RowInsert | UpdateBase
+    statement: RowInsert | UpdateBase
     table: str
     values: list[Values]
     check: Check | None = None
     finish: Finish | None = None
 
     def one_by_one(self, dialect: str) -> tuple[UpdateBase, list[Values]]:
-        """For a call with all of its values."""
-        if isinstance(self.what, RowInsert):
-            return self.what.one(dialect), self.what.written(self.values)
-        return self.what, self.values
+        """Return the statement and its values for one call."""
+        if isinstance(self.statement, RowInsert):
+            return self.statement.for_one_row(dialect), self.statement.without_counted_key(self.values)
+        return self.statement, self.values
 
     def on_server(self) -> tuple[UpdateBase, Values]:
-        if isinstance(self.what, RowInsert):
-            return self.what.many(self.values)
+        if isinstance(self.statement, RowInsert):
+            return self.statement.for_many_rows(self.values)
         if len(self.values) == 1:
-            return self.what, self.values[0]
-        return change(cast("Update", self.what), tuple(self.values[0])), _by_column(self.values)
+            return self.statement, self.values[0]
+        return change(cast("Update", self.statement), tuple(self.values[0])), _by_column(self.values)
 
 
 @dataclass(slots=True)
 class PendingWrites:
-    """In the order of asking; rows that come into one table in one way are together, where the first of them stands, unless
-    they may name a row that is asked for after that one. Those that are open stand before all others."""
+    """Pending writes in the order of asking. Rows that come into one table in one way are together, at the place of the
+    first, unless they may refer to a row that comes after it. Open rows stand before all others."""
 
     is_empty: bool = True
     _open: list[PendingWrite] = field(default_factory=list)
@@ -114,34 +112,34 @@ class PendingWrites:
     def all(self) -> list[PendingWrite]:
         return [*self._open, *self._closed]
 
-    def add(self, way: RowInsert, *rows: Row, finish: Finish | None = None) -> None:
-        first = self._rows.get(way)
-        if first is not None and self._may_be_together(way, first):
+    def add(self, insert: RowInsert, *rows: Row, finish: Finish | None = None) -> None:
+        first = self._rows.get(insert)
+        if first is not None and self._may_be_together(insert, first):
             self._closed[first].values.extend(map(_VALUES, rows))
             return
-        self._rows[way] = len(self._closed)
-        self._closed.append(PendingWrite(way, way.table, [*map(_VALUES, rows)], finish=finish))
-        self._tables.add(way.table)
+        self._rows[insert] = len(self._closed)
+        self._closed.append(PendingWrite(insert, insert.table, [*map(_VALUES, rows)], finish=finish))
+        self._tables.add(insert.table)
         self.is_empty = False
 
-    def add_apart(
-        self, what: RowInsert | UpdateBase, *values: Mapping[str, Any], check: Check | None = None
+    def add_separate(
+        self, statement: RowInsert | UpdateBase, *values: Mapping[str, Any], check: Check | None = None
     ) -> None:
-        """A change, or a row of which more is to be done."""
-        table = what.table if isinstance(what, RowInsert) else cast("Table", what.table).name
-        self._closed.append(PendingWrite(what, table, [*map(dict, values)], check))
+        """Add a change, or a row with a check, as a write of its own."""
+        table = statement.table if isinstance(statement, RowInsert) else cast("Table", statement.table).name
+        self._closed.append(PendingWrite(statement, table, [*map(dict, values)], check))
         self._tables.add(table)
         self.is_empty = False
 
-    def add_open(self, way: RowInsert, row: Row) -> PendingWrite:
-        """A row of which more is said until it is written."""
-        write = PendingWrite(way, way.table, [row.__dict__])
+    def add_open(self, insert: RowInsert, row: Row) -> PendingWrite:
+        """Add a row that may be amended until it is written."""
+        write = PendingWrite(insert, insert.table, [row.__dict__])
         self._open.append(write)
         self.is_empty = False
         return write
 
     def amend(self, row: PendingWrite, values: Values) -> bool:
-        """False where it is written already."""
+        """Change an open row; False where it is written already."""
         for write in self._open:
             if write is row:
                 row.values[0].update(values)
@@ -149,7 +147,7 @@ class PendingWrites:
         return False
 
     def touches(self, tables: Collection[str], *, open_too: bool = True) -> bool:
-        """Whether one of these tables will be written to; `open_too`: also by open rows."""
+        """Tell whether one of these tables will be written to; `open_too`: also by open rows."""
         if not self._tables.isdisjoint(tables):
             return True
         if open_too:
@@ -158,10 +156,10 @@ class PendingWrites:
                     return True
         return False
 
-    def _may_be_together(self, way: RowInsert, first: int) -> bool:
-        """Whether no row that was asked for after those may be named by one that joins them."""
-        later = [write.table for write in self._closed[first + 1 :]]
-        return not later or named_by(way.kind).isdisjoint(later)
+    def _may_be_together(self, insert: RowInsert, first: int) -> bool:
+        """Tell whether rows may join the first ones of their way: none that came later may be one that they refer to."""
+        later_tables = [write.table for write in self._closed[first + 1 :]]
+        return not later_tables or referenced_tables(insert.kind).isdisjoint(later_tables)
 
 
 def exactly_one(error: Callable[[], Exception]) -> Check:
@@ -172,13 +170,13 @@ def exactly_one(error: Callable[[], Exception]) -> Check:
     return check
 
 
-# Making a statement takes longer than running it: what is made once is also compiled once.
+# Making a statement takes longer than running it; a statement that is made once is also compiled once.
 @cache
-def _one(way: RowInsert, dialect: str) -> Insert:
-    table = table_of(way.kind)
-    if not (way.missing or way.over):
+def _insert_one(insert: RowInsert, dialect: str) -> Insert:
+    table = table_of(insert.kind)
+    if not (insert.missing or insert.over):
         return table.insert().inline()
-    return way.settled(insert_of(dialect, table))
+    return insert.add_conflict_clause(insert_of(dialect, table))
 
 
 def insert_of(dialect: str, table: Table) -> Any:
@@ -188,12 +186,12 @@ def insert_of(dialect: str, table: Table) -> Any:
 
 
 @cache
-def _many(way: RowInsert, names: tuple[str, ...]) -> Insert:
-    table = table_of(way.kind)
-    given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
-    cells = func.unnest(*given).table_valued(*names).render_derived("given")
+def _insert_many(insert: RowInsert, names: tuple[str, ...]) -> Insert:
+    table = table_of(insert.kind)
+    arrays = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
+    cells = func.unnest(*arrays).table_valued(*names).render_derived("given")
     rows = insert_of("postgresql", table).from_select(names, select(*cells.c), include_defaults=False)
-    return way.settled(rows)
+    return insert.add_conflict_clause(rows)
 
 
 def _by_column(rows: Sequence[Values]) -> Values:
@@ -201,8 +199,8 @@ def _by_column(rows: Sequence[Values]) -> Values:
 
 
 @cache
-def named_by(kind: type[Row]) -> frozenset[str]:
-    """The table itself, and those whose rows its rows name."""
+def referenced_tables(kind: type[Row]) -> frozenset[str]:
+    """Return the table itself, and those that its rows refer to."""
     table = table_of(kind)
     return frozenset({table.name, *(key.column.table.name for key in table.foreign_keys)})
 
@@ -216,6 +214,6 @@ _VALUES = attrgetter("__dict__")
 
 
 @cache
-def _counted(kind: type[Row]) -> str | None:
+def _counted_key(kind: type[Row]) -> str | None:
     column = table_of(kind).autoincrement_column
     return None if column is None else column.name

@@ -1,12 +1,12 @@
-"""What a database believes of our tables when it chooses how to run a statement.
+"""Statistics from which a database plans how to run a statement.
 
-SQLite: in, a connection of a migration; out, its table of figures, filled by one rule for every index there is. Without
-figures it takes an agency's whole register for ten rows, and walks through all of it for one document; with measured ones
-its choices would change from day to day, and nobody would have tested them (docs/performance.md).
+SQLite: in, a connection of a migration; out, its statistics table, filled by one rule for every index. Without it SQLite
+takes an agency's whole register for ten rows, and walks through all of it for one document; with measured figures its
+plans would change from day to day, untested (docs/performance.md).
 
-A server measures by itself, but not before a minute is over, and knows no figures of what it has never measured: until then
-a young node walked through an agency's whole register for one document (decision 0057). In: its engine. Out: the names of
-the tables that have grown and were measured just now."""
+A server measures by itself, but only after a minute: until then a young node walked through an agency's whole register
+for one document (decision 0057). In: its engine. Out: the names of the tables that have grown and were measured just
+now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.store.transaction import failure
 
 _ROWS = 1_000_000
-# How many different values a column has in so many rows; every other one has as many as there are rows.
+# Different values of a column in so many rows; every other column has as many as there are rows.
 _VALUES: Mapping[str, int] = {
     "agency_id": 100,
     "book": 4,
@@ -54,21 +54,21 @@ _INDEXES = """SELECT tables.name, list.name, list."unique", list.partial
 _COLUMNS = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
 
 
-def tell(connection: Connection) -> None:
-    """Writes the figures anew; connections that open from now on go by them. Nothing on a server."""
+def write_statistics(connection: Connection) -> None:
+    """Write the statistics anew, for connections that open from now on; does nothing on a server."""
     if connection.dialect.name != "sqlite":
         return
     ask = connection.exec_driver_sql
-    ask("ANALYZE alembic_version")  # makes the table of figures, which nothing else may
+    ask("ANALYZE alembic_version")  # creates the statistics table, which nothing else may create
     ask("DELETE FROM sqlite_stat1")
     for table, index, unique, partial in ask(_INDEXES).all():
         columns = ask(_COLUMNS, (index,)).scalars().all()
-        told = " ".join(map(str, _figures(columns, unique=bool(unique), partial=bool(partial))))
-        ask("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", (table, index, told))
+        figures = " ".join(map(str, _figures(columns, unique=bool(unique), partial=bool(partial))))
+        ask("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", (table, index, figures))
 
 
 def _figures(columns: Sequence[str], *, unique: bool, partial: bool) -> Iterator[int]:
-    """How many rows the index has, then how many of them have the same first column, the same first two, and so on."""
+    """Yield the rows of the index, then how many of them share the first column, the first two, and so on."""
     rows = _ROWS // _PART if partial else _ROWS
     yield rows
     keys = 1
@@ -78,9 +78,9 @@ def _figures(columns: Sequence[str], *, unique: bool, partial: bool) -> Iterator
 
 
 _FEW = 50
-# A table that is held, as by whoever makes an index, is measured when its turn comes again.
+# A locked table, such as during the making of an index, is measured at the next call.
 _PATIENCE = text("SET LOCAL lock_timeout = '500ms'")
-# What a server has counted of each table meanwhile, and what it had when it was measured last; -1 for never.
+# Rows that a server has counted of each table, and had when it last measured it; -1 for never.
 _GROWN = text(
     "SELECT told.relname, told.n_live_tup FROM pg_stat_user_tables AS told JOIN pg_class ON pg_class.oid = told.relid"
     " WHERE told.schemaname = current_schema() AND told.n_live_tup >= :few"
@@ -89,30 +89,29 @@ _GROWN = text(
 
 
 class Growth:
-    """One for each store. A table is measured each time it has doubled; of what is large the server's own rule is the
-    closer one."""
+    """Measures each table of one store whenever it has doubled; for large tables the server's own rule is finer."""
 
     def __init__(self, writer: AsyncEngine) -> None:
         self._writer = writer
-        # A table that is another role's stays as it is: the server says so in its log, once for each doubling.
-        self._asked: dict[str, int] = {}
+        # A table of another role is not measured: the server says so in its log, once for each doubling.
+        self._rows_measured: dict[str, int] = {}
 
     async def measure(self) -> Sequence[str]:
-        """StoreFailure while the server cannot be asked; and where a table is held, once the others are measured. Nobody
-        waits for a table that is measured."""
+        """Measure the tables that have doubled. StoreFailure while the server cannot be asked, and for a locked table
+        once the others are measured. Measuring locks no reader or writer out."""
         try:
             async with self._writer.connect() as connection:
-                return await self._measured(connection)
+                return await self._measure_grown(connection)
         except SQLAlchemyError as cause:
             raise failure(cause) from cause
 
-    async def _measured(self, connection: AsyncConnection) -> Sequence[str]:
-        found = (await connection.execute(_GROWN, {"few": _FEW})).all()
+    async def _measure_grown(self, connection: AsyncConnection) -> Sequence[str]:
+        tables = (await connection.execute(_GROWN, {"few": _FEW})).all()
         await connection.commit()
-        grown = [(name, rows) for name, rows in found if rows >= 2 * self._asked.get(name, 0)]
-        held: DBAPIError | None = None
-        for name, rows in grown:
-            # Each in a transaction of its own: its lock, which a change of the schema waits for, ends with it.
+        grown_tables = [(name, rows) for name, rows in tables if rows >= 2 * self._rows_measured.get(name, 0)]
+        lock_error: DBAPIError | None = None
+        for name, rows in grown_tables:
+            # Each table has a transaction of its own, because a change of the schema waits for its lock.
             try:
                 await connection.execute(_PATIENCE)
                 await connection.execute(
@@ -123,9 +122,9 @@ class Growth:
                 if connection.invalidated:
                     raise
                 await connection.rollback()
-                held = cause
+                lock_error = cause
             else:
-                self._asked[name] = rows
-        if held is not None:
-            raise held
-        return [name for name, _ in grown]
+                self._rows_measured[name] = rows
+        if lock_error is not None:
+            raise lock_error
+        return [name for name, _ in grown_tables]

@@ -16,20 +16,20 @@ from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, value_of
 from gateway.store.tables import IncomingRow, RegisterCounterRow, RegisterEntryRow
 
-_THIS = (
+_IN_COUNTER = (
     col(RegisterCounterRow.agency_id) == bindparam("agency"),
     col(RegisterCounterRow.book) == bindparam("at_book"),
     col(RegisterCounterRow.year) == bindparam("at_year"),
 )
-_COUNTER = select(RegisterCounterRow).where(*_THIS)
-_COUNT = update(RegisterCounterRow).where(*_THIS).values(last=col(RegisterCounterRow.last) + 1)
-_GO_ON = update(RegisterCounterRow).where(*_THIS)
-_MINE = (
+_COUNTER = select(RegisterCounterRow).where(*_IN_COUNTER)
+_INCREMENT = update(RegisterCounterRow).where(*_IN_COUNTER).values(last=col(RegisterCounterRow.last) + 1)
+_SET_COUNTER = update(RegisterCounterRow).where(*_IN_COUNTER)
+_IN_BOOK = (
     col(RegisterEntryRow.agency_id) == bindparam("agency"),
     col(RegisterEntryRow.book) == bindparam("at_book"),
     col(RegisterEntryRow.year) == bindparam("at_year"),
 )
-_NUMBERS = select(col(RegisterEntryRow.number)).where(*_MINE)
+_NUMBERS = select(col(RegisterEntryRow.number)).where(*_IN_BOOK)
 _HOLDER = (
     select(col(IncomingRow.body))
     .join(
@@ -37,112 +37,115 @@ _HOLDER = (
         (col(RegisterEntryRow.agency_id) == col(IncomingRow.agency_id))
         & (col(RegisterEntryRow.incoming_id) == col(IncomingRow.id)),
     )
-    .where(*_MINE, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
+    .where(*_IN_BOOK, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
 )
-_TAKEN = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
-# Of a number as people type it: 7 is also 07 and 0007.
+_USED = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
+# A typed number may have leading zeros: 7 is also 07 and 0007.
 _MOST_DIGITS = 10
 
 
 class SqlDocumentRegister(AgencyRows):
-    """The books of incoming documents of one agency: one entry for each document, own numbers without gaps or repeats in a
-    book and year."""
+    """Books of incoming documents of one agency: one entry for each document, numbers without gaps or repeats in a book
+    and year."""
 
     async def next_number(self, book: str, year: int) -> int:
-        """The next number of the book's year, from its counter row, in the caller's transaction: no gaps, no repeats. After
-        those that were typed before the book began to count, but for one far ahead of them."""
-        this = {"agency": self._agency_id, "at_book": book, "at_year": year}
-        await self._tx.put_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
-        # The update holds the counter's lock until the caller ends: the next number waits for this one's fate.
-        await self._tx.change(_COUNT, **this)
-        row = await self._tx.first(RegisterCounterRow, _COUNTER, **this)
+        """Take the next number of the book's year in the caller's transaction, without gaps or repeats. The run goes on
+        after numbers typed before the book began to count, but not after one far ahead of them."""
+        book_year = {"agency": self._agency_id, "at_book": book, "at_year": year}
+        await self._tx.insert_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
+        # The update locks the counter until the caller's transaction ends, so that the next number waits for its outcome.
+        await self._tx.change(_INCREMENT, **book_year)
+        row = await self._tx.first(RegisterCounterRow, _COUNTER, **book_year)
         if row is None:
             raise errors.StoreFailure(
                 f"the counter of book {book!r}, year {year}, was just written and is gone"
             )
         if not await self._is_taken(book, year, str(row.last)):
             return row.last
-        return await self._after_those_typed(this, row.last)
+        return await self._continue_run(book_year, row.last)
 
-    async def _after_those_typed(self, this: dict[str, object], first: int) -> int:
-        """Numbers were typed into this book before it began to count by itself: the run goes on after them. One far ahead
-        of the others was a slip; the run does not follow it, and leaves it out should it ever come there."""
-        taken = [row[0] for row in await self._tx.tuples(_NUMBERS, **this)]
-        last = end_of_run((int(each) for each in taken if _is_number(each)), first) + 1
-        await self._tx.change(_GO_ON, **this, last=last)
+    async def _continue_run(self, book_year: dict[str, object], first: int) -> int:
+        """Continue the run after the numbers that were typed before the book began to count. A number far ahead of the
+        others was a slip: the run does not follow it, and skips it later."""
+        used_numbers = [row[0] for row in await self._tx.tuples(_NUMBERS, **book_year)]
+        last = end_of_run((int(number) for number in used_numbers if _is_number(number)), first) + 1
+        await self._tx.change(_SET_COUNTER, **book_year, last=last)
         return last
 
     async def _is_taken(self, book: str, year: int, number: str) -> bool:
-        asked = {"agency": self._agency_id, "at_book": book, "at_year": year}
-        return bool(await self._tx.tuples(_TAKEN, **asked, spellings=_spellings(number)))
+        book_year = {"agency": self._agency_id, "at_book": book, "at_year": year}
+        return bool(await self._tx.tuples(_USED, **book_year, spellings=_spellings(number)))
 
     async def enter(self, entry: RegisterEntry) -> None:
-        """Clash when the number is taken in that book and year (07 is 7), or the document is already entered."""
-        # Two that type 7 and 07 at once are no race for the unique key.
+        """Enter a document. Clash when the number is used in that book and year (07 is 7), or the document is already
+        entered."""
+        # Two people who type 7 and 07 at once are no race for the unique key.
         await self._tx.hold(
             self._agency_id, "register", entry.book, str(entry.year), entry.number.lstrip("0")
         )
-        taken = await self._is_taken(entry.book, entry.year, entry.number)
-        if not taken and await self._tx.put_new(RegisterEntryRow.of(entry, agency_id=self._agency_id)):
+        is_taken = await self._is_taken(entry.book, entry.year, entry.number)
+        if not is_taken and await self._tx.insert_new(
+            RegisterEntryRow.from_value(entry, agency_id=self._agency_id)
+        ):
             return
-        if await self.of(entry.incoming_id) is not None:
+        if await self.of_document(entry.incoming_id) is not None:
             raise errors.Clash(
                 f"the document {entry.incoming_id} is entered already; correct that entry instead"
             )
-        raise await self._taken_by(entry)
+        raise await self._number_clash(entry)
 
-    async def _taken_by(self, entry: RegisterEntry) -> errors.Clash:
-        """Names the number, who has it, and the next that nobody has."""
-        this = {"agency": self._agency_id, "at_book": entry.book, "at_year": entry.year}
-        held = await self._tx.tuples(_HOLDER, **this, spellings=_spellings(entry.number))
-        document = from_json(IncomingDocument, held[0][0]) if held else None
-        following = ""
+    async def _number_clash(self, entry: RegisterEntry) -> errors.Clash:
+        """Make the error that names the number, its document, and the next free number."""
+        book_year = {"agency": self._agency_id, "at_book": entry.book, "at_year": entry.year}
+        holders = await self._tx.tuples(_HOLDER, **book_year, spellings=_spellings(entry.number))
+        document = from_json(IncomingDocument, holders[0][0]) if holders else None
+        next_free = ""
         if _is_number(entry.number):
-            typed = [row[0] for row in await self._tx.tuples(_NUMBERS, **this)]
-            numbers = (int(each) for each in typed if _is_number(each))
-            following = str(end_of_run(numbers, int(entry.number)) + 1)
-        told = {
+            used_numbers = [row[0] for row in await self._tx.tuples(_NUMBERS, **book_year)]
+            numbers = (int(number) for number in used_numbers if _is_number(number))
+            next_free = str(end_of_run(numbers, int(entry.number)) + 1)
+        details = {
             "number": entry.number,
             "year": str(entry.year),
             "held_by": document.id if document else "",
             "of": _code(document),
             "sender": _sender(document),
-            "next_free": following or "–",
+            "next_free": next_free or "–",
         }
         return errors.Clash(
-            f"number {entry.number} is taken in book {entry.book!r}, year {entry.year}, by {told['held_by']} "
-            f"({told['of']}, {told['sender']}); the next free one is {told['next_free']}",
+            f"number {entry.number} is taken in book {entry.book!r}, year {entry.year}, by {details['held_by']} "
+            f"({details['of']}, {details['sender']}); the next free one is {details['next_free']}",
             code="GW-NUMBER-TAKEN",
-            told=told,
+            params=details,
         )
 
-    async def of(self, incoming_id: str) -> RegisterEntry | None:
-        rows = await self._entries(col(RegisterEntryRow.incoming_id) == incoming_id)
+    async def of_document(self, incoming_id: str) -> RegisterEntry | None:
+        rows = await self._load_entries(col(RegisterEntryRow.incoming_id) == incoming_id)
         return rows[0] if rows else None
 
     async def strike(self, incoming_id: str, at: datetime, by: str, reason: str) -> bool:
-        """The line is struck through and keeps its number; False when there is none, or it was struck before."""
-        this = and_(
+        """Strike the entry through; it keeps its number. False when there is none, or it was struck before."""
+        is_unstruck = and_(
             col(RegisterEntryRow.agency_id) == self._agency_id,
             col(RegisterEntryRow.incoming_id) == incoming_id,
             col(RegisterEntryRow.struck_at).is_(None),
         )
-        values = {"struck_at": at, "struck_by": by, "struck_reason": reason}
-        return await self._tx.change(update(RegisterEntryRow).where(this).values(**values)) == 1
+        columns = {"struck_at": at, "struck_by": by, "struck_reason": reason}
+        return await self._tx.change(update(RegisterEntryRow).where(is_unstruck).values(**columns)) == 1
 
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]:
-        """By number: 9 before 10, and what is no number after those that are."""
+        """Return entries by number: 9 before 10, and texts that are no number last."""
         condition = and_(col(RegisterEntryRow.book) == book, col(RegisterEntryRow.year) == year)
-        return sorted(await self._entries(condition), key=_by_number)
+        return sorted(await self._load_entries(condition), key=_by_number)
 
-    async def _entries(self, condition: ColumnElement[bool]) -> list[RegisterEntry]:
+    async def _load_entries(self, condition: ColumnElement[bool]) -> list[RegisterEntry]:
         mine = col(RegisterEntryRow.agency_id) == self._agency_id
         rows = await self._tx.rows(RegisterEntryRow, select(RegisterEntryRow).where(mine, condition))
         return [value_of(RegisterEntry, row) for row in rows]
 
 
 def _code(document: IncomingDocument | None) -> str:
-    """Nothing is told of what is sealed."""
+    """Return the document's code, a dash for a sealed one."""
     if document is None or document.state is InState.SEALED:
         return "–"
     return document.code or "–"
@@ -164,7 +167,7 @@ def _is_number(text: str) -> bool:
 
 
 def _spellings(number: str) -> list[str]:
-    """The same number with and without leading zeros."""
+    """Return the number with and without leading zeros."""
     if not _is_number(number):
         return [number]
     bare = str(int(number))

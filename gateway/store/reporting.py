@@ -1,9 +1,9 @@
-"""What those who look after the node ask of its database: how much waits, which packets do not go on by themselves,
-whether the file is whole. In: the store or a URL, and times. Out: one `Load`, from one consistent view; rows,
-bounded, or one packet that is due at once; one `DatabaseHealth`.
+"""Questions of operators to the node's database: how much waits, which packets do not go on by themselves, whether the
+file is undamaged. In: the store or a URL, and times. Out: one `Load`, from one consistent view; a bounded number of rows,
+or one packet made due at once; one `DatabaseHealth`.
 
-A doctor's questions change nothing, need no agency and no store: also work whose lease ran out long ago, and times
-that only a clock that was ahead can have written."""
+The questions of a diagnosis change nothing and need no agency and no store: they also find work whose lease ran out long
+ago, and times that only a clock that was ahead can have written."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ from gateway import errors
 from gateway.domain.pace import Horizon
 from gateway.domain.queues import InboxPacket, OutboxItem
 from gateway.store import inbox, jobs, leases, outbox
-from gateway.store.engine import EngineRole, opened
+from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, EventRow, IdentityRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.tables_office import SEARCH_INDEX
-from gateway.store.transaction import Transaction, said
+from gateway.store.transaction import Transaction, driver_message
 
 _NEWEST = 10_000
 _LATEST = select(func.max(col(EventRow.at))).where(
     col(EventRow.position) > select(func.max(col(EventRow.position))).scalar_subquery() - _NEWEST
 )
 # Deliveries that wait for the axis, the other node or its clerk's answer to a request: the rest is history.
-UNDER_WAY = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
-# A recipient that said nothing for so long is late: 01 takes seconds where both nodes are well.
+OPEN_STATES = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
+# A recipient that has not answered for this long is late: 01 takes seconds between two healthy nodes.
 SILENCE = timedelta(minutes=30)
-# A delivery that failed before that was seen, or asked again.
+# An older failure was seen, or the delivery was sent again.
 LATELY = timedelta(days=7)
 _STATE, _AT = col(DeliveryRow.state), col(DeliveryRow.updated_at)
-DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(UNDER_WAY)).group_by(_STATE)
-_BEFORE = bindparam("before", type_=Moment)
+DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(OPEN_STATES)).group_by(_STATE)
+_CUTOFF = bindparam("before", type_=Moment)
 # A document that leaves later waits for nothing until then.
 _DUE_AT = case(
     (and_(col(JobRow.attempts) == 0, col(JobRow.not_before).is_not(None)), col(JobRow.not_before)),
     else_=col(JobRow.created_at),
 )
-SILENT = select(func.count(), func.min(_AT)).where(_STATE == "sent", _AT < _BEFORE)
+SILENT = select(func.count(), func.min(_AT)).where(_STATE == "sent", _AT < _CUTOFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,8 @@ class Pile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Everything that waits. `outbox` by lane, `inbox` by state, `jobs` by kind, `leases` by table; `deliveries` by
-    state while they are under way; `late` are those handed to the axis of which nothing was heard since."""
+    """Everything that waits. `outbox` by lane, `inbox` by state, `jobs` by kind, `leases` by table; `deliveries` by state
+    while they are under way; `late` are those on the axis without any answer since."""
 
     outbox: Mapping[str, Pile]
     outbox_failed: int
@@ -88,7 +88,7 @@ class Load:
 
 
 async def load(store: SqlStore, now: datetime) -> Load:
-    """The load at this moment."""
+    """Return the load at this moment."""
     async with store.reading() as tx:
         ((silent, oldest),) = await tx.tuples(SILENT, before=now - SILENCE)
         return Load(
@@ -105,7 +105,7 @@ async def load(store: SqlStore, now: datetime) -> Load:
             deliveries={str(name): int(number) for name, number in await tx.tuples(DELIVERIES)},
             late=Pile(count=silent, oldest=oldest),
             leases={
-                str(table.__tablename__): await _held(tx, table, is_open, now)
+                str(table.__tablename__): await _count_leased(tx, table, is_open, now)
                 for table, is_open in _leasable()
             },
         )
@@ -123,7 +123,7 @@ class PartnerMail:
 async def under_way_to(
     store: SqlStore, agency_ids: Sequence[str], codes: Sequence[str], now: datetime
 ) -> PartnerMail:
-    """Read among what is under way, which is little; the rest of a partner's mail is history."""
+    """Count a partner's mail that is under way, which is little; the rest is history."""
     state, at = col(DeliveryRow.state), col(DeliveryRow.updated_at)
     groups: dict[str, ColumnElement[bool]] = {
         "waiting": state.in_(("queued", "sending")),
@@ -134,16 +134,16 @@ async def under_way_to(
     async with store.reading() as tx:
         return PartnerMail(
             **{
-                name: await _count(tx, col(DeliveryRow.id), and_(each, *ours))
-                for name, each in groups.items()
+                name: await _count(tx, col(DeliveryRow.id), and_(condition, *ours))
+                for name, condition in groups.items()
             }
         )
 
 
-async def last_heard(
+async def last_packet_times(
     store: SqlStore, agency_ids: Sequence[str], codes: Sequence[str]
 ) -> Mapping[str, datetime]:
-    """The newest packet of each kind that was admitted from a partner; what was never heard is no key."""
+    """Return the time of the newest admitted packet of each kind from a partner."""
     sender, at = col(IdentityRow.sender), col(IdentityRow.at)
     ours = (col(IdentityRow.agency_id).in_(agency_ids), sender.in_(codes))
     async with store.reading() as tx:
@@ -154,22 +154,22 @@ async def last_heard(
         )
 
 
-async def answers(store: SqlStore) -> None:
-    """StoreFailure when the database does not answer a question now."""
+async def check_answers(store: SqlStore) -> None:
+    """Ask the database a question; StoreFailure when it does not answer."""
     async with store.reading() as tx:
         await tx.tuples(select(col(HostedAgencyRow.id)).limit(1))
 
 
 async def last_written(store: SqlStore) -> datetime | None:
-    """The latest time among the newest events; None before the first."""
+    """Return the latest time among the newest events; None before the first."""
     async with store.reading() as tx:
         latest: datetime | None = (await tx.tuples(_LATEST))[0][0]
     return latest
 
 
-async def writable(store: SqlStore) -> None:
-    """StoreFailure when the database takes no change, such as a disk that was mounted read-only or a server that
-    became a standby. Changes nothing: no agency has an empty id."""
+async def check_writable(store: SqlStore) -> None:
+    """Try a change that matches no row. StoreFailure when the database takes none, such as on a disk that was mounted
+    read-only or a server that became a standby."""
     async with store.writing() as tx:
         nobody = update(HostedAgencyRow).where(col(HostedAgencyRow.id) == "").values(body="")
         await tx.change(nobody)
@@ -179,126 +179,143 @@ def _leasable() -> Sequence[tuple[leases.AnyClaimable, ColumnElement[bool]]]:
     return ((JobRow, jobs.is_open()), (OutboxRow, outbox.is_open()), (InboxRow, inbox.is_open()))
 
 
-async def _piles(tx: Transaction, by: Any, at: Any, among: ColumnElement[bool]) -> dict[str, Pile]:
+async def _piles(tx: Transaction, by: Any, at: Any, condition: ColumnElement[bool]) -> dict[str, Pile]:
     # Any: what sqlmodel's columns are typed as differs between its releases
-    found = await tx.tuples(select(by, func.count(), func.min(at)).where(among).group_by(by))
-    return {str(name): Pile(count=number, oldest=oldest) for name, number, oldest in found}
+    rows = await tx.tuples(select(by, func.count(), func.min(at)).where(condition).group_by(by))
+    return {str(name): Pile(count=number, oldest=oldest) for name, number, oldest in rows}
 
 
-async def _count(tx: Transaction, id: Any, among: ColumnElement[bool]) -> int:
-    return int((await tx.tuples(select(func.count(id)).where(among)))[0][0])
+async def _count(tx: Transaction, id: Any, condition: ColumnElement[bool]) -> int:
+    return int((await tx.tuples(select(func.count(id)).where(condition)))[0][0])
 
 
-async def _held(
+async def _count_leased(
     tx: Transaction, table: leases.AnyClaimable, is_open: ColumnElement[bool], now: datetime
 ) -> int:
-    held = and_(is_open, col(table.lease_token).is_not(None), col(table.lease_until) > now)
-    return await _count(tx, col(table.id), held)
+    is_leased = and_(is_open, col(table.lease_token).is_not(None), col(table.lease_until) > now)
+    return await _count(tx, col(table.id), is_leased)
 
 
-ASIDE = ("held", "waiting", "quarantined", "malformed")
-_IN, _OUT = InboxRow, OutboxRow
+PARKED_STATES = ("held", "waiting", "quarantined", "malformed")
 _SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 _SERVER_SIZE = text("SELECT pg_database_size(current_database())")
 
 
 def _packets(agency_id: str) -> Select[Any]:
-    return select(_IN).where(col(_IN.agency_id) == agency_id) if agency_id else select(_IN)
+    return select(InboxRow).where(col(InboxRow.agency_id) == agency_id) if agency_id else select(InboxRow)
 
 
-async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
-    """Oldest first; of every agency for the empty id."""
-    query = _packets(agency_id).where(col(_IN.state).in_(ASIDE))
+async def parked_packets(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
+    """Return packets that need a person, the oldest first; of every agency for the empty id."""
+    query = _packets(agency_id).where(col(InboxRow.state).in_(PARKED_STATES))
     async with store.reading() as tx:
-        rows = await tx.rows(_IN, query.order_by(col(_IN.received_at), col(_IN.id)).limit(limit))
+        rows = await tx.rows(
+            InboxRow, query.order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit)
+        )
     return [to_inbox_item(row) for row in rows]
 
 
 async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
-    """Whatever became of it; in every agency for the empty id."""
+    """Find a packet in any state; in every agency for the empty id."""
     async with store.reading() as tx:
-        query = _packets(agency_id).where(col(_IN.id) == id)
-        return to_inbox_item(await tx.one(_IN, query, f"there is no packet {id[:80]}"))
+        query = _packets(agency_id).where(col(InboxRow.id) == id)
+        return to_inbox_item(await tx.get(InboxRow, query, f"there is no packet {id[:80]}"))
 
 
 async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
-    """Tried and not through: those that will be tried again, the next first, then those that will not."""
-    tried = (col(_OUT.attempts) > 0, col(_OUT.state).in_((outbox.WAITING, outbox.FAILED)))
-    order = (col(_OUT.state).desc(), col(_OUT.not_before), col(_OUT.created_at), col(_OUT.id))
+    """Return packets that were tried and not sent: those that will be tried again, the next first, then the failed
+    ones."""
+    tried = (col(OutboxRow.attempts) > 0, col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED)))
+    order = (
+        col(OutboxRow.state).desc(),
+        col(OutboxRow.not_before),
+        col(OutboxRow.created_at),
+        col(OutboxRow.id),
+    )
     async with store.reading() as tx:
-        rows = await tx.rows(_OUT, select(_OUT).where(*tried).order_by(*order).limit(limit))
+        rows = await tx.rows(OutboxRow, select(OutboxRow).where(*tried).order_by(*order).limit(limit))
     return [outbox.to_domain(row) for row in rows]
 
 
 async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
-    """Due at once. NotFound when it does not wait."""
-    this = (col(_OUT.id) == id, outbox.is_open())
+    """Make a packet due at once. NotFound when it does not wait."""
+    conditions = (col(OutboxRow.id) == id, outbox.is_open())
     async with store.writing() as tx:
-        if not await tx.change(update(_OUT).where(*this).values(not_before=now)):
+        if not await tx.change(update(OutboxRow).where(*conditions).values(not_before=now)):
             raise errors.NotFound(f"no packet {id[:80]} waits to be tried again")
-        row = await tx.one(_OUT, select(_OUT).where(col(_OUT.id) == id), f"there is no packet {id[:80]}")
+        row = await tx.get(
+            OutboxRow, select(OutboxRow).where(col(OutboxRow.id) == id), f"there is no packet {id[:80]}"
+        )
         await tx.commit()
     return outbox.to_domain(row)
 
 
 async def newest_faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime, str, str]]:
-    """What went wrong last with packets of either direction: when, in which queue, and what was said; newest first."""
-    failed = select(_OUT).where(col(_OUT.state).in_((outbox.WAITING, outbox.FAILED)), col(_OUT.attempts) > 0)
-    refused = select(_IN).where(col(_IN.state).in_(ASIDE))
+    """Return the newest faults of packets of both directions: time, queue and error."""
+    failed = select(OutboxRow).where(
+        col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED)), col(OutboxRow.attempts) > 0
+    )
+    refused = select(InboxRow).where(col(InboxRow.state).in_(PARKED_STATES))
     async with store.reading() as tx:
-        out = await tx.rows(_OUT, failed.order_by(col(_OUT.created_at).desc()).limit(limit))
-        inn = await tx.rows(_IN, refused.order_by(col(_IN.received_at).desc()).limit(limit))
-    told = [(row.settled_at or row.created_at, "outbox", row.last_error or "") for row in out]
-    told += [(row.settled_at or row.received_at, "inbox", row.code or row.last_error or "") for row in inn]
-    return sorted(told, key=lambda each: each[0], reverse=True)[:limit]
+        outbox_rows = await tx.rows(OutboxRow, failed.order_by(col(OutboxRow.created_at).desc()).limit(limit))
+        inbox_rows = await tx.rows(InboxRow, refused.order_by(col(InboxRow.received_at).desc()).limit(limit))
+    faults = [(row.settled_at or row.created_at, "outbox", row.last_error or "") for row in outbox_rows]
+    faults += [
+        (row.settled_at or row.received_at, "inbox", row.code or row.last_error or "") for row in inbox_rows
+    ]
+    return sorted(faults, key=lambda fault: fault[0], reverse=True)[:limit]
 
 
 async def database_size(store: SqlStore) -> int:
-    """Of the whole database, in bytes."""
-    asked = _SQLITE_SIZE if store.writer.dialect.name == "sqlite" else _SERVER_SIZE
+    """Return the size of the whole database in bytes."""
+    query = _SQLITE_SIZE if store.writer.dialect.name == "sqlite" else _SERVER_SIZE
     async with store.reading() as tx:
-        return int((await tx.tuples(asked))[0][0])
+        return int((await tx.tuples(query))[0][0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseHealth:
-    """`damage` is empty for a whole file, and for a server, which looks after itself. `stale` counts rows by table, and
-    `ahead` those whose lease or retry lies beyond the horizon; `written` is the latest time among the newest events.
-    `searches`: there is an index of words, so that searching many documents is fast."""
+    """Health of a database. `damage` is empty for an undamaged file, and for a server, which checks itself. `stale`
+    counts rows by table, and `ahead` those whose lease or retry lies beyond the horizon; `written` is the latest time
+    among the newest events. `searches`: an index of words makes searching many documents fast."""
 
     damage: str
     stale: Mapping[str, int]
     ahead: Mapping[str, int]
-    written: datetime | None
+    newest_event_at: datetime | None
     searches: bool = True
 
 
-async def examine(url: str, before: datetime, horizon: Horizon) -> DatabaseHealth:
-    """The database's health; a lease that ran out before `before` and was not claimed again is stale."""
+async def examine(url: str, ran_out_before: datetime, horizon: Horizon) -> DatabaseHealth:
+    """Examine the database; a lease is stale that ran out before that time and was not claimed again."""
     times = {"far_lease": horizon.lease, "far_retry": horizon.retry}
     try:
-        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
+        async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
             damage = ""
             if connection.dialect.name == "sqlite":
-                found = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
-                damage = "" if found == ["ok"] else "; ".join(map(str, found))
+                findings = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
+                damage = "" if findings == ["ok"] else "; ".join(map(str, findings))
             searches = await connection.run_sync(_searches)
             stale, ahead = {}, {}
             for table, is_open in _leasable():
-                held = and_(col(table.lease_token).is_not(None), col(table.lease_until) < before)
-                query = select(func.count()).select_from(table).where(is_open, held)
+                is_stale = and_(col(table.lease_token).is_not(None), col(table.lease_until) < ran_out_before)
+                query = select(func.count()).select_from(table).where(is_open, is_stale)
                 stale[str(table.__tablename__)] = (await connection.execute(query)).scalar_one()
                 far = leases.is_ahead(table, jobs.ASKED_FOR if table is JobRow else false())
                 query = select(func.count()).select_from(table).where(is_open, or_(*far))
                 ahead[str(table.__tablename__)] = (await connection.execute(query, times)).scalar_one()
-            written = (await connection.execute(_LATEST)).scalar_one()  # nothing finds events by their time
+            newest_event_at = (
+                await connection.execute(_LATEST)
+            ).scalar_one()  # nothing finds events by their time
     except SQLAlchemyError as cause:
-        raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
-    return DatabaseHealth(damage=damage, stale=stale, ahead=ahead, written=written, searches=searches)
+        raise errors.StoreFailure(f"the database could not be examined ({driver_message(cause)})") from cause
+    return DatabaseHealth(
+        damage=damage, stale=stale, ahead=ahead, newest_event_at=newest_event_at, searches=searches
+    )
 
 
 def _searches(connection: Connection) -> bool:
-    """The one of SQLite comes with the schema; that of a server needs an extension, which its owner may have to allow."""
+    """Tell whether the search index exists: a server's needs an extension, which its owner may have to allow."""
     if connection.dialect.name == "sqlite":
         return True
-    return any(each["name"] == SEARCH_INDEX for each in inspect(connection).get_indexes("list_row"))
+    return any(index["name"] == SEARCH_INDEX for index in inspect(connection).get_indexes("list_row"))

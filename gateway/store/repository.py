@@ -1,9 +1,9 @@
-"""What the repositories of one agency have in common. In: an open transaction, an agency, statements that ask for it as
-`agency`. Out: rows of that agency alone, one by one or a page at a time, newest first unless the other way round is asked
-for; a page's cursor names the last row seen, so rows added meanwhile neither repeat nor hide one.
+"""Common parts of the repositories of one agency. In: an open transaction, an agency, statements that ask for it as
+`agency`. Out: rows of that agency alone, one by one or a page at a time, newest first unless `oldest_first`; a page's
+cursor names the last row seen, so rows added meanwhile neither repeat nor hide one.
 
-Which documents a unit of work changed is told to a follower, which writes that down in the same transaction: the office
-brings one, and without it nobody follows."""
+A follower gets the documents that a unit of work changed, and writes its own rows in the same transaction: the office
+brings one, and without it the changes are ignored."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ from gateway.store.transaction import Transaction
 
 
 class Follower:
-    """Of one unit of work and one agency. This one follows nothing."""
+    """Follower of the documents that one unit of work of one agency changed. This one ignores them."""
 
     def out_changed(self, document: OutgoingDocument) -> None: ...
 
     def in_changed(self, document: IncomingDocument) -> None: ...
 
     def touch_out(self, id: str) -> None:
-        """Something of it changed that is not in its body, such as its recipients."""
+        """Note a change outside the document's body, such as of its recipients."""
 
     def touch_in(self, id: str) -> None:
-        """The same of what came, such as its hand-over."""
+        """Note a change outside the incoming document's body, such as of its hand-over."""
 
     def touch_delivery(self, id: str) -> None: ...
 
     async def write(self) -> None:
-        """Just before the unit commits."""
+        """Write the changes, just before the unit commits."""
 
 
 _AT_ONCE = 500
 
 
 def in_parts(ids: Sequence[str]) -> Iterator[list[str]]:
-    """So many of them at once as one statement should name."""
+    """Split ids into lists that are short enough for one statement."""
     return (list(ids[start : start + _AT_ONCE]) for start in range(0, len(ids), _AT_ONCE))
 
 
-Follows = Callable[[Transaction, str], Follower]
-"""Of a unit of work for that agency."""
-NOBODY = Follower()
+MakeFollower = Callable[[Transaction, str], Follower]
+"""Makes the follower of a unit of work for that agency."""
+NO_FOLLOWER = Follower()
 
 
-def nobody(tx: Transaction, agency_id: str) -> Follower:
-    return NOBODY
+def follow_nothing(tx: Transaction, agency_id: str) -> Follower:
+    return NO_FOLLOWER
 
 
 R = TypeVar("R", bound=Row)
 
 
 class NodeRows:
-    """Those of the node itself, or of every agency."""
+    """Repository of rows of the node itself, or of every agency."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -75,18 +75,18 @@ class AgencyRows(NodeRows):
         self._tx = tx
         self._agency_id = scope.agency_id
 
-    def _check_own(self, agency_id: str, what: str) -> None:
+    def _check_own(self, agency_id: str, subject: str) -> None:
         if agency_id != self._agency_id:
-            raise errors.NotFound(f"{what} belongs to another agency than this unit of work")
+            raise errors.NotFound(f"{subject} belongs to another agency than this unit of work")
 
-    async def _rows(self, kind: type[R], query: Select[Any], **asked: object) -> Sequence[R]:
-        return await self._tx.rows(kind, query, agency=self._agency_id, **asked)
+    async def _rows(self, kind: type[R], query: Select[Any], **parameters: object) -> Sequence[R]:
+        return await self._tx.rows(kind, query, agency=self._agency_id, **parameters)
 
-    async def _first(self, kind: type[R], query: Select[Any], **asked: object) -> R | None:
-        return await self._tx.first(kind, query, agency=self._agency_id, **asked)
+    async def _first(self, kind: type[R], query: Select[Any], **parameters: object) -> R | None:
+        return await self._tx.first(kind, query, agency=self._agency_id, **parameters)
 
-    async def _one(self, kind: type[R], query: Select[Any], missing: str, **asked: object) -> R:
-        return await self._tx.one(kind, query, missing, agency=self._agency_id, **asked)
+    async def _get(self, kind: type[R], query: Select[Any], missing: str, **parameters: object) -> R:
+        return await self._tx.get(kind, query, missing, agency=self._agency_id, **parameters)
 
     async def _page(
         self,
@@ -99,7 +99,7 @@ class AgencyRows(NodeRows):
         states: Sequence[str] = (),
         oldest_first: bool = False,
     ) -> Page[T]:
-        """`at` names the column of the time that orders them, before the id. NotFound for a cursor that is not ours."""
+        """Return a page. `at` names the time's column that orders it, before the id. NotFound for a foreign cursor."""
         columns = kind.__table__.columns
         time, id = columns[at], columns["id"]
         query = select(kind).where(columns["agency_id"] == self._agency_id, *conditions)
@@ -107,24 +107,24 @@ class AgencyRows(NodeRows):
             query = query.where(columns["state"].in_(states))
         if cursor is not None:
             last_at, last_id = _read_cursor(cursor)
-            after = id > last_id if oldest_first else id < last_id
+            later_id = id > last_id if oldest_first else id < last_id
             beyond = time > last_at if oldest_first else time < last_at
-            query = query.where(or_(beyond, and_(time == last_at, after)))
+            query = query.where(or_(beyond, and_(time == last_at, later_id)))
         order = (time, id) if oldest_first else (time.desc(), id.desc())
         # One more than asked for tells whether there is a next page without counting.
         rows = await self._tx.rows(kind, query.order_by(*order).limit(limit + 1))
-        shown = rows[:limit]
+        page_rows = rows[:limit]
         next_cursor = None
-        if len(rows) > limit and shown:
-            next_cursor = _write_cursor(getattr(shown[-1], at), getattr(shown[-1], id.name))
-        return Page(items=tuple(to_domain(row) for row in shown), next_cursor=next_cursor)
+        if len(rows) > limit and page_rows:
+            next_cursor = _write_cursor(getattr(page_rows[-1], at), getattr(page_rows[-1], id.name))
+        return Page(items=tuple(to_domain(row) for row in page_rows), next_cursor=next_cursor)
 
 
 class WatchedRows(AgencyRows):
-    """Those that tell the time, or who follows the agency's documents."""
+    """Repository with a clock, and a follower of the agency's documents."""
 
     def __init__(
-        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id
@@ -152,7 +152,7 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None or not isinstance(id, str) or not id.isprintable():
             raise ValueError("no zone, or no id")
-        moment = moment.astimezone(UTC)  # of the first and the last day there is, some have none
+        moment = moment.astimezone(UTC)  # some moments of the first and the last day have none in UTC
     except (ValueError, TypeError, OverflowError, RecursionError) as cause:
         raise errors.NotFound(
             "this page cursor was not given by this node; ask for the first page again, without a cursor"

@@ -1,5 +1,5 @@
-"""Keeps what authorities answered about certificates, and when to ask them again. In: questions and checked answers. Out:
-due questions, one process at a time, and the answers that count. Part of the store; get it as `store.revocation`."""
+"""Answers of authorities about certificates, and when to ask again. In: questions and checked answers. Out: due
+questions, one process at a time, and the answers that count. Part of the store; get it as `store.revocation`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ from gateway.store.row import value_of
 from gateway.store.tables_node import AnswerRow, PendingRow, QuestionRow
 from gateway.store.transaction import Open
 
-# What a process keeps in memory; OCSP answers have about two kilobytes.
+# Answers that a process keeps in memory; an OCSP answer has about two kilobytes.
 MOST_CURRENT = 20_000
 _AT_ONCE = 200
-_Q, _A = QuestionRow, AnswerRow
+_QUESTION, _ANSWER = QuestionRow, AnswerRow
 _NEWER = AnswerRow.__table__.alias().c
-_SAME = and_(_NEWER.source == col(_A.source), _NEWER.issuer == col(_A.issuer), _NEWER.about == col(_A.about))
-_LATER = or_(
-    _NEWER.made_at > col(_A.made_at),
-    and_(_NEWER.made_at == col(_A.made_at), _NEWER.fetched_at > col(_A.fetched_at)),
+_SAME_QUESTION = and_(
+    _NEWER.source == col(_ANSWER.source),
+    _NEWER.issuer == col(_ANSWER.issuer),
+    _NEWER.about == col(_ANSWER.about),
 )
-_IS_REPLACED = select(_NEWER.digest).where(_SAME, _LATER).exists()
+_MADE_LATER = or_(
+    _NEWER.made_at > col(_ANSWER.made_at),
+    and_(_NEWER.made_at == col(_ANSWER.made_at), _NEWER.fetched_at > col(_ANSWER.fetched_at)),
+)
+_IS_REPLACED = select(_NEWER.digest).where(_SAME_QUESTION, _MADE_LATER).exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,136 +48,153 @@ class SqlRevocationAnswers:
     """Questions and answers of the node, shared by its processes. Each call is durable on return."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
-        """`looking`: for few rows, asked every few seconds."""
+        """Take the ways into the database; `looking` is for few rows, asked every few seconds."""
         self._writing, self._reading, self._looking = writing, reading, looking
         self._used: set[str] = set()
 
     async def plan(self, questions: Sequence[Question], now: datetime) -> None:
-        """These are the questions from now on; new ones are due at once, others than these are forgotten."""
-        wanted = set(questions)
-        known = {each.question for each in await self.asked()}
-        new, gone = wanted - known, known - wanted
-        if not new and not gone:
+        """Replace the planned questions: new ones are due at once, missing ones are removed."""
+        planned = set(questions)
+        stored = {question.question for question in await self.questions()}
+        added, dropped = planned - stored, stored - planned
+        if not added and not dropped:
             return
         async with self._writing() as tx:
-            tx.put_missing(*(_new_row(each, now) for each in sorted(new, key=_place)))
-            for each in gone:
-                await tx.change(delete(_Q).where(*_is(_Q, each)))
+            tx.insert_missing(*(_new_row(question, now) for question in sorted(added, key=_question_key)))
+            for question in dropped:
+                await tx.change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
             await tx.commit()
 
     async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:
-        """Due questions, longest due first, that nobody else is asked to answer until `hold` is over. Whoever moves a
-        question's time from what was read has it; looking holds nobody up."""
-        far = col(_Q.due_at) > now + 2 * AUTHORITY_DELAY  # planned while the clock was ahead
-        due = select(_Q).where(or_(col(_Q.due_at) <= now, far)).order_by(col(_Q.due_at)).limit(limit)
+        """Claim due questions until `hold` is over, the longest due first. The process that moves a question's due time
+        from the value it read owns it; reading locks nothing."""
+        far = col(_QUESTION.due_at) > now + 2 * AUTHORITY_DELAY  # planned while the clock was ahead
+        due = (
+            select(_QUESTION)
+            .where(or_(col(_QUESTION.due_at) <= now, far))
+            .order_by(col(_QUESTION.due_at))
+            .limit(limit)
+        )
         async with self._looking() as tx:
-            rows = await tx.rows(_Q, due)
+            rows = await tx.rows(_QUESTION, due)
         if not rows:
             return []
-        mine = []
+        claimed = []
         async with self._writing() as tx:
             for row in rows:
-                asked = value_of(AskedQuestion, row, question=_question(row))
-                unmoved = (*_is(_Q, asked.question), col(_Q.due_at) == row.due_at)
-                if await tx.change(update(_Q).where(*unmoved).values(due_at=now + hold)):
-                    mine.append(asked)
+                due_question = value_of(AskedQuestion, row, question=_to_question(row))
+                unmoved = (*_matches(_QUESTION, due_question.question), col(_QUESTION.due_at) == row.due_at)
+                if await tx.change(update(_QUESTION).where(*unmoved).values(due_at=now + hold)):
+                    claimed.append(due_question)
             await tx.commit()
-        return mine
+        return claimed
 
     async def keep(self, answer: Answer, due: datetime) -> bool:
-        """False, and nothing kept, when a newer answer to the question is known: an old one is never played again."""
+        """Store an answer. False, with nothing kept, when a newer answer to the question is stored: old answers are never
+        replayed."""
         question = answer.question
         async with self._writing() as tx:
-            await tx.hold("revocation", *_place(question))
-            newer = select(_A).where(*_is(_A, question), col(_A.made_at) > answer.made_at)
-            if await tx.first(_A, newer) is not None:
+            await tx.hold("revocation", *_question_key(question))
+            newer = select(_ANSWER).where(*_matches(_ANSWER, question), col(_ANSWER.made_at) > answer.made_at)
+            if await tx.first(_ANSWER, newer) is not None:
                 return False
-            source, issuer, about = _place(question)
-            row = AnswerRow.of(answer, source=source, issuer=issuer, about=about, used=False)
-            await tx.put_new(row)
-            done = {"due_at": due, "answered_at": answer.fetched_at, "failures": 0, "error": None}
-            await tx.change(update(_Q).where(*_is(_Q, question)).values(**done))
+            source, issuer, target = _question_key(question)
+            row = AnswerRow.from_value(answer, source=source, issuer=issuer, about=target, used=False)
+            await tx.insert_new(row)
+            columns = {"due_at": due, "answered_at": answer.fetched_at, "failures": 0, "error": None}
+            await tx.change(update(_QUESTION).where(*_matches(_QUESTION, question)).values(**columns))
             await tx.commit()
         return True
 
-    async def failed(self, question: Question, due: datetime, error: str) -> None:
-        """There was no answer; it is asked again when due."""
-        again = {"due_at": due, "failures": col(_Q.failures) + 1, "error": error[:1000]}
-        await self._change(update(_Q).where(*_is(_Q, question)).values(**again))
+    async def record_failure(self, question: Question, due: datetime, error: str) -> None:
+        """Record a failed question; it is asked again when due."""
+        columns = {"due_at": due, "failures": col(_QUESTION.failures) + 1, "error": error[:1000]}
+        await self._change(update(_QUESTION).where(*_matches(_QUESTION, question)).values(**columns))
 
     async def drop(self, question: Question) -> None:
-        """Nobody wants to know any more; answers stay."""
-        await self._change(delete(_Q).where(*_is(_Q, question)))
+        """Remove a question; its answers stay."""
+        await self._change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
 
     async def hurry(self, now: datetime) -> int:
-        """Every question is due now; how many."""
-        return await self._change(update(_Q).values(due_at=now))
+        """Make every question due now, and return their number."""
+        return await self._change(update(_QUESTION).values(due_at=now))
 
-    async def asked(self) -> Sequence[AskedQuestion]:
-        """Every question and how it stands with it."""
-        order = (col(_Q.source), col(_Q.issuer), col(_Q.about))
+    async def questions(self) -> Sequence[AskedQuestion]:
+        """Return every question with its state."""
+        order = (col(_QUESTION.source), col(_QUESTION.issuer), col(_QUESTION.about))
         async with self._reading() as tx:
             return [
-                value_of(AskedQuestion, row, question=_question(row))
-                for row in await tx.rows(_Q, select(_Q).order_by(*order))
+                value_of(AskedQuestion, row, question=_to_question(row))
+                for row in await tx.rows(_QUESTION, select(_QUESTION).order_by(*order))
             ]
 
     async def version(self) -> str:
-        """Another text whenever an answer or a question was added."""
+        """Return a text that changes whenever an answer or a question is added."""
         async with self._looking() as tx:
-            ((fetched,),) = await tx.tuples(select(func.max(col(_A.fetched_at))))
-            ((count, first),) = await tx.tuples(select(func.count(), func.max(col(_Q.first_at))))
+            ((fetched,),) = await tx.tuples(select(func.max(col(_ANSWER.fetched_at))))
+            ((count, first),) = await tx.tuples(select(func.count(), func.max(col(_QUESTION.first_at))))
         return f"{fetched} {count} {first}"
 
-    async def current(self, known: Mapping[str, Answer]) -> Sequence[Answer]:
-        """The newest answer to each question, and every one that revokes. `known` are those that need not be read again, by
-        digest."""
-        counts = or_(col(_A.revokes), not_(_IS_REPLACED))
-        newest = select(*_KEY, col(_A.digest)).where(counts).order_by(col(_A.fetched_at).desc())
+    async def current(self, cache: Mapping[str, Answer]) -> Sequence[Answer]:
+        """Return the newest answer to each question, and every one that revokes; `cached_answers`, by digest, are not
+        read again."""
+        counts = or_(col(_ANSWER.revokes), not_(_IS_REPLACED))
+        newest = select(*_KEY, col(_ANSWER.digest)).where(counts).order_by(col(_ANSWER.fetched_at).desc())
         async with self._reading() as tx:
-            found = [tuple(row) for row in await tx.tuples(newest.limit(MOST_CURRENT))]
-            kept = {(*_place(each.question), each.digest): each for each in known.values()}
-            missing = [key for key in found if key not in kept]
+            keys = [tuple(row) for row in await tx.tuples(newest.limit(MOST_CURRENT))]
+            answers = {(*_question_key(answer.question), answer.digest): answer for answer in cache.values()}
+            missing = [key for key in keys if key not in answers]
             for start in range(0, len(missing), _AT_ONCE):
-                some = tuple_(*_KEY, col(_A.digest)).in_(missing[start : start + _AT_ONCE])
-                rows = await tx.rows(_A, select(_A).where(some))
-                kept |= {
+                is_missing = tuple_(*_KEY, col(_ANSWER.digest)).in_(missing[start : start + _AT_ONCE])
+                rows = await tx.rows(_ANSWER, select(_ANSWER).where(is_missing))
+                answers |= {
                     (row.source, row.issuer, row.about, row.digest): value_of(
-                        Answer, row, question=_question(row)
+                        Answer, row, question=_to_question(row)
                     )
                     for row in rows
                 }
-        return [kept[key] for key in found if key in kept]
+        return [answers[key] for key in keys if key in answers]
 
     async def newest(self) -> Sequence[Newest]:
-        """How old the answers are, for those who look after the node."""
-        query = select(*_KEY, col(_A.made_at), col(_A.ends_at)).where(not_(_IS_REPLACED)).limit(MOST_CURRENT)
+        """Return the age of each question's newest answer, for operators."""
+        query = (
+            select(*_KEY, col(_ANSWER.made_at), col(_ANSWER.ends_at))
+            .where(not_(_IS_REPLACED))
+            .limit(MOST_CURRENT)
+        )
         async with self._reading() as tx:
             rows = await tx.tuples(query)
-        return [Newest(question=_question(row), made_at=row.made_at, ends_at=row.ends_at) for row in rows]
+        return [Newest(question=_to_question(row), made_at=row.made_at, ends_at=row.ends_at) for row in rows]
 
     async def use(self, digests: Sequence[str]) -> None:
-        """A verdict rests on these: they are kept for ever. Asked of every packet and written once for each answer and
-        process."""
-        fresh = [each for each in digests if each not in self._used]
-        if not fresh:
+        """Mark answers on which a verdict rests: they are kept for ever. Called for every packet, written once for each
+        answer and process."""
+        new_digests = [digest for digest in digests if digest not in self._used]
+        if not new_digests:
             return
-        unused = (col(_A.digest).in_(fresh), col(_A.used).is_(False))
-        await self._change(update(_A).where(*unused).values(used=True))
+        unused = (col(_ANSWER.digest).in_(new_digests), col(_ANSWER.used).is_(False))
+        await self._change(update(_ANSWER).where(*unused).values(used=True))
         if len(self._used) > MOST_CURRENT:
             self._used.clear()
-        self._used.update(fresh)
+        self._used.update(new_digests)
 
     async def read(self, digests: Sequence[str]) -> Sequence[Answer]:
-        """The answers with these digests, as far as they are kept."""
+        """Return the stored answers with these digests."""
         async with self._reading() as tx:
-            rows = await tx.rows(_A, select(_A).where(col(_A.digest).in_(digests)).order_by(col(_A.digest)))
-        return [value_of(Answer, row, question=_question(row)) for row in rows]
+            rows = await tx.rows(
+                _ANSWER, select(_ANSWER).where(col(_ANSWER.digest).in_(digests)).order_by(col(_ANSWER.digest))
+            )
+        return [value_of(Answer, row, question=_to_question(row)) for row in rows]
 
-    async def prune(self, before: datetime) -> int:
-        """Forgets what was fetched before, replaced since, and never used; how many."""
-        old = (col(_A.fetched_at) < before, col(_A.used).is_(False), col(_A.revokes).is_(False), _IS_REPLACED)
-        return await self._change(delete(_A).where(*old))
+    async def prune(self, fetched_before: datetime) -> int:
+        """Remove replaced answers that were fetched before that time and never used, and return their number."""
+        conditions = (
+            col(_ANSWER.fetched_at) < fetched_before,
+            col(_ANSWER.used).is_(False),
+            col(_ANSWER.revokes).is_(False),
+            _IS_REPLACED,
+        )
+        return await self._change(delete(_ANSWER).where(*conditions))
 
     async def _change(self, statement: Update | Delete) -> int:
         async with self._writing() as tx:
@@ -181,47 +202,48 @@ class SqlRevocationAnswers:
             await tx.commit()
         return changed
 
-    async def pending(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
-        """Packets of every agency that wait for an answer, in the order of their keys."""
+    async def pending(self, after_key: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
+        """Return packets of every agency that wait for an answer, in the order of their keys."""
         place = tuple_(col(PendingRow.agency_id), col(PendingRow.inbox_id))
-        query = select(PendingRow).where(place > after).order_by(*_PENDING_KEY).limit(limit)
+        query = select(PendingRow).where(place > after_key).order_by(*_PENDING_KEY).limit(limit)
         async with self._reading() as tx:
             rows = await tx.rows(PendingRow, query)
         return [value_of(PendingRevocation, row, certificate_der=row.certificate) for row in rows]
 
 
 class SqlPendingRevocations(AgencyRows):
-    """Packets of one agency whose certificate nobody could vouch for, in the caller's transaction."""
+    """Packets of one agency whose certificate status is unknown, in the caller's transaction."""
 
     async def add(self, pending: PendingRevocation) -> None:
-        """The same packet again is harmless."""
-        given = {"agency_id": self._agency_id, "certificate": pending.certificate_der}
-        self._tx.put_missing(PendingRow.of(pending, **given))
+        """Add a packet; a repeat is harmless."""
+        columns = {"agency_id": self._agency_id, "certificate": pending.certificate_der}
+        self._tx.insert_missing(PendingRow.from_value(pending, **columns))
 
     async def remove(self, inbox_id: str) -> None:
-        this = (col(PendingRow.agency_id) == self._agency_id, col(PendingRow.inbox_id) == inbox_id)
-        await self._tx.change(delete(PendingRow).where(*this))
+        conditions = (col(PendingRow.agency_id) == self._agency_id, col(PendingRow.inbox_id) == inbox_id)
+        await self._tx.change(delete(PendingRow).where(*conditions))
 
 
-_KEY = (col(_A.source), col(_A.issuer), col(_A.about))
+_KEY = (col(_ANSWER.source), col(_ANSWER.issuer), col(_ANSWER.about))
 _PENDING_KEY = (col(PendingRow.agency_id), col(PendingRow.inbox_id))
 
 
-def _place(question: Question) -> tuple[str, str, str]:
+def _question_key(question: Question) -> tuple[str, str, str]:
     return question.source.value, question.issuer, question.about
 
 
-def _is(table: Any, question: Question) -> tuple[ColumnElement[bool], ...]:
-    """`table`: one of the two whose rows belong to a question. Any: they share no base with these columns."""
-    source, issuer, about = _place(question)
-    return col(table.source) == source, col(table.issuer) == issuer, col(table.about) == about
+def _matches(table: Any, question: Question) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a question. `table` is Any: the two tables of such rows share no base with these
+    columns."""
+    source, issuer, target = _question_key(question)
+    return col(table.source) == source, col(table.issuer) == issuer, col(table.about) == target
 
 
 def _new_row(question: Question, now: datetime) -> QuestionRow:
-    source, issuer, about = _place(question)
-    return QuestionRow(source=source, issuer=issuer, about=about, first_at=now, due_at=now)
+    source, issuer, target = _question_key(question)
+    return QuestionRow(source=source, issuer=issuer, about=target, first_at=now, due_at=now)
 
 
-def _question(row: Any) -> Question:
-    """Any: of either table, or with the columns of the key and others."""
+def _to_question(row: Any) -> Question:
+    """Make the question of a row. `row` is Any: of either table, or the key columns with others."""
     return value_of(Question, row)

@@ -1,8 +1,8 @@
-"""What every table of the store has in common: how a row is made of a value and read as one, and column types that both
+"""Common parts of every table of the store: how a row is made of a value and read as one, and column types that both
 databases keep alike. In and out: domain values; nothing here knows a table.
 
-Fields and columns meet by name: an enumeration is kept by its value, and what has parts as JSON text; only what differs is
-said where a row is made or read. Nobody changes a row by assigning to it. Moments are kept in UTC."""
+Fields and columns meet by name: an enumeration is kept by its value, and values with parts as JSON text; a difference
+is named where a row is made or read. No row is changed by assignment. Moments are kept in UTC."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ def index(name: str, *columns: str, unique: bool = False) -> DeclaredIndex:
     return DeclaredIndex(name, columns, unique=unique)
 
 
-def partial_index(name: str, where: TextClause, *columns: str) -> DeclaredIndex:
+def partial_index(name: str, condition: TextClause, *columns: str) -> DeclaredIndex:
     """Declare an index over the rows that meet the condition."""
-    return DeclaredIndex(name, columns, where)
+    return DeclaredIndex(name, columns, condition)
 
 
 class TableClass(SQLModelMetaclass):
     """Metaclass that makes a class's table of SQLModel's columns, and maps nothing: rows are written and read without a
     session, and the mappers of eighty classes would be a twentieth of an idle node's memory and of its start."""
 
-    # Any, here and below: as every metaclass gives it.
+    # Any, here and below: as in every metaclass.
     def __new__(
         cls,
         name: str,
@@ -85,7 +85,7 @@ class TableClass(SQLModelMetaclass):
             _add_table(row_class, body["__tablename__"], body.get("__table_args__", ()))
         return row_class
 
-    def __clause_element__(cls) -> Table:
+    def __clause_element__(cls) -> Table:  # noqa: N805 - a method of a metaclass
         """Return the table, where a statement names the class."""
         row_class: Any = cls
         table: Table = row_class.__table__
@@ -93,7 +93,7 @@ class TableClass(SQLModelMetaclass):
 
 
 def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
-    """Any: a class that is being made, and whatever a table may be declared with."""
+    """Make the table of a class. Any: a class under construction, and any argument of a table."""
     columns = {key: get_column_from_field(field) for key, field in row_class.model_fields.items()}
     for key, column in columns.items():
         column.name = column.key = key
@@ -113,15 +113,15 @@ def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
 def with_indexes(metadata: MetaData) -> MetaData:
     """Add to its tables the indexes that they declare."""
     for table in metadata.tables.values():
-        for name, columns, where, unique in table.info.pop(_INDEXES, ()):
+        for name, columns, condition, unique in table.info.pop(_INDEXES, ()):
             words = [column.split() for column in columns]
             ordered = [table.c[key].desc() if down else table.c[key] for key, *down in words]
-            Index(name, *ordered, unique=unique, postgresql_where=where, sqlite_where=where)
+            Index(name, *ordered, unique=unique, postgresql_where=condition, sqlite_where=condition)
     return metadata
 
 
-class _Plainly(TableClass):
-    """What SQLAlchemy and pydantic note down about each instance costs more than writing it, and nobody asks for it."""
+class _RowClass(TableClass):
+    """Metaclass of rows without SQLAlchemy's and pydantic's notes on each, which cost more than writing it."""
 
     def __new__(cls, name: str, bases: tuple[type[Any], ...], body: dict[str, Any], **words: Any) -> Any:
         table = body.setdefault("__tablename__", _CAPITAL.sub("_", name.removesuffix("Row")).lower())
@@ -134,49 +134,49 @@ class _Plainly(TableClass):
         kind: Any = cls
         names, defaults = _columns(kind)
         row = _new(kind)
-        given = row.__dict__
-        given |= defaults
-        given |= values
-        if given.keys() != names:
-            raise _wrong(kind, given.keys() ^ names)
+        attributes = row.__dict__
+        attributes |= defaults
+        attributes |= values
+        if attributes.keys() != names:
+            raise _wrong(kind, attributes.keys() ^ names)
         return row
 
 
-# Of an object that nothing is noted down about.
+# Makes an instance without those notes.
 _new = object.__new__
 
 
-class Row(SQLModel, metaclass=_Plainly):
-    """A row to be written; a value that has no default must be given. Where a class does not say how its table is called,
-    that is the class's own name in small letters, without `Row`: `BlobRefRow` is a row of `blob_ref`."""
+class Row(SQLModel, metaclass=_RowClass):
+    """A row to be written; a value without a default must be given. A table is named like its class in small letters,
+    without `Row`, unless the class names it: `BlobRefRow` is a row of `blob_ref`."""
 
     # Nothing is ever validated here, and a validator for each of a hundred tables would be made at every start.
     model_config = {"defer_build": True}
     __table__: ClassVar[Table]
 
     @classmethod
-    def of(cls, value: object, **other: Any) -> Self:
-        """Made of a value whose fields are called as the columns are, but for the `other` ones."""
+    def from_value(cls, value: object, **other: Any) -> Self:
+        """Make a row of a value whose fields are named like the columns, except for the `other` ones."""
         kind: Any = type(value)
-        names, take, turns = _taken(cls, kind, tuple(other))
+        names, take, converters = _column_reader(cls, kind, tuple(other))
         row = _new(cls)
-        given = row.__dict__
-        given |= zip(names, take(value), strict=True)
-        given |= other
-        for name, turn in turns:
-            if given[name] is not None:
-                given[name] = turn(given[name])
+        attributes = row.__dict__
+        attributes |= zip(names, take(value), strict=True)
+        attributes |= other
+        for name, convert in converters:
+            if attributes[name] is not None:
+                attributes[name] = convert(attributes[name])
         return row
 
     def values(self, *but: str) -> dict[str, Any]:
-        """Every column's value, without those."""
-        given = dict(self.__dict__)
+        """Return the value of every column but those."""
+        columns = dict(self.__dict__)
         for name in but:
-            del given[name]
-        return given
+            del columns[name]
+        return columns
 
     def change(self, **values: Any) -> None:
-        """Other values, before it is written."""
+        """Set values, before the row is written."""
         self.__dict__.update(values)
 
 
@@ -189,7 +189,7 @@ class OfAgency(Row):
 
 
 class ThingOfAgency(OfAgency):
-    """One that has an id besides, and no more of a key."""
+    """A row of an agency whose key is the agency and an id."""
 
     id: str = Field(primary_key=True)
 
@@ -201,90 +201,92 @@ def _wrong(cls: type[Row], names: Iterable[str]) -> TypeError:
 
 
 T = TypeVar("T")
-# Any: a value of whatever type the field and its column have.
-_Turn = Callable[[Any], Any]
+# Converts one value. Any: the types of the field and of its column.
+_Convert = Callable[[Any], Any]
 
 
 def value_of(kind: type[T], row: object, **other: Any) -> T:
-    """The value of a row whose columns are called as its fields are, but for the `other` ones, which are given."""
-    of: Any = kind
-    names, take, turns = _read(of, tuple(other))
-    given = dict(zip(names, take(row), strict=True))
-    for name, turn in turns:
-        if given[name] is not None:
-            given[name] = turn(given[name])
-    return kind(**given, **other)
+    """Make the value of a row whose columns are named like its fields, except for the `other` ones, which are given."""
+    cls: Any = kind
+    names, take, converters = _field_reader(cls, tuple(other))
+    field_values = dict(zip(names, take(row), strict=True))
+    for name, convert in converters:
+        if field_values[name] is not None:
+            field_values[name] = convert(field_values[name])
+    return kind(**field_values, **other)
 
 
-class _Taken(NamedTuple):
-    """What is taken out of an object by name, and which of it is turned into something else."""
+class _AttributeReader(NamedTuple):
+    """Reader of attributes by name, with the converters of those that are stored in another form."""
 
     names: tuple[str, ...]
     take: Callable[[object], tuple[Any, ...]]
-    turns: tuple[tuple[str, _Turn], ...]
+    converters: tuple[tuple[str, _Convert], ...]
 
     @classmethod
-    def by(cls, names: Iterable[str], turns: Mapping[str, _Turn]) -> Self:
-        taken = tuple(names)
-        turned = tuple((name, turns[name]) for name in taken if name in turns)
-        if len(taken) > 1:
-            return cls(taken, attrgetter(*taken), turned)
-        return cls(taken, lambda source: tuple(getattr(source, name) for name in taken), turned)
+    def by(cls, names: Iterable[str], by_name: Mapping[str, _Convert]) -> Self:
+        keys = tuple(names)
+        converters = tuple((name, by_name[name]) for name in keys if name in by_name)
+        if len(keys) > 1:
+            return cls(keys, attrgetter(*keys), converters)
+        return cls(keys, lambda source: tuple(getattr(source, name) for name in keys), converters)
 
 
 @cache
-def _taken(cls: type[Row], kind: type, other: tuple[str, ...]) -> _Taken:
-    """The columns without those, out of a value of that kind."""
+def _column_reader(cls: type[Row], kind: type, other: tuple[str, ...]) -> _AttributeReader:
+    """Return the reader of the columns, without the `other` ones, from a value of that kind."""
     columns, _ = _columns(cls)
     if unknown := {*other} - columns:
         raise _wrong(cls, unknown)
-    return _Taken.by((name for name in columns if name not in other), _turns(kind)[1])
+    return _AttributeReader.by((name for name in columns if name not in other), _converters(kind)[1])
 
 
 @cache
-def _read(kind: Any, other: tuple[str, ...]) -> _Taken:
-    """The fields without those, out of a row. Any: a dataclass, for which there is no type."""
-    return _Taken.by((field.name for field in fields(kind) if field.name not in other), _turns(kind)[0])
+def _field_reader(kind: Any, other: tuple[str, ...]) -> _AttributeReader:
+    """Return the reader of the fields, without the `other` ones, from a row. Any: there is no type for a dataclass."""
+    return _AttributeReader.by(
+        (field.name for field in fields(kind) if field.name not in other), _converters(kind)[0]
+    )
 
 
 class _Members(dict[Any, Any]):
-    """The members of an enumeration by their values: to look one up costs less than to call the enumeration."""
+    """Members of an enumeration by their values: a lookup costs less than calling the enumeration."""
 
     def __init__(self, kind: type[Enum]) -> None:
-        super().__init__((each.value, each) for each in kind)
+        super().__init__((member.value, member) for member in kind)
         self._kind = kind
 
     def __missing__(self, value: object) -> Enum:
-        """One that is made of others, or its own refusal."""
+        """Return a member that combines others, or let the enumeration refuse the value."""
         return self._kind(value)
 
 
-_AS_IT_IS = (str, int, float, bool, bytes, date, datetime)
+_PLAIN_TYPES = (str, int, float, bool, bytes, date, datetime)
 
 
 @cache
-def _turns(kind: Any) -> tuple[dict[str, _Turn], dict[str, _Turn]]:
-    """How the fields of a dataclass are read, and how they are written, of which a column keeps something else."""
-    reads, writes = dict[str, _Turn](), dict[str, _Turn]()
+def _converters(kind: Any) -> tuple[dict[str, _Convert], dict[str, _Convert]]:
+    """Return the converters of a dataclass, for reading and for writing, of fields that a column keeps in another form."""
+    reads, writes = dict[str, _Convert](), dict[str, _Convert]()
     for name, hint in get_type_hints(kind).items() if is_dataclass(kind) else ():
         is_union = get_origin(hint) in (Union, UnionType)
-        of = [each for each in get_args(hint) if each is not NoneType] if is_union else [hint]
-        plain: Any = of[0] if len(of) == 1 else hint
+        parts = [part for part in get_args(hint) if part is not NoneType] if is_union else [hint]
+        plain: Any = parts[0] if len(parts) == 1 else hint
         is_class = get_origin(plain) is None
         if is_class and issubclass(plain, Enum):
             reads[name] = partial(getitem, _Members(plain))
-            # What `value` says, without the call that it is.
+            # The same as `value`, without its call.
             writes[name] = str.__str__ if issubclass(plain, str) else attrgetter("value")
         elif is_class and issubclass(plain, str) and plain is not str:
             reads[name] = plain
-        elif plain not in _AS_IT_IS:
+        elif plain not in _PLAIN_TYPES:
             reads[name], writes[name] = partial(from_json, plain), partial(to_json, plain)
     return reads, writes
 
 
 @cache
 def _columns(cls: type[Row]) -> tuple[KeysView[str], dict[str, Any]]:
-    """The names of all of them, and the values of those that need not be given."""
+    """Return the names of all columns, and the values of those that need not be given."""
     fields = dict(cls.model_fields)
     defaults = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
     return fields.keys(), defaults
@@ -293,22 +295,22 @@ def _columns(cls: type[Row]) -> tuple[KeysView[str], dict[str, Any]]:
 _WITHOUT_ZONE = len("2026-01-31 00:00:00.000000")
 
 
-def _in_utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise TypeError(f"a stored time must be aware, and {value.isoformat()} has no zone")
-    return value.astimezone(UTC)
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise TypeError(f"a stored time must be aware, and {moment.isoformat()} has no zone")
+    return moment.astimezone(UTC)
 
 
-def _from_stored(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+def _from_stored(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 # A third of the statements write or read a moment, and one moment stands in several rows of a unit of work.
 @lru_cache(maxsize=1024)
-def _to_text(value: datetime | None) -> str | None:
-    if value is None:
+def _to_text(moment: datetime | None) -> str | None:
+    if moment is None:
         return None
-    at = value if value.tzinfo is UTC else _in_utc(value)
+    at = moment if moment.tzinfo is UTC else _in_utc(moment)
     return at.isoformat(" ", "microseconds")[:_WITHOUT_ZONE]
 
 
@@ -324,11 +326,11 @@ class Moment(TypeDecorator[datetime]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """For SQLite as text, in one step. Any: what the driver takes."""
+        """Convert to text in one step for SQLite. Any: the type that the driver takes."""
         return _to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """The same on its way back."""
+        """Convert back in one step."""
         return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -338,10 +340,10 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _from_stored(value)
 
 
-def one_of(column: Any, values: Iterable[str]) -> ColumnElement[bool]:
-    """The same as IN with values that never change; a list would be written into the statement anew at each call. Any: a
-    column, of the table's class or of the table."""
-    return or_(*(column == value for value in values))
+def one_of(column: Any, texts: Iterable[str]) -> ColumnElement[bool]:
+    """Return the same condition as IN with values that never change, without a list, which is written anew at each call.
+    Any: a column, of the table's class or of the table."""
+    return or_(*(column == text for text in texts))
 
 
 class _List(TypeDecorator[Sequence[Any]]):
@@ -355,28 +357,28 @@ class _List(TypeDecorator[Sequence[Any]]):
 
 
 class _Among(FunctionElement[bool]):
-    """A column, and the texts of which it may be one."""
+    """Condition that a column is one of several texts."""
 
     type = Boolean()
     inherit_cache = True
 
     def self_group(self, against: Any = None) -> _Among:
-        """As it is: where there are no truth values the library would write `= 1` behind it, and no index would be used."""
+        """Return it unchanged: the library would write `= 1` behind it, and no index would be used."""
         return self
 
 
 # Any, below: a compiler of the library, which has no narrower public type.
 @compiles(_Among)
-def _among_here(element: Any, compiler: Any, **words: Any) -> str:
-    column, texts = (compiler.process(each, **words) for each in element.clauses)
+def _among_on_sqlite(function: Any, compiler: Any, **words: Any) -> str:
+    column, texts = (compiler.process(clause, **words) for clause in function.clauses)
     return f"({column} IN (SELECT value FROM json_each({texts})))"  # noqa: S608 - our words
 
 
 @compiles(_Among, "postgresql")
-def _among_on_server(element: Any, compiler: Any, **words: Any) -> str:
-    """An array is looked up in the index; for rows of a function, of which it expects a hundred, the server would read a
-    small table as a whole."""
-    column, texts = (compiler.process(each, **words) for each in element.clauses)
+def _among_on_server(function: Any, compiler: Any, **words: Any) -> str:
+    """Compile to an array, which is looked up in the index; of a function's rows the server expects a hundred, and
+    would read a small table as a whole."""
+    column, texts = (compiler.process(clause, **words) for clause in function.clauses)
     return f"({column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS JSON)))))"
 
 
@@ -387,59 +389,59 @@ class _Pairs(FunctionElement[Any]):
 
 
 @compiles(_Pairs)
-def _pairs_here(element: Any, compiler: Any, **words: Any) -> str:
-    given = compiler.process(element.clauses, **words)
+def _pairs_on_sqlite(function: Any, compiler: Any, **words: Any) -> str:
+    pairs = compiler.process(function.clauses, **words)
     cells = (f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(_PAIR))
-    return f"(SELECT {', '.join(cells)} FROM json_each({given}))"  # noqa: S608 - our words
+    return f"(SELECT {', '.join(cells)} FROM json_each({pairs}))"  # noqa: S608 - our words
 
 
 @compiles(_Pairs, "postgresql")
-def _pairs_on_server(element: Any, compiler: Any, **words: Any) -> str:
-    given = compiler.process(element.clauses, **words)
+def _pairs_on_server(function: Any, compiler: Any, **words: Any) -> str:
+    pairs = compiler.process(function.clauses, **words)
     cells = (f"pair ->> {n} AS {name}" for n, name in enumerate(_PAIR))
-    return f"(SELECT {', '.join(cells)} FROM json_array_elements(CAST({given} AS JSON)) AS pair)"  # noqa: S608 - our words
+    return f"(SELECT {', '.join(cells)} FROM json_array_elements(CAST({pairs} AS JSON)) AS pair)"  # noqa: S608 - our words
 
 
 _PAIR = ("agency_id", "id")
 
 
-def things(name: str) -> Any:  # Any: a table of a function, for which there is no public type
-    """As a table of `agency_id` and `id`: the pairs that are given under that name, each different. A question for rows of
+def pairs_table(name: str) -> Any:  # Any: a table of a function, for which there is no public type
+    """Return the pairs given under that name, each different, as a table of `agency_id` and `id`. A query for rows of
     many agencies begins with it, and finds them in the index of their agency."""
     return _Pairs(bindparam(name, type_=_List())).table_valued(*_PAIR, name=name, joins_implicitly=True)
 
 
 class _AmongNumbers(_Among):
-    """The same of whole numbers."""
+    """Condition that a column is one of several whole numbers."""
 
     inherit_cache = True
 
 
 @compiles(_AmongNumbers, "postgresql")
-def _among_numbers_on_server(element: Any, compiler: Any, **words: Any) -> str:
-    column, numbers = (compiler.process(each, **words) for each in element.clauses)
+def _among_numbers_on_server(function: Any, compiler: Any, **words: Any) -> str:
+    column, numbers = (compiler.process(clause, **words) for clause in function.clauses)
     of_text = f"SELECT CAST(json_array_elements_text(CAST({numbers} AS JSON)) AS BIGINT)"
     return f"({column} = ANY (ARRAY({of_text})))"
 
 
 def among_numbers(column: Any, name: str) -> ColumnElement[bool]:
-    """As `among`, of whole numbers. Any: as above."""
+    """Return the condition of `among` for whole numbers. Any: as above."""
     return _AmongNumbers(column, bindparam(name, type_=_List()))
 
 
 def bodies(how: str, query: Select[Any]) -> Select[Any]:
-    """Of the few rows that the query finds, in their order: `how` they were found, for several such in one statement."""
+    """Select the bodies of the few rows that the query finds, and `how` they were found, for several in one statement."""
     return select(literal(how).label("how"), query.subquery().c.body)
 
 
 def among(column: Any, name: str) -> ColumnElement[bool]:
-    """Whether it is one of the texts that are given under that name; the statement is the same for any number of them.
-    Any: as above."""
+    """Return the condition that the column is one of the texts given under that name; the statement is the same for any
+    number of them. Any: as above."""
     return _Among(column, bindparam(name, type_=_List()))
 
 
 def one_among(column: Any, texts: Sequence[str]) -> ColumnElement[bool]:
-    """The same for texts that are known already. Any: as above."""
+    """Return that condition for texts that are known already. Any: as above."""
     return _Among(column, literal(texts, _List()))
 
 
@@ -449,12 +451,12 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def to_json(kind: Any, value: object) -> str:
-    """`value` as JSON text. `kind` is its type, also where that is a union or `tuple[X, ...]`, hence the `Any`."""
+    """Return the value as JSON text. `kind` is its type, also where that is a union or `tuple[X, ...]`, hence the `Any`."""
     return _adapter(kind).serializer.to_json(value).decode()
 
 
 def from_json(kind: type[T], text: str) -> T:
-    """The value that `to_json` wrote; fields added since then have their defaults."""
-    of: Any = kind
-    value: T = _adapter(of).validator.validate_json(text)
+    """Read the value that `to_json` wrote; fields added since then have their defaults."""
+    any_kind: Any = kind
+    value: T = _adapter(any_kind).validator.validate_json(text)
     return value

@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 
 class DirectConnection(AsyncAdapt_asyncpg_connection):
-    """The connection that SQLAlchemy has, with a way beside it to the driver. Any: the driver has no public types."""
+    """SQLAlchemy's connection, with a direct way to the driver. Any: the driver has no public types."""
 
     async def ask_alone(self, call: Callable[[Any], Awaitable[T]]) -> T:
-        """What the driver answers, in no transaction but that of the call."""
+        """Return the driver's answer, in no transaction but that of the call."""
         try:
             return await call(self._connection)
         except Exception as error:
             self._handle_exception(error)
 
     async def ask(self, call: Callable[[Any], Awaitable[T]]) -> T:
-        """What the driver answers, within the transaction that SQLAlchemy began: it starts with its first statement."""
+        """Return the driver's answer, within the transaction that SQLAlchemy began: it starts with its first statement."""
         async with self._execute_mutex:
             if self._transaction is None:
                 start: Callable[[], Awaitable[None]] = self._start_transaction
@@ -36,7 +36,7 @@ class DirectConnection(AsyncAdapt_asyncpg_connection):
                 self._handle_exception(error)
 
 
-def connect_server(dbapi: Any, **words: Any) -> Any:
-    """In a greenlet of SQLAlchemy's. Any: as in the driver."""
-    ours = {name: words.pop(name) for name in ("prepared_statement_cache_size",) if name in words}
-    return await_(DirectConnection.create(dbapi, asyncpg.connect(**words), **ours))
+def connect_server(dbapi: Any, **options: Any) -> Any:
+    """Connect within a greenlet of SQLAlchemy's. Any: as in the driver."""
+    own = {name: options.pop(name) for name in ("prepared_statement_cache_size",) if name in options}
+    return await_(DirectConnection.create(dbapi, asyncpg.connect(**options), **own))

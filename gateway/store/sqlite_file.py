@@ -1,9 +1,8 @@
-"""What the store does with an SQLite file that a server would do by itself: units of work that share commits, readers
-of few rows, and the journal. In: engines of the file. Out: transactions that have begun; a journal without what was
-deleted.
+"""Work on an SQLite file that a server would do by itself: units of work that share commits, readers of few rows, and
+the journal. In: engines of the file. Out: transactions that have begun; a journal without deleted content.
 
-Taking a connection out of a pool and giving it back takes longer than a small question: readers stay open, and each
-question has a view of one moment. In the journal, what was deleted can still be read until it is cut off."""
+Taking a connection out of a pool and returning it takes longer than a small query: readers stay open, and each query
+has a view of one moment. Deleted content can still be read in the journal until that is cut off."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import commits
-from gateway.commits import apart
+from gateway.commits import run_in_thread
 from gateway.store import drivers
 from gateway.store import engine as engines
 from gateway.store.counters import Counters
@@ -28,7 +27,7 @@ from gateway.store.transaction import Transaction, failure
 
 
 class StoreDriver:
-    """Keeps the promise of `commits.Driver`, on a connection that is kept open from group to group."""
+    """Implementation of `commits.Driver`, on a connection that is kept open from group to group."""
 
     def __init__(self, line: Line, counters: Counters, put_back: Callable[[Line], Awaitable[None]]) -> None:
         self.line = line
@@ -43,8 +42,8 @@ class StoreDriver:
             raise OperationalError(words, None, cause) from cause
 
     async def commit(self) -> None:
-        # Not `commit()`, which says nothing where there is no transaction any more.
-        await apart(partial(self.mark, "COMMIT"))
+        # Not `commit()`, which raises nothing where there is no transaction any more.
+        await run_in_thread(partial(self.mark, "COMMIT"))
 
     async def drop(self) -> None:
         await self.line.connection.invalidate()
@@ -54,7 +53,7 @@ class StoreDriver:
 
 
 class GroupedTransaction(Transaction):
-    """One unit of a group: what it wrote is on the disk when `commit` returns, together with its neighbours'."""
+    """One unit of a group: its writes are on the disk when `commit` returns, together with its neighbours'."""
 
     def __init__(self, unit: commits.Unit[StoreDriver], tell_counted: Callable[[], None]) -> None:
         super().__init__(unit.driver.line, shared=False)
@@ -70,12 +69,12 @@ class GroupedTransaction(Transaction):
 
     async def leave(self) -> None:
         self._over = True
-        if self._unit.has_turn:  # what it counted is undone with what it wrote
+        if self._unit.has_turn:  # its counters are undone with its writes
             self._unit.driver.counters.undo_unit()
         await self._unit.leave()
 
 
-class _Begun(AbstractAsyncContextManager[Transaction]):
+class _UnitContext(AbstractAsyncContextManager[Transaction]):
     def __init__(self, writer: commits.GroupWriter[StoreDriver], tell_counted: Callable[[], None]) -> None:
         self._writer = writer
         self._tell_counted = tell_counted
@@ -108,15 +107,15 @@ class StoreWriter:
         self._keeps = True
 
     def unit(self) -> AbstractAsyncContextManager[Transaction]:
-        """A unit of work. Leaving without `commit` undoes it; what the driver raises becomes ours."""
-        return _Begun(self._writer, self._tell_counted)
+        """Open a unit of work. Leaving without `commit` undoes it; the driver's errors become ours."""
+        return _UnitContext(self._writer, self._tell_counted)
 
     def alone(self) -> AbstractAsyncContextManager[None]:
-        """What was written before is committed, and nobody of this process writes."""
-        return self._writer.alone()
+        """Commit earlier writes, and keep other writers of this process out."""
+        return self._writer.exclusive()
 
     async def close(self) -> None:
-        """Where a unit is under way, the connection is closed when its group ends."""
+        """Close the connection; where a unit is under way, when its group ends."""
         self._keeps = False
         line, self._idle = self._idle, None
         if line is not None:
@@ -125,7 +124,7 @@ class StoreWriter:
     async def _locked(self) -> StoreDriver:
         line, self._idle = self._idle, None
         if line is None:
-            line = await self._opened()
+            line = await self._connect()
         try:
             driver = drivers.driver_of(line)
             await drivers.lock(driver, engines.BUSY_TIMEOUT_S)
@@ -135,14 +134,14 @@ class StoreWriter:
             raise
         return StoreDriver(line, self._counters, self._put_back)
 
-    async def _opened(self) -> Line:
+    async def _connect(self) -> Line:
         connection = await self._engine.connect()
-        drivers.sqlite_driver(connection).execute(commits.WAIT_FOR_NOBODY)
+        drivers.sqlite_driver(connection).execute(commits.NO_WAIT)
         self._counters = connection.info[drivers.COUNTERS] = Counters()
         return Line(connection)
 
     async def _put_back(self, line: Line) -> None:
-        """Whatever is open in it ends."""
+        """Keep or close the connection; an open transaction of it ends."""
         if await _end_view(line) and self._keeps:
             self._idle = line
         else:
@@ -150,42 +149,42 @@ class StoreWriter:
 
 
 async def _end_view(line: Line) -> bool:
-    """Whether the connection can be used again. One that does not let go of its view cannot, nor one that SQLAlchemy closed
-    below itself, as it does where somebody was cut short while a thread read."""
-    connection, here = line.connection, line.here
-    if here is None or here.invalidated:
+    """End the connection's view; return whether it can be used again. It cannot where it keeps its view, nor where
+    SQLAlchemy closed it below, as it does when a caller was cancelled while a thread read."""
+    connection, sync = line.connection, line.sync_connection
+    if sync is None or sync.invalidated:
         return False
     try:
         drivers.driver_of(line).rollback()
-        if here.in_transaction():  # SQLAlchemy itself was asked too
+        if sync.in_transaction():  # a statement went through SQLAlchemy too
             await connection.rollback()
     except BaseException:
         await connection.invalidate()
         await connection.close()
         raise
-    return not here.invalidated
+    return not sync.invalidated
 
 
-# So many look at the same time, and others wait; a few connections stay open.
+# Most views at the same time (others wait), and connections that stay open.
 _MOST = 16
-_KEPT = 4
+_OPEN_READERS = 4
 
 
 class NearReaders:
-    """Get it as `store.looking`."""
+    """Readers of few rows; get them as `store.looking`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._idle: list[tuple[Line, sqlite3.Connection]] = []
-        self._kept = _KEPT
+        self._most_idle = _OPEN_READERS
         self._room = asyncio.Semaphore(_MOST)
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[Transaction]:
-        """One moment of the file, whatever is written meanwhile. What the driver raises becomes ours."""
+        """Open a view of one moment of the file, whatever is written meanwhile. The driver's errors become ours."""
         async with self._room:
             try:
-                line, driver = self._idle.pop() if self._idle else await self._opened()
+                line, driver = self._idle.pop() if self._idle else await self._connect()
                 try:
                     driver.execute("BEGIN")
                     yield Transaction(line, shared=False)
@@ -195,48 +194,48 @@ class NearReaders:
                 raise failure(cause) from cause
 
     async def close(self) -> None:
-        """Those that are lent out are closed when they are given back."""
-        self._kept = 0
+        """Close the idle connections; those in use are closed when they are returned."""
+        self._most_idle = 0
         while self._idle:
             line, _ = self._idle.pop()
             await line.connection.close()
 
-    async def _opened(self) -> tuple[Line, sqlite3.Connection]:
+    async def _connect(self) -> tuple[Line, sqlite3.Connection]:
         connection = await self._engine.connect()
         return Line(connection), drivers.sqlite_driver(connection)
 
     async def _put_back(self, line: Line, driver: sqlite3.Connection) -> None:
-        if await _end_view(line) and len(self._idle) < self._kept:
+        if await _end_view(line) and len(self._idle) < self._most_idle:
             self._idle.append((line, driver))
         else:
             await line.connection.close()
 
 
-# Pages and workers read for some milliseconds. Who reads for longer, as a backup does, is not waited for.
+# Pages and workers read for some milliseconds; longer readers, such as a backup, are not waited for.
 _PAUSES_S = (0.01, 0.03, 0.1, 0.3)
 
 
 class WriteAheadLog:
-    """Cut by who deleted what may be in no file any more."""
+    """Journal of the file, cut after a deletion that must leave its content in no file."""
 
     def __init__(self, path: Path, alone: Callable[[], AbstractAsyncContextManager[None]]) -> None:
-        """`alone`: while nobody of this process writes."""
+        """Take the file. `alone` keeps the writers of this process out."""
         self._path = path
         self._alone = alone
-        self._due = True  # who wrote in it before may have died before it was cut
+        self._due = True  # an earlier process may have died before it was cut
         self._was_read = False
 
     def mark(self) -> None:
-        """What was deleted and committed must not stay in it."""
+        """Note that deleted and committed content must not stay in it."""
         self._due = True
 
     async def cut_if_due(self) -> None:
-        """What somebody's reading forbids now is done the next time."""
+        """Cut it where that is due; a cut that a reader prevents is made the next time."""
         if self._due:
             await (self._cut() if self._was_read else self.cut())
 
     async def cut(self) -> bool:
-        """False where somebody went on reading what was there before."""
+        """Cut it; False where a reader went on reading the old content."""
         for pause in _PAUSES_S:
             if await self._cut():
                 return True
@@ -244,23 +243,23 @@ class WriteAheadLog:
         return await self._cut()
 
     async def _cut(self) -> bool:
-        """Who writes waits for the last small step alone, and for no reader."""
-        self._due, done = False, False
+        """Cut it once. Writers wait for the last small step alone, and for no reader."""
+        self._due, is_cut = False, False
         try:
-            await apart(partial(_checkpoint, self._path, "PASSIVE"))
+            await run_in_thread(partial(_checkpoint, self._path, "PASSIVE"))
             async with self._alone():
-                done = await apart(partial(_checkpoint, self._path, "TRUNCATE"))
-            self._was_read = not done
+                is_cut = await run_in_thread(partial(_checkpoint, self._path, "TRUNCATE"))
+            self._was_read = not is_cut
         except sqlite3.Error as cause:
             raise failure(cause) from cause
         finally:
-            self._due = self._due or not done
-        return done
+            self._due = self._due or not is_cut
+        return is_cut
 
 
 def _checkpoint(path: Path, how: str) -> bool:
-    """Whether it was done to its end. By a connection of its own, which waits for nobody; what goes into the file has zeros
-    where something was deleted (`secure_delete`)."""
+    """Run a checkpoint on a connection of its own, which waits for no lock; return whether it was complete. The file
+    gets zeros where something was deleted (`secure_delete`)."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         ((is_busy, _, _),) = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
     return not is_busy

@@ -1,5 +1,5 @@
-"""What document systems were offered, on SQL. In: an open transaction of one agency, the name of a system. Out: what waits
-for it; for the whole node, how much of it a person has to look at."""
+"""Documents and statuses offered to document systems, on SQL. In: an open transaction of one agency, the name of a
+system. Out: what is ready for it; for the whole node, how much of it needs a person."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ from gateway.store.tables import (
 )
 from gateway.store.transaction import Open, Transaction
 
-_B, _C, _H, _I = SystemItemRow, SystemCursorRow, HandoverRow, IncomingRow
 _OFFERED = (BoxState.OPEN.value, BoxState.PROCESSING.value)
 _UNREADABLE = (InState.RECALLED.value, InState.SEALED.value)
-_ITS = and_(col(_I.agency_id) == col(_H.agency_id), col(_I.id) == col(_H.incoming_id))
+_OF_HANDOVER = and_(
+    col(IncomingRow.agency_id) == col(HandoverRow.agency_id),
+    col(IncomingRow.id) == col(HandoverRow.incoming_id),
+)
 
 
 Place = tuple[datetime, str]
@@ -35,7 +37,7 @@ Place = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingDocument:
-    """A document that nobody has acknowledged. `place` is behind which the next ones follow."""
+    """A document that no system has acknowledged; the next ones follow behind its `place`."""
 
     document: IncomingDocument
     offered_at: datetime
@@ -47,148 +49,169 @@ class WaitingDocument:
 
 
 class SqlSystemBox(WatchedRows):
-    """What document systems at the compatibility door were offered of one agency's documents, and what they said of it."""
+    """Offers of one agency's documents to document systems that use the compatibility API, and their answers."""
 
     async def documents(
-        self, system: str, client: str, after: Place | None, limit: int
+        self, system: str, client: str, after_place: Place | None, limit: int
     ) -> Sequence[WaitingDocument]:
-        """What is offered or held by that very client and can be read, the oldest first, also what is put off."""
+        """Return readable documents that are offered, or leased by that very client, the oldest first; also postponed
+        ones."""
         now = self._clock.now()
-        free = or_(incoming.is_available(now), col(_H.leased_by) == client)
-        wanted = [
-            col(_H.agency_id) == self._agency_id,
-            col(_H.state) != incoming.ACKED,
-            free,
-            ~one_of(col(_I.state), _UNREADABLE),
+        is_free = or_(incoming.is_available(now), col(HandoverRow.leased_by) == client)
+        conditions = [
+            col(HandoverRow.agency_id) == self._agency_id,
+            col(HandoverRow.state) != incoming.ACKED,
+            is_free,
+            ~one_of(col(IncomingRow.state), _UNREADABLE),
         ]
-        if after is not None:
-            at, id = after
-            later = and_(col(_H.offered_at) == at, col(_H.incoming_id) > id)
-            wanted.append(or_(col(_H.offered_at) > at, later))
+        if after_place is not None:
+            at, id = after_place
+            at_same_time = and_(col(HandoverRow.offered_at) == at, col(HandoverRow.incoming_id) > id)
+            conditions.append(or_(col(HandoverRow.offered_at) > at, at_same_time))
         query = (
-            select(col(_I.body), col(_H.offered_at), col(_H.incoming_id))
-            .join(_I, _ITS)
-            .where(*wanted)
-            .order_by(col(_H.offered_at), col(_H.incoming_id))
+            select(col(IncomingRow.body), col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
+            .join(IncomingRow, _OF_HANDOVER)
+            .where(*conditions)
+            .order_by(col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
             .limit(limit)
         )
         rows = await self._tx.tuples(query)
-        mine = await self._items(system, [id for _, _, id in rows])
+        items_by_id = await self._load_items(system, [id for _, _, id in rows])
         return [
-            WaitingDocument(document=incoming.from_body(body), offered_at=at, item=mine.get(id))
+            WaitingDocument(document=incoming.from_body(body), offered_at=at, item=items_by_id.get(id))
             for body, at, id in rows
         ]
 
     async def statuses(self, system: str, limit: int) -> Sequence[BoxItem]:
-        """Those that are offered now, the oldest first."""
+        """Return the statuses that are offered now, the oldest first."""
         now = self._clock.now()
         due = or_(
-            col(_B.not_before).is_(None),
-            col(_B.not_before) <= now,
-            col(_B.not_before) > now + PAUSES[-1],
+            col(SystemItemRow.not_before).is_(None),
+            col(SystemItemRow.not_before) <= now,
+            col(SystemItemRow.not_before) > now + PAUSES[-1],
         )
         query = (
-            select(_B)
+            select(SystemItemRow)
             .where(
-                *self._of(system), col(_B.kind) == BoxKind.STATUS.value, one_of(col(_B.state), _OFFERED), due
+                *self._has_system(system),
+                col(SystemItemRow.kind) == BoxKind.STATUS.value,
+                one_of(col(SystemItemRow.state), _OFFERED),
+                due,
             )
-            .order_by(col(_B.offered_at), col(_B.doc_id))
+            .order_by(col(SystemItemRow.offered_at), col(SystemItemRow.doc_id))
             .limit(limit)
         )
-        return [value_of(BoxItem, row) for row in await self._tx.rows(_B, query)]
+        return [value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)]
 
     async def item(self, system: str, doc_id: str) -> BoxItem | None:
-        query = self._tx.kept(select(_B).where(*self._of(system), col(_B.doc_id) == doc_id))
-        row = await self._tx.first(_B, query)
+        query = self._tx.lock_rows(
+            select(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id) == doc_id)
+        )
+        row = await self._tx.first(SystemItemRow, query)
         return value_of(BoxItem, row) if row is not None else None
 
-    async def save(self, item: BoxItem) -> None:
-        """New, or as it stands now."""
-        row = self._row(item)
-        if not await self._tx.put_new(row):
-            this = (*self._of(item.system), col(_B.doc_id) == item.doc_id)
-            values = row.values("agency_id", "system", "doc_id")
-            await self._tx.change(update(_B).where(*this).values(**values))
+    async def save(self, box_item: BoxItem) -> None:
+        """Insert or update an item."""
+        row = self._make_row(box_item)
+        if not await self._tx.insert_new(row):
+            conditions = (*self._has_system(box_item.system), col(SystemItemRow.doc_id) == box_item.doc_id)
+            columns = row.values("agency_id", "system", "doc_id")
+            await self._tx.change(update(SystemItemRow).where(*conditions).values(**columns))
 
-    async def note(self, system: str, items: Sequence[BoxItem], sequence: int) -> None:
-        """Those not noted before; events up to that number were looked through."""
-        if items:
-            self._tx.put_missing(*(self._row(each) for each in items))
-        row = _C(agency_id=self._agency_id, system=system, sequence=sequence)
-        if not await self._tx.put_new(row):
-            mine = (col(_C.agency_id) == self._agency_id, col(_C.system) == system)
-            behind = update(_C).where(*mine, col(_C.sequence) < sequence)
+    async def note(self, system: str, box_items: Sequence[BoxItem], sequence: int) -> None:
+        """Store new items, and the number up to which events were read."""
+        if box_items:
+            self._tx.insert_missing(*(self._make_row(item) for item in box_items))
+        row = SystemCursorRow(agency_id=self._agency_id, system=system, sequence=sequence)
+        if not await self._tx.insert_new(row):
+            mine = (col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system)
+            behind = update(SystemCursorRow).where(*mine, col(SystemCursorRow.sequence) < sequence)
             await self._tx.change(behind.values(sequence=sequence))
-        over = and_(col(_B.state) == BoxState.DONE.value, col(_B.updated_at) < self._clock.now() - RETENTION)
-        await self._tx.change(delete(_B).where(col(_B.agency_id) == self._agency_id, over))
+        is_outdated = and_(
+            col(SystemItemRow.state) == BoxState.DONE.value,
+            col(SystemItemRow.updated_at) < self._clock.now() - RETENTION,
+        )
+        await self._tx.change(
+            delete(SystemItemRow).where(col(SystemItemRow.agency_id) == self._agency_id, is_outdated)
+        )
 
-    async def looked_at(self, system: str) -> int:
-        """Up to which number of the agency's events."""
-        query = select(col(_C.sequence)).where(col(_C.agency_id) == self._agency_id, col(_C.system) == system)
-        found = await self._tx.tuples(query)
-        return int(found[0][0]) if found else 0
+    async def read_position(self, system: str) -> int:
+        """Return the number up to which the agency's events were read."""
+        query = select(col(SystemCursorRow.sequence)).where(
+            col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system
+        )
+        rows = await self._tx.tuples(query)
+        return int(rows[0][0]) if rows else 0
 
-    async def offer_again(self, doc_id: str) -> None:
-        """Of every system: what they said of it before counts no more."""
-        mine = col(_B.agency_id) == self._agency_id
-        await self._tx.change(delete(_B).where(mine, col(_B.doc_id) == doc_id))
+    async def reoffer(self, doc_id: str) -> None:
+        """Offer a document to every system again, as if none had answered."""
+        mine = col(SystemItemRow.agency_id) == self._agency_id
+        await self._tx.change(delete(SystemItemRow).where(mine, col(SystemItemRow.doc_id) == doc_id))
 
     async def forget(self, system: str, doc_id: str) -> None:
-        await self._tx.change(delete(_B).where(*self._of(system), col(_B.doc_id) == doc_id))
+        await self._tx.change(
+            delete(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id) == doc_id)
+        )
 
     async def stuck(self, limit: int) -> Sequence[BoxItem]:
-        """Of every system, what a person has to look at and nobody has acknowledged since; the oldest first."""
+        """Return unacknowledged items of every system that need a person, the oldest first."""
         query = (
-            select(_B)
-            .where(col(_B.agency_id) == self._agency_id, *_is_stuck())
-            .order_by(col(_B.updated_at), col(_B.doc_id))
+            select(SystemItemRow)
+            .where(col(SystemItemRow.agency_id) == self._agency_id, *_is_stuck())
+            .order_by(col(SystemItemRow.updated_at), col(SystemItemRow.doc_id))
             .limit(limit)
         )
-        return [value_of(BoxItem, row) for row in await self._tx.rows(_B, query)]
+        return [value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)]
 
-    async def _items(self, system: str, ids: Sequence[str]) -> Mapping[str, BoxItem]:
+    async def _load_items(self, system: str, ids: Sequence[str]) -> Mapping[str, BoxItem]:
         if not ids:
             return {}
-        query = select(_B).where(*self._of(system), col(_B.doc_id).in_(ids))
-        return {row.doc_id: value_of(BoxItem, row) for row in await self._tx.rows(_B, query)}
+        query = select(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id).in_(ids))
+        return {row.doc_id: value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)}
 
-    def _of(self, system: str) -> tuple[ColumnElement[bool], ...]:
-        return (col(_B.agency_id) == self._agency_id, col(_B.system) == system)
+    def _has_system(self, system: str) -> tuple[ColumnElement[bool], ...]:
+        return (col(SystemItemRow.agency_id) == self._agency_id, col(SystemItemRow.system) == system)
 
-    def _row(self, item: BoxItem) -> SystemItemRow:
-        return _B.of(item, agency_id=self._agency_id, kind=item.kind.value, state=item.state.value)
+    def _make_row(self, item: BoxItem) -> SystemItemRow:
+        return SystemItemRow.from_value(
+            item, agency_id=self._agency_id, kind=item.kind.value, state=item.state.value
+        )
 
 
 class SqlSystemLoads:
-    """Of all agencies; get it as `store.systems`."""
+    """Loads of all agencies; get it as `store.systems`."""
 
     def __init__(self, reading: Open) -> None:
         self._reading = reading
 
     async def stuck_by_system(self) -> Mapping[str, int]:
-        """How much of each system a person has to look at."""
-        query = select(col(_B.system), func.count()).where(*_is_stuck()).group_by(col(_B.system))
+        """Count the items of each system that need a person."""
+        query = (
+            select(col(SystemItemRow.system), func.count())
+            .where(*_is_stuck())
+            .group_by(col(SystemItemRow.system))
+        )
         async with self._reading() as tx:
             return {row[0]: int(row[1]) for row in await tx.tuples(query)}
 
 
 async def begin(tx: Transaction, agency_id: str, system: str) -> None:
-    """It hears of what happens from now on; one that was there before goes on where it was."""
+    """Start a system at the agency's newest event; a system that was there before goes on where it was."""
     query = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) == agency_id)
-    found = await tx.tuples(query)
-    last = int(found[0][0]) if found else 0
-    await tx.put_new(_C(agency_id=agency_id, system=system, sequence=last))
+    rows = await tx.tuples(query)
+    last = int(rows[0][0]) if rows else 0
+    await tx.insert_new(SystemCursorRow(agency_id=agency_id, system=system, sequence=last))
 
 
 def _is_stuck() -> tuple[ColumnElement[bool], ...]:
-    """What another program has acknowledged since needs nobody any more."""
-    taken = (
-        select(col(_H.incoming_id))
+    """Return the conditions of items that need a person; another program's acknowledgement settles an item."""
+    is_acked = (
+        select(col(HandoverRow.incoming_id))
         .where(
-            col(_H.agency_id) == col(_B.agency_id),
-            col(_H.incoming_id) == col(_B.doc_id),
-            col(_H.state) == incoming.ACKED,
+            col(HandoverRow.agency_id) == col(SystemItemRow.agency_id),
+            col(HandoverRow.incoming_id) == col(SystemItemRow.doc_id),
+            col(HandoverRow.state) == incoming.ACKED,
         )
         .exists()
     )
-    return (col(_B.state) == BoxState.STUCK.value, ~taken)
+    return (col(SystemItemRow.state) == BoxState.STUCK.value, ~is_acked)

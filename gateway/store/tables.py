@@ -1,9 +1,9 @@
-"""The rows of each agency, and the whole of the schema: what the rows mean is in `domain`, how they are asked is in
-the module of each repository. Rows of the node itself are in `tables_node`, those of the office in `tables_office`;
-whoever imports this module has them all.
+"""The rows of each agency, and the whole schema: their meaning is in `domain`, their queries are in the module of each
+repository. Rows of the node itself are in `tables_node`, those of the office in `tables_office`; importing this module
+loads them all.
 
-Every tenant table starts its key with `agency_id`, and its foreign keys too, so that no row can point into another
-agency. `body` is the whole domain value as JSON; columns beside it are for asking."""
+Every tenant table starts its key with `agency_id`, and its foreign keys too, so that no row can refer to another
+agency. `body` is the whole domain value as JSON; columns beside it are for queries."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ NODE_TABLES = (
 KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE
 _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
-_ASKED = text("track = 'request' AND code = 'asked'")
+_IS_REQUEST = text("track = 'request' AND code = 'asked'")
 _OWNED = text("agency_id IS NOT NULL")
 
 
@@ -68,7 +68,7 @@ def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it 
 
 
 def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
-    """A composite foreign key: the same agency on both sides (design 6)."""
+    """Return a composite foreign key: the same agency on both sides."""
     return ForeignKeyConstraint(
         ["agency_id", column], [f"{target}.agency_id", f"{target}.id"], name=f"fk_{table}_{column}"
     )
@@ -76,7 +76,7 @@ def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
 
 class OutgoingRow(ThingOfAgency, table=True):
     """`external_id` is empty for a child packet that only carries its parent's draft. `lead` is the digest of its lead
-    file; `own_id` what the system that sent it calls it. `trace` is that of the call that made it (`domain.trace`)."""
+    file; `own_id` the sending system's name for it. `trace` is that of the call that made it (`domain.trace`)."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
@@ -139,9 +139,9 @@ class DeliveryRow(Row, table=True):
 
 
 class FactRow(OfAgency, table=True):
-    """`key` is a digest over what makes a fact the same fact, so that absent parts compare equal as NULLs do not."""
+    """`key` is a digest over the parts that identify a fact, so that absent parts compare equal as NULLs do not."""
 
-    __table_args__ = (partial_index("ix_fact_asked", _ASKED, "agency_id", "at"),)
+    __table_args__ = (partial_index("ix_fact_asked", _IS_REQUEST, "agency_id", "at"),)
 
     subject_id: str = _key()
     key: str = _key()
@@ -197,7 +197,7 @@ class HandoverRow(Row, table=True):
 
 
 class IdentityRow(OfAgency, table=True):
-    """A tombstone (A4, A9): it outlives the rows that it names, so nothing but its agency is a foreign key."""
+    """A tombstone (A4, A9: admitted once): it outlives the rows that it names; only its agency is a foreign key."""
 
     __table_args__ = (
         UniqueConstraint("agency_id", "sender", "packet_id", name="uq_identity_packet"),
@@ -216,8 +216,8 @@ class IdentityRow(OfAgency, table=True):
 
 
 class Leasable(ThingOfAgency):
-    """What rows that workers claim have in common. While `lease_until` lies ahead, only the holder of `lease_token`
-    may finish the row; `attempts` counts claims."""
+    """Common columns of rows that workers claim. While `lease_until` lies ahead, only the holder of `lease_token` may
+    finish the row; `attempts` counts claims."""
 
     attempts: int = 0
     not_before: datetime | None = Field(default=None, sa_type=Moment)
@@ -228,7 +228,7 @@ class Leasable(ThingOfAgency):
 
 class OutboxRow(Leasable, table=True):
     __table_args__ = (
-        # R46: urgent first; it stands behind normal in the alphabet.
+        # R46 (urgent first): `urgent` stands behind `normal` in the alphabet.
         index("ix_outbox_claim", "state", "lane DESC", "created_at", "id"),
         index("ix_outbox_state", "state", "created_at"),
         index("ix_outbox_created", "agency_id", "created_at", "id"),
@@ -253,7 +253,7 @@ class OutboxRow(Leasable, table=True):
 class InboxRow(Leasable, table=True):
     __table_args__ = (
         UniqueConstraint("agency_id", "file_digest", name="uq_inbox_file_digest"),
-        # R46: urgent first; it stands behind normal in the alphabet.
+        # R46 (urgent first): `urgent` stands behind `normal` in the alphabet.
         index("ix_inbox_claim", "state", "lane DESC", "received_at", "id"),
         index("ix_inbox_state", "state", "received_at"),
         index("ix_inbox_received", "agency_id", "received_at", "id"),
@@ -286,7 +286,7 @@ class InboxRow(Leasable, table=True):
 
 
 class JobRow(Leasable, table=True):
-    """A job done is a row deleted; what was done is told by the events."""
+    """A finished job is a deleted row; events record its work."""
 
     __table_args__ = (
         index("ix_job_kind", "kind", "created_at"),
@@ -299,13 +299,13 @@ class JobRow(Leasable, table=True):
     payload: str | None = Field(default=None, sa_type=Text)
 
 
-# More than a page of SQLite's keeps of a row that goes on elsewhere.
+# Longer than the part of a row that a page of SQLite keeps when the row goes on elsewhere.
 HEAD = bytes(1_000)
 
 
 class BlobRow(Row, table=True):
-    """Content by its digest: the bytes of what is small; what is large has a file. Whoever kept what is small first is its
-    owner here, for as long as it wants it; every further owner is a row of `blob_ref`.
+    """Content by its digest: small content has its bytes here, large content has a file. The first keeper of small content
+    is its owner here, for as long as it refers to it; every further owner is a row of `blob_ref`.
 
     SQLite writes zeros over a row that is deleted, but leaves copies behind of the first 1,002 bytes of rows that it once
     moved to another page. The columns before `body` fill those where there is one, so that no byte of it is ever moved."""
@@ -354,7 +354,7 @@ class IdempotencyRow(OfAgency, table=True):
 
 
 class ReplacedRow(Row, table=True):
-    """One DocumentId that the replacement `incoming_id` names; whether it was taken in is said by its facts."""
+    """One DocumentId that the replacement `incoming_id` names; its facts say whether it was taken in."""
 
     __tablename__ = "replaced_document"
     __table_args__ = (_within("replaced_document", "incoming_id", "incoming_document"),)
@@ -436,8 +436,7 @@ class PaperPartRow(Row, table=True):
 
 
 class HoldRow(ThingOfAgency, table=True):
-    """`open_subject` is the subject while the hold is open and the hold's own id afterwards: its key lets one be open at a
-    time."""
+    """`open_subject` is the subject while the hold is open and the hold's own id afterwards: one can be open at a time."""
 
     __table_args__ = (
         index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
@@ -452,7 +451,7 @@ class HoldRow(ThingOfAgency, table=True):
 
 
 class HoldContentRow(Row, table=True):
-    """Beside the body, to be found by digest. It outlives the content."""
+    """Digests of a hold, to be found without its body. The row outlives the content."""
 
     __table_args__ = (
         _within("hold_content", "hold_id", "hold"),
@@ -477,7 +476,7 @@ class RecipientGroupRow(OfAgency, table=True):
 
 
 class UploadRow(ThingOfAgency, table=True):
-    """`file` and `signatures` are JSON, of one that is complete."""
+    """`file` and `signatures` are JSON, set once the upload is complete."""
 
     __table_args__ = (index("ix_upload_expires", "expires_at"),)
 
@@ -504,12 +503,12 @@ class UploadPartRow(Row, table=True):
     sha256: str
 
 
-_LEFT = text("state = 'waiting'")
+_IS_WAITING = text("state = 'waiting'")
 
 
 class WebhookRow(ThingOfAgency, table=True):
-    """Types, scopes and secrets are JSON; the secrets are sealed. `cursor` is a number of the agency's sequence. A lease is
-    of the worker that tells it just now."""
+    """Types, scopes and secrets are JSON; the secrets are sealed. `cursor` is a number of the agency's sequence. The
+    lease is of the worker that sends to it now."""
 
     url: str = Field(sa_type=Text)
     types: str = Field(sa_type=Text)
@@ -533,11 +532,11 @@ class WebhookRow(ThingOfAgency, table=True):
 
 
 class WebhookDeliveryRow(Row, table=True):
-    """What became of one event at one webhook; the event itself is not repeated here. `tries` are JSON, the newest ones."""
+    """Delivery of one event to one webhook; the event itself is not repeated here. `tries` are JSON, the newest ones."""
 
     __table_args__ = (
         _within("webhook_delivery", "webhook_id", "webhook"),
-        partial_index("ix_webhook_delivery_left", _LEFT, "agency_id", "webhook_id", "due_at"),
+        partial_index("ix_webhook_delivery_left", _IS_WAITING, "agency_id", "webhook_id", "due_at"),
         index("ix_webhook_delivery_at", "at"),
     )
 
@@ -555,7 +554,7 @@ class WebhookDeliveryRow(Row, table=True):
 
 
 class SystemItemRow(OfAgency, table=True):
-    """What a document system was offered: statuses, and those documents of which it said more than that it has them."""
+    """Offer to a document system: statuses, and the documents about which it reported more than having them."""
 
     __table_args__ = (index("ix_system_item_state", "agency_id", "state", "updated_at"),)
 
@@ -572,7 +571,7 @@ class SystemItemRow(OfAgency, table=True):
 
 
 class UnitPartRow(ThingOfAgency, table=True):
-    """`unit_key` is the unit's name as it is compared; the name stands beside it as it was written."""
+    """`unit_key` is the unit's name in the form for comparing; the name stands beside it as it was written."""
 
     __table_args__ = (
         _within("unit_part", "document_id", "incoming_document"),
@@ -594,7 +593,7 @@ class UnitPartRow(ThingOfAgency, table=True):
 
 
 class SystemCursorRow(OfAgency, table=True):
-    """How far the agency's events were looked through for statuses that concern that system."""
+    """Position up to which the agency's events were searched for statuses that concern that system."""
 
     system: str = _key()
     sequence: int = Field(sa_type=BigInteger)

@@ -1,10 +1,9 @@
-"""The rows that belong to the node and to no agency's keys: who is hosted and may act, programs' calls, persons and
-what they decide, events with their numbers, the sealed log, the node's memory of itself, revocation, and what
-memory is held by. In: nothing. Out: tables.
+"""The rows that belong to the node and to no agency's keys: hosted agencies and accounts, programs' calls, persons and
+their decisions, events with their numbers, the sealed log, samples of the node's own work, revocation, and the versions
+that `memory` watches. In: nothing. Out: tables.
 
-Here stands also what names an agency without being under its keys: the one table that says which agency a key
-serves, events, of which those of the node itself have none, and the packets that wait for an answer about a
-certificate."""
+Tables that name an agency without being under its keys stand here too: the one that says which agency a key serves,
+events, as those of the node itself have none, and the packets that wait for an answer about a certificate."""
 
 from __future__ import annotations
 
@@ -99,8 +98,8 @@ class ApiCallRow(Row, table=True):
 
 
 class PersonRow(Row, table=True):
-    """`folded` is what nobody else may be called: the sign-in name where there is one, else the name without accents and
-    case, for two people who look alike on a screen are one too many."""
+    """`folded` is unique: the sign-in name where there is one, else the name without accents and case, because two
+    people must not look alike on a screen."""
 
     __table_args__ = (
         ForeignKeyConstraint(["id"], ["principal.id"], name="fk_person_principal"),
@@ -168,7 +167,7 @@ class KeyEndRow(Row, table=True):
 
 
 class KeyNoticeRow(Row, table=True):
-    """That a certificate's end was told of, so many days before; once by whichever process comes first."""
+    """Notice of a certificate's end, so many days before; written once, by whichever process comes first."""
 
     fingerprint: str = Field(primary_key=True)
     days: int = Field(primary_key=True)
@@ -223,12 +222,12 @@ _STAMPED = text("stamped_at IS NOT NULL")
 
 
 def _numbered() -> Any:  # Any: Field() gives whatever type the annotation beside it names
-    """A key that we count ourselves."""
+    """Return the field of a key that we count ourselves."""
     return Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
 class LogRow(Row, table=True):
-    """Where a log stands. Locking its one row is the sealer's lease. `peaks` are the hashes of the tree's complete
+    """State of a log. Locking its one row is the sealer's lease. `peaks` are the hashes of the tree's complete
     subtrees, left to right, in hexadecimal digits; `last_seq` is the number of the last event in it."""
 
     name: str = Field(primary_key=True)
@@ -254,8 +253,7 @@ class LogLeafRow(Row, table=True):
 
 
 class LogNodeRow(Row, table=True):
-    """The hash of one complete subtree. Every eighth level is kept: a proof then reads some hundred hashes however long
-    the log is."""
+    """The hash of one complete subtree. Every eighth level is kept: a proof reads some hundred hashes of any log."""
 
     level: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     place: int = _numbered()
@@ -336,7 +334,7 @@ class AnswerRow(Row, table=True):
 
 
 class PendingRow(Row, table=True):
-    """A packet whose certificate nobody could vouch for (K4)."""
+    """A packet whose certificate has an unknown status (K4, revocation)."""
 
     __tablename__ = "revocation_pending"
     __table_args__ = (

@@ -1,9 +1,9 @@
 """The rows that only the office reads and writes, and the calendar's own days. The database has one schema whichever
-storeys a node runs: so they stand here, and what is done with them stands in the office. In: nothing. Out: tables.
+parts a node runs, so they stand here, and their use stands in the office. In: nothing. Out: tables.
 
 A list row's `place` orders by time and is never given twice: microseconds since 1970, and twelve bits that keep
-documents of the same moment apart. The full-text index of SQLite hangs on it, and a page of a list begins behind
-it. A document that changed has a `list_change` until its row is written anew."""
+documents of the same moment apart. The full-text index of SQLite depends on it, and a page of a list begins behind it.
+A document that changed has a `list_change` until its row is written anew."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from gateway.store.row import DeclaredIndex, Moment, OfAgency, Row, ThingOfAgenc
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
-# The bits of `tabs` for those that hold few documents of many; the others, such as what was sent, are nearly the whole
-# list, and reading that is as fast.
+# The bits of `tabs` for tabs with few documents; the others, such as the sent ones, are nearly the whole list, and
+# reading that is as fast.
 RARE_TABS: Final = (1, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096)
 KEYED_BY_PLACE = frozenset({"list_row"})
 SEARCH_INDEX = "ix_list_search"
 # Keys of collation are compared byte by byte, also by a server that would sort by the rules of its language.
 SORTED = String().with_variant(String(collation="C"), "postgresql")
-WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+BIG_INTEGER = BigInteger().with_variant(Integer(), "sqlite")
 ATTENTION: Any = text("attention_at IS NOT NULL")  # Any: accepted wherever a condition is
 LEAD: Any = text("lead IS NOT NULL")
 SENT: Any = text("sent_at IS NOT NULL")
@@ -46,41 +46,41 @@ BARE: Any = text("NOT attached")
 
 
 def in_tab(tab: int) -> Any:  # Any: what `text` gives is accepted wherever a condition is
-    """Written out and never bound: a database uses a partial index only where it reads the same words."""
+    """Return the condition, never bound: a database uses a partial index only where it reads the same words."""
     return text(f"(tabs & {int(tab)}) <> 0")
 
 
-# A planner proves that one of these conditions is met, which an index of the sum of their bits would not let it.
+# A planner can prove that one of these conditions is met; of the sum of their bits it could not.
 _FEW_HAVE: Any = text(" OR ".join([*(f"(tabs & {bit}) <> 0" for bit in RARE_TABS), "unread"]))
 
 
-_ASKED = ("tabs", "state", "origin", "urgency", "attached")
+_FILTERED = ("tabs", "state", "origin", "urgency", "attached")
 
 
-def _partial(name: str, where: Any, *columns: str) -> DeclaredIndex:
-    return partial_index(name, where, "agency_id", "side", *columns)
+def _partial(name: str, condition: Any, *columns: str) -> DeclaredIndex:
+    return partial_index(name, condition, "agency_id", "side", *columns)
 
 
 class ListRow(Row, table=True):
-    """One document as its list has it; `card` is what the row shows and nothing is asked about."""
+    """One document as its list has it; `card` is shown and never queried."""
 
     __tablename__ = "list_row"
     __table_args__: ClassVar[Any] = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_row_agency"),
         UniqueConstraint("agency_id", "id", name="uq_list_row_id"),
-        # What is counted or filtered by stands in the index too: rows that a list does not show are not looked up.
-        index("ix_list_row_place", "agency_id", "side", "place", *_ASKED),
+        # Columns for counts and filters stand in the index too: rows that a list does not show are not looked up.
+        index("ix_list_row_place", "agency_id", "side", "place", *_FILTERED),
         index("ix_list_row_number", "agency_id", "side", "number_key", "place"),
         index("ix_list_row_party", "agency_id", "side", "party_key", "place"),
         index("ix_list_row_issued", "agency_id", "side", "issued_on", "place"),
         index("ix_list_row_type", "agency_id", "side", "type_key", "place"),
         index("ix_list_row_book", "agency_id", "side", "book", "place"),
-        _partial("ix_list_row_attention", ATTENTION, "lead", "place", "attention_at", *_ASKED),
+        _partial("ix_list_row_attention", ATTENTION, "lead", "place", "attention_at", *_FILTERED),
         _partial("ix_list_row_sent", SENT, "sent_at", "state"),
         _partial("ix_list_row_few", _FEW_HAVE, "place", "tabs", "urgency", "unread"),
     )
 
-    place: int = Field(sa_column=Column(WHOLE, primary_key=True, autoincrement=False))
+    place: int = Field(sa_column=Column(BIG_INTEGER, primary_key=True, autoincrement=False))
     agency_id: str
     id: str
     side: str
@@ -92,7 +92,7 @@ class ListRow(Row, table=True):
     issued_on: date | None = None
     due_at: datetime | None = Field(default=None, sa_type=Moment)
     attention_at: datetime | None = Field(default=None, sa_type=Moment)
-    lead: int | None = Field(default=None, sa_column=Column(WHOLE))
+    lead: int | None = Field(default=None, sa_column=Column(BIG_INTEGER))
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
     latest_at: datetime | None = Field(default=None, sa_type=Moment)
     attached: bool
@@ -123,7 +123,7 @@ class ListDayRow(OfAgency, table=True):
 
 
 class ListFillRow(OfAgency, table=True):
-    """How far the documents of one side, oldest first, have their rows."""
+    """Position up to which the documents of one side, oldest first, have their rows."""
 
     side: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
@@ -131,7 +131,7 @@ class ListFillRow(OfAgency, table=True):
     done: bool
 
 
-# --- what pages keep for the pages that follow ----------------------------------------------------------------------
+# --- values that pages keep for the next pages ----------------------------------------------------------------------
 
 
 class KeepingRow(Row, table=True):
@@ -169,7 +169,7 @@ class SavedViewRow(OfAgency, table=True):
 
 
 class NotificationSettingsRow(OfAgency, table=True):
-    """`muted` is a JSON list of the kinds of which the bell tells nothing."""
+    """`muted` is a JSON list of the kinds that the person gets no notification of."""
 
     __tablename__ = "own_desk"
 
@@ -211,7 +211,7 @@ class TagMarkRow(Row, table=True):
 
 
 class NoticeRow(Row, table=True):
-    """`wish` is the notice as it was wanted (JSON)."""
+    """`wish` is the notice as requested (JSON)."""
 
     __table_args__ = (index("ix_notice_published_at", "published_at"),)
 
@@ -309,7 +309,7 @@ class SessionRow(Row, table=True):
 
 
 class SignInTryRow(Row, table=True):
-    """`key` is the digest of an address or of a typed name: of a name that nobody has, too."""
+    """`key` is the digest of an address or of a typed name, also of an unknown one."""
 
     __table_args__ = (index("ix_sign_in_try_last", "last_at"),)
 
@@ -337,7 +337,7 @@ class RecoveryCodeRow(Row, table=True):
 SESSION_TABLES: Final = frozenset({"session", "sign_in_try", "password_past", "recovery_code"})
 
 
-# --- what persons may do where; a post of the node itself has an empty agency ---------------------------------------
+# --- roles of persons; a post of the node itself has an empty agency ------------------------------------------------
 
 
 class PostRow(Row, table=True):
@@ -371,7 +371,7 @@ class DelegationRow(ThingOfAgency, table=True):
 
 
 class MailboxRow(OfAgency, table=True):
-    """The name of a desk. No two of the node are alike, and no person signs in with one."""
+    """A mailbox's name. No two of the node are alike, and no person signs in with one."""
 
     __table_args__ = (index("uq_mailbox_name", "name", unique=True),)
 
@@ -393,7 +393,7 @@ class CalendarDayRow(Row, table=True):
 
 
 class TaskNoteRow(OfAgency, table=True):
-    """A task is worked out anew each time; only what people said about it is kept."""
+    """Notes of people on a task; the task itself is worked out anew each time."""
 
     task: str = Field(primary_key=True)
     owner: str | None = None
@@ -405,7 +405,7 @@ class TaskNoteRow(OfAgency, table=True):
 
 
 class ReminderRow(OfAgency, table=True):
-    """What was sent once is not sent again, also after a restart and by another process."""
+    """A sent reminder: it is not sent again, also after a restart and by another process."""
 
     __table_args__ = (index("ix_reminder_at", "at"),)
 

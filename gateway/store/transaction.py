@@ -1,9 +1,9 @@
-"""One open transaction, and the few ways in which repositories speak to it. In: statements. Out: rows, or our own
-errors instead of the driver's. What is asked is asked at once; new rows are written when somebody here asks for their
-table, and at the latest when the transaction ends (`pending_writes`).
+"""One open transaction, and the few ways in which repositories use it. In: statements. Out: rows, or our own errors instead
+of the driver's. Queries run at once; new rows are written when a query of this transaction needs their table, and at the
+latest when the transaction ends (`pending_writes`).
 
-What a writing transaction has asked for stays as it is until it ends: rows through `kept`, and what is not there yet
-through `hold`. SQLite has one writer and needs neither; on a server two writers would decide on what both saw."""
+Rows that a writing transaction has read through `kept` stay unchanged until it ends; `hold` does the same for names of rows
+that do not exist yet. SQLite has one writer and needs neither; on a server two writers would decide on what both saw."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 
 from gateway import errors
 from gateway.store import drivers, together
-from gateway.store.drivers import KEPT, Line, Prepared, StatementResult, Statements
+from gateway.store.drivers import LOCKS_ROWS, Line, Prepared, StatementResult, Statements
 from gateway.store.pending_writes import (
     Check,
     Finish,
@@ -37,12 +37,12 @@ from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
 
-Asked = tuple[Executable, dict[str, Any]]
-"""With its values by name."""
-Questions = tuple[Executable, Prepared, Sequence[dict[str, Any]]]
-"""A statement, as it is asked for one set of values, and several sets."""
+BoundQuery = tuple[Executable, dict[str, Any]]
+"""A statement with its values by name."""
+QuerySets = tuple[Executable, Prepared, Sequence[dict[str, Any]]]
+"""A statement, its prepared form for one set of values, and several sets."""
 _STATEMENTS = Statements()
-_SEPARATOR = "\x1f"  # stands in no code, digest or id
+_SEPARATOR = "\x1f"  # occurs in no code, digest or id
 _KEYS = (
     func.unnest(bindparam("keys", type_=ARRAY(BigInteger, dimensions=1)))
     .table_valued("key")
@@ -52,81 +52,81 @@ HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 
 
 class Transaction:
-    """Begun on opening, over at `commit` or on leaving. A failed `put_new` leaves it usable on both databases."""
+    """Open transaction, over at `commit` or on leaving. A failed `put_new` leaves it usable on both databases."""
 
-    _alone = False
+    _is_autocommit = False
 
     def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
-        """`shared`: it writes, and others may write at the same time."""
+        """Take a connection. `shared`: this transaction writes, and others may write at the same time."""
         line = connection if isinstance(connection, Line) else Line(connection)
         self.line = line
         self._connection, self._dialect = line.connection, line.dialect
-        self._here, self._driver = line.here, line.driver
+        self._sync_connection, self._driver = line.sync_connection, line.driver
         self._on_server = line.dialect.name == "postgresql"
-        # Not by SQLAlchemy, nor by a thread.
-        self._is_asked_here = self._on_server or line.driver is not None
+        # Statements go neither through SQLAlchemy nor to a thread.
+        self._is_direct = self._on_server or line.driver is not None
         self._shared = shared
         self._held: set[str] = set()
         self._over = self._is_broken = False
-        self._then: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self._pending = PendingWrites()
 
     @property
     def is_broken(self) -> bool:
-        """Whether something that had to be written was refused, so that it cannot be committed."""
+        """True when a required write was refused, so that it cannot be committed."""
         return self._is_broken
 
     @property
     def asks_server(self) -> bool:
-        """Where a call costs more than a row."""
+        """True on a server, where a call costs more than a row."""
         return self._on_server
 
     @property
     def is_shared(self) -> bool:
-        """Whether it writes while others may."""
+        """True when it writes while others may."""
         return self._shared
 
-    def kept(self, query: Select[Any]) -> Select[Any]:
-        """The same query; nobody else changes the rows it finds until this transaction ends. NO KEY: rows that point
-        to them may still be added."""
-        return _kept(query) if self._shared else query
+    def lock_rows(self, query: Select[Any]) -> Select[Any]:
+        """Return the query with a lock on the rows it finds, until this transaction ends. NO KEY: rows that refer to
+        them may still be added."""
+        return _lock_rows(query) if self._shared else query
 
-    async def keep(self, query: Select[Any], /, **values: object) -> None:
-        """Keeps the rows that the query finds, for who has no need to read them."""
+    async def lock(self, query: Select[Any], /, **values: object) -> None:
+        """Lock the rows that the query finds, without reading them."""
         if self._shared:
-            await self._execute(_kept(query), values)
+            await self._execute(_lock_rows(query), values)
 
     async def hold(self, *name: str) -> None:
-        """Returns when no other transaction holds this name, and holds it to its own end: for rows that may be written
-        under that name although there are none yet."""
-        await self.hold_each([name])
+        """Hold a name until this transaction ends, once no other one holds it: for rows that may be written under that
+        name although there are none yet."""
+        await self.hold_all([name])
 
-    async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
-        """The same for several, in their order."""
+    async def hold_all(self, names: Sequence[Sequence[str]]) -> None:
+        """Hold several names, in their order."""
         if not self._shared:
             return
         unheld = [key for key in map(_SEPARATOR.join, names) if key not in self._held]
         if unheld:
-            await self._execute(HOLD, {"keys": [*map(_number, unheld)]})
+            await self._execute(HOLD, {"keys": [*map(_lock_number, unheld)]})
             self._held.update(unheld)
 
-    async def ask_for_each(self, questions: Sequence[Questions]) -> Sequence[Sequence[StatementResult]]:
-        """What each statement brings for each of its sets of values, by as few questions as can be. Names that are to be
-        held are held when it returns; none of these questions may depend on them."""
+    async def ask_all(self, questions: Sequence[QuerySets]) -> Sequence[Sequence[StatementResult]]:
+        """Return the results of each statement for each of its sets of values, by as few queries as possible. Names to
+        hold are held on return; none of these queries may depend on them."""
         self._check_open()
         try:
-            made = [self._for_all_sets(*each, is_only=len(questions) == 1) for each in questions]
-            parts = [(n, each) for n, each in enumerate(made) if each is not None]
-            # What is held comes last: it waits for others. Of the rest, the fewer orders, the fewer statements.
+            combined = [self._for_all_sets(*query, is_only=len(questions) == 1) for query in questions]
+            parts = [(n, part) for n, part in enumerate(combined) if part is not None]
+            # Holds come last, because they wait for others. The other queries are sorted, so that fewer statements differ.
             parts.sort(key=lambda part: (questions[part[0]][0] is HOLD, part[1][0].text))
-            found = await self._found([(prepared, values) for _, (prepared, values, _) in parts])
-        except _ALL as cause:
-            self._refused()
-            raise _ours(cause) from cause
-        rows = {n: split(each) for (n, (_, _, split)), each in zip(parts, found, strict=True)}
+            raw_rows = await self._fetch_all([(prepared, values) for _, (prepared, values, _) in parts])
+        except _DRIVER_ERRORS as cause:
+            self._note_refusal()
+            raise _gateway_error(cause) from cause
+        rows_of_sets = {n: split(rows) for (n, (_, _, split)), rows in zip(parts, raw_rows, strict=True)}
         return [
-            [StatementResult(alone.rows(each), len(each)) for each in rows[n]]
-            if n in rows
+            [StatementResult(alone.rows(rows), len(rows)) for rows in rows_of_sets[n]]
+            if n in rows_of_sets
             else [await self._execute(statement, values) for values in sets]
             for n, (statement, alone, sets) in enumerate(questions)
         ]
@@ -134,214 +134,223 @@ class Transaction:
     def _for_all_sets(
         self, statement: Executable, alone: Prepared, sets: Sequence[dict[str, Any]], *, is_only: bool
     ) -> tuple[Prepared, dict[str, Any], Callable[[Sequence[Any]], Sequence[Sequence[Any]]]] | None:
-        """One question in place of one for each set, and how what it finds is told apart. None where each set has to be
-        asked for by itself."""
+        """Return one query in place of one for each set, and how to split its rows. None where each set needs its own."""
         if statement is HOLD:  # in one order, so that no two batches wait for each other
             keys = sorted({key for values in sets for key in values["keys"]})
-            return alone, {"keys": keys}, lambda found: [()] * len(sets)
-        if not isinstance(statement, Select | CompoundSelect) or not alone.is_told:
+            return alone, {"keys": keys}, lambda rows: [()] * len(sets)
+        if not isinstance(statement, Select | CompoundSelect) or not alone.knows_columns:
             return None
         if len(sets) == 1 and (is_only or not self._on_server):
             return None
-        asked = together.question(statement, tuple(sets[0]), self._dialect)
-        if asked is None:
+        combined = together.question(statement, tuple(sets[0]), self._dialect)
+        if combined is None:
             return None
-        return asked.prepared, asked.values(sets), partial(asked.rows_of_each, sets=len(sets))
+        return combined.prepared, combined.values(sets), partial(combined.split_by_set, sets=len(sets))
 
-    async def _found(self, asked: Sequence[tuple[Prepared, dict[str, Any]]]) -> Sequence[Sequence[Any]]:
-        """What each of these questions finds, as the driver has it. A server is asked once for all of them."""
+    async def _fetch_all(self, queries: Sequence[tuple[Prepared, dict[str, Any]]]) -> Sequence[Sequence[Any]]:
+        """Fetch the rows of each query, as the driver has them. A server is asked once for all."""
         if self._driver is not None:
-            return [drivers.found_here(prepared, self._driver, values) for prepared, values in asked]
-        return await drivers.found_on_server(asked, self._connection, alone=self._alone) if asked else []
+            return [drivers.fetch_on_sqlite(prepared, self._driver, values) for prepared, values in queries]
+        return (
+            await drivers.fetch_on_server(queries, self._connection, alone=self._is_autocommit)
+            if queries
+            else []
+        )
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
-        """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
-        between, because nobody here changes a row by assigning to it, and that is a third of a statement's cost."""
+        """Return the rows of one table, read-only: each has the columns of `kind` as attributes. There is no session,
+        because no row is changed by assignment, and that saves a third of a statement's cost."""
         return (await self._execute(query, values)).rows
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
-        found = await self.rows(kind, _first(query), **values)
-        return found[0] if found else None
+        rows = await self.rows(kind, _limit_to_one(query), **values)
+        return rows[0] if rows else None
 
-    async def one(
+    async def get(
         self, kind: type[R], query: Select[Any], missing: str, hint: str = "", /, **values: object
     ) -> R:
-        """NotFound with those words where there is none."""
+        """Return the first row; NotFound with that text where there is none."""
         row = await self.first(kind, query, **values)
         if row is None:
             raise errors.NotFound(missing, hint=hint)
         return row
 
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
-        """What a query of several columns found; each row reads like a tuple."""
+        """Return the rows of a query of several columns; each reads like a tuple."""
         return (await self._execute(query, values)).rows
 
-    async def find_each(self, *questions: Asked) -> Sequence[Sequence[Any]]:
-        """What each of several questions finds, as by `tuples`. A server is asked once for all of them."""
-        asked = list[tuple[Prepared, dict[str, Any]]]()
+    async def find_all(self, *questions: BoundQuery) -> Sequence[Sequence[Any]]:
+        """Return the rows of each of several queries, as by `tuples`. A server is asked once for all."""
+        queries = list[tuple[Prepared, dict[str, Any]]]()
         if self._on_server and self._pending.is_empty:
             self._check_open()
             prepared = [(self._prepared(query, values), values) for query, values in questions]
-            asked = [(each, values) for each, values in prepared if each is not None]
-        if len(asked) < len(questions):
+            queries = [(statement, values) for statement, values in prepared if statement is not None]
+        if len(queries) < len(questions):
             return [await self.tuples(query, **values) for query, values in questions]
         try:
-            for each, _ in asked:
-                if not each.is_told:
-                    await drivers.tell_on_server(each, self._connection)
-            found = await self._found(asked)
-        except _ALL as cause:
-            self._refused()
-            raise _ours(cause) from cause
-        return [each.rows(rows) for (each, _), rows in zip(asked, found, strict=True)]
+            for statement, _ in queries:
+                if not statement.knows_columns:
+                    await drivers.describe_on_server(statement, self._connection)
+            raw_rows = await self._fetch_all(queries)
+        except _DRIVER_ERRORS as cause:
+            self._note_refusal()
+            raise _gateway_error(cause) from cause
+        return [statement.rows(rows) for (statement, _), rows in zip(queries, raw_rows, strict=True)]
 
-    def put(self, *rows: Row) -> None:
-        """Writes new rows of one table. Clash, at the latest in the end, when one of them is there, or names a row that is
+    def insert(self, *rows: Row) -> None:
+        """Write new rows of one table. Clash, at the latest in the end, when one exists, or refers to a row that does
         not."""
         if rows:
             self._pending.add(row_insert(type(rows[0])), *rows)
 
-    def put_finished(self, finish: Finish, *rows: Row) -> None:
-        """As `put`, of rows whose last values are known when they are written, such as numbers without gaps. One table has
-        one such way."""
+    def insert_finished(self, finish: Finish, *rows: Row) -> None:
+        """Write rows whose last values are known only when they are written, such as numbers without gaps."""
         if rows:
             self._pending.add(row_insert(type(rows[0])), *rows, finish=finish)
 
-    def put_missing(self, *rows: Row) -> None:
-        """The same for rows of which some may be there: those stay as they are."""
+    def insert_missing(self, *rows: Row) -> None:
+        """Write rows as `put` does; existing ones stay unchanged."""
         if rows:
             self._pending.add(row_insert(type(rows[0]), missing=True), *rows)
 
-    def put_over_last(self, row: Row, *columns: str) -> None:
-        """As `put_over`, when the row is written with others."""
+    def upsert_later(self, row: Row, *columns: str) -> None:
+        """Write the row as `put_over` does, later and together with others."""
         self._pending.add(row_insert(type(row), *columns), row)
 
-    def put_by(self, way: RowInsert, row: Row) -> None:
-        """As `put`, in a way of the table's own."""
-        self._pending.add(way, row)
+    def insert_by(self, insert: RowInsert, row: Row) -> None:
+        """Write the row as `put` does, in a way of the table's own."""
+        self._pending.add(insert, row)
 
-    async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
-        """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
-        await self._surely(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(taken))
+    async def insert_required(self, row: Row, error: Callable[[], Exception]) -> None:
+        """Write a row that must be new: raise that error where its key is taken, at the latest in the end."""
+        await self._run_required(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(error))
 
-    def put_open(self, row: Row) -> PendingWrite:
-        """As `put`, of a row of which more is said by `amend`; statements marked as `OTHERS` do not ask for it."""
+    def insert_open(self, row: Row) -> PendingWrite:
+        """Write a row as `put` does, which `amend` may still change; statements marked as `OTHERS` do not wait for it."""
         return self._pending.add_open(row_insert(type(row)), row)
 
     def amend(self, row: PendingWrite, values: Mapping[str, Any]) -> bool:
-        """False where the row is written already."""
+        """Change an open row; False where it is written already."""
         return self._pending.amend(row, dict(values))
 
-    async def put_now(self) -> None:
-        """What waits to be written, and what that brings with it."""
+    async def flush(self) -> None:
+        """Write everything pending, and what that adds meanwhile."""
         try:
             while not self._pending.is_empty:
                 waiting, self._pending = self._pending, PendingWrites()
-                await self.put_together(waiting.all())
+                await self.write_pending(waiting.all())
         except BaseException:
             self._is_broken = True
             raise
 
-    async def put_together(self, waiting: Sequence[PendingWrite]) -> None:
-        """What several units have asked for. Each hears how many rows were changed."""
+    async def write_pending(self, waiting: Sequence[PendingWrite]) -> None:
+        """Write what several units have pending; each check gets its number of changed rows."""
         if self._on_server:
-            await self._put_together(waiting)
+            await self._write_on_server(waiting)
             return
-        await self._put_here(waiting)
+        await self._write_on_sqlite(waiting)
 
-    async def _put_here(self, waiting: Iterable[PendingWrite]) -> None:
-        for each in waiting:
-            if each.finish is not None:
-                await each.finish(self, each.values)
-            changed = await self._execute_many(*each.one_by_one(self._dialect.name))
-            if each.check is not None:
-                each.check(changed)
+    async def _write_on_sqlite(self, waiting: Iterable[PendingWrite]) -> None:
+        for write in waiting:
+            if write.finish is not None:
+                await write.finish(self, write.values)
+            changed = await self._execute_many(*write.one_by_one(self._dialect.name))
+            if write.check is not None:
+                write.check(changed)
 
-    async def put_new(self, row: Row) -> bool:
-        """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        way = row_insert(type(row), missing=True)
-        return (await self._execute(way.one(self._dialect.name), *way.written([row.values()]))).rowcount == 1
+    async def insert_new(self, row: Row) -> bool:
+        """Write the row unless a unique key of it is taken: False then, and nothing changed."""
+        insert = row_insert(type(row), missing=True)
+        return (
+            await self._execute(
+                insert.for_one_row(self._dialect.name), *insert.without_counted_key([row.values()])
+            )
+        ).rowcount == 1
 
-    async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        """As `put_new` for who does something else where a unique key is taken. Where units share a transaction that shows
-        when it ends, and each is done alone."""
-        if not await self.put_new(row):
+    async def insert_or_else(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
+        """Write the row as `put_new` does, or call `otherwise` where its key is taken. Where units share a transaction that
+        shows when it ends, and each then runs alone."""
+        if not await self.insert_new(row):
             await otherwise()
 
-    async def put_over(self, row: Row, *columns: str) -> None:
-        """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
-        way."""
-        way = row_insert(type(row), *columns)
-        await self._execute(way.one(self._dialect.name), *way.written([row.values()]))
+    async def upsert(self, row: Row, *columns: str) -> None:
+        """Write the row, or only these columns of it into the one with its primary key; that row is locked either way."""
+        insert = row_insert(type(row), *columns)
+        await self._execute(
+            insert.for_one_row(self._dialect.name), *insert.without_counted_key([row.values()])
+        )
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
-        """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
+        """Run the change; return how many rows it changed. Values that an update has no parameters for are columns to
+        set."""
         return (await self._execute(statement, values)).rowcount
 
-    async def change_surely(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
-        """As `change` for who can go no further where the number of rows is wrong: `check` hears it and raises, at the
-        latest when this transaction ends."""
-        await self._surely(statement, values, check=check)
+    async def change_required(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
+        """Run a change; `check` gets the number of changed rows and raises where it is wrong, at the latest in the end."""
+        await self._run_required(statement, values, check=check)
 
-    async def change_each_surely(
+    async def change_all_required(
         self, statement: Update, check: Check, sets: Sequence[Mapping[str, Any]]
     ) -> None:
-        """The same for each set of values, which changes one row; `check` hears how many were changed."""
+        """Run the update for each set of values, one row each; `check` gets the number of changed rows."""
         if sets:
-            await self._surely(statement, *sets, check=check)
+            await self._run_required(statement, *sets, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
-        """The same statement for each set of values, as one call to the driver. Each set is of other rows."""
+        """Run the update for each set of values, as one call to the driver. Each set is of other rows."""
         if values and self._on_server:
-            self._pending.add_apart(statement, *values)
+            self._pending.add_separate(statement, *values)
         elif values:
             await self._execute_many(statement, [dict(row) for row in values])
 
-    def change_last(self, statement: Update | Delete, /, **values: object) -> None:
-        """As `change`, when it is written with others, for who need not hear how many rows it changed."""
-        self._pending.add_apart(statement, values)
+    def change_later(self, statement: Update | Delete, /, **values: object) -> None:
+        """Run the change later and together with others, for callers that do not need the number of changed rows."""
+        self._pending.add_separate(statement, values)
 
-    async def _surely(self, what: RowInsert | UpdateBase, *sets: Mapping[str, Any], check: Check) -> None:
-        """A call to a server costs more than a row; SQLite is asked at once."""
+    async def _run_required(
+        self, write: RowInsert | UpdateBase, *sets: Mapping[str, Any], check: Check
+    ) -> None:
+        """Write later on a server, where a call costs more than a row, and at once on SQLite."""
         if self._on_server:
-            self._pending.add_apart(what, *sets, check=check)
+            self._pending.add_separate(write, *sets, check=check)
             return
         many = [*map(dict, sets)]
         statement: Executable
-        if isinstance(what, RowInsert):
-            statement, many = what.one(self._dialect.name), what.written(many)
+        if isinstance(write, RowInsert):
+            statement, many = write.for_one_row(self._dialect.name), write.without_counted_key(many)
         else:
-            statement = what
+            statement = write
         if len(many) == 1:
             check((await self._execute(statement, many[0])).rowcount)
         else:
             check(await self._execute_many(statement, many))
 
     def when_committed(self, *tells: Callable[[], None]) -> None:
-        """Called once this transaction holds, and never when it does not: for what is counted."""
-        self._then += tells
+        """Call these once this transaction is committed, and never when it is not: for counters."""
+        self._callbacks += tells
 
     async def commit(self) -> None:
         self._check_open()
-        await self.put_now()
+        await self.flush()
         self._over = True
         try:
             await self._settle()
         except SQLAlchemyError as cause:
             raise errors.StoreFailure(
-                f"the database did not say that it committed ({said(cause)}): everything of this transaction is stored, "
-                "or nothing; look before trying again"
+                f"the database did not say that it committed ({driver_message(cause)}): "
+                "everything of this transaction is stored, or nothing; look before trying again"
             ) from cause
-        for tell in self._then:
+        for tell in self._callbacks:
             tell()
 
     async def _settle(self) -> None:
-        """Returns when the database has it for good."""
+        """Commit; on return the database has it for good."""
         await self._connection.commit()
 
     @property
     def connection(self) -> AsyncConnection:
-        """For the registry, whose rows lie in the same database and change with this transaction."""
+        """The connection, for the registry, whose rows lie in the same database and change with this transaction."""
         return self._connection
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
@@ -349,85 +358,85 @@ class Transaction:
         try:
             prepared = self._prepared(statement, values)
             if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
-                await self.put_now()
+                await self.flush()
             if prepared is None:
-                found = await self._by_library(statement, values or None)
-                return StatementResult(found.all() if found.returns_rows else (), found.rowcount)
+                cursor = await self._by_library(statement, values or None)
+                return StatementResult(cursor.all() if cursor.returns_rows else (), cursor.rowcount)
             if self._driver is not None:
-                return drivers.run_here(prepared, self._driver, values)
+                return drivers.run_on_sqlite(prepared, self._driver, values)
             return await self._run(prepared, values)
-        except _ALL as cause:
-            self._refused()
-            raise _ours(cause) from cause
+        except _DRIVER_ERRORS as cause:
+            self._note_refusal()
+            raise _gateway_error(cause) from cause
 
     async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
-        """On a server."""
-        return await drivers.run_on_server(prepared, self._connection, values, alone=self._alone)
+        """Run a prepared statement on a server."""
+        return await drivers.run_on_server(prepared, self._connection, values, alone=self._is_autocommit)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
-        """As one call to the driver; how many rows it changed, where that can be told."""
+        """Run the statement as one call to the driver; return how many rows it changed, where that is known."""
         self._check_open()
         try:
             prepared = None
             if self._on_server or (self._driver is not None and len(many) <= drivers.MANY):
-                prepared = _STATEMENTS.of_many(statement, many, self._dialect)
+                prepared = _STATEMENTS.find_for_many(statement, many, self._dialect)
             if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
-                await self.put_now()
+                await self.flush()
             if prepared is None:
                 changed: int = (await self._by_library(statement, many)).rowcount
                 return changed
             if self._driver is not None:
-                return drivers.run_many_here(prepared, self._driver, many).rowcount
+                return drivers.run_many_on_sqlite(prepared, self._driver, many).rowcount
             return (await drivers.run_many_on_server(prepared, self._connection, many)).rowcount
-        except _ALL as cause:
-            self._refused()
-            raise _ours(cause) from cause
+        except _DRIVER_ERRORS as cause:
+            self._note_refusal()
+            raise _gateway_error(cause) from cause
 
-    def _refused(self) -> None:
-        """A server undoes all of it, and says nothing when it is told to commit then."""
+    def _note_refusal(self) -> None:
+        """Mark the transaction as broken on a server, which undoes all of it, and reports nothing at a commit then."""
         self._is_broken = self._is_broken or self._on_server
 
     def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
-        """None for SQLAlchemy itself: what is asked for the first time, and all that a thread asks SQLite."""
-        return _STATEMENTS.of(statement, values, self._dialect) if self._is_asked_here else None
+        """Return the prepared statement; None for SQLAlchemy itself: at the first use, and for SQLite in a thread."""
+        return _STATEMENTS.find(statement, values, self._dialect) if self._is_direct else None
 
     def _asks_for_own(self, prepared: Prepared) -> bool:
-        """Whether this statement may find, or point to, or take away what this transaction has yet to write."""
+        """Tell whether this statement may find, refer to or delete a row that this transaction has yet to write."""
         return prepared.takes_away or self._pending.touches(
-            prepared.reaches, open_too=not prepared.finds_others
+            prepared.reaches, open_too=not prepared.skips_open_rows
         )
 
-    async def _put_together(self, waiting: Iterable[PendingWrite]) -> None:
-        """On a server: in one statement what does not speak of one table twice."""
+    async def _write_on_server(self, waiting: Iterable[PendingWrite]) -> None:
+        """Write on a server, with changes of different tables in one statement."""
         together, tables = list[tuple[PendingWrite, Prepared, dict[str, Any]]](), set[str]()
-        for each in waiting:
-            statement, values = each.on_server()
-            prepared = _STATEMENTS.at_once(statement, values, self._dialect)
+        for write in waiting:
+            statement, values = write.on_server()
+            prepared = _STATEMENTS.prepare(statement, values, self._dialect)
             if not tables.isdisjoint(prepared.tables):
                 await self._run_together(together)
                 together, tables = [], set()
-            together.append((each, prepared, values))
-            tables.add(each.table)
+            together.append((write, prepared, values))
+            tables.add(write.table)
         await self._run_together(together)
 
     async def _run_together(self, together: Sequence[tuple[PendingWrite, Prepared, dict[str, Any]]]) -> None:
         if not together:
             return
         try:
-            asked = [(prepared, values) for _, prepared, values in together]
-            changed = await drivers.run_together_on_server(asked, self._connection)
-        except _ALL as cause:
-            raise _ours(cause) from cause
-        for (each, _, _), rows in zip(together, changed, strict=True):
-            if each.check is not None:
-                each.check(rows)
+            statements = [(prepared, values) for _, prepared, values in together]
+            changed = await drivers.run_together_on_server(statements, self._connection)
+        except _DRIVER_ERRORS as cause:
+            raise _gateway_error(cause) from cause
+        for (write, _, _), rows in zip(together, changed, strict=True):
+            if write.check is not None:
+                write.check(rows)
 
     async def _by_library(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
     ) -> Any:  # Any: the library's own result
-        if self._here is None or drivers.is_slow(statement, values):
+        if self._sync_connection is None or drivers.is_slow(statement, values):
             return await self._connection.execute(statement, values)
-        return self._here.execute(statement, values)
+        return self._sync_connection.execute(statement, values)
 
     def _check_open(self) -> None:
         if self._over:
@@ -438,12 +447,12 @@ class Transaction:
             )
 
 
-class Slowly(Transaction):
-    """The same open transaction, for lists and searches: on SQLite its statements go to a thread, so that whoever turns
-    pages holds nobody up. Those marked as `FEW` do not."""
+class SlowTransaction(Transaction):
+    """The same open transaction for lists and searches: on SQLite its statements go to a thread, so that readers of
+    pages do not hold up the loop. Those marked as `FEW` do not."""
 
     def __init__(self, tx: Transaction) -> None:
-        self.__dict__ = tx.__dict__  # one state: what one of the two ends is over for both
+        self.__dict__ = tx.__dict__  # shared state: when one of the two is over, both are
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         return await super()._execute(self._slow(statement), values)
@@ -452,7 +461,7 @@ class Slowly(Transaction):
         return await super()._execute_many(self._slow(statement), many)
 
     def _slow(self, statement: Executable) -> Executable:
-        if self._here is None or drivers.SLOW in statement.get_execution_options():
+        if self._sync_connection is None or drivers.SLOW in statement.get_execution_options():
             return statement
         return statement.execution_options(**{drivers.SLOW: True})
 
@@ -462,7 +471,7 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIterator[Transaction]:
-    """A transaction that has begun. Leaving without `commit` rolls back; what the driver raises becomes ours."""
+    """Open a transaction. Leaving without `commit` rolls back; the driver's errors become ours."""
     try:
         async with engine.connect() as connection:
             await connection.begin()
@@ -471,74 +480,75 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
         raise failure(cause) from cause
 
 
-class _Question(Transaction):
-    """On a server: each question by itself, without a transaction around it, which would be two more calls."""
+class _SingleQueries(Transaction):
+    """Transaction on a server in which each query runs by itself: a transaction around it would be two more calls."""
 
-    _alone = True
+    _is_autocommit = True
 
 
 @asynccontextmanager
-async def question(engine: AsyncEngine) -> AsyncIterator[Transaction]:
-    """For one question to a server."""
+async def open_for_query(engine: AsyncEngine) -> AsyncIterator[Transaction]:
+    """Open a connection for one query to a server."""
     try:
         async with engine.connect() as connection:
-            yield _Question(connection, shared=False)
+            yield _SingleQueries(connection, shared=False)
     except SQLAlchemyError as cause:
         raise failure(cause) from cause
 
 
 async def run_alone(server: AsyncEngine, statement: Executable, /, **values: object) -> Sequence[Any]:
-    """What one statement finds that also changes something; it is committed when it is over. A transaction around it would
-    be two more calls."""
+    """Run one statement that changes rows, and return its rows; it is committed when it is over. A transaction around
+    it would be two more calls."""
     try:
         async with server.connect() as connection:
-            prepared = _STATEMENTS.at_once(statement, values, connection.dialect)
+            prepared = _STATEMENTS.prepare(statement, values, connection.dialect)
             return (await drivers.run_on_server(prepared, connection, values, alone=True)).rows
     except SQLAlchemyError as cause:
-        raise _ours(cause) from cause
+        raise _gateway_error(cause) from cause
 
 
-# The last two: of a number that no column holds, and of a text that has no bytes.
-_Failed = SQLAlchemyError | sqlite3.Error | OverflowError | UnicodeEncodeError
-_ALL = (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError)
-# PostgreSQL's driver says the value itself.
+# The last two come of a number too large for any column, and of a text that has no bytes.
+_DriverError = SQLAlchemyError | sqlite3.Error | OverflowError | UnicodeEncodeError
+_DRIVER_ERRORS = (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError)
+# PostgreSQL's driver puts the value into its message.
 _ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 
 
-def _ours(cause: _Failed) -> errors.GatewayError:
-    """What went wrong with a statement."""
+def _gateway_error(cause: _DriverError) -> errors.GatewayError:
+    """Return our error for a failed statement."""
     if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
         return errors.Clash(
-            f"the database refused the change ({said(cause)}): a row it needs is missing, or one like it is there"
+            f"the database refused the change ({driver_message(cause)}): a row it needs is missing, or one like it is there"
         )
     return failure(cause)
 
 
-def failure(cause: _Failed) -> errors.StoreFailure:
+def failure(cause: _DriverError) -> errors.StoreFailure:
     return errors.StoreFailure(
-        f"the database did not do it ({type(cause).__name__}: {said(cause)}); nothing of this transaction is stored"
+        f"the database did not do it ({type(cause).__name__}: {driver_message(cause)}); "
+        "nothing of this transaction is stored"
     )
 
 
-def said(cause: _Failed) -> str:
-    """The driver's first line, without the statement and its values: those are content."""
+def driver_message(cause: _DriverError) -> str:
+    """Return the driver's first line, without the statement and its values, which are content."""
     words = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
-    if (named := _ARGUMENT.search(words)) is not None:
+    if (match := _ARGUMENT.search(words)) is not None:
         _, mark, why = words.rstrip().rpartition(" (")
-        words = words[: named.end()] + (mark + why if why.endswith(")") else "")
+        words = words[: match.end()] + (mark + why if why.endswith(")") else "")
     return words.partition("\n")[0]
 
 
-def _number(key: str) -> int:
-    """Two names with one number would only wait for each other without need."""
+def _lock_number(key: str) -> int:
+    """Return the number of a name. Two names with one number would only wait for each other without need."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 @lru_cache(maxsize=256)
-def _kept(query: Select[Any]) -> Select[Any]:
-    return query.with_for_update(key_share=True).execution_options(**{KEPT: True})
+def _lock_rows(query: Select[Any]) -> Select[Any]:
+    return query.with_for_update(key_share=True).execution_options(**{LOCKS_ROWS: True})
 
 
 @lru_cache(maxsize=256)
-def _first(query: Select[Any]) -> Select[Any]:
+def _limit_to_one(query: Select[Any]) -> Select[Any]:
     return query.limit(1)

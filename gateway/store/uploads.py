@@ -1,5 +1,5 @@
-"""Files that come in parts, on SQL. In: an open transaction of one agency. Out: uploads as last saved. What each part
-holds lies in the content store, referred to by its upload; it goes with it."""
+"""Files that arrive in parts, on SQL. In: an open transaction of one agency. Out: uploads as last saved. The bytes of
+each part lie in the content store, referred to by the upload, and are dropped with it."""
 
 from __future__ import annotations
 
@@ -17,71 +17,77 @@ from gateway.store.row import value_of
 from gateway.store.tables import UploadPartRow, UploadRow
 from gateway.store.transaction import Transaction
 
-_U, _P = UploadRow, UploadPartRow
-
 
 class SqlUploads(WatchedRows):
-    """Files of one agency that come in parts. One whose time is up is not there."""
+    """Uploads of one agency that arrive in parts; an expired upload does not exist for it."""
 
     async def all(self) -> Sequence[Upload]:
-        """The oldest first."""
-        query = select(_U).where(*self._present()).order_by(col(_U.created_at), col(_U.id))
-        return [value_of(Upload, row) for row in await self._tx.rows(_U, query)]
+        """Return every upload, the oldest first."""
+        query = (
+            select(UploadRow).where(*self._is_live()).order_by(col(UploadRow.created_at), col(UploadRow.id))
+        )
+        return [value_of(Upload, row) for row in await self._tx.rows(UploadRow, query)]
 
     async def get(self, id: str) -> Upload:
-        """NotFound where there is none. In a writing unit of work nobody else changes it until that ends."""
-        query = self._tx.kept(select(_U).where(*self._present(), col(_U.id) == id))
-        return value_of(Upload, await self._tx.one(_U, query, f"there is no upload {id}, or its time is up"))
+        """Return an upload. NotFound when it does not exist; a writing unit of work locks it until the unit ends."""
+        query = self._tx.lock_rows(select(UploadRow).where(*self._is_live(), col(UploadRow.id) == id))
+        return value_of(
+            Upload, await self._tx.get(UploadRow, query, f"there is no upload {id}, or its time is up")
+        )
 
     async def parts(self, id: str) -> Sequence[UploadPart]:
-        """By number."""
-        query = select(_P).where(*self._of(id)).order_by(col(_P.n))
-        rows = await self._tx.rows(_P, query)
+        """Return the parts in the order of their numbers."""
+        query = select(UploadPartRow).where(*self._is_part_of(id)).order_by(col(UploadPartRow.n))
+        rows = await self._tx.rows(UploadPartRow, query)
         return [value_of(UploadPart, row) for row in rows]
 
     async def add(self, upload: Upload) -> None:
-        """Clash when the agency has as many as it may."""
+        """Add an upload. Clash when the agency has as many as it may have."""
         await self._tx.hold("uploads", self._agency_id)
-        counted = await self._tx.tuples(select(func.count()).select_from(_U).where(*self._present()))
-        if counted[0][0] >= MOST_OF_AGENCY:
+        counts = await self._tx.tuples(select(func.count()).select_from(UploadRow).where(*self._is_live()))
+        if counts[0][0] >= MOST_OF_AGENCY:
             raise errors.Clash(
                 f"the agency has {MOST_OF_AGENCY} uploads side by side, which is the most; let go of those that are not "
                 "needed",
                 code="GW-UPLOAD-MOST",
             )
-        self._tx.put(UploadRow.of(upload))
+        self._tx.insert(UploadRow.from_value(upload))
 
     async def add_part(self, id: str, part: UploadPart) -> bool:
-        """False, and nothing changed, where there is one with that number."""
-        row = _P.of(part, agency_id=self._agency_id, upload_id=id)
-        return await self._tx.put_new(row)
+        """Add a part. False, with nothing changed, when a part of that number exists."""
+        row = UploadPartRow.from_value(part, agency_id=self._agency_id, upload_id=id)
+        return await self._tx.insert_new(row)
 
     async def save(self, upload: Upload) -> None:
-        """How long it is kept, and what it was found to be."""
-        row = UploadRow.of(upload)
-        values = {"expires_at": row.expires_at, "file": row.file, "signatures": row.signatures}
-        await self._tx.change(update(_U).where(*self._is(upload.id)).values(**values))
+        """Save how long the upload is kept, and what was found out about its file."""
+        row = UploadRow.from_value(upload)
+        columns = {"expires_at": row.expires_at, "file": row.file, "signatures": row.signatures}
+        await self._tx.change(update(UploadRow).where(*self._has_id(upload.id)).values(**columns))
 
     async def remove(self, id: str) -> None:
-        """With its parts; harmless where there is none."""
-        await self._tx.change(delete(_P).where(*self._of(id)))
-        await self._tx.change(delete(_U).where(*self._is(id)))
+        """Remove an upload with its parts; harmless when it does not exist."""
+        await self._tx.change(delete(UploadPartRow).where(*self._is_part_of(id)))
+        await self._tx.change(delete(UploadRow).where(*self._has_id(id)))
 
-    def _present(self) -> tuple[ColumnElement[bool], ...]:
-        return (col(_U.agency_id) == self._agency_id, col(_U.expires_at) > self._clock.now())
+    def _is_live(self) -> tuple[ColumnElement[bool], ...]:
+        return (col(UploadRow.agency_id) == self._agency_id, col(UploadRow.expires_at) > self._clock.now())
 
-    def _is(self, id: str) -> tuple[ColumnElement[bool], ...]:
-        return (col(_U.agency_id) == self._agency_id, col(_U.id) == id)
+    def _has_id(self, id: str) -> tuple[ColumnElement[bool], ...]:
+        return (col(UploadRow.agency_id) == self._agency_id, col(UploadRow.id) == id)
 
-    def _of(self, id: str) -> tuple[ColumnElement[bool], ...]:
-        return (col(_P.agency_id) == self._agency_id, col(_P.upload_id) == id)
+    def _is_part_of(self, id: str) -> tuple[ColumnElement[bool], ...]:
+        return (col(UploadPartRow.agency_id) == self._agency_id, col(UploadPartRow.upload_id) == id)
 
 
 async def forget(tx: Transaction, now: datetime) -> int:
-    """Those of every agency whose time is up; how many."""
-    over = col(_U.expires_at) <= now
-    mine = and_(col(_U.agency_id) == col(_P.agency_id), col(_U.id) == col(_P.upload_id), over)
-    for agency_id, id in await tx.tuples(select(col(_U.agency_id), col(_U.id)).where(over)):
+    """Remove the expired uploads of every agency, and return their number."""
+    is_over = col(UploadRow.expires_at) <= now
+    of_ended_upload = and_(
+        col(UploadRow.agency_id) == col(UploadPartRow.agency_id),
+        col(UploadRow.id) == col(UploadPartRow.upload_id),
+        is_over,
+    )
+    for agency_id, id in await tx.tuples(select(col(UploadRow.agency_id), col(UploadRow.id)).where(is_over)):
         await drop_owner(tx, agency_id, OWNER, id)
-    await tx.change(delete(_P).where(exists().where(mine)))
-    return await tx.change(delete(_U).where(over))
+    await tx.change(delete(UploadPartRow).where(exists().where(of_ended_upload)))
+    return await tx.change(delete(UploadRow).where(is_over))

@@ -1,9 +1,9 @@
-"""The bell for those who wait for work, in this process and in the others on the same database. In: names that are rung
+"""Rings for loops that wait for work, in this process and in the others on the same database. In: names that are rung
 after a commit. Out: the same names at every listener: here at once, elsewhere a moment later.
 
-A ring may get lost with a connection or a process, so whoever listens looks now and then by itself. A server carries
-rings itself, and is asked to where another process listens: whoever does holds a lock that all of them share, and says so
-when it begins. Beside an SQLite file each process that listens has a named pipe, which is gone with its process."""
+A ring may get lost with a connection or a process, so a listener also looks now and then by itself. A server carries
+rings itself, to where another process listens: a listener holds a lock that all of them share, and announces itself
+when it begins. Beside an SQLite file each listening process has a named pipe, which is gone with its process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANY = "*"  # rung when the line was down for a while: anything may have happened
 # Rings of a moment share one message: a server lets one notifying transaction commit at a time.
 GATHER_S = 0.05
 FLUSH_S = 2.0
-# Who listens holds this lock (two numbers of 32 bits; names that units hold have one of 64), and is looked for so often.
+# Listeners hold this lock (two numbers of 32 bits; names that units hold have one of 64), and are looked for so often.
 _LISTENS = (0x62656C6C, 1)
 _LOOK_EVERY_S = 60.0
 _LISTEN = "SELECT pg_advisory_lock_shared($1, $2), pg_notify($3, '')"
@@ -38,54 +38,54 @@ _ANY_OTHER = """SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory
     AND objsubid = 2 AND pid <> pg_backend_pid()
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
-Heard = Callable[[Collection[str]], None]
+Listener = Callable[[Collection[str]], None]
 
 
 class Wake:
-    """Part of the store; get it as `store.wake`. This one rings in its own process alone."""
+    """Rings of the store, in this process alone; get it as `store.wake`."""
 
     def __init__(self, needless: Collection[str] = ()) -> None:
-        """`needless`: names that are rung for nobody, because what their loops would do is done already."""
+        """Take `needless`: names that are not rung, because the work of their loops is done already."""
         self._needless = frozenset(needless)
-        self._listeners: list[Heard] = []
-        self._untold: set[str] = set()
-        self._made: set[str] = set()
+        self._listeners: list[Listener] = []
+        self._unsent: set[str] = set()
+        self._rung: set[str] = set()
 
-    def listen(self, heard: Heard) -> None:
-        """`heard` is called with the names of each ring, from anywhere once `start` was called."""
-        self._listeners.append(heard)
+    def listen(self, listener: Listener) -> None:
+        """Call the listener with the names of each ring, of any process once `start` was called."""
+        self._listeners.append(listener)
 
     def start(self) -> None:
-        """From now on the rings of other processes are heard."""
+        """Receive the rings of other processes from now on."""
 
     def ring(self, *names: str) -> None:
-        """Called after the commit that made the work."""
-        if meant := [name for name in names if name not in self._needless]:
-            self._made.update(meant)
-            self._hear(meant)
-            self._pass_on(meant)
+        """Ring names, after the commit that made the work."""
+        if needed := [name for name in names if name not in self._needless]:
+            self._rung.update(needed)
+            self._notify(needed)
+            self._pass_on(needed)
 
     def has_made(self, name: str) -> bool:
-        """Whether this process itself rang that name since it was last asked: then the work is probably there."""
+        """Tell whether this process itself rang that name since the last call: then the work is probably there."""
         try:
-            self._made.remove(name)
+            self._rung.remove(name)
         except KeyError:
             return False
         return True
 
-    def _hear(self, names: Collection[str]) -> None:
-        for heard in self._listeners:
-            heard(names)
+    def _notify(self, names: Collection[str]) -> None:
+        for listener in self._listeners:
+            listener(names)
 
     def _pass_on(self, names: Collection[str]) -> None:
-        """To the other processes."""
+        """Send the names to the other processes."""
 
     async def close(self) -> None:
-        """What was rung is still told, if that takes no time."""
+        """Send the last rings, if that takes no time, and stop."""
 
 
 class ServerWake(Wake):
-    """The line is made when it is first needed, and again when it breaks."""
+    """Rings through a server. The line is made when it is first needed, and again when it breaks."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__()
@@ -93,16 +93,16 @@ class ServerWake(Wake):
         self._stirred = asyncio.Event()
         self._line: asyncio.Task[None] | None = None
         self._closing = False
-        # Whether another process listens, as of when it was looked for, and how often one has been heard.
+        # True where another process listens; the time to look for one again; the number of rings from others.
         self._others, self._look_at, self._calls = True, 0.0, 0
 
     def start(self) -> None:
         if not self._closing and (self._line is None or self._line.done()):
             self._line = asyncio.create_task(self._keep_line(), name="wake")
-            self._line.add_done_callback(_say_why)
+            self._line.add_done_callback(_log_break)
 
     def _pass_on(self, names: Collection[str]) -> None:
-        self._untold.update(names)
+        self._unsent.update(names)
         self._stirred.set()
         self.start()
 
@@ -118,74 +118,74 @@ class ServerWake(Wake):
     async def _keep_line(self) -> None:
         import asyncpg
 
-        again = AsyncRetrying(
+        retrying = AsyncRetrying(
             retry=retry_if_exception_type(
                 (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
             ),
             wait=wait_random(0.1, 2.0),
         )
-        await again(self._over_one_line)
+        await retrying(self._over_one_line)
 
     async def _over_one_line(self) -> None:
-        """Returns when this is closing; what is rung while there is no line is told over the next."""
+        """Serve one line until it closes; rings without a line are sent over the next."""
         async with self._engine.connect() as connection:
             line = await connection.get_raw_connection()
             driver: Any = line.driver_connection
-            line.detach()  # it is ours to the end and none of the pool's
+            line.detach()  # it leaves the pool
             driver.add_termination_listener(lambda _: self._stirred.set())
-            await driver.add_listener(CHANNEL, self._called)
+            await driver.add_listener(CHANNEL, self._receive)
             await driver.fetchval(_LISTEN, *_LISTENS, CHANNEL)
             self._look_at = 0.0
-            self._hear((ANY,))
+            self._notify((ANY,))
             while not driver.is_closed():
                 await self._stirred.wait()
                 self._stirred.clear()
-                await self._tell(driver)
+                await self._send(driver)
                 if self._closing:
                     return
         say = "the database line is cut: other processes are not heard until there is a new one"
         log.warn(_log, "wake.lost", say, code=StoreFailure.code)
         raise ConnectionResetError
 
-    async def _tell(self, driver: Any) -> None:
-        if not self._untold:
+    async def _send(self, driver: Any) -> None:
+        if not self._unsent:
             return
-        # What is rung from here on is told once more: others may look before that work is there.
-        names, self._untold = self._untold, set()
+        # A name that is rung from here on is sent once more: others may look before that work is there.
+        names, self._unsent = self._unsent, set()
         try:
             if await self._is_heard(driver):
                 await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join(sorted(names)))
         except BaseException:
-            self._untold |= names
+            self._unsent |= names
             self._stirred.set()
             raise
         if not self._closing:
             await asyncio.sleep(GATHER_S)
 
     async def _is_heard(self, driver: Any) -> bool:
-        """Whether another process listens. One that begins to do so while it is looked for is heard itself."""
-        turning = asyncio.get_running_loop()
-        if turning.time() >= self._look_at:
+        """Tell whether another process listens. One that begins during the look announces itself."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._look_at:
             calls = self._calls
-            found = await driver.fetchval(_ANY_OTHER, *_LISTENS)
-            self._others, self._look_at = found or calls != self._calls, turning.time() + _LOOK_EVERY_S
+            listens = await driver.fetchval(_ANY_OTHER, *_LISTENS)
+            self._others, self._look_at = listens or calls != self._calls, loop.time() + _LOOK_EVERY_S
         return self._others
 
-    def _called(self, driver: Any, sender: int, channel: str, names: object) -> None:
-        """`sender` is a backend of the server; our own rings come back too, and were heard already."""
+    def _receive(self, driver: Any, sender: int, channel: str, names: object) -> None:
+        """Receive a ring. `sender` is a backend of the server; our own rings come back too, and were heard already."""
         if sender != driver.get_server_pid():
             self._others, self._calls = True, self._calls + 1
-            self._hear(str(names).split())
+            self._notify(str(names).split())
 
 
-def _say_why(line: asyncio.Task[None]) -> None:
-    """A line ends by itself only when it is closed; whatever ended another is named, and the next ring makes a new one."""
+def _log_break(line: asyncio.Task[None]) -> None:
+    """Log why a line broke: a line ends by itself only when it is closed, and the next ring makes a new one."""
     if not line.cancelled() and (end := line.exception()) is not None:
         _log.error("the line to other processes broke", exc_info=end, extra={"action": "wake.broke"})
 
 
 class FileWake(Wake):
-    """Named pipes in a folder beside the database file."""
+    """Rings through named pipes, in a folder beside the database file."""
 
     def __init__(self, database: Path, needless: Collection[str] = ()) -> None:
         super().__init__(needless)
@@ -193,30 +193,30 @@ class FileWake(Wake):
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._pipe: int | None = None
         self._later: asyncio.TimerHandle | None = None
-        self._told_at = 0.0
+        self._sent_at = 0.0
         self._closed = False
 
     def start(self) -> None:
         if self._closed or self._pipe is not None:
             return
         try:
-            self._pipe = _opened(self._folder, self._name)
+            self._pipe = _open_pipe(self._folder, self._name)
         except OSError as cause:
-            self._closed = True  # others are not told either: they look by themselves, as this one does
+            self._closed = True  # others get no rings either: they look by themselves, as this process does
             log.action(_log, "wake.lost", f"other processes are not heard: {self._folder}: {cause.strerror}")
             return
-        asyncio.get_running_loop().add_reader(self._pipe, self._called, self._pipe)
+        asyncio.get_running_loop().add_reader(self._pipe, self._receive, self._pipe)
 
     def _pass_on(self, names: Collection[str]) -> None:
-        self._untold.update(names)
+        self._unsent.update(names)
         if self._later is None and not self._closed:
-            turning = asyncio.get_running_loop()
-            self._later = turning.call_at(max(turning.time(), self._told_at + GATHER_S), self._tell, turning)
+            loop = asyncio.get_running_loop()
+            self._later = loop.call_at(max(loop.time(), self._sent_at + GATHER_S), self._send, loop)
 
     async def close(self) -> None:
         if self._later is not None:
             self._later.cancel()
-            self._tell(asyncio.get_running_loop())
+            self._send(asyncio.get_running_loop())
         self._closed = True
         if self._pipe is not None:
             asyncio.get_running_loop().remove_reader(self._pipe)
@@ -225,28 +225,28 @@ class FileWake(Wake):
             os.close(self._pipe)
             self._pipe = None
 
-    def _tell(self, turning: asyncio.AbstractEventLoop) -> None:
-        self._later, self._told_at = None, turning.time()
-        names, self._untold = self._untold, set()
+    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._later, self._sent_at = None, loop.time()
+        names, self._unsent = self._unsent, set()
         message = "".join(f"{name}\n" for name in sorted(names)).encode()
         try:
-            others = [each for each in os.listdir(self._folder) if each[:1] != "." and each != self._name]
-        except OSError:  # nobody has ever listened here
+            pipe_names = [n for n in os.listdir(self._folder) if n[:1] != "." and n != self._name]
+        except OSError:  # no process has ever listened here
             return
-        for each in others:
-            _write(self._folder / each, message)
+        for pipe_name in pipe_names:
+            _write_pipe(self._folder / pipe_name, message)
 
-    def _called(self, pipe: int) -> None:
-        self._hear(os.read(pipe, _PIPE).decode(errors="replace").split())
+    def _receive(self, pipe: int) -> None:
+        self._notify(os.read(pipe, _PIPE).decode(errors="replace").split())
 
 
-# What a pipe holds at most.
+# Most bytes that a pipe holds.
 _PIPE = 65536
 
 
-def _opened(folder: Path, name: str) -> int:
-    """A pipe that never ends, as this process could write to it too. It has its name once it is open: what nobody reads is
-    taken away by whoever rings."""
+def _open_pipe(folder: Path, name: str) -> int:
+    """Open a pipe that never ends, as this process could write to it too. It gets its name once it is open: a ring
+    removes a pipe that no process reads."""
     folder.mkdir(mode=0o700, exist_ok=True)
     fresh = folder / f".{name}"
     os.mkfifo(fresh, 0o600)
@@ -255,18 +255,18 @@ def _opened(folder: Path, name: str) -> int:
     return pipe
 
 
-def _write(pipe: Path, message: bytes) -> None:
-    """Waits for nobody: who has not read what filled its pipe looks anyway."""
+def _write_pipe(pipe: Path, message: bytes) -> None:
+    """Write without waiting: a process that has not read its full pipe looks anyway."""
     try:
-        told = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as cause:
         if cause.errno == errno.ENXIO:  # its process was killed
             with suppress(OSError):
                 pipe.unlink()
         return
     try:
-        os.write(told, message)
+        os.write(handle, message)
     except OSError:
         pass
     finally:
-        os.close(told)
+        os.close(handle)

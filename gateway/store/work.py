@@ -1,5 +1,5 @@
-"""A unit of work: an open transaction with every repository, all for one agency. In: the transaction, whose it is. Out:
-what is written through any of them becomes visible together at `commit`, or not at all."""
+"""A unit of work: an open transaction with every repository, all for one agency. In: the transaction and the agency's
+scope. Out: everything written through any of them becomes visible together at `commit`, or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.proof import StatusPacket
 from gateway.ports.services import Clock
-from gateway.store.accounts import staying
+from gateway.store.accounts import lock_hosted
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts, SqlRecipientGroups
@@ -20,13 +20,13 @@ from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.register import SqlDocumentRegister
-from gateway.store.repository import NOBODY, Follower
+from gateway.store.repository import NO_FOLLOWER, Follower
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
 from gateway.store.uploads import SqlUploads
 
-# Each with how many it takes of transaction, scope, clock and follower.
+# Each with how many of transaction, scope, clock and follower it takes.
 _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "outgoing": (SqlOutgoingDocuments, 4),
     "deliveries": (SqlDeliveries, 4),
@@ -53,10 +53,9 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
 
 
 class SqlWork:
-    """Made for one agency's scope; everything written inside becomes visible together at `commit`, or not at all. What a
-    writing unit of work has asked for stays as it was answered until it ends, so it may decide on it. After `commit` it is
-    over; there is no way to see another agency's rows. Of its repositories a unit uses a few: each is made when it is first
-    asked for."""
+    """Unit of work for one agency's scope; everything written inside becomes visible together at `commit`, or not at all.
+    Rows that a writing unit has read stay unchanged until it ends, so it may decide on them. After `commit` it is over;
+    there is no way to see another agency's rows. A unit uses few of its repositories: each is made at its first use."""
 
     outgoing: SqlOutgoingDocuments
     deliveries: SqlDeliveries
@@ -72,7 +71,7 @@ class SqlWork:
     blobs: SqlBlobRefs
     pending: SqlPendingRevocations
     events: SqlEvents
-    held: SqlHolds
+    holds: SqlHolds
     paper: SqlPaperParts
     groups: SqlRecipientGroups
     idempotency: SqlIdempotency
@@ -81,31 +80,31 @@ class SqlWork:
     parts: SqlUnitParts
 
     def __init__(
-        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         self._tx = tx
         self._follower = follower
-        self._given = (tx, scope, clock, follower)
+        self._arguments = (tx, scope, clock, follower)
         self.scope = scope
 
     def __getattr__(self, name: str) -> object:
         if name not in _REPOSITORIES:
             raise AttributeError(f"a unit of work has no {name}")
         kind, takes = _REPOSITORIES[name]
-        made = kind(*self._given[:takes])
-        setattr(self, name, made)
-        return made
+        repository = kind(*self._arguments[:takes])
+        setattr(self, name, repository)
+        return repository
 
     async def agency(self) -> HostedAgency:
-        """The agency of the scope, which stays hosted here until this writing unit of work ends; NotFound when it left."""
-        return await staying(self._tx, self.scope.agency_id)
+        """Return the agency of the scope, which stays hosted here until this writing unit ends; NotFound when it left."""
+        return await lock_hosted(self._tx, self.scope.agency_id)
 
     def when_committed(self, tell: Callable[[], None]) -> None:
-        """Called once this unit of work holds, and never when it does not: for what is counted."""
+        """Call `tell` once this unit of work is committed, and never when it is not: for counters."""
         self._tx.when_committed(tell)
 
     async def complete(self) -> None:
-        """What hangs on what was changed is written too; nothing more is asked for."""
+        """Write the rows that depend on the changes; the unit asks for nothing more."""
         await self._follower.write()
 
     async def commit(self) -> None:
@@ -113,7 +112,7 @@ class SqlWork:
         await self._tx.commit()
 
 
-# What puts a status that is signed already into the outbox, in the transaction that commits what it tells.
+# Puts a signed status into the outbox, in the transaction that commits its facts.
 PutStatus = Callable[[SqlWork], Awaitable[None]]
 # Signs a status of the agency about that subject. None where that would have to wait, or fails: a job does it later.
 SignStatus = Callable[[HostedAgency, StatusPacket, str], Awaitable[PutStatus | None]]

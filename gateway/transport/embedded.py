@@ -97,7 +97,7 @@ class EmbeddedAxis:
             # Else nothing is lost either: leases run out by themselves.
             with contextlib.suppress(Unreachable):
                 async with self._queue.write() as queue:
-                    queue.executemany(queue_file.AGAIN, [(token,) for token in self._held])
+                    queue.executemany(queue_file.RELEASE_LEASE, [(token,) for token in self._held])
         self._bell.close()
         await self._queue.close()
 
@@ -171,10 +171,10 @@ class EmbeddedAxis:
         queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
         return arrivals, poisoned
 
-    async def settle(self, arrival: Arrival, *, done: bool) -> None:
+    async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         """Remove the row, or make it due again at once. With a stale token nothing changes."""
-        await self._settling.ask((arrival, done))
-        if done and self._files.has(arrival.digest):
+        await self._settling.ask((arrival, is_done))
+        if is_done and self._files.has(arrival.digest):
             await self._remove_unneeded(arrival.digest)
 
     async def _settle_all(self, settled: Sequence[tuple[Arrival, bool]]) -> Sequence[None]:
@@ -182,8 +182,16 @@ class EmbeddedAxis:
         returned_tokens = [(arrival.token,) for arrival, finished in settled if not finished]
 
         def end(queue: sqlite3.Connection) -> tuple[int, int]:
-            removed = queue.executemany(queue_file.DONE, finished_tokens).rowcount if finished_tokens else 0
-            freed = queue.executemany(queue_file.AGAIN, returned_tokens).rowcount if returned_tokens else 0
+            removed = (
+                queue.executemany(queue_file.DELETE_LEASED, finished_tokens).rowcount
+                if finished_tokens
+                else 0
+            )
+            freed = (
+                queue.executemany(queue_file.RELEASE_LEASE, returned_tokens).rowcount
+                if returned_tokens
+                else 0
+            )
             return removed, freed
 
         if any(arrival.file is not None for arrival, _ in settled):
@@ -320,7 +328,7 @@ class EmbeddedAxis:
             async with self._queue.write() as queue:
                 (hosted,) = self._insert_rows(queue, [(parcel, routes)])
                 if hosted:
-                    await commits.apart(partial(self._files.adopt, draft, parcel.digest))
+                    await commits.run_in_thread(partial(self._files.adopt, draft, parcel.digest))
         except BaseException:
             with contextlib.suppress(Unreachable):
                 await self._remove_unneeded(parcel.digest)
@@ -334,7 +342,7 @@ class EmbeddedAxis:
     ) -> list[frozenset[str]]:
         """Insert rows for the hosted recipients; return the folded codes of each parcel that were inserted."""
         folded = [{fold_code(route): route for route in routes} for _, routes in requests]
-        hosted = self._hosting.of(queue, {code for codes in folded for code in codes})
+        hosted = self._hosting.hosted_among(queue, {code for codes in folded for code in codes})
         now = self._clock.now().timestamp()
         rows = [
             (
@@ -345,13 +353,13 @@ class EmbeddedAxis:
             for code, route in routes.items()
             if code in hosted
         ]
-        queue.executemany(queue_file.PUT, rows)
+        queue.executemany(queue_file.INSERT_ROW, rows)
         return [frozenset(hosted.intersection(codes)) for codes in folded]
 
     def _arrival(self, row: Sequence[Any]) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node, content = row
         return Arrival(
-            token=random_bytes.sixteen().hex(),
+            token=random_bytes.random_16().hex(),
             recipient=recipient,
             packet_id=packet_id,
             kind=kind,
@@ -384,7 +392,7 @@ class EmbeddedAxis:
         interruptible: a cancelled removal would release the lock while the file is still there for a publisher to adopt."""
         async with self._queue.write() as queue:
             if not queue.execute(queue_file.STILL_NEEDED, (digest,)).fetchall():
-                await commits.apart(partial(self._files.remove, digest))
+                await commits.run_in_thread(partial(self._files.remove, digest))
 
     async def _pause(self, seconds: float) -> None:
         """Wait until the bell rings or the clock has slept."""
@@ -402,7 +410,7 @@ class EmbeddedAxis:
     def _clean(self, queue: sqlite3.Connection) -> None:
         """Remove what a crash left behind; files younger than an hour may be another process's work."""
         self._files.prepare()
-        drafts, digests = self._files.abandoned()
+        drafts, digests = self._files.find_abandoned()
         for draft in drafts:
             discard(draft)
         if set(digests) - queue_file.needed_payloads(queue, digests):
@@ -420,7 +428,7 @@ class _Hosting:
         self._known: dict[str, bool] = {}
         self._version: object = None
 
-    def of(self, queue: sqlite3.Connection, folded: set[str]) -> set[str]:
+    def hosted_among(self, queue: sqlite3.Connection, folded: set[str]) -> set[str]:
         """Return those of these codes that are hosted."""
         version = queue_file.version_of(queue)
         if version != self._version or len(self._known) > _MAX_HOSTING:

@@ -28,7 +28,7 @@ WAIT_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-class Gathered:
+class GatheredAxes:
     """The receiving half of `RoutedAxis`."""
 
     def __init__(
@@ -128,7 +128,7 @@ class Gathered:
                     brought[name] = self._ended(name, task)
                 else:
                     task.add_done_callback(lambda task, name=name: self._came_late(name, task))  # type: ignore[misc]  # mypy cannot type a lambda with a default
-                    self._circuits[name].not_taken("it did not answer in time")
+                    self._circuits[name].note_take_failure("it did not answer in time")
         return brought
 
     def _ended(self, name: str, task: asyncio.Task[Sequence[Arrival]]) -> Sequence[Arrival]:
@@ -137,7 +137,7 @@ class Gathered:
             return ()
         if (broke := task.exception()) is not None:  # an unforeseen failure: the other axes go on
             _log.error("axis.broke", exc_info=broke, extra={"action": "axis.broke", "axis": name})
-            self._circuits[name].not_taken(f"{type(broke).__name__}: {broke}")
+            self._circuits[name].note_take_failure(f"{type(broke).__name__}: {broke}")
             return ()
         return task.result()
 
@@ -156,9 +156,9 @@ class Gathered:
             self._failed(name, error)
             return ()
         self._errors.pop(name, None)
-        circuit.took()
+        circuit.note_take()
         for arrival in arrivals:
-            meters.AXIS_TAKEN.add(axis=name, lane=arrival.lane)
+            meters.AXIS_RECEIVED.add(axis=name, lane=arrival.lane)
         return [replace(arrival, axis=name) for arrival in arrivals]
 
     async def _host_soon(self, name: str) -> None:
@@ -191,7 +191,7 @@ class Gathered:
         if name not in self._errors:
             warn(_log, "axis.failed", str(error), axis=name, code=error.code)
         self._errors[name] = error
-        self._circuits[name].not_taken(str(error))
+        self._circuits[name].note_take_failure(str(error))
 
     def _served(self, name: str, codes: Sequence[str]) -> list[str]:
         """List the codes that this axis serves; those of the node itself come by every axis."""
@@ -223,22 +223,22 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 
 
 @dataclass(slots=True)
-class Rest:
+class Backoff:
     """The pause after a failure, twice as long each time."""
 
-    until: datetime | None = None
+    paused_until: datetime | None = None
     length: timedelta = FIRST_PAUSE
 
     def begin(self, now: datetime) -> None:
-        self.until = now + self.length
+        self.paused_until = now + self.length
         self.length = min(self.length * 2, LONGEST_PAUSE)
 
     def end(self) -> None:
-        self.until, self.length = None, FIRST_PAUSE
+        self.paused_until, self.length = None, FIRST_PAUSE
 
     def is_over(self, now: datetime) -> bool:
         # A clock that was set back must not prolong the pause.
-        return self.until is None or not self.until - LONGEST_PAUSE <= now < self.until
+        return self.paused_until is None or not self.paused_until - LONGEST_PAUSE <= now < self.paused_until
 
 
 class Circuit:
@@ -251,27 +251,27 @@ class Circuit:
         self._failing: datetime | None = None
         self._is_of_sending = False
         self._why = ""
-        self._sending, self._taking = Rest(), Rest()
+        self._sending, self._taking = Backoff(), Backoff()
         self._told = False
 
-    def sent(self) -> None:
+    def note_sent(self) -> None:
         """Note that the axis answered, to a parcel or to a question who is hosted."""
         self._sending.end()
         self._failing, self._is_of_sending, self._why = None, False, ""
         self.is_away()
 
-    def took(self) -> None:
+    def note_take(self) -> None:
         self._taking.end()
         if not self._is_of_sending:
             self._failing, self._why = None, ""
             self.is_away()
 
-    def not_sent(self, why: str) -> None:
+    def note_send_failure(self, why: str) -> None:
         self._is_of_sending = True
         self._sending.begin(self._clock.now())
         self._failed(why)
 
-    def not_taken(self, why: str) -> None:
+    def note_take_failure(self, why: str) -> None:
         self._taking.begin(self._clock.now())
         self._failed(why)
 

@@ -31,7 +31,7 @@ _UNFINISHED = ".part"
 _FINISHED = re.compile(r"[0-9a-f]{64}")
 
 
-class Draft:
+class PartialFile:
     """An unfinished file, removed when it is given up, even while a thread still writes it."""
 
     def __init__(self, path: Path) -> None:
@@ -59,11 +59,11 @@ class PayloadFolder:
     def prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
 
-    def draft(self) -> Draft:
+    def draft(self) -> PartialFile:
         """Name a draft; its file is not there yet."""
-        return Draft(self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}")
+        return PartialFile(self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}")
 
-    def copy_in(self, parcel: Parcel, draft: Draft) -> None:
+    def copy_in(self, parcel: Parcel, draft: PartialFile) -> None:
         """Copy the parcel's bytes into the draft, on disk and checked against their size and digest."""
         try:
             with parcel.open() as source, open(draft.path, "xb", opener=self._open_draft) as target:
@@ -79,7 +79,7 @@ class PayloadFolder:
         alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
         return os.open(path, flags, 0o600 if alone else 0o666)
 
-    def adopt(self, draft: Draft, digest: Digest) -> None:
+    def adopt(self, draft: PartialFile, digest: Digest) -> None:
         """Move the draft durably to its digest's name, under the queue's write lock, before its rows are committed."""
         draft.path.replace(self.path(digest))
         sync_folder(self._folder)
@@ -88,7 +88,7 @@ class PayloadFolder:
         """Remove the bytes. Call it under the queue's write lock, when no row needs them."""
         discard(self.path(digest))
 
-    def abandoned(self) -> tuple[list[Path], list[str]]:
+    def find_abandoned(self) -> tuple[list[Path], list[str]]:
         """List unfinished copies, and digests of finished files, that are older than `STALE_S` by the file system's own
         clock; the queue must say whether a row still needs a finished one."""
         limit = self._file_system_time() - STALE_S

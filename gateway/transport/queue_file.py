@@ -73,7 +73,7 @@ HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM
 FORGET_NODE = "DELETE FROM hosting WHERE node = ?"
 HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
 
-PUT = """
+INSERT_ROW = """
 INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at, node)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -107,8 +107,8 @@ LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries +
 BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
 
 # Both name the token of the lease: a consumer that wakes late finds it changed and touches nothing.
-DONE = "DELETE FROM queue WHERE token = ?"
-AGAIN = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
+DELETE_LEASED = "DELETE FROM queue WHERE token = ?"
+RELEASE_LEASE = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
 
 STILL_NEEDED = "SELECT 1 FROM queue WHERE digest = ? LIMIT 1"
 NEEDED_OF = "SELECT DISTINCT digest FROM queue WHERE digest IN (SELECT value FROM json_each(?))"
@@ -211,9 +211,9 @@ class QueueFile:
     async def close(self) -> None:
         """Close the file after committing what was begun. A second call does nothing."""
         self._closed = True
-        async with self._opening, self._groups.alone():
+        async with self._opening, self._groups.exclusive():
             with self.failures:
-                await commits.apart(self._close)
+                await commits.run_in_thread(self._close)
 
     async def read(self, words: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """Run a query that an index answers with few rows."""
@@ -288,8 +288,8 @@ class QueueFile:
     async def shorten(self) -> bool:
         """Empty SQLite's log, in which removed rows can still be read. False while another connection reads it."""
         with self.failures:
-            async with self._groups.alone():
-                return self._writer is None or await commits.apart(partial(_shorten, self._writer))
+            async with self._groups.exclusive():
+                return self._writer is None or await commits.run_in_thread(partial(_shorten, self._writer))
 
     async def _opened(self) -> sqlite3.Connection:
         """Return the connection for reading."""
@@ -298,7 +298,7 @@ class QueueFile:
             async with self._opening:
                 self._check_open()
                 if self._reader is None:
-                    await commits.apart(self._open)
+                    await commits.run_in_thread(self._open)
         if self._reader is None:
             raise Unreachable(f"the embedded axis {self.path} did not open")
         return self._reader
@@ -313,7 +313,7 @@ class QueueFile:
             writer = undo.enter_context(contextlib.closing(_connect(self.path)))
             _set_up(writer, self.path)
             self._begin(writer)
-            writer.execute(commits.WAIT_FOR_NOBODY)
+            writer.execute(commits.NO_WAIT)
             reader = undo.enter_context(contextlib.closing(_connect(self.path)))
             reader.execute("PRAGMA query_only = ON")
             undo.pop_all()
@@ -321,7 +321,7 @@ class QueueFile:
 
     def _reopen_writer(self) -> None:
         writer = _connect(self.path)
-        writer.execute(commits.WAIT_FOR_NOBODY)
+        writer.execute(commits.NO_WAIT)
         self._writer = writer
 
     def _close(self) -> None:
@@ -334,7 +334,7 @@ class QueueFile:
     async def _locked(self) -> _QueueDriver:
         self._check_open()
         if self._writer is None:
-            await commits.apart(self._reopen_writer)
+            await commits.run_in_thread(self._reopen_writer)
         if self._writer is None:
             raise Unreachable(f"the embedded axis {self.path} did not open")
         self._treat_disk(self._writer, _ON_DISK)
@@ -378,12 +378,12 @@ class _QueueDriver:
 
     async def commit(self) -> None:
         # Not `commit()`, which is silent where there is no transaction any more.
-        await commits.apart(partial(self.connection.execute, "COMMIT"))
+        await commits.run_in_thread(partial(self.connection.execute, "COMMIT"))
 
     async def drop(self) -> None:
         self._is_gone = True
         self._gone()
-        await commits.apart(self.connection.close)
+        await commits.run_in_thread(self.connection.close)
 
     async def close(self) -> None:
         if not self._is_gone and self.connection.in_transaction:

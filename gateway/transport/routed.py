@@ -20,11 +20,11 @@ from gateway.domain.routes import FRESH, Chooser, OnTrouble, Pattern, RouteTable
 from gateway.errors import GatewayError, NotFound, TransportFailure, Unreachable
 from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, ManagedAxis, Outcome, Parcel, Promises
 from gateway.ports.services import Clock
-from gateway.transport.gathered import WAIT_S, Circuit, Gathered
+from gateway.transport.gathered import WAIT_S, Circuit, GatheredAxes
 
 HostOf = Callable[[str], Awaitable[str | None]]
 """The node that speaks for a code, as the registry has it."""
-MOVED, AWAY, NO_WAY, GONE = "axis-moved", "axis-away", "no-route", "axis-gone"
+AXIS_MOVED, AXIS_AWAY, NO_ROUTE, AXIS_REMOVED = "axis-moved", "axis-away", "no-route", "axis-gone"
 # An axis that is silent for so long is left; a parcel with more bytes than go in that time has longer.
 PATIENCE_S, BYTES_A_SECOND = 30.0, 128 * 1024
 ASK_S = 5.0
@@ -32,7 +32,7 @@ _OF_RECIPIENT = "axis-bindings"  # the recipient is the problem: its axis answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class ChosenAxis:
     """Route of one recipient's mail now: the rule, the axes in their order, and the next turn."""
 
     rule: Rule
@@ -72,7 +72,7 @@ class RoutedAxis:
             is_away=lambda name: self.circuits[name].is_away(),
             serves=serves or {},
         )
-        self._in = Gathered(self._axes, self.circuits, self._chooser.serves, wait_s)
+        self._in = GatheredAxes(self._axes, self.circuits, self._chooser.serves, wait_s)
 
     @property
     def axes(self) -> Mapping[str, ManagedAxis]:
@@ -90,16 +90,16 @@ class RoutedAxis:
         await self._in.close()
         await asyncio.gather(*(axis.close() for axis in self._axes.values()), return_exceptions=True)
 
-    async def way(self, sender: str, code: str, trail: Trail = FRESH) -> Way:
+    async def choose_axis(self, sender: str, code: str, trail: Trail = FRESH) -> ChosenAxis:
         """Return what would be done for this recipient now; nothing is done."""
         node = await self._host_of(code) if self._table.asks_for_nodes else None
         rule = self._table.rule(sender, code, node)
         choice = self._chooser.choose(rule, sender, trail)
         order = tuple(self._chooser.order(rule, sender, trail))
-        return Way(rule=rule, node=node, order=order, turn=choice.turn, axis=choice.axis)
+        return ChosenAxis(rule=rule, node=node, order=order, turn=choice.turn, axis=choice.axis)
 
     async def order(self, sender: str, code: str) -> Sequence[str]:
-        return (await self.way(sender, code)).order
+        return (await self.choose_axis(sender, code)).order
 
     async def form(self, sender: str, code: str) -> Form:
         return (await self._rule(sender, code)).form
@@ -150,10 +150,10 @@ class RoutedAxis:
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
         return await self._in.take(limit, lease_s)
 
-    async def settle(self, arrival: Arrival, *, done: bool) -> None:
+    async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         axis = self._axes.get(arrival.axis)
         if axis is not None:  # the lease ends by itself where the axis is configured no more
-            await axis.settle(arrival, done=done)
+            await axis.settle(arrival, is_done=is_done)
 
     async def wait(self, timeout_s: float) -> None:
         await self._in.wait(timeout_s)
@@ -262,7 +262,7 @@ class RoutedAxis:
             detail = (
                 f"no axis that may carry mail of {sender} to {route} is left; see: gateway axis route {route}"
             )
-            return Outcome(fate=Fate.NEVER, code=NO_WAY, detail=detail, refused=trail.refused)
+            return Outcome(fate=Fate.NEVER, code=NO_ROUTE, detail=detail, refused=trail.refused)
         if choice.turn is Turn.MOVE:
             stood = self._chooser.order(rule, sender, trail)[0]
             return self._moved(trail, choice.axis, f"{stood} is away: {self.circuits[stood].why}")
@@ -271,14 +271,14 @@ class RoutedAxis:
                 f"it may lie with the axis {choice.axis}, which is not among the settings any more; "
                 "cancel and send it anew, or allow another way with unsure = next"
             )
-            return Outcome(fate=Fate.LATER, code=GONE, detail=detail, unsure=True, axis=choice.axis)
+            return Outcome(fate=Fate.RETRY, code=AXIS_REMOVED, detail=detail, unsure=True, axis=choice.axis)
         circuit = self.circuits[choice.axis]
         if circuit.may_send():
             return choice.axis  # tried now and then, as where there is only one axis
         doubt = ", and may have it already" if trail.unsure else ""
         return Outcome(
-            fate=Fate.LATER,
-            code=AWAY,
+            fate=Fate.RETRY,
+            code=AXIS_AWAY,
             detail=f"the axis {choice.axis} is away{doubt}: {circuit.why}; it waits for it",
             unsure=trail.unsure,
             axis=choice.axis,
@@ -305,22 +305,22 @@ class RoutedAxis:
             async with asyncio.timeout(self._patience_s + parcel.size / BYTES_A_SECOND):
                 outcomes = await axis.publish(parcel, routes)
         except TimeoutError:
-            circuit.not_sent("it did not answer in time")
+            circuit.note_send_failure("it did not answer in time")
             silent = Outcome(
-                fate=Fate.LATER, code="axis-slow", detail=f"{name} did not answer in time", unsure=True
+                fate=Fate.RETRY, code="axis-slow", detail=f"{name} did not answer in time", unsure=True
             )
             return dict.fromkeys(routes, silent)
         except TransportFailure as error:
             if error.permanent:
-                circuit.sent()
+                circuit.note_sent()
                 return dict.fromkeys(routes, Outcome(fate=Fate.NEVER, code=error.code, detail=str(error)))
-            circuit.not_sent(str(error))
-            refusal = Outcome(fate=Fate.LATER, code=error.code, detail=str(error), unsure=error.unsure)
+            circuit.note_send_failure(str(error))
+            refusal = Outcome(fate=Fate.RETRY, code=error.code, detail=str(error), unsure=error.unsure)
             return dict.fromkeys(routes, refusal)
-        if all(outcome.fate is Fate.LATER and outcome.code != _OF_RECIPIENT for outcome in outcomes.values()):
-            circuit.not_sent(next(iter(outcomes.values())).detail)
+        if all(outcome.fate is Fate.RETRY and outcome.code != _OF_RECIPIENT for outcome in outcomes.values()):
+            circuit.note_send_failure(next(iter(outcomes.values())).detail)
         else:
-            circuit.sent()
+            circuit.note_sent()
         return outcomes
 
     async def _look_for_those_away(self, rules: Mapping[str, Rule]) -> None:
@@ -335,13 +335,13 @@ class RoutedAxis:
         answers = await asyncio.gather(*(self._ask(name, [route]) for name, route in routes_by_axis.items()))
         for name, answer in zip(routes_by_axis, answers, strict=True):
             if answer is None and not self._answers(name):
-                self.circuits[name].not_sent(self.circuits[name].why or "it does not answer")
+                self.circuits[name].note_send_failure(self.circuits[name].why or "it does not answer")
             else:
-                self.circuits[name].sent()
+                self.circuits[name].note_sent()
 
     def _apply_routes(self, rule: Rule, sender: str, trail: Trail, by: str, outcome: Outcome) -> Outcome:
         """Turn an axis's outcome into the outcome that the routes allow."""
-        if outcome.fate is Fate.LATER:
+        if outcome.fate is Fate.RETRY:
             stands = Trail(axis=by, unsure=outcome.unsure or trail.unsure, refused=trail.refused)
             choice = self._chooser.choose(rule, sender, stands)
             if choice.turn is Turn.MOVE:
@@ -359,8 +359,8 @@ class RoutedAxis:
     def _moved(self, trail: Trail, to: str, why: str) -> Outcome:
         meters.AXIS_MOVED.add(axis=to)
         return Outcome(
-            fate=Fate.LATER,
-            code=MOVED,
+            fate=Fate.RETRY,
+            code=AXIS_MOVED,
             detail=f"{why}; it goes by {to}",
             axis=to,
             refused=trail.refused,

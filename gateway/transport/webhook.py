@@ -36,9 +36,7 @@ class HttpPoster:
     ) -> None:
         self._reach = reach
         self._timeout_s, self._agent = timeout_s, agent
-        self._caller = HttpCaller(
-            MOST_READ, ca=ca, ca_beside=True, at_once=at_once, may_reach=self._may_reach
-        )
+        self._caller = HttpCaller(MOST_READ, ca=ca, adds_ca=True, at_once=at_once, may_reach=self._may_reach)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
         try:

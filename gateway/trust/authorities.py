@@ -20,7 +20,7 @@ from cryptography import x509
 from gateway import http_calls
 from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.errors import GatewayError, InvalidProof, Misconfigured, NotFound, Unreachable
-from gateway.http_calls import Bounds, HttpQuestion, parsed
+from gateway.http_calls import Bounds, HttpRequest, parse_url
 from gateway.trust import revocation
 from gateway.trust.chain import Chains
 from gateway.trust.evidence import Answers, certificates_in, fingerprint, ocsp_question
@@ -97,7 +97,7 @@ def _addresses(table: Mapping[str, Any], key: str, place: str) -> tuple[str, ...
     if len(addresses) > _MOST_ADDRESSES:
         raise Misconfigured(f"{place}: {key} has more than {_MOST_ADDRESSES} addresses")
     for address in addresses:
-        parsed(address)
+        parse_url(address)
     return tuple(addresses)
 
 
@@ -192,7 +192,7 @@ class AskedAuthorities:
         now: datetime,
     ) -> Answer:
         nonce = os.urandom(_NONCE_BYTES)
-        request = HttpQuestion(
+        request = HttpRequest(
             url=url,
             expects="application/ocsp-response",
             body=revocation.ocsp_request(certificate, sources.issuer, nonce),
@@ -235,7 +235,7 @@ class AskedAuthorities:
         url = question.about
         if url not in sources.lists:
             raise NotFound(f"the list {url} is not configured any more")
-        request = HttpQuestion(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
+        request = HttpRequest(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
         body = http_calls.ask(request, self._bounds[RevocationSource.LIST])
         try:
             revocation_list = revocation.read_list(body)

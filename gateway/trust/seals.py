@@ -38,7 +38,7 @@ from gateway.domain.sealed_log import (
     read_seal,
 )
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
-from gateway.http_calls import Bounds, HttpQuestion, ask
+from gateway.http_calls import Bounds, HttpRequest, ask
 from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
 from gateway.trust.keys import own_key
 
@@ -188,7 +188,7 @@ class TimestampAuthority:
 
     def ask(self, query: bytes) -> bytes:
         """Return its unchecked answer. Raise Unreachable when there is none now."""
-        question = HttpQuestion(
+        question = HttpRequest(
             url=self.url,
             expects="application/timestamp-reply",
             body=query,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from gateway.domain.pace import clocks_agree
 from gateway.ports.services import Clock
-from gateway.workers.loop import Done, Step, Turn
+from gateway.workers.loop import Step, StepResult, Turn
 
 _log = logging.getLogger(__name__)
 LOOK_EVERY = timedelta(seconds=10)
@@ -57,7 +57,7 @@ class ClockGuard:
     def unless_apart(self, step: Step) -> Step:
         """Return a step that does nothing while the clocks are apart."""
 
-        async def guarded() -> bool | Done:
+        async def guarded() -> bool | StepResult:
             return self.agrees() and await step()
 
         return guarded

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from gateway import holding, log
-from gateway.holding import HoldServices
-from gateway.incoming import judge_again, seal, settle
+from gateway.holding import HoldService
+from gateway.incoming import rejudge, seal, settle
 from gateway.incoming.services import IncomingServices
 from gateway.workers.loop import Turn
 
@@ -44,7 +44,7 @@ class Clocks(_Clock):
         counts = {
             "waited": await settle.give_up_overdue(services),
             "purged": await seal.purge_recalled(services),
-            "asked": await judge_again.ask_due(services),
+            "asked": await rejudge.ask_due(services),
             "forgotten": await services.store.purge_idempotency(now - KEYS_KEPT),
             "expired": await services.store.forget_uploads(now),
             "swept": await services.blobs.sweep(now),
@@ -76,7 +76,7 @@ class GrowthClock(_Clock):
 class HoldsClock(_Clock):
     every = timedelta(minutes=1)
 
-    async def step(self, services: HoldServices) -> bool:
+    async def step(self, services: HoldService) -> bool:
         """Look once a minute; the first look is at start."""
         if not self._turn.take(services.clock.now()):
             return False

@@ -19,7 +19,7 @@ from gateway.ports.axis import TO_NODE, Arrival, Axis
 from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
 from gateway.store.store import SqlStore
-from gateway.workers.loop import Done, kept, together
+from gateway.workers.loop import StepResult, keep_leases, together
 
 
 class Intake:
@@ -29,7 +29,7 @@ class Intake:
     def __init__(self) -> None:
         self._failed = False
 
-    async def step(self, services: IncomingServices, batch: int, lease_s: float) -> Done:
+    async def step(self, services: IncomingServices, batch: int, lease_s: float) -> StepResult:
         """Land one batch. StoreFailure while the storage takes nothing; the loop asks again later."""
         if self._failed:
             await process.probe_storage(services)
@@ -41,20 +41,20 @@ class Intake:
             raise
 
 
-async def land_batch(services: IncomingServices, batch: int, lease_s: float) -> Done:
+async def land_batch(services: IncomingServices, batch: int, lease_s: float) -> StepResult:
     """Land one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
     arrivals = await services.axis.take(batch, lease_s)
     with services.store.memory.moment():
         await together([_land_arrival(services, arrival) for arrival in arrivals])
-    return Done.batch(len(arrivals), batch)
+    return StepResult.batch(len(arrivals), batch)
 
 
-async def process_batch(services: IncomingServices, batch: int, lease_s: float) -> Done:
+async def process_batch(services: IncomingServices, batch: int, lease_s: float) -> StepResult:
     """Process one batch of landed packets to their ends."""
     rows = await services.store.claim_inbox(batch, lease_s)
     with services.store.memory.moment():
         await together([_process_row(services, row, lease_s) for row in rows])
-    return Done.batch(len(rows), batch)
+    return StepResult.batch(len(rows), batch)
 
 
 async def _land_arrival(services: IncomingServices, arrival: Arrival) -> None:
@@ -64,7 +64,7 @@ async def _land_arrival(services: IncomingServices, arrival: Arrival) -> None:
 
 async def _process_row(services: IncomingServices, row: LeasedInbox, lease_s: float) -> None:
     with log.bound(inbox=row.item.id, packet=row.item.transport_packet_id):
-        async with kept(services.store, "inbox", row.lease, lease_s=lease_s):
+        async with keep_leases(services.store, "inbox", row.lease, lease_s=lease_s):
             await process.run(services, row)
 
 
@@ -72,44 +72,44 @@ async def _process_row(services: IncomingServices, row: LeasedInbox, lease_s: fl
 PACKED_KINDS = ("answer", "pack")
 
 
-async def pack_batch(services: OutgoingServices, batch: int, lease_s: float) -> Done:
+async def pack_batch(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:
     """Pack one claimed batch of each kind."""
     batches = [await services.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]
     with services.store.memory.moment():
         await together([_pack_job(services, job, lease_s) for jobs in batches for job in jobs])
-    return Done.batch(max(map(len, batches)), batch)
+    return StepResult.batch(max(map(len, batches)), batch)
 
 
 async def _pack_job(services: OutgoingServices, job: Job, lease_s: float) -> None:
     with log.bound(job=job.id, document=job.subject_id):
-        async with kept(services.store, "job", job.lease, lease_s=lease_s):
+        async with keep_leases(services.store, "job", job.lease, lease_s=lease_s):
             await package.run(services, job)
 
 
-async def dispatch_batch(services: OutgoingServices, batch: int, lease_s: float) -> Done:
+async def dispatch_batch(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:
     """Dispatch one claimed batch, with this process's own large rows; confirms of the batch are awaited side by side."""
     own = services.own_rows.take(batch, large=True)
     rows = [*own, *await services.store.claim_outbox(batch, lease_s)]
     with services.store.memory.moment():
-        await together([_dispatch_rows(services, p, lease_s) for p in dispatch.passes(rows)])
-    return Done.batch(len(rows), batch)
+        await together([_dispatch_rows(services, p, lease_s) for p in dispatch.group_into_passes(rows)])
+    return StepResult.batch(len(rows), batch)
 
 
-async def send_own(services: OutgoingServices, batch: int, lease_s: float) -> Done:
+async def send_own(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:
     """Dispatch one batch of small rows that this process has just written: it leases them already, and asks no database."""
     rows = services.own_rows.take(batch)
     with services.store.memory.moment():
-        await together([_dispatch_rows(services, p, lease_s) for p in dispatch.passes(rows)])
-    return Done.batch(len(rows), batch)
+        await together([_dispatch_rows(services, p, lease_s) for p in dispatch.group_into_passes(rows)])
+    return StepResult.batch(len(rows), batch)
 
 
 async def _dispatch_rows(services: OutgoingServices, rows: Sequence[LeasedOutbox], lease_s: float) -> None:
-    async with kept(services.store, "outbox", *(row.lease for row in rows), lease_s=lease_s):
+    async with keep_leases(services.store, "outbox", *(row.lease for row in rows), lease_s=lease_s):
         await dispatch.run(services, rows)
 
 
 @dataclass(slots=True)
-class HostingTeller:
+class HostingReporter:
     """Reports hosted codes to the axis, and remembers the last report, so that an idle loop sends nothing."""
 
     store: SqlStore
@@ -117,7 +117,7 @@ class HostingTeller:
     node_name: str
     directory: SqlDirectory
     clock: Clock
-    _told: Sequence[str] | None = None
+    _reported: Sequence[str] | None = None
 
     async def step(self) -> bool:
         """Report the codes if they changed."""
@@ -126,8 +126,8 @@ class HostingTeller:
         # Mail under an ended code comes to its successor (R83, closed recipients).
         codes += sorted(set(await self.directory.former(codes, today)) - set(codes))
         codes.append(f"{TO_NODE}{self.node_name}")
-        if codes == self._told:
+        if codes == self._reported:
             return False
         await self.axis.host(codes)
-        self._told = codes
+        self._reported = codes
         return True

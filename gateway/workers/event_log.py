@@ -24,7 +24,7 @@ from gateway.store.events import GATHER_S
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.trust.seals import SealKey
-from gateway.workers.loop import Done, Turn
+from gateway.workers.loop import StepResult, Turn
 
 
 class TimeAuthority(Protocol):
@@ -38,11 +38,11 @@ class TimeAuthority(Protocol):
 _NUMBERED_AT_ONCE = 500
 
 
-async def number_paced(store: SqlStore) -> Done:
+async def number_paced(store: SqlStore) -> StepResult:
     """Assign numbers to one batch, then pause, so that the events of a moment share one transaction: one for each event
     would be a third of all the writing that a document causes. The first event after a quiet time is numbered at once. Only
     one process at a time numbers."""
-    step_result = Done.batch(await store.number_events(_NUMBERED_AT_ONCE), _NUMBERED_AT_ONCE)
+    step_result = StepResult.batch(await store.number_events(_NUMBERED_AT_ONCE), _NUMBERED_AT_ONCE)
     if step_result:
         await asyncio.sleep(GATHER_S)
     return step_result
@@ -83,7 +83,7 @@ class LogSealer:
             return False
         if await self.log.grow(LEAVES_AT_ONCE) == LEAVES_AT_ONCE:
             return True
-        self._turn.done(now)
+        self._turn.mark_done(now)
         head = await self.log.head()
         if upkeep.seal_is_due(head, self.rhythm, now):
             await self._seal(head, now)
@@ -143,7 +143,7 @@ class LogSealer:
         if head.seal is None:
             return
         await self.pool.run(partial(publish, head.seal))
-        await self.log.published(head.seal.signed.seal.number, now)
+        await self.log.record_published(head.seal.signed.seal.number, now)
 
 
 async def seal_paced(sealer: LogSealer) -> bool:
@@ -165,7 +165,7 @@ class StampGate:
     clock: Clock
     most: timedelta
     _closed: bool = False
-    _until: datetime | None = None
+    _remembered_until: datetime | None = None
 
     async def check(self) -> None:
         if await self.is_closed():
@@ -179,11 +179,14 @@ class StampGate:
         if not self.most:
             return False
         now = self.clock.now()
-        if self._until is None or not self._until - REMEMBERED <= now < self._until:
+        if (
+            self._remembered_until is None
+            or not self._remembered_until - REMEMBERED <= now < self._remembered_until
+        ):
             closed = upkeep.lacks_stamp(await self.log.head(), self.most, now)
             if closed != self._closed:
                 log.action(
                     _log, "intake.stopped" if closed else "intake.resumed", "the log and its timestamps"
                 )
-            self._closed, self._until = closed, now + REMEMBERED
+            self._closed, self._remembered_until = closed, now + REMEMBERED
         return self._closed

@@ -24,7 +24,7 @@ from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, Beat, Metric, Que
 from gateway.errors import TransportFailure
 from gateway.ports.axis import AxisState
 from gateway.ports.services import Clock, Pool
-from gateway.workers.loop import Done, Turn
+from gateway.workers.loop import StepResult, Turn
 
 if TYPE_CHECKING:
     from gateway.store.history import SqlHistory
@@ -74,17 +74,17 @@ class Pulse:
     slots: Callable[[], Sequence[Slot]] = tuple
     now_s: Callable[[], float] = time.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
-    _told: dict[str, Beat] = field(default_factory=dict)
+    _beats: dict[str, Beat] = field(default_factory=dict)
     _since: datetime | None = None
     _turn: Turn = field(default_factory=lambda: Turn(EVERY))
 
     def counted(
-        self, name: str, step: Callable[[], Awaitable[bool | Done]]
-    ) -> Callable[[], Awaitable[bool | Done]]:
+        self, name: str, step: Callable[[], Awaitable[bool | StepResult]]
+    ) -> Callable[[], Awaitable[bool | StepResult]]:
         """Wrap a step so that its turns are noted."""
         self._turned[name] = self.now_s()
 
-        async def counting() -> bool | Done:
+        async def counting() -> bool | StepResult:
             self._turned[name] = self.now_s()
             try:
                 worked = await step()
@@ -93,21 +93,21 @@ class Pulse:
                 raise
             finally:
                 self._turned[name] = self.now_s()
-            beat = self._told.get(name) or Beat(job=name)
-            self._told[name] = replace(beat, at=self.clock.now(), beats=beat.beats + 1)
+            beat = self._beats.get(name) or Beat(job=name)
+            self._beats[name] = replace(beat, at=self.clock.now(), beats=beat.beats + 1)
             return worked
 
         return counting
 
     def failed(self, name: str, error: Exception) -> None:
         """Note that the job did not do its work, by the error that broke its step or that it went on in spite of."""
-        beat = self._told.get(name) or Beat(job=name)
+        beat = self._beats.get(name) or Beat(job=name)
         code = error.code if isinstance(error, errors.GatewayError) else type(error).__name__
-        self._told[name] = replace(beat, failed_at=self.clock.now(), failures=beat.failures + 1, code=code)
+        self._beats[name] = replace(beat, failed_at=self.clock.now(), failures=beat.failures + 1, code=code)
 
-    def taken(self) -> Sequence[Beat]:
+    def take_beats(self) -> Sequence[Beat]:
         """Return the work of this process's jobs since the last call, once."""
-        job_beats, self._told = list(self._told.values()), {}
+        job_beats, self._beats = list(self._beats.values()), {}
         return job_beats
 
     def loops(self) -> Mapping[str, bool]:
@@ -294,9 +294,9 @@ class Chronicle:
     pulse: Pulse
     axis: AxisCounting
     clock: Clock
-    besides: Callable[[], Awaitable[Sequence[Beat]]]
+    other_beats: Callable[[], Awaitable[Sequence[Beat]]]
     free_mb: Callable[[], Awaitable[int]]
-    off: Collection[str] = ()
+    silent_jobs: Collection[str] = ()
     trims: Callable[[], bool] = lambda: True
     _next: datetime | None = None
 
@@ -311,9 +311,13 @@ class Chronicle:
         if not self.is_due(now):
             return False
         self._next = now + SAMPLED_EVERY
-        beats = [b for b in (*self.pulse.taken(), *await self.besides()) if b.job not in self.off]
+        beats = [
+            b for b in (*self.pulse.take_beats(), *await self.other_beats()) if b.job not in self.silent_jobs
+        ]
         disk = QueueSample(at=now, queue=DISK, depth=await self.free_mb())
-        await self.history.record(beats, [disk, *await self._of_axis(now)], now, self.off, self.trims())
+        await self.history.record(
+            beats, [disk, *await self._of_axis(now)], now, self.silent_jobs, self.trims()
+        )
         return False
 
     async def _of_axis(self, now: datetime) -> list[QueueSample]:

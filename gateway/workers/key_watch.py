@@ -56,10 +56,10 @@ class KeyWatch:
         count = 0
         for ending, days in upkeep.due_marks(await self.endings(now), now):
             details = {"code": ending.code, "until": ending.ends_at.isoformat(), "own": ending.own}
-            count += await self.store.tell_key_expiring(ending.fingerprint, days, details)
+            count += await self.store.record_key_expiring(ending.fingerprint, days, details)
         if count:
             log.action(_log, "keys.expiring", told=count)
-        self._turn.done(now)
+        self._turn.mark_done(now)
         return bool(count)
 
     async def endings(self, now: datetime) -> list[CertificateEnding]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Done(Enum):
+class StepResult(Enum):
     """Result of a step. True means that it did something and looks again."""
 
     NOTHING = False
@@ -37,15 +37,15 @@ class Done(Enum):
     """There may be more."""
 
     def __bool__(self) -> bool:
-        return self is not Done.NOTHING
+        return self is not StepResult.NOTHING
 
     @classmethod
-    def batch(cls, count: int, most: int) -> Done:
+    def batch(cls, count: int, most: int) -> StepResult:
         """Return the result of a step that took `count` rows of at most `most`."""
         return cls.NOTHING if not count else cls.MORE if count >= most else cls.ALL
 
 
-Step = Callable[[], Coroutine[object, object, bool | Done]]
+Step = Callable[[], Coroutine[object, object, bool | StepResult]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Waker:
         self._is_taken = True
         return self._rung
 
-    async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
+    async def wait(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
         """Wait for the first ring after the ticket was taken, or for the timeout, which then rings itself. Tell whether it
         was rung before."""
         rung, running_loop = ticket or self.ticket(), asyncio.get_running_loop()
@@ -94,7 +94,7 @@ class Waker:
 
 async def forever(
     name: str,
-    step: Callable[[], Awaitable[bool | Done]],
+    step: Callable[[], Awaitable[bool | StepResult]],
     waker: Waker,
     stop: asyncio.Event,
     poll_s: float,
@@ -109,7 +109,7 @@ async def forever(
     while not stop.is_set():
         ticket = waker.ticket()
         try:
-            step_result = Done(await step())
+            step_result = StepResult(await step())
         except asyncio.CancelledError as error:
             if _is_cancelled() or stop.is_set():
                 raise
@@ -118,14 +118,14 @@ async def forever(
         except Exception as error:  # the guard of this loop: only the stop may end it
             await _pause(stop, trouble.broke(error))
             continue
-        trouble.over()
+        trouble.clear()
         if step_result:
             sleep_s = soon_s
             then()
             # Gives the other tasks of this process their turn, even if no step ever waits.
             await asyncio.sleep(0)
-        if step_result is not Done.MORE:
-            sleep_s = soon_s if await waker.heard(sleep_s, ticket) else min(2 * sleep_s, poll_s)
+        if step_result is not StepResult.MORE:
+            sleep_s = soon_s if await waker.wait(sleep_s, ticket) else min(2 * sleep_s, poll_s)
     log.action(_log, f"{name}.stopped")
 
 
@@ -142,7 +142,7 @@ def _is_cancelled() -> bool:
 
 
 @asynccontextmanager
-async def kept(store: SqlStore, table: str, *leases: Lease, lease_s: float) -> AsyncIterator[None]:
+async def keep_leases(store: SqlStore, table: str, *leases: Lease, lease_s: float) -> AsyncIterator[None]:
     """Renew each lease every third of its time while the body runs. A lost one is no longer renewed; the body's completion
     names its token and is then discarded by the store."""
     renewing = asyncio.create_task(_renew(store, table, list(leases), lease_s))
@@ -199,7 +199,7 @@ class Trouble:
         self._say(error)
         return min(FIRST_REST_S * 2.0 ** min(self._in_a_row - 1, 20), LONGEST_REST_S)
 
-    def over(self) -> None:
+    def clear(self) -> None:
         """Note that a step succeeded."""
         if self._in_a_row >= OUTAGE:
             log.action(_log, f"{self.name}.works_again", failures=self._in_a_row, ends=self._kind)
@@ -226,14 +226,14 @@ class Turn:
         """Tell whether the turn has come, changing nothing: `done` follows the work."""
         return self._next is None or not self._next - self._every <= now < self._next
 
-    def done(self, now: datetime) -> None:
+    def mark_done(self, now: datetime) -> None:
         self._next = now + self._every
 
     def take(self, now: datetime) -> bool:
         """Tell whether it has come; then the next one is a span away, also when the work fails."""
         if not self.has_come(now):
             return False
-        self.done(now)
+        self.mark_done(now)
         return True
 
 
@@ -269,7 +269,7 @@ class Lookout:
     wakers: Wakers
     times: Mapping[str, Due]
     look: Callable[[], Awaitable[Signs]]
-    _seen: Mapping[str, object] = field(default_factory=dict)
+    _last_marks: Mapping[str, object] = field(default_factory=dict)
 
     async def step(self) -> bool:
         """Ring by times first: they count also while the database is away. Loops that follow changes are rung after the
@@ -278,8 +278,8 @@ class Lookout:
         self._ring(name for name, is_due in self.times.items() if is_due(now))
         signs = await self.look()
         self._ring(signs.due)
-        self._ring(name for name, mark in signs.marks.items() if self._seen.get(name) != mark)
-        self._seen = signs.marks
+        self._ring(name for name, mark in signs.marks.items() if self._last_marks.get(name) != mark)
+        self._last_marks = signs.marks
         return False
 
     def _ring(self, names: Iterable[str]) -> None:
@@ -300,7 +300,7 @@ async def drain_loops(
             task.cancel()
 
     try:
-        await store.let_go(cut)
+        await store.release_leases(cut)
     except GatewayError as error:
         # Nothing is lost: the leases run out by themselves.
         log.action(_log, "drain.leases_kept", str(error), code=error.code)

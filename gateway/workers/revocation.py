@@ -13,7 +13,7 @@ from gateway import log
 from gateway.domain.certificates import Answer, AskedQuestion
 from gateway.domain.pace import AUTHORITY_DELAY
 from gateway.errors import GatewayError, NotFound
-from gateway.incoming import judge_again
+from gateway.incoming import rejudge
 from gateway.incoming.services import IncomingServices
 from gateway.policy import upkeep
 from gateway.store.revocation import SqlRevocationAnswers
@@ -22,7 +22,7 @@ from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
 
-PLAN_EVERY, PLAN_ANEW = timedelta(minutes=1), timedelta(hours=1)
+PLAN_EVERY, REPLAN_EVERY = timedelta(minutes=1), timedelta(hours=1)
 # Learning reads every answer in use; while many questions are asked, now and then is enough.
 LEARN_EVERY = timedelta(seconds=2)
 LOOK_EVERY = timedelta(minutes=10)
@@ -38,7 +38,7 @@ MOST_PAUSE = timedelta(minutes=30)
 Bound = Callable[[], Awaitable[Sequence[bytes]]]
 
 
-class Asking:
+class RevocationAsker:
     """One process's part. Made by the wiring, which lets it learn before the first packet is judged."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Asking:
     async def plan(self) -> None:
         """Plan a question on every list and every bound certificate; again when these change, and every hour."""
         certificates, now = await self._bound(), self._services.clock.now()
-        if frozenset(certificates) == self._planned and not self._is_time("plan anew", PLAN_ANEW):
+        if frozenset(certificates) == self._planned and not self._is_time("plan anew", REPLAN_EVERY):
             return
         questions = await self._services.pool.run(lambda: self._authorities.questions(certificates, now))
         await self._answers.plan(questions, now)
@@ -87,7 +87,7 @@ class Asking:
     async def ask(self) -> int:
         """Ask one batch of due questions; return how many."""
         due = await self._answers.claim(self._services.clock.now(), AT_ONCE, HOLD)
-        await asyncio.gather(*(self._one(q) for q in due))
+        await asyncio.gather(*(self._ask_one(q) for q in due))
         return len(due)
 
     async def learn(self) -> None:
@@ -96,12 +96,12 @@ class Asking:
         if version == self._seen:
             return
         answers = await self._answers.current(self._known)
-        since = {q.question: q.first_at for q in await self._answers.asked()}
+        since = {q.question: q.first_at for q in await self._answers.questions()}
         await self._services.pool.run(lambda: self._authorities.learn(answers, since))
         self._known = {a.digest: a for a in answers}
         self._seen = version
 
-    async def _one(self, pending: AskedQuestion) -> None:
+    async def _ask_one(self, pending: AskedQuestion) -> None:
         question, now = pending.question, self._services.clock.now()
         try:
             answer = await self._services.pool.run(lambda: self._authorities.ask(question, now))
@@ -118,7 +118,7 @@ class Asking:
         pause = min(upkeep.retry_delay(pending.failures + 1), MOST_PAUSE)
         subject = pending.question.about
         log.action(_log, "revocation.no_answer", why, about=subject, code=code, failures=pending.failures + 1)
-        await self._answers.failed(pending.question, self._services.clock.now() + pause, why)
+        await self._answers.record_failure(pending.question, self._services.clock.now() + pause, why)
 
     async def _look(self) -> int:
         """Judge pending packets when more is known than at the last look, and now and then in any case."""
@@ -126,7 +126,7 @@ class Asking:
         if version == self._judged_by and not self._is_time("look", LOOK_EVERY):
             return 0
         self._judged_by = version
-        return await judge_again.judge_pending(self._services)
+        return await rejudge.judge_pending(self._services)
 
     def _is_time(self, name: str, every: timedelta) -> bool:
         return self._turns.setdefault(name, Turn(every)).take(self._services.clock.now())

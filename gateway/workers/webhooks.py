@@ -22,12 +22,12 @@ from gateway.domain.feed import ClientWords
 from gateway.domain.webhook import (
     MOST_SUSPECTS,
     MOST_TRIES_KEPT,
-    Delivery,
     DeliveryState,
     Endpoint,
     PauseWhy,
     Try,
     TryCode,
+    WebhookDelivery,
 )
 from gateway.errors import GatewayError, StaleLease, StoreFailure
 from gateway.policy import upkeep
@@ -69,11 +69,11 @@ class Pusher:
     clock: Clock
     spawn: Spawn
     stop: asyncio.Event
-    again: Callable[[], None]
-    told: Callable[[], None]
+    wake: Callable[[], None]
+    announce: Callable[[], None]
     at_once: int
     lease_s: float
-    kept: timedelta
+    retention: timedelta
     aging: Clock
     """The clock that tells the age of its log and of events that cannot be sent: it follows no jump."""
     chance: Callable[[], float] = random.random
@@ -86,7 +86,7 @@ class Pusher:
     def hear_of_events(self) -> None:
         """Wake the loop unless no endpoint is active; adding or changing an endpoint wakes it too."""
         if self._any_active:
-            self.again()
+            self.wake()
 
     def is_due(self, now: datetime) -> bool:
         return self._turn.has_come(now)
@@ -94,7 +94,7 @@ class Pusher:
     async def step(self) -> bool:
         """Claim due endpoints for the free places; each goes on by itself. Slow endpoints have half of the places."""
         if self._turn.take(self.clock.now()):
-            await self.rows.trim(self.aging.now() - self.kept, MOST_LOGGED)
+            await self.rows.trim(self.aging.now() - self.retention, MOST_LOGGED)
         outlook, of_slow = await self.rows.outlook(self.lease_s), self.at_once // 2
         self._any_active = outlook.any_active
         if outlook.slow:
@@ -109,18 +109,18 @@ class Pusher:
         if free <= 0 or self.stop.is_set():
             return
         for leased in await self.rows.claim(free, self.lease_s, slow=slow):
-            task = self.spawn(self._tell(leased))
+            task = self.spawn(self._serve(leased))
             running.add(task)
             task.add_done_callback(partial(self._ended, running))
 
     def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         running.discard(task)
-        self.again()
+        self.wake()
 
-    async def _tell(self, leased: LeasedEndpoint) -> None:
+    async def _serve(self, leased: LeasedEndpoint) -> None:
         """Send one batch. This is the one guard of the task: an error ends this endpoint's turn, and no other's."""
         try:
-            await Telling(pusher=self, leased=leased).run()
+            await EndpointBatch(pusher=self, leased=leased).run()
         except StaleLease as stale:
             log.action(_log, "webhook.stale", str(stale), webhook=leased.endpoint.id)
         except Exception as error:  # reason: an unforeseen error of one endpoint stops no other
@@ -129,7 +129,7 @@ class Pusher:
             if not isinstance(error, StoreFailure):
                 await self._count_broken(leased)
         else:
-            self._trouble.over()
+            self._trouble.clear()
             self._broken_turns.pop(leased.endpoint.id, None)
 
     async def _count_broken(self, leased: LeasedEndpoint) -> None:
@@ -156,7 +156,7 @@ class Pusher:
             log.action(_log, "webhook.not_paused", str(error), webhook=endpoint.id, code=error.code)
             return
         self._broken_turns.pop(endpoint.id)
-        self.told()
+        self.announce()
 
     async def drain(self, stop: asyncio.Event, seconds: float) -> None:
         """Let running tasks end after the stop, and cut them short when the time is over."""
@@ -168,7 +168,7 @@ class Pusher:
 
 
 @dataclass(slots=True, kw_only=True)
-class Telling:
+class EndpointBatch:
     """One batch for one endpoint: first deliveries that are due again, then new events, until it fails or others wait."""
 
     pusher: Pusher
@@ -180,8 +180,8 @@ class Telling:
     _revived: bool = False
     _slow: bool = False
     _pause: PauseWhy | None = None
-    _done: dict[int, Delivery] = field(default_factory=dict)
-    _gave_up: list[Delivery] = field(default_factory=list)
+    _deliveries: dict[int, WebhookDelivery] = field(default_factory=dict)
+    _gave_up: list[WebhookDelivery] = field(default_factory=list)
     _until_s: float = 0.0
     _waiting: int = 0
 
@@ -200,13 +200,13 @@ class Telling:
         else:
             code = codes[endpoint.agency_id]
             self._waiting = standing.waiting
-            await self._again(code, standing.due)
-            await self._further(code)
+            await self._retry_due(code, standing.due)
+            await self._send_new(code)
         await pusher.rows.record(self.leased, self._report())
         if self._pause is not None or self._gave_up:
-            pusher.told()
+            pusher.announce()
 
-    async def _again(self, code: str, due: Sequence[Delivery]) -> None:
+    async def _retry_due(self, code: str, due: Sequence[WebhookDelivery]) -> None:
         """Send due deliveries again, oldest event first. While the endpoint fails, a few tries are enough to see whether it
         is back."""
         events = {delivery.sequence: await self._event(delivery.sequence) for delivery in due}
@@ -216,12 +216,14 @@ class Telling:
                 return
             event = events[delivery.sequence]
             if event is None:
-                self._done[delivery.sequence] = replace(delivery, state=DeliveryState.FAILED, due_at=None)
+                self._deliveries[delivery.sequence] = replace(
+                    delivery, state=DeliveryState.FAILED, due_at=None
+                )
                 continue
             updated = await self._try(event, code, words, delivery)
             failed += updated.state is not DeliveryState.DELIVERED
 
-    async def _further(self, code: str) -> None:
+    async def _send_new(self, code: str) -> None:
         """Send events behind the cursor. An event of another kind only moves it."""
         endpoint = self.leased.endpoint
         while not self._is_over() and not self._is_failing():
@@ -243,7 +245,7 @@ class Telling:
     def _is_over(self) -> bool:
         return (
             self._pause is not None
-            or len(self._done) >= BATCH
+            or len(self._deliveries) >= BATCH
             or time.monotonic() >= self._until_s
             or self.pusher.stop.is_set()
         )
@@ -255,7 +257,9 @@ class Telling:
     async def _words(self, events: Sequence[Event]) -> ClientWords:
         return await self.pusher.rows.client_words(self.leased.endpoint.agency_id, feed.documents_of(events))
 
-    async def _try(self, event: Event, code: str, words: ClientWords, earlier: Delivery | None) -> Delivery:
+    async def _try(
+        self, event: Event, code: str, words: ClientWords, earlier: WebhookDelivery | None
+    ) -> WebhookDelivery:
         endpoint = self.leased.endpoint
         sent = await self._send(event, code, words)
         self._slow = not sent.is_good or sent.took_ms > SLOW_S * 1000
@@ -264,7 +268,7 @@ class Telling:
         latest = replace(delivery, attempts=delivery.attempts + 1, at=sent.at, tries=tries)
         self._last_try_at = sent.at
         latest = self._came_through(latest, earlier) if sent.is_good else self._failed(latest, earlier, sent)
-        self._done[latest.sequence] = latest
+        self._deliveries[latest.sequence] = latest
         return latest
 
     async def _send(self, event: Event, code: str, words: ClientWords) -> Try:
@@ -274,19 +278,21 @@ class Telling:
         try:
             body = feed.to_bytes(feed.event_body(event, code, words))
         except Exception as error:  # reason: one event that cannot be written holds up no other
-            log.unforeseen(_log, "webhook.unmade", error, webhook=endpoint.id, sequence=event.agency_seq)
+            log.log_unforeseen(_log, "webhook.unmade", error, webhook=endpoint.id, sequence=event.agency_seq)
             return Try(at=pusher.clock.now(), code=TryCode.UNMADE)
         client_words = words.get(event.subject_id)
         trace = client_words.trace if client_words is not None else None
         return await pusher.sender.send(endpoint, feed.event_id(event), body, trace)
 
-    def _came_through(self, delivery: Delivery, earlier: Delivery | None) -> Delivery:
+    def _came_through(self, delivery: WebhookDelivery, earlier: WebhookDelivery | None) -> WebhookDelivery:
         self._revived = self._revived or self._suspects > 0
         self._suspects, self._last_ok_at = 0, self.pusher.clock.now()
         self._waiting -= earlier is not None
         return replace(delivery, state=DeliveryState.DELIVERED, due_at=None)
 
-    def _failed(self, delivery: Delivery, earlier: Delivery | None, sent: Try) -> Delivery:
+    def _failed(
+        self, delivery: WebhookDelivery, earlier: WebhookDelivery | None, sent: Try
+    ) -> WebhookDelivery:
         if earlier is None:
             self._suspects += 1
             self._waiting += 1
@@ -329,7 +335,7 @@ class Telling:
         return Report(
             cursor=self._cursor,
             suspects=self._suspects,
-            deliveries=tuple(self._done.values()),
+            deliveries=tuple(self._deliveries.values()),
             last_ok_at=self._last_ok_at,
             last_try_at=self._last_try_at or self.pusher.clock.now(),
             slow=self._slow,
@@ -339,9 +345,9 @@ class Telling:
         )
 
 
-def _new_delivery(endpoint: Endpoint, event: Event, at: datetime) -> Delivery:
+def _new_delivery(endpoint: Endpoint, event: Event, at: datetime) -> WebhookDelivery:
     """Return a delivery that was not tried yet."""
-    return Delivery(
+    return WebhookDelivery(
         webhook_id=endpoint.id,
         sequence=event.agency_seq or 0,
         event_id=feed.event_id(event),

@@ -19,7 +19,7 @@ from gateway.office.bootstrap.office import Office
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
 from tests.support.town.doors import serving
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @dataclass(kw_only=True)
@@ -28,7 +28,7 @@ class System:
 
     client: TestClient[Any, Any]
     key: str
-    after: str = "0"
+    last_event: str = "0"
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, bytes]:
         headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
@@ -43,15 +43,15 @@ class System:
     async def hears(self, kind: str, **data: str) -> dict[str, Any]:
         """The next event of that kind with that data, as the feed brings it."""
 
-        async def heard() -> dict[str, Any]:
-            _, feed, _ = await self.call("GET", f"/events?after={self.after}&wait=20&limit=1")
-            self.after = feed["next_after"]
+        async def next_event() -> dict[str, Any]:
+            _, feed, _ = await self.call("GET", f"/events?after={self.last_event}&wait=20&limit=1")
+            self.last_event = feed["next_after"]
             for event in feed["data"]:
                 if event["type"] == kind and data.items() <= event["data"].items():
                     return dict(event)
             return {}
 
-        return await until(heard, f"{kind} {data}")
+        return await wait_until(next_event, f"{kind} {data}")
 
 
 @dataclass(kw_only=True)
@@ -72,7 +72,7 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
 
 
 async def _send(story: Story, number: str = "15") -> dict[str, Any]:
-    said = {
+    meta = {
         "number": number,
         "symbol": "STD-VP",
         "date": story.node.out.today().isoformat(),
@@ -83,13 +83,13 @@ async def _send(story: Story, number: str = "15") -> dict[str, Any]:
         "recipients": [{"code": PROVINCE, "role": "to_act"}],
     }
     form = FormData(quote_fields=False)
-    form.add_field("meta", json.dumps(said), content_type="application/json")
+    form.add_field("meta", json.dumps(meta), content_type="application/json")
     form.add_field("lead", io.BytesIO(PDF), filename="báo cáo.pdf")
-    status, told, raw = await story.department.call(
+    status, answer, raw = await story.department.call(
         "POST", "/messages", data=form, headers={"Idempotency-Key": number}
     )
     assert status == 202, raw
-    return dict(told)
+    return dict(answer)
 
 
 async def test_a_document_goes_out_is_taken_in_and_the_sender_knows(story: Story) -> None:
@@ -100,28 +100,28 @@ async def test_a_document_goes_out_is_taken_in_and_the_sender_knows(story: Story
     (item,) = leased["data"]
     _, _, file = await story.province.call("GET", item["files"][0]["link"].removeprefix("/api/v1"))
     await story.province.call("POST", f"/inbox/{item['id']}/ack")
-    said = {"code": "03", "register_no": "1245", "staff": {"name": "Trần Thị Mẫu"}}
-    status, done, _ = await story.province.call("POST", f"/inbox/{item['id']}/status", json=said)
-    heard = await story.department.hears("message.status", code="03")
+    status_fields = {"code": "03", "register_no": "1245", "staff": {"name": "Trần Thị Mẫu"}}
+    status, answer, _ = await story.province.call("POST", f"/inbox/{item['id']}/status", json=status_fields)
+    event = await story.department.hears("message.status", code="03")
 
     assert file == PDF
     assert item["files"][0]["name"] == "báo cáo.pdf"
-    assert (status, done["register_no"]) == (200, "1245")
-    assert heard["subject"] == sent["id"]
-    _, told, _ = await story.department.call("GET", f"/messages/{sent['id']}")
-    assert told["state"] == "accepted"
+    assert (status, answer["register_no"]) == (200, "1245")
+    assert event["subject"] == sent["id"]
+    _, message, _ = await story.department.call("GET", f"/messages/{sent['id']}")
+    assert message["state"] == "accepted"
 
 
 async def test_a_refused_document_comes_back_with_its_reason(story: Story) -> None:
     sent = await _send(story)
     received = await story.province.hears("inbox.received")
 
-    said = {"code": "02", "reason": "MISSING_FILE", "note": "Thiếu phụ lục"}
-    await story.province.call("POST", f"/inbox/{received['subject']}/status", json=said)
+    status_fields = {"code": "02", "reason": "MISSING_FILE", "note": "Thiếu phụ lục"}
+    await story.province.call("POST", f"/inbox/{received['subject']}/status", json=status_fields)
     await story.department.hears("message.status", code="02")
 
-    _, told, _ = await story.department.call("GET", f"/messages/{sent['id']}")
-    assert told["state"] == "rejected"
+    _, message, _ = await story.department.call("GET", f"/messages/{sent['id']}")
+    assert message["state"] == "rejected"
 
 
 async def test_a_recall_is_answered_by_the_other_side(story: Story) -> None:
@@ -139,12 +139,12 @@ async def test_a_recall_is_answered_by_the_other_side(story: Story) -> None:
     await story.province.call("POST", f"/inbox/{received['subject']}/status", json={"code": "15"})
     await story.department.hears("message.recall.answered")
 
-    _, told, _ = await story.department.call("GET", f"/messages/{sent['id']}")
-    _, kept, _ = await story.province.call("GET", f"/inbox/{received['subject']}")
+    _, message, _ = await story.department.call("GET", f"/messages/{sent['id']}")
+    _, document_kept, _ = await story.province.call("GET", f"/inbox/{received['subject']}")
     unreadable, _, _ = await story.province.call("GET", f"/inbox/{received['subject']}/files/1")
     assert child["kind"] == "recall"
-    assert told["state"] == "request_agreed"
-    assert kept["state"] == "recalled"
+    assert message["state"] == "request_agreed"
+    assert document_kept["state"] == "recalled"
     assert unreadable == 409
 
 
@@ -155,8 +155,8 @@ async def test_many_documents_at_once_are_each_accepted_once(story: Story) -> No
         *(_send(story, number) for number in numbers for _ in range(2)), return_exceptions=True
     )
 
-    # A repeat while the first is at work is told to come again; nothing is ever sent twice.
+    # A repeat while the first request is at work is refused with a later time; nothing is ever sent twice.
     _, listed, _ = await story.department.call("GET", "/messages?limit=100")
-    assert sorted(each["number"] for each in listed["data"]) == numbers
-    ids = {each["id"] for each in answers if isinstance(each, dict)}
-    assert ids == {each["id"] for each in listed["data"]}
+    assert sorted(x["number"] for x in listed["data"]) == numbers
+    ids = {x["id"] for x in answers if isinstance(x, dict)}
+    assert ids == {x["id"] for x in listed["data"]}

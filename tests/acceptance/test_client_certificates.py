@@ -32,7 +32,7 @@ T = TypeVar("T")
 FRONT = "127.0.0.2"
 # The front goes by the machine's clock.
 _LONG = 20 * 365
-MINE, OTHER, GUEST = (made.program(each, _LONG, since=-10 * 365) for each in ("qlvb", "other", "guest"))
+MINE, OTHER, GUEST = (made.program(name, _LONG, since=-10 * 365) for name in ("qlvb", "other", "guest"))
 _HOP = ("Host", "Connection", "Transfer-Encoding", "Content-Length")
 
 
@@ -45,9 +45,11 @@ class Stage:
     ca: Path
     folder: Path
 
-    def client(self, key: str | None, shown: Party | None) -> Client:
+    def client(self, key: str | None, party: Party | None) -> Client:
         files = (
-            None if shown is None else made.written(shown, self.folder, str(shown.certificate.serial_number))
+            None
+            if party is None
+            else made.write_files(party, self.folder, str(party.certificate.serial_number))
         )
         patience = Patience(tries=1)
         return Client(
@@ -61,8 +63,8 @@ class Stage:
         )
 
 
-async def apart(act: Callable[[], T]) -> T:
-    """What a program does that knows nothing of loops."""
+async def in_a_thread(act: Callable[[], T]) -> T:
+    """Run a blocking program in a thread, beside the event loop."""
     return await asyncio.to_thread(act)
 
 
@@ -71,7 +73,7 @@ async def fronted(door: Door, folder: Path, *, in_nginx_s_form: bool = False) ->
     """Ends TLS before the node: asks for a certificate of our authority, takes none too, and writes what it proved in place
     of whatever the caller wrote."""
     node = f"http://{door.client.server.host}:{door.client.server.port}"
-    ca, key = tls_servers.made(folder, "front", tls_servers.in_days(300))
+    ca, key = tls_servers.make_certificate(folder, "front", tls_servers.in_days(300))
     (folder / "programs.pem").write_bytes(made.pem(made.authority()))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca, key)
@@ -86,13 +88,15 @@ async def fronted(door: Door, folder: Path, *, in_nginx_s_form: bool = False) ->
         headers.popall(HEADER, None)
         headers["X-Forwarded-For"] = request.remote or ""
         if proved:
-            shown = next(each for each in (MINE, OTHER, GUEST) if made.der(each) == proved)
-            headers[HEADER] = made.nginx(shown) if in_nginx_s_form else made.header(shown)
+            party = next(x for x in (MINE, OTHER, GUEST) if made.der(x) == proved)
+            headers[HEADER] = made.nginx(party) if in_nginx_s_form else made.header(party)
         async with line.request(
             request.method, node + request.raw_path, headers=headers, data=await request.read()
         ) as answer:
-            told = CIMultiDict((name, text) for name, text in answer.headers.items() if name not in _HOP)
-            return web.Response(status=answer.status, headers=told, body=await answer.read())
+            answer_headers = CIMultiDict(
+                (name, text) for name, text in answer.headers.items() if name not in _HOP
+            )
+            return web.Response(status=answer.status, headers=answer_headers, body=await answer.read())
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", pass_on)
@@ -119,11 +123,11 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
 async def test_the_right_certificate_opens_and_another_or_none_does_not(
     door: Door, tmp_path: Path, *, in_nginx_s_form: bool
 ) -> None:
-    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
-    secret = await door.key(DEPARTMENT, way=KeyAuth.BOTH, certificate=made.bound(OTHER))
+    await door.key(DEPARTMENT, auth=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
+    secret = await door.key(DEPARTMENT, auth=KeyAuth.BOTH, certificate=made.bound(OTHER))
 
-    def known(stage: Stage, key: str | None, shown: Party | None) -> str:
-        with stage.client(key, shown) as node:
+    def certificate_name(stage: Stage, key: str | None, party: Party | None) -> str:
+        with stage.client(key, party) as node:
             try:
                 me = node.me()
             except NotAllowed as no:
@@ -132,9 +136,9 @@ async def test_the_right_certificate_opens_and_another_or_none_does_not(
         return f"{me['way']} {me['certificate']['name']}"
 
     async with fronted(door, tmp_path, in_nginx_s_form=in_nginx_s_form) as stage:
-        found = [
-            await apart(partial(known, stage, key, shown))
-            for key, shown in (
+        outcomes = [
+            await in_a_thread(partial(certificate_name, stage, key, party))
+            for key, party in (
                 (None, MINE),
                 (None, OTHER),
                 (None, GUEST),
@@ -145,7 +149,7 @@ async def test_the_right_certificate_opens_and_another_or_none_does_not(
             )
         ]
 
-    assert found == [
+    assert outcomes == [
         "certificate qlvb",
         "GW-401",
         "GW-401",
@@ -156,17 +160,17 @@ async def test_the_right_certificate_opens_and_another_or_none_does_not(
 
 
 async def test_the_client_sends_and_receives_by_its_certificate_alone(door: Door, tmp_path: Path) -> None:
-    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
+    await door.key(DEPARTMENT, auth=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
 
     def work(stage: Stage) -> tuple[str, int]:
         context = ssl.create_default_context(cafile=stage.ca)
-        context.load_cert_chain(*made.written(MINE, tmp_path, "mine"))
+        context.load_cert_chain(*made.write_files(MINE, tmp_path, "mine"))
         with Client(stage.url, context=context, patience=Patience(tries=1), timeout_s=60) as node:
             listed = node.call("GET", "/messages")
             return node.me()["name"], len(listed["data"])
 
     async with fronted(door, tmp_path) as stage:
-        name, count = await apart(lambda: work(stage))
+        name, count = await in_a_thread(lambda: work(stage))
 
     assert (name, count) == ("program 1", 0)
 
@@ -174,20 +178,20 @@ async def test_the_client_sends_and_receives_by_its_certificate_alone(door: Door
 async def test_threat_144_who_writes_the_header_himself_gains_nothing_by_the_proxy_or_past_it(
     door: Door, tmp_path: Path
 ) -> None:
-    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
+    await door.key(DEPARTMENT, auth=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
     lies = [(HEADER, made.header(MINE)), (HEADER.lower(), made.nginx(MINE)), ("X-Forwarded-For", FRONT)]
-    shown = made.written(GUEST, tmp_path, "guest")
+    guest_files = made.write_files(GUEST, tmp_path, "guest")
 
     async with fronted(door, tmp_path) as stage, aiohttp.ClientSession() as session:
         statuses = []
-        for files in (None, shown):
+        for files in (None, guest_files):
             context = ssl.create_default_context(cafile=stage.ca)
             if files is not None:
                 context.load_cert_chain(*files)
             async with session.get(f"{stage.url}/api/v1/me", headers=lies, ssl=context) as answer:
                 statuses.append(answer.status)
-        for said in (lies[:1], lies[1:], lies):
-            async with door.client.get("/api/v1/me", headers=said) as answer:
+        for headers_sent in (lies[:1], lies[1:], lies):
+            async with door.client.get("/api/v1/me", headers=headers_sent) as answer:
                 statuses.append(answer.status)
 
     assert statuses == [401] * 5
@@ -196,7 +200,7 @@ async def test_threat_144_who_writes_the_header_himself_gains_nothing_by_the_pro
 async def test_a_certificate_of_nobody_s_authority_never_comes_as_far_as_the_node(
     door: Door, tmp_path: Path
 ) -> None:
-    file, key = tls_servers.made(tmp_path, "self", tls_servers.in_days(30))
+    file, key = tls_servers.make_certificate(tmp_path, "self", tls_servers.in_days(30))
 
     def call(stage: Stage) -> None:
         with Client(
@@ -206,7 +210,7 @@ async def test_a_certificate_of_nobody_s_authority_never_comes_as_far_as_the_nod
 
     async with fronted(door, tmp_path) as stage:
         with pytest.raises(NoAnswer):
-            await apart(lambda: call(stage))
+            await in_a_thread(lambda: call(stage))
 
 
 def test_the_client_says_at_once_what_cannot_be() -> None:

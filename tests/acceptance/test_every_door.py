@@ -31,7 +31,7 @@ from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import fields
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import Order, receive_files
-from tests.support import api, said
+from tests.support import api, request_fields
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ async def test_what_any_door_accepts_is_admitted_and_every_accepted_status_reach
 ) -> None:
     doors = (_over_the_api, _at_the_command_line, _on_the_page)
     accepted: dict[str, str] = {}
-    for n, raw in enumerate(_drawn(said.messages(15), documents)):
+    for n, raw in enumerate(_drawn(request_fields.messages(15), documents)):
         door = doors[n % len(doors)]
         raw["number"] = str(n + 1) if raw["number"] == "15" else raw["number"]
         raw["recipients"] = [{"code": PROVINCE, "role": "to_act"}]
@@ -97,41 +97,46 @@ async def test_what_any_door_accepts_is_admitted_and_every_accepted_status_reach
     arrived = await _arrived(office)
     async with office.door.node.store.read(office.sender) as work:
         sent = [await work.outgoing.get(id) for id in accepted]
-        states = {each.id: [one.state for one in await work.deliveries.of(each.id)] for each in sent}
+        states = {
+            document.id: [delivery.state for delivery in await work.deliveries.of_document(document.id)]
+            for document in sent
+        }
     assert {id: state for id, state in states.items() if state != ["delivered"]} == {}
-    assert {each.packet_id for each in sent} == {each.packet_id for each in arrived}
+    assert {document.packet_id for document in sent} == {document.packet_id for document in arrived}
     await _statuses(office, arrived)
 
 
 async def _statuses(office: Office, arrived: list[IncomingDocument]) -> None:
     """One status about each, over the API and through what command line and pages call."""
-    taken: dict[str, str] = {}
-    for n, (document, raw) in enumerate(zip(arrived, _drawn(said.statuses(), len(arrived)), strict=True)):
-        done = await (_status_over_the_api if n % 2 else _status_by_hand)(office, document, raw)
-        if done and document.state in (InState.NEW, InState.HELD):
-            taken[document.packet_id or ""] = raw["code"]
+    codes_sent: dict[str, str] = {}
+    for n, (document, raw) in enumerate(
+        zip(arrived, _drawn(request_fields.statuses(), len(arrived)), strict=True)
+    ):
+        is_sent = await (_status_over_the_api if n % 2 else _status_by_hand)(office, document, raw)
+        if is_sent and document.state in (InState.NEW, InState.HELD):
+            codes_sent[document.packet_id or ""] = raw["code"]
     await _settled(office)
 
-    assert len(taken) >= len(arrived) // 4
+    assert len(codes_sent) >= len(arrived) // 4
     async with office.door.node.store.read(office.sender) as work:
         rows = (await work.inbox.page(limit=10_000)).items
-        assert [(each.state, each.code, each.reason) for each in rows if each.state != "done"] == []
-        for packet_id, code in taken.items():
+        assert [(x.state, x.code, x.reason) for x in rows if x.state != "done"] == []
+        for packet_id, code in codes_sent.items():
             sent = await work.outgoing.by_packet_id(packet_id)
             assert sent is not None
-            (delivery,) = await work.deliveries.of(sent.id)
-            facts = await work.facts.of(delivery.id)
-            assert code in [each.code for each in facts if each.track is Track.BUSINESS], (sent.id, code)
-            assert all(each.proved for each in facts if each.code == code)
+            (delivery,) = await work.deliveries.of_document(sent.id)
+            facts = await work.facts.of_subject(delivery.id)
+            assert code in [x.code for x in facts if x.track is Track.BUSINESS], (sent.id, code)
+            assert all(x.proved for x in facts if x.code == code)
     assert (await office.door.node.store.counts())["job.waiting"] == 0
 
 
 async def _settled(office: Office) -> None:
-    """Everything has gone its way, and so has what a busy machine made the node try once more."""
+    """Carry everything until no work waits, with retries that a busy machine caused."""
     for _ in range(5):
         await office.door.carry()
         counts = await office.door.node.store.counts()
-        if not any(counts.get(each) for each in ("job.waiting", "outbox.waiting", "inbox.landed")):
+        if not any(counts.get(name) for name in ("job.waiting", "outbox.waiting", "inbox.landed")):
             return
         office.door.clock.advance(300)
 
@@ -149,19 +154,21 @@ async def _at_the_command_line(office: Office, raw: dict[str, Any]) -> str | Non
     agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     try:
-        told = command.read_message(meta, {})
-        order = Order(draft=told.to_draft(), send=told.send)
+        message = command.read_message(meta, {})
+        order = Order(draft=message.to_draft(), send=message.send)
         context = CommandContext(node=node, agency=agency, scope=office.sender)
-        done = await command.hand_in(Invocation(quiet=True), context, order, [office.folder / "15.pdf"], [])
+        accepted = await command.hand_in(
+            Invocation(quiet=True), context, order, [office.folder / "15.pdf"], []
+        )
     except (typer.BadParameter, Refused, Clash):
         return None
-    assert done is not None
-    assert done.document is not None
-    return done.document.id
+    assert accepted is not None
+    assert accepted.document is not None
+    return accepted.document.id
 
 
 async def _on_the_page(office: Office, raw: dict[str, Any]) -> str | None:
-    """What its form says becomes a draft, is checked and sent, as behind its buttons."""
+    """Make a draft of the form's fields, check and send it, as the buttons of the page do."""
     out = office.door.node.out
     flat = {name: (_text(raw, path),) for path, name in _OF_PAGE.items() if _text(raw, path)}
     form = Form(MappingProxyType({**flat, "date": ("20/11/2026",), "reply": ("no",)}))
@@ -169,9 +176,9 @@ async def _on_the_page(office: Office, raw: dict[str, Any]) -> str | None:
     draft = replace(draft, recipients=(Recipient(code=PROVINCE),))
     try:
         begun = await drafting.begin(out, office.sender, draft)
-        async with receive_files(out) as held:
-            await held.add("lead", "15.pdf", FileRole.LEAD, _pieces())
-            stored = await drafting.add_files(out, office.sender, begun.id, held)
+        async with receive_files(out) as request_files:
+            await request_files.add("lead", "15.pdf", FileRole.LEAD, _pieces())
+            stored = await drafting.add_files(out, office.sender, begun.id, request_files)
         return (await manage.send_draft(out, office.sender, stored.id)).id
     except (Refused, Clash):
         return None
@@ -211,21 +218,21 @@ async def _pieces() -> AsyncIterator[bytes]:
 
 
 def _text(raw: dict[str, Any], path: str) -> str:
-    first, _, rest = path.partition("/")
+    first, _, tail = path.partition("/")
     value = raw.get(first) or ""
-    return str(value.get(rest) or "") if isinstance(value, dict) else str(value)
+    return str(value.get(tail) or "") if isinstance(value, dict) else str(value)
 
 
 def _drawn(strategy: st.SearchStrategy[T], count: int) -> list[T]:
-    """So many examples, the same each time."""
-    found: list[T] = []
+    """Draw a fixed number of examples, the same each time."""
+    examples: list[T] = []
 
     @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate])
     @given(strategy)
     def draw(example: T) -> None:
-        found.append(example)
+        examples.append(example)
 
     draw()
-    while len(found) < count:
-        found += found[: count - len(found)]
-    return found[:count]
+    while len(examples) < count:
+        examples += examples[: count - len(examples)]
+    return examples[:count]

@@ -89,9 +89,9 @@ async def test_threat_054_a_recall_after_taking_in_is_the_clerks_to_answer(
     await town.carry()
 
     assert (await town.delivery(sent)).state == state
-    after = await town.reload(arrived)
-    assert after.register_no == "77"
-    assert after.state is (InState.RECALLED if answer == "15" else InState.ACCEPTED)
+    fresh = await town.reload(arrived)
+    assert fresh.register_no == "77"
+    assert fresh.state is (InState.RECALLED if answer == "15" else InState.ACCEPTED)
 
 
 async def test_purged_after_thirty_days_while_digests_header_and_register_line_stay(town: Town) -> None:
@@ -108,7 +108,7 @@ async def test_purged_after_thirty_days_while_digests_header_and_register_line_s
     await town.carry()
     await town.status(arrived, "15")
     await town.carry()
-    (update,) = [one for one in await town.incoming() if one.kind is Kind.UPDATE]
+    (update,) = [document for document in await town.incoming() if document.kind is Kind.UPDATE]
     with pytest.raises(Clash):
         await town.read(update)
 
@@ -118,10 +118,10 @@ async def test_purged_after_thirty_days_while_digests_header_and_register_line_s
     assert await seal.purge_recalled(town.node.inn) == 1
     assert await seal.purge_recalled(town.node.inn) == 0
 
-    after = await town.reload(arrived)
-    assert (after.state, after.register_no, after.subject) == (InState.RECALLED, "77", "Nội dung đã sửa")
-    assert "purged" in after.marks
-    assert [file.sha256 for file in after.files] == [file.sha256 for file in update.files]
+    fresh = await town.reload(arrived)
+    assert (fresh.state, fresh.register_no, fresh.subject) == (InState.RECALLED, "77", "Nội dung đã sửa")
+    assert "purged" in fresh.marks
+    assert [file.sha256 for file in fresh.files] == [file.sha256 for file in update.files]
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         assert not await work.blobs.holds(arrived.envelope_digest)
         assert not await work.blobs.holds(update.envelope_digest)
@@ -175,10 +175,10 @@ async def test_threat_054_a_document_recalled_already_agrees_to_a_second_recall(
     await town.recall(sent)
     await town.carry()
     assert (await town.delivery(sent)).state == "recall_asked"
-    done = await town.status(await town.only(), "15")
+    status = await town.status(await town.only(), "15")
     await town.carry()
 
-    assert not done.repeated
+    assert not status.repeated
     assert (await town.delivery(sent)).state == "request_agreed"
 
 
@@ -192,8 +192,8 @@ async def test_threat_054_a_recalled_document_is_not_changed_by_an_update(town: 
         await town.status(arrived, "15")
     await town.status(arrived, "16")
 
-    after = await town.reload(arrived)
-    assert (after.state, after.subject) == (InState.RECALLED, arrived.subject)
+    fresh = await town.reload(arrived)
+    assert (fresh.state, fresh.subject) == (InState.RECALLED, arrived.subject)
 
 
 async def test_a_status_said_to_an_update_does_not_take_in_or_refuse_its_document(town: Town) -> None:
@@ -239,8 +239,8 @@ async def test_a_request_that_breaks_a_rule_is_held_and_nothing_is_agreed_by_its
     assert (await town.only()).state is InState.NEW
     await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem rồi")
     await town.carry()
-    (after,) = [one for one in await town.inbox() if one.id == row.id]
-    assert after.state == "done"
+    (fresh,) = [x for x in await town.inbox() if x.id == row.id]
+    assert fresh.state == "done"
 
 
 async def test_a_replacement_marks_the_old_one_only_when_it_is_taken_in(town: Town) -> None:
@@ -258,8 +258,8 @@ async def test_a_replacement_marks_the_old_one_only_when_it_is_taken_in(town: To
     town.clock.advance(1)
     await town.status(arrived, "03")
 
-    after = await town.reload(old)
-    assert (after.state, after.replaced_by) == (InState.REPLACED, arrived.id)
+    fresh = await town.reload(old)
+    assert (fresh.state, fresh.replaced_by) == (InState.REPLACED, arrived.id)
     await town.carry()
     assert (await town.delivery(new)).state == "accepted"
 
@@ -276,10 +276,10 @@ async def test_a_replacement_signed_before_one_already_taken_in_replaces_nothing
     await town.brought(delayed)
     older = (await town.incoming())[0]
 
-    done = await town.status(older, "03", register_no="2")
+    status = await town.status(older, "03", register_no="2")
 
     assert (await town.reload(old)).replaced_by == newer.id
-    assert "stale" in done.document.marks
+    assert "stale" in status.document.marks
 
 
 @pytest.mark.parametrize("files", [FILES, RUNS], ids=["good", "held by the rules"])
@@ -290,31 +290,31 @@ async def test_an_original_that_comes_after_its_replacement_was_taken_in_is_admi
     await town.brought(town.forge(replacement_of("200", "201"), FILES))
     newer = await town.only()
     await town.status(newer, "03", register_no="1")
-    told = await town.statuses(PROVINCE)
+    statuses_before = await town.statuses(PROVINCE)
 
     row = await town.brought(town.forge(document(files=files), files))
 
-    (old,) = [one for one in await town.incoming() if one.id == row.incoming_id]
+    (old,) = [x for x in await town.incoming() if x.id == row.incoming_id]
     assert (old.state, old.replaced_by) == (InState.REPLACED, newer.id)
     assert bool(old.checks.get("reasons")) is (files is RUNS)
-    assert await town.statuses(PROVINCE) == told + 2  # the 03 on its way, and 01 for the original
+    assert await town.statuses(PROVINCE) == statuses_before + 2  # the 03 on its way, and 01 for the original
     assert [e.data.get("replaced_by") for e in await town.events(PROVINCE, old.id)] == [newer.id]
-    done = await town.status(old, "03", register_no="2")
-    assert (done.document.state, done.register_no) == (InState.REPLACED, "2")
+    status = await town.status(old, "03", register_no="2")
+    assert (status.document.state, status.register_no) == (InState.REPLACED, "2")
 
 
-@pytest.mark.parametrize("said", [None, "02"])
+@pytest.mark.parametrize("code", [None, "02"])
 async def test_an_original_that_comes_before_its_replacement_is_taken_in_is_new(
-    town: Town, said: str | None
+    town: Town, code: str | None
 ) -> None:
     await town.brought(town.forge(replacement_of("200", "201"), FILES))
     newer = await town.only()
-    if said:
-        await town.status(newer, said)
+    if code:
+        await town.status(newer, code)
 
     row = await town.brought(town.forge(document(), FILES))
 
-    (old,) = [one for one in await town.incoming() if one.id == row.incoming_id]
+    (old,) = [x for x in await town.incoming() if x.id == row.incoming_id]
     assert (old.state, old.replaced_by) == (InState.NEW, None)
     town.clock.advance(1)
     await town.status(newer, "03", register_no="1")
@@ -333,7 +333,7 @@ async def test_an_original_that_comes_last_of_all_is_linked_to_the_newest_replac
 
     row = await town.brought(town.forge(document(), FILES))
 
-    (old,) = [one for one in await town.incoming() if one.id == row.incoming_id]
+    (old,) = [x for x in await town.incoming() if x.id == row.incoming_id]
     assert (old.state, old.replaced_by) == (InState.REPLACED, newest.incoming_id)
 
 
@@ -373,12 +373,12 @@ async def test_a_request_whose_packet_was_refused_may_be_asked_again(town: Town)
     sent = await town.send("15")
     await town.carry()
     update = await town.update(sent)
-    held = update.packet_id
+    packet_id = update.packet_id
     await town._host()
     await town.pack()
     await town.dispatch()
     await town.land()
-    row = next(one for one in await town.inbox() if one.transport_packet_id == held)
+    row = next(x for x in await town.inbox() if x.transport_packet_id == packet_id)
     async with committing(town.node.store, await town.scope(PROVINCE)) as work:
         await work.inbox.settle(replace(row, state="held", code="GW-I-100"), None)
     await process.give_back(town.node.inn, await town.scope(PROVINCE), row.id, "Tệp hỏng", "DAMAGED")
@@ -404,7 +404,7 @@ async def test_a_recall_names_its_approver_its_notice_and_recipients_that_have_t
 
     with pytest.raises(Refused) as refused:
         await recall.recall(town.node.out, scope, sent.id, reason="", approved_by=None, notice_no=None)
-    assert {one.pointer for one in refused.value.verdict.reasons} == {"/reason", "/approved_by", "/notice_no"}  # type: ignore[attr-defined]
+    assert {x.pointer for x in refused.value.verdict.reasons} == {"/reason", "/approved_by", "/notice_no"}  # type: ignore[attr-defined]
     with pytest.raises(Refused):
         await recall.recall(
             town.node.out,
@@ -420,7 +420,7 @@ async def test_a_recall_names_its_approver_its_notice_and_recipients_that_have_t
     )
     await town.carry()
 
-    states = {code: one.state for code, one in (await town.deliveries(sent)).items()}
+    states = {code: x.state for code, x in (await town.deliveries(sent)).items()}
     assert states == {PROVINCE: "delivered", COMMUNE: "request_agreed"}
 
 
@@ -437,9 +437,9 @@ async def test_a_used_number_is_refused_on_the_way_out_even_when_two_ask_at_once
         *(town.send("15", subject=f"Bản {n}") for n in range(4)), return_exceptions=True
     )
 
-    refused = [one for one in outcomes if isinstance(one, Refused)]
+    refused = [x for x in outcomes if isinstance(x, Refused)]
     assert len(refused) == 3
-    assert all("number-taken" in str(one) for one in refused)
+    assert all("number-taken" in str(x) for x in refused)
     await town.carry()
     assert len(await town.incoming()) == 1
     with pytest.raises(Refused, match="number-taken"):

@@ -1,5 +1,5 @@
-"""Every end a packet can come to (G4): its row is visible with its reason, the right one is answered and nobody else
-(A7, 104), and the next good packet is handled."""
+"""Every end a packet can come to (G4): its row is visible with its reason, the right sender alone is answered (A7,
+104), and the next good packet is handled."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ FILES = (("van-ban.pdf", PDF),)
 
 async def next_is_handled(town: Town) -> None:
     """A good packet after the bad one."""
-    before = len(await town.incoming())
+    count_before = len(await town.incoming())
     row = await town.brought(town.forge(document("999"), FILES))
     assert row.state == "done", row.reason
-    assert len(await town.incoming()) == before + 1
+    assert len(await town.incoming()) == count_before + 1
 
 
 def tampered(packet: Packet) -> Packet:
@@ -77,12 +77,12 @@ async def test_an_update_is_applied_once_the_receiver_agrees(town: Town, answer:
     await town.status(arrived, answer, note="Đã xử lý")
     await town.carry()
 
-    after = await town.reload(arrived)
+    reloaded = await town.reload(arrived)
     if answer == "15":
-        assert after.subject == "Trích yếu mới"
+        assert reloaded.subject == "Trích yếu mới"
         assert (await town.standing(sent)).marks == ("request_agreed:update",)
     else:
-        assert (after.subject, after.files) == (arrived.subject, arrived.files)
+        assert (reloaded.subject, reloaded.files) == (arrived.subject, arrived.files)
         assert (await town.standing(sent)).marks == ("request_refused:update",)
 
 
@@ -144,16 +144,16 @@ async def test_a_packet_whose_document_came_while_it_was_given_up_is_not_quarant
 
 async def other_content_held(town: Town) -> InboxPacket:
     await town.brought(town.forge(document(), FILES))
-    held = await town.brought(town.forge(document(subject="Nội dung khác hẳn"), FILES))
-    assert (held.state, held.code) == ("held", "OTHER-CONTENT")
-    assert [e.kind for e in await town.events(PROVINCE, held.id)][-1] == "inbox.held"
-    return held
+    held_item = await town.brought(town.forge(document(subject="Nội dung khác hẳn"), FILES))
+    assert (held_item.state, held_item.code) == ("held", "OTHER-CONTENT")
+    assert [e.kind for e in await town.events(PROVINCE, held_item.id)][-1] == "inbox.held"
+    return held_item
 
 
 async def test_a_held_packet_is_released_by_a_person_and_admitted_as_another_attempt(town: Town) -> None:
-    held = await other_content_held(town)
+    held_item = await other_content_held(town)
 
-    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Hai bản đều đúng")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held_item.id, "Hai bản đều đúng")
     await town.carry()
 
     newest, first = await town.incoming()
@@ -164,35 +164,35 @@ async def test_a_held_packet_is_released_by_a_person_and_admitted_as_another_att
 
 
 async def test_a_held_packet_is_given_back_with_02_and_its_words(town: Town) -> None:
-    held = await other_content_held(town)
-    before = await town.statuses(PROVINCE)
+    held_item = await other_content_held(town)
+    statuses_before = await town.statuses(PROVINCE)
 
-    await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Trùng số", "DUPLICATE")
+    await process.give_back(town.node.inn, await town.scope(PROVINCE), held_item.id, "Trùng số", "DUPLICATE")
     await town.carry()
 
-    (row,) = [one for one in await town.inbox() if one.id == held.id]
+    (row,) = [x for x in await town.inbox() if x.id == held_item.id]
     assert (row.state, row.code, row.reason) == ("returned", "DUPLICATE", "Trùng số")
-    assert await town.statuses(PROVINCE) == before + 1
+    assert await town.statuses(PROVINCE) == statuses_before + 1
     assert len(await town.incoming()) == 1
     with pytest.raises(Clash):
-        await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Lại", "DUPLICATE")
+        await process.give_back(town.node.inn, await town.scope(PROVINCE), held_item.id, "Lại", "DUPLICATE")
     await next_is_handled(town)
 
 
 async def test_a_held_packet_is_discarded_with_its_reason_and_answered_by_nobody(town: Town) -> None:
-    held = await other_content_held(town)
-    before = await town.statuses(PROVINCE)
+    held_item = await other_content_held(town)
+    statuses_before = await town.statuses(PROVINCE)
 
     with pytest.raises(Refused):
-        await process.discard(town.node.inn, await town.scope(PROVINCE), held.id, "  ")
-    await process.discard(town.node.inn, await town.scope(PROVINCE), held.id, "Gửi nhầm")
+        await process.discard(town.node.inn, await town.scope(PROVINCE), held_item.id, "  ")
+    await process.discard(town.node.inn, await town.scope(PROVINCE), held_item.id, "Gửi nhầm")
     await town.carry()
 
-    (row,) = [one for one in await town.inbox() if one.id == held.id]
+    (row,) = [x for x in await town.inbox() if x.id == held_item.id]
     assert (row.state, row.reason) == ("discarded", "Gửi nhầm")
-    assert await town.statuses(PROVINCE) == before
+    assert await town.statuses(PROVINCE) == statuses_before
     with pytest.raises(Clash):
-        await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "doch")
+        await process.release(town.node.inn, await town.scope(PROVINCE), held_item.id, "doch")
 
 
 async def test_a_damaged_file_is_returned_by_itself(town: Town) -> None:
@@ -261,7 +261,7 @@ async def test_threat_104_an_unproved_packet_is_in_quarantine_with_its_reason_an
         assert (row.sender_code, row.document_id) == (None, None)  # nothing that it says is believed
         assert any(step.ok is False for step in row.steps)
 
-    await cases.each_async(UNPROVED, check)
+    await cases.check_rows_async(UNPROVED, check)
     assert await town.count("job") == 0
     assert await town.statuses(PROVINCE) == 0
     assert await town.incoming() == ()
@@ -280,8 +280,8 @@ async def test_a_person_can_neither_answer_nor_let_in_an_unproved_packet(town: T
     await town.carry()
 
     assert await town.count("job") == 0
-    (after,) = await town.inbox()
-    assert (after.state, after.code) == ("quarantined", "SIG-DIGEST")
+    (later_row,) = await town.inbox()
+    assert (later_row.state, later_row.code) == ("quarantined", "SIG-DIGEST")
     assert await town.incoming() == ()
 
 
@@ -307,16 +307,16 @@ async def test_a_file_that_breaks_a_rule_is_held_for_the_clerk_who_may_take_it_i
     """Interfaces 1.3: an executable named .pdf is a held document, answered 01 and not handed over."""
     row = await town.brought(town.forge(document(files=RUNS), RUNS))
 
-    held = await town.only()
-    assert (row.state, held.state) == ("done", InState.HELD)
-    assert held.checks["reasons"]
+    held_item = await town.only()
+    assert (row.state, held_item.state) == ("done", InState.HELD)
+    assert held_item.checks["reasons"]
     assert await town.statuses(PROVINCE) == 1
     async with town.node.store.begin(await town.scope(PROVINCE)) as work:
         assert await work.handovers.lease("key", 10, town.clock.now() + timedelta(minutes=1)) == []
 
-    await town.status(held, "03", register_no="9")
+    await town.status(held_item, "03", register_no="9")
 
-    assert (await town.reload(held)).state is InState.ACCEPTED
+    assert (await town.reload(held_item)).state is InState.ACCEPTED
     async with town.node.store.begin(await town.scope(PROVINCE)) as work:
         assert len(await work.handovers.lease("key", 10, town.clock.now() + timedelta(minutes=1))) == 1
 
@@ -324,10 +324,10 @@ async def test_a_file_that_breaks_a_rule_is_held_for_the_clerk_who_may_take_it_i
 async def test_a_held_document_is_given_back_with_02(town: Town) -> None:
     await town.brought(town.forge(document(files=RUNS), RUNS))
 
-    done = await town.status(await town.only(), "02", reason="FORBIDDEN_CONTENT")
+    status = await town.status(await town.only(), "02", reason="FORBIDDEN_CONTENT")
     await town.carry()
 
-    assert (done.document.state, done.register_no) == (InState.REJECTED, None)
+    assert (status.document.state, status.register_no) == (InState.REJECTED, None)
     assert await town.statuses(PROVINCE) == 2
 
 
@@ -339,11 +339,11 @@ async def test_an_odd_signing_time_is_held_and_a_person_may_release_it(town: Tow
         town.clock.advance(-ahead)
     else:
         packet = town.forge(document(), FILES, at=town.clock.now() + ahead)
-    held = await town.brought(packet)
-    assert (held.state, held.code) == ("held", "SIG-TIME")
+    held_item = await town.brought(packet)
+    assert (held_item.state, held_item.code) == ("held", "SIG-TIME")
     assert await town.statuses(PROVINCE) == 0
 
-    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held_item.id, "Đồng hồ nơi gửi sai")
     await town.carry()
 
     assert (await town.row(PROVINCE, packet)).state == "done"

@@ -1,5 +1,5 @@
-"""What stays when everything is done: every file of every document readable and equal by digest, no blob without an
-owner after the sweeper, events numbered densely with every act among them."""
+"""State after all flows: every file of every document readable and equal by digest, no blob without an owner after the
+sweeper, events numbered densely with every act among them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ async def everything(town: Town) -> None:
     packet = town.forge(document(files=FILES), FILES)
     await town.brought(packet)
     await town.brought(town.forge(document(files=FILES), FILES))  # the same body
-    held = await town.brought(town.forge(document(files=FILES, subject="Khác"), FILES))
-    await process.discard(town.node.inn, await town.scope(PROVINCE), held.id, "Trùng")
+    held_item = await town.brought(town.forge(document(files=FILES, subject="Khác"), FILES))
+    await process.discard(town.node.inn, await town.scope(PROVINCE), held_item.id, "Trùng")
     await town.brought(town.forge(recall_of("404")))
     await town.brought(town.forge(document("405", FILES, to=(COMMUNE,)), FILES))
     await town.brought(resigned(town, town.forge(document("406", FILES), FILES), indented))
@@ -54,8 +54,8 @@ async def everything(town: Town) -> None:
 
 def indented(raw: bytes) -> bytes:
     """Laid out by another system: a line and an indent before each element outside the Signature."""
-    before, signature, after = forging.split(raw)
-    return laid_out(before) + signature + laid_out(after)
+    head, signature, tail = forging.split(raw)
+    return laid_out(head) + signature + laid_out(tail)
 
 
 def laid_out(raw: bytes) -> bytes:
@@ -107,20 +107,20 @@ async def test_after_everything_and_the_sweeper_each_blob_has_an_owner_and_each_
 
     readable = 0
     for agency in (PROVINCE, COMMUNE, DEPARTMENT):
-        for each in await town.incoming(agency):
-            if each.state == "recalled":
-                assert "purged" in each.marks
+        for arrived in await town.incoming(agency):
+            if arrived.state == "recalled":
+                assert "purged" in arrived.marks
                 continue
-            if each.target_id is not None and await of_recalled(town, each.target_id, agency):
+            if arrived.target_id is not None and await of_recalled(town, arrived.target_id, agency):
                 continue
-            for file in each.files:
-                assert digest(await town.read(each, file.n)) == file.sha256
+            for file in arrived.files:
+                assert digest(await town.read(arrived, file.n)) == file.sha256
                 readable += 1
     assert readable >= 8
 
 
 async def of_recalled(town: Town, target: str, agency: str) -> bool:
-    return any(one.id == target and one.state == "recalled" for one in await town.incoming(agency))
+    return any(x.id == target and x.state == "recalled" for x in await town.incoming(agency))
 
 
 def digest(raw: bytes) -> str:
@@ -156,10 +156,10 @@ async def test_events_are_numbered_densely_and_tell_every_act(town: Town) -> Non
     }
     for agency in (PROVINCE, COMMUNE, DEPARTMENT):
         for row in await town.inbox(agency):  # G4
-            told = [event.kind for event in await town.events(agency, row.id)]
-            assert told[0] == "inbox.landed"
-            ends = row.incoming_id is not None or row.kind == "status" or len(told) > 1
-            assert ends, (row.state, row.code, told)
+            event_kinds = [event.kind for event in await town.events(agency, row.id)]
+            assert event_kinds[0] == "inbox.landed"
+            ends = row.incoming_id is not None or row.kind == "status" or len(event_kinds) > 1
+            assert ends, (row.state, row.code, event_kinds)
 
 
 async def test_an_update_of_another_agencys_layout_is_applied_with_readable_files(town: Town) -> None:

@@ -1,4 +1,4 @@
-"""What crosses between two agencies stands in the sealed log, so that a seal's trusted time covers it (R4); and a node
+"""Exchanges between two agencies stand in the sealed log, so that a seal's trusted time covers them (R4); and a node
 that is to have timestamps takes nothing in without them."""
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ async def sealed(town: Town) -> PublishedSeal:
     return await log_reading.seal_numbered(town.node.store)
 
 
-async def told(town: Town, code: str, kind: str) -> list[tuple[int, dict[str, object]]]:
+async def leaves_of_kind(town: Town, code: str, kind: str) -> list[tuple[int, dict[str, object]]]:
     """Index and data of the leaves of that kind of an agency, each proved into the newest seal."""
-    about = (await log_reading.seal_numbered(town.node.store)).signed.seal
+    log_seal = (await log_reading.seal_numbered(town.node.store)).signed.seal
     agency = await town.agency(code)
-    found = []
-    for index in range(about.tree_size):
+    numbered = []
+    for index in range(log_seal.tree_size):
         (leaf,) = await log_reading.leaves_at(town.node.store, [index])
-        said = json.loads(leaf.body)
-        if said["kind"] == kind and said["agency"] == agency.id:
-            proof = await proofs.inclusion(town.node.store, index, about.tree_size)
+        leaf_data = json.loads(leaf.body)
+        if leaf_data["kind"] == kind and leaf_data["agency"] == agency.id:
+            proof = await proofs.inclusion(town.node.store, index, log_seal.tree_size)
             hashed = sealed_log.leaf_hash(leaf.body)
-            assert sealed_log.proves_inclusion(hashed, index, about.tree_size, proof, about.root)
-            found.append((index, said["data"]))
-    return found
+            assert sealed_log.proves_inclusion(hashed, index, log_seal.tree_size, proof, log_seal.root)
+            numbered.append((index, leaf_data["data"]))
+    return numbered
 
 
 async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_under_a_stamped_seal(
@@ -79,16 +79,16 @@ async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_und
     seal = await sealed(town)
 
     receipts = await town.crossed(PROVINCE, Kind.STATUS)
-    signatures = [signature_of(each) for each in receipts]
-    received = await told(town, DEPARTMENT, "message.status")
-    signed = await told(town, PROVINCE, "receipt.signed")
+    signatures = [signature_of(x) for x in receipts]
+    received = await leaves_of_kind(town, DEPARTMENT, "message.status")
+    signed = await leaves_of_kind(town, PROVINCE, "receipt.signed")
     assert len(signatures) == 2
     assert [data["signature"] for _, data in signed] == signatures
     proofs = [data["proof"] for _, data in received]
-    assert [each["signature"] for each in proofs] == signatures  # type: ignore[index]  # an object in JSON
-    for each in proofs:
-        assert each["chain"][0] == each["certificate"]  # type: ignore[index]  # the signer stands first
-        assert len(each["chain"]) >= 2  # type: ignore[index]  # and its authority behind
+    assert [x["signature"] for x in proofs] == signatures  # type: ignore[index]  # an object in JSON
+    for proof in proofs:
+        assert proof["chain"][0] == proof["certificate"]  # type: ignore[index]  # the signer stands first
+        assert len(proof["chain"]) >= 2  # type: ignore[index]  # and its authority behind
     assert seal.stamp is not None
     assert seals.check_stamp(seal.stamp, seal.signed.to_bytes(), [tsa().root]).at == town.clock.now()
     covering = await log_reading.seal_covering(town.node.store, received[-1][0], stamped=True)
@@ -102,8 +102,8 @@ async def test_r4_the_document_itself_is_named_by_sender_and_receiver(town: Town
     await sealed(town)
 
     (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-    ((_, queued),) = await told(town, DEPARTMENT, "message.queued")
-    ((_, received),) = await told(town, PROVINCE, "inbox.received")
+    ((_, queued),) = await leaves_of_kind(town, DEPARTMENT, "message.queued")
+    ((_, received),) = await leaves_of_kind(town, PROVINCE, "inbox.received")
     proof = received["proof"]
     assert queued["signature"] == signature_of(packet)
     assert queued["envelope"] == packet.digest
@@ -118,8 +118,8 @@ async def test_what_people_wrote_in_an_exchange_stands_in_no_leaf(town: Town) ->
     seal = await sealed(town)
 
     every = await log_reading.leaves_at(town.node.store, range(seal.signed.seal.tree_size))
-    assert not any(b"Nguy" in each.body or b"M\\u1eabu" in each.body for each in every)
-    assert any("Nguyễn Văn Mẫu" in str(each.texts) for each in every)
+    assert not any(b"Nguy" in leaf.body or b"M\\u1eabu" in leaf.body for leaf in every)
+    assert any("Nguyễn Văn Mẫu" in str(leaf.texts) for leaf in every)
     assert (await verify(town.node.store, Inputs(published=[seal]), town.node.pool)).holds
 
 

@@ -1,5 +1,5 @@
-"""Statuses and receipts (R3 to R5, A5): a proved one moves the delivery it names, a wrong one moves nothing, whoever was
-not asked is not heard, and contradictions stand as told whatever the order of arrival."""
+"""Statuses and receipts (R3 to R5, A5): a proved one moves the delivery it names, a wrong one moves nothing, an agency
+that was not asked is ignored, and contradictions stand in any order of arrival."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def say(
     *,
     by: str = PROVINCE,
     minutes: float = 0,
-    about: str | None = None,
+    about_id: str | None = None,
     receipt: bool = True,
     note: str = "Ghi chú",
     **wrong: Any,
@@ -54,13 +54,13 @@ async def say(
     """A status of `by` about what the department sent, with a receipt that is true but for `wrong`."""
     model = status_about(
         code,
-        about or sent.document_id,
+        about_id or sent.document_id,
         sender=by,
         at=START + timedelta(minutes=minutes),
         note=note,
     )
-    told = receipt_for(sent, code, **wrong) if receipt else None
-    return await town.brought(town.forge(model, receipt=told), DEPARTMENT)
+    signed_receipt = receipt_for(sent, code, **wrong) if receipt else None
+    return await town.brought(town.forge(model, receipt=signed_receipt), DEPARTMENT)
 
 
 async def test_a_true_receipt_is_a_proved_fact_of_that_delivery_alone(town: Town) -> None:
@@ -71,7 +71,7 @@ async def test_a_true_receipt_is_a_proved_fact_of_that_delivery_alone(town: Town
 
     assert (row.state, row.code) == ("done", None)
     deliveries = await town.deliveries(sent)
-    assert {code: one.state for code, one in deliveries.items()} == {
+    assert {code: x.state for code, x in deliveries.items()} == {
         PROVINCE: "delivered",
         COMMUNE: "accepted",
     }
@@ -98,7 +98,7 @@ async def test_the_body_decides_whether_a_receipt_proves(
 async def test_threat_053_110_a_status_that_its_receipt_or_its_sender_cannot_say_moves_nothing(
     town: Town, cases: Cases
 ) -> None:
-    """R3 and A5: other bytes, another delivery's receipt, and whoever was no recipient."""
+    """R3 and A5: other bytes, another delivery's receipt, and an agency that was no recipient."""
     sent = await sent_and_arrived(town)
     other = await sent_and_arrived(town, number="16")
     wrong: dict[str, tuple[dict[str, Any], str]] = {
@@ -112,12 +112,12 @@ async def test_threat_053_110_a_status_that_its_receipt_or_its_sender_cannot_say
         "of no recipient, without a receipt": ({"by": COMMUNE, "receipt": False}, "MSG-NOT-PARTY"),
     }
 
-    for minute, (name, (said, code)) in enumerate(wrong.items()):
+    for minute, (name, (fields, code)) in enumerate(wrong.items()):
         with cases.case(name):
-            row = await say(town, sent, "06", minutes=minute, **said)
+            row = await say(town, sent, "06", minutes=minute, **fields)
 
             assert (row.state, row.code) == ("quarantined", code)
-            assert [(await town.delivery(one)).state for one in (sent, other)] == ["delivered", "delivered"]
+            assert [(await town.delivery(x)).state for x in (sent, other)] == ["delivered", "delivered"]
 
 
 async def test_threat_106_a_status_for_another_agencys_document_is_not_ours_to_hear(town: Town) -> None:
@@ -148,10 +148,10 @@ async def test_threat_110_a_qualifier_that_says_another_code_is_refused(town: To
 
 async def test_threat_054_110_what_is_told_is_folded_as_the_table_of_states_says(town: Town) -> None:
     """R5: one story of each kind; all orders and ties are those of `domain.status`."""
-    later, odd, marked = [await sent_and_arrived(town, number=number) for number in ("15", "16", "17")]
+    with_later, odd, marked = [await sent_and_arrived(town, number=number) for number in ("15", "16", "17")]
     town.clock.advance(timedelta(minutes=9))
-    await say(town, later, "03", minutes=2)
-    await say(town, later, "02", minutes=1)
+    await say(town, with_later, "03", minutes=2)
+    await say(town, with_later, "02", minutes=1)
     decades = (START.replace(year=2099) - START).total_seconds() / 60
     await say(town, odd, "02", minutes=decades)
     town.clock.advance(timedelta(minutes=1))
@@ -159,14 +159,14 @@ async def test_threat_054_110_what_is_told_is_folded_as_the_table_of_states_says
     for code in ("42", "15", "16"):
         assert (await say(town, marked, code)).state == "done"
 
-    told = [await town.delivery(each) for each in (later, odd, marked)]
+    deliveries = [await town.delivery(x) for x in (with_later, odd, marked)]
 
-    assert [(each.state, each.marks) for each in told] == [
+    assert [(x.state, x.marks) for x in deliveries] == [
         ("accepted", ("contradiction",)),
         ("accepted", ("contradiction", "odd_time:02")),
         ("delivered", ("stray:15", "stray:16", "unknown:42")),
     ]
-    assert {fact.code for fact in await town.facts(later)} >= {"01", "02", "03"}
+    assert {fact.code for fact in await town.facts(with_later)} >= {"01", "02", "03"}
     stated = {fact.code: fact.stated_at for fact in await town.facts(odd) if fact.stated_at}
     assert (stated["02"].year, stated["03"].year) == (2099, START.year)
 
@@ -181,8 +181,8 @@ async def test_threat_053_a_status_about_an_unknown_document_waits_and_ends_in_q
     town.clock.advance(timedelta(days=3, hours=1))
     await settle.give_up_overdue(town.node.inn)
 
-    after = await town.row(DEPARTMENT, packet)
-    assert (after.state, after.code) == ("quarantined", "WAITING-OVER")
+    later_row = await town.row(DEPARTMENT, packet)
+    assert (later_row.state, later_row.code) == ("quarantined", "WAITING-OVER")
     assert await town.statuses(DEPARTMENT) == 0
 
 
@@ -191,14 +191,14 @@ async def test_threat_112_no_status_is_ever_answered_by_a_status(town: Town) -> 
     sent = await sent_and_arrived(town)
     for code in ("03", "06", "99"):
         await say(town, sent, code)
-    before = (await town.statuses(DEPARTMENT), await town.statuses(PROVINCE))
+    statuses_before = (await town.statuses(DEPARTMENT), await town.statuses(PROVINCE))
     town.clock.advance(timedelta(minutes=5))
 
     for packet in await town.crossed(PROVINCE, Kind.STATUS):
         await town.deliver(packet, DEPARTMENT)
     await town.carry()
 
-    assert (await town.statuses(DEPARTMENT), await town.statuses(PROVINCE)) == before == (0, 1)
+    assert (await town.statuses(DEPARTMENT), await town.statuses(PROVINCE)) == statuses_before == (0, 1)
 
 
 @pytest.mark.parametrize("answer", ["15", "16"])
@@ -245,11 +245,11 @@ async def test_a_later_answer_to_a_take_back_of_an_earlier_attempt_stays_with_th
     await town.carry()
     town.clock.advance(1)
     second = await sent_and_arrived(town)
-    asked = next(fact.request_id for fact in await town.facts(first) if fact.code == "asked")
+    request_id = next(fact.request_id for fact in await town.facts(first) if fact.code == "asked")
 
     model = status_about("15", first.document_id, at=START + timedelta(hours=1))
     row = await town.brought(
-        town.forge(model, receipt=receipt_for(first, "15", of_packet_id=asked)), DEPARTMENT
+        town.forge(model, receipt=receipt_for(first, "15", of_packet_id=request_id)), DEPARTMENT
     )
 
     assert row.state == "done"
@@ -258,22 +258,22 @@ async def test_a_later_answer_to_a_take_back_of_an_earlier_attempt_stays_with_th
 
 
 async def test_threat_054_only_the_issuer_may_recall_update_or_take_back(town: Town) -> None:
-    """A5, threat 54: MSG-NOT-PARTY, and nobody is answered."""
+    """A5, threat 54: MSG-NOT-PARTY, and no answer is sent."""
     sent = await sent_and_arrived(town)
     files = (("van-ban.pdf", PDF),)
-    before = await town.statuses(PROVINCE)
+    statuses_before = await town.statuses(PROVINCE)
     models = (
         (recall_of("900", sender=COMMUNE, target=sent.document_id), ()),
         (status_about("13", sent.document_id, sender=COMMUNE, to=PROVINCE), ()),
         (_update(update_of("901", sender=COMMUNE), sent.document_id), files),
     )
 
-    for model, carried in models:
-        row = await town.brought(town.forge(model, carried))
+    for model, attachments in models:
+        row = await town.brought(town.forge(model, attachments))
         assert (row.state, row.code) == ("quarantined", "MSG-NOT-PARTY"), model.kind
 
     assert (await town.only()).state == "new"
-    assert await town.statuses(PROVINCE) == before
+    assert await town.statuses(PROVINCE) == statuses_before
 
 
 def _update(model: Any, target: str) -> Any:

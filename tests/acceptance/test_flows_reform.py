@@ -41,16 +41,16 @@ def today(town: Town) -> date:
 async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, **more: Any) -> Reform:
     """Approved today, in effect in five days."""
     services = town.node.deciding
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "decision": DecidingDocument(number="12/QĐ-UBND", issued_on=today(town), issuer="UBND tỉnh"),
         "effective_on": today(town) + 5 * DAY,
         "targets": (Target(code=HEIR, name="Sở Hợp nhất", parent=PROVINCE),),
     }
-    change = Reform(kind=kind, **(told | more))
-    made = await reforming.propose_reform(
-        services, await both[0].here(), await reforming.plan_reform(services, change)
+    change = Reform(kind=kind, **(fields | more))
+    change_id = await reforming.propose_reform(
+        services, await both[0].signed_in(), await reforming.plan_reform(services, change)
     )
-    await people.approved(both[1], made)
+    await people.approved(both[1], change_id)
     return change
 
 
@@ -67,9 +67,9 @@ async def at_home(town: Town, both: tuple[Someone, Someone], code: str) -> None:
 
 async def waiting(town: Town, number: str, *to: str) -> OutgoingDocument:
     """Signed and in the outbox, not gone yet."""
-    made = await town.send(number, *to, sender=PROVINCE, issued_on=today(town))
+    document = await town.send(number, *to, sender=PROVINCE, issued_on=today(town))
     await town.pack()
-    return made
+    return document
 
 
 def reasons(refused: Refused) -> tuple[Reason, ...]:
@@ -79,7 +79,7 @@ def reasons(refused: Refused) -> tuple[Reason, ...]:
 
 async def test_two_departments_become_one_and_no_document_is_lost(town: Town) -> None:
     both = await two_deciders(town)
-    asked = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+    question = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
     await town.carry()
     await reformed(
         town, both, ReformKind.CONSOLIDATE, sources=(DEPARTMENT, COMMUNE), queued=QueuedMail.REDIRECT
@@ -96,18 +96,18 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
     await at_home(town, both, HEIR)
     await town.carry()
 
-    found = {each.number: each for each in await town.incoming(HEIR)}
-    assert set(found) == {"3", "4"}
-    assert {each.state for each in found.values()} == {InState.NEW}
-    assert f"old_code:{DEPARTMENT}" in found["3"].marks
-    assert [each.number for each in await town.incoming(DEPARTMENT)] == ["2"]
+    by_number = {document.number: document for document in await town.incoming(HEIR)}
+    assert set(by_number) == {"3", "4"}
+    assert {document.state for document in by_number.values()} == {InState.NEW}
+    assert f"old_code:{DEPARTMENT}" in by_number["3"].marks
+    assert [document.number for document in await town.incoming(DEPARTMENT)] == ["2"]
     assert await town.incoming(COMMUNE) == ()
-    assert {each.state for each in (await town.deliveries(in_the_outbox)).values()} == {"delivered"}
-    arrived = next(each for each in await town.facts(on_the_axis) if each.code == "01")
+    assert {delivery.state for delivery in (await town.deliveries(in_the_outbox)).values()} == {"delivered"}
+    arrived = next(fact for fact in await town.facts(on_the_axis) if fact.code == "01")
     assert HEIR in (arrived.reason or "")
     assert "12/QĐ-UBND" in (arrived.reason or "")
 
-    await town.status(found["3"], "03")
+    await town.status(by_number["3"], "03")
     await town.carry()
     assert (await town.standing(on_the_axis)).word == "accepted"
 
@@ -116,14 +116,14 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
     (why,) = reasons(refused.value)
     assert (why.code, why.suggest) == (ReasonCode.RECIPIENT_CLOSED, HEIR)
 
-    assert asked.draft.issued_on is not None
+    assert question.draft.issued_on is not None
     link = ReplyLink(
-        agency=DEPARTMENT, number="1/STD-VP", date=asked.draft.issued_on, document_id=asked.document_id
+        agency=DEPARTMENT, number="1/STD-VP", date=question.draft.issued_on, document_id=question.document_id
     )
     await town.send("6", HEIR, sender=PROVINCE, issued_on=today(town), replies_to=(link,))
     await town.carry()
-    (reply,) = [each for each in await town.incoming(HEIR) if each.number == "6"]
-    assert reply.answers == (asked.id,)
+    (reply,) = [document for document in await town.incoming(HEIR) if document.number == "6"]
+    assert reply.answers == (question.id,)
     assert not any(mark.startswith("old_code") for mark in reply.marks)
 
 
@@ -131,7 +131,7 @@ T = TypeVar("T")
 
 
 class OneAtATime:
-    """The store, but for whoever asks it for anything while a unit of work of it writes."""
+    """Store that refuses every other call while one of its units of work writes."""
 
     def __init__(self, real: SqlStore) -> None:
         self._real, self._writes, self.begun = real, False, 0
@@ -166,14 +166,14 @@ async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_insid
     town: Town,
 ) -> None:
     both = await two_deciders(town)
-    asked = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+    question = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
     await town.carry()
     await reformed(town, both, ReformKind.CONSOLIDATE, sources=(DEPARTMENT, COMMUNE), queued=QueuedMail.HOLD)
     town.clock.advance(5 * DAY)
     await at_home(town, both, HEIR)
-    assert asked.draft.issued_on is not None
+    assert question.draft.issued_on is not None
     link = ReplyLink(
-        agency=DEPARTMENT, number="1/STD-VP", date=asked.draft.issued_on, document_id=asked.document_id
+        agency=DEPARTMENT, number="1/STD-VP", date=question.draft.issued_on, document_id=question.document_id
     )
     await town.send("6", HEIR, sender=PROVINCE, issued_on=today(town), replies_to=(link,))
     for step in (town._host, town.pack, town.dispatch, town.land):
@@ -182,12 +182,12 @@ async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_insid
     strict = OneAtATime(town.node.store)
     services = replace(town.node.inn, store=cast("SqlOfficeStore", strict))
     (leased,) = [
-        one for one in await town.node.store.claim_inbox(50, LEASE_S) if one.item.transport_sender == PROVINCE
+        x for x in await town.node.store.claim_inbox(50, LEASE_S) if x.item.transport_sender == PROVINCE
     ]
     await process.run(services, leased)
 
     (reply,) = await town.incoming(HEIR)
-    assert reply.answers == (asked.id,)
+    assert reply.answers == (question.id,)
     assert strict.begun >= 1
 
 
@@ -225,13 +225,13 @@ async def test_mail_to_a_code_that_was_split_waits_for_a_person_and_its_sender_r
     await town.land()
     await town.process()
 
-    (held,) = await town.incoming(DEPARTMENT)
-    assert held.state is InState.HELD
-    assert f"old_code:{DEPARTMENT}" in held.marks
+    (held_document,) = await town.incoming(DEPARTMENT)
+    assert held_document.state is InState.HELD
+    assert f"old_code:{DEPARTMENT}" in held_document.marks
     with pytest.raises(Refused) as refused:
         await town.send("5", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
     assert reasons(refused.value)[0].suggest == f"{HEIR}, {OTHER}"
-    assert sent.document_id == held.document_id
+    assert sent.document_id == held_document.document_id
 
 
 async def test_a_recall_of_a_document_from_before_finds_it_where_it_is(town: Town) -> None:
@@ -250,5 +250,5 @@ async def test_a_recall_of_a_document_from_before_finds_it_where_it_is(town: Tow
     await town.process()
 
     assert await town.incoming(HEIR) == ()
-    (kept,) = [each for each in await town.incoming(DEPARTMENT) if each.target_id is None]
-    assert kept.state is InState.RECALLED
+    (kept_document,) = [x for x in await town.incoming(DEPARTMENT) if x.target_id is None]
+    assert kept_document.state is InState.RECALLED

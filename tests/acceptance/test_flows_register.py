@@ -17,13 +17,13 @@ from tests.support.node import COMMUNE, PROVINCE, Town
 
 
 async def arrived(town: Town, count: int = 1, at: str = COMMUNE) -> list[IncomingDocument]:
-    """So many new documents, oldest first."""
+    """List the new documents, oldest first."""
     day = town.node.out.today()
     for n in range(count):
         await town.send(str(500 + n), at, issued_on=day)
         await town.carry()
         town.clock.advance(1)
-    return [one for one in reversed(await town.incoming(at)) if one.state is InState.NEW]
+    return [document for document in reversed(await town.incoming(at)) if document.state is InState.NEW]
 
 
 async def numbers(town: Town, year: int = 2026, at: str = COMMUNE) -> list[str]:
@@ -31,9 +31,9 @@ async def numbers(town: Town, year: int = 2026, at: str = COMMUNE) -> list[str]:
         return [entry.number for entry in await work.register.entries("incoming", year)]
 
 
-async def mode(town: Town, wanted: NumberingMode, at: str = COMMUNE) -> None:
+async def mode(town: Town, numbering: NumberingMode, at: str = COMMUNE) -> None:
     agency = await town.agency(at)
-    await save_hosted(town.node.store.accounts, replace(agency, numbering=wanted))
+    await save_hosted(town.node.store.accounts, replace(agency, numbering=numbering))
 
 
 async def test_mode_b_gives_the_next_number_with_the_03_and_leaves_no_gap(town: Town) -> None:
@@ -48,7 +48,7 @@ async def test_mode_b_gives_the_next_number_with_the_03_and_leaves_no_gap(town: 
     assert (await town.status(second, "03")).register_no == "2"
     with pytest.raises(Clash) as second_number:
         await town.status(second, "03", register_no="99")
-    assert second_number.value.told == {"register_no": "2", "register_year": 2026}
+    assert second_number.value.params == {"register_no": "2", "register_year": 2026}
     assert (await town.status(second, "03", register_no="2")).repeated
     await town.status(fourth, "04")  # assigned without being taken in: no number
     assert (await town.status(fourth, "03")).register_no == "3"
@@ -59,10 +59,10 @@ async def test_mode_b_gives_the_next_number_with_the_03_and_leaves_no_gap(town: 
 async def test_two_03_at_once_take_one_number(town: Town) -> None:
     (document,) = await arrived(town)
 
-    done = await asyncio.gather(*(town.status(document, "03") for _ in range(5)))
+    statuses = await asyncio.gather(*(town.status(document, "03") for _ in range(5)))
 
-    assert {one.register_no for one in done} == {"1"}
-    assert sum(not one.repeated for one in done) == 1
+    assert {status.register_no for status in statuses} == {"1"}
+    assert sum(not status.repeated for status in statuses) == 1
     assert await numbers(town) == ["1"]
     await town.carry()
     assert await town.statuses(COMMUNE) == 2
@@ -87,8 +87,8 @@ async def test_mode_a_stores_what_the_document_system_gives_and_may_bring_it_lat
     first, second = await arrived(town, 2, PROVINCE)
 
     assert (await town.status(first, "03")).register_no is None
-    later = await town.status(first, "03", register_no="1245", register_year=2026)
-    assert (later.repeated, later.register_no) == (True, "1245")
+    repeated = await town.status(first, "03", register_no="1245", register_year=2026)
+    assert (repeated.repeated, repeated.register_no) == (True, "1245")
     with pytest.raises(Clash):
         await town.status(second, "03", register_no="1245")
 
@@ -112,21 +112,21 @@ async def test_a_number_that_comes_after_the_03_goes_out_in_a_03_of_its_own_and_
     await town.status(document, "03")
     await town.status(document, "04")
     await town.carry()
-    before = await town.delivery(sent)
+    old = await town.delivery(sent)
     town.clock.advance(3600)
     given_at = town.clock.now() - timedelta(minutes=20)
 
-    done = await town.status(document, "03", register_no="1245", register_year=2026, at=given_at)
+    status = await town.status(document, "03", register_no="1245", register_year=2026, at=given_at)
     await town.carry()
 
-    after, told = await town.delivery(sent), (await town.facts(sent))[-1]
-    assert (done.register_no, done.document.state) == ("1245", InState.ASSIGNED)
-    assert (before.register_no, before.state) == (None, "assigned")
-    assert (after.register_no, after.register_year, after.state) == ("1245", 2026, "assigned")
-    assert (told.code, told.stated_at, told.proved) == ("03", given_at, True)
-    assert (told.register_no, told.register_year) == ("1245", 2026)
-    assert "số 1245, năm 2026" in (told.reason or "")
-    assert after.marks == ()
+    new, fact = await town.delivery(sent), (await town.facts(sent))[-1]
+    assert (status.register_no, status.document.state) == ("1245", InState.ASSIGNED)
+    assert (old.register_no, old.state) == (None, "assigned")
+    assert (new.register_no, new.register_year, new.state) == ("1245", 2026, "assigned")
+    assert (fact.code, fact.stated_at, fact.proved) == ("03", given_at, True)
+    assert (fact.register_no, fact.register_year) == ("1245", 2026)
+    assert "số 1245, năm 2026" in (fact.reason or "")
+    assert new.marks == ()
 
 
 async def test_a_number_in_the_very_second_of_the_03_is_no_repeat_for_the_sender(town: Town) -> None:
@@ -177,14 +177,14 @@ async def test_mode_c_needs_the_number_and_refuses_doubles(town: Town) -> None:
     assert await numbers(town) == ["12a"]
     assert (await town.status(second, "03", register_no="12a", register_year=2025)).register_no == "12a"
     await town.carry()
-    assert await town.statuses(COMMUNE) == 4  # two 01 and two 03: what was refused told nobody
+    assert await town.statuses(COMMUNE) == 4  # two 01 and two 03: a refused status sends nothing
 
 
 async def test_02_never_takes_a_number(town: Town) -> None:
-    for wanted, document in zip(NumberingMode, await arrived(town, len(NumberingMode)), strict=True):
-        await mode(town, wanted)
+    for numbering, document in zip(NumberingMode, await arrived(town, len(NumberingMode)), strict=True):
+        await mode(town, numbering)
 
-        done = await town.status(document, "02", register_no="5")
+        status = await town.status(document, "02", register_no="5")
 
-        assert (done.register_no, done.document.state) == (None, InState.REJECTED), wanted
+        assert (status.register_no, status.document.state) == (None, InState.REJECTED), numbering
     assert await numbers(town) == []

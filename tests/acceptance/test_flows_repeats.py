@@ -1,5 +1,5 @@
 """Exactly once admitted (G3, section 6 of the verification rules): repeats are answered again, conflicts stay out, old
-packets played again change nothing, and who comes first with rubbish takes nobody's place."""
+packets played again change nothing, and rubbish that arrives first takes no other packet's place."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ async def test_threat_050_052_a_repeat_is_one_admission_and_is_answered_again(to
     packet = town.forge(document(), FILES)
     first = await town.brought(packet)
     town.clock.advance(MINUTE)
-    again = await town.brought(packet)
+    repeated = await town.brought(packet)
     town.clock.advance(MINUTE)
     copy = town.forge(document(), FILES)
     row = await town.brought(copy)
 
-    assert again.id == first.id
+    assert repeated.id == first.id
     assert (row.state, row.code, row.incoming_id) == ("done", "MSG-REPEAT", first.incoming_id)
     assert len(await town.inbox()) == 2
     assert await town.read(await town.only()) == PDF
-    told = await town.outbox(PROVINCE, Kind.STATUS)
-    assert len(told) == 3
-    assert len({item.envelope_digest for item in told}) == 1  # the same signed answer
+    answers_sent = await town.outbox(PROVINCE, Kind.STATUS)
+    assert len(answers_sent) == 3
+    assert len({item.envelope_digest for item in answers_sent}) == 1  # the same signed answer
     assert "inbox.repeated" in [event.kind for event in await town.events(PROVINCE, first.id)]
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         assert not await work.blobs.holds(copy.digest)
@@ -78,17 +78,15 @@ async def test_threat_105_an_old_status_played_again_changes_nothing(town: Town,
         await town.carry()
         await town.status(arrived, code)
     await town.carry()
-    (old,) = [
-        one for one in await town.crossed(PROVINCE, Kind.STATUS) if f"StatusCode>{code}<".encode() in one.raw
-    ]
-    before = (await town.standing(sent), await town.count("fact"))
+    (old,) = [x for x in await town.crossed(PROVINCE, Kind.STATUS) if f"StatusCode>{code}<".encode() in x.raw]
+    before_repeat = (await town.standing(sent), await town.count("fact"))
     town.clock.advance(timedelta(days=20))
 
     await town.brought(old, DEPARTMENT)
     row = await town.brought(town.forge(town.model(old), id="another-id"), DEPARTMENT)
 
     assert (row.state, row.code) == ("done", "MSG-REPEAT")
-    assert (await town.standing(sent), await town.count("fact")) == before
+    assert (await town.standing(sent), await town.count("fact")) == before_repeat
 
 
 async def test_threat_105_an_old_take_back_played_again_opens_nothing(town: Town) -> None:
@@ -124,7 +122,7 @@ async def test_threat_105_an_old_update_played_again_after_a_newer_one_is_a_repe
     await town.carry()
     await town.status(arrived, "15")
     await town.carry()
-    (old,) = [one for one in await town.crossed(DEPARTMENT, Kind.UPDATE) if one.id == first.packet_id]
+    (old,) = [x for x in await town.crossed(DEPARTMENT, Kind.UPDATE) if x.id == first.packet_id]
 
     row = await town.brought(old)
 
@@ -144,18 +142,18 @@ async def test_threat_054_an_update_signed_before_one_already_applied_is_shown_a
     await town.brought(town.forge(update_of(subject="Bản mới"), FILES))
     await town.status(arrived, "15")
     assert (await town.reload(arrived)).subject == "Bản mới"
-    told = await town.statuses(PROVINCE)
+    statuses_before = await town.statuses(PROVINCE)
 
     row = await town.brought(delayed)
 
     assert (row.state, row.code) == ("done", "MSG-STALE")
-    shown = [one for one in await town.incoming() if one.id == row.incoming_id]
-    assert [(one.state, one.marks, one.subject) for one in shown] == [
+    documents = [x for x in await town.incoming() if x.id == row.incoming_id]
+    assert [(x.state, x.marks, x.subject) for x in documents] == [
         (InState.DONE, ("revocation_unknown", "stale"), "Bản cũ")
     ]
-    after = await town.reload(arrived)
-    assert (after.subject, after.state) == ("Bản mới", InState.NEW)
-    assert await town.statuses(PROVINCE) == told + 2  # the 15 on its way, and 01: it is stored
+    reloaded = await town.reload(arrived)
+    assert (reloaded.subject, reloaded.state) == ("Bản mới", InState.NEW)
+    assert await town.statuses(PROVINCE) == statuses_before + 2  # the 15 on its way, and 01: it is stored
     newer = await town.brought(town.forge(update_of(subject="Bản mới nhất"), FILES))
     assert (newer.state, newer.code) == ("done", None)
 
@@ -184,18 +182,18 @@ async def test_after_02_the_corrected_document_is_a_new_attempt_and_takes_the_nu
 async def test_a_packet_id_or_body_that_was_held_is_not_claimed(town: Town) -> None:
     await town.brought(town.forge(document(), FILES))
     other = document(subject="Nội dung khác")
-    held = await town.brought(town.forge(other, FILES, id="h"))
-    again = await town.brought(town.forge(other, FILES, id="h2"))
-    assert [held.state, again.state] == ["held", "held"]
+    held_item = await town.brought(town.forge(other, FILES, id="h"))
+    second_held = await town.brought(town.forge(other, FILES, id="h2"))
+    assert [held_item.state, second_held.state] == ["held", "held"]
 
-    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Nhận")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held_item.id, "Nhận")
     await town.carry()
-    await process.release(town.node.inn, await town.scope(PROVINCE), again.id, "Nhận")
+    await process.release(town.node.inn, await town.scope(PROVINCE), second_held.id, "Nhận")
     await town.carry()
 
     states = {row.id: (row.state, row.code) for row in await town.inbox()}
-    assert states[held.id][0] == "done"
-    assert states[again.id] == ("done", "MSG-REPEAT")
+    assert states[held_item.id][0] == "done"
+    assert states[second_held.id] == ("done", "MSG-REPEAT")
     assert len(await town.incoming()) == 2
 
 
@@ -224,50 +222,50 @@ async def test_what_was_given_back_by_hand_is_a_repeat_in_another_wrapping(
     model = document(subject="Nội dung khác hẳn")
     if reason_held == "other content":
         await town.brought(town.forge(document(), FILES))
-        held = await town.brought(town.forge(model, FILES))
+        held_item = await town.brought(town.forge(model, FILES))
     else:
-        held = await town.brought(town.forge(model, FILES, at=town.clock.now() + timedelta(minutes=11)))
-    before = len(await town.incoming())
-    await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
+        held_item = await town.brought(town.forge(model, FILES, at=town.clock.now() + timedelta(minutes=11)))
+    count_before = len(await town.incoming())
+    await process.give_back(town.node.inn, await town.scope(PROVINCE), held_item.id, "Sai mẫu", "BAD_FORM")
     await town.carry()
-    told = await town.statuses(PROVINCE)
+    statuses_before = await town.statuses(PROVINCE)
     town.clock.advance(timedelta(minutes=12))
 
-    again = await town.brought(town.forge(model, FILES))
+    repeated = await town.brought(town.forge(model, FILES))
 
-    assert (again.state, again.code) == ("done", "MSG-REPEAT")
-    assert len(await town.incoming()) == before
-    assert await town.statuses(PROVINCE) == told + 1  # the same 02 once more
+    assert (repeated.state, repeated.code) == ("done", "MSG-REPEAT")
+    assert len(await town.incoming()) == count_before
+    assert await town.statuses(PROVINCE) == statuses_before + 1  # the same 02 once more
 
 
 async def test_after_a_02_by_hand_the_corrected_document_is_a_new_attempt(town: Town) -> None:
     """A9, R117."""
     odd = town.clock.now() + timedelta(minutes=11)
-    held = await town.brought(town.forge(document(), FILES, at=odd))
-    await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
+    held_item = await town.brought(town.forge(document(), FILES, at=odd))
+    await process.give_back(town.node.inn, await town.scope(PROVINCE), held_item.id, "Sai mẫu", "BAD_FORM")
 
     await town.brought(town.forge(document(subject="Đã sửa"), FILES))
 
-    assert [(one.attempt, one.state) for one in await town.incoming()] == [(2, InState.NEW)]
+    assert [(x.attempt, x.state) for x in await town.incoming()] == [(2, InState.NEW)]
 
 
 async def test_a_copy_of_what_was_admitted_cannot_be_given_back(town: Town) -> None:
     """One body has one answer: 03 and 02 for the same packet would contradict each other."""
     odd = town.forge(document(), FILES, at=town.clock.now() + timedelta(minutes=11))
-    held = await town.brought(odd)
+    held_item = await town.brought(odd)
     admitted = await town.brought(town.forge(document(), FILES))
     conflict = await town.brought(town.forge(document("201"), FILES, id=(await town.only()).packet_id))
-    told = await town.statuses(PROVINCE)
+    statuses_before = await town.statuses(PROVINCE)
 
     scope = await town.scope(PROVINCE)
     with pytest.raises(Clash, match=admitted.incoming_id):
-        await process.give_back(town.node.inn, scope, held.id, "Trùng", "DUPLICATE")
+        await process.give_back(town.node.inn, scope, held_item.id, "Trùng", "DUPLICATE")
     with pytest.raises(Conflict, match="the first stays"):
         await process.give_back(town.node.inn, scope, conflict.id, "Trùng", "DUPLICATE")
 
-    assert await town.statuses(PROVINCE) == told
+    assert await town.statuses(PROVINCE) == statuses_before
     town.clock.advance(MINUTE)
-    await process.release(town.node.inn, scope, held.id, "Là bản sao")
+    await process.release(town.node.inn, scope, held_item.id, "Là bản sao")
     await town.carry()
     row = await town.row(PROVINCE, odd)
     assert (row.state, row.code) == ("done", "MSG-REPEAT")

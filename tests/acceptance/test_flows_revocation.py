@@ -16,7 +16,7 @@ from cryptography.x509 import ocsp as protocol
 
 from gateway.domain.event import Event
 from gateway.domain.proof import Evidence
-from gateway.incoming import judge_again
+from gateway.incoming import rejudge
 from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Packet, Town, document, opened
 from tests.support.responder import LIST_TYPE, Reply, Responder, responding
@@ -37,9 +37,9 @@ class Authority:
         self.party = Party(certificate=certificate, private_key=key)
         self.clock = clock
         self.certificates = {
-            each.serial_number: each
+            certificate.serial_number: certificate
             for path in (folder / "trust").glob("*.pem")
-            for each in x509.load_pem_x509_certificates(path.read_bytes())
+            for certificate in x509.load_pem_x509_certificates(path.read_bytes())
         }
         self.revoked: dict[int, datetime] = {}
         self.is_up, self.has_list = True, False
@@ -53,15 +53,15 @@ class Authority:
             return self._list() if self.has_list else DOWN
         if not self.is_up:
             return DOWN
-        asked = protocol.load_der_ocsp_request(body)
-        now, about = self.clock.now(), self.certificates[asked.serial_number]
-        nonce = asked.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
-        revoked_at = self.revoked.get(asked.serial_number)
+        question = protocol.load_der_ocsp_request(body)
+        now, certificate = self.clock.now(), self.certificates[question.serial_number]
+        nonce = question.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
+        revoked_at = self.revoked.get(question.serial_number)
         reason = x509.ReasonFlags.key_compromise if revoked_at else None
         valid = (now - MINUTE, now + HOUR)
         return Reply(
             body=ocsp_answer(
-                about, self.party, valid=valid, revoked_at=revoked_at, reason=reason, nonce=nonce
+                certificate, self.party, valid=valid, revoked_at=revoked_at, reason=reason, nonce=nonce
             )
         )
 
@@ -86,7 +86,7 @@ class Stage:
         while await self.town.node.asking.step():
             pass
 
-    async def later(self, by: timedelta) -> None:
+    async def advance(self, by: timedelta) -> None:
         self.town.clock.advance(by)
         await self.turn()
 
@@ -94,11 +94,11 @@ class Stage:
         """It answered once, and has not for so long."""
         await self.turn()
         self.authority.is_up = False
-        await self.later(since)
+        await self.advance(since)
 
-    async def answers_again(self) -> None:
+    async def restore_answers(self) -> None:
         self.authority.is_up = True
-        await self.later(31 * MINUTE)
+        await self.advance(31 * MINUTE)
 
     def evidence(self, at: datetime | None = None) -> Evidence:
         signer = self.town.node.keys.signer(DEPARTMENT, self.town.clock.now())
@@ -108,9 +108,7 @@ class Stage:
         self.authority.revoked[self.authority.serial_of(code, self.town)] = at
 
     async def alerts(self, subject_id: str) -> list[Event]:
-        return [
-            each for each in await self.town.events(PROVINCE, subject_id) if each.kind == "inbox.revocation"
-        ]
+        return [x for x in await self.town.events(PROVINCE, subject_id) if x.kind == "inbox.revocation"]
 
 
 @asynccontextmanager
@@ -121,8 +119,8 @@ async def staged(
     if not folder.exists():
         async with opened(folder, time):
             pass
-        told = f'[[issuer]]\ncertificate = "ca.pem"\nocsp = ["{responder.url}"]\ncrl = ["{responder.url}a.crl"]\n'
-        (folder / "trust" / "revocation.toml").write_text(told, encoding="utf-8")
+        issuer_text = f'[[issuer]]\ncertificate = "ca.pem"\nocsp = ["{responder.url}"]\ncrl = ["{responder.url}a.crl"]\n'
+        (folder / "trust" / "revocation.toml").write_text(issuer_text, encoding="utf-8")
     authority = Authority(folder, time)
     responder.answer = authority.answer
     async with opened(folder, time) as town:
@@ -131,14 +129,14 @@ async def staged(
 
 @pytest.fixture
 def responder() -> Iterator[Responder]:
-    with responding(lambda _: DOWN) as made:
-        yield made
+    with responding(lambda _: DOWN) as new_responder:
+        yield new_responder
 
 
 @pytest.fixture
 async def stage(tmp_path: Path, responder: Responder) -> AsyncIterator[Stage]:
-    async with staged(tmp_path / "node", responder) as made:
-        yield made
+    async with staged(tmp_path / "node", responder) as new_stage:
+        yield new_stage
 
 
 def packet(town: Town, id: str = "one") -> Packet:
@@ -153,8 +151,8 @@ async def test_a_good_answer_lets_a_packet_in_and_is_kept_for_ever(stage: Stage)
     admitted = await stage.town.only()
     assert (row.state, admitted.marks, admitted.checks["revocation"]) == ("done", (), "good")
     (digest,) = stage.evidence().answers
-    (kept,) = await stage.town.node.store.revocation.read([digest])
-    assert kept.origin == stage.responder.url
+    (kept_answer,) = await stage.town.node.store.revocation.read([digest])
+    assert kept_answer.origin == stage.responder.url
     assert await stage.town.count(f"revocation_answer WHERE used AND digest = '{digest}'") == 1
 
 
@@ -175,7 +173,7 @@ async def test_threat_042_a_revocation_after_the_arrival_does_not_hurt(stage: St
     await stage.town.deliver(sent)
     await stage.town.land()
     stage.revoke(START + HOUR)
-    await stage.later(2 * HOUR)
+    await stage.advance(2 * HOUR)
 
     await stage.town.carry()
 
@@ -198,12 +196,12 @@ async def test_threat_045_without_an_answer_a_packet_passes_with_a_mark_while_th
 async def test_threat_045_after_the_grace_packets_are_held_and_come_in_by_themselves(stage: Stage) -> None:
     await stage.falls_silent(30 * HOUR)
     sent = packet(stage.town)
-    held = await stage.town.brought(sent)
+    held_item = await stage.town.brought(sent)
 
-    await stage.answers_again()
+    await stage.restore_answers()
     await stage.town.carry()
 
-    assert (held.state, held.code) == ("held", "CERT-REVOCATION-UNKNOWN")
+    assert (held_item.state, held_item.code) == ("held", "CERT-REVOCATION-UNKNOWN")
     assert (await stage.town.row(PROVINCE, sent)).state == "done"
     assert (await stage.town.only()).marks == ()
     assert await stage.town.count("revocation_pending") == 0
@@ -212,12 +210,12 @@ async def test_threat_045_after_the_grace_packets_are_held_and_come_in_by_themse
 async def test_threat_045_a_held_packet_of_a_revoked_sender_ends_in_quarantine(stage: Stage) -> None:
     stage.authority.is_up = False
     await stage.turn()
-    await stage.later(30 * HOUR)
+    await stage.advance(30 * HOUR)
     sent = packet(stage.town)
     assert (await stage.town.brought(sent)).state == "held"
     stage.revoke(stage.town.clock.now() - HOUR)
 
-    await stage.answers_again()
+    await stage.restore_answers()
     await stage.town.carry()
 
     row = await stage.town.row(PROVINCE, sent)
@@ -228,12 +226,12 @@ async def test_k4_the_mark_goes_when_the_sender_turns_out_good(stage: Stage) -> 
     await stage.falls_silent(5 * HOUR)
     await stage.town.brought(packet(stage.town))
 
-    await stage.answers_again()
+    await stage.restore_answers()
 
     admitted = await stage.town.only()
-    (told,) = await stage.alerts(admitted.id)
+    (alert,) = await stage.alerts(admitted.id)
     assert (admitted.marks, admitted.checks["revocation"]) == ((), "good")
-    assert told.data["state"] == "good"
+    assert alert.data["state"] == "good"
     assert await stage.town.count("revocation_pending") == 0
 
 
@@ -244,14 +242,14 @@ async def test_k4_a_sender_found_revoked_before_the_arrival_is_marked_and_alarme
     await stage.town.brought(packet(stage.town))
     stage.revoke(START + HOUR)
 
-    await stage.answers_again()
+    await stage.restore_answers()
 
     admitted = await stage.town.only()
-    (told,) = await stage.alerts(admitted.id)
-    assert admitted.marks == (judge_again.REVOKED_BEFORE,)
+    (alert,) = await stage.alerts(admitted.id)
+    assert admitted.marks == (rejudge.REVOKED_BEFORE,)
     assert admitted.checks["revocation"] == "revoked"
-    assert (told.data["state"], told.data["reason"]) == ("revoked", "keyCompromise")
-    assert told.data["revoked_at"] == (START + HOUR).isoformat()
+    assert (alert.data["state"], alert.data["reason"]) == ("revoked", "keyCompromise")
+    assert alert.data["revoked_at"] == (START + HOUR).isoformat()
     assert await stage.town.read(admitted) == PDF
 
 
@@ -261,28 +259,28 @@ async def test_k4_a_status_whose_sender_was_revoked_before_is_alarmed_too(stage:
     await stage.town.carry()
     stage.revoke(START + HOUR)
 
-    await stage.answers_again()
+    await stage.restore_answers()
 
-    (status,) = [each for each in await stage.town.inbox(PROVINCE) if each.kind == "status"]
-    (told,) = await stage.alerts(status.id)
-    assert (status.state, told.data["state"]) == ("done", "revoked")
+    (status,) = [x for x in await stage.town.inbox(PROVINCE) if x.kind == "status"]
+    (alert,) = await stage.alerts(status.id)
+    assert (status.state, alert.data["state"]) == ("done", "revoked")
 
 
 async def test_threat_045_an_old_good_answer_played_again_does_not_undo_a_revocation(stage: Stage) -> None:
-    """The responder (or whoever sits before it) gives yesterday's good answer, without our nonce."""
+    """The responder, or an attacker before it, gives yesterday's good answer, without our nonce."""
     signer = stage.town.node.keys.signer(DEPARTMENT, START)
-    about = x509.load_der_x509_certificate(signer.certificate_der)
-    old = ocsp_answer(about, stage.authority.party, valid=(START - HOUR, START + 2 * DAY))
+    certificate = x509.load_der_x509_certificate(signer.certificate_der)
+    old = ocsp_answer(certificate, stage.authority.party, valid=(START - HOUR, START + 2 * DAY))
     stage.revoke(START - HOUR)
     await stage.turn()
-    before = stage.evidence()
+    old_evidence = stage.evidence()
     stage.responder.answer = lambda body: Reply(body=old) if body else DOWN
 
-    await stage.later(DAY)
+    await stage.advance(DAY)
 
-    assert (before.revocation, stage.evidence().revocation) == ("revoked", "revoked")
-    asked = {each.question.about: each for each in await stage.town.node.store.revocation.asked()}
-    assert "older" in (asked[f"{about.serial_number:x}"].error or "")
+    assert (old_evidence.revocation, stage.evidence().revocation) == ("revoked", "revoked")
+    questions = {x.question.about: x for x in await stage.town.node.store.revocation.questions()}
+    assert "older" in (questions[f"{certificate.serial_number:x}"].error or "")
 
 
 async def test_threat_045_the_list_answers_when_the_responder_is_silent(stage: Stage) -> None:
@@ -290,12 +288,12 @@ async def test_threat_045_the_list_answers_when_the_responder_is_silent(stage: S
     await stage.turn()
     good = stage.evidence()
     stage.revoke(START)
-    await stage.later(HOUR)
+    await stage.advance(HOUR)
 
-    found = stage.evidence()
+    evidence = stage.evidence()
 
     assert (good.revocation, good.revocation_source) == ("good", "crl")
-    assert (found.revocation, found.revocation_source, found.revocation_reason) == (
+    assert (evidence.revocation, evidence.revocation_source, evidence.revocation_reason) == (
         "revoked",
         "crl",
         "keyCompromise",
@@ -305,16 +303,16 @@ async def test_threat_045_the_list_answers_when_the_responder_is_silent(stage: S
 async def test_threat_045_who_does_not_answer_is_asked_more_and_more_rarely(stage: Stage) -> None:
     stage.authority.is_up = False
     for _ in range(60):
-        await stage.later(MINUTE)
+        await stage.advance(MINUTE)
 
-    questions = len(await stage.town.node.store.revocation.asked())
-    assert questions < len(stage.responder.asked) <= questions * 14
+    questions = len(await stage.town.node.store.revocation.questions())
+    assert questions < len(stage.responder.requests) <= questions * 14
 
 
 async def test_an_answer_is_asked_for_again_before_it_runs_out(stage: Stage) -> None:
     await stage.turn()
     for _ in range(12):
-        await stage.later(10 * MINUTE)
+        await stage.advance(10 * MINUTE)
         assert stage.evidence().revocation == "good"
 
     assert stage.evidence().revocation_as_of is not None
@@ -326,13 +324,13 @@ async def test_what_was_answered_is_known_after_a_restart_before_anything_is_ask
     clock = ManualClock()
     async with staged(tmp_path / "node", responder, clock) as stage:
         await stage.turn()
-    asked = len(responder.asked)
+    question_count = len(responder.requests)
 
-    async with staged(tmp_path / "node", responder, clock) as again:
-        found = again.evidence()
+    async with staged(tmp_path / "node", responder, clock) as second_stage:
+        evidence = second_stage.evidence()
 
-    assert (found.revocation, found.revocation_source) == ("good", "ocsp")
-    assert len(responder.asked) == asked
+    assert (evidence.revocation, evidence.revocation_source) == ("good", "ocsp")
+    assert len(responder.requests) == question_count
 
 
 async def test_another_process_of_the_node_uses_what_this_one_was_told(
@@ -340,32 +338,32 @@ async def test_another_process_of_the_node_uses_what_this_one_was_told(
 ) -> None:
     clock = ManualClock()
     async with (
-        staged(tmp_path / "node", responder, clock) as one,
-        staged(tmp_path / "node", responder, clock) as two,
+        staged(tmp_path / "node", responder, clock) as first_stage,
+        staged(tmp_path / "node", responder, clock) as second_stage,
     ):
-        await one.turn()
-        asked = len(responder.asked)
-        await two.turn()
+        await first_stage.turn()
+        question_count = len(responder.requests)
+        await second_stage.turn()
 
-        assert two.evidence().revocation == "good"
-        assert len(responder.asked) == asked
+        assert second_stage.evidence().revocation == "good"
+        assert len(responder.requests) == question_count
 
 
 async def test_a_list_put_into_the_folder_is_read_without_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path / "node") as town:
         authority = Authority(tmp_path / "node", town.clock)
         signer = town.node.keys.signer(DEPARTMENT, START)
-        before = town.node.trust.collect(signer.certificate_der, START)
+        old = town.node.trust.collect(signer.certificate_der, START)
         lists = tmp_path / "node" / "trust" / "crl"
         lists.mkdir()
-        about = x509.load_der_x509_certificate(signer.certificate_der)
+        certificate = x509.load_der_x509_certificate(signer.certificate_der)
         listed = authority.party.revocation_list(
-            (about, START - HOUR, None), valid=(START - MINUTE, START + HOUR)
+            (certificate, START - HOUR, None), valid=(START - MINUTE, START + HOUR)
         )
         (lists / "a.pem").write_bytes(listed.public_bytes(Encoding.PEM))
 
-        after = town.node.trust.collect(signer.certificate_der, START)
+        new = town.node.trust.collect(signer.certificate_der, START)
         (lists / "a.pem").write_bytes(b"half a list")
         broken = town.node.trust.collect(signer.certificate_der, START)
 
-    assert (before.revocation, after.revocation, broken.revocation) == ("unknown", "revoked", "revoked")
+    assert (old.revocation, new.revocation, broken.revocation) == ("unknown", "revoked", "revoked")

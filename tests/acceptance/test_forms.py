@@ -29,7 +29,7 @@ from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import files, manage
 from gateway.ports.axis import Fate
 from gateway.settings.options import RouteSettings
-from gateway.transport.rest.axis import NOT_AGAIN
+from gateway.transport.rest.axis import SENT_BEFORE
 from gateway_labs.simulators.settings import HubOptions
 from tests.support import api, node
 from tests.support.clock import ManualClock
@@ -38,7 +38,7 @@ from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.packets import PDF, receipt_for, status_about
 from tests.support.parcels import parcel
 from tests.support.town import lgsp, vxp
-from tests.support.town.axes import APART, MINISTRY, WHOLE, hubs, routes
+from tests.support.town.axes import FORWARDING, MINISTRY, TWO_SYSTEMS, hubs, routes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +61,13 @@ class OnThree:
 
 
 async def opened(
-    stack: AsyncExitStack, folder: Path, clock: ManualClock | None = None, **told: Any
+    stack: AsyncExitStack, folder: Path, clock: ManualClock | None = None, **options: Any
 ) -> OnThree:
     """The same folder again has what was there."""
     time = clock or ManualClock()
-    found = await stack.enter_async_context(hubs(folder, time.now, **told))
-    town = await stack.enter_async_context(node.opened(folder / "node", time, change=found.change))
-    return OnThree(town=town, national=found.national, provincial=found.provincial, folder=folder)
+    both_hubs = await stack.enter_async_context(hubs(folder, time.now, **options))
+    town = await stack.enter_async_context(node.opened(folder / "node", time, change=both_hubs.change))
+    return OnThree(town=town, national=both_hubs.national, provincial=both_hubs.provincial, folder=folder)
 
 
 @pytest.fixture
@@ -81,13 +81,13 @@ def digest_of(raw: bytes) -> Digest:
 
 
 def last(facts: tuple[Fact, ...], code: str) -> Fact:
-    return [each for each in facts if each.code == code][-1]
+    return [fact for fact in facts if fact.code == code][-1]
 
 
-async def partner_says(on: OnThree, code: str, about: str) -> None:
-    """The ministry's own software: a status that nobody signed."""
+async def partner_says(on: OnThree, code: str, about_id: str) -> None:
+    """Bring an unsigned status from the ministry's own software."""
     out = BytesIO()
-    model = status_about(code, about, sender=MINISTRY, at=on.town.clock.now())
+    model = status_about(code, about_id, sender=MINISTRY, at=on.town.clock.now())
     write(model, [], out, None, None, on.town.clock.now())
     raw = out.getvalue()
     status = replace(parcel(f"status-{code}", raw), kind="status", sender=MINISTRY)
@@ -96,13 +96,13 @@ async def partner_says(on: OnThree, code: str, about: str) -> None:
 
 
 async def is_there_once(three: OnThree, sent: OutgoingDocument) -> None:
-    """At the hub, and with its recipients; what was handed over is told."""
+    """Check that the hub and each recipient have the document once, and that the digest handed over is recorded."""
     (raw,) = three.at_hub(three.national, COMMUNE)
     assert {row[5] for row in three.national.hub.summary() if row[1] == "edoc"} == {1}
     handed = last((await three.town.facts_by(sent))[COMMUNE], "sent").handed
     assert handed is not None
     assert handed.digest == digest_of(raw)
-    assert {each.state for each in (await three.town.deliveries(sent)).values()} == {"delivered"}
+    assert {delivery.state for delivery in (await three.town.deliveries(sent)).values()} == {"delivered"}
 
 
 async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -
     await three.carry()
 
     facts = await town.facts_by(sent)
-    by = {code: last(each, "sent") for code, each in facts.items()}
-    assert {code: each.axis for code, each in by.items()} == {
+    by = {code: last(x, "sent") for code, x in facts.items()}
+    assert {code: x.axis for code, x in by.items()} == {
         PROVINCE: "own",
         COMMUNE: "national",
         MINISTRY: "provincial",
@@ -130,13 +130,13 @@ async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -
 
     # One identity, the same files.
     read = {raw: reader.read([raw], EnvelopeLimits()) for raw in (to_commune, to_ministry)}
-    assert {each.envelope.document_id for each in read.values()} == {document.document_id}
-    assert {each.sha256 for one in read.values() for each in one.files} == {document.files[0].sha256}
+    assert {x.envelope.document_id for x in read.values()} == {document.document_id}
+    assert {x.sha256 for envelope in read.values() for x in envelope.files} == {document.files[0].sha256}
     assert (read[to_commune].dialect, read[to_commune].signature) == ("A", None)
     assert read[to_ministry].dialect == "A-net"
     for code in (PROVINCE, COMMUNE):
-        came = await town.only(code)
-        assert (came.state, await town.read(came)) == (InState.NEW, PDF)
+        arrived_document = await town.only(code)
+        assert (arrived_document.state, await town.read(arrived_document)) == (InState.NEW, PDF)
     assert (await town.only(PROVINCE)).vouched_by == "valid"
     assert (await town.only(COMMUNE)).vouched_by == "axis"
 
@@ -146,14 +146,14 @@ async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -
     await partner_says(three, "03", document.document_id)
     await three.carry()
     facts = await town.facts_by(sent)
-    assert {code: last(each, "03").proved for code, each in facts.items()} == {
+    assert {code: last(x, "03").proved for code, x in facts.items()} == {
         PROVINCE: True,
         COMMUNE: True,  # its signed receipt names the very file, which came through whole
         MINISTRY: False,
     }
-    assert {each.state for each in (await town.deliveries(sent)).values()} == {"accepted"}
+    assert {x.state for x in (await town.deliveries(sent)).values()} == {"accepted"}
 
-    # Which went to whom: to programs, in the log, in the evidence.
+    # The form of each recipient: to programs, in the log, in the evidence.
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         for code, raw in ((COMMUNE, to_commune), (MINISTRY, to_ministry)):
             envelope = await files.open_envelope(town.node.out, work, document, code.lower())
@@ -165,28 +165,28 @@ async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -
         assert same.digest == standard.digest
         with pytest.raises(NotFound):
             await files.open_envelope(town.node.out, work, document, "H99")
-    told = {
-        each.data["to"]: (each.data.get("form"), each.data.get("handed"))
-        for each in await town.events(DEPARTMENT, sent.id)
-        if each.kind is EventKind.DELIVERY_SENT
+    signed_by_code = {
+        x.data["to"]: (x.data.get("form"), x.data.get("handed"))
+        for x in await town.events(DEPARTMENT, sent.id)
+        if x.kind is EventKind.DELIVERY_SENT
     }
-    assert told == {
+    assert signed_by_code == {
         PROVINCE: (None, None),
         COMMUNE: ("unsigned", digest_of(to_commune)),
         MINISTRY: ("dotnet", digest_of(to_ministry)),
     }
-    held = await EvidenceMaker(town.node).packets(await town.scope(DEPARTMENT), sent.id)
-    assert {(each.to, each.digest) for each in held if each.part is PacketRole.HANDED} == {
+    packets_kept = await EvidenceMaker(town.node).packets(await town.scope(DEPARTMENT), sent.id)
+    assert {(x.to, x.digest) for x in packets_kept if x.part is PacketRole.HANDED} == {
         ((COMMUNE,), digest_of(to_commune)),
         ((MINISTRY,), digest_of(to_ministry)),
     }
     pack = tmp_path / "evidence.zip"
     pack.write_bytes(await pack_of(town, DEPARTMENT, sent.id))
     report = verify.verify(pack, None, None, town.clock.now())
-    notes = [each.note for each in report.lines]
+    notes = [x.note for x in report.lines]
     assert notes.count("handed_same") == 2
     assert notes.count("receipt_handed") == 2  # its 01 and its 03
-    assert False not in [each.ok for each in report.lines]
+    assert False not in [x.ok for x in report.lines]
 
 
 def digest_of_open(envelope: files.OpenEnvelope) -> Digest:
@@ -219,17 +219,17 @@ async def test_sent_again_it_is_the_same_file_and_no_second_document(three: OnTh
     await three.carry()
 
     (raw,) = three.at_hub(three.provincial, MINISTRY)
-    facts = [each for each in (await town.facts_by(sent))[MINISTRY] if each.code == "sent"]
+    facts = [fact for fact in (await town.facts_by(sent))[MINISTRY] if fact.code == "sent"]
     handed = Handed(form=Form.DOTNET, digest=digest_of(raw), size=len(raw))
-    assert [each.handed for each in facts] == [handed] * len(facts)
-    assert len([each for each in (await town.facts_by(sent))[MINISTRY] if each.code == "queued"]) == 2
+    assert [fact.handed for fact in facts] == [handed] * len(facts)
+    assert len([fact for fact in (await town.facts_by(sent))[MINISTRY] if fact.code == "queued"]) == 2
 
 
 async def test_an_answer_goes_in_the_form_of_its_recipient(tmp_path: Path) -> None:
-    """What a partner without signatures sent is answered without one: nobody's receipt, and counted as such."""
+    """A partner without signatures is answered without one: no receipt is proved, and it is counted as such."""
     async with AsyncExitStack() as stack:
-        told = (RouteSettings(to=DEPARTMENT, axes=("national",), form="dotnet"), *routes())
-        three = await opened(stack, tmp_path, told=told)
+        options = (RouteSettings(to=DEPARTMENT, axes=("national",), form="dotnet"), *routes())
+        three = await opened(stack, tmp_path, told=options)
         town = three.town
         sent = await town.send("15", COMMUNE)
         await three.carry()
@@ -272,15 +272,15 @@ async def test_a_retry_sends_the_same_file_or_nothing(three: OnThree, kind: str)
 async def test_a_kill_between_loses_and_doubles_nothing(three: OnThree, at: str) -> None:
     """Each write of the ledger, and the record of the outbox after it."""
     town = three.town
-    ledger = next(each for each in three.town.foreign if each._dialect.name == "vxp")._ledger
+    ledger = next(x for x in three.town.foreign if x._dialect.name == "vxp")._ledger
     real = getattr(ledger, at)
-    left = [2, 1]
+    calls_left = [2, 1]
 
-    def kills(*given: object, **more: object) -> object:
-        left[0] -= 1
-        if left[0] == 0:
+    def kills(*arguments: object, **more: object) -> object:
+        calls_left[0] -= 1
+        if calls_left[0] == 0:
             raise RuntimeError("killed here")
-        return real(*given, **more)
+        return real(*arguments, **more)
 
     setattr(ledger, at, kills)
     sent = await town.send("15", PROVINCE, COMMUNE)
@@ -327,9 +327,9 @@ TWO_FORMS = (
 async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_never_told_as_sent(
     tmp_path: Path,
 ) -> None:
-    """It answers the second file with the id of the first, and gives it to nobody."""
+    """It answers the second file with the id of the first, and hands it to no recipient."""
     async with AsyncExitStack() as stack:
-        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=APART)
+        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=TWO_SYSTEMS)
         town = three.town
         sent = await town.send("15", PROVINCE, COMMUNE)
         await three.carry()
@@ -337,7 +337,7 @@ async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_n
         deliveries = await town.deliveries(sent)
         assert (deliveries[PROVINCE].state, deliveries[COMMUNE].state) == ("delivered", "failed")
         failed = last((await town.facts_by(sent))[COMMUNE], "failed")
-        assert failed.reason == NOT_AGAIN
+        assert failed.reason == SENT_BEFORE
         assert "takes a document once" in (failed.note or "")
         assert await town.incoming(COMMUNE) == ()
 
@@ -346,8 +346,8 @@ async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_n
 async def test_two_forms_go_over_a_hub_that_takes_both(tmp_path: Path, kind: str) -> None:
     """Also where its answers are lost: what others have there is never taken for what these were sent."""
     async with AsyncExitStack() as stack:
-        hub = replace(WHOLE, dedupe=False)
-        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=APART, hub=hub)
+        hub = replace(FORWARDING, dedupe=False)
+        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=TWO_SYSTEMS, hub=hub)
         town = three.town
         three.national.faults.change(
             {"rate": 1.0, "kinds": [kind] if kind else [], "operations": ["sendEdoc"]}
@@ -361,12 +361,12 @@ async def test_two_forms_go_over_a_hub_that_takes_both(tmp_path: Path, kind: str
         town.clock.advance(3600)
         await three.carry()
 
-        assert {each.state for each in (await town.deliveries(sent)).values()} == {"delivered"}
+        assert {x.state for x in (await town.deliveries(sent)).values()} == {"delivered"}
         assert {code: (await town.only(code)).vouched_by for code in (PROVINCE, COMMUNE)} == {
             PROVINCE: "valid",
             COMMUNE: "axis",
         }
-        assert [last(each, "01").proved for each in (await town.facts_by(sent)).values()] == [True, True]
+        assert [last(x, "01").proved for x in (await town.facts_by(sent)).values()] == [True, True]
         assert sorted(row[5] for row in three.national.hub.summary() if row[1] == "edoc") == [1, 1]
 
 
@@ -401,8 +401,8 @@ async def test_threat_142_a_receipt_counts_for_the_file_of_its_own_delivery_alon
         packet = town.forge(model, receipt=claims)
         await town.deliver(packet, DEPARTMENT)
         await three.carry()
-        told = last((await town.facts_by(sent))[COMMUNE], code)
-        assert not told.proved, lie
+        fact = last((await town.facts_by(sent))[COMMUNE], code)
+        assert not fact.proved, lie
 
     town.clock.advance(60)
     claims = receipt_for(document, "06", of_packet_id=None, body_digest=None, file_digest=own)
@@ -415,20 +415,20 @@ async def test_threat_142_a_receipt_counts_for_the_file_of_its_own_delivery_alon
 async def test_programs_are_told_of_each_form_over_the_api(tmp_path: Path) -> None:
     blank, clock = await api.stage_in(tmp_path / "blank"), ManualClock()
     async with AsyncExitStack() as stack:
-        found = await stack.enter_async_context(hubs(tmp_path, clock.now))
-        door = await stack.enter_async_context(api.opened(blank, tmp_path / "node", change=found.change))
-        said = api.meta(
+        both_hubs = await stack.enter_async_context(hubs(tmp_path, clock.now))
+        door = await stack.enter_async_context(api.opened(blank, tmp_path / "node", change=both_hubs.change))
+        meta = api.meta(
             recipients=[{"code": code, "role": "to_act"} for code in (PROVINCE, COMMUNE, MINISTRY)]
         )
-        answer = await door.send(said)
+        answer = await door.send(meta)
         assert answer.status == 202, answer
         id = answer.json["id"]
         await door.carry()
 
-        told = (await door.ask("GET", f"/messages/{id}/events")).json
+        events = (await door.ask("GET", f"/messages/{id}/events")).json
         handed = {
-            each["code"]: next(fact["handed"] for fact in each["facts"] if fact["code"] == "sent")
-            for each in told["recipients"]
+            recipient["code"]: next(fact["handed"] for fact in recipient["facts"] if fact["code"] == "sent")
+            for recipient in events["recipients"]
         }
         assert handed[PROVINCE] is None
         assert {code: handed[code]["form"] for code in (COMMUNE, MINISTRY)} == {

@@ -28,7 +28,7 @@ from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unreachable
 from gateway.incoming import act, admit, check, seal, verify
 from gateway.incoming import process as deciding_packets
-from gateway.incoming.reading import around_one, open_envelope, open_file
+from gateway.incoming.reading import load_context, open_envelope, open_file
 from gateway.ops import backup
 from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package
@@ -37,7 +37,7 @@ from gateway.policy.incoming import Admission, Ruling
 from gateway.ports.axis import ManagedAxis, Outcome, Parcel
 from gateway.store import dump
 from gateway.store.blobs import FileBlobs
-from tests.long.acceptance.test_cli import Done, typed
+from tests.long.acceptance.test_cli import CommandRun, run_command
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Meanwhile
@@ -54,7 +54,7 @@ from tests.support.node import (
     update_of,
 )
 from tests.support.passphrases import make_cheap, plain_pair
-from tests.support.secret import FILES, SECRET, key, secret_came, with_recipient
+from tests.support.secret import FILES, SECRET, deliver_secret, key, with_recipient
 from tests.support.secret import plain_places as in_plain
 from tests.support.stamped import stamped
 from tests.unit.outgoing.test_sign_again import key_end, new_key, signing
@@ -66,8 +66,8 @@ OTHER_PRIVATE, _ = plain_pair()
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with opened(tmp_path / "node", change=with_recipient) as made:
-        yield made
+    async with opened(tmp_path / "node", change=with_recipient) as new_town:
+        yield new_town
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ async def seal_only(town: Town) -> Hold:
 
 async def sealed(town: Town) -> Hold:
     """The document of a packet that came, sealed by a clerk."""
-    await secret_came(town)
+    await deliver_secret(town)
     return await seal_only(town)
 
 
@@ -113,8 +113,8 @@ async def seal_sent(town: Town, sent: OutgoingDocument) -> Hold:
 
 
 def no_secret(town: Town) -> Decision:
-    """What a head decides about it."""
-    return holding.decided(town.node.hold, head(town), "Không phải văn bản mật")
+    """Decide as a head that it is no secret."""
+    return holding.make_decision(town.node.hold, head(town), "Không phải văn bản mật")
 
 
 async def lift(town: Town, hold: Hold) -> Hold:
@@ -139,12 +139,12 @@ async def test_after_sealing_no_byte_of_it_lies_in_plain_on_the_node(town: Town)
 
     assert (hold.state, hold.is_settled) == (HoldState.SEALED, True)
     assert plain_places(town) == []
-    assert [each.digest for each in hold.contents] == [packet.digest]
+    assert [content.digest for content in hold.contents] == [packet.digest]
     assert (await town.reload(arrived)).state is InState.SEALED
 
 
 async def test_a_hold_is_settled_only_when_no_reader_keeps_its_bytes_in_the_journal(town: Town) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     database = town.node.store.writer.url.database or ""
     with closing(sqlite3.connect(database, isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -152,10 +152,10 @@ async def test_a_hold_is_settled_only_when_no_reader_keeps_its_bytes_in_the_jour
             1,
         )
         hold = await seal_only(town)
-        again = await holding.settle_all(town.node.hold)
+        settled_now = await holding.settle_all(town.node.hold)
         reader.execute("COMMIT")
 
-    assert (hold.state, hold.is_settled, again) == (HoldState.SEALED, False, 0)
+    assert (hold.state, hold.is_settled, settled_now) == (HoldState.SEALED, False, 0)
     assert await holding.settle_all(town.node.hold) == 1
     assert plain_places(town) == []
 
@@ -188,7 +188,7 @@ async def test_after_sealing_no_door_gives_a_byte_of_it(town: Town, tmp_path: Pa
 async def test_no_backup_has_it_not_even_one_that_is_made_while_it_is_frozen(
     town: Town, tmp_path: Path
 ) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     unsealable, scope = replace(town.node.hold, sealer=None), await town.scope(PROVINCE)
     frozen = await seal.document(town.node.inn, unsealable, scope, (await town.only()).id, "Có dấu mật")
     assert frozen.state is HoldState.FROZEN
@@ -204,7 +204,7 @@ async def test_no_backup_has_it_not_even_one_that_is_made_while_it_is_frozen(
 
 
 async def backed_up(town: Town, folder: Path) -> tuple[BackupManifest, set[str]]:
-    """What a backup says of itself, and which content one made now would copy."""
+    """Read the manifest and the digests of the content that a backup made now would copy."""
     settings = town.node.settings
     source = backup.BackupSource(
         node="town",
@@ -217,14 +217,14 @@ async def backed_up(town: Town, folder: Path) -> tuple[BackupManifest, set[str]]
     target, clock, pool = folder / "copy.backup", town.clock, town.node.pool
     manifest = await backup.make(source, target, b"words of a test", clock, pool, lambda *_: None)
     async with dump.snapshot(settings.database.url) as view:
-        files = {each.digest async for batch in view.contents() for each in batch}
-        return manifest, files | {each.digest async for batch in view.small() for each in batch}
+        files = {x.digest async for batch in view.contents() for x in batch}
+        return manifest, files | {x.digest async for batch in view.small() for x in batch}
 
 
 async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_before(town: Town) -> None:
     hold = await sealed(town)
     node, scope = town.node, await town.scope(PROVINCE)
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.make_decision(node.hold, head(town), "Không phải văn bản mật")
 
     lifted = await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
 
@@ -234,8 +234,8 @@ async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_bef
     assert await town.read(arrived) == SECRET
     assert len(await act.lease(node.inn, scope, "qlvb", 10, 60)) == 1
     assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
-    told = [each.kind for each in await town.events(PROVINCE, arrived.id)]
-    assert told[-3:] == [EventKind.HOLD_BEGUN, EventKind.HOLD_SEALED, EventKind.HOLD_LIFTED]
+    kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
+    assert kinds[-3:] == [EventKind.HOLD_BEGUN, EventKind.HOLD_SEALED, EventKind.HOLD_LIFTED]
     with pytest.raises(Clash):
         await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
 
@@ -243,7 +243,7 @@ async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_bef
 async def test_a_wrong_key_says_so_and_nothing_is_given_back(town: Town) -> None:
     hold = await sealed(town)
     node, scope = town.node, await town.scope(PROVINCE)
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.make_decision(node.hold, head(town), "Không phải văn bản mật")
 
     with pytest.raises(Denied, match="does not open the hold") as wrong:
         await seal.lift(node.inn, node.hold, scope, hold.id, decision, key(OTHER_PRIVATE))
@@ -267,54 +267,56 @@ async def test_a_sealed_form_that_was_tampered_with_is_not_given_back(town: Town
 
     for how, other in tampered.items():
         path.write_bytes(other)
-        with cases.case(how), pytest.raises(StoreFailure, match=r"damaged|is not the content") as told:
+        with cases.case(how), pytest.raises(StoreFailure, match=r"damaged|is not the content") as excinfo:
             await lift(town, hold)
-        assert told.value.code == "GW-SEAL-DAMAGED"
+        assert excinfo.value.code == "GW-SEAL-DAMAGED"
 
     assert plain_places(town) == []
     assert (await town.only()).state is InState.SEALED
 
 
 async def test_only_a_person_with_the_heads_role_and_a_reason_decides(town: Town) -> None:
-    who = head(town, Role.TRUST, Role.PEOPLE)
+    holder = head(town, Role.TRUST, Role.PEOPLE)
 
     with pytest.raises(Denied, match="head"):
-        holding.decided(town.node.hold, who, "Không phải văn bản mật")
+        holding.make_decision(town.node.hold, holder, "Không phải văn bản mật")
     blocked = replace(head(town), person=replace(head(town).person, blocked_at=town.clock.now()))
     with pytest.raises(Denied, match="head"):
-        holding.decided(town.node.hold, blocked, "Không phải văn bản mật")
+        holding.make_decision(town.node.hold, blocked, "Không phải văn bản mật")
     with pytest.raises(Refused):
-        holding.decided(town.node.hold, head(town), "  ")
+        holding.make_decision(town.node.hold, head(town), "  ")
 
 
 async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: Town) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     arrived = await town.only()
     node, scope = town.node, await town.scope(PROVINCE)
     hold = await seal.document(node.inn, node.hold, scope, arrived.id, "Có dấu mật")
-    who = head(town)
+    decider = head(town)
 
-    purged = await holding.purge(node.hold, scope, hold.id, holding.decided(node.hold, who, "Quyết định 12"))
+    purged = await holding.purge(
+        node.hold, scope, hold.id, holding.make_decision(node.hold, decider, "Quyết định 12")
+    )
 
     assert (purged.state, purged.is_settled) == (HoldState.PURGED, True)
     assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
     async with node.store.read(scope) as work:
-        kept = await work.held.get(hold.id)
-    assert kept.decision is not None
-    assert (kept.decision.by, kept.decision.why) == (who.person.id, "Quyết định 12")
-    assert kept.digests == (packet.digest,)
+        hold_kept = await work.holds.get(hold.id)
+    assert hold_kept.decision is not None
+    assert (hold_kept.decision.by, hold_kept.decision.why) == (decider.person.id, "Quyết định 12")
+    assert hold_kept.digests == (packet.digest,)
     assert (await town.reload(arrived)).number == "200"
     with pytest.raises(Clash):
-        await holding.purge(node.hold, scope, hold.id, kept.decision)
+        await holding.purge(node.hold, scope, hold.id, hold_kept.decision)
 
 
 @pytest.mark.parametrize("purged", [False, True])
 async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town: Town, purged: bool) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     node, scope = town.node, await town.scope(PROVINCE)
     hold = await seal_only(town)
     if purged:
-        decision = holding.decided(node.hold, head(town), "Quyết định 12")
+        decision = holding.make_decision(node.hold, head(town), "Quyết định 12")
         await holding.purge(node.hold, scope, hold.id, decision)
     answered = await town.statuses(PROVINCE)
     town.clock.advance(timedelta(minutes=5))
@@ -328,7 +330,7 @@ async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town
 
 async def test_the_same_content_in_another_wrapping_leaves_nothing_behind_either(town: Town) -> None:
     """The same signed body, laid out by an intermediary: other bytes, and once more the same."""
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     await seal_only(town)
     wrapped = replace(packet, raw=b"\xef\xbb\xbf" + packet.raw)
 
@@ -339,10 +341,10 @@ async def test_the_same_content_in_another_wrapping_leaves_nothing_behind_either
 
 
 async def test_an_update_of_it_is_sealed_with_it_whichever_is_named(town: Town) -> None:
-    await secret_came(town)
+    await deliver_secret(town)
     new = SECRET.replace(b"secret", b"mystery")
     await town.brought(town.forge(update_of(files=(("moi.txt", new),)), (("moi.txt", new),)))
-    update = next(one for one in await town.incoming() if one.target_id is not None)
+    update = next(x for x in await town.incoming() if x.target_id is not None)
     scope = await town.scope(PROVINCE)
 
     hold = await seal.document(town.node.inn, town.node.hold, scope, update.id, "Có dấu mật")
@@ -358,7 +360,7 @@ async def test_an_update_of_it_is_sealed_with_it_whichever_is_named(town: Town) 
 async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_again_when_the_seal_is_lifted(
     town: Town, comes: str
 ) -> None:
-    """Whether it came before the seal or comes after it. What comes after goes unread into a hold of its own."""
+    """The change comes before or after the seal; one that comes after goes unread into a hold of its own."""
     words = "Phương án ZQXJ"
     node, scope = town.node, await town.scope(PROVINCE)
     await town.brought(town.forge(document("200", subject=words), (("a.pdf", PDF),)))
@@ -380,19 +382,21 @@ async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_
     async with node.store.read(scope) as work:
         assert (await work.incoming.page(limit=9, query="ZQXJ")).items == ()
         for document_ in await town.incoming():
-            around = await around_one(work, document_, await node.inn.office())
-            told = inbox_view.inbox_item(document_, around, None, "vi").model_dump_json(by_alias=True)
-            assert "ZQXJ" not in told
-            assert ".pdf" not in told
-        holds = (await work.held.page(limit=9)).items
+            surroundings = await load_context(work, document_, await node.inn.office())
+            shown_json = inbox_view.inbox_item(document_, surroundings, None, "vi").model_dump_json(
+                by_alias=True
+            )
+            assert "ZQXJ" not in shown_json
+            assert ".pdf" not in shown_json
+        holds = (await work.holds.page(limit=9)).items
     assert len(holds) == (1 if comes == "before" else 3)
-    assert all(each.is_settled for each in holds)
+    assert all(h.is_settled for h in holds)
 
-    for each in sorted(holds, key=lambda each: each.id != hold.id):
-        decision = holding.decided(node.hold, head(town), "Không mật")
-        await seal.lift(node.inn, node.hold, scope, each.id, decision, key())
+    for open_hold in sorted(holds, key=lambda h: h.id != hold.id):
+        decision = holding.make_decision(node.hold, head(town), "Không mật")
+        await seal.lift(node.inn, node.hold, scope, open_hold.id, decision, key())
     await town.process()
-    states = {(one.kind.value, one.state.value) for one in await town.incoming()}
+    states = {(d.kind.value, d.state.value) for d in await town.incoming()}
     assert states == {("edoc", "new"), ("update", "new"), ("replace", "new")}
 
 
@@ -424,8 +428,8 @@ async def test_a_packet_in_quarantine_is_sealed_and_given_back_to_where_it_was(t
     with pytest.raises(Clash):
         await deciding_packets.release(node.inn, scope, row.id, "Thử")
     await lift(town, hold)
-    again = await town.row(PROVINCE, forged)
-    assert (again.state, again.code) == ("quarantined", row.code)
+    later_row = await town.row(PROVINCE, forged)
+    assert (later_row.state, later_row.code) == ("quarantined", row.code)
     async with node.store.read(scope) as work:
         opener = await node.blobs.open(work, forged.digest)
     with opener() as file:
@@ -445,7 +449,7 @@ async def test_a_packet_that_declares_itself_a_secret_goes_unread_into_the_hold(
         town.node.inn,
         leased,
         proved,
-        check.CheckedPacket(ruling=ruling, looked=(), source=leased.item.file_digest),
+        check.CheckedPacket(ruling=ruling, files=(), source=leased.item.file_digest),
     )
     await holding.settle_all(town.node.hold)
 
@@ -487,9 +491,9 @@ async def test_what_a_courier_has_in_hand_when_it_is_sealed_has_left_and_is_not_
     await town.pack()
 
     async def publish(parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
-        said = await node.out.axis.publish(parcel, codes)
+        outcomes = await node.out.axis.publish(parcel, codes)
         await seal_sent(town, sent)
-        return said
+        return outcomes
 
     services = replace(node.out, axis=cast(ManagedAxis, SimpleNamespace(publish=publish)))
     await dispatch.run(services, await node.store.claim_outbox(1, LEASE_S))
@@ -515,8 +519,8 @@ async def test_of_what_was_sealed_under_a_courier_only_what_it_had_read_leaves(
     town.clock.advance(timedelta(hours=2))
     await town.carry()
 
-    told = len(await town.incoming(COMMUNE)), (await town.delivery(sent)).state
-    assert told == {"rows": (1, "delivered"), "files": (0, "cancelled")}[lies_in]
+    outcome = len(await town.incoming(COMMUNE)), (await town.delivery(sent)).state
+    assert outcome == {"rows": (1, "delivered"), "files": (0, "cancelled")}[lies_in]
 
 
 async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(town: Town) -> None:
@@ -558,7 +562,7 @@ async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and
         await seal_sent(town, sent)
 
     blobs = cast(FileBlobs, Meanwhile(node.out.blobs, "keep", meanwhile))
-    (rows,) = dispatch.passes(await node.store.claim_outbox(10, 60))
+    (rows,) = dispatch.group_into_passes(await node.store.claim_outbox(10, 60))
     await dispatch.run(replace(node.out, blobs=blobs), rows)
     await town.carry()
 
@@ -571,14 +575,14 @@ async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and
 async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_holders_are_counted(
     town: Town,
 ) -> None:
-    """Two agencies of one node: each seals its own, and is told of the other."""
+    """Two agencies of one node: each seals its own, and learns of the other's copy."""
     sent = await town.send("15", COMMUNE, files=SENT_FILES)
     await town.carry()
     node = town.node
 
     hold = await seal_sent(town, sent)
-    (came,) = await town.incoming(COMMUNE)
-    theirs = await seal.document(node.inn, node.hold, await town.scope(COMMUNE), came.id, "Có dấu mật")
+    (their_copy,) = await town.incoming(COMMUNE)
+    theirs = await seal.document(node.inn, node.hold, await town.scope(COMMUNE), their_copy.id, "Có dấu mật")
 
     assert (hold.others, theirs.others) == (1, 0)
     assert plain_places(town) == []
@@ -590,26 +594,26 @@ async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_hold
 @pytest.mark.usefixtures("keys_away")
 @pytest.mark.parametrize("send", [True, False])
 async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) -> None:
-    kept = await town.send("15", COMMUNE, files=SENT_FILES, send=send)
+    unpacked_document = await town.send("15", COMMUNE, files=SENT_FILES, send=send)
     node, scope = town.node, await town.scope(DEPARTMENT)
 
-    await seal_sent(town, kept)
+    await seal_sent(town, unpacked_document)
     await town.carry()
 
     assert plain_places(town) == []
     assert await town.outbox(DEPARTMENT) == ()
     with pytest.raises(Clash):
-        await manage.send_draft(node.out, scope, kept.id)
+        await manage.send_draft(node.out, scope, unpacked_document.id)
 
 
 @pytest.mark.usefixtures("keys_away")
 async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town: Town) -> None:
-    kept = await town.send("15", COMMUNE, files=SENT_FILES)
+    unpacked_document = await town.send("15", COMMUNE, files=SENT_FILES)
     node = town.node
     (job,) = await node.store.claim_jobs("pack", 1, 60)
 
     async def meanwhile() -> None:
-        await seal_sent(town, kept)
+        await seal_sent(town, unpacked_document)
 
     blobs = cast(FileBlobs, Meanwhile(node.out.blobs, "keep", meanwhile))
     await package.run(replace(node.out, blobs=blobs), job)
@@ -619,7 +623,7 @@ async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town
 
 
 async def test_two_people_at_once_begin_one_hold(town: Town) -> None:
-    await secret_came(town)
+    await deliver_secret(town)
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 
     outcomes = await asyncio.gather(
@@ -627,8 +631,8 @@ async def test_two_people_at_once_begin_one_hold(town: Town) -> None:
         return_exceptions=True,
     )
 
-    assert sum(isinstance(each, Hold) for each in outcomes) == 1
-    assert all(isinstance(each, Hold | Clash) for each in outcomes)
+    assert sum(isinstance(outcome, Hold) for outcome in outcomes) == 1
+    assert all(isinstance(outcome, Hold | Clash) for outcome in outcomes)
     assert await town.count("hold") == 1
 
 
@@ -654,12 +658,12 @@ async def test_without_the_heads_key_it_is_frozen_at_once_and_sealed_when_the_ke
 
 
 async def test_the_clerk_seals_and_drafts_the_notices_at_the_terminal(town: Town) -> None:
-    await secret_came(town)
+    await deliver_secret(town)
 
-    done = await at_terminal(
+    sealing = await at_terminal(
         town, "inbox", "seal", "200/STD-VP", "--why", "It bears a stamp", "--yes", "-o", "json"
     )
-    hold = json.loads(done.out)
+    hold = json.loads(sealing.out)
     notice = await at_terminal(town, "hold", "notice", hold["id"], "--to", "operator")
 
     assert (hold["state"], hold["settled"]) == ("sealed", True)
@@ -681,44 +685,46 @@ async def test_a_stamp_on_what_came_in_is_shown_to_the_clerk_as_a_warning(town: 
 async def test_at_the_terminal_a_declared_secret_touches_no_disk_and_a_stamp_is_confirmed(
     town: Town, tmp_path: Path
 ) -> None:
-    letter, secret, said = tmp_path / "thu.pdf", tmp_path / "mat.pdf", tmp_path / "meta.json"
+    letter, secret, meta_file = tmp_path / "thu.pdf", tmp_path / "mat.pdf", tmp_path / "meta.json"
     letter.write_bytes(stamped("MẬT"))
     secret.write_bytes(SECRET)
-    told: dict[str, object] = {
+    meta: dict[str, object] = {
         "number": "77",
         "symbol": "STD-VP",
         "date": "2026-11-20",
         "type": "cong_van",
         "subject": "Báo cáo",
     }
-    told["signer"] = {"name": "Người Ký"}
-    told |= {"reply_required": False, "recipients": [{"code": COMMUNE, "role": "to_act"}]}
-    before = written(town)
+    meta["signer"] = {"name": "Người Ký"}
+    meta |= {"reply_required": False, "recipients": [{"code": COMMUNE, "role": "to_act"}]}
+    files_before = files_written(town)
 
-    said.write_text(json.dumps({**told, "secrecy": "mat"}), encoding="utf-8")
-    declared = await at_terminal(town, "send", secret, "--meta", said, "-o", "json")
-    after = written(town)
-    said.write_text(json.dumps(told), encoding="utf-8")
-    asked = await at_terminal(town, "send", letter, "--meta", said, "-o", "json")
-    sent = await at_terminal(town, "send", letter, "--meta", said, "--confirm", "secrecy-stamp", "-o", "json")
+    meta_file.write_text(json.dumps({**meta, "secrecy": "mat"}), encoding="utf-8")
+    declared = await at_terminal(town, "send", secret, "--meta", meta_file, "-o", "json")
+    files_after = files_written(town)
+    meta_file.write_text(json.dumps(meta), encoding="utf-8")
+    unconfirmed = await at_terminal(town, "send", letter, "--meta", meta_file, "-o", "json")
+    sent = await at_terminal(
+        town, "send", letter, "--meta", meta_file, "--confirm", "secrecy-stamp", "-o", "json"
+    )
 
-    assert (declared.code, after) == (4, before)
-    assert [each["code"] for each in json.loads(declared.out)["error"]["reasons"]] == ["secrecy-declared"]
-    assert [each["code"] for each in json.loads(asked.out)["error"]["reasons"]] == ["secrecy-stamp"]
-    assert (asked.code, sent.code) == (4, 0)
-    told_of = [each.kind for each in await town.events(PROVINCE, json.loads(sent.out)["id"])]
+    assert (declared.code, files_after) == (4, files_before)
+    assert [x["code"] for x in json.loads(declared.out)["error"]["reasons"]] == ["secrecy-declared"]
+    assert [x["code"] for x in json.loads(unconfirmed.out)["error"]["reasons"]] == ["secrecy-stamp"]
+    assert (unconfirmed.code, sent.code) == (4, 0)
+    told_of = [x.kind for x in await town.events(PROVINCE, json.loads(sent.out)["id"])]
     assert EventKind.MESSAGE_CONFIRMED in told_of
 
 
-def written(town: Town) -> set[tuple[Path, int]]:
+def files_written(town: Town) -> set[tuple[Path, int]]:
     """Every file and folder of the content, with when it was last written: making and removing a file shows."""
     content = town.node.settings.node.data_dir / "content"
     return {(path, path.stat().st_mtime_ns) for path in (content, *content.rglob("*")) if path.exists()}
 
 
-async def at_terminal(town: Town, *words: str | Path) -> Done:
+async def at_terminal(town: Town, *words: str | Path) -> CommandRun:
     data = town.node.settings.node.data_dir
     settings = data / "typed.toml"
     lines = f'[node]\nname = "town"\ndata_dir = "{data}"\n[seal]\nrecipient = "{data / "head.pub"}"\n'
     settings.write_text(lines, encoding="utf-8")
-    return await asyncio.to_thread(typed, "--config", settings, "--agency", PROVINCE, *words)
+    return await asyncio.to_thread(run_command, "--config", settings, "--agency", PROVINCE, *words)

@@ -19,14 +19,14 @@ from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import receive_files
 from gateway.settings import Settings
 from gateway.workers.heartbeat import Pulse
-from gateway.workers.loop import Done, longest_sleep_s
+from gateway.workers.loop import StepResult, longest_sleep_s
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft, opened
 
 LOOK_S = 3.0
 SOON_S = 20.0
 BEGUN_S = 90.0
-# Whose turn comes with the time. Mail is off here, so nobody is reminded.
+# Workers that turn at fixed times. Mail is off here, so no reminders are sent.
 TIMED = {
     *("sealer", "clocks", "lister", "keys", "holds", "quarantine", "accounts", "history", "pulse"),
     "revocation",
@@ -37,19 +37,19 @@ TIMED = {
 class Turns(Pulse):
     """The pulse of a process, which tells a test who turned."""
 
-    seen: set[str] = field(default_factory=set)
+    jobs_turned: set[str] = field(default_factory=set)
     broke: set[str] = field(default_factory=set)
 
     def counted(
-        self, name: str, step: Callable[[], Awaitable[bool | Done]]
-    ) -> Callable[[], Awaitable[bool | Done]]:
-        async def noting() -> bool | Done:
+        self, name: str, step: Callable[[], Awaitable[bool | StepResult]]
+    ) -> Callable[[], Awaitable[bool | StepResult]]:
+        async def noting() -> bool | StepResult:
             try:
                 worked = await step()
             except Exception:
                 self.broke.add(name)
                 raise
-            self.seen.add(name)
+            self.jobs_turned.add(name)
             return worked
 
         return Pulse.counted(self, name, noting)
@@ -77,7 +77,7 @@ async def asleep(folder: Path, look_s: float = LOOK_S) -> AsyncIterator[Pair]:
         turns = Turns(folder=pulse.folder, clock=clock, pool=pulse.pool)
         Path(f"{town.node.store.writer.url.database}-bells").write_text("where its pipe would be")
         working = asyncio.create_task(replace(town.node, pulse=turns).run_workers(stop))
-        await until(lambda: turns.seen >= {*TIMED, "packer", "lookout"}, BEGUN_S)
+        await wait_until(lambda: turns.jobs_turned >= {*TIMED, "packer", "lookout"}, BEGUN_S)
         try:
             yield Pair(clock=clock, turns=turns, other=other)
         finally:
@@ -85,11 +85,13 @@ async def asleep(folder: Path, look_s: float = LOOK_S) -> AsyncIterator[Pair]:
             await working
 
 
-async def until(true: Callable[[], bool] | Callable[[], Awaitable[bool]], within_s: float = SOON_S) -> None:
+async def wait_until(
+    true: Callable[[], bool] | Callable[[], Awaitable[bool]], within_s: float = SOON_S
+) -> None:
     async with asyncio.timeout(within_s):
         while True:
-            found = true()
-            if found is True or (found is not False and await found):
+            is_true = true()
+            if is_true is True or (is_true is not False and await is_true):
                 return
             await asyncio.sleep(0.02)
 
@@ -98,7 +100,7 @@ async def answered(town: Town, document: OutgoingDocument) -> None:
     async def delivered() -> bool:
         return (await town.delivery(document)).state == "delivered"
 
-    await until(delivered)
+    await wait_until(delivered)
 
 
 async def pdf() -> AsyncIterator[bytes]:
@@ -124,8 +126,8 @@ async def test_what_is_planned_leaves_when_its_time_has_come(tmp_path: Path) -> 
             await files.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, pdf())
             await drafting.add_files(services, scope, begun.id, files)
         planned = await manage.send_draft(services, scope, begun.id, wait=timedelta(hours=1))
-        pair.turns.seen.clear()
-        await until(lambda: "lookout" in pair.turns.seen)
+        pair.turns.jobs_turned.clear()
+        await wait_until(lambda: "lookout" in pair.turns.jobs_turned)
         assert (await pair.other.delivery(planned)).state == "queued"
 
         pair.clock.advance(timedelta(hours=1))
@@ -142,13 +144,13 @@ async def test_work_of_a_process_that_died_is_taken_up_when_its_lease_is_over(tm
                 document = await pair.other.send(str(await pair.other.count("outgoing_document") + 15))
                 claimed = await pair.other.node.store.claim_outbox(1, lease_s)
                 # It, and not the status of one before.
-                if document.packet_id in [each.item.packet_id for each in claimed]:
+                if document.packet_id in [claim.item.packet_id for claim in claimed]:
                     break
         for _ in range(2):  # what the first look found due is done by the second
-            pair.turns.seen.clear()
-            await until(lambda: "lookout" in pair.turns.seen)
+            pair.turns.jobs_turned.clear()
+            await wait_until(lambda: "lookout" in pair.turns.jobs_turned)
         async with pair.other.node.store.read(scope) as work:
-            assert (await work.deliveries.of(document.id))[0].state == "queued"
+            assert (await work.deliveries.of_document(document.id))[0].state == "queued"
 
         pair.clock.advance(lease_s)
 
@@ -160,11 +162,11 @@ async def test_whatever_comes_with_the_time_comes_also_when_the_clock_jumps(
     tmp_path: Path, by: timedelta
 ) -> None:
     async with asleep(tmp_path / "node") as pair:
-        pair.turns.seen.clear()
+        pair.turns.jobs_turned.clear()
 
         pair.clock.advance(by)
 
-        await until(lambda: pair.turns.seen >= TIMED)
+        await wait_until(lambda: pair.turns.jobs_turned >= TIMED)
 
 
 async def test_what_no_look_can_tell_of_is_come_upon(tmp_path: Path) -> None:
@@ -173,9 +175,9 @@ async def test_what_no_look_can_tell_of_is_come_upon(tmp_path: Path) -> None:
         async with pair.other.node.store.writer.begin() as connection:
             await connection.execute(text("ALTER TABLE revocation_question RENAME TO away"))
         # A look that had begun before may still come through.
-        await until(lambda: "lookout" in pair.turns.broke)
-        pair.turns.seen.clear()
+        await wait_until(lambda: "lookout" in pair.turns.broke)
+        pair.turns.jobs_turned.clear()
 
         await answered(pair.other, await pair.other.send("15"))
 
-        assert "lookout" not in pair.turns.seen
+        assert "lookout" not in pair.turns.jobs_turned

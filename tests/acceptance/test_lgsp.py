@@ -1,6 +1,6 @@
-"""A node whose axis is a provincial service, against its simulator: documents and statuses both ways, each agency by its
-own id and key; a send whose end nobody knows waits for a person; faults of the service, forgotten tokens, kills and wrong
-credentials lose nothing, and every second copy is counted."""
+"""A node whose axis is a provincial service, against its simulator: documents and statuses both ways, each agency by
+its own id and key; a send with an unknown outcome waits for a person; faults of the service, forgotten tokens, kills
+and wrong credentials lose nothing, and every second copy is counted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def opened(
     password: str = lgsp.LOGIN.password,
     hub: HubOptions | None = None,
     set_up: Callable[[Settings, lgsp.Axis, Path], Settings] | None = None,
-    **told: object,
+    **options: object,
 ) -> OnLgsp:
     """A node on a service of its own; `set_up` changes more than where that is."""
     clock = ManualClock()
@@ -50,7 +50,7 @@ async def opened(
     file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
 
     def change(settings: Settings) -> Settings:
-        return set_up(settings, axis, file) if set_up else axis.of(file, **told)(settings)
+        return set_up(settings, axis, file) if set_up else axis.connect(file, **options)(settings)
 
     town = await stack.enter_async_context(node.opened(folder / "node", clock, change=change))
     return OnLgsp(town=town, axis=axis, credentials=file)
@@ -69,16 +69,16 @@ async def test_a_document_goes_over_the_service_and_its_statuses_come_back(on_lg
     await on_lgsp.carry()
 
     for code in (PROVINCE, COMMUNE):
-        came = await town.only(code)
-        assert (came.state, came.vouched_by) == (InState.NEW, "axis")
-        assert came.checks["axis_session"] == f"lgsp:{lgsp.id_of(code)}"
-        assert await town.read(came) == node.PDF
-    assert {each.state for each in (await town.deliveries(sent)).values()} == {"delivered"}
+        arrived_document = await town.only(code)
+        assert (arrived_document.state, arrived_document.vouched_by) == (InState.NEW, "axis")
+        assert arrived_document.checks["axis_session"] == f"lgsp:{lgsp.id_of(code)}"
+        assert await town.read(arrived_document) == node.PDF
+    assert {delivery.state for delivery in (await town.deliveries(sent)).values()} == {"delivered"}
 
     await town.status(await town.only(PROVINCE), "03")
     await on_lgsp.carry()
 
-    states = {code: each.state for code, each in (await town.deliveries(sent)).items()}
+    states = {code: delivery.state for code, delivery in (await town.deliveries(sent)).items()}
     assert states == {PROVINCE: "accepted", COMMUNE: "delivered"}
     assert {row[4] for row in on_lgsp.axis.hub.summary()} == {"done"}
     assert on_lgsp.documents == sorted([(PROVINCE, 1), (COMMUNE, 1)])
@@ -112,7 +112,7 @@ async def test_a_token_that_is_forgotten_or_old_is_fetched_anew(on_lgsp: OnLgsp)
 
 
 async def test_a_send_without_an_answer_waits_for_a_person_who_sends_it_again(on_lgsp: OnLgsp) -> None:
-    """The service has no list of what was sent: nothing is sent a second time before somebody has asked the receiver."""
+    """The service has no list of sent documents: nothing is sent a second time before a person asked the receiver."""
     town = on_lgsp.town
     on_lgsp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
     sent = await town.send("17", PROVINCE)
@@ -130,7 +130,7 @@ async def test_a_send_without_an_answer_waits_for_a_person_who_sends_it_again(on
     assert on_lgsp.axis.faults.calls["sendEdoc"] == 1
     delivery = await town.delivery(sent)
     assert delivery.state == "failed"  # a task with the reason, on the page of what is to do
-    failed = [each for each in await town.facts(sent) if each.code == "failed"]
+    failed = [fact for fact in await town.facts(sent) if fact.code == "failed"]
     assert "outcome-unknown" in str(failed[-1])
 
     on_lgsp.axis.faults.change({"kinds": []})
@@ -159,40 +159,40 @@ async def test_what_a_person_sends_again_is_sent(on_lgsp: OnLgsp) -> None:
 
 async def test_where_it_may_be_sent_again_the_second_copy_is_one_document(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, unknown_outcome="resend")
-        town = found.town
-        found.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
+        on_hub = await opened(stack, tmp_path, unknown_outcome="resend")
+        town = on_hub.town
+        on_hub.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
         sent = await town.send("19", PROVINCE)
         await town.carry()
-        found.axis.faults.change({"kinds": []})
+        on_hub.axis.faults.change({"kinds": []})
         town.clock.advance(3600)
-        await found.carry()
+        await on_hub.carry()
 
         assert (await town.delivery(sent)).state == "delivered"
         await town.only(PROVINCE)
-        assert found.documents == [(PROVINCE, 2)]
+        assert on_hub.documents == [(PROVINCE, 2)]
 
 
 async def test_threat_137_a_wrong_password_is_tried_once_for_all_agencies(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, password="của người khác")
-        town = found.town
+        on_hub = await opened(stack, tmp_path, password="của người khác")
+        town = on_hub.town
         sent = await town.send("20", PROVINCE)
         for _ in range(3):
-            await found.carry()
+            await on_hub.carry()
             town.clock.advance(3600)
 
-        assert dict(found.axis.faults.calls) == {"login": 1}  # nobody is locked out by repetition
-        state = found.client.state()
+        assert dict(on_hub.axis.faults.calls) == {"login": 1}  # repetition locks no account
+        state = on_hub.client.state()
         assert state.down_since is not None
-        assert str(found.credentials) in state.reason
+        assert str(on_hub.credentials) in state.reason
         assert "của người khác" not in state.reason
 
-        lgsp.credentials(found.credentials, CODES)
+        lgsp.credentials(on_hub.credentials, CODES)
         town.clock.advance(3600)
-        await found.carry()
+        await on_hub.carry()
         assert (await town.delivery(sent)).state == "delivered"
-        assert found.client.state().down_since is None
+        assert on_hub.client.state().down_since is None
 
 
 async def test_a_wrong_key_stops_its_own_agency_alone(on_lgsp: OnLgsp) -> None:
@@ -224,72 +224,74 @@ def on_two(
 async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(tmp_path: Path) -> None:
     def set_up(settings: Settings, axis: lgsp.Axis, file: Path) -> Settings:
         file.write_text(file.read_text().replace(lgsp.key_of(COMMUNE), "of another"))
-        return on_two(settings, axis.of(file)(settings), tmp_path / "other", away_s=0)
+        return on_two(settings, axis.connect(file)(settings), tmp_path / "other", away_s=0)
 
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, set_up=set_up)
-        await found.carry()
-        assert lgsp.id_of(COMMUNE) in found.client.state().reason
-        sent = await found.town.send("27", PROVINCE)
-        found.town.clock.advance(60)
-        await found.carry()
+        on_hub = await opened(stack, tmp_path, set_up=set_up)
+        await on_hub.carry()
+        assert lgsp.id_of(COMMUNE) in on_hub.client.state().reason
+        sent = await on_hub.town.send("27", PROVINCE)
+        on_hub.town.clock.advance(60)
+        await on_hub.carry()
 
-        assert [each.axis for each in await found.town.facts(sent) if each.code == "sent"] == ["province"]
-        assert found.documents == [(PROVINCE, 1)]
+        assert [fact.axis for fact in await on_hub.town.facts(sent) if fact.code == "sent"] == ["province"]
+        assert on_hub.documents == [(PROVINCE, 1)]
 
 
 async def test_the_page_that_tests_the_line_asks_the_service_and_has_words_for_it(on_lgsp: OnLgsp) -> None:
     open_node = on_lgsp.town.node
     steps = await NodeMachine(node=open_node, health=Watch(node=open_node)).checks(Tag.LINE)
 
-    assert [each.level for each in steps if each.check == "session"] == ["green"] * 3
-    for each in steps:
+    assert [step.level for step in steps if step.check == "session"] == ["green"] * 3
+    for step in steps:
         for lang in ("vi", "en"):
-            assert labels.say(f"operating.line.step.{each.check}", lang)
-            assert labels.say(f"operating.line.mark.{each.level.state}", lang)
-            assert each.says(lang)
+            assert labels.say(f"operating.line.step.{step.check}", lang)
+            assert labels.say(f"operating.line.mark.{step.level.state}", lang)
+            assert step.says(lang)
 
 
 async def test_what_appears_late_in_the_list_is_seen(tmp_path: Path) -> None:
     """It was created before the days of a usual look: the sweep of the day finds it."""
     late = HubOptions(code="TRUC.W00", late_s=timedelta(days=10).total_seconds())
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, hub=late, look_days=1, sweep_days=30)
-        await found.town.send("23", PROVINCE)
-        await found.carry()
-        assert not await found.town.incoming(PROVINCE)
+        on_hub = await opened(stack, tmp_path, hub=late, look_days=1, sweep_days=30)
+        await on_hub.town.send("23", PROVINCE)
+        await on_hub.carry()
+        assert not await on_hub.town.incoming(PROVINCE)
 
-        found.town.clock.advance(timedelta(days=11).total_seconds())
-        await found.carry()
+        on_hub.town.clock.advance(timedelta(days=11).total_seconds())
+        await on_hub.carry()
 
-        await found.town.only(PROVINCE)
+        await on_hub.town.only(PROVINCE)
 
 
 @pytest.mark.parametrize("partial", ["refuse", "all"])
 async def test_a_document_of_which_only_some_recipients_go_over_the_service(
     tmp_path: Path, partial: str
 ) -> None:
-    """No call can say for whom it is: everybody whom the file names would get it."""
+    """No call can name its recipients: all that the file names would get it."""
 
     def set_up(settings: Settings, axis: lgsp.Axis, file: Path) -> Settings:
-        beside = RouteSettings(to=COMMUNE, axes=("other",))
-        return on_two(settings, axis.of(file, partial=partial)(settings), tmp_path / "other", beside)
+        other_route = RouteSettings(to=COMMUNE, axes=("other",))
+        return on_two(
+            settings, axis.connect(file, partial=partial)(settings), tmp_path / "other", other_route
+        )
 
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, set_up=set_up)
-        sent = await found.town.send("24", PROVINCE, COMMUNE)
-        await found.carry()
+        on_hub = await opened(stack, tmp_path, set_up=set_up)
+        sent = await on_hub.town.send("24", PROVINCE, COMMUNE)
+        await on_hub.carry()
 
-        facts = await found.town.facts_by(sent)
-        by = {code: each.axis for code, told in facts.items() for each in told if each.code == "sent"}
+        facts = await on_hub.town.facts_by(sent)
+        by = {code: x.axis for code, its_facts in facts.items() for x in its_facts if x.code == "sent"}
         if partial == "refuse":
-            assert found.documents == []
+            assert on_hub.documents == []
             assert by == {PROVINCE: "other", COMMUNE: "other"}  # the next of its route
         else:
-            assert found.documents == sorted([(PROVINCE, 1), (COMMUNE, 1)])
+            assert on_hub.documents == sorted([(PROVINCE, 1), (COMMUNE, 1)])
             assert by == {PROVINCE: "province", COMMUNE: "other"}
         for code in (PROVINCE, COMMUNE):
-            await found.town.only(code)
+            await on_hub.town.only(code)
 
 
 @pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
@@ -325,8 +327,9 @@ kinds = ["error500", "html", "lost", "half", "slow", "duplicate", "reorder", "da
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_two_nodes_on_one_service_with_faults_and_kills(tmp_path: Path) -> None:
-    """The service in a process of its own, which is killed between rounds; one call in five goes wrong, and it takes every
-    copy for a new document. What has no end is sent again: nothing is lost, and each receiver has one document."""
+    """The service in a process of its own, which is killed between rounds; one call in five goes wrong, and it takes
+    every copy for a new document. An unfinished send is repeated: nothing is lost, and each receiver has one
+    document."""
     clock = ManualClock()
     async with AsyncExitStack() as stack:
         (port,) = stack.enter_context(kept_ports(1))
@@ -339,29 +342,29 @@ async def test_two_nodes_on_one_service_with_faults_and_kills(tmp_path: Path) ->
 
         def at_work(n: int) -> AbstractContextManager[object]:
             # Its list is asked by days: it has the time of the nodes, whose clock the test moves.
-            told = FAULTY % (["true", "false"][n % 2], behind(clock), n)
-            return lgsp.start(tmp_path / "hub", CODES, told, port)
+            faults_text = FAULTY % (["true", "false"][n % 2], behind(clock), n)
+            return lgsp.start(tmp_path / "hub", CODES, faults_text, port)
 
         north, south = await at("north", [DEPARTMENT]), await at("south", [PROVINCE, COMMUNE])
         two = TwoNodes(north=north, south=south, clock=clock)
-        await two.until_all_came(at_work)
+        await two.wait_for_all(at_work)
         with lgsp.start(tmp_path / "hub", CODES, f"[hub]\nahead_s = {behind(clock)}\n", port):
             for _ in range(5):  # what left in the last moment of one round is fetched in the next
                 await two.round()
                 rows = vxp.looked_into(tmp_path / "hub")
                 if {row[4] for row in rows} == {"done"}:
                     break
-        taken = {code: len(await south.incoming(code)) for code in (PROVINCE, COMMUNE)}
+        counts_by_code = {code: len(await south.incoming(code)) for code in (PROVINCE, COMMUNE)}
         came_back = len(await north.incoming(DEPARTMENT))
 
-    assert taken == {PROVINCE: 4, COMMUNE: 4}  # one document each, however many copies came
+    assert counts_by_code == {PROVINCE: 4, COMMUNE: 4}  # one document each, however many copies came
     assert came_back == 1
     assert len({row[0] for row in rows if row[1] == "edoc"}) >= 5
     assert {row[4] for row in rows} == {"done"}
 
 
 def behind(clock: ManualClock) -> float:
-    """How far a process has to set its clock to be at the test's."""
+    """Return the seconds that set another process's clock to the test's."""
     return (clock.now() - datetime.now(UTC)).total_seconds()
 
 
@@ -373,6 +376,6 @@ async def test_sixty_megabytes_and_a_country_of_agencies_pass_in_little_memory(
     more = f"[hub]\nplain = {plain}\nmore_agencies = 111000\n"
     with lgsp.start(tmp_path / "hub", ["Z91.07", "Z92"], more) as url:
         file = lgsp.credentials(tmp_path / "lgsp.toml", ["Z91.07", "Z92"])
-        told = {"limits_envelope_mb": "200", "lgsp_credentials": str(file)}
-        async with lgsp.client(tmp_path / "node", url, "Z92", None, **told) as axis:
+        options = {"limits_envelope_mb": "200", "lgsp_credentials": str(file)}
+        async with lgsp.client(tmp_path / "node", url, "Z92", None, **options) as axis:
             await passes_in_little_memory(axis, tmp_path)

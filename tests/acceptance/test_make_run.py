@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def _demonstration(folder: Path) -> Iterator[str]:
-    """What a started demonstration has printed; it is stopped as with Ctrl+C."""
+    """Yield the output of a started demonstration; it is stopped as with Ctrl+C."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     command = [sys.executable, "-m", "gateway", "--lang", "en", "demo", "--port", "0", "--keep", str(folder)]
     with subprocess.Popen(
@@ -43,17 +43,19 @@ def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Pa
         with urllib.request.urlopen(address[0]) as page:  # noqa: S310 - this machine's own
             assert "<form" in page.read().decode(), "where one signs in"
 
-        typed = re.findall(r"^  (curl .+|cp .+|\.venv/bin/gateway .+)$", printed, flags=re.MULTILINE)
-        assert len(typed) == 8, printed
+        commands = re.findall(r"^  (curl .+|cp .+|\.venv/bin/gateway .+)$", printed, flags=re.MULTILINE)
+        assert len(commands) == 8, printed
         # One of each door; the others differ in what they list.
-        for command in (line for line in typed if not re.search(r"inbox list|folder status", line)):
-            here = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace(
+        for command in (line for line in commands if not re.search(r"inbox list|folder status", line)):
+            local = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace(
                 "wait=25", "wait=1"
             )
-            done = subprocess.run(  # noqa: S602 - as printed, in a shell
-                here, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+            process = subprocess.run(  # noqa: S602 - as printed, in a shell
+                local, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
             )
             # Doctor ends with 1 when it finds something to mend: the demonstration has no scanner, for one.
-            assert done.returncode == 0 or "doctor" in command, f"{command}: {done.stdout}{done.stderr}"
+            assert process.returncode == 0 or "doctor" in command, (
+                f"{command}: {process.stdout}{process.stderr}"
+            )
             if command.startswith("curl"):
-                assert not {"error", "status"} & json.loads(done.stdout).keys(), done.stdout
+                assert not {"error", "status"} & json.loads(process.stdout).keys(), process.stdout

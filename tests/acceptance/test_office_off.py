@@ -27,19 +27,19 @@ from gateway_labs.demo import stage, story
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, story.StoryResult]:
+def told_story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, story.StoryResult]:
     folder = tmp_path_factory.mktemp("exchange")
     return folder, asyncio.run(story.once(folder, envelopes=False, office=False))
 
 
 async def rows(node: OpenNode, table: type[ListRow] | type[IncomingRow] | type[OutgoingRow]) -> int:
     async with node.store.reading() as tx:
-        ((found,),) = await tx.tuples(select(func.count()).select_from(table))
-    return int(found)
+        ((row_count,),) = await tx.tuples(select(func.count()).select_from(table))
+    return int(row_count)
 
 
-async def test_the_story_is_told_by_the_exchange_alone(told: tuple[Path, story.StoryResult]) -> None:
-    folder, result = told
+async def test_the_story_is_told_by_the_exchange_alone(told_story: tuple[Path, story.StoryResult]) -> None:
+    folder, result = told_story
 
     assert result.ok
     assert (result.lost, result.doubled) == (0, 0)
@@ -49,9 +49,11 @@ async def test_the_story_is_told_by_the_exchange_alone(told: tuple[Path, story.S
         assert await rows(node, IncomingRow) > 0
 
 
-async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, story.StoryResult]) -> None:
+async def test_programs_are_answered_and_there_are_no_pages(
+    told_story: tuple[Path, story.StoryResult],
+) -> None:
     async with (
-        open_node(stage.settings_for(told[0], office="off")) as node,
+        open_node(stage.settings_for(told_story[0], office="off")) as node,
         TestClient(TestServer(build_application(node, Watch(node=node)))) as client,
     ):
         codes = {
@@ -63,10 +65,10 @@ async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, st
 
 
 async def test_switched_on_it_writes_the_lists_of_everything(
-    told: tuple[Path, story.StoryResult], tmp_path: Path
+    told_story: tuple[Path, story.StoryResult], tmp_path: Path
 ) -> None:
     folder = tmp_path / "switched on"
-    shutil.copytree(told[0], folder)
+    shutil.copytree(told_story[0], folder)
     async with open_office(stage.settings_for(folder)) as office:
         while await office.store.fill_lists(100):
             pass
@@ -90,17 +92,17 @@ async def lists_of(office: Office) -> int:
         sent = [
             from_json(OutgoingDocument, row.body) for row in await tx.rows(OutgoingRow, select(OutgoingRow))
         ]
-        came = [
+        arrived = [
             from_json(IncomingDocument, row.body) for row in await tx.rows(IncomingRow, select(IncomingRow))
         ]
-    return sum(map(is_listed_out, sent)) + sum(map(is_listed_in, came))
+    return sum(map(is_listed_out, sent)) + sum(map(is_listed_in, arrived))
 
 
 async def test_nobody_is_told_that_the_jobs_of_the_office_are_late(
-    told: tuple[Path, story.StoryResult],
+    told_story: tuple[Path, story.StoryResult],
 ) -> None:
     """The office was at work here and is switched off now; a day later the others are late, its jobs are not."""
-    async with open_node(stage.settings_for(told[0], office="off")) as node:
+    async with open_node(stage.settings_for(told_story[0], office="off")) as node:
         history, now = node.store.history, node.clock.now()
         await history.record([Beat(job=job, at=now) for job in JOBS], [], now)
         await history.record([], [], now, unused_jobs(node.more_loops()))
@@ -111,9 +113,11 @@ async def test_nobody_is_told_that_the_jobs_of_the_office_are_late(
 
 
 def test_a_command_of_the_office_says_that_it_is_off(
-    told: tuple[Path, story.StoryResult], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    told_story: tuple[Path, story.StoryResult],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(told[0]))
+    monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(told_story[0]))
     monkeypatch.setenv("GATEWAY_NODE_OFFICE", "off")
 
     code = program.run(["--agency", stage.cast().code("province"), "book", "show", "incoming"])

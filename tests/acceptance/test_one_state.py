@@ -45,7 +45,7 @@ _sayings = st.builds(
 )
 
 
-async def _said(town: Town, document: IncomingDocument, saying: Saying) -> None:
+async def _say_status(town: Town, document: IncomingDocument, saying: Saying) -> None:
     town.clock.advance(saying.pause_ms / 1000)
     at = None if saying.ago_ms is None else town.clock.now() - timedelta(milliseconds=saying.ago_ms)
     reopens = saying.reopens and saying.code == "05"
@@ -105,7 +105,7 @@ def test_sender_and_receiver_come_to_one_state(tmp_path: Path) -> None:
             await town.carry()
             document = await town.as_incoming(sent)
             for saying in sayings:
-                await _said(town, document, saying)
+                await _say_status(town, document, saying)
             await _arrive_mixed(town, order)
             at_receiver, at_sender = await _states(town, sent, document)
             assert at_receiver == at_sender

@@ -1,5 +1,5 @@
-"""The quarantine as a weapon (threat 122): what nobody is proved to have sent is never looked into again by itself, and
-never fills the disk."""
+"""The quarantine as a weapon (threat 122): a packet without a proved sender is never judged again by itself, and never
+fills the disk."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.domain.event import EventKind
 from gateway.errors import NotFound
 from gateway.incoming import process, settle
 from gateway.workers.clocks import QuarantineClock
-from tests.support.kept import Lying
 from tests.support.node import PDF, PROVINCE, Packet, Town, document
+from tests.support.stored_content import Lying
 
 FILES = (("van-ban.pdf", PDF),)
 
@@ -25,7 +25,7 @@ def limited(town: Town, most: int) -> Town:
 
 
 def forged(town: Town, number: str) -> Packet:
-    """Its signature does not hold, so nobody is proved to have sent it."""
+    """Forge a packet whose signature does not hold, so that it has no proved sender."""
     packet = town.forge(document(number), FILES)
     return replace(packet, raw=packet.raw.replace("phối hợp".encode(), "phối hộp".encode()))
 
@@ -40,7 +40,7 @@ async def flood(town: Town, count: int) -> list[Packet]:
 
 
 async def states(town: Town, packets: list[Packet]) -> list[str]:
-    return [(await town.row(PROVINCE, each)).state for each in packets]
+    return [(await town.row(PROVINCE, packet)).state for packet in packets]
 
 
 @pytest.mark.usefixtures("lies_in")
@@ -48,31 +48,33 @@ async def test_threat_122_the_oldest_unproved_packets_go_with_their_bytes_and_th
     town: Town,
 ) -> None:
     packets = await flood(town, 4)
-    lying = Lying.of(town.node)
-    room = sum(len(each.raw) for each in packets[2:])
+    lying = Lying.in_node(town.node)
+    room = sum(len(x.raw) for x in packets[2:])
 
     assert await settle.keep_quota(limited(town, room).node.inn) == 2
     assert await settle.keep_quota(limited(town, room).node.inn) == 0
 
     assert await states(town, packets) == ["dropped", "dropped", "quarantined", "quarantined"]
-    assert [await lying.there(each.digest) for each in packets] == [False, False, True, True]
+    assert [await lying.is_there(x.digest) for x in packets] == [False, False, True, True]
     row = await town.row(PROVINCE, packets[0])
-    (told,) = [
-        each.data for each in await town.events(PROVINCE, row.id) if each.kind is EventKind.INBOX_DROPPED
-    ]
-    assert (told["file"], told["size"], told["code"]) == (packets[0].digest, len(packets[0].raw), row.code)
+    (event_data,) = [x.data for x in await town.events(PROVINCE, row.id) if x.kind is EventKind.INBOX_DROPPED]
+    assert (event_data["file"], event_data["size"], event_data["code"]) == (
+        packets[0].digest,
+        len(packets[0].raw),
+        row.code,
+    )
     assert (await town.brought(town.forge(document("200"), FILES))).state == "done"
 
 
 async def test_threat_122_what_a_proved_sender_sent_is_never_let_go(town: Town) -> None:
     first = await town.brought(town.forge(document("200"), FILES, id="one"))
     conflict = await town.brought(town.forge(document("201"), FILES, id="one"))
-    held = await town.brought(town.forge(document("200", subject="Nội dung khác"), FILES))
-    assert (first.state, conflict.state, held.state) == ("done", "quarantined", "held")
+    held_item = await town.brought(town.forge(document("200", subject="Nội dung khác"), FILES))
+    assert (first.state, conflict.state, held_item.state) == ("done", "quarantined", "held")
 
     assert await settle.keep_quota(limited(town, 0).node.inn) == 0
 
-    assert [each.state for each in await town.inbox()] == ["held", "quarantined", "done"]
+    assert [x.state for x in await town.inbox()] == ["held", "quarantined", "done"]
 
 
 async def test_threat_122_a_packet_that_was_let_go_is_looked_at_again_when_it_comes_again(
@@ -109,7 +111,7 @@ async def test_threat_122_nobody_looks_into_it_and_no_log_tells_its_names(
 
     assert (await town.row(PROVINCE, packet)).state == "quarantined"
     assert "ten-tep-doc-hai" not in caplog.text
-    assert not any("ten-tep" in str(each.data) for each in await town.events(PROVINCE, row.id))
+    assert not any("ten-tep" in str(event.data) for event in await town.events(PROVINCE, row.id))
 
 
 async def test_threat_122_a_flood_is_let_go_by_the_node_itself(town: Town) -> None:

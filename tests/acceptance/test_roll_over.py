@@ -1,5 +1,6 @@
-"""A certificate is replaced without a stop: old and new overlap, two people change the binding, and nobody else's
-certificate gets in meanwhile. One town on the embedded axis, stepped by hand; every check is one that real packets meet."""
+"""A certificate is replaced without a stop: old and new overlap, two people change the binding, and no other
+certificate gets in meanwhile. One town on the embedded axis, stepped by hand; every check is one that real packets
+meet."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
 from gateway.domain.queues import InboxPacket
 from gateway.errors import Clash
-from gateway.incoming import judge_again, process
+from gateway.incoming import process, rejudge
 from gateway.outgoing import package
 from gateway.policy.trust import fingerprint
 from gateway.ports.services import EnvelopeSigner
@@ -42,8 +43,8 @@ async def two_deciders(town: Town) -> tuple[Someone, Someone]:
     """In the place of those who set the stage; old enough to decide."""
     services = town.node.deciding
     async with services.decisions.read() as view:
-        for each in await view.people.everybody():
-            await deciding.block(services, "operator", each.login or each.name)
+        for person in await view.people.all():
+            await deciding.block(services, "operator", person.login or person.name)
     both = await people.two(services)
     town.clock.advance(2 * DAY)
     return both
@@ -53,33 +54,33 @@ def issued(town: Town, code: str, key_id: str) -> bytes:
     """The authority's certificate for a key of an agency, beside the key; in DER."""
     authority = Authority.load(town.node.settings.node.data_dir / "authority")
     request = town.node.keys.request(code, key_id, "Demo")
-    made = authority.issue_for_request(request, town.clock.now())
-    town.node.keys.import_certificate(code, made.public_bytes(Encoding.PEM))
-    return made.public_bytes(Encoding.DER)
+    certificate = authority.issue_for_request(request, town.clock.now())
+    town.node.keys.import_certificate(code, certificate.public_bytes(Encoding.PEM))
+    return certificate.public_bytes(Encoding.DER)
 
 
 def as_binding(code: str, der: bytes) -> Binding:
-    made = x509.load_der_x509_certificate(der)
+    certificate = x509.load_der_x509_certificate(der)
     return Binding(
         code=code,
         certificate_der=der,
-        valid_from=made.not_valid_before_utc,
-        valid_to=made.not_valid_after_utc,
+        valid_from=certificate.not_valid_before_utc,
+        valid_to=certificate.not_valid_after_utc,
     )
 
 
 async def bound_by_two(
     town: Town, both: tuple[Someone, Someone], code: str, der: bytes, at: datetime | None = None
 ) -> None:
-    services, known = town.node.deciding, await town.node.directory.bindings(code)
-    change = proposals.binding_change(known, as_binding(code, der), town.clock.now(), services.overlap, at)
+    services, present = town.node.deciding, await town.node.directory.bindings(code)
+    change = proposals.binding_change(present, as_binding(code, der), town.clock.now(), services.overlap, at)
     proposal = await people.proposed(both[0], content=ProposalContent(bindings=(change,)))
     await people.approved(both[1], proposal)
 
 
 def signer_of(town: Town, code: str, der: bytes) -> EnvelopeSigner:
     """The very key of that certificate."""
-    (entry,) = [each for each in town.node.keys.entries(code) if each.certificate_der == der]
+    (entry,) = [key_entry for key_entry in town.node.keys.entries(code) if key_entry.certificate_der == der]
     key = town.node.keys._load_key(code, entry.key_id)
     return FileSigner(code, key, x509.load_der_x509_certificate(der))
 
@@ -96,7 +97,7 @@ async def sent_by(town: Town, code: str, signer: EnvelopeSigner, **more: Any) ->
 
 async def alerts(town: Town, row: InboxPacket) -> list[str]:
     events = await town.events(PROVINCE, row.id)
-    return [str(each.data.get("code")) for each in events if each.kind is EventKind.INBOX_INVALID]
+    return [str(event.data.get("code")) for event in events if event.kind is EventKind.INBOX_INVALID]
 
 
 async def test_threat_048_old_and_new_certificate_are_both_taken_in_the_overlap_and_one_after_it(
@@ -116,39 +117,39 @@ async def test_threat_048_old_and_new_certificate_are_both_taken_in_the_overlap_
     await town.carry()
     await bound_by_two(town, both, DEPARTMENT, new)
     town.clock.advance(MINUTE)
-    in_overlap = [await sent_by(town, DEPARTMENT, each) for each in (old_key, new_key)]
+    in_overlap = [await sent_by(town, DEPARTMENT, x) for x in (old_key, new_key)]
     await town.send("16")
     await town.carry()
     town.clock.advance(town.node.deciding.overlap)
     late = await sent_by(town, DEPARTMENT, old_key)
-    after = await sent_by(town, DEPARTMENT, new_key)
+    packet_row = await sent_by(town, DEPARTMENT, new_key)
 
-    assert [each.state for each in in_overlap] == ["done", "done"]
+    assert [x.state for x in in_overlap] == ["done", "done"]
     assert (late.state, late.code) == ("quarantined", "SIG-PIN")
-    assert after.state == "done"
-    own = [each.signed_by for each in reversed(await town.outbox(DEPARTMENT)) if each.kind == "edoc"]
+    assert packet_row.state == "done"
+    own = [x.signed_by for x in reversed(await town.outbox(DEPARTMENT)) if x.kind == "edoc"]
     assert own == [fingerprint(old), fingerprint(new)]
 
 
 async def test_threat_048_a_packet_of_the_new_key_is_admitted_by_a_person_after_the_binding_changed(
     town: Town,
 ) -> None:
-    """Never by itself: what lay in quarantine is looked at again when somebody says so."""
+    """Never by itself: a packet in quarantine is judged again when a person says so."""
     both = await two_deciders(town)
     new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
     early = await sent_by(town, DEPARTMENT, signer_of(town, DEPARTMENT, new))
     await bound_by_two(town, both, DEPARTMENT, new)
     await town.carry()
-    (row,) = [each for each in await town.inbox() if each.id == early.id]
+    (row,) = [x for x in await town.inbox() if x.id == early.id]
     assert row.state == "quarantined"
 
     await process.release(town.node.inn, await town.scope(PROVINCE), early.id, "asked by telephone")
     await town.carry()
 
-    (row,) = [each for each in await town.inbox() if each.id == early.id]
+    (row,) = [x for x in await town.inbox() if x.id == early.id]
     assert row.state == "done"
-    told = [each.data.get("why") for each in await town.events(PROVINCE, early.id)]
-    assert "asked by telephone" in told
+    reasons_why = [x.data.get("why") for x in await town.events(PROVINCE, early.id)]
+    assert "asked by telephone" in reasons_why
 
 
 async def test_threat_047_a_valid_certificate_of_another_agency_is_refused_with_an_alert(town: Town) -> None:
@@ -182,7 +183,7 @@ async def test_threat_047_a_code_that_looks_alike_is_another_code(town: Town, ca
         assert row.state in ("quarantined", "malformed")
         assert row.code in ("SIG-NO-BINDING", "SIG-PIN", "SIG-SENDER", "ENV-DIALECT")
 
-    await cases.each_async(alike, check)
+    await cases.check_rows_async(alike, check)
     assert await town.incoming() == ()
 
 
@@ -191,18 +192,18 @@ async def test_threat_101_a_back_dated_signing_time_does_not_help_a_key_that_is_
 ) -> None:
     """K2: the time of arrival decides, never the one that is claimed."""
     key = town.node.keys.signer(DEPARTMENT, town.clock.now())
-    before = await sent_by(town, DEPARTMENT, key)
+    first_row = await sent_by(town, DEPARTMENT, key)
     town.clock.advance(DAY)
     await proposals.withdraw_binding(
         town.node.deciding, "operator", DEPARTMENT, fingerprint(key.certificate_der), "told by telephone"
     )
     town.clock.advance(MINUTE)
 
-    after = await sent_by(town, DEPARTMENT, key, at=town.clock.now() - 2 * DAY)
+    packet_row = await sent_by(town, DEPARTMENT, key, at=town.clock.now() - 2 * DAY)
 
-    assert before.state == "done"
-    assert (after.state, after.code) == ("quarantined", "SIG-NO-BINDING")
-    assert await alerts(town, after) == ["SIG-NO-BINDING"]
+    assert first_row.state == "done"
+    assert (packet_row.state, packet_row.code) == ("quarantined", "SIG-NO-BINDING")
+    assert await alerts(town, packet_row) == ["SIG-NO-BINDING"]
 
 
 async def test_threat_101_a_signing_time_before_the_binding_or_ahead_of_the_clock_is_held(
@@ -225,13 +226,13 @@ async def test_threat_102_a_certificate_under_a_second_code_is_neither_bound_nor
     """K1: not of the same key, not of the same certificate, not of a successor for its predecessor."""
     both = await two_deciders(town)
     der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
-    before = await town.node.directory.bindings(COMMUNE)
+    bindings_before = await town.node.directory.bindings(COMMUNE)
 
     with pytest.raises(Clash, match="one key speaks for one code"):
         await bound_by_two(town, both, COMMUNE, der)
     row = await sent_by(town, COMMUNE, town.node.keys.signer(DEPARTMENT, town.clock.now()))
 
-    assert list(await town.node.directory.bindings(COMMUNE)) == list(before)
+    assert list(await town.node.directory.bindings(COMMUNE)) == list(bindings_before)
     assert (row.state, row.code) == ("quarantined", "SIG-PIN")
 
 
@@ -243,10 +244,10 @@ async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_ar
     plan = await town.node.directory.plan_import(closing.encode())
     with pytest.raises(Clash, match="second person"):
         await town.node.directory.apply(plan, "operator")
-    made = await registry_changes.propose_import(
-        town.node.deciding, await both[0].here(), plan, closing.encode(), "closing.csv", "5/QD"
+    change_id = await registry_changes.propose_import(
+        town.node.deciding, await both[0].signed_in(), plan, closing.encode(), "closing.csv", "5/QD"
     )
-    await people.approved(both[1], made)
+    await people.approved(both[1], change_id)
     town.clock.advance(2 * DAY)
 
     own = await sent_by(town, DEPARTMENT, key)
@@ -263,7 +264,7 @@ async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_ar
 
 async def test_threat_115_an_import_cannot_change_which_certificate_speaks_for_a_code(town: Town) -> None:
     """Its columns have no certificate; a file that brings one is refused, and the binding stays."""
-    before = await town.node.directory.bindings(DEPARTMENT)
+    bindings_before = await town.node.directory.bindings(DEPARTMENT)
     fake = f"code,name,certificate\n{DEPARTMENT},Renamed,fake.pem\n".encode()
 
     plan = await town.node.directory.plan_import(fake)
@@ -272,13 +273,13 @@ async def test_threat_115_an_import_cannot_change_which_certificate_speaks_for_a
         await town.node.directory.apply(plan, "operator")
 
     assert AGENCY.name == "agency"
-    assert list(await town.node.directory.bindings(DEPARTMENT)) == list(before)
+    assert list(await town.node.directory.bindings(DEPARTMENT)) == list(bindings_before)
 
 
 async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_again_and_marked(
     town: Town,
 ) -> None:
-    """K4: nothing is deleted. What came before the theft, or under another key, stays as it is."""
+    """K4: nothing is deleted. Documents of before the theft, or under another key, stay unmarked."""
     both = await two_deciders(town)
     der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
     key = signer_of(town, DEPARTMENT, der)
@@ -296,19 +297,19 @@ async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_agai
     mine = fingerprint(der)
     ended = KeyEnd(agency_code=DEPARTMENT, key_id="k", fingerprint=mine, at=town.clock.now(), by="operator")
     await proposals.report_stolen(town.node.deciding, ended, since)
-    found = await judge_again.mark_suspects(town.node.inn, DEPARTMENT, mine, since)
+    suspects = await rejudge.mark_suspects(town.node.inn, DEPARTMENT, mine, since)
 
     assert doubtful.incoming_id is not None
-    sent_here = [each for each in await town.incoming() if each.packet_id == outgoing.packet_id]
-    marked = {each.id for each in await town.incoming() if judge_again.SUSPECT_MARK in each.marks}
-    assert marked == {doubtful.incoming_id, *(each.id for each in sent_here)}
+    own_documents = [x for x in await town.incoming() if x.packet_id == outgoing.packet_id]
+    marked = {x.id for x in await town.incoming() if rejudge.SUSPECT_MARK in x.marks}
+    assert marked == {doubtful.incoming_id, *(x.id for x in own_documents)}
     assert {good.incoming_id, other.incoming_id}.isdisjoint(marked)
-    assert {each.id for each in found if each.way == "in"} == marked
-    assert outgoing.id in {each.id for each in found if each.way == "out"}
-    kinds = [each.kind for each in await town.events(PROVINCE, doubtful.incoming_id)]
+    assert {x.id for x in suspects if x.way == "in"} == marked
+    assert outgoing.id in {x.id for x in suspects if x.way == "out"}
+    kinds = [x.kind for x in await town.events(PROVINCE, doubtful.incoming_id)]
     assert kinds[-1] is EventKind.KEY_SUSPECT
-    again = await sent_by(town, DEPARTMENT, key)
-    assert (again.state, again.code) == ("quarantined", "SIG-PIN")
+    next_row = await sent_by(town, DEPARTMENT, key)
+    assert (next_row.state, next_row.code) == ("quarantined", "SIG-PIN")
 
 
 @pytest.mark.usefixtures("keys_away")

@@ -37,43 +37,43 @@ def scanned_by(clamd: Clamd, required: str = "yes") -> Callable[[Settings], Sett
 
 @pytest.fixture
 async def town(clamd: Clamd, tmp_path: Path) -> AsyncIterator[Town]:
-    async with opened(tmp_path / "node", change=scanned_by(clamd)) as made:
-        yield made
+    async with opened(tmp_path / "node", change=scanned_by(clamd)) as new_town:
+        yield new_town
 
 
 async def alerts(town: Town, agency: str) -> list[dict[str, object]]:
     await town.number()
     events = await town.node.store.events_after((await town.agency(agency)).id, 0, 1000)
-    return [each.data for each in events if each.kind is EventKind.ALERT_MALWARE]
+    return [event.data for event in events if event.kind is EventKind.ALERT_MALWARE]
 
 
-def named(kind: str) -> str:
+def file_named(kind: str) -> str:
     return {"plain": "thu.txt", "docx": "to trinh.docx"}.get(kind, "kem.zip")
 
 
 async def test_threat_065_malware_that_came_in_is_returned_with_02_and_alerts(town: Town) -> None:
     for n, (kind, raw) in enumerate(sorted(INFECTED.items())):
-        files = (*GOOD, (named(kind), raw))
+        files = (*GOOD, (file_named(kind), raw))
 
         row = await town.brought(town.forge(document(str(300 + n), files=files), files))
 
         assert (row.state, row.code) == ("returned", "MALWARE"), kind
     assert await town.incoming() == ()
-    answers = [town.model(each).status for each in await town.crossed(PROVINCE, Kind.STATUS)]
+    answers = [town.model(x).status for x in await town.crossed(PROVINCE, Kind.STATUS)]
     assert [answer.code for answer in answers if answer] == ["02"] * len(INFECTED)
-    told = await alerts(town, PROVINCE)
-    assert [(each["from"], each["file"]) for each in told] == [
-        (DEPARTMENT, named(k)) for k in sorted(INFECTED)
+    malware_alerts = await alerts(town, PROVINCE)
+    assert [(x["from"], x["file"]) for x in malware_alerts] == [
+        (DEPARTMENT, file_named(k)) for k in sorted(INFECTED)
     ]
-    assert all("Eicar.Test" in str(each["malware"]) for each in told)
+    assert all("Eicar.Test" in str(x["malware"]) for x in malware_alerts)
     assert (await town.brought(town.forge(document("201"), GOOD))).state == "done"
 
 
 def words_of(sent: OutgoingDocument | None) -> list[tuple[bool, str]]:
-    """What is kept of each file's scan, and what the page of the document says of it."""
+    """List the stored scan of each file with the words that the page of the document has for it."""
     assert sent is not None
-    said = [labels.say(f"compose.file.{row['checked']}", "en") for row in editor.file_rows(sent)]
-    return [(each.scanned_clean, words) for each, words in zip(sent.files, said, strict=True)]
+    states = [labels.say(f"compose.file.{row['checked']}", "en") for row in editor.file_rows(sent)]
+    return [(file.scanned_clean, words) for file, words in zip(sent.files, states, strict=True)]
 
 
 CLEAN = (True, "Type and malware checked")
@@ -91,7 +91,7 @@ async def test_where_no_scanner_is_set_up_a_file_is_said_as_not_scanned(tmp_path
         accepted = await town.order(Order(draft=draft("15", PROVINCE)))
 
         assert words_of(accepted.document) == [NOT_SCANNED]
-        assert "unscanned" not in {each.code.value for each in accepted.warnings}
+        assert "unscanned" not in {warning.code.value for warning in accepted.warnings}
 
 
 async def test_what_the_scanner_could_not_look_at_is_said_as_not_scanned_beside_what_it_could(
@@ -102,7 +102,7 @@ async def test_what_the_scanner_could_not_look_at_is_said_as_not_scanned_beside_
         accepted = await town.order(Order(draft=draft("15", PROVINCE)), files=(*GOOD, ("phu-luc.pdf", large)))
 
         assert words_of(accepted.document) == [CLEAN, NOT_SCANNED]
-        (warning,) = [each for each in accepted.warnings if each.code.value == "unscanned"]
+        (warning,) = [x for x in accepted.warnings if x.code.value == "unscanned"]
         assert warning.params == {"name": "phu-luc.pdf", "unscanned": "too-large"}
 
 
@@ -168,10 +168,10 @@ async def test_threat_065_where_policy_says_so_what_was_not_scanned_passes_with_
         accepted = await town.order(Order(draft=draft("15", PROVINCE)))
         row = await town.brought(town.forge(document(), GOOD))
 
-        assert "unscanned" in {each.code.value for each in accepted.warnings}
+        assert "unscanned" in {warning.code.value for warning in accepted.warnings}
         assert words_of(accepted.document) == [NOT_SCANNED]
         assert row.state == "done"
-        arrived = next(one for one in await town.incoming() if one.inbox_id == row.id)
+        arrived = next(d for d in await town.incoming() if d.inbox_id == row.id)
         assert "unscanned" in arrived.checks["warnings"]
 
 

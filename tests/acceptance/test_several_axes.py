@@ -1,5 +1,5 @@
 """A node on two axes: mail takes the way of its route, goes over to the next axis or waits when one is away, and never
-goes by two what was decided for one. What comes by both is one document."""
+goes by two when one was decided. Copies that come by both are one document."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from tests.support.stores import committing
 from tests.support.town.axes import on_two
 
 FILES = (("van-ban.pdf", PDF),)
-LATER = timedelta(hours=2)
+LATER_BY = timedelta(hours=2)
 
 
 @pytest.fixture
 async def two(tmp_path: Path) -> AsyncIterator[Town]:
-    async with opened(tmp_path / "node", change=on_two(tmp_path)) as made:
-        await made.carry()  # the axes know who is hosted here
-        yield made
+    async with opened(tmp_path / "node", change=on_two(tmp_path)) as new_town:
+        await new_town.carry()  # the axes know who is hosted here
+        yield new_town
 
 
 @pytest.fixture
 async def bold(tmp_path: Path) -> AsyncIterator[Town]:
     """Its route allows to send by the next axis what the first may have."""
-    async with opened(tmp_path / "node", change=on_two(tmp_path, unsure="next")) as made:
-        yield made
+    async with opened(tmp_path / "node", change=on_two(tmp_path, unsure="next")) as new_town:
+        yield new_town
 
 
 async def left_by(town: Town, document: OutgoingDocument) -> list[str | None]:
@@ -59,13 +59,13 @@ async def left_by(town: Town, document: OutgoingDocument) -> list[str | None]:
 
 
 async def row_of(town: Town, document: OutgoingDocument) -> OutboxItem:
-    (found,) = [each for each in await town.outbox(DEPARTMENT) if each.subject_id == document.id]
-    return found
+    (item,) = [x for x in await town.outbox(DEPARTMENT) if x.subject_id == document.id]
+    return item
 
 
 async def came_by(town: Town, code: str) -> list[tuple[str, ...]]:
-    """Of each document, newest first."""
-    return [each.axes for each in await town.incoming(code)]
+    """List the axes of each document, newest first."""
+    return [document.axes for document in await town.incoming(code)]
 
 
 async def abandoned(town: Town) -> None:
@@ -78,7 +78,7 @@ async def test_mail_goes_over_or_waits_while_the_first_axis_is_away_and_nothing_
     two: Town,
 ) -> None:
     """The provincial axis goes away in mid-story and comes back."""
-    before = await two.send("15")
+    before_outage = await two.send("15")
     await two.carry()
     province = line_of(two.node.axis, "province")
     province.is_cut = True
@@ -86,30 +86,28 @@ async def test_mail_goes_over_or_waits_while_the_first_axis_is_away_and_nothing_
     goes_over, waits = await two.send("16"), await two.send("17", COMMUNE)
     await two.carry()
 
-    assert await left_by(two, before) == ["province"]
+    assert await left_by(two, before_outage) == ["province"]
     assert await left_by(two, goes_over) == ["national"]
     assert await came_by(two, PROVINCE) == [("national",), ("province",)]
     assert await came_by(two, COMMUNE) == []
     waiting = await row_of(two, waits)
     assert waiting.state == "waiting"
     assert "axis province is away" in (waiting.last_error or "") or "cut" in (waiting.last_error or "")
-    moved = [
-        each for each in await two.events(DEPARTMENT, goes_over.id) if each.kind is EventKind.DELIVERY_RETRY
-    ]
+    moved = [x for x in await two.events(DEPARTMENT, goes_over.id) if x.kind is EventKind.DELIVERY_RETRY]
     assert moved[-1].data["code"] == "axis-moved"
     assert moved[-1].data["axis"] == "national"
 
     province.is_cut = False
-    two.clock.advance(LATER)
-    after = await two.send("18")
+    two.clock.advance(LATER_BY)
+    after_outage = await two.send("18")
     await two.carry()
 
     assert await left_by(two, waits) == ["province"]
-    assert await left_by(two, after) == ["province"]
+    assert await left_by(two, after_outage) == ["province"]
     assert await came_by(two, COMMUNE) == [("province",)]
     assert len(await two.incoming(PROVINCE)) == len(await two.inbox(PROVINCE)) == 3
     assert len(await two.inbox(COMMUNE)) == 1
-    assert {each.state for each in await two.outbox(DEPARTMENT, Kind.DOCUMENT)} == {"sent"}
+    assert {x.state for x in await two.outbox(DEPARTMENT, Kind.DOCUMENT)} == {"sent"}
 
 
 async def test_an_axis_that_does_not_reach_a_recipient_is_followed_by_the_next(two: Town) -> None:
@@ -129,7 +127,7 @@ async def test_what_an_axis_may_have_is_sent_by_no_other(two: Town) -> None:
     await two.pack()
     await two.dispatch()
     province.is_cut = True
-    two.clock.advance(LATER)
+    two.clock.advance(LATER_BY)
 
     await two.dispatch()
 
@@ -138,7 +136,7 @@ async def test_what_an_axis_may_have_is_sent_by_no_other(two: Town) -> None:
     assert (await each_axis(two.node.axis)["national"].counts())["waiting"] == 0
 
     province.is_cut = province.loses_answers = False
-    two.clock.advance(LATER)
+    two.clock.advance(LATER_BY)
     await two.carry()
 
     assert await left_by(two, sent) == ["province"]
@@ -153,11 +151,11 @@ async def test_a_route_may_allow_to_send_by_the_next_axis_what_the_first_may_hav
     await bold.pack()
     await bold.dispatch()
     province.is_cut = True
-    bold.clock.advance(LATER)
+    bold.clock.advance(LATER_BY)
     await bold.carry()
 
     province.is_cut = province.loses_answers = False
-    bold.clock.advance(LATER)
+    bold.clock.advance(LATER_BY)
     await bold.carry()
 
     assert await left_by(bold, sent) == ["national"]
@@ -165,7 +163,7 @@ async def test_a_route_may_allow_to_send_by_the_next_axis_what_the_first_may_hav
 
 
 async def test_a_courier_that_died_leaves_its_mail_with_the_first_axis(two: Town) -> None:
-    """Nobody knows whether it was handed over: G7."""
+    """Its outcome is unknown: G7 (never sent twice)."""
     sent = await two.send("15")
     await two.pack()
     await abandoned(two)
@@ -214,8 +212,8 @@ async def test_the_same_bytes_by_two_axes_are_one_document_answered_by_both(two:
     (row,) = await two.inbox()
     assert row.axes == ("province", "national")
     answers = await two.outbox(PROVINCE, Kind.STATUS)
-    assert {one.targets[0].trail for one in answers} == {Trail(axis="province"), Trail(axis="national")}
-    assert len({one.envelope_digest for one in answers}) == 1
+    assert {answer.targets[0].trail for answer in answers} == {Trail(axis="province"), Trail(axis="national")}
+    assert len({answer.envelope_digest for answer in answers}) == 1
 
 
 async def test_another_envelope_of_one_document_by_another_axis_is_a_second_proof(two: Town) -> None:
@@ -232,16 +230,16 @@ async def test_another_envelope_of_one_document_by_another_axis_is_a_second_proo
     await brought_by(two, "province", second)
 
     row = await two.row(PROVINCE, second)
-    found = await two.only()
-    assert (row.state, row.code, row.incoming_id) == ("done", "MSG-REPEAT", found.id)
-    assert found.axes == ("national", "province")
-    assert [(each.axis, each.signature, each.inbox_id) for each in found.proofs] == [
+    arrived = await two.only()
+    assert (row.state, row.code, row.incoming_id) == ("done", "MSG-REPEAT", arrived.id)
+    assert arrived.axes == ("national", "province")
+    assert [(proof.axis, proof.signature, proof.inbox_id) for proof in arrived.proofs] == [
         ("province", "valid", row.id)
     ]
-    assert found.checks["envelope_signature"] == "valid"
+    assert arrived.checks["envelope_signature"] == "valid"
     async with two.node.store.read(await two.scope(PROVINCE)) as work:
         assert await work.blobs.holds(second.digest)
-        assert row.id in await seal.packets_of(work, found, ())
+        assert row.id in await seal.packets_of(work, arrived, ())
 
     third = two.forge(other, FILES)
     await brought_by(two, "province", third)
@@ -270,12 +268,12 @@ async def test_what_differs_by_another_axis_is_held_for_a_person(two: Town, firs
 
 async def test_what_was_here_before_by_its_own_trace_is_kept_out_and_answered_by_nobody(two: Town) -> None:
     model = document()
-    here = replace(model.trace[0], organ_id=PROVINCE)
-    round_again = two.forge(replace(model, trace=(*model.trace, here, here)), FILES)
+    hop = replace(model.trace[0], organ_id=PROVINCE)
+    round_trip = two.forge(replace(model, trace=(*model.trace, hop, hop)), FILES)
 
-    await brought_by(two, "national", round_again)
+    await brought_by(two, "national", round_trip)
 
-    row = await two.row(PROVINCE, round_again)
+    row = await two.row(PROVINCE, round_trip)
     assert (row.state, row.code) == ("quarantined", "MSG-LOOP")
     assert await two.statuses(PROVINCE) == 0
 

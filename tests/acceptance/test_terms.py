@@ -31,10 +31,10 @@ from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from gateway.ops.checks import Watch
-from tests.long.acceptance.test_cli import typed
+from tests.long.acceptance.test_cli import run_command
 from tests.support import accounts, people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SENDER, RECEIVER, OTHER = "Z91", "Z92", "Z92.01"
 HOUR = (datetime.now(VIETNAM) + timedelta(days=1)).replace(minute=30, second=0, microsecond=0)
@@ -53,9 +53,9 @@ class CommandContext:
     async def call(self, code: str, method: str, path: str, **more: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.site.keys[code]}"} | more.pop("headers", {})
         async with self.client.request(method, f"/api/v1{path}", headers=headers, **more) as answer:
-            told = await answer.json(content_type=None)
-            assert answer.status < 300, told
-            return told
+            answer_json = await answer.json(content_type=None)
+            assert answer.status < 300, answer_json
+            return answer_json
 
     async def read(self, path: str, token: str) -> str:
         async with self.client.get(path, headers={"Cookie": f"{COOKIE}={token}"}) as answer:
@@ -64,15 +64,15 @@ class CommandContext:
 
     async def type(self, code: str, *words: str) -> str:
         line: tuple[str | Path, ...] = ("--config", self.config, "--agency", code, "--lang", "vi", *words)
-        done = await asyncio.to_thread(typed, *line)
-        assert done.code == 0, done.err
-        return done.out
+        command = await asyncio.to_thread(run_command, *line)
+        assert command.code == 0, command.err
+        return command.out
 
     async def clerk(self, code: str) -> str:
         """The session of a clerk of that agency."""
         services, agency = self.node.accounts, self.site.agencies[code]
-        wanted = accounts.post(PostRole.CLERK, agency)
-        someone = await accounts.someone(services, accounts.MACHINE, f"clerk-{code.lower()}", wanted)
+        post = accounts.post(PostRole.CLERK, agency)
+        someone = await accounts.someone(services, accounts.MACHINE, f"clerk-{code.lower()}", post)
         return (await someone.enters()).token
 
 
@@ -82,7 +82,7 @@ async def contexts(folder: Path) -> AsyncIterator[dict[str, CommandContext]]:
     plan = Plan(n=1, kills=0, seed=1)
     async with prepared(plan, folder) as ground, AsyncExitStack() as stack:
         sites = await stage.prepare(ground)
-        made = {}
+        contexts_by_name = {}
         for name, site in sites.items():
             node = await stack.enter_async_context(open_office(site.settings))
             server = TestServer(build_application(node, Watch(node=node)))
@@ -92,19 +92,19 @@ async def contexts(folder: Path) -> AsyncIterator[dict[str, CommandContext]]:
             config.write_text(
                 f'[node]\nname = "{name}"\ndata_dir = "{data}"\n[axis]\nfolder = "{axis}"\n', encoding="utf-8"
             )
-            made[name] = CommandContext(node=node, site=site, client=client, config=config)
+            contexts_by_name[name] = CommandContext(node=node, site=site, client=client, config=config)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            for context in made.values():
+            for context in contexts_by_name.values():
                 tasks.create_task(context.node.run_workers(stop))
             try:
-                yield made
+                yield contexts_by_name
             finally:
                 stop.set()
 
 
 async def _send(context: CommandContext) -> dict[str, Any]:
-    said = {
+    meta = {
         "number": "15",
         "symbol": "STD-VP",
         "date": context.node.out.today().isoformat(),
@@ -118,12 +118,12 @@ async def _send(context: CommandContext) -> dict[str, Any]:
         "recipients": [{"code": OTHER, "role": "to_know"}, {"code": RECEIVER, "role": "to_coordinate"}],
     }
     form = FormData(quote_fields=False)
-    form.add_field("meta", json.dumps(said), content_type="application/json")
+    form.add_field("meta", json.dumps(meta), content_type="application/json")
     form.add_field("lead", io.BytesIO(PDF), filename="15.pdf")
-    told: dict[str, Any] = await context.call(
+    message: dict[str, Any] = await context.call(
         SENDER, "POST", "/messages", data=form, headers={"Idempotency-Key": "15"}
     )
-    return told
+    return message
 
 
 @pytest.mark.timeout(180)
@@ -135,15 +135,15 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
             north, south = nodes["north"], nodes["south"]
             sent = await _send(north)
 
-            async def came(code: str = RECEIVER) -> Any:
+            async def item_of(code: str = RECEIVER) -> Any:
                 return (await south.call(code, "GET", "/inbox"))["data"]
 
             (item,), (other,) = (
-                await until(came, "the document"),
-                await until(lambda: came(OTHER), "the other one"),
+                await wait_until(item_of, "the document"),
+                await wait_until(lambda: item_of(OTHER), "the other one"),
             )
             page = await south.read(f"/van-ban-den/{item['id']}", await south.clerk(RECEIVER))
-            shown = await south.type(RECEIVER, "inbox", "show", item["id"])
+            page_text = await south.type(RECEIVER, "inbox", "show", item["id"])
             as_json = json.loads(await south.type(RECEIVER, "inbox", "show", item["id"], "-o", "json"))
 
             assert (item["role"], other["role"]) == ("to_coordinate", "to_know")
@@ -164,25 +164,25 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
                 f"{HOUR:%d/%m/%Y %H:%M}",
                 "Điện tử và bản giấy",
             ):
-                assert text in shown, text
+                assert text in page_text, text
 
-            done = await south.call(
+            status = await south.call(
                 RECEIVER, "POST", f"/inbox/{item['id']}/status", json={"code": "03", "note": "Đã vào sổ"}
             )
 
             async def numbered() -> Any:
-                told = await north.call(SENDER, "GET", f"/messages/{sent['id']}")
-                found = next(each for each in told["recipients"] if each["code"] == RECEIVER)
-                return found if found["register_no"] else None
+                message = await north.call(SENDER, "GET", f"/messages/{sent['id']}")
+                recipient_row = next(x for x in message["recipients"] if x["code"] == RECEIVER)
+                return recipient_row if recipient_row["register_no"] else None
 
-            recipient = await until(numbered, "the arrival number")
+            recipient = await wait_until(numbered, "the arrival number")
             page = await north.read(f"/van-ban-di/{sent['id']}", await north.clerk(SENDER))
-            shown = await north.type(SENDER, "outbox", "show", sent["id"])
+            page_text = await north.type(SENDER, "outbox", "show", sent["id"])
 
             year = datetime.now(VIETNAM).year
-            assert (recipient["register_no"], recipient["register_year"]) == (done["register_no"], year)
-            assert f"Số đến {done['register_no']}/{year}" in page
-            assert f"Số đến {done['register_no']}/{year}" in shown
+            assert (recipient["register_no"], recipient["register_year"]) == (status["register_no"], year)
+            assert f"Số đến {status['register_no']}/{year}" in page
+            assert f"Số đến {status['register_no']}/{year}" in page_text
 
 
 async def test_paper_1_without_terms_says_that_paper_follows_and_0_says_nothing(town: Town) -> None:
@@ -190,10 +190,10 @@ async def test_paper_1_without_terms_says_that_paper_follows_and_0_says_nothing(
     await town.brought(town.forge(document("200", FILES, business=paper), FILES))
     await town.brought(town.forge(document("201", FILES), FILES))
 
-    said = {each.number: each for each in await town.incoming()}
+    docs = {d.number: d for d in await town.incoming()}
 
-    assert (said["200"].delivery_mode, said["201"].delivery_mode) == (DeliveryMode.BOTH, None)
-    assert (said["200"].role, said["200"].reply_required, said["200"].due_at) == (None, None, None)
+    assert (docs["200"].delivery_mode, docs["201"].delivery_mode) == (DeliveryMode.BOTH, None)
+    assert (docs["200"].role, docs["200"].reply_required, docs["200"].due_at) == (None, None, None)
 
 
 async def test_a_day_for_the_answer_wants_one_unless_its_sender_says_no(town: Town) -> None:
@@ -202,9 +202,9 @@ async def test_a_day_for_the_answer_wants_one_unless_its_sender_says_no(town: To
     await town.brought(town.forge(model, FILES))
     await town.brought(town.forge(other, FILES, terms=Terms(reply_required=False)))
 
-    said = {each.number: each.reply_required for each in await town.incoming()}
+    reply_by_number = {d.number: d.reply_required for d in await town.incoming()}
 
-    assert said == {"200": True, "201": False}
+    assert reply_by_number == {"200": True, "201": False}
 
 
 async def test_a5_whoever_is_known_by_an_alias_reads_the_row_of_that_code(town: Town) -> None:
@@ -250,18 +250,18 @@ async def test_an_update_that_says_nothing_keeps_what_was_said(town: Town) -> No
         "15", reply_required=True, urgency=Urgency.TIMED_EXPRESS, due_at=datetime(2026, 11, 21, 2, tzinfo=UTC)
     )
     await town.carry()
-    before = await town.only()
+    old = await town.only()
 
     await town.update(sent, "Nội dung đã sửa")
     await town.carry()
-    request = next(each for each in await town.incoming() if each.target_id)
+    request = next(x for x in await town.incoming() if x.target_id)
     await town.status(request, "15")
 
-    after = next(each for each in await town.incoming() if each.id == before.id)
-    assert after.subject == "Nội dung đã sửa"
-    assert (before.reply_required, before.due_at) == (True, datetime(2026, 11, 21, 2, tzinfo=UTC))
-    assert (after.reply_required, after.due_at) == (False, None)  # the update of a plain document says so
-    assert after.role is before.role is RecipientRole.TO_ACT
+    new = next(x for x in await town.incoming() if x.id == old.id)
+    assert new.subject == "Nội dung đã sửa"
+    assert (old.reply_required, old.due_at) == (True, datetime(2026, 11, 21, 2, tzinfo=UTC))
+    assert (new.reply_required, new.due_at) == (False, None)  # the update of a plain document says so
+    assert new.role is old.role is RecipientRole.TO_ACT
 
 
 async def test_the_arrival_number_of_a_proved_03_stands_at_its_delivery(town: Town) -> None:
@@ -269,9 +269,9 @@ async def test_the_arrival_number_of_a_proved_03_stands_at_its_delivery(town: To
     await town.carry()
     stored = await town.document(sent)
     model = status_about("03", sent.document_id)
-    told = Terms(register_no="77", register_year=2026)
+    terms = Terms(register_no="77", register_year=2026)
     await town.brought(
-        town.forge(model, id="st-1", receipt=receipt_for(stored, "03"), terms=told), DEPARTMENT
+        town.forge(model, id="st-1", receipt=receipt_for(stored, "03"), terms=terms), DEPARTMENT
     )
 
     delivery = await town.delivery(sent)

@@ -1,5 +1,5 @@
-"""One trace from the call of a document system to the webhook that says that its document has arrived, and in the log of
-the node on the way: real workers, a real axis, a real program that is told."""
+"""One trace from the call of a document system to the webhook that says that its document has arrived, and in the log
+of the node on the way: real workers, a real axis, a real webhook receiver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway import log
 from tests.support.api import DEPARTMENT, PROVINCE, form, meta
 from tests.support.hooks import Receiver, near, receiving
 from tests.support.town.doors import Door, serving
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{ID}-00f067aa0ba902b7-01"
@@ -44,26 +44,26 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
 
 @pytest.fixture
 def lines() -> Any:
-    """What the program writes on its stderr."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
+    """Yield a reader of the lines that the program writes on its stderr."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(log.JsonLines())
     root = logging.getLogger("gateway")
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    yield lambda: [json.loads(each) for each in written.getvalue().splitlines()]
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.removeHandler(handler)
     root.setLevel(level)
 
 
-async def heard(receiver: Receiver, kind: str) -> int:
-    """Which of the calls that came tells of the first event of that kind."""
+async def wait_for_event(receiver: Receiver, kind: str) -> int:
+    """Wait for the first call with an event of that kind; return its position."""
 
     def which() -> list[int]:
         return [n for n, body in enumerate(receiver.bodies) if body["type"] == kind]
 
-    return (await until(which, f"a call that tells of {kind}"))[0]
+    return (await wait_until(which, f"a call that tells of {kind}"))[0]
 
 
 async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_call_that_sent_it(
@@ -71,16 +71,16 @@ async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_cal
 ) -> None:
     department, province = await story.key(DEPARTMENT), await story.key(PROVINCE)
     async with receiving() as sender, receiving() as recipient:
-        for key, told in ((department, sender), (province, recipient)):
-            await story.post("/webhooks", key | {"Idempotency-Key": "hook"}, json={"url": told.url})
+        for key, endpoint in ((department, sender), (province, recipient)):
+            await story.post("/webhooks", key | {"Idempotency-Key": "hook"}, json={"url": endpoint.url})
         today = story.served.node.out.today().isoformat()
         sent = await story.post(
             "/messages",
             department | {"Idempotency-Key": "one", "traceparent": PARENT, "X-Request-Id": "ours-15"},
             data=form(meta(date=today)),
         )
-        arrived = await heard(sender, "message.status")
-        await heard(recipient, "inbox.received")
+        arrived = await wait_for_event(sender, "message.status")
+        await wait_for_event(recipient, "inbox.received")
 
     headers, body = sender.raw[arrived][0], sender.bodies[arrived]
     assert (body["subject"], body["data"]["state"]) == (sent["id"], "delivered")
@@ -89,8 +89,8 @@ async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_cal
     assert headers["traceparent"].endswith("-01")
     assert headers["traceparent"] != PARENT
 
-    accepted = next(each for each in lines() if each.get("action") == "message.accepted")
+    accepted = next(line for line in lines() if line.get("action") == "message.accepted")
     assert (accepted["trace_id"], accepted["request"], accepted["document"]) == (ID, "ours-15", sent["id"])
 
-    # What crossed to the other agency says nothing of it.
+    # The packet to the other agency does not carry the trace.
     assert all(ID not in f"{headers}{body!r}" for headers, body in recipient.raw)

@@ -22,8 +22,8 @@ def version(prefix: Path, name: str, checks: list[dict[str, str]] | str) -> None
     """An installed version whose doctor says this."""
     programs = prefix / name / "bin"
     programs.mkdir(parents=True)
-    said = checks if isinstance(checks, str) else json.dumps({"level": "-", "checks": checks})
-    (programs / "said").write_text(said)
+    report = checks if isinstance(checks, str) else json.dumps({"level": "-", "checks": checks})
+    (programs / "said").write_text(report)
     (programs / "gateway-node").write_text(
         '#!/bin/sh\n[ "$1" = doctor ] || exit 0\ncat "$(dirname "$0")/said"\nexit 1\n'
     )
@@ -33,7 +33,7 @@ def version(prefix: Path, name: str, checks: list[dict[str, str]] | str) -> None
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "goes_on"),
+    ("checks_before", "checks_after", "goes_on"),
     [
         ([FINE], [FINE], True),
         ([RED_KEYS, FINE], [RED_KEYS, FINE], True),
@@ -48,8 +48,8 @@ def version(prefix: Path, name: str, checks: list[dict[str, str]] | str) -> None
 )
 def test_an_upgrade_stops_only_for_what_is_newly_red(
     tmp_path: Path,
-    before: list[dict[str, str]] | str,
-    after: list[dict[str, str]] | str,
+    checks_before: list[dict[str, str]] | str,
+    checks_after: list[dict[str, str]] | str,
     goes_on: bool,
 ) -> None:
     bundle, prefix = tmp_path / "bundle", tmp_path / "prefix"
@@ -58,15 +58,15 @@ def test_an_upgrade_stops_only_for_what_is_newly_red(
     (bundle / "VERSION").write_text("2.0")
     (bundle / "check.sh").write_text("#!/bin/sh\n")
     (bundle / "check.sh").chmod(0o755)
-    version(prefix, "1.0", before)
-    version(prefix, "2.0", after)
+    version(prefix, "1.0", checks_before)
+    version(prefix, "2.0", checks_after)
     (prefix / "current").symlink_to("1.0")
 
-    done = subprocess.run(
+    process = subprocess.run(
         ["/bin/sh", bundle / "upgrade.sh", "release.pub", prefix], capture_output=True, text=True, check=False
     )
 
-    assert (done.returncode == 0) == goes_on, done.stderr
+    assert (process.returncode == 0) == goes_on, process.stderr
     assert os.readlink(prefix / "current") == ("2.0" if goes_on else "1.0")
     if not goes_on:
-        assert "1.0 stays in use" in done.stderr
+        assert "1.0 stays in use" in process.stderr

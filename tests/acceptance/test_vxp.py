@@ -29,7 +29,7 @@ from tests.support import node
 from tests.support.clock import START, ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
 from tests.support.town import lgsp, vxp
-from tests.unit.outgoing.test_look import looked
+from tests.unit.outgoing.test_look import send_verdict
 
 SYSTEM = "truc.lienthong.01"
 
@@ -50,11 +50,11 @@ class OnHub:
 
     @property
     def documents(self) -> list[tuple[str, int]]:
-        """Of the hub: receiver and how often it was sent."""
+        """Documents of the hub: receiver and number of sends."""
         return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
 
     async def carry(self, turns: int = 3) -> None:
-        """Everything goes its way, over the hub and back."""
+        """Carry everything over the hub and back."""
         for _ in range(turns):
             await self.town.carry()
             await self.client.look()
@@ -66,11 +66,11 @@ class OnHub:
         ledger, killed = self.client._ledger, list[int]()
         real: Callable[..., Any] = getattr(ledger, at)
 
-        def kills(*given: Any, **more: Any) -> Any:
+        def kills(*arguments: Any, **more: Any) -> Any:
             if not killed:
                 killed.append(1)
                 raise RuntimeError("killed here")
-            return real(*given, **more)
+            return real(*arguments, **more)
 
         setattr(ledger, at, kills)
         sent = await self.town.send(number, PROVINCE)
@@ -92,8 +92,8 @@ class OnVxp(OnHub):
 
 
 def client_of(town: Town) -> RestAxis:
-    (found,) = [each for each in each_axis(town.node.axis).values() if isinstance(each, RestAxis)]
-    return found
+    (client,) = [axis for axis in each_axis(town.node.axis).values() if isinstance(axis, RestAxis)]
+    return client
 
 
 Change = Callable[[Settings], Settings]
@@ -102,12 +102,12 @@ Change = Callable[[Settings], Settings]
 async def opened(
     stack: AsyncExitStack,
     folder: Path,
-    made: Callable[[vxp.Axis], Change] = lambda axis: axis.of(SYSTEM),
+    settings_of: Callable[[vxp.Axis], Change] = lambda axis: axis.connect(SYSTEM),
 ) -> OnVxp:
     """A node on a hub of its own, set up as `made` says."""
     clock = ManualClock()
     axis = await stack.enter_async_context(vxp.simulator(folder / "hub", {SYSTEM: CODES}, now=clock.now))
-    town = await stack.enter_async_context(node.opened(folder / "node", clock, change=made(axis)))
+    town = await stack.enter_async_context(node.opened(folder / "node", clock, change=settings_of(axis)))
     return OnVxp(town=town, axis=axis)
 
 
@@ -124,24 +124,24 @@ async def test_a_document_goes_over_the_hub_and_its_statuses_come_back(on_vxp: O
     await on_vxp.carry()
 
     for code in (PROVINCE, COMMUNE):
-        came = await town.only(code)
-        assert (came.state, came.vouched_by) == (InState.NEW, "axis")
-        assert came.checks["envelope_signature"] == "axis"
-        assert came.checks["axis_session"] == f"vxp:{SYSTEM}"
-        assert await town.read(came) == node.PDF
-    assert {each.state for each in (await town.deliveries(sent)).values()} == {"delivered"}
+        arrived_document = await town.only(code)
+        assert (arrived_document.state, arrived_document.vouched_by) == (InState.NEW, "axis")
+        assert arrived_document.checks["envelope_signature"] == "axis"
+        assert arrived_document.checks["axis_session"] == f"vxp:{SYSTEM}"
+        assert await town.read(arrived_document) == node.PDF
+    assert {delivery.state for delivery in (await town.deliveries(sent)).values()} == {"delivered"}
 
     await town.status(await town.only(PROVINCE), "03")
     await on_vxp.carry()
 
-    states = {code: each.state for code, each in (await town.deliveries(sent)).items()}
+    states = {code: delivery.state for code, delivery in (await town.deliveries(sent)).items()}
     assert states == {PROVINCE: "accepted", COMMUNE: "delivered"}
     assert not on_vxp.axis.hub.waiting(SYSTEM, "edoc")
     assert not on_vxp.axis.hub.waiting(SYSTEM, "status")
 
 
 async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(on_vxp: OnVxp) -> None:
-    """Nobody knows whether the hub has it: it is asked before anything is sent again."""
+    """Its outcome is unknown: the hub is asked before anything is sent again."""
     town = on_vxp.town
     on_vxp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
     sent = await town.send("16", PROVINCE)
@@ -174,72 +174,74 @@ async def test_the_same_bytes_published_again_are_not_sent_again(on_vxp: OnVxp) 
 async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path: Path) -> None:
     secrets = tmp_path / "vxp.toml"
 
-    def told(secret: str) -> None:
+    def write_secret(secret: str) -> None:
         secrets.write_text(f'[[system]]\nid = "{SYSTEM}"\nsecret = "{secret}"\n', encoding="utf-8")
         secrets.chmod(0o600)
 
-    told("of somebody else")
+    write_secret("of somebody else")
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, lambda axis: axis.of(SYSTEM, credentials=secrets, secret=None))
-        town, axis, clock = found.town, found.axis, found.town.clock
+        on_hub = await opened(
+            stack, tmp_path, lambda axis: axis.connect(SYSTEM, credentials=secrets, secret=None)
+        )
+        town, axis, clock = on_hub.town, on_hub.axis, on_hub.town.clock
         sent = await town.send("18", PROVINCE)
-        await found.carry()
+        await on_hub.carry()
 
-        state = found.client.state()
+        state = on_hub.client.state()
         assert state.down_since is not None
         assert str(secrets) in state.reason
         assert SYSTEM in state.reason
         assert (await town.delivery(sent)).state == "sending"
         calls = dict(axis.faults.calls)
         clock.advance(3600)
-        await found.carry()
-        assert dict(axis.faults.calls) == calls  # nobody is locked out by repetition
+        await on_hub.carry()
+        assert dict(axis.faults.calls) == calls  # repetition locks no account
 
-        told(f"secret of {SYSTEM}")
+        write_secret(f"secret of {SYSTEM}")
         clock.advance(3600)
-        await found.carry()
+        await on_hub.carry()
         assert (await town.delivery(sent)).state == "delivered"
-        assert found.client.state().down_since is None
+        assert on_hub.client.state().down_since is None
 
 
 async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> None:
-    """By rule: the session vouches for whom the registry knows, and a person for the rest."""
+    """The session vouches for senders that the registry has, and a person for all others."""
 
     def for_nobody(axis: vxp.Axis) -> Change:
         def change(settings: Settings) -> Settings:
-            made = axis.of(SYSTEM)(settings)
-            return replace(made, axis=replace(made.axis, vouches="nobody"))
+            changed = axis.connect(SYSTEM)(settings)
+            return replace(changed, axis=replace(changed.axis, vouches="nobody"))
 
         return change
 
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, for_nobody)
-        town = found.town
+        on_hub = await opened(stack, tmp_path, for_nobody)
+        town = on_hub.town
         await town.send("19", PROVINCE)
-        await found.carry()
+        await on_hub.carry()
 
         (row,) = await town.inbox(PROVINCE)
         assert (row.state, row.code) == ("held", "AXIS-SENDER")
         assert not await town.incoming(PROVINCE)
 
         await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "đã gọi điện hỏi")
-        await found.carry()
+        await on_hub.carry()
         assert (await town.only(PROVINCE)).vouched_by == "axis"
 
 
 async def test_the_sender_is_told_before_sending_what_the_hub_has_no_place_for(on_vxp: OnVxp) -> None:
     wishes = draft("15", PROVINCE, reply_required=True, reply_due=None)
 
-    verdict = await looked(on_vxp.town, Order(draft=wishes))
+    verdict = await send_verdict(on_vxp.town, Order(draft=wishes))
 
     assert verdict.allowed
-    told = [each for each in verdict.warnings if each.code is ReasonCode.AXIS_LOSES]
-    assert [each.pointer for each in told] == ["/reply_required"]
+    warnings = [warning for warning in verdict.warnings if warning.code is ReasonCode.AXIS_LOSES]
+    assert [warning.pointer for warning in warnings] == ["/reply_required"]
 
 
 @pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
 async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_vxp: OnVxp, at: str) -> None:
-    """What stands before the write was done, and what stands after it was not: the next look mends it."""
+    """All steps before the write are done, and none after it: the next look mends it."""
     sent = await on_vxp.sent_past_a_kill(at, "20")
 
     assert (await on_vxp.town.only(PROVINCE)).vouched_by == "axis"
@@ -276,7 +278,7 @@ class TwoNodes:
                     await client_of(town).look()
             self.clock.advance(600)
 
-    async def until_all_came(self, at_work: Callable[[int], AbstractContextManager[object]]) -> None:
+    async def wait_for_all(self, at_work: Callable[[int], AbstractContextManager[object]]) -> None:
         """Rounds under a hub of its own each, until each document was taken in there."""
         sent = [await self.north.send(str(40 + n), PROVINCE, COMMUNE) for n in range(4)]
         back = await self.south.send("60", DEPARTMENT, sender=PROVINCE)
@@ -289,7 +291,11 @@ class TwoNodes:
                     if document.id not in accepted and document.state is InState.NEW:
                         accepted.add(document.id)
                         await self.south.status(document, "03")
-            forth = [each.state for one in sent for each in (await self.north.deliveries(one)).values()]
+            forth = [
+                delivery.state
+                for message in sent
+                for delivery in (await self.north.deliveries(message)).values()
+            ]
             states = [*forth, (await self.south.delivery(back)).state]
             if set(states) == {"accepted", "delivered"} and states.count("accepted") == 8:
                 return
@@ -312,20 +318,22 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
             file.chmod(0o600)
 
             def change(settings: Settings) -> Settings:
-                told = replace(
+                vxp_settings = replace(
                     settings.vxp,
                     endpoint=f"http://127.0.0.1:{port}",
                     credentials=file,
                     poll_s=0.05,
                     rate_per_s=1000.0,
                 )
-                return replace(settings, axis=replace(settings.axis, kind="vxp", vouches="all"), vxp=told)
+                return replace(
+                    settings, axis=replace(settings.axis, kind="vxp", vouches="all"), vxp=vxp_settings
+                )
 
             return await stack.enter_async_context(node.opened(tmp_path / name, clock, change=change))
 
         north, south = await at("north", vxp.NORTH), await at("south", vxp.SOUTH)
         two = TwoNodes(north=north, south=south, clock=clock)
-        await two.until_all_came(lambda n: vxp.start(tmp_path / "hub", systems, FAULTY % n, port))
+        await two.wait_for_all(lambda n: vxp.start(tmp_path / "hub", systems, FAULTY % n, port))
         with vxp.start(tmp_path / "hub", systems, "[hub]\nfresh_h = 0\n", port):
             await two.round()
             rows = vxp.looked_into(tmp_path / "hub")
@@ -366,9 +374,11 @@ async def test_sixty_megabytes_and_a_country_of_agencies_pass_in_little_memory(t
 
 def enveloped_file(path: Path, size: int) -> Parcel:
     """An unsigned envelope with one file of that size."""
-    one = Attachment(content_id="cid:1", attachment_name="lon.pdf", content_type="application/pdf")
+    attachment = Attachment(content_id="cid:1", attachment_name="lon.pdf", content_type="application/pdf")
     model = replace(
-        node.document("900", (), sender="Z91.07", to=("Z92",)), manifest=(one,), attachments=(one,)
+        node.document("900", (), sender="Z91.07", to=("Z92",)),
+        manifest=(attachment,),
+        attachments=(attachment,),
     )
     piece = bytes(range(256)) * 1024
     pieces = AttachmentContent(

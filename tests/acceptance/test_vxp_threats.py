@@ -1,6 +1,6 @@
-"""A node on a hub that gives it what it should not: what names another sender, contradicts what came before, or harms
-whoever reads it becomes no document, is answered to nobody, and stops nothing that is good. Beside another axis, a hub
-that was away is used again once it answers."""
+"""A node on a hub that gives it what it should not: a packet that names another sender, contradicts an earlier one, or
+harms its reader becomes no document, is not answered, and stops nothing that is good. Beside another axis, a hub that
+was away is used again once it answers."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class OnOddHub:
     town: Town
     hub: OddHub
 
-    async def brings(self, *given: tuple[str, bytes], **more: object) -> None:
+    async def brings(self, *listed_files: tuple[str, bytes], **more: object) -> None:
         """These files, each under an id, from the department as the hub says it; all the way in."""
-        self.hub.gives(dict(given))
+        self.hub.gives(dict(listed_files))
         listed = {"from": DEPARTMENT, "to": PROVINCE} | more
-        self.hub.lists("getReceivedEdocList", *(row(id, **listed) for id, _ in given))
+        self.hub.lists("getReceivedEdocList", *(row(id, **listed) for id, _ in listed_files))
         await self.town.carry_around(1)
 
     async def rows(self) -> list[tuple[str, str | None]]:
-        return [(each.state, each.code) for each in await self.town.inbox(PROVINCE)]
+        return [(row.state, row.code) for row in await self.town.inbox(PROVINCE)]
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ async def odd(tmp_path: Path) -> AsyncIterator[OnOddHub]:
         hub = await stack.enter_async_context(odd_hub())
 
         def change(settings: Settings) -> Settings:
-            told = VxpSettings(
+            vxp_settings = VxpSettings(
                 endpoint=hub.url,
                 system=SYSTEM,
                 secret=Secret(f"secret of {SYSTEM}"),
                 poll_s=3600.0,
                 rate_per_s=1000.0,
             )
-            return replace(settings, axis=replace(settings.axis, kind="vxp"), vxp=told)
+            return replace(settings, axis=replace(settings.axis, kind="vxp"), vxp=vxp_settings)
 
         town = await stack.enter_async_context(node.opened(tmp_path / "node", change=change))
         yield OnOddHub(town=town, hub=hub)
@@ -72,12 +72,12 @@ async def test_a_letter_of_an_agency_that_the_registry_knows_is_taken_in(odd: On
 
 
 @pytest.mark.parametrize(
-    ("sender", "named"), [(DEPARTMENT, COMMUNE), ("X99.99", "X99.99")], ids=["another", "nobody known"]
+    ("sender", "named_sender"), [(DEPARTMENT, COMMUNE), ("X99.99", "X99.99")], ids=["another", "nobody known"]
 )
 async def test_threat_134_a_sender_that_the_hub_cannot_vouch_for_waits_for_a_person(
-    odd: OnOddHub, sender: str, named: str
+    odd: OnOddHub, sender: str, named_sender: str
 ) -> None:
-    await odd.brings(("a", letter("1", sender=sender)), **{"from": named})
+    await odd.brings(("a", letter("1", sender=sender)), **{"from": named_sender})
 
     assert await odd.rows() == [("held", "AXIS-SENDER")]
     assert not await odd.town.incoming(PROVINCE)
@@ -86,14 +86,14 @@ async def test_threat_134_a_sender_that_the_hub_cannot_vouch_for_waits_for_a_per
 
 async def test_threat_134_other_content_under_a_known_id_is_held_and_the_first_stays(odd: OnOddHub) -> None:
     await odd.brings(("a", letter("1", subject=TRUSTED)))
-    before = await odd.town.only(PROVINCE)
+    document_before = await odd.town.only(PROVINCE)
 
     await odd.brings(("b", letter("1", subject="Nội dung khác hẳn")))
 
-    assert (await odd.town.reload(before)).subject == TRUSTED
-    states = sorted(each.state for each in await odd.town.incoming(PROVINCE))
-    held = [each for each in await odd.rows() if each[1] == "OTHER-CONTENT"]
-    assert states == [InState.HELD, InState.NEW] or held == [("held", "OTHER-CONTENT")]
+    assert (await odd.town.reload(document_before)).subject == TRUSTED
+    states = sorted(x.state for x in await odd.town.incoming(PROVINCE))
+    rows_held = [x for x in await odd.rows() if x[1] == "OTHER-CONTENT"]
+    assert states == [InState.HELD, InState.NEW] or rows_held == [("held", "OTHER-CONTENT")]
 
 
 LAUGHS = '<!DOCTYPE a [<!ENTITY a "ha">' + "".join(
@@ -121,8 +121,8 @@ async def test_threat_136_a_file_that_harms_is_put_aside_and_the_next_one_comes_
     await odd.town.only(PROVINCE)
     states = sorted(state for state, _ in await odd.rows())
     assert states in (["done", "malformed"], ["done", "quarantined"])
-    told = {each["xroadvnpt-docid"] for each in odd.hub.said if each.get("xroadvnpt-status") == "done"}
-    assert told == {"bad", "good"}
+    ids_done = {x["xroadvnpt-docid"] for x in odd.hub.request_headers if x.get("xroadvnpt-status") == "done"}
+    assert ids_done == {"bad", "good"}
 
 
 async def test_threat_136_a_file_for_others_is_shown_to_nobody_as_a_document(odd: OnOddHub) -> None:
@@ -135,11 +135,11 @@ async def test_threat_136_a_file_for_others_is_shown_to_nobody_as_a_document(odd
 # --- beside another axis ---------------------------------------------------------------------------------------------
 
 
-def beside(folder: Path, axis: vxp.Axis, **rule: str) -> Callable[[Settings], Settings]:
+def on_both(folder: Path, axis: vxp.Axis, **rule: str) -> Callable[[Settings], Settings]:
     """The hub first, then a folder."""
 
     def change(settings: Settings) -> Settings:
-        single = axis.of(SYSTEM)(settings)
+        single = axis.connect(SYSTEM)(settings)
         axes = (
             NamedAxis(name="national", away_s=0, parts={"axis": single.axis, "vxp": single.vxp}),
             NamedAxis(name="province", away_s=0, parts={"axis": AxisSettings(folder=folder, vouches="all")}),
@@ -154,7 +154,7 @@ async def left_by(town: Town, number: str, to: str = PROVINCE) -> Callable[[], A
     sent = await town.send(number, to)
 
     async def by() -> list[str | None]:
-        return [each.axis for each in await town.facts(sent) if each.code == "sent"]
+        return [fact.axis for fact in await town.facts(sent) if fact.code == "sent"]
 
     return by
 
@@ -162,8 +162,8 @@ async def left_by(town: Town, number: str, to: str = PROVINCE) -> Callable[[], A
 @pytest.mark.parametrize("away", ["next", "wait"])
 async def test_a_hub_that_was_away_is_used_again_once_it_answers(tmp_path: Path, away: str) -> None:
     async with AsyncExitStack() as stack:
-        made = await opened(stack, tmp_path, lambda axis: beside(tmp_path / "province", axis, away=away))
-        town, axis, clock = made.town, made.axis, made.town.clock
+        on_hub = await opened(stack, tmp_path, lambda axis: on_both(tmp_path / "province", axis, away=away))
+        town, axis, clock = on_hub.town, on_hub.axis, on_hub.town.clock
         axis.faults.change({"rate": 1.0, "kinds": ["fail:20"]})  # it says no, before any effect
         first = await left_by(town, "15")
         await town.carry()
@@ -186,8 +186,8 @@ async def test_a_hub_that_was_away_is_used_again_once_it_answers(tmp_path: Path,
 
 async def test_what_a_hub_may_have_goes_by_no_other_axis(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        made = await opened(stack, tmp_path, lambda axis: beside(tmp_path / "province", axis, away="next"))
-        town, axis, clock = made.town, made.axis, made.town.clock
+        on_hub = await opened(stack, tmp_path, lambda axis: on_both(tmp_path / "province", axis, away="next"))
+        town, axis, clock = on_hub.town, on_hub.axis, on_hub.town.clock
         axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
         sent = await left_by(town, "15")
         await town.carry()
@@ -204,7 +204,7 @@ async def test_what_a_hub_may_have_goes_by_no_other_axis(tmp_path: Path) -> None
             await town.carry()
 
         assert await sent() == ["national"]
-        assert [each[5] for each in axis.hub.summary() if each[1] == "edoc"] == [1]
+        assert [call[5] for call in axis.hub.summary() if call[1] == "edoc"] == [1]
 
 
 async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: P
         machine = "one"
 
         def change(settings: Settings) -> Settings:
-            return axis.of(SYSTEM, folder=tmp_path / machine)(settings)
+            return axis.connect(SYSTEM, folder=tmp_path / machine)(settings)
 
         async with node.opened(tmp_path / "node", clock, change=change) as town:
             axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
@@ -230,4 +230,4 @@ async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: P
             await town.carry()
             assert (await town.delivery(sent)).state == "sent"
 
-        assert [each[5] for each in axis.hub.summary() if each[1] == "edoc"] == [1]
+        assert [call[5] for call in axis.hub.summary() if call[1] == "edoc"] == [1]

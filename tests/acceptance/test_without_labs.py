@@ -47,9 +47,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("product") / "venv"
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
-    for each in Path(sysconfig.get_path("purelib")).iterdir():
-        if "gateway_labs" not in each.name and not each.name.startswith("reportlab"):
-            (packages / each.name).symlink_to(each)
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "gateway_labs" not in path.name and not path.name.startswith("reportlab"):
+            (packages / path.name).symlink_to(path)
     return folder / "bin" / "python"
 
 
@@ -65,9 +65,9 @@ class Office:
         return subprocess.run(self._call(*words), env=self._env, capture_output=True, text=True, check=False)
 
     def well(self, *words: str | Path) -> Any:
-        done = self.type(*words, "-o", "json")
-        assert done.returncode == 0, done.stderr + done.stdout
-        return json.loads(done.stdout)
+        process = self.type(*words, "-o", "json")
+        assert process.returncode == 0, process.stderr + process.stdout
+        return json.loads(process.stdout)
 
     def serve(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -90,17 +90,17 @@ class Office:
 @pytest.fixture
 async def offices(python: Path, tmp_path: Path) -> tuple[Office, Office]:
     await stage.prepare(tmp_path, {"one": [stage.SENDER], "two": [stage.RECEIVER]})
-    one, two = (
+    north, south = (
         Office(python=python, folder=tmp_path, settings=stage.settings_of(tmp_path, name))
         for name in ("one", "two")
     )
-    return one, two
+    return north, south
 
 
 @pytest.fixture
 def at_work(offices: tuple[Office, Office]) -> Iterator[str]:
     """Both serve; the address of the first."""
-    running = [each.serve() for each in offices]
+    running = [office.serve() for office in offices]
     try:
         yield next(iter([address(process) for process in running]))
     finally:
@@ -121,37 +121,39 @@ def address(process: subprocess.Popen[str]) -> str:
 
 
 def test_every_module_loads_and_none_brings_the_laboratory(python: Path) -> None:
-    done = subprocess.run([python, "-c", LOADS_EVERYTHING], capture_output=True, text=True, check=False)
+    process = subprocess.run([python, "-c", LOADS_EVERYTHING], capture_output=True, text=True, check=False)
 
-    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+    assert (process.stdout.strip(), process.stderr) == ("[]", "")
 
 
 def test_its_commands_are_unknown_and_all_others_are_there(python: Path, tmp_path: Path) -> None:
-    def typed(*words: str) -> subprocess.CompletedProcess[str]:
+    def gateway_command(*words: str) -> subprocess.CompletedProcess[str]:
         call = [str(python), "-m", "gateway", "--lang", "en", *words]
         return subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     for word in ("demo", "sandbox", "conformance", "simulate"):
-        done = typed(word)
-        assert (done.returncode, f"No such command '{word}'" in done.stderr) == (2, True)
-    told = typed("--help").stdout
-    assert "\n  serve " in told
-    assert "\n  demo " not in told
+        process = gateway_command(word)
+        assert (process.returncode, f"No such command '{word}'" in process.stderr) == (2, True)
+    help_text = gateway_command("--help").stdout
+    assert "\n  serve " in help_text
+    assert "\n  demo " not in help_text
 
 
 def test_two_nodes_carry_a_document_by_their_public_doors(
     offices: tuple[Office, Office], at_work: str
 ) -> None:
-    one, two = offices
-    given = one.folder / "meta.json"
-    given.write_text(json.dumps(META), encoding="utf-8")
-    to = ("--to", stage.RECEIVER, "--meta", given, "--confirm", "first-page-other")
+    north, south = offices
+    meta = north.folder / "meta.json"
+    meta.write_text(json.dumps(META), encoding="utf-8")
+    to = ("--to", stage.RECEIVER, "--meta", meta, "--confirm", "first-page-other")
 
-    told = one.well("send", LETTER, *to, "--wait", "delivered", "--timeout", "60s")
-    taken = two.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
+    sent = north.well("send", LETTER, *to, "--wait", "delivered", "--timeout", "60s")
+    accepted = south.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
 
-    assert told["state"] == "delivered"
-    assert (taken["state"], taken["register_no"]) == ("accepted", "17")
-    block_until(lambda: "1 accepted" in one.type("outbox", "show", "88/VP").stdout, "its sender hears of it")
+    assert sent["state"] == "delivered"
+    assert (accepted["state"], accepted["register_no"]) == ("accepted", "17")
+    block_until(
+        lambda: "1 accepted" in north.type("outbox", "show", "88/VP").stdout, "its sender hears of it"
+    )
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{at_work}/api/v1/sandbox")  # noqa: S310 - a node of this test

@@ -26,7 +26,7 @@ def url(store_url: str) -> str:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Where content lies that is no row."""
+    """Return the folder of content that is no row."""
     return tmp_path / "content"
 
 

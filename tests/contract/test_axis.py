@@ -48,23 +48,23 @@ LONG = pytest.mark.long
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     """Of two axes, the node's mail is split between them by routes."""
     async with AsyncExitStack() as stack:
-        made: list[Rig] = []
+        rigs: list[Rig] = []
         for n, kind in enumerate(request.param.split(" and ")):
             if kind in ("vxp", "lgsp"):
                 hub = foreign_rig(kind, tmp_path, POISON_LIMIT, MAX_BYTES)
-                made.append(await stack.enter_async_context(hub))
+                rigs.append(await stack.enter_async_context(hub))
             elif kind == "embedded":
                 folder = tmp_path / f"axis{n}"
                 opened = embedded_rig(folder, POISON_LIMIT, MAX_BYTES)
-                made.append(await stack.enter_async_context(opened))
+                rigs.append(await stack.enter_async_context(opened))
             else:
                 broker = request.getfixturevalue("broker")
                 opened_on_broker = amqp_rig(broker, tmp_path, POISON_LIMIT, MAX_BYTES)
-                made.append(await stack.enter_async_context(opened_on_broker))
-        if len(made) == 1:
-            yield made[0]
+                rigs.append(await stack.enter_async_context(opened_on_broker))
+        if len(rigs) == 1:
+            yield rigs[0]
             return
-        routed = RoutedRig(made[0], made[1])
+        routed = RoutedRig(rigs[0], rigs[1])
         stack.push_async_callback(routed.reopen)
         yield routed
 
@@ -100,7 +100,7 @@ async def test_without_unroutable_return_nobody_is_said_to_be_missing(rig: Rig) 
     assert await axis.unhosted(["Z92", "Z99"]) is None
     outcomes = await axis.publish(parcel(), ["Z99"])
     # Asked for nobody; of a file such a service may say for certain that its receiver is unknown.
-    assert outcomes["Z99"].fate is (Fate.NEVER if getattr(rig, "kind", "") == "lgsp" else Fate.LATER)
+    assert outcomes["Z99"].fate is (Fate.NEVER if getattr(rig, "kind", "") == "lgsp" else Fate.RETRY)
     await nothing_more(axis)
 
 
@@ -144,8 +144,8 @@ async def test_a_settled_parcel_never_comes_again_and_settling_again_is_harmless
     await axis.publish(parcel(), ["Z92"])
     (arrival,) = await received(axis)
 
-    for done in (True, True, False):
-        await axis.settle(arrival, done=done)
+    for is_done in (True, True, False):
+        await axis.settle(arrival, is_done=is_done)
     await nothing_more(axis)
     await rig.lose_consumer()
 
@@ -181,16 +181,16 @@ async def test_a_consumer_that_wakes_late_changes_nothing(rig: Rig) -> None:
     await rig.lose_consumer()
     (owner,) = await received(axis)
 
-    await axis.settle(stale, done=True)
-    await axis.settle(stale, done=False)
+    await axis.settle(stale, is_done=True)
+    await axis.settle(stale, is_done=False)
 
     await nothing_more(axis)
     assert bytes_of(owner) == b"bytes of a packet"
     await rig.lose_consumer()
     # What was settled a moment before the line broke may come once more; the other one must.
-    while "p1" not in (found := [each.packet_id for each in await received(axis)]):
-        assert found == ["marker"]
-    assert {*found} <= {"p1", "marker"}
+    while "p1" not in (packet_ids := [a.packet_id for a in await received(axis)]):
+        assert packet_ids == ["marker"]
+    assert {*packet_ids} <= {"p1", "marker"}
 
 
 async def test_a_parcel_given_back_comes_again_at_once(rig: Rig) -> None:
@@ -198,10 +198,10 @@ async def test_a_parcel_given_back_comes_again_at_once(rig: Rig) -> None:
     await axis.publish(parcel(), ["Z92"])
     (arrival,) = await received(axis)
 
-    await axis.settle(arrival, done=False)
-    (again,) = await received(axis)
+    await axis.settle(arrival, is_done=False)
+    (arrivals,) = await received(axis)
 
-    assert again.deliveries == 2
+    assert arrivals.deliveries == 2
 
 
 async def test_the_urgent_lane_goes_first(rig: Rig) -> None:
@@ -212,15 +212,15 @@ async def test_the_urgent_lane_goes_first(rig: Rig) -> None:
     await axis.publish(parcel("urgent1", lane=Lane.URGENT), ["Z93"])
     await axis.publish(parcel("urgent2", lane=Lane.URGENT), ["Z92"])
 
-    await rig.all_here(axis, 6)
+    await rig.wait_for_parcels(axis, 6)
 
     first = await axis.take(3, LEASE_S)
-    rest = await axis.take(10, LEASE_S)
+    arrivals = await axis.take(10, LEASE_S)
 
-    assert {each.packet_id for each in first[:2]} == {"urgent1", "urgent2"}
-    assert [each.packet_id for each in first[2:]] == ["bulk0"]
+    assert {a.packet_id for a in first[:2]} == {"urgent1", "urgent2"}
+    assert [a.packet_id for a in first[2:]] == ["bulk0"]
     assert first[0].lane is Lane.URGENT
-    assert {each.packet_id for each in rest} == {"bulk1", "bulk2", "bulk3"}
+    assert {a.packet_id for a in arrivals} == {"bulk1", "bulk2", "bulk3"}
 
 
 @pytest.mark.parametrize("limit", [1, 4])
@@ -229,12 +229,12 @@ async def test_ordinary_mail_moves_while_the_urgent_lane_is_never_empty(rig: Rig
     await axis.publish(parcel("bulk"), ["Z92"])
     for n in range(4 * limit):
         await axis.publish(parcel(f"urgent{n}", lane=Lane.URGENT), ["Z92"])
-    await rig.all_here(axis, 4 * limit + 1)
+    await rig.wait_for_parcels(axis, 4 * limit + 1)
 
-    came = [each.packet_id for _ in range(4) for each in await axis.take(limit, LEASE_S)]
+    packet_ids = [a.packet_id for _ in range(4) for a in await axis.take(limit, LEASE_S)]
 
-    assert "bulk" in came
-    assert len(came) == 4 * limit
+    assert "bulk" in packet_ids
+    assert len(packet_ids) == 4 * limit
 
 
 async def test_an_unknown_recipient_is_returned_and_the_others_are_served(rig: Rig) -> None:
@@ -246,7 +246,7 @@ async def test_an_unknown_recipient_is_returned_and_the_others_are_served(rig: R
     assert outcomes["Z92"].fate is Fate.DELIVERED
     assert (outcomes["Z99"].fate, outcomes["Z99"].code) == (Fate.NEVER, "unroutable")
     assert "Z99 is not connected to the axis" in outcomes["Z99"].detail
-    assert [each.recipient for each in await received(axis)] == ["Z92"]
+    assert [a.recipient for a in await received(axis)] == ["Z92"]
 
     outcomes = await axis.publish(parcel(), ["Z98", "Z99"])
 
@@ -289,12 +289,12 @@ async def test_routing_ignores_letter_case_and_nothing_else(rig: Rig) -> None:
 
 
 async def test_each_node_gets_only_what_is_for_its_codes(rig: Rig) -> None:
-    one, two = await rig.node("one", ["Z91"]), await rig.node("two", ["Z92", "Z93"])
+    first, two = await rig.node("one", ["Z91"]), await rig.node("two", ["Z92", "Z93"])
 
-    await one.publish(parcel(), ["Z91", "Z92", "Z93"])
+    await first.publish(parcel(), ["Z91", "Z92", "Z93"])
 
-    assert [each.recipient for each in await received(one)] == ["Z91"]
-    assert sorted(each.recipient for each in await received(two, count=2)) == ["Z92", "Z93"]
+    assert [a.recipient for a in await received(first)] == ["Z91"]
+    assert sorted(a.recipient for a in await received(two, count=2)) == ["Z92", "Z93"]
 
 
 async def test_what_is_for_several_agencies_of_a_node_is_settled_for_each(rig: Rig) -> None:
@@ -303,13 +303,13 @@ async def test_what_is_for_several_agencies_of_a_node_is_settled_for_each(rig: R
     await axis.publish(parcel(), ["Z92", "Z93"])
 
     first, second = await received(axis, count=2)
-    await axis.settle(first, done=True)
-    await axis.settle(second, done=False)
-    again = await received(axis)
+    await axis.settle(first, is_done=True)
+    await axis.settle(second, is_done=False)
+    arrival = await received(axis)
 
-    assert second.recipient in {each.recipient for each in again}
-    for each in [*again, *await axis.take(10, LEASE_S)]:
-        await axis.settle(each, done=True)
+    assert second.recipient in {a.recipient for a in arrival}
+    for a in [*arrival, *await axis.take(10, LEASE_S)]:
+        await axis.settle(a, is_done=True)
     await nothing_more(axis)
 
 
@@ -319,7 +319,7 @@ async def test_one_by_one_is_enough_to_have_all(rig: Rig) -> None:
 
     arrivals = await received(axis, count=3, limit=1)
 
-    assert sorted(each.recipient for each in arrivals) == ["Z92", "Z93", "Z94"]
+    assert sorted(arrival.recipient for arrival in arrivals) == ["Z92", "Z93", "Z94"]
 
 
 async def test_hosting_replaces_what_the_node_said_before(rig: Rig) -> None:
@@ -339,13 +339,13 @@ async def test_publishing_again_is_harmless(rig: Rig) -> None:
     axis = await rig.node("one", ["Z92"])
     await axis.publish(parcel(), ["Z92"])
 
-    again = await axis.publish(parcel(), ["Z92"])
+    outcomes = await axis.publish(parcel(), ["Z92"])
     arrivals = await received(axis, count=2)
 
-    assert again["Z92"].fate is Fate.DELIVERED
-    assert {bytes_of(each) for each in arrivals} == {b"bytes of a packet"}
-    await axis.settle(arrivals[0], done=True)
-    assert all(bytes_of(each) == b"bytes of a packet" for each in arrivals[1:])
+    assert outcomes["Z92"].fate is Fate.DELIVERED
+    assert {bytes_of(a) for a in arrivals} == {b"bytes of a packet"}
+    await axis.settle(arrivals[0], is_done=True)
+    assert all(bytes_of(a) == b"bytes of a packet" for a in arrivals[1:])
 
 
 async def test_a_parcel_nobody_can_settle_goes_to_the_dead_list_with_its_reason(rig: Rig) -> None:
@@ -358,10 +358,10 @@ async def test_a_parcel_nobody_can_settle_goes_to_the_dead_list_with_its_reason(
         await rig.lose_consumer()
     await axis.publish(parcel("healthy"), ["Z92"])
 
-    taken = [each.packet_id for each in await received(axis)]
+    packet_ids = [a.packet_id for a in await received(axis)]
     ((dead, reason),) = await rig.dead()
 
-    assert taken == ["healthy"]
+    assert packet_ids == ["healthy"]
     assert dead == "poison"
     assert "3 times" in reason
 
@@ -371,16 +371,16 @@ async def test_many_consumers_share_the_parcels_without_overlap(rig: Rig) -> Non
     for n in range(30):
         await axes[0].publish(parcel(f"p{n}"), ["Z92"])
 
-    taken: list[str] = []
+    packet_ids: list[str] = []
 
     async def drain(axis: Axis) -> None:
-        while len(taken) < 30:
-            taken.extend(each.packet_id for each in await axis.take(2, LEASE_S))
+        while len(packet_ids) < 30:
+            packet_ids.extend(a.packet_id for a in await axis.take(2, LEASE_S))
             await asyncio.sleep(0)
 
     await within_limit(asyncio.gather(*(drain(axis) for axis in axes)), "all are taken")
 
-    assert sorted(taken) == sorted(f"p{n}" for n in range(30))
+    assert sorted(packet_ids) == sorted(f"p{n}" for n in range(30))
 
 
 async def test_waiting_ends_after_the_time_or_when_something_is_there(rig: Rig) -> None:
@@ -459,15 +459,15 @@ async def child(
     return process
 
 
-async def all_taken(process: asyncio.subprocess.Process) -> list[str]:
-    """What the child leased; it holds that, because closing gives it back."""
+async def take_all(process: asyncio.subprocess.Process) -> list[str]:
+    """Return the packets that the child leased; it stays open, because closing gives them back."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"go\n")
-    taken: list[str] = []
+    packet_ids: list[str] = []
     while (line := await process.stdout.readline()) != b"done\n":
-        taken.append(line.decode().strip())
-    return taken
+        packet_ids.append(line.decode().strip())
+    return packet_ids
 
 
 async def test_consumers_in_two_processes_never_hold_the_same_parcel(tmp_path: Path) -> None:
@@ -482,17 +482,17 @@ async def test_consumers_in_two_processes_never_hold_the_same_parcel(tmp_path: P
         for n in range(90):
             await axes[0].publish(parcel(f"p{n}"), ["Z92"])
         process = await child(stack, "take", tmp_path)
-        taken = [each.packet_id for axis in axes for each in await axis.take(3, 600.0)]
+        packet_ids = [a.packet_id for axis in axes for a in await axis.take(3, 600.0)]
 
         async def drain(axis: Axis) -> None:
             while arrivals := await axis.take(3, 600.0):
-                taken.extend(each.packet_id for each in arrivals)
+                packet_ids.extend(arrival.packet_id for arrival in arrivals)
 
         ours = asyncio.gather(*(drain(axis) for axis in axes))
-        theirs, _ = await within_limit(asyncio.gather(all_taken(process), ours), "all are taken")
+        theirs, _ = await within_limit(asyncio.gather(take_all(process), ours), "all are taken")
         await process.communicate(b"")
 
-    assert sorted(taken + theirs) == sorted(f"p{n}" for n in range(90))
+    assert sorted(packet_ids + theirs) == sorted(f"p{n}" for n in range(90))
 
 
 async def test_a_publish_of_another_process_ends_the_wait(tmp_path: Path) -> None:
@@ -504,8 +504,8 @@ async def test_a_publish_of_another_process_ends_the_wait(tmp_path: Path) -> Non
         process = await child(stack, "publish", tmp_path)
 
         both = asyncio.gather(axis.wait(600.0), process.communicate(b"bytes from elsewhere"))
-        _, (said, _) = await within_limit(both, "the wait for a parcel of another process")
+        _, (arrivals, _) = await within_limit(both, "the wait for a parcel of another process")
         (arrival,) = await axis.take(1, LEASE_S)
 
-    assert said == b"delivered\n"
+    assert arrivals == b"delivered\n"
     assert arrival.packet_id == "from-child"

@@ -17,10 +17,10 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import blobs as sweeper
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, path_of
 from tests.support.clock import ManualClock
-from tests.support.kept import Lying
+from tests.support.stored_content import Lying
 from tests.support.stores import NORTH, SOUTH, committing, digest
 
 DAY = timedelta(hours=24)
@@ -33,14 +33,14 @@ def lying(store: SqlOfficeStore, root: Path) -> Lying:
     return Lying(store, root)
 
 
-async def take(blobs: FileBlobs, content: bytes) -> Kept:
+async def take(blobs: FileBlobs, content: bytes) -> KeptContent:
     """What a unit of work may refer to."""
     with blobs.scratch() as scratch:
         scratch.file.write(content)
-        return await blobs.keep(scratch, named(content), len(content))
+        return await blobs.keep(scratch, digest_for(content), len(content))
 
 
-def named(content: bytes) -> Digest:
+def digest_for(content: bytes) -> Digest:
     return Digest(hashlib.sha256(content).hexdigest())
 
 
@@ -48,10 +48,10 @@ async def keep(
     blobs: FileBlobs, store: SqlOfficeStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> Digest:
     """As everybody keeps content: taken, and referred to by its owner."""
-    kept = await take(blobs, content)
+    digest = await take(blobs, content)
     async with committing(store, scope) as work:
-        await work.blobs.keep(kept, "document", owner)
-    return kept.digest
+        await work.blobs.keep(digest, "document", owner)
+    return digest.digest
 
 
 async def keep_unowned(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) -> Digest:
@@ -86,7 +86,7 @@ async def read(blobs: FileBlobs, store: SqlOfficeStore, name: Digest, scope: Age
 
 
 @pytest.fixture
-def left(tmp_path: Path) -> Path:
+def left_file(tmp_path: Path) -> Path:
     """A finished file that its maker leaves to whoever takes it."""
     path = tmp_path / "left"
     path.write_bytes(b"left behind")
@@ -95,35 +95,35 @@ def left(tmp_path: Path) -> Path:
 
 
 async def test_a_finished_file_is_taken_over_without_a_copy(
-    blobs: FileBlobs, store: SqlOfficeStore, left: Path, root: Path
+    blobs: FileBlobs, store: SqlOfficeStore, left_file: Path, root: Path
 ) -> None:
-    age(left, datetime(2000, 1, 1))
+    age(left_file, datetime(2000, 1, 1))
     with blobs.scratch() as scratch:
-        assert scratch.take(left)
-        assert scratch.path.samefile(left)
+        assert scratch.take(left_file)
+        assert scratch.path.samefile(left_file)
         assert scratch.path.stat().st_mtime > datetime(2001, 1, 1).timestamp()
-        kept = await blobs.keep(scratch, named(b"left behind"), 11)
+        digest = await blobs.keep(scratch, digest_for(b"left behind"), 11)
     async with committing(store) as work:
-        await work.blobs.keep(kept, "inbox", "inx-1")
-    left.unlink()
+        await work.blobs.keep(digest, "inbox", "inx-1")
+    left_file.unlink()
 
-    assert await read(blobs, store, kept.digest) == b"left behind"
+    assert await read(blobs, store, digest.digest) == b"left behind"
     assert list((root / "scratch").iterdir()) == []
 
 
 @pytest.mark.parametrize("why", ["another has it too", "others may write to it", "it is gone"])
 async def test_a_file_that_is_not_ours_alone_is_not_taken_over(
-    blobs: FileBlobs, left: Path, root: Path, why: str
+    blobs: FileBlobs, left_file: Path, root: Path, why: str
 ) -> None:
     if why == "another has it too":
-        left.with_name("other").hardlink_to(left)
+        left_file.with_name("other").hardlink_to(left_file)
     elif why == "others may write to it":
-        left.chmod(0o660)
+        left_file.chmod(0o660)
     else:
-        left.unlink()
+        left_file.unlink()
 
     with blobs.scratch() as scratch:
-        assert not scratch.take(left)
+        assert not scratch.take(left_file)
         assert scratch.file.write(b"a copy") == 6
     assert list((root / "scratch").iterdir()) == []
 
@@ -173,7 +173,7 @@ async def test_a_size_that_was_not_written_is_refused(blobs: FileBlobs, lying: L
             with pytest.raises(errors.StoreFailure, match="bytes and"):
                 await blobs.keep(scratch, digest("x"), size)
 
-    assert not await lying.there(digest("x"))
+    assert not await lying.is_there(digest("x"))
 
 
 async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, store: SqlOfficeStore) -> None:
@@ -204,22 +204,22 @@ async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlOfficeSto
 
 
 async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, store: SqlOfficeStore) -> None:
-    one, two = await keep(blobs, store, b"one"), await keep(blobs, store, b"two")
-    for name in (one, two):
+    first, two = await keep(blobs, store, b"one"), await keep(blobs, store, b"two")
+    for name in (first, two):
         await refer(store, name)
     await refer(store, two, owner="msg-2")
 
     await drop(store)
 
     async with store.read(NORTH) as view:
-        assert [await view.blobs.holds(name) for name in (one, two)] == [False, True]
+        assert [await view.blobs.holds(name) for name in (first, two)] == [False, True]
 
 
 async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_it(
     blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock, lying: Lying
 ) -> None:
-    wanted = await keep(blobs, store, b"w")
-    dropped, again = [await keep_unowned(blobs, store, content) for content in (b"d", b"a")]
+    wanted_digest = await keep(blobs, store, b"w")
+    dropped, kept_digest = [await keep_unowned(blobs, store, content) for content in (b"d", b"a")]
     clock.advance(DAY)
     early = await blobs.sweep(clock.now())
     await keep_unowned(blobs, store, b"a")
@@ -228,7 +228,11 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
     swept = await blobs.sweep(clock.now())
 
     assert (early, swept) == (0, 1)
-    assert [await lying.there(name) for name in (wanted, dropped, again)] == [True, False, True]
+    assert [await lying.is_there(name) for name in (wanted_digest, dropped, kept_digest)] == [
+        True,
+        False,
+        True,
+    ]
     assert await blobs.sweep(clock.now()) == 0
     with pytest.raises(errors.StoreFailure):
         await refer(store, dropped)
@@ -244,10 +248,10 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
     sweeper.hold_sweep(root)
     age(root / sweeper.NO_SWEEP, clock.now())
 
-    held = await blobs.sweep(clock.now())
+    swept = await blobs.sweep(clock.now())
     clock.advance(sweeper.NO_SWEEP_FOR)
 
-    assert (held, await lying.there(name)) == (0, True)
+    assert (swept, await lying.is_there(name)) == (0, True)
     assert await blobs.sweep(clock.now()) == 1
 
 
@@ -276,7 +280,7 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     monkeypatch.setattr(sweeper, "remove_content", and_a_copy_begins)
 
     assert await blobs.sweep(clock.now()) == 2
-    assert [await lying.there(name) for name in sorted(rows)] == [False] * 2 + [True] * 4
+    assert [await lying.is_there(name) for name in sorted(rows)] == [False] * 2 + [True] * 4
     assert orphan.exists()
 
 
@@ -289,13 +293,13 @@ async def test_every_blob_is_looked_at_however_many_are_still_wanted(
 ) -> None:
     monkeypatch.setattr(sweeper, "_BATCH", 2)
     names = sorted([await keep_unowned(blobs, store, bytes([n])) for n in range(7)])
-    wanted = [names[n] for n in (0, 1, 2, 5)]
-    for name in wanted:
+    wanted_digest = [names[n] for n in (0, 1, 2, 5)]
+    for name in wanted_digest:
         await refer(store, name)
     clock.advance(DAY + timedelta(seconds=1))
 
     assert await blobs.sweep(clock.now()) == 3
-    assert [name for name in names if await lying.there(name)] == wanted
+    assert [name for name in names if await lying.is_there(name)] == wanted_digest
 
 
 async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
@@ -329,15 +333,15 @@ async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
 
     await asyncio.gather(blobs.sweep(clock.now()), *(keep(blobs, store, content) for content in contents))
 
-    assert [await read(blobs, store, named(content)) for content in contents] == contents
+    assert [await read(blobs, store, digest_for(content)) for content in contents] == contents
 
 
 async def test_g7_what_a_dead_process_left_is_swept(blobs: FileBlobs, clock: ManualClock, root: Path) -> None:
     """Files whose keep never committed, and scratch files; those that may be at work stay."""
     dead = [path_of(root, digest("orphan")), root / "scratch" / "old"]
     fresh = [path_of(root, digest("fresh")), root / "scratch" / "fresh"]
-    for path, at in [(each, clock.now() - DAY - timedelta(seconds=1)) for each in dead] + [
-        (each, clock.now()) for each in fresh
+    for path, at in [(name, clock.now() - DAY - timedelta(seconds=1)) for name in dead] + [
+        (name, clock.now()) for name in fresh
     ]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
@@ -349,7 +353,7 @@ async def test_g7_what_a_dead_process_left_is_swept(blobs: FileBlobs, clock: Man
 
 
 async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlOfficeStore, root: Path) -> None:
-    name = named(b"content")
+    name = digest_for(b"content")
     path_of(root, name).parent.mkdir(parents=True)
     path_of(root, name).write_bytes(b"cont")
 
@@ -368,8 +372,8 @@ async def test_what_is_being_written_stays_although_the_clock_was_put_forward(
 
         await blobs.sweep(clock.now())
 
-        kept = await blobs.keep(scratch, named(large), len(large))
-    assert kept.size == len(large)
+        digest = await blobs.keep(scratch, digest_for(large), len(large))
+    assert digest.size == len(large)
 
 
 async def test_a_row_whose_bytes_are_missing_is_reported_and_no_other(

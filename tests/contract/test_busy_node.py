@@ -31,7 +31,7 @@ async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
     """Threads that verify wait for a connection: a connection must never wait for a thread, or both wait for ever."""
     name = await keep(blobs, store, b"content")
     go_on = threading.Event()
-    taken = asyncio.create_task(pool.run(go_on.wait))
+    worker = asyncio.create_task(pool.run(go_on.wait))
 
     async with store.read(NORTH) as work:
         opener = await within_limit(blobs.open(work, name), "the content is opened")
@@ -39,7 +39,7 @@ async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
         content = file.read()
 
     go_on.set()
-    await taken
+    await worker
     assert content == b"content"
 
 
@@ -54,7 +54,7 @@ async def test_a_scratch_that_nobody_fills_never_touches_the_disk_and_one_may_be
     with blobs.scratch() as scratch:
         scratch.file.write(b"content")
         scratch.discard()
-        gone = not scratch.path.exists()
+        is_removed = not scratch.path.exists()
         scratch.discard()
 
-    assert gone
+    assert is_removed

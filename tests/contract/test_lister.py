@@ -15,7 +15,7 @@ from gateway.office.lister import Lister
 from gateway.office.store import store as stores
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ListChangeRow, ListRow
-from gateway.workers.loop import Done
+from gateway.workers.loop import StepResult
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, stored
 from tests.support.waiting import within_limit
@@ -60,7 +60,7 @@ async def test_what_changes_within_a_moment_is_written_together_and_then_the_loo
         await lister.step(store, clock)
     await _changed(store, clock, documents=3, times=1)
 
-    assert await lister.step(store, clock) is Done.ALL
+    assert await lister.step(store, clock) is StepResult.ALL
 
     assert await _counted(store) == (0, 3)
     assert not await lister.step(store, clock)

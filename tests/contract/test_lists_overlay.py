@@ -88,7 +88,7 @@ class Office:
     clock: ManualClock
     scope: AgencyScope
     sent: list[OutgoingDocument] = field(default_factory=list)
-    came: list[IncomingDocument] = field(default_factory=list)
+    incoming: list[IncomingDocument] = field(default_factory=list)
 
     async def act(self, name: str, n: int) -> None:
         self.clock.advance((0, 0, 60, 4_000)[n % 4])
@@ -100,14 +100,22 @@ class Office:
                 await self._add(work, name, n)
             elif self.sent and name in ("answer", "leave", "save", "seal sent", "recall"):
                 await self._change_sent(work, name, n)
-            elif self.came and name in ("take in", "read", "unread", "hand over", "seal", "mark", "unmark"):
-                await self._change_came(work, name, n)
+            elif self.incoming and name in (
+                "take in",
+                "read",
+                "unread",
+                "hand over",
+                "seal",
+                "mark",
+                "unmark",
+            ):
+                await self._change_incoming(work, name, n)
 
     async def _add(self, work: OfficeWork, name: str, n: int) -> None:
         to = tuple(
             Recipient(code=f"Z91.0{k}", name=("Sở Y tế", "Sở Nội vụ")[k % 2]) for k in range(3, 4 + n % 3)
         )
-        known: dict[str, Any] = {
+        columns: dict[str, Any] = {
             "number": str(n % 7),
             "subject": SUBJECTS[n % 4],
             "type_name": ("Báo cáo", "Quyết định", f"Loại {n}")[n % 3],
@@ -117,16 +125,18 @@ class Office:
         }
         if name == "send":
             state = (OutState.DRAFT, OutState.QUEUED, OutState.PACKED)[n % 3]
-            asked = draft(recipients=to, reply_required=True, reply_due=TODAY - timedelta(days=1), **known)
-            document = outgoing(self.clock, scope=self.scope, state=state, draft=asked)
+            content = draft(
+                recipients=to, reply_required=True, reply_due=TODAY - timedelta(days=1), **columns
+            )
+            document = outgoing(self.clock, scope=self.scope, state=state, draft=content)
             self.sent.append(document)
             await work.outgoing.add(document)
             if state is not OutState.DRAFT:
-                await work.deliveries.add([delivery(document, each.code) for each in to])
+                await work.deliveries.add([delivery(document, x.code) for x in to])
             return
         name = ("Sở Y tế", "Sở Nội vụ")[n % 2]
-        arrived = incoming(self.clock, agency_id=self.scope.agency_id, sender_name=name, **known)
-        self.came.append(arrived)
+        arrived = incoming(self.clock, agency_id=self.scope.agency_id, sender_name=name, **columns)
+        self.incoming.append(arrived)
         await work.incoming.add(arrived)
         if n % 2:
             await work.handovers.offer(arrived.id)
@@ -135,21 +145,21 @@ class Office:
         at = n % len(self.sent)
         document = self.sent[at]
         if name in ("answer", "leave"):
-            deliveries = await work.deliveries.of(document.id) if n % 2 else []
-            ids = [f"dlv-{document.id}-{each.code}" for each in document.draft.recipients]
+            deliveries = await work.deliveries.of_document(document.id) if n % 2 else []
+            ids = [f"dlv-{document.id}-{x.code}" for x in document.draft.recipients]
             if document.state is OutState.DRAFT:
                 return
-            assert not deliveries or {each.id for each in deliveries} == set(ids)
+            assert not deliveries or {x.id for x in deliveries} == set(ids)
             if name == "leave":
                 for id in ids:
                     await work.facts.add(id, Fact(track=Track.TRANSPORT, code="sent", at=self.clock.now()))
                 await work.deliveries.save_states(dict.fromkeys(ids, ("sent", ())), self.clock.now())
             else:
-                said = DELIVERED[n % len(DELIVERED)]
-                if said in HAS_IT:
+                state = DELIVERED[n % len(DELIVERED)]
+                if state in HAS_IT:
                     fact = Fact(track=Track.TRANSPORT, code="sent", at=self.clock.now())
                     await work.facts.add(ids[0], fact)
-                await work.deliveries.save_state(ids[n % len(ids)], said, (), self.clock.now())
+                await work.deliveries.save_state(ids[n % len(ids)], state, (), self.clock.now())
         elif name == "recall":
             await work.outgoing.add(
                 outgoing(self.clock, scope=self.scope, kind=Kind.RECALL, parent_id=document.id)
@@ -164,9 +174,9 @@ class Office:
             current = await work.outgoing.get(document.id)
             self.sent[at] = await work.outgoing.save(replace(current, draft=draft_now, **changed))
 
-    async def _change_came(self, work: OfficeWork, name: str, n: int) -> None:
-        at = n % len(self.came)
-        document = self.came[at]
+    async def _change_incoming(self, work: OfficeWork, name: str, n: int) -> None:
+        at = n % len(self.incoming)
+        document = self.incoming[at]
         if name in ("read", "unread"):
             await work.office.lists.mark_read([document.id, "inc_nobody"], unread=name == "unread")
         elif name == "hand over":
@@ -181,42 +191,44 @@ class Office:
             state = InState.SEALED if name == "seal" else list(InState)[n % len(InState)]
             number: dict[str, Any] = {"register_no": str(n), "register_year": 2026} if n % 2 else {}
             current = await work.incoming.get(document.id)
-            self.came[at] = await work.incoming.save(replace(current, state=state, **number))
+            self.incoming[at] = await work.incoming.save(replace(current, state=state, **number))
 
-    async def seen(self, fold_between: int = 0) -> Mapping[object, object]:
+    async def read_lists(self, fold_between: int = 0) -> Mapping[object, object]:
         """Every answer that lists give, to somebody who remembers none. `fold_between`: so many marks after each page."""
         # What was counted before is not used: that folding changes no count is to be seen.
         self.store._counts.changed(self.scope.agency_id)
-        told: dict[object, object] = {}
-        for wanted in QUESTIONS:
-            told[wanted] = await self._pages(wanted, fold_between)
+        answers: dict[object, object] = {}
+        for list_filter in QUESTIONS:
+            answers[list_filter] = await self._pages(list_filter, fold_between)
         async with self.store.read(self.scope) as view:
             lists = view.office.lists
-            for wanted in QUESTIONS:
-                told["count", wanted] = await lists.count(wanted)
+            for list_filter in QUESTIONS:
+                answers["count", list_filter] = await lists.count(list_filter)
             for side in Side:
-                told["tabs", side] = await lists.tabs(side)
-                told["types", side] = await lists.types(side)
-                told["books", side] = await lists.books(side)
-            ids = [*(each.id for each in self.sent), *(each.id for each in self.came)]
-            told["lines"] = [await lists.line(id) for id in ids]
-            told["late"] = [await lists.late(side, ids, TODAY) for side in Side]
-            told["beside"] = [await lists.neighbours(wanted, id) for id in ids for wanted in (OUT, IN)]
-            told["tiles"] = await lists.tiles(TODAY)
-            told["day"] = await lists.day(TODAY)
+                answers["tabs", side] = await lists.tabs(side)
+                answers["types", side] = await lists.types(side)
+                answers["books", side] = await lists.books(side)
+            ids = [*(x.id for x in self.sent), *(x.id for x in self.incoming)]
+            answers["lines"] = [await lists.line(id) for id in ids]
+            answers["late"] = [await lists.late(side, ids, TODAY) for side in Side]
+            answers["beside"] = [
+                await lists.neighbours(list_filter, id) for id in ids for list_filter in (OUT, IN)
+            ]
+            answers["tiles"] = await lists.tiles(TODAY)
+            answers["day"] = await lists.day(TODAY)
             charts = await lists.charts(TODAY)
-            told["charts"] = charts.days, dict(charts.states), charts.hours
-        return told
+            answers["charts"] = charts.days, dict(charts.states), charts.hours
+        return answers
 
-    async def _pages(self, wanted: Filter, fold_between: int) -> Sequence[ListLine]:
+    async def _pages(self, list_filter: Filter, fold_between: int) -> Sequence[ListLine]:
         """All of them, forward; and the same back."""
         limit = 3
-        found: list[ListLine] = []
+        lines: list[ListLine] = []
         cursor = None
         while True:
             async with self.store.read(self.scope) as view:
-                page = await view.office.lists.page(wanted, limit=limit, cursor=cursor)
-            found += page.lines
+                page = await view.office.lists.page(list_filter, limit=limit, cursor=cursor)
+            lines += page.lines
             if fold_between:
                 await self.store.fold_lists(fold_between)
             if (cursor := page.next_cursor) is None:
@@ -224,10 +236,10 @@ class Office:
         back = list(page.lines)
         while page.previous_cursor is not None:
             async with self.store.read(self.scope) as view:
-                page = await view.office.lists.page(wanted, limit=limit, cursor=page.previous_cursor)
+                page = await view.office.lists.page(list_filter, limit=limit, cursor=page.previous_cursor)
             back = [*page.lines, *back]
-        assert back == found, wanted
-        return found
+        assert back == lines, list_filter
+        return lines
 
 
 ACTS = (
@@ -246,22 +258,22 @@ async def tell(store: SqlOfficeStore, clock: ManualClock, acts: Sequence[tuple[s
     for name, n in acts:
         await office.act(name, n)
 
-    before = await office.seen()
-    between = await office.seen(fold_between=1)
+    lists_before = await office.read_lists()
+    between = await office.read_lists(fold_between=1)
     await folded(store, 2)
-    after = await office.seen()
+    lists_after = await office.read_lists()
 
-    for question, answer in before.items():
-        assert answer == after[question], question
-        assert between[question] == after[question], question
-    await _written_anew(office, after)
+    for question, answer in lists_before.items():
+        assert answer == lists_after[question], question
+        assert between[question] == lists_after[question], question
+    await _check_folded(office, lists_after)
 
 
-async def _written_anew(office: Office, after: Mapping[object, object]) -> None:
-    """What was folded step by step is what is worked out from documents alone."""
+async def _check_folded(office: Office, lists_after: Mapping[object, object]) -> None:
+    """Check that folding step by step gives the same rows as the documents alone."""
     own = office.scope.agency_id
-    sides = {(own, each.id): Side.OUT for each in office.sent}
-    sides |= {(own, each.id): Side.IN for each in office.came}
+    sides = {(own, x.id): Side.OUT for x in office.sent}
+    sides |= {(own, x.id): Side.IN for x in office.incoming}
     async with office.store.writing() as tx:
         rows = await office.store._folder.rows(tx, sides)
     assert [(own, row.id) for row in rows.now] == [*sides]
@@ -330,7 +342,7 @@ async def test_a_crash_leaves_marks_alone_which_are_folded_later(store_url: str,
 
     async with opened(store_url, clock) as store:
         async with store.read(NORTH) as view:
-            assert [each.id for each in (await view.office.lists.page(OUT, limit=9)).lines] == [document.id]
+            assert [line.id for line in (await view.office.lists.page(OUT, limit=9)).lines] == [document.id]
         assert (await marks(store), await rows(store)) == (1, []), "reading writes nothing"
         await folded(store)
         assert (await marks(store), await rows(store)) == (0, [(document.id, "queued")])
@@ -364,7 +376,7 @@ async def test_folders_of_two_processes_leave_one_row_for_each_document(
     store_url: str, clock: ManualClock
 ) -> None:
     """While documents go on changing."""
-    async with with_agencies(store_url, clock) as store, opened(store_url, clock) as beside:
+    async with with_agencies(store_url, clock) as store, opened(store_url, clock) as second_store:
         documents = [outgoing(clock) for _ in range(12)] + [outgoing(clock, scope=SOUTH) for _ in range(3)]
         for document in documents:
             await stored(store, document, scope=AgencyScope(agency_id=document.agency_id, principal_id="prn"))
@@ -379,12 +391,14 @@ async def test_folders_of_two_processes_leave_one_row_for_each_document(
             for _ in range(8):
                 await by.fold_lists(3)
 
-        await asyncio.gather(change(store), change(beside), *(fold(by) for by in (store, beside) * 2))
-        await asyncio.gather(folded(store, 4), folded(beside, 4))
+        await asyncio.gather(
+            change(store), change(second_store), *(fold(by) for by in (store, second_store) * 2)
+        )
+        await asyncio.gather(folded(store, 4), folded(second_store, 4))
 
-        found = dict(await rows(store))
+        lines = dict(await rows(store))
         assert await marks(store) == 0
-    assert found == {document.id: "blocked" for document in documents[:12]} | {
+    assert lines == {document.id: "blocked" for document in documents[:12]} | {
         document.id: "queued" for document in documents[12:]
     }
 

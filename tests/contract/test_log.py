@@ -20,7 +20,7 @@ from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store import log_reading
-from gateway.store.log_reading import WantedEvents, erase_texts
+from gateway.store.log_reading import EventFilter, erase_texts
 from gateway.store.tables import EventRow
 from tests.support import proofs
 from tests.support.clock import ManualClock
@@ -33,7 +33,7 @@ def book(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> Book:
     return Book(store=store, clock=clock, pool=pool)
 
 
-async def leaves(store: SqlOfficeStore) -> list[log_reading.LeafBeside]:
+async def leaves(store: SqlOfficeStore) -> list[log_reading.LeafWithEvent]:
     return await log_reading.leaves(store, 0, 10_000)
 
 
@@ -42,12 +42,12 @@ async def test_every_event_becomes_one_leaf_in_the_order_of_its_number(book: Boo
     await book.tell(2, scope=SOUTH)
     await book.seal()
 
-    found = await leaves(book.store)
+    leaf_list = await leaves(book.store)
 
-    assert [each.index for each in found] == [0, 1, 2, 3, 4]
-    assert [json.loads(each.body)["seq"] for each in found] == [1, 2, 3, 4, 5]
-    assert [json.loads(each.body)["agency"] for each in found] == ["agy_north"] * 3 + ["agy_south"] * 2
-    assert all(sealed_log.leaf_hash(each.body) == each.hash for each in found)
+    assert [leaf.index for leaf in leaf_list] == [0, 1, 2, 3, 4]
+    assert [json.loads(leaf.body)["seq"] for leaf in leaf_list] == [1, 2, 3, 4, 5]
+    assert [json.loads(leaf.body)["agency"] for leaf in leaf_list] == ["agy_north"] * 3 + ["agy_south"] * 2
+    assert all(sealed_log.leaf_hash(leaf.body) == leaf.hash for leaf in leaf_list)
 
 
 async def test_a_seal_covers_what_was_there_and_names_the_one_before(book: Book) -> None:
@@ -56,18 +56,20 @@ async def test_a_seal_covers_what_was_there_and_names_the_one_before(book: Book)
     assert (first.signed.seal.number, first.signed.seal.tree_size) == (1, 3)
     assert (second.signed.seal.number, second.signed.seal.tree_size) == (2, 5)
     assert second.signed.seal.previous == first.signed.digest
-    assert second.signed.seal.root == sealed_log.tree_root([each.hash for each in await leaves(book.store)])
+    assert second.signed.seal.root == sealed_log.tree_root([leave.hash for leave in await leaves(book.store)])
 
 
 async def test_every_leaf_is_proved_into_every_later_seal_and_every_seal_into_the_next(book: Book) -> None:
     seals = await book.pages(1, 6, 250, 10)
-    held = await leaves(book.store)
+    log_leaves = await leaves(book.store)
 
-    for one in seals:
-        about = one.signed.seal
+    for d in seals:
+        about = d.signed.seal
         for index in {0, about.tree_size // 3, about.tree_size // 2, about.tree_size - 1}:
             proof = await proofs.inclusion(book.store, index, about.tree_size)
-            assert sealed_log.proves_inclusion(held[index].hash, index, about.tree_size, proof, about.root)
+            assert sealed_log.proves_inclusion(
+                log_leaves[index].hash, index, about.tree_size, proof, about.root
+            )
     for old, new in itertools.pairwise(seals):
         a, b = old.signed.seal, new.signed.seal
         proof = await proofs.consistency(book.store, a.tree_size, b.tree_size)
@@ -91,17 +93,17 @@ async def test_threat_116_an_event_committed_late_takes_a_later_leaf_and_old_pro
     async with opened(store_url, book.clock) as second, second.begin(SOUTH) as late:
         await late.events.append(EventKind.MESSAGE_ACCEPTED, "late", book.clock.now(), {})
         (first,) = await book.pages(4)
-        before = [await proofs.inclusion(book.store, n, 4) for n in range(4)]
+        leaves_before = [await proofs.inclusion(book.store, n, 4) for n in range(4)]
         await late.commit()
     await book.store.number_events()
     second_seal = await book.seal()
 
-    held = await leaves(book.store)
-    positions = {each.event.id: n for n, each in enumerate(held) if each.event is not None}
-    assert len(held) == len(positions) == 5
-    assert json.loads(held[4].body)["subject"] == "late"
+    log_leaves = await leaves(book.store)
+    positions = {leaf.event.id: n for n, leaf in enumerate(log_leaves) if leaf.event is not None}
+    assert len(log_leaves) == len(positions) == 5
+    assert json.loads(log_leaves[4].body)["subject"] == "late"
     for n in range(4):
-        assert sealed_log.proves_inclusion(held[n].hash, n, 4, before[n], first.signed.seal.root)
+        assert sealed_log.proves_inclusion(log_leaves[n].hash, n, 4, leaves_before[n], first.signed.seal.root)
     assert (await book.examine(first, second_seal)).holds
 
 
@@ -127,11 +129,11 @@ async def test_threat_116_events_out_of_id_order_are_each_sealed_once(book: Book
         pass
     await book.seal()
 
-    held = await leaves(book.store)
+    log_leaves = await leaves(book.store)
     async with book.store.reading() as tx:
         ids = [id for (id,) in await tx.tuples(select(col(EventRow.id)))]
-    assert [each.index for each in held] == list(range(24))
-    assert sorted(json.loads(each.body)["id"] for each in held) == sorted(ids)
+    assert [leaf.index for leaf in log_leaves] == list(range(24))
+    assert sorted(json.loads(leaf.body)["id"] for leaf in log_leaves) == sorted(ids)
     assert (await book.examine()).holds
 
 
@@ -141,7 +143,7 @@ async def test_threat_116_two_sealers_at_once_make_one_history(book: Book, store
         for _ in range(5):
             await book.tell(7)
             book.clock.advance(timedelta(minutes=1))
-            await asyncio.gather(*(each.step() for each in (book.sealer(), other.sealer(), book.sealer())))
+            await asyncio.gather(*(leaf.step() for leaf in (book.sealer(), other.sealer(), book.sealer())))
         newest = await book.seal()
 
     report = await book.examine(newest)
@@ -154,21 +156,21 @@ async def test_threat_116_leaves_are_not_written_anew_when_the_program_would_wri
 ) -> None:
     """An upgrade that puts events into other bytes: what is sealed stays, old proofs hold, new leaves join."""
     (first,) = await book.pages(3)
-    before = await leaves(book.store)
+    leaves_before = await leaves(book.store)
     old = await proofs.inclusion(book.store, 1, 3)
     write = sealed_log.write_leaf
 
     def otherwise(event: Logged, salt: object) -> sealed_log.Leaf:
-        made = write(event, lambda: b"s" * 32)
-        return sealed_log.Leaf(body=made.body.replace(b'"v":1', b'"v": 1'), salts=made.salts)
+        leaf = write(event, lambda: b"s" * 32)
+        return sealed_log.Leaf(body=leaf.body.replace(b'"v":1', b'"v": 1'), salts=leaf.salts)
 
     monkeypatch.setattr(sealed_log, "write_leaf", otherwise)
     (second,) = await book.pages(2)
 
-    held = await leaves(book.store)
-    assert [each.body for each in held[:3]] == [each.body for each in before]
-    assert b'"v": 1' in held[4].body
-    assert sealed_log.proves_inclusion(held[1].hash, 1, 3, old, first.signed.seal.root)
+    log_leaves = await leaves(book.store)
+    assert [leaf.body for leaf in log_leaves[:3]] == [leaf.body for leaf in leaves_before]
+    assert b'"v": 1' in log_leaves[4].body
+    assert sealed_log.proves_inclusion(log_leaves[1].hash, 1, 3, old, first.signed.seal.root)
     assert (await book.examine(first, second)).holds
 
 
@@ -180,9 +182,9 @@ async def test_events_from_before_the_log_are_taken_in_once_and_keep_their_bytes
     await book.tell(1)
     await book.seal()
 
-    held = await leaves(book.store)
-    assert [each.body for each in held[:700]] == [each.body for each in once]
-    assert len(held) == 701
+    log_leaves = await leaves(book.store)
+    assert [leaf.body for leaf in log_leaves[:700]] == [leaf.body for leaf in once]
+    assert len(log_leaves) == 701
 
 
 async def test_an_event_that_somebody_made_unreadable_keeps_no_other_from_being_sealed(
@@ -259,7 +261,7 @@ async def test_a_stamp_stays_and_covers_the_seals_before_it(book: Book) -> None:
 async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:
     first, _ = await book.pages(1, 1)
     assert await log_reading.seal_published(book.store) is None
-    await book.store.log.published(1, book.clock.now())
+    await book.store.log.record_published(1, book.clock.now())
 
     assert await log_reading.seal_published(book.store) == first
     assert (await book.store.log.head()).published_at == book.clock.now()
@@ -267,39 +269,39 @@ async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:
 
 async def test_publishing_an_older_seal_once_more_does_not_make_it_the_newest(book: Book) -> None:
     _, second = await book.pages(1, 1)
-    await book.store.log.published(2, book.clock.now())
-    before = (await book.store.log.head()).published_at
+    await book.store.log.record_published(2, book.clock.now())
+    published_before = (await book.store.log.head()).published_at
     book.clock.advance(timedelta(hours=30))
-    await book.store.log.published(1, book.clock.now())
+    await book.store.log.record_published(1, book.clock.now())
 
     assert await log_reading.seal_published(book.store) == second
-    assert (await book.store.log.head()).published_at == before
+    assert (await book.store.log.head()).published_at == published_before
 
 
 async def test_threat_121_a_deleted_text_is_gone_and_every_proof_holds(book: Book, store_url: str) -> None:
-    (before,) = await book.pages(3, data={"reason": "Nguyễn Văn A ốm", "why": "x y"})
-    (stored,) = [
-        each for each in await log_reading.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
-    ]
+    (leaves_before,) = await book.pages(3, data={"reason": "Nguyễn Văn A ốm", "why": "x y"})
+    (stored,) = [x for x in await log_reading.leaves_of(book.store, "agy_north", "msg_1") if x.index == 1]
     proof = await proofs.inclusion(book.store, 1, 3)
 
-    gone = await erase_texts(book.store, book.clock, stored.event_id, ["reason"], "prn_1", "Decision 12")
+    erased = await erase_texts(book.store, book.clock, stored.event_id, ["reason"], "prn_1", "Decision 12")
     await book.store.number_events()
-    after = await book.seal()
+    seal_after = await book.seal()
 
-    (left,) = [
-        each for each in await log_reading.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
+    (remaining_leaf,) = [
+        x for x in await log_reading.leaves_of(book.store, "agy_north", "msg_1") if x.index == 1
     ]
-    assert gone == ["reason"]
-    assert left.body == stored.body
-    assert (dict(left.texts), set(left.salts)) == ({"why": "x y"}, {"why"})
-    assert sealed_log.proves_inclusion(sealed_log.leaf_hash(left.body), 1, 3, proof, before.signed.seal.root)
-    report = await book.examine(before, after)
+    assert erased == ["reason"]
+    assert remaining_leaf.body == stored.body
+    assert (dict(remaining_leaf.texts), set(remaining_leaf.salts)) == ({"why": "x y"}, {"why"})
+    assert sealed_log.proves_inclusion(
+        sealed_log.leaf_hash(remaining_leaf.body), 1, 3, proof, leaves_before.signed.seal.root
+    )
+    report = await book.examine(leaves_before, seal_after)
     assert report.holds
-    assert [each.params for each in report.notes if each.code == "erased"] == [{"count": 1}]
+    assert [x.params for x in report.notes if x.code == "erased"] == [{"count": 1}]
     async with book.store.reading() as tx:
         every = [data for (data,) in await tx.tuples(select(col(EventRow.data)))]
-    assert sum("Nguyễn Văn A" in each for each in every) == 2
+    assert sum("Nguyễn Văn A" in x for x in every) == 2
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -316,7 +318,7 @@ async def test_threat_121_no_byte_of_a_deleted_text_is_left_in_the_file(book: Bo
 
 def files_with(text: str, store_url: str) -> list[str]:
     folder = Path(store_url.removeprefix("sqlite:///")).parent
-    return [each.name for each in folder.iterdir() if each.is_file() and text.encode() in each.read_bytes()]
+    return [leaf.name for leaf in folder.iterdir() if leaf.is_file() and text.encode() in leaf.read_bytes()]
 
 
 async def test_all_texts_of_an_event_are_deleted_when_none_is_named_and_nothing_inside_a_leaf(
@@ -335,13 +337,13 @@ async def test_all_texts_of_an_event_are_deleted_when_none_is_named_and_nothing_
         "why",
     ]
 
-    (left,) = await log_reading.search_log(book.store, WantedEvents(event_id=stored.event_id), limit=5)
-    assert left.event.data == {"n": 0, "code": "02"}
+    (leaf,) = await log_reading.search_log(book.store, EventFilter(event_id=stored.event_id), limit=5)
+    assert leaf.event.data == {"n": 0, "code": "02"}
 
 
 async def test_a_text_that_is_not_sealed_yet_waits_for_its_seal(book: Book) -> None:
     await book.tell(1, {"reason": "one two"})
-    (hit,) = await log_reading.search_log(book.store, WantedEvents(), limit=5)
+    (hit,) = await log_reading.search_log(book.store, EventFilter(), limit=5)
 
     with pytest.raises(Clash, match="within a minute"):
         await erase_texts(book.store, book.clock, hit.event.id, [], "prn_1", "Decision 12")
@@ -354,7 +356,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     await book.tell(2, scope=SOUTH)
 
     async def count(**wanted: object) -> int:
-        return len(await log_reading.search_log(book.store, WantedEvents(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
+        return len(await log_reading.search_log(book.store, EventFilter(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
 
     assert await count() == 4
     assert await count(kind="message.*") == 4
@@ -363,7 +365,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     assert await count(subject_id="msg_1") == 4
     assert await count(agency_id="agy_south") == await count(principal_id="prn_south") == 2
     assert await count(since=middle) == await count(until=middle) == 2
-    newest = await log_reading.search_log(book.store, WantedEvents(), limit=1, newest=True)
+    newest = await log_reading.search_log(book.store, EventFilter(), limit=1, newest=True)
     assert newest[0].event.node_seq == 4
 
 

@@ -39,7 +39,7 @@ async def test_a_hosted_agency_comes_back_as_it_was_is_found_by_code_or_alias_an
     assert await store.accounts.hosted_by_code("z91.old") == agency
     assert (await store.accounts.hosted_by_code("Z91.01")) != agency
     assert await store.accounts.hosted_by_code("Z91.99") is None
-    assert [one.code for one in await store.hosted()] == ["Z91.01", "Z91.02", "Z91.03"]
+    assert [a.code for a in await store.hosted()] == ["Z91.01", "Z91.02", "Z91.03"]
 
     with pytest.raises(errors.Clash, match=r"Z91\.01"):
         await store.accounts.add_hosted(HostedAgency(id="agy_other", code="Z91.01", name="Other"))
@@ -86,7 +86,7 @@ async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_r
     assert await store.accounts.revoke_key(key.id) is False
     assert await store.accounts.find_key(digest("secret")) is None
     listed = await store.accounts.list_keys()
-    assert [one.id for one in listed] == [key.id, short.id]
+    assert [a.id for a in listed] == [key.id, short.id]
     assert listed[0] == replace(key, revoked_at=clock.now(), used_at=used_at)
     with pytest.raises(errors.NotFound):
         await store.accounts.revoke_key("key_none")
@@ -115,37 +115,37 @@ async def test_a_certificate_alone_opens_one_live_key_and_both_may_open_many(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
-    shown = ClientCertificate(
+    certificate = ClientCertificate(
         sha256="1" * 64, name="qlvb", begins_at=clock.now(), ends_at=clock.now() + timedelta(days=9)
     )
 
-    async def add(way: KeyAuth, secret: str | None, days: int = 90) -> ApiKey:
+    async def add(auth: KeyAuth, secret: str | None, days: int = 90) -> ApiKey:
         return await store.accounts.add_key(
             secret_hash=digest(secret) if secret else None,
             principal=principal,
             agency_ids=[NORTH.agency_id],
             scopes=[ApiScope.INBOX_READ],
             expires_at=clock.now() + timedelta(days=days),
-            way=way,
-            certificate=None if way is KeyAuth.SECRET else shown,
+            way=auth,
+            certificate=None if auth is KeyAuth.SECRET else certificate,
         )
 
     for secret in ("one", "two"):
         assert await store.accounts.find_key(digest(secret)) is None
         both = await add(KeyAuth.BOTH, secret)
         assert await store.accounts.find_key(digest(secret)) == both
-    assert await store.accounts.keys_of_certificate(shown.sha256) == ()
+    assert await store.accounts.keys_of_certificate(certificate.sha256) == ()
     alone = await add(KeyAuth.CERTIFICATE, None, days=1)
     plain = await add(KeyAuth.SECRET, "plain")
 
-    assert await store.accounts.keys_of_certificate(shown.sha256) == [alone]
+    assert await store.accounts.keys_of_certificate(certificate.sha256) == [alone]
     bind = store.accounts.bind_certificate
     tried: Sequence[tuple[Callable[[], Awaitable[ApiKey]], str]] = (
         (lambda: add(KeyAuth.CERTIFICATE, None), "GW-CERT-TAKEN"),
-        (lambda: bind(plain.id, KeyAuth.CERTIFICATE, shown), "GW-CERT-TAKEN"),
-        (lambda: bind(alone.id, KeyAuth.BOTH, shown), "GW-CERT-SECRET"),
+        (lambda: bind(plain.id, KeyAuth.CERTIFICATE, certificate), "GW-CERT-TAKEN"),
+        (lambda: bind(alone.id, KeyAuth.BOTH, certificate), "GW-CERT-SECRET"),
         (lambda: bind(alone.id, KeyAuth.SECRET, None), "GW-CERT-SECRET"),
-        (lambda: bind(plain.id, KeyAuth.SECRET, shown), "GW-409"),
+        (lambda: bind(plain.id, KeyAuth.SECRET, certificate), "GW-409"),
         (lambda: bind(plain.id, KeyAuth.BOTH, None), "GW-409"),
     )
     for refused, code in tried:
@@ -153,15 +153,15 @@ async def test_a_certificate_alone_opens_one_live_key_and_both_may_open_many(
             await refused()
         assert caught.value.code == code
     with pytest.raises(errors.NotFound):
-        await bind("key_none", KeyAuth.BOTH, shown)
+        await bind("key_none", KeyAuth.BOTH, certificate)
     # The same again, for its own key, is no clash; and once that one is over the certificate is free.
-    assert await bind(alone.id, KeyAuth.CERTIFICATE, shown) == alone
+    assert await bind(alone.id, KeyAuth.CERTIFICATE, certificate) == alone
     clock.advance(timedelta(days=1))
     with pytest.raises(errors.Clash):
-        await bind(alone.id, KeyAuth.CERTIFICATE, shown)
-    taken = await bind(plain.id, KeyAuth.CERTIFICATE, shown)
-    assert taken == replace(plain, way=KeyAuth.CERTIFICATE, certificate=shown)
-    assert await store.accounts.keys_of_certificate(shown.sha256) == [alone, taken]
+        await bind(alone.id, KeyAuth.CERTIFICATE, certificate)
+    bound_key = await bind(plain.id, KeyAuth.CERTIFICATE, certificate)
+    assert bound_key == replace(plain, way=KeyAuth.CERTIFICATE, certificate=certificate)
+    assert await store.accounts.keys_of_certificate(certificate.sha256) == [alone, bound_key]
     assert await bind(plain.id, KeyAuth.SECRET, None) == plain
 
 
@@ -170,7 +170,7 @@ async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_sam
 ) -> None:
     assert await store.accounts.leave(SOUTH.agency_id) == {}
 
-    assert [one.code for one in await store.hosted()] == ["Z91.01"]
+    assert [a.code for a in await store.hosted()] == ["Z91.01"]
     assert await store.accounts.hosted_by_code("Z91.02") is None
     with pytest.raises(errors.NotFound):
         await store.accounts.leave(SOUTH.agency_id)
@@ -209,12 +209,12 @@ async def test_an_agency_with_open_work_stays_and_the_work_is_told(
         )
         await work.incoming.add(waiting)
         await work.incoming.add(decided)
-        await work.outbox.put(stores.outbox_item(clock))
+        await work.outbox.add(stores.outbox_item(clock))
         await work.inbox.land(stores.inbox_item(clock))
-        await work.jobs.put("pack", sent.id)
+        await work.jobs.add("pack", sent.id)
 
-    told = await store.accounts.leave(NORTH.agency_id)
+    open_work = await store.accounts.leave(NORTH.agency_id)
 
-    assert told == {"deliveries": 1, "packets": 1, "documents": 1, "answers": 1, "jobs": 1}
-    assert [one.code for one in await store.hosted()] == ["Z91.01", "Z91.02"]
+    assert open_work == {"deliveries": 1, "packets": 1, "documents": 1, "answers": 1, "jobs": 1}
+    assert [a.code for a in await store.hosted()] == ["Z91.01", "Z91.02"]
     assert await store.accounts.leave(SOUTH.agency_id) == {}

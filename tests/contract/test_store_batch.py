@@ -49,15 +49,15 @@ Body = Callable[[SqlWork], Awaitable[Any]]
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
     """Every transaction that was committed."""
-    heard: list[Transaction] = []
+    transactions: list[Transaction] = []
     commit = Transaction.commit
 
     async def hears(tx: Transaction) -> None:
         await commit(tx)
-        heard.append(tx)
+        transactions.append(tx)
 
     monkeypatch.setattr(Transaction, "commit", hears)
-    return heard
+    return transactions
 
 
 def accepting(clock: ManualClock, scope: AgencyScope = NORTH, **fields: Any) -> Body:
@@ -98,8 +98,8 @@ def claiming(clock: ManualClock, body: str, packet: str) -> Body:
 
 
 async def shared(store: SqlOfficeStore, *bodies: Body, scope: AgencyScope = NORTH) -> Sequence[Any]:
-    """What came of each, asked for at the same time."""
-    return await asyncio.gather(*(store.share(scope, each) for each in bodies), return_exceptions=True)
+    """Return the outcome of each, asked for at the same time."""
+    return await asyncio.gather(*(store.share(scope, body) for body in bodies), return_exceptions=True)
 
 
 async def test_units_of_several_agencies_that_come_together_are_committed_together(
@@ -117,8 +117,10 @@ async def test_units_of_several_agencies_that_come_together_are_committed_togeth
     for scope, mine in ((NORTH, ids[:20]), (SOUTH, ids[20:])):
         async with store.read(scope) as view:
             for id in mine:
-                assert [each.state for each in await view.deliveries.of(id)] == ["sending"]
-                assert [each.kind for each in await view.events.of(id)] == [EventKind.MESSAGE_ACCEPTED]
+                assert [unit.state for unit in await view.deliveries.of_document(id)] == ["sending"]
+                assert [unit.kind for unit in await view.events.of_subject(id)] == [
+                    EventKind.MESSAGE_ACCEPTED
+                ]
 
 
 async def test_who_fails_leaves_nothing_and_takes_nobody_along(
@@ -135,9 +137,9 @@ async def test_who_fails_leaves_nothing_and_takes_nobody_along(
 
     assert isinstance(second, errors.Clash)
     async with store.read(NORTH) as view:
-        assert [each.id for each in await view.outgoing.of_many([first, third])] == sorted([first, third])
+        assert [unit.id for unit in await view.outgoing.of_many([first, third])] == sorted([first, third])
         assert await view.outgoing.of_many(fails_id) == []
-        assert await view.events.of(fails_id[0]) == []
+        assert await view.events.of_subject(fails_id[0]) == []
     assert len(commits) == 1
 
 
@@ -152,7 +154,7 @@ async def test_who_wants_what_another_one_claims_hears_no_as_if_he_had_come_late
         claiming(clock, "three", "p-2"),
     )
 
-    refused = [isinstance(each, errors.Conflict) for each in ends]
+    refused = [isinstance(end, errors.Conflict) for end in ends]
     assert sorted([refused[0], refused[2]]) == sorted([refused[1], refused[3]]) == [False, True]
     async with store.read(NORTH) as view:
         assert await view.identities.by_body("Z91.02", digest("one")) is not None
@@ -183,8 +185,8 @@ async def test_who_changes_the_same_row_sees_the_last_change(
         await work.outgoing.add(document)
 
     async def grown(work: SqlWork) -> None:
-        known = await work.outgoing.get(document.id)
-        await work.outgoing.save(replace(known, attempt=known.attempt + 1))
+        stored = await work.outgoing.get(document.id)
+        await work.outgoing.save(replace(stored, attempt=stored.attempt + 1))
 
     await shared(store, *[grown] * 5)
 
@@ -215,39 +217,39 @@ async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it
 ) -> None:
     async def told_at_once(work: SqlWork) -> None:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "at-once", clock.now())
-        assert len(await work.events.of("at-once")) == 1
+        assert len(await work.events.of_subject("at-once")) == 1
 
     async def fails(work: SqlWork) -> None:
         await accepting(clock)(work)
         raise errors.Clash("said no")
 
-    for one in (fails, told_at_once):
-        north = (accepting(clock), one, accepting(clock), told_at_once)
+    for act in (fails, told_at_once):
+        north = (accepting(clock), act, accepting(clock), told_at_once)
         await asyncio.gather(
-            *(store.share(NORTH, each) for each in north),
+            *(store.share(NORTH, unit) for unit in north),
             *(store.share(SOUTH, accepting(clock, SOUTH)) for _ in range(2)),
             return_exceptions=True,
         )
     while await store.number_events():
         pass
 
-    async with store.looking() as tx:
-        found = await tx.tuples(
+    async with store.viewing_few() as tx:
+        answers = await tx.tuples(
             select(col(EventRow.agency_id), col(EventRow.node_seq), col(EventRow.agency_seq))
         )
         last = dict(await tx.tuples(select(col(EventCounterRow.agency_id), col(EventCounterRow.last))))
-    assert sorted(node for _, node, _ in found) == [*range(1, len(found) + 1)]
+    assert sorted(node for _, node, _ in answers) == [*range(1, len(answers) + 1)]
     for scope in (NORTH, SOUTH):
-        own = sorted(own for agency, _, own in found if agency == scope.agency_id)
+        own = sorted(own for agency, _, own in answers if agency == scope.agency_id)
         assert own == [*range(1, last[scope.agency_id] + 1)]
-    assert last[NODE] == len(found)
+    assert last[NODE] == len(answers)
 
 
 async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_each_is_told(
     store: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be on disk: whoever asked has to look."""
-    asked: list[str] = []
+    questions: list[str] = []
 
     async def silent(tx: Transaction) -> None:
         await settle(tx)
@@ -255,8 +257,8 @@ async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_e
 
     def counted(body: Body) -> Body:
         async def called(work: SqlWork) -> Any:
-            asked.append(await body(work))
-            return asked[-1]
+            questions.append(await body(work))
+            return questions[-1]
 
         return called
 
@@ -266,26 +268,26 @@ async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_e
         broken.setattr(kind, "_settle", silent)
         ends = await shared(store, *(counted(accepting(clock)) for _ in range(3)))
 
-    assert all(isinstance(each, errors.StoreFailure) and "look before" in str(each) for each in ends)
-    assert len(asked) == 3
+    assert all(isinstance(end, errors.StoreFailure) and "look before" in str(end) for end in ends)
+    assert len(questions) == 3
     async with store.read(NORTH) as view:
-        assert len(await view.outgoing.of_many(asked)) == 3
+        assert len(await view.outgoing.of_many(questions)) == 3
 
 
 async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, clock: ManualClock) -> None:
     asked_by = ContextVar("asked_by", default="nobody")
 
-    async def whose(work: SqlWork) -> str:
+    async def find_owner(work: SqlWork) -> str:
         await work.agency()
         return asked_by.get()
 
-    async def asked(name: str) -> str:
+    async def ask_name(name: str) -> str:
         asked_by.set(name)
-        return await store.share(NORTH, whose)
+        return await store.share(NORTH, find_owner)
 
-    tasks = [asyncio.create_task(asked(name)) for name in "abc"]
+    tasks = [asyncio.create_task(ask_name(name)) for name in "abc"]
     assert await asyncio.gather(*tasks) == ["a", "b", "c"]
-    assert await store.share(NORTH, whose) == "nobody"
+    assert await store.share(NORTH, find_owner) == "nobody"
 
 
 async def test_who_waits_for_something_else_between_questions_is_committed_with_the_others(
@@ -304,51 +306,51 @@ async def test_who_waits_for_something_else_between_questions_is_committed_with_
 
     async def body(work: SqlWork, n: int) -> str:
         asked_by.set(f"unit {n}")
-        known = await work.outgoing.get(documents[n].id)
+        document = await work.outgoing.get(documents[n].id)
         for _ in range(n % 3):
             await asyncio.to_thread(lambda: None)
-            known = await work.outgoing.get(known.id)
+            document = await work.outgoing.get(document.id)
             await asyncio.sleep(0)
         with pytest.raises(OSError, match="the line broke"):
             await failing()
-        await work.events.append(EventKind.MESSAGE_ACCEPTED, known.id, clock.now())
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
         if n == 4:
             await failing()
         assert asked_by.get() == f"unit {n}"
-        return known.id
+        return document.id
 
     bodies = [partial(body, n=n) for n in range(len(documents))]
     for _ in range(2):  # the first call prepares the statements
         commits.clear()
         ends = await shared(store, *bodies)
-        assert [type(each) for each in ends] == [OSError if n == 4 else str for n in range(len(documents))]
+        assert [type(end) for end in ends] == [OSError if n == 4 else str for n in range(len(documents))]
         assert [*map(str, ends)] == [
             "the line broke" if n == 4 else document.id for n, document in enumerate(documents)
         ]
     assert len(commits) == 1
     async with store.read(NORTH) as view:
-        told = [len(await view.events.of(document.id)) for document in documents]
-    assert told == [0 if n == 4 else 2 for n in range(len(documents))]
+        counts = [len(await view.events.of_subject(document.id)) for document in documents]
+    assert counts == [0 if n == 4 else 2 for n in range(len(documents))]
 
 
 async def test_who_is_cut_short_before_his_turn_is_not_done_and_the_others_are(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    done: list[str] = []
+    finished: list[str] = []
 
     async def noted(work: SqlWork) -> None:
         await work.agency()
-        done.append("cut")
+        finished.append("cut")
 
-    others = [asyncio.create_task(store.share(NORTH, accepting(clock))) for _ in range(3)]
+    tasks = [asyncio.create_task(store.share(NORTH, accepting(clock))) for _ in range(3)]
     cut = asyncio.create_task(store.share(NORTH, noted))
     await asyncio.sleep(0)
     cut.cancel()
     await asyncio.wait([cut])
 
     assert cut.cancelled()
-    assert len({*await asyncio.gather(*others)}) == 3
-    assert done == []
+    assert len({*await asyncio.gather(*tasks)}) == 3
+    assert finished == []
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -362,12 +364,12 @@ async def test_any_claims_end_as_in_some_order_one_after_another(
 
     ends = await shared(store, *bodies)
 
-    taken = [claim for claim, end in zip(claims, ends, strict=True) if isinstance(end, str)]
-    assert len({body for body, _ in taken}) == len({packet for _, packet in taken}) == len(taken)
+    refused = [claim for claim, end in zip(claims, ends, strict=True) if isinstance(end, str)]
+    assert len({body for body, _ in refused}) == len({packet for _, packet in refused}) == len(refused)
     for claim, end in zip(claims, ends, strict=True):
         if not isinstance(end, str):
             assert isinstance(end, errors.Conflict)
-            assert any(claim[0] == body or claim[1] == packet for body, packet in taken)
+            assert any(claim[0] == body or claim[1] == packet for body, packet in refused)
 
 
 async def test_what_a_question_says_of_all_its_rows_it_says_for_each_unit_that_asks(
@@ -403,10 +405,10 @@ async def test_what_a_question_says_of_all_its_rows_it_says_for_each_unit_that_a
     for query in questions:
         alone = [await store.share(NORTH, asking(query, subject)) for subject in subjects]
         for _ in range(3):  # the first times a statement is asked by itself
-            found = await asyncio.gather(
+            answers = await asyncio.gather(
                 *(store.share(NORTH, asking(query, subject)) for subject in subjects)
             )
-            assert [sorted(each) for each in found] == [sorted(each) for each in alone]
+            assert [sorted(unit) for unit in answers] == [sorted(unit) for unit in alone]
     assert all(alone)
 
 
@@ -414,26 +416,28 @@ async def test_what_concerns_documents_that_arrive_together_is_asked_at_once_and
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     packet = inbox_item(clock)
-    here = [incoming(clock, number=str(n // 2), document_id=DocumentId(f"d-{n}")) for n in range(6)]
+    arrivals = [incoming(clock, number=str(n // 2), document_id=DocumentId(f"d-{n}")) for n in range(6)]
     async with committing(store) as work:
-        for document in here:
+        for document in arrivals:
             await work.incoming.add(document)
         await work.inbox.land(packet)
-        await work.inbox.settle(replace(packet, state="waiting", needs=(here[0].sender_code, "d-3")), None)
+        await work.inbox.settle(
+            replace(packet, state="waiting", needs=(arrivals[0].sender_code, "d-3")), None
+        )
     arriving = [incoming(clock, number=str(n // 2), document_id=DocumentId(f"d-{n}")) for n in range(8)]
 
     def asking(document: IncomingDocument) -> Body:
         async def body(work: SqlWork) -> Any:
-            return await work.incoming.before(document)
+            return await work.incoming.find_prior(document)
 
         return body
 
     alone = [await store.share(NORTH, asking(document)) for document in arriving]
     for _ in range(3):
-        found = await asyncio.gather(*(store.share(NORTH, asking(document)) for document in arriving))
-        assert found == alone
-    assert [len(each.numbered) for each in alone] == [2, 2, 2, 2, 2, 2, 0, 0]
-    assert [list(each.waiting) for each in alone] == [[packet.id] if n == 3 else [] for n in range(8)]
+        answers = await asyncio.gather(*(store.share(NORTH, asking(document)) for document in arriving))
+        assert answers == alone
+    assert [len(unit.numbered) for unit in alone] == [2, 2, 2, 2, 2, 2, 0, 0]
+    assert [list(unit.waiting) for unit in alone] == [[packet.id] if n == 3 else [] for n in range(8)]
 
 
 async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_waits_for_what_another_holds(
@@ -456,17 +460,17 @@ async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_wa
 
         return body
 
-    before = len(commits)
+    count = len(commits)
     for _ in range(3):
-        bodies = [*(mine(each.id) for each in documents), same, same, missing]
-        found = await asyncio.gather(
+        bodies = [*(mine(unit.id) for unit in documents), same, same, missing]
+        answers = await asyncio.gather(
             *(store.share_view(NORTH, body) for body in bodies), return_exceptions=True
         )
-        assert found[:-1] == [*(each.id for each in documents), 4, 4]
-        assert isinstance(found[-1], errors.NotFound)
+        assert answers[:-1] == [*(unit.id for unit in documents), 4, 4]
+        assert isinstance(answers[-1], errors.NotFound)
     with pytest.raises(errors.NotFound):
         await store.share_view(SOUTH, mine(documents[0].id))
-    assert len(commits) == before
+    assert len(commits) == count
 
 
 async def test_who_may_wait_goes_with_the_next_unit_and_else_by_itself(

@@ -35,13 +35,13 @@ def entry(document: IncomingDocument, number: str, **fields: Any) -> RegisterEnt
 
 async def enter(store: SqlOfficeStore, clock: ManualClock, *numbers: str, **fields: Any) -> list[str]:
     async with committing(store) as work:
-        made = []
+        entries = []
         for number in numbers:
             document = incoming(clock)
-            made.append(document.id)
+            entries.append(document.id)
             await work.incoming.add(document)
             await work.register.enter(entry(document, number, **fields))
-    return made
+    return entries
 
 
 def letter(number: str, issued_on: date = date(2026, 11, 20), **fields: Any) -> PaperLetter:
@@ -59,8 +59,8 @@ def letter(number: str, issued_on: date = date(2026, 11, 20), **fields: Any) -> 
 
 
 async def send(store: SqlOfficeStore, clock: ManualClock, number: str, **fields: Any) -> OutgoingDocument:
-    said = draft(number=number, **fields.pop("draft", {}))
-    document = outgoing(clock, draft=said, **fields)
+    content = draft(number=number, **fields.pop("draft", {}))
+    document = outgoing(clock, draft=content, **fields)
     await stored(store, document)
     return document
 
@@ -76,18 +76,18 @@ async def test_lines_stand_by_number_and_pages_meet(store: SqlOfficeStore, clock
     await enter(store, clock, "4", book="other")
 
     async with store.read(NORTH) as work:
-        whole = [line.entry.number for line in await work.office.books.incoming(YEAR, limit=50)]
+        all_numbers = [line.entry.number for line in await work.office.books.incoming(YEAR, limit=50)]
         paged: list[str] = []
         while part := await work.office.books.incoming(YEAR, limit=2, last=paged[-1] if paged else None):
             paged += [line.entry.number for line in part]
-        told = await work.office.books.incoming_numbers(YEAR)
+        clash = await work.office.books.incoming_numbers(YEAR)
     async with store.read(SOUTH) as work:
-        others = await work.office.books.incoming(YEAR, limit=50)
+        lines = await work.office.books.incoming(YEAR, limit=50)
 
-    assert whole == ["1", "007", "9", "10", "12", "100", "A", "b", "012a"]
-    assert paged == whole
-    assert sorted(told) == sorted(numbers)
-    assert others == []
+    assert all_numbers == ["1", "007", "9", "10", "12", "100", "A", "b", "012a"]
+    assert paged == all_numbers
+    assert sorted(clash) == sorted(numbers)
+    assert lines == []
 
 
 async def test_a_span_is_of_days_in_vietnam(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -103,14 +103,14 @@ async def test_a_span_is_of_days_in_vietnam(store: SqlOfficeStore, clock: Manual
     async with store.read(NORTH) as work:
         november = Span(year=2026, since=date(2026, 11, 1), until=date(2026, 11, 30))
         december = Span(year=2026, since=date(2026, 12, 1))
-        found = [
+        lines = [
             [line.entry.number for line in await work.office.books.incoming(span, limit=9)]
             for span in (november, december)
         ]
         counted = await work.office.books.incoming_days(november)
         empty = await work.office.books.incoming_days(Span(year=2025))
 
-    assert found == [["1", "2"], ["3", "4"]]
+    assert lines == [["1", "2"], ["3", "4"]]
     assert counted == (2, 1, date(2026, 11, 30), date(2026, 11, 30))
     assert empty == (0, 0, None, None)
 
@@ -155,9 +155,9 @@ async def test_07_is_7_and_a_book_goes_on_after_what_was_typed(
     with pytest.raises(errors.Clash, match="number 1 is taken"):
         await enter(store, clock, "1")
     async with store.begin(NORTH) as work:
-        given = [await work.register.next_number("incoming", 2026) for _ in range(2)]
+        numbers = [await work.register.next_number("incoming", 2026) for _ in range(2)]
 
-    assert given == [41, 42]
+    assert numbers == [41, 42]
 
 
 async def test_paper_and_the_exchange_are_one_outgoing_book(
@@ -173,7 +173,7 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(
             await work.office.books.put_letter(letter(number))
 
     async with store.read(NORTH) as work:
-        whole = [number_of(line) for line in await work.office.books.outgoing(YEAR, limit=50)]
+        all_numbers = [number_of(line) for line in await work.office.books.outgoing(YEAR, limit=50)]
         paged: list[OutgoingLine] = []
         while part := await work.office.books.outgoing(YEAR, limit=2, last=paged[-1] if paged else None):
             paged += part
@@ -181,10 +181,10 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(
         on_day = [number_of(line) for line in await work.office.books.outgoing(one_day, limit=50)]
         numbers = await work.office.books.outgoing_numbers(YEAR)
 
-    assert whole == ["4", "2", "3", "9", "10"]
-    assert [number_of(line) for line in paged] == whole
+    assert all_numbers == ["4", "2", "3", "9", "10"]
+    assert [number_of(line) for line in paged] == all_numbers
     assert on_day == ["2", "3", "9", "10"]
-    assert sorted(one.number for one in numbers) == sorted(whole)
+    assert sorted(document.number for document in numbers) == sorted(all_numbers)
 
 
 async def test_an_outgoing_number_is_taken_once_on_paper_or_not(
@@ -200,11 +200,11 @@ async def test_an_outgoing_number_is_taken_once_on_paper_or_not(
         with pytest.raises(errors.Clash, match="3/UBND-VP is taken"):
             await work.office.books.put_letter(letter("3", id="ppr_other"))
         await work.office.books.put_letter(letter("2", date(2025, 3, 1), id="ppr_before"))
-        with pytest.raises(errors.Clash) as told:
+        with pytest.raises(errors.Clash) as clash:
             await work.office.books.put_letter(letter("2", id="ppr_another"))
-    assert told.value.code == "GW-LETTER-TAKEN"
-    assert (told.value.told["number"], told.value.told["next_free"]) == ("2/UBND-VP", "4")
-    assert str(told.value.told["held_by"]).startswith("msg_")
+    assert clash.value.code == "GW-LETTER-TAKEN"
+    assert (clash.value.params["number"], clash.value.params["next_free"]) == ("2/UBND-VP", "4")
+    assert str(clash.value.params["held_by"]).startswith("msg_")
 
 
 async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
@@ -212,13 +212,15 @@ async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
 ) -> None:
     async with committing(store) as work:
         await work.office.books.put_letter(letter("3"))
-        done = [await work.office.books.strike_letter("ppr_3", clock.now(), "prn_north", why) for why in "ab"]
+        outcomes = [
+            await work.office.books.strike_letter("ppr_3", clock.now(), "prn_north", why) for why in "ab"
+        ]
         kept = await work.office.books.letter("ppr_3")
     async with store.begin(SOUTH) as work:
         with pytest.raises(errors.NotFound):
             await work.office.books.strike_letter("ppr_3", clock.now(), "prn_south", "x")
 
-    assert done == [True, False]
+    assert outcomes == [True, False]
     assert kept == replace(letter("3"), struck_at=clock.now(), struck_by="prn_north", struck_reason="a")
 
 
@@ -227,14 +229,14 @@ async def test_recalls_and_replies_are_found_by_what_they_are_about(
 ) -> None:
     """A recall is told once everybody who had the document agreed to it."""
     first, other = await send(store, clock, "2"), await send(store, clock, "3")
-    agreed = [delivery(one, "Z91.02", "request_agreed") for one in (first, other)]
+    agreed = [delivery(document, "Z91.02", "request_agreed") for document in (first, other)]
     await stored(
         store, *agreed, delivery(other, "Z91.03", "delivered"), delivery(first, "Z91.03", "rejected")
     )
     change = DocumentChange(reason="Wrong place", notice_no="5/TB")
-    for one in (first, other):
-        number = one.draft.number
-        await send(store, clock, number, kind=Kind.RECALL, parent_id=one.id, change=change)
+    for document in (first, other):
+        number = document.draft.number
+        await send(store, clock, number, kind=Kind.RECALL, parent_id=document.id, change=change)
     link = ReplyLink(agency="Z91.02", number="8/X", date=date(2026, 11, 1), document_id=DocumentId("theirs"))
     await send(store, clock, "7", draft={"replies_to": (link,)})
     await send(store, clock, "8", draft={"replies_to": (link,)}, state=OutState.DRAFT)
@@ -242,10 +244,10 @@ async def test_recalls_and_replies_are_found_by_what_they_are_about(
     async with store.read(NORTH) as work:
         recalls = await work.office.books.recalls([first.id, other.id])
         replies = await work.office.books.replies(["theirs", "other"], clock.now() - timedelta(days=1))
-        later = await work.office.books.replies(["theirs"], clock.now() + timedelta(days=1))
+        later_replies = await work.office.books.replies(["theirs"], clock.now() + timedelta(days=1))
         lines = await work.office.books.outgoing(YEAR, limit=9)
 
-    assert {id: found[0] for id, found in recalls.items()} == {first.id: change}
+    assert {id: changes[0] for id, changes in recalls.items()} == {first.id: change}
     assert replies == {"theirs": ["7/UBND-VP"]}
-    assert later == {}
+    assert later_replies == {}
     assert [number_of(line) for line in lines] == ["2", "3", "7"]

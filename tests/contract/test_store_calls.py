@@ -14,13 +14,13 @@ from tests.support.stores import NORTH
 
 async def key(store: SqlOfficeStore, name: str) -> str:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, name, NORTH.agency_id)
-    made = await store.accounts.add_key(
+    new_row = await store.accounts.add_key(
         secret_hash=name * 8,
         principal=principal,
         agency_ids=[NORTH.agency_id],
         scopes={ApiScope.MESSAGES_READ},
     )
-    return made.id
+    return new_row.id
 
 
 def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/v1/me") -> ApiCall:
@@ -40,7 +40,7 @@ def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/
 
 
 @pytest.fixture
-async def known(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
+async def seeded(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
     """One key with five calls, two of them refused."""
     id = await key(store, "qlvb")
     calls = [call(clock, id, status) for status in (200, 403, 200, 404)]
@@ -50,18 +50,18 @@ async def known(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[Ap
 
 
 async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age_and_number(
-    store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+    store: SqlOfficeStore, seeded: tuple[str, list[ApiCall]], clock: ManualClock
 ) -> None:
-    id, calls = known
+    id, calls = seeded
     newest = list(reversed(calls))
     await store.calls.keep(calls)
     await store.calls.keep([call(clock, await key(store, "other"))])
 
-    assert list(await store.calls.listed(id, 9)) == newest
-    first = await store.calls.listed(id, 2)
-    assert list(await store.calls.listed(id, 9, before=first[-1].id)) == newest[2:]
-    assert [each.status for each in await store.calls.listed(id, 9, errors=True)] == [404, 403]
-    assert list(await store.calls.listed(id, 9, route="/api/v1/inbox")) == newest[:1]
+    assert list(await store.calls.list_calls(id, 9)) == newest
+    first = await store.calls.list_calls(id, 2)
+    assert list(await store.calls.list_calls(id, 9, before_id=first[-1].id)) == newest[2:]
+    assert [x.status for x in await store.calls.list_calls(id, 9, errors=True)] == [404, 403]
+    assert list(await store.calls.list_calls(id, 9, route="/api/v1/inbox")) == newest[:1]
     assert list(await store.calls.routes(id)) == ["/api/v1/inbox", "/api/v1/me"]
 
     assert await store.calls.counts([id], calls[0].at) == {id: CallCount(calls=5, errors=2)}
@@ -74,8 +74,8 @@ async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age
     await store.calls.keep(alone)
 
     await store.calls.trim([id], calls[1].at, 3)
-    assert list(await store.calls.listed(id, 9)) == list(reversed(calls[2:]))
+    assert list(await store.calls.list_calls(id, 9)) == list(reversed(calls[2:]))
     await store.calls.trim([], alone[1].at, 1)
 
-    assert list(await store.calls.listed(id, 9)) == []
-    assert list(await store.calls.listed(quiet, 9)) == list(reversed(alone[1:]))
+    assert list(await store.calls.list_calls(id, 9)) == []
+    assert list(await store.calls.list_calls(quiet, 9)) == list(reversed(alone[1:]))

@@ -27,12 +27,12 @@ WORKERS = {"job": "packer", "outbox": "dispatcher", "inbox": "receiver"}
 TABLES = ("job", "outbox", "inbox")
 
 
-async def put(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
+async def add_row(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
     async with committing(store) as work:
         if table == "job":
-            await work.jobs.put("pack", "msg-1")
+            await work.jobs.add("pack", "msg-1")
         elif table == "outbox":
-            await work.outbox.put(outbox_item(clock))
+            await work.outbox.add(outbox_item(clock))
         else:
             await work.inbox.land(inbox_item(clock))
 
@@ -40,9 +40,9 @@ async def put(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
 async def claim(store: SqlOfficeStore, table: str, limit: int = 10) -> Sequence[Lease]:
     """What a worker takes; the look that wakes it said just before whether there is anything."""
     is_due = await due(store, table)
-    found = await take(store, table, limit)
-    assert is_due is bool(found)
-    return found
+    claims = await take(store, table, limit)
+    assert is_due is bool(claims)
+    return claims
 
 
 async def take(store: SqlOfficeStore, table: str, limit: int) -> list[Lease]:
@@ -54,16 +54,16 @@ async def take(store: SqlOfficeStore, table: str, limit: int) -> list[Lease]:
 
 
 async def due(store: SqlOfficeStore, table: str) -> bool:
-    """Whether the look of a process that sleeps tells of a row."""
+    """Tell whether the look of a sleeping process finds a due row."""
     return WORKERS[table] in (await store.signs(LEASE_S, ("answer", "pack"))).due
 
 
 async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: Lease) -> None:
     async with committing(store) as work:
         if table == "job":
-            await work.jobs.done(lease)
+            await work.jobs.finish(lease)
         elif table == "outbox":
-            await work.outbox.sent([lease], clock.now())
+            await work.outbox.mark_sent([lease], clock.now())
         else:
             item = await work.inbox.get(lease.id)
             await work.inbox.settle(replace(item, state="done"), lease)
@@ -88,23 +88,23 @@ class Race:
             "lease runs out": self.runs_out,
         }
 
-    async def claims(self, who: str) -> None:
+    async def claims(self, worker: str) -> None:
         expected = not self.is_done and not self.is_live
-        found = await claim(self.store, self.table)
-        assert bool(found) is expected
-        if found:
-            self.leases[who], self.holder, self.is_live = found[0], who, True
+        claims = await claim(self.store, self.table)
+        assert bool(claims) is expected
+        if claims:
+            self.leases[worker], self.holder, self.is_live = claims[0], worker, True
 
-    async def finishes(self, who: str) -> None:
-        if who not in self.leases:
+    async def finishes(self, worker: str) -> None:
+        if worker not in self.leases:
             return
-        if self.holder == who and not self.is_done:
-            await finish(self.store, self.clock, self.table, self.leases[who])
+        if self.holder == worker and not self.is_done:
+            await finish(self.store, self.clock, self.table, self.leases[worker])
             self.is_done = True
-            self.finished_by.append(who)
+            self.finished_by.append(worker)
         else:
             with pytest.raises(errors.StaleLease):
-                await finish(self.store, self.clock, self.table, self.leases[who])
+                await finish(self.store, self.clock, self.table, self.leases[worker])
 
     async def runs_out(self) -> None:
         self.clock.advance(LEASE_S)
@@ -120,7 +120,7 @@ class Race:
 async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
     store: SqlOfficeStore, clock: ManualClock, table: str, order: Order
 ) -> None:
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     race = Race(store, clock, table)
 
     await play(order, race.steps())
@@ -135,12 +135,12 @@ async def test_two_processes_claim_disjoint_rows_and_leave_none(
     store: SqlOfficeStore, clock: ManualClock, store_url: str, table: str
 ) -> None:
     for _ in range(12):
-        await put(store, clock, table)
+        await add_row(store, clock, table)
 
     async with opened(store_url, clock) as second:
-        found = await asyncio.gather(*(take(through, table, 2) for through in (store, second) * 4))
+        claims = await asyncio.gather(*(take(through, table, 2) for through in (store, second) * 4))
 
-    ids = [lease.id for leases in found for lease in leases]
+    ids = [lease.id for leases in claims for lease in leases]
     assert len(ids) == len(set(ids)) == 12
 
 
@@ -148,7 +148,7 @@ async def test_two_processes_claim_disjoint_rows_and_leave_none(
 async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
     store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     (first,) = await claim(store, table)
     clock.advance(LEASE_S - 1)
     renewed = await store.renew(table, first, LEASE_S)
@@ -169,11 +169,11 @@ async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
 async def test_a_lease_is_worth_nothing_in_another_agency_and_is_of_a_table_that_has_leases(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "job")
+    await add_row(store, clock, "job")
     (lease,) = await claim(store, "job")
 
     async with refused(store, SOUTH, errors.StaleLease) as work:
-        await work.jobs.done(lease)
+        await work.jobs.finish(lease)
 
     with pytest.raises(errors.NotFound, match="job, outbox, inbox"):
         await store.renew("event", lease, LEASE_S)
@@ -182,15 +182,15 @@ async def test_a_lease_is_worth_nothing_in_another_agency_and_is_of_a_table_that
 async def test_a_discarded_result_takes_its_whole_transaction_along(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "job")
+    await add_row(store, clock, "job")
     (late,) = await claim(store, "job")
     clock.advance(LEASE_S)
     (present,) = await claim(store, "job")
 
     async def bring_late() -> None:
         async with committing(store) as work:
-            await work.outbox.put(outbox_item(clock))
-            await work.jobs.done(late)
+            await work.outbox.add(outbox_item(clock))
+            await work.jobs.finish(late)
 
     with pytest.raises(errors.StaleLease):
         await bring_late()
@@ -207,7 +207,7 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
     async with committing(store) as work:
         for lane in lanes:
             item, landed = outbox_item(clock, lane=lane), inbox_item(clock, lane=lane)
-            await work.outbox.put(item)
+            await work.outbox.add(item)
             await work.inbox.land(landed)
             out_ids.append(item.id)
             in_ids.append(landed.id)
@@ -223,28 +223,32 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
 async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "outbox")
-    (taken,) = await store.claim_outbox(1, LEASE_S)
+    await add_row(store, clock, "outbox")
+    (claim,) = await store.claim_outbox(1, LEASE_S)
     remaining = (OutboxTarget(code="Z91.03", delivery_id="dlv-2"),)
-    later = clock.now() + timedelta(seconds=30)
+    due_at = clock.now() + timedelta(seconds=30)
 
     async with committing(store) as work:
-        await work.outbox.retry(taken.lease, later, remaining, "broker is away")
+        await work.outbox.retry(claim.lease, due_at, remaining, "broker is away")
 
     assert await store.claim_outbox(1, LEASE_S) == []
     clock.advance(30)
-    (again,) = await store.claim_outbox(1, LEASE_S)
-    assert again.item.targets == remaining
-    assert (again.item.attempts, again.lease.attempt, again.item.last_error) == (2, 2, "broker is away")
+    (second_claim,) = await store.claim_outbox(1, LEASE_S)
+    assert second_claim.item.targets == remaining
+    assert (second_claim.item.attempts, second_claim.lease.attempt, second_claim.item.last_error) == (
+        2,
+        2,
+        "broker is away",
+    )
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.failed(taken.lease, clock.now(), "too late")
+        await work.outbox.mark_failed(claim.lease, clock.now(), "too late")
 
 
 async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     for _ in range(3):
-        await put(store, clock, "outbox")
+        await add_row(store, clock, "outbox")
     stale = (await store.claim_outbox(1, LEASE_S))[0].lease
     clock.advance(LEASE_S + 1)
     together = [row.lease for row in await store.claim_outbox(2, LEASE_S)]
@@ -252,34 +256,36 @@ async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
     assert stale.id in {lease.id for lease in together}
 
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.sent([alone, stale], clock.now())
+        await work.outbox.mark_sent([alone, stale], clock.now())
     assert (await store.counts())["outbox.waiting"] == 3
     async with refused(store, SOUTH, errors.StaleLease) as work:
-        await work.outbox.sent(together, clock.now())
+        await work.outbox.mark_sent(together, clock.now())
 
     async with committing(store) as work:
-        await work.outbox.sent([*together, alone], clock.now())
-        await work.outbox.sent([], clock.now())
+        await work.outbox.mark_sent([*together, alone], clock.now())
+        await work.outbox.mark_sent([], clock.now())
     assert (await store.counts()).get("outbox.waiting", 0) == 0
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.sent(together, clock.now())
+        await work.outbox.mark_sent(together, clock.now())
 
 
 async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock: ManualClock) -> None:
-    await put(store, clock, "outbox")
-    await put(store, clock, "outbox")
+    await add_row(store, clock, "outbox")
+    await add_row(store, clock, "outbox")
     first, second = await store.claim_outbox(2, LEASE_S)
 
     async with committing(store) as work:
-        await work.outbox.sent([first.lease], clock.now())
-        await work.outbox.failed(second.lease, clock.now(), "no such recipient")
+        await work.outbox.mark_sent([first.lease], clock.now())
+        await work.outbox.mark_failed(second.lease, clock.now(), "no such recipient")
     clock.advance(LEASE_S)
 
     assert await store.claim_outbox(2, LEASE_S) == []
     async with store.read(NORTH) as view:
-        by_state = {one.state: one for one in await view.outbox.of_subject("msg-1")}
+        by_state = {item.state: item for item in await view.outbox.of_subject("msg-1")}
         assert by_state["failed"].last_error == "no such recipient"
-        assert [one.id for one in (await view.outbox.page(limit=5, states=["sent"])).items] == [first.item.id]
+        assert [item.id for item in (await view.outbox.page(limit=5, states=["sent"])).items] == [
+            first.item.id
+        ]
     assert (await store.counts())["outbox.failed"] == 1
 
 
@@ -290,10 +296,10 @@ async def test_an_outbox_row_at_rest_is_stopped_and_tells_whether_it_may_have_le
     fresh, silent, doubted, refused = (outbox_item(clock) for _ in range(4))
     for item in (silent, doubted, refused):
         await stored(store, item)
-    leases = {one.item.id: one.lease for one in await store.claim_outbox(3, LEASE_S)}
+    leases = {row.item.id: row.lease for row in await store.claim_outbox(3, LEASE_S)}
 
     async with committing(store) as work:
-        await work.outbox.put(fresh)
+        await work.outbox.add(fresh)
         for item in (silent, doubted, refused):
             assert await work.outbox.stop(item.id, clock.now()) is None
         target = replace(doubted.targets[0], tried=1)
@@ -303,8 +309,10 @@ async def test_an_outbox_row_at_rest_is_stopped_and_tells_whether_it_may_have_le
 
     clock.advance(LEASE_S)
     async with committing(store) as work:
-        found = [await work.outbox.stop(item.id, clock.now()) for item in (fresh, refused, silent, doubted)]
-        assert found == [Stopped.NEVER_LEFT] * 2 + [Stopped.MAY_HAVE_LEFT] * 2
+        outcomes = [
+            await work.outbox.stop(item.id, clock.now()) for item in (fresh, refused, silent, doubted)
+        ]
+        assert outcomes == [Stopped.NEVER_LEFT] * 2 + [Stopped.MAY_HAVE_LEFT] * 2
         assert await work.outbox.stop(fresh.id, clock.now()) is None
 
     assert await store.claim_outbox(5, LEASE_S) == []
@@ -314,27 +322,27 @@ async def test_jobs_wait_for_their_time_their_kind_and_their_turn_oldest_first(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
-        await work.jobs.put("pack", "msg-1")
-        await work.jobs.put("answer", "box-1")
+        await work.jobs.add("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
+        await work.jobs.add("pack", "msg-1")
+        await work.jobs.add("answer", "box-1")
     clock.advance(1)
     async with committing(store, SOUTH) as work:
-        await work.jobs.put("pack", "msg-2")
+        await work.jobs.add("pack", "msg-2")
 
     due = await store.claim_jobs("pack", 10, LEASE_S)
     clock.advance(10)
-    later = await store.claim_jobs("pack", 10, LEASE_S)
+    jobs = await store.claim_jobs("pack", 10, LEASE_S)
 
     assert [(job.agency_id, job.subject_id) for job in due] == [
         (NORTH.agency_id, "msg-1"),
         (SOUTH.agency_id, "msg-2"),
     ]
-    assert [job.subject_id for job in later] == ["msg-late"]
+    assert [job.subject_id for job in jobs] == ["msg-late"]
     assert (await store.counts())["job.waiting"] == 4
 
     for subject in ("msg-1", "msg-2", "msg-3"):
         async with committing(store) as work:
-            await work.jobs.put("pack", subject)
+            await work.jobs.add("pack", subject)
         clock.advance(1)
 
     assert [job.subject_id for job in await store.claim_jobs("pack", 2, LEASE_S)] == ["msg-1", "msg-2"]
@@ -352,7 +360,7 @@ async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock:
         stated_at=clock.now(),
     )
     async with committing(store) as work:
-        await work.jobs.put("answer", "box-1", payload=packet)
+        await work.jobs.add("answer", "box-1", payload=packet)
 
     (job,) = await store.claim_jobs("answer", 1, LEASE_S)
 
@@ -362,7 +370,7 @@ async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock:
 async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "job")
+    await add_row(store, clock, "job")
     (lease,) = await claim(store, "job")
 
     async with committing(store) as work:
@@ -384,13 +392,13 @@ async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlOfficeStore
     item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(OutboxTarget(code="Z91.02"),))
 
     async with committing(store) as work:
-        await work.outbox.put(item)
+        await work.outbox.add(item)
         assert await work.outbox.get(item.id) == item
     async with refused(store, NORTH, errors.Clash) as work:
-        await work.outbox.put(item)
+        await work.outbox.add(item)
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.NotFound):
-            await work.outbox.put(outbox_item(clock, scope=SOUTH))
+            await work.outbox.add(outbox_item(clock, scope=SOUTH))
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -398,7 +406,7 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
     store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     (ahead,) = await claim(store, table)
 
     clock.advance(timedelta(days=-400))
@@ -410,12 +418,12 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
     await finish(store, clock, table, right)
 
     # The one that is ahead may take what seems over to it, and then brings it to its end.
-    apart = timedelta(minutes=4)
-    await put(store, clock, table)
+    gap = timedelta(minutes=4)
+    await add_row(store, clock, table)
     (behind,) = await claim(store, table)
-    clock.advance(apart)
+    clock.advance(gap)
     (ahead,) = await claim(store, table)
-    clock.advance(-apart)
+    clock.advance(-gap)
 
     assert await claim(store, table) == []
     with pytest.raises(errors.StaleLease):
@@ -423,7 +431,7 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
     await finish(store, clock, table, ahead)
 
     clock.advance(LEASE_S)  # as a machine whose clock is a little ahead of this one's
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     assert len(await claim(store, table)) == 1
 
     clock.advance(-LEASE_S)
@@ -436,18 +444,18 @@ async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_it_is_right
     store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
-    await put(store, clock, table)
-    (taken,) = await claim(store, table)
-    await put_off(store, table, taken, clock.now() + timedelta(hours=1))
+    await add_row(store, clock, table)
+    (claimed,) = await claim(store, table)
+    await put_off(store, table, claimed, clock.now() + timedelta(hours=1))
     assert await claim(store, table) == []
 
     clock.advance(timedelta(days=-400))
 
     assert len(await claim(store, table)) == 1
 
-    await put(store, clock, table)
-    (taken,) = await claim(store, table)
-    await put_off(store, table, taken, clock.now() + timedelta(hours=2))
+    await add_row(store, clock, table)
+    (claimed,) = await claim(store, table)
+    await put_off(store, table, claimed, clock.now() + timedelta(hours=2))
 
     assert await claim(store, table) == []
 
@@ -456,13 +464,13 @@ async def test_a_time_that_a_person_set_is_kept_and_one_that_no_program_sets_is_
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
-        await work.jobs.put("signatures", "in-ahead", not_before=clock.now() + timedelta(days=400))
+        await work.jobs.add("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
+        await work.jobs.add("signatures", "in-ahead", not_before=clock.now() + timedelta(days=400))
 
     assert [job.subject_id for job in await store.claim_jobs("signatures", 10, LEASE_S)] == ["in-ahead"]
 
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg-planned", not_before=clock.now() + timedelta(days=400))
+        await work.jobs.add("pack", "msg-planned", not_before=clock.now() + timedelta(days=400))
 
     assert await claim(store, "job") == []
     clock.advance(timedelta(days=400))
@@ -484,24 +492,24 @@ async def put_off(store: SqlOfficeStore, table: str, lease: Lease, later: dateti
 async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
     store: SqlOfficeStore, clock: ManualClock, table: str, limit: int
 ) -> None:
-    await put(store, clock, table)
-    came: list[str] = []
+    await add_row(store, clock, table)
+    ids: list[str] = []
     for _ in range(8):
         clock.advance(1)
         async with committing(store) as work:
             for _ in range(limit):
                 if table == "outbox":
-                    await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
+                    await work.outbox.add(outbox_item(clock, lane=Lane.URGENT))
                 else:
                     await work.inbox.land(inbox_item(clock, lane=Lane.URGENT))
         lanes = await lanes_of_a_batch(store, table, limit)
         assert len(lanes) == limit
         assert lanes == sorted(lanes, reverse=True)  # urgent before ordinary within the batch, too
-        came += lanes
-    oldest = came.index(Lane.NORMAL)
+        ids += lanes
+    oldest = ids.index(Lane.NORMAL)
 
     assert oldest < 4 * limit
-    assert came.count(Lane.NORMAL) == 1
+    assert ids.count(Lane.NORMAL) == 1
 
 
 async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
@@ -511,16 +519,16 @@ async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
     async with committing(store) as work:
         for _ in range(6):
             item = outbox_item(clock)
-            await work.outbox.put(item)
+            await work.outbox.add(item)
             ordinary.append(item.id)
             clock.advance(1)
         for _ in range(20):
-            await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
+            await work.outbox.add(outbox_item(clock, lane=Lane.URGENT))
 
     batch = [row.item for row in await store.claim_outbox(8, LEASE_S)]
 
-    assert [one.id for one in batch if one.lane is Lane.NORMAL] == ordinary[:2]
-    assert [one.lane for one in batch][:6] == [Lane.URGENT] * 6
+    assert [d.id for d in batch if d.lane is Lane.NORMAL] == ordinary[:2]
+    assert [d.lane for d in batch][:6] == [Lane.URGENT] * 6
 
 
 async def lanes_of_a_batch(store: SqlOfficeStore, table: str, limit: int) -> list[Lane]:
@@ -536,7 +544,7 @@ async def test_one_look_says_of_a_row_what_its_claim_would_say(
     """Due, held, held too long, done: a worker that waits to be rung for misses none of them."""
     assert not await due(store, table)
 
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     assert await due(store, table)
 
     await claim(store, table)
@@ -554,24 +562,24 @@ async def test_one_look_tells_of_jobs_that_are_asked_for_events_without_a_number
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("answer", "box-1")
-        await work.jobs.put("signatures", "in-1")
+        await work.jobs.add("answer", "box-1")
+        await work.jobs.add("signatures", "in-1")
 
     assert (await store.signs(LEASE_S, ("pack",))).due == set()
     assert (await store.signs(LEASE_S, ("answer", "pack"))).due == {"packer"}
 
-    before = await store.signs(LEASE_S, ("pack",))
-    assert before.due == set()
+    signs_before = await store.signs(LEASE_S, ("pack",))
+    assert signs_before.due == set()
 
     async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now(), {})
     await store.accounts.add_hosted(HostedAgency(id="agy_new", code="Z91.99", name="Cơ quan mới"))
 
-    after = await store.signs(LEASE_S, ("pack",))
+    signs_after = await store.signs(LEASE_S, ("pack",))
     # With one writer at a time there is nothing left to number.
-    assert after.due == (set() if store.writer.dialect.name == "sqlite" else {"sequencer"})
-    assert after.marks["hosting"] != before.marks["hosting"]
-    assert after.marks["revocation"] == before.marks["revocation"]
+    assert signs_after.due == (set() if store.writer.dialect.name == "sqlite" else {"sequencer"})
+    assert signs_after.marks["hosting"] != signs_before.marks["hosting"]
+    assert signs_after.marks["revocation"] == signs_before.marks["revocation"]
 
 
 async def test_a_row_that_is_written_under_a_lease_ends_under_it_and_is_claimed_once_that_is_over(
@@ -583,19 +591,19 @@ async def test_a_row_that_is_written_under_a_lease_ends_under_it_and_is_claimed_
     leases = {item.id: store.own_rows.lease(item.id) for item in items}
     async with committing(store) as work:
         for item in items:
-            await work.outbox.put(item, leases[item.id])
+            await work.outbox.add(item, leases[item.id])
     assert await claim(store, "outbox") == []
 
     first, second, third = (lease for lease in leases.values() if lease is not None)
     async with committing(store) as work:
-        await work.outbox.sent([first], clock.now())
+        await work.outbox.mark_sent([first], clock.now())
     clock.advance(LEASE_S)
     assert {(lease.id, lease.attempt) for lease in await claim(store, "outbox")} == {
         (second.id, 2),
         (third.id, 2),
     }
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.sent([second, third], clock.now())
+        await work.outbox.mark_sent([second, third], clock.now())
 
 
 async def test_a_process_that_goes_gives_back_what_it_leased_to_itself(
@@ -604,8 +612,8 @@ async def test_a_process_that_goes_gives_back_what_it_leased_to_itself(
     item = outbox_item(clock)
     store.own_rows.open(lambda: None, 10, LEASE_S)
     async with committing(store) as work:
-        await work.outbox.put(item, store.own_rows.lease(item.id))
+        await work.outbox.add(item, store.own_rows.lease(item.id))
 
-    await store.let_go()
+    await store.release_leases()
 
     assert [lease.attempt for lease in await claim(store, "outbox")] == [2]

@@ -36,10 +36,10 @@ from tests.support.stores import (
     outgoing,
     stored,
 )
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 _WAITS = select(func.pg_sleep(20))
-_OTHERS = text(
+_OTHER_SESSIONS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND state <> 'idle'"
 )
@@ -55,23 +55,23 @@ def blob(name: str, clock: ManualClock) -> BlobRow:
 async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open(
     store: SqlOfficeStore, times: int
 ) -> None:
-    asked = asyncio.Event()
+    started = asyncio.Event()
 
     async def unit() -> None:
         async with store.writing() as tx:
-            _STATEMENTS.of(_WAITS, None, tx._dialect)  # from now on the driver itself is asked
+            _STATEMENTS.find(_WAITS, None, tx._dialect)  # from now on the driver itself is asked
             await tx.hold("a name")
-            asked.set()
+            started.set()
             await tx.tuples(_WAITS)
 
     task = asyncio.create_task(unit())
-    await asked.wait()
+    await started.wait()
 
     async def is_waiting() -> bool:
-        async with store.looking() as tx:
-            return bool((await tx.tuples(_OTHERS))[0][0])
+        async with store.viewing_few() as tx:
+            return bool((await tx.tuples(_OTHER_SESSIONS))[0][0])
 
-    await until(is_waiting, "the server is asked")
+    await wait_until(is_waiting, "the server is asked")
     for _ in range(times):
         task.cancel()
         await asyncio.sleep(0)
@@ -82,20 +82,20 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
     async def is_still() -> bool:
         return not await is_waiting()
 
-    await until(is_still, "nothing is left open")
+    await wait_until(is_still, "nothing is left open")
 
 
 @pytest.mark.parametrize("subject", ["a\ud800b", 2**70])
 async def test_a_value_that_no_database_has_is_a_failure_of_the_store(
     store: SqlOfficeStore, subject: object
 ) -> None:
-    asked = select(col(BlobRow.digest)).where(
+    query = select(col(BlobRow.digest)).where(
         (col(BlobRow.digest) if subject != 2**70 else col(BlobRow.size)) == subject
     )
     for _ in range(3):
         with pytest.raises(errors.StoreFailure) as failed:
             async with store.writing() as tx:
-                await tx.tuples(asked)
+                await tx.tuples(query)
         assert "ud800b" not in str(failed.value)
 
 
@@ -103,18 +103,18 @@ async def test_what_was_refused_in_a_unit_is_not_called_committed(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """On SQLite the rest of it holds; a server has undone all of it."""
-    document, told = outgoing(clock), list[str]()
+    document, messages = outgoing(clock), list[str]()
     with suppress(errors.StoreFailure):
         async with committing(store) as work:
             await work.outgoing.add(document)
-            work.when_committed(lambda: told.append("committed"))
+            work.when_committed(lambda: messages.append("committed"))
             await work.outgoing.get(document.id)
             with suppress(errors.GatewayError):
                 await work.blobs.add(digest("nowhere"), "envelope", document.id)
 
     async with store.read(NORTH) as view:
-        there = [each.id for each in (await view.outgoing.page(limit=5)).items]
-    assert there == [document.id] * len(told)
+        ids = [d.id for d in (await view.outgoing.page(limit=5)).items]
+    assert ids == [document.id] * len(messages)
 
 
 @on_a_server
@@ -122,27 +122,27 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """A courier keeps deliveries, then what they answer; a clerk what is answered, then what answers it."""
-    asked = incoming(clock, document_id=DocumentId("d-1"))
+    received = incoming(clock, document_id=DocumentId("d-1"))
     link = ReplyLink(
-        agency=asked.sender_code, number="1/X", date=clock.now().date(), document_id=DocumentId("d-1")
+        agency=received.sender_code, number="1/X", date=clock.now().date(), document_id=DocumentId("d-1")
     )
     document = outgoing(clock, state=OutState.PACKED, draft=draft(replies_to=(link,)))
-    one = delivery(document, "Z91.02")
-    target = OutboxTarget(code="Z91.02", delivery_id=one.id)
+    delivery_row = delivery(document, "Z91.02")
+    target = OutboxTarget(code="Z91.02", delivery_id=delivery_row.id)
     item = replace(outbox_item(clock), subject_id=document.id, kind=document.kind, targets=(target,))
-    await stored(store, document, one, asked, item)
+    await stored(store, document, delivery_row, received, item)
     (leased,) = await store.claim_outbox(10, 60)
     tools: Any = SimpleNamespace(
         store=store, clock=clock, aging=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))
     )
     services = cast("OutgoingServices", tools)
-    left = Outcome(fate=Fate.DELIVERED, code="", detail="")
-    tried = dispatch._tried(services, leased, [target], {"Z91.02": left})
+    outcome = Outcome(fate=Fate.DELIVERED, code="", detail="")
+    tried = dispatch._make_tried_row(services, leased, [target], {"Z91.02": outcome})
     has_it = asyncio.Event()
 
     async def clerk() -> None:
         async with committing(store) as work:
-            await work.incoming.get(asked.id)
+            await work.incoming.get(received.id)
             has_it.set()
             await asyncio.sleep(0.5)  # the courier waits for what the clerk has
             await work.outgoing.get(document.id)

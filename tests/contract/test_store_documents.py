@@ -66,11 +66,11 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, 
     await stored(store, document)
 
     async with store.read(NORTH) as view:
-        found = await view.outgoing.get(document.id)
-    assert found == document
-    assert isinstance(found.packet_id, PacketId)
-    assert isinstance(found.files[0].sha256, Digest)
-    assert found.created_at.tzinfo is not None
+        loaded = await view.outgoing.get(document.id)
+    assert loaded == document
+    assert isinstance(loaded.packet_id, PacketId)
+    assert isinstance(loaded.files[0].sha256, Digest)
+    assert loaded.created_at.tzinfo is not None
 
 
 async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
@@ -82,14 +82,14 @@ async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash, match=first.id):
             await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
-        found = await work.outgoing.by_external_id("qlvb-1")
+        loaded = await work.outgoing.by_external_id("qlvb-1")
         second = outgoing(clock)
         await work.outgoing.add(second)
         with pytest.raises(errors.Clash):
             await work.outgoing.save(replace(second, draft=draft(external_id="qlvb-1")))
     await stored(store, outgoing(clock, scope=SOUTH, draft=draft(external_id="qlvb-1")), scope=SOUTH)
 
-    assert found == first
+    assert loaded == first
 
 
 async def test_a_child_that_carries_its_parents_draft_does_not_clash(
@@ -104,7 +104,7 @@ async def test_a_child_that_carries_its_parents_draft_does_not_clash(
         await work.outgoing.save(replace(child, state=OutState.PACKED))
 
     async with store.read(NORTH) as view:
-        assert [one.id for one in await view.outgoing.children(parent.id)] == [child.id]
+        assert [d.id for d in await view.outgoing.children(parent.id)] == [child.id]
         assert await view.outgoing.by_external_id("qlvb-1") == parent
 
 
@@ -128,17 +128,17 @@ async def test_a_document_is_found_by_what_its_system_calls_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     older, newer, nameless, long = (
-        outgoing(clock, draft=draft(callback_data=each)) for each in ("QLVB-1", "QLVB-1", None, "x" * 201)
+        outgoing(clock, draft=draft(callback_data=d)) for d in ("QLVB-1", "QLVB-1", None, "x" * 201)
     )
 
     async with store.begin(NORTH) as work:
-        for each in (older, newer, nameless, long):
-            await work.outgoing.add(each)
+        for d in (older, newer, nameless, long):
+            await work.outgoing.add(d)
 
-        assert {each.id for each in await work.outgoing.by_own_id("QLVB-1")} == {older.id, newer.id}
+        assert {d.id for d in await work.outgoing.by_own_id("QLVB-1")} == {older.id, newer.id}
         assert await work.outgoing.by_own_id("x" * 201) == []
         await work.outgoing.save(replace(older, draft=draft(callback_data="QLVB-2")))
-        assert [each.id for each in await work.outgoing.by_own_id("QLVB-1")] == [newer.id]
+        assert [d.id for d in await work.outgoing.by_own_id("QLVB-1")] == [newer.id]
 
 
 async def test_saving_counts_versions_and_refuses_a_stale_one(
@@ -150,59 +150,59 @@ async def test_saving_counts_versions_and_refuses_a_stale_one(
         await work.outgoing.add(document)
         await work.incoming.add(arrived)
         saved = await work.outgoing.save(replace(document, state=OutState.PACKED), expect_version=1)
-        taken = await work.incoming.save(replace(arrived, state=InState.ACCEPTED), expect_version=1)
+        accepted = await work.incoming.save(replace(arrived, state=InState.ACCEPTED), expect_version=1)
 
         with pytest.raises(errors.StaleVersion, match="version 2, not 1"):
             await work.outgoing.save(document, expect_version=1)
         with pytest.raises(errors.StaleVersion, match="version 2, not 1"):
             await work.incoming.save(arrived, expect_version=1)
-        assert (saved.version, taken.version) == (2, 2)
+        assert (saved.version, accepted.version) == (2, 2)
         assert await work.outgoing.get(document.id) == saved
-        assert await work.incoming.get(arrived.id) == taken
+        assert await work.incoming.get(arrived.id) == accepted
         assert (await work.outgoing.save(document)).version == 3
 
 
 async def test_pages_follow_each_other_newest_first_while_rows_are_added(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made = []
+    documents = []
     async with committing(store) as work:
         for n in range(7):
-            made.append(outgoing(clock))
-            await work.outgoing.add(made[-1])
+            documents.append(outgoing(clock))
+            await work.outgoing.add(documents[-1])
             clock.advance(n % 2)  # every other one at the same moment
-    seen: list[str] = []
+    ids: list[str] = []
     cursor = None
 
     for _ in range(3):
         async with committing(store) as work:
             page = await work.outgoing.page(limit=3, cursor=cursor)
-            seen += [one.id for one in page.items]
+            ids += [d.id for d in page.items]
             cursor = page.next_cursor
             clock.advance(1)
             await work.outgoing.add(outgoing(clock))
 
-    assert seen == [one.id for one in reversed(made)]
+    assert ids == [d.id for d in reversed(documents)]
     assert cursor is None
 
 
 async def test_pages_go_the_other_way_round_too(store: SqlOfficeStore, clock: ManualClock) -> None:
-    made = []
+    documents = []
     async with committing(store) as work:
         for n in range(5):
-            made.append(outgoing(clock))
-            await work.outgoing.add(made[-1])
+            documents.append(outgoing(clock))
+            await work.outgoing.add(documents[-1])
             clock.advance(n % 2)
-    seen: list[str] = []
+    ids: list[str] = []
     cursor = None
 
     for _ in range(3):
         async with store.begin(NORTH) as work:
             page = await work.outgoing.page(limit=2, cursor=cursor, oldest_first=True)
-            seen += [one.id for one in page.items]
+            ids += [d.id for d in page.items]
             cursor = page.next_cursor
 
-    assert seen == [one.id for one in made]
+    assert ids == [d.id for d in documents]
     assert cursor is None
 
 
@@ -236,7 +236,7 @@ async def test_outgoing_lists_filter_by_states_words_and_days(
 
         async def ids(**filters: object) -> list[str]:
             page = await view.outgoing.page(limit=10, **filters)  # type: ignore[arg-type]  # one helper, all filters
-            return [one.id for one in page.items]
+            return [d.id for d in page.items]
 
         assert await ids(states=["rejected"]) == [flood.id]
         assert await ids(states=["draft", "rejected"]) == [harvest.id, flood.id]
@@ -272,7 +272,7 @@ async def test_incoming_lists_filter_by_state_words_and_hand_over(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     fresh = await seed_incoming(store, incoming(clock, subject="Kế hoạch thu hoạch"))
-    taken = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    accepted = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
     async with committing(store) as work:
         await work.handovers.offer(fresh.id)
         await work.handovers.lease("qlvb", 1, clock.now() + timedelta(seconds=60))
@@ -281,10 +281,10 @@ async def test_incoming_lists_filter_by_state_words_and_hand_over(
 
         async def ids(**filters: object) -> list[str]:
             page = await view.incoming.page(limit=10, **filters)  # type: ignore[arg-type]  # one helper, all filters
-            return [one.id for one in page.items]
+            return [d.id for d in page.items]
 
-        assert await ids() == [taken.id, fresh.id]
-        assert await ids(states=["accepted"]) == [taken.id]
+        assert await ids() == [accepted.id, fresh.id]
+        assert await ids(states=["accepted"]) == [accepted.id]
         assert await ids(query="ke hoach SOUTH") == [fresh.id]
         assert await ids(handover="leased") == [fresh.id]
         assert await ids(handover="available") == []
@@ -302,11 +302,11 @@ async def test_deliveries_keep_the_order_of_the_recipients(store: SqlOfficeStore
         await work.outgoing.add(other)
         await work.deliveries.add([delivery(document, code) for code in codes])
         await work.deliveries.add([])
-        first = (await work.deliveries.of(document.id))[0]
+        first = (await work.deliveries.of_document(document.id))[0]
         await work.deliveries.save_state(first.id, "sent", ("late",), clock.now())
-        many = await work.deliveries.of_many([document.id, other.id])
+        many = await work.deliveries.of_documents([document.id, other.id])
 
-        assert [one.recipient.code for one in many[document.id]] == codes
+        assert [d.recipient.code for d in many[document.id]] == codes
         assert many[other.id] == []
         assert await work.deliveries.get(first.id) == replace(first, state="sent", marks=("late",))
     async with refused(store, NORTH, errors.NotFound) as work:
@@ -335,7 +335,7 @@ async def test_a_fact_is_added_once_whatever_is_absent_in_it(
             assert await work.facts.add("dlv-1", other) is True
 
     async with store.read(NORTH) as view:
-        facts = await view.facts.of("dlv-1")
+        facts = await view.facts.of_subject("dlv-1")
     assert len(facts) == 6
     assert bare in facts
 
@@ -345,7 +345,7 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(
 ) -> None:
     document = outgoing(clock)
     three = [delivery(document, code) for code in ("Z91.02", "Z91.03", "Z91.04")]
-    ids = [one.id for one in three]
+    ids = [d.id for d in three]
     sent = Fact(track=Track.TRANSPORT, code="sent", at=clock.now())
     failed = replace(sent, code="failed")
 
@@ -358,9 +358,9 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(
         await work.deliveries.save_states({}, clock.now())
 
     async with store.read(NORTH) as view:
-        known = await view.facts.of_many([*ids, "none"])
-        states = [(one.state, one.marks) for one in await view.deliveries.of(document.id)]
-    assert known == {ids[0]: [sent], ids[1]: [sent], ids[2]: [failed], "none": []}
+        facts = await view.facts.of_subjects([*ids, "none"])
+        states = [(d.state, d.marks) for d in await view.deliveries.of_document(document.id)]
+    assert facts == {ids[0]: [sent], ids[1]: [sent], ids[2]: [failed], "none": []}
     assert states == [("queued", ()), ("sent", ("late",)), ("failed", ())]
 
 
@@ -368,23 +368,28 @@ async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
-    one, other = (delivery(document, code) for code in ("Z91.02", "Z91.03"))
+    first, other = (delivery(document, code) for code in ("Z91.02", "Z91.03"))
     queued = Fact(track=Track.TRANSPORT, code="queued", at=clock.now(), note="first")
     sent = replace(queued, code="sent", at=clock.now() + timedelta(seconds=1))
 
     async with committing(store) as work:
         await work.outgoing.add(document)
-        await work.deliveries.add([one, other])
-        await work.facts.add(one.id, queued)
-        await work.facts.add_all([(one.id, replace(queued, note="again")), (one.id, sent), (other.id, sent)])
+        await work.deliveries.add([first, other])
+        await work.facts.add(first.id, queued)
+        await work.facts.add_all(
+            [(first.id, replace(queued, note="again")), (first.id, sent), (other.id, sent)]
+        )
         await work.facts.add_all([])
-        assert await work.facts.of_many([]) == {}
+        assert await work.facts.of_subjects([]) == {}
 
     async with store.read(NORTH) as view:
-        assert await view.facts.of_many([one.id, other.id]) == {one.id: [queued, sent], other.id: [sent]}
-        assert await view.facts.of_many([one.id, one.id]) == {one.id: [queued, sent]}
+        assert await view.facts.of_subjects([first.id, other.id]) == {
+            first.id: [queued, sent],
+            other.id: [sent],
+        }
+        assert await view.facts.of_subjects([first.id, first.id]) == {first.id: [queued, sent]}
     async with store.read(SOUTH) as view:
-        assert await view.facts.of_many([one.id]) == {one.id: []}
+        assert await view.facts.of_subjects([first.id]) == {first.id: []}
 
 
 async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -392,8 +397,8 @@ async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: 
     await stored(store, *documents)
 
     async with store.begin(NORTH) as work:
-        found = await work.outgoing.of_many([documents[0].id, documents[2].id, 'no "such" one'])
-        assert {each.id for each in found} == {documents[0].id, documents[2].id}
+        loaded = await work.outgoing.of_many([documents[0].id, documents[2].id, 'no "such" one'])
+        assert {d.id for d in loaded} == {documents[0].id, documents[2].id}
         assert await work.outgoing.of_many([]) == []
     async with store.read(SOUTH) as view:
         assert await view.outgoing.of_many([documents[0].id]) == []
@@ -408,8 +413,8 @@ async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_th
         await work.handovers.lease("qlvb", 1, clock.now() + timedelta(days=400))
 
         assert (await work.handovers.get(document.id)).state == "available"
-        again = await work.handovers.lease("other", 1, clock.now() + timedelta(hours=1))
-        assert [one.incoming_id for one in again] == [document.id]
+        second_lease = await work.handovers.lease("other", 1, clock.now() + timedelta(hours=1))
+        assert [d.incoming_id for d in second_lease] == [document.id]
         assert (await work.handovers.get(document.id)).leased_by == "other"
 
 
@@ -420,19 +425,19 @@ async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
     for _ in range(3):
         documents.append(await seed_incoming(store, incoming(clock)))
         clock.advance(1)
-    until = clock.now() + timedelta(seconds=60)
+    ends_at = clock.now() + timedelta(seconds=60)
 
     async with store.begin(NORTH) as work:
-        for one in documents:
-            await work.handovers.offer(one.id)
+        for d in documents:
+            await work.handovers.offer(d.id)
             clock.advance(0.001)
         await work.handovers.offer(documents[0].id)
-        leased = await work.handovers.lease("qlvb", 2, until)
-        rest = await work.handovers.lease("other", 5, until)
+        leased = await work.handovers.lease("qlvb", 2, ends_at)
+        remaining = await work.handovers.lease("other", 5, ends_at)
         first, last = documents[0].id, documents[2].id
 
-        assert [one.incoming_id for one in leased] == [documents[0].id, documents[1].id]
-        assert [one.incoming_id for one in rest] == [last]
+        assert [d.incoming_id for d in leased] == [documents[0].id, documents[1].id]
+        assert [d.incoming_id for d in remaining] == [last]
         assert await work.handovers.ack(first, "qlvb", clock.now()) is True
         assert await work.handovers.ack(first, "qlvb", clock.now()) is False
         assert await work.handovers.ack(first, "other", clock.now()) is False
@@ -441,6 +446,6 @@ async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
         clock.advance(60)
         assert (await work.handovers.get(last)).state == "available"
         assert await work.handovers.ack(last, "qlvb", clock.now()) is True
-        assert [one.incoming_id for one in await work.handovers.lease("other", 5, until)] == [documents[1].id]
+        assert [d.incoming_id for d in await work.handovers.lease("other", 5, ends_at)] == [documents[1].id]
         with pytest.raises(errors.NotFound):
             await work.handovers.ack("none", "qlvb", clock.now())

@@ -43,14 +43,14 @@ async def test_an_event_has_its_number_when_it_is_committed_or_when_the_sequence
     await append(store, clock, NORTH)
 
     async with store.read(NORTH) as view:
-        (fresh,) = await view.events.of("msg-1")
-    before = await store.events_after(None, 0, 10)
+        (fresh,) = await view.events.of_subject("msg-1")
+    events_before = await store.events_after(None, 0, 10)
     numbered = await store.number_events()
-    (after,) = await store.events_after(None, 0, 10)
+    (event,) = await store.events_after(None, 0, 10)
 
-    assert (fresh.node_seq, len(before), numbered) == ((1, 1, 0) if at_once else (None, 0, 1))
-    assert (after.id, after.node_seq, after.agency_seq, after.data) == (fresh.id, 1, 1, {"n": 1})
-    assert (after.agency_id, after.principal_id) == (NORTH.agency_id, NORTH.principal_id)
+    assert (fresh.node_seq, len(events_before), numbered) == ((1, 1, 0) if at_once else (None, 0, 1))
+    assert (event.id, event.node_seq, event.agency_seq, event.data) == (fresh.id, 1, 1, {"n": 1})
+    assert (event.agency_id, event.principal_id) == (NORTH.agency_id, NORTH.principal_id)
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ async def test_what_is_not_committed_leaves_no_gap_wherever_it_stood_in_its_grou
 
     node = await one_writer.events_after(None, 0, 100)
     north = await one_writer.events_after(NORTH.agency_id, 0, 100)
-    assert [one.node_seq for one in node] == list(range(1, 13))
-    assert [one.agency_seq for one in north] == list(range(1, len(north) + 1))
+    assert [e.node_seq for e in node] == list(range(1, 13))
+    assert [e.agency_seq for e in north] == list(range(1, len(north) + 1))
 
 
 async def test_numbers_go_on_behind_those_that_another_process_and_the_registry_gave(
@@ -80,14 +80,14 @@ async def test_numbers_go_on_behind_those_that_another_process_and_the_registry_
     registry = SqlBindingLog(clock)
     async with opened(store_url, clock) as other:
         for _ in range(3):
-            for each in (one_writer, one_writer, other):
-                await append(each, clock, NORTH)
+            for writer in (one_writer, one_writer, other):
+                await append(writer, clock, NORTH)
             async with one_writer.writer.begin() as connection:
                 await registry.note(connection, EventKind.BINDING_ORPHAN, "binding:Z91", "prn_1", {})
 
     node = await one_writer.events_after(None, 0, 100)
-    assert [(one.node_seq, one.agency_seq) for one in node[:5]] == [(1, 1), (2, 2), (3, 3), (4, None), (5, 4)]
-    assert [one.node_seq for one in node] == list(range(1, 13))
+    assert [(e.node_seq, e.agency_seq) for e in node[:5]] == [(1, 1), (2, 2), (3, 3), (4, None), (5, 4)]
+    assert [e.node_seq for e in node] == list(range(1, 13))
     assert await one_writer.number_events() == 0
 
 
@@ -111,7 +111,7 @@ async def test_what_an_older_program_left_unnumbered_is_numbered_behind_what_has
         node = await store.events_after(None, 0, 100)
 
     assert (set(signs.due), numbered) == ({"sequencer"}, 1)
-    assert [(one.agency_id, one.node_seq, one.agency_seq) for one in node] == [
+    assert [(e.agency_id, e.node_seq, e.agency_seq) for e in node] == [
         (NORTH.agency_id, 1, 1),
         (NORTH.agency_id, 2, 2),
         (SOUTH.agency_id, 3, 1),
@@ -127,17 +127,17 @@ async def test_a_crash_in_the_middle_of_a_unit_leaves_neither_its_numbers_nor_a_
     file = Path(one_writer.writer.url.database or "")
     async with one_writer.begin(NORTH) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-2", clock.now())
-        await work.events.of("msg-2")  # it is written, and not committed
-        left = tmp_path / "left.db"
+        await work.events.of_subject("msg-2")  # it is written, and not committed
+        path = tmp_path / "left.db"
         for suffix in ("", "-wal"):
-            shutil.copy(f"{file}{suffix}", f"{left}{suffix}")
+            shutil.copy(f"{file}{suffix}", f"{path}{suffix}")
         await work.commit()
 
-    async with opened(f"sqlite:///{left}", clock) as after:
-        await append(after, clock, NORTH)
-        told = await after.events_after(None, 0, 10)
+    async with opened(f"sqlite:///{path}", clock) as store_after:
+        await append(store_after, clock, NORTH)
+        events_written = await store_after.events_after(None, 0, 10)
 
-    assert [(one.node_seq, one.agency_seq, one.subject_id) for one in told] == [
+    assert [(e.node_seq, e.agency_seq, e.subject_id) for e in events_written] == [
         (1, 1, "msg-1"),
         (2, 2, "msg-1"),
     ]
@@ -147,7 +147,7 @@ async def test_nobody_sees_a_number_before_a_smaller_one(
     store: SqlOfficeStore, clock: ManualClock, store_url: str
 ) -> None:
     """Whoever reads behind the last number that it saw misses nothing, while others write and undo."""
-    seen: list[int] = []
+    numbers: list[int] = []
     async with opened(store_url, clock) as second:
 
         async def write(which: SqlOfficeStore) -> None:
@@ -156,14 +156,14 @@ async def test_nobody_sees_a_number_before_a_smaller_one(
                 await which.number_events(3)
 
         async def read() -> None:
-            while len(seen) < 30:
-                seen.extend(one.node_seq or 0 for one in await second.events_after(None, len(seen), 100))
+            while len(numbers) < 30:
+                numbers.extend(e.node_seq or 0 for e in await second.events_after(None, len(numbers), 100))
                 await asyncio.sleep(0)
                 await second.number_events()
 
         await within_limit(asyncio.gather(write(store), write(second), read()), "all are read")
 
-    assert seen == list(range(1, 31))
+    assert numbers == list(range(1, 31))
 
 
 async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
@@ -182,38 +182,38 @@ async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
     node = await store.events_after(None, 0, 100)
     north = await store.events_after(NORTH.agency_id, 0, 100)
     south = await store.events_after(SOUTH.agency_id, 0, 100)
-    assert [one.node_seq for one in node] == list(range(1, 25))
-    assert [one.agency_seq for one in north] == list(range(1, len(north) + 1))
-    assert [one.agency_seq for one in south] == list(range(1, len(south) + 1))
+    assert [e.node_seq for e in node] == list(range(1, 25))
+    assert [e.agency_seq for e in north] == list(range(1, len(north) + 1))
+    assert [e.agency_seq for e in south] == list(range(1, len(south) + 1))
     assert len(north) + len(south) == 24
-    assert [one.id for one in node if one.agency_id == NORTH.agency_id] == [one.id for one in north]
+    assert [e.id for e in node if e.agency_id == NORTH.agency_id] == [e.id for e in north]
     assert (await store.counts())["event.unnumbered"] == 0
 
 
 async def test_several_events_of_one_subject_keep_their_order(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    told = [(EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
+    events_written = [(EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
     async with committing(store) as work:
-        await work.events.append_many("msg-1", clock.now(), told)
+        await work.events.append_many("msg-1", clock.now(), events_written)
         await work.events.append_many("msg-1", clock.now(), [])
     await store.number_events()
 
-    found = await store.events_after(NORTH.agency_id, 0, 10)
+    stored = await store.events_after(NORTH.agency_id, 0, 10)
 
-    assert [(one.kind, one.data) for one in found] == told
+    assert [(e.kind, e.data) for e in stored] == events_written
 
 
 async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore, clock: ManualClock) -> None:
-    told = [(f"msg-{n % 2}", EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
+    events_written = [(f"msg-{n % 2}", EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
     async with committing(store) as work:
-        await work.events.append_all(clock.now(), told)
+        await work.events.append_all(clock.now(), events_written)
         await work.events.append_all(clock.now(), [])
     await store.number_events()
 
-    found = await store.events_after(NORTH.agency_id, 0, 10)
+    stored = await store.events_after(NORTH.agency_id, 0, 10)
 
-    assert [(one.subject_id, one.kind, one.data) for one in found] == told
+    assert [(e.subject_id, e.kind, e.data) for e in stored] == events_written
 
 
 async def test_a_unit_reads_its_own_events_and_keeps_each_of_them_once(
@@ -221,13 +221,13 @@ async def test_a_unit_reads_its_own_events_and_keeps_each_of_them_once(
 ) -> None:
     async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
-        seen = await work.events.of("msg-1")
+        numbers = await work.events.of_subject("msg-1")
         await work.events.append(EventKind.MESSAGE_QUEUED, "msg-1", clock.now())
 
     async with store.read(NORTH) as view:
-        kept = await view.events.of("msg-1")
-    assert [one.kind for one in seen] == [EventKind.MESSAGE_ACCEPTED]
-    assert [one.kind for one in kept] == [EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED]
+        stored = await view.events.of_subject("msg-1")
+    assert [e.kind for e in numbers] == [EventKind.MESSAGE_ACCEPTED]
+    assert [e.kind for e in stored] == [EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED]
 
 
 async def test_reading_continues_behind_a_number(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -237,7 +237,7 @@ async def test_reading_continues_behind_a_number(store: SqlOfficeStore, clock: M
 
     page = await store.events_after(NORTH.agency_id, 2, 2)
 
-    assert [one.agency_seq for one in page] == [3, 4]
+    assert [e.agency_seq for e in page] == [3, 4]
 
 
 async def test_the_nodes_own_events_are_in_no_agencys_sequence(
@@ -249,7 +249,7 @@ async def test_the_nodes_own_events_are_in_no_agencys_sequence(
 
     node = await store.events_after(None, 0, 10)
 
-    assert [(one.agency_id, one.node_seq, one.agency_seq) for one in node] == [
+    assert [(e.agency_id, e.node_seq, e.agency_seq) for e in node] == [
         (None, 1, None),
         (NORTH.agency_id, 2, 1),
     ]

@@ -16,7 +16,7 @@ MEMBERS = (GroupMember(code="Z91.02", role=RecipientRole.TO_KNOW), GroupMember(c
 
 
 async def names(store: SqlOfficeStore, scope: object = NORTH) -> list[str]:
-    return [each.name for each in await addressing.groups(store, scope)]  # type: ignore[arg-type]  # a scope
+    return [group.name for group in await addressing.groups(store, scope)]  # type: ignore[arg-type]  # a scope
 
 
 async def test_a_group_comes_back_as_it_was_saved(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -25,7 +25,7 @@ async def test_a_group_comes_back_as_it_was_saved(store: SqlOfficeStore, clock: 
     assert list(await addressing.groups(store, NORTH)) == [saved]
     assert (saved.name, saved.members, saved.version) == ("Các sở, ban, ngành", MEMBERS, 1)
     async with store.read(NORTH) as work:
-        assert await work.groups.named("CAC SO, BAN, NGANH") == saved
+        assert await work.groups.find_by_name("CAC SO, BAN, NGANH") == saved
 
 
 async def test_another_agency_neither_sees_nor_removes_it(store: SqlOfficeStore, clock: ManualClock) -> None:

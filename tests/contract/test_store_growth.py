@@ -11,7 +11,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables import BlobRow, JobRow
 from tests.support.clock import START
 from tests.support.stores import NORTH
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 _ENOUGH = 60
 
@@ -51,17 +51,17 @@ async def test_a_table_is_measured_when_it_is_young_and_each_time_it_has_doubled
         return "job" in measured
 
     await jobs(store, 0, _ENOUGH)
-    await until(is_measured, "the young table is measured")
+    await wait_until(is_measured, "the young table is measured")
     assert await growth.measure() == []
 
     await jobs(store, _ENOUGH, _ENOUGH // 2)
     assert "job" not in await growth.measure()
 
     await jobs(store, 2 * _ENOUGH, _ENOUGH)
-    await until(is_measured, "the table that has doubled is measured")
+    await wait_until(is_measured, "the table that has doubled is measured")
     async with store.writer.connect() as connection:
-        known = await connection.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'job'"))
-    assert known == 2.5 * _ENOUGH
+        count = await connection.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'job'"))
+    assert count == 2.5 * _ENOUGH
 
 
 async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(store: SqlOfficeStore) -> None:
@@ -88,4 +88,4 @@ async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(st
         await jobs(store, 0, _ENOUGH)
         # As a VACUUM, or whoever makes an index beside the work.
         await holder.execute(text("LOCK TABLE blob IN SHARE UPDATE EXCLUSIVE MODE"))
-        await until(is_measured, "the other table is measured")
+        await wait_until(is_measured, "the other table is measured")

@@ -18,15 +18,17 @@ async def test_what_waits_is_sampled_with_the_age_of_the_oldest_once_for_all_pro
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg_1")
+        await work.jobs.add("pack", "msg_1")
     clock.advance(90)
     axis = QueueSample(at=clock.now(), queue="axis", depth=7)
 
     await asyncio.gather(*(store.history.record([], [axis], clock.now()) for _ in range(3)))
 
-    found = {each.queue: (each.depth, each.oldest_s) for each in await store.history.samples(LONG_AGO)}
-    assert found == {"axis": (7, None), "inbox": (0, None), "job": (1, 90), "outbox": (0, None)}
-    assert len(await store.history.samples(LONG_AGO)) == len(found)
+    depths = {
+        sample.queue: (sample.depth, sample.oldest_s) for sample in await store.history.samples(LONG_AGO)
+    }
+    assert depths == {"axis": (7, None), "inbox": (0, None), "job": (1, 90), "outbox": (0, None)}
+    assert len(await store.history.samples(LONG_AGO)) == len(depths)
 
 
 async def test_a_job_grows_its_day_and_the_longest_pause_is_kept(
@@ -55,18 +57,18 @@ async def test_what_was_told_before_counts_once(store: SqlOfficeStore, clock: Ma
         clock.advance(300)
         await store.history.record([backup], [], clock.now())
 
-    (day,) = [each for each in await store.history.days(local(LONG_AGO).date()) if each.beats]
+    (day,) = [s for s in await store.history.days(local(LONG_AGO).date()) if s.beats]
     assert (day.beats, day.last_at) == (1, START)
-    assert sum(each.failures for each in await store.history.days(local(LONG_AGO).date())) == 1
+    assert sum(s.failures for s in await store.history.days(local(LONG_AGO).date())) == 1
 
 
 async def test_several_processes_add_to_the_same_day(store: SqlOfficeStore, clock: ManualClock) -> None:
-    told = [Beat(job="landing", at=START + timedelta(seconds=n), failed_at=START, beats=1) for n in range(4)]
+    beats = [Beat(job="landing", at=START + timedelta(seconds=n), failed_at=START, beats=1) for n in range(4)]
 
-    await asyncio.gather(*(store.history.record([each], [], clock.now()) for each in told))
+    await asyncio.gather(*(store.history.record([s], [], clock.now()) for s in beats))
 
     (day,) = await store.history.days(local(LONG_AGO).date())
-    assert 1 <= day.beats <= len(told)
+    assert 1 <= day.beats <= len(beats)
     assert (day.last_at, day.failures) == (START + timedelta(seconds=3), 1)
 
 
@@ -74,7 +76,7 @@ async def test_age_ends_both(store: SqlOfficeStore, clock: ManualClock) -> None:
     await store.history.record([Beat(job="landing", at=START)], [], START)
     clock.advance(HISTORY_KEPT)
     await store.history.record([], [], clock.now())
-    assert {each.at for each in await store.history.samples(LONG_AGO)} >= {
+    assert {sample.at for sample in await store.history.samples(LONG_AGO)} >= {
         START - timedelta(seconds=START.timestamp() % SAMPLED_EVERY.total_seconds())
     }
     clock.advance(timedelta(days=1))
@@ -82,7 +84,7 @@ async def test_age_ends_both(store: SqlOfficeStore, clock: ManualClock) -> None:
     await store.history.record([], [], clock.now())
 
     assert await store.history.days(local(LONG_AGO).date()) == []
-    assert all(each.at > START for each in await store.history.samples(LONG_AGO))
+    assert all(sample.at > START for sample in await store.history.samples(LONG_AGO))
 
 
 async def test_a_job_that_is_not_set_up_any_more_is_forgotten(
@@ -91,4 +93,4 @@ async def test_a_job_that_is_not_set_up_any_more_is_forgotten(
     await store.history.record([Beat(job="digest", at=START), Beat(job="landing", at=START)], [], START)
     await store.history.record([], [], clock.now(), {"digest"})
 
-    assert [each.job for each in await store.history.days(local(LONG_AGO).date())] == ["landing"]
+    assert [day.job for day in await store.history.days(local(LONG_AGO).date())] == ["landing"]

@@ -18,7 +18,7 @@ from tests.support.stores import NORTH, SOUTH, committing, digest
 
 
 def hold(clock: ManualClock, subject: str = "inb_1", **fields: Any) -> Hold:
-    made = Hold(
+    new_hold = Hold(
         id=clock.new_id("hld_"),
         agency_id=NORTH.agency_id,
         kind=HeldKind.INCOMING,
@@ -30,30 +30,30 @@ def hold(clock: ManualClock, subject: str = "inb_1", **fields: Any) -> Hold:
         before="new",
         contents=(HeldContent(digest=digest(subject), size=5, owner_kind="inbox", owner_id="inx_1"),),
     )
-    return replace(made, **fields)
+    return replace(new_hold, **fields)
 
 
 async def add(store: SqlOfficeStore, *holds: Hold) -> None:
     async with committing(store) as work:
-        for each in holds:
-            await work.held.add(each)
+        for hold in holds:
+            await work.holds.add(hold)
 
 
 async def test_a_hold_reads_back_as_it_was_saved(store: SqlOfficeStore, clock: ManualClock) -> None:
-    made = hold(clock)
-    await add(store, made)
-    done = replace(made, state=HoldState.SEALED, recipient="f" * 64, is_settled=True)
+    new_hold = hold(clock)
+    await add(store, new_hold)
+    settled = replace(new_hold, state=HoldState.SEALED, recipient="f" * 64, is_settled=True)
 
     async with committing(store) as work:
-        await work.held.save(done)
+        await work.holds.save(settled)
 
     async with store.read(NORTH) as view:
-        assert await view.held.get(made.id) == done
-        assert await view.held.open_of("inb_1") == done
+        assert await view.holds.get(new_hold.id) == settled
+        assert await view.holds.open_of("inb_1") == settled
     async with store.read(SOUTH) as view:
-        assert await view.held.open_of("inb_1") is None
+        assert await view.holds.open_of("inb_1") is None
         with pytest.raises(NotFound):
-            await view.held.get(made.id)
+            await view.holds.get(new_hold.id)
 
 
 async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_room(
@@ -66,7 +66,7 @@ async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_ro
         await add(store, second)
     assert clash.value.code == "GW-SEALED"
     async with committing(store) as work:
-        await work.held.save(replace(first, state=HoldState.LIFTED))
+        await work.holds.save(replace(first, state=HoldState.LIFTED))
     await add(store, third)
 
 
@@ -85,54 +85,54 @@ async def test_content_that_is_held_or_purged_is_not_to_be_stored_again(
     await add(store, hold(clock, state=state))
 
     async with store.read(NORTH) as view:
-        assert await view.held.keeps(digest("inb_1")) is keeps
-        assert await view.held.keeps(digest("other")) is False
+        assert await view.holds.keeps(digest("inb_1")) is keeps
+        assert await view.holds.keeps(digest("other")) is False
     async with store.read(SOUTH) as view:
-        assert await view.held.keeps(digest("inb_1")) is False
+        assert await view.holds.keeps(digest("inb_1")) is False
 
 
 async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made = []
+    holds = []
     for n in range(3):
         clock.advance(timedelta(minutes=1))
-        made.append(hold(clock, f"inb_{n}", is_settled=n == 1))
-    made[2] = replace(made[2], state=HoldState.SEALED)
-    await add(store, *made)
+        holds.append(hold(clock, f"inb_{n}", is_settled=n == 1))
+    holds[2] = replace(holds[2], state=HoldState.SEALED)
+    await add(store, *holds)
 
     async with store.read(NORTH) as view:
-        first = await view.held.page(limit=2)
-        rest = await view.held.page(limit=2, cursor=first.next_cursor)
-        assert [each.id for each in (*first.items, *rest.items)] == [each.id for each in reversed(made)]
-        assert (await view.held.page(limit=9, states=[HoldState.SEALED])).items == (made[2],)
-    assert await store.unsettled_holds() == [made[0], made[2]]
+        first = await view.holds.page(limit=2)
+        second_page = await view.holds.page(limit=2, cursor=first.next_cursor)
+        assert [h.id for h in (*first.items, *second_page.items)] == [h.id for h in reversed(holds)]
+        assert (await view.holds.page(limit=9, states=[HoldState.SEALED])).items == (holds[2],)
+    assert await store.unsettled_holds() == [holds[0], holds[2]]
     assert await store.open_holds() == {"frozen": 2, "sealed": 1}
 
 
 async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeStore) -> None:
     content = digest("content")
     async with store.writing() as tx:
-        tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now(), body=b"bytes"))
+        tx.insert(BlobRow(digest=content, size=5, stored_at=ManualClock().now(), body=b"bytes"))
         await tx.commit()
     async with committing(store, SOUTH) as work:
         await work.blobs.add(content, "inbox", "inx_9")
     async with committing(store) as work:
         await work.blobs.add(content, "inbox", "inx_1")
-        assert await work.blobs.of("inbox", "inx_1") == {content: 5}
+        assert await work.blobs.of_owner("inbox", "inx_1") == {content: 5}
 
-        assert await work.blobs.found(content) == ReadableContent(b"bytes")
-        assert await work.blobs.frozen(content, "hld_1") is None
+        assert await work.blobs.find(content) == ReadableContent(b"bytes")
+        assert await work.blobs.find_frozen(content, "hld_1") is None
 
         await work.blobs.freeze("inbox", "inx_1", "hld_1")
 
         assert await work.blobs.holds(content) is False
-        assert await work.blobs.found(content) is None
-        assert await work.blobs.frozen(content, "hld_1") == ReadableContent(b"bytes")
-        assert await work.blobs.frozen(content, "hld_2") is None
-        assert await work.blobs.of("inbox", "inx_1") == {}
-        assert await work.blobs.of(OWNER, "hld_1") == {content: 5}
-        assert await work.blobs.others(content, "hld_1") == 1
+        assert await work.blobs.find(content) is None
+        assert await work.blobs.find_frozen(content, "hld_1") == ReadableContent(b"bytes")
+        assert await work.blobs.find_frozen(content, "hld_2") is None
+        assert await work.blobs.of_owner("inbox", "inx_1") == {}
+        assert await work.blobs.of_owner(OWNER, "hld_1") == {content: 5}
+        assert await work.blobs.count_other_owners(content, "hld_1") == 1
     async with store.read(SOUTH) as view:
         assert await view.blobs.holds(content) is True
 

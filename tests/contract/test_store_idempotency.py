@@ -17,10 +17,10 @@ async def begin(
     store: SqlOfficeStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
 ) -> Remembered | None:
     async with committing(store, NORTH if scope is NORTH else SOUTH) as work:
-        return await work.idempotency.begin("prn_1", "key", digest, until(clock))
+        return await work.idempotency.begin("prn_1", "key", digest, lease_end(clock))
 
 
-def until(clock: ManualClock) -> datetime:
+def lease_end(clock: ManualClock) -> datetime:
     return clock.now() + timedelta(seconds=60)
 
 
@@ -39,7 +39,7 @@ async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
 ) -> None:
     first = await begin(store, clock)
     while_running = await begin(store, clock)
-    await finish(store, until(clock), 201, '{"id": 1}')
+    await finish(store, lease_end(clock), 201, '{"id": 1}')
     afterwards = await begin(store, clock, "other")
 
     assert first is None
@@ -80,13 +80,13 @@ async def test_a_key_whose_request_died_while_the_clock_was_ahead_is_taken_over_
     assert await begin(store, clock, "other") == Remembered(digest="d", running=True)
     assert await begin(store, clock) is None
     assert await begin(store, clock) == Remembered(digest="d", running=True)
-    await finish(store, until(clock))
+    await finish(store, lease_end(clock))
 
 
 async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the_first_nor_its_document_stored(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    mine = until(clock)
+    mine = lease_end(clock)
     await begin(store, clock)
     clock.advance(60)
     await begin(store, clock)
@@ -105,13 +105,13 @@ async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the
 
     # Whoever has it now: the repeat that took it over, or another request after that one gave it back.
     await release(store, mine)
-    kept = await begin(store, clock)
-    await release(store, until(clock))
+    answer = await begin(store, clock)
+    await release(store, lease_end(clock))
     await begin(store, clock, "other")
     with pytest.raises(errors.Clash):
         await finish(store, mine)
 
-    assert kept == Remembered(digest="d", running=True)
+    assert answer == Remembered(digest="d", running=True)
     assert await begin(store, clock, "other") == Remembered(digest="other", running=True)
 
 
@@ -119,13 +119,13 @@ async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await begin(store, clock)
-    await release(store, until(clock))
-    again = await begin(store, clock, "other")
-    await finish(store, until(clock))
-    await release(store, until(clock))
+    await release(store, lease_end(clock))
+    repeat = await begin(store, clock, "other")
+    await finish(store, lease_end(clock))
+    await release(store, lease_end(clock))
     remembered = await begin(store, clock, "other")
 
-    assert again is None
+    assert repeat is None
     assert remembered is not None
     assert remembered.running is False
 
@@ -145,12 +145,12 @@ async def test_a_key_is_not_taken_over_with_the_end_that_it_has(
 
 async def test_keys_are_forgotten_after_their_days(store: SqlOfficeStore, clock: ManualClock) -> None:
     await begin(store, clock)
-    await finish(store, until(clock))
+    await finish(store, lease_end(clock))
     clock.advance(timedelta(days=7))
 
-    kept = await store.purge_idempotency(clock.now() - timedelta(days=7))
+    answer = await store.purge_idempotency(clock.now() - timedelta(days=7))
     clock.advance(1)
     purged = await store.purge_idempotency(clock.now() - timedelta(days=7))
 
-    assert (kept, purged) == (0, 1)
+    assert (answer, purged) == (0, 1)
     assert await begin(store, clock, "other") is None

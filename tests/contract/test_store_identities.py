@@ -67,12 +67,14 @@ async def test_a9_new_and_replacement_packets_of_a_document_come_newest_first(
     async with store.begin(NORTH) as work:
         for n, kind in enumerate(kinds):
             clock.advance(1)
-            one = replace(identity, kind=kind, packet_id=f"p-{n}", body_digest=digest(n), at=clock.now())
-            await work.identities.claim(one)
+            identity_of_kind = replace(
+                identity, kind=kind, packet_id=f"p-{n}", body_digest=digest(n), at=clock.now()
+            )
+            await work.identities.claim(identity_of_kind)
 
-        found = await work.identities.by_document("Z91.02", "d-1")
+        identities = await work.identities.by_document("Z91.02", "d-1")
 
-    assert [one.packet_id for one in found] == ["p-2", "p-0"]
+    assert [identity_of_kind.packet_id for identity_of_kind in identities] == ["p-2", "p-0"]
 
 
 async def test_g3_only_one_of_many_admitting_transactions_wins(

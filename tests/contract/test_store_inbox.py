@@ -21,28 +21,28 @@ LEASE_S = 60
 
 async def landed(store: SqlOfficeStore, clock: ManualClock) -> LeasedInbox:
     await stored(store, inbox_item(clock))
-    (taken,) = await store.claim_inbox(1, LEASE_S)
-    return taken
+    (claim,) = await store.claim_inbox(1, LEASE_S)
+    return claim
 
 
 async def settled(store: SqlOfficeStore, clock: ManualClock, **fields: object) -> InboxPacket:
-    taken = await landed(store, clock)
+    claim = await landed(store, clock)
     async with committing(store) as work:
-        await work.inbox.settle(replace(taken.item, **fields), taken.lease)  # type: ignore[arg-type]  # test fields
+        await work.inbox.settle(replace(claim.item, **fields), claim.lease)  # type: ignore[arg-type]  # test fields
     async with store.read(NORTH) as view:
-        return await view.inbox.get(taken.item.id)
+        return await view.inbox.get(claim.item.id)
 
 
 async def test_a3_the_same_bytes_land_once_per_agency_and_transport_ids_claim_nothing(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = inbox_item(clock)
-    again = replace(inbox_item(clock), file_digest=first.file_digest, transport_packet_id="other")
+    second = replace(inbox_item(clock), file_digest=first.file_digest, transport_packet_id="other")
     elsewhere = replace(inbox_item(clock, scope=SOUTH), file_digest=first.file_digest)
 
     async with committing(store) as work:
         assert await work.inbox.land(first) == first
-        assert await work.inbox.land(again) == first
+        assert await work.inbox.land(second) == first
     async with committing(store, SOUTH) as work:
         assert await work.inbox.land(elsewhere) == elsewhere
 
@@ -70,7 +70,7 @@ async def land_and_settle(
         await work.inbox.settle(replace(item, state="done"), other or lease)
 
 
-async def told(store: SqlOfficeStore, id: str) -> InboxPacket:
+async def load_packet(store: SqlOfficeStore, id: str) -> InboxPacket:
     async with store.read(NORTH) as view:
         return await view.inbox.get(id)
 
@@ -87,12 +87,12 @@ async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
         work.inbox.land_to_settle(item, lease)
         if asked_between:
             assert (await work.inbox.get(item.id)).state == "landed"
-            await work.inbox.still_held(lease)
+            await work.inbox.check_held(lease)
         arrives = incoming(clock, sender_code="Z91.02", document_id=DocumentId("d"))
-        assert (await work.incoming.before(arrives)).waiting == []
+        assert (await work.incoming.find_prior(arrives)).waiting == []
         await work.inbox.settle(end, lease)
 
-    assert await told(store, item.id) == replace(end, attempts=1)
+    assert await load_packet(store, item.id) == replace(end, attempts=1)
     clock.advance(2 * LEASE_S)
     assert await store.claim_inbox(1, LEASE_S) == []
 
@@ -112,28 +112,28 @@ async def test_what_lands_to_be_settled_is_settled_by_its_lease_alone_and_else_w
         work.inbox.land_to_settle(item, lease_of(item, clock))
 
     clock.advance(2 * LEASE_S)
-    (taken,) = await store.claim_inbox(1, LEASE_S)
-    assert (taken.item.id, taken.lease.attempt) == (item.id, 2)
+    (claim,) = await store.claim_inbox(1, LEASE_S)
+    assert (claim.item.id, claim.lease.attempt) == (item.id, 2)
 
 
 async def test_a3_bytes_that_are_here_land_in_no_other_unit_and_leave_nothing_of_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = await landed(store, clock)
-    again = replace(inbox_item(clock), file_digest=first.item.file_digest)
+    second = replace(inbox_item(clock), file_digest=first.item.file_digest)
 
     with pytest.raises(errors.Clash):
-        await land_and_settle(store, clock, again)
+        await land_and_settle(store, clock, second)
 
     async with store.read(NORTH) as view:
-        assert [each.id for each in (await view.inbox.page(limit=5)).items] == [first.item.id]
-        assert not await view.events.of(again.id)
+        assert [packet.id for packet in (await view.inbox.page(limit=5)).items] == [first.item.id]
+        assert not await view.events.of_subject(second.id)
 
 
 async def test_a_verdict_is_written_with_its_steps(store: SqlOfficeStore, clock: ManualClock) -> None:
     steps = (Step(n=1, name="size", ok=True), Step(n=2, name="encoding", ok=False, detail="BOM"))
 
-    found = await settled(
+    packet = await settled(
         store,
         clock,
         state="quarantined",
@@ -145,35 +145,35 @@ async def test_a_verdict_is_written_with_its_steps(store: SqlOfficeStore, clock:
         steps=steps,
     )
 
-    assert (found.state, found.code, found.reason, found.steps) == (
+    assert (packet.state, packet.code, packet.reason, packet.steps) == (
         "quarantined",
         "ENV-INVALID",
         "BOM",
         steps,
     )
-    assert (found.settled_at, found.attempts) == (clock.now(), 1)
+    assert (packet.settled_at, packet.attempts) == (clock.now(), 1)
     assert (await store.counts())["inbox.quarantined"] == 1
 
 
 async def test_a_postponed_packet_is_landed_and_due_later(store: SqlOfficeStore, clock: ManualClock) -> None:
-    taken = await landed(store, clock)
+    claim = await landed(store, clock)
 
     async with committing(store) as work:
-        await work.inbox.postpone(taken.lease, clock.now() + timedelta(seconds=30), "revocation unknown")
+        await work.inbox.postpone(claim.lease, clock.now() + timedelta(seconds=30), "revocation unknown")
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.inbox.postpone(taken.lease, clock.now(), "again")
+        await work.inbox.postpone(claim.lease, clock.now(), "again")
 
     assert await store.claim_inbox(1, LEASE_S) == []
     clock.advance(30)
-    (again,) = await store.claim_inbox(1, LEASE_S)
-    assert (again.item.state, again.item.attempts) == ("landed", 2)
+    (second,) = await store.claim_inbox(1, LEASE_S)
+    assert (second.item.state, second.item.attempts) == ("landed", 2)
 
 
 async def test_a_person_acts_only_when_no_worker_holds_the_row(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    taken = await landed(store, clock)
-    discarded = replace(taken.item, state="discarded", reason="test packet")
+    claim = await landed(store, clock)
+    discarded = replace(claim.item, state="discarded", reason="test packet")
 
     async with committing(store) as work:
         with pytest.raises(errors.Clash):
@@ -181,24 +181,24 @@ async def test_a_person_acts_only_when_no_worker_holds_the_row(
         clock.advance(LEASE_S)
         await work.inbox.settle(discarded, None)
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.inbox.settle(replace(taken.item, state="done"), taken.lease)
+        await work.inbox.settle(replace(claim.item, state="done"), claim.lease)
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.NotFound):
             await work.inbox.settle(replace(discarded, id="none"), None)
-        assert (await work.inbox.get(taken.item.id)).state == "discarded"
+        assert (await work.inbox.get(claim.item.id)).state == "discarded"
 
 
 async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore, clock: ManualClock) -> None:
     waiting = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
 
     async with store.read(NORTH) as view:
-        for sender, document_id, found in (
+        for sender, document_id, packet in (
             ("z91.02", "d-1", [waiting.id]),
             ("Z91.02", "D-1", []),
             ("Z91.03", "d-1", []),
         ):
             document = incoming(clock, sender_code=sender, document_id=DocumentId(document_id))
-            assert (await view.incoming.before(document)).waiting == found
+            assert (await view.incoming.find_prior(document)).waiting == packet
     assert await store.overdue_waiting(waiting.received_at, 10) == []
     assert await store.overdue_waiting(waiting.received_at + timedelta(seconds=1), 10) == [waiting]
     clock.advance(1)
@@ -210,36 +210,36 @@ async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore
 async def test_a_reopened_packet_is_verified_from_the_start(
     store: SqlOfficeStore, clock: ManualClock, state: str
 ) -> None:
-    before = await settled(store, clock, state=state, code="X", reason="y")
+    settled_packet = await settled(store, clock, state=state, code="X", reason="y")
 
     async with committing(store) as work:
-        await work.inbox.reopen(before.id)
+        await work.inbox.reopen(settled_packet.id)
 
-    (again,) = await store.claim_inbox(1, LEASE_S)
-    assert (again.item.id, again.item.code, again.item.attempts) == (before.id, None, 1)
+    (second,) = await store.claim_inbox(1, LEASE_S)
+    assert (second.item.id, second.item.code, second.item.attempts) == (settled_packet.id, None, 1)
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash):
-            await work.inbox.reopen(before.id)
+            await work.inbox.reopen(settled_packet.id)
 
 
 async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdicts(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    taken = await landed(store, clock)
+    claim = await landed(store, clock)
     copies = [AxisNote(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
     async with committing(store) as work:
-        for told in (*copies, copies[0], taken.item.routing):
-            assert await work.inbox.also_told(taken.item.id, told)
+        for note in (*copies, copies[0], claim.item.routing):
+            assert await work.inbox.add_routing(claim.item.id, note)
     async with committing(store) as work:
-        await work.inbox.settle(replace(taken.item, state="held", code="X"), taken.lease)
-        await work.inbox.reopen(taken.item.id)
+        await work.inbox.settle(replace(claim.item, state="held", code="X"), claim.lease)
+        await work.inbox.reopen(claim.item.id)
 
-    for told in copies:
-        (again,) = await store.claim_inbox(1, LEASE_S)
+    for note in copies:
+        (second,) = await store.claim_inbox(1, LEASE_S)
         async with committing(store) as work:
-            assert await work.inbox.try_next(again.lease) == told
+            assert await work.inbox.try_next(second.lease) == note
         async with store.read(NORTH) as view:
-            assert (await view.inbox.get(again.item.id)).routing == told
+            assert (await view.inbox.get(second.item.id)).routing == note
 
     (last,) = await store.claim_inbox(1, LEASE_S)
     async with store.begin(NORTH) as work:
@@ -250,55 +250,59 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
 async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_tries_one(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    taken = await landed(store, clock)
+    claim = await landed(store, clock)
     async with committing(store) as work:
-        kept = [
-            await work.inbox.also_told(taken.item.id, AxisNote(packet_id=str(n), kind="k", sender="s"))
+        answers = [
+            await work.inbox.add_routing(claim.item.id, AxisNote(packet_id=str(n), kind="k", sender="s"))
             for n in range(MOST_COPIES + 2)
         ]
-    assert kept == [True] * MOST_COPIES + [False] * 2
+    assert answers == [True] * MOST_COPIES + [False] * 2
     clock.advance(LEASE_S + 1)
     await store.claim_inbox(1, LEASE_S)
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.inbox.try_next(taken.lease)
+        await work.inbox.try_next(claim.lease)
 
 
 @pytest.mark.parametrize(("state", "stays"), [("waiting", True), ("held", False), ("quarantined", False)])
 async def test_a_release_is_used_up_by_the_next_verdict_but_that_it_waits(
     store: SqlOfficeStore, clock: ManualClock, state: str, stays: bool
 ) -> None:
-    before = await settled(store, clock, state="held", code="X")
+    settled_packet = await settled(store, clock, state="held", code="X")
     async with committing(store) as work:
-        await work.inbox.reopen(before.id, released=True)
-    (again,) = await store.claim_inbox(1, LEASE_S)
-    assert again.item.released
+        await work.inbox.reopen(settled_packet.id, released=True)
+    (second,) = await store.claim_inbox(1, LEASE_S)
+    assert second.item.released
     async with committing(store) as work:
-        await work.inbox.settle(replace(again.item, state=state), again.lease)
-        await work.inbox.reopen(before.id)
+        await work.inbox.settle(replace(second.item, state=state), second.lease)
+        await work.inbox.reopen(settled_packet.id)
 
     (last,) = await store.claim_inbox(1, LEASE_S)
     assert last.item.released is stays
 
 
 async def test_a_finished_packet_is_not_reopened(store: SqlOfficeStore, clock: ManualClock) -> None:
-    done = await settled(store, clock, state="done", incoming_id="inc-1")
+    finished = await settled(store, clock, state="done", incoming_id="inc-1")
 
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash, match="is done"):
-            await work.inbox.reopen(done.id)
+            await work.inbox.reopen(finished.id)
         with pytest.raises(errors.NotFound):
             await work.inbox.reopen("none")
 
 
 async def test_inbox_pages_filter_by_state(store: SqlOfficeStore, clock: ManualClock) -> None:
-    held = await settled(store, clock, state="held")
+    held_packet = await settled(store, clock, state="held")
     clock.advance(1)
     quarantined = await settled(store, clock, state="quarantined")
 
     async with store.read(NORTH) as view:
         everything = await view.inbox.page(limit=1)
-        rest = await view.inbox.page(limit=1, cursor=everything.next_cursor)
+        second_page = await view.inbox.page(limit=1, cursor=everything.next_cursor)
         only_held = await view.inbox.page(limit=5, states=["held"])
 
-    assert (everything.items, rest.items, only_held.items) == ((quarantined,), (held,), (held,))
-    assert rest.next_cursor is None
+    assert (everything.items, second_page.items, only_held.items) == (
+        (quarantined,),
+        (held_packet,),
+        (held_packet,),
+    )
+    assert second_page.next_cursor is None

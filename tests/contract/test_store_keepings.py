@@ -36,7 +36,7 @@ async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     begun = clock.now()
-    over = await store.keepings.keep("another", b"what", begun)
+    expired = await store.keepings.keep("another", b"what", begun)
     clock.advance(3601)
     keys = []
     for _ in range(MOST_KEEPINGS + 2):
@@ -49,7 +49,7 @@ async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
         True,
     ]
     assert await store.keepings.find(keys[-1], "one", now) is not None
-    assert await store.keepings.find(over, "another", begun) is None
+    assert await store.keepings.find(expired, "another", begun) is None
 
 
 async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -57,14 +57,14 @@ async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: M
         BulkOutcome(number="12/BC", path="/van-ban-di/1", ok=False, text="Sai thể thức"),
         BulkOutcome(number="13/BC", path="/van-ban-di/2", ok=True, text=""),
     )
-    made = BulkResult(act="gui-lai", back="/van-ban-di?tab=failed", outcomes=rows)
+    result_kept = BulkResult(act="gui-lai", back="/van-ban-di?tab=failed", outcomes=rows)
 
-    key = await store.keepings.keep("one", to_json(BulkResult, made).encode(), clock.now())
+    key = await store.keepings.keep("one", to_json(BulkResult, result_kept).encode(), clock.now())
 
     body = await store.keepings.find(key, "one", clock.now())
-    assert made.n_done == 1
+    assert result_kept.n_done == 1
     assert body is not None
-    assert from_json(BulkResult, body.decode()) == made
+    assert from_json(BulkResult, body.decode()) == result_kept
 
 
 def plan(name: str = "Sở Mẫu") -> Plan:
@@ -104,25 +104,25 @@ def preview() -> Preview:
 async def test_a_preview_is_the_same_in_another_process_until_it_was_applied_or_would_do_something_else(
     store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
-    made, here, there = preview(), process(store, pool, plan()), process(store, pool, plan())
+    new_preview, local, remote = preview(), process(store, pool, plan()), process(store, pool, plan())
 
-    key = await here.keep(made, "one", clock.now())
+    key = await local.keep(new_preview, "one", clock.now())
 
-    assert await here.find(key, "one", clock.now()) is made
-    assert await there.find(key, "one", clock.now()) == made
-    assert await there.find(key, "other", clock.now()) is None
-    assert await here.find(key, "one", clock.now() + KEEPING_AGE) is None
+    assert await local.find(key, "one", clock.now()) is new_preview
+    assert await remote.find(key, "one", clock.now()) == new_preview
+    assert await remote.find(key, "other", clock.now()) is None
+    assert await local.find(key, "one", clock.now() + KEEPING_AGE) is None
 
-    here, there = process(store, pool, plan()), process(store, pool, plan())
-    key = await here.keep(preview(), "one", clock.now())
-    assert await there.find(key, "one", clock.now()) is not None
+    local, remote = process(store, pool, plan()), process(store, pool, plan())
+    key = await local.keep(preview(), "one", clock.now())
+    assert await remote.find(key, "one", clock.now()) is not None
 
-    await there.forget(key)
+    await remote.forget(key)
 
-    assert await here.find(key, "one", clock.now()) is None
+    assert await local.find(key, "one", clock.now()) is None
 
-    here, there = process(store, pool, plan()), process(store, pool, plan("Sở Khác"))
+    local, remote = process(store, pool, plan()), process(store, pool, plan("Sở Khác"))
 
-    key = await here.keep(preview(), "one", clock.now())
+    key = await local.keep(preview(), "one", clock.now())
 
-    assert await there.find(key, "one", clock.now()) is None
+    assert await remote.find(key, "one", clock.now()) is None

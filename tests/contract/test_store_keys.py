@@ -32,16 +32,16 @@ def end(clock: ManualClock, at: timedelta = timedelta(), stolen: timedelta | Non
     )
 
 
-async def put(store: SqlOfficeStore, made: KeyEnd) -> None:
+async def save_end(store: SqlOfficeStore, end_of_key: KeyEnd) -> None:
     async with store.writing() as tx:
-        await SqlKeyEnds(tx).put(made)
+        await SqlKeyEnds(tx).save(end_of_key)
         await tx.commit()
 
 
 async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlOfficeStore, clock: ManualClock) -> None:
-    await put(store, end(clock, 2 * DAY))
-    await put(store, end(clock, DAY, stolen=-DAY))
-    await put(store, end(clock, 5 * DAY, stolen=-2 * DAY))
+    await save_end(store, end(clock, 2 * DAY))
+    await save_end(store, end(clock, DAY, stolen=-DAY))
+    await save_end(store, end(clock, 5 * DAY, stolen=-2 * DAY))
 
     assert list(await store.key_ends("Z91")) == [end(clock, DAY, stolen=-2 * DAY)]
     assert list(await store.key_ends("Z92")) == []
@@ -53,19 +53,19 @@ async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
 ) -> None:
     """The node ends a revoked certificate without naming its key; a person may name it before or after."""
     for key_id in (first, "the key" if not first else ""):
-        await put(store, replace(end(clock, DAY), key_id=key_id))
+        await save_end(store, replace(end(clock, DAY), key_id=key_id))
 
-    assert [each.key_id for each in await store.key_ends("Z91")] == ["the key"]
+    assert [key_end.key_id for key_end in await store.key_ends("Z91")] == ["the key"]
 
 
 async def test_an_end_is_told_by_one_process_alone(store: SqlOfficeStore) -> None:
-    told = await asyncio.gather(*(store.tell_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
+    answers = await asyncio.gather(*(store.record_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
 
-    assert sorted(told) == [False, False, False, False, True]
-    assert await store.tell_key_expiring("aa", 7, {"code": "Z91"})
+    assert sorted(answers) == [False, False, False, False, True]
+    assert await store.record_key_expiring("aa", 7, {"code": "Z91"})
     async with store.read(NODE) as work:
-        events = await work.events.of("key:aa")
-    assert [each.data["days"] for each in events] == [30, 7]
+        events = await work.events.of_subject("key:aa")
+    assert [event.data["days"] for event in events] == [30, 7]
 
 
 async def test_envelopes_are_found_by_what_signed_them_and_when(
@@ -75,29 +75,29 @@ async def test_envelopes_are_found_by_what_signed_them_and_when(
         async with committing(store, scope) as work:
             at = clock.now() + n * DAY
             item = outbox_item(clock, scope=scope, id=f"obx_{n}", signed_by=signed_by, created_at=at)
-            await work.outbox.put(item)
+            await work.outbox.add(item)
 
-    found = await store.signed_under("aa", clock.now(), 10)
+    envelopes = await store.signed_under("aa", clock.now(), 10)
     late = await store.signed_under("aa", clock.now() + DAY, 10)
 
-    assert [each.id for each in found] == ["obx_0", "obx_2"]
-    assert [each.id for each in late] == ["obx_2"]
+    assert [e.id for e in envelopes] == ["obx_0", "obx_2"]
+    assert [e.id for e in late] == ["obx_2"]
 
 
 async def test_only_who_holds_the_row_gives_it_another_envelope(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await stored(store, outbox_item(clock, id="obx_1", signed_by="aa"))
-    (held,) = await store.claim_outbox(1, 60)
+    (claim,) = await store.claim_outbox(1, 60)
     clock.advance(61)
     (newer,) = await store.claim_outbox(1, 60)
-    other = replace(held.item, envelope_digest=digest("another"), signed_by="bb")
+    other = replace(claim.item, envelope_digest=digest("another"), signed_by="bb")
 
     async with refused(store, NORTH, StaleLease) as work:
-        await work.outbox.signed_again(held.lease, other)
+        await work.outbox.replace_envelope(claim.lease, other)
     async with committing(store) as work:
-        await work.outbox.signed_again(newer.lease, other)
+        await work.outbox.replace_envelope(newer.lease, other)
 
     async with store.read(NORTH) as work:
-        kept = await work.outbox.get("obx_1")
-    assert (kept.envelope_digest, kept.signed_by, kept.state) == (other.envelope_digest, "bb", "waiting")
+        item = await work.outbox.get("obx_1")
+    assert (item.envelope_digest, item.signed_by, item.state) == (other.envelope_digest, "bb", "waiting")

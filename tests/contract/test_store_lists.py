@@ -72,7 +72,7 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
         async with committing(store) as work:
             clock.advance(rng.choice((0, 0, 60, 4_000)))
             code, name = rng.choice([(f"Z91.0{n}", name) for n, name in enumerate(NAMES, start=3)])
-            known: dict[str, Any] = {
+            columns: dict[str, Any] = {
                 "number": str(rng.randint(1, 120)),
                 "symbol": rng.choice(("QĐ-UBND", "STC-VP", "BC")),
                 "subject": rng.choice(SUBJECTS),
@@ -83,15 +83,15 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
             }
             to = (Recipient(code=code, name=name), Recipient(code="Z91.09", name="Nơi khác"))
             state = rng.choice((OutState.DRAFT, OutState.QUEUED, OutState.PACKED, OutState.PACKED))
-            sent = outgoing(clock, state=state, draft=draft(recipients=to, **known))
+            sent = outgoing(clock, state=state, draft=draft(recipients=to, **columns))
             await work.outgoing.add(sent)
             if state is not OutState.DRAFT:
-                deliveries = [delivery(sent, one.code, rng.choice(STATES)) for one in to]
+                deliveries = [delivery(sent, line.code, rng.choice(STATES)) for line in to]
                 await work.deliveries.add(deliveries)
-                for one in deliveries:
-                    await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
+                for line in deliveries:
+                    await work.facts.add(line.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
             arrived = incoming(
-                clock, sender_code=code, sender_name=name, state=rng.choice(list(InState)), **known
+                clock, sender_code=code, sender_name=name, state=rng.choice(list(InState)), **columns
             )
             await work.incoming.add(arrived)
             if rng.random() < 0.5:
@@ -99,61 +99,61 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
 
 
 async def every_page(
-    store: SqlOfficeStore, wanted: Filter, limit: int, *, back: bool = False
+    store: SqlOfficeStore, chosen: Filter, limit: int, *, back: bool = False
 ) -> tuple[list[ListLine], ListPage]:
     """All the pages from the first to the last, or from the last back to the first."""
-    found: list[ListLine] = []
+    lines: list[ListLine] = []
     cursor = None
     async with store.read(NORTH) as view:
         while True:
-            page = await view.office.lists.page(wanted, limit=limit, cursor=cursor)
-            found += page.lines
+            page = await view.office.lists.page(chosen, limit=limit, cursor=cursor)
+            lines += page.lines
             if page.next_cursor is None:
                 break
             cursor = page.next_cursor
         if not back:
-            return found, page
-        found = list(page.lines)
+            return lines, page
+        lines = list(page.lines)
         while page.previous_cursor is not None:
-            page = await view.office.lists.page(wanted, limit=limit, cursor=page.previous_cursor)
-            found = [*page.lines, *found]
-    return found, page
+            page = await view.office.lists.page(chosen, limit=limit, cursor=page.previous_cursor)
+            lines = [*page.lines, *lines]
+    return lines, page
 
 
-def by_hand(lines: Sequence[ListLine], wanted: Filter, now: datetime) -> list[str]:
-    """What the list should be, from every line there is."""
-    kept = [
-        one
-        for one in lines
-        if one.side is wanted.side
-        and (wanted.tab is None or wanted.tab in one.tabs)
-        and (wanted.urgency is None or one.urgency is wanted.urgency)
-        and (wanted.type_name is None or type_key(one.card.type_name) == type_key(wanted.type_name))
-        and (wanted.state is None or one.state == wanted.state)
-        and (not wanted.attention or _needs_attention(one, now))
-        and (not wanted.overdue or one.is_overdue(now))
-        and (wanted.since is None or one.at >= wanted.since)
-        and (wanted.until is None or one.at < wanted.until)
-        and (wanted.signer is None or wanted.signer == one.card.signer)
+def by_hand(lines: Sequence[ListLine], chosen: Filter, now: datetime) -> list[str]:
+    """Return the expected ids of the list, worked out from every line."""
+    lines_left = [
+        line
+        for line in lines
+        if line.side is chosen.side
+        and (chosen.tab is None or chosen.tab in line.tabs)
+        and (chosen.urgency is None or line.urgency is chosen.urgency)
+        and (chosen.type_name is None or type_key(line.card.type_name) == type_key(chosen.type_name))
+        and (chosen.state is None or line.state == chosen.state)
+        and (not chosen.attention or _needs_attention(line, now))
+        and (not chosen.overdue or line.is_overdue(now))
+        and (chosen.since is None or line.at >= chosen.since)
+        and (chosen.until is None or line.at < chosen.until)
+        and (chosen.signer is None or chosen.signer == line.card.signer)
     ]
-    return [one.id for one in sorted(kept, key=ORDERS[wanted.sort](wanted, now))]
+    return [line.id for line in sorted(lines_left, key=ORDERS[chosen.sort](chosen, now))]
 
 
-def _needs_attention(one: ListLine, now: datetime) -> bool:
-    return one.attention_at is not None and one.attention_at <= now
+def _needs_attention(line: ListLine, now: datetime) -> bool:
+    return line.attention_at is not None and line.attention_at <= now
 
 
-def _place(one: ListLine) -> int:
-    return place(one.at, one.id)
+def _place(line: ListLine) -> int:
+    return place(line.at, line.id)
 
 
-def _first(wanted: Filter, now: datetime) -> Callable[[ListLine], Any]:
-    def key(one: ListLine) -> Any:
-        if one.side is Side.OUT:
-            return (not _needs_attention(one, now), -_place(one))
-        if one.due_at is None:
-            return (1, 0, 0, -_place(one))
-        return (0, -one.urgency, one.due_at.timestamp(), _place(one))
+def _first(list_filter: Filter, now: datetime) -> Callable[[ListLine], Any]:
+    def key(line: ListLine) -> Any:
+        if line.side is Side.OUT:
+            return (not _needs_attention(line, now), -_place(line))
+        if line.due_at is None:
+            return (1, 0, 0, -_place(line))
+        return (0, -line.urgency, line.due_at.timestamp(), _place(line))
 
     return key
 
@@ -209,23 +209,27 @@ async def test_lists_are_what_anybody_would_work_out_by_hand(
     assert len(dates) < 45
     middle = sorted(dates)[len(dates) // 2]
 
-    for wanted in (*QUESTIONS, replace(OUT, since=middle), replace(IN, until=middle, sort=ListOrder.NEWEST)):
-        expected = by_hand(lines, wanted, clock.now())
-        forward, _ = await every_page(store, wanted, rng.choice((1, 3, 7, 60)))
-        backward, first = await every_page(store, wanted, rng.choice((4, 9)), back=True)
+    for list_filter in (
+        *QUESTIONS,
+        replace(OUT, since=middle),
+        replace(IN, until=middle, sort=ListOrder.NEWEST),
+    ):
+        expected = by_hand(lines, list_filter, clock.now())
+        forward, _ = await every_page(store, list_filter, rng.choice((1, 3, 7, 60)))
+        backward, first = await every_page(store, list_filter, rng.choice((4, 9)), back=True)
         async with store.read(NORTH) as view:
-            count = await view.office.lists.count(wanted)
+            count = await view.office.lists.count(list_filter)
 
-        assert [one.id for one in forward] == expected, wanted
-        assert [one.id for one in backward] == expected, wanted
+        assert [d.id for d in forward] == expected, list_filter
+        assert [d.id for d in backward] == expected, list_filter
         assert first.previous_cursor is None
         assert (count.n, count.more) == (len(expected), False)
     for side in Side:
         async with store.read(NORTH) as view:
             tabs = await view.office.lists.tabs(side)
         for tab, count in tabs.items():
-            wanted = Filter(side=side, attention=True) if tab == Tab(0) else Filter(side=side, tab=tab)
-            assert count.n == len(by_hand(lines, wanted, clock.now())), (side, tab)
+            list_filter = Filter(side=side, attention=True) if tab == Tab(0) else Filter(side=side, tab=tab)
+            assert count.n == len(by_hand(lines, list_filter, clock.now())), (side, tab)
 
 
 async def test_the_rows_are_of_one_agency_alone_and_committed(
@@ -249,9 +253,9 @@ async def leave(store: SqlOfficeStore, clock: ManualClock, deliveries: Sequence[
     """They are sent; a minute later it is told when."""
     sent_at = clock.now()
     async with committing(store) as work:
-        for one in deliveries:
-            await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=sent_at))
-        await work.deliveries.save_states({one.id: ("sent", ()) for one in deliveries}, sent_at)
+        for delivery in deliveries:
+            await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code="sent", at=sent_at))
+        await work.deliveries.save_states({delivery.id: ("sent", ()) for delivery in deliveries}, sent_at)
     clock.advance(60)
     return sent_at
 
@@ -266,13 +270,13 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
         legal_value=LegalValue.OFFICIAL,
         draft=draft(recipients=to, urgency=Urgency.URGENT, subject="Về lũ", drafter="Phòng A", pages=3),
     )
-    deliveries = [delivery(document, one.code) for one in to]
+    deliveries = [delivery(document, d.code) for d in to]
     await stored(store, document, *deliveries)
     clock.advance(10)
     sent_at = await leave(store, clock, deliveries)
-    for one, state in zip(deliveries, ("accepted", "accepted", "rejected", "done"), strict=False):
+    for d, state in zip(deliveries, ("accepted", "accepted", "rejected", "done"), strict=False):
         async with committing(store) as work:
-            await work.deliveries.save_state(one.id, state, (), clock.now())
+            await work.deliveries.save_state(d.id, state, (), clock.now())
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
@@ -293,16 +297,16 @@ async def test_what_left_is_not_called_unsent_because_it_is_asked_back(
     store: SqlOfficeStore, clock: ManualClock, state: str
 ) -> None:
     document = outgoing(clock, state=OutState.PACKED, draft=draft(signed_at=clock.now()))
-    one = delivery(document, "Z91.02")
-    await stored(store, document, one)
-    sent_at = await leave(store, clock, [one])
+    d = delivery(document, "Z91.02")
+    await stored(store, document, d)
+    sent_at = await leave(store, clock, [d])
     async with committing(store) as work:
-        await work.deliveries.save_state(one.id, state, (), clock.now())
+        await work.deliveries.save_state(d.id, state, (), clock.now())
 
     async with store.read(NORTH) as view:
-        line = await view.office.lists.line(document.id)
-    assert line is not None
-    assert (line.sent_at, line.tabs & Tab.UNSENT) == (sent_at, Tab(0))
+        delivery_row = await view.office.lists.line(document.id)
+    assert delivery_row is not None
+    assert (delivery_row.sent_at, delivery_row.tabs & Tab.UNSENT) == (sent_at, Tab(0))
 
 
 async def test_who_agreed_to_a_recall_does_not_count_as_having_taken_it_in(
@@ -329,11 +333,11 @@ async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_hand
         await work.handovers.offer(document.id)
     async with store.read(NORTH) as view:
         fresh = await view.office.lists.line(document.id)
-    asked = Fact(
+    fact = Fact(
         track=Track.REQUEST, code="asked", at=clock.now(), request_id="r", request_kind=RequestKind.TAKE_BACK
     )
     async with committing(store) as work:
-        await work.facts.add(document.id, asked)
+        await work.facts.add(document.id, fact)
         await work.incoming.save(document)
         await work.handovers.ack(document.id, "client", clock.now())
 
@@ -362,7 +366,7 @@ async def test_a_recall_stands_in_the_line_of_what_it_recalls(
         assert (await view.office.lists.count(OUT)).n == 2
 
 
-FOUND: tuple[tuple[str, set[str]], ...] = (
+SEARCHES: tuple[tuple[str, set[str]], ...] = (
     ("thuy loi", {"a", "d"}),
     ("thủy", {"a", "d"}),
     ("thuỷ lợi", {"a", "d"}),
@@ -427,11 +431,11 @@ async def test_a_search_finds_what_people_type(store: SqlOfficeStore, clock: Man
     names = await searched(store, clock)
 
     async with store.read(NORTH) as view:
-        for typed, expected in FOUND:
-            wanted = Filter(side=None, text=typed)
-            page = await view.office.lists.page(wanted, limit=10)
-            assert {names[line.id] for line in page.lines} == expected, typed
-            assert (await view.office.lists.count(wanted)).n == len(expected), typed
+        for text, expected in SEARCHES:
+            list_filter = Filter(side=None, text=text)
+            page = await view.office.lists.page(list_filter, limit=10)
+            assert {names[line.id] for line in page.lines} == expected, text
+            assert (await view.office.lists.count(list_filter)).n == len(expected), text
 
 
 async def test_what_has_the_accents_that_were_typed_comes_first(
@@ -448,7 +452,7 @@ async def test_what_has_the_accents_that_were_typed_comes_first(
     lines, _ = await every_page(store, Filter(side=Side.OUT, text="lũ"), 1)
     back, _ = await every_page(store, Filter(side=Side.OUT, text="lũ"), 2, back=True)
 
-    assert [wanted_ids.index(one.id) for one in lines] == [2, 0, 4, 3, 1]
+    assert [wanted_ids.index(line.id) for line in lines] == [2, 0, 4, 3, 1]
     assert back == lines
 
 
@@ -493,7 +497,7 @@ async def test_rows_of_older_documents_are_filled_while_the_node_works(
 ) -> None:
     """As after the migration: no rows at first, and documents change meanwhile. Filling again changes nothing."""
     await seed(store, clock, random.Random(7), 12)
-    before = {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)}
+    rows_before = {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)}
     await folded(store)
     async with store.writing() as tx:
         await tx.change(delete(ListRow))
@@ -504,14 +508,14 @@ async def test_rows_of_older_documents_are_filled_while_the_node_works(
         turns += 1
         if turns == 2:
             async with committing(store) as work:
-                kept = await work.outgoing.get(before[OUT][0].id)
-                await work.outgoing.save(kept)
+                document = await work.outgoing.get(rows_before[OUT][0].id)
+                await work.outgoing.save(document)
     await store.refill_lists()
     while await store.fill_lists(5):
         turns += 1
 
     assert turns > 8
-    assert {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)} == before
+    assert {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)} == rows_before
     async with store.reading() as tx:
         assert {row.done for row in await tx.rows(ListFillRow, select(ListFillRow))} == {True}
 
@@ -527,7 +531,7 @@ async def test_recipients_that_answer_at_once_are_all_counted(
         async with committing(store) as work:
             await work.deliveries.save_state(id, "accepted", (), clock.now())
 
-    await asyncio.gather(*(answered(one.id) for one in deliveries))
+    await asyncio.gather(*(answered(d.id) for d in deliveries))
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
@@ -543,9 +547,11 @@ async def test_documents_that_would_stand_at_one_place_all_have_their_row(
     first = outgoing(clock, id="msg_0")
     alike = (f"msg_{n}" for n in range(1, 1_000_000) if place(at, f"msg_{n}") == place(at, first.id))
     documents = [first, *(outgoing(clock, id=next(alike)) for _ in range(2))]
-    for some in [documents] if of_one_unit else [[each] for each in documents]:
+    for some in [documents] if of_one_unit else [[document] for document in documents]:
         await stored(store, *some)
-    assert {line.id for line in (await every_page(store, OUT, 10))[0]} == {each.id for each in documents}
+    assert {line.id for line in (await every_page(store, OUT, 10))[0]} == {
+        document.id for document in documents
+    }
 
 
 async def test_the_tiles_and_charts_count_what_there_is(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -553,16 +559,16 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlOfficeStore, c
     clock.advance(datetime(2026, 11, 20, 1, 0, tzinfo=UTC) - clock.now())
     for minutes in (0, 60):
         document = outgoing(clock, state=OutState.PACKED)
-        one, other = delivery(document, "Z91.02", "accepted"), delivery(document, "Z91.03", "sent")
+        first, other = delivery(document, "Z91.02", "accepted"), delivery(document, "Z91.03", "sent")
         async with committing(store) as work:
             now = clock.now()
             await work.outgoing.add(document)
-            await work.deliveries.add([one, other])
-            for each in (one, other):
-                await work.facts.add(each.id, Fact(track=Track.TRANSPORT, code="sent", at=now))
+            await work.deliveries.add([first, other])
+            for d in (first, other):
+                await work.facts.add(d.id, Fact(track=Track.TRANSPORT, code="sent", at=now))
             for code, at in (("01", 60), ("03", 660 + minutes)):
-                said = Fact(track=Track.BUSINESS, code=code, at=now + timedelta(seconds=at))
-                await work.facts.add(one.id, said)
+                fact = Fact(track=Track.BUSINESS, code=code, at=now + timedelta(seconds=at))
+                await work.facts.add(first.id, fact)
             await work.incoming.add(incoming(clock, urgency=Urgency.EXPRESS))
         clock.advance(3_600)
     while await store.work_out_day():
@@ -594,11 +600,11 @@ async def test_a_draft_counts_for_no_day_and_what_leaves_counts_for_the_day_on_w
     lying, leaving = outgoing(clock, state=OutState.DRAFT), outgoing(clock, state=OutState.DRAFT)
     await stored(store, lying, leaving)
     clock.advance(timedelta(days=1))
-    one = delivery(leaving, "Z91.02", "sent")
+    delivery_row = delivery(leaving, "Z91.02", "sent")
     async with committing(store) as work:
         await work.outgoing.add(outgoing(clock, state=OutState.DRAFT))
-        await work.deliveries.add([one])
-        await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
+        await work.deliveries.add([delivery_row])
+        await work.facts.add(delivery_row.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
         await work.outgoing.save(replace(leaving, state=OutState.PACKED))
     while await store.work_out_day():
         pass
@@ -629,46 +635,45 @@ async def test_late_work_is_found_until_it_is_done(store: SqlOfficeStore, clock:
             await work.parts.add(part)
         await work.parts.end(replace(part, state=PartState.DONE, ended_by="prn", ended_at=clock.now()))
 
-    assert await _late(store, IN, [each.id for each in worked], today) == [worked[0].id]
-    assert await _late(store, IN, [each.id for each in worked[1:]], today) == []
+    assert await _late(store, IN, [d.id for d in worked], today) == [worked[0].id]
+    assert await _late(store, IN, [d.id for d in worked[1:]], today) == []
 
 
 async def test_a_late_answer_is_found_until_each_recipient_has_given_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     today = clock.now().date()
-    asked = draft(reply_required=True, reply_due=today - DAY)
+    content = draft(reply_required=True, reply_due=today - DAY)
     late, soon = (
-        outgoing(clock, state=OutState.PACKED, draft=each)
-        for each in (asked, replace(asked, reply_due=today))
+        outgoing(clock, state=OutState.PACKED, draft=d) for d in (content, replace(content, reply_due=today))
     )
-    known = Recipient(code="Z91.04", role=RecipientRole.TO_KNOW)
+    recipient = Recipient(code="Z91.04", role=RecipientRole.TO_KNOW)
     async with committing(store) as work:
         for document in (late, soon):
             await work.outgoing.add(document)
             owe = [delivery(document, code, "accepted") for code in ("Z91.02", "Z91.03")]
-            told = replace(delivery(document, known.code, "accepted"), recipient=known)
-            await work.deliveries.add([*owe, told])
+            accepted_delivery = replace(delivery(document, recipient.code, "accepted"), recipient=recipient)
+            await work.deliveries.add([*owe, accepted_delivery])
 
     ids = [late.id, soon.id]
     assert await _late(store, OUT, ids, today) == [late.id]
-    for code, left in (("Z91.02", [late.id]), ("z91.03", [])):
+    for code, remaining in (("Z91.02", [late.id]), ("z91.03", [])):
         async with committing(store) as work:
             await work.events.append(EventKind.INBOX_ANSWERED, late.id, clock.now(), {"from": code})
         clock.advance(COUNT_FRESH)
-        assert await _late(store, OUT, ids, today) == left
+        assert await _late(store, OUT, ids, today) == remaining
 
 
 async def _late(store: SqlOfficeStore, side: Filter, ids: Sequence[str], today: date) -> list[str]:
     """As the filter finds them, counts them and names them among rows."""
-    wanted = replace(side, late=today)
-    assert wanted.side is not None
+    list_filter = replace(side, late=today)
+    assert list_filter.side is not None
     async with store.read(NORTH) as work:
         lists = work.office.lists
-        every = [each.id for each in (await lists.page(wanted, limit=9)).lines]
-        found = [each for each in every if each in ids]
-        assert await lists.late(wanted.side, ids, today) == set(found)
-        assert (await lists.count(wanted)).n == len(every)
+        every = [document.id for document in (await lists.page(list_filter, limit=9)).lines]
+        lines = [document for document in every if document in ids]
+        assert await lists.late(list_filter.side, ids, today) == set(lines)
+        assert (await lists.count(list_filter)).n == len(every)
     async with store.read(SOUTH) as work:
-        assert (await work.office.lists.page(wanted, limit=9)).lines == ()
-    return found
+        assert (await work.office.lists.page(list_filter, limit=9)).lines == ()
+    return lines

@@ -31,21 +31,21 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
     while await node.rewrite_due(1):
         pass
     async with node.read(NORTH) as view:
-        before = await view.office.lists.line(arrived.id)
+        line_before = await view.office.lists.line(arrived.id)
         assert (await view.office.lists.count(late)).n == 1
 
-    await node.calendar.put([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
+    await node.calendar.save([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
     while await node.rewrite_due(1):
         pass
 
     async with node.read(NORTH) as view:
-        after = await view.office.lists.line(arrived.id)
+        line_after = await view.office.lists.line(arrived.id)
         assert (await view.office.lists.count(late)).n == 0
     await node.close()
-    assert before is not None
-    assert after is not None
-    assert before.due_at == arrived.arrived_at + timedelta(hours=2)
-    assert after.due_at == arrived.arrived_at + timedelta(days=1, hours=2)
+    assert line_before is not None
+    assert line_after is not None
+    assert line_before.due_at == arrived.arrived_at + timedelta(hours=2)
+    assert line_after.due_at == arrived.arrived_at + timedelta(days=1, hours=2)
 
 
 def _holiday(day: date) -> CalendarDay:
@@ -53,10 +53,10 @@ def _holiday(day: date) -> CalendarDay:
 
 
 def _two_hours(days: Sequence[CalendarDay]) -> Callable[[Duty, Urgency], datetime]:
-    off = {each.day for each in days}
+    holidays = {day.day for day in days}
 
     def due(duty: Duty, urgency: Urgency) -> datetime:
-        return duty.since + timedelta(days=int(duty.since.date() in off), hours=2)
+        return duty.since + timedelta(days=int(duty.since.date() in holidays), hours=2)
 
     return due
 
@@ -99,13 +99,13 @@ async def unread(store: SqlOfficeStore) -> set[str]:
     """By the filter and by the rows, which agree; and as many as are counted."""
     arrived = Filter(side=Side.IN)
     async with store.read(NORTH) as view:
-        found = {
+        ids = {
             line.id for line in (await view.office.lists.page(replace(arrived, unread=True), limit=50)).lines
         }
         every = (await view.office.lists.page(arrived, limit=50)).lines
-        assert found == {line.id for line in every if line.unread}
-        assert (await view.office.lists.count(replace(arrived, unread=True))).n == len(found)
-    return found
+        assert ids == {line.id for line in every if line.unread}
+        assert (await view.office.lists.count(replace(arrived, unread=True))).n == len(ids)
+    return ids
 
 
 async def test_attachments_are_found_by_their_filter(store: SqlOfficeStore, clock: ManualClock) -> None:

@@ -33,13 +33,13 @@ async def test_what_waits_is_handed_over_once_and_by_its_own_agency_alone(
         with pytest.raises(errors.NotFound):
             await work.paper.close(PaperPart(delivery_id="none", document_id="", opened_at=clock.now()))
     async with store.begin(SOUTH) as work:
-        assert (await work.paper.waiting(10), await work.paper.of(document.id)) == ([], [])
+        assert (await work.paper.waiting(10), await work.paper.of_document(document.id)) == ([], [])
         with pytest.raises(errors.NotFound):
             await work.paper.close(second)
     async with store.read(NORTH) as work:
-        left, gone = await work.paper.waiting(10), await work.paper.handed(day, day, 10)
-        assert await work.paper.handed(day + timedelta(days=1), day + timedelta(days=2), 10) == []
+        waiting, handed_over = await work.paper.waiting(10), await work.paper.handed_over(day, day, 10)
+        assert await work.paper.handed_over(day + timedelta(days=1), day + timedelta(days=2), 10) == []
 
-    assert [each.delivery_id for each in (first, second)] == [to[2].id, to[0].id]
-    assert [each.delivery_id for each in left] == [to[0].id]
-    assert [(each.delivery_id, each.means) for each in gone] == [(to[2].id, "post")]
+    assert [p.delivery_id for p in (first, second)] == [to[2].id, to[0].id]
+    assert [p.delivery_id for p in waiting] == [to[0].id]
+    assert [(p.delivery_id, p.means) for p in handed_over] == [(to[2].id, "post")]

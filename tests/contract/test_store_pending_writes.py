@@ -33,21 +33,21 @@ def _blob(name: str, size: int, clock: ManualClock) -> BlobRow:
 @contextmanager
 def _called(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The first words of every call to a server."""
-    heard: list[str] = []
+    calls: list[str] = []
 
     def heard_by(name: str) -> Any:
         call = getattr(asyncpg.Connection, name)
 
-        async def hears(connection: Any, text: str, *given: Any, **named: Any) -> Any:
-            heard.append(text.split()[0].strip(";"))
-            return await call(connection, text, *given, **named)
+        async def hears(connection: Any, text: str, *arguments: Any, **keywords: Any) -> Any:
+            calls.append(text.split()[0].strip(";"))
+            return await call(connection, text, *arguments, **keywords)
 
         return hears
 
     with monkeypatch.context() as patched:
         for name in _CALLS:
             patched.setattr(asyncpg.Connection, name, heard_by(name))
-        yield heard
+        yield calls
 
 
 async def test_what_waits_is_found_by_who_asks_in_the_same_unit(
@@ -55,17 +55,17 @@ async def test_what_waits_is_found_by_who_asks_in_the_same_unit(
 ) -> None:
     async with store.writing() as tx:
         for n, name in enumerate("abc"):
-            tx.put(_blob(name, n, clock))
+            tx.insert(_blob(name, n, clock))
         assert {row.size for row in await tx.tuples(_SIZES)} == {0, 1, 2}
-        tx.put(_blob("d", 3, clock))
+        tx.insert(_blob("d", 3, clock))
         assert len(await tx.tuples(_SIZES)) == 4  # asked a second and a third time, by the driver itself
-        tx.put(_blob("e", 4, clock))
+        tx.insert(_blob("e", 4, clock))
         assert len(await tx.tuples(_SIZES)) == 5
-        tx.put(_blob("f", 5, clock))
+        tx.insert(_blob("f", 5, clock))
         assert await tx.change(_GROWN, this=digest("f"), size=50) == 1
         await tx.commit()
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert sorted(row.size for row in await tx.tuples(_SIZES)) == [0, 1, 2, 3, 4, 50]
 
 
@@ -85,8 +85,8 @@ async def test_rows_and_those_that_they_name_are_written_in_the_order_of_asking(
 
     async with store.read(NORTH) as view:
         for document in documents:
-            assert [each.state for each in await view.deliveries.of(document.id)] == ["queued", "sent"]
-            assert [each.kind for each in await view.events.of(document.id)] == [EventKind.MESSAGE_ACCEPTED]
+            assert [d.state for d in await view.deliveries.of_document(document.id)] == ["queued", "sent"]
+            assert [d.kind for d in await view.events.of_subject(document.id)] == [EventKind.MESSAGE_ACCEPTED]
 
 
 async def test_a_unit_of_which_something_was_refused_cannot_commit(
@@ -103,7 +103,7 @@ async def test_a_unit_of_which_something_was_refused_cannot_commit(
             with pytest.raises(errors.StoreFailure, match="was refused"):
                 await work.commit()
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert await tx.tuples(_KINDS) == []
 
 
@@ -117,13 +117,13 @@ async def test_one_row_may_be_written_over_twice_and_the_last_word_stays(
 ) -> None:
     for body in (b"first", b"second"):
         async with store.writing() as tx:
-            for said in (b"before", body):
-                row = _blob("a", len(said), clock)
-                row.change(body=said)
-                tx.put_over_last(row, "size", "body")
+            for content in (b"before", body):
+                row = _blob("a", len(content), clock)
+                row.change(body=content)
+                tx.upsert_later(row, "size", "body")
             await tx.commit()
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert await tx.tuples(select(col(BlobRow.size), col(BlobRow.body))) == [(6, b"second")]
 
 
@@ -136,15 +136,15 @@ async def test_many_rows_of_every_kind_of_value_come_as_they_were_given(
             await work.events.append(
                 kind, f"msg-{n}", clock.now(), {"n": n, "text": 'Văn "bản" {} \\ , NULL'}
             )
-            await work.jobs.put("pack", f"msg-{n}", clock.now() if n % 2 else None)
+            await work.jobs.add("pack", f"msg-{n}", clock.now() if n % 2 else None)
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert [row.kind for row in await tx.tuples(_KINDS)] == [kind.value for kind in kinds]
         planned = select(func.count()).where(col(JobRow.not_before).is_not(None))
         assert (await tx.tuples(planned))[0][0] == 20
     async with store.read(NORTH) as view:
-        (told,) = await view.events.of("msg-7")
-    assert told.data == {"n": 7, "text": 'Văn "bản" {} \\ , NULL'}
+        (event,) = await view.events.of_subject("msg-7")
+    assert event.data == {"n": 7, "text": 'Văn "bản" {} \\ , NULL'}
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -153,17 +153,17 @@ async def test_a_server_is_called_once_for_all_that_a_unit_writes(
 ) -> None:
     for n in range(3):  # the first two times a statement is asked through the library
         document, item = outgoing(clock), outbox_item(clock)
-        with _called(monkeypatch) as heard:
+        with _called(monkeypatch) as calls:
             async with committing(store) as work:
-                await work.outbox.put(replace(item, id=f"out-{n}"))
-                await work.jobs.put("pack", document.id)
+                await work.outbox.add(replace(item, id=f"out-{n}"))
+                await work.jobs.add("pack", document.id)
                 await work.events.append_many(
                     document.id,
                     clock.now(),
                     [(EventKind.MESSAGE_ACCEPTED, {}), (EventKind.MESSAGE_QUEUED, {})],
                 )
 
-    assert heard == ["BEGIN", "WITH", "COMMIT"]
+    assert calls == ["BEGIN", "WITH", "COMMIT"]
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -171,7 +171,7 @@ async def test_one_question_to_a_server_is_one_call(
     store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        with _called(monkeypatch) as heard:
+        with _called(monkeypatch) as calls:
             assert await store.claim_outbox(10, 60) == []
 
-    assert heard == ["SELECT"]
+    assert calls == ["SELECT"]

@@ -12,10 +12,10 @@ from sqlmodel import col
 
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import drivers
-from gateway.store.row import among_numbers, things
+from gateway.store.row import among_numbers, pairs_table
 from gateway.store.tables import JobRow, OutboxRow
 from gateway.store.tables_node import EventRow, HostedAgencyRow
-from gateway.store.transaction import Asked
+from gateway.store.transaction import BoundQuery
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outbox_item, stored
@@ -30,9 +30,9 @@ _BOTH = union_all(
     select(col(JobRow.id), col(JobRow.created_at)).where(col(JobRow.agency_id) == bindparam("agency")),
 )
 _NAMES = select(col(HostedAgencyRow.code)).order_by(col(HostedAgencyRow.code))
-_THESE = things("these")
+_FIRST_THINGS = pairs_table("these")
 _PAIRS = select(OutboxRow).where(
-    col(OutboxRow.agency_id) == _THESE.c.agency_id, col(OutboxRow.id) == _THESE.c.id
+    col(OutboxRow.agency_id) == _FIRST_THINGS.c.agency_id, col(OutboxRow.id) == _FIRST_THINGS.c.id
 )
 _POSITIONS = select(col(EventRow.position)).where(among_numbers(col(EventRow.position), "numbers"))
 
@@ -45,13 +45,13 @@ async def filled(store: SqlOfficeStore, clock: ManualClock) -> Sequence[str]:
         clock.advance(1)
         await stored(store, item)
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg-1", clock.now())
+        await work.jobs.add("pack", "msg-1", clock.now())
     async with committing(store, SOUTH) as work:
-        await work.jobs.put("pack", "msg-9", clock.now())
+        await work.jobs.add("pack", "msg-9", clock.now())
     return [item.id for item in items]
 
 
-def _questions(ids: Sequence[str]) -> Sequence[Asked]:
+def _questions(ids: Sequence[str]) -> Sequence[BoundQuery]:
     return [
         (_ROWS, {"agency": NORTH.agency_id, "subject": "msg-0"}),
         (_ROWS, {"agency": NORTH.agency_id, "subject": "msg-1"}),
@@ -67,26 +67,26 @@ def _questions(ids: Sequence[str]) -> Sequence[Asked]:
     ]
 
 
-async def _alone(store: SqlOfficeStore, questions: Sequence[Asked]) -> list[list[Any]]:
-    found = []
+async def _alone(store: SqlOfficeStore, questions: Sequence[BoundQuery]) -> list[list[Any]]:
+    answers = []
     for query, values in questions:
         async with store.reading() as tx:
-            found.append([*await tx.tuples(query, **values)])
-    return found
+            answers.append([*await tx.tuples(query, **values)])
+    return answers
 
 
 @contextmanager
 def _calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The texts that a server is asked meanwhile."""
-    asked, ask = list[str](), drivers._asked
+    calls, ask = list[str](), drivers._call_driver
 
-    async def heard(connection: Any, text: str, *given: Any, **named: Any) -> Any:
-        asked.append(text)
-        return await ask(connection, text, *given, **named)
+    async def record_call(connection: Any, text: str, *arguments: Any, **keywords: Any) -> Any:
+        calls.append(text)
+        return await ask(connection, text, *arguments, **keywords)
 
     with monkeypatch.context() as patch:
-        patch.setattr(drivers, "_asked", heard)
-        yield asked
+        patch.setattr(drivers, "_call_driver", record_call)
+        yield calls
 
 
 def is_server(store: SqlOfficeStore) -> bool:
@@ -101,14 +101,14 @@ async def test_several_questions_of_one_view_find_what_each_finds_by_itself(
 
     for _ in range(3):  # the first time each statement is made
         async with store.reading() as tx:
-            found = await tx.find_each(*questions)
-    with _calls(monkeypatch) as asked:
+            answers = await tx.find_all(*questions)
+    with _calls(monkeypatch) as calls:
         async with store.reading() as tx:
-            assert await tx.find_each(*questions) == found
+            assert await tx.find_all(*questions) == answers
 
-    for n, (rows, alone) in enumerate(zip(found, expected, strict=True)):
+    for n, (rows, alone) in enumerate(zip(answers, expected, strict=True)):
         with cases.case(f"question {n}"):
             assert sorted(map(tuple, rows)) == sorted(map(tuple, alone))
             assert [row._fields for row in rows] == [row._fields for row in alone]
-    assert [tuple(row) for row in found[2]] == [tuple(row) for row in expected[2]]  # in their order
-    assert len(asked) == (1 if is_server(store) else 0)
+    assert [tuple(row) for row in answers[2]] == [tuple(row) for row in expected[2]]  # in their order
+    assert len(calls) == (1 if is_server(store) else 0)

@@ -17,7 +17,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
-from gateway.store.blob_refs import Kept, ReadableContent
+from gateway.store.blob_refs import KeptContent, ReadableContent
 from gateway.store.blobs import FileBlobs
 from gateway.store.work import SqlWork
 from tests.support.cases import Cases
@@ -51,11 +51,11 @@ async def twin(store: SqlOfficeStore, store_url: str, clock: ManualClock) -> Asy
 async def race(stores: Sequence[SqlOfficeStore], act: Act) -> list[bool]:
     """What each of several acts found, all begun at once, every other one through the other process."""
 
-    async def one(n: int) -> bool:
+    async def delivery_row(n: int) -> bool:
         async with committing(stores[n % len(stores)]) as work:
             return await act(work, n)
 
-    return await within_limit(asyncio.gather(*(one(n) for n in range(AT_ONCE))), "the race")
+    return await within_limit(asyncio.gather(*(delivery_row(n) for n in range(AT_ONCE))), "the race")
 
 
 def identity(clock: ManualClock, n: int, *, body: str) -> Identity:
@@ -75,7 +75,7 @@ async def test_g3_r117_of_those_who_ask_at_once_for_what_may_be_there_once_one_i
     store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, cases: Cases
 ) -> None:
     """A packet's body, another content under its id, an external id, a number, a key of idempotency."""
-    until = clock.now() + timedelta(seconds=60)
+    ends_at = clock.now() + timedelta(seconds=60)
 
     async def packet(work: SqlWork, n: int) -> bool:
         if await work.identities.by_body("Z91.02", digest("body")):
@@ -102,7 +102,7 @@ async def test_g3_r117_of_those_who_ask_at_once_for_what_may_be_there_once_one_i
         return True
 
     async def key(work: SqlWork, n: int) -> bool:
-        return await work.idempotency.begin("prn_1", "key", "d", until) is None
+        return await work.idempotency.begin("prn_1", "key", "d", ends_at) is None
 
     for act in (packet, content, external_id, number, key):
         with cases.case(act.__name__):
@@ -115,10 +115,10 @@ async def test_two_clerks_take_one_document_once(
     document = await seed_incoming(store, incoming(clock))
 
     async def take(work: SqlWork, n: int) -> bool:
-        found = await work.incoming.get(document.id)
-        if found.state is not InState.NEW:
+        documents = await work.incoming.get(document.id)
+        if documents.state is not InState.NEW:
             return False
-        await work.incoming.save(replace(found, state=InState.ACCEPTED))
+        await work.incoming.save(replace(documents, state=InState.ACCEPTED))
         return True
 
     assert sum(await race([store, twin], take)) == 1
@@ -132,8 +132,8 @@ async def test_no_change_of_a_document_is_lost_under_another(
     await stored(store, sent)
 
     async def mark(work: SqlWork, n: int) -> bool:
-        one = await work.incoming.get(arrived.id)
-        await work.incoming.save(replace(one, marks=(*one.marks, f"m{n}")))
+        stored = await work.incoming.get(arrived.id)
+        await work.incoming.save(replace(stored, marks=(*stored.marks, f"m{n}")))
         other = await work.outgoing.get(sent.id)
         await work.outgoing.save(replace(other, state_reason=f"{other.state_reason or ''}{n}"))
         return True
@@ -150,21 +150,21 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
     store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
-    one = delivery(document, "Z91.02")
-    await stored(store, document, one)
+    delivery_row = delivery(document, "Z91.02")
+    await stored(store, document, delivery_row)
 
     async def learn(work: SqlWork, n: int) -> bool:
-        facts = [*await work.facts.of(one.id)]
+        facts = [*await work.facts.of_subject(delivery_row.id)]
         fact = Fact(track=Track.BUSINESS, code=f"{n:02}", at=clock.now())
-        await work.facts.add(one.id, fact)
-        marks = tuple(sorted(known.code for known in [*facts, fact]))
-        await work.deliveries.save_state(one.id, "delivered", marks, clock.now())
+        await work.facts.add(delivery_row.id, fact)
+        marks = tuple(sorted(f.code for f in [*facts, fact]))
+        await work.deliveries.save_state(delivery_row.id, "delivered", marks, clock.now())
         return True
 
     await race([store, twin], learn)
 
     async with store.read(NORTH) as view:
-        assert (await view.deliveries.get(one.id)).marks == tuple(f"{n:02}" for n in range(AT_ONCE))
+        assert (await view.deliveries.get(delivery_row.id)).marks == tuple(f"{n:02}" for n in range(AT_ONCE))
 
 
 async def test_a_packet_never_waits_for_a_document_that_is_here(
@@ -175,15 +175,15 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
     await stored(store, *packets)
 
     async def arrive(work: SqlWork, n: int) -> bool:
-        found = await work.incoming.by_document_id(document.sender_code, "d-1")
+        documents = await work.incoming.by_document_id(document.sender_code, "d-1")
         if n == AT_ONCE // 2:
             await work.incoming.add(document)
-            for waiting in (await work.incoming.before(document)).waiting:
+            for waiting in (await work.incoming.find_prior(document)).waiting:
                 await work.inbox.reopen(waiting)
-        elif not found:
+        elif not documents:
             needs = (document.sender_code, "d-1")
             await work.inbox.settle(replace(packets[n], state="waiting", needs=needs), None)
-        return bool(found)
+        return bool(documents)
 
     await race([store, twin], arrive)
 
@@ -199,31 +199,31 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
         await work.inbox.settle(replace(item, state="waiting"), None)
 
     async def decide(work: SqlWork, n: int) -> bool:
-        found = await work.inbox.get(item.id)
-        if found.state != "waiting":
+        document = await work.inbox.get(item.id)
+        if document.state != "waiting":
             return False
         if n % 2:
             await work.inbox.reopen(item.id)
         else:
-            await work.inbox.settle(replace(found, state="quarantined"), None)
+            await work.inbox.settle(replace(document, state="quarantined"), None)
         return True
 
     assert sum(await race([store, twin], decide)) == 1
 
 
-async def taken(
+async def keep_all(
     names: Sequence[Digest], store: SqlOfficeStore, clock: ManualClock, folder: Path
-) -> list[Kept]:
+) -> list[KeptContent]:
     """Small contents of those names, taken by the content store."""
     pool = ThreadPool(2)
     blobs = FileBlobs(folder / "content", store, clock, pool)
-    kept = []
+    digests = []
     for n, name in enumerate(names):
         with blobs.scratch() as scratch:
             scratch.file.write(bytes([n]))
-            kept.append(await blobs.keep(scratch, name, 1))
+            digests.append(await blobs.keep(scratch, name, 1))
     pool.close()
-    return kept
+    return digests
 
 
 async def test_documents_with_the_same_files_never_stand_in_each_others_way(
@@ -231,9 +231,9 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
 ) -> None:
     """Each refers to them in another order: with exclusive locks two of them would wait for each other."""
     names = [digest(n) for n in range(4)]
-    for n, kept in enumerate(await taken(names, store, clock, tmp_path)):
+    for n, digests in enumerate(await keep_all(names, store, clock, tmp_path)):
         async with committing(store) as work:
-            await work.blobs.keep(kept, "source", f"first-{n}")
+            await work.blobs.keep(digests, "source", f"first-{n}")
 
     async def refer(work: SqlWork, n: int) -> bool:
         for name in names if n % 2 else reversed(names):
@@ -247,18 +247,18 @@ async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_o
     store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Who keeps several keeps them in the order of their digests, as a request's tray hands them out."""
-    kept = sorted(
-        await taken([digest(n) for n in range(6)], store, clock, tmp_path), key=lambda each: each.digest
+    digests = sorted(
+        await keep_all([digest(n) for n in range(6)], store, clock, tmp_path), key=lambda d: d.digest
     )
 
     async def keep(work: SqlWork, n: int) -> bool:
-        for each in kept:
-            await work.blobs.keep(each, "source", f"msg-{n}")
+        for d in digests:
+            await work.blobs.keep(d, "source", f"msg-{n}")
         return True
 
     assert all(await race([store, twin], keep))
     async with store.read(NORTH) as view:
-        for each in kept:
-            assert await view.blobs.found(each.digest) == ReadableContent(each.body)
+        for d in digests:
+            assert await view.blobs.find(d.digest) == ReadableContent(d.body)
         for n in range(AT_ONCE):
-            assert (await view.blobs.of("source", f"msg-{n}")).keys() == {each.digest for each in kept}
+            assert (await view.blobs.of_owner("source", f"msg-{n}")).keys() == {d.digest for d in digests}

@@ -14,9 +14,9 @@ from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing
 
 
-async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
+async def add_ask(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
     document = outgoing(clock)
-    made = RecallAsk(
+    ask = RecallAsk(
         id=clock.new_id("rca_"),
         document_id=document.id,
         reason="Gửi nhầm nơi nhận.",
@@ -28,38 +28,40 @@ async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
     )
     async with committing(store) as work:
         await work.outgoing.add(document)
-        await work.office.recalls.add(made)
-    return made
+        await work.office.recalls.add(ask)
+    return ask
 
 
 async def test_what_was_asked_comes_back_to_its_own_agency_alone_and_of_two_who_close_it_one_is_too_late(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made = await asked(store, clock)
+    ask = await add_ask(store, clock)
 
     async with store.read(NORTH) as work:
-        assert await work.office.recalls.get(made.id) == made
-        assert list(await work.office.recalls.of_document(made.document_id)) == [made]
-        assert list(await work.office.recalls.open(9)) == [made]
+        assert await work.office.recalls.get(ask.id) == ask
+        assert list(await work.office.recalls.of_document(ask.document_id)) == [ask]
+        assert list(await work.office.recalls.open(9)) == [ask]
     async with store.read(SOUTH) as work:
-        assert list(await work.office.recalls.of_document(made.document_id)) == []
+        assert list(await work.office.recalls.of_document(ask.document_id)) == []
         assert list(await work.office.recalls.open(9)) == []
         with pytest.raises(NotFound):
-            await work.office.recalls.get(made.id)
+            await work.office.recalls.get(ask.id)
 
     async def close(state: AskState) -> None:
         async with committing(store) as work:
             closed = replace(
-                made, state=state, decided_by="prn_head", decided_at=clock.now(), why="Không cần."
+                ask, state=state, decided_by="prn_head", decided_at=clock.now(), why="Không cần."
             )
             await work.office.recalls.close(closed)
 
-    found = await asyncio.gather(close(AskState.REFUSED), close(AskState.WITHDRAWN), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        close(AskState.REFUSED), close(AskState.WITHDRAWN), return_exceptions=True
+    )
 
-    assert sorted(type(each).__name__ for each in found) == ["Clash", "NoneType"]
-    assert any(isinstance(each, Clash) for each in found)
+    assert sorted(type(o).__name__ for o in outcomes) == ["Clash", "NoneType"]
+    assert any(isinstance(o, Clash) for o in outcomes)
     async with store.read(NORTH) as work:
-        (kept,) = await work.office.recalls.of_document(made.document_id)
-        assert not kept.is_open
-        assert kept.why == "Không cần."
+        (stored,) = await work.office.recalls.of_document(ask.document_id)
+        assert not stored.is_open
+        assert stored.why == "Không cần."
         assert list(await work.office.recalls.open(9)) == []

@@ -29,50 +29,53 @@ async def take(store: SqlOfficeStore, commit: bool = True) -> int:
 
 
 async def test_mode_b_numbers_are_dense_under_twenty_at_once(store: SqlOfficeStore) -> None:
-    taken = await asyncio.gather(*(take(store) for _ in range(20)))
+    numbers = await asyncio.gather(*(take(store) for _ in range(20)))
 
-    assert sorted(taken) == list(range(1, 21))
+    assert sorted(numbers) == list(range(1, 21))
 
 
 async def test_mode_b_a_rolled_back_number_is_given_again(store: SqlOfficeStore) -> None:
     commits = [True, False, True, False, False, True]
 
-    taken = await asyncio.gather(*(take(store, commit) for commit in commits))
+    numbers = await asyncio.gather(*(take(store, commit) for commit in commits))
 
-    kept = [number for number, commit in zip(taken, commits, strict=True) if commit]
-    assert sorted(kept) == [1, 2, 3]
+    stored_numbers = [number for number, commit in zip(numbers, commits, strict=True) if commit]
+    assert sorted(stored_numbers) == [1, 2, 3]
     assert await take(store) == 4
 
 
 async def test_every_agency_book_and_year_counts_by_itself(store: SqlOfficeStore) -> None:
     async with committing(store) as work:
         first = [await work.register.next_number("in", 2026) for _ in range(2)]
-        others = [await work.register.next_number("in", 2027), await work.register.next_number("out", 2026)]
+        other_numbers = [
+            await work.register.next_number("in", 2027),
+            await work.register.next_number("out", 2026),
+        ]
     async with store.begin(SOUTH) as work:
         south = await work.register.next_number("in", 2026)
 
-    assert (first, others, south) == ([1, 2], [1, 1], 1)
+    assert (first, other_numbers, south) == ([1, 2], [1, 1], 1)
 
 
 async def test_a_number_is_taken_once_in_its_book_and_year(store: SqlOfficeStore, clock: ManualClock) -> None:
-    one = await seed_incoming(store, incoming(clock))
+    document = await seed_incoming(store, incoming(clock))
     two = await seed_incoming(store, incoming(clock))
 
     async with store.begin(NORTH) as work:
-        await work.register.enter(entry(one, "1245"))
+        await work.register.enter(entry(document, "1245"))
         with pytest.raises(errors.Clash, match="number 1245 is taken"):
             await work.register.enter(entry(two, "1245"))
-        with pytest.raises(errors.Clash) as told:
+        with pytest.raises(errors.Clash) as clash:
             await work.register.enter(entry(two, "01245"))
         with pytest.raises(errors.Clash, match="entered already"):
-            await work.register.enter(entry(one, "1246"))
+            await work.register.enter(entry(document, "1246"))
         await work.register.enter(entry(two, "1245", year=2027))
-        assert await work.register.of(one.id) == entry(one, "1245")
-        assert await work.register.of("none") is None
-    assert told.value.code == "GW-NUMBER-TAKEN"
-    assert (told.value.told["held_by"], told.value.told["next_free"]) == (one.id, "1246")
-    assert told.value.told["of"] == f"{one.number}/{one.symbol}"
-    assert told.value.told["sender"] == one.sender_name
+        assert await work.register.of_document(document.id) == entry(document, "1245")
+        assert await work.register.of_document("none") is None
+    assert clash.value.code == "GW-NUMBER-TAKEN"
+    assert (clash.value.params["held_by"], clash.value.params["next_free"]) == (document.id, "1246")
+    assert clash.value.params["of"] == f"{document.number}/{document.symbol}"
+    assert clash.value.params["sender"] == document.sender_name
 
 
 async def test_a_book_reads_by_number(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -85,7 +88,7 @@ async def test_a_book_reads_by_number(store: SqlOfficeStore, clock: ManualClock)
             await work.register.enter(entry(document, number))
         book = await work.register.entries("in", 2026)
 
-    assert [one.number for one in book] == ["1", "9", "10", "12a"]
+    assert [e.number for e in book] == ["1", "9", "10", "12a"]
 
 
 @pytest.mark.parametrize("slip", ["9999999999", "2147483647", "5000"])
@@ -110,6 +113,6 @@ async def test_a_number_far_ahead_is_left_out_when_the_run_comes_to_it(
             await work.incoming.add(document)
             await work.register.enter(entry(document, number))
 
-    taken = [await take(store) for _ in range(1_001)]
+    numbers = [await take(store) for _ in range(1_001)]
 
-    assert taken == [*range(2, 1_002), 1_004]
+    assert numbers == [*range(2, 1_002), 1_004]

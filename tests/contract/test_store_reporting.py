@@ -27,7 +27,7 @@ from tests.support.stores import (
     stored,
 )
 
-LATER = START + timedelta(minutes=31)
+AFTER_SILENCE = START + timedelta(minutes=31)
 
 
 async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlOfficeStore) -> None:
@@ -38,8 +38,8 @@ async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlO
     assert load.leases == {"job": 0, "outbox": 0, "inbox": 0}
     assert load.unnumbered == load.outbox_failed == 0
 
-    await reporting.answers(store)
-    await reporting.writable(store)
+    await reporting.check_answers(store)
+    await reporting.check_writable(store)
 
 
 async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
@@ -52,15 +52,15 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
             await work.deliveries.add(
                 [replace(delivery(document, "Z91.09", "sent"), agency_id=scope.agency_id)]
             )
-            await work.outbox.put(outbox_item(clock, scope=scope, lane=Lane.URGENT))
+            await work.outbox.add(outbox_item(clock, scope=scope, lane=Lane.URGENT))
             await work.inbox.land(inbox_item(clock, scope=scope))
             await work.inbox.land(inbox_item(clock, scope=scope, state="quarantined"))
             await work.inbox.land(inbox_item(clock, scope=scope, state="done"))
-            await work.jobs.put("pack", document.id)
+            await work.jobs.add("pack", document.id)
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
         clock.advance(60)
 
-    load = await reporting.load(store, LATER)
+    load = await reporting.load(store, AFTER_SILENCE)
 
     two = Pile(count=2, oldest=START)
     assert load.outbox == {"urgent": two}
@@ -75,32 +75,32 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
 async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async def put(code: str, *states: str) -> None:
+    async def add(code: str, *states: str) -> None:
         for state in states:
             document = outgoing(clock)
             await stored(store, document, delivery(document, code, state))
 
-    await put("Z91.09", "failed", "sent")
+    await add("Z91.09", "failed", "sent")
     clock.advance(8 * 24 * 3600)
-    await put("Z91.09", "queued", "sending", "sent", "failed", "delivered")
-    await put("Z91.10", "queued", "failed")
+    await add("Z91.09", "queued", "sending", "sent", "failed", "delivered")
+    await add("Z91.10", "queued", "failed")
 
-    found = await reporting.under_way_to(store, [NORTH.agency_id], ["Z91.09"], clock.now())
+    mail = await reporting.under_way_to(store, [NORTH.agency_id], ["Z91.09"], clock.now())
     nobodys = await reporting.under_way_to(store, [SOUTH.agency_id], ["Z91.09"], clock.now())
 
     # The first failed eight days ago; the last was sent a moment ago.
-    assert found == PartnerMail(waiting=2, silent=1, failed=1)
+    assert mail == PartnerMail(waiting=2, silent=1, failed=1)
     assert nobodys == PartnerMail(waiting=0, silent=0, failed=0)
-    assert await reporting.last_heard(store, [NORTH.agency_id], ["Z91.09"]) == {}
+    assert await reporting.last_packet_times(store, [NORTH.agency_id], ["Z91.09"]) == {}
 
 
 async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.outbox.put(outbox_item(clock))
+        await work.outbox.add(outbox_item(clock))
         await work.inbox.land(inbox_item(clock))
-        await work.jobs.put("pack", "msg-1")
+        await work.jobs.add("pack", "msg-1")
     (leased,) = await store.claim_outbox(1, 60)
     await store.claim_inbox(1, 60)
     await store.claim_jobs("pack", 1, 60)
@@ -108,15 +108,15 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
     await store.renew("outbox", leased.lease, 60)
     assert (await reporting.load(store, clock.now())).leases == {"job": 1, "outbox": 1, "inbox": 1}
 
-    await store.let_go()
+    await store.release_leases()
 
     assert (await reporting.load(store, clock.now())).leases == {"job": 0, "outbox": 0, "inbox": 0}
-    (again,) = await store.claim_outbox(1, 60)
+    (claim,) = await store.claim_outbox(1, 60)
     # The try stays counted: the packet may have left before its courier was cut short.
-    assert again.lease.attempt == 2
+    assert claim.lease.attempt == 2
     with pytest.raises(errors.StaleLease):
         async with committing(store) as work:
-            await work.outbox.sent([leased.lease], clock.now())
+            await work.outbox.mark_sent([leased.lease], clock.now())
 
 
 async def test_another_process_keeps_what_it_holds(
@@ -126,7 +126,7 @@ async def test_another_process_keeps_what_it_holds(
     async with opened(store_url, clock) as other:
         await other.claim_outbox(1, 60)
 
-        await store.let_go()
+        await store.release_leases()
 
         assert (await reporting.load(store, clock.now())).leases["outbox"] == 1
 
@@ -136,12 +136,12 @@ async def test_a_server_that_became_a_standby_answers_and_takes_nothing(
 ) -> None:
     name = migrated_postgres_url.rpartition("/")[2]
     admin = await asyncpg.connect(migrated_postgres_url)
-    async with opened(migrated_postgres_url, clock) as before:
-        await reporting.writable(before)
+    async with opened(migrated_postgres_url, clock) as store_before:
+        await reporting.check_writable(store_before)
     await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
 
     async with opened(migrated_postgres_url, clock) as store:
-        await reporting.answers(store)
+        await reporting.check_answers(store)
         with pytest.raises(errors.StoreFailure, match="read-only"):
-            await reporting.writable(store)
+            await reporting.check_writable(store)
     await admin.close()

@@ -12,12 +12,12 @@ from tests.support.stores import NORTH, SOUTH, committing, inbox_item
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LISTED = Question(source=RevocationSource.LIST, issuer="aa", about="http://crl.example.invalid/a.crl")
-ASKED = Question(source=RevocationSource.OCSP, issuer="aa", about="1f")
+QUESTION = Question(source=RevocationSource.OCSP, issuer="aa", about="1f")
 OTHER = Question(source=RevocationSource.OCSP, issuer="bb", about="1f")
 
 
 def answer(
-    body: bytes, made: datetime = START, question: Question = ASKED, *, revokes: bool = False
+    body: bytes, made: datetime = START, question: Question = QUESTION, *, revokes: bool = False
 ) -> Answer:
     return Answer(
         question=question,
@@ -31,29 +31,29 @@ def answer(
 
 
 async def bodies(store: SqlOfficeStore) -> list[bytes]:
-    return sorted(each.body for each in await store.revocation.current({}))
+    return sorted(a.body for a in await store.revocation.current({}))
 
 
 async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await store.revocation.plan([LISTED, ASKED], START)
-    await store.revocation.plan([ASKED, OTHER], START + HOUR)
+    await store.revocation.plan([LISTED, QUESTION], START)
+    await store.revocation.plan([QUESTION, OTHER], START + HOUR)
 
-    found = {each.question: each for each in await store.revocation.asked()}
+    by_question = {a.question: a for a in await store.revocation.questions()}
 
-    assert set(found) == {ASKED, OTHER}
-    assert found[ASKED].first_at == found[ASKED].due_at == START
-    assert found[OTHER].first_at == START + HOUR
+    assert set(by_question) == {QUESTION, OTHER}
+    assert by_question[QUESTION].first_at == by_question[QUESTION].due_at == START
+    assert by_question[OTHER].first_at == START + HOUR
 
 
 async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlOfficeStore) -> None:
-    await store.revocation.plan([LISTED, ASKED, OTHER], START)
+    await store.revocation.plan([LISTED, QUESTION, OTHER], START)
 
     both = await asyncio.gather(*(store.revocation.claim(START, 10, HOUR) for _ in range(2)))
 
-    given = [each.question for some in both for each in some]
-    assert sorted(given, key=str) == sorted([LISTED, ASKED, OTHER], key=str)
+    claimed = [a.question for some in both for a in some]
+    assert sorted(claimed, key=str) == sorted([LISTED, QUESTION, OTHER], key=str)
     assert await store.revocation.claim(START + HOUR / 2, 10, HOUR) == []
     assert len(await store.revocation.claim(START + HOUR, 10, HOUR)) == 3
 
@@ -61,24 +61,32 @@ async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlOfficeStore)
 async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_clock_is_right(
     store: SqlOfficeStore,
 ) -> None:
-    await store.revocation.plan([ASKED], START)
-    await store.revocation.failed(ASKED, START + 400 * DAY, "nobody there")
+    await store.revocation.plan([QUESTION], START)
+    await store.revocation.record_failure(QUESTION, START + 400 * DAY, "nobody there")
 
-    assert [each.question for each in await store.revocation.claim(START, 10, HOUR)] == [ASKED]
+    assert [a.question for a in await store.revocation.claim(START, 10, HOUR)] == [QUESTION]
     assert await store.revocation.claim(START, 10, HOUR) == []
 
 
 async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlOfficeStore) -> None:
-    await store.revocation.plan([ASKED], START)
-    await store.revocation.failed(ASKED, START + HOUR, "nobody there")
-    (before,) = await store.revocation.asked()
+    await store.revocation.plan([QUESTION], START)
+    await store.revocation.record_failure(QUESTION, START + HOUR, "nobody there")
+    (question_before,) = await store.revocation.questions()
 
     assert await store.revocation.keep(answer(b"good"), START + 2 * HOUR)
 
-    (after,) = await store.revocation.asked()
-    assert (before.failures, before.error, before.due_at) == (1, "nobody there", START + HOUR)
-    assert (after.failures, after.error, after.due_at) == (0, None, START + 2 * HOUR)
-    assert after.answered_at == START
+    (question_after,) = await store.revocation.questions()
+    assert (question_before.failures, question_before.error, question_before.due_at) == (
+        1,
+        "nobody there",
+        START + HOUR,
+    )
+    assert (question_after.failures, question_after.error, question_after.due_at) == (
+        0,
+        None,
+        START + 2 * HOUR,
+    )
+    assert question_after.answered_at == START
 
 
 async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: SqlOfficeStore) -> None:
@@ -112,44 +120,44 @@ async def test_questions_do_not_share_their_answers(store: SqlOfficeStore) -> No
 
 
 async def test_the_version_changes_with_every_answer_and_every_question(store: SqlOfficeStore) -> None:
-    seen = {await store.revocation.version()}
-    await store.revocation.plan([ASKED], START)
-    seen.add(await store.revocation.version())
+    versions = {await store.revocation.version()}
+    await store.revocation.plan([QUESTION], START)
+    versions.add(await store.revocation.version())
     await store.revocation.keep(answer(b"good"), START)
-    seen.add(await store.revocation.version())
-    await store.revocation.plan([ASKED, OTHER], START)
-    seen.add(await store.revocation.version())
+    versions.add(await store.revocation.version())
+    await store.revocation.plan([QUESTION, OTHER], START)
+    versions.add(await store.revocation.version())
 
-    assert len(seen) == 4
-    assert await store.revocation.version() in seen
+    assert len(versions) == 4
+    assert await store.revocation.version() in versions
 
 
 async def test_what_is_known_already_is_not_read_again(store: SqlOfficeStore) -> None:
     first = answer(b"good")
     await store.revocation.keep(first, START)
-    known = {first.digest: first}
+    cache = {first.digest: first}
 
-    (again,) = await store.revocation.current(known)
+    (newest_answer,) = await store.revocation.current(cache)
 
-    assert again is first
+    assert newest_answer is first
 
 
 async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlOfficeStore) -> None:
     used, unused, newest = (answer(b"%d" % n, START + n * HOUR) for n in range(3))
-    for each in (used, unused, newest):
-        await store.revocation.keep(each, START)
+    for a in (used, unused, newest):
+        await store.revocation.keep(a, START)
     await store.revocation.use([used.digest, "no such digest"])
 
     early = await store.revocation.prune(START)
     late = await store.revocation.prune(START + DAY)
 
     assert (early, late) == (0, 1)
-    kept = await store.revocation.read([used.digest, unused.digest, newest.digest])
-    assert sorted(each.body for each in kept) == [b"0", b"2"]
+    stored = await store.revocation.read([used.digest, unused.digest, newest.digest])
+    assert sorted(a.body for a in stored) == [b"0", b"2"]
 
 
 async def test_hurrying_makes_every_question_due(store: SqlOfficeStore) -> None:
-    await store.revocation.plan([ASKED, OTHER], START)
+    await store.revocation.plan([QUESTION, OTHER], START)
     await store.revocation.claim(START, 10, DAY)
 
     assert await store.revocation.hurry(START + HOUR) == 2

@@ -26,15 +26,15 @@ class Looks:
         look = due_work.look_for_signs
 
         # Any: whatever the look is called with
-        async def counted(*given: object) -> due_work.SignsAsOf:
+        async def counted(*arguments: object) -> due_work.SignsAsOf:
             self._asked += 1
-            return await look(*given)  # type: ignore[arg-type]  # as it was called
+            return await look(*arguments)  # type: ignore[arg-type]  # as it was called
 
         monkeypatch.setattr(stores, "look_for_signs", counted)
 
     def take(self) -> int:
-        asked, self._asked = self._asked, 0
-        return asked
+        count, self._asked = self._asked, 0
+        return count
 
 
 @pytest.fixture
@@ -84,13 +84,13 @@ async def test_what_another_process_wrote_is_seen_at_the_next_look(
     store: SqlOfficeStore, clock: ManualClock, store_url: str
 ) -> None:
     await quiet(store)
-    before = await store.signs(LEASE_S, ())
+    signs_before = await store.signs(LEASE_S, ())
     async with opened(store_url, clock) as other:
         await stored(other, outbox_item(clock))
         assert await due(store) == {"dispatcher"}
         await other.accounts.add_hosted(HostedAgency(id="agy_9", code="Z91.09", name="Nine"))
 
-        assert (await store.signs(LEASE_S, ())).marks["hosting"] != before.marks["hosting"]
+        assert (await store.signs(LEASE_S, ())).marks["hosting"] != signs_before.marks["hosting"]
 
 
 async def test_what_time_alone_makes_due_is_due_when_it_comes(
@@ -98,7 +98,7 @@ async def test_what_time_alone_makes_due_is_due_when_it_comes(
 ) -> None:
     """A wait that ends; also for a clock that is put back meanwhile."""
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg-1", clock.now() + 10 * MINUTE)
+        await work.jobs.add("pack", "msg-1", clock.now() + 10 * MINUTE)
     await quiet(store)
 
     for minutes, expected in ((9, set[str]()), (1, {"packer"}), (-5, set[str]()), (5, {"packer"})):

@@ -29,10 +29,10 @@ def status(clock: ManualClock, id: str) -> BoxItem:
 
 async def test_documents_are_taken_held_and_given_back(store: SqlOfficeStore, clock: ManualClock) -> None:
     document = await seed_incoming(store, incoming(clock))
-    until = clock.now() + timedelta(minutes=30)
+    ends_at = clock.now() + timedelta(minutes=30)
     async with committing(store) as work:
         await work.handovers.offer(document.id)
-        assert await work.handovers.take(document.id, "vxp:q", until)
+        assert await work.handovers.take(document.id, "vxp:q", ends_at)
     async with store.read(NORTH) as work:
         (mine,) = await work.systems.documents("q", "vxp:q", None, 10)
         assert (mine.document.id, mine.item) == (document.id, None)
@@ -40,12 +40,12 @@ async def test_documents_are_taken_held_and_given_back(store: SqlOfficeStore, cl
         assert await work.systems.documents("r", "vxp:r", None, 10) == []
     async with committing(store) as work:
         with pytest.raises(errors.Clash):
-            await work.handovers.take(document.id, "vxp:r", until)
+            await work.handovers.take(document.id, "vxp:r", ends_at)
         await work.handovers.give_back(document.id, "vxp:r")
         await work.handovers.give_back(document.id, "vxp:q")
-        assert await work.handovers.take(document.id, "vxp:r", until)
+        assert await work.handovers.take(document.id, "vxp:r", ends_at)
         await work.handovers.ack(document.id, "vxp:r", clock.now())
-        assert not await work.handovers.take(document.id, "vxp:q", until)
+        assert not await work.handovers.take(document.id, "vxp:q", ends_at)
     async with store.read(NORTH) as work:
         assert await work.systems.documents("q", "vxp:q", None, 10) == []
 
@@ -58,11 +58,11 @@ async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock
             "q", [item], 5
         )  # looked through twice it is there once, and nothing goes back
     async with committing(store) as work:
-        assert await work.systems.looked_at("q") == 7
-        assert [each.doc_id for each in await work.systems.statuses("q", 10)] == ["evt_1", "evt_2"]
+        assert await work.systems.read_position("q") == 7
+        assert [k.doc_id for k in await work.systems.statuses("q", 10)] == ["evt_1", "evt_2"]
         item = system_box.failed(item, "  disk\n full ", clock.now())
         await work.systems.save(item)
-        assert [each.doc_id for each in await work.systems.statuses("q", 10)] == ["evt_2"]
+        assert [k.doc_id for k in await work.systems.statuses("q", 10)] == ["evt_2"]
     clock.advance(PAUSES[0])
     async with committing(store) as work:
         assert await work.systems.item("q", "evt_1") == item
@@ -74,7 +74,7 @@ async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock
         assert await work.systems.stuck(10) == []
         assert await work.systems.item("q", "evt_1") is None
     async with store.read(NORTH) as work:
-        assert [each.state for each in await work.systems.stuck(10)] == [BoxState.STUCK]
+        assert [k.state for k in await work.systems.stuck(10)] == [BoxState.STUCK]
     assert await store.systems.stuck_by_system() == {"q": 1}
 
 
@@ -106,11 +106,11 @@ async def test_a_system_has_one_credential_unless_it_changes_over(
         await accounts.add_system_key(replace(key, id="key_2"))
     clock.advance(timedelta(seconds=1))
     end = clock.now() + timedelta(hours=1)
-    await accounts.add_system_key(replace(key, id="key_3", created_at=clock.now()), until=end)
+    await accounts.add_system_key(replace(key, id="key_3", created_at=clock.now()), old_ends_at=end)
 
-    found = await accounts.keys_of_system("q")
+    keys = await accounts.keys_of_system("q")
 
-    assert [(each.id, each.expires_at, each.sealed) for each in found] == [
+    assert [(k.id, k.expires_at, k.sealed) for k in keys] == [
         ("key_3", None, "sealed"),
         ("key_1", end, "sealed"),
     ]

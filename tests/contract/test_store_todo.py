@@ -40,48 +40,48 @@ async def test_only_documents_that_wait_for_their_clerk_are_to_be_taken_in(
 ) -> None:
     late = await seed_incoming(store, incoming(clock))
     clock.advance(60)
-    held = await seed_incoming(store, incoming(clock, state=InState.HELD))
+    held_document = await seed_incoming(store, incoming(clock, state=InState.HELD))
     await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
     await seed_incoming(store, incoming(clock, kind=Kind.RECALL))
     await seed_incoming(store, incoming(clock, scope=SOUTH))
 
     async with store.read(NORTH) as work:
-        assert await work.office.tasks.to_take_in(10) == [late, held]
+        assert await work.office.tasks.to_take_in(10) == [late, held_document]
         assert await work.office.tasks.to_take_in(1) == [late]
 
 
 async def test_a_reply_is_wanted_until_the_document_is_done(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    wanted = await seed_incoming(store, incoming(clock, reply_required=True, due_on=date(2026, 11, 23)))
+    document = await seed_incoming(store, incoming(clock, reply_required=True, due_on=date(2026, 11, 23)))
     await seed_incoming(store, incoming(clock, reply_required=True, due_on=date(2026, 11, 24)))
     await seed_incoming(store, incoming(clock, reply_required=False, due_on=date(2026, 11, 23)))
 
     async with store.begin(NORTH) as work:
-        assert await work.office.tasks.replies(date(2026, 11, 23), 10) == [wanted]
-        await work.incoming.save(replace(wanted, state=InState.DONE))
+        assert await work.office.tasks.replies(date(2026, 11, 23), 10) == [document]
+        await work.incoming.save(replace(document, state=InState.DONE))
         assert await work.office.tasks.replies(date(2026, 11, 23), 10) == []
 
 
 async def test_requests_come_with_everything_known_about_their_document(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    asked = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    requested = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
     sealed = await seed_incoming(store, incoming(clock, state=InState.SEALED))
     request = Fact(
         track=Track.REQUEST, code="asked", at=NOW, request_id="p-1", request_kind=RequestKind.RECALL
     )
     answer = Fact(track=Track.REQUEST, code="16", at=NOW, stated_at=NOW, request_id="p-1")
     async with store.begin(NORTH) as work:
-        await work.facts.add(asked.id, request)
-        await work.facts.add(asked.id, answer)
+        await work.facts.add(requested.id, request)
+        await work.facts.add(requested.id, answer)
         await work.facts.add(sealed.id, request)
         await work.facts.add("dlv-of-ours", request)
 
-        ((found, facts),) = await work.office.tasks.asked_back(NOW - timedelta(days=1), 10)
+        ((document_asked, facts),) = await work.office.tasks.asked_back(NOW - timedelta(days=1), 10)
         assert await work.office.tasks.asked_back(NOW + timedelta(seconds=1), 10) == []
 
-    assert found == asked
+    assert document_asked == requested
     assert set(facts) == {request, answer}
 
 
@@ -101,12 +101,12 @@ async def test_deliveries_that_came_back_are_found_with_their_documents(
             deliveries[1].id, "rejected", (), document.created_at + timedelta(hours=1)
         )
 
-        found = await work.office.tasks.returned(document.created_at, 10)
-        later = await work.office.tasks.returned(document.created_at + timedelta(minutes=1), 10)
+        rows = await work.office.tasks.returned(document.created_at, 10)
+        later_rows = await work.office.tasks.returned(document.created_at + timedelta(minutes=1), 10)
 
-    assert [back.recipient.code for back, _ in found] == ["Z91.02", "Z91.03"]
-    assert {each.id for _, each in found} == {document.id}
-    assert [back.recipient.code for back, _ in later] == ["Z91.03"]
+    assert [back.recipient.code for back, _ in rows] == ["Z91.02", "Z91.03"]
+    assert {d.id for _, d in rows} == {document.id}
+    assert [back.recipient.code for back, _ in later_rows] == ["Z91.03"]
 
 
 async def test_what_has_left_or_was_cancelled_is_not_unsent(
@@ -116,9 +116,9 @@ async def test_what_has_left_or_was_cancelled_is_not_unsent(
     async with store.begin(NORTH) as work:
         for state in states:
             await work.outgoing.add(outgoing(clock, state=state))
-        found = await work.office.tasks.unsent(10)
+        documents = await work.office.tasks.unsent(10)
 
-    assert [each.state for each in found] == [OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED]
+    assert [d.state for d in documents] == [OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED]
 
 
 async def test_a_note_reads_back_and_belongs_to_one_agency(store: SqlOfficeStore) -> None:
@@ -157,20 +157,20 @@ async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store
 async def test_days_are_put_over_and_removed(store: SqlOfficeStore) -> None:
     flood = CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Flood")
     swap = CalendarDay(day=date(2026, 11, 21), kind=DayKind.WORKDAY, name="Instead")
-    await store.calendar.put([flood, swap], NOW, "prn_1")
-    await store.calendar.put([replace(flood, name="Storm")], NOW, "prn_1")
+    await store.calendar.save([flood, swap], NOW, "prn_1")
+    await store.calendar.save([replace(flood, name="Storm")], NOW, "prn_1")
 
     assert await store.calendar.days() == [swap, replace(flood, name="Storm")]
     assert await store.calendar.remove(swap.day, NOW, "prn_1")
     assert not await store.calendar.remove(swap.day, NOW, "prn_1")
-    assert [each.name for each in await store.calendar.days()] == ["Storm"]
+    assert [d.name for d in await store.calendar.days()] == ["Storm"]
     node = AgencyScope(agency_id=NODE, principal_id="")
     async with store.begin(node) as work:
-        told = await work.events.of("calendar")
-    assert [str(each.kind) for each in told] == ["calendar.set", "calendar.set", "calendar.removed"]
-    assert {each.principal_id for each in told} == {"prn_1"}
-    assert [each["name"] for each in told[0].data["days"]] == ["Flood", "Instead"]
-    assert told[2].data["day"] == "2026-11-21"
+        events = await work.events.of_subject("calendar")
+    assert [str(d.kind) for d in events] == ["calendar.set", "calendar.set", "calendar.removed"]
+    assert {d.principal_id for d in events} == {"prn_1"}
+    assert [d["name"] for d in events[0].data["days"]] == ["Flood", "Instead"]
+    assert events[2].data["day"] == "2026-11-21"
 
 
 async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
@@ -178,24 +178,24 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
 ) -> None:
     document, many = outgoing(clock), 2000
     await stored(store, document)
-    taken = [replace(incoming(clock), state=InState.DONE) for _ in range(many)]
+    documents = [replace(incoming(clock), state=InState.DONE) for _ in range(many)]
     sent = [replace(delivery(document, "Z91.02", "done"), id=f"dlv-{n}") for n in range(many)]
-    gone = [outbox_item(clock, kind=Kind.STATUS, state="sent") for _ in range(many)]
-    told = Fact(track=Track.BUSINESS, code="03", at=NOW)
-    await fill(store, IncomingRow, [incoming_row(each).model_dump() for each in taken])
-    await fill(store, DeliveryRow, [delivery_row(each, 1).model_dump() for each in sent])
-    await fill(store, OutboxRow, [outbox_row(each).model_dump() for each in gone])
-    await fill(store, FactRow, [fact_row(NORTH.agency_id, each.id, told).model_dump() for each in taken])
+    envelopes = [outbox_item(clock, kind=Kind.STATUS, state="sent") for _ in range(many)]
+    fact = Fact(track=Track.BUSINESS, code="03", at=NOW)
+    await fill(store, IncomingRow, [incoming_row(d).model_dump() for d in documents])
+    await fill(store, DeliveryRow, [delivery_row(d, 1).model_dump() for d in sent])
+    await fill(store, OutboxRow, [outbox_row(d).model_dump() for d in envelopes])
+    await fill(store, FactRow, [fact_row(NORTH.agency_id, d.id, fact).model_dump() for d in documents])
 
-    asked = {"agency": NORTH.agency_id, "most": 100}
+    parameters = {"agency": NORTH.agency_id, "most": 100}
     plans = {
-        "ix_incoming_state": await plan(store, todo.TO_TAKE_IN, state="new", **asked),
-        "ix_incoming_reply_by": await plan(store, todo.REPLIES, by=date(2026, 11, 23), **asked),
-        "ix_fact_asked": await plan(store, todo.WITH_REQUESTS, since=NOW, **asked),
-        "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **asked),
-        "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **asked),
+        "ix_incoming_state": await plan(store, todo.TO_TAKE_IN, state="new", **parameters),
+        "ix_incoming_reply_by": await plan(store, todo.REPLIES, by=date(2026, 11, 23), **parameters),
+        "ix_fact_asked": await plan(store, todo.WITH_REQUESTS, since=NOW, **parameters),
+        "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **parameters),
+        "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **parameters),
     }
-    silent = await plan(store, todo.PENDING, since=NOW, until=NOW, **asked)
+    silent = await plan(store, todo.PENDING, since=NOW, until=NOW, **parameters)
 
     # A table of one row is read whole by a server, whatever its indexes.
     assert [name for name, how in plans.items() if name not in how] in ([], ["ix_outgoing_state"]), plans

@@ -33,11 +33,11 @@ async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
     await stored(store, incoming(clock, scope=SOUTH, sender_code="Z91.01"), scope=SOUTH)
 
 
-def told(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
+def flow_keys(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
     """Days before today, whose, direction, with whom, what became of it, how many."""
     return {
-        ((TODAY - each.day).days, each.agency_id[4:], each.side.value, each.partner, each.result, each.n)
-        for each in flows
+        ((TODAY - flow.day).days, flow.agency_id[4:], flow.side.value, flow.partner, flow.result, flow.n)
+        for flow in flows
     }
 
 
@@ -46,9 +46,9 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
 ) -> None:
     await fill(store, clock)
 
-    found = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=6), last=TODAY))
+    flows = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=6), last=TODAY))
 
-    assert told(found) == {
+    assert flow_keys(flows) == {
         (1, "north", "out", "Z91.02", "sent", 1),
         (0, "north", "out", "Z91.02", "taken", 1),
         (0, "north", "out", "Z91.03", "refused", 1),
@@ -58,16 +58,16 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
         (0, "south", "in", "Z91.01", "waiting", 1),
     }
 
-    asked = TrafficQuery(first=TODAY, last=TODAY)
+    query = TrafficQuery(first=TODAY, last=TODAY)
 
-    ours = await partners.flows(store, replace(asked, agency_id=SOUTH.agency_id))
-    partner = await partners.flows(store, replace(asked, partner="z91.03"))
-    came = await partners.flows(store, replace(asked, side=Side.IN, agency_id=NORTH.agency_id))
+    ours = await partners.flows(store, replace(query, agency_id=SOUTH.agency_id))
+    partner = await partners.flows(store, replace(query, partner="z91.03"))
+    incoming_flows = await partners.flows(store, replace(query, side=Side.IN, agency_id=NORTH.agency_id))
 
-    assert told(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
-    assert told(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
-    assert {each.side for each in came} == {Side.IN}
+    assert flow_keys(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
+    assert flow_keys(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
+    assert {f.side for f in incoming_flows} == {Side.IN}
 
-    found = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
+    flows = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
 
-    assert {each.day for each in found} == {TODAY - timedelta(days=1)}
+    assert {f.day for f in flows} == {TODAY - timedelta(days=1)}

@@ -13,10 +13,10 @@ from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
 
-async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
+async def add_part(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
     document = await seed_incoming(store, incoming(clock))
     clock.advance(timedelta(days=2))  # given later than it came
-    made = UnitPart(
+    unit_part = UnitPart(
         id=clock.new_id("prt_"),
         document_id=document.id,
         unit="Phòng Tổng hợp",
@@ -25,48 +25,52 @@ async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
         given_by="prn_head",
         given_at=clock.now(),
     )
-    undated = replace(made, id=clock.new_id("prt_"), unit="Phòng Tài chính", is_lead=False, deadline=None)
+    undated = replace(
+        unit_part, id=clock.new_id("prt_"), unit="Phòng Tài chính", is_lead=False, deadline=None
+    )
     async with committing(store) as work:
         await work.parts.add(undated)
-        await work.parts.add(made)
-    return made
+        await work.parts.add(unit_part)
+    return unit_part
 
 
 async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_one_is_too_late(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made = await given(store, clock)
+    unit_part = await add_part(store, clock)
 
     async with store.read(NORTH) as work:
         every = await work.parts.open_of(None, 9)
-        theirs = await work.parts.open_of({made.key}, 9)
-        of = (await work.parts.of([made.document_id]))[made.document_id]
+        theirs = await work.parts.open_of({unit_part.key}, 9)
+        parts = (await work.parts.of_documents([unit_part.document_id]))[unit_part.document_id]
     async with store.read(SOUTH) as work:
-        others = await work.parts.open_of(None, 9)
+        open_parts = await work.parts.open_of(None, 9)
 
     async with store.read(NORTH) as work:
-        came = (await work.incoming.get(made.document_id)).arrived_at
-        soon = await work.parts.overdue(date(2026, 11, 26), came, 9)
-        late = await work.parts.overdue(date(2026, 11, 27), came, 9)
-        undated = await work.parts.overdue(date(2026, 11, 26), came + timedelta(seconds=1), 9)
+        arrived_at = (await work.incoming.get(unit_part.document_id)).arrived_at
+        soon = await work.parts.overdue(date(2026, 11, 26), arrived_at, 9)
+        late = await work.parts.overdue(date(2026, 11, 27), arrived_at, 9)
+        undated = await work.parts.overdue(date(2026, 11, 26), arrived_at + timedelta(seconds=1), 9)
 
-    assert [[part.unit for part, _ in each] for each in (soon, late, undated)] == [
+    assert [[part.unit for part, _ in rows] for rows in (soon, late, undated)] == [
         [],
         ["Phòng Tổng hợp"],
         ["Phòng Tài chính"],
     ]
     assert [(part.unit, document.id) for part, document in every] == [
-        ("Phòng Tổng hợp", made.document_id),
-        ("Phòng Tài chính", made.document_id),
+        ("Phòng Tổng hợp", unit_part.document_id),
+        ("Phòng Tài chính", unit_part.document_id),
     ]
-    assert [part for part, _ in theirs] == [made]
-    assert {part.id for part in of} == {part.id for part, _ in every}
-    assert list(others) == []
+    assert [part for part, _ in theirs] == [unit_part]
+    assert {part.id for part in parts} == {part.id for part, _ in every}
+    assert list(open_parts) == []
 
     async def end(state: PartState) -> None:
         async with committing(store) as work:
-            await work.parts.end(replace(made, state=state, ended_by="prn_x", ended_at=clock.now(), why="x"))
+            await work.parts.end(
+                replace(unit_part, state=state, ended_by="prn_x", ended_at=clock.now(), why="x")
+            )
 
     outcomes = await asyncio.gather(end(PartState.RETURNED), end(PartState.DONE), return_exceptions=True)
 
-    assert [type(each) for each in outcomes if each is not None] == [Clash]
+    assert [type(rows) for rows in outcomes if rows is not None] == [Clash]

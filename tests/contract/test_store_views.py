@@ -20,7 +20,7 @@ OTHER = replace(NORTH, principal_id="prn_other")
 async def test_a_view_belongs_to_one_person_of_one_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
     await tags_and_views.save_view(store, NORTH, Side.IN, "Khẩn hôm nay", "khan=1", clock.now())
 
-    assert [each.query for each in await tags_and_views.views_of(store, NORTH, Side.IN)] == ["khan=1"]
+    assert [v.query for v in await tags_and_views.views_of(store, NORTH, Side.IN)] == ["khan=1"]
     assert await tags_and_views.views_of(store, NORTH, Side.OUT) == []
     assert await tags_and_views.views_of(store, OTHER, Side.IN) == []
     assert (
@@ -36,9 +36,9 @@ async def test_a_name_that_reads_the_same_is_replaced_and_one_view_is_first(
     await tags_and_views.save_view(store, NORTH, Side.IN, "Quá hạn", "qua-han=1", clock.now(), is_first=True)
     await tags_and_views.save_view(store, NORTH, Side.IN, "Mới", "tab=new", clock.now(), is_first=True)
 
-    found = await tags_and_views.views_of(store, NORTH, Side.IN)
+    views = await tags_and_views.views_of(store, NORTH, Side.IN)
 
-    assert [(each.name, each.query, each.is_first) for each in found] == [
+    assert [(v.name, v.query, v.is_first) for v in views] == [
         ("khan", "khan=khan", False),
         ("Mới", "tab=new", True),
         ("Quá hạn", "qua-han=1", False),
@@ -78,16 +78,16 @@ async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
     person = Filter(side=Side.OUT, viewer=person_viewer(NORTH.principal_id))
 
     async with store.read(NORTH) as work:
-        seen = {each.id for each in (await work.office.lists.page(unit, limit=10)).lines}
-        found = (await work.office.lists.page(replace(unit, text="kế hoạch năm"), limit=10)).lines
+        ids = {v.id for v in (await work.office.lists.page(unit, limit=10)).lines}
+        lines = (await work.office.lists.page(replace(unit, text="kế hoạch năm"), limit=10)).lines
         hidden = (
             await work.office.lists.page(replace(unit, text=unit_viewer("Phòng Tài chính")), limit=10)
         ).lines
-        own = {each.id for each in (await work.office.lists.page(person, limit=10)).lines}
+        own = {v.id for v in (await work.office.lists.page(person, limit=10)).lines}
         counted = await work.office.lists.count(unit)
 
-    assert seen == {ours.id, helped.id}
-    assert [each.id for each in found] == [ours.id]
+    assert ids == {ours.id, helped.id}
+    assert [v.id for v in lines] == [ours.id]
     assert list(hidden) == []
     assert own == {mine.id}
     assert counted.n == 2
@@ -99,8 +99,8 @@ async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlOfficeStore
     await stored(store, document)
     for assigned, expected in ((Assignment(lead_unit="Phòng A"), 1), (Assignment(lead_unit="Phòng B"), 0)):
         async with committing(store) as work:
-            known = await work.incoming.get(document.id)
-            await work.incoming.save(replace(known, assignment=assigned))
+            loaded = await work.incoming.get(document.id)
+            await work.incoming.save(replace(loaded, assignment=assigned))
         async with store.read(NORTH) as work:
             assert len((await work.office.lists.page(unit, limit=10)).lines) == expected
 
@@ -113,19 +113,19 @@ async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
             clock.advance(60)
             urgency = Urgency.EXPRESS if n % 3 == 0 else Urgency.NORMAL
             await work.incoming.add(incoming(clock, urgency=urgency, number=str(n), subject=f"Văn bản {n}"))
-    for wanted in (
+    for list_filter in (
         Filter(side=Side.IN),
         Filter(side=Side.IN, pressing=True),
         Filter(side=Side.IN, sort=ListOrder.NUMBER_DOWN),
         Filter(side=Side.IN, text="văn bản"),
     ):
         async with store.read(NORTH) as work:
-            order = [each.id for each in (await work.office.lists.page(wanted, limit=50)).lines]
-            beside = [await work.office.lists.neighbours(wanted, id) for id in order]
+            order = [line.id for line in (await work.office.lists.page(list_filter, limit=50)).lines]
+            neighbours = [await work.office.lists.neighbours(list_filter, id) for id in order]
             stranger = await work.office.lists.neighbours(
-                replace(wanted, urgency=Urgency.VERY_URGENT), order[0]
+                replace(list_filter, urgency=Urgency.VERY_URGENT), order[0]
             )
 
-        assert beside == list(zip([None, *order[:-1]], [*order[1:], None], strict=True)), wanted
+        assert neighbours == list(zip([None, *order[:-1]], [*order[1:], None], strict=True)), list_filter
         assert stranger == (None, None)
-        assert len(order) == (3 if wanted.pressing else 7)
+        assert len(order) == (3 if list_filter.pressing else 7)

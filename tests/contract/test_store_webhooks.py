@@ -10,7 +10,6 @@ import pytest
 from gateway.domain.account import ApiScope
 from gateway.domain.event import EventKind
 from gateway.domain.webhook import (
-    Delivery,
     DeliveryState,
     Endpoint,
     EndpointState,
@@ -18,6 +17,7 @@ from gateway.domain.webhook import (
     PauseWhy,
     Try,
     TryCode,
+    WebhookDelivery,
 )
 from gateway.errors import Clash, NotFound, StaleLease, StaleVersion
 from gateway.office.store.store import SqlOfficeStore
@@ -29,7 +29,7 @@ LEASE_S = 60.0
 
 
 async def added(store: SqlOfficeStore, clock: ManualClock, **more: object) -> Endpoint:
-    made = Endpoint(
+    endpoint = Endpoint(
         id=clock.new_id("whk_"),
         agency_id=NORTH.agency_id,
         url="https://qlvb.example.gov.vn/events?key=theirs",
@@ -40,9 +40,9 @@ async def added(store: SqlOfficeStore, clock: ManualClock, **more: object) -> En
         created_at=clock.now(),
         created_by="prn_1",
     )
-    made = replace(made, **more)  # type: ignore[arg-type]  # a test's own words
-    await store.webhooks.add(NORTH, made)
-    return made
+    endpoint = replace(endpoint, **more)  # type: ignore[arg-type]  # a test's own words
+    await store.webhooks.add(NORTH, endpoint)
+    return endpoint
 
 
 async def happened(store: SqlOfficeStore, clock: ManualClock, count: int = 3) -> int:
@@ -54,8 +54,8 @@ async def happened(store: SqlOfficeStore, clock: ManualClock, count: int = 3) ->
     return await store.webhooks.newest(NORTH.agency_id)
 
 
-def delivery(endpoint: Endpoint, sequence: int, clock: ManualClock, state: DeliveryState) -> Delivery:
-    return Delivery(
+def delivery(endpoint: Endpoint, sequence: int, clock: ManualClock, state: DeliveryState) -> WebhookDelivery:
+    return WebhookDelivery(
         webhook_id=endpoint.id,
         sequence=sequence,
         event_id=f"evt_1-{sequence}",
@@ -72,13 +72,13 @@ def delivery(endpoint: Endpoint, sequence: int, clock: ManualClock, state: Deliv
 async def test_what_was_kept_is_read_as_it_was_and_an_agency_has_so_many(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made = await added(store, clock, paused_why=PauseWhy.GONE, paused_at=clock.now())
+    endpoint = await added(store, clock, paused_why=PauseWhy.GONE, paused_at=clock.now())
 
-    assert await store.webhooks.get(NORTH.agency_id, made.id) == made
-    assert list(await store.webhooks.listed(NORTH.agency_id)) == [made]
-    assert not await store.webhooks.listed(SOUTH.agency_id)
+    assert await store.webhooks.get(NORTH.agency_id, endpoint.id) == endpoint
+    assert list(await store.webhooks.list_endpoints(NORTH.agency_id)) == [endpoint]
+    assert not await store.webhooks.list_endpoints(SOUTH.agency_id)
     with pytest.raises(NotFound):
-        await store.webhooks.get(SOUTH.agency_id, made.id)
+        await store.webhooks.get(SOUTH.agency_id, endpoint.id)
 
     for _ in range(19):
         await added(store, clock)
@@ -89,13 +89,13 @@ async def test_what_was_kept_is_read_as_it_was_and_an_agency_has_so_many(
 async def test_one_is_taken_by_one_worker_and_only_when_there_is_something(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made, rows = await added(store, clock), store.webhooks
+    endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock)
     signs = await store.signs(LEASE_S, ())
     (mine,) = await rows.claim(5, LEASE_S, slow=False)
 
     assert "webhooks" in signs.due
-    assert mine.endpoint == made
+    assert mine.endpoint == endpoint
     assert not await rows.claim(5, LEASE_S, slow=False)
     clock.advance(LEASE_S + 1)
     (theirs,) = await rows.claim(5, LEASE_S, slow=False)
@@ -124,80 +124,85 @@ async def test_the_slow_are_taken_apart_and_a_lease_can_be_given_back(
 async def test_a_report_is_kept_whole_and_what_waits_comes_when_it_is_due(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made, rows = await added(store, clock), store.webhooks
+    endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock)
     (mine,) = await rows.claim(5, LEASE_S, slow=False)
-    done = delivery(made, last - 1, clock, DeliveryState.DELIVERED)
-    waits = delivery(made, last, clock, DeliveryState.WAITING)
-    await rows.record(mine, Report(cursor=last, suspects=1, deliveries=(done, waits), slow=True))
+    delivered = delivery(endpoint, last - 1, clock, DeliveryState.DELIVERED)
+    waits = delivery(endpoint, last, clock, DeliveryState.WAITING)
+    await rows.record(mine, Report(cursor=last, suspects=1, deliveries=(delivered, waits), slow=True))
 
-    kept = await rows.get(NORTH.agency_id, made.id)
-    assert (kept.cursor, kept.suspects, kept.slow, kept.due_at) == (last, 1, True, waits.due_at)
-    assert list(await rows.log(NORTH.agency_id, made.id, 9)) == [waits, done]
-    assert list(await rows.log(NORTH.agency_id, made.id, 9, before=last)) == [done]
-    assert list(await rows.log(NORTH.agency_id, made.id, 9, state=DeliveryState.WAITING)) == [waits]
+    stored = await rows.get(NORTH.agency_id, endpoint.id)
+    assert (stored.cursor, stored.suspects, stored.slow, stored.due_at) == (last, 1, True, waits.due_at)
+    assert list(await rows.log(NORTH.agency_id, endpoint.id, 9)) == [waits, delivered]
+    assert list(await rows.log(NORTH.agency_id, endpoint.id, 9, before_sequence=last)) == [delivered]
+    assert list(await rows.log(NORTH.agency_id, endpoint.id, 9, state=DeliveryState.WAITING)) == [waits]
     assert not await rows.claim(5, LEASE_S, slow=True)
-    figures = (await rows.figures(NORTH.agency_id, [made.id]))[made.id]
+    figures = (await rows.figures(NORTH.agency_id, [endpoint.id]))[endpoint.id]
     assert (figures.delivered, figures.failed, figures.waiting, figures.behind) == (1, 0, 1, 0)
     load = await rows.load()
     assert (load.endpoints, load.waiting, load.oldest) == ({"active": 1}, 1, clock.now())
 
     clock.advance(6)
-    (again,) = await rows.claim(5, LEASE_S, slow=True)
-    assert list((await rows.standing(again.endpoint, 9)).due) == [waits]
+    (claim,) = await rows.claim(5, LEASE_S, slow=True)
+    assert list((await rows.standing(claim.endpoint, 9)).due) == [waits]
     good = replace(waits, state=DeliveryState.DELIVERED, due_at=None, attempts=2)
-    await rows.record(again, Report(cursor=last, suspects=0, deliveries=(good,), last_ok_at=clock.now()))
-    assert await rows.delivery(NORTH.agency_id, made.id, last) == good
-    assert (await rows.standing(made, 9)).waiting == 0
+    await rows.record(claim, Report(cursor=last, suspects=0, deliveries=(good,), last_ok_at=clock.now()))
+    assert await rows.delivery(NORTH.agency_id, endpoint.id, last) == good
+    assert (await rows.standing(endpoint, 9)).waiting == 0
 
 
 async def test_people_and_workers_do_not_overwrite_each_other(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made, rows = await added(store, clock), store.webhooks
+    endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock)
     (mine,) = await rows.claim(5, LEASE_S, slow=False)
 
-    def changed(known: Endpoint) -> Endpoint:
-        return replace(known, note="other", state=EndpointState.PAUSED, cursor=0, suspects=9)
+    def changed(endpoint: Endpoint) -> Endpoint:
+        return replace(endpoint, note="other", state=EndpointState.PAUSED, cursor=0, suspects=9)
 
-    await rows.change(NORTH, made.id, changed, EventKind.WEBHOOK_CHANGED, version=1)
+    await rows.change(NORTH, endpoint.id, changed, EventKind.WEBHOOK_CHANGED, version=1)
     await rows.record(mine, Report(cursor=last, suspects=0, pause=PauseWhy.GONE))
 
-    kept = await rows.get(NORTH.agency_id, made.id)
-    assert (kept.note, kept.state, kept.cursor, kept.suspects) == ("other", EndpointState.PAUSED, last, 0)
-    assert kept.paused_why is None, "a person was first"
+    stored = await rows.get(NORTH.agency_id, endpoint.id)
+    assert (stored.note, stored.state, stored.cursor, stored.suspects) == (
+        "other",
+        EndpointState.PAUSED,
+        last,
+        0,
+    )
+    assert stored.paused_why is None, "a person was first"
     with pytest.raises(StaleVersion):
-        await rows.change(NORTH, made.id, changed, EventKind.WEBHOOK_CHANGED, version=1)
+        await rows.change(NORTH, endpoint.id, changed, EventKind.WEBHOOK_CHANGED, version=1)
 
 
 async def test_told_anew_removed_and_tidied(store: SqlOfficeStore, clock: ManualClock) -> None:
-    made, rows = await added(store, clock), store.webhooks
+    endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock, 6)
     (mine,) = await rows.claim(5, LEASE_S, slow=False)
-    given_up = [delivery(made, last - n, clock, DeliveryState.FAILED) for n in range(4)]
+    given_up = [delivery(endpoint, last - n, clock, DeliveryState.FAILED) for n in range(4)]
     await rows.record(
         mine, Report(cursor=last, suspects=0, deliveries=tuple(given_up), gave_up=(given_up[0],))
     )
 
-    assert await rows.redeliver(NORTH, made.id, [last - 5, last]) == 2
-    assert await rows.redeliver(NORTH, made.id, None) == 3
-    assert [each.sequence for each in (await rows.standing(made, 9)).due] == [
+    assert await rows.redeliver(NORTH, endpoint.id, [last - 5, last]) == 2
+    assert await rows.redeliver(NORTH, endpoint.id, None) == 3
+    assert [d.sequence for d in (await rows.standing(endpoint, 9)).due] == [
         last - 5,
         *range(last - 3, last + 1),
     ]
     with pytest.raises(NotFound):
-        await rows.redeliver(NORTH, made.id, [last + 1])
+        await rows.redeliver(NORTH, endpoint.id, [last + 1])
     with pytest.raises(NotFound):
-        await rows.redeliver(SOUTH, made.id, None)
+        await rows.redeliver(SOUTH, endpoint.id, None)
 
     (mine,) = await rows.claim(5, LEASE_S, slow=False)
-    ended = [replace(each, state=DeliveryState.DELIVERED, due_at=None) for each in given_up]
+    ended = [replace(d, state=DeliveryState.DELIVERED, due_at=None) for d in given_up]
     await rows.record(mine, Report(cursor=last, suspects=0, deliveries=tuple(ended)))
     assert await rows.trim(clock.now() - timedelta(days=1), 2) == 2
     clock.advance(100)
     assert await rows.trim(clock.now() - timedelta(seconds=50), 100) == 2
-    assert (await rows.standing(made, 9)).waiting == 1, "what waits is not tidied"
-    await rows.remove(NORTH, made.id)
+    assert (await rows.standing(endpoint, 9)).waiting == 1, "what waits is not tidied"
+    await rows.remove(NORTH, endpoint.id)
     with pytest.raises(NotFound):
-        await rows.get(NORTH.agency_id, made.id)
+        await rows.get(NORTH.agency_id, endpoint.id)

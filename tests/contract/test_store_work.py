@@ -44,14 +44,14 @@ async def test_everything_written_becomes_visible_together_at_commit(
     async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add([delivery(document, "Z91.02")])
-        await work.jobs.put("pack", document.id)
+        await work.jobs.add("pack", document.id)
         async with store.read(NORTH) as view:
             with pytest.raises(errors.NotFound):
                 await view.outgoing.get(document.id)
 
     async with store.read(NORTH) as view:
         assert await view.outgoing.get(document.id) == document
-        assert len(await view.deliveries.of(document.id)) == 1
+        assert len(await view.deliveries.of_document(document.id)) == 1
     assert [job.subject_id for job in await store.claim_jobs("pack", 10, 60)] == [document.id]
 
 
@@ -63,12 +63,12 @@ async def test_leaving_without_commit_rolls_everything_back(
     async with store.begin(NORTH) as work:
         await work.outgoing.add(document)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
-        await work.jobs.put("pack", document.id)
+        await work.jobs.add("pack", document.id)
 
     async with store.read(NORTH) as view:
         with pytest.raises(errors.NotFound):
             await view.outgoing.get(document.id)
-        assert await view.events.of(document.id) == []
+        assert await view.events.of_subject(document.id) == []
     assert await store.claim_jobs("pack", 10, 60) == []
 
 
@@ -143,32 +143,32 @@ async def test_reading_cannot_write(store: SqlOfficeStore, clock: ManualClock) -
 
 async def test_a_view_does_not_change_while_it_is_read(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
-        before = await view.outgoing.page(limit=10)
+        page_before = await view.outgoing.page(limit=10)
         await stored(store, outgoing(clock))
-        after = await view.outgoing.page(limit=10)
+        page_after = await view.outgoing.page(limit=10)
 
-    assert before.items == after.items == ()
+    assert page_before.items == page_after.items == ()
 
 
 async def test_no_agency_sees_or_changes_what_is_another_ones(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document, arrived, item = outgoing(clock), incoming(clock), outbox_item(clock)
-    one = delivery(document, "Z91.02")
+    delivery_row = delivery(document, "Z91.02")
     async with committing(store) as work:
         await work.outgoing.add(document)
-        await work.deliveries.add([one])
+        await work.deliveries.add([delivery_row])
         await work.incoming.add(arrived)
         await work.handovers.offer(arrived.id)
-        await work.outbox.put(item)
-        await work.jobs.put("pack", document.id)
+        await work.outbox.add(item)
+        await work.jobs.add("pack", document.id)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
 
     async with store.begin(SOUTH) as other:
         for ask in (
             other.outgoing.get(document.id),
             other.outgoing.save(document),
-            other.deliveries.get(one.id),
+            other.deliveries.get(delivery_row.id),
             other.incoming.get(arrived.id),
             other.incoming.save(arrived),
             other.handovers.get(arrived.id),
@@ -177,17 +177,17 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
         ):
             with pytest.raises(errors.NotFound):
                 await ask
-        assert await other.deliveries.of(document.id) == []
+        assert await other.deliveries.of_document(document.id) == []
         assert await other.outgoing.by_document_id(document.document_id) == []
         assert (await other.outgoing.page(limit=10)).items == ()
         assert (await other.incoming.page(limit=10)).items == ()
         assert await other.handovers.lease("qlvb", 10, clock.now()) == []
         assert await other.outbox.stop(item.id, clock.now()) is None
         assert await other.jobs.cancel("pack", document.id) is False
-        assert await other.events.of(document.id) == []
+        assert await other.events.of_subject(document.id) == []
         assert await other.blobs.holds(digest("anything")) is False
     async with refused(store, SOUTH, errors.NotFound) as other:
-        await other.deliveries.save_state(one.id, "sent", (), clock.now())
+        await other.deliveries.save_state(delivery_row.id, "sent", (), clock.now())
 
 
 async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:

@@ -21,14 +21,14 @@ from tests.support.waiting import within_limit
 
 @pytest.fixture
 def wakers(url: str) -> Path:
-    """Where those who listen have their pipes."""
+    """Return the folder in which listeners have their pipes."""
     if not url.startswith("sqlite"):
         pytest.skip("a server tells of rings itself")
     return Path(f"{url.removeprefix('sqlite:///')}-bells")
 
 
 @pytest.fixture
-async def one(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def first(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(url, clock) as store:
         yield store
 
@@ -40,126 +40,126 @@ async def two(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
 
 
 async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a_moment_none_is_missing(
-    one: SqlOfficeStore, two: SqlOfficeStore
+    first: SqlOfficeStore, two: SqlOfficeStore
 ) -> None:
-    here, there = await listening(one), await listening(two)
+    local_ear, remote_ear = await listening(first), await listening(two)
 
-    one.wake.ring("packer")
+    first.wake.ring("packer")
     two.wake.ring("back")
 
-    await there.until("packer")
-    await here.until("back")
-    assert here.names.count("packer") == 1
-    assert there.names.count("packer") == 1
+    await remote_ear.wait_for("packer")
+    await local_ear.wait_for("back")
+    assert local_ear.names.count("packer") == 1
+    assert remote_ear.names.count("packer") == 1
 
     names = [f"bell{n}" for n in range(200)]
 
     for name in names:
-        one.wake.ring(name)
+        first.wake.ring(name)
 
-    await there.until(*names)
+    await remote_ear.wait_for(*names)
 
 
 async def test_only_who_rang_itself_has_made_the_work_and_only_once(
-    one: SqlOfficeStore, two: SqlOfficeStore
+    first: SqlOfficeStore, two: SqlOfficeStore
 ) -> None:
-    there = await listening(two)
+    remote_ear = await listening(two)
 
-    one.wake.ring("packer", "dispatcher")
-    await there.until("packer", "dispatcher")
+    first.wake.ring("packer", "dispatcher")
+    await remote_ear.wait_for("packer", "dispatcher")
 
-    assert [each.wake.has_made("dispatcher") for each in (one, one, two)] == [True, False, False]
-    assert one.wake.has_made("packer")
+    assert [store.wake.has_made("dispatcher") for store in (first, first, two)] == [True, False, False]
+    assert first.wake.has_made("packer")
 
 
 async def test_what_was_just_made_here_is_claimed_without_looking_first_and_anything_else_is_not(
-    one: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    first: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stored(one, outbox_item(clock), outbox_item(clock))
-    one.wake.ring("dispatcher")
+    await stored(first, outbox_item(clock), outbox_item(clock))
+    first.wake.ring("dispatcher")
     with monkeypatch.context() as nobody_looks:
         nobody_looks.setattr(outbox, "any_due", None)
-        assert len(await one.claim_outbox(1, 60.0)) == 1
+        assert len(await first.claim_outbox(1, 60.0)) == 1
 
-    assert len(await one.claim_outbox(5, 60.0)) == 1
-    one.wake.ring("dispatcher")
-    assert await one.claim_outbox(5, 60.0) == []
+    assert len(await first.claim_outbox(5, 60.0)) == 1
+    first.wake.ring("dispatcher")
+    assert await first.claim_outbox(5, 60.0) == []
 
 
 async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
-    one: SqlOfficeStore, two: SqlOfficeStore, clock: ManualClock
+    first: SqlOfficeStore, two: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await listening(two)
     waiting = asyncio.create_task(two.wait_events(3600))
     await asyncio.sleep(0)
-    async with committing(one) as work:
+    async with committing(first) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
 
-    await one.number_events()
+    await first.number_events()
 
     await within_limit(waiting, "the reader is woken")
 
 
 async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: str) -> None:
-    there = await listening(two)
+    remote_ear = await listening(two)
 
     async with opened(url, ManualClock()) as short:
         short.wake.ring("packer")
         short.wake.ring("dispatcher")
 
-    await there.until("packer", "dispatcher")
+    await remote_ear.wait_for("packer", "dispatcher")
 
 
 async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
-    one: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
+    first: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
 ) -> None:
-    there = Ear(two)
+    remote_ear = Ear(two)
     os.mkfifo(wakers / "1-dead")
 
-    one.wake.ring("packer")
+    first.wake.ring("packer")
 
-    await there.until("packer")
+    await remote_ear.wait_for("packer")
     assert not (wakers / "1-dead").exists()
     assert len([*wakers.iterdir()]) == 1
 
 
 async def test_who_hears_and_never_reads_holds_nobody_up(
-    one: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
+    first: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
 ) -> None:
-    there = Ear(two)
+    remote_ear = Ear(two)
     os.mkfifo(wakers / "1-hangs")
     hangs = os.open(wakers / "1-hangs", os.O_RDWR | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while os.write(hangs, b"x\n" * 4096):
             pass
 
-    one.wake.ring("packer")
+    first.wake.ring("packer")
 
-    await there.until("packer")
+    await remote_ear.wait_for("packer")
     assert (wakers / "1-hangs").exists()
     os.close(hangs)
 
 
 async def test_who_closes_leaves_no_pipe_and_the_others_go_on(
-    one: SqlOfficeStore, url: str, wakers: Path
+    first: SqlOfficeStore, url: str, wakers: Path
 ) -> None:
-    here = Ear(one)
+    local_ear = Ear(first)
     async with opened(url, ManualClock()) as other:
         Ear(other)
         assert len([*wakers.iterdir()]) == 2
     assert len([*wakers.iterdir()]) == 1
 
-    one.wake.ring("packer")
-    await here.until("packer")
+    first.wake.ring("packer")
+    await local_ear.wait_for("packer")
 
 
 async def test_without_a_place_for_pipes_it_rings_at_home_and_says_so(
-    one: SqlOfficeStore, wakers: Path, caplog: pytest.LogCaptureFixture
+    first: SqlOfficeStore, wakers: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     wakers.write_text("a file of another hand")
 
-    here = Ear(one)
-    one.wake.ring("packer")
+    local_ear = Ear(first)
+    first.wake.ring("packer")
 
-    assert here.names == ["packer"]
+    assert local_ear.names == ["packer"]
     assert [getattr(record, "action", "") for record in caplog.records] == ["wake.lost"]

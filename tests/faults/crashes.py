@@ -32,19 +32,19 @@ class Crashes:
         """What the story found that no crash cut off."""
 
     def torn(self, point: Point) -> list[str]:
-        """What the story finds torn that is told in the folder of that crash."""
+        """Return the faults found in the folder of that crash."""
         folder = killer.left_by(self._root, *point)
-        found = self._ask({"folder": str(folder), "offset_s": LATER_S})
+        report = self._ask({"folder": str(folder), "offset_s": LATER_S})
         shutil.rmtree(folder)
-        return killer.torn(found)
+        return killer.torn(report)
 
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._teller.stdin is not None
         assert self._teller.stdout is not None
-        self._teller.stdin.write(json.dumps(asked) + "\n")
+        self._teller.stdin.write(json.dumps(question) + "\n")
         self._teller.stdin.flush()
-        found: dict[str, Any] = json.loads(self._teller.stdout.readline())
-        return found
+        answer: dict[str, Any] = json.loads(self._teller.stdout.readline())
+        return answer
 
     def close(self) -> None:
         self._teller.communicate()

@@ -40,15 +40,15 @@ def main() -> int:
             flush=True,
         )
         wrong = recover(cases)
-    for case, told in wrong:
-        print(f"TORN at {case}: " + "; ".join(told))
+    for case, faults in wrong:
+        print(f"TORN at {case}: " + "; ".join(faults))
     print(f"{points} points, {len(cases)} folders, {len(wrong)} torn, {time.monotonic() - began:.0f} s")
     return 1 if wrong else 0
 
 
 def walk(root: Path) -> tuple[int, dict[str, Path]]:
     """Tells the story step by step; how many points it has, and a copy of each different folder by its first point."""
-    folder, cases, seen, points = root / "told", {}, set(), 0
+    folder, cases, digests, points = root / "told", {}, set(), 0
     child = os.fork()
     if child == 0:
         asyncio.run(killer.tell(folder, stop=killer.stand_still))
@@ -59,8 +59,8 @@ def walk(root: Path) -> tuple[int, dict[str, Path]]:
             break
         points += 1
         digest = digest_of(folder)
-        if digest not in seen:
-            seen.add(digest)
+        if digest not in digests:
+            digests.add(digest)
             cases[f"point-{points}"] = root / f"point-{points}"
             killer.copied(folder, root / f"point-{points}")
         os.kill(child, signal.SIGCONT)
@@ -70,11 +70,11 @@ def walk(root: Path) -> tuple[int, dict[str, Path]]:
 
 
 def digest_of(folder: Path) -> bytes:
-    whole = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.endswith(_REBUILT):
-            whole.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return whole.digest()
+            sha256.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha256.digest()
 
 
 def recover(cases: dict[str, Path]) -> list[tuple[str, list[str]]]:
@@ -99,16 +99,16 @@ def _teller(waiting: SimpleQueue[tuple[str, Path]], cases: int, wrong: list[tupl
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as teller:
-        for case, folder in _taken(waiting):
-            told = killer.torn(_tell(teller, folder))
-            if told:
-                wrong.append((case, told))
+        for case, folder in _take_waiting(waiting):
+            faults = killer.torn(_tell(teller, folder))
+            if faults:
+                wrong.append((case, faults))
             shutil.rmtree(folder)
-            if (left := waiting.qsize()) % 50 == 0:
-                print(f"{cases - left} of {cases}, {len(wrong)} torn", file=sys.stderr, flush=True)
+            if (remaining := waiting.qsize()) % 50 == 0:
+                print(f"{cases - remaining} of {cases}, {len(wrong)} torn", file=sys.stderr, flush=True)
 
 
-def _taken(waiting: SimpleQueue[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
+def _take_waiting(waiting: SimpleQueue[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
     while True:
         try:
             yield waiting.get_nowait()
@@ -121,8 +121,8 @@ def _tell(teller: subprocess.Popen[str], folder: Path) -> dict[str, Any]:
     assert teller.stdout is not None
     teller.stdin.write(json.dumps({"folder": str(folder), "offset_s": LATER_S}) + "\n")
     teller.stdin.flush()
-    found: dict[str, Any] = json.loads(teller.stdout.readline())
-    return found
+    report: dict[str, Any] = json.loads(teller.stdout.readline())
+    return report
 
 
 if __name__ == "__main__":

@@ -52,14 +52,14 @@ class Counter:
         self._of_name: collections.Counter[str] = collections.Counter()
         self._stop = stop
 
-    def before(self, name: str) -> Call:
+    def begin_call(self, name: str) -> Call:
         self.calls += 1
         self._of_name[name] += 1
         call = Call(self.calls, f"{name} {self._of_name[name]}")
         self._stop(call, "before")
         return call
 
-    def after(self, call: Call) -> None:
+    def end_call(self, call: Call) -> None:
         self._stop(call, "after")
 
 
@@ -87,13 +87,13 @@ class Counted:
             plain = [arg._inner if isinstance(arg, Counted) else arg for arg in args]
             if name == "store.share":
                 plain[1] = partial(self._shared, plain[1])  # the body of a unit
-            counted = self._counter.before(name)
+            counted = self._counter.begin_call(name)
             result = call(*plain, **kwargs)
             if inspect.isawaitable(result):
                 return self._awaited(counted, result)
             if hasattr(result, "__aenter__"):
                 return _Opened(name, result, self._counter, counted)
-            self._counter.after(counted)
+            self._counter.end_call(counted)
             return result
 
         return run
@@ -103,7 +103,7 @@ class Counted:
 
     async def _awaited(self, counted: Call, result: Any) -> Any:
         value = await result
-        self._counter.after(counted)
+        self._counter.end_call(counted)
         return value
 
 
@@ -116,8 +116,8 @@ class _Opened:
     async def __aenter__(self) -> Any:
         work = await self._inner.__aenter__()
         try:
-            self._counter.after(self._counted)
-        except BaseException as error:  # it is open, and nobody else would close it
+            self._counter.end_call(self._counted)
+        except BaseException as error:  # it is open, and no other code would close it
             await self._inner.__aexit__(type(error), error, error.__traceback__)
             raise
         return Counted(self._name, work, self._counter)
@@ -161,17 +161,17 @@ async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda call, wh
     }
 
 
-def torn(found: dict[str, Any]) -> list[str]:
+def torn(report: dict[str, Any]) -> list[str]:
     """Everything that a crash tore, in words; nothing when the folder is as if there had been none."""
-    if found.get("error") is not None:
-        return [f"the story broke: {found['error']}", found["trace"], *found["kept_out"]]
-    wrong = [f"unexpected state: {each}" for each in found["wrong"]]
+    if report.get("error") is not None:
+        return [f"the story broke: {report['error']}", report["trace"], *report["kept_out"]]
+    wrong = [f"unexpected state: {state}" for state in report["wrong"]]
     wrong += [
-        f"{name}: {found[name]}"
+        f"{name}: {report[name]}"
         for name in ("lost", "doubled", "ownerless", "stray_files", "told_twice", "events_with_gaps")
-        if found[name]
+        if report[name]
     ]
-    wrong += [f"arrival numbers with gaps: {run}" for run in found["gaps"]]
+    wrong += [f"arrival numbers with gaps: {run}" for run in report["gaps"]]
     return wrong
 
 
@@ -200,9 +200,9 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
             "select count(*) from (select 1 from fact where track = 'business' and code <> '04'"
             " group by subject_id, code having count(*) > 1)"
         ).fetchone()[0]
-        with_gaps = [sequence for sequence, *told in rows.execute(_SEQUENCES) if told[0] != told[1]]
+        with_gaps = [sequence for sequence, *counts in rows.execute(_SEQUENCES) if counts[0] != counts[1]]
     files = {path.name for path in (folder / "content").rglob("*") if path.is_file() and len(path.name) == 64}
-    runs = [sorted(found) for found in numbers.values()]
+    runs = [sorted(numbered) for numbered in numbers.values()]
     return {
         "ownerless": len(blobs - owned),
         "stray_files": len(files ^ (blobs - small)),
@@ -216,55 +216,57 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
 def kept_out(folder: Path) -> list[str]:
     """Packets that came to no good end, with the reason that a clerk would read."""
     with closing(sqlite3.connect(folder / "gateway.db")) as rows:
-        found = rows.execute(
+        cursor = rows.execute(
             "select id, transport_packet_id, kind, received_at, state, code, reason from inbox where state <> 'done'"
         )
-        return [" | ".join(str(value) for value in row) for row in found]
+        return [" | ".join(str(value) for value in row) for row in cursor]
 
 
 def serve() -> None:
     """Everything is imported once, and the parent runs no event loop, so that each fork is clean."""
     for line in sys.stdin:
-        asked = json.loads(line)
-        folder = Path(asked["folder"])
-        if "points" in asked:
-            told = crashed(folder, {(call, when) for call, when in asked["points"]}, Path(asked["into"]))
+        question = json.loads(line)
+        folder = Path(question["folder"])
+        if "points" in question:
+            report = crashed(
+                folder, {(call, when) for call, when in question["points"]}, Path(question["into"])
+            )
         else:
-            told = _told(folder, asked["offset_s"])
-        print(json.dumps(told), flush=True)
+            report = _tell_in_child(folder, question["offset_s"])
+        print(json.dumps(report), flush=True)
 
 
 def crashed(folder: Path, points: Set[Point], into: Path) -> dict[str, Any]:
     """Tells the story and copies its folder at those points, each under the point's name; a point beyond the last call
     is `missed`, and gets the folder as it was at the end. What the story found when it was over."""
-    heard, said = os.pipe()
+    reader, writer = os.pipe()
 
     def stop(call: Call, when: str) -> None:
         for point in ((call.number, when), (call.name, when)):
             if point in points:
-                os.write(said, (json.dumps(point) + "\n").encode())
+                os.write(writer, (json.dumps(point) + "\n").encode())
                 stand_still(call, when)
 
     child = _forked(folder, 0.0, stop)
     missed = set(points)
-    with os.fdopen(heard, "rb", buffering=0) as names:
+    with os.fdopen(reader, "rb", buffering=0) as names:
         while os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]):
             call, when = json.loads(names.readline())
             missed.discard((call, when))
             try:
                 copied(folder, left_by(into, call, when))
-            except BaseException:  # else it would stand still for ever, and whoever waits for it
+            except BaseException:  # otherwise the child and its waiting parent would stand still for ever
                 os.kill(child, signal.SIGKILL)
                 raise
             os.kill(child, signal.SIGCONT)
-    os.close(said)
+    os.close(writer)
     for call, when in missed:
         copied(folder, left_by(into, call, when))
     return {**_read(folder), "missed": sorted(missed, key=str)}
 
 
 def left_by(into: Path, call: int | str, when: str) -> Path:
-    """Where the folder lies that a crash at that point leaves."""
+    """Return the folder that a crash at that point leaves."""
     return into / f"{when} {call}"
 
 
@@ -273,7 +275,7 @@ def copied(folder: Path, to: Path) -> Path:
     return Path(shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*-bells")))
 
 
-def _told(folder: Path, offset_s: float) -> dict[str, Any]:
+def _tell_in_child(folder: Path, offset_s: float) -> dict[str, Any]:
     os.waitpid(_forked(folder, offset_s, lambda call, when: None), 0)
     return _read(folder)
 
@@ -283,25 +285,25 @@ def _forked(folder: Path, offset_s: float, stop: Stop) -> int:
     child = os.fork()
     if child == 0:
         try:
-            told = asyncio.run(tell(folder, offset_s, stop))
+            report = asyncio.run(tell(folder, offset_s, stop))
         except BaseException as error:
-            told = {
+            report = {
                 "ok": False,
                 "error": repr(error),
                 "trace": traceback.format_exc(),
                 "kept_out": kept_out(folder),
             }
-        _beside(folder).write_text(json.dumps(told))
+        _report_path(folder).write_text(json.dumps(report))
         os._exit(0)
     return child
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_beside(folder).read_text())
-    return found
+    report: dict[str, Any] = json.loads(_report_path(folder).read_text())
+    return report
 
 
-def _beside(folder: Path) -> Path:
+def _report_path(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.json")
 
 

@@ -21,12 +21,12 @@ from tests.faults.every_point import digest_of
 from tests.faults.killer import Counter, Killer, copied, stand_still
 from tests.support.clock import START, ManualClock
 from tests.support.node import PROVINCE, Town, opened
-from tests.support.secret import SECRET, key, plain_places, secret_came, with_recipient
+from tests.support.secret import SECRET, deliver_secret, key, plain_places, with_recipient
 
 Act = Callable[[Town], Awaitable[object]]
 
 
-def later(hours: int) -> ManualClock:
+def clock_after(hours: int) -> ManualClock:
     """Each opening has an hour of its own, so that no id is made twice."""
     return ManualClock(START + timedelta(hours=hours))
 
@@ -41,35 +41,35 @@ async def seal_it(town: Town) -> object:
 async def lift_it(town: Town) -> object:
     scope = await town.scope(PROVINCE)
     async with town.node.store.read(scope) as work:
-        (hold,) = (await work.held.page(limit=2)).items
+        (hold,) = (await work.holds.page(limit=2)).items
     decision = Decision(by="a head", why="Không phải văn bản mật", at=town.clock.now())
     return await seal.lift(town.node.inn, town.node.hold, scope, hold.id, decision, key())
 
 
 async def before_sealing(folder: Path) -> None:
-    async with opened(folder, later(0), change=with_recipient) as town:
-        await secret_came(town)
+    async with opened(folder, clock_after(0), change=with_recipient) as town:
+        await deliver_secret(town)
 
 
 async def before_lifting(folder: Path) -> None:
     await before_sealing(folder)
-    async with opened(folder, later(1), change=with_recipient) as town:
+    async with opened(folder, clock_after(1), change=with_recipient) as town:
         await seal_it(town)
 
 
 def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
     """A copy of the folder for each different way in which a crash leaves it."""
-    seen: set[bytes] = set()
+    digests: set[bytes] = set()
     child = os.fork()
     if child == 0:
         asyncio.run(_acted(folder, act))
         os._exit(0)
     try:
         while os.WIFSTOPPED(status := os.waitpid(child, os.WUNTRACED)[1]):
-            found = digest_of(folder)
-            if found not in seen:
-                seen.add(found)
-                yield copied(folder, copies / str(len(seen)))
+            digest = digest_of(folder)
+            if digest not in digests:
+                digests.add(digest)
+                yield copied(folder, copies / str(len(digests)))
             os.kill(child, signal.SIGCONT)
         child = 0
     finally:
@@ -81,13 +81,13 @@ def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
 
 async def _acted(folder: Path, act: Act) -> None:
     wrap = Killer(Counter(stand_still))
-    async with opened(folder, later(2), wrap, with_recipient) as town:
+    async with opened(folder, clock_after(2), wrap, with_recipient) as town:
         await act(town)
 
 
 async def recovered(folder: Path, sealed_after: bool) -> bool:
     """What a person and the disk see before and after the node has found its feet; whether it is sealed then."""
-    async with opened(folder, later(3), change=with_recipient) as town:
+    async with opened(folder, clock_after(3), change=with_recipient) as town:
         was_readable = await readable(town)
         await holding.settle_all(town.node.hold)
         is_readable = await readable(town)

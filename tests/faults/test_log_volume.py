@@ -39,7 +39,7 @@ async def as_it_is(town: Town) -> None:
 
 
 # By name: what breaks, other settings, and the code of the cause.
-KNOWN: dict[str, tuple[Callable[[Town], Awaitable[None]], Change, str]] = {
+CASES: dict[str, tuple[Callable[[Town], Awaitable[None]], Change, str]] = {
     "database away": (lose_database, unchanged, "GW-S-000"),
     "axis away": (axis_away, unchanged, "GW-T-001"),
     "disk full": (as_it_is, full_disk, "GW-S-507"),
@@ -59,7 +59,7 @@ async def a_broken_call(folder: Path, broken: tuple[str, str]) -> AsyncIterator[
 async def test_a_database_that_is_away_has_a_line_a_minute_in_the_whole_process_and_no_trace(
     tmp_path: Path,
 ) -> None:
-    await has_a_line_a_minute(tmp_path, *KNOWN["database away"])
+    await has_a_line_a_minute(tmp_path, *CASES["database away"])
 
 
 async def has_a_line_a_minute(

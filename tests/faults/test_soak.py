@@ -22,7 +22,7 @@ async def test_a_hundred_documents_come_once_while_nodes_are_hurt(tmp_path: Path
 
     result = await soak(plan, tmp_path, print)
 
-    told = "\n".join(report.lines(result))
-    assert result.findings.clean, told
+    text = "\n".join(report.lines(result))
+    assert result.findings.clean, text
     assert len(result.ledger.sent) == DOCUMENTS
     assert result.injector.counts == {"worker killed": 1, "disk full": 1, "parcels doubled and shuffled": 1}

@@ -16,7 +16,7 @@ from tests.support.cases import Cases
 CONTENT = "ab" * 32
 
 
-def whole() -> tuple[Ledger, Holdings, Holdings]:
+def complete_run() -> tuple[Ledger, Holdings, Holdings]:
     """Two documents of Z91 to Z92, both taken in and numbered 1 and 2."""
     ledger = Ledger()
     for n in (1, 2):
@@ -33,8 +33,8 @@ def whole() -> tuple[Ledger, Holdings, Holdings]:
         ledger.numbered("Z92", f"in{n}", str(n))
     north = Holdings(
         node="north",
-        outgoing=_each({"agency": "Z91", "id": "msg{n}", "packet_id": "pkt{n}", "external_id": "k{n}"}),
-        deliveries=_each({"id": "dlv{n}", "document_id": "msg{n}", "code": "Z92", "state": "accepted"}),
+        outgoing=_twice({"agency": "Z91", "id": "msg{n}", "packet_id": "pkt{n}", "external_id": "k{n}"}),
+        deliveries=_twice({"id": "dlv{n}", "document_id": "msg{n}", "code": "Z92", "state": "accepted"}),
         facts=[_fact(n, code) for n in (1, 2) for code in ("01", "03")],
         inbox=[_landed(f"sta{n}{code}") for n in (1, 2) for code in ("01", "03")],
         outbox=[_handed_over(f"msg{n}", f"pkt{n}", "edoc") for n in (1, 2)],
@@ -43,19 +43,19 @@ def whole() -> tuple[Ledger, Holdings, Holdings]:
     south = Holdings(
         node="south",
         incoming=[_taken_in(n) for n in (1, 2)],
-        identities=_each(
+        identities=_twice(
             {"agency": "Z92", "sender": "Z91", "packet_id": "pkt{n}", "incoming_id": "in{n}", "kind": "edoc"}
         ),
         register=[_entered(n) for n in (1, 2)],
         inbox=[_landed(f"inx{n}") for n in (1, 2)],
         outbox=[_handed_over(f"inx{n}", f"sta{n}{code}", "status") for n in (1, 2) for code in ("01", "03")],
-        handovers=_each({"agency": "Z92", "incoming_id": "in{n}", "state": "acked"}),
+        handovers=_twice({"agency": "Z92", "incoming_id": "in{n}", "state": "acked"}),
         files={f"in{n}": {f"{n}.pdf": CONTENT} for n in (1, 2)},
     )
     return ledger, north, south
 
 
-def _each(row: Mapping[str, str]) -> list[Row]:
+def _twice(row: Mapping[str, str]) -> list[Row]:
     return [{name: value.format(n=n) for name, value in row.items()} for n in (1, 2)]
 
 
@@ -101,15 +101,15 @@ def _entered(n: int, *, number: int | None = None) -> Row:
     }
 
 
-def found(north: Mapping[str, Any] | None = None, south: Mapping[str, Any] | None = None) -> Findings:
-    """What is found when these tables of the two nodes are something else."""
-    ledger, sender, receiver = whole()
+def check_with(north: Mapping[str, Any] | None = None, south: Mapping[str, Any] | None = None) -> Findings:
+    """Check the two nodes with these tables replaced."""
+    ledger, sender, receiver = complete_run()
     return check(ledger, [replace(sender, **(north or {})), replace(receiver, **(south or {}))])
 
 
 def harms() -> Iterator[tuple[str, str, dict[str, Any], str, str]]:
-    """What was done, and at which node to which tables; under which name it is found, and a word of it."""
-    _, north, south = whole()
+    """Yield each harm with its node and tables, the name under which it is found, and a word of it."""
+    _, north, south = complete_run()
     receipts = [_fact(1, "01"), _fact(1, "03")]
     yield (
         "admitted twice",
@@ -139,15 +139,15 @@ def harms() -> Iterator[tuple[str, str, dict[str, Any], str, str]]:
     yield "a packet that waits", "north", {"outbox": waiting}, "unexplained", ""
     offered = [{"agency": "Z92", "incoming_id": "in1", "state": "leased"}, south.handovers[1]]
     yield "a leased hand-over", "south", {"handovers": offered}, "unexplained", ""
-    held = [{**north.inbox[0], "lease_token": "t"}, *north.inbox[1:]]
-    yield "a held lease", "north", {"inbox": held}, "unexplained", ""
+    inbox_rows = [{**north.inbox[0], "lease_token": "t"}, *north.inbox[1:]]
+    yield "a held lease", "north", {"inbox": inbox_rows}, "unexplained", ""
     answers = [*south.outbox, _handed_over("inx1", "sta1again", "status")]
     yield "another answer for one status", "south", {"outbox": answers}, "doubled", ""
     stranger = {"agency": "Z91", "id": "msg9", "packet_id": "pkt9", "external_id": "k9"}
     yield "sent by nobody", "north", {"outgoing": [*north.outgoing, stranger]}, "unexplained", ""
-    came = [*south.incoming, {**_taken_in(1, id="in9"), "packet_id": "pkt8"}]
-    known = {"agency": "Z92", "sender": "Z91", "packet_id": "pkt8", "incoming_id": "in9", "kind": "edoc"}
-    tables = {"incoming": came, "identities": [*south.identities, known]}
+    incoming_rows = [*south.incoming, {**_taken_in(1, id="in9"), "packet_id": "pkt8"}]
+    identity = {"agency": "Z92", "sender": "Z91", "packet_id": "pkt8", "incoming_id": "in9", "kind": "edoc"}
+    tables = {"incoming": incoming_rows, "identities": [*south.identities, identity]}
     yield "came from nowhere", "south", tables, "unexplained", ""
     twice = {"identities": [*south.identities, south.identities[0]]}
     yield "an identity claimed twice", "south", twice, "doubled", ""
@@ -159,61 +159,61 @@ def harms() -> Iterator[tuple[str, str, dict[str, Any], str, str]]:
 def test_each_harm_is_found_once_under_its_name(cases: Cases) -> None:
     for name, node, tables, kind, word in harms():
         with cases.case(name):
-            (told,) = getattr(found(**{node: tables}), kind)
-            assert word in told
+            (finding,) = getattr(check_with(**{node: tables}), kind)
+            assert word in finding
 
 
 def test_whole_rows_are_found_whole() -> None:
     """Also when an answer was sent again, and when the node has events of its own, in no agency's row of numbers."""
-    _, _, south = whole()
+    _, _, south = complete_run()
     own = [
         {"agency": "", "node_seq": 1, "agency_seq": None},
         {"agency": "Z91", "node_seq": 2, "agency_seq": 1},
     ]
 
-    assert found().line() == "sent 2 admitted 2 lost 0 doubled 0 unexplained 0"
-    assert found().clean
-    assert found(south={"outbox": [*south.outbox, south.outbox[0]]}).clean
-    assert found(north={"events": own}).unexplained == []
+    assert check_with().line() == "sent 2 admitted 2 lost 0 doubled 0 unexplained 0"
+    assert check_with().clean
+    assert check_with(south={"outbox": [*south.outbox, south.outbox[0]]}).clean
+    assert check_with(north={"events": own}).unexplained == []
 
 
 def test_a_document_that_its_receiver_does_not_have_or_its_sender_forgot_is_lost() -> None:
-    _, north, _ = whole()
-    not_here, forgotten = (
-        found(south={"incoming": [_taken_in(1)]}),
-        found(north={"outgoing": north.outgoing[:1]}),
+    _, north, _ = complete_run()
+    missing, forgotten = (
+        check_with(south={"incoming": [_taken_in(1)]}),
+        check_with(north={"outgoing": north.outgoing[:1]}),
     )
 
-    for lost in (not_here, forgotten):
+    for lost in (missing, forgotten):
         assert (lost.sent, lost.admitted, len(lost.lost)) == (2, 1, 1)
         assert not lost.clean
-    assert "msg2" in not_here.lost[0]
+    assert "msg2" in missing.lost[0]
 
 
 def test_a_number_left_out_is_not_explained() -> None:
-    ledger, north, south = whole()
+    ledger, north, south = complete_run()
     ledger.numbers["Z92", "in2"] = "3"
     gap = replace(
         south, incoming=[_taken_in(1), _taken_in(2, number=3)], register=[_entered(1), _entered(2, number=3)]
     )
 
-    told = check(ledger, [north, gap])
+    findings = check(ledger, [north, gap])
 
-    assert told.unexplained == ["book ('Z92', 'den', 2026): numbers never given: [2]"]
+    assert findings.unexplained == ["book ('Z92', 'den', 2026): numbers never given: [2]"]
 
 
 def test_another_number_than_was_answered_is_not_explained() -> None:
-    ledger, north, south = whole()
+    ledger, north, south = complete_run()
     ledger.numbers["Z92", "in2"] = "7"
 
     assert len(check(ledger, [north, south]).unexplained) == 1
 
 
 def test_what_callers_complain_of_and_what_the_axis_holds_is_not_explained() -> None:
-    ledger, north, south = whole()
+    ledger, north, south = complete_run()
     ledger.accepted(replace(ledger.sent["k1"], id="msg1b"))
 
-    told = check(ledger, [north, south], ["north axis waiting 1"])
+    findings = check(ledger, [north, south], ["north axis waiting 1"])
 
-    assert len(told.unexplained) == 2
-    assert not told.clean
+    assert len(findings.unexplained) == 2
+    assert not findings.clean

@@ -62,15 +62,15 @@ async def test_one_thing_is_never_hurt_in_two_ways_at_once() -> None:
 async def test_it_waits_for_the_run_to_be_so_far() -> None:
     fault = Scratch("killed", "node", Counter())
     progress = iter([0.0, 0.2, 0.3, 0.6, 0.8])
-    seen: list[float] = []
+    moments: list[float] = []
 
     def next_progress() -> float:
-        seen.append(next(progress))
-        return seen[-1]
+        moments.append(next(progress))
+        return moments[-1]
 
     await _injector([fault]).run(2, next_progress)
 
-    assert (seen, fault.healed) == ([0.0, 0.2, 0.3, 0.6, 0.8], 2)
+    assert (moments, fault.healed) == ([0.0, 0.2, 0.3, 0.6, 0.8], 2)
 
 
 async def test_what_could_not_be_done_is_healed_and_stops_the_run() -> None:

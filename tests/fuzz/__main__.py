@@ -13,30 +13,35 @@ from tests.fuzz import running, target
 
 
 def main(words: list[str]) -> int:
-    asked = _asked(words)
-    with ThreadPoolExecutor(asked.jobs) as pool:
+    arguments = _parse_arguments(words)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
         outcomes = list(
-            pool.map(lambda name: running.run(name, asked.seconds, asked.seed, asked.findings), asked.targets)
+            pool.map(
+                lambda name: running.run(name, arguments.seconds, arguments.seed, arguments.findings),
+                arguments.targets,
+            )
         )
     print("\n".join(running.table(outcomes)))
-    bad = [each for each in outcomes if not each.clean]
-    for each in bad:
-        print(f"\n{each.name} ended with {each.exit}; inputs lie in {asked.findings}\n{each.words}")
+    bad = [outcome for outcome in outcomes if not outcome.clean]
+    for outcome in bad:
+        print(
+            f"\n{outcome.name} ended with {outcome.exit}; inputs lie in {arguments.findings}\n{outcome.words}"
+        )
     return 1 if bad else 0
 
 
-def _asked(words: list[str]) -> argparse.Namespace:
+def _parse_arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=300, help="for each target")
     parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time")
     parser.add_argument("--findings", type=Path, default=Path("var/fuzz"), help="where inputs are written")
     parser.add_argument("targets", nargs="*", default=list(target.MODULES), help="these alone")
-    asked = parser.parse_args(words)
-    unknown = set(asked.targets) - set(target.MODULES)
+    arguments = parser.parse_args(words)
+    unknown = set(arguments.targets) - set(target.MODULES)
     if unknown:
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(target.MODULES)}")
-    return asked
+    return arguments
 
 
 if __name__ == "__main__":

@@ -19,20 +19,20 @@ OPTIONS = ApiOptions(poll_s=0.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the tool said at the end."""
+class Outcome:
+    """Exit code and report of the tool."""
 
     exit: int
     report: str
 
 
-async def call_all(door: api.Door, folder: Path, examples: int, seed: int, phases: str) -> Told:
+async def call_all(door: api.Door, folder: Path, examples: int, seed: int, phases: str) -> Outcome:
     """Every operation that the node describes, with a good key."""
     key = await door.key(api.DEPARTMENT)
     config = folder / "schemathesis.toml"
     # Which fields an answer has when some are chosen is in no schema; tests/unit/api/test_fields.py asks that.
-    whole = '[parameters]\n"query.fields" = ""\n'
-    config.write_text(f'request-timeout = 30.0\n\n{whole}\n[auth.openapi.key]\nbearer = "{key}"\n')
+    section = '[parameters]\n"query.fields" = ""\n'
+    config.write_text(f'request-timeout = 30.0\n\n{section}\n[auth.openapi.key]\nbearer = "{key}"\n')
     words = [
         *(f"--config-file={config}", "run", str(door.client.make_url(f"{api.BASE}/openapi.json"))),
         *(
@@ -50,10 +50,10 @@ async def call_all(door: api.Door, folder: Path, examples: int, seed: int, phase
             *(sys.executable, "-m", "schemathesis.cli", *words), cwd=folder, stdout=out, stderr=out
         )
         ended = await process.wait()
-    return Told(exit=ended, report=report.read_text(errors="replace"))
+    return Outcome(exit=ended, report=report.read_text(errors="replace"))
 
 
-async def _long(folder: Path, examples: int, seed: int) -> Told:
+async def _long(folder: Path, examples: int, seed: int) -> Outcome:
     async with api.opened(folder / "stage", folder / "node", OPTIONS) as door:
         return await call_all(door, folder, examples, seed, "examples,coverage,fuzzing,stateful")
 
@@ -61,9 +61,9 @@ async def _long(folder: Path, examples: int, seed: int) -> Told:
 def main(examples: int, seed: int) -> int:
     with tempfile.TemporaryDirectory() as name:
         api.staged(Path(name) / "stage")
-        told = asyncio.run(_long(Path(name), examples, seed))
-    print(told.report)
-    return told.exit
+        outcome = asyncio.run(_long(Path(name), examples, seed))
+    print(outcome.report)
+    return outcome.exit
 
 
 if __name__ == "__main__":

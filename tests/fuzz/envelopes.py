@@ -16,15 +16,15 @@ from tests.hostile import forge
 from tests.support import envelopes, pki
 
 _SIGNERS = [pki.signer(code, "p256") for code in (envelopes.SENDER, envelopes.RECEIVER)]
-_BOUND = [envelopes.binding(each) for each in _SIGNERS]
+_BOUND = [envelopes.binding(s) for s in _SIGNERS]
 _END = b"</edXML:edXMLHeader>"
 _LINE = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def _natives() -> Iterator[bytes]:
     for _, envelope, files, receipt in envelopes.every_kind():
-        signer = next(each for each in _SIGNERS if each.agency_code == envelope.sender.organ_id)
-        yield envelopes.native(envelope, files, signer=signer, of=receipt)
+        signer = next(s for s in _SIGNERS if s.agency_code == envelope.sender.organ_id)
+        yield envelopes.native(envelope, files, signer=signer, receipt=receipt)
 
 
 _GOOD = frozenset(_natives())
@@ -38,38 +38,40 @@ def anybody(data: bytes) -> None:
 
 
 def _digest(native: bytes) -> Digest:
-    before, _, after = envelopes.split(native)
-    return Digest(hashlib.sha256(before + after).hexdigest())
+    head, _, tail = envelopes.split(native)
+    return Digest(hashlib.sha256(head + tail).hexdigest())
 
 
 _DIGESTS = frozenset(map(_digest, _GOOD))
 
 
 def owner(data: bytes) -> None:
-    """`data` is a file without its Signature, laid out as its author liked."""
+    """Check that without the key no second file passes as native, and no other body at all."""
     if _END not in data:
         return
-    before, after = data.split(_END, 1)
-    after = _END + after
-    digest = hashlib.sha256(before.removeprefix(_LINE) + after)
+    head, tail = data.split(_END, 1)
+    tail = _END + tail
+    digest = hashlib.sha256(head.removeprefix(_LINE) + tail)
     with suppress(etree.XMLSyntaxError, etree.C14NError, ValueError):
-        digest = hashlib.sha256(_exclusive(before + after))
-    signer = next((each for each in _SIGNERS if each.agency_code.encode() in before), _SIGNERS[0])
-    of = envelopes.qualifier(envelopes.document(()))
-    made = sign_body(Digest(digest.hexdigest()), signer, of, envelopes.SIGNED_AT)
-    forge.agreed(before + made + after, _BOUND)
+        digest = hashlib.sha256(_exclusive(head + tail))
+    signer = next((s for s in _SIGNERS if s.agency_code.encode() in head), _SIGNERS[0])
+    qualifier = envelopes.qualifier(envelopes.document(()))
+    signature = sign_body(Digest(digest.hexdigest()), signer, qualifier, envelopes.SIGNED_AT)
+    forge.agreed(head + signature + tail, _BOUND)
 
 
 def _exclusive(data: bytes) -> bytes:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    found = etree.tostring(etree.fromstring(data, parser), method="c14n", exclusive=True, with_comments=False)
-    return bytes(found)
+    octets = etree.tostring(
+        etree.fromstring(data, parser), method="c14n", exclusive=True, with_comments=False
+    )
+    return bytes(octets)
 
 
 def _unsigned() -> Iterator[bytes]:
     for native in sorted(_GOOD):
-        before, _, after = envelopes.split(native)
-        yield _LINE + before + after
+        head, _, tail = envelopes.split(native)
+        yield _LINE + head + tail
 
 
 TARGETS = (

@@ -51,8 +51,8 @@ def _like_another_reader(raw: bytes, facts: FileFacts) -> None:
     """Python's own reader unpacks the same members without a complaint."""
     with zipfile.ZipFile(io.BytesIO(raw)) as opened:
         assert opened.testzip() is None
-        told = [each for each in opened.infolist() if not each.filename.endswith("/")]
-        assert len(told) == len(facts.members)
+        members = [m for m in opened.infolist() if not m.filename.endswith("/")]
+        assert len(members) == len(facts.members)
 
 
 def pdf(data: bytes) -> None:
@@ -62,11 +62,11 @@ def pdf(data: bytes) -> None:
 
 
 def _zip(*members: tuple[str, bytes], packed: bool = True) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as made:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
         for name, raw in members:
-            made.writestr(name, raw)
-    return held.getvalue()
+            archive.writestr(name, raw)
+    return buffer.getvalue()
 
 
 def _page(*, script: bool = False, locked: bool = False) -> bytes:
@@ -81,9 +81,9 @@ def _page(*, script: bool = False, locked: bool = False) -> bytes:
         writer.add_attachment("a.txt", b"text")
     if locked:
         writer.encrypt("")
-    held = io.BytesIO()
-    writer.write(held)
-    return held.getvalue()
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
 
 
 def _archives() -> Iterator[bytes]:

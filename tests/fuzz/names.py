@@ -22,9 +22,9 @@ def names(data: bytes) -> None:
     _code(text)
 
 
-def _file_names(given: list[str]) -> None:
-    stored = admission.stored_names(given)
-    assert len({each.casefold() for each in stored}) == len(given)
+def _file_names(names: list[str]) -> None:
+    stored = admission.stored_names(names)
+    assert len({n.casefold() for n in stored}) == len(names)
     for name in stored:
         assert 0 < len(name.encode()) <= 255
         assert not _FORBIDDEN & set(name)
@@ -32,7 +32,7 @@ def _file_names(given: list[str]) -> None:
         assert admission.clean_name(name) == name, "a clean name was cleaned again"
         assert name not in (".", "..")
         assert xml_text.text_fault(name) is None
-    for n, name in enumerate(given):
+    for n, name in enumerate(names):
         admission.check_name(name, "/files")
         list(admission.odd_name(name, "/files"))
         inside = safe_name(n, name)

@@ -41,7 +41,7 @@ def main() -> None:
 def _lay_out(chosen: target.Target, folder: Path) -> None:
     for n, seed in enumerate(chosen.seeds()):
         (folder / f"made-{n:03}").write_bytes(seed)
-    for path in target.kept(chosen.name):
+    for path in target.kept_inputs(chosen.name):
         (folder / path.name).write_bytes(path.read_bytes())
 
 

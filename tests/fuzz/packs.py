@@ -26,8 +26,8 @@ _STRANGER: Final = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" 
 
 @cache
 def _good() -> frozenset[bytes]:
-    made = evidence.made()
-    return frozenset({made.sent, made.received, made.unstamped})
+    exchange = evidence.played_scene()
+    return frozenset({exchange.sent, exchange.received, exchange.unstamped})
 
 
 def pack(data: bytes) -> None:
@@ -41,8 +41,8 @@ def pack(data: bytes) -> None:
         return
     finally:
         path.unlink()
-    made = evidence.made()
-    report = evidence.check(data, path.parent / f"{path.name}.d", made.trust, made.seal)
+    exchange = evidence.played_scene()
+    report = evidence.check(data, path.parent / f"{path.name}.d", exchange.trust, exchange.seal)
     report.to_json()
     assert report.verdict != "valid" or data in _good(), "another pack than the ones that were made is valid"
 
@@ -59,7 +59,7 @@ def _seeds() -> Iterator[bytes]:
 
 @cache
 def _members() -> tuple[tuple[str, bytes], ...]:
-    return tuple(evidence.unpacked(evidence.made().sent, _folder()).items())
+    return tuple(evidence.unpacked(evidence.played_scene().sent, _folder()).items())
 
 
 def _folder() -> Path:
@@ -67,11 +67,11 @@ def _folder() -> Path:
 
 
 def member(data: bytes) -> None:
-    """The first byte chooses the member, the rest is what stands in its place."""
+    """Replace a member: the first byte chooses it, the others are its new content."""
     name, good = _members()[data[0] % len(_members())] if data else _members()[0]
-    made = evidence.made()
-    changed = evidence.rebuilt(made.sent, _folder(), _STRANGER, {name: data[1:]})
-    report = evidence.check(changed, _folder(), made.trust, made.seal)
+    exchange = evidence.played_scene()
+    changed = evidence.rebuilt(exchange.sent, _folder(), _STRANGER, {name: data[1:]})
+    report = evidence.check(changed, _folder(), exchange.trust, exchange.seal)
     json.dumps(report.to_json())
     assert report.verdict != "valid", "a pack of nobody known is valid"
     assert report.verdict == "unknown" or data[1:] != good

@@ -29,11 +29,11 @@ def _signed() -> tuple[bytes, ...]:
 
 
 def signature(data: bytes) -> None:
-    found = child.collect(io.BytesIO(data), _trust(), pdf_pki.SEEN, pdf_pki.SEEN)
-    verdict = pdf_verdict.judge("a.pdf", 1, found)
+    facts = child.collect(io.BytesIO(data), _trust(), pdf_pki.SEEN_AT, pdf_pki.SEEN_AT)
+    verdict = pdf_verdict.judge("a.pdf", 1, facts)
     pdf_verdict.legal_value(verdict)
-    whole = [each for each in found.signatures if each.coverage is Coverage.COMPLETE and each.fault is None]
-    if verdict.verdict is SignatureWord.VALID and whole:
+    complete = [s for s in facts.signatures if s.coverage is Coverage.COMPLETE and s.fault is None]
+    if verdict.verdict is SignatureWord.VALID and complete:
         assert _bare(data) in map(_bare, _signed()), "a signature holds over bytes that nobody signed"
 
 

@@ -33,8 +33,10 @@ _LEAF = x509.load_der_x509_certificate(pki.signer(kind="p256").certificate_der)
 
 
 def revocation(data: bytes) -> None:
-    for found in (_listed(data), _answered(data)):
-        assert found is None or _said(found) in _known(), "an answer says what no authority said"
+    for statement in (_listed(data), _answered(data)):
+        assert statement is None or _statement_key(statement) in _known_statements(), (
+            "an answer says what no authority said"
+        )
 
 
 def _listed(data: bytes) -> Statement | None:
@@ -54,25 +56,25 @@ def _answered(data: bytes) -> Statement | None:
         return None
 
 
-def _said(found: Statement) -> tuple[object, ...]:
-    return found.source, found.made_at, found.ends_at, found.revoked_at, found.reason
+def _statement_key(statement: Statement) -> tuple[object, ...]:
+    return statement.source, statement.made_at, statement.ends_at, statement.revoked_at, statement.reason
 
 
 @cache
-def _known() -> frozenset[tuple[object, ...]]:
-    found = [each(data) for data in _revocations() for each in (_listed, _answered)]
-    return frozenset(_said(each) for each in found if each is not None)
+def _known_statements() -> frozenset[tuple[object, ...]]:
+    statements = [s(data) for data in _revocations() for s in (_listed, _answered)]
+    return frozenset(_statement_key(s) for s in statements if s is not None)
 
 
 @cache
 def _revocations() -> tuple[bytes, ...]:
     revoked = [(_LEAF, _AT - timedelta(days=1))]
-    lists = [_ISSUER.revocation_list(each).public_bytes(Encoding.DER) for each in ([], revoked)]
+    lists = [_ISSUER.revocation_list(entries).public_bytes(Encoding.DER) for entries in ([], revoked)]
     return (*lists, *(_ocsp(status) for status in x509_ocsp.OCSPCertStatus), _refusal())
 
 
 def _ocsp(status: x509_ocsp.OCSPCertStatus) -> bytes:
-    over = status is x509_ocsp.OCSPCertStatus.REVOKED
+    is_revoked = status is x509_ocsp.OCSPCertStatus.REVOKED
     builder = x509_ocsp.OCSPResponseBuilder().add_response(
         cert=_LEAF,
         issuer=_ISSUER.certificate,
@@ -80,8 +82,8 @@ def _ocsp(status: x509_ocsp.OCSPCertStatus) -> bytes:
         cert_status=status,
         this_update=_AT,
         next_update=_AT + timedelta(days=1),
-        revocation_time=_AT - timedelta(days=1) if over else None,
-        revocation_reason=x509.ReasonFlags.key_compromise if over else None,
+        revocation_time=_AT - timedelta(days=1) if is_revoked else None,
+        revocation_reason=x509.ReasonFlags.key_compromise if is_revoked else None,
     )
     builder = builder.responder_id(x509_ocsp.OCSPResponderEncoding.HASH, _ISSUER.certificate)
     builder = builder.add_extension(x509.OCSPNonce(b"0123456789abcdef"), critical=False)
@@ -100,10 +102,10 @@ def _authority() -> evidence.TimeAuthority:
 
 def stamped(data: bytes) -> None:
     try:
-        found = seals.check_stamp(data, _STAMPED, [_authority().root])
+        stamp = seals.check_stamp(data, _STAMPED, [_authority().root])
     except InvalidProof:
         return
-    assert found.at == _AT, "a timestamp tells a time that its authority did not"
+    assert stamp.at == _AT, "a timestamp tells a time that its authority did not"
 
 
 def _tokens() -> Iterator[bytes]:

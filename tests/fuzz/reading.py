@@ -31,7 +31,7 @@ def _cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-def _told(pieces: Sequence[bytes]) -> dict[str, Any]:
+def _explain(pieces: Sequence[bytes]) -> dict[str, Any]:
     try:
         return explain.explain_pieces(pieces, _LIMITS)
     except MalformedXml as refusal:
@@ -41,20 +41,22 @@ def _told(pieces: Sequence[bytes]) -> dict[str, Any]:
 def aloud(data: bytes) -> None:
     """What is said of a file is the same however it is cut, can be sent as JSON, and shows no control characters. Of two
     faults the cut may decide which is met first."""
-    whole, cut = _told([data]), _told(_cut(data, 13))
-    assert whole == cut or ("refused" in whole and "refused" in cut), "another piece size, another meaning"
-    json.dumps(whole).encode()
-    if "refused" not in whole:
-        shown = explain.to_text(whole)
-        assert all(letter.isprintable() or letter == "\n" for letter in shown)
+    explained, cut = _explain([data]), _explain(_cut(data, 13))
+    assert explained == cut or ("refused" in explained and "refused" in cut), (
+        "another piece size, another meaning"
+    )
+    json.dumps(explained).encode()
+    if "refused" not in explained:
+        text = explain.to_text(explained)
+        assert all(letter.isprintable() or letter == "\n" for letter in text)
 
 
 def _meaning(data: bytes) -> object:
     try:
-        found = read([data], _LIMITS)
+        reading = read([data], _LIMITS)
     except MalformedXml:
         return None  # of two faults the string around them may decide which is met first
-    return found.envelope, found.dialect, [(each.name, each.size, each.sha256) for each in found.files]
+    return reading.envelope, reading.dialect, [(file.name, file.size, file.sha256) for file in reading.files]
 
 
 def wrapped(data: bytes) -> None:
@@ -81,22 +83,22 @@ def _decoded(name: str, pieces: Sequence[str]) -> Decoded:
 def encoded(data: bytes) -> None:
     """Base64 text is decoded alike in any pieces, strictly, and comes out again as the file that was told."""
     name, text = _NAMES[data[0] % len(_NAMES)] if data else "", data[1:].decode("utf-8", "replace")
-    found = _decoded(name, [text])
+    decoded = _decoded(name, [text])
     cut = _decoded(name, [text[at : at + 5] for at in range(0, len(text), 5)])
     # how much came before what is no base64 is seen only as far as the pieces go
-    assert found == cut or (found.size is None and found.damaged == cut.damaged), (found, cut)
-    if found.damaged is None:
-        _streams_back(text, found)
-    if found.size is not None and found.coding == "raw":
+    assert decoded == cut or (decoded.size is None and decoded.damaged == cut.damaged), (decoded, cut)
+    if decoded.damaged is None:
+        _streams_back(text, decoded)
+    if decoded.size is not None and decoded.coding == "raw":
         bare = "".join(text.split())
         assert base64.b64encode(binascii.a2b_base64(bare)).decode() == bare, "a second text for one file"
     _comes_back(name or "a", data)
 
 
-def _streams_back(text: str, found: Decoded) -> None:
-    out = b"".join(attachment.decoded_pieces(_cut(text.encode(), 7), found.coding))
-    assert len(out) == found.size
-    assert hashlib.sha256(out).hexdigest() == found.sha256
+def _streams_back(text: str, decoded: Decoded) -> None:
+    out = b"".join(attachment.decoded_pieces(_cut(text.encode(), 7), decoded.coding))
+    assert len(out) == decoded.size
+    assert hashlib.sha256(out).hexdigest() == decoded.sha256
 
 
 def _comes_back(name: str, data: bytes) -> None:
@@ -105,13 +107,13 @@ def _comes_back(name: str, data: bytes) -> None:
         return
     entry = f"{envelopes.uuid_of(1)}.{attachment.extension(name) or 'unk'}"
     text = b"".join(attachment.encoded_pieces(name, entry, _cut(data, 11), _AT)).decode()
-    found = _decoded(name, [text])
-    assert found.damaged is None
-    assert (found.size, found.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    decoded = _decoded(name, [text])
+    assert decoded.damaged is None
+    assert (decoded.size, decoded.sha256) == (len(data), hashlib.sha256(data).hexdigest())
 
 
 def cut_short(data: bytes) -> None:
-    """What is damaged says so while it streams."""
+    """Check that a damaged file says so while it streams."""
     try:
         for _ in attachment.decoded_pieces(
             _cut(data[1:], 64), "zip" if data[:1] > b"\x80" else "raw", 1 << 22

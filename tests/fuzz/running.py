@@ -21,7 +21,7 @@ _STAT = re.compile(r"^stat::(\w+):\s+(\d+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it. `findings` are the inputs, in a folder that is kept; `words` the last that the fuzzer said."""
+    """Outcome of a run. `findings` are the inputs, in a folder that is kept; `words` the last lines of the fuzzer."""
 
     name: str
     exit: int
@@ -43,8 +43,8 @@ def run(name: str, seconds: int, seed: int, findings: Path, *, runs: int = -1) -
     `NAME-timeout-…` or `NAME-oom-…`."""
     findings.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as begin:
-        words = _said(name, begin, seconds, seed, findings, runs)
-    covered = [int(each) for each in _COVERED.findall(words[1])]
+        words = _run_target(name, begin, seconds, seed, findings, runs)
+    covered = [int(number) for number in _COVERED.findall(words[1])]
     stats = {key: int(value) for key, value in _STAT.findall(words[1])}
     return Outcome(
         name=name,
@@ -59,7 +59,7 @@ def run(name: str, seconds: int, seed: int, findings: Path, *, runs: int = -1) -
     )
 
 
-def _said(name: str, begin: str, seconds: int, seed: int, findings: Path, runs: int) -> tuple[int, str]:
+def _run_target(name: str, begin: str, seconds: int, seed: int, findings: Path, runs: int) -> tuple[int, str]:
     options = [
         f"-max_total_time={seconds}",
         f"-seed={seed}",
@@ -86,9 +86,9 @@ def _said(name: str, begin: str, seconds: int, seed: int, findings: Path, runs: 
 def table(outcomes: list[Outcome]) -> Iterator[str]:
     """Lines for a person."""
     yield f"{'target':<12}{'executions':>12}{'per s':>8}{'coverage':>16}{'peak MB':>9}  findings"
-    for each in outcomes:
-        covered = f"{each.covered_first} -> {each.covered_last}"
-        found = ", ".join(path.name for path in each.findings) or (
-            "none" if each.clean else f"exit {each.exit}"
+    for outcome in outcomes:
+        covered = f"{outcome.covered_first} -> {outcome.covered_last}"
+        names = ", ".join(path.name for path in outcome.findings) or (
+            "none" if outcome.clean else f"exit {outcome.exit}"
         )
-        yield f"{each.name:<12}{each.executions:>12}{each.per_second:>8}{covered:>16}{each.peak_mb:>9}  {found}"
+        yield f"{outcome.name:<12}{outcome.executions:>12}{outcome.per_second:>8}{covered:>16}{outcome.peak_mb:>9}  {names}"

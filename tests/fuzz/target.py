@@ -45,10 +45,10 @@ class Target:
 def load(name: str) -> Target:
     """The target of that name."""
     module = import_module(f"tests.fuzz.{MODULES.get(name, name)}")
-    found: Target = next(each for each in module.TARGETS if each.name == name)
-    return found
+    chosen: Target = next(t for t in module.TARGETS if t.name == name)
+    return chosen
 
 
-def kept(name: str) -> list[Path]:
+def kept_inputs(name: str) -> list[Path]:
     """The inputs of this target that lie in the tree."""
     return sorted(path for path in (CORPUS / name).glob("*") if path.is_file())

@@ -12,7 +12,7 @@ from tests.fuzz import target
 def test_every_seed_and_every_input_that_was_a_finding_holds(name: str) -> None:
     chosen = target.load(name)
     seeds = list(chosen.seeds())
-    inputs = seeds + [path.read_bytes() for path in target.kept(name)]
+    inputs = seeds + [path.read_bytes() for path in target.kept_inputs(name)]
 
     assert len(seeds) >= 2
     assert max(map(len, inputs)) <= chosen.longest, "the fuzzer would cut it"

@@ -35,13 +35,13 @@ def test_an_envelope_with_a_certificate_of_no_known_version_is_explained() -> No
     signer = pki.signer(kind="p256")
     odd = of_no_version(signer.certificate_der)
     native = envelopes.native(envelopes.document(()), (), signer=signer)
-    said = native.replace(base64.b64encode(signer.certificate_der), base64.b64encode(odd))
+    envelope = native.replace(base64.b64encode(signer.certificate_der), base64.b64encode(odd))
 
-    told = explain.explain_pieces([said])
+    explanation = explain.explain_pieces([envelope])
 
-    assert said != native
-    assert told["signature"]["verdict"] == "placeholder"
-    assert told["signature"]["subject"] is None
+    assert envelope != native
+    assert explanation["signature"]["verdict"] == "placeholder"
+    assert explanation["signature"]["subject"] is None
 
 
 def of_no_name(der: bytes) -> bytes:
@@ -55,9 +55,9 @@ def test_an_envelope_with_a_certificate_of_an_unreadable_name_is_explained() -> 
     signer = pki.signer(kind="p256")
     native = envelopes.native(envelopes.document(()), (), signer=signer)
     odd = base64.b64encode(of_no_name(signer.certificate_der))
-    told = explain.explain_pieces([native.replace(base64.b64encode(signer.certificate_der), odd)])
+    explanation = explain.explain_pieces([native.replace(base64.b64encode(signer.certificate_der), odd)])
 
-    assert told["signature"]["subject"] is None
+    assert explanation["signature"]["subject"] is None
     assert NodeTrust(anchors=[]).collect(of_no_name(signer.certificate_der), AT).chain_code == "CERT-CHAIN"
 
 
@@ -75,13 +75,13 @@ def test_a_revocation_list_that_the_library_cannot_name_is_no_list() -> None:
 
 
 def test_a_pdf_whose_table_of_objects_cannot_be_unpacked_is_a_fact_about_it() -> None:
-    (found,) = [path for path in target.kept("signature") if "cross-reference" in path.name]
+    (pdf,) = [path for path in target.kept_inputs("signature") if "cross-reference" in path.name]
 
-    told = child.collect(io.BytesIO(found.read_bytes()), PdfTrust(), AT, AT)
+    facts = child.collect(io.BytesIO(pdf.read_bytes()), PdfTrust(), AT, AT)
 
-    assert told.fault is not None
-    assert re.fullmatch(r"PDF-[A-Z]+", told.fault)
-    assert pdf_verdict.judge("a.pdf", 1, told).verdict is not SignatureWord.VALID
+    assert facts.fault is not None
+    assert re.fullmatch(r"PDF-[A-Z]+", facts.fault)
+    assert pdf_verdict.judge("a.pdf", 1, facts).verdict is not SignatureWord.VALID
 
 
 def test_a_name_of_nothing_but_refused_signs_is_cleaned_once_and_for_all() -> None:

@@ -54,22 +54,22 @@ def wire(data: bytes) -> None:
 
 
 def _of_a_parcel(headers: Mapping[str, Any], words: list[str], body: bytes) -> None:
-    made = _Message(
+    delivery = _Message(
         headers=headers, body=body, message_id=words[0], type=words[1], user_id=words[2], routing_key=words[3]
     )
-    message = cast(AbstractIncomingMessage, made)
-    guessed = label.guessed(message)
+    message = cast(AbstractIncomingMessage, delivery)
+    guessed = label.read_leniently(message)
     for text in (guessed.packet_id, guessed.kind, guessed.sender):
         assert len(text) <= label.LONGEST_TEXT
         assert text.isprintable()
     try:
-        found = label.read(message, "own")
-        label.must_fit(found, body)
+        read_label = label.read(message, "own")
+        label.must_fit(read_label, body)
     except label.Unreadable as why:
         _can_be_shown(str(why))
         return
-    assert found.size == len(body)
-    assert found.packet_id.isprintable()
+    assert read_label.size == len(body)
+    assert read_label.packet_id.isprintable()
 
 
 def _of_a_part(headers: Mapping[str, Any], words: list[str]) -> None:
@@ -89,7 +89,7 @@ def _can_be_shown(reason: str) -> None:
 
 
 def _seeds() -> Iterator[bytes]:
-    texts = b"".join(encode.short_string(each) for each in ("pkt-1", "edoc", "node-a", "z91"))
+    texts = b"".join(encode.short_string(t) for t in ("pkt-1", "edoc", "node-a", "z91"))
     parcel = {topology.SENDER: "Z91", topology.DIGEST: _HEX, topology.SIZE: 300, topology.LANE: "normal"}
     part = {SET: _HEX, PART: 1, PARTS: 2, WHOLE_SIZE: 300, WHOLE_DIGEST: _HEX}
     more = {topology.MORE_RECIPIENTS: ["z92", "z93"], topology.RETURNED: 2, topology.FIRST_NODE: "node-b"}

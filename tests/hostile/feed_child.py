@@ -42,10 +42,10 @@ async def close(room: FeedRoom) -> None:
 
 async def _take(folder: Path, point: int) -> None:
     """Dies before the writer's statement of that number, commits counted."""
-    room, seen = room_in(folder), count(1)
+    room, calls = room_in(folder), count(1)
 
     def strike(*_: Any) -> None:
-        if next(seen) == point:
+        if next(calls) == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
     event.listen(room.writer.sync_engine, "before_cursor_execute", strike)

@@ -31,7 +31,7 @@ OPEN, CLOSE = b"<ds:Signature ", b"</ds:Signature>"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What our verifier said: the path it took, or the code it refused with."""
+    """Outcome of our verifier: the path it took, or the code it refused with."""
 
     path: str | None
     code: str | None
@@ -74,16 +74,16 @@ def resign(
     tree = etree.fromstring(mutated, _parser())
     properties = next(tree.iter(f"{XADES}SignedProperties"), None)
     if properties is not None:
-        mutated = _put(mutated, parts.properties_digest.raw, hashlib.sha256(_c14n(properties)).digest())
+        mutated = _put_in(mutated, parts.properties_digest.raw, hashlib.sha256(_c14n(properties)).digest())
     body = _raw_body(mutated) if raw else _body(mutated, exclusive=exclusive)
-    mutated = _put(mutated, parts.body_digest.raw, hashlib.sha256(body).digest())
+    mutated = _put_in(mutated, parts.body_digest.raw, hashlib.sha256(body).digest())
     info = next(etree.fromstring(mutated, _parser()).iter(f"{DS}SignedInfo"))
     method = next(info.iter(f"{DS}CanonicalizationMethod"))
     comments = method.get("Algorithm", "").endswith("WithComments")
     signed = etree.tostring(
         info, method="c14n", exclusive="exc-c14n" in method.get("Algorithm", ""), with_comments=comments
     )
-    return _put(mutated, parts.value, signer.sign(signed))
+    return _put_in(mutated, parts.value, signer.sign(signed))
 
 
 def judge(
@@ -94,7 +94,7 @@ def judge(
     transport: verify.TransportFacts | None = None,
 ) -> Verdict:
     """Our verdict, with the certificates of these signers bound; by default the usual sender's."""
-    bound = [envelopes.binding(one) for one in signers or (SIGNER,)]
+    bound = [envelopes.binding(signer) for signer in signers or (SIGNER,)]
     try:
         signed = verify.examine(
             source(data),
@@ -111,13 +111,17 @@ def judge(
 
 
 def fast(data: bytes, bound: Sequence[Binding]) -> canonical.Fast | None:
-    """What the fast path takes with these bindings."""
-    found = readers.fast(data, XmlPolicy())
-    return found if found is not None and canonical.check_key(found, bound, XmlPolicy()) is not None else None
+    """Read with the fast path and these bindings."""
+    reading = readers.fast(data, XmlPolicy())
+    return (
+        reading
+        if reading is not None and canonical.check_key(reading, bound, XmlPolicy()) is not None
+        else None
+    )
 
 
 def slow(data: bytes, bound: Sequence[Binding]) -> general.General | None:
-    """What the general path takes with these bindings."""
+    """Read with the general path and these bindings."""
     try:
         return general.judge(data, XmlPolicy(), lambda code: key.active_bindings(code, bound, AT), AT)
     except InvalidEnvelope:
@@ -147,11 +151,11 @@ def source(data: bytes, piece: int = 65_536) -> verify.EnvelopeSource:
 
 
 def bindings(*signers: pki.KeySigner) -> Callable[[str], Sequence[Binding]]:
-    return lambda code: [envelopes.binding(one) for one in signers]
+    return lambda code: [envelopes.binding(signer) for signer in signers]
 
 
 def xmlsec_valid(data: bytes, certificate_der: bytes = SIGNER.certificate_der) -> bool:
-    """xmlsec's own verdict on the first Signature, under the given certificate's key."""
+    """Return the own verdict of xmlsec on the first Signature, under the given certificate's key."""
     try:
         return oracles.xmlsec_says_valid(data, certificate_der)
     except (xmlsec.Error, etree.LxmlError, ValueError, StopIteration):
@@ -159,35 +163,35 @@ def xmlsec_valid(data: bytes, certificate_der: bytes = SIGNER.certificate_der) -
 
 
 def signxml_valid(data: bytes, certificate_der: bytes = SIGNER.certificate_der) -> bool:
-    """signxml's own verdict, with the methods of our profile and no idea of where a Signature belongs."""
+    """Return the own verdict of signxml, with the methods of our profile and no idea of where a Signature belongs."""
     try:
         return oracles.signxml_says_valid(data, certificate_der)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, AttributeError, LookupError):
         return False
 
 
-def _put(data: bytes, old: bytes, new: bytes) -> bytes:
+def _put_in(data: bytes, old: bytes, new: bytes) -> bytes:
     return data.replace(b64encode(old), b64encode(new), 1)
 
 
 def _body(data: bytes, *, exclusive: bool) -> bytes:
     tree = etree.fromstring(data, _parser())
-    found = next(tree.iter(f"{DS}Signature"))
-    parent = found.getparent()
+    node = next(tree.iter(f"{DS}Signature"))
+    parent = node.getparent()
     assert parent is not None
-    before = found.getprevious()
-    if found.tail and before is not None:
-        before.tail = (before.tail or "") + found.tail
-    elif found.tail:
-        parent.text = (parent.text or "") + found.tail
-    parent.remove(found)
+    previous = node.getprevious()
+    if node.tail and previous is not None:
+        previous.tail = (previous.tail or "") + node.tail
+    elif node.tail:
+        parent.text = (parent.text or "") + node.tail
+    parent.remove(node)
     # the whole document, so that instructions before the root count as the standard says
     return etree.tostring(tree.getroottree(), method="c14n", exclusive=exclusive, with_comments=False)
 
 
 def _raw_body(data: bytes) -> bytes:
-    before, _, after = split(data)
-    return before[before.index(b"<edXML") :] + after
+    head, _, tail = split(data)
+    return head[head.index(b"<edXML") :] + tail
 
 
 def _c14n(element: etree._Element) -> bytes:

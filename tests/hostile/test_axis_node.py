@@ -40,10 +40,10 @@ THIEF = "thief"
 async def hosted_by(town: Town, node: str | None, code: str = DEPARTMENT) -> None:
     """The registry's word on who speaks for this code."""
     async with town.node.store.writer.begin() as connection:
-        done = await connection.execute(
+        cursor = await connection.execute(
             text("UPDATE agency SET host = :node WHERE code = :code"), {"node": node, "code": code}
         )
-    assert done.rowcount == 1
+    assert cursor.rowcount == 1
 
 
 async def published(town: Town, packet: Packet, node: str = THIEF, to: str = PROVINCE) -> None:
@@ -63,7 +63,7 @@ async def published(town: Town, packet: Packet, node: str = THIEF, to: str = PRO
 
 
 async def stolen(town: Town, packet: Packet) -> InboxPacket:
-    """What became of a packet that a thief's node published."""
+    """Publish a packet from a thief's node, and return its inbox row."""
     await published(town, packet)
     await town.carry()
     return await town.row(PROVINCE, packet)
@@ -80,7 +80,7 @@ def own(town: Town) -> str:
 
 
 def arrival_of(packet: Packet, **changes: object) -> Arrival:
-    """As an axis with other words would hand it over."""
+    """Hand the packet over as an axis with other words would."""
     arrival = Arrival(
         token="t",
         recipient=PROVINCE,
@@ -102,7 +102,7 @@ async def landed(town: Town, arrival: Arrival) -> InboxPacket:
     await town.carry()
     with arrival.open() as source:
         digest = Digest(hashlib.sha256(source.read()).hexdigest())
-    (row,) = [one for one in await town.inbox() if one.file_digest == digest]
+    (row,) = [r for r in await town.inbox() if r.file_digest == digest]
     return row
 
 
@@ -135,14 +135,14 @@ async def test_threat_107_the_node_that_hosts_the_sender_or_the_code_that_it_bec
 
     assert (row.state, row.transport_node) == ("done", own(town))
     assert row.steps[10].detail == f"published by {own(town)}, which hosts the sender"
-    (told, *_) = await town.events(PROVINCE, row.id)
-    assert told.data["node"] == own(town)
+    (event, *_) = await town.events(PROVINCE, row.id)
+    assert event.data["node"] == own(town)
 
     # An old code in From must not be a way around the check.
     async with town.node.store.writer.begin() as connection:
         moved = {"new": "Z91.99", "old": DEPARTMENT}
-        asked = "UPDATE agency SET code = :new, alias = :old WHERE code = :old"
-        await connection.execute(text(asked), moved)
+        statement = "UPDATE agency SET code = :new, alias = :old WHERE code = :old"
+        await connection.execute(text(statement), moved)
     assert (await stolen(town, town.forge(document(), FILES))).code == "AXIS-NODE"
 
 
@@ -243,10 +243,10 @@ async def test_a_held_packet_whose_copy_came_first_is_admitted_when_a_clerk_rele
     await town.brought(town.forge(document(), FILES))
     other = town.forge(document(subject="Nội dung khác hẳn"), FILES)
     await stolen(town, other)
-    held = await town.brought(other)
-    assert (held.state, held.code) == ("held", "OTHER-CONTENT")
+    held_row = await town.brought(other)
+    assert (held_row.state, held_row.code) == ("held", "OTHER-CONTENT")
 
-    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Hai bản đều đúng")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held_row.id, "Hai bản đều đúng")
     await town.carry()
 
     await is_taken_in(town, other, documents=2)
@@ -257,10 +257,10 @@ async def test_a_true_packet_that_comes_while_its_copy_is_held_is_admitted_on_re
     await hosted_by(town, own(town))
     packet = town.forge(document(), FILES, at=town.clock.now() + timedelta(minutes=11))
     await stolen(town, packet)
-    held = await town.brought(packet)
-    assert (held.state, held.code) == ("held", "SIG-TIME")
+    held_row = await town.brought(packet)
+    assert (held_row.state, held_row.code) == ("held", "SIG-TIME")
 
-    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held_row.id, "Đồng hồ nơi gửi sai")
     await town.carry()
 
     row = await town.row(PROVINCE, packet)
@@ -269,9 +269,9 @@ async def test_a_true_packet_that_comes_while_its_copy_is_held_is_admitted_on_re
 
 async def test_a_release_is_not_forgotten_while_the_packet_waits_for_its_document(town: Town) -> None:
     recall = town.forge(recall_of(), at=town.clock.now() + timedelta(minutes=11))
-    held = await town.brought(recall)
-    assert (held.state, held.code) == ("held", "SIG-TIME")
-    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    held_row = await town.brought(recall)
+    assert (held_row.state, held_row.code) == ("held", "SIG-TIME")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held_row.id, "Đồng hồ nơi gửi sai")
     await town.carry()
     assert (await town.row(PROVINCE, recall)).state == "waiting"
 

@@ -52,7 +52,7 @@ def _signing_time(text: bytes) -> Mutation:
     return swap(b"2031-03-04T02:15:00Z<", text + b"<")
 
 
-def _after(transform: bytes, uri: bytes, inside: bytes = b"") -> Mutation:
+def _add_transform(transform: bytes, uri: bytes, inside: bytes = b"") -> Mutation:
     """Another transform after that one."""
     return behind(transform, _transform(uri, inside))
 
@@ -81,7 +81,7 @@ def _value_of(data: bytes, name: bytes) -> bytes:
 
 
 def _cut(start: bytes, end: bytes, new: bytes = b"") -> Mutation:
-    """Everything from the first `start` up to `end` replaced."""
+    """Replace everything from the first `start` up to `end`."""
 
     def mutate(data: bytes) -> bytes:
         a = data.index(start)
@@ -141,10 +141,10 @@ OWNED: list[tuple[str, Mutation, str]] = [
     ("29-one-reference", _one_reference, "SIG-STRUCTURE"),
     ("36-no-reference", _no_reference, "SIG-STRUCTURE"),
     ("29-uri-empty-twice", swap(b'URI="#sp"', b'URI=""'), "SIG-STRUCTURE"),
-    ("30-xpath", _after(ENVELOPED, XPATH, b"<ds:XPath>1=1</ds:XPath>"), "SIG-STRUCTURE"),
-    ("30-xslt", _after(ENVELOPED, b"http://www.w3.org/TR/1999/REC-xslt-19991116"), "SIG-STRUCTURE"),
-    ("30-base64", _after(EXCLUSIVE, b"http://www.w3.org/2000/09/xmldsig#base64"), "SIG-STRUCTURE"),
-    ("96-unknown-transform", _after(EXCLUSIVE, b"urn:nobody:knows"), "SIG-STRUCTURE"),
+    ("30-xpath", _add_transform(ENVELOPED, XPATH, b"<ds:XPath>1=1</ds:XPath>"), "SIG-STRUCTURE"),
+    ("30-xslt", _add_transform(ENVELOPED, b"http://www.w3.org/TR/1999/REC-xslt-19991116"), "SIG-STRUCTURE"),
+    ("30-base64", _add_transform(EXCLUSIVE, b"http://www.w3.org/2000/09/xmldsig#base64"), "SIG-STRUCTURE"),
+    ("96-unknown-transform", _add_transform(EXCLUSIVE, b"urn:nobody:knows"), "SIG-STRUCTURE"),
     ("30-doubled", swap(EXCLUSIVE, EXCLUSIVE + EXCLUSIVE), "SIG-STRUCTURE"),
     ("30-order", swap(ENVELOPED + EXCLUSIVE, EXCLUSIVE + ENVELOPED), "SIG-STRUCTURE"),
     ("31-prefix-list", swap(EXCLUSIVE, _transform(C14N, _prefix_list(b"ds"))), "SIG-STRUCTURE"),
@@ -230,7 +230,7 @@ def _laid_out(change: Mutation) -> Mutation:
     return lambda data: _in_value(b"X509Certificate", change)(_in_value(b"SignatureValue", change)(data))
 
 
-BESIDE = (
+NAMES_XML = (
     b"<ds:X509SubjectName>CN=x</ds:X509SubjectName><ds:X509IssuerSerial><ds:X509IssuerName>CN=y</ds:X509IssuerName>"
     b"<ds:X509SerialNumber>1</ds:X509SerialNumber></ds:X509IssuerSerial>"
 )
@@ -243,7 +243,7 @@ def test_threat_031_098_what_changes_no_signed_word_is_taken_by_the_general_path
         "line breaks": _laid_out(_lines),
         "line breaks of Java": _laid_out(lambda text: _lines(text, b"&#13;\n")),
         "spaces": _laid_out(lambda text: b" " + text + b"\t"),
-        "names beside the certificate": swap(b"<ds:X509Data>", b"<ds:X509Data>" + BESIDE),
+        "names beside the certificate": swap(b"<ds:X509Data>", b"<ds:X509Data>" + NAMES_XML),
         "a declaration": swap(b"<ds:Signature xmlns:ds=", b'<ds:Signature xmlns:q="urn:q" xmlns:ds='),
     }
     for name, change in changes.items():

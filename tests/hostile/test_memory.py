@@ -17,17 +17,17 @@ ROOT = Path(__file__).parents[2]
 
 def outcomes(reader: str) -> Iterator[tuple[str, str]]:
     """The form and size of each input, and what came of it. What the process says that ends early is its error."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "tests.hostile.memory_child", reader],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    for line in done.stdout.splitlines():
-        told = json.loads(line)
-        yield f"{reader}: {told['form']}, {told['size']} bytes", told["outcome"]
-    yield f"{reader}: end", "read" if done.returncode == 0 else done.stderr[-2000:]
+    for line in process.stdout.splitlines():
+        report = json.loads(line)
+        yield f"{reader}: {report['form']}, {report['size']} bytes", report["outcome"]
+    yield f"{reader}: end", "read" if process.returncode == 0 else process.stderr[-2000:]
 
 
 def test_a_hostile_envelope_costs_little_memory(cases: Cases) -> None:

@@ -11,14 +11,14 @@ from tests.support import envelopes
 EMPTY = b"<edXML:Signature></edXML:Signature>"
 
 
-def _move(anchor: bytes, *, before: bool = False) -> Mutation:
-    """S taken out of its place and put after (or before) the first such bytes."""
+def _move(anchor: bytes, *, in_front: bool = False) -> Mutation:
+    """S taken out of its place and put after (or in front of) the first such bytes."""
 
     def mutate(data: bytes) -> bytes:
         head, signature, tail = forge.split(data)
-        rest = head + tail
-        at = rest.index(anchor) + (0 if before else len(anchor))
-        return rest[:at] + signature + rest[at:]
+        without = head + tail
+        at = without.index(anchor) + (0 if in_front else len(anchor))
+        return without[:at] + signature + without[at:]
 
     return mutate
 
@@ -66,13 +66,13 @@ CASES: list[tuple[str, Mutation, str]] = [
     ("18-placeholder-beside", swap(b"<ds:Signature ", EMPTY + b"<ds:Signature "), "SIG-MANY"),
     ("94-first-of-header", _move(b"<edXML:edXMLHeader>"), "SIG-PLACE"),
     ("94-in-message-header", _move(b"<edXML:MessageHeader>"), "SIG-PLACE"),
-    ("94-first-of-root", _move(b"<edXML:edXMLEnvelope", before=True), "SIG-PLACE"),
+    ("94-first-of-root", _move(b"<edXML:edXMLEnvelope", in_front=True), "SIG-PLACE"),
     ("94-in-subject", _move(b"<edXML:Subject>V/v"), "SIG-PLACE"),
     ("94-in-sender-code", _move(b"<edXML:OrganId>000.00"), "SIG-PLACE"),
     ("94-in-manifest", _move(b"<edXML:Reference>"), "SIG-PLACE"),
     ("94-in-attachment", _move(b"<Attachment>"), "SIG-PLACE"),
     ("94-in-file-text", _move(b'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">JV'), "SIG-PLACE"),
-    ("94-last-of-root", _move(b"</edXML>", before=True), "SIG-PLACE"),
+    ("94-last-of-root", _move(b"</edXML>", in_front=True), "SIG-PLACE"),
     ("15-after-root", _move(b"</edXML>"), "ENV-NOT-XML"),
     ("94-followed-by-element", behind(b"</ds:Signature>", b"<edXML:Extra></edXML:Extra>"), "SIG-PLACE"),
     ("94-followed-by-text", swap(b"</ds:Signature>", b"</ds:Signature>x"), "SIG-PLACE"),

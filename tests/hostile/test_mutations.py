@@ -12,7 +12,9 @@ from tests.hostile import forge
 from tests.support import envelopes, pki
 
 SIGNER = pki.signer(envelopes.SENDER, "p256")
-NATIVE = envelopes.native(envelopes.status(sender=envelopes.SENDER, about=envelopes.RECEIVER), signer=SIGNER)
+NATIVE = envelopes.native(
+    envelopes.status(sender=envelopes.SENDER, subject=envelopes.RECEIVER), signer=SIGNER
+)
 BOUND = envelopes.binding(SIGNER)
 
 # Pieces that mean nothing, or something, to a parser.

@@ -82,21 +82,21 @@ def test_threat_093_the_model_is_that_of_the_canonical_octets_which_hold_no_sign
     native = envelopes.native()
     data = forge.resign(swap(SUBJECT, SUBJECT + b"<![CDATA[100]]> 000 ")(native), native)
 
-    found = examine(
+    examination = examine(
         forge.source(data), policy=XmlPolicy(), bindings=forge.bindings(forge.SIGNER), at=forge.AT
     )
 
-    assert found.canonical is not None
-    again = reader.read([found.canonical], EnvelopeLimits(), strict=True, source="canonical")
-    assert again.envelope == found.signed.model
-    assert found.signed.model.subject is not None
-    assert found.signed.model.subject.startswith("100 000 V/v")
-    for file in found.signed.files:
+    assert examination.canonical is not None
+    reading = reader.read([examination.canonical], EnvelopeLimits(), strict=True, source="canonical")
+    assert reading.envelope == examination.signed.model
+    assert examination.signed.model.subject is not None
+    assert examination.signed.model.subject.startswith("100 000 V/v")
+    for file in examination.signed.files:
         assert file.source == "canonical"
-        assert found.canonical[file.offset : file.offset + file.length].isascii()
+        assert examination.canonical[file.offset : file.offset + file.length].isascii()
 
-    before, _, after = forge.split(native)
+    head, _, tail = forge.split(native)
 
     body = general.canonical_body(forge.tree(native))
 
-    assert body == before[len(DECLARATION) :] + after
+    assert body == head[len(DECLARATION) :] + tail

@@ -49,9 +49,9 @@ class Listener:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    found = Listener()
-    yield found
-    found.close()
+    new_listener = Listener()
+    yield new_listener
+    new_listener.close()
 
 
 @pytest.fixture
@@ -181,19 +181,19 @@ def test_threat_100_a_file_over_the_general_limit_is_not_read_twice() -> None:
 
 def test_no_python_code_opens_a_socket_while_an_envelope_is_judged() -> None:
     """The guard beside the listeners: every connect in this process is seen by the audit hook."""
-    seen: list[str] = []
+    events: list[str] = []
     watching = True
 
     def hook(event: str, arguments: object) -> None:
         if watching and event.startswith("socket.") and threading.current_thread() is threading.main_thread():
-            seen.append(event)
+            events.append(event)
 
     sys.addaudithook(hook)
     forge.judge(envelopes.native())
     forge.judge(envelopes.native() + b"\n")
     watching = False
 
-    assert seen == []
+    assert events == []
 
 
 def _tag_of(size: int, native: bytes) -> bytes:

@@ -19,8 +19,8 @@ from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, TO, bytes_of, cut, files_in, label_of, land, opened
 
-WHOLE = b"the true bytes of one large packet"
-TRUE = cut(WHOLE)
+PACKET = b"the true bytes of one large packet"
+TRUE = cut(PACKET)
 GOOD = dict(TRUE[0].headers())
 
 
@@ -109,9 +109,9 @@ def test_threat_108_what_is_over_a_limit_leaves_nothing_on_the_disk(tmp_path: Pa
         ({}, b"x", ("Z" * 129,)),
     ]
     for changes, body, to in rows:
-        told = spool.land(replace(label_of(TRUE[0]), **changes), body, to)
-        assert told.landed is Landed.REFUSED
-        assert told.reason
+        landing = spool.land(replace(label_of(TRUE[0]), **changes), body, to)
+        assert landing.landed is Landed.REFUSED
+        assert landing.reason
         assert files_in(tmp_path) == 0
 
 
@@ -120,17 +120,17 @@ def test_threat_108_a_node_fills_its_own_quota_of_sets_and_of_announced_bytes_an
 ) -> None:
     spool = opened(tmp_path / "sets", limits=replace(LIMITS, open_sets=3))
     flood = [cut(bytes([n]) * 20) for n in range(20)]
-    told = [land(spool, parts[0], "liar") for parts in flood]
-    assert [one.landed for one in told] == [Landed.KEPT] * 3 + [Landed.REFUSED] * 17
-    assert "3 sets of this node are open already" in told[-1].reason
-    assert [land(spool, part, "honest").landed for part in TRUE] == [Landed.KEPT] * len(TRUE)
-    assert land(spool, flood[0][1], "liar").landed is Landed.KEPT
+    landings = [land(spool, parts[0], "liar") for parts in flood]
+    assert [landing.landed for landing in landings] == [Landed.STORED] * 3 + [Landed.REFUSED] * 17
+    assert "3 sets of this node are open already" in landings[-1].reason
+    assert [land(spool, part, "honest").landed for part in TRUE] == [Landed.STORED] * len(TRUE)
+    assert land(spool, flood[0][1], "liar").landed is Landed.STORED
 
     spool = opened(tmp_path / "bytes", limits=replace(LIMITS, open_bytes=60))
     first, second = land(spool, cut(b"a" * 40)[0]), land(spool, cut(b"b" * 40)[0])
-    assert (first.landed, second.landed) == (Landed.KEPT, Landed.REFUSED)
+    assert (first.landed, second.landed) == (Landed.STORED, Landed.REFUSED)
     assert "80 bytes, at most 60" in second.reason
-    assert land(spool, cut(b"b" * 40)[0], "n2").landed is Landed.KEPT
+    assert land(spool, cut(b"b" * 40)[0], "n2").landed is Landed.STORED
 
 
 def test_threat_108_what_is_remembered_of_a_nodes_sets_is_bounded(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_threat_108_what_is_remembered_of_a_nodes_sets_is_bounded(tmp_path: Path
         clock.advance(1)
         land(spool, cut(bytes([65 + n]))[0])
         (joined,) = spool.complete(1)
-        spool.done(joined.token)
+        spool.end_set(joined.token)
 
     assert len(list((tmp_path / "parts").rglob("over/*"))) == 5
     assert land(spool, cut(b"L")[0]).landed is Landed.REPEAT
@@ -166,11 +166,11 @@ def test_threat_108_a_header_that_contradicts_the_first_part_refuses_the_set_and
         spool = opened(tmp_path / name, clock)
         land(spool, TRUE[0])
 
-        told = land(spool, TRUE[1], lies=lie)
+        landing = land(spool, TRUE[1], lies=lie)
 
-        assert told.landed is Landed.REFUSED
-        assert name in told.reason
-        assert land(spool, TRUE[2]) == told
+        assert landing.landed is Landed.REFUSED
+        assert name in landing.reason
+        assert land(spool, TRUE[2]) == landing
         (flawed,) = spool.overdue(clock.now())
         assert flawed.flaw.startswith("1 of 4 parts came, and the set was refused: part 2 says")
         assert bytes_of(flawed) == TRUE[0].body
@@ -182,25 +182,25 @@ def test_threat_108_a_part_that_came_with_two_contents_refuses_the_set_until_it_
     for part in TRUE:
         land(spool, part)
 
-    told = land(spool, replace(TRUE[1], body=b"ten forged"))
+    landing = land(spool, replace(TRUE[1], body=b"ten forged"))
 
-    assert told.landed is Landed.REFUSED
-    assert "part 2 came twice with different bytes" in told.reason
+    assert landing.landed is Landed.REFUSED
+    assert "part 2 came twice with different bytes" in landing.reason
     assert spool.complete(10) == []
     (flawed,) = spool.overdue(clock.now())
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     assert {land(spool, part).landed for part in TRUE[1:]} == {Landed.REFUSED}
 
-    assert {land(spool, part).landed for part in TRUE} == {Landed.KEPT}
-    (whole,) = spool.complete(10)
-    assert bytes_of(whole) == WHOLE
+    assert {land(spool, part).landed for part in TRUE} == {Landed.STORED}
+    (joined_set,) = spool.complete(10)
+    assert bytes_of(joined_set) == PACKET
 
 
 def test_threat_108_a_total_that_is_a_lie_is_seen_at_the_part_that_breaks_it(tmp_path: Path) -> None:
     """Three parts of ten bytes, four bytes announced for the last."""
     for size in (11, 200, 9):
         spool = opened(tmp_path / str(size))
-        assert [land(spool, part).landed for part in TRUE[:3]] == [Landed.KEPT] * 3
+        assert [land(spool, part).landed for part in TRUE[:3]] == [Landed.STORED] * 3
         last = land(spool, replace(TRUE[3], body=b"x" * size))
         assert last.landed is Landed.REFUSED
         assert "the whole was announced with 34" in last.reason
@@ -218,7 +218,7 @@ def test_threat_108_parts_that_are_not_what_was_announced_are_told_and_never_han
     (flawed,) = spool.overdue(clock.now())
 
     assert "4 of 4 parts came, and the set was refused: the parts together have SHA-256" in flawed.flaw
-    assert bytes_of(flawed) == WHOLE[:30] + b"lies"
+    assert bytes_of(flawed) == PACKET[:30] + b"lies"
     assert flawed.digest != TRUE[0].whole_digest
 
 
@@ -231,8 +231,7 @@ def test_threat_108_parts_of_two_nodes_never_join(spool: Spool, clock: ManualClo
     assert spool.complete(10) == []
     clock.advance(LIMITS.age)
     assert (
-        sorted(one.flaw.partition(" since")[0] for one in spool.overdue(clock.now()))
-        == ["2 of 4 parts came"] * 2
+        sorted(s.flaw.partition(" since")[0] for s in spool.overdue(clock.now())) == ["2 of 4 parts came"] * 2
     )
 
 
@@ -243,9 +242,9 @@ def test_threat_108_another_node_can_neither_spoil_nor_finish_a_nodes_set(tmp_pa
         land(spool, replace(TRUE[1], body=b"ten forged"), liar)
         land(spool, TRUE[2], liar, lies={"x-parts": 5})
         for part in TRUE[1:]:
-            assert land(spool, part).landed is Landed.KEPT
+            assert land(spool, part).landed is Landed.STORED
         (joined,) = spool.complete(10)
-        assert (bytes_of(joined), joined.label.user) == (WHOLE, "n1")
+        assert (bytes_of(joined), joined.label.user) == (PACKET, "n1")
 
 
 def test_threat_108_no_name_leads_out_of_the_folder(tmp_path: Path, spool: Spool) -> None:
@@ -282,27 +281,27 @@ def test_threat_108_whatever_a_liar_sends_the_honest_set_is_whole_and_the_rest_i
     limits = replace(LIMITS, open_sets=4, open_bytes=200)
     spool = opened(tmp_path_factory.mktemp("parts"), clock, limits)
     for n, part in enumerate(TRUE):
-        assert land(spool, part).landed is Landed.KEPT
-        for number, of, size, digest, body, user in lies[n :: len(TRUE)]:
-            told = replace(
+        assert land(spool, part).landed is Landed.STORED
+        for number, total, size, digest, body, user in lies[n :: len(TRUE)]:
+            label = replace(
                 label_of(part, user),
                 n=number,
-                of=of,
+                of=total,
                 whole_size=size,
                 whole_digest=Digest(digest),
                 set_id=digest,
             )
-            spool.land(told, body, TO)
+            spool.land(label, body, TO)
     assert spool.counts()["bytes"] <= 2 * limits.open_bytes
 
-    joined = [one for one in spool.complete(10) if one.label.user == "n1"]
-    assert WHOLE in [bytes_of(one) for one in joined]
-    for one in joined:
-        spool.done(one.token)
+    joined = [s for s in spool.complete(10) if s.label.user == "n1"]
+    assert PACKET in [bytes_of(s) for s in joined]
+    for s in joined:
+        spool.end_set(s.token)
     clock.advance(LIMITS.age)
-    for one in spool.overdue(clock.now(), 100):
-        assert one.flaw
-        spool.done(one.token)
+    for s in spool.overdue(clock.now(), 100):
+        assert s.flaw
+        spool.end_set(s.token)
     assert spool.counts()["sets"] == 0
 
 

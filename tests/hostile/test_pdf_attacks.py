@@ -17,7 +17,7 @@ from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from tests.support import pdf_pki, pdfs
 from tests.support.cases import Cases
-from tests.support.pdf_pki import SEEN, SIGNED, agency, person
+from tests.support.pdf_pki import SEEN_AT, SIGNED, agency, person
 
 Change = Callable[[bytes], bytes]
 
@@ -28,14 +28,14 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> PdfTrust:
 
 
 def judged(pdf: bytes, trust: PdfTrust) -> FileVerdict:
-    return pdf_verdict.judge("a.pdf", 1, child.collect(io.BytesIO(pdf), trust, SEEN, SEEN))
+    return pdf_verdict.judge("a.pdf", 1, child.collect(io.BytesIO(pdf), trust, SEEN_AT, SEEN_AT))
 
 
 def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:
     """The verdict, which says of no signature that it holds."""
     verdict = judged(pdf, trust)
     assert verdict.verdict is not SignatureWord.VALID
-    assert all(each.verdict is not SignatureWord.VALID for each in verdict.signers)
+    assert all(signer.verdict is not SignatureWord.VALID for signer in verdict.signers)
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
     return verdict
 
@@ -50,10 +50,10 @@ def test_the_bait_is_good(trust: PdfTrust) -> None:
 
 def _sized(pattern: bytes, new: bytes) -> Change:
     def change(pdf: bytes) -> bytes:
-        found = re.search(pattern, pdf, re.DOTALL)
-        assert found is not None
-        assert len(new) <= len(found[0])
-        return pdf.replace(found[0], new.ljust(len(found[0])))
+        match = re.search(pattern, pdf, re.DOTALL)
+        assert match is not None
+        assert len(new) <= len(match[0])
+        return pdf.replace(match[0], new.ljust(len(match[0])))
 
     return change
 
@@ -172,11 +172,11 @@ def test_a_field_that_covers_the_page_and_names_no_signer_is_not_valid(trust: Pd
 
 
 def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(trust: PdfTrust) -> None:
-    pdf = pdfs.sign(pdfs.by_both(), _stranger(), "Cover", shown="10 000 000")
+    pdf = pdfs.sign(pdfs.by_both(), _stranger(), "Cover", mark_text="10 000 000")
 
     verdict = judged(pdf, trust)
 
-    assert [each.verdict for each in verdict.signers] == [
+    assert [signer.verdict for signer in verdict.signers] == [
         SignatureWord.VALID,
         SignatureWord.VALID,
         SignatureWord.INVALID,

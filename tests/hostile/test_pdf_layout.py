@@ -31,9 +31,9 @@ GOOD = paper([page(LETTER)])
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PdfSandbox]:
-    made = PdfSandbox(tmp_path_factory.mktemp("none"), PdfLimits(seconds=SECONDS))
-    yield made
-    made.close()
+    new_sandbox = PdfSandbox(tmp_path_factory.mktemp("none"), PdfLimits(seconds=SECONDS))
+    yield new_sandbox
+    new_sandbox.close()
 
 
 def drawn(content: str, resources: str = "/Font << /F1 3 0 R >>", more: str = "") -> bytes:
@@ -91,13 +91,13 @@ def test_a_page_made_to_hurt_is_left_in_time_and_the_next_file_is_read(
 ) -> None:
     hostile, good = tmp_path / "hostile.pdf", tmp_path / "good.pdf"
     good.write_bytes(GOOD)
-    for name, made in HOSTILE.items():
+    for name, make in HOSTILE.items():
         with cases.case(name):
-            hostile.write_bytes(made())
-            told = sandbox.text(hostile)
-            assert len(told.runs) <= MOST_RUNS
+            hostile.write_bytes(make())
+            reading = sandbox.text(hostile)
+            assert len(reading.runs) <= MOST_RUNS
             # A table of objects that nobody can follow is mended by the library: the page below it may be read.
-            assert read_fields(told).number.value in (None, "118")
+            assert read_fields(reading).number.value in (None, "118")
             assert read_fields(sandbox.text(good)).number.value == "118"
 
 
@@ -106,11 +106,11 @@ def test_a_page_is_left_while_it_is_parsed_and_says_that_it_was(name: str) -> No
     pdf = ENDLESS[name]()
     began = time.thread_time()
 
-    told = read_text(io.BytesIO(pdf), seconds=0.2)
+    reading = read_text(io.BytesIO(pdf), seconds=0.2)
 
     assert time.thread_time() - began < 3.0
-    assert (told.cut, told.sheets) == (True, ())
-    assert told.runs[0].text.startswith("first")
+    assert (reading.cut, reading.sheets) == (True, ())
+    assert reading.runs[0].text.startswith("first")
 
 
 def in_passing(pdf: bytes) -> PdfText:
@@ -121,14 +121,14 @@ def in_passing(pdf: bytes) -> PdfText:
 def test_usual_pages_are_read_whole_while_a_document_waits(cases: Cases) -> None:
     cast = stage.cast()
     files = {path.name: path.read_bytes() for path in Path("tests/samples").glob("*.pdf")}
-    files |= {f"letter {n}": each.pdf for n, each in enumerate(letters.samples())}
+    files |= {f"letter {n}": letter.pdf for n, letter in enumerate(letters.samples())}
     files |= {key: cast.file(key, 0, packets.TODAY) for key in cast.data["documents"]}
     files["a drawing"] = drawn("0.5 w 10 20 m 30 40 l S 1 0 0 rg 5 5 9 9 re f\n" * 10_000 + FIRST + " ET")
     for name, pdf in files.items():
         with cases.case(name):
-            told = in_passing(pdf)
-            assert (told.cut, len(told.sheets)) == (False, 1)
-            assert told.runs == tuple(run for run in read_text(io.BytesIO(pdf)).runs if run.page == 1)
+            reading = in_passing(pdf)
+            assert (reading.cut, len(reading.sheets)) == (False, 1)
+            assert reading.runs == tuple(run for run in read_text(io.BytesIO(pdf)).runs if run.page == 1)
 
 
 def test_of_a_page_with_more_than_pages_have_the_beginning_is_read_and_as_much_on_every_machine(
@@ -151,13 +151,13 @@ def test_of_a_page_with_more_than_pages_have_the_beginning_is_read_and_as_much_o
         ),
     }.items():
         with cases.case(name):
-            told = in_passing(pdf)
-            assert (told.cut, told.sheets) == (True, ())
-            assert len(told.runs) <= IN_PASSING.steps
-            assert read_fields(told).number.value is None
+            reading = in_passing(pdf)
+            assert (reading.cut, reading.sheets) == (True, ())
+            assert len(reading.runs) <= IN_PASSING.steps
+            assert read_fields(reading).number.value is None
             if name != "a stream that grows":
-                assert told.runs[0].text.startswith("first")
-                assert in_passing(pdf) == told
+                assert reading.runs[0].text.startswith("first")
+                assert in_passing(pdf) == reading
 
 
 # Calls of functions, with room for those of another version of Python or of the library.
@@ -178,14 +178,17 @@ def test_reading_a_page_takes_no_more_calls_than_it_did(cases: Cases) -> None:
 
 
 def test_of_a_file_pages_within_the_limits_and_lines_on_the_page_alone_are_read() -> None:
-    told = read_text(io.BytesIO(paper([[Text(f"Trang {n}", 200, 100)] for n in range(40)])))
+    reading = read_text(io.BytesIO(paper([[Text(f"Trang {n}", 200, 100)] for n in range(40)])))
 
-    assert (told.pages, told.cut) == (40, True)
-    assert [each.number for each in told.sheets] == [*range(1, MOST_HEAD + 1), *range(41 - MOST_TAIL, 41)]
+    assert (reading.pages, reading.cut) == (40, True)
+    assert [sheet.number for sheet in reading.sheets] == [
+        *range(1, MOST_HEAD + 1),
+        *range(41 - MOST_TAIL, 41),
+    ]
 
-    told = read_text(io.BytesIO(paper([[Text("Ngoài trang", 900, 100), Text("Trong trang", 200, 100)]])))
+    reading = read_text(io.BytesIO(paper([[Text("Ngoài trang", 900, 100), Text("Trong trang", 200, 100)]])))
 
-    assert [run.text for run in told.runs] == ["Trong trang"]
+    assert [run.text for run in reading.runs] == ["Trong trang"]
 
     turned = GOOD.replace(b"/MediaBox [0 0 595 842]", b"/Rotate 90 /MediaBox [0 0 595 842]")
 
@@ -204,6 +207,6 @@ def test_a_file_that_is_too_large_is_not_opened_and_an_encrypted_one_says_so(tmp
 @settings(max_examples=60)
 @given(st.integers(9, len(GOOD) - 1), st.binary(min_size=1, max_size=8))
 def test_changed_bytes_never_raise(at: int, octets: bytes) -> None:
-    told = read_text(io.BytesIO(GOOD[:at] + octets + GOOD[at + len(octets) :]))
+    reading = read_text(io.BytesIO(GOOD[:at] + octets + GOOD[at + len(octets) :]))
 
-    assert read_fields(told) is not None
+    assert read_fields(reading) is not None

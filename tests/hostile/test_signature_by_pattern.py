@@ -24,8 +24,8 @@ BODY = Digest("5a" * 32)
 
 
 def _signed(kind: Kind, receipt: Receipt | None, terms: Terms | None, key: str = "p256") -> bytes:
-    said = Qualifier(packet_id=envelopes.PACKET_ID, kind=kind, receipt=receipt, terms=terms)
-    return sign_body(BODY, pki.signer(kind=key), said, envelopes.SIGNED_AT)
+    qualifier = Qualifier(packet_id=envelopes.PACKET_ID, kind=kind, receipt=receipt, terms=terms)
+    return sign_body(BODY, pki.signer(kind=key), qualifier, envelopes.SIGNED_AT)
 
 
 SIGNATURES = {
@@ -36,8 +36,8 @@ SIGNATURES = {
 }
 
 
-def _taken(raw: bytes) -> SignatureParts | None:
-    """What the pattern says, held against the other readers."""
+def _parse(raw: bytes) -> SignatureParts | None:
+    """Parse by pattern, and check that the other readers agree."""
     parts = parse(raw)
     if parts is None:
         return None
@@ -66,7 +66,7 @@ def test_each_byte_changed_left_out_or_doubled() -> None:
     for raw in SIGNATURES.values():
         for place in range(len(raw)):
             for new in (b"", b" ", b"&", b"\r", raw[place : place + 1] * 2, bytes([raw[place] ^ 0x20])):
-                _taken(raw[:place] + new + raw[place + 1 :])
+                _parse(raw[:place] + new + raw[place + 1 :])
 
 
 _ODD = (
@@ -94,7 +94,9 @@ _TAG = re.compile(rb"<[^<>]*>")
 _PIECES = st.sampled_from(
     [
         *_ODD,
-        *sorted({each for raw in SIGNATURES.values() for one in (_LEAF, _TAG) for each in one.findall(raw)}),
+        *sorted(
+            {text for raw in SIGNATURES.values() for leaf in (_LEAF, _TAG) for text in leaf.findall(raw)}
+        ),
     ]
 )
 
@@ -114,7 +116,7 @@ def test_texts_and_pieces_put_in_taken_out_and_moved(data: st.DataObject, name: 
         raw = data.draw(
             st.sampled_from([raw[:a] + piece + raw[b:], raw[:b] + piece + raw[b:], raw[:b] + raw[a:]])
         )
-        _taken(raw)
+        _parse(raw)
 
 
 _TIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)).map(
@@ -173,6 +175,6 @@ def test_whatever_can_be_written_is_read_again(
     try:
         check_qualifier(Qualifier(packet_id=packet_id, kind=kind, receipt=receipt, terms=terms))
     except BreaksRule:
-        assert _taken(render(parts)) in (None, parts)
+        assert _parse(render(parts)) in (None, parts)
     else:
-        assert _taken(render(parts)) == parts
+        assert _parse(render(parts)) == parts

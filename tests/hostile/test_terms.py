@@ -80,8 +80,8 @@ def _last(data: bytes) -> bytes:
 
 
 def _before_kind(data: bytes) -> bytes:
-    whole = _terms(REPLY + DUE + MODE + FIRST + SECOND)
-    return swap(b"<gw:Kind>", whole + b"<gw:Kind>")(swap(whole, b"")(data))
+    terms_xml = _terms(REPLY + DUE + MODE + FIRST + SECOND)
+    return swap(b"<gw:Kind>", terms_xml + b"<gw:Kind>")(swap(terms_xml, b"")(data))
 
 
 # What the owner of the key signs; every value is right, the Terms are not. By the packet that it is done to.
@@ -168,9 +168,9 @@ def native(carrier: str) -> bytes:
     """The good packet that a row is made from."""
     if carrier == "document":
         return envelopes.native(envelopes.timed(envelopes.document()), terms=envelopes.wishes())
-    model, of = next((each[1], each[3]) for each in envelopes.every_kind() if each[0] == carrier)
+    model, receipt = next((kind[1], kind[3]) for kind in envelopes.every_kind() if kind[0] == carrier)
     terms = envelopes.REGISTERED if carrier == "status 03" else None
-    return envelopes.native(model, of=of, terms=terms)
+    return envelopes.native(model, receipt=receipt, terms=terms)
 
 
 def signer(carrier: str) -> pki.KeySigner:
@@ -180,27 +180,29 @@ def signer(carrier: str) -> pki.KeySigner:
 
 def parked(data: bytes) -> bytes:
     """Somebody without the key takes the Terms out and puts them into a second Object, where a search finds them."""
-    whole = _terms(REPLY + DUE + MODE + FIRST + SECOND)
-    without = swap(whole, b"")(data)
-    put = b'<ds:Object><gw:Terms xmlns:gw="urn:gateway:qualifier:1">' + whole[len(OPEN) :] + b"</ds:Object>"
-    return swap(b"</ds:Signature>", put + b"</ds:Signature>")(without)
+    terms_xml = _terms(REPLY + DUE + MODE + FIRST + SECOND)
+    without = swap(terms_xml, b"")(data)
+    object_xml = (
+        b'<ds:Object><gw:Terms xmlns:gw="urn:gateway:qualifier:1">' + terms_xml[len(OPEN) :] + b"</ds:Object>"
+    )
+    return swap(b"</ds:Signature>", object_xml + b"</ds:Signature>")(without)
 
 
-def _signed(data: bytes, of: pki.KeySigner, *, fast: bool) -> Terms | None:
-    """What one path alone reads."""
-    policy, bound = XmlPolicy(), forge.bindings(of)
+def _signed(data: bytes, signer: pki.KeySigner, *, fast: bool) -> Terms | None:
+    """Return the terms that one path alone reads."""
+    policy, bound = XmlPolicy(), forge.bindings(signer)
     examine = verify.examine_fast if fast else verify.examine_general
-    found = examine(forge.source(data), policy=policy, bindings=bound, at=forge.AT)
-    assert found is not None
-    assert found.signed.contradiction is None
-    return found.signed.terms
+    examination = examine(forge.source(data), policy=policy, bindings=bound, at=forge.AT)
+    assert examination is not None
+    assert examination.signed.contradiction is None
+    return examination.signed.terms
 
 
 def test_both_paths_read_the_terms_that_were_written_and_none_that_somebody_changes() -> None:
     """Vectors have what each verifier says of them."""
-    for _, model, of, terms in GOOD:
+    for _, model, receipt, terms in GOOD:
         by = pki.signer(model.sender.organ_id or "", "p256")
-        data = envelopes.native(model, signer=by, of=of, terms=terms)
+        data = envelopes.native(model, signer=by, receipt=receipt, terms=terms)
         assert _signed(data, by, fast=True) == _signed(data, by, fast=False) == terms
 
     # They lie in S and not in the body, so the second reference is what covers them.
@@ -240,9 +242,9 @@ def test_the_writer_refuses_terms_that_no_reader_takes(cases: Cases) -> None:
         (timed, Terms(due_at=datetime.fromisoformat("9999-12-31T23:00:00-07:00"))),
     ]
     for model, terms in rows:
-        of = envelopes.receipt(model.status.code) if model.status else None
+        receipt = envelopes.receipt(model.status.code) if model.status else None
         with cases.case(terms), pytest.raises(BreaksRule):
-            envelopes.native(model, of=of, terms=terms)
+            envelopes.native(model, receipt=receipt, terms=terms)
 
 
 def test_a_signature_that_no_reader_takes_is_not_written() -> None:
@@ -258,6 +260,6 @@ def test_an_hour_is_written_in_utc_and_whole_seconds() -> None:
     due = datetime.fromisoformat("2031-03-04T16:00:00.5+07:00")
     data = envelopes.native(envelopes.timed(envelopes.document(())), (), terms=Terms(due_at=due))
 
-    found = _signed(data, forge.SIGNER, fast=True)
+    terms = _signed(data, forge.SIGNER, fast=True)
 
-    assert found == Terms(due_at=datetime(2031, 3, 4, 9, 0, tzinfo=UTC))
+    assert terms == Terms(due_at=datetime(2031, 3, 4, 9, 0, tzinfo=UTC))

@@ -32,7 +32,9 @@ def _signer(code: str) -> EnvelopeSigner:
 
 def _natives() -> dict[str, bytes]:
     return {
-        name: envelopes.native(envelope, files, signer=_signer(envelope.sender.organ_id or ""), of=receipt)
+        name: envelopes.native(
+            envelope, files, signer=_signer(envelope.sender.organ_id or ""), receipt=receipt
+        )
         for name, envelope, files, receipt in envelopes.every_kind()
     }
 
@@ -41,17 +43,17 @@ NATIVES = _natives()
 DOCUMENT, STATUS = NATIVES["document"], NATIVES["status 03"]
 
 
-def _said(raw: bytes) -> Fast:
-    said = both(raw)
-    assert said is not None
-    return said.found
+def _fast_reading(raw: bytes) -> Fast:
+    reading = both(raw)
+    assert reading is not None
+    return reading.parsed
 
 
 def test_a_good_file_of_every_kind_and_each_byte_changed_or_left_out_is_read_alike() -> None:
     for raw in NATIVES.values():
-        found = _said(raw)
-        assert raw[found.a : found.b].startswith(b"<ds:Signature ")
-        assert all(raw[file.offset :][: file.length].isascii() for file in found.files)
+        reading = _fast_reading(raw)
+        assert raw[reading.a : reading.b].startswith(b"<ds:Signature ")
+        assert all(raw[file.offset :][: file.length].isascii() for file in reading.files)
 
     for raw in (DOCUMENT, STATUS):
         for place in range(0, len(raw), 17):
@@ -65,9 +67,9 @@ def test_any_envelope_that_can_be_written_is_read_alike(envelope: Envelope, file
     if envelope.status is not None:
         files = ()
     signer = _signer(envelopes.SENDER)
-    whole = envelopes.with_files(envelope, files)
-    raw = envelopes.native(whole, files, signer=signer, of=None)
-    assert _said(raw).envelope == whole
+    document = envelopes.with_files(envelope, files)
+    raw = envelopes.native(document, files, signer=signer, receipt=None)
+    assert _fast_reading(raw).envelope == document
 
 
 # What a byte, a tag, a text or a name may become. Each stands for a construct that one of the parsers could take.
@@ -213,12 +215,12 @@ INSTEAD: dict[bytes, Sequence[bytes]] = {
 
 
 def test_each_construct_that_a_parser_could_take_is_taken_or_refused_by_both(cases: Cases) -> None:
-    for kept, others in INSTEAD.items():
-        with cases.case(kept[:24]):
-            raw = next(native for native in (DOCUMENT, STATUS) if kept in native)
-            taken = [both(raw.replace(kept, other, count)) for other in others for count in (1, -1)]
+    for text, variants in INSTEAD.items():
+        with cases.case(text[:24]):
+            raw = next(native for native in (DOCUMENT, STATUS) if text in native)
+            readings = [both(raw.replace(text, other, count)) for other in variants for count in (1, -1)]
             # a doubled or an empty leaf, an odd character or a file that is no base64 may be native; markup never is
-            assert None in taken
+            assert None in readings
 
 
 _FILE = CONTENT.start + b"QUJD" + CONTENT.end
@@ -226,7 +228,7 @@ _FILE = CONTENT.start + b"QUJD" + CONTENT.end
 
 def test_a_file_that_stands_where_none_may_is_taken_out_of_no_text(cases: Cases) -> None:
     """The tree is made without the files' letters: what looks like a file and is none must still be refused."""
-    around = (
+    edges = (
         *((b"", b""), (b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?x ", b"?>"), (b"&", b";")),
         *(
             (b"<edXML:Fax>", b"</edXML:Fax>"),
@@ -235,7 +237,7 @@ def test_a_file_that_stands_where_none_may_is_taken_out_of_no_text(cases: Cases)
         ),
     )
     for cut in (0, 1, len(CONTENT.end), len(CONTENT.end) + 2):
-        for begin, end in around:
+        for begin, end in edges:
             with cases.case((begin, cut)):
                 lookalike = begin + _FILE[: len(_FILE) - cut] + end
                 for raw in (DOCUMENT, STATUS):
@@ -247,7 +249,7 @@ def test_a_file_that_stands_where_none_may_is_taken_out_of_no_text(cases: Cases)
 _TAG = re.compile(rb"<[^<>]*>")
 _PIECES = st.sampled_from(
     sorted({tag for raw in NATIVES.values() for tag in _TAG.findall(raw)})
-    + [each for several in INSTEAD.values() for each in several if len(each) < 200]
+    + [text for several in INSTEAD.values() for text in several if len(text) < 200]
 )
 
 
@@ -287,29 +289,29 @@ def test_the_least_depth_that_the_tree_answers_for_holds_the_deepest_signature()
     assert readers.fast(STATUS, XmlPolicy(limits=EnvelopeLimits(depth=13))) is None
 
 
-@pytest.mark.parametrize("over", [0, 1])
-def test_the_size_alone_chooses_the_reader(over: int) -> None:
+@pytest.mark.parametrize("excess", [0, 1])
+def test_the_size_alone_chooses_the_reader(excess: int) -> None:
     """A file of exactly a megabyte is held as a tree; with one byte more it streams, and says the same."""
-    lacks = canonical.MOST_SMALL + over - len(_of_size(0, 1))
+    lacks = canonical.MOST_SMALL + excess - len(_of_size(0, 1))
     raw = _of_size(lacks // 4 * 3, 1 + lacks % 4)
-    found = canonical.read_fast([raw], len(raw), POLICY)
-    assert len(raw) == canonical.MOST_SMALL + over
-    assert found is not None
-    assert canonical.is_small(len(raw), POLICY.limits) is not bool(over)
-    assert canonical.read_large([raw], len(raw), POLICY) == found
+    reading = canonical.read_fast([raw], len(raw), POLICY)
+    assert len(raw) == canonical.MOST_SMALL + excess
+    assert reading is not None
+    assert canonical.is_small(len(raw), POLICY.limits) is not bool(excess)
+    assert canonical.read_large([raw], len(raw), POLICY) == reading
     assert both(raw) is not None
 
 
 def _of_size(content: int, subject: int) -> bytes:
     files = (("a.pdf", bytes(content)),)
-    whole = envelopes.document(files, subject="x" * subject)
-    return envelopes.native(whole, files, signer=_signer(envelopes.SENDER))
+    document = envelopes.document(files, subject="x" * subject)
+    return envelopes.native(document, files, signer=_signer(envelopes.SENDER))
 
 
 def test_the_tree_that_is_left_for_the_schema_holds_no_file_and_nothing_of_the_signature() -> None:
-    found = canonical.read_fast([DOCUMENT], len(DOCUMENT), POLICY)
-    assert found is not None
-    assert found.tree is not None
-    for element in found.tree.iter():
+    reading = canonical.read_fast([DOCUMENT], len(DOCUMENT), POLICY)
+    assert reading is not None
+    assert reading.tree is not None
+    for element in reading.tree.iter():
         if element.tag.endswith(("}ContentTransferEncoded", "}Signature")):
             assert (element.text, len(element), len(element.attrib)) == (None, 0, 0)

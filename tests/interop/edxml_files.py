@@ -22,11 +22,11 @@ def _agency(element: str, code: str) -> str:
 
 
 def zipped(name: str, raw: bytes, *, packed: bool = True) -> bytes:
-    held = io.BytesIO()
+    buffer = io.BytesIO()
     how = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
-    with zipfile.ZipFile(held, "w", how) as archive:
+    with zipfile.ZipFile(buffer, "w", how) as archive:
         archive.writestr(name, raw)
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def document(
@@ -48,17 +48,17 @@ def document(
     traced: str = "09:15:00",
 ) -> bytes:
     """`files` by name, each zipped as the standard has it. `about`, `reason`, `more`: of the business operation."""
-    named = f"<edXML:DocumentId>{escape(about)}</edXML:DocumentId>" if about else ""
+    document_id = f"<edXML:DocumentId>{escape(about)}</edXML:DocumentId>" if about else ""
     why = f"<edXML:BussinessDocReason>{escape(reason)}</edXML:BussinessDocReason>" if reason else ""
     ids = [f"cid:{uuid.uuid4()}" for _ in files]
     references = "".join(
-        f"<edXML:Reference><edXML:ContentId>{each}</edXML:ContentId><edXML:ContentType>application/zip"
+        f"<edXML:Reference><edXML:ContentId>{ref}</edXML:ContentId><edXML:ContentType>application/zip"
         f"</edXML:ContentType><edXML:AttachmentName>{escape(name)}</edXML:AttachmentName></edXML:Reference>"
-        for each, (name, _) in zip(ids, files, strict=True)
+        for ref, (name, _) in zip(ids, files, strict=True)
     )
     head = (
         f"{_ROOT}{_ENVELOPE}<edXML:MessageHeader>{_agency('From', sender)}"
-        + "".join(_agency("To", each) for each in to)
+        + "".join(_agency("To", ref) for ref in to)
         + f"<edXML:DocumentId>{escape(id or f'{sender},{day},{number}/{notation}')}</edXML:DocumentId>"
         f"<edXML:Code><edXML:CodeNumber>{number}</edXML:CodeNumber>"
         f"<edXML:CodeNotation>{notation}</edXML:CodeNotation></edXML:Code>"
@@ -72,20 +72,20 @@ def document(
         f"<edXML:OtherInfo><edXML:Priority>0</edXML:Priority><edXML:PageAmount>1</edXML:PageAmount>"
         f"</edXML:OtherInfo></edXML:MessageHeader><edXML:TraceHeaderList><edXML:TraceHeader>"
         f"<edXML:OrganId>{escape(sender)}</edXML:OrganId><edXML:Timestamp>{day} {traced}</edXML:Timestamp>"
-        f"</edXML:TraceHeader><edXML:Bussiness>{named}<edXML:BussinessDocType>{business}</edXML:BussinessDocType>"
+        f"</edXML:TraceHeader><edXML:Bussiness>{document_id}<edXML:BussinessDocType>{business}</edXML:BussinessDocType>"
         f"{why}<edXML:Paper>0</edXML:Paper>{more}</edXML:Bussiness></edXML:TraceHeaderList></edXML:edXMLHeader>"
         f"<edXML:edXMLBody><edXML:edXMLManifest>{references}</edXML:edXMLManifest></edXML:edXMLBody>"
         "</edXML:edXMLEnvelope><AttachmentEncoded>"
     )
-    held = "".join(
-        f"<Attachment><ContentId>{each}</ContentId><AttachmentName>{escape(name)}</AttachmentName>"
+    attachments = "".join(
+        f"<Attachment><ContentId>{ref}</ContentId><AttachmentName>{escape(name)}</AttachmentName>"
         "<ContentType>application/zip</ContentType><edXML:ContentTransferEncoded "
         'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">'
         f"{base64.b64encode(zipped(name, raw, packed=packed)).decode()}"
         "</edXML:ContentTransferEncoded></Attachment>"
-        for each, (name, raw) in zip(ids, files, strict=True)
+        for ref, (name, raw) in zip(ids, files, strict=True)
     )
-    return (head + held + "</AttachmentEncoded></edXML>").encode()
+    return (head + attachments + "</AttachmentEncoded></edXML>").encode()
 
 
 def status(

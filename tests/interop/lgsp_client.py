@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit
 
 class GuideClient:
     def __init__(self, endpoint: str, system: str, key: str, login: tuple[str, str, str]) -> None:
-        where = urlsplit(endpoint)
-        self._connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+        address = urlsplit(endpoint)
+        self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         self._own = {"X-SystemId": system, "X-SecretKey": key, "Accept": "application/json"}
         self._login, self.token = login, ""
 
@@ -21,24 +21,24 @@ class GuideClient:
 
     def sign_in(self) -> tuple[int, dict[str, Any]]:
         username, password, application = self._login
-        said = {"username": username, "password": password, "applicationCode": application}
-        said |= {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}  # type: ignore[dict-item]  # as the guide has it
-        status, found = self.call(
-            "POST", "auth/login?allow_anonymous=true", json.dumps(said).encode(), "application/json"
+        fields = {"username": username, "password": password, "applicationCode": application}
+        fields |= {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}  # type: ignore[dict-item]  # as the guide has it
+        status, answer = self.call(
+            "POST", "auth/login?allow_anonymous=true", json.dumps(fields).encode(), "application/json"
         )
         if status == 200:
-            self.token = found["data"]["token"]
-        return status, found
+            self.token = answer["data"]["token"]
+        return status, answer
 
     def call(
-        self, verb: str, what: str, body: bytes = b"", kind: str = "", *, bare: bool = False
+        self, verb: str, path: str, body: bytes = b"", kind: str = "", *, bare: bool = False
     ) -> tuple[int, Any]:
         headers = {} if bare else dict(self._own)
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if kind:
             headers["Content-Type"] = kind
-        self._connection.request(verb, f"/v1/{what}", body=body or None, headers=headers)
+        self._connection.request(verb, f"/v1/{path}", body=body or None, headers=headers)
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read())
 
@@ -68,13 +68,13 @@ class GuideClient:
         )
         return dict(json.loads(self._connection.getresponse().read()))
 
-    def listed(self, since: str, until: str, kind: str = "edoc") -> dict[str, Any]:
-        days = f"fromDate={quote(since, safe='')}&toDate={quote(until, safe='')}"
+    def listed(self, since: str, last: str, kind: str = "edoc") -> dict[str, Any]:
+        days = f"fromDate={quote(since, safe='')}&toDate={quote(last, safe='')}"
         return dict(self.call("GET", f"syncReceivedEdocList?messageType={kind}&{days}")[1])
 
     def get(self, doc_id: str) -> dict[str, Any]:
         return dict(self.call("GET", f"getEdoc?docId={quote(doc_id, safe='')}")[1])
 
     def update(self, doc_id: str, status: str) -> dict[str, Any]:
-        said = json.dumps({"docId": doc_id, "status": status}).encode()
-        return dict(self.call("POST", "updateStatus", said, "application/json")[1])
+        fields = json.dumps({"docId": doc_id, "status": status}).encode()
+        return dict(self.call("POST", "updateStatus", fields, "application/json")[1])

@@ -14,7 +14,7 @@ import pytest
 
 from gateway_labs.simulators.settings import HubOptions, fault_options, late_of
 from tests.interop.lgsp_client import GuideClient
-from tests.interop.test_vxp_client import codes_in, written
+from tests.interop.test_vxp_client import codes_in, sample_file
 from tests.support.clock import ManualClock
 from tests.support.town import lgsp
 
@@ -23,11 +23,11 @@ LOGIN = (lgsp.LOGIN.username, lgsp.LOGIN.password, lgsp.LOGIN.application)
 
 @contextmanager
 def client(url: str, code: str, login: tuple[str, str, str] = LOGIN, key: str = "") -> Iterator[GuideClient]:
-    made = GuideClient(url, lgsp.id_of(code), key or lgsp.key_of(code), login)
+    guide = GuideClient(url, lgsp.id_of(code), key or lgsp.key_of(code), login)
     try:
-        yield made
+        yield guide
     finally:
-        made.close()
+        guide.close()
 
 
 def days() -> tuple[str, str]:
@@ -35,31 +35,31 @@ def days() -> tuple[str, str]:
     return (now - timedelta(days=7)).strftime("%Y/%m/%d"), (now + timedelta(days=1)).strftime("%Y/%m/%d")
 
 
-def text_of(given: dict[str, Any]) -> bytes:
+def text_of(answer: dict[str, Any]) -> bytes:
     """The text, or base64 of it: clients take both."""
-    inside = str(given["data"]["edxml"])
+    inside = str(answer["data"]["edxml"])
     return inside.encode() if inside.lstrip("\ufeff \n").startswith("<") else base64.b64decode(inside)
 
 
 @pytest.fixture
 def codes() -> tuple[str, list[str]]:
-    file = written("a-new")
+    file = sample_file("a-new")
     (sender,) = codes_in(file, "From")
     return sender, codes_in(file, "To")
 
 
 @pytest.mark.parametrize("plain", ["true", "false"])
 def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], plain: str) -> None:
-    file, (sender, receivers) = written("a-new"), codes
+    file, (sender, receivers) = sample_file("a-new"), codes
     more = f"[hub]\nplain = {plain}\n"
     with (
         lgsp.start(tmp_path, [sender, *receivers], more) as url,
         client(url, sender) as north,
         client(url, receivers[0]) as south,
     ):
-        assert north.call("GET", "getAgenciesList")[0] == 401  # nobody has signed in
-        status, found = north.sign_in()
-        assert (status, str(found["code"])) == (200, "200")
+        assert north.call("GET", "getAgenciesList")[0] == 401  # without a sign-in
+        status, answer = north.sign_in()
+        assert (status, str(answer["code"])) == (200, "200")
         assert 800 < len(north.token) < 1100
         south.sign_in()
 
@@ -68,11 +68,11 @@ def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], p
         listed = south.listed(*days())
         assert listed["count"] == len(listed["data"]) == 1
         (line,) = listed["data"]
-        seen = tuple(line[name] for name in ("docId", "from", "to", "status"))
-        assert seen == (sent["docId"], sender, receivers[0], "initial")
-        came = text_of(south.get(line["docId"]))
-        assert came != file
-        assert codes_in(came, "To") == receivers
+        fields = tuple(line[name] for name in ("docId", "from", "to", "status"))
+        assert fields == (sent["docId"], sender, receivers[0], "initial")
+        received = text_of(south.get(line["docId"]))
+        assert received != file
+        assert codes_in(received, "To") == receivers
 
         assert south.update(line["docId"], "03")["success"] is True  # some clients tell codes here
         assert south.update(line["docId"], "done")["success"] is True
@@ -81,11 +81,11 @@ def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], p
         assert north.listed("2020/01/01", "2020/01/02")["data"] == []
 
         agencies = north.call("GET", "getAgenciesList", bare=True)[1]["data"]
-        assert {sender, *receivers} <= {each["orgCode"] for each in agencies}
+        assert {sender, *receivers} <= {agency["orgCode"] for agency in agencies}
 
 
 def test_what_is_refused_has_the_code_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]]) -> None:
-    file, sender = written("a-new"), codes[0]
+    file, sender = sample_file("a-new"), codes[0]
     with lgsp.start(tmp_path, [sender, "Z99.EXTRA"]) as url:
         with client(url, sender, login=(LOGIN[0], "not the password", LOGIN[2])) as thief:
             assert thief.sign_in()[0] == 401
@@ -107,7 +107,7 @@ def test_what_is_refused_has_the_code_of_the_guide(tmp_path: Path, codes: tuple[
 def test_what_was_answered_survives_a_kill_and_the_token_does_not(
     tmp_path: Path, codes: tuple[str, list[str]]
 ) -> None:
-    file, (sender, receivers) = written("a-new"), codes
+    file, (sender, receivers) = sample_file("a-new"), codes
     with lgsp.start(tmp_path, [sender, *receivers]) as url, client(url, sender) as north:
         north.sign_in()
         sent, token = north.send(file)["docId"], north.token
@@ -115,7 +115,7 @@ def test_what_was_answered_survives_a_kill_and_the_token_does_not(
         south.token = token
         assert south.call("GET", "getAgenciesList") == (401, {"message": "licenseInfo: invalid"})
         south.sign_in()
-        assert sent in {each["docId"] for each in south.listed(*days())["data"]}
+        assert sent in {line["docId"] for line in south.listed(*days())["data"]}
 
 
 def test_a_fault_that_there_is_none_of_is_named() -> None:
@@ -133,7 +133,7 @@ async def test_what_shows_late_is_in_no_list_before_its_day(
         north, south = axis.settings.systems[0], lgsp.id_of(receivers[0])
         for name, late in (("now", timedelta()), ("late", late_of("late:8"))):
             draft = axis.hub.draft()
-            draft.write_bytes(written("a-new").replace(b"</edXML>", f"<!--{name}--></edXML>".encode()))
+            draft.write_bytes(sample_file("a-new").replace(b"</edXML>", f"<!--{name}--></edXML>".encode()))
             axis.hub.accept(draft, north, "edoc", "", late=late)
 
         clock.advance(timedelta(days=7))

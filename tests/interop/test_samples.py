@@ -33,7 +33,7 @@ UUID = "0b9c1d53-9f3f-4a5a-9d55-1a2b3c4d5e6f"
 
 @dataclass(frozen=True)
 class Row:
-    """What one sample must be read as. `same` demands the very model of `plain.edxml`."""
+    """Expected reading of one sample. `same` demands the very model of `plain.edxml`."""
 
     name: str
     findings: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ READ = [
         kind=Kind.REPLACEMENT,
         facts=(
             (
-                lambda e: [one.document_id for one in e.business.replacements] if e.business else None,
+                lambda e: [r.document_id for r in e.business.replacements] if e.business else None,
                 ["000.00.07.Z91,2031/03/04,118/STN-VP"],
             ),
         ),
@@ -127,7 +127,7 @@ READ = [
     Row("organ-null", ("NULL-TEXT",), facts=((lambda e: e.trace[1].organ_id, None),)),
     Row(
         "to-code-only",
-        facts=((lambda e: [(one.organ_id, one.organ_name) for one in e.to], [("Z93.05", None)]),),
+        facts=((lambda e: [(to.organ_id, to.organ_name) for to in e.to], [("Z93.05", None)]),),
     ),
     Row("type-detail-absent", facts=((lambda e: e.document_type and e.document_type.detail, None),)),
     Row(
@@ -136,7 +136,7 @@ READ = [
             (lambda e: e.document_type and (e.document_type.type, e.document_type.name), (71, "Công văn")),
         ),
     ),
-    # What nobody could say for sure (edxml.md 12).
+    # Details that remain uncertain (edxml.md 12).
     Row("type-18", facts=((lambda e: e.document_type and e.document_type.type, 18),)),
     Row("steering-report", facts=((lambda e: e.steering_type, 3),)),
     Row("paper-count", facts=((lambda e: e.business and e.business.paper, 3),)),
@@ -275,15 +275,17 @@ def _read(name: str) -> Read:
 def test_a_variant_of_the_wild_is_read_and_explained_as_the_specification_says(cases: Cases) -> None:
     for row in READ:
         with cases.case(row.name):
-            found = _read(row.name)
-            assert (found.dialect, found.envelope.kind) == (row.dialect, row.kind)
-            assert sorted(finding.code for finding in found.findings) == sorted(row.findings)
-            assert [fact(found.envelope) for fact, _ in row.facts] == [expected for _, expected in row.facts]
+            reading = _read(row.name)
+            assert (reading.dialect, reading.envelope.kind) == (row.dialect, row.kind)
+            assert sorted(finding.code for finding in reading.findings) == sorted(row.findings)
+            assert [fact(reading.envelope) for fact, _ in row.facts] == [
+                expected for _, expected in row.facts
+            ]
             if row.same:
-                assert found.envelope == _read("plain").envelope
-            told = explain.explain(SAMPLES / f"{row.name}.edxml")
-            files = tuple((file["name"], file["size"], file["sha256"]) for file in told["attachments"])
-            assert (files, told["signature"]["verdict"]) == (row.files, row.signature)
+                assert reading.envelope == _read("plain").envelope
+            explanation = explain.explain(SAMPLES / f"{row.name}.edxml")
+            files = tuple((file["name"], file["size"], file["sha256"]) for file in explanation["attachments"])
+            assert (files, explanation["signature"]["verdict"]) == (row.files, row.signature)
 
 
 def test_what_cannot_be_read_is_refused_with_its_code(cases: Cases) -> None:
@@ -308,6 +310,6 @@ def test_the_size_of_the_pieces_changes_nothing_and_a_slice_of_the_source_decode
 
 
 def test_every_sample_has_its_row() -> None:
-    named = {row.name for row in READ} | set(REFUSED)
+    names = {row.name for row in READ} | set(REFUSED)
 
-    assert named == {path.stem for path in SAMPLES.glob("*.edxml")}
+    assert names == {path.stem for path in SAMPLES.glob("*.edxml")}

@@ -18,37 +18,37 @@ from tests.support.town.vxp import NORTH, SOUTH, start
 SAMPLES = Path(__file__).parent / "samples"
 
 
-def written(name: str) -> bytes:
+def sample_file(name: str) -> bytes:
     return (SAMPLES / f"{name}.edxml").read_bytes()
 
 
 @contextmanager
 def client(url: str, system: str) -> Iterator[SdkClient]:
-    made = SdkClient(url, system, f"secret of {system}")
+    sdk = SdkClient(url, system, f"secret of {system}")
     try:
-        yield made
+        yield sdk
     finally:
-        made.close()
+        sdk.close()
 
 
 def codes_in(file: bytes, element: str) -> list[str]:
-    found = re.findall(rb"<(?:edXML:)?%s>.*?<(?:edXML:)?OrganId>(.*?)<" % element.encode(), file, re.S)
-    return [code.decode().strip() for code in found]
+    codes = re.findall(rb"<(?:edXML:)?%s>.*?<(?:edXML:)?OrganId>(.*?)<" % element.encode(), file, re.S)
+    return [code.decode().strip() for code in codes]
 
 
 @pytest.fixture
 def systems(tmp_path: Path) -> dict[str, list[str]]:
-    file = written("a-new")
+    file = sample_file("a-new")
     return {NORTH: codes_in(file, "From"), SOUTH: [*codes_in(file, "To"), "Z92.EXTRA"]}
 
 
 def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) -> None:
-    file, (sender,) = written("a-new"), systems[NORTH]
+    file, (sender,) = sample_file("a-new"), systems[NORTH]
     with start(tmp_path, systems) as url, client(url, NORTH) as north, client(url, SOUTH) as south:
         sent = north.send(file, sender)
         assert (sent["status"], sent["ErrorCode"]) == ("OK", "0")
-        again = north.send(file, sender)
-        assert again["DocId"] == sent["DocId"]  # the same file is the same message
+        repeat = north.send(file, sender)
+        assert repeat["DocId"] == sent["DocId"]  # the same file is the same message
 
         traced = re.sub(rb"(<edXML:Timestamp>)[^<]*", rb"\g<1>2026/11/20 10:20:30", file)
         assert traced != file
@@ -59,46 +59,46 @@ def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) ->
 
         (line, *_) = south.listed()
         assert (line["docId"], line["from"], line["status"]) == (sent["DocId"], sender, "initial")
-        got = south.asked("getEdoc", {"docId": line["docId"], "filePath": "/home/clerk"}, body=b"{}")
-        came = base64.b64decode(got["data"], validate=True)
-        assert came != file
-        assert codes_in(came, "To") == codes_in(file, "To")
+        got = south.ask("getEdoc", {"docId": line["docId"], "filePath": "/home/clerk"}, body=b"{}")
+        received = base64.b64decode(got["data"], validate=True)
+        assert received != file
+        assert codes_in(received, "To") == codes_in(file, "To")
         status, raw = south.call("downloadEdoc", {"docId": line["docId"]}, verb="GET")
-        assert (status, raw) == (200, came)
+        assert (status, raw) == (200, received)
 
-        assert south.asked("countReceiveEdoc", verb="GET")["count"] >= 1
+        assert south.ask("countReceiveEdoc", verb="GET")["count"] >= 1
         processing = {"docId": line["docId"], "status": "processing"}
-        assert south.asked("updateStatus", processing, body=b"{}")["status"] == "OK"
+        assert south.ask("updateStatus", processing, body=b"{}")["status"] == "OK"
         assert south.listed()[0]["status"] == "processing"  # docId, status, filePath stick and are ignored
-        assert south.asked("updateStatus", {"status": "done"}, body=b"{}")["ErrorCode"] == "0"
+        assert south.ask("updateStatus", {"status": "done"}, body=b"{}")["ErrorCode"] == "0"
         assert south.listed() == []
-        (told, *_) = north.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"})["data"]
-        assert (told["senderDocId"], told["receiveStatus"]) == (sent["DocId"], "done")
+        (row, *_) = north.ask("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"})["data"]
+        assert (row["senderDocId"], row["receiveStatus"]) == (sent["DocId"], "done")
 
-        agencies = north.asked("getAgenciesList")["data"]
-        assert {sender, *systems[SOUTH]} <= {each["code"] for each in agencies}
-        assert north.asked("getAgenciesListQD20", {"level": "1"})["data"]
-        assert "version" in north.asked("getSynchronizeUnit")["data"][0]
+        agencies = north.ask("getAgenciesList")["data"]
+        assert {sender, *systems[SOUTH]} <= {agency["code"] for agency in agencies}
+        assert north.ask("getAgenciesListQD20", {"level": "1"})["data"]
+        assert "version" in north.ask("getSynchronizeUnit")["data"][0]
         new = dict.fromkeys(("id", "pcode", "mobile", "fax"), "")
         new |= {"code": "Z91.MOI", "name": "Sở Mới", "mail": "a@b.example"}
-        assert north.asked("registerAgency", body=json.dumps(new).encode())["status"] == "OK"
-        assert north.asked("deleteAgency", {"AgencyCode": "Z91.MOI"}, body=b"{}")["status"] == "OK"
-        assert north.asked("deleteAgency", {"AgencyCode": "Z91.MOI"}, body=b"{}")["status"] == "FAIL"
+        assert north.ask("registerAgency", body=json.dumps(new).encode())["status"] == "OK"
+        assert north.ask("deleteAgency", {"AgencyCode": "Z91.MOI"}, body=b"{}")["status"] == "OK"
+        assert north.ask("deleteAgency", {"AgencyCode": "Z91.MOI"}, body=b"{}")["status"] == "FAIL"
 
 
 def test_what_is_refused_is_refused_in_words_that_the_sdk_can_read(
     tmp_path: Path, systems: dict[str, list[str]]
 ) -> None:
-    file, (sender,) = written("a-new"), systems[NORTH]
+    file, (sender,) = sample_file("a-new"), systems[NORTH]
     with start(tmp_path, systems) as url, client(url, NORTH) as north, client(url, SOUTH) as south:
         thief = SdkClient(url, NORTH, "not the secret")
-        assert thief.asked("getAgenciesList")["ErrorCode"] == "401"
+        assert thief.ask("getAgenciesList")["ErrorCode"] == "401"
         assert thief.send(file, sender)["DocId"] == ""
         thief.close()
         assert south.send(file, sender)["ErrorCode"] == "19"  # not its agency
         assert north.send(b"<html/>", sender)["DocId"] == ""
-        assert north.asked("getEdoc", {"docId": "nobody's"}, body=b"{}")["status"] == "FAIL"
-        spoiled = north.asked(
+        assert north.ask("getEdoc", {"docId": "nobody's"}, body=b"{}")["status"] == "FAIL"
+        spoiled = north.ask(
             "sendEdoc", {"from": sender, "messagetype": "edoc", "hash-file": "00"}, body=file + b"\r\n"
         )
         assert (spoiled["ErrorCode"], spoiled["DocId"]) == ("10", "")
@@ -107,8 +107,8 @@ def test_what_is_refused_is_refused_in_words_that_the_sdk_can_read(
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path, systems: dict[str, list[str]]) -> None:
-    file, (sender,) = written("a-new"), systems[NORTH]
+    file, (sender,) = sample_file("a-new"), systems[NORTH]
     with start(tmp_path, systems) as url, client(url, NORTH) as north:
         sent = north.send(file, sender)["DocId"]
     with start(tmp_path, systems) as url, client(url, SOUTH) as south:
-        assert sent in {each["docId"] for each in south.listed()}
+        assert sent in {line["docId"] for line in south.listed()}

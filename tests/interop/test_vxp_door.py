@@ -36,22 +36,22 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[VxpDoor]:
         yield opened
 
 
-def written(**more: object) -> bytes:
+def sample_file(**more: object) -> bytes:
     files = [("cong-van.pdf", PDF)]
     return edxml_files.document(DEPARTMENT, [PROVINCE], files, id="QLVB-000118", **more)  # type: ignore[arg-type]
 
 
-def one(file: bytes, element: str) -> str:
-    found = re.search(rb"<(?:edXML:)?%s>(.*?)</" % element.encode(), file, re.S)
-    assert found is not None, file
-    return found[1].decode()
+def element_text(file: bytes, element: str) -> str:
+    match = re.search(rb"<(?:edXML:)?%s>(.*?)</" % element.encode(), file, re.S)
+    assert match is not None, file
+    return match[1].decode()
 
 
 async def got(door: VxpDoor, doc_id: str, name: str = SYSTEM) -> bytes:
-    said = {"docId": doc_id, "filePath": "/home/clerk"}
-    found = await door.asked("getEdoc", said, body=b"{}", name=name)
-    assert found["ErrorCode"] == "0", found
-    return base64.b64decode(found["data"], validate=True)
+    parameters = {"docId": doc_id, "filePath": "/home/clerk"}
+    answer = await door.call("getEdoc", parameters, body=b"{}", name=name)
+    assert answer["ErrorCode"] == "0", answer
+    return base64.b64decode(answer["data"], validate=True)
 
 
 async def set_by_receiver(door: VxpDoor, code: str, **more: str) -> Answer:
@@ -63,7 +63,7 @@ async def set_by_receiver(door: VxpDoor, code: str, **more: str) -> Answer:
 
 
 async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDoor) -> None:
-    file = written()
+    file = sample_file()
     sent = await door.send(file)
     assert (sent["status"], sent["ErrorCode"], sent["ErrorDesc"]) == ("OK", "0", "")
     assert (await door.send(file))["DocId"] == sent["DocId"]  # the same bytes are the same document
@@ -71,50 +71,57 @@ async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDo
 
     (line,) = await door.listed(name=OTHER)
     assert (line["from"], line["to"], line["status"]) == (DEPARTMENT, PROVINCE, "initial")
-    assert (await door.asked("countReceiveEdoc", verb="GET", name=OTHER))["count"] == 1
-    came = await got(door, line["docId"], OTHER)
-    assert one(came, "CodeNumber") == "118"
-    said = {"docId": line["docId"], "filePath": "/home/clerk"}
-    raw = await door.with_client(lambda client: client.call("downloadEdoc", said, verb="GET"), OTHER)
-    assert raw == (200, came)
+    assert (await door.call("countReceiveEdoc", verb="GET", name=OTHER))["count"] == 1
+    received = await got(door, line["docId"], OTHER)
+    assert element_text(received, "CodeNumber") == "118"
+    parameters = {"docId": line["docId"], "filePath": "/home/clerk"}
+    raw = await door.with_client(lambda client: client.call("downloadEdoc", parameters, verb="GET"), OTHER)
+    assert raw == (200, received)
     (still,) = await door.listed(name=OTHER)
     assert still["docId"] == line["docId"]  # fetched is not settled
-    done = {"docId": line["docId"], "status": "done"}
-    assert (await door.asked("updateStatus", done, body=b"{}", name=OTHER))["ErrorCode"] == "0"
-    assert (await door.asked("updateStatus", done, body=b"{}", name=OTHER))["ErrorCode"] == "0"
+    status = {"docId": line["docId"], "status": "done"}
+    assert (await door.call("updateStatus", status, body=b"{}", name=OTHER))["ErrorCode"] == "0"
+    assert (await door.call("updateStatus", status, body=b"{}", name=OTHER))["ErrorCode"] == "0"
     assert await door.listed(name=OTHER) == []
 
-    mine = one(came, "DocumentId")
+    mine = element_text(received, "DocumentId")
     accepted = edxml_files.status(PROVINCE, DEPARTMENT, "03", mine, why="Đã vào sổ")
-    told = await door.send(accepted, PROVINCE, kind="status", name=OTHER)
-    assert (told["status"], told["DocId"]) == ("OK", f"{line['docId']}.03")
+    answer = await door.send(accepted, PROVINCE, kind="status", name=OTHER)
+    assert (answer["status"], answer["DocId"]) == ("OK", f"{line['docId']}.03")
     await door.api.carry()
 
     statuses = await door.listed("status")
-    assert {each["from"] for each in statuses} == {PROVINCE}
-    assert (await door.asked("countReceiveStatus", verb="GET"))["count"] == len(statuses) == 2
-    files = [await got(door, each["docId"]) for each in statuses]
-    assert [one(each, "StatusCode") for each in files] == ["01", "03"]
-    assert {one(each, "DocumentId") for each in files} == {"QLVB-000118"}  # as the system itself called it
-    assert (one(files[1], "Staff"), "Đã vào sổ" in one(files[1], "Description")) == ("Cán Bộ Nhận Mẫu", True)
-    for each in statuses:
-        await door.say(each["docId"], "done")
+    assert {r["from"] for r in statuses} == {PROVINCE}
+    assert (await door.call("countReceiveStatus", verb="GET"))["count"] == len(statuses) == 2
+    files = [await got(door, r["docId"]) for r in statuses]
+    assert [element_text(r, "StatusCode") for r in files] == ["01", "03"]
+    assert {element_text(r, "DocumentId") for r in files} == {"QLVB-000118"}  # as the system itself called it
+    assert (element_text(files[1], "Staff"), "Đã vào sổ" in element_text(files[1], "Description")) == (
+        "Cán Bộ Nhận Mẫu",
+        True,
+    )
+    for r in statuses:
+        await door.say(r["docId"], "done")
     assert await door.listed("status") == []
 
-    (row,) = (await door.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}))["data"]
+    (row,) = (await door.call("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}))["data"]
     assert (row["senderDocId"], row["toCode"], row["receiveStatus"]) == (sent["DocId"], PROVINCE, "done")
-    other = await door.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}, name=OTHER)
+    other = await door.call("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}, name=OTHER)
     assert other["data"] == []
 
 
 async def test_a_repeat_is_known_by_its_id_and_content(door: VxpDoor) -> None:
     """A document system writes its file anew when it sends again: other trace time, line ends and content ids."""
-    sent = await door.send(written())
+    sent = await door.send(sample_file())
 
-    for again in (written(traced="10:20:30"), written().replace(b"><", b">\r\n<"), written() + b"\n"):
-        assert (await door.send(again))["DocId"] == sent["DocId"]
-    other = await door.send(written(subject="V/v nội dung khác"))
-    renumbered = await door.send(written(number="119"))
+    for repeat in (
+        sample_file(traced="10:20:30"),
+        sample_file().replace(b"><", b">\r\n<"),
+        sample_file() + b"\n",
+    ):
+        assert (await door.send(repeat))["DocId"] == sent["DocId"]
+    other = await door.send(sample_file(subject="V/v nội dung khác"))
+    renumbered = await door.send(sample_file(number="119"))
 
     assert (await door.api.ask("GET", "/messages")).json["data"][0]["id"] == sent["DocId"]
     assert (other["status"], "118/STN-VP" in other["ErrorDesc"]) == ("FAIL", True)
@@ -124,12 +131,12 @@ async def test_a_repeat_is_known_by_its_id_and_content(door: VxpDoor) -> None:
 
 
 async def test_a_document_that_was_refused_is_sent_again_under_its_own_id(door: VxpDoor) -> None:
-    first = await door.send(written())
+    first = await door.send(sample_file())
     await door.api.carry()
     await set_by_receiver(door, "02", reason="BAD_FORM")
     await door.api.carry()
 
-    corrected = await door.send(written(subject="V/v nội dung đã sửa"))
+    corrected = await door.send(sample_file(subject="V/v nội dung đã sửa"))
 
     assert corrected["status"] == "OK", corrected
     assert corrected["DocId"] != first["DocId"]
@@ -149,7 +156,7 @@ async def test_recipients_that_mail_would_not_reach_are_refused_in_the_words_of_
 
 
 async def test_a_status_without_a_document_id_is_matched_by_code_and_date(door: VxpDoor) -> None:
-    await door.send(written())
+    await door.send(sample_file())
     await door.api.carry()
     (line,) = await door.listed(name=OTHER)
 
@@ -157,8 +164,8 @@ async def test_a_status_without_a_document_id_is_matched_by_code_and_date(door: 
         file = edxml_files.status(PROVINCE, DEPARTMENT, "03", "", **more)
         return file.replace(b"<edXML:DocumentId></edXML:DocumentId>", b"")
 
-    told = await door.send(bare(), PROVINCE, kind="status", name=OTHER)
-    assert (told["status"], told["DocId"]) == ("OK", f"{line['docId']}.03"), told
+    answer = await door.send(bare(), PROVINCE, kind="status", name=OTHER)
+    assert (answer["status"], answer["DocId"]) == ("OK", f"{line['docId']}.03"), answer
     for file, words in (
         (bare(notation="119/STN-VP"), "119/STN-VP"),
         (bare(day="2026/11/19"), "118/STN-VP"),
@@ -170,15 +177,15 @@ async def test_a_status_without_a_document_id_is_matched_by_code_and_date(door: 
 
 async def test_the_list_of_what_was_sent_says_when_it_arrived_and_why_it_was_refused(door: VxpDoor) -> None:
     """A docId narrows it; one that sticks from a fetch does not."""
-    first = await door.send(written())
+    first = await door.send(sample_file())
     second = await door.send(
         edxml_files.document(DEPARTMENT, [PROVINCE], [("a.pdf", PDF)], number="119", id="QLVB-000119")
     )
     edoc = {"servicetype": "eDoc", "messagetype": "edoc"}
 
     async def rows(**more: str) -> dict[str, dict[str, Any]]:
-        found = await door.asked("getSentEdocList", edoc | more)
-        return {row["senderDocId"]: row for row in found["data"]}
+        answer = await door.call("getSentEdocList", edoc | more)
+        return {row["senderDocId"]: row for row in answer["data"]}
 
     assert [row["receivedTime"] for row in (await rows()).values()] == ["", ""]
     door.api.clock.advance(60)
@@ -201,12 +208,12 @@ async def test_every_refusal_is_in_one_language(door: VxpDoor) -> None:
     english = re.compile(r"\b(the|this|there|is|of|and|for|that)\b")
     refused = [
         await door.send(b"<html/>"),
-        await door.send(written()[:-30]),
-        await door.send(written(business=1)),
+        await door.send(sample_file()[:-30]),
+        await door.send(sample_file(business=1)),
         await door.send(edxml_files.status(DEPARTMENT, PROVINCE, "03", "X"), kind="status"),
         await door.send(edxml_files.status(DEPARTMENT, PROVINCE, "13", "X"), kind="status"),
-        await door.asked("getEdoc", {"docId": "inb_1"}),
-        await door.asked("getAgenciesList", {"timestamp": "soon"}),
+        await door.call("getEdoc", {"docId": "inb_1"}),
+        await door.call("getAgenciesList", {"timestamp": "soon"}),
     ]
     for no in refused:
         assert no["status"] == "FAIL"
@@ -228,28 +235,28 @@ NOTICE = "Sai thể thức (Thông báo thu hồi số 7/TB-STN; người phê d
 async def in_mail(door: VxpDoor, business: str) -> Answer:
     """The item of that kind in the receiver's mail."""
     listed = (await door.api.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    (found,) = [each for each in listed if each["business"] == business]
-    return await door.api.ask("GET", f"/inbox/{found['id']}", agency=PROVINCE)
+    (line,) = [row for row in listed if row["business"] == business]
+    return await door.api.ask("GET", f"/inbox/{line['id']}", agency=PROVINCE)
 
 
 async def test_an_update_names_the_document_by_the_system_s_own_id(door: VxpDoor) -> None:
-    first = await door.send(written())
+    first = await door.send(sample_file())
     await door.api.carry()
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "about": "QLVB-000118",
         "reason": "Sửa trích yếu",
         "subject": "V/v sửa trích yếu",
         "id": "QLVB-000119",
     }
     files = [("cong-van.pdf", PDF)]
-    file = edxml_files.document(DEPARTMENT, [PROVINCE], files, business=2, more=UPDATED, **said)
+    file = edxml_files.document(DEPARTMENT, [PROVINCE], files, business=2, more=UPDATED, **fields)
 
     sent = await door.send(file)
     assert (await door.send(file))["DocId"] == sent["DocId"]
     await door.api.carry()
 
-    made = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
-    assert (made["parent"], made["reason"]) == (first["DocId"], "Sửa trích yếu")
+    message = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert (message["parent"], message["reason"]) == (first["DocId"], "Sửa trích yếu")
     item = (await in_mail(door, "update")).json
     assert (item["subject"], item["request"]["kind"]) == ("V/v sửa trích yếu", "update")
     agreed = await door.api.ask(
@@ -257,12 +264,12 @@ async def test_an_update_names_the_document_by_the_system_s_own_id(door: VxpDoor
     )
     assert agreed.status == 200, agreed
     await door.api.carry()
-    statuses = [await got(door, each["docId"]) for each in await door.listed("status")]
-    assert "15" in [one(each, "StatusCode") for each in statuses]
+    statuses = [await got(door, status["docId"]) for status in await door.listed("status")]
+    assert "15" in [element_text(status, "StatusCode") for status in statuses]
 
 
 async def test_a_replacement_takes_the_place_of_what_was_sent(door: VxpDoor) -> None:
-    first = await door.send(written())
+    first = await door.send(sample_file())
     await door.api.carry()
     files = [("cong-van.pdf", PDF)]
 
@@ -274,29 +281,36 @@ async def test_a_replacement_takes_the_place_of_what_was_sent(door: VxpDoor) -> 
             number="120",
             business=3,
             reason="Thay thế công văn 118",
-            more="".join(REPLACED.format(each) for each in ids),
+            more="".join(REPLACED.format(id_text) for id_text in ids),
         )
 
     sent = await door.send(file("QLVB-000118"))
     assert sent["ErrorCode"] == "0", sent
     await door.api.carry()
 
-    made = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
-    assert (made["parent"], made["number"]) == (first["DocId"], "120")
+    message = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert (message["parent"], message["number"]) == (first["DocId"], "120")
     item = (await in_mail(door, "replace")).json
     assert item["number"] == "120"
     unknown = await door.send(file("QLVB-999999"))
     assert (unknown["status"], "QLVB-999999" in unknown["ErrorDesc"]) == ("FAIL", True)
 
 
-@pytest.mark.parametrize("way", ["behind the reason", "by its own number"])
-async def test_a_recall_names_its_notice_and_is_made_once(door: VxpDoor, way: str) -> None:
-    await door.send(written())
+@pytest.mark.parametrize("form", ["behind the reason", "by its own number"])
+async def test_a_recall_names_its_notice_and_is_made_once(door: VxpDoor, form: str) -> None:
+    await door.send(sample_file())
     await door.api.carry()
-    own: dict[str, Any] = {"number": "7", "notation": "TB-STN"} if way == "by its own number" else {}
+    own: dict[str, Any] = {"number": "7", "notation": "TB-STN"} if form == "by its own number" else {}
     reason = "Sai thể thức" if own else NOTICE
     file = edxml_files.document(
-        DEPARTMENT, [PROVINCE], [], business=1, about="QLVB-000118", reason=reason, id="QLVB-000121", **own
+        DEPARTMENT,
+        [PROVINCE],
+        [],
+        business=1,
+        about="QLVB-000118",
+        reason=reason,
+        id="QLVB-000121",
+        **own,
     )
 
     sent = await door.send(file)
@@ -304,9 +318,9 @@ async def test_a_recall_names_its_notice_and_is_made_once(door: VxpDoor, way: st
     assert (await door.send(file))["DocId"] == sent["DocId"]
     await door.api.carry()
 
-    asked = (await in_mail(door, "recall")).json["request"]
+    request = (await in_mail(door, "recall")).json["request"]
     approved = "Người Ký Mẫu" if own else "Người Duyệt Mẫu"
-    assert (asked["reason"], asked["notice_no"], asked["approved_by"]) == (
+    assert (request["reason"], request["notice_no"], request["approved_by"]) == (
         "Sai thể thức",
         "7/TB-STN",
         approved,
@@ -334,16 +348,16 @@ async def test_a_recall_of_another_recipient_is_not_answered_with_that_of_the_fi
 
 
 async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refused(door: VxpDoor) -> None:
-    await door.send(written())
+    await door.send(sample_file())
     await door.api.carry()
-    about: dict[str, Any] = {"business": 1, "reason": "Sai"}
+    fields: dict[str, Any] = {"business": 1, "reason": "Sai"}
     refused: tuple[dict[str, Any], ...] = (
         {"about": "QLVB-000118", "id": "QLVB-1", "number": "118", "notation": "stn-vp"},
         {"id": "QLVB-000118", "number": "7"},
         {"about": "QLVB-000118"},
     )
     for more in refused:
-        no = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], [], **about, **more))
+        no = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], [], **fields, **more))
         assert no["status"] == "FAIL"
         assert "phê duyệt" in no["ErrorDesc"]
 
@@ -357,23 +371,23 @@ async def rename(door: VxpDoor, code: str, name: str) -> None:
 
 
 async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> None:
-    agencies = (await door.asked("getAgenciesList"))["data"]
-    assert {PROVINCE, DEPARTMENT, COMMUNE} <= {each["code"] for each in agencies}
+    agencies = (await door.call("getAgenciesList"))["data"]
+    assert {PROVINCE, DEPARTMENT, COMMUNE} <= {agency["code"] for agency in agencies}
     assert CLOSED not in {row["code"] for row in agencies}
     assert CLOSED not in {
-        row["code"] for row in (await door.asked("getAgenciesListQD20", {"level": "1"}))["data"]
+        row["code"] for row in (await door.call("getAgenciesListQD20", {"level": "1"}))["data"]
     }
     await rename(door, MINISTRY, "Bộ Mới")
-    changed = {row["code"]: row for row in (await door.asked("getSynchronizeUnit"))["data"]}
+    changed = {row["code"]: row for row in (await door.call("getSynchronizeUnit"))["data"]}
     assert (changed[CLOSED]["deleted"], changed[MINISTRY]["deleted"]) == (True, False)
     assert changed[MINISTRY]["version"] == 2
     assert changed[MINISTRY]["modifyDate"] == "2026/11/21 08:00:00"
     assert changed[PROVINCE]["modifyDate"] < changed[MINISTRY]["modifyDate"]
-    for operation, said, body in (
+    for operation, parameters, body in (
         ("registerAgency", {}, json.dumps(NEW).encode()),
         ("deleteAgency", {"AgencyCode": COMMUNE}, b"{}"),
     ):
-        no = await door.asked(operation, said, body=body)
+        no = await door.call(operation, parameters, body=body)
         assert (no["status"], no["ErrorCode"]) == ("FAIL", "403")
         assert "Danh mục mã cơ quan" in no["ErrorDesc"]
 
@@ -381,16 +395,16 @@ async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> No
 async def test_what_is_sent_is_an_ordinary_document_and_all_that_is_wrong_is_said_in_words(
     door: VxpDoor,
 ) -> None:
-    refused = await door.send(written(type_name="", subject=""))
+    refused = await door.send(sample_file(type_name="", subject=""))
     assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", "422", "")
     assert "Chưa nhập trích yếu." in refused["ErrorDesc"]
     assert "Chưa nhập tên loại văn bản." in refused["ErrorDesc"]
     assert (await door.api.ask("GET", "/messages")).json["data"] == []
 
-    sent = await door.send(written())
-    found = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
-    assert (found["number"], found["state"]) == ("118", OutState.QUEUED)
-    assert found["callback_data"] == "QLVB-000118"
+    sent = await door.send(sample_file())
+    message = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert (message["number"], message["state"]) == ("118", OutState.QUEUED)
+    assert message["callback_data"] == "QLVB-000118"
 
 
 async def test_what_cannot_be_sent_is_refused(door: VxpDoor) -> None:
@@ -399,19 +413,21 @@ async def test_what_cannot_be_sent_is_refused(door: VxpDoor) -> None:
         (b"<html/>", DEPARTMENT, {}, "422", ""),
         (b"", DEPARTMENT, {}, "422", ""),
         (edxml_files.document(PROVINCE, [DEPARTMENT], [("a.pdf", PDF)]), PROVINCE, {}, "403", DEPARTMENT),
-        (written(), PROVINCE, {}, "403", PROVINCE),
-        (written(), SYSTEM, {"to": ["Z99"]}, "422", "Z99"),
-        (written(), SYSTEM, {"kind": "reply"}, "400", "edoc, status"),
-        (written(), SYSTEM, {"kind": "status"}, "422", "messagetype edoc"),
-        (written(business=1), SYSTEM, {}, "404", "QLVB-000118"),
+        (sample_file(), PROVINCE, {}, "403", PROVINCE),
+        (sample_file(), SYSTEM, {"to": ["Z99"]}, "422", "Z99"),
+        (sample_file(), SYSTEM, {"kind": "reply"}, "400", "edoc, status"),
+        (sample_file(), SYSTEM, {"kind": "status"}, "422", "messagetype edoc"),
+        (sample_file(business=1), SYSTEM, {}, "404", "QLVB-000118"),
         (edxml_files.status(DEPARTMENT, PROVINCE, "03", "X"), SYSTEM, {"kind": "status"}, "404", "X"),
     ]
     for file, sender, more, code, words in rows:
         refused = await door.send(file, sender, **more)
         assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", code, ""), refused
         assert words in refused["ErrorDesc"]
-    said = {"from": DEPARTMENT, "messagetype": "edoc", "hash-file": "00"}
-    refused = await door.asked("sendEdoc", said, body=written() + b"\r\n", kind="application/octet-stream")
+    parameters = {"from": DEPARTMENT, "messagetype": "edoc", "hash-file": "00"}
+    refused = await door.call(
+        "sendEdoc", parameters, body=sample_file() + b"\r\n", kind="application/octet-stream"
+    )
     assert (refused["ErrorCode"], refused["DocId"]) == ("422", "")
     assert (await door.api.ask("GET", "/messages")).json["data"] == []
 
@@ -421,12 +437,12 @@ async def test_only_the_recipients_that_the_call_names(door: VxpDoor) -> None:
 
     sent = await door.send(file, SYSTEM, to=[COMMUNE])
 
-    found = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
-    assert [each["code"] for each in found["recipients"]] == [COMMUNE]
+    message = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert [recipient["code"] for recipient in message["recipients"]] == [COMMUNE]
 
 
 async def test_a_refusal_reaches_the_sender_with_its_reason(door: VxpDoor) -> None:
-    await door.send(written())
+    await door.send(sample_file())
     await door.api.carry()
 
     await set_by_receiver(door, "02", reason="WRONG_ADDRESSEE", note="Gửi nhầm nơi nhận")
@@ -434,29 +450,29 @@ async def test_a_refusal_reaches_the_sender_with_its_reason(door: VxpDoor) -> No
 
     last = (await door.listed("status"))[-1]
     file = await got(door, last["docId"])
-    assert one(file, "StatusCode") == "02"
-    assert "Gửi nhầm nơi nhận" in one(file, "Description")
-    (row,) = (await door.asked("getSentEdocList", {"messagetype": "edoc"}))["data"]
+    assert element_text(file, "StatusCode") == "02"
+    assert "Gửi nhầm nơi nhận" in element_text(file, "Description")
+    (row,) = (await door.call("getSentEdocList", {"messagetype": "edoc"}))["data"]
     assert row["receiveStatus"] == "fail"
 
 
 async def test_a_sent_document_is_asked_back_and_the_answer_comes(door: VxpDoor) -> None:
-    sent = await door.send(written())
+    sent = await door.send(sample_file())
     await door.api.carry()
     ask = edxml_files.status(DEPARTMENT, PROVINCE, "13", "QLVB-000118", why="Gửi nhầm bản dự thảo")
 
-    asked = await door.send(ask, DEPARTMENT, kind="status")
-    again = await door.send(ask, DEPARTMENT, kind="status")
+    answer = await door.send(ask, DEPARTMENT, kind="status")
+    repeat = await door.send(ask, DEPARTMENT, kind="status")
 
-    assert asked["DocId"] == again["DocId"] == f"{sent['DocId']}.13", (asked, again)
+    assert answer["DocId"] == repeat["DocId"] == f"{sent['DocId']}.13", (answer, repeat)
     await door.api.carry()
     (line,) = await door.listed(name=OTHER)
-    came = await got(door, line["docId"], OTHER)
-    yes = edxml_files.status(PROVINCE, DEPARTMENT, "15", one(came, "DocumentId"))
+    received = await got(door, line["docId"], OTHER)
+    yes = edxml_files.status(PROVINCE, DEPARTMENT, "15", element_text(received, "DocumentId"))
     assert (await door.send(yes, PROVINCE, kind="status", name=OTHER))["status"] == "OK"
     await door.api.carry()
-    files = [await got(door, each["docId"]) for each in await door.listed("status")]
-    assert "15" in [one(each, "StatusCode") for each in files]
+    files = [await got(door, row["docId"]) for row in await door.listed("status")]
+    assert "15" in [element_text(row, "StatusCode") for row in files]
     assert await door.listed(name=OTHER) == []
 
 
@@ -468,5 +484,5 @@ async def test_a_lead_file_of_another_document_goes_out_and_stays_marked(door: V
 
     assert sent["status"] == "OK", sent
     events = await door.api.town.events(DEPARTMENT, sent["DocId"])
-    (told,) = [each.data["confirmed"] for each in events if each.kind is EventKind.MESSAGE_CONFIRMED]
-    assert {each["code"] for each in told} == {"first-page-other"}
+    (confirmed,) = [e.data["confirmed"] for e in events if e.kind is EventKind.MESSAGE_CONFIRMED]
+    assert {e["code"] for e in confirmed} == {"first-page-other"}

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 class SdkClient:
     def __init__(self, endpoint: str, system: str, secret: str) -> None:
-        where = urlsplit(endpoint)
-        self._connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+        address = urlsplit(endpoint)
+        self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         self._secret = secret.encode()
         now = datetime.now(timezone(timedelta(hours=7)))
         self._sticky = {
@@ -30,12 +30,12 @@ class SdkClient:
     def call(
         self,
         operation: str,
-        said: dict[str, str],
+        parameters: dict[str, str],
         body: bytes = b"",
         kind: str = "application/json",
         verb: str = "POST",
     ) -> tuple[int, bytes]:
-        self._sticky.update(said)
+        self._sticky.update(parameters)
         names = [*self._sticky, "Content-Type"]
         random.shuffle(names)
         values = {name: self._sticky.get(name, kind) for name in names}
@@ -59,27 +59,27 @@ class SdkClient:
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
-    def asked(self, operation: str, said: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-        raw = self.call(operation, said or {}, **more)[1]
+    def ask(self, operation: str, parameters: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+        raw = self.call(operation, parameters or {}, **more)[1]
         # The library reads the answer of this call as US-ASCII; anything else would become question marks.
-        found = json.loads(raw.decode("ascii") if operation == "sendEdoc" else raw)
+        answer = json.loads(raw.decode("ascii") if operation == "sendEdoc" else raw)
         # The library reads these three without asking whether they are there.
-        assert isinstance(found["status"], str)
-        assert isinstance(found["ErrorDesc"], str)
-        int(found["ErrorCode"])
-        return dict(found)
+        assert isinstance(answer["status"], str)
+        assert isinstance(answer["ErrorDesc"], str)
+        int(answer["ErrorCode"])
+        return dict(answer)
 
     def send(
         self, file: bytes, sender: str, kind: str = "edoc", to: list[str] | None = None
     ) -> dict[str, Any]:
         unpadded = "".join(f"{byte:x}" for byte in hashlib.sha256(file).digest())
-        said = {"from": sender, "servicetype": "eDoc", "messagetype": kind, "hash-file": unpadded}
+        parameters = {"from": sender, "servicetype": "eDoc", "messagetype": kind, "hash-file": unpadded}
         if to is not None:
-            said["to"] = json.dumps(to)
-        found = self.asked("sendEdoc", said, body=file + b"\r\n", kind="application/octet-stream")
-        assert isinstance(found["DocId"], str)
-        return found
+            parameters["to"] = json.dumps(to)
+        answer = self.ask("sendEdoc", parameters, body=file + b"\r\n", kind="application/octet-stream")
+        assert isinstance(answer["DocId"], str)
+        return answer
 
     def listed(self, kind: str = "edoc") -> list[dict[str, Any]]:
-        found = self.asked("getReceivedEdocList", {"servicetype": "eDoc", "messagetype": kind})
-        return list(found["data"])
+        answer = self.ask("getReceivedEdocList", {"servicetype": "eDoc", "messagetype": kind})
+        return list(answer["data"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+LONG_TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(HERE):
+        if item.path.is_relative_to(LONG_TESTS):
             item.add_marker(pytest.mark.long)

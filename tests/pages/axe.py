@@ -29,7 +29,7 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.rule} ({self.impact}): {self.help}\n" + "\n".join(
-            f"    {each}" for each in self.places
+            f"    {place}" for place in self.places
         )
 
 
@@ -38,37 +38,37 @@ async def violations(page: Page) -> list[Violation]:
     await page.wait_for_load_state("load")
     # By the debugger: the page's own policy lets no script of ours in, and must not.
     await page.evaluate(_script())
-    found = await page.evaluate(_RUN, list(TAGS))
-    return [_violation(each) for each in found["violations"]]
+    outcome = await page.evaluate(_RUN, list(TAGS))
+    return [_violation(violation) for violation in outcome["violations"]]
 
 
 async def dark_violations(page: Page) -> list[Violation]:
     """Of the other theme; the one thing in which themes differ is their colours."""
     await page.emulate_media(color_scheme="dark")
     await page.evaluate(_script())
-    found = await page.evaluate(_COLOURS)
+    outcome = await page.evaluate(_COLOURS)
     await page.emulate_media(color_scheme="light")
-    return [_violation(each) for each in found["violations"]]
+    return [_violation(violation) for violation in outcome["violations"]]
 
 
 async def check(page: Page, record: Record, name: str = "") -> None:
     """AssertionError with every violation. `name` stands in the list in place of the path."""
-    found = await violations(page)
+    problems = await violations(page)
     record(CHECKED, name or urlsplit(page.url).path)
-    assert not found, f"{page.url}\n" + "\n".join(map(str, found))
+    assert not problems, f"{page.url}\n" + "\n".join(map(str, problems))
 
 
-def _violation(told: dict[str, Any]) -> Violation:  # Any: JSON
+def _violation(rule: dict[str, Any]) -> Violation:  # Any: JSON
     places = [
         f"{' '.join(map(str, node['target']))}: {_first_line(node.get('failureSummary'))}"
-        for node in told["nodes"]
+        for node in rule["nodes"]
     ]
-    return Violation(rule=told["id"], impact=told["impact"] or "", help=told["help"], places=tuple(places))
+    return Violation(rule=rule["id"], impact=rule["impact"] or "", help=rule["help"], places=tuple(places))
 
 
 def _first_line(summary: str | None) -> str:
-    """What to mend; the line before it says only that something is to be mended."""
-    lines = [each.strip() for each in (summary or "").splitlines() if each.strip()]
+    """Return the line that says what to mend; the line before it says only that something is to be mended."""
+    lines = [line.strip() for line in (summary or "").splitlines() if line.strip()]
     return lines[1] if len(lines) > 1 else "".join(lines)
 
 

@@ -18,7 +18,7 @@ NEW = "/phat-hanh"
 BY_HAND = f"{NEW}?nhap=tay"
 
 
-async def written(site: Site) -> list[OutgoingDocument]:
+async def list_written(site: Site) -> list[OutgoingDocument]:
     """Newest first."""
     async with site.node.store.read(await scope_of(site, "province")) as work:
         return list((await work.outgoing.page(limit=50)).items)
@@ -38,12 +38,12 @@ async def press(page: Page, act: str) -> None:
 async def placed(page: Page, act: str) -> None:
     """The button of an act that leaves the page where it is; without scripts the page comes again."""
     version = page.locator("input[name=version]")
-    before = await version.input_value()
+    old_version = await version.input_value()
     await page.locator(f'button[name=act][value="{act}"]').last.click()
-    await expect(version).not_to_have_value(before)
+    await expect(version).not_to_have_value(old_version)
 
 
-async def given(page: Page, *files: Path) -> None:
+async def give_files(page: Page, *files: Path) -> None:
     """Files into the place for them: they go up at once."""
     async with page.expect_navigation(url="**/phat-hanh/msg_**told=**"):
         await page.set_input_files("#files", list(files))
@@ -72,7 +72,7 @@ async def prepared(page: Page, number: str = "90", to: str = "Z91.07 (để bi�
     if await page.locator("[data-plain]").first.is_visible():
         await page.set_input_files("#files", LETTER)
     else:
-        await given(page, LETTER)
+        await give_files(page, LETTER)
         for box in await page.locator("input[name=ok]").all():  # what the file says otherwise
             await box.check()
     await press(page, "check")

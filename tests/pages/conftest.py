@@ -20,7 +20,7 @@ from tests.pages.watching import Watcher
 from tests.services import chromium
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.services import missing
-from tests.support.town.scenes import Shown
+from tests.support.town.scenes import TownScene
 from tests.support.waiting import LIMIT_S
 
 # The tests of the pages, those that take long too.
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(map(item.path.is_relative_to, FOLDERS)) and pytest_asyncio.is_async_test(item):
             item.add_marker(shared, append=False)
-            if {"told", "laid"} & {each.name for each in item.iter_markers()}:
+            if {"told", "laid"} & {mark.name for mark in item.iter_markers()}:
                 item.add_marker(patient)
 
 
@@ -74,10 +74,10 @@ def database(request: pytest.FixtureRequest) -> str:
 async def site(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> AsyncIterator[Site]:
     """A node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`,
     or with its desks laid for one marked `laid`."""
-    marked = {each.name for each in request.node.iter_markers()}
-    shown = Shown.DESKS if "laid" in marked else Shown.STORY if "told" in marked else Shown.PEOPLE
-    async with opened(tmp_path / "site", shown, database=database) as made:
-        yield made
+    marked = {mark.name for mark in request.node.iter_markers()}
+    kind = TownScene.DESKS if "laid" in marked else TownScene.STORY if "told" in marked else TownScene.PEOPLE
+    async with opened(tmp_path / "site", kind, database=database) as new_site:
+        yield new_site
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -107,17 +107,17 @@ def watcher(origin: str) -> Watcher:
 @pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser, watcher: Watcher) -> AsyncIterator[BrowserContext]:
     """A browser that nobody used yet; the test fails with what its pages did wrong."""
-    made = await browser.new_context(
+    new_context = await browser.new_context(
         base_url=watcher.origin,
         locale=LOCALE,
         timezone_id=ZONE,
         viewport={"width": 1366, "height": 768},
         service_workers="block",
     )
-    made.set_default_timeout(PATIENCE_MS)
-    watcher.watch(made)
-    yield made
-    await made.close()
+    new_context.set_default_timeout(PATIENCE_MS)
+    watcher.watch(new_context)
+    yield new_context
+    await new_context.close()
     watcher.check()
 
 
@@ -145,29 +145,29 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     watcher = getattr(item, "funcargs", {}).get("watcher")
     if report.when == "call" and report.failed and isinstance(watcher, Watcher):
         item.stash[FAILED] = True
-        report.sections.insert(0, ("what the browser saw", watcher.told()))
+        report.sections.insert(0, ("what the browser saw", watcher.report()))
     return report
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(request: pytest.FixtureRequest, context: BrowserContext) -> AsyncIterator[Page]:
     """After a test that failed it tells what it shows."""
-    made = await context.new_page()
-    yield made
-    if request.node.stash.get(FAILED, False) and not made.is_closed():
-        print(f"{made.url} showed:\n{await made.locator('body').inner_text()}")
+    new_page = await context.new_page()
+    yield new_page
+    if request.node.stash.get(FAILED, False) and not new_page.is_closed():
+        print(f"{new_page.url} showed:\n{await new_page.locator('body').inner_text()}")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
     """In a browser of its own that runs no script, watched as well."""
-    made = await browser.new_context(
+    new_context = await browser.new_context(
         base_url=watcher.origin, locale=LOCALE, timezone_id=ZONE, java_script_enabled=False
     )
-    made.set_default_timeout(PATIENCE_MS)
-    watcher.watch(made)
-    yield await made.new_page()
-    await made.close()
+    new_context.set_default_timeout(PATIENCE_MS)
+    watcher.watch(new_context)
+    yield await new_context.new_page()
+    await new_context.close()
     watcher.check()
 
 

@@ -13,11 +13,11 @@ from playwright.async_api import BrowserContext, Page
 from gateway.deciding import people
 from gateway.domain.person import Role
 from gateway.office.accounts import sign_in
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
-from tests.support.accounts import HERE, MACHINE, Someone, post, someone, with_factor
+from tests.support.accounts import MACHINE, ORIGIN, Someone, post, someone, with_factor
 
 Skip = Callable[[timedelta], None]
 _OLD_ENOUGH = timedelta(days=2)
@@ -27,37 +27,37 @@ _OLD_ENOUGH = timedelta(days=2)
 class Decider:
     """One of them. A code is good once, so each use is half a minute after the last."""
 
-    one: Someone = field(repr=False)
+    person: Someone = field(repr=False)
     url: str
     skip: Skip = field(repr=False)
 
     async def comes_in(self, context: BrowserContext) -> None:
         """The browser is this person's from now on."""
         self.skip(timedelta(seconds=31))
-        token = (await sign_in.run(self.one.services, self.one.typed(), HERE)).token
+        token = (await sign_in.sign_in(self.person.services, self.person.sign_in_form(), ORIGIN)).token
         await context.clear_cookies()
         await context.add_cookies([{"name": COOKIE, "value": token, "url": self.url}])
 
     async def signs(self, page: Page, password: str = "") -> None:
         """Fills in what proves it, in the form that is open."""
         self.skip(timedelta(seconds=31))
-        now = self.one.services.clock.now()
-        await page.fill("#password", password or self.one.password)
-        await page.fill("#code", pyotp.TOTP(self.one.totp or "").at(now))
+        now = self.person.services.clock.now()
+        await page.fill("#password", password or self.person.password)
+        await page.fill("#code", pyotp.TOTP(self.person.totp or "").at(now))
 
 
-async def two(node: Office, url: str, skip: Skip, by: By = MACHINE) -> tuple[Decider, Decider]:
+async def two(node: Office, url: str, skip: Skip, by: Administrator = MACHINE) -> tuple[Decider, Decider]:
     """In the place of those who set the stage, whose secrets nobody knows; added by whoever administers accounts."""
     async with node.deciding.decisions.read() as view:
-        staged = [each for each in await view.people.everybody() if Role.TRUST in each.roles]
-    for each in staged:
-        await people.block(node.deciding, "operator", each.name)
-    made: list[Decider] = []
+        staged = [person for person in await view.people.all() if Role.TRUST in person.roles]
+    for person in staged:
+        await people.block(node.deciding, "operator", person.name)
+    deciders: list[Decider] = []
     for login in ("kiemsoat.mot", "kiemsoat.hai"):
-        by = made[0].one.by if made else by
-        one, _, _ = await with_factor(await someone(node.accounts, by, login, post(PostRole.OPERATOR)))
+        by = deciders[0].person.by if deciders else by
+        account, _, _ = await with_factor(await someone(node.accounts, by, login, post(PostRole.OPERATOR)))
         await people.give(node.deciding, None, "operator", login, (Role.TRUST,))
-        made.append(Decider(one=one, url=url, skip=skip))
+        deciders.append(Decider(person=account, url=url, skip=skip))
         skip(timedelta(seconds=31))
     skip(_OLD_ENOUGH)
-    return made[0], made[1]
+    return deciders[0], deciders[1]

@@ -38,39 +38,39 @@ class Hand:
     @contextmanager
     def task(self, name: str, most_clicks: int | None = None, most_keys: int | None = None) -> Iterator[Cost]:
         """AssertionError where the task cost more than it may. Counted only when it came to its end."""
-        before, self._task = self._task, Cost(task=name)
+        outer_task, self._task = self._task, Cost(task=name)
         cost = self._task
         try:
             yield cost
         finally:
-            self._task = before
+            self._task = outer_task
         self.record(EFFORT, str(cost))
         assert most_clicks is None or cost.clicks <= most_clicks, f"{cost}: at most {most_clicks} clicks"
         assert most_keys is None or cost.keys <= most_keys, f"{cost}: at most {most_keys} keys"
 
-    async def click(self, where: str | Locator) -> None:
-        await self._found(where).click()
+    async def click(self, target: str | Locator) -> None:
+        await self._locate(target).click()
         self._task.clicks += 1
 
-    async def press(self, keys: str, where: str | Locator | None = None) -> None:
+    async def press(self, keys: str, target: str | Locator | None = None) -> None:
         """One key, or several held together as `Control+Enter`, which a person takes for one. Pressed when the page is
         there: what is seen of a page that still comes in does not hear keys yet."""
         await self.page.wait_for_load_state("load")
-        if where is None:
+        if target is None:
             await self.page.keyboard.press(keys)
         else:
-            await self._found(where).press(keys)
+            await self._locate(target).press(keys)
         self._task.keys += 1
 
-    async def fill(self, where: str | Locator, text: str) -> None:
+    async def fill(self, target: str | Locator, text: str) -> None:
         """Into a field: to get there costs a click, what is typed is counted by itself."""
-        await self._found(where).fill(text)
+        await self._locate(target).fill(text)
         self._task.clicks += 1
         self._task.letters += len(text)
 
-    async def choose(self, where: str | Locator, value: str) -> None:
+    async def choose(self, target: str | Locator, value: str) -> None:
         """Out of a list: open it, take one."""
-        await self._found(where).select_option(value)
+        await self._locate(target).select_option(value)
         self._task.clicks += 2
 
     async def type(self, text: str) -> None:
@@ -78,9 +78,9 @@ class Hand:
         await self.page.keyboard.insert_text(text)
         self._task.letters += len(text)
 
-    async def drop(self, where: str | Locator, name: str, content: bytes) -> None:
+    async def drop(self, target: str | Locator, name: str, content: bytes) -> None:
         """A PDF from the desktop, let go over that place."""
-        held = await self.page.evaluate_handle(
+        transfer = await self.page.evaluate_handle(
             """([name, packed]) => {
                 const held = new DataTransfer();
                 const octets = Uint8Array.from(atob(packed), (each) => each.charCodeAt(0));
@@ -89,12 +89,12 @@ class Hand:
             }""",
             [name, b64encode(content).decode()],
         )
-        await self._found(where).dispatch_event("drop", {"dataTransfer": held})
+        await self._locate(target).dispatch_event("drop", {"dataTransfer": transfer})
         self._task.clicks += 1
 
-    async def give(self, where: str | Locator, *files: Path) -> None:
-        await self._found(where).set_input_files(list(files))
+    async def give(self, target: str | Locator, *files: Path) -> None:
+        await self._locate(target).set_input_files(list(files))
         self._task.clicks += 1
 
-    def _found(self, where: str | Locator) -> Locator:
-        return self.page.locator(where) if isinstance(where, str) else where
+    def _locate(self, target: str | Locator) -> Locator:
+        return self.page.locator(target) if isinstance(target, str) else target

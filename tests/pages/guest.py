@@ -39,25 +39,25 @@ class Guest:
         """With the form's token of its session; from this site unless a header says otherwise."""
         origin = {"Origin": self.url} if not {"Origin", "Sec_Fetch_Site", "No_Origin"} & set(headers) else {}
         headers.pop("No_Origin", None)
-        whole = {"form_token": form_token(self.token), **form} if self.token else form
-        return await self._call("POST", path, whole, {**origin, **headers})
+        fields = {"form_token": form_token(self.token), **form} if self.token else form
+        return await self._call("POST", path, fields, {**origin, **headers})
 
     async def _call(
         self, method: str, path: str, form: Mapping[str, str] | None, headers: Mapping[str, str]
     ) -> Answer:
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        all_headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
-            told["Cookie"] = f"{COOKIE}={self.token}"
+            all_headers["Cookie"] = f"{COOKIE}={self.token}"
         async with self.http.request(
-            method, URL(self.url + path, encoded=True), data=form, headers=told, allow_redirects=False
+            method, URL(self.url + path, encoded=True), data=form, headers=all_headers, allow_redirects=False
         ) as answer:
-            given = answer.cookies.get(COOKIE)
+            cookie = answer.cookies.get(COOKIE)
             return Answer(
                 status=answer.status,
                 leads=answer.headers.get("Location", ""),
                 text=await answer.text(),
                 headers=answer.headers,
-                token=given.value if given is not None else None,
+                token=cookie.value if cookie is not None else None,
             )
 
 

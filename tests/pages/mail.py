@@ -28,7 +28,7 @@ class Mail(Acts):
 
     async def comes(self, key: str = "request", **more: object) -> tuple[OutgoingDocument, IncomingDocument]:
         sent = await self.send("province", key, ("department",), **more)  # type: ignore[arg-type]
-        return sent, await self.arrived("department", sent)
+        return sent, await self.wait_for_arrival("department", sent)
 
     async def taken_in(
         self, key: str = "request", **more: object
@@ -41,28 +41,28 @@ class Mail(Acts):
     async def second_unit(self) -> None:
         await accounts.units(self.node.accounts, (await self.scope("department")).agency_id, OTHER_UNIT)
 
-    async def known(self, id: str) -> IncomingDocument:
+    async def load(self, id: str) -> IncomingDocument:
         async with self.node.store.read(await self.scope("department")) as work:
             return await work.incoming.get(id)
 
     async def facts(self, id: str) -> list[Fact]:
         async with self.node.store.read(await self.scope("department")) as work:
-            return list(await work.facts.of(id))
+            return list(await work.facts.of_subject(id))
 
     async def is_asked_back(self, document: IncomingDocument) -> bool:
         return any(fact.code == "asked" for fact in await self.facts(document.id))
 
     async def events(self, id: str, kind: EventKind) -> list[Event]:
         async with self.node.store.read(await self.scope("department")) as work:
-            return [each for each in await work.events.of(id) if each.kind is kind]
+            return [event for event in await work.events.of_subject(id) if event.kind is kind]
 
-    async def told(self, sent: OutgoingDocument, state: str) -> Fact:
+    async def await_fact(self, sent: OutgoingDocument, state: str) -> Fact:
         """What its sender learnt last, once it stands so there."""
-        await self.until(lambda: self.stands("province", sent, state))
+        await self.wait_until(lambda: self.stands("province", sent, state))
         async with self.node.store.read(await self.scope("province")) as work:
-            (delivery,) = await work.deliveries.of(sent.id)
+            (delivery,) = await work.deliveries.of_document(sent.id)
             assert isinstance(delivery, Delivery)
-            return max(await work.facts.of(delivery.id), key=lambda fact: fact.at)
+            return max(await work.facts.of_subject(delivery.id), key=lambda fact: fact.at)
 
 
 def at(document: IncomingDocument, act: str = "") -> str:

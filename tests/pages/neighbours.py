@@ -39,8 +39,8 @@ NAMES = (
     *("An Mẫu", "Bình Thử", "Cam Ví", "Dương Dụ", "Đông Giả", "Gia Định Thử", "Hòa Mẫu"),
     *("Khánh Ví", "Lộc Dụ", "Minh Giả", "Nghĩa Thử", "Phú Mẫu", "Quảng Ví"),
 )
-FURTHER = tuple(f"xa-{n}" for n in range(len(NAMES)))
-OTHERS = ("province", "commune", *FURTHER)
+MORE_COMMUNES = tuple(f"xa-{n}" for n in range(len(NAMES)))
+NEIGHBOURS = ("province", "commune", *MORE_COMMUNES)
 # Who signs for the department.
 SIGNER = "Đặng Giám Đốc"
 HOUR_BEFORE = START - timedelta(hours=1)
@@ -49,7 +49,7 @@ HOUR_BEFORE = START - timedelta(hours=1)
 def widen(patch: pytest.MonkeyPatch) -> None:
     """The stage has the further communes too, until the test ends."""
     stage_cast = stage.cast
-    told = {
+    people_data = {
         actor: {
             "code": f"Z91.{20 + n}",
             "alias": f"000.00.{20 + n}.Z91",
@@ -58,15 +58,15 @@ def widen(patch: pytest.MonkeyPatch) -> None:
             "numbering": "A",
             "email": f"vanthu.{actor}@sao-mai.example",
         }
-        for n, (actor, name) in enumerate(zip(FURTHER, NAMES, strict=True))
+        for n, (actor, name) in enumerate(zip(MORE_COMMUNES, NAMES, strict=True))
     }
 
     def wider() -> stage.Cast:
         cast = stage_cast()
-        people = {**cast.data["people"], **{actor: {} for actor in FURTHER}}
-        return replace(cast, data={**cast.data, **told, "people": people})
+        people = {**cast.data["people"], **{actor: {} for actor in MORE_COMMUNES}}
+        return replace(cast, data={**cast.data, **people_data, "people": people})
 
-    patch.setattr(stage, "ACTORS", (*stage.ACTORS, *FURTHER))
+    patch.setattr(stage, "ACTORS", (*stage.ACTORS, *MORE_COMMUNES))
     patch.setattr(stage, "cast", wider)
 
 
@@ -88,8 +88,8 @@ class _Shut:
         return getattr(self._real, name)
 
     async def publish(self, parcel: Parcel, codes: Sequence[str]) -> Mapping[str, Outcome]:
-        open_ones = [code for code in codes if code != self._line.shut]
-        reached = dict(await self._real.publish(parcel, open_ones)) if open_ones else {}
+        open_codes = [code for code in codes if code != self._line.shut]
+        reached = dict(await self._real.publish(parcel, open_codes)) if open_codes else {}
         refused = Outcome(fate=Fate.NEVER, code="unroutable", detail="it is not connected to the axis")
         return {code: reached.get(code, refused) for code in codes}
 
@@ -120,10 +120,10 @@ class Town:
 
     async def deliveries(self, actor: str, *sent: OutgoingDocument) -> list[Delivery]:
         async with self.site.node.store.read(await self.scope(actor)) as work:
-            found = await work.deliveries.of_many([each.id for each in sent])
-        return [one for each in sent for one in found[each.id]]
+            by_document = await work.deliveries.of_documents([document.id for document in sent])
+        return [delivery for document in sent for delivery in by_document[document.id]]
 
-    async def written(self, actor: str) -> list[OutgoingDocument]:
+    async def list_written(self, actor: str) -> list[OutgoingDocument]:
         async with self.site.node.store.read(await self.scope(actor)) as work:
             return list((await work.outgoing.page(limit=100)).items)
 
@@ -150,8 +150,8 @@ async def open_town(folder: Path, database: str) -> AsyncIterator[Town]:
     authority = Authority.create("Demo authority of signatures", at)
     _revokes_nothing(authority, settings.trust.folder / "pdf", at)
     (settings.trust.folder / "pdf" / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    told = stage.cast().data["department"]
-    signers = DemoSigners.create(authority, told["code"], told["name"], SIGNER, at)
+    department = stage.cast().data["department"]
+    signers = DemoSigners.create(authority, department["code"], department["name"], SIGNER, at)
     async with opened(folder, database=database or settings.database.url, wrap=line) as site:
         yield Town(site=site, line=line, signers=signers)
 
@@ -159,8 +159,8 @@ async def open_town(folder: Path, database: str) -> AsyncIterator[Town]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def town(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
     widen(monkeypatch)
-    async with open_town(tmp_path / "site", database) as made:
-        yield made
+    async with open_town(tmp_path / "site", database) as new_town:
+        yield new_town
 
 
 @pytest.fixture

@@ -64,8 +64,8 @@ def to_look_at(name: str) -> tuple[Look, ...]:
 
 
 def folder() -> Path | None:
-    named = os.environ.get(FOLDER)
-    return Path(named) if named else None
+    text = os.environ.get(FOLDER)
+    return Path(text) if text else None
 
 
 async def show(page: Page, look: Look) -> None:
@@ -84,13 +84,13 @@ async def take(page: Page, name: str, looks: Sequence[Look] = LOOKS) -> list[Pat
     if target is None:
         return []
     target.mkdir(parents=True, exist_ok=True)
-    made = []
-    only = [each for each in os.environ.get(ONLY, "").split(",") if each]
+    pictures = []
+    only = [part for part in os.environ.get(ONLY, "").split(",") if part]
     for look in looks:
         if only and str(look) not in only:
             continue
         await show(page, look)
-        made.append(target / f"{name}-{look}.png")
-        await page.screenshot(path=made[-1], full_page=True, animations="disabled", caret="hide")
+        pictures.append(target / f"{name}-{look}.png")
+        await page.screenshot(path=pictures[-1], full_page=True, animations="disabled", caret="hide")
     await show(page, Look())
-    return made
+    return pictures

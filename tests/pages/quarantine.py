@@ -12,7 +12,7 @@ from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.support.node import DEPARTMENT, PROVINCE
 from tests.support.parcels import parcel
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 SECRET_WORDS = "Noi dung rieng cua cong van"
 BROKEN = f"<edXML><Header><OrganId>Z91.07</OrganId><Subject>{SECRET_WORDS}</Subject></Wrong></edXML>".encode()
@@ -25,7 +25,7 @@ async def put_aside(site: Site, *packets: str) -> None:
     async def take_until_dead() -> None:
         while len(await other.dead_list()) < len(packets):
             for arrival in await other.take(10, 0):
-                await other.settle(arrival, done=False)
+                await other.settle(arrival, is_done=False)
 
     try:
         await other.host(["Z91.88"])
@@ -44,22 +44,22 @@ async def land_broken(site: Site) -> str:
         outcomes = await site.node.axis.publish(parcel("broken-1", BROKEN), [DEPARTMENT])
         return outcomes[DEPARTMENT].fate is not Fate.NEVER
 
-    known = await packets_aside(site)
-    await until(is_published, "the packet is on the axis")
-    return await _landed(site, known)
+    known_ids = await packets_aside(site)
+    await wait_until(is_published, "the packet is on the axis")
+    return await _landed(site, known_ids)
 
 
-async def _landed(site: Site, known: list[str]) -> str:
+async def _landed(site: Site, known_ids: list[str]) -> str:
     """The one that was put aside since."""
 
-    async def others() -> list[str]:
-        return [id for id in await packets_aside(site) if id not in known]
+    async def new_ids() -> list[str]:
+        return [id for id in await packets_aside(site) if id not in known_ids]
 
-    return (await until(others, "the packet landed"))[0]
+    return (await wait_until(new_ids, "the packet landed"))[0]
 
 
 async def packets_aside(site: Site) -> list[str]:
-    return [packet.id for packet in await reporting.packets_aside(site.node.store, "", 10)]
+    return [packet.id for packet in await reporting.parked_packets(site.node.store, "", 10)]
 
 
 async def land_changed(site: Site, mail: Mail) -> tuple[str, OutgoingDocument]:

@@ -17,11 +17,11 @@ from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from gateway_labs.demo import stage
-from tests.support.accounts import HERE, Someone
+from tests.support.accounts import ORIGIN, Someone
 from tests.support.clock import MovableClock
 from tests.support.town.acts import Town
 from tests.support.town.builder import Change, open_town, unchanged
-from tests.support.town.scenes import Shown
+from tests.support.town.scenes import TownScene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Site:
         """The browser is the person's from now on. `actor` chooses among several agencies. The session's token."""
         if person.totp:
             self.clock.skip(timedelta(seconds=31))  # a code is good once
-        token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         if actor:
             token = await sessions.choose_agency(self.node.accounts, token, await self.agency(actor))
         await context.add_cookies([{"name": COOKIE, "value": token, "url": self.url}])
@@ -61,12 +61,14 @@ class Site:
 @asynccontextmanager
 async def opened(
     folder: Path,
-    shown: Shown = Shown.PEOPLE,
+    cast_kind: TownScene = TownScene.PEOPLE,
     database: str = "",
     wrap: Wrap | None = None,
     changed: Change = unchanged,
 ) -> AsyncIterator[Site]:
     """A site of its own, by the parameters of `open_town`."""
     clock = MovableClock()
-    async with open_town(folder, clock, wrap, changed, shown=shown, database=database, serves=True) as town:
+    async with open_town(
+        folder, clock, wrap, changed, scene=cast_kind, database=database, serves=True
+    ) as town:
         yield Site(town=town, clock=clock)

@@ -28,7 +28,7 @@ class Coming:
 
     answer: web.StreamResponse
     body: bytes
-    whole: asyncio.Event = field(default_factory=asyncio.Event)
+    is_complete: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,29 +47,31 @@ class SlowLine:
             await page.evaluate(_PAINTED)
             await coming.answer.write(coming.body[at : at + piece])
         await page.evaluate(_PAINTED)
-        coming.whole.set()
+        coming.is_complete.set()
         await page.wait_for_load_state("load")
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
-        asked = {name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_HOP}
+        forwarded = {
+            name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_HOP
+        }
         async with self.http.request(
             request.method,
             URL(self.behind + request.raw_path, encoded=True),
-            headers=asked,
+            headers=forwarded,
             data=await request.read(),
             allow_redirects=False,
-        ) as found:
-            answer = web.StreamResponse(status=found.status)
+        ) as upstream:
+            answer = web.StreamResponse(status=upstream.status)
             answer.headers.extend(
-                [(name, value) for name, value in found.headers.items() if name.lower() not in _OF_THE_HOP]
+                [(name, value) for name, value in upstream.headers.items() if name.lower() not in _OF_THE_HOP]
             )
             await answer.prepare(request)
             if request.headers.get("Sec-Fetch-Dest") == "document":
-                coming = Coming(answer=answer, body=await found.read())
+                coming = Coming(answer=answer, body=await upstream.read())
                 self.pages.put_nowait(coming)
-                await coming.whole.wait()
+                await coming.is_complete.wait()
             else:
-                async for some in found.content.iter_any():
+                async for some in upstream.content.iter_any():
                     await answer.write(some)
             return answer
 

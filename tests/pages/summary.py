@@ -12,21 +12,21 @@ Record = Callable[[str, object], None]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    checked = sorted(set(_told(terminalreporter, CHECKED)))
+    checked = sorted(set(_properties(terminalreporter, CHECKED)))
     if checked:
         terminalreporter.section(f"pages checked by axe: {len(checked)}")
-        for each in checked:
-            terminalreporter.line(each)
-    tasks = sorted(set(_told(terminalreporter, EFFORT)))
+        for line in checked:
+            terminalreporter.line(line)
+    tasks = sorted(set(_properties(terminalreporter, EFFORT)))
     if tasks:
         terminalreporter.section("effort of each task")
-        for each in tasks:
-            terminalreporter.line(each)
+        for line in tasks:
+            terminalreporter.line(line)
 
 
-def _told(terminalreporter: pytest.TerminalReporter, kind: str) -> Iterator[str]:
-    """What tests recorded under that name; reports come from other processes too."""
+def _properties(terminalreporter: pytest.TerminalReporter, kind: str) -> Iterator[str]:
+    """Yield the properties that tests recorded under that name; reports come from other processes too."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             # The same words stand in the reports of several phases of a test; whoever asks takes each once.
-            yield from (str(said) for name, said in getattr(report, "user_properties", ()) if name == kind)
+            yield from (str(text) for name, text in getattr(report, "user_properties", ()) if name == kind)

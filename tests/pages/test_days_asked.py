@@ -9,10 +9,10 @@ from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from tests.pages.guest import calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
-SAID = "Không đọc được ngày"
+MESSAGE = "Không đọc được ngày"
 WRONG = "tu=32/13/2026"
 PATHS = {
     PostRole.CLERK: (
@@ -31,15 +31,15 @@ async def test_a_day_that_is_none_is_said_and_nothing_is_given(site: Site, cases
     async with calling(site.url) as guest:
         for role, paths in PATHS.items():
             person = site.person(role, "" if role.is_of_node else "department")
-            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
             for path in paths:
                 with cases.case(path):
                     assert (await guest.get(path)).status == 200
                     refused = await guest.get(f"{path}&{WRONG}")
                     assert refused.status == 422
-                    assert SAID in refused.text
+                    assert MESSAGE in refused.text
                     assert 'value="32/13/2026"' in refused.text
                     assert not re.search(r'data-row|href="/(so-van-ban|nhat-ky)/(tai|in)\b', refused.text)
             with cases.case(f"the piece of {SWAPPED[role]}"):
                 piece = await guest.get(f"{SWAPPED[role]}&{WRONG}", X_Piece="1")
-                assert (piece.status, piece.text.count(SAID)) == (200, 1)
+                assert (piece.status, piece.text.count(MESSAGE)) == (200, 1)

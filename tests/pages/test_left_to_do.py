@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.pages.composing import prepared, press, written
+from tests.pages.composing import list_written, prepared, press
 from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.pages.visiting import Enter, opened
@@ -17,18 +17,18 @@ async def test_the_foot_counts_what_stops_sending_before_the_first_press(
     sent, _ = await mail.comes()
     await enter(actor="province")
     await prepared(page, number=sent.draft.number)
-    left = page.locator("#left")
+    footer = page.locator("#left")
     await page.fill("#symbol", sent.draft.symbol)
     await press(page, "save")
-    (draft, *_) = await written(site)
+    (draft, *_) = await list_written(site)
     await opened(page, f"/phat-hanh/{draft.id}")
-    before = await left.inner_text()
+    text_before = await footer.inner_text()
     await press(page, "check")
 
     assert await page.locator("#again").count() == 1
-    assert before.split("\n")[-2:] == ["Số", "Xác nhận khi kiểm tra"]
-    assert await left.inner_text() == before
+    assert text_before.split("\n")[-2:] == ["Số", "Xác nhận khi kiểm tra"]
+    assert await footer.inner_text() == text_before
     await page.check("#again")
-    await expect(left.locator("[data-left]")).to_have_text("Còn 1 mục cần sửa:")
+    await expect(footer.locator("[data-left]")).to_have_text("Còn 1 mục cần sửa:")
     await page.uncheck("#again")
-    await expect(left.locator("[data-left]")).to_have_text("Còn 2 mục cần sửa:")
+    await expect(footer.locator("[data-left]")).to_have_text("Còn 2 mục cần sửa:")

@@ -12,13 +12,13 @@ import aiohttp
 import pytest_asyncio
 
 from gateway.office.accounts import admin, sessions, sign_in
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.bootstrap.office import account_rules
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.deps import MOST_LIVE_PER_PERSON
 from gateway.office.web.page_handling import COOKIE
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.waiting import within_limit
 
 
@@ -37,13 +37,15 @@ class Streams:
 
     async def token(self, role: PostRole, actor: str = "department") -> str:
         person = self._site.person(role, actor)
-        token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
 
     async def ask(self, token: str) -> tuple[int, bytes]:
         """As a browser asks again whose page stayed open."""
-        told = {"Accept": "text/event-stream", "Cookie": f"{COOKIE}={token}"}
-        async with self._http.get(f"{self._site.url}/su-kien", headers=told, allow_redirects=False) as answer:
+        headers = {"Accept": "text/event-stream", "Cookie": f"{COOKIE}={token}"}
+        async with self._http.get(
+            f"{self._site.url}/su-kien", headers=headers, allow_redirects=False
+        ) as answer:
             return answer.status, await answer.read()
 
     async def open(self, token: str) -> aiohttp.ClientResponse:
@@ -60,8 +62,8 @@ class Streams:
         return answer
 
 
-async def rest(answer: aiohttp.ClientResponse) -> str:
-    """What it tells until its end. A stream that nobody ends lasts longer than the limit."""
+async def read_rest(answer: aiohttp.ClientResponse) -> str:
+    """Read the stream to its end; one that does not end lasts longer than the limit."""
     return (await within_limit(answer.read(), "the stream")).decode()
 
 
@@ -71,18 +73,18 @@ async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams
         await streams.token(role)
         for role in (PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER, PostRole.UNIT_HEAD)
     ]
-    lines = [await streams.open(each) for each in (clerk, head, officer, stays)]
+    lines = [await streams.open(x) for x in (clerk, head, officer, stays)]
 
     await sessions.sign_out(services, clerk)
     person = site.person(PostRole.HEAD, "department").person
-    await admin.sign_out(services, By(principal_id="operator"), person.login or "")
-    told = await asyncio.gather(*(rest(each) for each in lines[:2]))
-    assert all(each.endswith("event: over\ndata: \n\n") for each in told)
+    await admin.sign_out(services, Administrator(principal_id="operator"), person.login or "")
+    endings = await asyncio.gather(*(read_rest(x) for x in lines[:2]))
+    assert all(x.endswith("event: over\ndata: \n\n") for x in endings)
 
     for _ in range(2):
         site.clock.skip(account_rules(site.node.settings).sessions.idle / 2 + timedelta(seconds=1))
         await sessions.check(services, stays)
-    assert (await rest(lines[2])).endswith("event: over\ndata: \n\n")
+    assert (await read_rest(lines[2])).endswith("event: over\ndata: \n\n")
     assert not lines[3].content.at_eof()
 
 
@@ -90,8 +92,8 @@ async def test_one_person_takes_no_more_places_than_some_and_the_oldest_goes(str
     clerk = await streams.token(PostRole.CLERK)
     lines = [await streams.open(clerk) for _ in range(MOST_LIVE_PER_PERSON + 1)]
 
-    assert (await rest(lines[0])).endswith("event: over\ndata: \n\n")
-    assert not any(each.content.at_eof() for each in lines[1:])
+    assert (await read_rest(lines[0])).endswith("event: over\ndata: \n\n")
+    assert not any(line.content.at_eof() for line in lines[1:])
 
 
 async def test_a_stream_that_is_asked_for_after_the_session_ends_without_a_page(streams: Streams) -> None:

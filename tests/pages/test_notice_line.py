@@ -11,7 +11,7 @@ from gateway.office.domain.roles import PostRole
 from gateway.office.notices import NoticeBoard
 from tests.pages.guest import calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 
 NOTE = re.compile(r'role="note"><details( open)?><summary>(.*?)</summary>(.*?)</details>', re.S)
 TEXT = "Thay ổ đĩa của máy chủ"
@@ -30,7 +30,7 @@ async def test_a_stop_is_one_line_until_its_last_hour(site: Site) -> None:
         for wait in (timedelta(), timedelta(days=4, minutes=-61), timedelta(minutes=2), timedelta(hours=2)):
             site.clock.skip(wait)
             person = site.person(PostRole.CLERK, "department")
-            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
             ((opened, line, text),) = NOTE.findall((await guest.get("/tro-giup")).text)
             is_open.append(bool(opened))
             assert "Thông báo tạm dừng" in line

@@ -14,7 +14,7 @@ from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import received
 from tests.pages import axe
-from tests.pages.composing import LETTER, NEW, arrived, press, written
+from tests.pages.composing import LETTER, NEW, arrived, list_written, press
 from tests.pages.effort import Hand
 from tests.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.pages.quarantine import SECRET_WORDS, land_broken
@@ -22,7 +22,7 @@ from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter, opened, scope_of
 from tests.pages.watching import Watcher
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 HEAD, OFFICER = PostRole.HEAD, PostRole.OFFICER
 PROPOSAL = "Đề nghị giao Phòng Tổng hợp tham mưu"
@@ -45,7 +45,10 @@ async def test_a_clerk_takes_in_refuses_and_sends(
     await expect(page.locator("[data-last] .big-number")).to_have_text("1")
     await expect(page.locator(f"[data-id='{first.id}'] [data-deed]")).to_have_text("Số đến 1")
     assert page.url == f"{site.url}/van-ban-den#{second.id}"
-    assert [(await mail.known(each.id)).state.value for each in (first, second)] == ["accepted", "new"]
+    assert [(await mail.load(document.id)).state.value for document in (first, second)] == [
+        "accepted",
+        "new",
+    ]
 
     await page.keyboard.press("u")
     await page.locator("[data-inside] #reason").wait_for()
@@ -54,7 +57,7 @@ async def test_a_clerk_takes_in_refuses_and_sends(
     await page.locator("[data-inside] #note").fill(WHY)
     await page.locator("[data-inside] #note").press("Control+Enter")
     await expect(page.locator("[data-last] .acted")).to_contain_text("Đã trả lại")
-    assert (await mail.known(second.id)).state.value == "rejected"
+    assert (await mail.load(second.id)).state.value == "rejected"
 
     await enter(PostRole.CLERK, "province")
     await send_a_signed_letter(site, page, hand, record_property)
@@ -62,10 +65,10 @@ async def test_a_clerk_takes_in_refuses_and_sends(
 
 async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_property: Record) -> None:
     """Dropped, read, addressed, checked, sent, called back and sent."""
-    earlier = {each.id for each in await arrived(site)}
+    earlier = {d.id for d in await arrived(site)}
 
-    async def came() -> list[IncomingDocument]:
-        return [each for each in await arrived(site) if each.id not in earlier]
+    async def list_new() -> list[IncomingDocument]:
+        return [document for document in await arrived(site) if document.id not in earlier]
 
     await page.goto(NEW)
     await axe.check(page, record_property, NEW)
@@ -78,9 +81,9 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
         assert (await page.input_value("#subject")).startswith("V/v phối hợp")
         await hand.click("#reply-no")
         drops = page.locator("[value^=drop-to]")
-        for left in reversed(range(await drops.count())):
+        for remaining in reversed(range(await drops.count())):
             await drops.first.click()
-            await expect(drops).to_have_count(left)
+            await expect(drops).to_have_count(remaining)
         await hand.fill("#paste", "Sở Thử nghiệm tỉnh Sao Mai (để biết)")
         await hand.click("button[value=paste]")
         await expect(drops).to_have_count(1)
@@ -93,7 +96,7 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
                 await hand.press("Control+Enter")
             assert page.url.endswith("/da-gui")
             await axe.check(page, record_property, f"{NEW}/{{id}}/da-gui")
-            assert await came() == []
+            assert await list_new() == []
 
             async with page.expect_navigation():
                 await page.click("#undo button")
@@ -103,11 +106,13 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
     await press(page, "send")
     site.clock.skip(timedelta(seconds=31))
     async with site.node.store.read(await scope_of(site, "province")) as work:
-        assert len(await work.events.of((await written(site))[0].id)) >= 1
-    await until(came, "the letter")
+        assert len(await work.events.of_subject((await list_written(site))[0].id)) >= 1
+    await wait_until(list_new, "the letter")
 
-    assert [(one.number, one.subject[:12]) for one in await came()] == [("118", "V/v phối hợp")]
-    assert sorted(each.state for each in (await written(site))[:2]) == ["cancelled", "packed"]
+    assert [(document.number, document.subject[:12]) for document in await list_new()] == [
+        ("118", "V/v phối hợp")
+    ]
+    assert sorted(d.state for d in (await list_written(site))[:2]) == ["cancelled", "packed"]
 
 
 async def test_a_head_gives_an_opinion_and_assigns(
@@ -131,7 +136,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=incoming.assigned*")
     await expect(page.get_by_text("dự thảo văn bản trả lời đúng hạn").first).to_be_visible()
-    fact = await mail.told(sent, "assigned")
+    fact = await mail.await_fact(sent, "assigned")
     assert fact.staff is not None
     assert "dự thảo" not in f"{fact.note} {fact.reason}"
     await opened(page, "/can-xu-ly?loai=opinion")
@@ -171,7 +176,7 @@ async def test_an_officer_takes_over_and_finishes_what_the_unit_was_given(
         await opened(page, at(document))
         await page.get_by_role("button", name=button).click()
         await page.wait_for_url("**told=*")
-        await mail.told(sent, state)
+        await mail.await_fact(sent, state)
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row]")).to_have_count(0)
 
@@ -208,7 +213,7 @@ async def test_an_agencys_administrator_adds_and_locks_an_account_and_looks_at_t
     await page.get_by_role("button", name="Khóa", exact=True).click()
     await expect(page.get_by_role("status").first).to_contain_text("Đã khóa tài khoản")
     async with site.node.accounts.accounts.read() as view:
-        assert (await view.people.named("nguyenvanthunghiem")).standing is AccountStanding.LOCKED
+        assert (await view.people.find_by_name("nguyenvanthunghiem")).standing is AccountStanding.LOCKED
 
     await page.goto("/co-quan?q=Sở Thử nghiệm")
     await page.locator("tbody a[data-open]", has_text="Z91.07").click()

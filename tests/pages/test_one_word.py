@@ -15,7 +15,7 @@ from gateway.document_view.facts import received_word, state_word
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.status import REQUESTED, Fact, document_word, incoming_word
-from gateway.incoming.reading import AroundDocument
+from gateway.incoming.reading import DocumentContext
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from gateway.office.store.store import OfficeWork
@@ -23,7 +23,7 @@ from gateway.ops.evidence import contents
 from gateway_labs.demo import stage
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 _MOST = 500
@@ -34,7 +34,7 @@ async def _sent(
     site: Site, agency: HostedAgency, work: OfficeWork, document: OutgoingDocument
 ) -> tuple[str, Mapping[str, str]]:
     """The word by the one rule, and by each place that tells one."""
-    deliveries = await work.deliveries.of(document.id)
+    deliveries = await work.deliveries.of_document(document.id)
     line = await work.office.lists.line(document.id)
     words = {
         "API": message(document, deliveries, _LANG).state,
@@ -42,7 +42,7 @@ async def _sent(
         "evidence": contents.story_of(site.node, agency, document, deliveries, (), {}).state,
         **({"list": line.state} if line is not None else {}),
     }
-    return document_word(document.state, [each.state for each in deliveries]), words
+    return document_word(document.state, [delivery.state for delivery in deliveries]), words
 
 
 async def _received(
@@ -54,8 +54,8 @@ async def _received(
         "API": inbox_item(document, None, None, _LANG).state,
         "evidence": contents.story_of(site.node, agency, document, (), (), {}).state,
     }
-    told = documents.incoming_lines(Invocation(), document, word, facts, AroundDocument())
-    assert any(received_word(word, _LANG, document.kind) in each for each in told)
+    lines = documents.incoming_lines(Invocation(), document, word, facts, DocumentContext())
+    assert any(received_word(word, _LANG, document.kind) in text for text in lines)
     return word, {**({} if word in REQUESTED else own), **({"list": line.state} if line is not None else {})}
 
 
@@ -66,30 +66,33 @@ async def _heading(guest: Guest, path: str) -> str:
 
 
 async def one_word_everywhere(site: Site, cases: Cases) -> None:
-    known: dict[str, str] = {}
+    words_by_id: dict[str, str] = {}
     person = site.person(PostRole.CLERK, "department")
     for agency in await site.node.store.hosted():
         async with site.node.store.read(AgencyScope(agency_id=agency.id, principal_id="node")) as work:
             sent = (await work.outgoing.page(limit=_MOST)).items
             arrived = (await work.incoming.page(limit=_MOST)).items
-            facts = await work.facts.of_many([each.id for each in arrived])
-            told = {each.id: await _sent(site, agency, work, each) for each in sent}
-            told |= {each.id: await _received(site, agency, work, each, facts[each.id]) for each in arrived}
-        for id, (word, words) in told.items():
+            facts = await work.facts.of_subjects([document.id for document in arrived])
+            states = {document.id: await _sent(site, agency, work, document) for document in sent}
+            states |= {
+                document.id: await _received(site, agency, work, document, facts[document.id])
+                for document in arrived
+            }
+        for id, (word, words) in states.items():
             with cases.case(id):
                 assert words == dict.fromkeys(words, word)
         if agency.code == stage.cast().code("department"):
-            whole = {each.id for each in sent if each.kind.is_whole}
-            whole |= {each.id for each in arrived if each.kind.is_whole}
-            known = {id: word for id, (word, _) in told.items() if id in whole}
-    assert {id[:4] for id in known} == {"msg_", "inb_"}
+            whole_ids = {document.id for document in sent if document.kind.is_whole}
+            whole_ids |= {document.id for document in arrived if document.kind.is_whole}
+            words_by_id = {id: word for id, (word, _) in states.items() if id in whole_ids}
+    assert {id[:4] for id in words_by_id} == {"msg_", "inb_"}
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
-        for id, word in known.items():
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        for id, word in words_by_id.items():
             with cases.case(f"page of {id}"):
-                shown = received_word(word, _LANG) if id.startswith("inb_") else state_word(word, _LANG)
+                expected = received_word(word, _LANG) if id.startswith("inb_") else state_word(word, _LANG)
                 place = "van-ban-den" if id.startswith("inb_") else "van-ban-di"
-                assert shown in await _heading(guest, f"/{place}/{id}")
+                assert expected in await _heading(guest, f"/{place}/{id}")
 
 
 @pytest.mark.told

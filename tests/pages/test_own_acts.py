@@ -14,7 +14,7 @@ from gateway.outgoing import drafting
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site
-from tests.support.accounts import HERE, Someone
+from tests.support.accounts import ORIGIN, Someone
 from tests.support.cases import Cases
 
 
@@ -23,24 +23,24 @@ async def test_the_bell_tells_nobody_what_they_did_themselves(site: Site, mail: 
     clerk, head = (site.person(role, "department") for role in (PostRole.CLERK, PostRole.HEAD))
     agency = await mail.scope("department")
     scope = replace(agency, principal_id=clerk.person.id)
-    _, taken = await mail.comes("request", urgency=Urgency.VERY_URGENT)
-    _, held = await mail.comes("plan", urgency=Urgency.VERY_URGENT)
-    await act.set_status(site.node.inn, scope, taken.id, StatusCall(code="03", staff=mail.clerk()))
-    await act.set_aside(site.node.inn, scope, held.id, "Hỏi lại nơi gửi")
-    written = mail.draft(mail.cast.document("reply"), site.node.out.today(), ("province",))
-    draft = await drafting.begin(site.node.out, scope, replace(written, signed_at=site.clock.now()))
-    subjects = {taken.id, held.id, draft.id}
+    _, accepted = await mail.comes("request", urgency=Urgency.VERY_URGENT)
+    _, parked = await mail.comes("plan", urgency=Urgency.VERY_URGENT)
+    await act.set_status(site.node.inn, scope, accepted.id, StatusCall(code="03", staff=mail.clerk()))
+    await act.set_aside(site.node.inn, scope, parked.id, "Hỏi lại nơi gửi")
+    unsigned = mail.draft(mail.cast.document("reply"), site.node.out.today(), ("province",))
+    draft = await drafting.begin(site.node.out, scope, replace(unsigned, signed_at=site.clock.now()))
+    subjects = {accepted.id, parked.id, draft.id}
 
-    for person, told in ((clerk, set()), (head, subjects)):
+    for person, expected in ((clerk, set()), (head, subjects)):
         with cases.case(person.person.title):
-            assert await _told(site, person, subjects) == told
+            assert await _rung_subjects(site, person, subjects) == expected
 
 
-async def _told(site: Site, person: Someone, subjects: set[str]) -> set[str]:
+async def _rung_subjects(site: Site, person: Someone, subjects: set[str]) -> set[str]:
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         page = (await guest.get("/thong-bao")).text.partition("<main")[2]
         news = json.loads((await guest.get("/su-kien/so")).text)["bell"]["count"]
-    told = {subject for subject in subjects if f"/{subject}" in page}
-    assert news >= len(told)
-    return told
+    rung = {subject for subject in subjects if f"/{subject}" in page}
+    assert news >= len(rung)
+    return rung

@@ -62,16 +62,16 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
     await page.locator("[data-main]").click()
     await page.wait_for_url("**/van-ban-den/inb_*told=*")
 
-    stored = [await mail.known(each.id) for each in (urgent, ordinary)]
-    assert [(each.state.value, each.register_no) for each in stored] == [
+    stored = [await mail.load(document.id) for document in (urgent, ordinary)]
+    assert [(document.state.value, document.register_no) for document in stored] == [
         ("accepted", "1"),
         ("rejected", None),
     ]
-    assert (sent.state.value, [each.code for each in sent.draft.recipients]) == ("queued", ["Z91"])
+    assert (sent.state.value, [document.code for document in sent.draft.recipients]) == ("queued", ["Z91"])
     assert (sent.draft.pages, sent.files[0].pages, sent.leaves_at is None) == (1, 1, False)
     await page.goto("/so-van-ban")
     await expect(page.locator("main .notice.good")).to_contain_text("Liên tục 1–2, không thiếu số")
-    fact = await mail.told(usual, "rejected")
+    fact = await mail.await_fact(usual, "rejected")
     assert (fact.reason or "").startswith(f"Thiếu tệp, thiếu trang: {WHY}")
 
 
@@ -86,8 +86,8 @@ async def issue(page: Page) -> None:
     await page.check("#reply-no")
     await page.fill("#paste", "Ủy ban nhân dân tỉnh Sao Mai (để biết)")
     await page.locator("button[value=paste]").click()
-    for each in await page.locator("p.look input").all():
-        await each.check()
+    for box in await page.locator("p.look input").all():
+        await box.check()
     await page.locator("button[value=check]").last.click()
     assert "Chỉ có PDF, chưa kèm tệp gốc" in await page.locator("#gui").inner_text()
     await page.locator("button[value=send]").click()

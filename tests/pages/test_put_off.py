@@ -14,7 +14,7 @@ from gateway.office.web.pages.dashboard import MOST_LINES
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 
 LINES = re.compile(r'<li data-row><div class="work-what"><a data-open href="/van-ban-den/(\w+)"')
 
@@ -24,22 +24,22 @@ async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{document.id}"
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         late = local(site.clock.now() + timedelta(days=1))
-        asked = {"task": task, "day": f"{late:%d/%m/%Y}", "time": f"{late:%H:%M}", "note": "Chờ in"}
-        refused = await guest.post("/can-xu-ly/nhac-lai", asked)
+        form = {"task": task, "day": f"{late:%d/%m/%Y}", "time": f"{late:%H:%M}", "note": "Chờ in"}
+        refused = await guest.post("/can-xu-ly/nhac-lai", form)
         for _ in range(2):  # not so long that the session is over
             site.clock.skip(timedelta(minutes=20))
-            over = await guest.get(f"/can-xu-ly/viec?viec={task}")
+            answer = await guest.get(f"/can-xu-ly/viec?viec={task}")
 
     assert page.status == 200
     assert "Chậm nhất đến hạn" in page.text
     assert refused.status == 422
     assert "không hoãn quá hạn" in refused.text
-    assert over.status == 200
-    assert "không hoãn được nữa" in over.text
-    assert "/can-xu-ly/xong" in over.text
+    assert answer.status == 200
+    assert "không hoãn được nữa" in answer.text
+    assert "/can-xu-ly/xong" in answer.text
 
 
 async def test_what_is_express_or_late_stands_on_the_home_page_whatever_else_waits(
@@ -53,17 +53,17 @@ async def test_what_is_express_or_late_stands_on_the_home_page_whatever_else_wai
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{express.id}"
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         soon = local(site.clock.now() + timedelta(minutes=5))
-        asked = {"task": task, "day": f"{soon:%d/%m/%Y}", "time": f"{soon:%H:%M}", "note": "Chờ in"}
-        refused = await guest.post("/can-xu-ly/nhac-lai", asked)
+        form = {"task": task, "day": f"{soon:%d/%m/%Y}", "time": f"{soon:%H:%M}", "note": "Chờ in"}
+        refused = await guest.post("/can-xu-ly/nhac-lai", form)
         home = await guest.get("/tong-quan")
 
     assert "hỏa tốc không hoãn được" in page.text
     assert refused.status == 422
     assert "hỏa tốc không hoãn được" in refused.text
     work, _, _ = home.text.partition('aria-labelledby="mail"')
-    found = LINES.findall(work)
-    assert found[0] == express.id
-    assert set(found) == {express.id, *(each.id for each in late)}
+    ids = LINES.findall(work)
+    assert ids[0] == express.id
+    assert set(ids) == {express.id, *(document.id for document in late)}

@@ -13,7 +13,7 @@ from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail
 from tests.pages.quarantine import land_broken, land_changed, packets_aside
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 MAIN = re.compile(r'class="button main" href="([^"]+)"')
@@ -25,7 +25,7 @@ FOREIGN = re.compile(r"(changed|broken)-1|\b[A-Z]+-[A-Z]{2,}|\b(the|of|not|is|si
 
 async def _clerk(site: Site, guest: Guest) -> None:
     person = site.person(PostRole.CLERK, "department")
-    guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+    guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
 
 
 async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, mail: Mail) -> None:
@@ -35,18 +35,18 @@ async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, m
         await _clerk(site, guest)
         page = (await guest.get(f"/van-hanh/cach-ly/{id}")).text
         act = f"/van-hanh/cach-ly/{id}/quyet-dinh/tra-lai"
-        asked = (await guest.get(act)).text
-        done = await guest.post(act, {"code": "NOT_AUTHENTIC", "reason": "Đã gọi văn thư Ủy ban"})
-        said = await guest.get(done.leads)
+        page_text = (await guest.get(act)).text
+        answer = await guest.post(act, {"code": "NOT_AUTHENTIC", "reason": "Đã gọi văn thư Ủy ban"})
+        next_page = await guest.get(answer.leads)
 
     assert MAIN.findall(page) == [act]
     (heading,) = HEADING.findall(page)
     assert "Ủy ban nhân dân tỉnh" in heading
     assert sent.draft.code in heading
     assert "changed-1" not in heading
-    assert "không tự trả lời" in asked
-    assert done.status == 303
-    assert "Đã ghi trả lại" in said.text
+    assert "không tự trả lời" in page_text
+    assert answer.status == 303
+    assert "Đã ghi trả lại" in next_page.text
     assert await packets_aside(site) == []
     assert (await reporting.find_packet(site.node.store, "", id)).state == "returned"
     assert "02" not in {fact.code for fact in await _facts_of_sender(mail, sent.id)}
@@ -54,8 +54,8 @@ async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, m
 
 async def _facts_of_sender(mail: Mail, id: str) -> list[Fact]:
     async with mail.node.store.read(await mail.scope("province")) as work:
-        (delivery,) = await work.deliveries.of(id)
-        return list(await work.facts.of(delivery.id))
+        (delivery,) = await work.deliveries.of_document(id)
+        return list(await work.facts.of_subject(delivery.id))
 
 
 async def test_the_clerks_lists_of_packets_put_aside_are_in_plain_words(

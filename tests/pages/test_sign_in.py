@@ -14,7 +14,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
 from gateway.office.accounts import admin, sessions
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from tests.pages import axe
@@ -34,8 +34,8 @@ AWAY = (
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as made:
-        yield made
+    async with calling(site.url) as caller:
+        yield caller
 
 
 def clerk(site: Site) -> Someone:
@@ -46,8 +46,8 @@ async def tries(guest: Guest, login: str, password: str, **more: str) -> Answer:
     return await guest.post(DOOR, {"login": login, "password": password, **more})
 
 
-def told(answer: Answer, login: str) -> tuple[int, str]:
-    """What a person reads: without the name typed, and what differs each time."""
+def read_page(answer: Answer, login: str) -> tuple[int, str]:
+    """Return what a person reads, without the typed name and the parts that differ each time."""
     text = re.sub(r'nonce(-|=")[\w-]+', "", answer.text)
     return answer.status, text.replace(login, "NAME")
 
@@ -69,7 +69,7 @@ async def test_a_clerk_signs_in_works_and_signs_out(
     await page.keyboard.press("Enter")
 
     await page.wait_for_url("**/van-ban-di?tab=gui-loi*")
-    (cookie,) = [each for each in await context.cookies() if each["name"] == COOKIE]
+    (cookie,) = [c for c in await context.cookies() if c["name"] == COOKIE]
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["expires"]) == (True, "Lax", -1)
     await page.get_by_text(person.person.name).first.click()
     await page.get_by_role("button", name="Đăng xuất", exact=True).click()
@@ -79,17 +79,17 @@ async def test_a_clerk_signs_in_works_and_signs_out(
 
 
 async def test_whoever_fails_reads_the_same_whatever_was_wrong(site: Site, guest: Guest) -> None:
-    known, with_device = clerk(site), site.person(PostRole.OPERATOR)
+    person, with_device = clerk(site), site.person(PostRole.OPERATOR)
     locked = site.person(PostRole.HEAD, "province")
-    by = By.person(with_device.person.id)
+    by = Administrator.person(with_device.person.id)
     await admin.stand(site.node.accounts, by, locked.login, AccountStanding.LOCKED, "for this test alone")
 
     answers = [
-        told(await tries(guest, "khongcoai", PASSWORD), "khongcoai"),
-        told(await tries(guest, known.login, "Sai rồi 2026!"), known.login),
-        told(await tries(guest, with_device.login, PASSWORD), with_device.login),
-        told(await tries(guest, with_device.login, PASSWORD, code="000000"), with_device.login),
-        told(await tries(guest, locked.login, "Sai rồi 2026!"), locked.login),
+        read_page(await tries(guest, "khongcoai", PASSWORD), "khongcoai"),
+        read_page(await tries(guest, person.login, "Sai rồi 2026!"), person.login),
+        read_page(await tries(guest, with_device.login, PASSWORD), with_device.login),
+        read_page(await tries(guest, with_device.login, PASSWORD, code="000000"), with_device.login),
+        read_page(await tries(guest, locked.login, "Sai rồi 2026!"), locked.login),
     ]
 
     assert {status for status, _ in answers} == {422}
@@ -100,15 +100,19 @@ async def test_whoever_fails_reads_the_same_whatever_was_wrong(site: Site, guest
 
 async def test_guessing_has_to_wait_whether_or_not_the_name_exists(site: Site, guest: Guest) -> None:
     person, most = clerk(site), site.node.settings.accounts.lock_after
-    found = {}
+    answers = {}
     for login in (person.login, "khongcoai"):
         statuses = [(await tries(guest, login, f"Sai rồi {n}!")).status for n in range(most)]
-        after = await tries(guest, login, PASSWORD)
-        found[login] = ([*statuses, after.status], told(after, login)[1], after.token)
+        last_answer = await tries(guest, login, PASSWORD)
+        answers[login] = (
+            [*statuses, last_answer.status],
+            read_page(last_answer, login)[1],
+            last_answer.token,
+        )
 
-    assert found[person.login] == found["khongcoai"]
-    assert found[person.login][0] == [422] * most + [429]
-    assert "phút" in found[person.login][1]
+    assert answers[person.login] == answers["khongcoai"]
+    assert answers[person.login][0] == [422] * most + [429]
+    assert "phút" in answers[person.login][1]
 
 
 async def test_a_session_that_was_planted_is_worth_nothing_afterwards(site: Site, guest: Guest) -> None:
@@ -132,9 +136,9 @@ async def test_no_address_leads_away(site: Site, guest: Guest) -> None:
         guest.token = ""
         entered = await tries(guest, clerk(site).login, PASSWORD, next=address)
         guest.token = entered.token or ""
-        asked = await guest.get(f"{DOOR}?next={quote(address, safe='')}")
+        page = await guest.get(f"{DOOR}?next={quote(address, safe='')}")
 
-        for answer in (entered, asked):
+        for answer in (entered, page):
             assert answer.status == 303
             assert answer.leads.startswith("/"), address
             assert not answer.leads.startswith(("//", "/\\")), address
@@ -144,14 +148,14 @@ async def test_no_address_leads_away(site: Site, guest: Guest) -> None:
 
 async def test_a_form_of_another_site_does_nothing(site: Site, guest: Guest) -> None:
     person, services = clerk(site), site.node.accounts
-    typed = {"login": person.login, "password": PASSWORD}
+    form = {"login": person.login, "password": PASSWORD}
     for headers in (
         {"Origin": "https://example.invalid"},
         {"Origin": "null", "Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "cross-site"},
         {"No_Origin": "1"},
     ):
-        assert ((forged := await guest.post(DOOR, typed, **headers)).status, forged.token) == (403, None)
+        assert ((forged := await guest.post(DOOR, form, **headers)).status, forged.token) == (403, None)
     guest.token = (await person.enters()).token
 
     for path in ("/dang-xuat", "/tai-khoan/dang-xuat-moi-noi", "/tai-khoan/khoa", "/tai-khoan/mat-khau"):

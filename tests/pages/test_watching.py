@@ -49,7 +49,7 @@ async def origin() -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("path", "seen"),
+    ("path", "problem_start"),
     [
         ("/console", "console: broken"),
         ("/script", "script: "),
@@ -58,12 +58,12 @@ async def origin() -> AsyncIterator[str]:
     ],
 )
 async def test_a_page_that_does_wrong_fails_its_test(
-    page: Page, watcher: Watcher, path: str, seen: str
+    page: Page, watcher: Watcher, path: str, problem_start: str
 ) -> None:
     await page.goto(path, wait_until="networkidle")
     await page.close()
 
-    assert any(each.startswith(seen) for each in watcher.wrong), watcher.wrong
+    assert any(problem.startswith(problem_start) for problem in watcher.wrong), watcher.wrong
     with pytest.raises(AssertionError, match="the browser saw"):
         watcher.check()
     watcher.wrong.clear()
@@ -80,11 +80,11 @@ async def test_an_answer_that_is_expected_is_no_failure(page: Page, watcher: Wat
 async def test_a_page_that_not_everybody_can_use_is_told_rule_by_rule(page: Page, watcher: Watcher) -> None:
     await page.goto("/unreadable")
 
-    rules = {each.rule for each in await axe.violations(page)}
+    rules = {violation.rule for violation in await axe.violations(page)}
 
     assert {"html-has-lang", "document-title", "image-alt", "label", "color-contrast"} <= rules
     with pytest.raises(AssertionError, match="image-alt"):
-        await axe.check(page, lambda name, said: None)
+        await axe.check(page, lambda name, text: None)
 
 
 async def test_what_a_task_costs_is_counted(hand: Hand) -> None:

@@ -15,7 +15,7 @@ from gateway.outgoing import drafting
 from tests.pages.guest import calling
 from tests.pages.mail import UNIT, Mail, at
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 WAITS_FOR_UNIT = "chờ phân công"
@@ -25,16 +25,16 @@ async def test_what_was_assigned_waits_nowhere_for_an_assignment(
     site: Site, mail: Mail, cases: Cases
 ) -> None:
     """Neither where the sender was told of it, nor where a program named the unit without a status."""
-    sent, told = await mail.taken_in()
-    given = Assignment(lead_unit=UNIT)
-    await mail.status("department", sent, StatusCall(code="04", staff=mail.clerk(), assignment=given))
+    sent, document = await mail.taken_in()
+    assignment = Assignment(lead_unit=UNIT)
+    await mail.status("department", sent, StatusCall(code="04", staff=mail.clerk(), assignment=assignment))
     _, silent = await mail.taken_in("plan")
-    await act.assign(site.node.inn, await mail.scope("department"), silent.id, given)
+    await act.assign(site.node.inn, await mail.scope("department"), silent.id, assignment)
     site.clock.skip(timedelta(days=1))
     person = site.person(PostRole.CLERK, "department")
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
-        for path in _pages(told, silent):
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        for path in _pages(document, silent):
             with cases.case(path):
                 page = await guest.get(path)
                 assert page.status == 200
@@ -49,7 +49,7 @@ async def test_a_draft_has_words_of_a_draft(site: Site, mail: Mail, cases: Cases
     draft = await drafting.begin(site.node.out, scope, replace(sent.draft, number="999", external_id=None))
     person = site.person(PostRole.CLERK, "province")
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         page = (await guest.get(f"/van-ban-di/{draft.id}")).text
         row = (await guest.get("/van-ban-di?tab=draft")).text.partition('<tbody role="rowgroup">')[2]
         row = row.partition("</tbody>")[0]
@@ -68,13 +68,13 @@ async def test_a_recalled_document_tells_its_recall_in_its_picture(site: Site, m
     pictures = []
     person = site.person(PostRole.CLERK, "province")
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         await mail.recall(sent)
-        await mail.until(lambda: mail.is_asked_back(arrived))
+        await mail.wait_until(lambda: mail.is_asked_back(arrived))
         for code in ("", "15"):
             if code:
                 await mail.status("department", sent, StatusCall(code=code, staff=mail.clerk()))
-                await mail.until(lambda: mail.stands("province", sent, "request_agreed"))
+                await mail.wait_until(lambda: mail.stands("province", sent, "request_agreed"))
             page = (await guest.get(f"/van-ban-di/{sent.id}")).text
             pictures.append(
                 re.findall(r'<li class="(past|here|ahead|stopped)".*?<strong>(.*?)</strong>', page, re.S)

@@ -27,7 +27,7 @@ async def opened(page: Page, path: str, status: int = 200) -> Response:
 
 
 async def box_of(locator: Locator) -> FloatRect:
-    """Where it stands on the screen."""
+    """Return the element's place on the screen."""
     box = await locator.bounding_box()
     assert box is not None
     return box

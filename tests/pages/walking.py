@@ -18,16 +18,16 @@ from gateway.office.web.routes import PageRoute
 # A part of an address that is filled in: its name, and what it may be.
 PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
 # Of each route so many pages are looked at for links: a list's tabs lead to different things.
-_EACH = 4
+_MOST_OF_ROUTE = 4
 
 
 def pattern(route: PageRoute) -> re.Pattern[str]:
-    """What its addresses look like."""
-    made, end = "", 0
+    """Make the pattern of a route's addresses."""
+    expression, end = "", 0
     for place in PLACE.finditer(route.path):
-        made += re.escape(route.path[end : place.start()]) + f"(?:{place.group(2) or '[^/]+'})"
+        expression += re.escape(route.path[end : place.start()]) + f"(?:{place.group(2) or '[^/]+'})"
         end = place.end()
-    return re.compile(made + re.escape(route.path[end:]))
+    return re.compile(expression + re.escape(route.path[end:]))
 
 
 _PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET"]
@@ -35,7 +35,7 @@ _PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET
 
 def route_of(path: str) -> PageRoute | None:
     """The first in the order of the table, as the server takes it."""
-    return next((route for route, made in _PATTERNS if made.fullmatch(path)), None)
+    return next((route for route, pattern in _PATTERNS if pattern.fullmatch(path)), None)
 
 
 @dataclass(kw_only=True)
@@ -43,43 +43,47 @@ class Walk:
     """`done` are routes seen before, by whomever; `left_out` answers with files, or acts. `empty`: route, words and address
     of each part of a page that had nothing to show."""
 
-    done: set[str] = field(default_factory=set)
+    visited: set[str] = field(default_factory=set)
     left_out: frozenset[str] = frozenset()
     empty: list[tuple[str, str, str]] = field(default_factory=list)
 
     async def pages(self, page: Page, start: str = "/") -> AsyncIterator[PageRoute]:
         """Each new route once, with its page open; in the order of the links. One page of each route is opened in the
         browser, as its scripts run there; of the others the answer is read alone, which is much faster."""
-        waiting, asked, seen = [start], {start}, Counter[str]()
+        waiting, queued, counts = [start], {start}, Counter[str]()
         while waiting:
             target = waiting.pop(0)
             route = route_of(urlsplit(target).path)
             if route is None or (
-                target != start and (route.name in self.left_out or seen[route.name] >= _EACH)
+                target != start and (route.name in self.left_out or counts[route.name] >= _MOST_OF_ROUTE)
             ):
                 continue
-            seen[route.name] += 1
+            counts[route.name] += 1
             reading = page.context.request.get
-            answer = await (page.goto(target) if seen[route.name] == 1 else reading(target))
+            answer = await (page.goto(target) if counts[route.name] == 1 else reading(target))
             assert answer is not None, target
             assert answer.status == 200, f"{target} linked, answered {answer.status}"
-            shown = route_of(urlsplit(answer.url).path)
-            assert shown is not None, answer.url
-            for link in self._read(await answer.text(), shown, target):
-                if link not in asked:
-                    asked.add(link)
+            page_route = route_of(urlsplit(answer.url).path)
+            assert page_route is not None, answer.url
+            for link in self._read(await answer.text(), page_route, target):
+                if link not in queued:
+                    queued.add(link)
                     waiting.append(link)
-            if shown.name not in self.done:
-                self.done.add(shown.name)
+            if page_route.name not in self.visited:
+                self.visited.add(page_route.name)
                 if page.url != answer.url:
                     await page.goto(target)
-                yield shown
+                yield page_route
 
-    def _read(self, text: str, shown: PageRoute, target: str) -> list[str]:
+    def _read(self, text: str, route: PageRoute, target: str) -> list[str]:
         """The page's links within the site; what stands empty on it is noted."""
         tree = html.document_fromstring(text)
-        for each in tree.iter("*"):
-            if "empty" in each.get("class", "").split():
-                self.empty.append((shown.name, " ".join("".join(map(str, each.itertext())).split()), target))
-        links = [str(each.get("href", "")) for each in tree.iter("a") if "download" not in each.attrib]
+        for element in tree.iter("*"):
+            if "empty" in element.get("class", "").split():
+                self.empty.append(
+                    (route.name, " ".join("".join(map(str, element.itertext())).split()), target)
+                )
+        links = [
+            str(element.get("href", "")) for element in tree.iter("a") if "download" not in element.attrib
+        ]
         return [link for link in links if link.startswith("/") and not urlsplit(link).netloc]

@@ -36,7 +36,7 @@ class Watcher:
         """From now on these answers are no failure."""
         self.expected |= set(statuses)
 
-    def told(self) -> str:
+    def report(self) -> str:
         """The last answers, and everything that was wrong."""
         return "\n".join([*self.answers, *self.wrong])
 
@@ -46,8 +46,8 @@ class Watcher:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type != "error":
             return
-        told = _STATUS.search(message.text)
-        if told is None or int(told[1]) not in self.expected:
+        status = _STATUS.search(message.text)
+        if status is None or int(status[1]) not in self.expected:
             self.wrong.append(f"console: {message.text} ({message.location.get('url', '')})")
 
     def _error(self, error: WebError) -> None:

@@ -20,9 +20,9 @@ def watch() -> Watch:
 
 
 def record(say: str, **extra: object) -> logging.LogRecord:
-    made = logging.makeLogRecord({"name": "gateway.test", "levelno": logging.INFO, "msg": say})
-    made.__dict__.update(extra)
-    return made
+    log_record = logging.makeLogRecord({"name": "gateway.test", "levelno": logging.INFO, "msg": say})
+    log_record.__dict__.update(extra)
+    return log_record
 
 
 def test_a_secret_in_the_log_is_heard_and_not_shown_again(watch: Watch) -> None:
@@ -36,9 +36,9 @@ def test_a_secret_in_the_log_is_heard_and_not_shown_again(watch: Watch) -> None:
         "cannot connect to amqp://node:hunter22@broker.example.invalid/",
     ):
         watch.emit(record(line))
-        (told,) = watch.leaks()
-        assert "<the secret>" in told
-        assert "correct horse" not in told
+        (leak,) = watch.leaks()
+        assert "<the secret>" in leak
+        assert "correct horse" not in leak
         assert watch.leaks() == []
     for line in ("postgresql://node:********@db.example.invalid/x", "gwk_…", "PUBLIC KEY"):
         watch.emit(record(line))
@@ -56,19 +56,19 @@ def test_a_secret_in_what_is_logged_beside_or_by_a_child_is_heard(watch: Watch) 
     assert len(watch.leaks()) == 1
     watch.emit(record("it failed", user="correct horse"))
     assert len(watch.leaks()) == 1
-    watch.heard("stderr of a child: correct horse\n")
+    watch.take_output("stderr of a child: correct horse\n")
     assert len(watch.leaks()) == 1
 
 
 def test_the_watch_of_this_run_knows_what_the_settings_make_and_hears_every_logger() -> None:
     logging.getLogger("gateway.security").info("nothing of it stands here")
-    made = [Secret("a pass phrase of the settings").reveal(), secrets.token_urlsafe(32)]
+    texts = [Secret("a pass phrase of the settings").reveal(), secrets.token_urlsafe(32)]
 
-    heard = Watch()
-    heard._secrets = WATCH._secrets
-    for each in made:
-        heard.heard(each)
-        assert len(heard.leaks()) == 1
+    watch = Watch()
+    watch._secrets = WATCH._secrets
+    for text in texts:
+        watch.take_output(text)
+        assert len(watch.leaks()) == 1
 
     assert WATCH in logging.getLogger().handlers
     assert logging.getLogger("gateway.api.app").isEnabledFor(logging.INFO)

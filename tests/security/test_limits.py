@@ -51,13 +51,13 @@ def test_a_bucket_gives_what_it_holds_and_says_how_long_to_wait() -> None:
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=60))
 def test_no_more_is_taken_than_the_burst_and_the_rate_allow(pauses: list[float]) -> None:
-    hand, taken = Hand(), 0
+    hand, count = Hand(), 0
     buckets = Buckets(Rate(per_s=2.0, burst=3), hand.now)
     for pause in pauses:
         hand.at += pause
-        taken += buckets.take("a") == 0
+        count += buckets.take("a") == 0
 
-    assert taken <= 3 + 2.0 * (hand.at - 1000.0) + 1e-6
+    assert count <= 3 + 2.0 * (hand.at - 1000.0) + 1e-6
 
 
 async def test_threat_087_a_key_that_calls_too_often_waits_and_another_does_not(
@@ -69,7 +69,7 @@ async def test_threat_087_a_key_that_calls_too_often_waits_and_another_does_not(
         answers = [await door.ask("GET", "/me", key=busy) for _ in range(4)]
         free = await door.ask("GET", "/me", key=other)
 
-    assert [each.status for each in answers] == [200, 200, 200, 429]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[3].headers["Retry-After"]) <= 1 / NEVER_PER_S
     assert answers[3].json["retryable"] is True
     assert free.status == 200
@@ -85,8 +85,8 @@ async def test_threat_087_one_address_may_call_as_often_as_four_keys_and_nobody_
     """Who is no proxy of ours is not believed; all of an IPv6 network is one caller, and so is an IPv4 address however it
     is written."""
     async with api.opened(blank_node, tmp_path / "node", SLOW) as door:
-        here = [(await door.ask("GET", "/healthz", key=None)).status for _ in range(13)]
-        assert here == [200] * 12 + [429]
+        answers = [(await door.ask("GET", "/healthz", key=None)).status for _ in range(13)]
+        assert answers == [200] * 12 + [429]
         assert await status_from(door, "203.0.113.9, 203.0.113.7") == 200
     once = ApiOptions(rate_per_s=NEVER_PER_S, burst=1)
     no_proxy = replace(once, proxies=frozenset())
@@ -157,15 +157,15 @@ async def test_threat_086_a_body_that_drips_ends_after_its_time(blank_node: Path
 async def test_threat_086_who_holds_all_connections_loses_the_oldest_to_whoever_calls(
     blank_node: Path,
 ) -> None:
-    async with open_socket(blank_node, ApiOptions(connections=8)) as socket, AsyncExitStack() as held:
+    async with open_socket(blank_node, ApiOptions(connections=8)) as socket, AsyncExitStack() as stack:
         silent = [await socket.connect() for _ in range(8)]
         for _, writer in silent:
-            held.callback(writer.close)
+            stack.callback(writer.close)
 
         answers = [await _get(socket, b"x") for _ in range(3)]
 
         assert await within_limit(silent[0][0].read(), "the end of the oldest connection") == b""
-    assert [each[:13] for each in answers] == [b"HTTP/1.1 200 "] * 3
+    assert [answer[:13] for answer in answers] == [b"HTTP/1.1 200 "] * 3
 
 
 async def test_every_answer_says_how_little_a_browser_may_do_with_it(socket: Socket) -> None:

@@ -31,7 +31,7 @@ def main(command: list[str]) -> int:
     if not command:
         print(__doc__, file=sys.stderr)
         return 2
-    # Whoever ends this process by a signal ends what it brought up with it.
+    # A signal that ends this process ends its services with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with ExitStack() as stack:
         env = _services(stack)
@@ -43,7 +43,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
     env = dict(os.environ)
     missing = [
         name
-        for name, there in (
+        for name, is_there in (
             ("RabbitMQ", AMQP in env or rabbit.installed()),
             ("PostgreSQL", POSTGRES in env or postgres.installed()),
             ("SoftHSM", softhsm.installed()),
@@ -52,7 +52,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("C#", shutil.which("mcs") is not None),
             ("Chromium", chromium.PATH in env or chromium.installed()),
         )
-        if not there
+        if not is_there
     ]
     if missing and installing.may_install():
         _say(f"installing {' and '.join(missing)}")

@@ -10,10 +10,10 @@ PACKAGES = ("chromium",)
 PATH = "LIENTHONG_TEST_CHROMIUM"
 
 
-def program(named: str = "") -> Path | None:
-    """Where the browser is; None where there is none."""
-    found = named or shutil.which("chromium")
-    return Path(found) if found else None
+def program(path: str = "") -> Path | None:
+    """Find the browser; None where there is none."""
+    command = path or shutil.which("chromium")
+    return Path(command) if command else None
 
 
 def installed() -> bool:

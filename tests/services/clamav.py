@@ -90,11 +90,11 @@ def start(folder: Path, most_bytes: int = 1024 * 1024) -> Clamd:
         raise ServiceFailed("ClamAV is not installed")
     (folder / "db").mkdir(parents=True)
     (folder / "db" / "one.ndb").write_text(f"{NAME}:0:*:{EICAR.hex()}\n")
-    made = Clamd(folder=folder, port=free_ports(1)[0], most_bytes=most_bytes)
+    daemon = Clamd(folder=folder, port=free_ports(1)[0], most_bytes=most_bytes)
     lines = (
-        f"LocalSocket {made.socket}",
+        f"LocalSocket {daemon.socket}",
         "TCPAddr 127.0.0.1",
-        f"TCPSocket {made.port}",
+        f"TCPSocket {daemon.port}",
         f"DatabaseDirectory {folder / 'db'}",
         f"TemporaryDirectory {folder}",
         "Foreground yes",
@@ -102,5 +102,5 @@ def start(folder: Path, most_bytes: int = 1024 * 1024) -> Clamd:
         *(("User root",) if os.geteuid() == 0 else ()),
     )
     (folder / "clamd.conf").write_text("".join(f"{line}\n" for line in lines))
-    made.start()
-    return made
+    daemon.start()
+    return daemon

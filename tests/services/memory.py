@@ -17,8 +17,8 @@ def folder() -> Path | None:
     """The file system in memory, where it and the machine's memory have room."""
     if not _SHARED.is_dir() or not os.access(_SHARED, os.W_OK | os.X_OK):
         return None
-    told = os.statvfs(_SHARED)
-    if told.f_flag & os.ST_NOEXEC or told.f_bavail * told.f_frsize < ROOM or _available() < 2 * ROOM:
+    stats = os.statvfs(_SHARED)
+    if stats.f_flag & os.ST_NOEXEC or stats.f_bavail * stats.f_frsize < ROOM or _available() < 2 * ROOM:
         return None
     return _SHARED
 
@@ -26,8 +26,8 @@ def folder() -> Path | None:
 def _available() -> int:
     """Bytes that programs may still take."""
     try:
-        told = Path("/proc/meminfo").read_text()
+        text = Path("/proc/meminfo").read_text()
     except OSError:
         return 0
-    found = re.search(r"^MemAvailable:\s+(\d+) kB$", told, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
+    match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(match[1]) * 1024 if match else 0

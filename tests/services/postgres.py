@@ -83,7 +83,7 @@ def start(folder: Path) -> Server:
 
 
 def _owner() -> str | None:
-    """Whom the server runs as: it refuses root."""
+    """Return the user that runs the server: it refuses root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -98,7 +98,7 @@ def _as_owner(command: Sequence[str]) -> None:
         tell(command)
         return
     # Output to a file handle of ours would be held open by the server for ever: `tell` would wait for its end.
-    done = subprocess.run(
+    process = subprocess.run(
         ["runuser", "-u", owner, "--", *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -106,7 +106,7 @@ def _as_owner(command: Sequence[str]) -> None:
         cwd="/",
         check=False,
     )
-    if done.returncode != 0:
+    if process.returncode != 0:
         raise ServiceFailed(
-            f"{Path(command[0]).name} {command[-1]}: exit {done.returncode}: {(done.stderr or b'').decode()}"
+            f"{Path(command[0]).name} {command[-1]}: exit {process.returncode}: {(process.stderr or b'').decode()}"
         )

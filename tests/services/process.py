@@ -25,32 +25,32 @@ def kept_ports(count: int) -> Iterator[list[int]]:
     Bound here and not listened at: whoever names one and may use it again, as servers may, gets it all the same."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            each.bind(("127.0.0.1", 0))
-        yield [each.getsockname()[1] for each in sockets]
+        for listener in sockets:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", 0))
+        yield [listener.getsockname()[1] for listener in sockets]
 
 
-_held = ExitStack()
+_port_stack = ExitStack()
 
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody had, all different, and that nobody else is given until this process ends."""
-    return _held.enter_context(kept_ports(count))
+    return _port_stack.enter_context(kept_ports(count))
 
 
-def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = LIMIT_S) -> None:
+def wait_until(ready: Callable[[], bool], event: str, timeout_s: float = LIMIT_S) -> None:
     """Asks again and again, for servers cannot tell us by themselves when they are ready."""
     end = time.monotonic() + timeout_s
     while not ready():
         if time.monotonic() > end:
-            raise ServiceFailed(f"{what} not within {timeout_s:.0f} s")
+            raise ServiceFailed(f"{event} not within {timeout_s:.0f} s")
         time.sleep(PAUSE_S)
 
 
 def tell(command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = LIMIT_S) -> str:
     """Runs a command to its end and gives what it said; ServiceFailed with its words when it went wrong."""
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         env=env,
         stdin=subprocess.DEVNULL,
@@ -59,14 +59,14 @@ def tell(command: Sequence[str], env: dict[str, str] | None = None, timeout_s: f
         timeout=timeout_s,
         check=False,
     )
-    if done.returncode != 0:
+    if process.returncode != 0:
         raise ServiceFailed(
-            f"{' '.join(command[:3])}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}"
+            f"{' '.join(command[:3])}: exit {process.returncode}: {(process.stderr or process.stdout).strip()}"
         )
-    return done.stdout
+    return process.stdout
 
 
-def gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -86,4 +86,4 @@ def kill(pid: int, how: signal.Signals) -> None:
 def _reaped(pid: int) -> bool:
     with suppress(ChildProcessError):  # not a child of ours
         os.waitpid(pid, os.WNOHANG)
-    return gone(pid)
+    return has_ended(pid)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.services.process import LIMIT_S, ServiceFailed, free_ports, gone, kill, tell, wait_until
+from tests.services.process import LIMIT_S, ServiceFailed, free_ports, has_ended, kill, tell, wait_until
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 ADMIN = "admin"
@@ -58,8 +58,8 @@ class BrokerNode:
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts it; `await_ready` says when it answers."""
         self._write_settings()
-        if (before := _launched.get(self.name)) is not None:
-            before.wait(LIMIT_S)
+        if (earlier := _launched.get(self.name)) is not None:
+            earlier.wait(LIMIT_S)
         with (self.folder / "out").open("ab") as out:
             started = subprocess.Popen(
                 [str(SERVER)],
@@ -117,7 +117,7 @@ class BrokerNode:
             return
         pid = int(file.read_text())
         kill(pid, how)
-        assert gone(pid)
+        assert has_ended(pid)
         file.unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
@@ -200,8 +200,8 @@ class Cluster:
 
     def leader_of(self, vhost: str, queue: str) -> BrokerNode:
         """The node that leads a quorum queue now."""
-        told = self.ask("GET", f"/api/queues/{quoted(vhost)}/{quoted(queue)}")
-        return next(node for node in self.nodes if node.name == told["leader"])
+        status = self.ask("GET", f"/api/queues/{quoted(vhost)}/{quoted(queue)}")
+        return next(node for node in self.nodes if node.name == status["leader"])
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
         """Asks the first node that answers."""
@@ -214,7 +214,7 @@ def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
     run = secrets.token_hex(3)
     names = tuple(f"gw{run}n{n}@localhost" for n in range(1, nodes + 1))
     password, ports = secrets.token_hex(12), free_ports(3 * nodes)
-    made = [
+    new_nodes = [
         BrokerNode(
             name=name,
             folder=folder / f"rabbit-{n}",
@@ -227,12 +227,12 @@ def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
         )
         for n, name in enumerate(names)
     ]
-    cluster = Cluster(nodes=tuple(made))
+    cluster = Cluster(nodes=tuple(new_nodes))
     try:
         # One after another: members of RabbitMQ 3.10 that form a cluster in one instant may end over each other's feature
         # flags. And to the end of its start: management answers before it, and a vhost made in between is missing at
         # the late member until the cluster looks again, half a minute later.
-        for node in made:
+        for node in new_nodes:
             node.start()
             node.ctl("await_startup")
         wait_until(lambda: _all_joined(cluster), "a whole cluster")
@@ -243,7 +243,7 @@ def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
 
 
 def _all_joined(cluster: Cluster) -> bool:
-    running = {each["name"] for each in cluster.ask("GET", "/api/nodes") if each.get("running")}
+    running = {n["name"] for n in cluster.ask("GET", "/api/nodes") if n.get("running")}
     return running >= {node.name for node in cluster.nodes}
 
 
@@ -255,21 +255,21 @@ def call(api: str, method: str, path: str, body: object = None) -> Any:  # Any: 
     """One call of the management API. ServiceFailed with the broker's own words when it says no."""
     parts = urllib.parse.urlsplit(api)
     login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
-    asked = urllib.request.Request(
+    request = urllib.request.Request(
         f"http://{parts.hostname}:{parts.port}{path}",
         method=method,
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
     )
-    for left in reversed(range(5)):
+    for tries_left in reversed(range(5)):
         try:
-            with urllib.request.urlopen(asked, timeout=LIMIT_S) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:  # noqa: S310 - as above
                 content = answer.read()
             break
         except urllib.error.HTTPError as error:
             with error:
-                said = error.read().decode(errors="replace")
+                text = error.read().decode(errors="replace")
                 # It lists users while another test removes one: right a moment later.
-                if error.code < 500 or not left:
-                    raise ServiceFailed(f"{method} {path}: {error.code} {said}") from None
+                if error.code < 500 or not tries_left:
+                    raise ServiceFailed(f"{method} {path}: {error.code} {text}") from None
     return json.loads(content) if content else None

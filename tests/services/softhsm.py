@@ -18,7 +18,7 @@ _LIBRARIES = (Path("/usr/lib/softhsm/libsofthsm2.so"), Path("/usr/lib64/pkcs11/l
 
 
 def installed() -> bool:
-    return shutil.which("softhsm2-util") is not None and any(each.exists() for each in _LIBRARIES)
+    return shutil.which("softhsm2-util") is not None and any(library.exists() for library in _LIBRARIES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Hsm:
 
     @property
     def module(self) -> Path:
-        return next(each for each in _LIBRARIES if each.exists())
+        return next(library for library in _LIBRARIES if library.exists())
 
     @property
     def conf(self) -> Path:
@@ -46,19 +46,19 @@ class Hsm:
 
     def token(self, label: str | None = None) -> Token:
         """A new, empty token; without a label under a name of its own."""
-        made = Token(
+        new_token = Token(
             label=label or f"token-{secrets.token_hex(4)}",
             pin=secrets.token_hex(4),
             so_pin=secrets.token_hex(4),
         )
-        secrets_of_it = ("--pin", made.pin, "--so-pin", made.so_pin)
+        secrets_of_it = ("--pin", new_token.pin, "--so-pin", new_token.so_pin)
         tell(
-            ["softhsm2-util", "--init-token", "--free", "--label", made.label, *secrets_of_it],
+            ["softhsm2-util", "--init-token", "--free", "--label", new_token.label, *secrets_of_it],
             env=os.environ | {CONF: str(self.conf)},
         )
         if os.environ.get(CONF) == str(self.conf):
-            _look_again(self.module)
-        return made
+            _reload_slots(self.module)
+        return new_token
 
     def unplug(self) -> None:
         """Every token is out of reach."""
@@ -70,7 +70,7 @@ class Hsm:
         (self.folder / "away").rename(self.folder / "tokens")
 
 
-def _look_again(module: Path) -> None:
+def _reload_slots(module: Path) -> None:
     """A library that runs in this process sees a new token only after it began anew."""
     import pkcs11
 
@@ -83,9 +83,9 @@ def start(folder: Path) -> Hsm:
     if not installed():
         raise ServiceFailed("SoftHSM is not installed")
     (folder / "tokens").mkdir(parents=True)
-    made = Hsm(folder=folder)
-    made.conf.write_text(
+    hsm = Hsm(folder=folder)
+    hsm.conf.write_text(
         f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
     )
-    os.environ[CONF] = str(made.conf)
-    return made
+    os.environ[CONF] = str(hsm.conf)
+    return hsm

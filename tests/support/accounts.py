@@ -14,16 +14,16 @@ from gateway.domain.event import Event
 from gateway.domain.person import Credentials, Person
 from gateway.errors import Denied
 from gateway.office.accounts import admin, credentials, posts, sessions, sign_in
-from gateway.office.accounts.acting import Acting, By
+from gateway.office.accounts.acting import Acting, Administrator
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import CallOrigin
 from gateway.office.services import AccountServices
 
 PASSWORD = "Trời mưa 7 ngày"
-MACHINE = By(principal_id="operator")
+MACHINE = Administrator(principal_id="operator")
 NORTH, SOUTH = "agy_north", "agy_south"
-HERE = CallOrigin(address="192.0.2.7", agent="A browser")
+ORIGIN = CallOrigin(address="192.0.2.7", agent="A browser")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +40,18 @@ class Someone:
         return self.person.login or self.person.name
 
     @property
-    def by(self) -> By:
-        return By.person(self.person.id)
+    def by(self) -> Administrator:
+        return Administrator.person(self.person.id)
 
-    def typed(self, **more: str) -> TypedSignIn:
+    def sign_in_form(self, **more: str) -> TypedSignIn:
         code = pyotp.TOTP(self.totp).at(self.services.clock.now()) if self.totp else ""
         return TypedSignIn(**{"login": self.login, "password": self.password, "code": code, **more})
 
-    async def enters(self, origin: CallOrigin = HERE, before: str | None = None) -> OpenedSession:
+    async def enters(self, origin: CallOrigin = ORIGIN, earlier_token: str | None = None) -> OpenedSession:
         """Signed in; with a device half a minute later, because a code is good once."""
         if self.totp:
             await self.services.clock.sleep(31)
-        return await sign_in.run(self.services, self.typed(), origin, before)
+        return await sign_in.sign_in(self.services, self.sign_in_form(), origin, earlier_token)
 
     async def acts(self, agency_id: str = NORTH) -> Acting:
         """Signed in for that agency."""
@@ -70,38 +70,44 @@ async def operator(services: AccountServices) -> Someone:
     return await someone(services, MACHINE, "quantri", post(PostRole.OPERATOR))
 
 
-async def someone(services: AccountServices, by: By, login: str, *wanted: posts.WantedPost) -> Someone:
+async def someone(
+    services: AccountServices, by: Administrator, login: str, *wanted_posts: posts.WantedPost
+) -> Someone:
     """Added, and the account taken up."""
-    account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted)
+    account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted_posts)
     _, code = await admin.add(services, by, account)
     return await taken_up(services, code)
 
 
 async def taken_up(services: AccountServices, code: str, password: str = PASSWORD) -> Someone:
-    person = await credentials.take_up(services, code, password, HERE)
+    person = await credentials.take_up(services, code, password, ORIGIN)
     return Someone(services=services, person=person, password=password)
 
 
-async def with_factor(one: Someone) -> tuple[Someone, tuple[str, ...], str]:
+async def with_factor(user: Someone) -> tuple[Someone, tuple[str, ...], str]:
     """The same person with a device; its recovery codes, and the token of the session that it was set up in."""
-    acting = await sessions.check(one.services, (await one.enters()).token)
-    totp, _ = credentials.begin_factor(one.services, acting)
-    first = pyotp.TOTP(totp).at(one.services.clock.now())
-    token, codes = await credentials.set_up_factor(one.services, acting, one.password, totp, first, HERE)
-    return Someone(services=one.services, person=one.person, password=one.password, totp=totp), codes, token
+    acting = await sessions.check(user.services, (await user.enters()).token)
+    totp, _ = credentials.begin_factor(user.services, acting)
+    first = pyotp.TOTP(totp).at(user.services.clock.now())
+    token, codes = await credentials.set_up_factor(user.services, acting, user.password, totp, first, ORIGIN)
+    return (
+        Someone(services=user.services, person=user.person, password=user.password, totp=totp),
+        codes,
+        token,
+    )
 
 
-async def told(services: AccountServices, subject: str) -> list[Event]:
+async def load_events(services: AccountServices, subject: str) -> list[Event]:
     """The node's events about it."""
     async with services.accounts.read() as view:
-        return list(await view.events.of(subject))
+        return list(await view.events.of_subject(subject))
 
 
 async def denied(act: Awaitable[object]) -> Denied:
     """The refusal that an act ends in."""
-    with pytest.raises(Denied) as found:
+    with pytest.raises(Denied) as refusal:
         await act
-    return found.value
+    return refusal.value
 
 
 DAY = timedelta(days=1)
@@ -126,5 +132,5 @@ async def _unit(services: AccountServices, agency_id: str, name: str) -> None:
     )
     async with services.accounts.begin("operator") as work:
         await work.people.add(officer, Credentials())
-        await posts.put(work, MACHINE, officer, post(PostRole.OFFICER, agency_id, name), now)
+        await posts.give_post(work, MACHINE, officer, post(PostRole.OFFICER, agency_id, name), now)
         await work.commit()

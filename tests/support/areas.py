@@ -5,6 +5,6 @@ from __future__ import annotations
 from gateway.domain.pdf import POINTS_PER_MM, Area
 
 
-def area_in_mm(left: float, top: float, width: float, height: float) -> Area:
+def area_in_mm(x: float, top: float, width: float, height: float) -> Area:
     k = POINTS_PER_MM
-    return Area(left=left * k, top=top * k, width=width * k, height=height * k)
+    return Area(left=x * k, top=top * k, width=width * k, height=height * k)

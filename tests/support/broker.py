@@ -15,7 +15,7 @@ from tests.support.services import AMQP, RABBIT_API, address
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """Where it is, and the administrator's way in."""
+    """Broker of the tests: its address, and the administrator's login."""
 
     host: str
     port: int

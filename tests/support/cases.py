@@ -1,5 +1,5 @@
-"""Tables of cases in one test: every case is tried, every failure is told, and the number of cases stands in the summary
-of the run. In place of a test function that is made anew for each row: a row costs a call, and a test some milliseconds."""
+"""Tables of cases in one test: every case is tried, every failure is reported, and the number of cases stands in the
+summary of the run. In place of a test function made anew for each row: a row costs a call, a test some milliseconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 T = TypeVar("T")
 RECORDED = "cases"
 # More failures than these say nothing new.
-_SHOWN = 20
+_MAX_LISTED = 20
 
 
 class Cases:
@@ -29,20 +29,20 @@ class Cases:
         self.tried += 1
         try:
             yield
-        except (Exception, pytest.fail.Exception) as failure:  # reason: every failure is told at the end
+        except (Exception, pytest.fail.Exception) as failure:  # reason: every failure is reported at the end
             self._failures.append((str(name), failure))
 
-    def each(self, rows: Iterable[T] | Mapping[str, T], check: Callable[[T], object]) -> None:
+    def check_rows(self, rows: Iterable[T] | Mapping[str, T], check: Callable[[T], object]) -> None:
         """Check each row. The rows of a mapping go by their keys."""
-        for name, row in _named(rows):
+        for name, row in _by_name(rows):
             with self.case(name):
                 check(row)
 
-    async def each_async(
+    async def check_rows_async(
         self, rows: Iterable[T] | Mapping[str, T], check: Callable[[T], Awaitable[object]]
     ) -> None:
         """Check each row, one after another."""
-        for name, row in _named(rows):
+        for name, row in _by_name(rows):
             with self.case(name):
                 await check(row)
 
@@ -52,13 +52,13 @@ class Cases:
             pytest.fail("the table has no cases", pytrace=False)
         if self._failures:
             count = f"{len(self._failures)} of {self.tried} cases failed"
-            shown = [f"[{name}] {type(failure).__name__}: {failure}" for name, failure in self._failures]
-            more = [f"and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+            failures = [f"[{name}] {type(failure).__name__}: {failure}" for name, failure in self._failures]
+            more = [f"and {len(failures) - _MAX_LISTED} more"] if len(failures) > _MAX_LISTED else []
             first = self._failures[0][1]
-            raise AssertionError("\n\n".join([count, *shown[:_SHOWN], *more])) from first
+            raise AssertionError("\n\n".join([count, *failures[:_MAX_LISTED], *more])) from first
 
 
-def _named(rows: Iterable[T] | Mapping[str, T]) -> Iterable[tuple[object, T]]:
+def _by_name(rows: Iterable[T] | Mapping[str, T]) -> Iterable[tuple[object, T]]:
     if isinstance(rows, Mapping):
         return rows.items()
     return ((row, row) for row in rows)
@@ -95,5 +95,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     tables += 1
                     counts[report.nodeid.partition("::")[0].rpartition("/")[0]] += int(value)
     if tables:
-        told = ", ".join(f"{folder} {count}" for folder, count in sorted(counts.items()))
-        terminalreporter.line(f"{sum(counts.values())} cases in {tables} tables: {told}")
+        counts_text = ", ".join(f"{folder} {count}" for folder, count in sorted(counts.items()))
+        terminalreporter.line(f"{sum(counts.values())} cases in {tables} tables: {counts_text}")

@@ -30,12 +30,12 @@ class Deciders:
     totp: Mapping[str, str]
 
     @classmethod
-    def of(cls, settings: Path) -> Deciders:
-        """Made on the node of these settings, which has nobody yet."""
-        return cls(settings=settings, totp=asyncio.run(_made(settings)))
+    def add_to(cls, settings: Path) -> Deciders:
+        """Add two deciders to the node of these settings, which has none yet."""
+        return cls(settings=settings, totp=asyncio.run(_add_people(settings)))
 
     def lines(self, name: str, *more: str) -> str:
-        """What that person types: passphrase, the device's code, and what is asked then."""
+        """Return the lines that a person types: passphrase, the device's code, and further answers."""
         asyncio.run(_fresh(self.settings))
         return "\n".join((PASSPHRASE, pyotp.TOTP(self.totp[name]).now(), *more)) + "\n"
 
@@ -43,17 +43,17 @@ class Deciders:
 @contextmanager
 def typing(lines: str) -> Iterator[None]:
     """These lines are what commands of this process read."""
-    kept, sys.stdin = sys.stdin, io.StringIO(lines)
+    stdin, sys.stdin = sys.stdin, io.StringIO(lines)
     try:
         yield
     finally:
-        sys.stdin = kept
+        sys.stdin = stdin
 
 
-async def _made(settings: Path) -> dict[str, str]:
+async def _add_people(settings: Path) -> dict[str, str]:
     with people.cheap():
         async with open_core(load(settings, os.environ)) as office:
-            return {each.name: each.totp for each in await people.two(office.deciding)}
+            return {person.name: person.totp for person in await people.two(office.deciding)}
 
 
 async def _fresh(settings: Path) -> None:

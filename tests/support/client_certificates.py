@@ -32,40 +32,40 @@ def program(name: str = "qlvb", days: int = 365, since: int = -365) -> Party:
     return authority().issue(name, valid=span, use=USE)
 
 
-def der(of: Party) -> bytes:
-    return of.certificate.public_bytes(Encoding.DER)
+def der(party: Party) -> bytes:
+    return party.certificate.public_bytes(Encoding.DER)
 
 
-def pem(of: Party) -> bytes:
-    return of.certificate.public_bytes(Encoding.PEM)
+def pem(party: Party) -> bytes:
+    return party.certificate.public_bytes(Encoding.PEM)
 
 
-def key_pem(of: Party) -> bytes:
-    return of.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def key_pem(party: Party) -> bytes:
+    return party.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def bound(of: Party) -> ClientCertificate:
-    """As it is bound to a key."""
-    return client_certificate.read_file(der(of))
+def bound(party: Party) -> ClientCertificate:
+    """Return the certificate in the form that is bound to a key."""
+    return client_certificate.read_file(der(party))
 
 
-def header(of: Party) -> str:
-    """As RFC 9440 has it."""
-    return f":{base64.b64encode(der(of)).decode()}:"
+def header(party: Party) -> str:
+    """Return the header of RFC 9440."""
+    return f":{base64.b64encode(der(party)).decode()}:"
 
 
-def nginx(of: Party) -> str:
-    """As nginx writes $ssl_client_escaped_cert."""
-    return quote(pem(of).decode(), safe="-._~")
+def nginx(party: Party) -> str:
+    """Escape a certificate as nginx does in $ssl_client_escaped_cert."""
+    return quote(pem(party).decode(), safe="-._~")
 
 
-def said(of: Party) -> dict[str, str]:
-    return {client_certificate.HEADER: header(of)}
+def header_fields(party: Party) -> dict[str, str]:
+    return {client_certificate.HEADER: header(party)}
 
 
-def written(of: Party, folder: Path, name: str) -> tuple[Path, Path]:
+def write_files(party: Party, folder: Path, name: str) -> tuple[Path, Path]:
     """The files of a certificate and of its key."""
-    shown, private = folder / f"{name}.pem", folder / f"{name}.key"
-    shown.write_bytes(pem(of))
-    private.write_bytes(key_pem(of))
-    return shown, private
+    public, private = folder / f"{name}.pem", folder / f"{name}.key"
+    public.write_bytes(pem(party))
+    private.write_bytes(key_pem(party))
+    return public, private

@@ -28,7 +28,7 @@ class ManualClock:
         return (self.now() - self._wrong).timestamp()
 
     def jump(self, by: timedelta) -> None:
-        """Somebody sets the clock: no time passes."""
+        """Set the clock without any time passing."""
         self._wrong += by
 
     def advance(self, by: timedelta | float) -> None:
@@ -62,8 +62,8 @@ class MovableClock(LeaseClock):
         self._began, self._stands = time.monotonic(), False
 
     def now(self) -> datetime:
-        gone = 0.0 if self._stands else time.monotonic() - self._began
-        return self._now + self._wrong + timedelta(seconds=gone)
+        elapsed_s = 0.0 if self._stands else time.monotonic() - self._began
+        return self._now + self._wrong + timedelta(seconds=elapsed_s)
 
     def new_id(self, prefix: str = "") -> str:
         return SystemClock().new_id(prefix)
@@ -73,7 +73,7 @@ class MovableClock(LeaseClock):
 
     @contextmanager
     def standing(self) -> Iterator[None]:
-        """Nothing becomes due meanwhile, however long the machine takes: for what can be called back for half a minute."""
+        """Stop the clock, so that no term ends on a slow machine: an act can be called back for half a minute."""
         self._now, self._stands = self.now() - self._wrong, True
         try:
             yield

@@ -42,8 +42,8 @@ _COMMON = frozenset(
 def resolved(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """An answer, or what it refers to."""
     name = answer.get("$ref", "").rpartition("/")[2]
-    found: Mapping[str, Any] = DOCUMENT["components"]["responses"][name] if name else answer
-    return found
+    response: Mapping[str, Any] = DOCUMENT["components"]["responses"][name] if name else answer
+    return response
 
 
 def complaints(
@@ -56,9 +56,9 @@ def complaints(
     *,
     is_chosen: bool = False,
 ) -> list[str]:
-    """What is wrong with an answer, as its own description has it; nothing for paths it does not describe. One whose
+    """List the faults of an answer by its own description; none for paths that it does not describe. An answer whose
     fields were not chosen (`fields`) must be whole."""
-    template = next((known for pattern, known in _PATHS if pattern.fullmatch(path)), None)
+    template = next((t for pattern, t in _PATHS if pattern.fullmatch(path)), None)
     operation = DOCUMENT["paths"].get(template, {}).get(method.lower()) if template else None
     if operation is None:
         return _problem(media, raw) if status >= 400 and media != "text/html" else []
@@ -76,7 +76,7 @@ def complaints(
     if media not in content and "*/*" not in content:
         return [f"{method} {template} {status}: {media} is none of {sorted(content)}"]
     if wrong := _headers(answer["headers"], {name.lower() for name in headers}):
-        return [f"{method} {template} {status}: {each}" for each in wrong]
+        return [f"{method} {template} {status}: {fault}" for fault in wrong]
     schema = content.get(media, {}).get("schema")
     if schema is None or not media.endswith("json"):
         return []
@@ -89,12 +89,12 @@ def complaints(
     ]
 
 
-def _headers(described: Mapping[str, Any], came: set[str]) -> list[str]:
-    known = {name.lower(): DOCUMENT["components"]["headers"][name] for name in described}
-    always = {name for name, header in known.items() if header.get("required")}
+def _headers(described: Mapping[str, Any], present: set[str]) -> list[str]:
+    headers = {name.lower(): DOCUMENT["components"]["headers"][name] for name in described}
+    always = {name for name, header in headers.items() if header.get("required")}
     return [
-        *(f"the header {name} is not described" for name in sorted(came - known.keys() - _COMMON)),
-        *(f"the header {name} is described and not there" for name in sorted(always - came)),
+        *(f"the header {name} is not described" for name in sorted(present - headers.keys() - _COMMON)),
+        *(f"the header {name} is described and not there" for name in sorted(always - present)),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from gateway.errors import Unreachable
 from gateway.ports.axis import ManagedAxis, Outcome, Parcel
 
-_ASKED = frozenset({"publish", "take", "host", "unhosted", "counts", "dead_list"})
+_CALLS = frozenset({"publish", "take", "host", "unhosted", "counts", "dead_list"})
 
 
 class Cut:
@@ -20,7 +20,7 @@ class Cut:
         self.is_cut = self.loses_answers = False
 
     def __getattr__(self, name: str) -> Any:
-        if self.is_cut and name in _ASKED:
+        if self.is_cut and name in _CALLS:
             return self._fail
         return getattr(self.axis, name)
 

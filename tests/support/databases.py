@@ -16,11 +16,11 @@ from tests.support.services import POSTGRES, address
 
 @asynccontextmanager
 async def fresh_database(template: str = "template1") -> AsyncIterator[str]:
-    """The address of a new database; it is dropped afterwards, with whoever is still connected."""
+    """The address of a new database; it is dropped afterwards, with its connections."""
     name = f"t{secrets.token_hex(8)}"
     await _tell(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
-        yield _named(name)
+        yield _url_of(name)
     finally:
         await _tell(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -33,7 +33,7 @@ async def migrated_template() -> AsyncIterator[str]:
         yield urlsplit(url).path.lstrip("/")
 
 
-def _named(name: str) -> str:
+def _url_of(name: str) -> str:
     return urlsplit(address(POSTGRES))._replace(path=f"/{name}").geturl()
 
 

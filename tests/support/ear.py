@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.wake import ANY
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 class Ear:
@@ -14,19 +14,19 @@ class Ear:
 
     def __init__(self, store: SqlOfficeStore) -> None:
         self.names: list[str] = []
-        store.wake.listen(self._heard)
+        store.wake.listen(self._note)
         store.wake.start()
 
-    def _heard(self, names: Collection[str]) -> None:
+    def _note(self, names: Collection[str]) -> None:
         self.names += names
 
-    async def until(self, *names: str) -> None:
-        await until(lambda: set(names) <= set(self.names), f"the rings {', '.join(names)}")
+    async def wait_for(self, *names: str) -> None:
+        await wait_until(lambda: set(names) <= set(self.names), f"the rings {', '.join(names)}")
 
 
 async def listening(store: SqlOfficeStore) -> Ear:
     """Return an ear that a ring cannot miss: on a server, once its line is there."""
-    made = Ear(store)
+    ear = Ear(store)
     if store.writer.dialect.name == "postgresql":
-        await made.until(ANY)
-    return made
+        await ear.wait_for(ANY)
+    return ear

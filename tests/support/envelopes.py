@@ -122,14 +122,14 @@ def replacement(files: Files = TWO_FILES) -> Envelope:
     return document(files, kind=Kind.REPLACEMENT, business=business, document_id=new_id)
 
 
-def status(code: str = "03", *, sender: str = RECEIVER, about: str = SENDER) -> Envelope:
+def status(code: str = "03", *, sender: str = RECEIVER, subject: str = SENDER) -> Envelope:
     """A status; for a 13 give the original sender as `sender`."""
     return Envelope(
         kind=Kind.STATUS,
         sender=_organisation(sender, "Sở Mô phỏng tỉnh Bình Minh"),
         response_for=(
             ResponseFor(
-                organ_id=about,
+                organ_id=subject,
                 code="118/STN-VP",
                 document_id=DOCUMENT_ID,
                 promulgation_date=date(2031, 3, 4),
@@ -171,7 +171,7 @@ def every_kind() -> list[tuple[str, Envelope, Files, Receipt | None]]:
         ("recall", recall(), (), None),
         ("replacement", replacement(), TWO_FILES, None),
         *answers,
-        ("status 13", status("13", sender=SENDER, about=RECEIVER), (), None),
+        ("status 13", status("13", sender=SENDER, subject=RECEIVER), (), None),
     ]
 
 
@@ -207,14 +207,14 @@ def timed(model: Envelope) -> Envelope:
 
 
 def wishes(**changes: object) -> Terms:
-    """Everything that a sender can say of a document, fitting `timed(document())` and its like."""
-    said = Terms(
+    """Return all terms that a sender can give, fitting `timed(document())` and similar ones."""
+    terms = Terms(
         reply_required=True,
         due_at=datetime(2031, 3, 4, 9, 0, tzinfo=UTC),
         delivery_mode=DeliveryMode.ELECTRONIC,
         roles=((RECEIVER, RecipientRole.TO_ACT), (SECOND_RECEIVER, RecipientRole.TO_KNOW)),
     )
-    return replace(said, **changes)  # type: ignore[arg-type]  # tests name fields freely
+    return replace(terms, **changes)  # type: ignore[arg-type]  # tests name fields freely
 
 
 REGISTERED = Terms(register_no="1245", register_year=2031)
@@ -222,9 +222,9 @@ REGISTERED = Terms(register_no="1245", register_year=2031)
 
 
 def qualifier(
-    envelope: Envelope, of: Receipt | None = None, packet_id: str = PACKET_ID, terms: Terms | None = None
+    envelope: Envelope, receipt: Receipt | None = None, packet_id: str = PACKET_ID, terms: Terms | None = None
 ) -> Qualifier:
-    return Qualifier(packet_id=PacketId(packet_id), kind=envelope.kind, receipt=of, terms=terms)
+    return Qualifier(packet_id=PacketId(packet_id), kind=envelope.kind, receipt=receipt, terms=terms)
 
 
 def native(
@@ -232,7 +232,7 @@ def native(
     files: Files = TWO_FILES,
     *,
     signer: EnvelopeSigner | None = None,
-    of: Receipt | None = None,
+    receipt: Receipt | None = None,
     at: datetime = SIGNED_AT,
     packet_id: str = PACKET_ID,
     terms: Terms | None = None,
@@ -242,7 +242,7 @@ def native(
     files = files if envelope.attachments else ()
     signer = signer or pki.signer(envelope.sender.organ_id or SENDER)
     out = BytesIO()
-    write(envelope, contents(files), out, signer, qualifier(envelope, of, packet_id, terms), at)
+    write(envelope, contents(files), out, signer, qualifier(envelope, receipt, packet_id, terms), at)
     return out.getvalue()
 
 
@@ -277,13 +277,13 @@ def _staff() -> StaffInfo:
 
 
 def split(raw: bytes) -> tuple[bytes, bytes, bytes]:
-    """What stands before the Signature (declaration apart), the Signature, what stands after it."""
+    """Split into the bytes before the Signature (without the declaration), the Signature, and the rest."""
     a = raw.index(b"<ds:Signature ")
     b = raw.index(b"</ds:Signature>") + len(b"</ds:Signature>")
     return raw[len(DECLARATION) : a], raw[a:b], raw[b:]
 
 
-def sign_bytes(before: bytes, after: bytes, signer: EnvelopeSigner, of: Qualifier) -> bytes:
-    """What an owner of a key can do: sign the digest of any bytes at all, canonical or not."""
-    digest = Digest(hashlib.sha256(before + after).hexdigest())
-    return DECLARATION + before + sign_body(digest, signer, of, SIGNED_AT) + after
+def sign_bytes(head: bytes, tail: bytes, signer: EnvelopeSigner, qualifier: Qualifier) -> bytes:
+    """Sign the digest of any bytes, canonical or not, as the owner of a key can."""
+    digest = Digest(hashlib.sha256(head + tail).hexdigest())
+    return DECLARATION + head + sign_body(digest, signer, qualifier, SIGNED_AT) + tail

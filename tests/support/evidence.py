@@ -41,7 +41,7 @@ from tests.support.clock import START
 from tests.support.pki import NOT_AFTER, NOT_BEFORE, key
 
 # The stage's certificates run for two years; by then every one of them has expired.
-LATER = datetime(2031, 3, 4, tzinfo=UTC)
+YEARS_LATER = datetime(2031, 3, 4, tzinfo=UTC)
 SOON = START + timedelta(days=1)
 
 
@@ -63,14 +63,14 @@ class TimeAuthority:
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
         stamper = DummyTimeStamper(self._certificate, self._key, fixed_dt=self.at)
-        _, asked = stamper.request_cms(hashlib.sha256(data).digest(), "sha256")  # type: ignore[no-untyped-call]
-        token = stamper.request_tsa_response(asked)["time_stamp_token"].dump()
+        _, request = stamper.request_cms(hashlib.sha256(data).digest(), "sha256")  # type: ignore[no-untyped-call]
+        token = stamper.request_tsa_response(request)["time_stamp_token"].dump()
         return token, seals.check_stamp(token, data, [self.root])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """What is left of the scene: packs, and what a court brings. `trust` has everything that the packs need."""
+class Scene:
+    """Products of the scene: packs, and the means of a court. `trust` has everything that the packs need."""
 
     folder: Path
     sent: bytes
@@ -87,7 +87,7 @@ class Made:
 
 
 @cache
-def made() -> Made:
+def played_scene() -> Scene:
     """The scene, played once."""
     return asyncio.run(_play())
 
@@ -95,7 +95,7 @@ def made() -> Made:
 def check(
     pack: bytes, folder: Path, trust: Path | None, seal: Path | None = None, at: datetime = SOON
 ) -> PackReport:
-    """What `gateway evidence verify` finds."""
+    """Verify a pack as `gateway evidence verify` does."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "pack.zip"
     file.write_bytes(pack)
@@ -109,15 +109,15 @@ def rebuilt(
     changed: dict[str, bytes] | None = None,
     words: Manifest | None = None,
 ) -> bytes:
-    """The pack as somebody else would make it: other members, a manifest that fits them, and his own key."""
+    """Make the pack of a forger: other members, a manifest that fits them, and the forger's own key."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "rebuilt.zip"
     file.write_bytes(pack)
     opened = pack_file.read_pack(file)
-    told = {each.name: (each.media, opened.read(each.name)) for each in opened.manifest.members}
+    members = {m.name: (m.media, opened.read(m.name)) for m in opened.manifest.members}
     for name, content in (changed or {}).items():
-        told[name] = (told[name][0] if name in told else "application/octet-stream", content)
-    parts: list[PackPart] = [part_of(name, media, content) for name, (media, content) in told.items()]
+        members[name] = (members[name][0] if name in members else "application/octet-stream", content)
+    parts: list[PackPart] = [part_of(name, media, content) for name, (media, content) in members.items()]
     return b"".join(prepare(parts, words or opened.manifest, signer).pieces())
 
 
@@ -127,7 +127,7 @@ def unpacked(pack: bytes, folder: Path) -> dict[str, bytes]:
     file = folder / "unpacked.zip"
     file.write_bytes(pack)
     opened = pack_file.read_pack(file)
-    return {each.name: opened.read(each.name) for each in opened.manifest.members}
+    return {member.name: opened.read(member.name) for member in opened.manifest.members}
 
 
 def signature_of(manifest: bytes, signer: EvidenceKey) -> bytes:
@@ -137,7 +137,7 @@ def signature_of(manifest: bytes, signer: EvidenceKey) -> bytes:
 
 
 async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
-    """Everything that happened is numbered, in the log, sealed, and stamped where somebody stamps."""
+    """Number all events and seal the log; stamp the seal if there is a time authority."""
     await town.number()
     worker = LogSealer(
         log=town.node.store.log,
@@ -168,7 +168,7 @@ async def pack_of(town: node.Town, code: str, id: str) -> bytes:
     return b"".join(packed.pieces())
 
 
-async def _play() -> Made:
+async def _play() -> Scene:
     folder = Path(tempfile.mkdtemp(prefix="gateway-evidence-"))
     authority = TimeAuthority()
     async with node.opened(folder / "node") as town:
@@ -183,10 +183,10 @@ async def _play() -> Made:
         await sealed(town, authority)
         head = await town.node.store.log.head()
         assert head.seal is not None
-        await town.node.store.log.published(head.seal.signed.seal.number, town.clock.now())
+        await town.node.store.log.record_published(head.seal.signed.seal.number, town.clock.now())
         (folder / "published.seal").write_bytes(head.seal.to_bytes())
         settings = town.node.settings
-        return Made(
+        return Scene(
             folder=folder,
             sent=await pack_of(town, node.DEPARTMENT, sent.id),
             received=await pack_of(town, node.PROVINCE, arrived.id),

@@ -20,9 +20,9 @@ def fast(raw: bytes, piece: int = 1 << 18, policy: XmlPolicy = POLICY) -> Fast |
 
 
 def accepted(raw: bytes) -> Fast | None:
-    """What passes F1-F12 for the sender's own binding."""
-    found = fast(raw)
-    return found if found is not None and check_key(found, [BINDING], POLICY) is not None else None
+    """Return the reading of a file that passes F1-F12 for the sender's own binding."""
+    reading = fast(raw)
+    return reading if reading is not None and check_key(reading, [BINDING], POLICY) is not None else None
 
 
 @cache
@@ -33,12 +33,12 @@ def good() -> bytes:
 @cache
 def small() -> bytes:
     """The smallest native file there is, a status of few words, for tests that try every byte."""
-    whole = envelopes.status("13", sender=envelopes.SENDER, about=envelopes.RECEIVER)
-    sender = replace(whole.sender, organization_in_charge=None, organ_name=None, organ_add=None, website=None)
+    model = envelopes.status("13", sender=envelopes.SENDER, subject=envelopes.RECEIVER)
+    sender = replace(model.sender, organization_in_charge=None, organ_name=None, organ_add=None, website=None)
     report = StatusReport(code="13", description="Gửi nhầm & xin lỗi")
-    return envelopes.native(replace(whole, sender=replace(sender, fax=None), status=report), signer=SIGNER)
+    return envelopes.native(replace(model, sender=replace(sender, fax=None), status=report), signer=SIGNER)
 
 
-def resigned(before: bytes, after: bytes) -> bytes:
-    of = envelopes.qualifier(envelopes.document(()))
-    return envelopes.sign_bytes(before, after, SIGNER, of)
+def resigned(head: bytes, tail: bytes) -> bytes:
+    qualifier = envelopes.qualifier(envelopes.document(()))
+    return envelopes.sign_bytes(head, tail, SIGNER, qualifier)

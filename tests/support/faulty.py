@@ -1,4 +1,4 @@
-"""A wrapper around one port that fails while it is told to: the only fake there is. And a database broken in earnest."""
+"""A wrapper around one port that fails while a test says so: the only fake there is. And a truly broken database."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class _Proxy:
         self._real, self._faulty = real, faulty
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._real, name)
-        return self._counted(found) if name in self._faulty.names else found
+        method = getattr(self._real, name)
+        return self._counted(method) if name in self._faulty.names else method
 
-    def _counted(self, found: Callable[..., Any]) -> Callable[..., Any]:
+    def _counted(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def called(*args: Any, **keywords: Any) -> Any | Awaitable[Any]:
             self._faulty.calls += 1
             if self._faulty.error is not None:
                 raise self._faulty.error
-            return found(*args, **keywords)
+            return method(*args, **keywords)
 
         return called
 
@@ -48,14 +48,14 @@ class Meanwhile:
         self._real, self._call, self._acts = real, call, [act]
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._real, name)
+        method = getattr(self._real, name)
         if name != self._call:
-            return found
+            return method
 
         async def called(*args: Any, **keywords: Any) -> Any:
             if self._acts:
                 await self._acts.pop()()
-            return await found(*args, **keywords)
+            return await method(*args, **keywords)
 
         return called
 

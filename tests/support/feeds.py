@@ -60,7 +60,7 @@ def feed(
     **header: Any,
 ) -> bytes:
     """A signed feed of these lines; `header` overwrites what would be true."""
-    body = b"".join(each if isinstance(each, bytes) else feed_file.encode(each) for each in lines)
+    body = b"".join(line if isinstance(line, bytes) else feed_file.encode(line) for line in lines)
     digest = hashlib.sha256(body).hexdigest()
     values = {
         "format": "lienthong-registry/1",

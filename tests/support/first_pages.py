@@ -16,5 +16,5 @@ def printed(
     number: str = "15", *, day: date = TODAY, subject: tuple[str, ...] = (SUBJECT,), **more: Any
 ) -> bytes:
     """The letter of `packets.draft`, where nothing else is said."""
-    one = letters.Letter(number=number, symbol="STD-VP", issued_on=day, subject=subject, **more)
-    return letters.paper([letters.page(one)])
+    letter = letters.Letter(number=number, symbol="STD-VP", issued_on=day, subject=subject, **more)
+    return letters.paper([letters.page(letter)])

@@ -23,8 +23,8 @@ BOTH_KINDS = ("sqlite", "postgresql")
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     """A town of its own, stepped by hand."""
-    async with open_town(tmp_path / "node") as made:
-        yield made
+    async with open_town(tmp_path / "node") as town:
+        yield town
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +36,8 @@ def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
     """The API of a town of its own."""
-    async with open_door(blank_node, tmp_path / "node") as made:
-        yield made
+    async with open_door(blank_node, tmp_path / "node") as door:
+        yield door
 
 
 @pytest.fixture

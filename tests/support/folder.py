@@ -38,7 +38,7 @@ class Desk:
         self.restart()
 
     def restart(self) -> None:
-        """As a process that begins."""
+        """Start again like a new process."""
         rules = FolderRules(
             root=self.root,
             node="test",
@@ -98,9 +98,9 @@ class Desk:
         """The files below, without the node's own."""
         top = self.root.joinpath(code or self.code, *steps)
         return sorted(
-            str(each.relative_to(top))
-            for each in top.rglob("*")
-            if not each.is_dir() and not any(part.startswith(".gateway") for part in each.parts[-3:])
+            str(path.relative_to(top))
+            for path in top.rglob("*")
+            if not path.is_dir() and not any(part.startswith(".gateway") for part in path.parts[-3:])
         )
 
     def sent(self) -> list[str]:
@@ -108,8 +108,8 @@ class Desk:
 
     def receipt(self, stem: str, code: str = "") -> dict[str, Any]:
         (path,) = self.root.joinpath(code or self.code, "sent").rglob(f"{stem}.result.json")
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return told
+        receipt: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return receipt
 
     def reason(self, stem: str, code: str = "") -> str:
         return self.root.joinpath(code or self.code, "error", f"{stem}.error.txt").read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
-"""A node in a process of its own at work on its hot folder, for whoever kills it. In: the node's folder and the root of the
-hot folder. Works until it is killed."""
+"""A node in a process of its own at work on its hot folder, for tests that kill it. In: the node's folder and the root of
+the hot folder. Works until it is killed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SCHEMA = "0200"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormerContent:
-    """Both agencies own `shared` (as the document `msg-1`); North owns `small` and `large`; nobody owns `unowned`."""
+    """Both agencies own `shared` (as the document `msg-1`); North owns `small` and `large`; `unowned` has no owner."""
 
     shared: bytes
     small: bytes
@@ -31,13 +31,13 @@ class FormerContent:
     unowned: bytes
 
 
-def named(content: bytes) -> Digest:
+def digest_of(content: bytes) -> Digest:
     return Digest(hashlib.sha256(content).hexdigest())
 
 
 async def fill(url: str, folder: Path, clock: ManualClock) -> FormerContent:
     """Brings an empty database to that schema, with both agencies and the content; what is large lies in the folder."""
-    made = FormerContent(
+    former = FormerContent(
         shared=b"shared words " * 1_000,
         small=b"",
         large=os.urandom(SMALL + 1),
@@ -53,10 +53,10 @@ async def fill(url: str, folder: Path, clock: ManualClock) -> FormerContent:
     at = clock.now().astimezone(UTC)
     if url.startswith("sqlite"):
         at = at.replace(tzinfo=None)
-    bodies = {named(each): each for each in (made.shared, made.small, made.large, made.unowned)}
-    owners = [(NORTH, made.shared), (SOUTH, made.shared), (NORTH, made.small), (NORTH, made.large)]
+    bodies = {digest_of(c): c for c in (former.shared, former.small, former.large, former.unowned)}
+    owners = [(NORTH, former.shared), (SOUTH, former.shared), (NORTH, former.small), (NORTH, former.large)]
     async with engine.begin() as connection:
-        tables = (await connection.run_sync(dump.reflected)).tables
+        tables = (await connection.run_sync(dump.reflect_tables)).tables
         blobs = [{"digest": name, "size": len(body), "stored_at": at} for name, body in bodies.items()]
         await connection.execute(tables["blob"].insert(), blobs)
         rows = [
@@ -70,13 +70,13 @@ async def fill(url: str, folder: Path, clock: ManualClock) -> FormerContent:
                 "agency_id": scope.agency_id,
                 "owner_kind": "document",
                 "owner_id": "msg-1",
-                "digest": named(body),
+                "digest": digest_of(body),
             }
             for scope, body in owners
         ]
         await connection.execute(tables["blob_ref"].insert(), refs)
     await engine.dispose()
-    file = path_of(folder, named(made.large))
+    file = path_of(folder, digest_of(former.large))
     file.parent.mkdir(parents=True)
-    file.write_bytes(made.large)
-    return made
+    file.write_bytes(former.large)
+    return former

@@ -1,5 +1,5 @@
-"""A node in a process of its own that makes events and tells its webhooks, for whoever kills it. In: its folder, and how
-many events there are to be in all. Says on stdout when the last is committed; its workers go on until it is killed."""
+"""A node in a process of its own that makes events and pushes them to its webhooks, for tests that kill it. In: its
+folder, and the number of events. Says on stdout when the last is committed; its workers go on until it is killed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ async def make(node: Office, count: int) -> None:
     assert agency is not None
     scope = AgencyScope(agency_id=agency.id, principal_id="child")
     async with node.store.read(scope) as work:
-        made = len(await work.events.of("made"))
-    while made < count:
+        total = len(await work.events.of_subject("made"))
+    while total < count:
         async with node.store.begin(scope) as work:
-            told = [(EventKind.DELIVERY_RETRY, {"n": n}) for n in range(made, min(made + AT_ONCE, count))]
-            await work.events.append_many("made", node.clock.now(), told)
+            batch = [(EventKind.DELIVERY_RETRY, {"n": n}) for n in range(total, min(total + AT_ONCE, count))]
+            await work.events.append_many("made", node.clock.now(), batch)
             await work.commit()
-        made += len(told)
+        total += len(batch)
         node.store.wake.ring("sequencer")
         await asyncio.sleep(0.02)
     print("made", flush=True)

@@ -1,4 +1,4 @@
-"""A program of an agency that is told by webhook: a real server that behaves as a test wants, and judges what it gets by
+"""A program of an agency that receives webhooks: a real server that behaves as a test wants, and judges what it gets by
 the public text of Standard Webhooks alone. And the hand that steps the node's worker on the test's clock."""
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from aiohttp.test_utils import TestServer
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.webhook import Delivery, Endpoint
+from gateway.domain.webhook import Endpoint, WebhookDelivery
 from gateway.settings import Settings
-from gateway.webhooks import WantedEndpoint
+from gateway.webhooks import NewWebhook
 from gateway.workers.webhooks import Pusher, Spawn
 from tests.support.node import DEPARTMENT, Town
 
@@ -30,7 +30,7 @@ Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def near(settings: Settings, *, timeout_s: int = 30) -> Settings:
-    """Of a node that may call programs on this machine, without TLS."""
+    """Change settings so that the node may call programs on this machine, without TLS."""
     return replace(
         settings,
         webhooks=replace(settings.webhooks, networks="127.0.0.0/8", plain_http="yes", timeout_s=timeout_s),
@@ -38,12 +38,12 @@ def near(settings: Settings, *, timeout_s: int = 30) -> Settings:
 
 
 def is_signed(secret: str, headers: Any, body: bytes) -> bool:
-    """As the specification says: one of the signatures fits the id, the time and the body. Any: a mapping of headers."""
+    """Tell whether one of the signatures fits id, time and body, as specified. Any: a mapping of headers."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     content = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
-    wanted = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
-    given = [part.split(",", 1) for part in headers["webhook-signature"].split(" ")]
-    return any(version == "v1" and hmac.compare_digest(wanted, text) for version, text in given)
+    expected = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    versions = [part.split(",", 1) for part in headers["webhook-signature"].split(" ")]
+    return any(version == "v1" and hmac.compare_digest(expected, text) for version, text in versions)
 
 
 async def fine(_: web.Request) -> web.StreamResponse:
@@ -59,36 +59,36 @@ def answers(status: int, **more: Any) -> Behaviour:
 
 @dataclass(kw_only=True)
 class Receiver:
-    """What came, in order; `behave` says what each is answered."""
+    """Server that keeps its requests in order; `behave` answers each."""
 
     url: str = ""
     behave: Behaviour = fine
     bodies: list[dict[str, Any]] = field(default_factory=list)
     raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
-    _came: asyncio.Event = field(default_factory=asyncio.Event)
+    seen_sequences: set[int] = field(default_factory=set)
+    _arrival: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def sequences(self) -> list[int]:
-        return [each["sequence"] for each in self.bodies]
+        return [body["sequence"] for body in self.bodies]
 
-    async def until(self, count: int) -> None:
+    async def wait_for(self, count: int) -> None:
         """Returns when so many came."""
         while len(self.bodies) < count:
-            self._came.clear()
-            await self._came.wait()
+            self._arrival.clear()
+            await self._arrival.wait()
 
     async def until_all(self, count: int) -> None:
         """Returns when so many different ones came."""
-        while len(self.seen) < count:
-            await self.until(len(self.bodies) + 1)
+        while len(self.seen_sequences) < count:
+            await self.wait_for(len(self.bodies) + 1)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.raw.append((dict(request.headers), body))
         self.bodies.append(json.loads(body))
-        self.seen.add(self.bodies[-1].get("sequence", 0))
-        self._came.set()
+        self.seen_sequences.add(self.bodies[-1].get("sequence", 0))
+        self._arrival.set()
         return await self.behave(request)
 
     def all_signed(self, secret: str) -> bool:
@@ -97,14 +97,14 @@ class Receiver:
 
 @asynccontextmanager
 async def receiving(behave: Behaviour = fine, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
-    made = Receiver(behave=behave)
+    receiver = Receiver(behave=behave)
     app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", made.take)
+    app.router.add_route("*", "/{tail:.*}", receiver.take)
     server = TestServer(app, host="127.0.0.1", scheme="https" if tls else "http")
     await server.start_server(ssl=tls)
     try:
-        made.url = str(server.make_url("/events"))
-        yield made
+        receiver.url = str(server.make_url("/events"))
+        yield receiver
     finally:
         await server.close()
 
@@ -120,20 +120,18 @@ class Hooked:
         return await self.town.scope(DEPARTMENT)
 
     async def add(self, url: str, *types: str, **more: Any) -> tuple[str, Endpoint]:
-        return await self.town.node.webhooks.add(
-            await self.scope(), WantedEndpoint(url=url, types=types, **more)
-        )
+        return await self.town.node.webhooks.add(await self.scope(), NewWebhook(url=url, types=types, **more))
 
     async def endpoint(self, id: str) -> Endpoint:
-        return await self.town.node.webhooks.one((await self.scope()).agency_id, id)
+        return await self.town.node.webhooks.get((await self.scope()).agency_id, id)
 
-    async def log(self, id: str) -> list[Delivery]:
+    async def log(self, id: str) -> list[WebhookDelivery]:
         """Oldest event first."""
-        found, _ = await self.town.node.webhooks.log((await self.scope()).agency_id, id, 500)
-        return list(reversed(found))
+        attempts, _ = await self.town.node.webhooks.log((await self.scope()).agency_id, id, 500)
+        return list(reversed(attempts))
 
     async def happen(self, count: int = 1) -> None:
-        """So many events that every key with `messages:read` may read."""
+        """Make events that every key with `messages:read` may read."""
         scope, clock = await self.scope(), self.town.clock
         for n in range(count):
             async with self.town.node.store.begin(scope) as work:
@@ -141,7 +139,7 @@ class Hooked:
                 await work.commit()
         await self.town.number()
 
-    def pusher(self, spawn: Spawn, again: Callable[[], None] = lambda: None) -> Pusher:
+    def pusher(self, spawn: Spawn, on_retry: Callable[[], None] = lambda: None) -> Pusher:
         node, clock = self.town.node, self.town.clock
         return Pusher(
             store=node.store,
@@ -151,18 +149,18 @@ class Hooked:
             aging=clock,
             spawn=spawn,
             stop=asyncio.Event(),
-            again=again,
-            told=lambda: None,
+            wake=on_retry,
+            announce=lambda: None,
             at_once=8,
             lease_s=60.0,
-            kept=timedelta(days=30),
+            retention=timedelta(days=30),
             chance=lambda: self.chance,
         )
 
-    async def push(self, after: timedelta = timedelta()) -> None:
+    async def push(self, delay: timedelta = timedelta()) -> None:
         """Later by so much: everything that is due then, until nothing is any more."""
-        if after:
-            self.town.clock.advance(after.total_seconds())
+        if delay:
+            self.town.clock.advance(delay.total_seconds())
         while True:
             async with asyncio.TaskGroup() as tasks:
                 began: list[asyncio.Task[None]] = []

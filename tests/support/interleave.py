@@ -18,8 +18,8 @@ def _merge(waiting: list[list[str]]) -> Iterator[Order]:
         yield ()
     for n, steps in enumerate(waiting):
         if steps:
-            rest = [*waiting[:n], steps[1:], *waiting[n + 1 :]]
-            yield from ((steps[0], *later) for later in _merge(rest))
+            others_left = [*waiting[:n], steps[1:], *waiting[n + 1 :]]
+            yield from ((steps[0], *tail) for tail in _merge(others_left))
 
 
 async def play(order: Order, steps: Mapping[str, Callable[[], Awaitable[None]]]) -> None:

@@ -30,19 +30,19 @@ _NARROWER = 'op.drop_table("queue_sample")'
 
 @contextmanager
 def later_version(folder: Path) -> Iterator[tuple[str, str]]:
-    """What runs within is that version; the numbers of its two steps. `folder` is for its steps, and empty."""
-    shutil.copytree(migrate._HERE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    before, wider, narrower = (f"{int(migrate.steps()[-1].revision) + n:04}" for n in range(3))
-    for revision, after, phase, does in (
-        (wider, before, "expand", _WIDER),
+    """Run a later version within; yield the numbers of its two steps. `folder` is for its steps, and empty."""
+    shutil.copytree(migrate._FOLDER, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    head, wider, narrower = (f"{int(migrate.steps()[-1].revision) + n:04}" for n in range(3))
+    for revision, base, phase, does in (
+        (wider, head, "expand", _WIDER),
         (narrower, wider, "contract", _NARROWER),
     ):
         text = _FORM.format(
-            says=f"An invented step: {phase}.", revision=revision, before=after, phase=phase, does=does
+            says=f"An invented step: {phase}.", revision=revision, before=base, phase=phase, does=does
         )
         (folder / "versions" / f"r{revision}_invented.py").write_text(text)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(migrate, "_HERE", folder)
+        patched.setattr(migrate, "_FOLDER", folder)
         migrate.steps.cache_clear()
         try:
             yield wider, narrower

@@ -38,8 +38,8 @@ class Watch(logging.Handler):
             self._secrets[secret] = None
         return secret
 
-    def heard(self, output: str) -> None:
-        """What a process of ours wrote to stderr."""
+    def take_output(self, output: str) -> None:
+        """Take in the stderr of one of our processes."""
         self._lines.append(output)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -52,14 +52,14 @@ class Watch(logging.Handler):
             return []
         # What was made lately is sought everywhere, all the thousands before it as words of their own.
         late = list(self._secrets)[-_LATE:]
-        found = {secret for secret in late if secret in text}
-        found |= self._secrets.keys() & set(_WORD.findall(text))
-        found |= {each[0] for each in _ALWAYS.finditer(text)}
-        return [_around(text, secret) for secret in sorted(found)]
+        leaked = {secret for secret in late if secret in text}
+        leaked |= self._secrets.keys() & set(_WORD.findall(text))
+        leaked |= {m[0] for m in _ALWAYS.finditer(text)}
+        return [_line_of(text, secret) for secret in sorted(leaked)]
 
 
-def _around(text: str, secret: str) -> str:
-    line = next((each for each in text.splitlines() if secret in each), "")
+def _line_of(text: str, secret: str) -> str:
+    line = next((text_line for text_line in text.splitlines() if secret in text_line), "")
     return line.replace(secret, "<the secret>")[:400]
 
 
@@ -84,10 +84,10 @@ def listen() -> None:
 
 def _learned(make: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(make)
-    def made(*args: int, **more: int) -> str:
+    def remembering(*args: int, **more: int) -> str:
         return WATCH.remember(make(*args, **more))
 
-    return made
+    return remembering
 
 
 def _learn_settings() -> None:

@@ -1,5 +1,5 @@
 """Documents of many layouts for the reader of fields: pages written with an embedded font, as word processors and
-scanners leave them. Invented agencies and persons; what stands in each is said beside it."""
+scanners leave them. Invented agencies and persons; the content of each is declared beside it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.support.pdf_pki import agency, person, root
 
 LETTERS = "".join(map(chr, [*range(32, 127), *range(0xC0, 0x1B1), *range(0x1EA0, 0x1EFA), 0x2013, 0x2026]))
 MARKS = "\u0300\u0301\u0302\u0303\u0306\u0309\u031b\u0323"
-LEFT, RIGHT = 85.0, 547.0
+MARGIN, RIGHT = 85.0, 547.0
 COLUMN, OTHER = 180.0, 411.0  # the middles of the head's two columns
-MIDDLE = (LEFT + RIGHT) / 2
+MIDDLE = (MARGIN + RIGHT) / 2
 MOTTO = ("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", "Độc lập - Tự do - Hạnh phúc")
 
 
@@ -40,7 +40,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How a program writes text into a PDF."""
+    """Manner in which a program writes text into a PDF."""
 
     invisible: bool = False
     picture: bool = False  # over the whole page, as a scan
@@ -55,20 +55,20 @@ class Style:
 @cache
 def _face() -> tuple[bytes, dict[str, int], dict[int, float]]:
     """The font with the letters that are used: its file, letter to glyph, glyph to width in thousandths."""
-    whole = ttLib.TTFont(FONT)
+    font = ttLib.TTFont(FONT)
     options = subset.Options(
         hinting=False, layout_features=[], drop_tables=["FFTM", "GPOS", "GSUB", "GDEF", "kern"]
     )
     some = subset.Subsetter(options=options)
     some.populate(text=LETTERS + MARKS)
-    some.subset(whole)
-    held = BytesIO()
-    whole.save(held)
-    order = {name: n for n, name in enumerate(whole.getGlyphOrder())}
-    units = whole["head"].unitsPerEm
-    letters = {chr(code): order[name] for code, name in whole.getBestCmap().items()}
-    widths = {order[name]: whole["hmtx"][name][0] * 1000 / units for name in order}
-    return zlib.compress(held.getvalue()), letters, widths
+    some.subset(font)
+    output = BytesIO()
+    font.save(output)
+    order = {name: n for n, name in enumerate(font.getGlyphOrder())}
+    units = font["head"].unitsPerEm
+    letters = {chr(code): order[name] for code, name in font.getBestCmap().items()}
+    widths = {order[name]: font["hmtx"][name][0] * 1000 / units for name in order}
+    return zlib.compress(output.getvalue()), letters, widths
 
 
 def width_of(words: str, size: float) -> float:
@@ -109,23 +109,23 @@ def _font(objects: list[bytes], *, bold: bool, to_unicode: bool) -> int:
         b"<< /Type /FontDescriptor /FontName /%b /Flags 4 /FontBBox [-200 -300 1100 1000] /ItalicAngle 0 "
         b"/Ascent 891 /Descent -216 /CapHeight 700 /StemV 80 /FontFile2 %d 0 R >>" % (name, len(objects))
     )
-    shown = b" ".join(b"%d [%d]" % (glyph, round(wide)) for glyph, wide in sorted(widths.items()))
+    width_rows = b" ".join(b"%d [%d]" % (glyph, round(wide)) for glyph, wide in sorted(widths.items()))
     objects.append(
         b"<< /Type /Font /Subtype /CIDFontType2 /BaseFont /%b /CIDSystemInfo << /Registry (Adobe) "
         b"/Ordering (Identity) /Supplement 0 >> /FontDescriptor %d 0 R /DW 500 /W [%b] /CIDToGIDMap /Identity >>"
-        % (name, len(objects), shown)
+        % (name, len(objects), width_rows)
     )
     below = len(objects)
-    told = b""
+    unicode_entry = b""
     if to_unicode:
         rows = [f"<{glyph:04X}> <{ord(letter):04X}>" for letter, glyph in sorted(letters.items())]
         parts = [rows[n : n + 100] for n in range(0, len(rows), 100)]
         table = "".join(f"{len(part)} beginbfchar\n" + "\n".join(part) + "\nendbfchar\n" for part in parts)
         objects.append(_stream(_CMAP % table.encode()))
-        told = b"/ToUnicode %d 0 R" % len(objects)
+        unicode_entry = b"/ToUnicode %d 0 R" % len(objects)
     objects.append(
         b"<< /Type /Font /Subtype /Type0 /BaseFont /%b /Encoding /Identity-H /DescendantFonts [%d 0 R] %b >>"
-        % (name, below, told)
+        % (name, below, unicode_entry)
     )
     return len(objects)
 
@@ -141,33 +141,33 @@ def _content(lines: Sequence[Text], style: Style) -> bytes:
     out.append("BT" + (" 3 Tr" if style.invisible else ""))
     for n, line in enumerate(lines):
         words = style.form(line.words)
-        left = line.across - width_of(words, line.size) / 2 if line.centred else line.across
+        x = line.across - width_of(words, line.size) / 2 if line.centred else line.across
         down = line.down + style.jitter * (n % 3 - 1)
         for part, shift in _parts(words, line.size, style):
             out.append(
-                f"/F{int(line.bold)} {line.size} Tf 1 0 0 1 {left + shift:.2f} {A4[1] - down:.2f} Tm {part}"
+                f"/F{int(line.bold)} {line.size} Tf 1 0 0 1 {x + shift:.2f} {A4[1] - down:.2f} Tm {part}"
             )
     out.append("ET")
     return "\n".join(out).encode("ascii")
 
 
 def _parts(words: str, size: float, style: Style) -> list[tuple[str, float]]:
-    """What is shown one after the other, and how far right it begins."""
+    """List the pieces of text in the order of drawing, each with its distance from the start."""
     if style.by_word:
-        found, at = [], 0.0
+        shown_parts, at = [], 0.0
         for word in words.split(" "):
-            found.append((_hex(word) + " Tj", at))
+            shown_parts.append((_hex(word) + " Tj", at))
             at += width_of(word + " ", size)
-        return found
+        return shown_parts
     if style.marks_later:
-        bare = "".join(each for each in words if not unicodedata.combining(each))
-        found, at, over = [(_hex(bare) + " Tj", 0.0)], 0.0, []
-        for each in words:
-            if unicodedata.combining(each):
-                over.append((_hex(each) + " Tj", at))
+        bare = "".join(c for c in words if not unicodedata.combining(c))
+        shown_parts, at, marks = [(_hex(bare) + " Tj", 0.0)], 0.0, []
+        for c in words:
+            if unicodedata.combining(c):
+                marks.append((_hex(c) + " Tj", at))
             else:
-                at += width_of(each, size)
-        return found + over
+                at += width_of(c, size)
+        return shown_parts + marks
     if style.marks_apart:
         return [
             (
@@ -182,7 +182,7 @@ def _parts(words: str, size: float, style: Style) -> list[tuple[str, float]]:
 
 def _hex(words: str) -> str:
     _, letters, _ = _face()
-    return "<" + "".join(f"{letters[each]:04X}" for each in words) + ">"
+    return "<" + "".join(f"{letters[c]:04X}" for c in words) + ">"
 
 
 def _stream(octets: bytes, entries: bytes = b"", *, packed: bool = False) -> bytes:
@@ -190,15 +190,15 @@ def _stream(octets: bytes, entries: bytes = b"", *, packed: bool = False) -> byt
 
 
 def _file(objects: Sequence[bytes]) -> bytes:
-    held, offsets = bytearray(b"%PDF-1.7\n"), []
-    for number, each in enumerate(objects, start=1):
-        offsets.append(len(held))
-        held += b"%d 0 obj\n%b\nendobj\n" % (number, each)
-    at = len(held)
-    held += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    held += b"".join(b"%010d 00000 n \n" % each for each in offsets)
-    held += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, at)
-    return bytes(held)
+    content, offsets = bytearray(b"%PDF-1.7\n"), []
+    for number, x in enumerate(objects, start=1):
+        offsets.append(len(content))
+        content += b"%d 0 obj\n%b\nendobj\n" % (number, x)
+    at = len(content)
+    content += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    content += b"".join(b"%010d 00000 n \n" % x for x in offsets)
+    content += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, at)
+    return bytes(content)
 
 
 # --- documents ------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def _file(objects: Sequence[bytes]) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What a document says; the fields are what a reader should find."""
+    """Text of a document; its fields are the ones that a reader should find."""
 
     above: str = "UBND TỈNH SAO MAI"
     issuer: tuple[str, ...] = ("SỞ THỬ NGHIỆM",)
@@ -232,51 +232,53 @@ class Letter:
         return f"{self.place}, ngày {day.day:02} tháng {day.month:02} năm {day.year}"
 
 
-def page(one: Letter, *, leading: float = 1.25, wraps_date: int | None = None) -> list[Text]:
+def page(letter: Letter, *, leading: float = 1.25, wraps_date: int | None = None) -> list[Text]:
     """The whole document on one page, in the layout of the decree."""
-    lines = [Text(one.above, COLUMN, 62, 12)]
+    lines = [Text(letter.above, COLUMN, 62, 12)]
     down = 62.0
-    for part in one.issuer:
+    for part in letter.issuer:
         down += 15
         lines.append(Text(part, COLUMN, down, 12, bold=True))
     lines += [Text(MOTTO[0], OTHER, 62, 12, bold=True), Text(MOTTO[1], OTHER, 78, 13, bold=True)]
     down += 24
-    lines.append(Text(f"Số: {one.number}/{one.symbol}", COLUMN, down))
-    dated = [one.date_line]
+    lines.append(Text(f"Số: {letter.number}/{letter.symbol}", COLUMN, down))
+    dated = [letter.date_line]
     if wraps_date is not None:
-        words = one.date_line.split()
+        words = letter.date_line.split()
         dated = [" ".join(words[:wraps_date]), " ".join(words[wraps_date:])]
-    lines += [Text(each, OTHER, 102 + 16 * n) for n, each in enumerate(dated)]
-    if one.heading is None:
-        for part in one.subject:
+    lines += [Text(part_of_date, OTHER, 102 + 16 * n) for n, part_of_date in enumerate(dated)]
+    if letter.heading is None:
+        for part in letter.subject:
             down += 15
             lines.append(Text(part, COLUMN, down, 12))
     else:
         down = max(down, 118) + 36
-        lines.append(Text(one.heading, MIDDLE, down, 14, bold=True))
-        for part in one.subject:
+        lines.append(Text(letter.heading, MIDDLE, down, 14, bold=True))
+        for part in letter.subject:
             down += 14 * leading
             lines.append(Text(part, MIDDLE, down, 14, bold=True))
-    return lines + _rest(one, down + 32)
+    return lines + _body(letter, down + 32)
 
 
-def _rest(one: Letter, down: float) -> list[Text]:
+def _body(letter: Letter, down: float) -> list[Text]:
     lines = []
-    if one.addressed:
-        lines.append(Text(one.addressed, MIDDLE, down))
+    if letter.addressed:
+        lines.append(Text(letter.addressed, MIDDLE, down))
         down += 28
-    for n, part in enumerate(one.body):
-        lines.append(Text(part, LEFT + (28 if n % 2 == 0 else 0), down, centred=False))
+    for n, part in enumerate(letter.body):
+        lines.append(Text(part, MARGIN + (28 if n % 2 == 0 else 0), down, centred=False))
         down += 18
-    return lines + ending(one, down + 24)
+    return lines + ending(letter, down + 24)
 
 
-def ending(one: Letter, down: float) -> list[Text]:
+def ending(letter: Letter, down: float) -> list[Text]:
     """Recipients at the left, the signer at the right."""
-    lines = [Text("Nơi nhận:", LEFT, down, 12, bold=True, centred=False)]
-    lines += [Text(e, LEFT, down + 13 * (n + 1), 11, centred=False) for n, e in enumerate(one.recipients)]
-    lines += [Text(e, 430, down + 16 * n, bold=True) for n, e in enumerate(one.positions)]
-    lines.append(Text(one.signer, 430, down + 16 * len(one.positions) + 72, bold=True))
+    lines = [Text("Nơi nhận:", MARGIN, down, 12, bold=True, centred=False)]
+    lines += [
+        Text(e, MARGIN, down + 13 * (n + 1), 11, centred=False) for n, e in enumerate(letter.recipients)
+    ]
+    lines += [Text(e, 430, down + 16 * n, bold=True) for n, e in enumerate(letter.positions)]
+    lines.append(Text(letter.signer, 430, down + 16 * len(letter.positions) + 72, bold=True))
     return lines
 
 
@@ -293,15 +295,15 @@ class Sample:
     expected: dict[str, object] = field(default_factory=dict)
 
     def fields(self) -> dict[str, object]:
-        one = self.letter
-        behalf = [each for each in one.positions if each.startswith(("TM.", "KT.", "TL.", "TUQ."))]
+        letter = self.letter
+        behalf = [p for p in letter.positions if p.startswith(("TM.", "KT.", "TL.", "TUQ."))]
         return {
-            "number": one.number,
-            "symbol": one.symbol,
-            "issued_on": one.issued_on,
-            "subject": " ".join(one.subject),
-            "signer": one.signer,
-            "title": " ".join(one.positions[len(behalf) :]),
+            "number": letter.number,
+            "symbol": letter.symbol,
+            "issued_on": letter.issued_on,
+            "subject": " ".join(letter.subject),
+            "signer": letter.signer,
+            "title": " ".join(letter.positions[len(behalf) :]),
             "pages": self.pages,
         } | self.expected
 
@@ -309,13 +311,13 @@ class Sample:
 @cache
 def samples() -> tuple[Sample, ...]:
     """Ten layouts, each signed by a person and the agency."""
-    return tuple(replace(each, pdf=_signed(each)) for each in _unsigned())
+    return tuple(replace(sample, pdf=_signed(sample)) for sample in _unsigned())
 
 
-def _signed(one: Sample) -> bytes:
-    usual = one.letter.signer == LETTER.signer
-    signer = person() if usual else root().issue(one.letter.signer)
-    return pdfs.sign(pdfs.sign(one.pdf, signer, "NguoiKy"), agency(), "CoQuan")
+def _signed(sample: Sample) -> bytes:
+    usual = sample.letter.signer == LETTER.signer
+    signer = person() if usual else root().issue(sample.letter.signer)
+    return pdfs.sign(pdfs.sign(sample.pdf, signer, "NguoiKy"), agency(), "CoQuan")
 
 
 def nfd(text: str) -> str:
@@ -389,44 +391,44 @@ def _unsigned() -> tuple[Sample, ...]:
     )
 
 
-def _decision(one: Letter) -> list[Text]:
+def _decision(letter: Letter) -> list[Text]:
     """With the authority in capitals between the abstract and the body."""
-    head = page(replace(one, body=()))
-    top = max(each.down for each in head if each.bold and each.size == 14)
-    kept = [each for each in head if each.down <= top]
-    kept.append(Text(one.body[0], MIDDLE, top + 36, 13, bold=True))
-    kept.append(Text(one.body[1], LEFT + 28, top + 64, centred=False))
-    kept.append(Text(one.body[2], MIDDLE, top + 92, 13, bold=True))
-    return kept + ending(one, top + 240)
+    head = page(replace(letter, body=()))
+    top = max(x.down for x in head if x.bold and x.size == 14)
+    lines = [x for x in head if x.down <= top]
+    lines.append(Text(letter.body[0], MIDDLE, top + 36, 13, bold=True))
+    lines.append(Text(letter.body[1], MARGIN + 28, top + 64, centred=False))
+    lines.append(Text(letter.body[2], MIDDLE, top + 92, 13, bold=True))
+    return lines + ending(letter, top + 240)
 
 
-def _two_pages(one: Letter) -> list[list[Text]]:
+def _two_pages(letter: Letter) -> list[list[Text]]:
     """The signature on the second page, under the end of the body, with the page's number above."""
-    whole = page(one)
-    first = whole[: len(whole) - len(ending(one, 0))]
+    lines = page(letter)
+    first = lines[: len(lines) - len(ending(letter, 0))]
     end = [
         Text("2", MIDDLE, 40),
-        Text("Nơi thực hiện là các cơ quan có tên trong danh sách kèm theo.", LEFT, 80, centred=False),
+        Text("Nơi thực hiện là các cơ quan có tên trong danh sách kèm theo.", MARGIN, 80, centred=False),
     ]
-    return [first, end + ending(one, 130)]
+    return [first, end + ending(letter, 130)]
 
 
-def _in_table(one: Letter) -> list[Text]:
+def _in_table(letter: Letter) -> list[Text]:
     """The head in cells that stand close, and a running head above it."""
-    lines = [each for each in page(one) if each.words != one.date_line]
+    lines = [x for x in page(letter) if x.words != letter.date_line]
     return [
         Text("Mẫu 1.4 - Phụ lục III", RIGHT - 60, 30, 9),
-        Text("Trang 1/1", LEFT, 30, 9, centred=False),
+        Text("Trang 1/1", MARGIN, 30, 9, centred=False),
         *lines,
-        Text(one.date_line, 380, 101.4),
+        Text(letter.date_line, 380, 101.4),
     ]
 
 
 def _scan() -> bytes:
-    """What a poor reader made of the letter: words a little up and down, letters mistaken, accents lost."""
+    """Make the letter as a poor reader sees it: words a little up and down, letters mistaken, accents lost."""
     worse = {"SỞ": "S0", "phối": "phôi", "Thực": "Thưc", "thông": "thong", "Nguyễn": "Nguyên", "Số:": "S6:"}
     lines = [
-        replace(each, words=" ".join(worse.get(word, word) for word in each.words.split(" ")))
-        for each in page(LETTER)
+        replace(line, words=" ".join(worse.get(word, word) for word in line.words.split(" ")))
+        for line in page(LETTER)
     ]
     return paper([lines], Style(invisible=True, picture=True, by_word=True, jitter=0.8))

@@ -43,7 +43,7 @@ class HourLog:
 
 
 @contextmanager
-def written(now_s: Callable[[], float]) -> Iterator[io.StringIO]:
+def capture_log(now_s: Callable[[], float]) -> Iterator[io.StringIO]:
     """Collect what the process writes, limited as by the program's own handler, by these seconds."""
     stream, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(stream), root.level
@@ -67,16 +67,16 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
     end, number = clock.now() + span, 0
     turns = [(clock.now(), name) for name in ("", *loops)]
     began = clock.now()
-    with written(lambda: (clock.now() - began).total_seconds()) as stream:
+    with capture_log(lambda: (clock.now() - began).total_seconds()) as stream:
         while turns[0][0] < end:
             at, name = heapq.heappop(turns)
             clock.advance(max(at - clock.now(), timedelta()))
             if name:
-                rest = timedelta(seconds=await turn(name, loops[name], troubles[name], town))
+                pause = timedelta(seconds=await turn(name, loops[name], troubles[name], town))
             else:
-                number, rest = number + 1, SEND_EVERY
+                number, pause = number + 1, SEND_EVERY
                 await _mail(town, number)
-            heapq.heappush(turns, (clock.now() + rest, name))
+            heapq.heappush(turns, (clock.now() + pause, name))
     return HourLog(text=stream.getvalue())
 
 
@@ -88,12 +88,12 @@ async def turn(name: str, loop: Loop, trouble: Trouble, town: Town) -> float:
             pass
     except Exception as error:  # reason: as the loop's own guard
         return trouble.broke(error)
-    trouble.over()
+    trouble.clear()
     return max(longest_sleep_s(name, town.node.settings.workers.poll_s), IDLE_S)
 
 
 async def _mail(town: Town, number: int) -> None:
-    with suppress(GatewayError, ValueError):  # refused while the fault lasts, as its caller is told
+    with suppress(GatewayError, ValueError):  # refused while the fault lasts, with an error to its caller
         await town.send(str(number))
     with suppress(GatewayError, ValueError):
         await town.deliver(town.forge(document(str(1000 + number)), (("a.pdf", PDF),)))

@@ -1,4 +1,4 @@
-"""A mail server for tests: it speaks SMTP on a free port, keeps what it takes, and refuses what it is told to."""
+"""A mail server for tests: it speaks SMTP on a free port, keeps the mails that it takes, and refuses some on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from email.policy import SMTP
 
 
 @dataclass(slots=True)
-class Taken:
+class ReceivedMail:
     """One mail as it came over the line."""
 
     sender: str
@@ -25,9 +25,9 @@ class Taken:
 
     @property
     def message(self) -> EmailMessage:
-        made = email.message_from_bytes(self.raw, policy=SMTP)
-        assert isinstance(made, EmailMessage)
-        return made
+        message = email.message_from_bytes(self.raw, policy=SMTP)
+        assert isinstance(message, EmailMessage)
+        return message
 
     @property
     def text(self) -> str:
@@ -44,7 +44,7 @@ class MailServer:
     refuses: dict[str, str] = field(default_factory=dict)
     refused_addresses: set[str] = field(default_factory=set)
     silent: bool = False
-    taken: list[Taken] = field(default_factory=list)
+    mails: list[ReceivedMail] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,8 +117,8 @@ class _Talk:
             able.append("STARTTLS")
         if self._server.login is not None:
             able.append("AUTH PLAIN")
-        for each in able[:-1]:
-            await self._say(f"250-{each}")
+        for feature in able[:-1]:
+            await self._say(f"250-{feature}")
         await self._say(f"250 {able[-1]}")
 
     async def _auth(self, line: str) -> None:
@@ -139,8 +139,10 @@ class _Talk:
     async def _data(self) -> None:
         await self._say("354 go on")
         raw = await self._reader.readuntil(b"\r\n.\r\n")
-        self._server.taken.append(
-            Taken(self._sender, self._to, raw[:-3].replace(b"\r\n..", b"\r\n."), self._is_secret, self._user)
+        self._server.mails.append(
+            ReceivedMail(
+                self._sender, self._to, raw[:-3].replace(b"\r\n..", b"\r\n."), self._is_secret, self._user
+            )
         )
         await self._say("250 taken")
 

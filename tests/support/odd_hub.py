@@ -33,19 +33,19 @@ class OddHub:
     url: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    said: list[Mapping[str, str]] = field(default_factory=list)
+    request_headers: list[Mapping[str, str]] = field(default_factory=list)
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         operation = request.match_info["operation"]
         self.calls[operation] += 1
-        self.said.append({name.lower(): value for name, value in request.headers.items()})
+        self.request_headers.append({name.lower(): value for name, value in request.headers.items()})
         await request.read()
         if operation in self.answers:
             return await self.answers[operation](request)
         return web.json_response(FINE | {"data": [], "DocId": f"hub-{self.calls[operation]}"})
 
     def lists(self, operation: str, *rows: Mapping[str, Any]) -> None:
-        """Of documents; there are no statuses."""
+        """Answer a list of documents; there are no statuses."""
 
         async def listed(request: web.Request) -> web.StreamResponse:
             is_edoc = request.headers["XroadVnpt-messagetype"] == "edoc"
@@ -102,11 +102,11 @@ def parcel_of(raw: bytes, sender: str = "Z91.07") -> Parcel:
 
 @asynccontextmanager
 async def odd_hub() -> AsyncIterator[OddHub]:
-    made = OddHub()
+    hub = OddHub()
     app = web.Application(client_max_size=1 << 26)
-    app.router.add_route("*", "/{operation}", made.call)
-    app.router.add_route("*", "/v1/{operation}", made.call)
-    app.router.add_route("*", "/v1/auth/{operation}", made.call)
-    async with server.running(app, "127.0.0.1", 0) as url:
-        made.url = url
-        yield made
+    app.router.add_route("*", "/{operation}", hub.call)
+    app.router.add_route("*", "/v1/{operation}", hub.call)
+    app.router.add_route("*", "/v1/auth/{operation}", hub.call)
+    async with server.RunningServer(app, "127.0.0.1", 0) as url:
+        hub.url = url
+        yield hub

@@ -27,13 +27,13 @@ def once(name: str) -> Iterator[tuple[Path, bool]]:
     """A folder of the run, and whether it is still empty: then the block fills it."""
     begin()
     run = Path(os.environ[_RUN])
-    folder, made = run / name, run / f"{name}.made"
+    folder, marker = run / name, run / f"{name}.made"
     with (run / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # what somebody could not finish
+        if not marker.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # left unfinished by another process
             folder.mkdir()
             yield folder, True
-            made.touch()
+            marker.touch()
             return
     yield folder, False

@@ -30,18 +30,18 @@ def canonical_form(raw: bytes) -> bytes:
 
 def apex_form(raw: bytes, name: str) -> bytes:
     """Exclusive canonical form of the one element of that name, as apex."""
-    (found,) = tree(raw).iter(name)
-    return bytes(etree.tostring(found, method="c14n", exclusive=True, with_comments=False))
+    (element,) = tree(raw).iter(name)
+    return bytes(etree.tostring(element, method="c14n", exclusive=True, with_comments=False))
 
 
 def body_form(raw: bytes) -> bytes:
     """C: the canonical form without the Signature."""
     root = tree(raw)
-    for found in list(root.iter(f"{DS}Signature")):
-        parent = found.getparent()
+    for signature in list(root.iter(f"{DS}Signature")):
+        parent = signature.getparent()
         assert parent is not None
-        assert not found.tail
-        parent.remove(found)
+        assert not signature.tail
+        parent.remove(signature)
     return bytes(etree.tostring(root, method="c14n", exclusive=True, with_comments=False))
 
 

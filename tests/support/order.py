@@ -56,8 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if (told := getattr(config, "workerinput", None)) is not None:
-        config.option.shuffle = told["shuffle"]
+    if (from_controller := getattr(config, "workerinput", None)) is not None:
+        config.option.shuffle = from_controller["shuffle"]
     elif config.option.shuffle == 0:
         config.option.shuffle = 1 + secrets.randbelow(10**6)
 
@@ -90,6 +90,6 @@ def _shuffle(config: pytest.Config, items: list[pytest.Item]) -> None:
         files.setdefault(item.path, []).append(item)
     order = list(files.values())
     chance.shuffle(order)
-    for each in order:
-        chance.shuffle(each)
-    items[:] = [item for each in order for item in each]
+    for group in order:
+        chance.shuffle(group)
+    items[:] = [item for group in order for item in group]

@@ -38,9 +38,9 @@ def pdf(pages: int = 1) -> bytes:
     writer = PdfWriter()
     for _ in range(pages):
         writer.add_blank_page(width=595, height=842)
-    held = BytesIO()
-    writer.write(held)
-    return held.getvalue()
+    content = BytesIO()
+    writer.write(content)
+    return content.getvalue()
 
 
 PDF = pdf()
@@ -92,8 +92,8 @@ def update_of(
 
 
 def recall_of(number: str = "200", *, sender: str = DEPARTMENT, target: str | None = None) -> Envelope:
-    wanted = target or document_id(number, sender)
-    business = Business(doc_type=1, document_id=wanted, reason="Ban hành nhầm")
+    target_id = target or document_id(number, sender)
+    business = Business(doc_type=1, document_id=target_id, reason="Ban hành nhầm")
     return document(number, (), sender=sender, kind=Kind.RECALL, business=business)
 
 
@@ -105,7 +105,7 @@ def replacement_of(replaced: str, number: str, *, sender: str = DEPARTMENT, **ch
 
 def status_about(
     code: str,
-    about: str,
+    subject_id: str,
     *,
     sender: str = PROVINCE,
     to: str = DEPARTMENT,
@@ -113,10 +113,10 @@ def status_about(
     note: str = "Ghi chú",
 ) -> Envelope:
     """The model of a status of `sender` about the document with this DocumentId, told to `to`."""
-    told = ResponseFor(organ_id=to, code="15/STD-VP", document_id=about, promulgation_date=TODAY)
+    response = ResponseFor(organ_id=to, code="15/STD-VP", document_id=subject_id, promulgation_date=TODAY)
     report = StatusReport(code=code, description=note, timestamp=local(at))
     organisation = Organisation(organ_id=sender, organ_name="Cơ quan Mẫu")
-    return Envelope(kind=Kind.STATUS, sender=organisation, response_for=(told,), status=report)
+    return Envelope(kind=Kind.STATUS, sender=organisation, response_for=(response,), status=report)
 
 
 def receipt_for(sent: OutgoingDocument, code: str, **changes: Any) -> Receipt:

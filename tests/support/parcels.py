@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports.axis import Arrival, Axis, Fate, Parcel
-from tests.support.waiting import PAUSE_S, until
+from tests.support.waiting import PAUSE_S, wait_until
 
 LEASE_S = 60.0
 
@@ -32,7 +32,7 @@ def bytes_of(arrival: Arrival) -> bytes:
 
 
 async def received(*axes: Axis, count: int = 1, limit: int = 10, lease_s: float = LEASE_S) -> list[Arrival]:
-    """So many arrivals, at whichever consumer; a broker pushes them when it likes."""
+    """Take so many arrivals from these consumers; a broker pushes to any, at any time."""
     arrivals: list[Arrival] = []
 
     async def are_here() -> bool:
@@ -42,19 +42,19 @@ async def received(*axes: Axis, count: int = 1, limit: int = 10, lease_s: float 
                 await axis.wait(PAUSE_S)
         return len(arrivals) >= count
 
-    await until(are_here, f"{count} parcels")
+    await wait_until(are_here, f"{count} parcels")
     return arrivals
 
 
 async def nothing_more(*axes: Axis, code: str = "Z92") -> None:
-    """What comes next is a parcel published now: nothing was before it. It leaves no trace."""
+    """Check that no parcel waits: the next one to come is a marker published now. It leaves no trace."""
     assert (await axes[0].publish(parcel("marker", b"marker"), [code]))[code].fate is Fate.DELIVERED
-    came = await received(*axes)
-    assert [each.packet_id for each in came] == ["marker"]
+    arrivals = await received(*axes)
+    assert [a.packet_id for a in arrivals] == ["marker"]
     for axis in axes:
-        await axis.settle(came[0], done=True)
+        await axis.settle(arrivals[0], is_done=True)
 
 
-async def settled(axis: Axis, arrivals: Sequence[Arrival], *, done: bool = True) -> None:
+async def settled(axis: Axis, arrivals: Sequence[Arrival], *, is_done: bool = True) -> None:
     for arrival in arrivals:
-        await axis.settle(arrival, done=done)
+        await axis.settle(arrival, is_done=is_done)

@@ -39,9 +39,9 @@ def cut(content: bytes, size: int = 10) -> list[Part]:
 def label_of(
     part: Part, user: str | None = "n1", lies: Mapping[str, object] = MappingProxyType({})
 ) -> PartLabel:
-    """As the receiving node reads it, with some headers replaced by a liar."""
-    told = {**part.headers(), **lies}
-    return PartLabel.read(told, user, packet_id="p1", kind="edoc", limits=LIMITS)
+    """Read a label as the receiving node does, with some headers replaced by a liar."""
+    headers = {**part.headers(), **lies}
+    return PartLabel.read(headers, user, packet_id="p1", kind="edoc", limits=LIMITS)
 
 
 def opened(folder: Path, clock: Clock | None = None, limits: PartLimits = LIMITS) -> Spool:

@@ -24,9 +24,9 @@ _CHOICES = 4
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A pattern where it stands, and the method by which it is asked there."""
+    """Pattern, its place in the code, and the method called on it there."""
 
-    where: str
+    place: str
     pattern: re.Pattern[Any]
     method: str
 
@@ -35,13 +35,13 @@ def uses_in(package: str) -> Iterator[Use]:
     """All of a package: those that stand at the top of a module, alone or in tables, and those of calls such as
     `re.sub("…", …)`."""
     top = importlib.import_module(package)
-    for found in pkgutil.walk_packages(top.__path__, f"{package}."):
-        if found.name.endswith("__main__"):
+    for m in pkgutil.walk_packages(top.__path__, f"{package}."):
+        if m.name.endswith("__main__"):
             continue
-        module = importlib.import_module(found.name)
+        module = importlib.import_module(m.name)
         source = Path(str(module.__file__)).read_text("utf-8") if module.__file__ else ""
         yield from _of_tables(module, source)
-        yield from _of_calls(found.name, source)
+        yield from _of_calls(m.name, source)
 
 
 def _of_tables(module: ModuleType, source: str) -> Iterator[Use]:
@@ -87,30 +87,30 @@ def attacks_on(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str]]:
     yield from dict.fromkeys(pair for pair in _repeats(tree, "", pattern.flags) if pair[1])
 
 
-def _repeats(nodes: Iterable[tuple[Any, Any]], before: str, flags: int) -> Iterator[tuple[str, str]]:
-    """Depth first; `before` is a text that leads to here."""
-    for kind, what in nodes:
+def _repeats(nodes: Iterable[tuple[Any, Any]], lead: str, flags: int) -> Iterator[tuple[str, str]]:
+    """Depth first; `lead` is a text that leads here."""
+    for kind, argument in nodes:
         if kind in _REPEATS:
-            least, most, inside = what
+            least, most, inside = argument
             eaten = _sample(inside, flags)
             if most is _constants.MAXREPEAT or most > _LOW:
                 for choice in (eaten, *_choices(inside, flags)):
-                    yield before, choice
-                    yield "", before + choice
-            yield from _repeats(inside, before, flags)
-            before += eaten * max(least, 1)
+                    yield lead, choice
+                    yield "", lead + choice
+            yield from _repeats(inside, lead, flags)
+            lead += eaten * max(least, 1)
         elif kind is _constants.SUBPATTERN:
-            yield from _repeats(what[-1], before, flags)
-            before += _sample(what[-1], flags)
+            yield from _repeats(argument[-1], lead, flags)
+            lead += _sample(argument[-1], flags)
         elif kind is _constants.BRANCH:
-            for branch in what[1]:
-                yield from _repeats(branch, before, flags)
-            before += _sample([(kind, what)], flags)
+            for branch in argument[1]:
+                yield from _repeats(branch, lead, flags)
+            lead += _sample([(kind, argument)], flags)
         elif kind is _constants.ATOMIC_GROUP:
-            yield from _repeats(what, before, flags)
-            before += _sample(what, flags)
+            yield from _repeats(argument, lead, flags)
+            lead += _sample(argument, flags)
         else:
-            before += _sample([(kind, what)], flags)
+            lead += _sample([(kind, argument)], flags)
 
 
 def _choices(inside: Iterable[tuple[Any, Any]], flags: int) -> list[str]:
@@ -124,19 +124,19 @@ def _choices(inside: Iterable[tuple[Any, Any]], flags: int) -> list[str]:
 def _sample(nodes: Iterable[tuple[Any, Any]], flags: int) -> str:
     """A text that these nodes take."""
     text = ""
-    for kind, what in nodes:
+    for kind, argument in nodes:
         if kind is _constants.LITERAL:
-            text += chr(what)
+            text += chr(argument)
         elif kind in _REPEATS:
-            text += _sample(what[2], flags) * max(what[0], 1)
+            text += _sample(argument[2], flags) * max(argument[0], 1)
         elif kind is _constants.SUBPATTERN:
-            text += _sample(what[-1], flags)
+            text += _sample(argument[-1], flags)
         elif kind is _constants.ATOMIC_GROUP:
-            text += _sample(what, flags)
+            text += _sample(argument, flags)
         elif kind is _constants.BRANCH:
-            text += max((_sample(branch, flags) for branch in what[1]), key=len)
+            text += max((_sample(branch, flags) for branch in argument[1]), key=len)
         elif kind in (_constants.IN, _constants.ANY, _constants.NOT_LITERAL):
-            text += next((letter for letter in _letters() if _takes((kind, what), letter, flags)), "")
+            text += next((letter for letter in _letters() if _takes((kind, argument), letter, flags)), "")
     return text
 
 
@@ -148,5 +148,5 @@ def _letters() -> Iterator[str]:
 
 def _takes(node: tuple[Any, Any], letter: str, flags: int) -> bool:
     own = _parser.SubPattern(_parser.State(), [node])
-    found: Any = _compiler.compile(own, flags)
-    return found.match(letter) is not None
+    matcher: Any = _compiler.compile(own, flags)
+    return matcher.match(letter) is not None

@@ -41,10 +41,10 @@ def paper(
 def assembled(objects: Sequence[str]) -> bytes:
     """A file of these objects, numbered from 1; the first is the catalogue."""
     content, offsets = b"%PDF-1.7\n", []
-    for number, each in enumerate(objects, start=1):
+    for number, x in enumerate(objects, start=1):
         offsets.append(len(content))
-        content += f"{number} 0 obj\n{each}\nendobj\n".encode("ascii")
-    rows = "".join(f"{each:010d} 00000 n \n" for each in offsets)
+        content += f"{number} 0 obj\n{x}\nendobj\n".encode("ascii")
+    rows = "".join(f"{x:010d} 00000 n \n" for x in offsets)
     table = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{rows}"
     trailer = f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(content)}\n%%EOF\n"
     return content + (table + trailer).encode("ascii")

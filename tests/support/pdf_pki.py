@@ -21,14 +21,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from tests.support.pki import NOT_AFTER, NOT_BEFORE, PrivateKey, key, key_usage
 
 SIGNED = datetime(2026, 11, 18, 3, 0, tzinfo=UTC)
-SEEN = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+SEEN_AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 ORGANISATION = "Sở Mẫu"
 _ORGANISATION_ID = ObjectIdentifier("2.5.4.97")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Somebody with a key and a certificate."""
+    """Holder of a key and a certificate."""
 
     certificate: x509.Certificate
     private_key: PrivateKey
@@ -130,24 +130,24 @@ def tsa(name: str = "Test TSA", not_after: datetime = NOT_AFTER) -> Holder:
 
 
 def folder(
-    where: Path,
+    path: Path,
     *,
     anchors: Sequence[PdfAuthority] | None = None,
     chain: Sequence[PdfAuthority] = (),
     lists: Sequence[x509.CertificateRevocationList] | None = None,
 ) -> Path:
-    """A trust folder for PDFs: by default the root, and a list on which nobody stands."""
-    where.mkdir(parents=True, exist_ok=True)
+    """A trust folder for PDFs: by default the root, and a list without entries."""
+    path.mkdir(parents=True, exist_ok=True)
     trusted = (root(),) if anchors is None else anchors
     if trusted:
-        (where / "ca.pem").write_bytes(b"".join(each.pem for each in trusted))
-    for n, each in enumerate(chain):
-        (where / "chain").mkdir(exist_ok=True)
-        (where / "chain" / f"{n}.pem").write_bytes(each.pem)
+        (path / "ca.pem").write_bytes(b"".join(holder.pem for holder in trusted))
+    for n, holder in enumerate(chain):
+        (path / "chain").mkdir(exist_ok=True)
+        (path / "chain" / f"{n}.pem").write_bytes(holder.pem)
     for n, crl in enumerate((root().crl(),) if lists is None else lists):
-        (where / "crl").mkdir(exist_ok=True)
-        (where / "crl" / f"{n}.pem").write_bytes(crl.public_bytes(Encoding.PEM))
-    return where
+        (path / "crl").mkdir(exist_ok=True)
+        (path / "crl" / f"{n}.pem").write_bytes(crl.public_bytes(Encoding.PEM))
+    return path
 
 
 def _authority(name: str, above: PdfAuthority | None) -> PdfAuthority:

@@ -58,36 +58,36 @@ def plain(text: str = "Noi dung van ban") -> bytes:
     writer.root["/AcroForm"] = generic.DictionaryObject(
         {pdf_name("/Fields"): generic.ArrayObject([widget_ref])}
     )
-    held = io.BytesIO()
-    writer.write(held)
-    return held.getvalue()
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
 
 
 class _Signer(signers.PdfSigner):
     at: datetime = SIGNED
 
-    def init_signing_session(self, *args: Any, **named: Any) -> PdfSigningSession:
-        session = super().init_signing_session(*args, **named)
+    def init_signing_session(self, *args: Any, **keywords: Any) -> PdfSigningSession:
+        session = super().init_signing_session(*args, **keywords)
         session.system_time = self.at
         return session
 
     def _enforce_certification_constraints(self, reader: Any) -> None:
-        """Signs where a signature forbids it: what somebody else's program would do."""
+        """Sign where a signature forbids it, as a foreign program would."""
 
 
 def sign(
     pdf: bytes,
-    who: Holder,
+    holder: Holder,
     field: str,
     *,
     at: datetime = SIGNED,
     certify: MDPPerm | None = None,
     reason: str | None = None,
     stamper: DummyTimeStamper | None = None,
-    others: Sequence[Holder] = (),
+    chain: Sequence[Holder] = (),
     digest: str = "sha256",
     pades: bool = True,
-    shown: str | None = None,
+    mark_text: str | None = None,
     strict: bool = True,
 ) -> bytes:
     """The PDF with one more signature, as an update; `shown` is the text of its mark on the first page."""
@@ -99,10 +99,10 @@ def sign(
         docmdp_permissions=certify or MDPPerm.FILL_FORMS,
         subfilter=SigSeedSubFilter.PADES if pades else SigSeedSubFilter.ADOBE_PKCS7_DETACHED,
     )
-    look = TextStampStyle(stamp_text=shown, border_width=0) if shown else None
-    spec = fields.SigFieldSpec(field, box=(400, 780, 560, 820)) if shown else None
+    look = TextStampStyle(stamp_text=mark_text, border_width=0) if mark_text else None
+    spec = fields.SigFieldSpec(field, box=(400, 780, 560, 820)) if mark_text else None
     signer = _Signer(
-        meta, signer=simple(who, others), timestamper=stamper, stamp_style=look, new_field_spec=spec
+        meta, signer=simple(holder, chain), timestamper=stamper, stamp_style=look, new_field_spec=spec
     )
     signer.at = at
     out = signer.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf), strict=strict))
@@ -119,23 +119,23 @@ def by_both() -> bytes:
     return sign(sign(plain(), person(), "NguoiKy"), agency(), "CoQuan")
 
 
-def simple(who: Holder, others: Sequence[Holder] = ()) -> signers.SimpleSigner:
+def simple(holder: Holder, chain: Sequence[Holder] = ()) -> signers.SimpleSigner:
     store = SimpleCertificateStore()
-    store.register_multiple([asn1(each.certificate) for each in others])
+    store.register_multiple([asn1(c.certificate) for c in chain])
     return signers.SimpleSigner(
-        signing_cert=asn1(who.certificate), signing_key=asn1_key(who), cert_registry=store
+        signing_cert=asn1(holder.certificate), signing_key=asn1_key(holder), cert_registry=store
     )
 
 
-def stamper(who: Holder, at: datetime) -> DummyTimeStamper:
-    return DummyTimeStamper(asn1(who.certificate), asn1_key(who), fixed_dt=at)
+def stamper(holder: Holder, at: datetime) -> DummyTimeStamper:
+    return DummyTimeStamper(asn1(holder.certificate), asn1_key(holder), fixed_dt=at)
 
 
 class OtherStamper(DummyTimeStamper):
     """Stamps something else than it is asked to."""
 
-    def __init__(self, who: Holder, at: datetime) -> None:
-        super().__init__(asn1(who.certificate), asn1_key(who), fixed_dt=at)
+    def __init__(self, holder: Holder, at: datetime) -> None:
+        super().__init__(asn1(holder.certificate), asn1_key(holder), fixed_dt=at)
 
     def request_cms(self, message_digest: bytes, md_algorithm: str) -> tsp.TimeStampReq:
         other = bytes(len(message_digest))
@@ -152,14 +152,14 @@ def with_dss(
     pdf: bytes, lists: Sequence[pyca.CertificateRevocationList] = (), certificates: Sequence[Holder] = ()
 ) -> bytes:
     """With a store of revocation data, as an update."""
-    held = io.BytesIO(pdf)
+    output = io.BytesIO(pdf)
     DocumentSecurityStore.add_dss(
-        held,
+        output,
         sig_contents=None,
-        certs=[asn1(each.certificate) for each in certificates],
-        crls=[crl.CertificateList.load(each.public_bytes(Encoding.DER)) for each in lists],
+        certs=[asn1(x.certificate) for x in certificates],
+        crls=[crl.CertificateList.load(x.public_bytes(Encoding.DER)) for x in lists],
     )
-    return held.getvalue()
+    return output.getvalue()
 
 
 def filled(pdf: bytes, value: str = "9999") -> bytes:
@@ -168,28 +168,28 @@ def filled(pdf: bytes, value: str = "9999") -> bytes:
     widget = writer.root["/AcroForm"]["/Fields"][0]
     widget["/V"] = generic.pdf_string(value)
     writer.update_container(widget)
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def new_field(pdf: bytes, name: str = "Next") -> bytes:
     """With one more empty signature field."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     fields.append_signature_field(writer, fields.SigFieldSpec(name))
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def covered(pdf: bytes, by: DummyTimeStamper | None = None) -> bytes:
     """With one more signature field that draws a cover over the page; unsigned, or with a timestamp in it."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     fields.append_signature_field(writer, fields.SigFieldSpec("Cover", box=(0, 0, 500, 700)))
-    field = next(each for each in writer.root["/AcroForm"]["/Fields"] if each.get_object()["/T"] == "Cover")
+    field = next(f for f in writer.root["/AcroForm"]["/Fields"] if f.get_object()["/T"] == "Cover")
     look = RawContent(b"q 1 1 1 rg 0 0 500 700 re f Q", box=BoxConstraints(500, 700)).as_form_xobject()
     cover = field.get_object()
     cover["/AP"] = generic.DictionaryObject({pdf_name("/N"): writer.add_object(look)})
     writer.update_container(cover)
     if by is None:
-        return _written(writer)
-    covering = IncrementalPdfFileWriter(io.BytesIO(_written(writer)))
+        return _bytes_of(writer)
+    covering = IncrementalPdfFileWriter(io.BytesIO(_bytes_of(writer)))
     out = PdfTimeStamper(by, field_name="Cover").timestamp_pdf(covering, "sha256")
     return bytes(out.getvalue())
 
@@ -202,7 +202,7 @@ def rewritten(pdf: bytes, text: str = "Noi dung khac") -> bytes:
         generic.StreamObject(stream_data=f"BT 50 700 Td ({text}) Tj ET".encode())
     )
     writer.update_container(page)
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def overlaid(pdf: bytes) -> bytes:
@@ -220,36 +220,36 @@ def overlaid(pdf: bytes) -> bytes:
     )
     page["/Annots"] = generic.ArrayObject([*page["/Annots"], writer.add_object(note)])
     writer.update_container(page)
-    return _written(writer)
+    return _bytes_of(writer)
 
 
-def _written(writer: IncrementalPdfFileWriter) -> bytes:
-    held = io.BytesIO()
-    writer.write(held)
-    return held.getvalue()
+def _bytes_of(writer: IncrementalPdfFileWriter) -> bytes:
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
 
 
 def asn1(certificate: pyca.Certificate) -> x509.Certificate:
     return x509.Certificate.load(certificate.public_bytes(Encoding.DER))
 
 
-def asn1_key(who: Holder) -> keys.PrivateKeyInfo:
-    der = who.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+def asn1_key(holder: Holder) -> keys.PrivateKeyInfo:
+    der = holder.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return keys.PrivateKeyInfo.load(der)
 
 
 def byte_range(pdf: bytes, n: int = -1) -> tuple[int, int, int, int]:
     """The /ByteRange of the n-th signature, as it stands in the file."""
-    found = list(re.finditer(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\s*\]", pdf))
-    a, b, c, d = map(int, found[n].groups())
+    ranges = list(re.finditer(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\s*\]", pdf))
+    a, b, c, d = map(int, ranges[n].groups())
     return a, b, c, d
 
 
-def signed_over(pdf: bytes, who: Holder, ranges: Sequence[int], written: bytes | None = None) -> bytes:
-    """The last signature made anew by its owner over other ranges than a signer would choose. `written` stands in the
+def signed_over(pdf: bytes, holder: Holder, ranges: Sequence[int], range_text: bytes | None = None) -> bytes:
+    """The last signature made anew by its owner over other ranges than a signer would choose. `range_text` stands in the
     file instead of them."""
     match = list(re.finditer(rb"/ByteRange (\[[^\]]*\]\s*)", pdf))[-1]
-    text = written if written is not None else b"[" + b" ".join(b"%d" % n for n in ranges) + b"]"
+    text = range_text if range_text is not None else b"[" + b" ".join(b"%d" % n for n in ranges) + b"]"
     room = match.end(1) - match.start(1)
     assert len(text) <= room
     pdf = pdf[: match.start(1)] + text.ljust(room) + pdf[match.end(1) :]
@@ -258,23 +258,23 @@ def signed_over(pdf: bytes, who: Holder, ranges: Sequence[int], written: bytes |
         hasher.update(pdf[start : start + length])
     start = pdf.rindex(b"/Contents <") + len(b"/Contents ")
     end = pdf.index(b">", start)
-    made = simple(who).async_sign(hasher.digest(), "sha256")
-    octets = bytes(asyncio.run(made).dump()).hex().encode()
+    signature = simple(holder).async_sign(hasher.digest(), "sha256")
+    octets = bytes(asyncio.run(signature).dump()).hex().encode()
     return pdf[: start + 1] + octets.ljust(end - start - 1, b"0") + pdf[end:]
 
 
 def with_signature_replaced(pdf: bytes, ranges: Sequence[int]) -> bytes:
     """The field's signature object written anew by an update: same contents, these ranges."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
-    fields_here = [each.get_object() for each in writer.root["/AcroForm"]["/Fields"]]
-    field = next(each for each in fields_here if each["/FT"] == "/Sig")
+    fields = [f.get_object() for f in writer.root["/AcroForm"]["/Fields"]]
+    field = next(f for f in fields if f["/FT"] == "/Sig")
     old = field["/V"]
     new = generic.DictionaryObject(old)
     new["/ByteRange"] = generic.ArrayObject([generic.NumberObject(n) for n in ranges])
     new["/Contents"] = generic.ByteStringObject(old.raw_get("/Contents").original_bytes)
     field["/V"] = writer.add_object(new)
     writer.update_container(field)
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def with_other_root(pdf: bytes) -> bytes:
@@ -300,7 +300,7 @@ def with_other_root(pdf: bytes) -> bytes:
         }
     )
     number = writer.add_object(root).idnum
-    updated = _written(writer)
+    updated = _bytes_of(writer)
     at = updated.rindex(b"/Root 1 0 R")
     return updated[:at] + b"/Root %d 0 R" % number + updated[at + len(b"/Root 1 0 R") :]
 
@@ -321,17 +321,17 @@ def shadowed() -> bytes:
     hidden = generic.StreamObject(stream_data=b"BT 50 700 Td (Noi dung giau) Tj ET")
     page["/PieceInfo"] = generic.DictionaryObject({pdf_name("/Hidden"): writer.add_object(hidden)})
     writer.update_container(page)
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def uncovered(pdf: bytes) -> bytes:
     """With the cover taken off by an update."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0].get_object()
-    kept = [each for each in page["/Annots"] if each.get_object().get("/Subtype") != "/Stamp"]
-    page["/Annots"] = generic.ArrayObject(kept)
+    annotations = [a for a in page["/Annots"] if a.get_object().get("/Subtype") != "/Stamp"]
+    page["/Annots"] = generic.ArrayObject(annotations)
     writer.update_container(page)
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def with_hidden_page(pdf: bytes) -> bytes:
@@ -340,7 +340,7 @@ def with_hidden_page(pdf: bytes) -> bytes:
     page = writer.root["/Pages"]["/Kids"][0].get_object()
     page["/Contents"] = page["/PieceInfo"].raw_get("/Hidden")
     writer.update_container(page)
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def with_loop(pdf: bytes) -> bytes:
@@ -359,7 +359,7 @@ def with_fields_in_a_circle(pdf: bytes) -> bytes:
     circle["/Kids"] = generic.ArrayObject([place])
     form["/Fields"].append(place)
     writer.update_root()
-    return _written(writer)
+    return _bytes_of(writer)
 
 
 def locked(pdf: bytes) -> bytes:
@@ -368,18 +368,18 @@ def locked(pdf: bytes) -> bytes:
 
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
     writer.encrypt("secret", algorithm="AES-256")
-    held = io.BytesIO()
-    writer.write(held)
-    return held.getvalue()
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
 
 
 def deep(pdf: bytes, depth: int = 5000) -> bytes:
     """With an update whose catalogue holds arrays in arrays."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
-    held = "x" * (2 * depth - 2)
-    writer.root["/Deep"] = generic.pdf_string(held)
+    marker = "x" * (2 * depth - 2)
+    writer.root["/Deep"] = generic.pdf_string(marker)
     writer.update_root()
-    return _written(writer).replace(f"({held})".encode(), b"[" * depth + b"]" * depth)
+    return _bytes_of(writer).replace(f"({marker})".encode(), b"[" * depth + b"]" * depth)
 
 
 def with_endless_table(pdf: bytes) -> bytes:
@@ -402,7 +402,7 @@ def with_endless_paths(pdf: bytes) -> bytes:
         below = writer.add_object(generic.ArrayObject([below, below]))
     writer.root["/Deep"] = below
     writer.update_root()
-    return filled(sign(_written(writer), agency(), "Deep"))
+    return filled(sign(_bytes_of(writer), agency(), "Deep"))
 
 
 @cache

@@ -21,12 +21,12 @@ DECIDERS = (Role.TRUST, Role.PEOPLE)
 @contextmanager
 def cheap() -> Iterator[None]:
     """Argon2 with the least that it takes."""
-    kept = person_secrets.MEMORY_KIB, person_secrets.PASSES
+    limits = person_secrets.MEMORY_KIB, person_secrets.PASSES
     person_secrets.MEMORY_KIB, person_secrets.PASSES = 32, 1
     try:
         yield
     finally:
-        person_secrets.MEMORY_KIB, person_secrets.PASSES = kept
+        person_secrets.MEMORY_KIB, person_secrets.PASSES = limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ class Someone:
     totp: str
 
     def code(self) -> str:
-        """What the device shows now."""
+        """Return the code that the device shows now."""
         return pyotp.TOTP(self.totp).at(self.services.clock.now())
 
-    async def here(self) -> SignedIn:
+    async def signed_in(self) -> SignedIn:
         """Signed in; half a minute later, because a code is good once."""
         await self.services.clock.sleep(31)
         return await people.sign_in(self.services, self.name, PASSPHRASE, self.code())
@@ -50,7 +50,7 @@ class Someone:
 async def enrolled(
     services: DecisionServices, name: str, roles: Collection[Role] = DECIDERS, by: SignedIn | None = None
 ) -> Someone:
-    """Added, by the operator unless somebody is named, and enrolled."""
+    """Add a person, by the operator unless another is named, and enrol them."""
     _, code = await people.add(services, by, "operator", name, roles)
     return await taken_up(services, name, code)
 
@@ -65,22 +65,26 @@ async def taken_up(services: DecisionServices, name: str, code: str) -> Someone:
 async def two(services: DecisionServices) -> tuple[Someone, Someone]:
     """The first two persons of a node: added by the operator as `init` does, then enrolled."""
     await approvals.begin_set_up(services, "operator")
-    made = [
+    invited = [
         (name, (await people.add(services, None, "operator", name, DECIDERS))[1]) for name in ("An", "Binh")
     ]
-    first, second = [await taken_up(services, name, code) for name, code in made]
+    first, second = [await taken_up(services, name, code) for name, code in invited]
     return first, second
 
 
-async def proposed(one: Someone, *wanted: Binding, content: ProposalContent | None = None) -> Proposal:
+async def proposed(user: Someone, *bindings: Binding, content: ProposalContent | None = None) -> Proposal:
     """That these certificates speak for their codes, or whatever else the content says."""
-    services = one.services
+    services = user.services
     now = services.clock.now()
-    changes = tuple(proposals.binding_change([], each, now, services.overlap) for each in wanted)
-    return await proposals.propose(services, await one.here(), content or ProposalContent(bindings=changes))
+    changes = tuple(proposals.binding_change([], binding, now, services.overlap) for binding in bindings)
+    return await proposals.propose(
+        services, await user.signed_in(), content or ProposalContent(bindings=changes)
+    )
 
 
 async def approved(other: Someone, proposal: Proposal) -> Proposal:
-    """By a person who typed the right digits."""
+    """Approve a proposal, with the right digits typed."""
     expected = proposal.content.expected
-    return await approvals.approve(other.services, await other.here(), proposal.id, expected, proposal.digest)
+    return await approvals.approve(
+        other.services, await other.signed_in(), proposal.id, expected, proposal.digest
+    )

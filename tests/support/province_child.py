@@ -1,6 +1,6 @@
-"""A node in a process of its own on the two axes of a province, for whoever kills it. In: a folder with an `orders` file
-beside the node's own, the ports of both hubs, how far its clock is ahead. Sends what the file names and nobody sent yet,
-says so on stdout, and works until it is killed."""
+"""A node in a process of its own on the two axes of a province, for tests that kill it. In: a folder with an `orders` file
+beside the node's own, the ports of both hubs, how far its clock is ahead. Sends the orders that were not sent yet, says so
+on stdout, and works until it is killed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def settings_of(folder: Path, name: str, ports: dict[str, int]) -> Settings:
 
 async def main(folder: Path, name: str, ports: dict[str, int], ahead_s: float) -> None:
     async with open_office(settings_of(folder, name, ports), ClockAhead(ahead_s)) as node:
-        town = Town(node=node, clock=node.clock)  # type: ignore[arg-type]  # one that nobody moves
+        town = Town(node=node, clock=node.clock)  # type: ignore[arg-type]  # a clock that no test moves
         for number, sender, to in json.loads((folder / f"{name}.orders.json").read_text("utf-8")):
             # Asked again after each kill: the same document is accepted once.
             await town.send(number, *to, sender=sender, external_id=f"order-{number}")

@@ -21,12 +21,12 @@ def main() -> None:
     library = pkcs11.lib(plan["module"])
     for token in plan["tokens"]:
         with library.get_token(token_label=token["label"]).open(user_pin=token["pin"], rw=True) as session:
-            for n, each in enumerate(token["keys"], start=1):
-                put(session, bytes([n]), each)
+            for n, key in enumerate(token["keys"], start=1):
+                store_key(session, bytes([n]), key)
 
 
-def put(session: Any, key_id: bytes, told: dict[str, str]) -> None:
-    der = base64.b64decode(told["key"])
+def store_key(session: Any, key_id: bytes, facts: dict[str, str]) -> None:
+    der = base64.b64decode(facts["key"])
     key = load_der_private_key(der, None)
     template: dict[Attribute, Any]
     if isinstance(key, rsa.RSAPrivateKey):
@@ -47,19 +47,19 @@ def put(session: Any, key_id: bytes, told: dict[str, str]) -> None:
         Attribute.SENSITIVE: True,
         Attribute.SIGN: True,
         Attribute.ID: key_id,
-        Attribute.LABEL: told["label"],
+        Attribute.LABEL: facts["label"],
     }
     session.create_object(template | own)
-    if told.get("certificate"):
+    if facts.get("certificate"):
         session.create_object(
             {
                 Attribute.CLASS: ObjectClass.CERTIFICATE,
                 Attribute.CERTIFICATE_TYPE: pkcs11.CertificateType.X_509,
                 Attribute.TOKEN: True,
                 Attribute.ID: key_id,
-                Attribute.LABEL: told["label"],
-                Attribute.SUBJECT: base64.b64decode(told["subject"]),
-                Attribute.VALUE: base64.b64decode(told["certificate"]),
+                Attribute.LABEL: facts["label"],
+                Attribute.SUBJECT: base64.b64decode(facts["subject"]),
+                Attribute.VALUE: base64.b64decode(facts["certificate"]),
             }
         )
 

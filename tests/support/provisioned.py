@@ -36,18 +36,18 @@ class Province:
             self.passwords[self.names[short]] = WATCH.remember(secrets.token_hex(12))
         return self.names[short]
 
-    def layout(self, where: Mapping[str, str]) -> BrokerLayout:
+    def layout(self, nodes: Mapping[str, str]) -> BrokerLayout:
         """Codes by the short name of their node."""
         return layout.layout(
-            self.broker.vhost, [Hosting(node=self.node(short), code=code) for code, short in where.items()]
+            self.broker.vhost, [Hosting(node=self.node(short), code=code) for code, short in nodes.items()]
         )
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Management]:
         """The administrator's way in."""
-        way = management.opened(self.api, self.broker.user, self.broker.password, self.broker.vhost)
-        async with way as found:
-            yield found
+        line = management.opened(self.api, self.broker.user, self.broker.password, self.broker.vhost)
+        async with line as opened_line:
+            yield opened_line
 
     @property
     def api(self) -> str:
@@ -55,23 +55,23 @@ class Province:
         parts = urlsplit(self.broker.api)
         return f"{parts.scheme}://{parts.hostname}:{parts.port}"
 
-    async def plan(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:
-        """What it takes to get there from what there is."""
-        async with self.opened() as found:
-            live = await found.state()
-        axis = self.layout(where)
-        known = {name: user.password_hash for name, user in live.users.items()}
-        hashes = definitions.password_hashes({node: self.passwords[node] for node in axis.nodes}, known)
-        goal = layout.wanted(axis, hashes)
+    async def plan(self, nodes: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:
+        """Plan the steps from the broker's present state to that layout."""
+        async with self.opened() as line:
+            live = await line.state()
+        axis = self.layout(nodes)
+        old = {name: user.password_hash for name, user in live.users.items()}
+        hashes = definitions.password_hashes({node: self.passwords[node] for node in axis.nodes}, old)
+        goal = layout.wanted_state(axis, hashes)
         return plan(live, goal, admin=self.broker.user, remove_nodes=remove_nodes)
 
-    async def bring(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:
+    async def bring(self, nodes: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:
         """The broker is as the registry says; the plan that did it."""
-        made = await self.plan(where, remove_nodes=remove_nodes)
-        async with self.opened() as found:
-            async for _ in management.done_steps(found, made.steps):
+        changes = await self.plan(nodes, remove_nodes=remove_nodes)
+        async with self.opened() as line:
+            async for _ in management.done_steps(line, changes.steps):
                 pass
-        return made
+        return changes
 
     @asynccontextmanager
     async def session(self, short: str) -> AsyncIterator[AbstractConnection]:
@@ -91,10 +91,10 @@ class Province:
 @contextmanager
 def province(broker: Broker) -> Iterator[Province]:
     """Removes at the end every user that it made."""
-    made = Province(broker=broker)
+    province = Province(broker=broker)
     try:
-        yield made
+        yield province
     finally:
-        there = {each["name"] for each in broker.ask("GET", "/api/users")}
-        for name in there & set(made.names.values()):
+        users = {user["name"] for user in broker.ask("GET", "/api/users")}
+        for name in users & set(province.names.values()):
             broker.ask("DELETE", f"/api/users/{name}")

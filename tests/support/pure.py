@@ -32,9 +32,9 @@ class _Watch:
     def __init__(self) -> None:
         self.is_on = False
         self.free: Path | None = None
-        sys.addaudithook(self._heard)
+        sys.addaudithook(self._audit)
 
-    def _heard(self, event: str, args: tuple[object, ...]) -> None:
+    def _audit(self, event: str, args: tuple[object, ...]) -> None:
         if not self.is_on:
             return
         if event in _ELSEWHERE:
@@ -46,9 +46,9 @@ class _Watch:
     def _may(self, path: object) -> bool:
         if not isinstance(path, str | bytes | os.PathLike):
             return True  # a file that was open before
-        said = Path(os.fsdecode(path))
-        return any(each in said.parts for each in _OF_TOOLS) or (
-            self.free is not None and said.is_relative_to(self.free)
+        target = Path(os.fsdecode(path))
+        return any(name in target.parts for name in _OF_TOOLS) or (
+            self.free is not None and target.is_relative_to(self.free)
         )
 
 

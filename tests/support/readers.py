@@ -1,6 +1,6 @@
 """The readers of native files (F13), held together: what one says of any bytes, the others must say, to the last field: the
 stream of expat, and beside the tree of libxml2 the reader tag by tag and the pattern of what our own writer makes.
-Compared before the digests are judged, so that a file that nobody signed is compared as well."""
+Compared before the digests are judged, so that an unsigned file is compared as well."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from gateway.edxml.scan import EnvelopeScan, NotMine
 from gateway.errors import InvalidEnvelope
 
 
-class Said(NamedTuple):
+class Reading(NamedTuple):
     """All that a reader says of a file."""
 
-    found: canonical.Fast
+    parsed: canonical.Fast
     properties_digest: bytes
 
 
-def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Said | None:
-    """What both say, which is the same; None: not mine."""
+def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Reading | None:
+    """Return the reading of both readers, which must agree; None: not a native file."""
     limits = limits or EnvelopeLimits()
     streamed, closed = (_streamed(raw, limits, opens=opens) for opens in (True, False))
-    assert _held(raw, limits, opens=True) == streamed, "the two readers differ"
-    assert _held(raw, limits, opens=False) == closed, "the two readers differ about closed files"
+    assert _read_tree(raw, limits, opens=True) == streamed, "the two readers differ"
+    assert _read_tree(raw, limits, opens=False) == closed, "the two readers differ about closed files"
     with _tag_by_tag():
-        assert _held(raw, limits, opens=False) == closed, "tag by tag and the pattern differ"
+        assert _read_tree(raw, limits, opens=False) == closed, "tag by tag and the pattern differ"
     _read_in_pieces(raw, XmlPolicy(limits=limits))
     return streamed
 
 
 def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast | None:
-    """What the fast path says, which the other reader says as well."""
+    """Return the reading of the fast path, with which the other reader must agree."""
     pieces: Sequence[bytes] = [raw[at : at + piece] for at in range(0, len(raw), piece)]
-    found = canonical.read_fast(pieces, len(raw), policy)
+    parsed = canonical.read_fast(pieces, len(raw), policy)
     if canonical.is_small(len(raw), policy.limits):
         large = canonical.read_large(pieces, len(raw), policy)
-        assert large == found, "the two readers differ"
-        assert _tree(large) == _tree(found), "the schema would judge different trees"
+        assert large == parsed, "the two readers differ"
+        assert _tree(large) == _tree(parsed), "the schema would judge different trees"
         closed = canonical.read_small(pieces, len(raw), policy, opens=False)
         assert canonical.read_closed(lambda: pieces, len(raw), policy) == closed, (
             "the reader of pieces differs"
@@ -57,14 +57,14 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
         assert canonical.read_large(pieces, len(raw), policy, opens=False) == closed, "the two readers differ"
         if closed is not None:
             _judged_alike(closed)
-    return found
+    return parsed
 
 
 def _read_in_pieces(raw: bytes, policy: XmlPolicy) -> None:
     """However the file is cut, the reader that holds the rest of it says the same as the reader of the stream."""
-    whole = canonical.read_large([raw], len(raw), policy, opens=False)
+    large = canonical.read_large([raw], len(raw), policy, opens=False)
     pieces = [raw[at : at + 1021] for at in range(0, len(raw), 1021)]
-    assert canonical.read_closed(lambda: pieces, len(raw), policy) == whole, "the reader of pieces differs"
+    assert canonical.read_closed(lambda: pieces, len(raw), policy) == large, "the reader of pieces differs"
 
 
 @contextmanager
@@ -73,20 +73,20 @@ def _tag_by_tag() -> Iterator[None]:
         yield
 
 
-def _judged_alike(found: canonical.Fast) -> bool:
-    """Whether the schema holds, by the tree and, where nothing in it is unusual, by what was read."""
-    assert found.tree is not None
-    holds = schema.holds(found.tree)
-    if found.is_usual:
-        assert schema.holds(found.tree, found.envelope) is holds, "the model and the tree say two things"
+def _judged_alike(parsed: canonical.Fast) -> bool:
+    """Tell whether the schema holds, by the tree and, in a usual file, by the model too."""
+    assert parsed.tree is not None
+    holds = schema.holds(parsed.tree)
+    if parsed.is_usual:
+        assert schema.holds(parsed.tree, parsed.envelope) is holds, "the model and the tree say two things"
     return holds
 
 
-def _tree(found: canonical.Fast | None) -> bytes | None:
-    return None if found is None or found.tree is None else etree.tostring(found.tree, method="c14n")
+def _tree(parsed: canonical.Fast | None) -> bytes | None:
+    return None if parsed is None or parsed.tree is None else etree.tostring(parsed.tree, method="c14n")
 
 
-def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
+def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Reading | None:
     scan = EnvelopeScan(limits, opens=opens)
     try:
         if not raw.startswith(DECLARATION):
@@ -96,7 +96,7 @@ def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None
         read = scan.builder.finish()
     except (NotMine, expat.ExpatError, UnicodeError, InvalidEnvelope):
         return None
-    found = canonical.Fast(
+    parsed = canonical.Fast(
         envelope=read.envelope,
         files=read.files,
         findings=read.findings,
@@ -107,14 +107,14 @@ def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None
         a=scan.a,
         b=scan.b,
     )
-    return Said(found, sha256(parts.signed_properties).digest())
+    return Reading(parsed, sha256(parts.signed_properties).digest())
 
 
-def _held(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
+def _read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Reading | None:
     try:
-        said = Said(*canonical.read_tree(raw, limits, opens=opens))
+        reading = Reading(*canonical.read_tree(raw, limits, opens=opens))
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
     form = schema.check(schema.skeleton([raw], limits))
-    assert _judged_alike(said.found) is (form is None), "the schema says two things"
-    return said
+    assert _judged_alike(reading.parsed) is (form is None), "the schema says two things"
+    return reading

@@ -1,4 +1,4 @@
-"""`pytest --resource-warnings`: an object that nobody closed fails a test. Python warns when the garbage collector finds
+"""`pytest --resource-warnings`: an object left open fails a test. Python warns when the garbage collector finds
 the object, often in another test: so garbage is collected at the end of each module, and a warning belongs to it.
 
 With `PYTHONTRACEMALLOC=3` in the environment the failure names where the object was made. A whole run is several times

@@ -14,7 +14,7 @@ OCSP_TYPE, LIST_TYPE = "application/ocsp-response", "application/pkix-crl"
 
 @dataclass(kw_only=True)
 class Reply:
-    """What is sent back. `drip_s`: one byte of the body at a time, with so long a pause; `location`: a redirect."""
+    """Answer of the server. `drip_s`: one byte of the body at a time, with so long a pause; `location`: a redirect."""
 
     body: bytes = b""
     kind: str = OCSP_TYPE
@@ -34,7 +34,7 @@ class Responder:
 
     url: str
     answer: Answer
-    asked: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
+    requests: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
     dripped: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -44,14 +44,14 @@ def responding(answer: Answer) -> Iterator[Responder]:
     """A running server; every thread of it has ended at the end."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = False
-    made = Responder(url=f"http://127.0.0.1:{server.server_address[1]}/", answer=answer)
-    server.responder = made  # type: ignore[attr-defined]  # the handler finds it there
+    responder = Responder(url=f"http://127.0.0.1:{server.server_address[1]}/", answer=answer)
+    server.responder = responder  # type: ignore[attr-defined]  # the handler finds it there
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield made
+        yield responder
     finally:
-        made.stopping.set()
+        responder.stopping.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, body: bytes) -> None:
         responder: Responder = self.server.responder  # type: ignore[attr-defined]  # as above
-        responder.asked.append((self.path, body, dict(self.headers)))
+        responder.requests.append((self.path, body, dict(self.headers)))
         reply = responder.answer(body)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.kind)

@@ -25,27 +25,27 @@ def at_work(folder: Path) -> Iterator[Running]:
     """Started in this folder, and stopped in the end."""
     ready: list[Running] = []
     failed: list[BaseException] = []
-    there = threading.Event()
+    started = threading.Event()
     stop = asyncio.Event()
 
-    def heard(found: Running) -> None:
-        ready.append(found)
-        there.set()
+    def note_running(running: Running) -> None:
+        ready.append(running)
+        started.set()
 
     def work() -> None:
         try:
             with runner:  # whatever still runs when it ends is ended too
-                runner.run(Sandbox(folder=folder).serve(stop, heard))
-        except BaseException as why:  # told to whoever waits
+                runner.run(Sandbox(folder=folder).serve(stop, note_running))
+        except BaseException as why:  # raised where the start is awaited
             failed.append(why)
         finally:
-            there.set()
+            started.set()
 
     runner = asyncio.Runner()
     thread = threading.Thread(target=work, name="sandbox")
     thread.start()
     try:
-        assert there.wait(LIMIT_S)
+        assert started.wait(LIMIT_S)
         if failed:
             raise failed[0]
         yield ready[-1]
@@ -62,7 +62,7 @@ class Breakage:
     """`asks` changes the headers of a call, `answers` the JSON of its answer, by method and path."""
 
     asks: Callable[[dict[str, str]], None] = lambda headers: None
-    answers: Callable[[str, str, Any], Any] = lambda method, path, told: told
+    answers: Callable[[str, str, Any], Any] = lambda method, path, reply: reply
 
 
 def _other_keys(headers: dict[str, str]) -> None:
@@ -70,31 +70,31 @@ def _other_keys(headers: dict[str, str]) -> None:
         headers["Idempotency-Key"] = str(uuid.uuid4())
 
 
-def _wrong_statuses(method: str, path: str, told: Any) -> Any:
-    """Work in progress is told as done."""
-    if method == "GET" and path.startswith("/api/v1/messages/") and "recipients" in told:
-        for each in told["recipients"]:
-            if each.get("state") == "processing":
-                each["state"] = "done"
-    return told
+def _wrong_statuses(method: str, path: str, reply: Any) -> Any:
+    """Report work in progress as done."""
+    if method == "GET" and path.startswith("/api/v1/messages/") and "recipients" in reply:
+        for recipient in reply["recipients"]:
+            if recipient.get("state") == "processing":
+                recipient["state"] = "done"
+    return reply
 
 
-def _twice(method: str, path: str, told: Any) -> Any:
+def _twice(method: str, path: str, reply: Any) -> Any:
     """Every incoming document has two entries."""
-    if method == "GET" and path == "/api/v1/inbox" and told.get("data"):
-        told["data"] += [each | {"id": f"{each['id']}X"} for each in told["data"] if "business" in each]
-    return told
+    if method == "GET" and path == "/api/v1/inbox" and reply.get("data"):
+        reply["data"] += [i | {"id": f"{i['id']}X"} for i in reply["data"] if "business" in i]
+    return reply
 
 
-def _drops(method: str, path: str, told: Any) -> Any:
-    """What became no document is shown to nobody."""
+def _drops(method: str, path: str, reply: Any) -> Any:
+    """Hide packets that became no document."""
     if method == "GET" and path == "/api/v1/inbox":
-        told["data"] = [each for each in told["data"] if "business" in each]
-    return told
+        reply["data"] = [i for i in reply["data"] if "business" in i]
+    return reply
 
 
-def _wrong_and_twice(method: str, path: str, told: Any) -> Any:
-    return _twice(method, path, _wrong_statuses(method, path, told))
+def _wrong_and_twice(method: str, path: str, reply: Any) -> Any:
+    return _twice(method, path, _wrong_statuses(method, path, reply))
 
 
 BREAKAGES = {
@@ -131,8 +131,8 @@ async def broken_copy(real: Running, breakage: Breakage) -> AsyncIterator[str]:
             ) as answer:
                 body = await answer.read()
             if answer.content_type == "application/json":
-                told = breakage.answers(request.method, request.path, json.loads(body))
-                body = json.dumps(told).encode()
+                reply = breakage.answers(request.method, request.path, json.loads(body))
+                body = json.dumps(reply).encode()
             return web.Response(status=answer.status, body=body, content_type=answer.content_type)
 
         app = web.Application(client_max_size=1 << 26)

@@ -31,11 +31,11 @@ def running() -> Iterator[clamav.Clamd]:
 
 
 def zipped(*members: tuple[str, bytes]) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, raw in members:
             archive.writestr(name, raw)
-    return made.getvalue()
+    return output.getvalue()
 
 
 INFECTED = {

@@ -1,5 +1,5 @@
-"""A log with events and seals in it, and somebody who changes its database past the program. In: a store. Out: events told,
-sealed and stamped; SQL done."""
+"""A log with events and seals in it, and an attacker who changes its database past the program. In: a store. Out: events
+recorded, sealed and stamped; SQL done."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ OTHER_KEY = "another seal"
 
 
 def seal_key(owner: str = "seal") -> SealKey:
-    made = key("p256", owner)
-    return SealKey(made)  # type: ignore[arg-type]  # that kind is on P-256
+    private_key = key("p256", owner)
+    return SealKey(private_key)  # type: ignore[arg-type]  # that kind is on P-256
 
 
 @dataclass(kw_only=True)
@@ -59,16 +59,16 @@ class Book:
     async def tell(
         self, count: int = 1, data: Mapping[str, object] | None = None, scope: AgencyScope = NORTH
     ) -> None:
-        """So many events, numbered."""
-        told = [(EventKind.DELIVERY_STATUS, {"n": n, **(data or {})}) for n in range(count)]
+        """Record so many events, and number them."""
+        new_events = [(EventKind.DELIVERY_STATUS, {"n": n, **(data or {})}) for n in range(count)]
         async with self.store.begin(scope) as work:
-            await work.events.append_many("msg_1", self.clock.now(), told)
+            await work.events.append_many("msg_1", self.clock.now(), new_events)
             await work.commit()
         while await self.store.number_events():
             pass
 
     async def seal(self) -> PublishedSeal:
-        """Everything that was told; a minute later."""
+        """Seal all events, a minute later."""
         self.clock.advance(timedelta(minutes=1))
         sealer = self.sealer()
         while await sealer.step():
@@ -83,31 +83,31 @@ class Book:
             seals.append(await self.seal())
         return seals
 
-    async def examine(self, *published: PublishedSeal, **given: Any) -> AuditReport:
-        return await verify(self.store, Inputs(published=published, **given), self.pool)
+    async def examine(self, *published: PublishedSeal, **inputs: Any) -> AuditReport:
+        return await verify(self.store, Inputs(published=published, **inputs), self.pool)
 
 
 def codes(report: AuditReport) -> list[tuple[str, str]]:
-    """What was found, and where."""
-    return [(each.code, each.where) for each in report.findings]
+    """List the code and place of each finding."""
+    return [(finding.code, finding.place) for finding in report.findings]
 
 
 async def tamper(url: str, *statements: str, **values: object) -> None:
-    """Past the program, as whoever owns the database can."""
+    """Run SQL past the program, as the owner of the database can."""
     engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
-            for each in statements:
+            for statement in statements:
                 # Only what is given is a parameter; JSON has colons of its own.
-                plain = re.sub(r":(\w+)", lambda m: m[0] if m[1] in values else "\\" + m[0], each)
-                names = {name: value for name, value in values.items() if f":{name}" in each}
+                plain = re.sub(r":(\w+)", lambda m: m[0] if m[1] in values else "\\" + m[0], statement)
+                names = {name: value for name, value in values.items() if f":{name}" in statement}
                 changed = await connection.execute(text(plain), names)
-                assert changed.rowcount, f"changed nothing: {each}"
+                assert changed.rowcount, f"changed nothing: {statement}"
     finally:
         await engine.dispose()
 
 
-async def told(book: Book) -> None:
+async def fill_log(book: Book) -> None:
     """Twelve events and three seals; people wrote something in the middle four."""
     for n in range(3):
         await book.tell(4, {"reason": "Sai địa chỉ"} if n == 1 else None)

@@ -11,7 +11,7 @@ from gateway.trust.hold_seal import KeyUnsealer
 from tests.support.node import Packet, Town, document
 from tests.support.passphrases import plain_pair
 
-# A text under the name of a PDF: it goes as it is, so that it can be looked for in base64.
+# A text under the name of a PDF: it is sent unchanged, so that it can be looked for in base64.
 SECRET = b"the words of a secret that nobody may find; " * 3000
 FILES = (("van-ban.pdf", SECRET),)
 PRIVATE, PUBLIC = plain_pair()
@@ -28,19 +28,19 @@ def with_recipient(settings: Settings) -> Settings:
 
 
 def plain_places(folder: Path, raw: bytes = SECRET) -> list[str]:
-    """Files of the node in which some of it can be read, as it is or in base64 at any alignment."""
+    """Files of the node in which some of it can be read, plain or in base64 at any alignment."""
     middle = raw[len(raw) // 2 :][:48]
-    wanted = [middle, *(base64.b64encode(raw[len(raw) // 2 + n :][:48])[:60] for n in range(3))]
-    found = []
+    samples = [middle, *(base64.b64encode(raw[len(raw) // 2 + n :][:48])[:60] for n in range(3))]
+    places = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            whole = path.read_bytes()
-            if any(each in whole for each in wanted):
-                found.append(str(path.relative_to(folder)))
-    return found
+            content = path.read_bytes()
+            if any(s in content for s in samples):
+                places.append(str(path.relative_to(folder)))
+    return places
 
 
-async def secret_came(town: Town) -> Packet:
+async def deliver_secret(town: Town) -> Packet:
     packet = town.forge(document(files=FILES), FILES)
     await town.brought(packet)
     return packet

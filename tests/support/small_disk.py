@@ -1,5 +1,5 @@
-"""A disk that is really full: a file system of its own in memory where the tests may mount one, else the memory that all
-share, of which a node keeps back all but half a gigabyte."""
+"""A disk that is really full: a file system of its own in memory where the tests may mount one, else the memory that
+all share, where a node keeps back all but half a gigabyte."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def filled(town: Town) -> Iterator[Town]:
             subprocess.run(["umount", content], check=True)
         return
     with TemporaryDirectory(dir="/dev/shm", prefix="gateway-") as memory:
-        aside = content.rename(content.with_name("content-aside"))
+        moved = content.rename(content.with_name("content-aside"))
         content.symlink_to(memory)
         room = Room(folder=content, reserve=free_space(content).bytes - 512 * MB)
         try:
@@ -42,7 +42,7 @@ def filled(town: Town) -> Iterator[Town]:
             yield replace(town, node=replace(town.node, room=room))
         finally:
             content.unlink()
-            aside.rename(content)
+            moved.rename(content)
 
 
 def _fill(folder: Path, mb: int) -> None:

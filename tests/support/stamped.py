@@ -25,25 +25,25 @@ def stamped(*lines: str) -> bytes:
     page = writer.add_blank_page(595, 842)
     letters = sorted(set("".join(lines)))
     codes = {letter: chr(65 + n) for n, letter in enumerate(letters)}
-    page[NameObject("/Resources")] = _named({"/Font": _named({"/F": _font(letters)})})
+    page[NameObject("/Resources")] = _dictionary({"/Font": _dictionary({"/F": _font(letters)})})
     drawn = StreamObject()
     drawn.set_data("".join(_drawn(n, line, codes) for n, line in enumerate(lines)).encode())
     page[NameObject("/Contents")] = writer._add_object(drawn)
-    made = io.BytesIO()
-    writer.write(made)
-    return made.getvalue()
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
 
 
 def _font(letters: list[str]) -> DictionaryObject:
-    names = ArrayObject([NumberObject(65), *(NameObject(f"/{_GLYPHS.get(each, each)}") for each in letters)])
-    encoding = _named({"/Type": NameObject("/Encoding"), "/Differences": names})
+    names = ArrayObject([NumberObject(65), *(NameObject(f"/{_GLYPHS.get(c, c)}") for c in letters)])
+    encoding = _dictionary({"/Type": NameObject("/Encoding"), "/Differences": names})
     plain = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Courier"}
-    return _named({**{name: NameObject(value) for name, value in plain.items()}, "/Encoding": encoding})
+    return _dictionary({**{name: NameObject(value) for name, value in plain.items()}, "/Encoding": encoding})
 
 
 def _drawn(n: int, line: str, codes: Mapping[str, str]) -> str:
-    return f"BT /F 12 Tf 100 {700 - 20 * n} Td ({''.join(codes[each] for each in line)}) Tj ET\n"
+    return f"BT /F 12 Tf 100 {700 - 20 * n} Td ({''.join(codes[c] for c in line)}) Tj ET\n"
 
 
-def _named(values: Mapping[str, object]) -> DictionaryObject:
+def _dictionary(values: Mapping[str, object]) -> DictionaryObject:
     return DictionaryObject({NameObject(name): value for name, value in values.items()})

@@ -44,17 +44,17 @@ SOUTH = AgencyScope(agency_id="agy_south", principal_id="prn_south")
 
 def migrated(folder: Path) -> Path:
     """An empty database file with the newest schema, to be copied: migrating anew takes longer than most tests."""
-    with once("database") as (kept, is_new):
+    with once("database") as (cache_folder, is_new):
         if is_new:
-            asyncio.run(migrate.up(f"sqlite:///{kept / 'blank.db'}"))
-    return Path(shutil.copy(kept / "blank.db", folder))
+            asyncio.run(migrate.up(f"sqlite:///{cache_folder / 'blank.db'}"))
+    return Path(shutil.copy(cache_folder / "blank.db", folder))
 
 
 @asynccontextmanager
 async def refused(
     store: SqlOfficeStore, scope: AgencyScope, error: type[Exception]
 ) -> AsyncIterator[OfficeWork]:
-    """A unit of work of which something is refused with that error, at the latest when it ends."""
+    """A unit of work in which a statement is refused with that error, at the latest when it ends."""
     with pytest.raises(error):  # noqa: PT012 - it may be refused at either place
         async with store.begin(scope) as work:
             yield work
@@ -133,7 +133,7 @@ def draft(**fields: Any) -> Draft:
 def outgoing(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutgoingDocument:
     """`draft` and the document's own fields may be given; the rest is invented."""
     id = clock.new_id("msg_")
-    made = OutgoingDocument(
+    document = OutgoingDocument(
         id=id,
         agency_id=scope.agency_id,
         kind=Kind.DOCUMENT,
@@ -145,7 +145,7 @@ def outgoing(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> Outg
         created_at=clock.now(),
         accepted_by=scope.principal_id,
     )
-    return replace(made, **fields)
+    return replace(document, **fields)
 
 
 def delivery(document: OutgoingDocument, code: str, state: str = "queued") -> Delivery:
@@ -162,7 +162,7 @@ def delivery(document: OutgoingDocument, code: str, state: str = "queued") -> De
 
 def incoming(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> IncomingDocument:
     id = clock.new_id("inc_")
-    made = IncomingDocument(
+    document = IncomingDocument(
         id=id,
         agency_id=scope.agency_id,
         inbox_id=f"inbox-{id}",
@@ -187,12 +187,12 @@ def incoming(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> Inco
         arrived_at=clock.now(),
         state=InState.NEW,
     )
-    return replace(made, **fields)
+    return replace(document, **fields)
 
 
 def outbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutboxItem:
     id = clock.new_id("out_")
-    made = OutboxItem(
+    row = OutboxItem(
         id=id,
         agency_id=scope.agency_id,
         packet_id=f"packet-{id}",
@@ -208,12 +208,12 @@ def outbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any
         created_at=clock.now(),
         subject_id="msg-1",
     )
-    return replace(made, **fields)
+    return replace(row, **fields)
 
 
 def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> InboxPacket:
     id = clock.new_id("box_")
-    made = InboxPacket(
+    packet = InboxPacket(
         id=id,
         agency_id=scope.agency_id,
         file_digest=digest(id),
@@ -224,28 +224,28 @@ def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any)
         transport_sender="Z91.02",
         lane=Lane.NORMAL,
     )
-    return replace(made, **fields)
+    return replace(packet, **fields)
 
 
 async def stored(
     store: SqlOfficeStore,
-    *things: OutgoingDocument | Delivery | IncomingDocument | OutboxItem | InboxPacket,
+    *rows: OutgoingDocument | Delivery | IncomingDocument | OutboxItem | InboxPacket,
     scope: AgencyScope = NORTH,
 ) -> None:
     """Keep all of them in one unit of work, in this order."""
     async with committing(store, scope) as work:
-        for thing in things:
-            match thing:
+        for row in rows:
+            match row:
                 case OutgoingDocument():
-                    await work.outgoing.add(thing)
+                    await work.outgoing.add(row)
                 case Delivery():
-                    await work.deliveries.add([thing])
+                    await work.deliveries.add([row])
                 case IncomingDocument():
-                    await work.incoming.add(thing)
+                    await work.incoming.add(row)
                 case OutboxItem():
-                    await work.outbox.put(thing)
+                    await work.outbox.add(row)
                 case InboxPacket():
-                    await work.inbox.land(thing)
+                    await work.inbox.land(row)
 
 
 async def seed_incoming(store: SqlOfficeStore, document: IncomingDocument) -> IncomingDocument:

@@ -88,7 +88,7 @@ _responses = st.builds(
     document_id=_maybe(texts(255)),
     promulgation_date=_maybe(_dates),
 )
-_others = st.builds(
+_other_documents = st.builds(
     OtherInfo,
     priority=_numbers,
     sphere_of_promulgation=_maybe(texts(100)),
@@ -148,7 +148,7 @@ def documents(draw: st.DrawFn) -> Envelope:
                 )
             ),
             due_date=_maybe(_dates),
-            other=_maybe(_others),
+            other=_maybe(_other_documents),
             response_for=_some(_responses),
             steering_type=_maybe(_numbers),
             to_places=_some(texts(150)),
@@ -173,7 +173,7 @@ def statuses() -> st.SearchStrategy[Envelope]:
         Envelope,
         kind=st.just(Kind.STATUS),
         sender=_organisations,
-        response_for=_responses.map(lambda one: (one,)),
+        response_for=_responses.map(lambda response: (response,)),
         status=report,
     )
 

@@ -9,12 +9,12 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 _PIECE = 64 * 1024
 
 
-class Way(StrEnum):
+class Direction(StrEnum):
     """To the service, or back from it."""
 
     TO = "to"
@@ -29,10 +29,10 @@ class TcpProxy:
     def __init__(self, host: str, port: int, own_port: int = 0) -> None:
         self._target = (host, port)
         self.port = own_port
-        self.passed = {Way.TO: 0, Way.BACK: 0}
+        self.passed = {Direction.TO: 0, Direction.BACK: 0}
         self.connections = 0
         self._lines: set[asyncio.Task[None]] = set()
-        self._cut_after: dict[Way, int] = {}
+        self._cut_after: dict[Direction, int] = {}
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._open = True
@@ -61,9 +61,9 @@ class TcpProxy:
             line.cancel()
         await asyncio.gather(*lines, return_exceptions=True)
 
-    def cut_after(self, passing: int, way: Way = Way.TO) -> None:
+    def cut_after(self, passing: int, direction: Direction = Direction.TO) -> None:
         """Every connection breaks once so many more bytes have passed that way; exactly so many get through."""
-        self._cut_after[way] = self.passed[way] + passing
+        self._cut_after[direction] = self.passed[direction] + passing
 
     async def refuse(self) -> None:
         """The service is gone: connections break now and new ones are dropped at once, until `heal`."""
@@ -71,7 +71,7 @@ class TcpProxy:
         await self.cut()
 
     def stall(self) -> None:
-        """Nothing passes, and nobody is told, until `heal`."""
+        """Let nothing pass, without an error, until `heal`."""
         self._flowing.clear()
 
     def heal(self) -> None:
@@ -79,9 +79,9 @@ class TcpProxy:
         self._open = True
         self._flowing.set()
 
-    async def until_passed(self, total: int, way: Way = Way.TO) -> None:
+    async def until_passed(self, total: int, direction: Direction = Direction.TO) -> None:
         """Returns once so many bytes have passed that way since the start."""
-        await until(lambda: self.passed[way] >= total, f"{total} bytes")
+        await wait_until(lambda: self.passed[direction] >= total, f"{total} bytes")
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = asyncio.current_task()
@@ -109,29 +109,31 @@ class TcpProxy:
         far: asyncio.StreamWriter,
     ) -> None:
         ways = [
-            asyncio.create_task(self._pump(reader, far, Way.TO)),
-            asyncio.create_task(self._pump(back, writer, Way.BACK)),
+            asyncio.create_task(self._pump(reader, far, Direction.TO)),
+            asyncio.create_task(self._pump(back, writer, Direction.BACK)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
+            for pump in ways:
+                pump.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, way: Way) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, direction: Direction
+    ) -> None:
         while piece := await source.read(_PIECE):
             await self._flowing.wait()
-            limit = self._cut_after.get(way)
-            kept = piece if limit is None else piece[: max(0, limit - self.passed[way])]
-            target.write(kept)
+            limit = self._cut_after.get(direction)
+            passing = piece if limit is None else piece[: max(0, limit - self.passed[direction])]
+            target.write(passing)
             await target.drain()
-            self.passed[way] += len(kept)
-            if limit is not None and self.passed[way] >= limit:
-                await self._break_others()
+            self.passed[direction] += len(passing)
+            if limit is not None and self.passed[direction] >= limit:
+                await self._break_lines()
                 raise _Cut
 
-    async def _break_others(self) -> None:
+    async def _break_lines(self) -> None:
         mine = {asyncio.current_task()}
         for line in self._lines - mine:
             line.cancel()

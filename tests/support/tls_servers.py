@@ -20,16 +20,16 @@ from cryptography.x509.oid import NameOID
 from tests.support.waiting import LIMIT_S
 
 
-def made(folder: Path, name: str, ends: datetime) -> tuple[Path, Path]:
+def make_certificate(folder: Path, name: str, ends: datetime) -> tuple[Path, Path]:
     """A certificate of this machine, its own authority, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     certificate = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(ends - timedelta(days=400))
         .not_valid_after(ends)
-        .add_extension(here, critical=False)
+        .add_extension(addresses, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, SHA256())
     )
@@ -48,7 +48,7 @@ def serving(certificate: Path, key: Path, *, is_postgres: bool = False) -> Itera
     """The port, and what was heard inside TLS so far. Each caller is heard once and let go."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    heard: list[bytes] = []
+    received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def serve() -> None:
@@ -63,12 +63,12 @@ def serving(certificate: Path, key: Path, *, is_postgres: bool = False) -> Itera
                         if is_postgres and line.recv(8):
                             line.sendall(b"S")
                         with context.wrap_socket(line, server_side=True) as tls:
-                            heard.append(tls.recv(1024))
+                            received.append(tls.recv(1024))
                     except OSError:
                         continue  # the caller did not believe the certificate, or had seen enough
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield door.getsockname()[1], heard
+        yield door.getsockname()[1], received
         door.shutdown(socket.SHUT_RDWR)
     thread.join(LIMIT_S)

@@ -42,11 +42,11 @@ class KeyOnToken:
 
     def as_json(self) -> dict[str, str]:
         der = self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        told = {"label": self.label, "key": _text(der)}
+        fields = {"label": self.label, "key": _text(der)}
         if self.certificate is not None:
-            told["certificate"] = _text(self.certificate.public_bytes(Encoding.DER))
-            told["subject"] = _text(self.certificate.subject.public_bytes())
-        return told
+            fields["certificate"] = _text(self.certificate.public_bytes(Encoding.DER))
+            fields["subject"] = _text(self.certificate.subject.public_bytes())
+        return fields
 
 
 def drawer(folder: Path) -> Hsm:
@@ -54,20 +54,20 @@ def drawer(folder: Path) -> Hsm:
     if not softhsm.installed():
         missing("SoftHSM is not installed (package softhsm2)")
     (folder / "tokens").mkdir(parents=True)
-    made = Hsm(folder=folder)
-    made.conf.write_text(
+    hsm = Hsm(folder=folder)
+    hsm.conf.write_text(
         f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
     )
-    return made
+    return hsm
 
 
 def fill(hsm: Hsm, tokens: Sequence[tuple[str, Sequence[KeyOnToken]]]) -> dict[str, Token]:
     """New tokens by label, with these keys."""
-    made = {label: hsm.token(label) for label, _ in tokens}
+    labelled = {label: hsm.token(label) for label, _ in tokens}
     plan = {
         "module": str(hsm.module),
         "tokens": [
-            {"label": label, "pin": made[label].pin, "keys": [each.as_json() for each in keys]}
+            {"label": label, "pin": labelled[label].pin, "keys": [key.as_json() for key in keys]}
             for label, keys in tokens
         ],
     }
@@ -80,16 +80,16 @@ def fill(hsm: Hsm, tokens: Sequence[tuple[str, Sequence[KeyOnToken]]]) -> dict[s
         check=True,
         timeout=LIMIT_S,
     )
-    return made
+    return labelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
-    """What one command line at a terminal did. `seen` is everything that stood on it but the data."""
+class TerminalRun:
+    """Outcome of one command line at a terminal. `seen` is everything that stood on it but the data."""
 
     code: int
     out: str
-    seen: str
+    screen: str
 
     @property
     def json(self) -> Any:
@@ -98,13 +98,13 @@ class Typed:
 
 def at_terminal(
     words: Sequence[str | Path], hsm: Hsm, folder: Path, pin: str | None, instead: Path | None = None
-) -> Typed:
-    """Runs a command line at a terminal; types the PIN when it is asked for, once. None: nobody is there to type.
+) -> TerminalRun:
+    """Run a command line at a terminal; type the PIN when it is asked for, once. None: no person is there to type.
     `instead`: a file in the terminal's place."""
     keyboard, terminal = pty.openpty()
     name = str(instead) if instead is not None else os.ttyname(terminal)
-    held = Path(tempfile.mkdtemp(prefix="typed-", dir=folder.parent))
-    out, err = held / "out", held / "err"
+    run_folder = Path(tempfile.mkdtemp(prefix="typed-", dir=folder.parent))
+    out, err = run_folder / "out", run_folder / "err"
     err.touch()
     out.touch()
     line = [str(word) for word in words]
@@ -115,11 +115,11 @@ def at_terminal(
     try:
         _answer(child, keyboard, err, pin)
         child.join(LIMIT_S)
-        seen = err.read_bytes() + _echo(keyboard)
-        return Typed(
+        screen = err.read_bytes() + _echo(keyboard)
+        return TerminalRun(
             code=-1 if child.exitcode is None else child.exitcode,
             out=out.read_text("utf-8"),
-            seen=seen.decode("utf-8", errors="replace"),
+            screen=screen.decode("utf-8", errors="replace"),
         )
     finally:
         os.close(keyboard)
@@ -130,16 +130,16 @@ def at_terminal(
 
 
 def surroundings(hsm: Hsm) -> dict[str, str]:
-    """The environment of a command that is to find these tokens and nobody's settings."""
+    """The environment of a command that is to find these tokens and no other settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     return own | {CONF: str(hsm.conf), "PYTHONPATH": str(ROOT)}
 
 
 @cache
 def _forked() -> ForkServerContext:
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload([type_line.__module__])
-    return made
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([type_line.__module__])
+    return context
 
 
 def _answer(child: ForkServerProcess, keyboard: int, err: Path, pin: str | None) -> None:
@@ -152,7 +152,7 @@ def _answer(child: ForkServerProcess, keyboard: int, err: Path, pin: str | None)
 
 
 def _echo(keyboard: int) -> bytes:
-    """What the terminal showed of what was typed."""
+    """Return the typed characters that the terminal showed."""
     os.set_blocking(keyboard, False)
     with suppress(OSError):
         return os.read(keyboard, 65536)

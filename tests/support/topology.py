@@ -17,24 +17,24 @@ from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.broker import plan
 from gateway.transport.broker.definitions import document
-from gateway.transport.broker.plan import Binding, Policy, Thing
+from gateway.transport.broker.plan import BrokerEntity, QueueBinding, QueuePolicy
 from tests.services.rabbit import quoted
 from tests.support.broker import Broker
 from tests.support.leaks import WATCH
 
 
 class Topology:
-    """The axis on one vhost. Users belong to the whole broker, so nodes are told apart by the vhost too."""
+    """The axis on one vhost. Users belong to the whole broker, so the vhost is part of a node's name."""
 
     def __init__(self, broker: Broker, delivery_limit: int = names.DELIVERY_LIMIT) -> None:
         self.broker = broker
         self.passwords: dict[str, str] = {}
         self._limit = delivery_limit
         self._hosts: dict[str, Sequence[str]] = {}
-        self._bound: frozenset[Binding] = frozenset()
+        self._bound: frozenset[QueueBinding] = frozenset()
 
     def name(self, node: str) -> str:
-        """What a node of a test is called on the broker."""
+        """Return the name of a test's node on the broker."""
         return f"{node}-{self.broker.vhost}"
 
     def host(self, hosts: Mapping[str, Sequence[str]]) -> None:
@@ -43,9 +43,9 @@ class Topology:
         keys = {names.routing_key(code): node for node, codes in self._hosts.items() for code in codes}
         axis = plan.BrokerLayout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
         bound = frozenset(plan.bindings(axis))
-        policies = [self._policy(each) for each in plan.policies(axis.nodes)]
-        things: list[Thing] = [*plan.exchanges(), *plan.queues(axis.nodes), *policies, *bound]
-        self.broker.ask("POST", "/api/definitions/{vhost}", document(things, self.broker.vhost))
+        policies = [self._policy(p) for p in plan.policies(axis.nodes)]
+        parts: list[BrokerEntity] = [*plan.exchanges(), *plan.queues(axis.nodes), *policies, *bound]
+        self.broker.ask("POST", "/api/definitions/{vhost}", document(parts, self.broker.vhost))
         for old in self._bound - bound:
             key = quoted(old.key)
             self.broker.ask(
@@ -56,7 +56,7 @@ class Topology:
             self._let_in(node)
 
     def access(self, node: str, port: int | None = None) -> Access:
-        """How this node connects; another port where a line is laid between."""
+        """Return the node's access to the broker; another port where a test's line is between."""
         return Access(
             servers=(Server(host=self.broker.host, port=port or self.broker.port, tls=False),),
             vhost=self.broker.vhost,
@@ -68,11 +68,11 @@ class Topology:
         for user in self.passwords:
             self.broker.ask("DELETE", f"/api/users/{quoted(user)}")
 
-    def _policy(self, policy: Policy) -> Policy:
+    def _policy(self, policy: QueuePolicy) -> QueuePolicy:
         if policy.name in (names.SINK_POLICY, names.DEAD_POLICY):
             return policy
         node = policy.name.removeprefix("lienthong.")
-        return Policy(
+        return QueuePolicy(
             name=policy.name,
             pattern=policy.pattern,
             definition=names.node_policy_definition(node, self._limit),
@@ -85,19 +85,19 @@ class Topology:
                 "PUT", f"/api/users/{quoted(node)}", {"password": self.passwords[node], "tags": ""}
             )
         rights = plan.rights_of(node)
-        told = {"configure": rights.configure, "write": rights.write, "read": rights.read}
-        self.broker.ask("PUT", f"/api/permissions/{{vhost}}/{quoted(node)}", told)
+        permissions = {"configure": rights.configure, "write": rights.write, "read": rights.read}
+        self.broker.ask("PUT", f"/api/permissions/{{vhost}}/{quoted(node)}", permissions)
 
 
 @contextmanager
 def topology_on(broker: Broker, hosts: Mapping[str, Sequence[str]], **more: int) -> Iterator[Topology]:
     """In force with these nodes and codes until the block ends."""
-    made = Topology(broker, **more)
-    made.host(hosts)
+    topology = Topology(broker, **more)
+    topology.host(hosts)
     try:
-        yield made
+        yield topology
     finally:
-        made.remove()
+        topology.remove()
 
 
 def axis_of(
@@ -110,7 +110,7 @@ def axis_of(
     clock: Clock | None = None,
     options: AmqpOptions | None = None,
 ) -> AmqpAxis:
-    """A node's own axis; whoever asked closes it."""
+    """Open a node's own axis; the caller closes it."""
     return AmqpAxis(
         topology.access(node, port),
         topology.name(node),

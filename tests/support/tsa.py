@@ -44,13 +44,13 @@ class Tsa:
         own = asn1_keys.PrivateKeyInfo.load(
             self.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         )
-        others = [_asn1(each) for each in (self.intermediate, *self.embedded)]
-        stamper = DummyTimeStamper(_asn1(self.certificate), own, certs_to_embed=others, fixed_dt=at)  # type: ignore[arg-type]  # it only iterates
+        chain = [_asn1(c) for c in (self.intermediate, *self.embedded)]
+        stamper = DummyTimeStamper(_asn1(self.certificate), own, certs_to_embed=chain, fixed_dt=at)  # type: ignore[arg-type]  # it only iterates
         return stamper.request_tsa_response(tsp.TimeStampReq.load(request))
 
     def token(self, data: bytes, at: datetime) -> bytes:
         """A token over these bytes, without a network."""
-        asked = tsp.TimeStampReq(
+        request = tsp.TimeStampReq(
             {
                 "version": 1,
                 "message_imprint": {
@@ -60,11 +60,11 @@ class Tsa:
                 "cert_req": True,
             }
         )
-        token: bytes = self.reply(asked.dump(), at)["time_stamp_token"].dump()
+        token: bytes = self.reply(request.dump(), at)["time_stamp_token"].dump()
         return token
 
     def folder(self, trust: Path) -> Path:
-        """The trust folder of somebody who trusts it."""
+        """Make a trust folder that trusts this authority."""
         (trust / "tsa").mkdir(parents=True, exist_ok=True)
         (trust / "tsa" / "ca.pem").write_bytes(self.root.public_bytes(Encoding.PEM))
         return trust
@@ -78,7 +78,7 @@ class Running:
     url: str
     now: datetime
     wrong: Callable[[bytes, tsp.TimeStampResp], Reply] | None = None
-    asked: list[bytes] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
 
 
 @cache
@@ -113,13 +113,13 @@ def running(authority: Tsa, now: datetime) -> Iterator[Running]:
     """Its server."""
 
     def answer(request: bytes) -> Reply:
-        made.asked.append(request)
-        reply = authority.reply(request, made.now)
-        return made.wrong(request, reply) if made.wrong else Reply(body=reply.dump(), kind=REPLY)
+        service.requests.append(request)
+        reply = authority.reply(request, service.now)
+        return service.wrong(request, reply) if service.wrong else Reply(body=reply.dump(), kind=REPLY)
 
     with responding(answer) as server:
-        made = Running(tsa=authority, url=server.url, now=now)
-        yield made
+        service = Running(tsa=authority, url=server.url, now=now)
+        yield service
 
 
 @contextmanager
@@ -135,9 +135,9 @@ def with_twin(authority: Tsa, twin: x509.Certificate) -> Tsa:
 
 
 def _rsa(owner: str) -> rsa.RSAPrivateKey:
-    made = key("rsa-2048", f"tsa {owner}")
-    assert isinstance(made, rsa.RSAPrivateKey)
-    return made
+    private_key = key("rsa-2048", f"tsa {owner}")
+    assert isinstance(private_key, rsa.RSAPrivateKey)
+    return private_key
 
 
 def _asn1(certificate: x509.Certificate) -> asn1_x509.Certificate:
@@ -177,8 +177,8 @@ def _name(common_name: str) -> x509.Name:
 
 
 def forged_twin(authority: Tsa) -> x509.Certificate:
-    """Issuer and number of the authority's own certificate, and a purpose that it may not have; signed by nobody that
-    anybody trusts."""
+    """Issuer and number of the authority's own certificate, and a purpose that it may not have; signed by an
+    untrusted key."""
     stranger = _rsa("stranger")
     subject = authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     issuer = authority.certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value

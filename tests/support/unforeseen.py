@@ -1,5 +1,5 @@
-"""Breaks one call of one port, every time it is made, with an error that nobody foresaw, while the loops of a node do
-their work for simulated days; then the call works again, and what is left is looked at."""
+"""Breaks one call of one port, every time it is made, with an unforeseen error, while the loops of a node do their work for
+simulated days; then the call works again, and unfinished work is looked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.workers import couriers
-from gateway.workers.loop import Done
+from gateway.workers.loop import StepResult
 from tests.faults.killer import Call, Counter, Killer
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, opened
 
@@ -43,17 +43,17 @@ class Breaker:
 async def observed(folder: Path) -> Sequence[str]:
     """The names of all calls that the loops make."""
     breaker = Breaker(None)
-    await _told(folder, breaker)
+    await _run_town(folder, breaker)
     return sorted(breaker.names)
 
 
 async def left_open(folder: Path, broken: tuple[str, str]) -> list[str]:
-    """Return, in words, what neither came to an end nor was told to anybody."""
+    """Return, in words, the work that neither came to an end nor was reported."""
     breaker = Breaker(broken)
-    return await _told(folder, breaker)
+    return await _run_town(folder, breaker)
 
 
-async def _told(folder: Path, breaker: Breaker) -> list[str]:
+async def _run_town(folder: Path, breaker: Breaker) -> list[str]:
     async with opened(folder, wrap=Killer(Counter(breaker.stop))) as town:
         await town._host()
         sent = [await town.send("15"), await town.send("16", PROVINCE, COMMUNE)]
@@ -64,7 +64,7 @@ async def _told(folder: Path, breaker: Breaker) -> list[str]:
             await _turn(town, breaker)
             town.clock.advance(BETWEEN)
         breaker.armed = False
-        wrong = [] if breaker.to_loop or not breaker.raised else await _untold(town)
+        wrong = [] if breaker.to_loop or not breaker.raised else await _open_without_reason(town)
         for _ in range(6):
             await _turn(town, breaker)
             town.clock.advance(AFTER_DAYS / 6)
@@ -82,7 +82,7 @@ async def _told(folder: Path, breaker: Breaker) -> list[str]:
 
 async def _turn(town: Town, breaker: Breaker) -> None:
     node = town.node
-    steps: Sequence[Callable[[], Awaitable[Done]]] = (
+    steps: Sequence[Callable[[], Awaitable[StepResult]]] = (
         lambda: couriers.pack_batch(node.out, BATCH, LEASE_S),
         lambda: couriers.dispatch_batch(node.out, BATCH, LEASE_S),
         lambda: couriers.land_batch(node.inn, BATCH, LEASE_S),
@@ -96,19 +96,19 @@ async def _turn(town: Town, breaker: Breaker) -> None:
             breaker.to_loop += 1
 
 
-async def _untold(town: Town) -> list[str]:
+async def _open_without_reason(town: Town) -> list[str]:
     """Rows that have been open for some turns, without a reason on them."""
-    wrong, before = [], town.clock.now() - 3 * BETWEEN
+    wrong, latest = [], town.clock.now() - 3 * BETWEEN
     for code in AGENCIES:
         wrong += [
             f"outbox {row.id}: no reason"
             for row in await town.outbox(code)
-            if row.state == "waiting" and row.created_at < before and not row.last_error
+            if row.state == "waiting" and row.created_at < latest and not row.last_error
         ]
         wrong += [
             f"inbox {packet.id}: no reason"
             for packet in await town.inbox(code)
-            if packet.state == "landed" and packet.received_at < before and not packet.reason
+            if packet.state == "landed" and packet.received_at < latest and not packet.reason
         ]
     return wrong
 

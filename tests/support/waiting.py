@@ -1,5 +1,5 @@
 """Waiting for something that another task, thread or process makes true. One limit for every test: it only ends a run that
-hangs, and no test is told from another by how long something takes."""
+hangs, and no test depends on how long something takes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PAUSE_S = 0.02
 
 
 @overload
-async def until(condition: Callable[[], Awaitable[T]], description: str) -> T: ...
+async def wait_until(condition: Callable[[], Awaitable[T]], description: str) -> T: ...
 @overload
-async def until(condition: Callable[[], T], description: str) -> T: ...
-async def until(condition: Callable[[], Any], description: str) -> Any:
+async def wait_until(condition: Callable[[], T], description: str) -> T: ...
+async def wait_until(condition: Callable[[], Any], description: str) -> Any:
     """Return the first true answer of the condition; TimeoutError names what never came."""
     end = time.monotonic() + LIMIT_S
     while True:

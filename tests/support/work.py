@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-_ONE = (_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY)
+_ONE_LETTER = (_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY)
 _NOTHING = (_constants.ASSERT, _constants.ASSERT_NOT, _constants.AT)
 # An instruction: its name, and where it goes on or what it asks of the text.
 _Program = list[tuple[Any, ...]]
@@ -36,9 +36,9 @@ class Work:
 
     def of_pattern(self, pattern: re.Pattern[Any], method: str, text: Any) -> int:
         """The steps of one call."""
-        before = self.steps
+        steps_before = self.steps
         _CountedPattern(pattern, self)._walk(method, text)
-        return self.steps - before
+        return self.steps - steps_before
 
     @contextmanager
     def counted(self, *modules: ModuleType) -> Iterator[None]:
@@ -49,15 +49,15 @@ class Work:
                     if (counted := self._counting(value)) is not None:
                         patched.setattr(module, name, counted)
             files = {module.__file__ for module in modules}
-            before = sys.gettrace()
+            tracer = sys.gettrace()
             sys.settrace(partial(self._trace, files))
             try:
                 yield
             finally:
-                sys.settrace(before)
+                sys.settrace(tracer)
 
     def _counting(self, value: object) -> object | None:
-        """What stands in for a value of a module; None where it is nothing that works."""
+        """Return a counting stand-in for a value of a module; None where the value does no work."""
         if isinstance(value, re.Pattern):
             return _CountedPattern(value, self)
         if value is re:
@@ -117,7 +117,7 @@ class _CountedPattern:
             at = max(at + 1, end or 0)
 
     def _run(self, text: str, start: int, *, is_whole: bool, program: _Program | None = None) -> int | None:
-        """Where the first match from there ends, with every way counted that is gone until then."""
+        """Return the end of the first match from there, counting every step taken until then."""
         program = self._program if program is None else program
         ways = [(0, start)]
         while ways:
@@ -150,9 +150,9 @@ class _CountedPattern:
 
 @cache
 def _program_of(pattern: re.Pattern[str]) -> _Program:
-    written = _Writer(pattern.flags)
-    written.emit(_parser.parse(pattern.pattern, pattern.flags))
-    return written.program
+    writer = _Writer(pattern.flags)
+    writer.emit(_parser.parse(pattern.pattern, pattern.flags))
+    return writer.program
 
 
 class _Writer:
@@ -164,25 +164,25 @@ class _Writer:
 
     def emit(self, nodes: Sequence[tuple[Any, Any]]) -> None:
         for node in nodes:
-            kind, what = node
-            if kind in _ONE or kind in _NOTHING:
+            kind, argument = node
+            if kind in _ONE_LETTER or kind in _NOTHING:
                 own = _parser.SubPattern(_parser.State(), [node])
-                asked = _compiler.compile(own, self._flags).match
-                self.program.append(("one" if kind in _ONE else "nothing", asked))
+                match = _compiler.compile(own, self._flags).match
+                self.program.append(("one" if kind in _ONE_LETTER else "nothing", match))
             elif kind is _constants.SUBPATTERN:
-                self.emit(what[-1])
+                self.emit(argument[-1])
             elif kind in (_constants.ATOMIC_GROUP, _constants.POSSESSIVE_REPEAT):
                 inside = _Writer(self._flags)
                 if kind is _constants.ATOMIC_GROUP:
-                    inside.emit(what)
+                    inside.emit(argument)
                 else:
-                    inside._emit_repeat(*what, is_greedy=True)
+                    inside._emit_repeat(*argument, is_greedy=True)
                 self.program.append(("atomic", inside.program))
             elif kind is _constants.BRANCH:
-                self._emit_branches(what[1])
+                self._emit_branches(argument[1])
             else:
                 assert kind in (_constants.MAX_REPEAT, _constants.MIN_REPEAT), f"{kind} is not counted"
-                self._emit_repeat(*what, is_greedy=kind is _constants.MAX_REPEAT)
+                self._emit_repeat(*argument, is_greedy=kind is _constants.MAX_REPEAT)
 
     def _emit_branches(self, branches: Sequence[Any]) -> None:
         jumps = []

@@ -27,20 +27,20 @@ class Listener:
         if report.when != "call" and report.passed:
             return
         for result in table.results_of(report.nodeid, report.outcome, report.user_properties):
-            known = self._results.get(result.test)
-            if known is None or known.state == "passed":
+            earlier = self._results.get(result.test)
+            if earlier is None or earlier.state == "passed":
                 self._results[result.test] = result
 
 
 def main(words: Sequence[str]) -> int:
-    heard = Listener()
+    listener = Listener()
     # The name of every test that counts has the word in it.
-    asked = ["-q", "-n", "2", "-k", "threat", *(words or ["tests"])]
-    ended = pytest.main(asked, plugins=[heard])
-    found = list(table.lines(table.load(), [result for result in heard.results if result.numbers]))
-    print(table.text(found))
-    wanting = [line for line in found if line.lacks]
-    print(f"{len(found) - len(wanting)} of {len(found)} threats end as they must")
+    arguments = ["-q", "-n", "2", "-k", "threat", *(words or ["tests"])]
+    ended = pytest.main(arguments, plugins=[listener])
+    lines = list(table.lines(table.load(), [result for result in listener.results if result.numbers]))
+    print(table.text(lines))
+    wanting = [line for line in lines if line.lacks]
+    print(f"{len(lines) - len(wanting)} of {len(lines)} threats end as they must")
     return 0 if not wanting and ended == pytest.ExitCode.OK else 1
 
 

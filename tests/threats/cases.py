@@ -23,11 +23,11 @@ from tests.hostile import (
 from tests.hostile.forge import Mutation, behind, swap
 from tests.support import envelopes, pki
 from tests.support.packets import PDF
-from tests.threats.doors import Told
+from tests.threats.doors import Routing
 from tests.threats.ground import ELLIPTIC, NOW, RSA, STRANGER, WEAK, letter
 
 FILES: envelopes.Files = (("cong-van.pdf", PDF), ("phu-luc-1.txt", "Phụ lục một\n".encode()))
-HELD = "held"
+HELD_WORD = "held"
 """A file that the clerk has to look at, in a packet that is good."""
 Make = Callable[["Letter"], bytes]
 
@@ -40,8 +40,8 @@ class Letter:
     now: datetime = NOW
 
     @property
-    def told(self) -> Told:
-        return Told(packet_id=f"01JZ{self.n:022d}")
+    def routing(self) -> Routing:
+        return Routing(packet_id=f"01JZ{self.n:022d}")
 
     def model(self, files: envelopes.Files = FILES, **changes: object) -> Envelope:
         return letter(int(f"{self.n}118"), files, **changes)
@@ -55,7 +55,7 @@ class Letter:
     ) -> bytes:
         """`late`: how long after the usual moment it says that it was signed."""
         at = envelopes.SIGNED_AT + late
-        packet_id = self.told.packet_id
+        packet_id = self.routing.packet_id
         return envelopes.native(model or self.model(files), files, signer=signer, at=at, packet_id=packet_id)
 
 
@@ -74,7 +74,7 @@ class Case:
 
 
 def _stolen(mutate: Mutation) -> Make:
-    """Somebody without the key changes a good file."""
+    """Change a good file without having the key."""
     return lambda letter: mutate(letter.signed())
 
 
@@ -89,10 +89,10 @@ def _bytes(data: bytes) -> Make:
 
 def _from(rows: Iterable[tuple[str, Mutation, str]], how: Callable[[Mutation], Make]) -> Iterator[Case]:
     for name, mutate, code in rows:
-        threat, _, rest = name.partition("-")
-        if threat.isdigit() and not rest.startswith("two-sender"):
-            told = None if code == test_not_canonical.GENERAL else code
-            yield Case(threat=int(threat), name=rest, make=how(mutate), code=told)
+        threat, _, case_name = name.partition("-")
+        if threat.isdigit() and not case_name.startswith("two-sender"):
+            expected_code = None if code == test_not_canonical.GENERAL else code
+            yield Case(threat=int(threat), name=case_name, make=how(mutate), code=expected_code)
 
 
 def _parsers() -> Iterator[Case]:
@@ -153,8 +153,8 @@ def _values() -> Iterator[Case]:
         yield Case(threat=33, name=kind, make=weak, code=code)
 
 
-def _entity(what: bytes) -> bytes:
-    return test_parser.DECLARATION + b"<!DOCTYPE a [" + what + b"]>" + test_parser.QCVN + b"&x;</edXML>"
+def _entity(content: bytes) -> bytes:
+    return test_parser.DECLARATION + b"<!DOCTYPE a [" + content + b"]>" + test_parser.QCVN + b"&x;</edXML>"
 
 
 _BODY = b"<edXML:edXMLBody>"
@@ -226,7 +226,7 @@ def _without_line(n: int) -> Mutation:
     return mutate
 
 
-def _line_again(n: int, content_id: bytes, name: bytes) -> Mutation:
+def _repeat_line(n: int, content_id: bytes, name: bytes) -> Mutation:
     """Another entry of the manifest, like the n-th one but for its id and name."""
 
     def mutate(data: bytes) -> bytes:
@@ -255,29 +255,29 @@ _OTHER_NAME = swap(b"<AttachmentName>cong-van.pdf", b"<AttachmentName>khac.pdf")
 
 
 def _manifests() -> Iterator[Case]:
-    """What an owner may sign although its parts do not fit together (edxml.md 2.6)."""
+    """Yield files that an owner may sign although their parts do not fit together (edxml.md 2.6)."""
     rows: list[tuple[str, Mutation, str]] = [
-        ("66-one-more-announced", _line_again(1, b"cid:x", b"them.pdf"), "ENV-DIALECT"),
+        ("66-one-more-announced", _repeat_line(1, b"cid:x", b"them.pdf"), "ENV-DIALECT"),
         ("66-none-came", _without_parts, "ENV-DIALECT"),
         ("67-entry-without-attachment", _without_part(2), "ENV-DIALECT"),
         ("68-content-id-twice", swap(_PART + _SECOND, _PART + _FIRST), "ENV-DIALECT"),
         ("68-content-id-twice-in-the-manifest", swap(_LINE + _SECOND, _LINE + _FIRST), "ENV-DIALECT"),
         ("69-attachment-without-entry", _without_line(2), "ENV-DIALECT"),
-        ("71-two-entries-for-one", _line_again(1, _FIRST, b"cong-van.pdf"), "ENV-DIALECT"),
+        ("71-two-entries-for-one", _repeat_line(1, _FIRST, b"cong-van.pdf"), "ENV-DIALECT"),
         *(
-            (f"70-{what}-of-another-name", _both(_renamed(spelled), _OTHER_NAME), "ENV-DIALECT")
-            for what, spelled in _SPELLED.items()
+            (f"70-{content}-of-another-name", _both(_renamed(spelling), _OTHER_NAME), "ENV-DIALECT")
+            for content, spelling in _SPELLINGS.items()
         ),
         *(
-            (f"70-{what}-of-the-same-name", _renamed(spelled), test_not_canonical.GENERAL)
-            for what, spelled in _SPELLED.items()
+            (f"70-{content}-of-the-same-name", _renamed(spelling), test_not_canonical.GENERAL)
+            for content, spelling in _SPELLINGS.items()
         ),
     ]
     yield from _from(rows, _owned)
     yield from _from([("71-attachment-changed", swap(b">JVBERi", b">JVBERj"), "SIG-DIGEST")], _stolen)
 
 
-_SPELLED = {
+_SPELLINGS = {
     "angle-brackets": b"&lt;" + _FIRST + b"&gt;",
     "escapes": _FIRST.replace(b"-", b"%2D"),
     "capitals": _FIRST.upper(),
@@ -314,8 +314,8 @@ def _changed_at(raw: bytes, place: int) -> bytes:
 _TEXT = b'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">JVBERi'
 
 
-def _found() -> Iterator[Case]:
-    """What was thought of while the others were tried."""
+def _more_cases() -> Iterator[Case]:
+    """Yield cases that were found while the others were tried."""
     certificate = b"<ds:X509Certificate>" + b64encode(RSA.certificate_der) + b"</ds:X509Certificate>"
     rows: list[tuple[str, Mutation, str]] = [
         ("126-megabytes", behind(b"<ds:SignatureValue>", b"A" * 2_000_000), "ENV-LIMIT"),
@@ -328,11 +328,12 @@ def _found() -> Iterator[Case]:
     def enclosed(letter: Letter) -> bytes:
         return letter.signed(files=(("kem.edxml", envelopes.native()),))
 
-    yield Case(threat=125, name="signed-by-the-same", make=enclosed, code=HELD)
+    yield Case(threat=125, name="signed-by-the-same", make=enclosed, code=HELD_WORD)
 
 
 def _encodings() -> Iterator[Case]:
-    """What stands where base64 was promised. What nobody can open is answered 02, because its sender is proved."""
+    """Yield files that are not base64 where it was promised. A file that cannot be opened is answered 02, because its
+    sender is proved."""
     rows: list[tuple[str, Mutation, str]] = [
         ("72-white-space", swap(_TEXT, _TEXT[:-4] + b"\n  BE\tRi"), test_not_canonical.GENERAL),
         ("72-truncated", swap(_TEXT, _TEXT[:-1]), "DAMAGED"),
@@ -346,7 +347,7 @@ def _encodings() -> Iterator[Case]:
         ("73-size", _in_archive(lambda raw: _changed_at(raw, raw.index(b"PK\x07\x08") + 12)), "DAMAGED"),
         ("73-cut", _in_archive(lambda raw: raw[:-30]), "DAMAGED"),
         ("73-something-after", _in_archive(lambda raw: raw + b"more"), "DAMAGED"),
-        ("73-something-before", _in_archive(lambda raw: b"MZ" + raw), HELD),
+        ("73-something-before", _in_archive(lambda raw: b"MZ" + raw), HELD_WORD),
         ("73-plain-text", _in_archive(lambda raw: b"plain text"), test_not_canonical.GENERAL),
     ]
     yield from _from(rows, _owned)
@@ -365,7 +366,7 @@ def _all() -> Iterator[Case]:
         _encodings,
     ):
         yield from tables()
-    yield from _found()
+    yield from _more_cases()
 
 
 CASES: tuple[Case, ...] = tuple(sorted(_all(), key=lambda case: case.id))

@@ -18,15 +18,15 @@ from tests.threats.doors import AxisDoor, CommandDoor, Door, explain_door, verif
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AxisDoor]:
-    async with ground.embedded(tmp_path_factory.mktemp("embedded") / "node") as made:
-        yield AxisDoor(name="embedded", ground=made)
+    async with ground.embedded(tmp_path_factory.mktemp("embedded") / "node") as node:
+        yield AxisDoor(name="embedded", ground=node)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def brokered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AxisDoor]:
     with fresh_vhost() as vhost:
-        async with ground.over_broker(vhost, tmp_path_factory.mktemp("broker") / "node") as made:
-            yield AxisDoor(name="broker", ground=made)
+        async with ground.over_broker(vhost, tmp_path_factory.mktemp("broker") / "node") as node:
+            yield AxisDoor(name="broker", ground=node)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -51,6 +51,6 @@ def explain(tmp_path_factory: pytest.TempPathFactory) -> CommandDoor:
 @pytest.fixture
 def door(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Door:
     """The door that the parametrisation names; it stands in the table as the entry point that was tried."""
-    found: Door = request.getfixturevalue(request.param)
-    record_property("entry", found.name)
-    return found
+    chosen: Door = request.getfixturevalue(request.param)
+    record_property("entry", chosen.name)
+    return chosen

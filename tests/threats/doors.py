@@ -27,7 +27,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.edxml.verify import CODES
 from gateway.ports.axis import Parcel
 from tests.support import envelopes
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 from tests.threats.ground import ELLIPTIC, NOW, RECEIVER, SENDER, Ground, letter
 
 MB = 1024 * 1024
@@ -40,7 +40,7 @@ _FINAL = frozenset({"done", "held", "quarantined", "malformed", "returned", "wai
 
 
 class Word(StrEnum):
-    """What became of a packet, in the words of the list of threats."""
+    """Outcome of a packet, in the words of the list of threats."""
 
     ADMITTED = "admitted"
     REJ_SEC = "rej-sec"
@@ -67,7 +67,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Routing:
     """What the axis is made to say of a packet; by default the truth about the sender's document."""
 
     packet_id: str = envelopes.PACKET_ID
@@ -83,10 +83,10 @@ class Door(Protocol):
 
     @property
     def now(self) -> datetime:
-        """By the clock that judges here."""
+        """Return the time of the clock that judges here."""
         ...
 
-    async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
+    async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
         """What became of these bytes. Fails the test where the node does not go on as before."""
 
 
@@ -98,36 +98,36 @@ def word_of(code: str | None) -> Word:
 
 @dataclass(kw_only=True)
 class AxisDoor:
-    """The receiving node's axis; whoever may publish there brings whatever bytes he likes."""
+    """The receiving node's axis, on which any publisher may put any bytes."""
 
     name: str
     ground: Ground
     is_axis: bool = True
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(50_000))
-    _heard: int = 0
+    _answers_read: int = 0
 
     @property
     def now(self) -> datetime:
         return self.ground.town.clock.now()
 
-    async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
-        before = await self._kept()
+    async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
+        stored_before = await self._count_kept()
         with bounded_memory():
-            await self.publish(raw, told or Told())
+            await self.publish(raw, routing or Routing())
             row = await self.settled(raw)
         outcome = self._outcome(row, await self.answers(), held=await self._is_held(row))
-        stored = before + (row.incoming_id is not None and outcome.word is not Word.DEDUP)
-        assert await self._kept() == stored, "stored half-way"
+        stored = stored_before + (row.incoming_id is not None and outcome.word is not Word.DEDUP)
+        assert await self._count_kept() == stored, "stored half-way"
         if row.sender_code is None:
             assert outcome.answered == (), "a sender who proved nothing was answered"
         await self.takes_the_next()
         return outcome
 
-    async def publish(self, raw: bytes, told: Told, to: str = RECEIVER) -> None:
+    async def publish(self, raw: bytes, routing: Routing, to: str = RECEIVER) -> None:
         parcel = Parcel(
-            packet_id=told.packet_id,
-            kind=told.kind,
-            sender=told.sender,
+            packet_id=routing.packet_id,
+            kind=routing.kind,
+            sender=routing.sender,
             lane=Lane.NORMAL,
             digest=digest_of(raw),
             size=len(raw),
@@ -145,7 +145,7 @@ class AxisDoor:
             row = await self._row(digest)
             return row if row is not None and row.state in _FINAL else None
 
-        row = await until(last_row, "the end of these bytes")
+        row = await wait_until(last_row, "the end of these bytes")
         assert row is not None
         return row
 
@@ -153,7 +153,7 @@ class AxisDoor:
         """A good packet is admitted and answered with 01, and nothing lies about."""
         n = next(self._numbers)
         raw = envelopes.native(letter(n, files), files, signer=ELLIPTIC, packet_id=f"good-{n}")
-        await self.publish(raw, Told(packet_id=f"good-{n}"))
+        await self.publish(raw, Routing(packet_id=f"good-{n}"))
         row = await self.settled(raw)
         assert (row.state, row.code) == ("done", None), f"the next good packet: {row}"
         assert await self.answers() == ("01",)
@@ -161,54 +161,54 @@ class AxisDoor:
 
     async def answers(self) -> tuple[str, ...]:
         """The codes of the statuses that came to the sender since it looked last: as many as the node has sent."""
-        found: list[str] = []
+        codes: list[str] = []
 
-        async def all_came() -> bool:
-            if self._heard + len(found) == await self.ground.town.count(_TO_THE_SENDER):
+        async def have_all_arrived() -> bool:
+            if self._answers_read + len(codes) == await self.ground.town.count(_TO_THE_SENDER):
                 return True
             for arrival in await self.ground.sender.take(50, 60.0):
                 if arrival.kind == Kind.STATUS:
                     with arrival.open() as source:
-                        found.extend(match.decode() for match in _STATUS.findall(source.read()))
-                await self.ground.sender.settle(arrival, done=True)
+                        codes.extend(match.decode() for match in _STATUS.findall(source.read()))
+                await self.ground.sender.settle(arrival, is_done=True)
             await self.ground.town.carry()
             return False
 
-        await until(all_came, "the answers that the node has sent")
-        self._heard += len(found)
-        return tuple(found)
+        await wait_until(have_all_arrived, "the answers that the node has sent")
+        self._answers_read += len(codes)
+        return tuple(codes)
 
     async def _row(self, digest: Digest) -> InboxPacket | None:
         """Among the newest rows, or further back where the bytes are a repeat."""
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
             for limit in (5, 1000):
                 rows = (await work.inbox.page(limit=limit)).items
-                if (found := next((row for row in rows if row.file_digest == digest), None)) is not None:
-                    return found
+                if (landed_row := next((row for row in rows if row.file_digest == digest), None)) is not None:
+                    return landed_row
         return None
 
     async def _is_held(self, row: InboxPacket) -> bool:
-        """Whether it became a document that waits for the clerk's decision."""
+        """Tell whether it became a document that waits for the clerk's decision."""
         if row.incoming_id is None:
             return False
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
             return (await work.incoming.get(row.incoming_id)).state is InState.HELD
 
     def _outcome(self, row: InboxPacket, answered: tuple[str, ...], *, held: bool) -> Outcome:
-        said = partial(Outcome, code=row.code, answered=answered, detail=row.reason or "")
+        make = partial(Outcome, code=row.code, answered=answered, detail=row.reason or "")
         if row.state == "held" or held:
-            return said(word=Word.HELD)
+            return make(word=Word.HELD)
         if row.state in ("landed", "waiting"):
-            return said(word=Word.RETRY)
+            return make(word=Word.RETRY)
         if row.state == "done":
-            return said(word=_DONE[row.code])
-        return said(word=word_of(row.code) if row.code in CODES else Word.REJ_FMT)
+            return make(word=_SETTLED_WORDS[row.code])
+        return make(word=word_of(row.code) if row.code in CODES else Word.REJ_FMT)
 
-    async def _kept(self) -> int:
+    async def _count_kept(self) -> int:
         return await self.ground.town.count("incoming_document")
 
 
-_DONE = {None: Word.ADMITTED, "MSG-REPEAT": Word.DEDUP, "MSG-STALE": Word.SHOWN}
+_SETTLED_WORDS = {None: Word.ADMITTED, "MSG-REPEAT": Word.DEDUP, "MSG-STALE": Word.SHOWN}
 
 
 @dataclass(kw_only=True)
@@ -224,7 +224,7 @@ class CommandDoor:
     def now(self) -> datetime:
         return NOW
 
-    async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
+    async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
         with bounded_memory():
             outcome = self._read(raw)
         assert self._read(envelopes.native()).word in (Word.ADMITTED, Word.TOLD), "the next good file"
@@ -233,30 +233,28 @@ class CommandDoor:
     def _read(self, raw: bytes) -> Outcome:
         path = self.folder / "packet.edxml"
         path.write_bytes(raw)
-        code, out = typed([self.name, str(path), *self.words, "-o", "json"])
-        said = json.loads(out)
-        assert [one.name for one in self.folder.iterdir()] == [path.name], (
-            "something was left beside the file"
-        )
-        return self._judged(code, said) if self.name == "verify" else self._explained(code, said)
+        code, out = run_command([self.name, str(path), *self.words, "-o", "json"])
+        report = json.loads(out)
+        assert [p.name for p in self.folder.iterdir()] == [path.name], "something was left beside the file"
+        return self._judged(code, report) if self.name == "verify" else self._explained(code, report)
 
-    def _judged(self, code: int, said: dict[str, Any]) -> Outcome:
-        if said["verdict"] == "valid":
+    def _judged(self, code: int, report: dict[str, Any]) -> Outcome:
+        if report["verdict"] == "valid":
             assert code == 0
             return Outcome(word=Word.ADMITTED)
         assert code == 7
-        failed = [step["detail"] for step in said["steps"] if step["ok"] is False]
-        return Outcome(word=word_of(said["code"]), code=said["code"], detail="; ".join(failed))
+        failed = [step["detail"] for step in report["steps"] if step["ok"] is False]
+        return Outcome(word=word_of(report["code"]), code=report["code"], detail="; ".join(failed))
 
-    def _explained(self, code: int, said: dict[str, Any]) -> Outcome:
+    def _explained(self, code: int, report: dict[str, Any]) -> Outcome:
         assert code in (0, 7)  # as `verify` ends
-        return Outcome(word=Word.TOLD, code=said["error"]["code"] if code else None)
+        return Outcome(word=Word.TOLD, code=report["error"]["code"] if code else None)
 
 
 _APP = cache(main.build)
 
 
-def typed(words: Sequence[str]) -> tuple[int, str]:
+def run_command(words: Sequence[str]) -> tuple[int, str]:
     """The exit code and what went to stdout; a stack trace anywhere fails the test."""
     out, err = io.StringIO(), io.StringIO()
     root = logging.getLogger()
@@ -276,15 +274,15 @@ def typed(words: Sequence[str]) -> tuple[int, str]:
 def bounded_memory(limit: int = MOST_MEMORY) -> Iterator[None]:
     """The process never holds so much more than before; asked of the kernel, so that C libraries count too."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
-    before = _memory("VmRSS")
+    rss_before = _memory("VmRSS")
     yield
-    assert _memory("VmHWM") - before < limit
+    assert _memory("VmHWM") - rss_before < limit
 
 
 def _memory(name: str) -> int:
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
+    match = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert match is not None
+    return int(match[1]) * 1024
 
 
 def digest_of(raw: bytes) -> Digest:

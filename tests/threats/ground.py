@@ -61,7 +61,7 @@ class Ground:
         return self.town.node
 
     def stray_files(self) -> list[Path]:
-        """What lies in the node's folder as a half-written or temporary file."""
+        """List half-written and temporary files in the node's folder."""
         return [path for path in self.folder.rglob("*") if path.is_file() and "scratch" in path.parts]
 
 
@@ -96,7 +96,7 @@ async def _hosting(town: Town, hands: ManagedAxis, folder: Path) -> Ground:
 
 
 def trust_folder(folder: Path, bound: Sequence[pki.KeySigner] = BOUND) -> Path:
-    """What `gateway verify --trust` needs to judge files of these signers."""
+    """Write the folder that `gateway verify --trust` needs for files of these signers."""
     folder.mkdir(parents=True)
     (folder / "ca.pem").write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
     lines = ["code,certificate"]
@@ -148,17 +148,17 @@ async def _prepare(settings: Settings, clock: Clock) -> None:
 
 
 async def _register(node: Office) -> list[Invited]:
-    """Who is who, and whose certificates they are."""
+    """Register agencies and their certificates."""
     codes = ((SENDER, "Sở Thử nghiệm"), (RECEIVER, "Sở Mô phỏng"), (STRANGER, "Xã Mẫu"))
     rows = "".join(f"{code},{name}\n" for code, name in codes)
     plan = await node.directory.plan_import(f"code,name\n{rows}".encode())
     await node.directory.apply(plan, "threats")
     own = node.keys.signer(RECEIVER, node.clock.now())
-    known: Sequence[tuple[str, bytes]] = (
+    certificates: Sequence[tuple[str, bytes]] = (
         (RECEIVER, own.certificate_der),
-        *((one.agency_code, one.certificate_der) for one in BOUND),
+        *((binding.agency_code, binding.certificate_der) for binding in BOUND),
     )
-    for code, certificate in known:
+    for code, certificate in certificates:
         await node.directory.bind(
             code, certificate, pki.NOT_BEFORE, pki.NOT_AFTER, proposed_by="one", approved_by="another"
         )

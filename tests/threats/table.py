@@ -79,11 +79,11 @@ class Threat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one test. `said`: the entry and outcome that it recorded itself."""
+    """Outcome of one test. `said`: the entry and outcome that it recorded itself."""
 
     test: str
     state: str
-    said: Mapping[str, str] = field(default_factory=dict)
+    recorded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ class Result:
             "tests/long/", "tests/", 1
         )  # a long test goes on with the subject of a short one
         place = max((prefix for prefix in _PLACES if file.startswith(prefix)), key=len, default="tests")
-        return self.said.get("entry") or _PLACES[place]
+        return self.recorded.get("entry") or _PLACES[place]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,31 +112,31 @@ class Line:
 @contextmanager
 def tried(cases: Cases, record: Record, id: str, entry: str) -> Iterator[Callable[[str], None]]:
     """Try one case of a table at one entry; its outcome is said to what is given, and stands in the table of threats."""
-    told = {"id": f"{id}-{entry}", "state": "failed", "entry": entry}
-    with cases.case(told["id"]):
+    row = {"id": f"{id}-{entry}", "state": "failed", "entry": entry}
+    with cases.case(row["id"]):
         try:
-            yield partial(operator.setitem, told, "outcome")
-            told["state"] = "passed"
+            yield partial(operator.setitem, row, "outcome")
+            row["state"] = "passed"
         finally:
-            record(CASE, json.dumps(told))
+            record(CASE, json.dumps(row))
 
 
 def results_of(test: str, state: str, properties: Iterable[tuple[str, object]]) -> Iterator[Result]:
     """Results of one test: of each case that it tried, or its own."""
     pairs = [(name, str(value)) for name, value in properties]
-    for told in (json.loads(value) for name, value in pairs if name == CASE):
-        yield Result(test=f"{test}[{told.pop('id')}]", state=told.pop("state"), said=told)
-    yield Result(test=test, state=state, said={name: value for name, value in pairs if name != CASE})
+    for row in (json.loads(value) for name, value in pairs if name == CASE):
+        yield Result(test=f"{test}[{row.pop('id')}]", state=row.pop("state"), recorded=row)
+    yield Result(test=test, state=state, recorded={name: value for name, value in pairs if name != CASE})
 
 
 def load(path: Path = LIST) -> dict[int, Threat]:
     """The list, by number."""
     rows = tomllib.loads(path.read_text("utf-8"))
-    found = {}
+    threats = {}
     for number, row in rows.items():
         outcome = tuple(row.pop("outcome"))
-        found[int(number)] = Threat(n=int(number), outcome=outcome, **row)
-    return found
+        threats[int(number)] = Threat(n=int(number), outcome=outcome, **row)
+    return threats
 
 
 def numbers(test: str) -> tuple[int, ...]:
@@ -144,8 +144,10 @@ def numbers(test: str) -> tuple[int, ...]:
     name = test.partition("::")[2]
     if (case := _IN_CASE.search(name)) is not None:
         return (int(case[1]),)
-    told = [part for found in _IN_NAME.findall(name.partition("[")[0]) for part in "".join(found).split("_")]
-    return tuple(dict.fromkeys(int(part) for part in told))
+    digits = [
+        part for match in _IN_NAME.findall(name.partition("[")[0]) for part in "".join(match).split("_")
+    ]
+    return tuple(dict.fromkeys(int(part) for part in digits))
 
 
 def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[Line]:
@@ -165,8 +167,8 @@ def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[
 
 def _outcomes(threat: Threat, own: Sequence[Result]) -> tuple[str, ...]:
     """Those that tests recorded, in the order of the list; where none did, what the tests themselves assert."""
-    said = {result.said["outcome"] for result in own if "outcome" in result.said} - {ASIDE}
-    return tuple(word for word in WORDS if word in said) or (threat.outcome if own else ())
+    outcomes = {result.recorded["outcome"] for result in own if "outcome" in result.recorded} - {ASIDE}
+    return tuple(word for word in WORDS if word in outcomes) or (threat.outcome if own else ())
 
 
 def _lacks(threat: Threat, own: Sequence[Result]) -> str:
@@ -174,20 +176,20 @@ def _lacks(threat: Threat, own: Sequence[Result]) -> str:
         return "it is not in the list"
     if not own:
         return "" if threat.no_door else "no test"
-    if wrong := _of(own, "failed"):
+    if wrong := _in_state(own, "failed"):
         return f"{len(wrong)} failed: {wrong[0]}"
-    if skipped := _of(own, "skipped"):
+    if skipped := _in_state(own, "skipped"):
         return f"{len(skipped)} not run: {skipped[0]}"
-    other = {result.said.get("outcome", ASIDE) for result in own} - {*threat.outcome, ASIDE}
+    other = {result.recorded.get("outcome", ASIDE) for result in own} - {*threat.outcome, ASIDE}
     return f"another outcome: {', '.join(sorted(other))}" if other else ""
 
 
-def _of(own: Iterable[Result], state: str) -> list[str]:
+def _in_state(own: Iterable[Result], state: str) -> list[str]:
     return [result.test for result in own if result.state == state]
 
 
 def text(table: Iterable[Line]) -> str:
-    """For people: number, what it is, where it was tried, what came of it, whether it holds."""
+    """Render the table for people: number, subject, place of the test, outcome, and whether it holds."""
     rows = [("no", "threat", "entry points", "outcome", "tests", "passed")]
     for line in table:
         entries = ", ".join(line.entries) or f"none: {line.threat.no_door or 'not tried'}"

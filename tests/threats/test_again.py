@@ -13,8 +13,8 @@ from gateway.domain.document import Kind
 from gateway.edxml.envelope import Envelope
 from tests.hostile import forge
 from tests.support import envelopes
-from tests.support.waiting import until
-from tests.threats.doors import AxisDoor, Outcome, Told, Word
+from tests.support.waiting import wait_until
+from tests.threats.doors import AxisDoor, Outcome, Routing, Word
 from tests.threats.ground import ELLIPTIC, OTHER, RECEIVER, RSA, SENDER, STRANGER, letter
 from tests.threats.table import Record
 
@@ -31,10 +31,10 @@ class Sent:
     """One packet and what the axis is to say of it."""
 
     raw: bytes
-    told: Told
+    routing: Routing
 
-    def under(self, packet_id: str) -> Told:
-        return replace(self.told, packet_id=packet_id)
+    def under(self, packet_id: str) -> Routing:
+        return replace(self.routing, packet_id=packet_id)
 
 
 def packet(n: int | None = None, packet_id: str | None = None, model: Envelope | None = None) -> Sent:
@@ -42,11 +42,11 @@ def packet(n: int | None = None, packet_id: str | None = None, model: Envelope |
     number = next(_NUMBERS) if n is None else n
     name = packet_id or f"again-{next(_NUMBERS)}"
     raw = envelopes.native(model or letter(number, FILES), FILES, signer=ELLIPTIC, packet_id=name)
-    return Sent(raw, Told(packet_id=name))
+    return Sent(raw, Routing(packet_id=name))
 
 
-async def bring(door: AxisDoor, sent: Sent, told: Told | None = None) -> Outcome:
-    return await door.deliver(sent.raw, told or sent.told)
+async def bring(door: AxisDoor, sent: Sent, routing: Routing | None = None) -> Outcome:
+    return await door.deliver(sent.raw, routing or sent.routing)
 
 
 def admitted(outcome: Outcome) -> None:
@@ -63,17 +63,17 @@ async def test_threat_050_the_same_bytes_again_are_answered_again_and_nothing_mo
 ) -> None:
     sent = packet()
     admitted(await bring(door, sent))
-    before = await door.ground.town.count("incoming_document")
+    count = await door.ground.town.count("incoming_document")
     door.ground.town.clock.advance(120)
 
-    async def answered_again() -> tuple[str, ...]:
+    async def repeated_answer() -> tuple[str, ...]:
         assert (await door.settled(sent.raw)).state == "done"
         return await door.answers()
 
-    await door.publish(sent.raw, sent.told)
-    answer: tuple[str, ...] = await until(answered_again, "another answer")
+    await door.publish(sent.raw, sent.routing)
+    answer: tuple[str, ...] = await wait_until(repeated_answer, "another answer")
     assert answer == ("01",)
-    assert await door.ground.town.count("incoming_document") == before
+    assert await door.ground.town.count("incoming_document") == count
     record_property("outcome", Word.DEDUP.value)
     await door.takes_the_next()
 
@@ -91,10 +91,10 @@ async def test_threat_038_098_another_file_of_the_same_signed_words_is_no_second
         sent = packet()
         admitted(await bring(door, sent))
 
-        again = await bring(door, Sent(change(sent.raw), sent.told))
+        repeat = await bring(door, Sent(change(sent.raw), sent.routing))
 
-        assert (again.word, again.code) == (Word.DEDUP, "MSG-REPEAT")
-        record_property("outcome", again.word.value)
+        assert (repeat.word, repeat.code) == (Word.DEDUP, "MSG-REPEAT")
+        record_property("outcome", repeat.word.value)
 
 
 async def test_threat_051_another_body_under_a_known_packet_id_stays_out(
@@ -103,7 +103,7 @@ async def test_threat_051_another_body_under_a_known_packet_id_stays_out(
     first = packet()
     admitted(await bring(door, first))
 
-    outcome = await bring(door, packet(packet_id=first.told.packet_id))
+    outcome = await bring(door, packet(packet_id=first.routing.packet_id))
 
     refused(outcome, "MSG-CONFLICT", record_property)
 
@@ -115,10 +115,10 @@ async def test_threat_052_105_the_same_body_under_another_packet_id_is_a_repeat(
     admitted(await bring(door, packet(number)))
     door.ground.town.clock.advance(120)
 
-    again = await bring(door, packet(number))
+    repeat = await bring(door, packet(number))
 
-    assert (again.word, again.code, again.answered) == (Word.DEDUP, "MSG-REPEAT", ("01",))
-    record_property("outcome", again.word.value)
+    assert (repeat.word, repeat.code, repeat.answered) == (Word.DEDUP, "MSG-REPEAT", ("01",))
+    record_property("outcome", repeat.word.value)
 
 
 async def test_threat_052_a_known_number_with_other_content_waits_for_a_person(
@@ -139,16 +139,16 @@ async def test_threat_055_a_storm_of_copies_is_one_document_each(
     sent = [packet() for _ in range(4)]
     storm = sent * 10
     random.Random(7).shuffle(storm)
-    before = await door.ground.town.count("incoming_document")
+    count = await door.ground.town.count("incoming_document")
 
     for copy in storm:
-        await door.publish(copy.raw, copy.told)
+        await door.publish(copy.raw, copy.routing)
     for original in sent:
         assert (await door.settled(original.raw)).state == "done"
     assert await door.answers() == ("01",) * len(sent)
     await door.takes_the_next()
 
-    assert await door.ground.town.count("incoming_document") == before + len(sent) + 1
+    assert await door.ground.town.count("incoming_document") == count + len(sent) + 1
     record_property("outcome", Word.DEDUP.value)
 
 
@@ -170,7 +170,7 @@ async def test_threat_056_odd_lists_of_recipients_are_one_document_and_too_many_
     sent = packet()
     more = b"".join(b"<edXML:To><edXML:OrganId>Z94.%d</edXML:OrganId></edXML:To>" % n for n in range(5000))
     crowd = forge.swap(b"<edXML:To>", more + b"<edXML:To>")(sent.raw)
-    outcome = await bring(door, Sent(forge.resign(crowd, sent.raw, ELLIPTIC), sent.told))
+    outcome = await bring(door, Sent(forge.resign(crowd, sent.raw, ELLIPTIC), sent.routing))
     assert (outcome.word, outcome.code) == (Word.REJ_FMT, "ENV-LIMIT")
     record_property("outcome", outcome.word.value)
 
@@ -190,7 +190,7 @@ async def test_threat_056_a_packet_in_our_own_name_from_outside_is_not_ours(
         packet_id=name,
     )
 
-    outcome = await door.deliver(raw, Told(packet_id=name, sender=RECEIVER))
+    outcome = await door.deliver(raw, Routing(packet_id=name, sender=RECEIVER))
 
     assert (outcome.word, outcome.code) == (Word.REJ_SEC, "MSG-NOT-OURS")
     record_property("outcome", outcome.word.value)
@@ -202,7 +202,7 @@ async def test_threat_103_rubbish_under_a_true_packet_id_takes_nobodys_place(
     """Noise, and a changed copy."""
     for change in (lambda raw: b"noise", lambda raw: raw.replace(b"V/v", b"V/V")):
         true = packet()
-        outcome = await bring(door, Sent(change(true.raw) + b"\n" * next(_NUMBERS), true.told))
+        outcome = await bring(door, Sent(change(true.raw) + b"\n" * next(_NUMBERS), true.routing))
         assert outcome.word in (Word.REJ_FMT, Word.REJ_SEC)
         record_property("outcome", outcome.word.value)
 
@@ -218,7 +218,7 @@ async def test_threat_104_a_forgery_in_an_agencys_name_is_answered_to_nobody(
     name = f"again-{next(_NUMBERS)}"
     raw = envelopes.native(letter(number, FILES, subject="V/v giả"), FILES, signer=OTHER, packet_id=name)
 
-    outcome = await door.deliver(raw, Told(packet_id=name))
+    outcome = await door.deliver(raw, Routing(packet_id=name))
 
     refused(outcome, "SIG-PIN", record_property)
 
@@ -241,10 +241,10 @@ async def test_threat_109_an_axis_that_contradicts_the_signed_words_is_not_belie
     for name, word in (("packet_id", "another"), ("kind", "recall"), ("kind", "?"), ("sender", STRANGER)):
         sent = packet()
 
-        outcome = await bring(door, sent, replace(sent.told, **{name: word}))
+        outcome = await bring(door, sent, replace(sent.routing, **{name: word}))
 
         refused(outcome, "MSG-ID", record_property)
-        await door.publish(sent.raw, sent.told)
+        await door.publish(sent.raw, sent.routing)
         row = await door.settled(sent.raw)
         assert (row.state, row.code) == ("done", None), f"the true one was kept out by {name} {word}"
         assert await door.answers() == ("01",)
@@ -253,11 +253,11 @@ async def test_threat_109_an_axis_that_contradicts_the_signed_words_is_not_belie
 async def test_threat_112_a_status_is_answered_by_no_status(door: AxisDoor, record_property: Record) -> None:
     """About a document that we never sent, so that it waits; two of them, so that one could answer the other."""
     for code in ("01", "03"):
-        model = envelopes.status(code, sender=SENDER, about=RECEIVER)
+        model = envelopes.status(code, sender=SENDER, subject=RECEIVER)
         name = f"again-{next(_NUMBERS)}"
-        raw = envelopes.native(model, signer=RSA, of=envelopes.receipt(code), packet_id=name)
+        raw = envelopes.native(model, signer=RSA, receipt=envelopes.receipt(code), packet_id=name)
 
-        outcome = await door.deliver(raw, Told(packet_id=name, kind=Kind.STATUS.value))
+        outcome = await door.deliver(raw, Routing(packet_id=name, kind=Kind.STATUS.value))
 
         assert outcome.answered == ()
         assert outcome.word in (Word.RETRY, Word.REJ_SEC)

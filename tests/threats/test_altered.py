@@ -11,8 +11,8 @@ from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent
 from gateway.incoming import reading
 from tests.support.cases import Cases
-from tests.support.kept import Lying
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document
+from tests.support.stored_content import Lying
 
 pytestmark = pytest.mark.usefixtures("lies_in")
 FILES = (("van-ban.pdf", PDF),)
@@ -31,8 +31,8 @@ async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out
     packet = town.forge(document(), FILES)
     await town.brought(packet)
     arrived = await town.only()
-    lying = Lying.of(town.node)
-    for told, (name, change) in enumerate(CHANGES.items(), start=1):
+    lying = Lying.in_node(town.node)
+    for number, (name, change) in enumerate(CHANGES.items(), start=1):
         with cases.case(name):
             await lying.change(packet.digest, change)
 
@@ -42,7 +42,7 @@ async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out
                 await reading.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
 
             kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
-            assert kinds.count(EventKind.ALERT_CONTENT) == 2 * told
+            assert kinds.count(EventKind.ALERT_CONTENT) == 2 * number
             await lying.write(packet.digest, packet.raw)
             assert await town.read(arrived) == PDF
 
@@ -51,7 +51,7 @@ async def test_threat_099_a_packet_that_was_changed_after_it_landed_is_neither_j
     town: Town, cases: Cases
 ) -> None:
     """It waits, as for a disk that fails; once the true bytes are back it comes in."""
-    lying = Lying.of(town.node)
+    lying = Lying.in_node(town.node)
     for number, (name, change) in enumerate(CHANGES.items(), start=300):
         with cases.case(name):
             packet = town.forge(document(str(number)), FILES)
@@ -74,7 +74,7 @@ async def test_threat_099_another_good_packet_in_the_place_of_one_is_not_taken_f
     other = town.forge(document("201"), FILES)
     await town.deliver(packet)
     await town.land()
-    await Lying.of(town.node).write(packet.digest, other.raw)
+    await Lying.in_node(town.node).write(packet.digest, other.raw)
 
     await town.process()
 

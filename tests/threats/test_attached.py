@@ -11,7 +11,7 @@ import pytest
 from tests.support import api, envelopes
 from tests.support.cases import Cases
 from tests.support.packets import PDF
-from tests.threats.doors import AxisDoor, Told, Word
+from tests.threats.doors import AxisDoor, Routing, Word
 from tests.threats.ground import ELLIPTIC, RECEIVER, SENDER, letter
 from tests.threats.table import Record, tried
 from tests.unit.trust import test_inspector as made
@@ -67,7 +67,7 @@ async def test_each_threat_in_an_attached_file_waits_for_the_clerk(
             model = letter(next(_NUMBERS), files)
             native = envelopes.native(model, files, signer=ELLIPTIC, packet_id=packet_id)
 
-            outcome = await embedded.deliver(native, Told(packet_id=packet_id))
+            outcome = await embedded.deliver(native, Routing(packet_id=packet_id))
 
             say(outcome.word.value)
             assert (outcome.word, outcome.answered) == (Word.HELD, ("01",)), outcome
@@ -76,7 +76,7 @@ async def test_each_threat_in_an_attached_file_waits_for_the_clerk(
 async def test_each_threat_in_a_file_handed_in_is_refused(
     embedded: AxisDoor, services: api.Door, cases: Cases, record_property: Record
 ) -> None:
-    before = await embedded.ground.town.count("outgoing_document")
+    count = await embedded.ground.town.count("outgoing_document")
     for sent, (id, (name, raw)) in enumerate(bad_files().items()):
         with tried(cases, record_property, id, "api") as say:
             number = str(next(_NUMBERS))
@@ -88,7 +88,7 @@ async def test_each_threat_in_a_file_handed_in_is_refused(
             say(Word.REJ_FMT.value)
             assert answer.status == 422, answer
             assert {error["pointer"] for error in answer.json["errors"]} >= {"/files/1"}, answer
-            assert await embedded.ground.town.count("outgoing_document") == before + sent
+            assert await embedded.ground.town.count("outgoing_document") == count + sent
             assert embedded.ground.stray_files() == []
             good = await services.send(meta, files=files[:1], agency=RECEIVER, once=f"{number}-good")
             assert good.status == 202, good

@@ -10,7 +10,7 @@ import pytest
 from gateway.edxml.verify import CODES
 from tests.support.cases import Cases
 from tests.threats import table
-from tests.threats.cases import CASES, FIRST, HELD, Case, Letter
+from tests.threats.cases import CASES, FIRST, HELD_WORD, Case, Letter
 from tests.threats.doors import AxisDoor, CommandDoor, Door, Word, word_of
 
 SAMPLE = 100
@@ -21,15 +21,15 @@ NO_SUCH_SENDER = {"SIG-NO-BINDING": "SIG-SENDER"}
 
 def sample() -> list[Case]:
     """The first case of each threat, and as many others at equal distances."""
-    others = [case for case in CASES if case not in FIRST]
-    wanted = SAMPLE - len(FIRST)
-    return [*FIRST, *(others[n * len(others) // wanted] for n in range(wanted))]
+    candidates = [case for case in CASES if case not in FIRST]
+    size = SAMPLE - len(FIRST)
+    return [*FIRST, *(candidates[n * len(candidates) // size] for n in range(size))]
 
 
 async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> None:
     letter = Letter(n=next(_NUMBERS), now=door.now)
     with table.tried(cases, record, case.id, door.name) as say:
-        outcome = await door.deliver(case.make(letter), letter.told)
+        outcome = await door.deliver(case.make(letter), letter.routing)
 
         say(outcome.word.value)
         if outcome.word is Word.TOLD:
@@ -41,11 +41,11 @@ async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> 
         elif not door.is_axis:
             # What its files are is no matter of the envelope's verdict.
             assert outcome.word is Word.ADMITTED, outcome
-        elif case.code == HELD:
+        elif case.code == HELD_WORD:
             assert outcome.word is Word.HELD, outcome
         else:
-            said = (outcome.code, outcome.word, outcome.answered)
-            assert said == (case.code, Word.REJ_FMT, ("02",)), outcome
+            answer = (outcome.code, outcome.word, outcome.answered)
+            assert answer == (case.code, Word.REJ_FMT, ("02",)), outcome
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -30,17 +30,17 @@ def _never() -> NoReturn:
 
 def test_threat_074_a_file_of_any_size_is_the_same_file_again_up_to_the_limit_and_refused_beyond() -> None:
     """Around the edges of pieces and of base64's groups."""
-    whole = bytes(range(256)) * 1025
+    content = bytes(range(256)) * 1025
     for size in (0, 1, 2, 3, 255, 256, 65_535, 65_536, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1):
-        files = (("tep.bin", whole[:size]),)
+        files = (("tep.bin", content[:size]),)
         signed = _examined(forge.source(envelopes.native(envelopes.document(files), files))).signed
         assert [(file.size, file.damaged) for file in signed.files] == [(size, None)]
 
     native = envelopes.native()
     general = native + b"\n"
-    for over, code in ((0, None), (1, "ENV-TOO-LARGE")):
-        fast = XmlPolicy(limits=EnvelopeLimits(max_bytes=len(native) - over))
-        slow = XmlPolicy(limits=EnvelopeLimits(general_max_bytes=len(general) - over))
+    for excess, code in ((0, None), (1, "ENV-TOO-LARGE")):
+        fast = XmlPolicy(limits=EnvelopeLimits(max_bytes=len(native) - excess))
+        slow = XmlPolicy(limits=EnvelopeLimits(general_max_bytes=len(general) - excess))
         assert forge.judge(native, policy=fast).code == code
         assert forge.judge(general, policy=slow).code == code
 
@@ -57,27 +57,27 @@ def _examined(source: verify.EnvelopeSource) -> verify.Verified:
 async def test_threat_100_a_flood_of_costly_envelopes_holds_up_nobody_elses_mail(town: Town) -> None:
     """G1: so many at a time on the general path, in bounded memory; native ones go past those that wait."""
     large = (("van-ban.pdf", PDF + b"%" * (5 * MB)),)
-    costly = [_laid_out_anew(town.forge(document(str(400 + n), large), large)) for n in range(6)]
+    costly = [_reformatted(town.forge(document(str(400 + n), large), large)) for n in range(6)]
     native = [town.forge(document(str(500 + n)), (("van-ban.pdf", PDF),)) for n in range(4)]
     for packet in (*costly, *native):
         await town.deliver(packet)
     await town.land()
     ended: list[str] = []
 
-    async def one(row: LeasedInbox) -> None:
+    async def judge_row(row: LeasedInbox) -> None:
         await process.run(town.node.inn, row)
         ended.append(row.item.file_digest)
 
     with bounded_memory():
         rows = await town.node.store.claim_inbox(50, LEASE_S)
-        await asyncio.gather(*(one(row) for row in rows))
+        await asyncio.gather(*(judge_row(row) for row in rows))
 
     assert {(await town.row("Z91", packet)).state for packet in (*costly, *native)} == {"done"}
-    before = ended[: max(ended.index(packet.digest) for packet in native)]
-    assert len([digest for digest in before if digest in _digests(costly)]) <= GENERAL_AT_ONCE
+    earlier_digests = ended[: max(ended.index(packet.digest) for packet in native)]
+    assert len([digest for digest in earlier_digests if digest in _digests(costly)]) <= GENERAL_AT_ONCE
 
 
-def _laid_out_anew(packet: Packet) -> Packet:
+def _reformatted(packet: Packet) -> Packet:
     """The same signed words in a file that is not native."""
     return Packet(raw=packet.raw + b"\n", id=packet.id, kind=packet.kind, sender=packet.sender)
 

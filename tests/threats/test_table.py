@@ -7,7 +7,7 @@ from tests.threats import table
 from tests.threats.table import Result, Threat
 
 LAST_OF_THE_SPECIFICATION = 122
-ONE = {1: Threat(n=1, title="One", outcome=("rej-sec",))}
+THREATS = {1: Threat(n=1, title="One", outcome=("rej-sec",))}
 TEST = "tests/hostile/test_x.py::test_threat_001_one"
 
 
@@ -16,11 +16,11 @@ def test_every_number_is_there_once_and_in_order_with_a_title_and_an_outcome() -
 
     assert list(threats) == list(range(1, len(threats) + 1))
     assert len(threats) >= LAST_OF_THE_SPECIFICATION
-    assert len({each.title for each in threats.values()}) == len(threats)
-    for each in threats.values():
-        assert each.title
-        assert each.outcome
-        assert set(each.outcome) <= set(table.WORDS)
+    assert len({threat.title for threat in threats.values()}) == len(threats)
+    for threat in threats.values():
+        assert threat.title
+        assert threat.outcome
+        assert set(threat.outcome) <= set(table.WORDS)
 
 
 def test_the_numbers_stand_in_a_tests_name() -> None:
@@ -40,18 +40,18 @@ def test_the_numbers_stand_in_a_tests_name() -> None:
 def test_a_case_of_a_table_is_a_result_of_its_own() -> None:
     recorded: list[tuple[str, object]] = []
     cases = Cases()
-    with table.tried(cases, lambda *told: recorded.append(told), "093-cdata", "embedded") as say:
+    with table.tried(cases, lambda *pair: recorded.append(pair), "093-cdata", "embedded") as say:
         say("admitted")
-    with table.tried(cases, lambda *told: recorded.append(told), "094-moved", "embedded"):
+    with table.tried(cases, lambda *pair: recorded.append(pair), "094-moved", "embedded"):
         raise ValueError("it fell")
 
-    *each, _ = table.results_of("tests/a.py::test_each_threat", "failed", recorded)
+    *results, _ = table.results_of("tests/a.py::test_each_threat", "failed", recorded)
 
-    assert [(result.numbers, result.state, result.entry) for result in each] == [
+    assert [(result.numbers, result.state, result.entry) for result in results] == [
         ((93,), "passed", "embedded"),
         ((94,), "failed", "embedded"),
     ]
-    assert each[0].said["outcome"] == "admitted"
+    assert results[0].said["outcome"] == "admitted"
 
 
 def test_a_line_tells_what_is_wanting() -> None:
@@ -61,15 +61,15 @@ def test_a_line_tells_what_is_wanting() -> None:
         ([passed], ""),
         ([passed, failed], f"1 failed: {TEST}"),
         ([Result(test=TEST, state="skipped")], f"1 not run: {TEST}"),
-        ([Result(test=TEST, state="passed", said={"outcome": "told"})], ""),
-        ([Result(test=TEST, state="passed", said={"outcome": "admitted"})], "another outcome: admitted"),
+        ([Result(test=TEST, state="passed", recorded={"outcome": "told"})], ""),
+        ([Result(test=TEST, state="passed", recorded={"outcome": "admitted"})], "another outcome: admitted"),
     ):
-        (line,) = table.lines(ONE, results)
+        (line,) = table.lines(THREATS, results)
         assert line.lacks == lacks
 
 
 def test_a_number_that_only_a_test_has_is_told_and_a_threat_without_a_door_needs_no_test() -> None:
-    lines = list(table.lines(ONE, [Result(test="tests/a.py::test_threat_7_x", state="passed")]))
+    lines = list(table.lines(THREATS, [Result(test="tests/a.py::test_threat_7_x", state="passed")]))
 
     assert [(line.threat.n, line.lacks) for line in lines] == [(1, "no test"), (7, "it is not in the list")]
 
@@ -82,10 +82,10 @@ def test_a_number_that_only_a_test_has_is_told_and_a_threat_without_a_door_needs
 def test_the_doors_that_were_tried_are_told() -> None:
     results = [
         Result(test=TEST, state="passed"),
-        Result(test=TEST, state="passed", said={"entry": "broker", "outcome": "rej-sec"}),
+        Result(test=TEST, state="passed", recorded={"entry": "broker", "outcome": "rej-sec"}),
     ]
 
-    (line,) = table.lines(ONE, results)
+    (line,) = table.lines(THREATS, results)
 
     assert line.entries == ("broker", "verifier")
     assert line.outcomes == ("rej-sec",)

@@ -18,7 +18,7 @@ from tests.hostile import forge
 from tests.support import api, envelopes
 from tests.support.cases import Cases
 from tests.support.packets import PDF
-from tests.threats.doors import AxisDoor, Told, Word, typed
+from tests.threats.doors import AxisDoor, Routing, Word, run_command
 from tests.threats.ground import ELLIPTIC, RECEIVER, letter
 from tests.threats.table import Record, tried
 
@@ -68,13 +68,13 @@ def packet(text: str, packet_id: str) -> bytes:
         sender=replace(model.sender, organ_name=_MARK, organ_add=_MARK),
         to_places=(_MARK,),
         business=replace(model.business, reason=_MARK, staff=(StaffInfo(staff=_MARK, department=_MARK),)),
-        attachments=tuple(replace(one, description=_MARK) for one in model.attachments),
-        manifest=tuple(replace(one, description=_MARK) for one in model.manifest),
+        attachments=tuple(replace(attachment, description=_MARK) for attachment in model.attachments),
+        manifest=tuple(replace(attachment, description=_MARK) for attachment in model.manifest),
     )
     native = envelopes.native(marked, files, signer=ELLIPTIC, packet_id=packet_id)
     ending = b".pdf" if not text.endswith(".pdf") else b""
-    written = escape(text).encode()
-    changed = native.replace(f"{_MARK}.pdf".encode(), written + ending).replace(_MARK.encode(), written)
+    octets = escape(text).encode()
+    changed = native.replace(f"{_MARK}.pdf".encode(), octets + ending).replace(_MARK.encode(), octets)
     return forge.resign(changed, native, ELLIPTIC)
 
 
@@ -82,11 +82,11 @@ async def brought(door: AxisDoor, text: str) -> dict[str, Any]:
     """The document as the API shows it, after the packet was taken in."""
     name = f"text-{next(_NUMBERS)}"
     raw = packet(text, name)
-    outcome = await door.deliver(raw, Told(packet_id=name))
+    outcome = await door.deliver(raw, Routing(packet_id=name))
     assert outcome.word in (Word.ADMITTED, Word.HELD), outcome
     assert outcome.answered == ("01",)
-    (found,) = [one for one in await door.ground.town.incoming(RECEIVER) if one.packet_id == name]
-    return {"id": found.id, "word": outcome.word, "subject": found.subject, "files": found.files}
+    (document,) = [d for d in await door.ground.town.incoming(RECEIVER) if d.packet_id == name]
+    return {"id": document.id, "word": outcome.word, "subject": document.subject, "files": document.files}
 
 
 async def test_each_threat_in_a_text_is_only_words(
@@ -97,7 +97,7 @@ async def test_each_threat_in_a_text_is_only_words(
             arrived = await brought(embedded, text)
             say(arrived["word"].value)
 
-            # What was signed is shown as it is, and what would turn it round is written out: nothing is cut out.
+            # Signed text is shown unchanged, and characters that would turn it round are written out: nothing is cut out.
             assert arrived["subject"] == escape_turning(text)
             await shown_by_the_api(services, arrived["id"], escape_turning(text))
             for line in (await on_the_terminal(embedded, arrived["id"])).splitlines():
@@ -105,12 +105,12 @@ async def test_each_threat_in_a_text_is_only_words(
 
 
 async def shown_by_the_api(services: api.Door, id: str, text: str) -> None:
-    shown = await services.ask("GET", f"/inbox/{id}", agency=RECEIVER)
+    answer = await services.ask("GET", f"/inbox/{id}", agency=RECEIVER)
     file = await services.ask("GET", f"/inbox/{id}/files/1", agency=RECEIVER)
 
-    assert shown.json["subject"] == text
-    assert shown.headers["Content-Type"].startswith("application/json")
-    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.json["subject"] == text
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert file.raw == PDF
     disposition = file.headers["Content-Disposition"]
     assert disposition.startswith("attachment")
@@ -125,6 +125,6 @@ async def on_the_terminal(door: AxisDoor, id: str) -> str:
     """What a person at a terminal is shown of the document; a table is words alone."""
     folder = door.ground.folder / "gateway.toml"
     folder.write_text(f'[node]\nname = "demo"\ndata_dir = {json.dumps(str(door.ground.folder))}\n')
-    code, out = await asyncio.to_thread(typed, ["--config", str(folder), "inbox", "show", id])
+    code, out = await asyncio.to_thread(run_command, ["--config", str(folder), "inbox", "show", id])
     assert code == 0
     return out

@@ -1,4 +1,4 @@
-"""Bytes that nobody can guess are handed out once, also when a process was forked from another one."""
+"""Unguessable bytes are handed out once, also when a process was forked from another one."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from gateway import random_bytes
 
 def test_nothing_comes_twice_to_any_thread() -> None:
     with ThreadPoolExecutor(4) as threads:
-        some = threads.map(lambda _: [random_bytes.sixteen() for _ in range(2000)], range(4))
-    made = [each for few in some for each in few]
+        some = threads.map(lambda _: [random_bytes.random_16() for _ in range(2000)], range(4))
+    numbers = [x for few in some for x in few]
 
-    assert {len(each) for each in made} == {16}
-    assert len(set(made)) == len(made) == 8000
-    assert {bit for each in made for bit in each} == {*range(256)}
+    assert {len(x) for x in numbers} == {16}
+    assert len(set(numbers)) == len(numbers) == 8000
+    assert {bit for x in numbers for bit in x} == {*range(256)}
 
 
 def test_a_forked_process_gets_others() -> None:
-    random_bytes.sixteen()  # more were drawn than were handed out
+    random_bytes.random_16()  # more were drawn than were handed out
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         try:
-            os.write(writer, b"".join(random_bytes.sixteen() for _ in range(300)))
+            os.write(writer, b"".join(random_bytes.random_16() for _ in range(300)))
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader, "rb") as told:
-        raw = told.read()
+    with os.fdopen(reader, "rb") as stream:
+        raw = stream.read()
     os.waitpid(child, 0)
 
     theirs = {raw[at : at + 16] for at in range(0, len(raw), 16)}
     assert len(theirs) == 300
-    assert theirs.isdisjoint(random_bytes.sixteen() for _ in range(300))
+    assert theirs.isdisjoint(random_bytes.random_16() for _ in range(300))

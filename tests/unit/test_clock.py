@@ -12,27 +12,27 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def test_an_id_is_a_ulid_of_its_moment() -> None:
-    before = datetime.now(UTC)
-    made = SystemClock().new_id("msg_")
-    after = datetime.now(UTC)
-    assert re.fullmatch(f"msg_[0-7][{LETTERS}]{{25}}", made)
+    start = datetime.now(UTC)
+    new_id = SystemClock().new_id("msg_")
+    end = datetime.now(UTC)
+    assert re.fullmatch(f"msg_[0-7][{LETTERS}]{{25}}", new_id)
     ms = 0
-    for letter in made.removeprefix("msg_")[:10]:
+    for letter in new_id.removeprefix("msg_")[:10]:
         ms = ms * 32 + LETTERS.index(letter)
-    assert int(before.timestamp() * 1000) <= ms <= int(after.timestamp() * 1000)
+    assert int(start.timestamp() * 1000) <= ms <= int(end.timestamp() * 1000)
 
 
 def test_no_id_comes_twice_and_each_letter_of_the_alphabet_comes() -> None:
-    made = {SystemClock().new_id() for _ in range(5000)}
-    assert len(made) == 5000
-    assert {letter for id in made for letter in id[10:]} == {*LETTERS}
+    ids = {SystemClock().new_id() for _ in range(5000)}
+    assert len(ids) == 5000
+    assert {letter for id in ids for letter in id[10:]} == {*LETTERS}
 
 
 def test_ids_of_later_moments_stand_behind() -> None:
     clock = SystemClock()
     first = clock.new_id()
-    later = next(id for id in iter(clock.new_id, "") if id[:10] != first[:10])
-    assert first < later
+    later_id = next(id for id in iter(clock.new_id, "") if id[:10] != first[:10])
+    assert first < later_id
 
 
 def test_things_grow_old_by_a_clock_that_follows_no_jump_ahead_for_a_day() -> None:
@@ -49,7 +49,7 @@ def test_things_grow_old_by_a_clock_that_follows_no_jump_ahead_for_a_day() -> No
     assert settled.now() == clock.now()
     assert settled.is_settled()
 
-    # What stays a day is meant, and a clock that is set back is believed at once.
+    # A change that lasts a day is intended, and a clock that is set back is believed at once.
     clock.jump(2 * DAY)
     assert settled.now() == clock.now() - 2 * DAY
     clock.advance(DAY)

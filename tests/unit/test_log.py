@@ -24,7 +24,7 @@ from tests.support.cases import Cases
 
 
 class Lines:
-    """What a logger wrote, read back."""
+    """Lines that a logger wrote, read back."""
 
     def __init__(self) -> None:
         self._stream = io.StringIO()
@@ -37,18 +37,18 @@ class Lines:
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    made = logging.getLogger("tests.lines")
-    made.setLevel(logging.INFO)
-    made.propagate = False
-    yield made
-    made.handlers.clear()
+    new_logger = logging.getLogger("tests.lines")
+    new_logger.setLevel(logging.INFO)
+    new_logger.propagate = False
+    yield new_logger
+    new_logger.handlers.clear()
 
 
 @pytest.fixture
 def lines(logger: logging.Logger) -> Lines:
-    made = Lines()
-    logger.addHandler(made.handler)
-    return made
+    new_lines = Lines()
+    logger.addHandler(new_lines.handler)
+    return new_lines
 
 
 def test_a_line_names_what_is_bound_and_its_own_ids_win(logger: logging.Logger, lines: Lines) -> None:
@@ -66,10 +66,10 @@ def test_what_is_bound_inside_ends_there(logger: logging.Logger, lines: Lines) -
         log.action(logger, "outer")
     log.action(logger, "after")
 
-    inner, outer, after = lines.read()
+    inner, outer, outer_end = lines.read()
     assert (inner["request"], inner["document"]) == ("req_1", "msg_1")
     assert "document" not in outer
-    assert "request" not in after
+    assert "request" not in outer_end
 
 
 async def test_tasks_side_by_side_keep_their_own(logger: logging.Logger, lines: Lines) -> None:
@@ -115,9 +115,9 @@ class Minutes:
 
 @pytest.fixture
 def minutes(lines: Lines) -> Minutes:
-    made = Minutes()
-    lines.handler.addFilter(log.Throttle(lambda: made.now))
-    return made
+    new_minutes = Minutes()
+    lines.handler.addFilter(log.Throttle(lambda: new_minutes.now))
+    return new_minutes
 
 
 def raised(error: Exception) -> Exception:
@@ -140,11 +140,11 @@ def test_an_hour_of_refused_calls_and_postponed_rows_has_a_line_a_minute_with_wh
         log.action(logger, "job.postponed", "the database does not answer", job=str(second), code="GW-S-000")
         logger.error("the database is away", extra={"action": "packer.broke", "code": "GW-S-000"})
 
-    told = lines.read()
-    assert len(told) == 60
-    assert [line.get("suppressed") for line in told] == [None, *[179] * 59]
-    assert "suppressed_since" in told[1]
-    assert not any("trace" in line for line in told)
+    log_lines = lines.read()
+    assert len(log_lines) == 60
+    assert [line.get("suppressed") for line in log_lines] == [None, *[179] * 59]
+    assert "suppressed_since" in log_lines[1]
+    assert not any("trace" in line for line in log_lines)
 
 
 def test_causes_that_differ_do_not_hide_each_other(
@@ -181,12 +181,12 @@ def test_an_error_that_nobody_foresaw_has_its_trace_once_an_hour(
     for minute in range(61):
         minutes.now = 60.0 * minute
         for job in ("1", "2"):
-            log.unforeseen(logger, "job.broke", raised(ValueError("a library broke")), job=job)
+            log.log_unforeseen(logger, "job.broke", raised(ValueError("a library broke")), job=job)
 
-    told = lines.read()
-    assert [n for n, line in enumerate(told) if "trace" in line] == [0, 60]
-    assert {line.get("why", "a library broke") for line in told} == {"a library broke"}
-    assert len(told) == 61
+    log_lines = lines.read()
+    assert [n for n, line in enumerate(log_lines) if "trace" in line] == [0, 60]
+    assert {line.get("why", "a library broke") for line in log_lines} == {"a library broke"}
+    assert len(log_lines) == 61
 
 
 def test_what_a_disk_a_line_or_a_server_does_has_no_trace(
@@ -198,7 +198,7 @@ def test_what_a_disk_a_line_or_a_server_does_has_no_trace(
         assert "trace" not in line
         assert line["why"] == str(error)
 
-    cases.each(
+    cases.check_rows(
         (
             OSError(errno.ENOSPC, "No space left on device"),
             ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),

@@ -1,4 +1,4 @@
-"""Meters count what happened, and nobody outside can make them grow."""
+"""Meters count what happened, and no outside caller can make them grow."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def value(name: str, **labels: str) -> float:
 
 def test_a_count_adds_up_by_its_labels() -> None:
     meters.CONFIRMED.add(lane="urgent")
-    before = value("gateway_confirmed_total", lane="urgent")
+    count_before = value("gateway_confirmed_total", lane="urgent")
 
     meters.CONFIRMED.add(lane="urgent")
     meters.CONFIRMED.add(3, lane="normal")
 
-    assert value("gateway_confirmed_total", lane="urgent") == before + 1
+    assert value("gateway_confirmed_total", lane="urgent") == count_before + 1
     assert value("gateway_confirmed_total", lane="normal") >= 3
 
 
@@ -30,16 +30,16 @@ def test_a_label_that_is_not_declared_is_an_error() -> None:
 
 
 def test_a_timing_is_noted_even_when_its_body_breaks() -> None:
-    before = value("gateway_transaction_seconds_count", kind="broken")
+    count_before = value("gateway_transaction_seconds_count", kind="broken")
 
-    with pytest.raises(RuntimeError), meters.TRANSACTION.around(kind="broken"):
+    with pytest.raises(RuntimeError), meters.TRANSACTION.measure(kind="broken"):
         raise RuntimeError("broken")
 
-    assert value("gateway_transaction_seconds_count", kind="broken") == before + 1
+    assert value("gateway_transaction_seconds_count", kind="broken") == count_before + 1
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
-    meters.LANDED_TO_VERDICT.took(-5.0, state="held")
+    meters.LANDED_TO_VERDICT.observe(-5.0, state="held")
 
     assert value("gateway_landed_to_verdict_seconds_bucket", state="held", le="0.05") >= 1
 
@@ -51,8 +51,8 @@ def test_a_stranger_who_invents_codes_fills_one_set_of_labels_and_no_more() -> N
     for n in range(10 * meters.MOST_SETS):
         meter.add(code=f"Z{n}")
 
-    (family,) = [each for each in meters.REGISTRY.collect() if each.name == f"gateway_{name}"]
-    samples = {each.labels["code"]: each.value for each in family.samples if each.name.endswith("_total")}
+    (family,) = [x for x in meters.REGISTRY.collect() if x.name == f"gateway_{name}"]
+    samples = {x.labels["code"]: x.value for x in family.samples if x.name.endswith("_total")}
     assert len(samples) == meters.MOST_SETS + 1
     assert samples["Z0"] == 1
     assert samples["other"] == 9 * meters.MOST_SETS

@@ -1,4 +1,4 @@
-"""How often the bytes of a document that lies in files are gone through on its way there and back, at both ends."""
+"""The number of passes over the bytes of a document in files on its way there and back, at both ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.edxml import attachment
 from tests.support.node import PDF, PROVINCE, Town
 
 SIZE = 300_000
-# The document hashed as it comes and as it is taken out; the envelope, a third larger, as it is written, twice as it is
-# proved before it leaves, as the axis takes it, and twice as it is proved.
+# The document is hashed when it comes and when it is taken out; the envelope, a third larger, when it is written, twice
+# when it is proved before it leaves, when the axis takes it, and twice when it is proved.
 MOST_HASHED = 2 + 6 * 4 / 3
 # Once to see that there is nothing else in it at either end, and once to take the file out.
 MOST_DECODED = 3 * 4 / 3
@@ -24,9 +24,9 @@ SHA256 = hashlib.sha256
 class _Passes(Counter[str]):
     """Bytes of what is long, by what was done with them."""
 
-    def note(self, what: str, data: Any) -> None:
+    def note(self, work: str, data: Any) -> None:
         if len(data) > SIZE // 10:
-            self[what] += len(data)
+            self[work] += len(data)
 
 
 def _counting_hash(passes: _Passes) -> type[Any]:
@@ -63,7 +63,7 @@ async def test_the_bytes_of_a_large_document_are_gone_through_no_oftener_than_th
     sent = await town.send("15", files=(("15.pdf", content),))
     await town.carry()
 
-    assert {what: times / SIZE for what, times in passes.items()} == {
+    assert {work: times / SIZE for work, times in passes.items()} == {
         "hashed": pytest.approx(MOST_HASHED, abs=0.1),
         "decoded": pytest.approx(MOST_DECODED, abs=0.1),
     }

@@ -27,36 +27,36 @@ async def test_brief_work_is_done_without_a_thread(pool: ThreadPool) -> None:
 
 
 async def test_the_event_loop_goes_on_between_pieces_of_brief_work(pool: ThreadPool) -> None:
-    done: list[int] = []
+    finished: list[int] = []
     most = 0
 
-    async def beside() -> None:
-        """How much was done at once, at the most."""
+    async def count() -> None:
+        """Measure the most work done in one turn of the loop."""
         nonlocal most
-        seen = 0
-        while seen < MANY:
+        counted = 0
+        while counted < MANY:
             await asyncio.sleep(0)
-            most, seen = max(most, len(done) - seen), len(done)
+            most, counted = max(most, len(finished) - counted), len(finished)
 
     async with asyncio.timeout(10):
-        await asyncio.gather(beside(), *(pool.brief(partial(done.append, n)) for n in range(MANY)))
+        await asyncio.gather(count(), *(pool.brief(partial(finished.append, n)) for n in range(MANY)))
 
-    assert done == list(range(MANY))
+    assert finished == list(range(MANY))
     assert most == 1
 
 
 async def test_who_gives_up_waiting_holds_nobody_up(pool: ThreadPool) -> None:
-    done: list[int] = []
-    asked = [asyncio.ensure_future(pool.brief(partial(done.append, n))) for n in range(MANY)]
+    finished: list[int] = []
+    waiting = [asyncio.ensure_future(pool.brief(partial(finished.append, n))) for n in range(MANY)]
     await asyncio.sleep(0)  # all wait now, the first is done
-    for given_up in asked[1::2]:
+    for given_up in waiting[1::2]:
         given_up.cancel()
 
     async with asyncio.timeout(10):
-        await asyncio.gather(*asked, return_exceptions=True)
-        await pool.brief(partial(done.append, MANY))
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await pool.brief(partial(finished.append, MANY))
 
-    assert done == [*range(0, MANY, 2), MANY]
+    assert finished == [*range(0, MANY, 2), MANY]
 
 
 async def test_an_error_of_brief_work_is_the_callers(pool: ThreadPool) -> None:
@@ -66,14 +66,14 @@ async def test_an_error_of_brief_work_is_the_callers(pool: ThreadPool) -> None:
 
 
 async def test_who_gives_up_with_the_turn_in_hand_passes_it_on(pool: ThreadPool) -> None:
-    done: list[int] = []
-    first, given_up, last = (asyncio.ensure_future(pool.brief(partial(done.append, n))) for n in range(3))
+    finished: list[int] = []
+    first, given_up, last = (asyncio.ensure_future(pool.brief(partial(finished.append, n))) for n in range(3))
     await first
     given_up.cancel()  # it has been woken, and has not run yet
 
     async with asyncio.timeout(10):
         await last
-        await pool.brief(partial(done.append, 3))
+        await pool.brief(partial(finished.append, 3))
 
     assert given_up.cancelled()
-    assert done == [0, 2, 3]
+    assert finished == [0, 2, 3]

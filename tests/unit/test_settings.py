@@ -15,7 +15,7 @@ from tests.support.cases import Cases
 ROOT = Path(__file__).parents[2]
 
 
-def written(folder: Path, text: str) -> Path:
+def settings_file(folder: Path, text: str) -> Path:
     path = folder / "gateway.toml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -32,7 +32,7 @@ def test_without_a_file_everything_lies_below_one_data_folder() -> None:
 
 
 def test_each_later_source_wins_and_is_named(tmp_path: Path) -> None:
-    file = written(tmp_path, '[api]\nport = 1111\nhost = "10.0.0.1"\n[keys]\npassword = "from-file"\n')
+    file = settings_file(tmp_path, '[api]\nport = 1111\nhost = "10.0.0.1"\n[keys]\npassword = "from-file"\n')
     secret = tmp_path / "password"
     secret.write_text("from-secret-file\nsecond line\n", encoding="utf-8")
 
@@ -47,21 +47,21 @@ def test_each_later_source_wins_and_is_named(tmp_path: Path) -> None:
 
     assert (settings.api.host, settings.api.port, settings.limits.file_mb) == ("10.0.0.1", 2222, 10)
     assert settings.keys.password == Secret("from-secret-file")
-    where = sources(settings)
-    assert where["api.host"] == f"file {file}"
-    assert where["api.port"] == "environment GATEWAY_API_PORT"
-    assert where["keys.password"] == f"secret file {secret}"
-    assert where["limits.file_mb"] == "default"
+    sources_by_key = sources(settings)
+    assert sources_by_key["api.host"] == f"file {file}"
+    assert sources_by_key["api.port"] == "environment GATEWAY_API_PORT"
+    assert sources_by_key["keys.password"] == f"secret file {secret}"
+    assert sources_by_key["limits.file_mb"] == "default"
 
 
 def test_a_path_in_the_file_is_relative_to_the_file(tmp_path: Path) -> None:
-    file = written(tmp_path, '[node]\ndata_dir = "state"\n')
+    file = settings_file(tmp_path, '[node]\ndata_dir = "state"\n')
 
     assert load(file, {}).keys.folder == tmp_path / "state" / "keys"
 
 
 def test_everything_wrong_is_told_at_once_with_key_value_source_and_what_was_expected(tmp_path: Path) -> None:
-    file = written(
+    file = settings_file(
         tmp_path, '[limits]\nfile_mb = "ten"\n[axis]\nkind = "pigeon"\n[limitz]\nx = 1\n[api]\nprot = 1\n'
     )
 
@@ -102,7 +102,7 @@ def test_everything_wrong_is_told_at_once_with_key_value_source_and_what_was_exp
 )
 def test_an_impossible_value_is_refused_by_name(tmp_path: Path, text: str, key: str) -> None:
     with pytest.raises(Misconfigured) as caught:
-        load(written(tmp_path, text), {})
+        load(settings_file(tmp_path, text), {})
 
     assert f"\n  {key}: expected" in str(caught.value)
 
@@ -127,13 +127,13 @@ def test_true_and_false_are_taken_in_each_of_their_words(tmp_path: Path, cases: 
             )
             words = (settings.node.office, settings.scanner.required)
             assert (settings.compat.vxp, words) == (truth, ("on", "yes") if truth else ("off", "no"))
-    toml = load(written(tmp_path, "[webhooks]\nplain_http = true\n[pages]\nribbon = false\n"), {})
+    toml = load(settings_file(tmp_path, "[webhooks]\nplain_http = true\n[pages]\nribbon = false\n"), {})
     assert (toml.webhooks.plain_http, toml.pages.ribbon) == ("yes", "off")
 
 
 def test_a_file_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"gateway\.toml is not TOML in UTF-8: .*line 2"):
-        load(written(tmp_path, "[api]\nport 8080\n"), {})
+        load(settings_file(tmp_path, "[api]\nport 8080\n"), {})
 
 
 def test_a_missing_file_that_was_named_is_an_error(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_no_secret_is_repeated_in_a_refusal() -> None:
 def test_the_file_that_is_read_is_the_one_given_then_the_environment_then_the_one_here(
     tmp_path: Path,
 ) -> None:
-    here = written(tmp_path, "")
+    local_file = settings_file(tmp_path, "")
 
     assert locate(Path("a.toml"), {"GATEWAY_CONFIG": "b.toml"}, tmp_path) == Path("a.toml")
     assert locate(None, {"GATEWAY_CONFIG": "b.toml"}, tmp_path) == Path("b.toml")
-    assert locate(None, {}, tmp_path) == here
+    assert locate(None, {}, tmp_path) == local_file
     assert locate(None, {}, tmp_path / "elsewhere") is None
 
 
@@ -225,9 +225,9 @@ def test_each_example_file_loads_and_comments_what_it_sets(kind: str) -> None:
 
     settings = load(path, {})
 
-    set_here = [key for key, source in sources(settings).items() if source == f"file {path}"]
-    assert set_here
-    assert path.read_text(encoding="utf-8").count("#") >= len(set_here)
+    keys_set = [key for key, source in sources(settings).items() if source == f"file {path}"]
+    assert keys_set
+    assert path.read_text(encoding="utf-8").count("#") >= len(keys_set)
 
 
 def test_the_examples_name_every_setting_somewhere() -> None:
@@ -245,7 +245,7 @@ def test_the_examples_name_every_setting_somewhere() -> None:
 def test_the_examples_show_true_defaults(name: str) -> None:
     """A line with "#: " shows what holds without it; only where nothing is set by default it is an example."""
     file = ROOT / "config" / name
-    shown = "\n".join(
+    commands = "\n".join(
         line.removeprefix("#: ") if line.startswith(("#: ", "[")) else ""
         for line in file.read_text(encoding="utf-8").splitlines()
     )
@@ -253,7 +253,7 @@ def test_the_examples_show_true_defaults(name: str) -> None:
 
     wrong = {
         f"{section}.{key}": value
-        for section, table in tomllib.loads(shown).items()
+        for section, table in tomllib.loads(commands).items()
         for key, value in table.items()
         if (default := getattr(getattr(in_force, section), key)) not in (None, "")
         and str(default) != str(value)

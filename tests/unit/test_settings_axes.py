@@ -38,7 +38,7 @@ axes = "national"
 """
 
 
-def written(folder: Path, text: str) -> Path:
+def settings_file(folder: Path, text: str) -> Path:
     (folder / "province.txt").write_text("of-the-province\n", encoding="utf-8")
     path = folder / "gateway.toml"
     path.write_text(text, encoding="utf-8")
@@ -47,12 +47,12 @@ def written(folder: Path, text: str) -> Path:
 
 def refused(folder: Path, text: str, environ: dict[str, str] | None = None) -> str:
     with pytest.raises(Misconfigured) as why:
-        load(written(folder, text), environ or {})
+        load(settings_file(folder, text), environ or {})
     return str(why.value)
 
 
 def test_each_axis_has_its_own_values_and_secret(tmp_path: Path) -> None:
-    settings = load(written(tmp_path, GOOD), {"GATEWAY_AXES_PROVINCE_USER": "mid-node"})
+    settings = load(settings_file(tmp_path, GOOD), {"GATEWAY_AXES_PROVINCE_USER": "mid-node"})
 
     alone = settings.each_axis()
     province, national = alone["province"], alone["national"]
@@ -60,11 +60,11 @@ def test_each_axis_has_its_own_values_and_secret(tmp_path: Path) -> None:
     assert province.amqp.password == Secret("of-the-province")
     assert (national.axis.kind, national.axis.folder) == ("embedded", tmp_path / "data/axes/national")
     assert national.axes == ()
-    assert [(each.name, each.serves, each.away_s) for each in settings.axes] == [
+    assert [(x.name, x.serves, x.away_s) for x in settings.axes] == [
         ("province", (), 60),
         ("national", ("H41.*",), 30),
     ]
-    assert [(each.to, each.sender, each.axes, each.away) for each in settings.routes] == [
+    assert [(x.to, x.sender, x.axes, x.away) for x in settings.routes] == [
         ("H41.*", "*", ("province", "national"), "next"),
         ("H42", "*", ("province", "national"), "next"),
         ("*", "H41.07", ("province",), "wait"),
@@ -77,13 +77,13 @@ def test_a_secret_file_of_the_environment_wins(tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("newer\n", encoding="utf-8")
 
-    settings = load(written(tmp_path, GOOD), {"GATEWAY_AXES_PROVINCE_PASSWORD_FILE": str(other)})
+    settings = load(settings_file(tmp_path, GOOD), {"GATEWAY_AXES_PROVINCE_PASSWORD_FILE": str(other)})
 
     assert settings.each_axis()["province"].amqp.password == Secret("newer")
 
 
 def test_what_is_in_force_is_shown_without_secrets(tmp_path: Path) -> None:
-    settings = load(written(tmp_path, GOOD), {})
+    settings = load(settings_file(tmp_path, GOOD), {})
 
     values = printable(settings)
 
@@ -95,13 +95,13 @@ def test_what_is_in_force_is_shown_without_secrets(tmp_path: Path) -> None:
 
 
 def test_one_axis_of_the_list_needs_no_routes(tmp_path: Path) -> None:
-    settings = load(written(tmp_path, '[[axes]]\nname = "alone"\nfolder = "there"\n'), {})
+    settings = load(settings_file(tmp_path, '[[axes]]\nname = "alone"\nfolder = "there"\n'), {})
 
-    assert [(each.to, each.axes) for each in settings.routes] == [("*", ("alone",))]
+    assert [(route.to, route.axes) for route in settings.routes] == [("*", ("alone",))]
 
 
 def test_without_the_list_there_is_the_one_axis_of_before(tmp_path: Path) -> None:
-    settings = load(written(tmp_path, '[axis]\nfolder = "there"\n'), {})
+    settings = load(settings_file(tmp_path, '[axis]\nfolder = "there"\n'), {})
 
     assert settings.each_axis() == {"": settings}
     assert settings.axis_kind == "embedded"
@@ -136,10 +136,10 @@ def test_what_cannot_be_is_refused_in_words_that_say_what_to_write(
 
 
 def test_a_value_for_an_axis_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    told = refused(tmp_path, GOOD, {"GATEWAY_AXES_PROVINZ_PASSWORD": "hunter2"})
+    message = refused(tmp_path, GOOD, {"GATEWAY_AXES_PROVINZ_PASSWORD": "hunter2"})
 
-    assert "axes.provinz: no axis of that name" in told
-    assert "hunter2" not in told
+    assert "axes.provinz: no axis of that name" in message
+    assert "hunter2" not in message
 
 
 def test_routes_need_axes(tmp_path: Path) -> None:
@@ -165,9 +165,9 @@ axes = ["partners"]
 
 
 def test_a_route_says_in_which_form_its_files_are_written(tmp_path: Path) -> None:
-    settings = load(written(tmp_path, FORMS), {})
+    settings = load(settings_file(tmp_path, FORMS), {})
 
-    assert [(each.to, each.form) for each in settings.routes] == [("H41.07", "dotnet"), ("*", "standard")]
+    assert [(route.to, route.form) for route in settings.routes] == [("H41.07", "dotnet"), ("*", "standard")]
     shown_routes = [str(word) for key, word in printable(settings).items() if key.startswith("routes.")]
     assert shown_routes[0].endswith("; form: dotnet")
     assert "form" not in shown_routes[1]
@@ -177,14 +177,14 @@ def test_a_route_says_in_which_form_its_files_are_written(tmp_path: Path) -> Non
 def test_threat_140_no_unsigned_form_on_an_axis_that_vouches_for_nobody(tmp_path: Path, form: str) -> None:
     text = FORMS.replace('["national"]\nform = "dotnet"', f'["national", "partners"]\nform = "{form}"')
 
-    said = refused(tmp_path, text)
+    message = refused(tmp_path, text)
 
-    assert f"routes (H41.07): form = {form}" in said
-    assert "the axis partners is of kind embedded" in said
-    assert "(vxp, lgsp)" in said
+    assert f"routes (H41.07): form = {form}" in message
+    assert "the axis partners is of kind embedded" in message
+    assert "(vxp, lgsp)" in message
 
 
 def test_a_form_that_there_is_not(tmp_path: Path) -> None:
-    said = refused(tmp_path, FORMS.replace("dotnet", "soap"))
+    message = refused(tmp_path, FORMS.replace("dotnet", "soap"))
 
-    assert "routes 1.form: expected one of standard, unsigned, dotnet; found 'soap'" in said
+    assert "routes 1.form: expected one of standard, unsigned, dotnet; found 'soap'" in message

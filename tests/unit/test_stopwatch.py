@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from gateway.domain.document import Lane
 from gateway.domain.pace import SLOT, Metric, paces
-from gateway.stopwatch import Stopwatch, at_door, came
+from gateway.stopwatch import Stopwatch, arrived_at, note_arrival
 from tests.support.clock import START, ManualClock
 
 
@@ -15,22 +15,22 @@ def test_a_week_of_work_is_kept_as_one_hour_of_it() -> None:
     stopwatch = Stopwatch("embedded", clock)
 
     for _ in range(7 * 24 * 12):
-        for way in Metric:
+        for metric in Metric:
             for lane in Lane:
-                stopwatch.took(way, lane, clock.now() - timedelta(seconds=3))
+                stopwatch.record(metric, lane, clock.now() - timedelta(seconds=3))
         clock.advance(SLOT)
 
-    kept = stopwatch.slots()
-    assert len({each.began_at for each in kept}) <= 13
-    assert len(kept) <= 13 * len(Metric) * len(Lane)
+    slots = stopwatch.slots()
+    assert len({x.began_at for x in slots}) <= 13
+    assert len(slots) <= 13 * len(Metric) * len(Lane)
     assert len(stopwatch._hour) <= 13
-    assert {each.p95 for each in paces(kept)} == {3.0}
+    assert {x.p95 for x in paces(slots)} == {3.0}
 
 
 def test_after_an_hour_of_nothing_nothing_is_told() -> None:
     clock = ManualClock()
     stopwatch = Stopwatch("embedded", clock)
-    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, clock.now())
+    stopwatch.record(Metric.ACCEPT, Lane.NORMAL, clock.now())
     assert len(stopwatch.slots()) == 1
 
     clock.advance(timedelta(minutes=66))
@@ -42,14 +42,14 @@ def test_a_clock_that_was_set_back_counts_as_no_time_at_all() -> None:
     clock = ManualClock()
     stopwatch = Stopwatch("embedded", clock)
 
-    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, clock.now() + timedelta(hours=1))
+    stopwatch.record(Metric.ACCEPT, Lane.NORMAL, clock.now() + timedelta(hours=1))
 
-    (found,) = paces(stopwatch.slots())
-    assert found.p99 == 0.025
+    (pace,) = paces(stopwatch.slots())
+    assert pace.p99 == 0.025
 
 
 def test_the_moment_of_the_call_is_known_inside_of_it_alone() -> None:
-    with at_door(START):
-        assert came() == START
+    with note_arrival(START):
+        assert arrived_at() == START
 
-    assert came() is None
+    assert arrived_at() is None

@@ -39,16 +39,16 @@ def test_what_breaks_on_the_way_leaves_what_was_there(tmp_path: Path, alone: boo
 
 
 def test_what_a_crash_left_is_taken_away_and_lends_nothing_to_the_next(tmp_path: Path) -> None:
-    """A part that anybody can read would else show the passwords that are written next."""
+    """A part that others can read would show the passwords that are written next."""
     path = tmp_path / "axis.json"
-    left = tmp_path / ".axis.json.part"
-    left.write_bytes(b"half of a longer one")
-    left.chmod(0o644)
+    part_file = tmp_path / ".axis.json.part"
+    part_file.write_bytes(b"half of a longer one")
+    part_file.chmod(0o644)
 
     with new_file(path, 0o600, alone=True) as file:
         file.write(b"whole")
 
-    assert (path.read_bytes(), path.stat().st_mode & 0o777, left.exists()) == (b"whole", 0o600, False)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777, part_file.exists()) == (b"whole", 0o600, False)
 
 
 def test_two_that_write_the_same_name_do_not_meet(tmp_path: Path) -> None:

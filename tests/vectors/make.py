@@ -61,15 +61,17 @@ class Vector:
 
 def all_vectors() -> tuple[Vector, ...]:
     """Every vector, by name."""
-    found = sorted((*_good(), *_changed(), *_wrapped(), *_values(), *_times()), key=lambda each: each.name)
-    assert len({each.name for each in found}) == len(found)
-    return tuple(found)
+    vectors = sorted(
+        (*_good(), *_changed(), *_wrapped(), *_values(), *_times()), key=lambda vector: vector.name
+    )
+    assert len({vector.name for vector in vectors}) == len(vectors)
+    return tuple(vectors)
 
 
 def _good() -> Iterator[Vector]:
-    for kind, model, files, of in envelopes.every_kind():
+    for kind, model, files, receipt in envelopes.every_kind():
         signer = pki.signer(model.sender.organ_id or "", "p256")
-        raw = envelopes.native(model, files, signer=signer, of=of)
+        raw = envelopes.native(model, files, signer=signer, receipt=receipt)
         yield Vector(name=f"1-{kind.replace(' ', '-')}", raw=raw, signer=signer)
     for name, signer in (("rsa-2048", RSA), ("rsa-4096", LONG)):
         yield Vector(name=f"1-{name}", raw=envelopes.native(signer=signer), signer=signer)
@@ -80,9 +82,9 @@ def _good() -> Iterator[Vector]:
     for name, text in _TEXTS.items():
         raw = envelopes.native(envelopes.document((), subject=text), (), signer=ELLIPTIC)
         yield Vector(name=f"1-text-{name}", raw=raw, signer=ELLIPTIC)
-    for name, model, of, terms in test_terms.GOOD:
+    for name, model, receipt, terms in test_terms.GOOD:
         signer = pki.signer(model.sender.organ_id or "", "p256")
-        raw = envelopes.native(model, signer=signer, of=of, terms=terms)
+        raw = envelopes.native(model, signer=signer, receipt=receipt, terms=terms)
         yield Vector(name=f"1-terms-{name}", raw=raw, signer=signer)
     imitation = "<ds:Signature Id='x'>"
     files = (("kem.edxml", imitation.encode()),)
@@ -100,12 +102,12 @@ _TEXTS = {
 
 def _changed() -> Iterator[Vector]:
     native = envelopes.native()
-    for name, mutate in _named((*test_forged_signature.STOLEN, *test_moved_signature.CASES)):
+    for name, mutate in _with_names((*test_forged_signature.STOLEN, *test_moved_signature.CASES)):
         yield Vector(name=name, raw=mutate(native))
-    for name, mutate in _named((*test_forged_signature.OWNED, *test_not_canonical.CASES)):
+    for name, mutate in _with_names((*test_forged_signature.OWNED, *test_not_canonical.CASES)):
         yield Vector(name=name, raw=test_not_canonical.resigned(mutate, native))
     raw_bytes = (row for row in test_not_canonical.CASES if row[0] not in test_not_canonical.SAME_BODY)
-    for name, mutate in _named(raw_bytes):
+    for name, mutate in _with_names(raw_bytes):
         yield Vector(name=f"{name}-signed-raw", raw=test_not_canonical.resigned(mutate, native, raw=True))
     for carrier, rows in test_terms.SHAPES.items():
         good, signer = test_terms.native(carrier), test_terms.signer(carrier)
@@ -120,12 +122,12 @@ def _changed() -> Iterator[Vector]:
         yield Vector(name=f"2-{encoding}", raw=raw)
 
 
-def _named(rows: Iterable[Row]) -> Iterator[tuple[str, Mutation]]:
+def _with_names(rows: Iterable[Row]) -> Iterator[tuple[str, Mutation]]:
     """The suite's number gives way to the group."""
     for name, mutate, _ in rows:
-        threat, _, rest = name.partition("-")
+        threat, _, label = name.partition("-")
         group = _GROUPS.get(int(threat), _STRUCTURE) if threat.isdigit() else _STRUCTURE
-        yield f"{group}-{rest}", mutate
+        yield f"{group}-{label}", mutate
 
 
 def _wrapped() -> Iterator[Vector]:
@@ -171,8 +173,8 @@ def write(folder: Path) -> int:
     """Every vector as a file; how many there are."""
     folder.mkdir(parents=True, exist_ok=True)
     vectors = all_vectors()
-    for each in vectors:
-        (folder / f"{each.name}.edxml").write_bytes(each.raw)
+    for vector in vectors:
+        (folder / f"{vector.name}.edxml").write_bytes(vector.raw)
     return len(vectors)
 
 

@@ -26,7 +26,7 @@ from tests.vectors.make import BOUND, NOW, RSA, Vector, all_vectors
 TABLE = Path(__file__).with_name("vectors.csv")
 VALID, NOT_MINE = "valid", "not-mine"
 _POLICY = XmlPolicy()
-_BINDINGS = [envelopes.binding(one) for one in BOUND]
+_BINDINGS = [envelopes.binding(b) for b in BOUND]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,14 @@ def rows() -> Iterator[Row]:
     """Every vector, judged now."""
     with tempfile.TemporaryDirectory() as folder:
         trust = {revoked: _trust(Path(folder) / str(revoked), revoked=revoked) for revoked in (False, True)}
-        for each in all_vectors():
+        for vector in all_vectors():
             path = Path(folder) / "packet.edxml"
-            path.write_bytes(each.raw)
-            said = verify_file(path, trust[each.revoked], NOW)
-            yield _judged(each, said["code"] or VALID)
+            path.write_bytes(vector.raw)
+            report = verify_file(path, trust[vector.revoked], NOW)
+            yield _judged(vector, report["code"] or VALID)
 
 
-def known() -> dict[str, Row]:
+def load_expected() -> dict[str, Row]:
     """The table that is kept."""
     with TABLE.open(encoding="utf-8", newline="") as file:
         return {row["name"]: Row(**row) for row in csv.DictReader(file)}
@@ -81,9 +81,9 @@ def _judged(vector: Vector, end: str) -> Row:
 
 
 def _fast(raw: bytes) -> str:
-    found = readers.fast(raw, _POLICY)
-    own = _BINDINGS if found is not None else []
-    return VALID if found is not None and canonical.check_key(found, own, _POLICY) else NOT_MINE
+    reading = readers.fast(raw, _POLICY)
+    own = _BINDINGS if reading is not None else []
+    return VALID if reading is not None and canonical.check_key(reading, own, _POLICY) else NOT_MINE
 
 
 def _general(raw: bytes) -> str:

@@ -19,10 +19,10 @@ from pathlib import Path
 import sbom
 import sign
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
 SCRIPTS = ("check.sh", "install.sh", "upgrade.sh", "rollback.sh", "gateway-node")
-BESIDE = ("CHANGELOG.md", "LICENSE", "README.md")
+PAGES = ("CHANGELOG.md", "LICENSE", "README.md")
 # The last moment before which no file of ours can be, so that the same tree gives the same bundle.
 EPOCH = 1_767_225_600
 
@@ -31,17 +31,17 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the bundle")
     words.add_argument("--key", type=Path, required=True, help="Ed25519 key; made when it is not there")
-    given = words.parse_args()
-    key = sign.load_or_make(given.key)
-    given.out.mkdir(parents=True, exist_ok=True)
+    arguments = words.parse_args()
+    key = sign.load_or_make(arguments.key)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / f"gateway-{version()}"
         fill(folder)
         sums(folder)
         sign.sign(folder / "SHA256SUMS", key)
-        bundle = given.out / f"{folder.name}-bundle.tar"
+        bundle = arguments.out / f"{folder.name}-bundle.tar"
         pack(folder, bundle)
-    public = given.out / f"{folder.name}-bundle.pub"
+    public = arguments.out / f"{folder.name}-bundle.pub"
     public.write_text(sign.public_pem(key))
     print(bundle)
     print(f"public key, to be handed over another way ({public}):")
@@ -50,12 +50,12 @@ def main() -> None:
 
 def version() -> str:
     text = (ROOT / "gateway" / "__init__.py").read_text(encoding="utf-8")
-    found: list[str] = re.findall(r'__version__ = "([^"]+)"', text)
-    return found[0]
+    versions: list[str] = re.findall(r'__version__ = "([^"]+)"', text)
+    return versions[0]
 
 
 def fill(folder: Path) -> None:
-    """Wheels of the locks and of ourselves, scripts, settings, pages, and what document systems take along."""
+    """Collect our wheels and those of the locks, scripts, settings, pages, and clients for document systems."""
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)
     fetch(wheels)
@@ -66,31 +66,31 @@ def fill(folder: Path) -> None:
     (folder / "labs.txt").write_text(lock + locked(labs), encoding="utf-8")
     (folder / "VERSION").write_text(version() + "\n", encoding="utf-8")
     for name in SCRIPTS:
-        shutil.copy(HERE / name, folder / name)
+        shutil.copy(FOLDER / name, folder / name)
         (folder / name).chmod(0o755)
-    for name in BESIDE:
+    for name in PAGES:
         shutil.copy(ROOT / name, folder / name)
     for name in ("clients", "config", "docs", "schemas"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    made = sbom.of(sorted(wheels.glob("*.whl")), ours)
-    (folder / "sbom.cdx.json").write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    bom = sbom.describe(sorted(wheels.glob("*.whl")), ours)
+    (folder / "sbom.cdx.json").write_text(json.dumps(bom, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def fetch(wheels: Path) -> None:
-    """What the locks name, by its digests, from wherever pip is told to look."""
+    """Fetch the wheels of the locks, by their digests, from the index that pip is set up for."""
     for lock in (ROOT / "requirements.lock", ROOT / "labs" / "requirements.lock"):
         pip("download", "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", lock, "-d", wheels)
 
 
 def wheel(source: Path, wheels: Path) -> Path:
-    before = set(wheels.glob("*.whl"))
+    old = set(wheels.glob("*.whl"))
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, source)
-    (made,) = set(wheels.glob("*.whl")) - before
-    return made
+    (built,) = set(wheels.glob("*.whl")) - old
+    return built
 
 
 def locked(path: Path) -> str:
-    """The line that installs this wheel of ours and no other."""
+    """Return the line that installs this wheel of ours and no other."""
     return f"{sbom.read(path).name}=={version()} \\\n    --hash=sha256:{sha256(path)}\n"
 
 

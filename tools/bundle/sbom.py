@@ -1,5 +1,5 @@
-"""Lists what a bundle is made of, in the CycloneDX form, from what the wheels say of themselves. In: wheels, and which of
-them is ours. Out: a JSON value that is the same for the same wheels."""
+"""Lists the parts of a bundle in the CycloneDX form, from the wheels' own metadata. In: wheels, and which of them is ours.
+Out: a JSON value that is the same for the same wheels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-# Of these texts the first that a licence field holds names it; others are given as they are written.
+# Classifiers with this prefix name a licence; other texts are given unchanged.
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
@@ -33,63 +33,61 @@ class Wheel:
 
 
 def plain(name: str) -> str:
-    """The one spelling of a package's name."""
+    """Normalise a package's name."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read(path: Path) -> Wheel:
     with zipfile.ZipFile(path) as archive:
-        (metadata,) = [
-            each for each in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each)
-        ]
-        told = HeaderParser().parsestr(archive.read(metadata).decode("utf-8"))
-        text = _licence_text(archive, told.get_all("License-File", []))
+        (metadata,) = [x for x in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", x)]
+        meta = HeaderParser().parsestr(archive.read(metadata).decode("utf-8"))
+        text = _licence_text(archive, meta.get_all("License-File", []))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    # What is needed for an extra only is not needed; environments beside ours are sorted out by what is there.
-    needs = [each for each in told.get_all("Requires-Dist", []) if "extra ==" not in each]
+    # Needs of an extra do not count; needs of other environments have no wheel here.
+    needs = [x for x in meta.get_all("Requires-Dist", []) if "extra ==" not in x]
     return Wheel(
-        name=told["Name"],
-        version=told["Version"],
-        licence=_licence(told["License-Expression"], told["License"] or text, told.get_all("Classifier", [])),
-        needs=tuple(sorted({plain(re.match(r"[\w.-]+", each)[0]) for each in needs})),  # type: ignore[index]
+        name=meta["Name"],
+        version=meta["Version"],
+        licence=_licence(meta["License-Expression"], meta["License"] or text, meta.get_all("Classifier", [])),
+        needs=tuple(sorted({plain(re.match(r"[\w.-]+", x)[0]) for x in needs})),  # type: ignore[index]
         digest=digest,
     )
 
 
 def _licence_text(archive: zipfile.ZipFile, files: Sequence[str]) -> str:
-    """Of a wheel that names its licence by the text alone."""
+    """Read the licence file of a wheel that names its licence by the text alone."""
     ends = tuple(f"/{file}" for file in files)
-    found = next((each for each in archive.namelist() if ends and each.endswith(ends)), None)
-    return archive.read(found).decode("utf-8", "replace") if found else ""
+    file_name = next((n for n in archive.namelist() if ends and n.endswith(ends)), None)
+    return archive.read(file_name).decode("utf-8", "replace") if file_name else ""
 
 
 def _licence(expression: str | None, field: str | None, classifiers: Sequence[str]) -> str:
     if expression:
         return expression
-    named = [each.removeprefix(_CLASSIFIER) for each in classifiers if each.startswith(_CLASSIFIER)]
-    if named:
-        return " AND ".join(named)
+    licences = [c.removeprefix(_CLASSIFIER) for c in classifiers if c.startswith(_CLASSIFIER)]
+    if licences:
+        return " AND ".join(licences)
     first = (field or "").strip().partition("\n")[0]
     return first or "not stated"
 
 
-def of(paths: Sequence[Path], ours: Path) -> dict[str, Any]:
+def describe(paths: Sequence[Path], ours: Path) -> dict[str, Any]:
     wheels = [read(path) for path in paths]
     own = read(ours)
-    there = {plain(each.name): each for each in wheels}
-    others = [each for each in wheels if each != own]
-    seed = "".join(each.digest for each in wheels)
+    by_name = {plain(w.name): w for w in wheels}
+    parts = [w for w in wheels if w != own]
+    seed = "".join(w.digest for w in wheels)
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, seed)}",
         "version": 1,
         "metadata": {"component": _component(own, "application")},
-        "components": [_component(each, "library") for each in others],
+        "components": [_component(w, "library") for w in parts],
         "dependencies": [
-            {"ref": each.ref, "dependsOn": [there[name].ref for name in each.needs if name in there]}
-            for each in wheels
+            {"ref": w.ref, "dependsOn": [by_name[name].ref for name in w.needs if name in by_name]}
+            for w in wheels
         ],
     }
 

@@ -18,17 +18,17 @@ from cryptography.hazmat.primitives.serialization import (
 
 
 def load_or_make(path: Path) -> Ed25519PrivateKey:
-    """The key in that file; a new one, readable by its owner alone, where there is no file."""
+    """Load the key of that file; make one, readable by its owner alone, where there is no file."""
     if path.is_file():
         key = load_pem_private_key(path.read_bytes(), None)
         if not isinstance(key, Ed25519PrivateKey):
             raise SystemExit(f"{path} holds no Ed25519 key")
         return key
-    made = Ed25519PrivateKey.generate()
+    new_key = Ed25519PrivateKey.generate()
     path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return made
+        file.write(new_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return new_key
 
 
 def sign(path: Path, key: Ed25519PrivateKey) -> None:
@@ -43,7 +43,7 @@ if __name__ == "__main__":
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("file", type=Path)
     words.add_argument("--key", type=Path, required=True)
-    given = words.parse_args()
-    loaded = load_or_make(given.key)
-    sign(given.file, loaded)
+    arguments = words.parse_args()
+    loaded = load_or_make(arguments.key)
+    sign(arguments.file, loaded)
     print(public_pem(loaded), end="")

@@ -23,26 +23,26 @@ LOCKS = ("requirements.lock", "labs/requirements.lock", "requirements-dev.lock")
 CLIENT_LOCK = "tests/long/interop/client/requirements.lock"
 ACCEPTED = Path(__file__).parent / "accepted.toml"
 SBOM = ROOT / "dist" / "sbom.json"
-# A licence that would bind whoever uses the node over a network, or binds our own code.
+# Licences that bind users of the node over a network, or our own code.
 FORBIDDEN = re.compile(r"\b(AGPL|SSPL|BUSL|GPL|Affero|General Public License)\b", re.IGNORECASE)
 LESSER = re.compile(r"LGPL|Lesser", re.IGNORECASE)
 AUDIT_S = 120
 
 
 def locked(path: Path) -> dict[str, tuple[str, int]]:
-    """Version and number of digests of each entry, by its name."""
-    found: dict[str, tuple[str, int]] = {}
-    entries = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    for entry in entries:
-        if entry.strip() and not entry.lstrip().startswith("#"):
-            requirement = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", entry.strip())
-            name, version = requirement.groups() if requirement else (entry.split()[0], "")
-            found[canonicalize_name(name)] = (version, len(re.findall(r"--hash=sha256:[0-9a-f]{64}", entry)))
-    return found
+    """Read the version and number of digests of each entry, by its name."""
+    lock: dict[str, tuple[str, int]] = {}
+    lines = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    for line in lines:
+        if line.strip() and not line.lstrip().startswith("#"):
+            requirement = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", line.strip())
+            name, version = requirement.groups() if requirement else (line.split()[0], "")
+            lock[canonicalize_name(name)] = (version, len(re.findall(r"--hash=sha256:[0-9a-f]{64}", line)))
+    return lock
 
 
 def digests_wrong(entries: dict[str, tuple[str, int]]) -> list[str]:
-    """Entries that are not one version with digests: anything could come in their place."""
+    """List entries that are not one version with digests, so that any file could take their place."""
     return [
         f"{name}: expected one version with SHA-256 digests"
         for name, (version, digests) in entries.items()
@@ -50,10 +50,10 @@ def digests_wrong(entries: dict[str, tuple[str, int]]) -> list[str]:
     ]
 
 
-def bounds_wrong(entries: dict[str, tuple[str, int]], wanted: list[str]) -> list[str]:
-    """What pyproject.toml asks for and the lock does not have, or has in another version."""
+def bounds_wrong(entries: dict[str, tuple[str, int]], requirements: list[str]) -> list[str]:
+    """List requirements of pyproject.toml that the lock lacks, or has in another version."""
     wrong = []
-    for requirement in map(Requirement, wanted):
+    for requirement in map(Requirement, requirements):
         version, _ = entries.get(canonicalize_name(requirement.name), ("", 0))
         if not version or not requirement.specifier.contains(Version(version), prereleases=True):
             wrong.append(f"{requirement}: the lock has {version or 'no version'}")
@@ -61,33 +61,33 @@ def bounds_wrong(entries: dict[str, tuple[str, int]], wanted: list[str]) -> list
 
 
 def licences_wrong(names: set[str]) -> list[str]:
-    """Installed parts of the node itself whose licence we cannot pass on."""
+    """List installed parts of the node itself whose licence we cannot pass on."""
     wrong = []
-    for each in metadata.distributions():
-        if canonicalize_name(each.name) in names:
-            licence = _licence(each)
+    for part in metadata.distributions():
+        if canonicalize_name(part.name) in names:
+            licence = _licence(part)
             if FORBIDDEN.search(licence) and not LESSER.search(licence):
-                wrong.append(f"{each.name}: {licence}")
+                wrong.append(f"{part.name}: {licence}")
     return wrong
 
 
 def _licence(part: metadata.Distribution) -> str:
-    about = part.metadata
-    classes = [each for each in about.get_all("Classifier", []) if each.startswith("License")]
-    return about.get("License-Expression") or "; ".join(classes) or (about.get("License") or "")[:80]
+    facts = part.metadata
+    classes = [c for c in facts.get_all("Classifier", []) if c.startswith("License")]
+    return facts.get("License-Expression") or "; ".join(classes) or (facts.get("License") or "")[:80]
 
 
 def write_parts(lock: Path, target: Path) -> set[str]:
-    """Writes the list of parts, reproducibly and without a network; returns the names that it has."""
+    """Write the list of parts, reproducibly and without a network; return their names."""
     target.parent.mkdir(parents=True, exist_ok=True)
     tool = [sys.executable, "-m", "cyclonedx_py", "requirements", str(lock), "--output-reproducible"]
     subprocess.run([*tool, "--of", "JSON", "-o", str(target)], check=True, capture_output=True, timeout=120)
-    told = json.loads(target.read_text(encoding="utf-8"))
-    return {canonicalize_name(each["name"]) for each in told["components"]}
+    parts = json.loads(target.read_text(encoding="utf-8"))
+    return {canonicalize_name(component["name"]) for component in parts["components"]}
 
 
 def weaknesses(lock: Path, today: date) -> list[str] | None:
-    """Known weaknesses that nobody accepted, or None where no source of them could be reached."""
+    """List known weaknesses that are not accepted, or None where no source of them could be reached."""
     tool = [
         sys.executable,
         "-m",
@@ -98,29 +98,29 @@ def weaknesses(lock: Path, today: date) -> list[str] | None:
         "--require-hashes",
     ]
     try:
-        done = subprocess.run(
+        audit = subprocess.run(
             [*tool, "--format", "json", "--progress-spinner", "off", "--timeout", "5"],
             capture_output=True,
             text=True,
             timeout=AUDIT_S,
         )
-        told = json.loads(done.stdout)
+        report = json.loads(audit.stdout)
     except (subprocess.TimeoutExpired, ValueError):
         return None
     # A mirror that keeps no advisories says of each part that it does not know it.
-    if all("skip_reason" in part for part in told["dependencies"]):
+    if all("skip_reason" in part for part in report["dependencies"]):
         return None
-    known = accepted(ACCEPTED, today)
+    accepted_ids = accepted(ACCEPTED, today)
     return [
         f"{part['name']} {part['version']}: {weakness['id']}"
-        for part in told["dependencies"]
+        for part in report["dependencies"]
         for weakness in part.get("vulns", ())
-        if weakness["id"] not in known
+        if weakness["id"] not in accepted_ids
     ]
 
 
 def accepted(path: Path, today: date) -> set[str]:
-    """Weaknesses that were looked at: each with a reason, and until a day on which it is looked at again."""
+    """Read the accepted weaknesses: each has a reason, and a day on which it is looked at again."""
     rows = tomllib.loads(path.read_text(encoding="utf-8")).get("accepted", [])
     return {row["id"] for row in rows if row["reason"] and row["until"] >= today}
 
@@ -142,14 +142,12 @@ def main() -> int:
     wrong += [
         f"{name}: not in {SBOM.name}" for name in sorted(set(node) - write_parts(ROOT / LOCKS[0], SBOM))
     ]
-    found = weaknesses(ROOT / LOCKS[0], date.today())
-    for each in [*wrong, *(found or ())]:
-        print(each, file=sys.stderr)
-    audit = (
-        "not audited: no advisory source reachable" if found is None else f"known weaknesses: {len(found)}"
-    )
+    weak = weaknesses(ROOT / LOCKS[0], date.today())
+    for problem in [*wrong, *(weak or ())]:
+        print(problem, file=sys.stderr)
+    audit = "not audited: no advisory source reachable" if weak is None else f"known weaknesses: {len(weak)}"
     print(f"{len(node)} parts, {len(wrong)} wrong; {audit}; {SBOM.relative_to(ROOT)}")
-    return 1 if wrong or found else 0
+    return 1 if wrong or weak else 0
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ from record import record
 MOST_LINES = 12
 
 
-def compare(before: Path, after: Path) -> int:
-    """The number of answers that differ, each told with its first lines."""
+def compare(base: Path, changed: Path) -> int:
+    """Print answers that differ, each with its first lines; return their number."""
     sides = [
         {
             path.relative_to(side).as_posix(): path
             for path in side.rglob("*")
             if path.is_file() and "run" not in path.relative_to(side).parts[:1]
         }
-        for side in (before, after)
+        for side in (base, changed)
     ]
     differing: Counter[str] = Counter()
     for name in sorted(sides[0].keys() | sides[1].keys()):

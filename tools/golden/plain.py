@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 _ID = re.compile(r"(?<![a-z])([a-z]{2,4})_([0-9A-HJKMNP-TV-Z]{26})(-\d+)?\b")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _WITHOUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), put)
-    for pattern, put in (
+    (re.compile(pattern), stand_in)
+    for pattern, stand_in in (
         (r"\bgwk_[\w-]{20,}", "<key>"),
         (r"/lien-ket/[\w-]+", "/lien-ket/<link>"),
         (r"127\.0\.0\.1:\d+", "<address>"),
@@ -31,7 +31,7 @@ _WITHOUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r'"\1": <n>',
         ),
         (r"(\w+_(?:bytes|seconds|ms)): [\d.]+", r"\1: <n>"),
-        # How far the log was sealed when somebody looked.
+        # How far the log was sealed at that moment.
         (r"not sealed yet|Line \d+|chưa niêm phong|Dòng (?:số )?\d+", "<line>"),
         (r"(<tr><td>\d+</td><td>)\d+(</td><td>\d\d/\d\d/\d{4})", r"\1<n>\2"),
     )
@@ -40,7 +40,7 @@ _WITHOUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 @dataclass(slots=True)
 class Plain:
-    """One recording's ids: a name by kind and number for each, as they came."""
+    """Ids of one recording: a name by kind and number for each, in order of appearance."""
 
     _names: dict[str, str] = field(default_factory=dict)
     _count: dict[str, int] = field(default_factory=dict)
@@ -48,8 +48,8 @@ class Plain:
     def text(self, text: str) -> str:
         text = _ID.sub(lambda match: self._name(match[1], match[0]), text)
         text = _UUID.sub(lambda match: self._name("uuid", match[0]), text)
-        for pattern, put in _WITHOUT:
-            text = pattern.sub(put, text)
+        for pattern, stand_in in _WITHOUT:
+            text = pattern.sub(stand_in, text)
         return text
 
     def _name(self, kind: str, id: str) -> str:

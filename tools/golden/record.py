@@ -33,7 +33,7 @@ from typing import Any
 from lxml import etree, html
 from plain import Plain
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 BEGINS = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
 PASSWORD = "Con-ngua-xanh-an-co-93!x"  # noqa: S105 - of a demonstration
 _PEOPLE = re.compile(r"(/lien-ket/\S+)\s+([^,]+), ([^(]+) \((\S+)\)")
@@ -54,7 +54,7 @@ MOST_PAGES = 400
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """Where one side is written."""
+    """Folder and settings of one side's recording."""
 
     checkout: Path
     folder: Path
@@ -68,7 +68,7 @@ class Recording:
         path.write_text(self.plain.text(text.replace(str(self.folder), "<folder>")), encoding="utf-8")
 
     def command(self, *words: str) -> list[str]:
-        return [str(self.checkout / ".venv/bin/python"), str(HERE / "child.py"), *words]
+        return [str(self.checkout / ".venv/bin/python"), str(FOLDER / "child.py"), *words]
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -81,7 +81,7 @@ class Recording:
 
     def run(self, *words: str, cwd: Path) -> str:
         try:
-            done = subprocess.run(
+            run = subprocess.run(
                 self.command(*words),
                 cwd=cwd,
                 env=self.environment,
@@ -91,12 +91,12 @@ class Recording:
             )
         except subprocess.TimeoutExpired:
             return "did not end"
-        return f"exit {done.returncode}\n{done.stdout.decode(errors='replace')}\n--\n{done.stderr.decode(errors='replace')}"
+        return f"exit {run.returncode}\n{run.stdout.decode(errors='replace')}\n--\n{run.stderr.decode(errors='replace')}"
 
 
 @contextlib.contextmanager
 def demonstration(recording: Recording, keep: Path) -> Iterator[str]:
-    """The demonstration while it runs; what it printed."""
+    """Run the demonstration; yield its output."""
     command = recording.command("demo", "--port", "0", "--keep", str(keep))
     with subprocess.Popen(
         command,
@@ -134,10 +134,10 @@ class Browser:
         """Status, path in the end, body, type of content."""
         return self._open(urllib.request.Request(self.base + path, headers=headers))  # noqa: S310 - this machine
 
-    def post(self, path: str, values: Mapping[str, str]) -> tuple[int, str, bytes, str]:
-        data = urllib.parse.urlencode(values).encode()
+    def post(self, path: str, fields: Mapping[str, str]) -> tuple[int, str, bytes, str]:
+        body = urllib.parse.urlencode(fields).encode()
         headers = {"Origin": self.base}
-        return self._open(urllib.request.Request(self.base + path, data=data, headers=headers))  # noqa: S310
+        return self._open(urllib.request.Request(self.base + path, data=body, headers=headers))  # noqa: S310
 
     def _open(self, request: urllib.request.Request) -> tuple[int, str, bytes, str]:
         try:
@@ -156,18 +156,18 @@ class Browser:
                 error.headers.get("Content-Type", ""),
             )
 
-    def submit(self, page: bytes, at: str, **values: str) -> tuple[int, str, bytes, str] | None:
-        """The form of the page that has all these fields, filled in."""
+    def submit(self, page: bytes, at: str, **answers: str) -> tuple[int, str, bytes, str] | None:
+        """Fill in the form of the page that has all these fields, and send it."""
         for form in html.fromstring(page).forms:
             names = [field.name for field in form.inputs if field.name]
-            if all(name in names for name in values):
+            if all(name in names for name in answers):
                 kinds = ("checkbox", "radio")
                 filled = {
-                    each.name: each.value or ""
-                    for each in form.inputs
-                    if each.name and getattr(each, "type", "") not in kinds
+                    x.name: x.value or ""
+                    for x in form.inputs
+                    if x.name and getattr(x, "type", "") not in kinds
                 }
-                return self.post(form.action or at, filled | values)
+                return self.post(form.action or at, filled | answers)
         return None
 
     def sign_in(self, link: str, login: str) -> None:
@@ -206,56 +206,53 @@ def record_pages(recording: Recording, base: str, printed: str) -> None:
             continue  # the same posts in another agency; one clerk of another is enough
         browser = Browser(base, recording.ahead_s)
         browser.sign_in(link, login)
-        seen: set[str] = set()
+        visited: set[str] = set()
         kinds: dict[str, int] = {}
         todo = ["/"]
-        while todo and len(seen) < MOST_PAGES:
+        while todo and len(visited) < MOST_PAGES:
             path = todo.pop(0)
             kind = (
                 re.sub(r"_[0-9A-Z]{26}|\d+", "_", path.split("?")[0])
                 + "?"
                 + "&".join(sorted(part.split("=")[0] for part in path.partition("?")[2].split("&")))
             )
-            if path in seen or kinds.get(kind, 0) >= 2:
+            if path in visited or kinds.get(kind, 0) >= 2:
                 continue
-            seen.add(path)
+            visited.add(path)
             kinds[kind] = kinds.get(kind, 0) + 1
             status, at, body, content = browser.get(path)
             if "html" not in content:
                 recording.write(f"pages/{login}", path, f"{status} {content} {at}")
                 continue
             recording.write(f"pages/{login}", path, f"{status} {at}\n{_html(body)}")
-            todo += [link for link in _links(base, path, body) if link not in seen and link not in todo]
+            todo += [link for link in _links(base, path, body) if link not in visited and link not in todo]
 
 
 def _html(body: bytes) -> str:
     tree = html.fromstring(body.decode())
-    for each in tree.xpath("//*[@name='csrf' or @name='once' or @name='token' or @name='idempotency']"):
-        each.set("value", "<token>")
-    for each in tree.xpath("//*[@nonce]"):
-        each.set("nonce", "<token>")
+    for node in tree.xpath("//*[@name='csrf' or @name='once' or @name='token' or @name='idempotency']"):
+        node.set("value", "<token>")
+    for node in tree.xpath("//*[@nonce]"):
+        node.set("nonce", "<token>")
     text = etree.tostring(tree, encoding="unicode", method="html")
     return re.sub(r"(>)\s*(<)", r"\1\n\2", text)
 
 
 def _links(base: str, path: str, body: bytes) -> list[str]:
-    found = html.fromstring(body.decode()).xpath(
+    links = html.fromstring(body.decode()).xpath(
         "//@href|//@src|//@data-href|//@data-piece|//form[@method='get']/@action"
     )
-    paths = [urllib.parse.urljoin(base + path, link.split("#")[0]) for link in found]
-    mine = [each[len(base) :] for each in paths if each.startswith(base + "/")]
+    paths = [urllib.parse.urljoin(base + path, link.split("#")[0]) for link in links]
+    mine = [x[len(base) :] for x in paths if x.startswith(base + "/")]
     return [
-        each
-        for each in mine
-        if "dang-xuat" not in each
-        and "/static" not in each
-        and "/lien-ket" not in each
-        and "/ngon-ngu" not in each
+        x
+        for x in mine
+        if "dang-xuat" not in x and "/static" not in x and "/lien-ket" not in x and "/ngon-ngu" not in x
     ]
 
 
 def record_api(recording: Recording, base: str, printed: str) -> None:
-    """The description, and the answer of each reading operation for the ids that its lists give."""
+    """Record the description, and each reading operation's answer for the ids of its lists."""
     key = re.search(r"gwk_[\w-]+", printed)
     if key is None:
         raise SystemExit("the demonstration printed no key")
@@ -265,17 +262,15 @@ def record_api(recording: Recording, base: str, printed: str) -> None:
     ids: dict[str, list[str]] = {}
     reading = [path for path, acts in described["paths"].items() if "get" in acts]
     for path in sorted(reading, key=lambda path: path.count("{")):
-        wanted = re.findall(r"{(\w+)}", path)
+        parameters = re.findall(r"{(\w+)}", path)
         filled = [path]
-        for name in wanted:
-            values = (
+        for name in parameters:
+            samples = (
                 ids.get(path.split("{")[0].rstrip("/").rsplit("/", 1)[-1], [])[:3]
-                if name == wanted[0]
+                if name == parameters[0]
                 else ["1", "lead"]
             )
-            filled = [
-                each.replace(f"{{{name}}}", urllib.parse.quote(value)) for each in filled for value in values
-            ]
+            filled = [p.replace(f"{{{name}}}", urllib.parse.quote(s)) for p in filled for s in samples]
         for address in filled:
             full = address if address.startswith("/api") else "/api/v1" + address
             status, _, body, content = browser.get(full, **headers)
@@ -285,17 +280,17 @@ def record_api(recording: Recording, base: str, printed: str) -> None:
                 else content
             )
             if "json" in content:
-                told = json.loads(text)
-                text = _json(told)
-                if not wanted and isinstance(told, dict) and isinstance(told.get("data"), list):
+                answer = json.loads(text)
+                text = _json(answer)
+                if not parameters and isinstance(answer, dict) and isinstance(answer.get("data"), list):
                     ids[path.rsplit("/", 1)[-1]] = [
-                        str(row["id"]) for row in told["data"] if isinstance(row, dict) and "id" in row
+                        str(row["id"]) for row in answer["data"] if isinstance(row, dict) and "id" in row
                     ]
             recording.write("api", full, f"{status} {content}\n{_zip(body) if 'zip' in content else text}")
 
 
-def _json(told: object) -> str:
-    return json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True)
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True)
 
 
 def _zip(body: bytes) -> str:
@@ -312,7 +307,7 @@ def _zip(body: bytes) -> str:
 
 
 def record_commands(recording: Recording, keep: Path) -> None:
-    """The help of each command in both languages, and the examples of those that only read."""
+    """Record the help of each command in both languages, and the examples of those that only read."""
     todo: list[tuple[str, ...]] = [()]
     settings = ("--config", str(keep / "gateway.toml"), "--agency", "Z91")
     while todo:
@@ -326,16 +321,16 @@ def record_commands(recording: Recording, keep: Path) -> None:
         examples = re.findall(
             rf"^    gateway {' '.join(words)}(.*)$", help_text.partition("Examples:")[2], flags=re.MULTILINE
         )
-        for n, rest in enumerate(examples or [""]):
+        for n, example in enumerate(examples or [""]):
             for lang in ("vi", "en"):
                 line = f"--lang {lang} {' '.join(settings)} {' '.join(words)}"
-                done = recording.run(*line.split(), *_split(rest), cwd=keep.parent)
-                recording.write("commands", f"{' '.join(words)} {n} {lang}", f"{rest}\n{done}")
+                output = recording.run(*line.split(), *_split(example), cwd=keep.parent)
+                recording.write("commands", f"{' '.join(words)} {n} {lang}", f"{example}\n{output}")
 
 
-def _split(rest: str) -> list[str]:
+def _split(example: str) -> list[str]:
     try:
-        return shlex.split(rest.partition("|")[0].partition(">")[0])
+        return shlex.split(example.partition("|")[0].partition(">")[0])
     except ValueError:
         return []
 

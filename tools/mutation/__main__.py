@@ -12,7 +12,7 @@ from pathlib import Path
 import faults
 from record import Record, record
 from scratch import Scratch, commit_of
-from trial import FOUND, Results, try_all
+from trial import CAUGHT, Results, try_all
 
 LIST = Path(__file__).parent / "faults.json"
 
@@ -72,9 +72,9 @@ def compare(old_results: Results, new_results: Results) -> None:
         print(f"{name}: {', '.join(f'{n} {outcome}' for outcome, n in counts.most_common())}")
     for fault in faults.load(LIST):
         old, new = old_results.outcomes.get(fault.number), new_results.outcomes.get(fault.number)
-        if old is None or new is None or (old.outcome == FOUND) == (new.outcome == FOUND):
+        if old is None or new is None or (old.outcome == CAUGHT) == (new.outcome == CAUGHT):
             continue
-        print(f"{'lost' if old.outcome == FOUND else 'won'}: {fault.number} {fault.file} {fault.function}")
+        print(f"{'lost' if old.outcome == CAUGHT else 'won'}: {fault.number} {fault.file} {fault.function}")
         print(f"  {fault.kind}: {fault.original} -> {fault.replacement}")
         print(f"  before: {old.outcome} {old.by}; after: {new.outcome} {new.by}")
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOTS = ("gateway", "clients/python/gateway_client")
-# These show or try the product; nobody relies on them in service. A migration runs once.
+# These show or try the product and are not used in service. A migration runs once.
 LEFT_OUT = (
     "gateway/demo/",
     "gateway/sandbox/",
@@ -121,19 +121,17 @@ def find_places(source: bytes) -> list[Place]:
 
 def load(path: Path) -> list[Fault]:
     faults = []
-    for entry in json.loads(path.read_text(encoding="utf-8")):
-        later = entry.pop("later", None)
-        fault = Fault(**entry)
-        faults.append(replace(fault, later=replace(fault, **later)) if later else fault)
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        successor = row.pop("later", None)
+        fault = Fault(**row)
+        faults.append(replace(fault, later=replace(fault, **successor)) if successor else fault)
     return faults
 
 
 def save(path: Path, faults: list[Fault]) -> None:
     """Write one fault a line, so that a change of the list can be read."""
-    entries = (
-        {name: value for name, value in asdict(fault).items() if value is not None} for fault in faults
-    )
-    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    rows = ({name: value for name, value in asdict(fault).items() if value is not None} for fault in faults)
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
@@ -237,27 +235,27 @@ class _Finder(ast.NodeVisitor):
         if not is_negation and not isinstance(test, ast.Compare | ast.Constant):
             self._add("negation", test, f"not ({self._text(test)})")
 
-    def _turn(self, node: ast.Compare, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> None:
-        between = self._source[self._end(left) : self._start(right)]
+    def _turn(self, node: ast.Compare, first: ast.expr, operator: ast.cmpop, right: ast.expr) -> None:
+        between = self._source[self._end(first) : self._start(right)]
         if b"#" in between:
             return
         for opposite in _OPERATORS[type(operator)]:
             text = _OPERATOR_TEXT.sub(opposite.encode(), between, count=1).decode()
             # From edge to edge of the comparison, as brackets around its sides belong to it alone.
-            left_text = self._slice(self._start(node), self._end(left))
+            left_text = self._slice(self._start(node), self._end(first))
             right_text = self._slice(self._start(right), self._end(node))
             self._add("comparison", node, left_text + text + right_text)
 
     def _swap(self, node: ast.BoolOp) -> None:
         word, opposite = (b"and", b"or") if isinstance(node.op, ast.And) else (b"or", b"and")
         pieces, end = [], self._start(node)
-        for value in node.values:
-            between = self._source[end : self._start(value)]
+        for operand in node.values:
+            between = self._source[end : self._start(operand)]
             if b"#" in between:
                 return
             pieces.append(re.sub(rb"\b%s\b" % word, opposite, between, count=1).decode())
-            pieces.append(self._text(value))
-            end = self._end(value)
+            pieces.append(self._text(operand))
+            end = self._end(operand)
         pieces.append(self._slice(end, self._end(node)))
         self._add("boolean operator", node, f"({''.join(pieces)})")
 

@@ -185,12 +185,12 @@ def record(scratch: Scratch, folder: Path, path: Path, commit: str, workers: int
 
 def _run_failed_tests(scratch: Scratch, outcomes: Sequence[dict[str, Any]]) -> None:
     """Run failed tests once more: some are too slow while their lines are recorded."""
-    failed = [entry["test"] for entry in outcomes if entry["outcome"] == "failed"]
+    failed = [outcome["test"] for outcome in outcomes if outcome["outcome"] == "failed"]
     if failed:
         report = run_tests(scratch, failed, FAILED_TIMEOUT_S)
-        for entry in outcomes:
-            if entry["test"] in report.passed:
-                entry["outcome"] = "passed"
+        for outcome in outcomes:
+            if outcome["test"] in report.passed:
+                outcome["outcome"] = "passed"
 
 
 class _Merger:
@@ -205,13 +205,11 @@ class _Merger:
         self._lines: dict[int, int] = {}
 
     def merge(self, outcomes: Sequence[dict[str, Any]], data_files: Sequence[Path]) -> None:
-        for entry in outcomes:
-            values = (entry["test"], entry["cpu_s"], entry["outcome"])
-            id_ = self._db.execute(
-                "INSERT INTO test (name, cpu_s, outcome) VALUES (?, ?, ?)", values
-            ).lastrowid
+        for outcome in outcomes:
+            row = (outcome["test"], outcome["cpu_s"], outcome["outcome"])
+            id_ = self._db.execute("INSERT INTO test (name, cpu_s, outcome) VALUES (?, ?, ?)", row).lastrowid
             assert id_ is not None  # noqa: S101 - SQLite gives one for each row
-            self._tests[entry["test"]] = id_
+            self._tests[outcome["test"]] = id_
         unreadable = 0
         for data_file in data_files:
             try:
@@ -231,8 +229,8 @@ class _Merger:
 
     def _take(self, data_file: Path) -> None:
         """Read the tables of coverage themselves: its own calls would take as long as the tests."""
-        with closing(sqlite3.connect(data_file)) as data:
-            rows = data.execute(
+        with closing(sqlite3.connect(data_file)) as coverage:
+            rows = coverage.execute(
                 "SELECT path, context, numbits FROM line_bits"
                 " JOIN file ON file.id = file_id JOIN context ON context.id = context_id"
             ).fetchall()

@@ -64,9 +64,9 @@ class Scratch:
         packages = next(original.glob("lib/python3*/site-packages"))
         copy = self.root / ".venv" / packages.relative_to(original)
         copy.mkdir(parents=True)
-        for entry in packages.iterdir():
-            if entry.suffix != ".pth" and entry.name != "__pycache__":
-                (copy / entry.name).symlink_to(entry)
+        for path in packages.iterdir():
+            if path.suffix != ".pth" and path.name != "__pycache__":
+                (copy / path.name).symlink_to(path)
         for plugin in PLUGINS.glob("*.py"):
             (copy / plugin.name).symlink_to(plugin)
         coverage = (
@@ -76,11 +76,11 @@ class Scratch:
         (copy / "scratch.pth").write_text("\n".join([*map(str, roots), coverage, ""]))
         shutil.copy2(original / "pyvenv.cfg", self.root / ".venv")
         self.python.parent.mkdir()
-        for entry in (original / "bin").iterdir():
-            target = self.python.parent / entry.name
-            if entry.name.startswith("python"):
-                shutil.copy2(entry, target, follow_symlinks=False)
-            elif entry.is_file() and (content := entry.read_bytes()).startswith(b"#!"):
+        for path in (original / "bin").iterdir():
+            target = self.python.parent / path.name
+            if path.name.startswith("python"):
+                shutil.copy2(path, target, follow_symlinks=False)
+            elif path.is_file() and (content := path.read_bytes()).startswith(b"#!"):
                 target.write_bytes(content.replace(os.fsencode(original), os.fsencode(target.parents[1])))
                 target.chmod(0o755)
 

@@ -23,7 +23,7 @@ CONFIRM_TIMEOUT_S = 7200
 # So many tests are tried first. Few faults outlive them, and few files of tests need to be loaded for them.
 FIRST_TESTS = 40
 
-FOUND, SURVIVED, NOT_EXECUTED, TIMED_OUT, GONE = "found", "survived", "not executed", "timed out", "gone"
+CAUGHT, SURVIVED, NOT_EXECUTED, TIMED_OUT, MISSING = "found", "survived", "not executed", "timed out", "gone"
 
 
 @dataclass
@@ -60,20 +60,20 @@ class Results:
     def confirm(self, name: str, passes: bool) -> None:
         self._write({"test": name, "passes": passes})
 
-    def _write(self, entry: dict[str, Any]) -> None:
+    def _write(self, line: dict[str, Any]) -> None:
         with self._lock:
-            self._take(entry)
-            print(json.dumps(entry, ensure_ascii=False), file=self._file, flush=True)
+            self._take(line)
+            print(json.dumps(line, ensure_ascii=False), file=self._file, flush=True)
 
-    def _take(self, entry: dict[str, Any]) -> None:
-        if "fault" in entry:
-            self.outcomes[entry["fault"]] = Outcome(**entry)
-        elif entry["passes"]:
-            self.confirmed.add(entry["test"])
+    def _take(self, line: dict[str, Any]) -> None:
+        if "fault" in line:
+            self.outcomes[line["fault"]] = Outcome(**line)
+        elif line["passes"]:
+            self.confirmed.add(line["test"])
         else:
-            self.dropped.add(entry["test"])
+            self.dropped.add(line["test"])
             # What this test found has to be found by another.
-            self.outcomes = {n: o for n, o in self.outcomes.items() if o.by != entry["test"]}
+            self.outcomes = {n: o for n, o in self.outcomes.items() if o.by != line["test"]}
 
 
 def try_all(faults: Sequence[Fault], record: Record, results: Results, scratches: Sequence[Scratch]) -> None:
@@ -121,7 +121,7 @@ def try_fault(fault: Fault, record: Record, dropped: set[str], scratch: Scratch)
     if place is None and fault.later is not None:
         return try_fault(fault.later, record, dropped, scratch)
     if place is None:
-        return Outcome(fault.number, GONE)
+        return Outcome(fault.number, MISSING)
     selection = record.select(fault.file, place.lines, dropped)
     outcome = Outcome(fault.number, SURVIVED, executing=selection.executing, chosen=len(selection.tests))
     if not selection.tests:
@@ -136,7 +136,7 @@ def try_fault(fault: Fault, record: Record, dropped: set[str], scratch: Scratch)
                 outcome.ran += report.ran
                 outcome.cpu_s = round(outcome.cpu_s + report.cpu_s, 1)
                 if report.failed:
-                    outcome.outcome = FOUND
+                    outcome.outcome = CAUGHT
                     outcome.by, outcome.reason = next(iter(report.failed.items()))
                 elif report.is_timeout:
                     outcome.outcome = TIMED_OUT

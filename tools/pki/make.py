@@ -47,7 +47,7 @@ _RESPONDING = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
 
 @dataclass(frozen=True)
 class Pki:
-    """Everything as of one moment. What is made is made once; certificates of one name are one certificate."""
+    """Public key infrastructure of one moment. Each part is made once; certificates of one name are the same."""
 
     at: datetime
 
@@ -82,16 +82,16 @@ class Pki:
         bad["below-short"] = bad["short"].issue(
             "Below short CA", valid=(at - YEARS, at + YEARS), authority=True
         )
-        bad |= {f"long-{n}": each for n, each in enumerate(self._tower("Long", LONG - 2), start=1)}
-        bad |= {f"deep-{n}": each for n, each in enumerate(self._tower("Deep", DEEP - 2), start=1)}
-        one, two = self._loop
-        return bad | {"loop-1": one, "loop-2": two} | dict(self._crowd())
+        bad |= {f"long-{n}": party for n, party in enumerate(self._tower("Long", LONG - 2), start=1)}
+        bad |= {f"deep-{n}": party for n, party in enumerate(self._tower("Deep", DEEP - 2), start=1)}
+        first, second = self._loop
+        return bad | {"loop-1": first, "loop-2": second} | dict(self._crowd())
 
     @cached_property
     def certificates(self) -> Mapping[str, Party]:
-        """Agencies' certificates by the name of their case, in the order in which they are told."""
+        """Agencies' certificates by the name of their case, in a fixed order."""
         at, ca, by = self.at, self.agencies_ca, self.authorities
-        told: dict[str, Party] = {
+        cases: dict[str, Party] = {
             "good": self._leaf(ca),
             "good-below-root": self._leaf(self.root),
             "expired": ca.issue(CODE, valid=(at - YEARS, at - HOUR)),
@@ -114,19 +114,19 @@ class Pki:
             "impostor-ca": self._leaf(self.impostor),
         }
         for case in ("no-ca", "no-cert-sign", "expired-ca", "critical-ca", "sha1-ca", "policy-ca"):
-            told[f"below-{case}"] = self._leaf(by[case])
-        told["path-length"] = self._leaf(by["below-short"])
-        told["name-allowed"] = self._leaf(by["named"], organisation="Sao Mai")
-        told["name-breach"] = self._leaf(by["named"], organisation="Binh Minh")
-        told["mail-allowed"] = self._leaf(by["mail-named"], _mail("a@sao-mai.example"))
-        told["mail-breach"] = self._leaf(by["mail-named"], _mail("a@binh-minh.example"))
-        told["address-unjudged"] = self._leaf(by["ip-named"], _address())
-        told["five-long"] = self._leaf(by[f"long-{LONG - 3}"])
-        told["six-long"] = self._leaf(by[f"long-{LONG - 2}"])
-        told["deep"] = self._leaf(by[f"deep-{DEEP - 2}"])
-        told["loop"] = self._leaf(by["loop-1"])
-        told["crowd"] = self._leaf(by["crowd-1"])
-        return told
+            cases[f"below-{case}"] = self._leaf(by[case])
+        cases["path-length"] = self._leaf(by["below-short"])
+        cases["name-allowed"] = self._leaf(by["named"], organisation="Sao Mai")
+        cases["name-breach"] = self._leaf(by["named"], organisation="Binh Minh")
+        cases["mail-allowed"] = self._leaf(by["mail-named"], _mail("a@sao-mai.example"))
+        cases["mail-breach"] = self._leaf(by["mail-named"], _mail("a@binh-minh.example"))
+        cases["address-unjudged"] = self._leaf(by["ip-named"], _address())
+        cases["five-long"] = self._leaf(by[f"long-{LONG - 3}"])
+        cases["six-long"] = self._leaf(by[f"long-{LONG - 2}"])
+        cases["deep"] = self._leaf(by[f"deep-{DEEP - 2}"])
+        cases["loop"] = self._leaf(by["loop-1"])
+        cases["crowd"] = self._leaf(by["crowd-1"])
+        return cases
 
     @cached_property
     def impostor(self) -> Party:
@@ -135,7 +135,7 @@ class Pki:
 
     @cached_property
     def responders(self) -> Mapping[str, Party]:
-        """Who signs OCSP answers: `good` may, the others may not."""
+        """Signers of OCSP answers: `good` may sign, the others may not."""
         at, ca = self.at, self.agencies_ca
         span = (at - YEARS, at + YEARS)
         return {
@@ -146,36 +146,36 @@ class Pki:
             "impostor": self.impostor.issue("OCSP", _RESPONDING, NO_CHECK, valid=span),
         }
 
-    def answers(self, about: x509.Certificate, nonce: bytes | None = None) -> Mapping[str, bytes]:
+    def answers(self, subject: x509.Certificate, nonce: bytes | None = None) -> Mapping[str, bytes]:
         """OCSP answers about one certificate, by what is right or wrong with them."""
         at, ca, by = self.at, self.agencies_ca, self.responders
         now = (at - HOUR, at + DAY)
         return {
-            "good": ocsp_answer(about, ca, by["good"], nonce=nonce, valid=now),
-            "good-by-issuer": ocsp_answer(about, ca, nonce=nonce, valid=now),
+            "good": ocsp_answer(subject, ca, by["good"], nonce=nonce, valid=now),
+            "good-by-issuer": ocsp_answer(subject, ca, nonce=nonce, valid=now),
             "revoked": ocsp_answer(
-                about, ca, by["good"], revoked_at=at - 10 * DAY, reason=STOLEN, nonce=nonce, valid=now
+                subject, ca, by["good"], revoked_at=at - 10 * DAY, reason=STOLEN, nonce=nonce, valid=now
             ),
-            "unknown": ocsp_answer(about, ca, by["good"], unknown=True, nonce=nonce, valid=now),
-            "stale": ocsp_answer(about, ca, by["good"], nonce=nonce, valid=(at - 9 * DAY, at - 2 * DAY)),
-            "future": ocsp_answer(about, ca, by["good"], nonce=nonce, valid=(at + DAY, at + 2 * DAY)),
-            "nonce-mismatch": ocsp_answer(about, ca, by["good"], nonce=b"\x00" * 16, valid=now),
+            "unknown": ocsp_answer(subject, ca, by["good"], unknown=True, nonce=nonce, valid=now),
+            "stale": ocsp_answer(subject, ca, by["good"], nonce=nonce, valid=(at - 9 * DAY, at - 2 * DAY)),
+            "future": ocsp_answer(subject, ca, by["good"], nonce=nonce, valid=(at + DAY, at + 2 * DAY)),
+            "nonce-mismatch": ocsp_answer(subject, ca, by["good"], nonce=b"\x00" * 16, valid=now),
             "try-later": try_later(),
             "about-another": ocsp_answer(
                 self.certificates["other-agency"].certificate, ca, by["good"], valid=now
             ),
         } | {
-            f"by-{case}": ocsp_answer(about, ca, by[case], nonce=nonce, valid=now)
+            f"by-{case}": ocsp_answer(subject, ca, by[case], nonce=nonce, valid=now)
             for case in ("not-authorised", "of-another-ca", "expired", "impostor")
         }
 
     def lists(self) -> Mapping[str, x509.CertificateRevocationList]:
         """Revocation lists of the moment, one per authority."""
-        at, held = self.at, self.certificates
+        at, parties = self.at, self.certificates
         revoked = (
-            (held["revoked"].certificate, at - 10 * DAY, STOLEN),
-            (held["revoked-later"].certificate, at + 2 * HOUR, STOLEN),
-            (held["on-hold"].certificate, at - DAY, HELD_BACK),
+            (parties["revoked"].certificate, at - 10 * DAY, STOLEN),
+            (parties["revoked-later"].certificate, at + 2 * HOUR, STOLEN),
+            (parties["on-hold"].certificate, at - DAY, HELD_BACK),
         )
         return {
             "root": self.root.revocation_list(valid=(at - HOUR, at + 30 * DAY)),
@@ -183,8 +183,8 @@ class Pki:
         }
 
     def between(self) -> list[x509.Certificate]:
-        """Every intermediate, as a careless operator would put all of them into `chain/`."""
-        return [each.certificate for each in self.authorities.values()]
+        """List every intermediate, as a careless operator would put all of them into `chain/`."""
+        return [p.certificate for p in self.authorities.values()]
 
     def _authority(self, called: str, *extensions: Extension, path_length: int | None = None) -> Party:  # fmt: skip
         return self.root.issue(
@@ -226,14 +226,14 @@ class Pki:
 
     @cached_property
     def _loop(self) -> tuple[Party, Party]:
-        """Two authorities, each certified by the other and by nobody else."""
+        """Two authorities, each certified by the other alone."""
         first = root("Loop CA 1", self._year)
         two = first.issue("Loop CA 2", authority=True, valid=self._year)
-        one = two.issue("Loop CA 1", authority=True, valid=self._year)
-        return one, two
+        closing = two.issue("Loop CA 1", authority=True, valid=self._year)
+        return closing, two
 
     def _crowd(self) -> Iterator[tuple[str, Party]]:
-        """Authorities of one name, each by another key: every pair looks like a link."""
+        """Make authorities of one name, each by another key, so that every pair looks like a link."""
         top = root("Crowd CA", self._year, key("crowd root"))
         for n in range(1, 31):
             own = key(f"crowd {n}")
@@ -257,7 +257,7 @@ def _address() -> Extension:
 
 
 def write(pki: Pki, folder: Path) -> None:
-    """The whole in files: a trust folder for `gateway verify`, and every case beside it."""
+    """Write everything to files: a trust folder for `gateway verify`, and every case beside it."""
     for place in ("chain", "crl", "ocsp", "certificates", "answers", "intermediates"):
         (folder / place).mkdir(parents=True, exist_ok=True)
     (folder / "ca.pem").write_bytes(_pem(pki.root.certificate))
@@ -288,7 +288,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def main() -> int:
-    """Writes the infrastructure of this moment into the folder named on the command line."""
+    """Write the infrastructure of this moment into the folder named on the command line."""
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python tools/pki/make.py FOLDER\n")
         return 2

@@ -41,7 +41,7 @@ def key(owner: str, kind: str = "p256") -> PrivateKey:
 
 
 def name(common_name: str, organisation: str = "Demo") -> x509.Name:
-    """As agencies' certificates are named here."""
+    """Make a name like those of agencies' certificates."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
@@ -52,7 +52,7 @@ def name(common_name: str, organisation: str = "Demo") -> x509.Name:
 
 
 def usage(*allowed: str) -> Extension:
-    """A critical key usage with these bits."""
+    """Make a critical key usage with these bits."""
     bits = (
         "digital_signature",
         "content_commitment",
@@ -90,16 +90,16 @@ class Party:
         strong: bool = True,
         organisation: str = "Demo",
     ) -> Party:
-        """A certificate below this one: an authority, or an agency's good one unless an argument says otherwise."""
+        """Issue a certificate below this one: an authority's, or by default an agency's good one."""
         own = private_key or key(common_name)
-        known = {type(extension) for extension, _ in extensions}
-        given = list(extensions)
-        if x509.BasicConstraints not in known:
-            given.append((x509.BasicConstraints(ca=authority, path_length=path_length), True))
-        if x509.KeyUsage not in known and use is not None:
-            given.append(ISSUING if authority and use is SIGNING else use)
+        kinds = {type(extension) for extension, _ in extensions}
+        all_extensions = list(extensions)
+        if x509.BasicConstraints not in kinds:
+            all_extensions.append((x509.BasicConstraints(ca=authority, path_length=path_length), True))
+        if x509.KeyUsage not in kinds and use is not None:
+            all_extensions.append(ISSUING if authority and use is SIGNING else use)
         subject = name(common_name, organisation)
-        certificate = _certificate(self, subject, own, valid, given, strong)
+        certificate = _certificate(self, subject, own, valid, all_extensions, strong)
         return Party(certificate=certificate, private_key=own)
 
     def revocation_list(
@@ -109,23 +109,23 @@ class Party:
         number: int = 1,
         extensions: Sequence[Extension] = (),
     ) -> x509.CertificateRevocationList:
-        """A list that this party signs, in its own name."""
+        """Sign a revocation list in the party's own name."""
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
         builder = builder.last_update(valid[0]).next_update(valid[1])
         builder = builder.add_extension(x509.CRLNumber(number), critical=False)
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
         for certificate, at, reason in revoked:
-            entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
-            entry = entry.revocation_date(at)
+            revocation = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+            revocation = revocation.revocation_date(at)
             if reason is not None:
-                entry = entry.add_extension(x509.CRLReason(reason), critical=False)
-            builder = builder.add_revoked_certificate(entry.build())
+                revocation = revocation.add_extension(x509.CRLReason(reason), critical=False)
+            builder = builder.add_revoked_certificate(revocation.build())
         return builder.sign(self.private_key, hashes.SHA256())
 
 
 def root(common_name: str, valid: Span, private_key: PrivateKey | None = None) -> Party:
-    """A self-signed authority."""
+    """Make a self-signed authority."""
     own = private_key or key(common_name)
     subject = name(common_name)
     builder = _builder(subject, own, valid).issuer_name(subject)
@@ -149,12 +149,12 @@ def _certificate(
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False
     )
-    made = builder.sign(issuer.private_key, hashes.SHA256())
-    return made if strong else _with_sha1(made, issuer.private_key)
+    certificate = builder.sign(issuer.private_key, hashes.SHA256())
+    return certificate if strong else _with_sha1(certificate, issuer.private_key)
 
 
 def _with_sha1(certificate: x509.Certificate, private_key: PrivateKey) -> x509.Certificate:
-    """The same, signed as nobody should: the library does not do it any more, so the algorithm is put in by hand."""
+    """Sign a certificate again with SHA-1; the library does not do it any more, so the algorithm is put in by hand."""
     if not isinstance(private_key, ec.EllipticCurvePrivateKey):
         raise TypeError("only elliptic curve keys sign with SHA-1 here")
     form = asn1.Certificate.load(certificate.public_bytes(Encoding.DER))
@@ -167,15 +167,15 @@ def _with_sha1(certificate: x509.Certificate, private_key: PrivateKey) -> x509.C
 
 
 def _builder(subject: x509.Name, own: PrivateKey, valid: Span) -> x509.CertificateBuilder:
-    made = x509.CertificateBuilder().subject_name(subject).public_key(own.public_key())
-    made = (
-        made.serial_number(x509.random_serial_number()).not_valid_before(valid[0]).not_valid_after(valid[1])
+    draft = x509.CertificateBuilder().subject_name(subject).public_key(own.public_key())
+    draft = (
+        draft.serial_number(x509.random_serial_number()).not_valid_before(valid[0]).not_valid_after(valid[1])
     )
-    return made.add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
+    return draft.add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
 
 
 def ocsp_answer(
-    about: x509.Certificate,
+    subject: x509.Certificate,
     issuer: Party,
     responder: Party | None = None,
     *,
@@ -186,7 +186,7 @@ def ocsp_answer(
     nonce: bytes | None = None,
     hashed: Any = None,
 ) -> bytes:
-    """An answer about one certificate, signed by the responder, which is the issuer itself unless given."""
+    """Sign an answer about one certificate by the responder, by default the issuer itself."""
     speaker = responder or issuer
     word = ocsp.OCSPCertStatus.GOOD
     if revoked_at is not None:
@@ -194,7 +194,7 @@ def ocsp_answer(
     elif unknown:
         word = ocsp.OCSPCertStatus.UNKNOWN
     builder = ocsp.OCSPResponseBuilder().add_response(
-        cert=about,
+        cert=subject,
         issuer=issuer.certificate,
         algorithm=hashed or hashes.SHA256(),
         cert_status=word,
@@ -213,7 +213,7 @@ def ocsp_answer(
 
 
 def try_later() -> bytes:
-    """A responder that has no time."""
+    """Answer as a busy responder does."""
     return ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(
         Encoding.DER
     )

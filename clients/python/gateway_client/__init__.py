@@ -1,7 +1,7 @@
 """A client of a document exchange node, for document systems: send, receive, follow events, and check webhooks. It needs
 nothing but Python. Begin with `Client`; requests and answers of the node are in `shapes`, exceptions in `errors`."""
 
-from gateway_client.caller import VERSION as __version__
+from gateway_client import caller
 from gateway_client.client import Client
 from gateway_client.errors import (
     BadAnswer,
@@ -27,6 +27,8 @@ from gateway_client.inbox import Received, Taken
 from gateway_client.patience import Patience
 from gateway_client.shapes import EventOut, InboxItem, Message, MessageIn, StatusIn
 from gateway_client.webhooks import verify_webhook
+
+__version__ = caller.VERSION
 
 __all__ = [
     "BadAnswer",

@@ -33,7 +33,7 @@ class Ask:
     method: str
     path: str
     query: Mapping[str, object] = field(default_factory=dict)
-    said: object = field(default=None, repr=False)
+    json: object = field(default=None, repr=False)
     body: RequestBody | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     once: str | None = None
@@ -118,8 +118,8 @@ class Caller:
     def _request(self, ask: Ask) -> Request:
         headers = {**self._headers, **(self._trace() if self._trace is not None else {}), **ask.headers}
         body = ask.body
-        if ask.said is not None:
-            body = InMemory(json.dumps(ask.said, ensure_ascii=False).encode())
+        if ask.json is not None:
+            body = InMemory(json.dumps(ask.json, ensure_ascii=False).encode())
             headers["Content-Type"] = JSON
         elif body is None and ask.method == "POST":
             body = InMemory(b"")

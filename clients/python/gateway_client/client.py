@@ -178,7 +178,7 @@ class Client:
         self,
         method: str,
         path: str,
-        said: object = None,
+        body: object = None,
         *,
         query: Mapping[str, object] | None = None,
         once: str | None = None,
@@ -188,7 +188,7 @@ class Client:
         Idempotency-Key of a call that creates; without it a POST or PATCH is tried again only where the node cannot have
         seen it. `version` is the one that must still be the present one."""
         headers = {} if version is None else {"If-Match": f'"{version}"'}
-        ask = Ask(method=method, path=path, said=said, query=query or {}, once=once, headers=headers)
+        ask = Ask(method=method, path=path, json=body, query=query or {}, once=once, headers=headers)
         return self._caller.tell(ask)
 
     def _filled(self, path: str, meta: MessageIn, files: Sequence[File], once: str | None) -> Ask:
@@ -202,7 +202,7 @@ class Client:
         is_large = any("id" in f for f in full["files"] or ())
         looked_s = uploads.LOOK_S if is_large else _LOOK_S
         if not files:
-            return Ask(method="POST", path=path, said=full, once=once, harmless=True, wait_s=looked_s)
+            return Ask(method="POST", path=path, json=full, once=once, harmless=True, wait_s=looked_s)
         body = Multipart(full, files_and_sizes)
         headers = {"Content-Type": body.content_type}
         return Ask(

@@ -68,21 +68,21 @@ class Fault:
 class Problem(GatewayClientError):
     """The node refused the call. `told` is its whole problem document."""
 
-    def __init__(self, status: int, told: Mapping[str, Any], retry_after_s: float | None = None) -> None:
+    def __init__(self, status: int, document: Mapping[str, Any], retry_after_s: float | None = None) -> None:
         self.status = status
-        self.told = told
-        self.code = str(told.get("code") or f"HTTP-{status}")
-        self.title = str(told.get("title") or "")
-        self.detail = str(told.get("detail") or "")
-        self.request_id = str(told.get("request_id") or "")
+        self.told = document
+        self.code = str(document.get("code") or f"HTTP-{status}")
+        self.title = str(document.get("title") or "")
+        self.detail = str(document.get("detail") or "")
+        self.request_id = str(document.get("request_id") or "")
         """To be given to the operator when asking about it."""
-        self.retryable = bool(told.get("retryable"))
+        self.retryable = bool(document.get("retryable"))
         """Whether the same call may succeed later."""
         self.retry_after_s = retry_after_s
-        self.faults = _faults(told.get("errors"))
-        self.confirm = _words(told.get("confirm"))
+        self.faults = _faults(document.get("errors"))
+        self.confirm = _words(document.get("confirm"))
         """Warnings that a person may accept: send again with these in `confirm`."""
-        self.existing = str(told["existing"]) if told.get("existing") else None
+        self.existing = str(document["existing"]) if document.get("existing") else None
         """The conflicting document."""
         super().__init__(status, self.code)
 

@@ -62,7 +62,7 @@ class Received:
         """Set its status. Twice is harmless; with `version` only while that is the present one (StaleVersion)."""
         headers = {} if version is None else {"If-Match": f'"{version}"'}
         path = path_of("inbox", self.id, "status")
-        ask = Ask(method="POST", path=path, said=status, headers=headers, harmless=True)
+        ask = Ask(method="POST", path=path, json=status, headers=headers, harmless=True)
         status_set: StatusSet = self._caller.tell(ask)
         return status_set
 

@@ -74,7 +74,7 @@ def _begun(caller: Caller, announced: dict[str, object], name: str | None) -> Up
     """Begin an upload and return its present state: a repeat under the same name gets the state of its beginning."""
     identity = "|".join(map(str, (name, *announced.values())))
     once = f"upload-{hashlib.sha256(identity.encode()).hexdigest()}" if name else f"upload-{uuid.uuid4()}"
-    begun: UploadOut = caller.tell(Ask(method="POST", path="/uploads", said=announced, once=once))
+    begun: UploadOut = caller.tell(Ask(method="POST", path="/uploads", json=announced, once=once))
     if name is None:
         return begun
     try:

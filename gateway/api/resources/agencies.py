@@ -13,7 +13,7 @@ from gateway.api import parsing
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
 from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.routes import Body, Routes
-from gateway.api.shapes import Asked, Line, Moment, Name, Told
+from gateway.api.shapes import Line, Moment, Name, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind
 from gateway.domain.forms import Form
@@ -26,7 +26,7 @@ from gateway.ports.axis import Promises
 _MOST_PLAN_ROWS = 500
 
 
-class Agency(Told):
+class Agency(ResponseModel):
     """One agency. `source` starter only warns; the others may refuse and redirect (R48)."""
 
     code: str
@@ -47,7 +47,7 @@ class Agencies(PageOut[Agency]):
     """One page."""
 
 
-class ResolveQuery(Asked):
+class ResolveQuery(RequestModel):
     """A code of today, an old code, an alias, or a name below `parent`."""
 
     q: Name
@@ -55,8 +55,8 @@ class ResolveQuery(Asked):
     on: dt.date | None = Field(None, description="The day the answer is for; today where absent")
 
 
-class Resolved(Told):
-    """What became of it; never a guess."""
+class Resolved(ResponseModel):
+    """Outcome for a code or name; never a guess."""
 
     given: str
     standing: Literal["active", "mapped", "closed", "unknown", "uncertain"]
@@ -66,7 +66,7 @@ class Resolved(Told):
     nearest: str | None
 
 
-class AxisOut(Told):
+class AxisOut(ResponseModel):
     """One axis that mail to the agency may take, and what is kept on it."""
 
     axis: str | None = Field(description="Its name; null where the node has one axis")
@@ -87,8 +87,8 @@ class AxisOut(Told):
     parts: bool = Field(description="What is too large for one message comes in parts")
 
 
-class Capabilities(Told):
-    """What may be sent to an agency, and by which way."""
+class Capabilities(ResponseModel):
+    """Documents that may be sent to an agency, and the way they take."""
 
     code: str
     name: str
@@ -100,12 +100,12 @@ class Capabilities(Told):
     max_document_bytes: int
 
 
-class ChangesQuery(Asked):
+class ChangesQuery(RequestModel):
     since: Since | None = None
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS)
 
 
-class Change(Told):
+class Change(ResponseModel):
     id: str
     at: Moment
     by: str
@@ -113,17 +113,17 @@ class Change(Told):
     summary: dict[str, Any]  # Any: counts and lists of codes, as they were kept
 
 
-class Changes(Told):
+class Changes(ResponseModel):
     """Applied changes, oldest first. The next call's `since` is the last `at`; the same change may come again."""
 
     data: list[Change]
 
 
-class ImportQuery(Asked):
+class ImportQuery(RequestModel):
     dry_run: bool = Field(False, description="Only show what would change")
 
 
-class PlanRow(Told):
+class PlanRow(ResponseModel):
     code: str
     name: str
 
@@ -132,15 +132,15 @@ class PlanChange(PlanRow):
     fields: dict[str, tuple[str | None, str | None]] = Field(description="Each field: before, after")
 
 
-class PlanProblem(Told):
+class PlanProblem(ResponseModel):
     line: int
     column: str
     found: str
     advice: str
 
 
-class Import(Told):
-    """What the file changes, or changed. With problems nothing is applied."""
+class Import(ResponseModel):
+    """Changes that the file makes, or made. With problems nothing is applied."""
 
     dry_run: bool
     applied: str | None = Field(description="Id of the change, once it is in force")
@@ -164,22 +164,26 @@ async def list_agencies(call: Call, query: TextQuery) -> Agencies:
     directory = call.deps.directory
     if query.q:
         hits = await directory.search(query.q, query.limit)
-        return Agencies.paged([Agency.of(e) for e in hits], None)
+        return Agencies.paged([Agency.from_object(e) for e in hits], None)
     page = await page_of(call, directory.entries(query.limit, query.cursor))
-    rows = [Agency.of(e) for e in page.items]
+    rows = [Agency.from_object(e) for e in page.items]
     return Agencies.paged(rows, page.next_cursor)
 
 
 @ROUTES("GET /agencies:resolve", "What a code, an old code, an alias or a name stands for on a day")
 async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
     answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
-    return Resolved.of(answer, given=answer.query, agency=Agency.of(answer.entry) if answer.entry else None)
+    return Resolved.from_object(
+        answer, given=answer.query, agency=Agency.from_object(answer.entry) if answer.entry else None
+    )
 
 
 @ROUTES("GET /agencies/changes", "Changes applied to the directory, oldest first")
 async def list_agency_changes(call: Call, query: ChangesQuery) -> Changes:
     rows = await call.deps.directory.changes(query.since, query.limit)
-    return Changes(data=[Change.of(c, source_sha256=c.source_digest, summary=dict(c.summary)) for c in rows])
+    return Changes(
+        data=[Change.from_object(c, source_sha256=c.source_digest, summary=dict(c.summary)) for c in rows]
+    )
 
 
 def _axis_view(
@@ -233,7 +237,7 @@ async def read_agency(call: Call) -> Agency:
     entry = await call.deps.directory.entry(call.path("code"))
     if entry is None:
         raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
-    return Agency.of(entry)
+    return Agency.from_object(entry)
 
 
 @ROUTES(
@@ -247,7 +251,7 @@ async def read_agency(call: Call) -> Agency:
 )
 async def import_agencies(call: Call, query: ImportQuery) -> Import:
     parsing.need_type(call.request, "text/csv")
-    raw = await parsing.whole_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
+    raw = await parsing.read_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
     plan = await call.deps.directory.plan_import(raw)
     if query.dry_run:
         return _import_view(plan, None)
@@ -269,10 +273,10 @@ def _import_view(plan: Plan, change: RegistryChange | None) -> Import:
             "unchanged": plan.unchanged,
             "problems": len(plan.problems),
         },
-        added=[PlanRow.of(a) for a in plan.added[:_MOST_PLAN_ROWS]],
-        changed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.changed[:_MOST_PLAN_ROWS]],
-        closed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.closed[:_MOST_PLAN_ROWS]],
-        problems=[PlanProblem.of(p) for p in plan.problems[:_MOST_PLAN_ROWS]],
+        added=[PlanRow.from_object(a) for a in plan.added[:_MOST_PLAN_ROWS]],
+        changed=[PlanChange.from_object(c, fields=dict(c.fields)) for c in plan.changed[:_MOST_PLAN_ROWS]],
+        closed=[PlanChange.from_object(c, fields=dict(c.fields)) for c in plan.closed[:_MOST_PLAN_ROWS]],
+        problems=[PlanProblem.from_object(p) for p in plan.problems[:_MOST_PLAN_ROWS]],
     )
 
 

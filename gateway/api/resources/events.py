@@ -12,7 +12,7 @@ from pydantic import Field
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, Words, check_words, wait_until
 from gateway.api.problems import BadCall, bad_value
 from gateway.api.routes import Routes
-from gateway.api.shapes import Asked, Code, EventWord, Moment, Told
+from gateway.api.shapes import Code, EventWord, Moment, RequestModel, ResponseModel
 from gateway.domain import feed
 from gateway.domain.event import Event, EventKind
 
@@ -21,8 +21,8 @@ _AT_ONCE = 500
 _MOST_LOOKS = 10
 
 
-class EventsQuery(Asked):
-    """Where to go on, and how long to wait when there is nothing yet."""
+class EventsQuery(RequestModel):
+    """Place to go on from, and how long to wait when there is nothing yet."""
 
     after: Code = Field(
         "0", description="Id of the last event seen (`evt_…`), or its sequence; 0 is the beginning"
@@ -37,7 +37,7 @@ class EventsQuery(Asked):
     subject: Code | None = Field(None, description="Only of this document or packet, by its id")
 
 
-class EventOut(Told):
+class EventOut(ResponseModel):
     """One event. `sequence` has no gaps within an agency; what this key may not read, or did not ask for, is left out."""
 
     id: str
@@ -49,7 +49,7 @@ class EventOut(Told):
     data: dict[str, Any]  # Any: what an event says differs by its type
 
 
-class Events(Told):
+class Events(ResponseModel):
     data: list[EventOut]
     next_after: str = Field(description="`after` of the next call")
     has_more: bool

@@ -29,7 +29,17 @@ from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn, StaffIn
 from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
-from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
+from gateway.api.shapes import (
+    PACKET_STATES,
+    SET_ASIDE,
+    Code,
+    HandoverWord,
+    Line,
+    RequestModel,
+    ResponseModel,
+    Text,
+    closed,
+)
 from gateway.api.words import say
 from gateway.document_view.facts import received_word
 from gateway.domain.account import ApiScope
@@ -40,11 +50,11 @@ from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.store.work import SqlWork
 
 # 01 is the node's own, 13 the sender's (interfaces.md 1.2).
-SETTABLE = tuple(code for code, row in CODES.items() if row.set_by == "receiver")
+SETTABLE_CODES = tuple(code for code, row in CODES.items() if row.set_by == "receiver")
 
 
-class AssignmentIn(Asked):
-    """Who works on it, and until when (R63)."""
+class AssignmentIn(RequestModel):
+    """Units that work on it, and until when (R63)."""
 
     lead_unit: Line = Field(min_length=1)
     coordinating_units: list[Line] = Field(default_factory=list, max_length=100)
@@ -64,8 +74,8 @@ class AssignmentIn(Asked):
         return self.into(Assignment, deadlines=days)
 
 
-class PartIn(Asked):
-    """What one unit says of its part."""
+class PartIn(RequestModel):
+    """Report of one unit on its part."""
 
     unit: Line = Field(min_length=1)
     outcome: Literal["returned", "done"] = Field(
@@ -74,12 +84,12 @@ class PartIn(Asked):
     reason: Text | None = Field(None, description="With `returned`, why")
 
 
-class StatusIn(Asked):
-    """What the agency did with the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
+class StatusIn(RequestModel):
+    """Act of the agency on the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
 
     code: Code = Field(
         description="02 to 06, 15, 16, or the word of /codes",
-        json_schema_extra=closed((*SETTABLE, *(CODES[code].key for code in SETTABLE))),
+        json_schema_extra=closed((*SETTABLE_CODES, *(CODES[code].key for code in SETTABLE_CODES))),
     )
     register_no: Line | None = Field(None, description="Arrival number in your book, with 03")
     register_year: int | None = Field(None, ge=1900, le=2999)
@@ -99,8 +109,8 @@ class StatusIn(Asked):
 
     def to_call(self) -> StatusCall:
         code = code_of(self.code)
-        if code not in SETTABLE:
-            raise bad_value("/code", ", ".join(SETTABLE))
+        if code not in SETTABLE_CODES:
+            raise bad_value("/code", ", ".join(SETTABLE_CODES))
         if self.reopen and code != "05":
             raise bad_value("/code", "05")
         return self.into(
@@ -147,20 +157,20 @@ class InboxItems(PageOut[InboxItem | Quarantined]):
     """One page."""
 
 
-class Acknowledged(Told):
+class Acknowledged(ResponseModel):
     id: str
     handover: HandoverWord
     repeated: bool = Field(description="It was acknowledged before, which is harmless")
 
 
-class StatusWarning(Told):
+class StatusWarning(ResponseModel):
     """One thing to know of a status that was recorded."""
 
     type: str
     detail: str
 
 
-class StatusSet(Told):
+class StatusSet(ResponseModel):
     """The status is recorded, and its signed answer is on its way."""
 
     repeated: bool
@@ -258,10 +268,10 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     fails=(409, 422),
     sample=routes.sample_status,
 )
-async def set_status(call: Call, asked: StatusIn) -> StatusSet:
-    status_call = asked.to_call()
+async def set_status(call: Call, body: StatusIn) -> StatusSet:
+    status_call = body.to_call()
     recorded = await act.set_status(*call.incoming, status_call, expect_version=call.expected_version())
-    return StatusSet.of(
+    return StatusSet.from_object(
         recorded,
         warnings=[_no_effect_warning(call, status_call.code, recorded.document)]
         if recorded.moves_nothing
@@ -283,8 +293,8 @@ def _no_effect_warning(call: Call, code: str, document: IncomingDocument) -> Sta
     fails=(422,),
     sample=routes.sample_assignment,
 )
-async def assign_inbox_item(call: Call, asked: AssignmentIn) -> InboxItem:
-    assignment = asked.to_assignment()
+async def assign_inbox_item(call: Call, body: AssignmentIn) -> InboxItem:
+    assignment = body.to_assignment()
     document = await act.assign(*call.incoming, assignment, expect_version=call.expected_version())
     async with call.deps.store.read(call.scope()) as work:
         (view,) = await _views(call, work, [document])
@@ -298,12 +308,12 @@ async def assign_inbox_item(call: Call, asked: AssignmentIn) -> InboxItem:
     fails=(409, 422),
     sample=routes.sample_part,
 )
-async def end_inbox_part(call: Call, asked: PartIn) -> InboxItem:
+async def end_inbox_part(call: Call, body: PartIn) -> InboxItem:
     expected = call.expected_version()
-    if asked.outcome == "returned":
-        await handling.hand_back(*call.incoming, asked.unit, asked.reason or "", expected)
+    if body.outcome == "returned":
+        await handling.hand_back(*call.incoming, body.unit, body.reason or "", expected)
     else:
-        await handling.finish(*call.incoming, asked.unit, expected)
+        await handling.finish(*call.incoming, body.unit, expected)
     return await _present(call)
 
 
@@ -322,7 +332,7 @@ async def _list_quarantine(call: Call, query: InboxQuery) -> InboxItems:
             call,
             work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or SET_ASIDE),
         )
-    rows = [inbox_view.quarantined(p, call.lang) for p in page.items]
+    rows = [inbox_view.quarantine_view(p, call.lang) for p in page.items]
     return InboxItems.paged(rows, page.next_cursor)
 
 
@@ -331,10 +341,10 @@ async def _views(call: Call, work: SqlWork, documents: Sequence[IncomingDocument
     today = call.deps.out.today()
     names: dict[str, str | None] = {}
     views = []
-    surroundings: Sequence[reading.AroundDocument | None] = [None] * len(documents)
+    surroundings: Sequence[reading.DocumentContext | None] = [None] * len(documents)
     if call.wants(*inbox_view.OF_AROUND):
         office, is_single = await call.deps.inn.office(), len(documents) == 1
-        surroundings = await reading.around_each(work, documents, office, every_double=is_single)
+        surroundings = await reading.load_contexts(work, documents, office, every_double=is_single)
     for document, context in zip(documents, surroundings, strict=True):
         if not call.wants("from"):
             names[document.sender_code] = None

@@ -30,16 +30,16 @@ from gateway.api.call import (
 from gateway.api.message_view import Message
 from gateway.api.routes import Routes
 from gateway.api.shapes import (
-    Asked,
     Asking,
     Code,
     EventWord,
     FactWord,
     Moment,
     OutWord,
+    RequestModel,
     RequestWord,
+    ResponseModel,
     Text,
-    Told,
     TrackWord,
 )
 from gateway.document_view.facts import sent_fact, state_word, without_reference
@@ -51,7 +51,7 @@ from gateway.errors import NotFound
 from gateway.outgoing import answering, files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import Handover, Means
-from gateway.stored_content import streamed
+from gateway.stored_content import stream_pieces
 
 
 class MessagesQuery(TextQuery):
@@ -79,14 +79,14 @@ class Messages(PageOut[Message]):
     """One page."""
 
 
-class StaffOut(Told):
+class StaffOut(ResponseModel):
     name: str | None
     department: str | None
     phone: str | None
     email: str | None
 
 
-class HandedOut(Told):
+class HandedOut(ResponseModel):
     """The file that the axis of this recipient was handed, where it is not the standard envelope; `to` of the call for the
     envelope gives it."""
 
@@ -95,7 +95,7 @@ class HandedOut(Told):
     size: int
 
 
-class FactOut(Told):
+class FactOut(ResponseModel):
     """One thing known about one recipient: in our time, and in the time that the other side states."""
 
     track: TrackWord
@@ -112,7 +112,7 @@ class FactOut(Told):
     handed: HandedOut | None
 
 
-class RecipientTimeline(Told):
+class RecipientTimeline(ResponseModel):
     code: str
     name: str | None
     state: OutWord
@@ -120,7 +120,7 @@ class RecipientTimeline(Told):
     facts: list[FactOut]
 
 
-class HappenedOut(Told):
+class HappenedOut(ResponseModel):
     id: str
     type: EventWord
     at: Moment
@@ -128,8 +128,8 @@ class HappenedOut(Told):
     data: dict[str, Any]  # Any: what an event says differs by its type
 
 
-class Timeline(Told):
-    """Everything known about a message, oldest first."""
+class Timeline(ResponseModel):
+    """All that is known about a message, oldest first."""
 
     id: str
     recipients: list[RecipientTimeline]
@@ -160,7 +160,7 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
         )
         deliveries: Mapping[str, Sequence[Delivery]] = {}
         if call.wants(*message_view.OF_DELIVERIES):
-            deliveries = await work.deliveries.of_many([document.id for document in page.items])
+            deliveries = await work.deliveries.of_documents([document.id for document in page.items])
         late = await answering.late_answers(work, page.items, deliveries, call.deps.out.today())
     rows = [message_view.message(d, deliveries.get(d.id, ()), call.lang, late=late) for d in page.items]
     return Messages.paged(rows, page.next_cursor)
@@ -171,7 +171,7 @@ async def read_message(call: Call) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
         is_asked = call.wants(*message_view.OF_DELIVERIES)
-        deliveries = await work.deliveries.of(document.id) if is_asked else ()
+        deliveries = await work.deliveries.of_document(document.id) if is_asked else ()
         late = await answering.late_answers(
             work, [document], {document.id: deliveries}, call.deps.out.today()
         )
@@ -183,13 +183,13 @@ async def read_message(call: Call) -> Message:
 async def read_timeline(call: Call) -> Timeline:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
-        deliveries = await work.deliveries.of(document.id) if call.wants("recipients") else ()
-        facts_by_delivery = {d.id: await work.facts.of(d.id) for d in deliveries}
-        events = await work.events.of(document.id) if call.wants("events") else ()
+        deliveries = await work.deliveries.of_document(document.id) if call.wants("recipients") else ()
+        facts_by_delivery = {d.id: await work.facts.of_subject(d.id) for d in deliveries}
+        events = await work.events.of_subject(document.id) if call.wants("events") else ()
     return Timeline(
         id=document.id,
         recipients=[
-            RecipientTimeline.of(
+            RecipientTimeline.from_object(
                 delivery.recipient,
                 state=delivery.state,
                 state_text=state_word(delivery.state, call.lang),
@@ -200,11 +200,13 @@ async def read_timeline(call: Call) -> Timeline:
             )
             for delivery in deliveries
         ],
-        events=[HappenedOut.of(e, id=event_id(e), type=e.kind, sequence=e.agency_seq) for e in events],
+        events=[
+            HappenedOut.from_object(e, id=event_id(e), type=e.kind, sequence=e.agency_seq) for e in events
+        ],
     )
 
 
-class EnvelopeQuery(Asked):
+class EnvelopeQuery(RequestModel):
     to: Code | None = Field(
         None,
         description="A recipient's code: the file that its axis was handed; absent: the standard envelope",
@@ -237,27 +239,29 @@ async def read_envelope(call: Call, query: EnvelopeQuery) -> web.StreamResponse:
 
 
 def _fact_view(call: Call, fact: Fact) -> FactOut:
-    return FactOut.of(
+    return FactOut.from_object(
         fact,
         text=sent_fact(fact, call.lang).word,
         skewed=is_skewed(fact),
         request=fact.request_kind,
         reason=without_reference(fact.reason),
         note=without_reference(fact.note),
-        staff=StaffOut.of(fact.staff) if fact.staff else None,
-        handed=HandedOut.of(fact.handed, sha256=fact.handed.digest) if fact.handed is not None else None,
+        staff=StaffOut.from_object(fact.staff) if fact.staff else None,
+        handed=HandedOut.from_object(fact.handed, sha256=fact.handed.digest)
+        if fact.handed is not None
+        else None,
     )
 
 
-class PaperQuery(Asked):
+class PaperQuery(RequestModel):
     handed_from: dt.date | None = Field(
         None, description="With it, what was handed over since; else what waits"
     )
     handed_to: dt.date | None = Field(None, description="Last day of that; today where absent")
 
 
-class HandOverIn(Asked):
-    """When and how it was handed over on paper."""
+class HandOverIn(RequestModel):
+    """Time and manner of its hand-over on paper."""
 
     means: Means
     on: dt.date | None = Field(None, description="Today where absent")
@@ -267,7 +271,7 @@ class HandOverIn(Asked):
     )
 
 
-class PaperLineOut(Told):
+class PaperLineOut(ResponseModel):
     """One letter to one recipient."""
 
     message: str
@@ -285,7 +289,7 @@ class PaperLineOut(Told):
     note: str
 
 
-class PaperList(Told):
+class PaperList(ResponseModel):
     data: list[PaperLineOut] = Field(
         description=f"At most {manage.MOST_PAPER_LINES}, the longest waiting first"
     )
@@ -316,18 +320,18 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
     headers=("ETag",),
     sample=routes.sample_dispatch,
 )
-async def hand_over_message(call: Call, asked: HandOverIn) -> Message:
-    handed_over = Handover(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
-    document = await manage.close_paper(*call.outgoing, handed_over, asked.recipients)
+async def hand_over_message(call: Call, body: HandOverIn) -> Message:
+    handed_over = Handover(on=body.on or call.deps.out.today(), means=body.means, note=body.note)
+    document = await manage.close_paper(*call.outgoing, handed_over, body.recipients)
     async with call.deps.store.read(call.scope()) as work:
-        deliveries = await work.deliveries.of(document.id)
+        deliveries = await work.deliveries.of_document(document.id)
     return call.versioned(message_view.message(document, deliveries, call.lang), document.version)
 
 
 def _paper_line(line: PaperLine) -> PaperLineOut:
     document, part = line.document, line.part
     draft = document.draft
-    return PaperLineOut.of(
+    return PaperLineOut.from_object(
         part,
         message=document.id,
         number=draft.code,
@@ -377,5 +381,5 @@ async def _send_pack(call: Call, id: str) -> web.StreamResponse:
         content_type="application/zip",
         size=pack.size,
         sha256=None,
-        pieces=streamed(call.deps.pool, pack.pieces()),
+        pieces=stream_pieces(call.deps.pool, pack.pieces()),
     )

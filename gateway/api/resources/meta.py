@@ -11,13 +11,13 @@ from pydantic import Field
 
 from gateway.api.call import DOCUMENT, MOST_ROWS, Call, PageOut, PageQuery
 from gateway.api.routes import Routes
-from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ScopeWord, Told
+from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ResponseModel, ScopeWord
 from gateway.api.words import table
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES
 
 
-class AgencyServed(Told):
+class AgencyServed(ResponseModel):
     id: str
     code: str
     name: str
@@ -25,7 +25,7 @@ class AgencyServed(Told):
     aliases: list[str]
 
 
-class CertificateBound(Told):
+class CertificateBound(ResponseModel):
     """A client certificate, as a key knows it."""
 
     sha256: str = Field(description="Of its DER, in hexadecimal")
@@ -33,7 +33,7 @@ class CertificateBound(Told):
     expires_at: Moment
 
 
-class Me(Told):
+class Me(ResponseModel):
     """The caller, as its key says."""
 
     key: str
@@ -52,8 +52,8 @@ class Me(Told):
     )
 
 
-class Limits(Told):
-    """What a call may carry. Bytes are original bytes, before any encoding (R13)."""
+class Limits(ResponseModel):
+    """Limits of what a call may carry. Bytes are original bytes, before any encoding (R13)."""
 
     max_file_bytes: int
     max_document_bytes: int
@@ -72,7 +72,7 @@ class Limits(Told):
     lead_types: list[str]
 
 
-class Word(Told):
+class Word(ResponseModel):
     """One key with its words."""
 
     key: str
@@ -86,7 +86,7 @@ class StatusCode(Word):
     set_by: str
 
 
-class Codes(Told):
+class Codes(ResponseModel):
     """Tables of what is said with keys and codes."""
 
     statuses: list[StatusCode]
@@ -115,11 +115,11 @@ async def read_me(call: Call) -> Me:
         kind=caller.key.principal.kind,
         scopes=sorted(caller.key.scopes),
         networks=[str(n) for n in caller.key.networks],
-        agencies=[AgencyServed.of(a, aliases=list(a.aliases)) for a in caller.agencies],
+        agencies=[AgencyServed.from_object(a, aliases=list(a.aliases)) for a in caller.agencies],
         agency=caller.agency.code if caller.agency else None,
         expires_at=caller.key.expires_at,
         way=caller.key.way,
-        certificate=CertificateBound.of(certificate, expires_at=certificate.ends_at)
+        certificate=CertificateBound.from_object(certificate, expires_at=certificate.ends_at)
         if (certificate := caller.key.certificate) is not None
         else None,
     )
@@ -129,7 +129,7 @@ class CallsQuery(PageQuery):
     errors: bool = Field(False, description="`true`: those alone that were answered 400 or more")
 
 
-class CallOut(Told):
+class CallOut(ResponseModel):
     """One call of this key: what was asked, not what stood in it."""
 
     id: str
@@ -156,13 +156,13 @@ class Calls(PageOut[CallOut]):
 async def list_calls(call: Call, query: CallsQuery) -> Calls:
     call_log = call.deps.calls
     api_calls = (
-        await call_log.listed(
-            call.caller.key.id, query.limit + 1, errors=query.errors, before=query.cursor or ""
+        await call_log.list_calls(
+            call.caller.key.id, query.limit + 1, errors=query.errors, before_id=query.cursor or ""
         )
         if call_log is not None
         else ()
     )
-    rows = [CallOut.of(c) for c in api_calls[: query.limit]]
+    rows = [CallOut.from_object(c) for c in api_calls[: query.limit]]
     cursor = call.next_page(rows[-1].id if len(api_calls) > query.limit else None)
     return Calls.paged(rows, cursor)
 

@@ -18,7 +18,7 @@ from gateway.api.call import Call, once
 from gateway.api.pdf_view import FileSignaturesOut
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Body, Routes, sample_upload
-from gateway.api.shapes import Asked, Moment, Name, Sha256, Told
+from gateway.api.shapes import Moment, Name, RequestModel, ResponseModel, Sha256
 from gateway.domain.account import ApiScope
 from gateway.domain.identity import Digest
 from gateway.domain.upload import LEAST_PART, MOST_PART, Upload, UploadPart
@@ -29,7 +29,7 @@ OCTETS = "application/octet-stream"
 _SHA256 = re.compile(r"(?:.*,)?\s*sha-256=:([A-Za-z0-9+/=]+):")
 
 
-class UploadIn(Asked):
+class UploadIn(RequestModel):
     """A file that is to come in parts."""
 
     name: Name
@@ -43,11 +43,11 @@ class UploadIn(Asked):
     )
 
 
-class FileQuery(Asked):
+class FileQuery(RequestModel):
     name: Name = Field(description="Of the file, with its ending")
 
 
-class PartOut(Told):
+class PartOut(ResponseModel):
     """One part that is on disk."""
 
     n: int
@@ -55,8 +55,8 @@ class PartOut(Told):
     sha256: str
 
 
-class UploadedFile(Told):
-    """What the file was found to be."""
+class UploadedFile(ResponseModel):
+    """File as it was found to be."""
 
     sha256: str
     type: str
@@ -64,7 +64,7 @@ class UploadedFile(Told):
     signatures: FileSignaturesOut | None = Field(description="Of a PDF")
 
 
-class UploadOut(Told):
+class UploadOut(ResponseModel):
     """One upload. A message names it by `id` once it is complete."""
 
     id: str
@@ -82,11 +82,11 @@ class UploadOut(Told):
     )
 
 
-class UploadRemoved(Told):
+class UploadRemoved(ResponseModel):
     id: str
 
 
-class Uploads(Told):
+class Uploads(ResponseModel):
     data: list[UploadOut]
 
 
@@ -105,12 +105,12 @@ ROUTES = Routes("uploads", ApiScope.MESSAGES_SEND)
     headers=("Location",),
     sample=sample_upload,
 )
-async def create_upload(call: Call, asked: UploadIn) -> web.Response:
+async def create_upload(call: Call, body: UploadIn) -> web.Response:
     announced = Announced(
-        name=asked.name,
-        size=asked.size,
-        sha256=Digest(asked.sha256) if asked.sha256 else None,
-        part_size=asked.part_size,
+        name=body.name,
+        size=body.size,
+        sha256=Digest(body.sha256) if body.sha256 else None,
+        part_size=body.part_size,
     )
 
     async def act() -> str:
@@ -134,7 +134,7 @@ async def create_upload(call: Call, asked: UploadIn) -> web.Response:
 )
 async def put_upload(call: Call, query: FileQuery) -> UploadOut:
     parsing.need_type(call.request, OCTETS)
-    upload = await uploads.put(
+    upload = await uploads.store_file(
         call.deps.out,
         call.scope(),
         query.name,
@@ -142,7 +142,7 @@ async def put_upload(call: Call, query: FileQuery) -> UploadOut:
         parsing.streamed_body(call.request, call.deps.options.upload_s),
         _announced_digest(call.request.headers.get("Content-Digest", "")),
     )
-    return _upload_view(call, *await uploads.present(call.deps.out, call.scope(), upload.id))
+    return _upload_view(call, *await uploads.load_upload(call.deps.out, call.scope(), upload.id))
 
 
 @ROUTES("GET /uploads", "Uploads that are kept, the oldest first; 100 at most")
@@ -174,7 +174,7 @@ async def put_upload_part(call: Call) -> PartOut:
         parsing.streamed_body(call.request, call.deps.options.upload_s),
         _announced_digest(call.request.headers.get("Content-Digest", "")),
     )
-    return PartOut.of(part)
+    return PartOut.from_object(part)
 
 
 @ROUTES(
@@ -195,7 +195,7 @@ async def delete_upload(call: Call) -> UploadRemoved:
 
 
 async def _present(call: Call) -> UploadOut:
-    return _upload_view(call, *await uploads.present(*call.outgoing))
+    return _upload_view(call, *await uploads.load_upload(*call.outgoing))
 
 
 def _announced_digest(header: str) -> Digest | None:
@@ -213,10 +213,10 @@ def _announced_digest(header: str) -> Digest | None:
 
 
 def _upload_view(call: Call, upload: Upload, parts: Sequence[UploadPart]) -> UploadOut:
-    return UploadOut.of(
+    return UploadOut.from_object(
         upload,
         part_count=upload.count,
-        parts=[PartOut.of(p) for p in parts],
+        parts=[PartOut.from_object(p) for p in parts],
         missing=missing_of(upload, parts),
         complete=upload.file is not None,
         file=_file_view(call, upload),
@@ -227,6 +227,6 @@ def _file_view(call: Call, upload: Upload) -> UploadedFile | None:
     if upload.file is None:
         return None
     file_signatures = pdf_view.signatures((upload.signatures,) if upload.signatures else (), call.lang)
-    return UploadedFile.of(
+    return UploadedFile.from_object(
         upload.file, type=upload.file.content_type, signatures=file_signatures[0] if file_signatures else None
     )

@@ -15,21 +15,21 @@ from gateway.api import routes
 from gateway.api.call import Call, PageOut, PageQuery, once
 from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
-from gateway.api.shapes import Asked, Code, EventWord, Line, Moment, ScopeWord, Told, growing
+from gateway.api.shapes import Code, EventWord, Line, Moment, RequestModel, ResponseModel, ScopeWord, growing
 from gateway.domain.account import ApiScope
 from gateway.domain.webhook import (
     LONGEST_OVERLAP_H,
     MOST_FILTERS,
-    Delivery,
     DeliveryState,
     Endpoint,
     EndpointState,
     PauseWhy,
     Try,
     TryCode,
+    WebhookDelivery,
 )
 from gateway.errors import NotFound
-from gateway.webhooks import WantedEndpoint, WebhookService, sequence_in
+from gateway.webhooks import NewWebhook, WebhookService, parse_sequence
 
 _MOST_AT_ONCE = 200
 _Types = Annotated[list[Line], Field(max_length=MOST_FILTERS)]
@@ -43,7 +43,7 @@ _TYPES_TEXT = (
 )
 
 
-class WebhookIn(Asked):
+class WebhookIn(RequestModel):
     """A webhook to make."""
 
     url: Url = Field(
@@ -57,8 +57,8 @@ class WebhookIn(Asked):
     )
 
 
-class WebhookChangeIn(Asked):
-    """What is to be another way; what is absent stays."""
+class WebhookChangeIn(RequestModel):
+    """Fields to change; an absent one stays."""
 
     url: Url | None = None
     types: _Types | None = Field(None, description=_TYPES_TEXT)
@@ -68,7 +68,7 @@ class WebhookChangeIn(Asked):
     )
 
 
-class RotateIn(Asked):
+class RotateIn(RequestModel):
     """Another secret."""
 
     overlap_h: int = Field(
@@ -79,7 +79,7 @@ class RotateIn(Asked):
     )
 
 
-class RedeliverIn(Asked):
+class RedeliverIn(RequestModel):
     """Which events are to be told anew."""
 
     events: list[Code] | None = Field(
@@ -94,7 +94,7 @@ class DeliveriesQuery(PageQuery):
     state: Literal["waiting", "delivered", "failed"] | None = None
 
 
-class WebhookOut(Told):
+class WebhookOut(ResponseModel):
     """`behind`: events that were not looked at for it yet; `waiting`: those that are tried again."""
 
     id: str
@@ -120,7 +120,7 @@ class WebhookOut(Told):
     )
 
 
-class WebhooksOut(Told):
+class WebhooksOut(ResponseModel):
     data: list[WebhookOut]
 
 
@@ -130,11 +130,11 @@ class WebhookMade(WebhookOut):
     )
 
 
-class WebhookRemoved(Told):
+class WebhookRemoved(ResponseModel):
     id: str
 
 
-class TryOut(Told):
+class TryOut(ResponseModel):
     """`answer` is the beginning of what was answered, cleaned."""
 
     at: Moment
@@ -144,8 +144,8 @@ class TryOut(Told):
     answer: str
 
 
-class DeliveryOut(Told):
-    """Of one event; what it says is in the feed."""
+class DeliveryOut(ResponseModel):
+    """Delivery of one event, whose content is in the feed."""
 
     event: str
     sequence: int
@@ -162,7 +162,7 @@ class Deliveries(PageOut[DeliveryOut]):
     """One page, newest event first."""
 
 
-class Redelivered(Told):
+class Redelivered(ResponseModel):
     count: int
 
 
@@ -175,9 +175,7 @@ ROUTES = Routes("webhooks", ApiScope.WEBHOOKS_MANAGE)
     text="Those that are told no more than this key may read; so it is with every call on webhooks.",
 )
 async def list_webhooks(call: Call) -> WebhooksOut:
-    visible = [
-        w for w in await _services(call).listed(call.scope().agency_id) if w.scopes <= _key_scopes(call)
-    ]
+    visible = [w for w in await _services(call).list(call.scope().agency_id) if w.scopes <= _key_scopes(call)]
     return WebhooksOut(data=[await _webhook_view(call, w) for w in visible])
 
 
@@ -191,15 +189,15 @@ async def list_webhooks(call: Call) -> WebhooksOut:
     fails=(422,),
     sample=routes.sample_webhook,
 )
-async def make_webhook(call: Call, asked: WebhookIn) -> web.Response:
+async def make_webhook(call: Call, body: WebhookIn) -> web.Response:
     """Make a webhook. Its secret is in no row: a repeat of the call has the same answer without it."""
     secrets: list[str] = []
-    endpoint_wish = WantedEndpoint(
-        url=asked.url,
-        types=tuple(asked.types),
+    endpoint_wish = NewWebhook(
+        url=body.url,
+        types=tuple(body.types),
         scopes=_key_scopes(call),
-        note=asked.note,
-        after=_sequence(asked.after, "/after") if asked.after is not None else None,
+        note=body.note,
+        start_after=_sequence(body.after, "/after") if body.after is not None else None,
     )
 
     async def act() -> str:
@@ -227,23 +225,23 @@ async def read_webhook(call: Call) -> WebhookOut:
     fails=(409, 422),
     headers=("ETag",),
 )
-async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
+async def change_webhook(call: Call, body: WebhookChangeIn) -> WebhookOut:
     services, scope = _services(call), call.scope()
     endpoint, may = await _load_visible(call), _key_scopes(call)
     version = call.check_version(endpoint.version) if call.expected_version() is not None else None
-    if asked.url is not None or asked.types is not None or asked.note is not None:
+    if body.url is not None or body.types is not None or body.note is not None:
         endpoint = await services.change(
             scope,
             endpoint.id,
-            url=asked.url,
-            types=asked.types,
-            note=asked.note,
+            url=body.url,
+            types=body.types,
+            note=body.note,
             may=may,
             version=version,
         )
         version = endpoint.version
-    if asked.state is not None and asked.state is not endpoint.state:
-        switch = services.pause if asked.state is EndpointState.PAUSED else services.resume
+    if body.state is not None and body.state is not endpoint.state:
+        switch = services.pause if body.state is EndpointState.PAUSED else services.resume
         endpoint = await switch(scope, endpoint.id, may=may, version=version)
     return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
 
@@ -262,9 +260,9 @@ async def remove_webhook(call: Call) -> WebhookRemoved:
     fails=(422,),
     headers=("ETag",),
 )
-async def rotate_webhook_secret(call: Call, asked: RotateIn) -> WebhookMade:
+async def rotate_webhook_secret(call: Call, body: RotateIn) -> WebhookMade:
     await _load_visible(call)
-    overlap = timedelta(hours=asked.overlap_h)
+    overlap = timedelta(hours=body.overlap_h)
     secret, endpoint = await _services(call).rotate(
         call.scope(), call.path("id"), overlap, may=_key_scopes(call)
     )
@@ -293,7 +291,7 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
         endpoint.agency_id,
         endpoint.id,
         query.limit,
-        before=upper_bound,
+        before_sequence=upper_bound,
         state=DeliveryState(query.state) if query.state else None,
     )
     is_active = endpoint.state is EndpointState.ACTIVE
@@ -302,11 +300,11 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
 
 
 @ROUTES("POST /webhooks/{id}/redeliver", "Tell events anew, under the same ids", status=202, fails=(409, 422))
-async def redeliver(call: Call, asked: RedeliverIn) -> Redelivered:
+async def redeliver(call: Call, body: RedeliverIn) -> Redelivered:
     await _load_visible(call)
     sequences = None
-    if asked.events is not None:
-        sequences = [_sequence(event, f"/events/{n}") for n, event in enumerate(asked.events)]
+    if body.events is not None:
+        sequences = [_sequence(event, f"/events/{n}") for n, event in enumerate(body.events)]
     count = await _services(call).redeliver(call.scope(), call.path("id"), sequences, may=_key_scopes(call))
     return Redelivered(count=count)
 
@@ -321,7 +319,7 @@ def _key_scopes(call: Call) -> frozenset[ApiScope]:
 
 async def _load_visible(call: Call) -> Endpoint:
     """Load the webhook; NotFound also for one that gets more than the key may read."""
-    endpoint = await _services(call).one(call.scope().agency_id, call.path("id"))
+    endpoint = await _services(call).get(call.scope().agency_id, call.path("id"))
     if not endpoint.scopes <= _key_scopes(call):
         raise NotFound("the agency has no such webhook that this key may manage")
     return endpoint
@@ -329,7 +327,7 @@ async def _load_visible(call: Call) -> Endpoint:
 
 def _sequence(text: str, pointer: str) -> int:
     try:
-        return sequence_in(text)
+        return parse_sequence(text)
     except NotFound as error:
         raise bad_value(pointer, "evt_…, 0", pointer.strip("/?")) from error
 
@@ -337,7 +335,7 @@ def _sequence(text: str, pointer: str) -> int:
 async def _webhook_view(call: Call, endpoint: Endpoint) -> WebhookOut:
     figures = (await _services(call).rows.figures(endpoint.agency_id, [endpoint.id]))[endpoint.id]
     now = call.deps.clock.now()
-    return WebhookOut.of(
+    return WebhookOut.from_object(
         endpoint,
         **asdict(figures),
         scopes=sorted(endpoint.scopes),
@@ -348,15 +346,15 @@ async def _webhook_view(call: Call, endpoint: Endpoint) -> WebhookOut:
 
 
 async def _made_view(call: Call, endpoint: Endpoint, secret: str | None) -> WebhookMade:
-    return WebhookMade.of(await _webhook_view(call, endpoint), secret=secret)
+    return WebhookMade.from_object(await _webhook_view(call, endpoint), secret=secret)
 
 
 def _try(attempt: Try) -> TryOut:
-    return TryOut.of(attempt, answer=attempt.said)
+    return TryOut.from_object(attempt, answer=attempt.said)
 
 
-def _delivery(delivery: Delivery, *, is_active: bool) -> DeliveryOut:
-    return DeliveryOut.of(
+def _delivery(delivery: WebhookDelivery, *, is_active: bool) -> DeliveryOut:
+    return DeliveryOut.from_object(
         delivery,
         event=delivery.event_id,
         type=delivery.kind,

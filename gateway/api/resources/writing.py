@@ -32,9 +32,9 @@ from gateway.api.models import (
 )
 from gateway.api.parsing import read_file, read_order
 from gateway.api.pdf_view import FieldsOut, OfferOut
-from gateway.api.problems import reasons_told
+from gateway.api.problems import reasons_json
 from gateway.api.routes import BASE, Body, Routes
-from gateway.api.shapes import Asked, Line, RuleWord, Told
+from gateway.api.shapes import Line, RequestModel, ResponseModel, RuleWord
 from gateway.api.words import Lang
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind, OutgoingDocument, RecipientRole
@@ -42,14 +42,14 @@ from gateway.errors import NotFound
 from gateway.outgoing import manage, ready_envelope
 from gateway.outgoing.accept import accept
 from gateway.outgoing.addressing import read_document as read_fields
-from gateway.outgoing.check import look
+from gateway.outgoing.check import check_for_preview
 from gateway.outgoing.intake import Accepted, Once, Order, receive_files
-from gateway.outgoing.more_recipients import send_further
+from gateway.outgoing.more_recipients import send_to_more
 from gateway.outgoing.recall import recall as ask_recall
 from gateway.policy.pdf_fields import is_complete
 
 
-class ProblemItem(Told):
+class ProblemItem(ResponseModel):
     """One reason against it."""
 
     pointer: str
@@ -58,8 +58,8 @@ class ProblemItem(Told):
     suggest: str | None
 
 
-class Validated(Told):
-    """What sending would say; nothing was stored."""
+class Validated(ResponseModel):
+    """Outcome that sending would have; nothing was stored."""
 
     allowed: bool
     problems: list[ProblemItem]
@@ -67,8 +67,8 @@ class Validated(Told):
     recipients: list[RecipientOut] = Field(description="As they would be addressed today")
 
 
-class EnvelopeQuery(Asked):
-    """What the dialect has no field for. What the envelope's own signature says goes before it."""
+class EnvelopeQuery(RequestModel):
+    """Fields that the dialect does not have. Those that the envelope's own signature states go before them."""
 
     external_id: Line | None = Field(None, description="The caller's own id; unique per agency for ever")
     reply_required: bool | None = Field(
@@ -121,13 +121,13 @@ async def create_message(call: Call) -> web.Response:
 async def validate_message(call: Call) -> Validated:
     async with receive_files(call.deps.out) as files:
         checked = await read_order(call.request, MessageIn, call.scope(), files, call.deps.options)
-        draft, verdict = await look(call.deps.out, call.scope(), order_of(checked.value), files)
-    warnings = message_view.told_warnings(verdict.warnings, call.lang)
+        draft, verdict = await check_for_preview(call.deps.out, call.scope(), order_of(checked.value), files)
+    warnings = message_view.warning_views(verdict.warnings, call.lang)
     if checked.normalized:
         warnings.append(message_view.normal_form(call.lang))
     return Validated(
         allowed=verdict.allowed,
-        problems=[ProblemItem.model_validate(r) for r in reasons_told(verdict.reasons, call.lang)],
+        problems=[ProblemItem.model_validate(r) for r in reasons_json(verdict.reasons, call.lang)],
         warnings=warnings,
         recipients=[message_view.recipient(r, "draft", call.lang) for r in draft.recipients],
     )
@@ -186,7 +186,7 @@ async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response
     async with receive_files(call.deps.out) as files:
         body = parsing.streamed_body(call.request, call.deps.options.upload_s)
         envelope = await ready_envelope.take(
-            call.deps.out, call.scope(), files, body, query.into(ready_envelope.Besides)
+            call.deps.out, call.scope(), files, body, query.into(ready_envelope.EnvelopeExtras)
         )
         facts = query.model_dump(mode="json") | {"envelope": envelope.digest}
         call = replace(call, canonical=json.dumps(facts, sort_keys=True, separators=(",", ":")))
@@ -239,7 +239,7 @@ class Rendering:
             call.headers["Idempotency-Replayed"] = "true"
             call.headers["Location"] = json.loads(body)["links"]["self"]
             return call.tell_text(body, status=status)
-        document = known(accepted)
+        document = document_of(accepted)
         if accepted.repeats:
             call.headers["Idempotency-Replayed"] = "true"
         call.headers["Location"] = f"{BASE}/messages/{document.id}"
@@ -253,24 +253,24 @@ class Rendering:
 def render(accepted: Accepted, lang: Lang, *, normalized: bool) -> str:
     """Render the body of a 202, which is also stored for repeats."""
     view = message_view.message(
-        known(accepted), accepted.deliveries, lang, warnings=accepted.warnings, normalized=normalized
+        document_of(accepted), accepted.deliveries, lang, warnings=accepted.warnings, normalized=normalized
     )
     return view.model_dump_json(by_alias=True)
 
 
-def known(accepted: Accepted) -> OutgoingDocument:
+def document_of(accepted: Accepted) -> OutgoingDocument:
     if accepted.document is None:
         raise NotFound("the first answer is there, its document is not")
     return accepted.document
 
 
 @_act("POST /messages/{id}/send", "Send a draft; it is checked anew", fails=(409, 422))
-async def send_draft(call: Call, asked: SendIn) -> Message:
+async def send_draft(call: Call, body: SendIn) -> Message:
     document = await manage.send_draft(
         *call.outgoing,
         expect_version=call.expected_version(),
-        confirm=tuple(asked.confirm),
-        wait=timedelta(seconds=asked.undo_seconds),
+        confirm=tuple(body.confirm),
+        wait=timedelta(seconds=body.undo_seconds),
     )
     return await _versioned_view(call, document)
 
@@ -297,10 +297,10 @@ async def cancel_message(call: Call) -> Message:
     fails=(409,),
     sample=routes.sample_resending,
 )
-async def resend_message(call: Call, asked: ResendIn) -> Message:
+async def resend_message(call: Call, body: ResendIn) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         call.check_version((await work.outgoing.get(call.path("id"))).version)
-    document = await manage.resend(*call.outgoing, asked.recipients)
+    document = await manage.resend(*call.outgoing, body.recipients)
     return await _versioned_view(call, document)
 
 
@@ -313,12 +313,10 @@ async def resend_message(call: Call, asked: ResendIn) -> Message:
     fails=(422,),
     sample=routes.sample_further,
 )
-async def add_recipients(call: Call, asked: FurtherIn) -> web.Response:
+async def add_recipients(call: Call, body: FurtherIn) -> web.Response:
     await _load_parent(call)
     rendering = Rendering(call)
-    accepted = await send_further(
-        *call.outgoing, asked.to_recipients(), tuple(asked.confirm), rendering.once()
-    )
+    accepted = await send_to_more(*call.outgoing, body.to_recipients(), tuple(body.confirm), rendering.once())
     return rendering.answer(accepted)
 
 
@@ -333,16 +331,16 @@ async def add_recipients(call: Call, asked: FurtherIn) -> web.Response:
     fails=(422,),
     sample=routes.sample_recall,
 )
-async def recall_message(call: Call, asked: RecallIn) -> web.Response:
+async def recall_message(call: Call, body: RecallIn) -> web.Response:
 
     async def act() -> str:
         document = await ask_recall(
             *call.outgoing,
-            reason=asked.reason,
-            approved_by=asked.approved_by,
-            notice_no=asked.notice_no,
-            take_back=asked.form == "take_back",
-            recipients=asked.recipients,
+            reason=body.reason,
+            approved_by=body.approved_by,
+            notice_no=body.notice_no,
+            take_back=body.form == "take_back",
+            recipients=body.recipients,
             expect_version=call.expected_version(),
         )
         return (await _view(call, document)).model_dump_json(by_alias=True)
@@ -356,12 +354,12 @@ async def _versioned_view(call: Call, document: OutgoingDocument) -> Message:
 
 async def _view(call: Call, document: OutgoingDocument) -> Message:
     async with call.deps.store.read(call.scope()) as work:
-        deliveries = await work.deliveries.of(document.id)
+        deliveries = await work.deliveries.of_document(document.id)
     return message_view.message(document, deliveries, call.lang, normalized=call.normalized)
 
 
-class ReadOut(Told):
-    """What a PDF says of itself."""
+class ReadOut(ResponseModel):
+    """Statements of a PDF about itself."""
 
     name: str
     size: int

@@ -18,12 +18,12 @@ from gateway.stored_content import OpenFile
 _ROWS_AT_ONCE = 200
 
 
-def well(**more: object) -> web.Response:
+def success(**more: object) -> web.Response:
     """Answer that it is done, with further values."""
     return web.Response(text=json.dumps({**vxp.DONE_WELL, **more}), content_type="application/json")
 
 
-async def listed(
+async def send_list(
     request: web.Request, rows: AsyncIterator[Mapping[str, Any]]
 ) -> web.StreamResponse:  # Any: JSON
     async def pieces() -> AsyncIterator[bytes]:
@@ -38,7 +38,7 @@ async def listed(
     return await _send(request, pieces(), None)
 
 
-async def filed(request: web.Request, file: OpenFile) -> web.StreamResponse:
+async def send_file(request: web.Request, file: OpenFile) -> web.StreamResponse:
     head, tail = f'{vxp.BEFORE_DATA}"'.encode(), b'"}'
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -59,4 +59,4 @@ async def _send(request: web.Request, pieces: AsyncIterator[bytes], size: int | 
     response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
     if size is not None:
         response.content_length = size
-    return await downloads.pour(request, response, first, pieces, "vxp")
+    return await downloads.send_pieces(request, response, first, pieces, "vxp")

@@ -17,7 +17,7 @@ from gateway.domain import vxp
 from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.system_box import BoxKind, BoxState
 from gateway.incoming import box
-from gateway.incoming.box import Waiting
+from gateway.incoming.box import BoxLine
 from gateway.stored_content import OpenFile
 
 MOST_LISTED = 1000
@@ -27,7 +27,7 @@ _SHOWN_STATES = {BoxState.OPEN: "initial"}
 _OF_STATUS = "evt_"
 
 
-async def received(call: VxpCall) -> web.StreamResponse:
+async def list_received(call: VxpCall) -> web.StreamResponse:
     kind = kind_of(call)
 
     async def rows() -> AsyncIterator[Mapping[str, Any]]:  # Any: JSON
@@ -43,7 +43,7 @@ async def received(call: VxpCall) -> web.StreamResponse:
                     row.updated_at,
                 )
 
-    return await answers.listed(call.request, rows())
+    return await answers.send_list(call.request, rows())
 
 
 async def documents_counted(call: VxpCall) -> web.Response:
@@ -55,10 +55,10 @@ async def statuses_counted(call: VxpCall) -> web.Response:
 
 
 async def _answer_count(call: VxpCall, kind: BoxKind) -> web.Response:
-    return answers.well(count=sum([len(await _list_waiting(call, a, kind)) for a in call.agencies]))
+    return answers.success(count=sum([len(await _list_waiting(call, a, kind)) for a in call.agencies]))
 
 
-async def _list_waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> list[Waiting]:
+async def _list_waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> list[BoxLine]:
     services = call.deps.api.inn
     if kind is BoxKind.STATUS:
         call.caller.may(ApiScope.MESSAGES_READ)
@@ -67,17 +67,17 @@ async def _list_waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> l
     return await box.documents(services, call.reader(agency), MOST_LISTED)
 
 
-async def fetched(call: VxpCall) -> web.StreamResponse:
-    return await answers.filed(call.request, await _fetch(call))
+async def get_document(call: VxpCall) -> web.StreamResponse:
+    return await answers.send_file(call.request, await _fetch(call))
 
 
-async def downloaded(call: VxpCall) -> web.StreamResponse:
+async def download(call: VxpCall) -> web.StreamResponse:
     file = await _fetch(call)
     headers = {
         "Content-Type": "application/octet-stream",
         "Content-Disposition": downloads.disposition(file.name),
     }
-    return await downloads.give(call.request, file.pieces, lambda _: headers, file.size)
+    return await downloads.send_file(call.request, file.pieces, lambda _: headers, file.size)
 
 
 async def _fetch(call: VxpCall) -> OpenFile:
@@ -87,15 +87,15 @@ async def _fetch(call: VxpCall) -> OpenFile:
     )
 
 
-async def told(call: VxpCall) -> web.Response:
+async def update_status(call: VxpCall) -> web.Response:
     _may_act(call)
-    word, reason = call.said.get("status", "").strip().lower(), call.said.get("description", "")
+    word, reason = call.params.get("status", "").strip().lower(), call.params.get("description", "")
     if word not in _WORDS:
         raise bad_value("", ", ".join(_WORDS), "status")
     await call.of_any(
         lambda reader: box.say(call.deps.api.inn, reader, call.doc_id, _WORDS[word], reason, call.deps.lease)
     )
-    return answers.well()
+    return answers.success()
 
 
 def _may_act(call: VxpCall) -> None:
@@ -108,7 +108,7 @@ def _may_act(call: VxpCall) -> None:
 
 def kind_of(call: VxpCall) -> BoxKind:
     """Return the kind asked for; a document by default."""
-    word = call.said.get("messagetype", "").strip().lower() or BoxKind.EDOC.value
+    word = call.params.get("messagetype", "").strip().lower() or BoxKind.EDOC.value
     if word not in tuple(BoxKind):
         raise bad_value("", ", ".join(BoxKind), "messagetype")
     return BoxKind(word)

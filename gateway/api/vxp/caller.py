@@ -53,7 +53,7 @@ class VxpCall:
     request: web.Request
     deps: VxpDeps
     caller: Caller
-    said: Mapping[str, str]
+    params: Mapping[str, str]
     lang: Lang
 
     @property
@@ -70,7 +70,7 @@ class VxpCall:
     def reader(self, agency: HostedAgency) -> Reader:
         return Reader(system=self.system, scope=self.scope(agency))
 
-    def agency_named(self, code: str) -> HostedAgency | None:
+    def served_agency(self, code: str) -> HostedAgency | None:
         """Return an agency that this system serves, by its code or a former one."""
         return HostedAgency.called(code, self.agencies)
 
@@ -85,12 +85,12 @@ class VxpCall:
         raise NotFound(
             f"there is no docId {doc_id!r} for this system",
             code="GW-NO-DOC-ID",
-            told={"document": doc_id or "–"},
+            params={"document": doc_id or "–"},
         )
 
     @property
     def doc_id(self) -> str:
-        return self.said.get("docid", "").strip()
+        return self.params.get("docid", "").strip()
 
 
 def named_system(request: web.Request) -> str:

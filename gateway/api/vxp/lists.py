@@ -55,7 +55,7 @@ async def _agencies(call: VxpCall, *, with_closed: bool) -> web.StreamResponse:
             if cursor is None:
                 return
 
-    return await answers.listed(call.request, rows())
+    return await answers.send_list(call.request, rows())
 
 
 def _agency_row(entry: AgencyEntry, revision: Revision | None, *, is_closed: bool) -> Mapping[str, Any]:
@@ -74,7 +74,7 @@ def _agency_row(entry: AgencyEntry, revision: Revision | None, *, is_closed: boo
     )
 
 
-async def not_here(call: VxpCall) -> web.Response:
+async def refuse_registry_change(call: VxpCall) -> web.Response:
     raise BadCall("forbidden", RequestFault(code="vxp-registry"))
 
 
@@ -93,8 +93,10 @@ async def sent(call: VxpCall) -> web.StreamResponse:
                 async with call.deps.api.store.read(call.scope(agency)) as work:
                     page = await work.outgoing.page(limit=_AT_ONCE, cursor=cursor, created_from=since)
                     own_docs = [d for d in page.items if d.accepted_by == author and wanted_id in ("", d.id)]
-                    deliveries = await work.deliveries.of_many([d.id for d in own_docs])
-                    facts = await work.facts.of_many([d.id for group in deliveries.values() for d in group])
+                    deliveries = await work.deliveries.of_documents([d.id for d in own_docs])
+                    facts = await work.facts.of_subjects(
+                        [d.id for group in deliveries.values() for d in group]
+                    )
                 for document in own_docs:
                     for delivery in deliveries.get(document.id, ()):
                         yield _row(call, agency.code, document, delivery, facts[delivery.id])
@@ -102,7 +104,7 @@ async def sent(call: VxpCall) -> web.StreamResponse:
                 if cursor is None:
                     break
 
-    return await answers.listed(call.request, rows())
+    return await answers.send_list(call.request, rows())
 
 
 def _row(

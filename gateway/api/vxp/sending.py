@@ -45,14 +45,14 @@ async def send(call: VxpCall) -> web.Response:
     services = call.deps.api.out
     async with receive_files(services) as files:
         spooled = await _spool_body(call, files)
-        model = await ready_envelope.look(services, spooled)
+        model = await ready_envelope.parse_unproved(services, spooled)
         agency = _sender(call, model)
         if kind is BoxKind.STATUS:
-            return answers.well(DocId=await _record_status(call, agency, model))
+            return answers.success(DocId=await _record_status(call, agency, model))
         if model.kind is Kind.RECALL:
-            recall_document = await brought_change.recalled(services, call.scope(agency), model)
-            return answers.well(DocId=recall_document.id)
-        return answers.well(DocId=await _send(call, agency, files, spooled, model))
+            recall_document = await brought_change.recall_from_envelope(services, call.scope(agency), model)
+            return answers.success(DocId=recall_document.id)
+        return answers.success(DocId=await _send(call, agency, files, spooled, model))
 
 
 async def _spool_body(call: VxpCall, files: RequestFiles) -> Spool:
@@ -61,7 +61,7 @@ async def _spool_body(call: VxpCall, files: RequestFiles) -> Spool:
     spool = await ready_envelope.spool(call.deps.api.out, files, body.pieces())
     # A line end may be the file's own, which does not change its meaning.
     digests = [spool.digest(), spool.digest(body.end)]
-    stated_hash = call.said.get("hash-file", "").strip().lower()
+    stated_hash = call.params.get("hash-file", "").strip().lower()
     if stated_hash not in {h for digest in digests for h in vxp.digests(digest.raw)}:
         raise BadCall("bad-file", RequestFault(code="vxp-hash"))
     return spool
@@ -90,11 +90,11 @@ class _Body:
 def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
     """Return the file's agency: one that the system serves, and the one that the header names, if any."""
     code = (model.sender.organ_id or "").strip()
-    agency, header_code = call.agency_named(code), call.said.get("from", "").strip()
+    agency, header_code = call.served_agency(code), call.params.get("from", "").strip()
     is_other = (
         header_code not in ("", call.system)
         and agency is not None
-        and call.agency_named(header_code) != agency
+        and call.served_agency(header_code) != agency
     )
     if agency is None or is_other:
         served = ", ".join(a.code for a in call.agencies)
@@ -110,12 +110,12 @@ def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
 async def _send(
     call: VxpCall, agency: HostedAgency, files: RequestFiles, spooled: Spool, model: Envelope
 ) -> str:
-    codes = vxp.named_recipients(call.said.get("to", ""))
+    codes = vxp.named_recipients(call.params.get("to", ""))
     if codes is None:
         raise bad_value("", '["CODE", …]', "to")
     services, scope = call.deps.api.out, call.scope(agency)
     # By its own id the system finds the document again in its statuses.
-    extras = ready_envelope.Besides(callback_data=_document_key(model))
+    extras = ready_envelope.EnvelopeExtras(callback_data=_document_key(model))
     envelope = _narrow_recipients(await ready_envelope.read(services, scope, files, spooled, extras), codes)
     content = await services.pool.brief(partial(content_digest, envelope.order, files))
     change = str(envelope.order.change) if envelope.order.change is not None else ""
@@ -154,12 +154,12 @@ async def _refuse_other_content(work: SqlWork, call: VxpCall, order: Order, mode
         is_own = earlier.kind is Kind.DOCUMENT and earlier.accepted_by == call.caller.key.principal.id
         if not is_own or is_same:
             continue
-        if any(d.state not in NOT_HELD for d in await work.deliveries.of(earlier.id)):
+        if any(d.state not in NOT_HELD for d in await work.deliveries.of_document(earlier.id)):
             raise Clash(
                 f"DocumentId {model.document_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
                 "content; give the new document an id of its own",
                 code="GW-DOCUMENT-ID",
-                told={"document": draft.callback_data, "existing": earlier.id, "text": earlier.draft.code},
+                params={"document": draft.callback_data, "existing": earlier.id, "text": earlier.draft.code},
             )
 
 
@@ -223,7 +223,7 @@ async def _take_back(call: VxpCall, agency: HostedAgency, model: Envelope) -> st
     except Clash:
         # Asked before and unanswered: repeating it is the same request.
         async with call.deps.api.store.read(scope) as work:
-            deliveries = await work.deliveries.of(document.id)
+            deliveries = await work.deliveries.of_document(document.id)
         if not any(
             d.state == "take_back_asked"
             and fold_code(d.recipient.code) == fold_code(reference.organ_id or "")

@@ -50,14 +50,14 @@ class Acting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class By:
+class Administrator:
     """Administrator: a person, or the operator at the machine alone."""
 
     principal_id: str
     person_id: str | None = None
 
     @classmethod
-    def person(cls, id: str) -> By:
+    def person(cls, id: str) -> Administrator:
         return cls(principal_id=id, person_id=id)
 
 
@@ -91,7 +91,7 @@ async def rights_of(work: AccountWork, person_id: str, at: datetime) -> Rights:
     )
 
 
-async def over_agency(work: AccountWork, by: By, agency_id: str, at: datetime) -> None:
+async def over_agency(work: AccountWork, by: Administrator, agency_id: str, at: datetime) -> None:
     """Raise Denied unless they administer the accounts of that agency; of the node, for the empty id."""
     if by.person_id is None:
         if await _is_administered(work, at):
@@ -104,7 +104,7 @@ async def over_agency(work: AccountWork, by: By, agency_id: str, at: datetime) -
         raise refused(Right.ACCOUNTS)
 
 
-async def over_person(work: AccountWork, by: By, person: Person, at: datetime) -> None:
+async def over_person(work: AccountWork, by: Administrator, person: Person, at: datetime) -> None:
     """Raise Denied unless they administer every agency where the person has a post, and the node where the person decides
     about it: an administrator who may renew a sign-in could act as that person."""
     if by.person_id == person.id:
@@ -122,9 +122,7 @@ async def _is_administered(work: AccountWork, at: datetime) -> bool:
     """Tell whether the node's accounts have an administrator: the machine's operator is for the first set-up alone."""
     posts = [post for post in await work.posts.in_agency(NODE) if post.role is PostRole.OPERATOR]
     operators = {post.person_id for post in posts if post.holds(at)}
-    return any(
-        p.is_active and (Role.PEOPLE in p.roles or p.id in operators) for p in await work.people.everybody()
-    )
+    return any(p.is_active and (Role.PEOPLE in p.roles or p.id in operators) for p in await work.people.all())
 
 
 async def heads_of(services: AccountServices, agency_id: str) -> Sequence[Person]:
@@ -132,7 +130,7 @@ async def heads_of(services: AccountServices, agency_id: str) -> Sequence[Person
     async with services.accounts.read() as view:
         posts = await view.posts.in_agency(agency_id)
         ids = {post.person_id for post in posts if post.role is PostRole.HEAD and post.holds(now)}
-        people = [p for p in await view.people.everybody() if p.id in ids] if ids else []
+        people = [p for p in await view.people.all() if p.id in ids] if ids else []
     return [p for p in people if p.is_active]
 
 
@@ -141,7 +139,7 @@ async def units_of(services: AccountServices, agency_id: str) -> Mapping[str, Un
     now = services.clock.now()
     async with services.accounts.read() as view:
         posts = [post for post in await view.posts.in_agency(agency_id) if post.unit and post.holds(now)]
-        people = {p.id: p for p in await view.people.everybody()} if posts else {}
+        people = {p.id: p for p in await view.people.all()} if posts else {}
     by_unit: dict[str, UnitPeople] = {}
     for post in posts:
         person = people.get(post.person_id)

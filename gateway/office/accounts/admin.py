@@ -17,10 +17,10 @@ from gateway.domain.person import AccountStanding, Credentials, Person, is_name
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import posts, sessions, sign_in
-from gateway.office.accounts.acting import By, over_agency, over_person
+from gateway.office.accounts.acting import Administrator, over_agency, over_person
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Post
-from gateway.office.domain.session import Ended, Session
+from gateway.office.domain.session import Session, SessionEnd
 from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 
@@ -41,7 +41,7 @@ class NewAccount:
     request: str = ""
 
 
-async def add(services: AccountServices, by: By, new_account: NewAccount) -> tuple[Person, str]:
+async def add(services: AccountServices, by: Administrator, new_account: NewAccount) -> tuple[Person, str]:
     """Add the account and return its one-time code; it has its posts at once, but no sign-in before the code is used."""
     now = services.clock.now()
     code, digest = services.secrets.new_code()
@@ -68,11 +68,11 @@ async def add(services: AccountServices, by: By, new_account: NewAccount) -> tup
         details: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, details)
         for post in new_account.posts:
-            await posts.put(work, by, person, post, now)
+            await posts.give_post(work, by, person, post, now)
     return person, code
 
 
-async def link(services: AccountServices, by: By, login: str) -> tuple[Person, str]:
+async def link(services: AccountServices, by: Administrator, login: str) -> tuple[Person, str]:
     """Renew the account with a one-time code: earlier password and second factor are void. It counts as a change of roles,
     like enrolling anew."""
     code, digest = services.secrets.new_code()
@@ -82,13 +82,13 @@ async def link(services: AccountServices, by: By, login: str) -> tuple[Person, s
         credentials = Credentials(code_digest=digest, code_until=now + services.rules.link)
         await work.people.save_credentials(person.id, credentials)
         await work.past.put_codes(person.id, ())
-        await sessions.end_all(work, person.id, now, Ended.PASSWORD)
+        await sessions.end_all(work, person.id, now, SessionEnd.PASSWORD)
         await work.events.append(EventKind.ACCOUNT_LINK, person.id, now)
     return changed, code
 
 
 async def stand(
-    services: AccountServices, by: By, login: str, standing: AccountStanding, reason: str
+    services: AccountServices, by: Administrator, login: str, standing: AccountStanding, reason: str
 ) -> Person:
     """Lock, suspend, withdraw, or open again. A withdrawn account stays so: the person is added anew. An idle account
     counts as used from the moment at which it is opened again."""
@@ -108,13 +108,13 @@ async def stand(
         )
         await work.people.save(changed)
         if standing is not AccountStanding.ACTIVE:
-            await sessions.end_all(work, person.id, now, Ended.STANDING)
+            await sessions.end_all(work, person.id, now, SessionEnd.STANDING)
         details = {"standing": standing.value, "reason": changed.standing_why}
         await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, details)
     return changed
 
 
-async def must_change(services: AccountServices, by: By, login: str) -> Person:
+async def must_change(services: AccountServices, by: Administrator, login: str) -> Person:
     """Demand a new password before any other act, at the next call."""
     async with _changing(services, by, login) as (work, person, now):
         changed = replace(person, must_change=True)
@@ -123,7 +123,7 @@ async def must_change(services: AccountServices, by: By, login: str) -> Person:
     return changed
 
 
-async def unlock(services: AccountServices, by: By, login: str) -> Person:
+async def unlock(services: AccountServices, by: Administrator, login: str) -> Person:
     """End the wait after too many wrong passwords. It gives no rights, so the machine's operator needs none; an
     administrator of a part of the node needs every agency of the person."""
     async with _changing(services, by, login, operator_may=True) as (work, person, now):
@@ -134,21 +134,21 @@ async def unlock(services: AccountServices, by: By, login: str) -> Person:
     return person
 
 
-async def sign_out(services: AccountServices, by: By, login: str) -> int:
+async def sign_out(services: AccountServices, by: Administrator, login: str) -> int:
     """End every session of another person and return their number. It ends them in all agencies at once, so the
     administrator needs all of them."""
     async with _changing(services, by, login, operator_may=True) as (work, person, now):
-        return await sessions.end_all(work, person.id, now, Ended.EVERYWHERE)
+        return await sessions.end_all(work, person.id, now, SessionEnd.EVERYWHERE)
 
 
 @asynccontextmanager
 async def _changing(
-    services: AccountServices, by: By, login: str, *, operator_may: bool = False
+    services: AccountServices, by: Administrator, login: str, *, operator_may: bool = False
 ) -> AsyncIterator[tuple[AccountWork, Person, datetime]]:
     """Yield an account in a unit of work that is committed at its end. `operator_may`: the machine's operator may always
     unlock and sign out; others as for any change of the whole account."""
     async with services.changing(by.principal_id) as (work, now):
-        person = await work.people.named(login)
+        person = await work.people.find_by_name(login)
         if by.person_id is not None or not operator_may:
             await over_person(work, by, person, now)
         yield work, person, now
@@ -161,7 +161,7 @@ async def _must_be_free(work: AccountWork, login: str) -> None:
             f"{login} is the name of a mailbox; persons act for it under their own names", code="GW-LOGIN"
         )
     try:
-        holder = await work.people.named(login)
+        holder = await work.people.find_by_name(login)
     except NotFound:
         return
     raise Clash(f"{login} is the name of {holder.name} already", code="GW-LOGIN")
@@ -197,7 +197,7 @@ class AccountLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSeen(AccountLine):
+class AccountDetail(AccountLine):
     """One account in full. `is_ours`: this administrator may change it, which needs every agency of the person; sessions
     belong to the whole account, so others do not see them."""
 
@@ -210,7 +210,7 @@ class AccountSeen(AccountLine):
 
 async def account_lines(
     services: AccountServices,
-    by: By,
+    by: Administrator,
     agency_id: str | None,
     fits: Callable[[Person, tuple[Post, ...]], bool],
     skip: int,
@@ -227,7 +227,7 @@ async def account_lines(
             posts_by_person.setdefault(post.person_id, []).append(post)
         people = [
             (p, tuple(posts_by_person.get(p.id, ())))
-            for p in await view.people.everybody()
+            for p in await view.people.all()
             if p.login is not None and (agency_id is None or p.id in posts_by_person)
         ]
         people = [p for p in people if fits(*p)]
@@ -236,7 +236,7 @@ async def account_lines(
     return lines, len(people)
 
 
-async def look_at(services: AccountServices, by: By, id: str) -> AccountSeen:
+async def look_at(services: AccountServices, by: Administrator, id: str) -> AccountDetail:
     """Load an account. Raise NotFound for a person without a post where this administrator administers."""
     now = services.clock.now()
     async with services.accounts.read() as view:
@@ -251,12 +251,12 @@ async def look_at(services: AccountServices, by: By, id: str) -> AccountSeen:
         places = {post.agency_id for post in posts}
         events = [
             event
-            for event in reversed(await view.events.of(id))
+            for event in reversed(await view.events.of_subject(id))
             if sees_all or event.data.get("agency") in (None, *places)
         ][:MOST_EVENTS]
-        names = {p.id: p.name for p in await view.people.everybody()}
+        names = {p.id: p.name for p in await view.people.all()}
         is_ours = await _is_allowed(over_person(view, by, person, now))
-    return AccountSeen(
+    return AccountDetail(
         person=person,
         posts=line.posts,
         has_factor=line.has_factor,
@@ -271,13 +271,13 @@ async def look_at(services: AccountServices, by: By, id: str) -> AccountSeen:
 async def logins(services: AccountServices) -> frozenset[str]:
     """List all login names, for suggesting a free one."""
     async with services.accounts.read() as view:
-        return frozenset(person.login for person in await view.people.everybody() if person.login)
+        return frozenset(person.login for person in await view.people.all() if person.login)
 
 
 async def last_review(services: AccountServices, agency_id: str) -> Event | None:
     """Return the last review of the accounts of that agency, or of the node."""
     async with services.accounts.read() as view:
-        events = await view.events.of(f"accounts:{agency_id or 'node'}")
+        events = await view.events.of_subject(f"accounts:{agency_id or 'node'}")
     reviews = [event for event in events if event.kind is EventKind.ACCOUNT_REVIEWED]
     return max(reviews, key=lambda event: event.at, default=None)
 
@@ -300,21 +300,21 @@ async def _is_allowed(check: Awaitable[None]) -> bool:
     return True
 
 
-async def review_lines(services: AccountServices, by: By, agency_id: str) -> Sequence[AccountLine]:
+async def review_lines(services: AccountServices, by: Administrator, agency_id: str) -> Sequence[AccountLine]:
     """List the accounts by name; the empty agency gives those of the node. Posts of other agencies are not shown."""
     now = services.clock.now()
     async with services.accounts.read() as view:
         await over_agency(view, by, agency_id, now)
         posts = await view.posts.in_agency(agency_id)
         ids = {post.person_id for post in posts}
-        people = [p for p in await view.people.everybody() if p.id in ids]
+        people = [p for p in await view.people.all() if p.id in ids]
         return [
             await _account_line(view, p, tuple(post for post in posts if post.person_id == p.id))
             for p in people
         ]
 
 
-async def confirm_review(services: AccountServices, by: By, agency_id: str, year: int) -> int:
+async def confirm_review(services: AccountServices, by: Administrator, agency_id: str, year: int) -> int:
     """Record the review of that year's list, and return the number of its accounts."""
     lines = await review_lines(services, by, agency_id)
     async with services.changing(by.principal_id) as (work, now):

@@ -17,14 +17,14 @@ from gateway.domain.person import AccountStanding, Credentials, Person
 from gateway.errors import Clash, Denied
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.accounts.acting import Acting
-from gateway.office.domain.session import CallOrigin, Ended, Factor
+from gateway.office.domain.session import CallOrigin, Factor, SessionEnd
 from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import PasswordFault
 from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 
 
-class NotTaken(Clash):
+class PasswordRefused(Clash):
     """Refusal of a password, with all the rules that it breaks."""
 
     code = "GW-PASSWORD"
@@ -63,7 +63,7 @@ async def change_password(
         current = await work.people.get(person.id)
         await work.people.save(replace(current, password_at=now, must_change=False))
         await work.past.remember(person.id, hashed, now, services.rules.passwords.remembered)
-        await sessions.end_all(work, person.id, now, Ended.PASSWORD, but=acting.session.digest)
+        await sessions.end_all(work, person.id, now, SessionEnd.PASSWORD, but=acting.session.digest)
         token = await sessions.renew(work, acting.session)
         await work.events.append(EventKind.ACCOUNT_PASSWORD, person.id, now)
     return token
@@ -82,7 +82,7 @@ async def lock_own_account(services: AccountServices, acting: Acting, reason: st
             standing_at=now,
         )
         await work.people.save(locked)
-        await sessions.end_all(work, person.id, now, Ended.STANDING)
+        await sessions.end_all(work, person.id, now, SessionEnd.STANDING)
         details = {"standing": locked.standing.value, "reason": locked.standing_why}
         await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, details)
 
@@ -95,7 +95,7 @@ def password_hash(services: AccountServices, person: Person, new: str, past: Seq
     if not faults and any(services.secrets.is_passphrase(new, earlier) for earlier in past):
         faults.append(PasswordFault.PAST)
     if faults:
-        raise NotTaken(faults)
+        raise PasswordRefused(faults)
     return services.secrets.hash(new)
 
 
@@ -132,7 +132,7 @@ async def set_up_factor(
         if current.roles:
             # A person who decides about trust cannot approve with new means for a day.
             await work.people.save(replace(current, roles_by=person.id, roles_at=now))
-        await sessions.end_all(work, person.id, now, Ended.PASSWORD, but=acting.session.digest)
+        await sessions.end_all(work, person.id, now, SessionEnd.PASSWORD, but=acting.session.digest)
         token = await sessions.renew(work, replace(acting.session, factor=Factor.TOTP))
         await work.events.append(
             EventKind.ACCOUNT_FACTOR, person.id, now, {"what": "set-up", "left": RECOVERY_CODES}
@@ -194,7 +194,7 @@ async def take_up(services: AccountServices, code: str, new: str, origin: CallOr
         await work.people.save_credentials(person.id, Credentials(passphrase_hash=hashed))
         await work.past.remember(person.id, hashed, now, services.rules.passwords.remembered)
         await work.past.put_codes(person.id, ())
-        await sessions.end_all(work, person.id, now, Ended.PASSWORD)
+        await sessions.end_all(work, person.id, now, SessionEnd.PASSWORD)
         await sign_in.forgive_tries(work, person.login or person.name)
         await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
     return enrolled

@@ -16,9 +16,9 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import sessions
-from gateway.office.accounts.acting import Acting, By, over_agency, rights_of
+from gateway.office.accounts.acting import Acting, Administrator, over_agency, rights_of
 from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRole, Right
-from gateway.office.domain.session import Ended
+from gateway.office.domain.session import SessionEnd
 from gateway.office.policy import rights
 from gateway.office.policy.rights import NEVER_DELEGATED, LendingObjection
 from gateway.office.services import AccountServices
@@ -34,24 +34,26 @@ class WantedPost:
     role: PostRole
     agency_id: str = NODE
     unit: str = ""
-    until: datetime | None = None
+    ends_at: datetime | None = None
 
 
-async def give(services: AccountServices, by: By, login: str, wish: WantedPost) -> Post:
+async def give(services: AccountServices, by: Administrator, login: str, wish: WantedPost) -> Post:
     """Give a post; the same post again replaces unit and term. Raise Clash for a role that belongs elsewhere."""
     async with services.changing(by.principal_id) as (work, now):
-        person = await work.people.named(login)
+        person = await work.people.find_by_name(login)
         await _may_give(work, by, person, wish.agency_id, now)
-        post = await put(work, by, person, wish, now)
-        await sessions.end_all(work, person.id, now, Ended.RIGHTS)
+        post = await give_post(work, by, person, wish, now)
+        await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
     return post
 
 
-async def take(services: AccountServices, by: By, login: str, role: PostRole, agency_id: str = NODE) -> None:
+async def take(
+    services: AccountServices, by: Administrator, login: str, role: PostRole, agency_id: str = NODE
+) -> None:
     """Take a post. Raise NotFound when the person did not have it; Denied for the node's last operator, who could not get
     it back."""
     async with services.changing(by.principal_id) as (work, now):
-        person = await work.people.named(login)
+        person = await work.people.find_by_name(login)
         await _may_give(work, by, person, agency_id, now)
         if role is PostRole.OPERATOR and await _is_last_operator(work, person, now):
             raise Denied(
@@ -59,12 +61,14 @@ async def take(services: AccountServices, by: By, login: str, role: PostRole, ag
             )
         if not await work.posts.take(person.id, agency_id, role):
             raise NotFound(f"{person.name} has not the post {role} there")
-        await sessions.end_all(work, person.id, now, Ended.RIGHTS)
+        await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
         details = {"role": role.value, "agency": agency_id or None}
         await work.events.append(EventKind.POST_WITHDRAWN, person.id, now, details)
 
 
-async def put(work: AccountWork, by: By, person: Person, wish: WantedPost, now: datetime) -> Post:
+async def give_post(
+    work: AccountWork, by: Administrator, person: Person, wish: WantedPost, now: datetime
+) -> Post:
     """Give a post in the caller's transaction, which has checked the right already."""
     await _post_must_fit(work, wish, now)
     post = Post(
@@ -74,7 +78,7 @@ async def put(work: AccountWork, by: By, person: Person, wish: WantedPost, now: 
         unit=" ".join(wish.unit.split())[:_LONGEST_UNIT],
         given_by=by.principal_id,
         given_at=now,
-        until=wish.until,
+        until=wish.ends_at,
     )
     await work.posts.give(post)
     details = {
@@ -87,7 +91,9 @@ async def put(work: AccountWork, by: By, person: Person, wish: WantedPost, now: 
     return post
 
 
-async def _may_give(work: AccountWork, by: By, person: Person, agency_id: str, now: datetime) -> None:
+async def _may_give(
+    work: AccountWork, by: Administrator, person: Person, agency_id: str, now: datetime
+) -> None:
     if by.person_id == person.id:
         raise Denied("nobody gives or takes posts of one's own", code="GW-OWN-RIGHTS")
     await over_agency(work, by, agency_id, now)
@@ -103,7 +109,7 @@ async def _post_must_fit(work: AccountWork, wish: WantedPost, now: datetime) -> 
         )
     if wish.agency_id != NODE and wish.agency_id not in await work.agency_codes():
         raise NotFound(f"this node does not host agency {wish.agency_id}")
-    if wish.until is not None and wish.until <= now:
+    if wish.ends_at is not None and wish.ends_at <= now:
         raise Clash("the post would be over before it begins", code="GW-POST")
 
 
@@ -137,7 +143,7 @@ async def delegate(services: AccountServices, acting: Acting, wish: WantedDelega
     acting.require(Right.DELEGATE)
     agency_id = acting.session.agency_id or ""
     async with services.changing(acting.person.id) as (work, now):
-        recipient = await work.people.named(wish.to_login)
+        recipient = await work.people.find_by_name(wish.to_login)
         if not recipient.is_active:
             raise Clash("who is to act has no account that can be used", code="GW-DELEGATE-SELF")
         delegation = Delegation(
@@ -188,7 +194,7 @@ async def _change_delegation(work: AccountWork, kind: EventKind, changed: Delega
     await _record_delegation(work, kind, changed, now)
 
 
-async def delegations_seen(services: AccountServices, acting: Acting) -> Sequence[Delegation]:
+async def list_delegations(services: AccountServices, acting: Acting) -> Sequence[Delegation]:
     """List those of the chosen agency, newest first: all for heads and administrators, their own for other persons."""
     agency_id = acting.session.agency_id or ""
     async with services.accounts.read() as view:
@@ -203,7 +209,7 @@ async def possible_borrowers(services: AccountServices, acting: Acting) -> Seque
     now = services.clock.now()
     async with services.accounts.read() as view:
         posts = await view.posts.in_agency(acting.session.agency_id or "")
-        people = await view.people.everybody()
+        people = await view.people.all()
     ids = {post.person_id for post in posts if post.holds(now)} - {acting.person.id}
     return [p for p in people if p.id in ids and p.is_active]
 
@@ -255,7 +261,7 @@ _MAILBOX_ROLES = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN})
 
 
 async def make_mailbox(
-    services: AccountServices, by: By, agency_id: str, name: str, role: PostRole
+    services: AccountServices, by: Administrator, agency_id: str, name: str, role: PostRole
 ) -> Mailbox:
     """Make a mailbox, of clerks or administrators alone. Raise Clash when a person or a mailbox has that name."""
     now = services.clock.now()
@@ -270,7 +276,7 @@ async def make_mailbox(
         if agency_id not in await work.agency_codes():
             raise NotFound(f"this node does not host agency {agency_id}")
         try:
-            await work.people.named(name)
+            await work.people.find_by_name(name)
         except NotFound:
             await work.mailboxes.add(mailbox)
         else:
@@ -280,7 +286,7 @@ async def make_mailbox(
     return mailbox
 
 
-async def close_mailbox(services: AccountServices, by: By, agency_id: str, name: str) -> None:
+async def close_mailbox(services: AccountServices, by: Administrator, agency_id: str, name: str) -> None:
     """Close a mailbox; its name stays taken."""
     async with services.changing(by.principal_id) as (work, now):
         await over_agency(work, by, agency_id, now)
@@ -296,7 +302,7 @@ async def mailboxes_of(
     async with services.accounts.read() as view:
         mailboxes = await view.mailboxes.listed(agency_id)
         posts = await view.posts.in_agency(agency_id)
-        people = {p.id: p for p in await view.people.everybody()}
+        people = {p.id: p for p in await view.people.all()}
     return [
         (mailbox, tuple(people[id] for id in sorted(mailbox.actors(posts, now)) if people[id].is_active))
         for mailbox in mailboxes

@@ -22,7 +22,7 @@ from gateway.domain.account import (
 )
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
-from gateway.office.accounts.acting import By, over_agency
+from gateway.office.accounts.acting import Administrator, over_agency
 from gateway.office.services import AccountServices
 
 if TYPE_CHECKING:
@@ -47,11 +47,13 @@ class WantedKey:
     scopes: frozenset[ApiScope]
     life: timedelta
     networks: tuple[Network, ...] = ()
-    way: KeyAuth = KeyAuth.SECRET
+    key_kind: KeyAuth = KeyAuth.SECRET
     certificate: ClientCertificate | None = None
 
 
-async def listed(services: AccountServices, book: HostedAccounts, by: By, agency_id: str) -> Sequence[ApiKey]:
+async def listed(
+    services: AccountServices, book: HostedAccounts, by: Administrator, agency_id: str
+) -> Sequence[ApiKey]:
     """List the keys of that agency alone, ended ones too: the last used first, then the newest unused ones. A key that
     serves several agencies is the operator's."""
     async with services.accounts.read() as view:
@@ -67,7 +69,7 @@ async def listed(services: AccountServices, book: HostedAccounts, by: By, agency
 async def make(
     services: AccountServices,
     book: HostedAccounts,
-    by: By,
+    by: Administrator,
     agency_id: str,
     wish: WantedKey,
     *,
@@ -85,7 +87,7 @@ async def make(
     networks = tuple(dict.fromkeys(wish.networks))
     if len(networks) > MOST_KEY_NETWORKS:
         raise Clash(f"a key has {MOST_KEY_NETWORKS} networks at most", code="GW-KEY-NETWORKS")
-    if wish.way is KeyAuth.CERTIFICATE:
+    if wish.key_kind is KeyAuth.CERTIFICATE:
         raise Clash("a key that a certificate alone opens has no secret", code="GW-CERT-SECRET")
     async with services.accounts.begin(by.principal_id) as work:
         await over_agency(work, by, agency_id, now)
@@ -100,21 +102,25 @@ async def make(
         expires_at=now + wish.life,
         prefix=secret[:KEY_PREFIX_LENGTH],
         networks=networks,
-        way=wish.way,
+        way=wish.key_kind,
         certificate=wish.certificate,
     )
     await _record(services, by, EventKind.API_KEY_CREATED, key)
     return secret, key
 
 
-async def revoke(services: AccountServices, book: HostedAccounts, by: By, agency_id: str, id: str) -> None:
+async def revoke(
+    services: AccountServices, book: HostedAccounts, by: Administrator, agency_id: str, id: str
+) -> None:
     """Revoke a key. Raise NotFound for another agency's key."""
-    key = await one(services, book, by, agency_id, id)
+    key = await find_key(services, book, by, agency_id, id)
     if await book.revoke_key(id):
         await _record(services, by, EventKind.API_KEY_REVOKED, key)
 
 
-async def one(services: AccountServices, book: HostedAccounts, by: By, agency_id: str, id: str) -> ApiKey:
+async def find_key(
+    services: AccountServices, book: HostedAccounts, by: Administrator, agency_id: str, id: str
+) -> ApiKey:
     """Load a key. Raise NotFound for another agency's."""
     key = next((k for k in await listed(services, book, by, agency_id) if k.id == id), None)
     if key is None:
@@ -122,7 +128,7 @@ async def one(services: AccountServices, book: HostedAccounts, by: By, agency_id
     return key
 
 
-async def _record(services: AccountServices, by: By, kind: EventKind, key: ApiKey) -> None:
+async def _record(services: AccountServices, by: Administrator, kind: EventKind, key: ApiKey) -> None:
     async with services.changing(by.principal_id) as (work, now):
         details = {
             "agency": key.agency_ids[0],

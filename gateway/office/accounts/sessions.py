@@ -14,7 +14,7 @@ from gateway.domain.person import AccountStanding, Person, Role
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts.acting import Acting, rights_of
 from gateway.office.domain.roles import Post, PostRole
-from gateway.office.domain.session import Ended, Session, digest_of, new_token
+from gateway.office.domain.session import Session, SessionEnd, digest_of, new_token
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
 from gateway.office.policy.signing_in import AccountMeasure
@@ -30,7 +30,7 @@ async def check(services: AccountServices, token: str) -> Acting:
     now = services.clock.now()
     digest = _digest(token)
     async with services.accounts.read() as view:
-        acting = await seen(services, view, digest, now)
+        acting = await load_acting(services, view, digest, now)
     if now >= acting.session.seen_at + services.rules.sessions.touch:
         async with services.changing(acting.person.id) as (work, _):
             await work.sessions.touch(digest, now)
@@ -43,18 +43,18 @@ async def check(services: AccountServices, token: str) -> Acting:
 async def look(services: AccountServices, token: str) -> Acting:
     """Load as `check`, without recording use: for requests that a page makes by itself."""
     async with services.accounts.read() as view:
-        return await seen(services, view, _digest(token), services.clock.now())
+        return await load_acting(services, view, _digest(token), services.clock.now())
 
 
-async def seen(services: AccountServices, work: AccountWork, digest: str, now: datetime) -> Acting:
+async def load_acting(services: AccountServices, work: AccountWork, digest: str, now: datetime) -> Acting:
     """Load as `check`, within a unit of work, and without writing."""
     session = await work.sessions.find(digest)
     if session is None or signing_in.session_over(session, services.rules.sessions, now) is not None:
-        raise over()
+        raise session_over_error()
     person = await work.people.get(session.person_id)
     # Credentials that were renewed by a one-time code close the sessions under the old ones.
     if not person.is_active or person.enrolled_at is None or session.began_at < person.enrolled_at:
-        raise over()
+        raise session_over_error()
     rights = await rights_of(work, person.id, now)
     rules = services.rules
     return Acting(
@@ -73,7 +73,7 @@ async def choose_agency(services: AccountServices, token: str, agency_id: str) -
     """Move the session to that agency, under a new token. Raise Denied where the person has no post."""
     now = services.clock.now()
     async with services.accounts.read() as view:
-        acting = await seen(services, view, _digest(token), now)
+        acting = await load_acting(services, view, _digest(token), now)
         is_hosted = agency_id in await view.agency_codes()
         if not is_hosted or not (agency_id in acting.rights.agencies(now) or acting.rights.is_of_node(now)):
             raise Denied("this person has no post in that agency", code="GW-RIGHT")
@@ -88,7 +88,7 @@ async def renew(work: AccountWork, session: Session) -> str:
     """Return the new token of a session that goes on as given; the old one is void. Raise Denied when it was over."""
     token = new_token()
     if not await work.sessions.renew(session.digest, replace(session, digest=digest_of(token))):
-        raise over()
+        raise session_over_error()
     return token
 
 
@@ -100,8 +100,8 @@ async def sign_out(services: AccountServices, token: str) -> None:
     if session is None:
         return
     async with services.changing(session.person_id) as (work, _):
-        if await work.sessions.end(digest, now, Ended.SIGNED_OUT):
-            await tell_ended(work, session.person_id, [session.id], Ended.SIGNED_OUT, now)
+        if await work.sessions.end(digest, now, SessionEnd.SIGNED_OUT):
+            await tell_ended(work, session.person_id, [session.id], SessionEnd.SIGNED_OUT, now)
 
 
 async def open_of(services: AccountServices, person: Person) -> Sequence[Session]:
@@ -118,18 +118,18 @@ async def end_one(services: AccountServices, acting: Acting, id: str) -> None:
         session = await work.sessions.get(id)
         if session.person_id != acting.person.id:
             raise NotFound(f"there is no session {id}")
-        if await work.sessions.end(session.digest, now, Ended.SIGNED_OUT):
-            await tell_ended(work, acting.person.id, [id], Ended.SIGNED_OUT, now)
+        if await work.sessions.end(session.digest, now, SessionEnd.SIGNED_OUT):
+            await tell_ended(work, acting.person.id, [id], SessionEnd.SIGNED_OUT, now)
 
 
 async def end_everywhere(services: AccountServices, person: Person) -> None:
     """End all of one's own sessions; administrators have `admin.sign_out`, which checks their right."""
     async with services.changing(person.id) as (work, now):
-        await end_all(work, person.id, now, Ended.EVERYWHERE)
+        await end_all(work, person.id, now, SessionEnd.EVERYWHERE)
 
 
 async def end_all(
-    work: AccountWork, person_id: str, at: datetime, reason: Ended, but: str | None = None
+    work: AccountWork, person_id: str, at: datetime, reason: SessionEnd, but: str | None = None
 ) -> int:
     """End sessions in the caller's transaction, with their event."""
     ended = await work.sessions.end_all(person_id, at, reason, but)
@@ -139,13 +139,13 @@ async def end_all(
 
 
 async def tell_ended(
-    work: AccountWork, person_id: str, ids: Sequence[str], reason: Ended, at: datetime
+    work: AccountWork, person_id: str, ids: Sequence[str], reason: SessionEnd, at: datetime
 ) -> None:
     details = {"sessions": list(ids), "because": reason.value}
     await work.events.append(EventKind.SESSION_ENDED, person_id, at, details)
 
 
-def over() -> Denied:
+def session_over_error() -> Denied:
     return Denied("the session is over; sign in again", code="GW-SESSION")
 
 
@@ -159,7 +159,7 @@ def _drop_lost_agency(session: Session, rights: Rights, now: datetime) -> Sessio
 
 def _digest(token: str) -> str:
     if not token or len(token) > LONGEST_TOKEN:
-        raise over()
+        raise session_over_error()
     return digest_of(token)
 
 
@@ -181,7 +181,7 @@ async def sweep_idle(services: AccountServices) -> Mapping[str, AccountMeasure]:
     async with services.changing("node") as (work, _):
         # One sweep at a time: two at once would each count on the other's clerk.
         await work.tries.load("idle accounts")
-        people = {p.id: p for p in await work.people.everybody()}
+        people = {p.id: p for p in await work.people.all()}
         posts = [post for post in await work.posts.all() if post.holds(now)]
         for person in sorted(people.values(), key=lambda p: (p.used_at, p.id)):
             verdict = signing_in.judge_idle(
@@ -233,7 +233,7 @@ async def _apply_verdict(
             standing_at=now,
             warned_at=now,
         )
-        await end_all(work, person.id, now, Ended.STANDING)
+        await end_all(work, person.id, now, SessionEnd.STANDING)
     await work.people.save(changed)
     details = {
         "verdict": verdict.value,

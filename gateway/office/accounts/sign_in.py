@@ -19,10 +19,10 @@ from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import rights_of
 from gateway.office.domain.session import (
     CallOrigin,
-    Ended,
     Factor,
     FailedTries,
     Session,
+    SessionEnd,
     SignInDuty,
     digest_of,
     new_token,
@@ -80,9 +80,9 @@ async def forgive_tries(work: AccountWork, *names: str) -> None:
         await work.tries.save(_try_key("name", fold(name)), FailedTries())
 
 
-def _must_wait(code: str, until: datetime | None, now: datetime) -> None:
-    if until is not None:
-        seconds = max(1, round((until - now).total_seconds()))
+def _must_wait(code: str, end: datetime | None, now: datetime) -> None:
+    if end is not None:
+        seconds = max(1, round((end - now).total_seconds()))
         raise Denied("too many tries; wait before the next one", code=code, hint=f"wait: {seconds} s")
 
 
@@ -123,7 +123,7 @@ class OpenedSession:
     session: Session
     person: Person
     duties: tuple[SignInDuty, ...]
-    others: int
+    other_sessions: int
     reminder: int | None
 
 
@@ -134,20 +134,20 @@ class _Proof:
     recovery: str = ""
 
 
-async def run(
-    services: AccountServices, typed: TypedSignIn, origin: CallOrigin, before: str | None = None
+async def sign_in(
+    services: AccountServices, fields: TypedSignIn, origin: CallOrigin, earlier_token: str | None = None
 ) -> OpenedSession:
     """Sign in. `before` is the token that the browser had: that session ends. Raise Denied when a field does not fit
     (`GW-SIGN-IN`), while the name or the address has to wait, and, after a full proof, when the account is closed
     (`GW-ACCOUNT`)."""
-    counted_try = await count_try(services, typed.login[:LONGEST_NAME], origin.address)
-    person, credentials = await _load_credentials(services, typed.login)
+    counted_try = await count_try(services, fields.login[:LONGEST_NAME], origin.address)
+    person, credentials = await _load_credentials(services, fields.login)
     proof = await services.pool.run(
-        partial(_check_proof, services.secrets, credentials, typed, services.clock.now())
+        partial(_check_proof, services.secrets, credentials, fields, services.clock.now())
     )
     entered = None
     if person is not None and proof is not None:
-        entered = await _enter(services, person.id, credentials, proof, counted_try, origin, before)
+        entered = await _enter(services, person.id, credentials, proof, counted_try, origin, earlier_token)
     if entered is None:
         if person is not None:
             await tell_lock(services, person.id, counted_try)
@@ -181,7 +181,7 @@ def refused() -> Denied:
 async def _load_credentials(services: AccountServices, login: str) -> tuple[Person | None, Credentials]:
     async with services.accounts.read() as view:
         try:
-            person = await view.people.named(login[:LONGEST_NAME])
+            person = await view.people.find_by_name(login[:LONGEST_NAME])
         except NotFound:
             return None, Credentials()
         return person, await view.people.credentials(person.id)
@@ -254,7 +254,7 @@ async def _enter(
         session=session,
         person=person,
         duties=signing_in.duties_of(person, proof.factor, rights.posts, rules.passwords, rules.sessions, now),
-        others=sum(signing_in.session_over(s, rules.sessions, now) is None for s in open_sessions),
+        other_sessions=sum(signing_in.session_over(s, rules.sessions, now) is None for s in open_sessions),
         reminder=signing_in.password_reminder(person.password_at, rules.passwords, now)
         if person.password_at
         else None,
@@ -264,8 +264,8 @@ async def _enter(
 async def _end_earlier(work: AccountWork, earlier_token: str, now: datetime) -> None:
     """End the browser's earlier session, so that a planted one is worthless."""
     session = await work.sessions.find(digest_of(earlier_token))
-    if session is not None and await work.sessions.end(session.digest, now, Ended.REPLACED):
-        await sessions.tell_ended(work, session.person_id, [session.id], Ended.REPLACED, now)
+    if session is not None and await work.sessions.end(session.digest, now, SessionEnd.REPLACED):
+        await sessions.tell_ended(work, session.person_id, [session.id], SessionEnd.REPLACED, now)
 
 
 async def _use(work: AccountWork, person_id: str, proof: _Proof, now: datetime) -> bool:

@@ -110,7 +110,7 @@ async def incoming_lines(
 ) -> list[BookLine]:
     """Make one page of lines, in their order."""
     ids = [line.document.id for line in lines]
-    facts = await work.facts.of_many(ids) if ids else {}
+    facts = await work.facts.of_subjects(ids) if ids else {}
     names = await work.office.books.names([line.entry.entered_by for line in lines if line.entry.entered_by])
     names = dict(names) | await _replacing(work, lines)
     if book is Book.INCOMING:
@@ -285,11 +285,11 @@ async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: 
     documents = [line for line in lines if isinstance(line, OutgoingDocument)]
     sent_ids = [d.id for d in documents]
     on_paper = (DeliveryMode.BOTH, DeliveryMode.PAPER)
-    deliveries = await work.deliveries.of_many(sent_ids) if sent_ids else {}
+    deliveries = await work.deliveries.of_documents(sent_ids) if sent_ids else {}
     ids = [delivery.id for group in deliveries.values() for delivery in group]
-    facts = await work.facts.of_many(ids) if ids else {}
+    facts = await work.facts.of_subjects(ids) if ids else {}
     recalls = await work.office.books.recalls(sent_ids) if sent_ids else {}
-    parts = {d.id: await work.paper.of(d.id) for d in documents if d.draft.delivery_mode in on_paper}
+    parts = {d.id: await work.paper.of_document(d.id) for d in documents if d.draft.delivery_mode in on_paper}
     names = await work.office.books.names(
         [line.entered_by for line in lines if isinstance(line, PaperLetter)]
     )

@@ -49,46 +49,48 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BookLeaf:
+class BookPage:
     """Some lines in a row; `after` is the cursor of the next ones, None at the end of the book."""
 
     lines: tuple[BookLine, ...]
-    after: str | OutgoingLine | None = None
+    next_cursor: str | OutgoingLine | None = None
 
 
-async def leaf(
+async def read_page(
     work: OfficeWork,
     book: Book,
     span: Span,
     *,
     limit: int = 50,
-    after: str | OutgoingLine | None = None,
+    cursor: str | OutgoingLine | None = None,
     lang: str = "vi",
-) -> BookLeaf:
+) -> BookPage:
     """Read the next lines after the last one seen."""
     if book is Book.OUTGOING:
-        last = None if isinstance(after, str) else after
+        last = None if isinstance(cursor, str) else cursor
         sent = await work.office.books.outgoing(span, limit=limit, last=last)
         lines = await book_lines.outgoing_lines(work, sent, lang)
-        return BookLeaf(lines=tuple(lines), after=sent[-1] if len(sent) == limit else None)
-    number = after if isinstance(after, str) else None
+        return BookPage(lines=tuple(lines), next_cursor=sent[-1] if len(sent) == limit else None)
+    number = cursor if isinstance(cursor, str) else None
     entries: Sequence[IncomingLine] = await work.office.books.incoming(span, limit=limit, last=number)
     lines = await book_lines.incoming_lines(work, book, entries, lang)
-    return BookLeaf(lines=tuple(lines), after=entries[-1].entry.number if len(entries) == limit else None)
+    return BookPage(
+        lines=tuple(lines), next_cursor=entries[-1].entry.number if len(entries) == limit else None
+    )
 
 
-async def whole(
+async def read_all(
     work: OfficeWork, book: Book, span: Span, lang: str = "vi", *, at_once: int = AT_ONCE
 ) -> AsyncIterator[Sequence[BookLine]]:
     """Yield every line, `at_once` at a time."""
-    after: str | OutgoingLine | None = None
+    cursor: str | OutgoingLine | None = None
     while True:
-        part = await leaf(work, book, span, limit=at_once, after=after, lang=lang)
+        part = await read_page(work, book, span, limit=at_once, cursor=cursor, lang=lang)
         if part.lines:
             yield part.lines
-        if part.after is None:
+        if part.next_cursor is None:
             return
-        after = part.after
+        cursor = part.next_cursor
 
 
 async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type: bool = True) -> Summary:
@@ -97,7 +99,7 @@ async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type
         return await _outgoing_summary(work, span, series_by_type)
     agency = await work.agency()
     numbers = await work.office.books.incoming_numbers(span)
-    lines, struck, since, until = await work.office.books.incoming_days(span)
+    lines, struck, since, end = await work.office.books.incoming_days(span)
     if not numbers:
         return Summary(since=span.since, until=span.until)
     run = await _incoming_run(work, agency, span, numbers)
@@ -107,7 +109,7 @@ async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type
         first=str(run.first) if run.first is not None else numbers[0],
         last=str(run.last) if run.last is not None else numbers[-1],
         since=span.since or since,
-        until=span.until or until,
+        until=span.until or end,
         runs=(run,),
     )
 
@@ -203,7 +205,7 @@ class Ask:
         return [labels.say(f"book.column.{column}", self.lang) for column in self.columns]
 
 
-class Opened:
+class OpenBook:
     """One book in one view: its cover, its lines, and the check that grows as they are read: the SHA-256 of the lines, in
     any form of file."""
 
@@ -212,7 +214,7 @@ class Opened:
         self.ask, self.cover = ask, cover
 
     async def pages(self) -> AsyncIterator[Sequence[BookLine]]:
-        async for lines in whole(self._work, self.ask.book, self.ask.span, self.ask.lang):
+        async for lines in read_all(self._work, self.ask.book, self.ask.span, self.ask.lang):
             for line in lines:
                 fields: Mapping[str, object] = {"id": line.subject_id, "struck": line.struck, **line.cells}
                 text = json.dumps(fields, ensure_ascii=False, sort_keys=True, default=date.isoformat)
@@ -234,7 +236,7 @@ class Opened:
 
 
 @asynccontextmanager
-async def open_book(services: BookServices, scope: AgencyScope, ask: Ask) -> AsyncIterator[Opened]:
+async def open_book(services: BookServices, scope: AgencyScope, ask: Ask) -> AsyncIterator[OpenBook]:
     """Open a book in one view, so that cover and lines agree."""
     async with services.store.read(scope) as work:
         agency = await work.agency()
@@ -247,7 +249,7 @@ async def open_book(services: BookServices, scope: AgencyScope, ask: Ask) -> Asy
             volume=ask.volume,
             summary=await summary_of(work, ask.book, ask.span, series_by_type=services.series_by_type),
         )
-        yield Opened(work, ask, cover)
+        yield OpenBook(work, ask, cover)
 
 
 async def _write(
@@ -261,7 +263,7 @@ async def _write(
     async with open_book(services, scope, ask) as book:
         pieces = (partial(book.rows, lines) async for lines in book.pages())
         await table_files.write(services.pool, out, form, title, columns, pieces, book.closing)
-    return await tell_taken(services, scope, ask, form, book.summary())
+    return await record_export(services, scope, ask, form, book.summary())
 
 
 async def write_xlsx(services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
@@ -274,7 +276,7 @@ async def write_csv(services: BookServices, scope: AgencyScope, ask: Ask, out: B
     return await _write(services, scope, ask, out, BookFormat.CSV)
 
 
-async def tell_taken(
+async def record_export(
     services: BookServices, scope: AgencyScope, ask: Ask, book_format: BookFormat, summary: Summary
 ) -> Summary:
     """Record the export, after the book is closed: a caller that holds one connection and waits for another could block
@@ -300,7 +302,7 @@ SENT_TEXTS = (*_NEEDED, "copy_holder", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class TypedLine:
     """Line as the clerk typed it. `catch_up`: the reason of a late entry, after a stop."""
 
     number: str
@@ -318,7 +320,7 @@ class Sent:
     catch_up: str | None = None
 
 
-async def enter(services: BookServices, scope: AgencyScope, sent: Sent) -> PaperLetter:
+async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> PaperLetter:
     """Enter the line. Refused names every broken rule, Clash a number that is taken in that year."""
     texts = {name: getattr(sent, name) for name in SENT_TEXTS}
     _check(sent, texts, local(services.clock.now()).date())
@@ -342,7 +344,7 @@ async def enter(services: BookServices, scope: AgencyScope, sent: Sent) -> Paper
     return letter
 
 
-def _check(sent: Sent, texts: Mapping[str, str], today: date) -> None:
+def _check(sent: TypedLine, texts: Mapping[str, str], today: date) -> None:
     declared = admission.check_declared(sent.secrecy, None, Profile())
     entry = rules.HandEntry(
         texts={**texts, **({} if sent.catch_up is None else {"catch_up": sent.catch_up})},

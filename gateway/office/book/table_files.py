@@ -105,7 +105,7 @@ class XlsxWriter:
         )
         self._part("xl/styles.xml", _styles())
         self._sheet = self._zip.open(_info(_SHEET), "w")
-        self._put(_sheet_head(columns))
+        self._write(_sheet_head(columns))
         self._row([_text_cell(column.title, _HEADER) for column in columns])
 
     def __enter__(self) -> Self:
@@ -125,7 +125,7 @@ class XlsxWriter:
         last = self._rows
         for text in below:
             self._row([_text_cell(text, _LAST)])
-        self._put(_sheet_tail(len(self._columns), last, self._rows))
+        self._write(_sheet_tail(len(self._columns), last, self._rows))
         self._sheet.close()
         self._part("xl/workbook.xml", _workbook(self._title, len(self._columns), last, self._rows))
         self._zip.close()
@@ -140,9 +140,9 @@ class XlsxWriter:
             f'<c r="{_letter(n)}{self._rows}"{attributes}>{content}</c>'
             for n, (attributes, content) in enumerate(cells)
         )
-        self._put(f'<row r="{self._rows}">{"".join(placed)}</row>')
+        self._write(f'<row r="{self._rows}">{"".join(placed)}</row>')
 
-    def _put(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         self._sheet.write(text.encode())
 
     def _part(self, name: str, text: str) -> None:

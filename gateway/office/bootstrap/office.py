@@ -19,7 +19,7 @@ from gateway.clock import SystemClock
 from gateway.domain.account import key_prefix
 from gateway.office.accounts import acting, sessions
 from gateway.office.domain.roles import PostRole
-from gateway.office.letters.previews import Looking
+from gateway.office.letters.previews import PreviewDrawer
 from gateway.office.lister import Lister
 from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
 from gateway.office.notices import Reminders
@@ -72,7 +72,7 @@ class Office(OpenNode):
     todo: TodoServices
     book: BookServices
     reminders: Reminders
-    looking: Looking
+    looking: PreviewDrawer
     background: BackgroundTasks
 
     def more_loops(self) -> Mapping[str, Loop]:
@@ -117,7 +117,7 @@ async def open_office(
         )
         inn, out = widen(OfficeIncomingServices, node.inn), widen(OfficeOutgoingServices, node.out)
         with drawing(settings, node.pool) as pages:
-            looking = Looking(
+            looking = PreviewDrawer(
                 services=inn, out=out, pages=pages, pictures=pictures(settings), background=tasks
             )
             yield widen(

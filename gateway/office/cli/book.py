@@ -88,7 +88,7 @@ async def show(
     services = context.node.book
     async with services.store.read(context.scope) as work:
         summary = await books.summary_of(work, book, span, series_by_type=services.series_by_type)
-        page = await books.leaf(work, book, span, limit=limit, after=last, lang=lang)
+        page = await books.read_page(work, book, span, limit=limit, cursor=last, lang=lang)
     output.rows(
         call,
         [_record(line) for line in page.lines],
@@ -98,9 +98,9 @@ async def show(
     )
     for run in summary.runs:
         call.tell(book_lines.gaps_sentence(run, lang))
-    if isinstance(page.after, str):
-        call.say("cli.more", command=f"--after {page.after}")
-    elif page.after is not None:
+    if isinstance(page.next_cursor, str):
+        call.say("cli.more", command=f"--after {page.next_cursor}")
+    elif page.next_cursor is not None:
         call.say("cli.more", command="--from")
 
 
@@ -297,7 +297,7 @@ async def sent(
     catch_up: Annotated[str | None, typer.Option(help="Why it is entered only now, after a stop.")] = None,
 ) -> None:
     """Enter outgoing mail that went on paper."""
-    letter = books.Sent(
+    letter = books.TypedLine(
         number=number,
         symbol=symbol,
         issued_on=day(issued),

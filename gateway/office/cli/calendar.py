@@ -107,5 +107,5 @@ async def import_(
 async def _save_days(call: Invocation, days: list[CalendarDay]) -> None:
     call.ask("cli.ask.calendar", count=len(days), first=day_text(days[0].day))
     async with at_core(call.settings()) as core:
-        await core.store.calendar.put(days, core.clock.now(), await operator_id(core.store))
+        await core.store.calendar.save(days, core.clock.now(), await operator_id(core.store))
     _show(call, days)

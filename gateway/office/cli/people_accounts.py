@@ -17,7 +17,7 @@ from gateway.office.domain.roles import Post, PostRole
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.office.accounts import acting, admin, posts
-    from gateway.office.accounts.acting import By
+    from gateway.office.accounts.acting import Administrator
     from gateway.office.accounts.admin import AccountLine
     from gateway.office.accounts.posts import WantedPost
     from gateway.office.services import AccountServices
@@ -140,7 +140,7 @@ async def sessions(call: Invocation, core: NodeCore, login: LoginOrName) -> None
     from gateway.office.accounts import sessions
 
     async with _services(core).accounts.read() as view:
-        person = await view.people.named(login)
+        person = await view.people.find_by_name(login)
     open_sessions = await sessions.open_of(_services(core), person)
     records = [output.fields(s, "id began_at seen_at address agent factor") for s in open_sessions]
     output.rows(call, records, _SESSIONS)
@@ -175,11 +175,11 @@ def _services(core: NodeCore) -> AccountServices:
     return account_services(core)
 
 
-async def _by(call: Invocation, core: NodeCore, as_: str | None) -> By:
+async def _by(call: Invocation, core: NodeCore, as_: str | None) -> Administrator:
     signed_in = await people.maybe_sign_in(call, core, as_)
     if signed_in is not None:
-        return acting.By.person(signed_in.person.id)
-    return acting.By(principal_id=await operator_id(core.store))
+        return acting.Administrator.person(signed_in.person.id)
+    return acting.Administrator(principal_id=await operator_id(core.store))
 
 
 async def _wanted_post(call: Invocation, core: NodeCore, role: PostRole, unit: str) -> WantedPost:

@@ -23,7 +23,7 @@ class Factor(StrEnum):
     RECOVERY = "recovery"
 
 
-class Ended(StrEnum):
+class SessionEnd(StrEnum):
     """Reason why a session is over."""
 
     SIGNED_OUT = "signed-out"
@@ -74,7 +74,7 @@ class Session:
     address: str
     agent: str
     ended_at: datetime | None = None
-    ended_why: Ended | None = None
+    ended_why: SessionEnd | None = None
 
 
 def new_token() -> str:

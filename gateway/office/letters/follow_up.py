@@ -67,7 +67,7 @@ async def ask_recall(
     async with services.store.begin(by.scope) as work:
         # The approver is not known yet, and not checked here.
         change = DocumentChange(reason=wish.reason, approved_by="-", notice_no=wish.notice_no)
-        parent = await recall.look(
+        parent = await recall.load_recallable(
             work, wish.document_id, change, take_back=wish.take_back, recipients=wish.recipients
         )
         await work.outgoing.save(parent, expect_version=expect_version)
@@ -98,11 +98,11 @@ async def approve_recall(services: OfficeOutgoingServices, by: Actor, id: str, *
     async with services.store.begin(by.scope) as work:
         request, granted = await _load_to_decide(work, by, id, now)
         change = DocumentChange(reason=request.reason, approved_by=name, notice_no=request.notice_no)
-        parent = await recall.look(
+        parent = await recall.load_recallable(
             work, request.document_id, change, take_back=request.take_back, recipients=request.recipients
         )
         parent = await work.outgoing.save(parent)
-        sent_document = await recall.within(
+        sent_document = await recall.recall_in(
             services, work, parent, change, take_back=request.take_back, recipients=request.recipients
         )
         # A take-back is a mere status: no document of ours.
@@ -140,7 +140,7 @@ async def withdraw_recall(services: OfficeOutgoingServices, by: Actor, id: str) 
     return closed
 
 
-async def recalls_asked(
+async def list_recall_requests(
     services: OfficeOutgoingServices, scope: AgencyScope, document_id: str
 ) -> Sequence[RecallAsk]:
     """List the recall requests of one document, newest first."""
@@ -282,7 +282,7 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
     page = await work.office.lists.page(
         Filter(side=Side.OUT, overdue=True, party=code, sort=ListOrder.OLDEST), limit=MOST_LATE
     )
-    sent = await work.deliveries.of_many([line.id for line in page.lines])
+    sent = await work.deliveries.of_documents([line.id for line in page.lines])
     late, delivery_ids, name = list[LateDocument](), list[str](), ""
     for line in page.lines:
         for delivery in sent.get(line.id, ()):
@@ -317,7 +317,9 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
                 )
             )
     urgings = [
-        event for event in await work.events.of(_urging_place(code)) if event.kind is EventKind.MESSAGE_URGED
+        event
+        for event in await work.events.of_subject(_urging_place(code))
+        if event.kind is EventKind.MESSAGE_URGED
     ]
     last = max(urgings, key=lambda event: event.at, default=None)
     free_at = last.at + every if last is not None else None
@@ -344,7 +346,7 @@ async def _late_answers(
     ids = [d.id for d in awaiting]
     if not ids:
         return []
-    sent = await work.deliveries.of_many(ids)
+    sent = await work.deliveries.of_documents(ids)
     late = await late_answers(work, awaiting, sent, today)
     return [
         (document, d)
@@ -356,16 +358,16 @@ async def _late_answers(
 
 async def _contact(work: OfficeWork, code: str, delivery_ids: Sequence[str]) -> Staff | None:
     """Return the person named in the recipient's newest status: of these documents, else of the last ones."""
-    facts_by_delivery = {id: await work.facts.of(id) for id in delivery_ids}
+    facts_by_delivery = {id: await work.facts.of_subject(id) for id in delivery_ids}
     if not any(fact.staff for facts in facts_by_delivery.values() for fact in facts):
         page = await work.office.lists.page(
             Filter(side=Side.OUT, party=code, sort=ListOrder.NEWEST), limit=20
         )
-        sent = await work.deliveries.of_many([line.id for line in page.lines])
+        sent = await work.deliveries.of_documents([line.id for line in page.lines])
         latest_ids = [
             d.id for all_ in sent.values() for d in all_ if d.recipient.code.casefold() == code.casefold()
         ]
-        facts_by_delivery = dict(await work.facts.of_many(latest_ids)) if latest_ids else {}
+        facts_by_delivery = dict(await work.facts.of_subjects(latest_ids)) if latest_ids else {}
     with_contact = [
         fact
         for facts in facts_by_delivery.values()
@@ -381,18 +383,18 @@ def _urging_place(code: str) -> str:
     return f"urged:{code.casefold()}"
 
 
-async def begin_anew(services: OutgoingServices, scope: AgencyScope, id: str) -> OutgoingDocument:
+async def begin_correction(services: OutgoingServices, scope: AgencyScope, id: str) -> OutgoingDocument:
     """Begin a corrected draft. Raise Clash when no recipient refused it."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
-        deliveries = await work.deliveries.of(id)
+        deliveries = await work.deliveries.of_document(id)
     more_recipients.check_has_left(document)
     refusing = tuple(d.recipient for d in deliveries if d.state == "rejected")
     if not refusing:
         raise Clash(f"no recipient has refused {id}")
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=refusing)
     order = Order(draft=draft, send=False, kind=Kind.DOCUMENT)
-    accepted = await more_recipients.accepted_anew(services, scope, document, order)
+    accepted = await more_recipients.accept_with_files(services, scope, document, order)
     if accepted.document is None:
         raise NotFound("the draft was begun, and is not there")
     return accepted.document

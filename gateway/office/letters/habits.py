@@ -34,19 +34,19 @@ class Habits:
 class HabitsMemory:
     """Habits by agency, kept in one process: a typed name asks with every letter."""
 
-    _known: OrderedDict[str, tuple[datetime, Habits]] = field(default_factory=OrderedDict)
+    _habits: OrderedDict[str, tuple[datetime, Habits]] = field(default_factory=OrderedDict)
 
-    async def of(self, services: OfficeOutgoingServices, scope: AgencyScope) -> Habits:
+    async def load(self, services: OfficeOutgoingServices, scope: AgencyScope) -> Habits:
         now, agency = services.clock.now(), scope.agency_id
-        at, habits = self._known.get(agency, (None, Habits()))
+        at, habits = self._habits.get(agency, (None, Habits()))
         if at is not None and at <= now < at + _REMEMBERED_FOR:
             return habits
         async with services.store.read(scope) as work:
             last = (await work.outgoing.page(limit=_LAST)).items
         habits = habits_of(last)
-        self._known[agency] = (now, habits)
-        while len(self._known) > _MOST_AGENCIES:
-            self._known.popitem(last=False)
+        self._habits[agency] = (now, habits)
+        while len(self._habits) > _MOST_AGENCIES:
+            self._habits.popitem(last=False)
         return habits
 
 

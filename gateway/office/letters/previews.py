@@ -85,7 +85,7 @@ def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
-class Looking:
+class PreviewDrawer:
     """Previews of one process. It remembers the agencies at work, the files that could not be drawn, and those drawn
     ahead."""
 

@@ -20,7 +20,7 @@ from gateway.incoming.register import BOOK
 from gateway.office.domain.task import Submission, SubmissionState
 from gateway.office.services import OfficeIncomingServices
 
-GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
+ENDED_STATES = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 
 
 def doubt(document: IncomingDocument) -> str | None:
@@ -59,16 +59,16 @@ async def mark_read(services: OfficeIncomingServices, scope: AgencyScope, ids: S
     return changed
 
 
-async def offer_again(services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str) -> bool:
+async def repeat_offer(services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str) -> bool:
     """Offer it to the document system again, as if it had never had it; False when it waits for it already. Raise Clash for
     a document that no document system gets."""
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
-        if document.state in GONE or document.kind is Kind.RECALL:
+        if document.state in ENDED_STATES or document.kind is Kind.RECALL:
             raise Clash(f"{incoming_id} is {document.state}: no document system gets it", code="GW-STATUS")
         was_offered = await work.handovers.withdraw(incoming_id)
         await work.handovers.offer(incoming_id)
-        await work.systems.offer_again(incoming_id)
+        await work.systems.reoffer(incoming_id)
         if was_offered:
             await work.events.append(EventKind.INBOX_OFFERED, incoming_id, services.clock.now())
         await work.commit()

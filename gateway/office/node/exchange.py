@@ -41,7 +41,7 @@ from gateway.ports.axis import DeadParcel
 from gateway.store import reporting
 from gateway.store.blobs import FileScratch
 from gateway.store.repository import Page
-from gateway.stored_content import streamed
+from gateway.stored_content import stream_pieces
 from gateway.trust.pdf_signing import Pin
 
 
@@ -198,7 +198,7 @@ class TokenSigning:
                     await sign_pdf.sign(services, scope, agency, plan, key, out)
                 finally:
                     await self.node.pool.run(lambda: opening.__exit__(None, None, None))
-                yield streamed(self.node.pool, pieces(lambda: out.open("rb")))
+                yield stream_pieces(self.node.pool, pieces(lambda: out.open("rb")))
             finally:
                 out.unlink(missing_ok=True)
 
@@ -260,7 +260,7 @@ class QuarantinedPackets:
 
     async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
         """List packets, oldest first; of one agency, or of all for the empty id."""
-        return await reporting.packets_aside(self.node.store, agency_id, limit)
+        return await reporting.parked_packets(self.node.store, agency_id, limit)
 
     async def get(self, agency_id: str, id: str) -> InboxPacket:
         """Return a packet; NotFound in another agency, unless that is the empty id."""
@@ -278,7 +278,7 @@ class QuarantinedPackets:
         return ByteWindow(rows=_rows(octets, first), start=first, size=packet.size)
 
     async def read(self, packet: InboxPacket) -> AsyncIterator[bytes]:
-        return streamed(self.node.pool, pieces(await self._opener(packet)))
+        return stream_pieces(self.node.pool, pieces(await self._opener(packet)))
 
     async def _opener(self, packet: InboxPacket) -> Callable[[], BinaryIO]:
         scope = AgencyScope(agency_id=packet.agency_id, principal_id="node")

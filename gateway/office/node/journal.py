@@ -20,7 +20,7 @@ from gateway.office.domain.roles import NODE
 from gateway.office.store.accounts import AccountWork
 from gateway.ops.audit import Inputs, verify
 from gateway.ops.audit_checks import AuditFinding
-from gateway.store.log_reading import Hit, WantedEvents, search_log
+from gateway.store.log_reading import EventFilter, Hit, search_log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class JournalQuery:
     """Search of the log. `within` are kinds, or beginnings of kinds with a `*`, to which the person's role confines it;
     `people`: also events about the people who have a post in that agency."""
 
-    event_filter: WantedEvents
+    event_filter: EventFilter
     within: tuple[str, ...] = ()
     people: bool = False
 
@@ -89,7 +89,7 @@ class NodeJournal:
             ask.event_filter,
             limit=limit,
             newest=True,
-            before=end,
+            before_position=end,
             within=ask.within,
             also_about=people,
         )
@@ -99,7 +99,7 @@ class NodeJournal:
         """List ids of persons with that name or login."""
         folded = fold(text)
         async with self.node.accounts.accounts.read() as work:
-            return [person.id for person in await work.people.everybody() if folded in fold(person.name)]
+            return [person.id for person in await work.people.all() if folded in fold(person.name)]
 
     async def state(self) -> JournalState:
         if self._last_state is None and self._task is None:
@@ -128,7 +128,7 @@ class NodeJournal:
         """Return entries, the oldest last; the export is recorded in the log before the first line is given."""
         query = ask.event_filter
         texts = {"kind": query.kind, "subject": query.subject_id, "principal": query.principal_id}
-        moments = {"since": query.since, "until": query.until}
+        moments = {"since": query.since, "until": query.ends_before}
         search = {name: text for name, text in texts.items() if text}
         search |= {name: at.isoformat() for name, at in moments.items() if at}
         # Recorded before anything is shown: a person who interrupts the export has seen some of it.
@@ -174,7 +174,7 @@ class NodeJournal:
                 checked_at=self.node.clock.now(),
                 lines=report.leaves,
                 broken_at=_first(report.findings),
-                faults=tuple((f.code, f.where, f.params) for f in report.findings[:_MOST_NAMED]),
+                faults=tuple((f.code, f.place, f.params) for f in report.findings[:_MOST_NAMED]),
             )
         except GatewayError:
             _LOG.warning("the log could not be examined", exc_info=True, extra={"action": "journal.unread"})
@@ -194,10 +194,10 @@ async def _places(work: AccountWork, sessions: Collection[str]) -> dict[str, str
 def _first(findings: Sequence[AuditFinding]) -> str:
     """Return the first line that does not hold; where none is named, the thing itself."""
     lines = [line for finding in findings if (line := _line(finding)) is not None]
-    return str(min(lines)) if lines else next((finding.where for finding in findings), "")
+    return str(min(lines)) if lines else next((finding.place for finding in findings), "")
 
 
 def _line(finding: AuditFinding) -> int | None:
-    kind, _, number = finding.where.partition(" ")
+    kind, _, number = finding.place.partition(" ")
     leaf = finding.params.get("leaf", number if kind == "leaf" else None)
     return int(str(leaf)) if leaf is not None else None

@@ -18,7 +18,7 @@ from itertools import chain, count, pairwise
 from gateway.domain.person import AccountStanding, Person
 from gateway.domain.text import fold
 from gateway.office.domain.roles import Post, PostRole
-from gateway.office.domain.session import Ended, Factor, FailedTries, Session, SignInDuty
+from gateway.office.domain.session import Factor, FailedTries, Session, SessionEnd, SignInDuty
 
 
 class LoginStyle(StrEnum):
@@ -261,13 +261,13 @@ class SessionRules:
     second_factor: frozenset[PostRole] = frozenset()
 
 
-def session_over(session: Session, rules: SessionRules, now: datetime) -> Ended | None:
+def session_over(session: Session, rules: SessionRules, now: datetime) -> SessionEnd | None:
     """Return why a session is over by the clock; a limit that is reached is over."""
     if session.ended_why is not None:
         return session.ended_why
     if now >= session.ends_at:
-        return Ended.EXPIRED
-    return Ended.IDLE if now >= session.seen_at + rules.idle else None
+        return SessionEnd.EXPIRED
+    return SessionEnd.IDLE if now >= session.seen_at + rules.idle else None
 
 
 def session_ends_at(session: Session, rules: SessionRules) -> datetime:

@@ -17,7 +17,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
-from gateway.office.domain.session import Ended, FailedTries, Session
+from gateway.office.domain.session import FailedTries, Session, SessionEnd
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, to_person
@@ -44,7 +44,7 @@ class SqlPosts(NodeRows):
 
     async def give(self, post: Post) -> None:
         """Give a post; the same post again replaces unit and term."""
-        await self._tx.put_over(PostRow.of(post), "unit", "given_by", "given_at", "until")
+        await self._tx.upsert(PostRow.from_value(post), "unit", "given_by", "given_at", "until")
 
     async def take(self, person_id: str, agency_id: str, role: PostRole) -> bool:
         """Take a post away; return False when the person did not have it."""
@@ -63,19 +63,19 @@ class SqlPosts(NodeRows):
 
     async def _list_posts(self, query: Select[Any]) -> list[Post]:
         ordered = query.order_by(col(_P.person_id), col(_P.agency_id), col(_P.role))
-        return [value_of(Post, row) for row in await self._tx.rows(_P, self._tx.kept(ordered))]
+        return [value_of(Post, row) for row in await self._tx.rows(_P, self._tx.lock_rows(ordered))]
 
 
 class SqlDelegations(NodeRows):
     """Rights lent to another for a time."""
 
     async def add(self, delegation: Delegation) -> None:
-        self._tx.put(DelegationRow.of(delegation, body=to_json(Delegation, delegation)))
+        self._tx.insert(DelegationRow.from_value(delegation, body=to_json(Delegation, delegation)))
 
     async def get(self, agency_id: str, id: str) -> Delegation:
         """Return a delegation; NotFound when that agency has none. A writing unit of work keeps it from changing."""
         query = select(_D).where(col(_D.agency_id) == agency_id, col(_D.id) == id)
-        row = await self._tx.one(_D, self._tx.kept(query), f"this agency has no delegation {id}")
+        row = await self._tx.get(_D, self._tx.lock_rows(query), f"this agency has no delegation {id}")
         return from_json(Delegation, row.body)
 
     async def save(self, delegation: Delegation) -> None:
@@ -102,7 +102,7 @@ class SqlMailboxes(NodeRows):
 
     async def add(self, mailbox: Mailbox) -> None:
         """Add a mailbox; Clash when the node has one of that name."""
-        if not await self._tx.put_new(MailboxRow.of(mailbox)):
+        if not await self._tx.insert_new(MailboxRow.from_value(mailbox)):
             raise errors.Clash(f"there is a mailbox named {mailbox.name} already")
 
     async def find(self, name: str) -> Mailbox | None:
@@ -127,17 +127,17 @@ class SqlSessions(NodeRows):
     """Sessions of every person, found by the digest of the browser's token."""
 
     async def add(self, session: Session) -> None:
-        self._tx.put(SessionRow.of(session))
+        self._tx.insert(SessionRow.from_value(session))
 
     async def find(self, digest: str) -> Session | None:
         """Find a session, also an ended one. In a writing unit of work it does not change until that ends."""
-        row = await self._tx.first(_S, self._tx.kept(select(_S).where(col(_S.digest) == digest)))
+        row = await self._tx.first(_S, self._tx.lock_rows(select(_S).where(col(_S.digest) == digest)))
         return None if row is None else value_of(Session, row)
 
     async def get(self, id: str) -> Session:
         """Return a session; NotFound when there is none."""
-        query = self._tx.kept(select(_S).where(col(_S.id) == id))
-        return value_of(Session, await self._tx.one(_S, query, f"there is no session {id}"))
+        query = self._tx.lock_rows(select(_S).where(col(_S.id) == id))
+        return value_of(Session, await self._tx.get(_S, query, f"there is no session {id}"))
 
     async def touch(self, digest: str, at: datetime) -> None:
         """Note that the session was used then; a later use stays."""
@@ -149,16 +149,19 @@ class SqlSessions(NodeRows):
         when it was over, or renewed before."""
         clauses = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
         return (
-            await self._tx.change(update(_S).where(*clauses).values(**SessionRow.of(renewed).values())) == 1
+            await self._tx.change(
+                update(_S).where(*clauses).values(**SessionRow.from_value(renewed).values())
+            )
+            == 1
         )
 
-    async def end(self, digest: str, at: datetime, why: Ended) -> bool:
+    async def end(self, digest: str, at: datetime, why: SessionEnd) -> bool:
         """End a session; return False when it was over before."""
         clauses = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
         return await self._tx.change(update(_S).where(*clauses).values(ended_at=at, ended_why=why.value)) == 1
 
     async def end_all(
-        self, person_id: str, at: datetime, why: Ended, but: str | None = None
+        self, person_id: str, at: datetime, why: SessionEnd, but: str | None = None
     ) -> Sequence[str]:
         """End a person's sessions, but for the one of that digest; return the ids of those that ended now."""
         sessions = [session for session in await self.open_of(person_id) if session.digest != but]
@@ -169,7 +172,9 @@ class SqlSessions(NodeRows):
     async def open_of(self, person_id: str) -> Sequence[Session]:
         """List sessions that were not ended, newest first; the caller judges whether the clock ended them."""
         mine = (col(_S.person_id) == person_id, col(_S.ended_at).is_(None))
-        query = self._tx.kept(select(_S).where(*mine).order_by(col(_S.began_at).desc(), col(_S.id).desc()))
+        query = self._tx.lock_rows(
+            select(_S).where(*mine).order_by(col(_S.began_at).desc(), col(_S.id).desc())
+        )
         return [value_of(Session, row) for row in await self._tx.rows(_S, query)]
 
     async def sweep(self, cutoff: datetime) -> int:
@@ -190,7 +195,7 @@ class SqlTries(NodeRows):
     async def save(self, key: str, tries: FailedTries) -> None:
         """Save failures; a count of none is removed."""
         if tries.failures and tries.last_at is not None:
-            await self._tx.put_over(SignInTryRow.of(tries, key=key), "failures", "last_at")
+            await self._tx.upsert(SignInTryRow.from_value(tries, key=key), "failures", "last_at")
         else:
             await self._tx.change(delete(_T).where(col(_T.key) == key))
 
@@ -208,7 +213,7 @@ class SqlPastSecrets(NodeRows):
 
     async def remember(self, person_id: str, hashed: str, at: datetime, keep: int) -> None:
         """Keep a hash, and only the newest ones."""
-        await self._tx.put_over(PasswordPastRow(person_id=person_id, at=at, hashed=hashed), "hashed")
+        await self._tx.upsert(PasswordPastRow(person_id=person_id, at=at, hashed=hashed), "hashed")
         mine = select(_PAST).where(col(_PAST.person_id) == person_id).order_by(col(_PAST.at).desc())
         for row in (await self._tx.rows(_PAST, mine))[keep:]:
             await self._tx.change(
@@ -218,7 +223,9 @@ class SqlPastSecrets(NodeRows):
     async def put_codes(self, person_id: str, digests: Collection[str]) -> None:
         """Replace all codes by these."""
         await self._tx.change(delete(_C).where(col(_C.person_id) == person_id))
-        self._tx.put(*(RecoveryCodeRow(person_id=person_id, digest=code_digest) for code_digest in digests))
+        self._tx.insert(
+            *(RecoveryCodeRow(person_id=person_id, digest=code_digest) for code_digest in digests)
+        )
 
     async def use_code(self, person_id: str, digest: str, at: datetime) -> bool:
         """Use a code; return False when there is none, or it was used before: it is good for one time."""
@@ -249,7 +256,7 @@ class AccountWork:
 
     async def with_code(self, digest: str) -> Person | None:
         """Find the person of a one-time code."""
-        query = self._tx.kept(select(PersonRow).where(col(PersonRow.code_digest) == digest))
+        query = self._tx.lock_rows(select(PersonRow).where(col(PersonRow.code_digest) == digest))
         row = await self._tx.first(PersonRow, query)
         return None if row is None else to_person(row)
 

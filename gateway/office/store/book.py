@@ -40,8 +40,8 @@ from gateway.store.outgoing import (
     SENT_UNDER,
     OutgoingTable,
     SqlOutgoingNumbers,
-    asked_under,
     issued_in,
+    number_parameters,
     to_letter,
     under_in,
 )
@@ -269,18 +269,18 @@ class SqlBooks:
         exchange; it names the holder and the next free number."""
         await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
         year = letter.issued_on.year
-        parameters = asked_under(self._agency_id, letter.number, letter.symbol, year)
+        parameters = number_parameters(self._agency_id, letter.number, letter.symbol, year)
         sent = await self._tx.first(_O, SENT_UNDER, **parameters)
         body = to_json(PaperLetter, letter)
-        row = PaperOutgoingRow.of(letter, agency_id=self._agency_id, year=year, body=body)
-        if sent is not None or not await self._tx.put_new(row):
+        row = PaperOutgoingRow.from_value(letter, agency_id=self._agency_id, year=year, body=body)
+        if sent is not None or not await self._tx.insert_new(row):
             raise await self._number_clash(letter)
 
     async def _number_clash(self, letter: PaperLetter) -> errors.Clash:
         year = letter.issued_on.year
         holders = await self._numbers.under(letter.number, letter.symbol, year)
         letters = await self._tx.rows(
-            _P, _PAPER, **asked_under(self._agency_id, letter.number, letter.symbol, year)
+            _P, _PAPER, **number_parameters(self._agency_id, letter.number, letter.symbol, year)
         )
         line = next(iter((*holders, *map(to_letter, letters))), None)
         on, to = _issued_to(line) if line is not None else ("–", "–")
@@ -289,7 +289,7 @@ class SqlBooks:
             f"the number {letter.code} is taken in {year} by the document of {on} to {to}; "
             f"the next free one is {following}",
             code="GW-LETTER-TAKEN",
-            told={
+            params={
                 "number": letter.code,
                 "year": str(year),
                 "held_by": line.id if line is not None else "",
@@ -301,7 +301,7 @@ class SqlBooks:
 
     async def letter(self, id: str) -> PaperLetter:
         query = select(_P).where(self._is_letter(id))
-        return to_letter(await self._tx.one(_P, query, f"this agency has no paper letter {id}"))
+        return to_letter(await self._tx.get(_P, query, f"this agency has no paper letter {id}"))
 
     async def strike_letter(self, id: str, at: datetime, by: str, reason: str) -> bool:
         """Strike a letter through; return False when it was struck before. NotFound for a letter that is not ours."""

@@ -312,7 +312,7 @@ async def refill(writing: Unit, now: datetime) -> None:
         for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
             since = min(row.at, now - REFILL_SPAN)
             back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
-            await tx.put_over(back, "at", "id", "done")
+            await tx.upsert(back, "at", "id", "done")
         await tx.commit()
 
 
@@ -329,7 +329,7 @@ async def work_out_day(
         if day is not None and figures is not None:
             row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
             async with writing() as tx:
-                await tx.put_over(row, "made_at", "body")
+                await tx.upsert(row, "made_at", "body")
                 await tx.commit()
             return True
     return False
@@ -350,7 +350,7 @@ async def _fill_batch(
         await folder.write(tx, {(agency_id, id): side for id, _ in documents})
         at, id = (documents[-1][1], documents[-1][0]) if documents else since
         row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(documents) < limit)
-        await tx.put_over(row, "at", "id", "done")
+        await tx.upsert(row, "at", "id", "done")
         tx.when_committed(partial(changed, agency_id))
         await tx.commit()
 

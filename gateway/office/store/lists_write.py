@@ -55,11 +55,11 @@ from gateway.office.store.lists_overlay import Overlay
 from gateway.ports.services import Clock
 from gateway.store.drivers import FEW, SLOW
 from gateway.store.repository import Follower
-from gateway.store.row import among, among_numbers, from_json, things, to_json
+from gateway.store.row import among, among_numbers, from_json, pairs_table, to_json
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
 from gateway.store.tables_node import PrincipalRow
 from gateway.store.tables_office import ListChangeRow, ListRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 # Moment until which a party is waited for, by whose turn it is, since when, and how urgent.
 Due = Callable[[Duty, Urgency], datetime]
@@ -97,7 +97,7 @@ _MARKS_OF_AGENCY = _MARKS.where(col(_C.agency_id) == bindparam("agency")).execut
 _MARKS_OF_DOCUMENTS = _MARKS_OF_AGENCY.where(among(col(_C.document_id), "ids"))
 _ANY_MARK = select(col(_C.id)).limit(1)
 _TOO_MANY = select(col(_C.id)).offset(MOST_OPEN).limit(1)
-_KEYS = things("these")
+_KEYS = pairs_table("these")
 _FOLDED = delete(_C).where(tuple_(col(_C.agency_id), col(_C.id)).in_(select(_KEYS.c.agency_id, _KEYS.c.id)))
 
 
@@ -218,7 +218,7 @@ class ListFolder:
             )
             for (agency_id, document_id), side in documents.items()
         )
-        tx.put(*marks)
+        tx.insert(*marks)
         self._added += len(documents)
         if self._added >= _RELIEF:
             added, self._added = self._added, 0
@@ -244,10 +244,10 @@ class ListFolder:
             return Rows(now=(), stored={})
         due = await self.due_now(tx)
         outs, ins = ([key for key, its in documents.items() if its is side] for side in (Side.OUT, Side.IN))
-        queries: list[Asked] = [(_ROWS, {"these": [*documents]})]
+        queries: list[BoundQuery] = [(_ROWS, {"these": [*documents]})]
         queries += [(query, {"these": outs}) for query in _OUT_QUERIES if outs]
         queries += [(query, {"these": ins}) for query in _IN_QUERIES if ins]
-        stored_rows, *answers = await tx.find_each(*queries)
+        stored_rows, *answers = await tx.find_all(*queries)
         stored: dict[Key, ListRow] = {(row.agency_id, row.id): row for row in stored_rows}
         by_key, handed_in = _make_out_rows(answers[: len(_OUT_QUERIES)], due, stored) if outs else ({}, {})
         by_key |= _make_in_rows(answers[-len(_IN_QUERIES) :], due, stored) if ins else {}
@@ -264,7 +264,7 @@ class ListFolder:
         if not new:
             return
         unknown = [*{*handed_in.values()} - self._origins.keys()]
-        place_rows, principals = await tx.find_each(
+        place_rows, principals = await tx.find_all(
             (_PLACES, {"places": [row.place for row in new.values()]}), (_PRINCIPALS, {"ids": unknown})
         )
         self._origins |= {id: _ORIGINS[PrincipalKind(kind)] for id, kind in principals}
@@ -283,7 +283,7 @@ class ListFolder:
             return
         await self._write(tx, await self.rows(tx, documents))
         # By their ids: an earlier mark may become visible after a later one.
-        tx.change_last(_FOLDED, these=[(mark.agency_id, mark.id) for mark in marks])
+        tx.change_later(_FOLDED, these=[(mark.agency_id, mark.id) for mark in marks])
 
     async def _write(self, tx: Transaction, rows: Rows) -> None:
         """Write new rows whole, and of others the columns that differ."""
@@ -294,7 +294,7 @@ class ListFolder:
                 new.append(row)
             elif differ := _changed_columns(values, stored):
                 by_columns[differ].append(row)
-        tx.put(*new)
+        tx.insert(*new)
         for columns, many in (_merge(by_columns) if tx.asks_server and by_columns else by_columns).items():
             await _change(tx, columns, many)
 

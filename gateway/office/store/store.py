@@ -34,7 +34,7 @@ from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, ServerLimits
 from gateway.store.events import SqlEvents
-from gateway.store.repository import NOBODY, AgencyRows, Follower, in_parts
+from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, in_parts
 from gateway.store.row import to_json, value_of
 from gateway.store.store import SqlStore
 from gateway.store.tables_office import (
@@ -45,7 +45,7 @@ from gateway.store.tables_office import (
     TagMarkRow,
     TagRow,
 )
-from gateway.store.transaction import Slowly, Transaction
+from gateway.store.transaction import SlowTransaction, Transaction
 from gateway.store.work import SqlWork
 
 MOST_KEEPINGS = 20
@@ -72,7 +72,7 @@ class SqlKeepings:
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))
-            tx.put(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEEPING_AGE))
+            tx.insert(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEEPING_AGE))
             beyond = await tx.tuples(
                 of_session.order_by(col(_KEEPING.at).desc(), col(_KEEPING.key)).offset(MOST_KEEPINGS)
             )
@@ -133,9 +133,9 @@ class SqlNotices:
     ) -> None:
         """Write the row, over an older state that is still open, and the event to each agency's stream; the empty id is the
         node's own. Clash when it was closed before."""
-        row = NoticeRow.of(notice)
+        row = NoticeRow.from_value(notice)
         async with self._writing() as tx:
-            if not await tx.put_new(row):
+            if not await tx.insert_new(row):
                 clauses = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
                 values = row.values("id", "published_at", "published_by")
                 if not await tx.change(update(_NOTICE).where(*clauses).values(values)):
@@ -177,8 +177,8 @@ class SqlTags(AgencyRows):
 
     async def add(self, tag: Tag) -> None:
         """Add a label. Clash when there is one that reads the same."""
-        row = TagRow.of(tag, agency_id=self._agency_id, folded=fold(tag.name))
-        if not await self._tx.put_new(row):
+        row = TagRow.from_value(tag, agency_id=self._agency_id, folded=fold(tag.name))
+        if not await self._tx.insert_new(row):
             raise errors.Clash(f"there is a label named {tag.name!r} already, or one that reads the same")
 
     async def remove(self, id: str) -> bool:
@@ -205,7 +205,7 @@ class SqlTags(AgencyRows):
     async def mark(self, id: str, side: Side, document_id: str, at: datetime, by: str) -> bool:
         """Mark a document with a label; return whether it did not carry it yet."""
         self._tell()
-        return await self._tx.put_new(
+        return await self._tx.insert_new(
             TagMarkRow(
                 agency_id=self._agency_id,
                 tag_id=id,
@@ -255,8 +255,8 @@ class SqlSavedViews(AgencyRows):
         mine, same_name = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
         if view.is_first:
             await self._tx.change(update(_VIEW).where(mine, col(_VIEW.is_first)).values(is_first=False))
-        row = SavedViewRow.of(view, agency_id=self._agency_id, folded=fold(view.name))
-        if not await self._tx.put_new(row):
+        row = SavedViewRow.from_value(view, agency_id=self._agency_id, folded=fold(view.name))
+        if not await self._tx.insert_new(row):
             values = row.values("agency_id", "person_id", "side", "folded")
             await self._tx.change(update(_VIEW).where(mine, same_name).values(values))
 
@@ -288,10 +288,10 @@ class SqlNotificationSettings(AgencyRows):
 
     async def save(self, person_id: str, settings: NotificationSettings) -> None:
         muted = to_json(_KINDS, tuple(sorted(settings.muted))) if settings.muted is not None else None
-        row = NotificationSettingsRow.of(
+        row = NotificationSettingsRow.from_value(
             settings, agency_id=self._agency_id, person_id=person_id, muted=muted
         )
-        await self._tx.put_over(row, *row.values("agency_id", "person_id"))
+        await self._tx.upsert(row, *row.values("agency_id", "person_id"))
 
 
 @dataclass(eq=False)
@@ -307,7 +307,7 @@ class SqlOfficeRows:
 
     @cached_property
     def lists(self) -> SqlLists:
-        tx = Slowly(self.tx)
+        tx = SlowTransaction(self.tx)
         return SqlLists(tx, self.scope, self.clock, self.folder, cache=self.cache, changed=self.changed)
 
     @cached_property
@@ -320,11 +320,11 @@ class SqlOfficeRows:
 
     @cached_property
     def tasks(self) -> SqlTasks:
-        return SqlTasks(Slowly(self.tx), self.scope)
+        return SqlTasks(SlowTransaction(self.tx), self.scope)
 
     @cached_property
     def books(self) -> SqlBooks:
-        return SqlBooks(Slowly(self.tx), self.scope, self.clock)
+        return SqlBooks(SlowTransaction(self.tx), self.scope, self.clock)
 
     @cached_property
     def recalls(self) -> SqlRecallAsks:
@@ -348,7 +348,7 @@ class OfficeWork(SqlWork):
         scope: AgencyScope,
         clock: Clock,
         folder: ListFolder,
-        follower: Follower = NOBODY,
+        follower: Follower = NO_FOLLOWER,
         *,
         cache: CountCache | None = None,
         changed: Callable[[str], None] = lambda agency_id: None,

@@ -190,7 +190,7 @@ class SqlTasks:
         """List documents taken in since then, not assigned and in no document system: each with when it was taken in."""
         rows = await self._tx.rows(_I, UNASSIGNED, agency=self._agency_id, since=since, most=limit)
         documents = [incoming.to_incoming(row) for row in rows]
-        facts = await self._facts.of_many([document.id for document in documents]) if documents else {}
+        facts = await self._facts.of_subjects([document.id for document in documents]) if documents else {}
         free = [document for document in documents if document.assignment is None]
         return [(document, _taken_in_at(document, facts[document.id])) for document in free]
 
@@ -200,7 +200,7 @@ class SqlTasks:
         """List documents about which their sender asked something since then, answered or not, each with all its facts."""
         rows = await self._tx.rows(_I, WITH_REQUESTS, agency=self._agency_id, since=since, most=limit)
         documents = {row.id: incoming.to_incoming(row) for row in rows}
-        facts = await self._facts.of_many(list(documents)) if documents else {}
+        facts = await self._facts.of_subjects(list(documents)) if documents else {}
         return [(document, facts[id]) for id, document in documents.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
@@ -241,7 +241,7 @@ class SqlTasks:
                 documents[packet] = from_json(IncomingDocument, body)
             deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
         sent = await self._documents(deliveries.values())
-        facts = await self._facts.of_many(list(deliveries)) if deliveries else {}
+        facts = await self._facts.of_subjects(list(deliveries)) if deliveries else {}
         answers: list[UnsentStatus | UnsentRequest] = []
         for at, subject in rows:
             if subject in documents:
@@ -269,8 +269,8 @@ class SqlTasks:
         return note_by_task
 
     async def save_note(self, note: TaskNote) -> None:
-        row = TaskNoteRow.of(note, agency_id=self._agency_id)
-        await self._tx.put_over(row, *row.values("agency_id", "task"))
+        row = TaskNoteRow.from_value(note, agency_id=self._agency_id)
+        await self._tx.upsert(row, *row.values("agency_id", "task"))
 
     async def _documents(self, deliveries: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
         ids = sorted({delivery.document_id for delivery in deliveries})
@@ -282,7 +282,7 @@ class SqlTasks:
 
     async def first_time(self, key: str, at: datetime) -> bool:
         """Claim a reminder in the caller's transaction; return False when it was claimed before."""
-        return await self._tx.put_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))
+        return await self._tx.insert_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))
 
     async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
         """Return the keys that are not claimed yet."""
@@ -320,12 +320,12 @@ class SqlRecallAsks(AgencyRows):
     """Recalls that people of one agency asked its head for."""
 
     async def add(self, ask: RecallAsk) -> None:
-        self._tx.put(RecallAskRow.of(ask, agency_id=self._agency_id))
+        self._tx.insert(RecallAskRow.from_value(ask, agency_id=self._agency_id))
 
     async def get(self, id: str) -> RecallAsk:
         """Return one; NotFound for another agency's. In a writing unit of work it does not change until that ends."""
         missing = f"nobody asked for a recall under {id}"
-        return value_of(RecallAsk, await self._one(_ASK, self._tx.kept(_ASK_BY_ID), missing, id=id))
+        return value_of(RecallAsk, await self._get(_ASK, self._tx.lock_rows(_ASK_BY_ID), missing, id=id))
 
     async def of_document(self, document_id: str) -> Sequence[RecallAsk]:
         """List all of one document, newest first."""
@@ -344,7 +344,7 @@ class SqlRecallAsks(AgencyRows):
             col(_ASK.id) == ask.id,
             col(_ASK.state) == AskState.OPEN.value,
         )
-        closed = RecallAskRow.of(ask, agency_id=self._agency_id).values("agency_id", "id")
+        closed = RecallAskRow.from_value(ask, agency_id=self._agency_id).values("agency_id", "id")
         if await self._tx.change(update(_ASK).where(*clauses).values(**closed)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
 
@@ -363,7 +363,7 @@ class SqlSubmissions(AgencyRows):
     """Documents that were submitted to a leader."""
 
     async def add(self, submission: Submission) -> None:
-        self._tx.put(self._row(submission))
+        self._tx.insert(self._row(submission))
 
     async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
         """List all of each document, the earliest first."""
@@ -393,4 +393,4 @@ class SqlSubmissions(AgencyRows):
             raise errors.Clash(f"the submission {submission.id} does not wait any more; look at it again")
 
     def _row(self, submission: Submission) -> SubmissionRow:
-        return _SUBMISSION.of(submission, agency_id=self._agency_id)
+        return _SUBMISSION.from_value(submission, agency_id=self._agency_id)

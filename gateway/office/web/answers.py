@@ -193,7 +193,7 @@ async def give_file(
         headers = file_headers(content.name, content.found_type, is_shown=is_shown)
         return headers if content.sha256 is None else headers | {"X-Content-SHA256": content.sha256}
 
-    return await downloads.give(request, content.pieces, headers_of, content.size)
+    return await downloads.send_file(request, content.pieces, headers_of, content.size)
 
 
 def whole_file(name: str, found_type: str, body: bytes) -> web.Response:
@@ -286,7 +286,7 @@ class Failure:
 
 def failure_of(error: errors.GatewayError, lang: str) -> Failure:
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
-    params = error.told if isinstance(error, errors.Clash) else {}
+    params = error.params if isinstance(error, errors.Clash) else {}
     cure, retry_hint = f"page.cure.{error.code}", "" if error.permanent else "page.cure.again"
     hint = cure if labels.has(cure) else retry_hint
     return Failure(

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import ArrivalStamp, BookLine, Summary
 from gateway.office.book import books
-from gateway.office.book.books import Ask, BookFormat, Opened
+from gateway.office.book.books import Ask, BookFormat, OpenBook
 from gateway.office.book.table_files import clean_text
 from gateway.office.services import BookServices
 from gateway.office.web.answers import bare_templates
@@ -36,10 +36,10 @@ async def write(
                 await services.pool.run(partial(out.write, "".join(pieces).encode()))
                 pieces = []
         await services.pool.run(partial(out.write, "".join(pieces).encode()))
-    return await books.tell_taken(services, scope, ask, BookFormat.HTML, book.summary())
+    return await books.record_export(services, scope, ask, BookFormat.HTML, book.summary())
 
 
-def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
+def _pieces(book: OpenBook, nonce: str) -> AsyncIterator[str]:
     ask = book.ask
     total = sum(WIDTHS[column] for column in ask.columns)
     return _PAGES.get_template("book/print.html").generate_async(
@@ -56,7 +56,7 @@ def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
     )
 
 
-async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list[str]]]:
+async def _rows(book: OpenBook) -> AsyncIterator[tuple[date | None, BookLine, list[str]]]:
     latest: date | None = None
     async for lines in book.pages():
         for line in lines:

@@ -132,7 +132,7 @@ def _first_duty_redirect(request: PageRequest) -> web.Response | None:
             return web.Response(status=204)
         if request.http.method in _SAFE and not request.is_piece:
             return request.go(SIGN_IN, next=request.http.rel_url.raw_path_qs)
-        raise sessions.over()
+        raise sessions.session_over_error()
     if audience is not Access.PERSON and request.acting.duties:
         return request.go(_DUTY_PAGES[request.acting.duties[0]])
     if audience is Access.MEMBER and request.agency is None:
@@ -189,7 +189,7 @@ async def _kept_form_page(request: PageRequest, form: forms.Form) -> web.StreamR
     fields = {name: values for name, values in form.fields.items() if name not in (forms.TOKEN, *_SECRETS)}
     if not _keeps_form(request) or not fields:
         return await _answer_error(
-            request, sessions.over() if request.acting is None else forms.StrayForm(form)
+            request, sessions.session_over_error() if request.acting is None else forms.StrayForm(form)
         )
     return await request.page(
         "entry/kept.html",

@@ -133,7 +133,7 @@ class Finder:
         return FoundPackets(packets=tuple(packets), subjects=tuple(self._subjects))
 
     async def _collect_sent(self, document: OutgoingDocument, part: PacketRole) -> None:
-        deliveries = await self._work.deliveries.of(document.id)
+        deliveries = await self._work.deliveries.of_document(document.id)
         self._add_subjects(document.id, *(delivery.id for delivery in deliveries))
         if document.envelope_digest is not None:
             packet = HeldPacket(
@@ -162,7 +162,7 @@ class Finder:
         codes_by_form: dict[Handed, list[str]] = {}
         times: dict[Handed, datetime] = {}
         for delivery in deliveries:
-            for fact in await self._work.facts.of(delivery.id):
+            for fact in await self._work.facts.of_subject(delivery.id):
                 if fact.handed is not None and delivery.recipient.code not in codes_by_form.setdefault(
                     fact.handed, []
                 ):
@@ -176,7 +176,7 @@ class Finder:
                 at=times[form],
                 digest=form.digest,
                 size=form.size,
-                open=None if packet.open is None else forms.again(form, packet.open, packet.size, self._xml),
+                open=None if packet.open is None else forms.reopen(form, packet.open, packet.size, self._xml),
                 handed=form,
                 made_of=packet.digest,
             )
@@ -185,7 +185,7 @@ class Finder:
 
     async def _collect_statuses(self, delivery: Delivery) -> None:
         """Collect the recipient's statuses, by the facts that they became, and our own take-backs (13)."""
-        for fact in await self._work.facts.of(delivery.id):
+        for fact in await self._work.facts.of_subject(delivery.id):
             if fact.packet_digest is None:
                 continue
             identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
@@ -208,7 +208,7 @@ class Finder:
 
     async def _request_ids(self, document: IncomingDocument) -> AsyncIterator[str]:
         """Yield inbox ids of take-backs (13): requests that are no documents of their own."""
-        for fact in await self._work.facts.of(document.id):
+        for fact in await self._work.facts.of_subject(document.id):
             if fact.request_id is not None:
                 identity = await self._work.identities.by_packet(document.sender_code, fact.request_id)
                 if identity is not None and identity.kind is Kind.STATUS:
@@ -234,7 +234,7 @@ class Finder:
             self._found[packet.digest] = await self._with_reader(packet)
 
     async def _with_reader(self, packet: HeldPacket) -> HeldPacket:
-        if packet.absent is None and await self._work.held.keeps(packet.digest):
+        if packet.absent is None and await self._work.holds.keeps(packet.digest):
             return replace(packet, absent=Absent.SEALED)
         if packet.absent is not None or packet.open is not None:
             return packet

@@ -120,7 +120,7 @@ class EvidenceMaker:
                 agency=agency,
                 document=sent,
                 collected=await finder.outgoing(sent),
-                deliveries=tuple(await work.deliveries.of(sent.id)),
+                deliveries=tuple(await work.deliveries.of_document(sent.id)),
             )
 
     def _judge_packet(

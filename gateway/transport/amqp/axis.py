@@ -17,9 +17,9 @@ from gateway.ports.axis import Arrival, AxisState, DeadParcel, Outcome, Parcel, 
 from gateway.ports.services import Clock, Pool
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Access
-from gateway.transport.amqp.connection import BROKEN, Link, answered, is_missing, said
+from gateway.transport.amqp.connection import BROKEN, Link, await_answer, describe_error, is_missing
 from gateway.transport.amqp.consumer import ANSWER_S, REST_S, Assembly, Consumer
-from gateway.transport.amqp.dead import AsideSets, DeadLetters, JoinedDeadLetters
+from gateway.transport.amqp.dead import DeadLetters, JoinedDeadDesk, ParkedSets
 from gateway.transport.amqp.handout import HandOut, Hosted
 from gateway.transport.amqp.label import PartLimits
 from gateway.transport.amqp.parts_spool import Spool
@@ -60,7 +60,7 @@ class AmqpAxis:
         self._out, self._in = Link(access, f"{node} sends", clock), Link(access, f"{node} receives", clock)
         self._hosted, self._handout = Hosted(), HandOut()
         limits = PartLimits(set_bytes=options.max_bytes, offers=options.delivery_limit + 1)
-        aside_sets = AsideSets(parts, limits)
+        aside_sets = ParkedSets(parts, limits)
         spool = Spool(parts, limits, aging or clock)
         self._assembly = Assembly(spool, aside_sets, limits, self._hosted, self._handout, clock, pool, node)
         self._consumer = Consumer(
@@ -82,7 +82,7 @@ class AmqpAxis:
             confirm_s=options.confirm_s,
         )
         broker = DeadLetters(self._in, self._publisher, node, options.delivery_limit)
-        self._dead = JoinedDeadLetters(broker, aside_sets, pool, self._assembly.look_soon)
+        self._dead = JoinedDeadDesk(broker, aside_sets, pool, self._assembly.look_soon)
 
     async def __aenter__(self) -> Self:
         self._out.start()
@@ -124,14 +124,14 @@ class AmqpAxis:
             await self._assembly.offer(limit)
         return self._handout.take(limit, lease_s)
 
-    async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        await self._handout.settle(arrival.token, done=done)
+    async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
+        await self._handout.settle(arrival.token, is_done=is_done)
 
     async def wait(self, timeout_s: float) -> None:
-        demand = self._consumer.wanted() if self._hosted else contextlib.nullcontext()
+        demand = self._consumer.keep_fetching() if self._hosted else contextlib.nullcontext()
         with demand, contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._handout.something()
+                await self._handout.wait_for_delivery()
 
     def promises(self) -> Promises:
         return Promises()
@@ -154,8 +154,8 @@ class AmqpAxis:
         """Count for this node alone; `fetched` of those waiting are here already, and `parts` are large packets on this
         disk that are not whole yet, or whole and on their way in."""
         urgent, normal = await self._depths(names.LANES)
-        dead = await self._depth(names.dead_queue(self._node)) + await self._dead.aside()
-        in_hand, parts = self.in_hand(), await self._assembly.under_way()
+        dead = await self._depth(names.dead_queue(self._node)) + await self._dead.count_parked()
+        in_hand, parts = self.in_hand(), await self._assembly.count_open_sets()
         return {
             "waiting": urgent + normal + in_hand["waiting"],
             "urgent": urgent + in_hand["urgent"],
@@ -193,7 +193,7 @@ class AmqpAxis:
         """Return the number of messages ready in a queue of this node."""
         channel = await self._in.channel(ASK_S, patient=False)
         try:
-            declared = await answered(channel.declare_queue(queue, passive=True), ANSWER_S)
+            declared = await await_answer(channel.declare_queue(queue, passive=True), ANSWER_S)
             return declared.declaration_result.message_count or 0
         except BROKEN as cause:
             if is_missing(cause):
@@ -201,7 +201,7 @@ class AmqpAxis:
                     f"the broker has no queue {queue}: it does not know node {self._node}",
                     hint="the axis's administrator runs: gateway axis apply",
                 ) from cause
-            raise Unreachable(f"the broker does not answer: {said(cause)}") from cause
+            raise Unreachable(f"the broker does not answer: {describe_error(cause)}") from cause
         finally:
             with contextlib.suppress(*BROKEN):
-                await answered(channel.close(), ANSWER_S)
+                await await_answer(channel.close(), ANSWER_S)

@@ -58,7 +58,7 @@ _CURES = (
 _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
 
-def said(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Describe an error in one sentence without a trace, with the cure where it is known."""
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     if isinstance(error, TimeoutError) and not error.args:
@@ -80,9 +80,9 @@ def said(error: BaseException) -> str:
     return f"{cure} ({text})" if cure else text
 
 
-def later(error: BaseException) -> Outcome:
+def later_outcome(error: BaseException) -> Outcome:
     """Return LATER for an error that is not the parcel's own fault, so that the same parcel may go another time."""
-    return Outcome(fate=Fate.LATER, code=_code(error), detail=said(error))
+    return Outcome(fate=Fate.RETRY, code=_code(error), detail=describe_error(error))
 
 
 def _code(error: BaseException) -> str:
@@ -241,9 +241,9 @@ class Link:
         connection = await self.ready(within_s, patient=patient)
         try:
             channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-            await answered(channel.initialize(), self._access.connect_s)
+            await await_answer(channel.initialize(), self._access.connect_s)
         except BROKEN as cause:
-            raise Unreachable(f"the broker opens no channel: {said(cause)}") from cause
+            raise Unreachable(f"the broker opens no channel: {describe_error(cause)}") from cause
         except RuntimeError as cause:  # the library's word for a line that was closed a moment ago
             raise Unreachable("the broker opens no channel: the line was closed") from cause
         return channel
@@ -256,7 +256,7 @@ class Link:
             finally:
                 self._went_down()
                 with contextlib.suppress(*BROKEN):
-                    await answered(connection.close(), CLOSE_S)
+                    await await_answer(connection.close(), CLOSE_S)
             await asyncio.sleep(random.uniform(0.0, 0.1))  # noqa: S311 - so that not all come back at one moment
 
     async def _connect(self) -> AbstractConnection:
@@ -267,11 +267,11 @@ class Link:
             self._came_up(connection, server)
             return connection
 
-        return await persisting(once, self._failed)
+        return await repeat_until_done(once, self._failed)
 
     def _failed(self, error: BaseException, tries: int) -> None:
         self._turn += 1
-        reason = said(error)
+        reason = describe_error(error)
         if self._access.certificate is None and re.search("reset|CERTIFICATE_REQUIRED", reason):
             reason += "; so ends a broker that asks for a client certificate: see amqp.certificate"
         say = f"the broker does not answer: {reason}"
@@ -301,7 +301,7 @@ class Link:
         lost = asyncio.Event()
 
         def on_close(_: AbstractConnection | None, error: BaseException | None) -> None:
-            self.reason = said(error) if error is not None else "the line was closed"
+            self.reason = describe_error(error) if error is not None else "the line was closed"
             lost.set()
 
         connection.close_callbacks.add(on_close)
@@ -333,16 +333,16 @@ async def dial(access: Access, server: Server, **query: str) -> AbstractConnecti
     widen_decoding()
     connection = aio_pika.Connection(access.url(server, **query), **options)
     try:
-        await answered(connection.connect(timeout=None), access.connect_s)
+        await await_answer(connection.connect(timeout=None), access.connect_s)
     except BaseException:
         # Else the library closes it at some later moment, in a task without an owner.
         with contextlib.suppress(*BROKEN):
-            await answered(connection.close(), CLOSE_S)
+            await await_answer(connection.close(), CLOSE_S)
         raise
     return connection
 
 
-async def answered(call: Awaitable[T], within_s: float, trouble: asyncio.Future[str] | None = None) -> T:
+async def await_answer(call: Awaitable[T], within_s: float, trouble: asyncio.Future[str] | None = None) -> T:
     """Return or raise what the call does, in time; `trouble` with the line ends the waiting at once. A line that closes
     cancels what is under way on it: here that is a ConnectionError, never mistaken for our own cancelling."""
     calling = asyncio.ensure_future(call)
@@ -360,7 +360,9 @@ async def answered(call: Awaitable[T], within_s: float, trouble: asyncio.Future[
         calling.cancel()
 
 
-async def persisting(call: Callable[[], Awaitable[T]], failed: Callable[[BaseException, int], None]) -> T:
+async def repeat_until_done(
+    call: Callable[[], Awaitable[T]], failed: Callable[[BaseException, int], None]
+) -> T:
     """Repeat the call until it succeeds. `failed` is called with the cause of each failure, and their number."""
 
     def before_pause(attempt: RetryCallState) -> None:

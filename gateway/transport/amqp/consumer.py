@@ -22,11 +22,18 @@ from gateway.log import action
 from gateway.ports.services import Clock, Pool
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.connection import BROKEN, LONGEST_PAUSE_S, Link, answered, persisting, said
-from gateway.transport.amqp.dead import AsideSets
+from gateway.transport.amqp.connection import (
+    BROKEN,
+    LONGEST_PAUSE_S,
+    Link,
+    await_answer,
+    describe_error,
+    repeat_until_done,
+)
+from gateway.transport.amqp.dead import ParkedSets
 from gateway.transport.amqp.handout import BrokerDelivery, HandOut, Hosted
 from gateway.transport.amqp.label import SET, Label, PartLabel, PartLimits, PartRefused
-from gateway.transport.amqp.parts_set import AsideReason
+from gateway.transport.amqp.parts_set import ParkedReason
 from gateway.transport.amqp.parts_shelf import Landing
 from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 
@@ -66,7 +73,7 @@ class Consumer:
             self._fetching = asyncio.create_task(self._fetch(), name=f"fetch {self._node}")
 
     @contextlib.contextmanager
-    def wanted(self) -> Iterator[None]:
+    def keep_fetching(self) -> Iterator[None]:
         """Keep fetching until the end of the body."""
         self.ask()
         self._waiting += 1
@@ -85,7 +92,7 @@ class Consumer:
 
     async def _fetch(self) -> None:
         while True:
-            channel, lost = await persisting(self._consume, self._failed)
+            channel, lost = await repeat_until_done(self._consume, self._failed)
             self.reason = ""
             try:
                 idle = await self._until_lost_or_idle(lost)
@@ -117,39 +124,39 @@ class Consumer:
 
     async def _consume_on(self, channel: AbstractChannel, lost: asyncio.Event) -> None:
         channel.close_callbacks.add(lambda *_: lost.set())
-        under = await answered(channel.get_underlay_channel(), ANSWER_S)
+        under = await await_answer(channel.get_underlay_channel(), ANSWER_S)
         under.on_consumer_cancel_callbacks.add(lambda _: lost.set())  # the queue was removed
-        await answered(channel.set_qos(prefetch_count=self._prefetch), ANSWER_S)
+        await await_answer(channel.set_qos(prefetch_count=self._prefetch), ANSWER_S)
         for lane in names.LANES:
             queue = await channel.get_queue(names.lane_queue(self._node, lane), ensure=False)
-            await answered(queue.consume(partial(self._arrived, lane)), ANSWER_S)
+            await await_answer(queue.consume(partial(self._arrived, lane)), ANSWER_S)
 
     async def _close_channel(self, channel: AbstractChannel) -> None:
         """Close the channel; its messages go back to the broker."""
         self._handout.forget_channel()
         with contextlib.suppress(*BROKEN):
-            await answered(channel.close(), ANSWER_S)
+            await await_answer(channel.close(), ANSWER_S)
 
     def _failed(self, error: BaseException, _: int) -> None:
-        reason = said(error)
+        reason = describe_error(error)
         if reason != self.reason and not isinstance(error, Unreachable):
             action(_log, "axis.not_fetching", reason, node=self._node)
         self.reason = reason
 
     async def _arrived(self, lane: Lane, message: AbstractIncomingMessage) -> None:
         try:
-            codes = self._hosted.of(label.recipients(message))
+            codes = self._hosted.hosted_codes(label.recipients(message))
             if is_part(message):
                 await self._assembly.land(message)
-                self._handout.later(_end(message, True))
+                self._handout.run_in_background(_end(message, True))
             else:
-                self._handout.put(_delivery(message, lane, codes, self._node))
+                self._handout.add(_delivery(message, lane, codes, self._node))
         except (label.Unreadable, PartRefused) as why:
             action(_log, "axis.refused", str(why), packet_id=message.message_id, node=message.user_id)
-            self._handout.later(_bury(message))
+            self._handout.run_in_background(_bury(message))
         except StoreFailure as why:
             action(_log, "axis.part_not_kept", str(why), packet_id=message.message_id)
-            self._handout.later(self._again_later(message))
+            self._handout.run_in_background(self._again_later(message))
 
     async def _again_later(self, message: AbstractIncomingMessage) -> None:
         """Return the message after a pause, which gives a full disk time: each return counts against the delivery limit."""
@@ -170,12 +177,12 @@ def _delivery(
 async def _end(message: AbstractIncomingMessage, is_done: bool) -> None:
     """Answer the broker once for the whole message. On a line that is gone there is no need: the message comes again."""
     with contextlib.suppress(*BROKEN):
-        await answered(message.ack() if is_done else message.nack(requeue=True), ANSWER_S)
+        await await_answer(message.ack() if is_done else message.nack(requeue=True), ANSWER_S)
 
 
 async def _bury(message: AbstractIncomingMessage) -> None:
     with contextlib.suppress(*BROKEN):
-        await answered(message.reject(requeue=False), ANSWER_S)
+        await await_answer(message.reject(requeue=False), ANSWER_S)
 
 
 LOOK_S = 10.0  # a set that another process released is found this late
@@ -193,7 +200,7 @@ class Assembly:
     def __init__(
         self,
         spool: Spool,
-        aside_sets: AsideSets,
+        aside_sets: ParkedSets,
         limits: PartLimits,
         hosted: Hosted,
         handout: HandOut,
@@ -213,14 +220,14 @@ class Assembly:
         prefetch of these at once, and end them with their channel."""
         read = PartLabel.read(
             message.headers,
-            label.vouched(message, self._node),
+            label.publishing_node(message, self._node),
             packet_id=message.message_id,
             kind=message.type,
             limits=self._limits,
         )
         land = partial(self._spool.land, read, message.body, label.recipients(message))
         landing = await self._pool.run(land)
-        if landing.landed is Landed.LATER:
+        if landing.landed is Landed.WAIT:
             landing = await self._land_later(land, landing.reason)
         if landing.landed is Landed.REFUSED:
             self._look_at = self._overdue_at = 0.0  # soon shown to a person, and out of the way of a resend
@@ -249,7 +256,7 @@ class Assembly:
         await self._pool.run(partial(self._aside.hosting_changed, self._is_ours))
         self._look_at = 0.0
 
-    async def under_way(self) -> int:
+    async def count_open_sets(self) -> int:
         """Count the sets on disk that have no end yet and wait for no person."""
         counts = await self._pool.run(self._spool.counts)
         return counts["sets"] - counts["aside"]
@@ -265,7 +272,7 @@ class Assembly:
             while True:
                 self._room.clear()
                 landing = await self._pool.run(land)
-                if landing.landed is not Landed.LATER:
+                if landing.landed is not Landed.WAIT:
                     return landing
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(ROOM_S):
@@ -285,7 +292,7 @@ class Assembly:
 
     def _is_ours(self, recipients: Sequence[str]) -> bool:
         try:
-            return bool(self._hosted.of(recipients))
+            return bool(self._hosted.hosted_codes(recipients))
         except label.Unreadable:
             return False
 
@@ -295,17 +302,17 @@ class Assembly:
         read, reason = joined.label, joined.flaw or "its agency left after the parts had come"
         try:
             if joined.flaw:
-                await self._tell(self._spool.done, joined.token)
+                await self._tell(self._spool.end_set, joined.token)
             else:
-                await self._tell(partial(self._spool.put_aside, why=AsideReason.FOR_NOBODY), joined.token)
+                await self._tell(partial(self._spool.put_aside, why=ParkedReason.FOR_NOBODY), joined.token)
         except StoreFailure as failure:  # the next look finds it again
             reason = f"{reason}; {failure}"
         event = "axis.parts_given_up" if joined.flaw else "axis.stranded"
         action(_log, event, reason, packet_id=read.packet_id, node=read.user)
 
     def _offer(self, joined: JoinedParts) -> None:
-        read, codes = joined.label, self._hosted.of(joined.recipients)
-        self._handout.put(
+        read, codes = joined.label, self._hosted.hosted_codes(joined.recipients)
+        self._handout.add(
             BrokerDelivery(
                 Label(
                     packet_id=read.packet_id,
@@ -327,7 +334,7 @@ class Assembly:
         )
 
     async def _end(self, token: str, is_done: bool) -> None:
-        await self._tell(self._spool.done if is_done else self._spool.release, token)
+        await self._tell(self._spool.end_set if is_done else self._spool.release, token)
         self._room.set()
         if not is_done:
             self._look_at = 0.0

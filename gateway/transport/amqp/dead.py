@@ -27,10 +27,10 @@ from gateway.ports.axis import DeadParcel
 from gateway.ports.services import Pool
 from gateway.transport.amqp import label, parts_set
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.connection import BROKEN, Link, answered, said
+from gateway.transport.amqp.connection import BROKEN, Link, await_answer, describe_error
 from gateway.transport.amqp.label import PART, PartLimits
-from gateway.transport.amqp.parts_set import ASIDE, HOLD, AsideReason, PartSet, opener
-from gateway.transport.amqp.parts_shelf import Shelf
+from gateway.transport.amqp.parts_set import HOLD, PARKED, ParkedReason, PartSet, opener
+from gateway.transport.amqp.parts_shelf import PartsFolder
 from gateway.transport.amqp.publisher import Publisher
 
 LISTED = 1000  # looked at in one go: labels only are kept, the bodies one at a time
@@ -63,14 +63,14 @@ class DeadLetters:
         async with self._hold(id) as message:
             parcel = self._parcel(message)
             keys, copy = _recipients(message), _copy_of(message)
-            copy.headers[names.FIRST_NODE] = label.vouched(message, self._node) or ""
+            copy.headers[names.FIRST_NODE] = label.publishing_node(message, self._node) or ""
             # One part of a set is of no use to another node, which has or had all of them from the sender.
             if _why(message) == "rejected" and not (PART in message.headers and len(keys) > 1):
                 await self._resend_to(keys, copy, parcel.lane)
             else:
                 copy.headers[names.FIRST_RECIPIENTS] = list(keys)
                 await self._resend(copy, parcel.lane, names.routing_key(names.node_route(self._node)))
-            await answered(message.ack(), WITHIN_S)
+            await await_answer(message.ack(), WITHIN_S)
         return parcel
 
     async def _resend_to(self, keys: Sequence[str], copy: Message, lane: Lane) -> None:
@@ -95,15 +95,15 @@ class DeadLetters:
     async def drop(self, id: str) -> DeadParcel:
         async with self._hold(id) as message:
             parcel = self._parcel(message)
-            await answered(message.ack(), WITHIN_S)
+            await await_answer(message.ack(), WITHIN_S)
         return parcel
 
     def _parcel(self, message: AbstractIncomingMessage) -> DeadParcel:
-        read, refused = label.guessed(message), _why(message) == "rejected"
+        read, refused = label.read_leniently(message), _why(message) == "rejected"
         deliveries = 1 if refused else self._deliveries
         return DeadParcel(
             id=_id(message),
-            recipient=" ".join(map(label.shown, _recipients(message))),
+            recipient=" ".join(map(label.printable, _recipients(message))),
             packet_id=read.packet_id,
             kind=read.kind,
             sender=read.sender,
@@ -134,16 +134,16 @@ class DeadLetters:
             if isinstance(cause, Unreachable):
                 raise
             raise Unreachable(
-                f"the dead queue of node {self._node} does not answer: {said(cause)}"
+                f"the dead queue of node {self._node} does not answer: {describe_error(cause)}"
             ) from cause
         finally:
             with contextlib.suppress(*BROKEN):
-                await answered(channel.close(), WITHIN_S)
+                await await_answer(channel.close(), WITHIN_S)
 
 
 async def _messages_of(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
     for _ in range(LISTED):
-        message = await answered(queue.get(fail=False, timeout=None), WITHIN_S)
+        message = await await_answer(queue.get(fail=False, timeout=None), WITHIN_S)
         if message is None:
             return
         yield message
@@ -205,7 +205,7 @@ def _refusal(message: AbstractIncomingMessage) -> str:
 _MARK = "set-"  # no id of the dead queue begins so
 
 
-class AsideSets:
+class ParkedSets:
     """Sets of parts put aside in one folder. Sync: call it in the pool."""
 
     def __init__(self, folder: Path, limits: PartLimits) -> None:
@@ -219,17 +219,17 @@ class AsideSets:
         with self._hold(id) as (_, packet):
             return opener(packet.parts())()
 
-    def again(self, id: str) -> DeadParcel:
+    def retry(self, id: str) -> DeadParcel:
         """Hand the set out again, counted from zero."""
         with self._hold(id) as (shelf, packet):
-            parcel = _parcel_of_set(packet, packet.aside or AsideReason.NEVER_SETTLED)
+            parcel = _parcel_of_set(packet, packet.parked_reason or ParkedReason.NEVER_SETTLED)
             shelf.take_back(packet)
             return parcel
 
     def drop(self, id: str) -> DeadParcel:
         """Remove the set and forget it: its sender may send it again."""
         with self._hold(id) as (shelf, packet):
-            parcel = _parcel_of_set(packet, packet.aside or AsideReason.NEVER_SETTLED)
+            parcel = _parcel_of_set(packet, packet.parked_reason or ParkedReason.NEVER_SETTLED)
             shelf.give_up(packet, packet.parts())
             return parcel
 
@@ -237,18 +237,18 @@ class AsideSets:
         """Take back sets that were for no code hosted then, where one is now."""
         with parts_set.failures_named(self._folder):
             for shelf, packet, why in self._all():
-                if why is AsideReason.FOR_NOBODY and is_ours(packet.recipients):
+                if why is ParkedReason.FOR_NOBODY and is_ours(packet.recipients):
                     shelf.take_back(packet)
 
-    def _all(self) -> Iterator[tuple[Shelf, PartSet, AsideReason]]:
+    def _all(self) -> Iterator[tuple[PartsFolder, PartSet, ParkedReason]]:
         for folder in parts_set.entries(self._folder):
-            shelf = Shelf(folder, self._limits)
+            shelf = PartsFolder(folder, self._limits)
             for packet in shelf.sets():
-                if (why := packet.aside) is not None:
+                if (why := packet.parked_reason) is not None:
                     yield shelf, packet, why
 
     @contextlib.contextmanager
-    def _hold(self, id: str) -> Iterator[tuple[Shelf, PartSet]]:
+    def _hold(self, id: str) -> Iterator[tuple[PartsFolder, PartSet]]:
         """Hold the set, so that no other process takes it back or drops it meanwhile."""
         with parts_set.failures_named(self._folder):
             for shelf, packet, _ in self._all():
@@ -264,15 +264,15 @@ class AsideSets:
         raise NotFound(f"no parcel {id!r} was put aside on this node; list it again")
 
 
-class JoinedDeadLetters:
+class JoinedDeadDesk:
     """Both places as one list, oldest first in each."""
 
     def __init__(
-        self, broker: DeadLetters, aside_sets: AsideSets, pool: Pool, look_soon: Callable[[], None]
+        self, broker: DeadLetters, aside_sets: ParkedSets, pool: Pool, look_soon: Callable[[], None]
     ) -> None:
         self._broker, self._aside, self._pool, self._look_soon = broker, aside_sets, pool, look_soon
 
-    async def aside(self) -> int:
+    async def count_parked(self) -> int:
         return len(await self._pool.run(self._aside.list))
 
     async def list(self) -> Sequence[DeadParcel]:
@@ -286,7 +286,7 @@ class JoinedDeadLetters:
 
     async def retry(self, id: str) -> None:
         if id.startswith(_MARK):
-            parcel = await self._pool.run(partial(self._aside.again, id))
+            parcel = await self._pool.run(partial(self._aside.retry, id))
             self._look_soon()
         else:
             parcel = await self._broker.retry(id)
@@ -306,7 +306,7 @@ def _id_of_set(packet: PartSet) -> str:
     return _MARK + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _parcel_of_set(packet: PartSet, why: AsideReason) -> DeadParcel:
+def _parcel_of_set(packet: PartSet, why: ParkedReason) -> DeadParcel:
     label, offers = packet.label, packet.offers
     return DeadParcel(
         id=_id_of_set(packet),
@@ -323,14 +323,14 @@ def _parcel_of_set(packet: PartSet, why: AsideReason) -> DeadParcel:
     )
 
 
-def _reason(why: AsideReason, offers: int) -> str:
-    if why is AsideReason.FOR_NOBODY:
+def _reason(why: ParkedReason, offers: int) -> str:
+    if why is ParkedReason.FOR_NOBODY:
         return "none of its codes is hosted here any more; it lands by itself when one is again"
     return f"handed out {offers} times and never settled"
 
 
 def _put_aside_at(packet: PartSet) -> datetime | None:
     try:
-        return datetime.fromtimestamp((packet.folder / ASIDE).stat().st_mtime, UTC)
+        return datetime.fromtimestamp((packet.folder / PARKED).stat().st_mtime, UTC)
     except FileNotFoundError:  # taken back meanwhile
         return None

@@ -33,7 +33,7 @@ class Hosted:
     def set(self, codes: Sequence[str]) -> None:
         self._codes = {routing_key(code): code.strip() for code in codes}
 
-    def of(self, recipients: Sequence[str]) -> list[str]:
+    def hosted_codes(self, recipients: Sequence[str]) -> list[str]:
         """Return our codes among the recipients, as we spell them. Unreadable when there is none."""
         keys = dict.fromkeys(routing_key(recipient) for recipient in recipients)
         codes = [self._codes[key] for key in keys if key in self._codes]
@@ -125,7 +125,7 @@ class HandOut:
         """Count as `waiting` does, of packets that are no message of the broker's but lie joined on disk."""
         return sum(not delivery.from_channel for lane in LANES for delivery in self._ready[lane])
 
-    def put(self, delivery: BrokerDelivery) -> None:
+    def add(self, delivery: BrokerDelivery) -> None:
         self._ready[delivery.lane].append(delivery)
         self._something.set()
 
@@ -148,18 +148,18 @@ class HandOut:
                 ready.popleft()
         return arrivals
 
-    async def settle(self, token: str, *, done: bool) -> None:
+    async def settle(self, token: str, *, is_done: bool) -> None:
         """Settle one arrival. With a stale token nothing changes."""
         delivery = self._open.pop(token, None)
         if delivery is None:
             return
         delivery.tokens.discard(token)
-        delivery.failed |= not done
+        delivery.failed |= not is_done
         if delivery.settled:
             delivery.end_lease()
             await delivery.end(not delivery.failed)
 
-    async def something(self) -> None:
+    async def wait_for_delivery(self) -> None:
         """Wait until there is something to take."""
         await self._something.wait()
 
@@ -177,7 +177,7 @@ class HandOut:
             ended.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    def later(self, work: Awaitable[None]) -> None:
+    def run_in_background(self, work: Awaitable[None]) -> None:
         """Run something that ends by itself, within its own time limit."""
         ending = asyncio.ensure_future(work)
         self._ending.add(ending)
@@ -192,7 +192,7 @@ class HandOut:
     def _run_out(self, delivery: BrokerDelivery) -> None:
         """Give a delivery back whole when its lease is over; its tokens are stale."""
         self._let_go(delivery)
-        self.later(delivery.end(False))
+        self.run_in_background(delivery.end(False))
 
     def _let_go(self, delivery: BrokerDelivery) -> None:
         for token in delivery.tokens:

@@ -45,7 +45,7 @@ class Label:
     deliveries: int
 
 
-def written(
+def make_message(
     parcel: Parcel,
     body: bytes,
     keys: Sequence[str],
@@ -86,7 +86,7 @@ def read(message: AbstractIncomingMessage, own: str | None = None) -> Label:
         digest=_digest(headers.get(names.DIGEST)),
         size=_size(headers.get(names.SIZE)),
         recipients=recipients(message),
-        node=vouched(message, own),
+        node=publishing_node(message, own),
         deliveries=_count(headers.get(names.RETURNED)) + 1,
     )
 
@@ -99,7 +99,7 @@ def must_fit(read: Label, body: bytes) -> None:
         raise Unreadable(f"it says {read.size} bytes and has {len(body)}")
 
 
-def guessed(message: AbstractIncomingMessage) -> Label:
+def read_leniently(message: AbstractIncomingMessage) -> Label:
     """Read as `read` does, with what can be known filled in: a dead message is shown however bad its label is. Its
     recipients are not known here: the broker wrote its own key over them."""
     headers = message.headers
@@ -108,9 +108,9 @@ def guessed(message: AbstractIncomingMessage) -> Label:
     except Unreadable:
         digest = Digest(hashlib.sha256(message.body).hexdigest())
     return Label(
-        packet_id=shown(message.message_id),
-        kind=shown(message.type),
-        sender=shown(headers.get(names.SENDER)),
+        packet_id=printable(message.message_id),
+        kind=printable(message.type),
+        sender=printable(headers.get(names.SENDER)),
         digest=digest,
         size=len(message.body),
         recipients=(),
@@ -119,7 +119,7 @@ def guessed(message: AbstractIncomingMessage) -> Label:
     )
 
 
-def vouched(message: AbstractIncomingMessage, own: str | None) -> str | None:
+def publishing_node(message: AbstractIncomingMessage, own: str | None) -> str | None:
     """Return the node that the broker vouches for as the publisher. For a dead parcel that a node sent again to itself,
     that is the publisher of the first time; one that another node sent again has none."""
     first = message.headers.get(names.FIRST_NODE)
@@ -145,7 +145,7 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(text for text in texts if isinstance(text, str) and len(text) <= LONGEST_TEXT)
 
 
-def shown(value: object) -> str:
+def printable(value: object) -> str:
     """Make a value printable for a person, however bad it is."""
     text = str(value or "")[:LONGEST_TEXT]
     return "".join(sign if sign.isprintable() else BROKEN_SIGN for sign in text)
@@ -258,7 +258,7 @@ class PartLabel:
         )
 
     @property
-    def about_the_set(self) -> dict[str, str | int]:
+    def set_fields(self) -> dict[str, str | int]:
         """Return what every part of one set must say alike."""
         return {
             PARTS: self.of,

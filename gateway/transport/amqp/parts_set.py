@@ -30,11 +30,11 @@ from gateway.errors import StoreFailure
 from gateway.transport.amqp.label import PartLabel
 from gateway.transport.parcel import PIECE
 
-LABEL, HOLD, REFUSED, OFFERS, ASIDE = "label.json", "hold", "refused", "offers", "aside"
+LABEL, HOLD, REFUSED, OFFERS, PARKED = "label.json", "hold", "refused", "offers", "aside"
 _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})-([0-9a-f]{64})")
 
 
-class AsideReason(StrEnum):
+class ParkedReason(StrEnum):
     """Why a set is not handed out any more, until a person or a new hosting says otherwise."""
 
     NEVER_SETTLED = "never settled"
@@ -120,19 +120,19 @@ class PartSet:
             return 0
 
     @property
-    def aside(self) -> AsideReason | None:
+    def parked_reason(self) -> ParkedReason | None:
         """Return why it was put aside; None when it was not."""
         try:
-            return AsideReason((self.folder / ASIDE).read_text("utf-8"))
+            return ParkedReason((self.folder / PARKED).read_text("utf-8"))
         except FileNotFoundError:
             return None
         except ValueError:  # damaged: it was put aside all the same, and must stop no other set
-            return AsideReason.NEVER_SETTLED
+            return ParkedReason.NEVER_SETTLED
 
     @property
     def waits_for_us(self) -> bool:
         """Tell whether all of it came, and nothing but our own pace keeps it here."""
-        return self.is_whole and not self.refusal and self.aside is None
+        return self.is_whole and not self.refusal and self.parked_reason is None
 
 
 def part_name(n: int, body: bytes) -> str:
@@ -145,7 +145,7 @@ def opener(parts: Mapping[int, KeptPart]) -> Callable[[], BinaryIO]:
     return lambda: io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
-def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
+def measure_parts(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
     """Return digest and size of these parts joined, read from the disk."""
     hasher, size = hashlib.sha256(), 0
     with opener(parts)() as source:
@@ -213,7 +213,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def hold_lock(path: Path) -> Iterator[None]:
     """Hold the lock among all threads and processes; waits for it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -23,7 +23,15 @@ from gateway.domain.registry import fold_code
 from gateway.log import action
 from gateway.transport.amqp import parts_set
 from gateway.transport.amqp.label import PartLabel, PartLimits
-from gateway.transport.amqp.parts_set import ASIDE, OFFERS, REFUSED, AsideReason, KeptPart, PartSet, part_name
+from gateway.transport.amqp.parts_set import (
+    OFFERS,
+    PARKED,
+    REFUSED,
+    KeptPart,
+    ParkedReason,
+    PartSet,
+    part_name,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -32,9 +40,9 @@ class Landed(StrEnum):
     """Outcome for one part. KEPT and REPEAT: acknowledge it. LATER: leave it unacknowledged and land it again, we are
     slower than it came. REFUSED: reject it, so that it is visible on the dead list."""
 
-    KEPT = "kept"
+    STORED = "kept"
     REPEAT = "repeat"
-    LATER = "later"
+    WAIT = "later"
     REFUSED = "refused"
 
 
@@ -46,23 +54,23 @@ class Landing:
     reason: str = ""
 
 
-KEPT, REPEAT = Landing(landed=Landed.KEPT), Landing(landed=Landed.REPEAT)
+STORED_LANDING, REPEAT = Landing(landed=Landed.STORED), Landing(landed=Landed.REPEAT)
 
 
-def refused(reason: str) -> Landing:
+def refuse_landing(reason: str) -> Landing:
     return Landing(landed=Landed.REFUSED, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Over:
+class EndedSet:
     """Memory of a set that is over: small, and forgotten after `PartLimits.age`."""
 
-    about: Mapping[str, str | int]
+    set_fields: Mapping[str, str | int]
     recipients: tuple[str, ...]
     refusal: str = ""
 
 
-class Shelf:
+class PartsFolder:
     """One node's folder."""
 
     def __init__(self, folder: Path, limits: PartLimits) -> None:
@@ -71,7 +79,7 @@ class Shelf:
         self._limits = limits
 
     @classmethod
-    def of(cls, root: Path, user: str | None, limits: PartLimits) -> Self:
+    def for_node(cls, root: Path, user: str | None, limits: PartLimits) -> Self:
         """Return the shelf of this node, or the one for parts without a vouched node."""
         return cls(root / (_name(user) if user is not None else "nobody"), limits)
 
@@ -88,8 +96,8 @@ class Shelf:
                 parts_set.remove_path(self._over / name)
                 memory = None
             if memory is not None:
-                reason = memory.refusal or _difference(memory.about, label)
-                return refused(reason) if reason else REPEAT
+                reason = memory.refusal or _difference(memory.set_fields, label)
+                return refuse_landing(reason) if reason else REPEAT
             packet = PartSet.read(self._sets / name)
             if packet is None:
                 return self._begin(name, label, body, to, now)
@@ -111,23 +119,23 @@ class Shelf:
         with self._locked():
             self._refuse(packet, reason)
 
-    def put_aside(self, packet: PartSet, why: AsideReason) -> None:
+    def put_aside(self, packet: PartSet, why: ParkedReason) -> None:
         """Keep the set without handing it out any more; it counts as the sender's own, so that the disk has a bound."""
         with self._locked():
-            if packet.folder.exists() and packet.aside is None:
-                self._write(packet.folder / ASIDE, why.encode())
+            if packet.folder.exists() and packet.parked_reason is None:
+                self._write(packet.folder / PARKED, why.encode())
         action(_log, "parts.aside", why, packet=packet.label.packet_id, node=packet.label.user)
 
     def take_back(self, packet: PartSet) -> None:
         """Hand the set out again, counted from zero."""
         with self._locked():
             parts_set.remove_path(packet.folder / OFFERS)
-            parts_set.remove_path(packet.folder / ASIDE)
+            parts_set.remove_path(packet.folder / PARKED)
 
     def is_over(self, packet: PartSet) -> bool:
         return self._remembered(packet.folder.name) is not None
 
-    def served(self, packet: PartSet) -> frozenset[str]:
+    def served_recipients(self, packet: PartSet) -> frozenset[str]:
         """Return the recipients of the same set whole, sent at another time with other recipients beside them."""
         same = packet.folder.name.partition("-")[0]
         names = [path.name for path in parts_set.entries(self._over) if path.name.startswith(f"{same}-")]
@@ -163,7 +171,7 @@ class Shelf:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with parts_set.locked(self.folder / "lock"):
+        with parts_set.hold_lock(self.folder / "lock"):
             for left_by_a_crash in parts_set.entries(self._drafts):
                 parts_set.remove_path(left_by_a_crash)
             yield
@@ -172,18 +180,18 @@ class Shelf:
         self, name: str, label: PartLabel, body: bytes, recipients: tuple[str, ...], now: datetime
     ) -> Landing:
         if fault := _size_fault(label, {}, body):
-            return refused(fault)
+            return refuse_landing(fault)
         open_now = list(self.sets())
         senders_own = [s for s in open_now if not s.waits_for_us]
         if fault := self._over_quota(label, senders_own):
-            return refused(fault)
+            return refuse_landing(fault)
         if fault := self._over_quota(label, open_now):
-            return Landing(landed=Landed.LATER, reason=fault)
+            return Landing(landed=Landed.WAIT, reason=fault)
         new = PartSet(folder=self._sets / name, label=label, recipients=recipients, began=now)
         draft = self._drafts / secrets.token_hex(8)
         new.write_new(draft, body)
         parts_set.move_file(draft, new.folder)
-        return KEPT
+        return STORED_LANDING
 
     def _over_quota(self, label: PartLabel, open_now: Sequence[PartSet]) -> str:
         if len(open_now) >= self._limits.open_sets:
@@ -197,9 +205,9 @@ class Shelf:
 
     def _add(self, packet: PartSet, label: PartLabel, body: bytes) -> Landing:
         if reason := packet.refusal:
-            return refused(reason)
+            return refuse_landing(reason)
         parts, name = packet.parts(), part_name(label.n, body)
-        fault = _difference(packet.label.about_the_set, label)
+        fault = _difference(packet.label.set_fields, label)
         same = parts.get(label.n)
         if not fault and same is not None:
             if same.path.name == name:
@@ -208,9 +216,9 @@ class Shelf:
         fault = fault or _size_fault(label, parts, body)
         if fault:
             self._refuse(packet, fault)
-            return refused(fault)
+            return refuse_landing(fault)
         self._write(packet.folder / name, body)
-        return KEPT
+        return STORED_LANDING
 
     def _refuse(self, packet: PartSet, reason: str) -> None:
         if packet.refusal or not packet.folder.exists():
@@ -232,7 +240,7 @@ class Shelf:
 
     def _remember(self, packet: PartSet, now: datetime) -> None:
         memory = {
-            "about": packet.label.about_the_set,
+            "about": packet.label.set_fields,
             "recipients": packet.recipients,
             "refusal": packet.refusal,
         }
@@ -244,16 +252,18 @@ class Shelf:
         if len(everything) > self._limits.remembered:
             parts_set.remove_path(min(everything, key=lambda path: path.stat().st_mtime))
 
-    def _remembered(self, name: str) -> Over | None:
+    def _remembered(self, name: str) -> EndedSet | None:
         try:
             memory = json.loads((self._over / name).read_bytes())
         except FileNotFoundError:
             return None
-        return Over(about=memory["about"], recipients=tuple(memory["recipients"]), refusal=memory["refusal"])
+        return EndedSet(
+            set_fields=memory["about"], recipients=tuple(memory["recipients"]), refusal=memory["refusal"]
+        )
 
 
 def _difference(first: Mapping[str, str | int], label: PartLabel) -> str:
-    for name, value in label.about_the_set.items():
+    for name, value in label.set_fields.items():
         if first[name] != value:
             return f"part {label.n} says {name} {value!r}, the set began with {first[name]!r}"
     return ""

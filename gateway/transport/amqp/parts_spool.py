@@ -24,8 +24,16 @@ from gateway.log import action
 from gateway.ports.services import Clock
 from gateway.transport.amqp import parts_set
 from gateway.transport.amqp.label import PartLabel, PartLimits, PartRefused
-from gateway.transport.amqp.parts_set import HOLD, OFFERS, AsideReason, KeptPart, PartSet, measured, opener
-from gateway.transport.amqp.parts_shelf import Landed, Landing, Shelf, refused
+from gateway.transport.amqp.parts_set import (
+    HOLD,
+    OFFERS,
+    KeptPart,
+    ParkedReason,
+    PartSet,
+    measure_parts,
+    opener,
+)
+from gateway.transport.amqp.parts_shelf import Landed, Landing, PartsFolder, refuse_landing
 
 __all__ = ["JoinedParts", "Landed", "Landing", "PartLabel", "PartLimits", "PartRefused", "Spool"]
 
@@ -51,7 +59,7 @@ class JoinedParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lease:
-    shelf: Shelf
+    shelf: PartsFolder
     packet: PartSet
     handle: int
     parts: Collection[int]
@@ -73,9 +81,9 @@ class Spool:
         they are part of the set's name."""
         fault = self._too_much(label, body, recipients)
         if fault:
-            return refused(fault)
+            return refuse_landing(fault)
         with parts_set.failures_named(self._folder):
-            shelf = Shelf.of(self._folder, label.user, self._limits)
+            shelf = PartsFolder.for_node(self._folder, label.user, self._limits)
             return shelf.land(label, body, recipients, self._clock.now())
 
     def complete(self, limit: int) -> Sequence[JoinedParts]:
@@ -89,7 +97,7 @@ class Spool:
         oldest = now - self._limits.age
 
         def is_due(packet: PartSet) -> bool:
-            return packet.aside is None and (
+            return packet.parked_reason is None and (
                 bool(packet.refusal) or (packet.began <= oldest and not packet.is_whole)
             )
 
@@ -104,7 +112,7 @@ class Spool:
         """Return the time of the clock for the age of sets."""
         return self._clock.now()
 
-    def done(self, token: str) -> None:
+    def end_set(self, token: str) -> None:
         """End the set, and remember it for the limit's age. An unfinished one is not remembered: it may be sent again. A
         stale token changes nothing."""
         with self._let_go(token) as lease:
@@ -113,7 +121,7 @@ class Spool:
             elif lease is not None:
                 lease.shelf.give_up(lease.packet, lease.parts)
 
-    def put_aside(self, token: str, why: AsideReason) -> None:
+    def put_aside(self, token: str, why: ParkedReason) -> None:
         """Keep the set without handing it out any more, where a person sees it. A stale token changes nothing."""
         with self._let_go(token) as lease:
             if lease is not None:
@@ -150,7 +158,7 @@ class Spool:
                 totals["sets"] += 1
                 totals["whole"] += len(parts) == packet.label.of
                 totals["refused"] += bool(packet.refusal)
-                totals["aside"] += packet.aside is not None
+                totals["aside"] += packet.parked_reason is not None
                 totals["parts"] += len(parts)
                 totals["bytes"] += sum(part.size for part in parts.values())
         return totals
@@ -169,11 +177,11 @@ class Spool:
 
     # --- handing out ------------------------------------------------------------------------------------------
 
-    def _shelves(self) -> Iterator[Shelf]:
+    def _shelves(self) -> Iterator[PartsFolder]:
         for folder in parts_set.entries(self._folder):
-            yield Shelf(folder, self._limits)
+            yield PartsFolder(folder, self._limits)
 
-    def _open_sets(self) -> Iterator[tuple[Shelf, PartSet]]:
+    def _open_sets(self) -> Iterator[tuple[PartsFolder, PartSet]]:
         for shelf in self._shelves():
             for packet in shelf.sets():
                 yield shelf, packet
@@ -181,7 +189,7 @@ class Spool:
     def _hand_out(
         self,
         is_due: Callable[[PartSet], bool],
-        join: Callable[[Shelf, PartSet, int], JoinedParts | None],
+        join: Callable[[PartsFolder, PartSet, int], JoinedParts | None],
         limit: int,
     ) -> list[JoinedParts]:
         due = sorted(
@@ -204,17 +212,17 @@ class Spool:
 
     def _offer(
         self,
-        shelf: Shelf,
+        shelf: PartsFolder,
         packet: PartSet,
         handle: int,
-        join: Callable[[Shelf, PartSet, int], JoinedParts | None],
+        join: Callable[[PartsFolder, PartSet, int], JoinedParts | None],
     ) -> list[JoinedParts]:
         joined: JoinedParts | None = None
         try:
             if shelf.is_over(packet):
                 shelf.end(packet, self._clock.now())
             elif packet.offers >= self._limits.offers:
-                shelf.put_aside(packet, AsideReason.NEVER_SETTLED)
+                shelf.put_aside(packet, ParkedReason.NEVER_SETTLED)
             else:
                 joined = join(shelf, packet, handle)
         except OSError as error:  # the others are not to suffer from it
@@ -226,9 +234,9 @@ class Spool:
                 os.close(handle)
         return [joined] if joined is not None else []
 
-    def _join_complete(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
+    def _join_complete(self, shelf: PartsFolder, packet: PartSet, handle: int) -> JoinedParts | None:
         parts, announced = packet.parts(), packet.label.whole_digest
-        digest, size = measured(parts)
+        digest, size = measure_parts(parts)
         if (digest, size) != (announced, packet.label.whole_size):
             shelf.refuse(
                 packet,
@@ -237,15 +245,15 @@ class Spool:
             return None
         return self._keep(shelf, packet, handle, parts, packet.recipients, digest, size, "")
 
-    def _join_flawed(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
-        served = shelf.served(packet)
+    def _join_flawed(self, shelf: PartsFolder, packet: PartSet, handle: int) -> JoinedParts | None:
+        served = shelf.served_recipients(packet)
         recipients = tuple(code for code in packet.recipients if code not in served)
         if not recipients and not packet.refusal:
             action(_log, "parts.unneeded", "sent again whole meanwhile", packet=packet.label.packet_id)
             shelf.give_up(packet, packet.parts())
             return None
         parts = packet.parts()
-        digest, size = measured(parts)
+        digest, size = measure_parts(parts)
         return self._keep(
             shelf,
             packet,
@@ -259,7 +267,7 @@ class Spool:
 
     def _keep(
         self,
-        shelf: Shelf,
+        shelf: PartsFolder,
         packet: PartSet,
         handle: int,
         parts: Mapping[int, KeptPart],

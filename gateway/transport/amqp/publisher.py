@@ -26,7 +26,7 @@ from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.connection import BROKEN, Link, answered, later, said
+from gateway.transport.amqp.connection import BROKEN, Link, await_answer, describe_error, later_outcome
 from gateway.transport.amqp.label import PART, PARTS, SET, WHOLE_DIGEST, WHOLE_SIZE
 from gateway.transport.amqp.topology import LANE, SENDER
 from gateway.transport.parcel import PIECE, too_large, unroutable
@@ -93,7 +93,7 @@ class Publisher:
         except BlockedNow as cause:
             raise Unreachable(str(cause)) from cause
         except BROKEN as cause:
-            raise Unreachable(f"the broker does not say who hosts what: {said(cause)}") from cause
+            raise Unreachable(f"the broker does not say who hosts what: {describe_error(cause)}") from cause
         if lost:
             raise BrokerRefused(
                 f"nobody hosts {', '.join(sorted(lost))}; nothing was sent",
@@ -115,7 +115,7 @@ class Publisher:
         except BlockedNow as cause:
             raise Unreachable(str(cause)) from cause
         except BROKEN as cause:
-            raise Unreachable(f"the broker did not take it: {said(cause)}") from cause
+            raise Unreachable(f"the broker did not take it: {describe_error(cause)}") from cause
 
     async def _upload(self, parcel: Parcel, keys: Sequence[str]) -> Mapping[str, Outcome]:
         """Upload once for these keys."""
@@ -136,7 +136,7 @@ class Publisher:
             outcomes |= dict.fromkeys(open_keys, replace(alarm.outcome, unsure=flight.begun))
         except BROKEN as error:
             open_keys = (key for key in keys if key not in outcomes)
-            outcomes |= dict.fromkeys(open_keys, replace(later(error), unsure=flight.begun))
+            outcomes |= dict.fromkeys(open_keys, replace(later_outcome(error), unsure=flight.begun))
         return outcomes
 
     async def _send_all(self, parcel: Parcel, keys: Sequence[str], flight: _Flight) -> None:
@@ -147,7 +147,7 @@ class Publisher:
             while (part := await self._pool.run(partial(next, parts, None))) is not None:
                 more = part.headers() if part.of > 1 else None
                 at = self._clock.now()
-                message = label.written(parcel, part.body, keys, user=self._user, at=at, more=more)
+                message = label.make_message(parcel, part.body, keys, user=self._user, at=at, more=more)
                 exchange = names.lane_exchange(parcel.lane)
                 await channel.publish(exchange, message, keys[0], self._confirm_s, flight)
 
@@ -183,7 +183,7 @@ class BlockedNow(Exception):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.outcome = Outcome(fate=Fate.LATER, code="axis-blocked", detail=reason)
+        self.outcome = Outcome(fate=Fate.RETRY, code="axis-blocked", detail=reason)
 
 
 @dataclass(slots=True)
@@ -214,7 +214,7 @@ class _Channel:
         if flight is not None:
             flight.begun = True
         try:
-            await answered(target.publish(message, key, mandatory=True), within_s, self._link.trouble)
+            await await_answer(target.publish(message, key, mandatory=True), within_s, self._link.trouble)
         except PublishError:
             raise
         except DeliveryError:
@@ -222,7 +222,7 @@ class _Channel:
             # used it. While that one is dead everything is refused, long after others have taken over; a new
             # channel finds the new leader.
             with contextlib.suppress(*BROKEN):
-                await answered(channel.close(), within_s)
+                await await_answer(channel.close(), within_s)
             raise
         except ConnectionError:
             if self._link.blocked_since is not None:
@@ -263,12 +263,12 @@ def _came_back(key: str, count: int) -> Outcome:
     if count == 1:
         return unroutable(key)
     detail = f"{key} is hosted, but its queue is not bound to this lane; run gateway axis apply"
-    return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)
+    return Outcome(fate=Fate.RETRY, code="axis-bindings", detail=detail)
 
 
 def _moving(key: str) -> Outcome:
     detail = f"{key} left its node while this was under way; it is asked for again"
-    return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)
+    return Outcome(fate=Fate.RETRY, code="axis-bindings", detail=detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +277,7 @@ class Part:
 
     set_id: str
     n: int
-    of: int
+    parts_total: int
     whole_size: int
     whole_digest: Digest
     sender: str
@@ -289,7 +289,7 @@ class Part:
         return {
             SET: self.set_id,
             PART: self.n,
-            PARTS: self.of,
+            PARTS: self.parts_total,
             WHOLE_SIZE: self.whole_size,
             WHOLE_DIGEST: self.whole_digest,
             SENDER: self.sender,
@@ -318,7 +318,7 @@ def parts_of(parcel: Parcel, part_bytes: int) -> Iterator[Part]:
             yield Part(
                 set_id=name,
                 n=n,
-                of=total,
+                parts_total=total,
                 whole_size=parcel.size,
                 whole_digest=parcel.digest,
                 sender=parcel.sender,

@@ -31,7 +31,7 @@ from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.errors import Unreachable
 from gateway.transport.amqp import connection, topology
 from gateway.transport.amqp.access import Access, Server
-from gateway.transport.amqp.connection import BROKEN, said
+from gateway.transport.amqp.connection import BROKEN, describe_error
 from gateway.transport.broker.plan import node_queues
 
 
@@ -84,7 +84,7 @@ async def dns(session: ServerSession) -> Mapping[str, object]:
     try:
         addresses = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as why:
-        raise Fault("dns.unknown", "dns", host=host, detail=said(why)) from why
+        raise Fault("dns.unknown", "dns", host=host, detail=describe_error(why)) from why
     return {"host": host, "addresses": ", ".join(sorted({str(a[4][0]) for a in addresses}))}
 
 
@@ -94,7 +94,7 @@ async def tcp(session: ServerSession) -> Mapping[str, object]:
     try:
         _, writer = await asyncio.open_connection(server.host, server.port)
     except OSError as why:
-        raise Fault("tcp.refused", "tcp", port=server.port, detail=said(why)) from why
+        raise Fault("tcp.refused", "tcp", port=server.port, detail=describe_error(why)) from why
     await _leave(writer)
     return {"port": server.port}
 
@@ -109,7 +109,7 @@ async def tls(session: ServerSession) -> Mapping[str, object]:
     except ssl.SSLCertVerificationError as why:
         raise Fault("tls.untrusted", "tls", detail=why.verify_message) from why
     except (OSError, ssl.SSLError) as why:
-        raise Fault("tls.refused", "tls_port", detail=said(why)) from why
+        raise Fault("tls.refused", "tls_port", detail=describe_error(why)) from why
     certificate = writer.get_extra_info("peercert")
     await _leave(writer)
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
@@ -132,9 +132,9 @@ async def login(session: ServerSession) -> Mapping[str, object]:
         # The library expects no farewell here, and keeps the broker's words to itself.
         raise Fault("vhost.closed", "apply", **params) from why
     except ssl.SSLError as why:
-        raise Fault("tls.refused", "tls", detail=said(why)) from why
+        raise Fault("tls.refused", "tls", detail=describe_error(why)) from why
     except BROKEN as why:
-        raise Fault("login.broken", "amqp_port", detail=said(why), **params) from why
+        raise Fault("login.broken", "amqp_port", detail=describe_error(why), **params) from why
     session.stack.push_async_callback(session.line.close)
     return params
 
@@ -146,7 +146,7 @@ async def _leave(writer: asyncio.StreamWriter) -> None:
 
 
 AT_ONCE = 200  # questions under way together
-CODES_SHOWN = 20
+MAX_LISTED_CODES = 20
 
 
 async def queues(session: ServerSession) -> Mapping[str, object]:
@@ -240,7 +240,7 @@ async def confirm(session: ServerSession) -> Mapping[str, object]:
     raise Fault("confirm.silent", "apply", exchange=topology.HOSTED_EXCHANGE)
 
 
-async def hosted(session: ServerSession) -> Mapping[str, object]:
+async def check_hosted_codes(session: ServerSession) -> Mapping[str, object]:
     """Check that every code that the node hosts leads somewhere."""
     lost: list[str] = []
     async with session.channel() as channel:
@@ -250,7 +250,7 @@ async def hosted(session: ServerSession) -> Mapping[str, object]:
             answers = await asyncio.gather(*(_leads(session, exchange, code) for code in part))
             lost += [code for code, leads in zip(part, answers, strict=True) if not leads]
     if lost:
-        raise Fault("hosted.missing", "apply", count=len(lost), codes=", ".join(lost[:CODES_SHOWN]))
+        raise Fault("hosted.missing", "apply", count=len(lost), codes=", ".join(lost[:MAX_LISTED_CODES]))
     return {"count": len(session.codes)}
 
 
@@ -267,7 +267,8 @@ Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
 # In the order in which a person would mend them: the line, then the faults on it.
 _STEPS: Mapping[str, Step] = {
-    step.__name__: step for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, hosted)
+    step.__name__: step
+    for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, check_hosted_codes)
 }
 STEPS = tuple(_STEPS)
 SPARE_S = 1.0  # a step with a limit of its own says better what it waited for
@@ -311,7 +312,7 @@ async def _run_step(session: ServerSession, name: str, step: Step) -> Diagnosis:
     except Fault as fault:
         level, cause, cure, params = Level.RED, fault.cause, fault.cure, fault.params
     except BROKEN as why:
-        level, cause, cure, params = Level.RED, "broken", "again", {"detail": said(why)}
+        level, cause, cure, params = Level.RED, "broken", "again", {"detail": describe_error(why)}
     ms = round((monotonic() - began) * 1000)
     cure = f"axis.cure.{cure}" if cure else None
     return Diagnosis(name, level, cause, params, cure, server=str(session.server), ms=ms, words=WORDS)

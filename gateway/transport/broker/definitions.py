@@ -19,13 +19,13 @@ from gateway.atomic_files import write_file
 from gateway.errors import Misconfigured
 from gateway.transport.broker import plan
 from gateway.transport.broker.plan import (
-    Binding,
+    BrokerEntity,
     BrokerLayout,
     Exchange,
-    Policy,
     Queue,
+    QueueBinding,
+    QueuePolicy,
     Rights,
-    Thing,
     User,
     Vhost,
 )
@@ -111,43 +111,43 @@ SECTIONS: Mapping[type, str] = {
     Vhost: "vhosts",
     User: "users",
     Rights: "permissions",
-    Policy: "policies",
+    QueuePolicy: "policies",
     Queue: "queues",
     Exchange: "exchanges",
-    Binding: "bindings",
+    QueueBinding: "bindings",
 }
 
 
 def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:
     """Write the whole file, one object per line, so that two files compare line by line and none is ever held whole."""
-    parts: dict[type, Iterable[Thing]] = {
+    parts: dict[type, Iterable[BrokerEntity]] = {
         Vhost: [Vhost(name=axis.vhost)],
         User: (User(name=node, password_hash=hashes.get(node, "")) for node in axis.nodes),
         Rights: (plan.rights_of(node) for node in axis.nodes),
-        Policy: plan.policies(axis.nodes),
+        QueuePolicy: plan.policies(axis.nodes),
         Queue: plan.queues(axis.nodes),
         Exchange: plan.exchanges(),
-        Binding: plan.bindings(axis),
+        QueueBinding: plan.bindings(axis),
     }
     yield "{"
     for number, (kind, entities) in enumerate(parts.items()):
         yield f'{"," if number else ""}\n"{SECTIONS[kind]}": ['
         for place, entity in enumerate(entities):
-            line = json.dumps(shown(entity, axis.vhost), separators=(",", ":"))
+            line = json.dumps(to_json(entity, axis.vhost), separators=(",", ":"))
             yield f"{',' if place else ''}\n{line}"
         yield "\n]"
     yield "\n}\n"
 
 
-def document(entities: Iterable[Thing], vhost: str) -> dict[str, list[dict[str, Any]]]:
+def document(entities: Iterable[BrokerEntity], vhost: str) -> dict[str, list[dict[str, Any]]]:
     """Return some entities as a definitions file of their own, to be imported beside the existing ones."""
     sections: dict[str, list[dict[str, Any]]] = {}
     for entity in entities:
-        sections.setdefault(SECTIONS[type(entity)], []).append(shown(entity, vhost))
+        sections.setdefault(SECTIONS[type(entity)], []).append(to_json(entity, vhost))
     return sections
 
 
-def shown(entity: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
+def to_json(entity: BrokerEntity, vhost: str) -> dict[str, Any]:  # Any: JSON
     """Return one object as its section has it."""
     match entity:
         case Vhost(name=name):
@@ -162,7 +162,7 @@ def shown(entity: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
         case Rights():
             rights = {"configure": entity.configure, "write": entity.write, "read": entity.read}
             return {"user": entity.user, "vhost": vhost, **rights}
-        case Policy():
+        case QueuePolicy():
             return {
                 "vhost": vhost,
                 "name": entity.name,
@@ -177,7 +177,7 @@ def shown(entity: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
         case Exchange():
             common = {"name": entity.name, "vhost": vhost, "durable": entity.durable, "auto_delete": False}
             return {**common, "type": entity.kind, "internal": False, "arguments": {}}
-        case Binding():
+        case QueueBinding():
             return {
                 "source": entity.source,
                 "vhost": vhost,

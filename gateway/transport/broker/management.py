@@ -21,15 +21,15 @@ from gateway.http_calls import HttpCaller
 from gateway.transport.amqp import topology
 from gateway.transport.broker.definitions import document
 from gateway.transport.broker.plan import (
-    Binding,
+    BrokerEntity,
     Exchange,
     PlanStep,
-    Policy,
     Queue,
+    QueueBinding,
+    QueuePolicy,
     Rights,
     Sign,
     State,
-    Thing,
     User,
     Vhost,
 )
@@ -80,13 +80,13 @@ class Management:
             elsewhere=elsewhere,
         )
 
-    async def _bindings(self, exchange: str) -> list[Binding]:
+    async def _bindings(self, exchange: str) -> list[QueueBinding]:
         columns = "source,destination,destination_type,routing_key,properties_key"
         path = f"/api/exchanges/{self._v}/{exchange}/bindings/source?columns={columns}"
         # One text for each name, however many bindings have it.
         names: dict[str, str] = {}
         return [
-            Binding(
+            QueueBinding(
                 exchange,
                 names.setdefault(row["destination"], row["destination"]),
                 row["routing_key"],
@@ -96,7 +96,7 @@ class Management:
             for row in await self._list(path)
         ]
 
-    async def put(self, entity: Thing) -> None:
+    async def create(self, entity: BrokerEntity) -> None:
         """Put a vhost, user or right. Objects inside the vhost are for `add`."""
         match entity:
             case Vhost():
@@ -110,12 +110,12 @@ class Management:
             case _:
                 await self.add([entity])
 
-    async def add(self, entities: Iterable[Thing]) -> None:
+    async def add(self, entities: Iterable[BrokerEntity]) -> None:
         """Add all of them in one call. A repeat changes nothing."""
         path = f"/api/definitions/{self._v}"
         await self._ask("POST", path, document(entities, self.vhost))
 
-    async def remove(self, entity: Thing) -> None:
+    async def remove(self, entity: BrokerEntity) -> None:
         """Remove it; a missing one is fine. Clash for a queue that holds messages or is being read."""
         if isinstance(entity, Queue):
             await self._must_be_empty(entity.name)
@@ -125,9 +125,9 @@ class Management:
         """Remove the vhost with everything that lies in it: for one that was made for an occasion, and by no plan."""
         await self._ask("DELETE", f"/api/vhosts/{self._v}")
 
-    def _path(self, entity: Thing) -> str:
+    def _path(self, entity: BrokerEntity) -> str:
         match entity:
-            case Binding():
+            case QueueBinding():
                 parts = (entity.source, entity.to[0], entity.destination, entity.props)
                 source, kind, destination, props = (quote(part, safe="") for part in parts)
                 return f"/api/bindings/{self._v}/e/{source}/{kind}/{destination}/{props}"
@@ -137,7 +137,7 @@ class Management:
                 return f"/api/users/{quote(name, safe='')}"
             case Queue(name=name):
                 return f"/api/queues/{self._v}/{quote(name, safe='')}"
-            case Policy(name=name):
+            case QueuePolicy(name=name):
                 return f"/api/policies/{self._v}/{quote(name, safe='')}"
         raise Misconfigured(f"{entity} is never removed")
 
@@ -226,8 +226,8 @@ def _queue(row: Mapping[str, Any]) -> Queue:
     )
 
 
-def _policy(row: Mapping[str, Any]) -> Policy:
-    return Policy(
+def _policy(row: Mapping[str, Any]) -> QueuePolicy:
+    return QueuePolicy(
         name=row["name"],
         pattern=row["pattern"],
         definition=row["definition"],
@@ -241,18 +241,18 @@ def _rights(row: Mapping[str, Any]) -> Rights:
 
 
 STEPS_AT_ONCE = 1000  # bindings added in one call; the broker takes seconds for this many
-_INSIDE = (Exchange, Queue, Policy, Binding)
+_INSIDE = (Exchange, Queue, QueuePolicy, QueueBinding)
 
 
 async def done_steps(broker: Management, steps: Iterable[PlanStep]) -> AsyncIterator[PlanStep]:
     """Yield each step once it is in force."""
     for batch in batches(steps):
         if batch[0].sign is Sign.REMOVE:
-            await broker.remove(batch[0].thing)
-        elif isinstance(batch[0].thing, _INSIDE):
-            await broker.add([step.thing for step in batch])
+            await broker.remove(batch[0].entity)
+        elif isinstance(batch[0].entity, _INSIDE):
+            await broker.add([step.entity for step in batch])
         else:
-            await broker.put(batch[0].thing)
+            await broker.create(batch[0].entity)
         for step in batch:
             yield step
 
@@ -271,6 +271,6 @@ def batches(steps: Iterable[PlanStep]) -> Iterator[Sequence[PlanStep]]:
 
 def _call_of(step: PlanStep) -> object:
     """Return a key: steps with equal keys may share a call."""
-    if step.sign is Sign.REMOVE or not isinstance(step.thing, _INSIDE):
+    if step.sign is Sign.REMOVE or not isinstance(step.entity, _INSIDE):
         return step
-    return type(step.thing), step.thing.source if isinstance(step.thing, Binding) else None
+    return type(step.entity), step.entity.source if isinstance(step.entity, QueueBinding) else None

@@ -19,7 +19,7 @@ from gateway.errors import Clash, Misconfigured
 from gateway.transport.amqp import topology
 
 
-class Binding(NamedTuple):
+class QueueBinding(NamedTuple):
     """A tuple, because an axis has hundreds of thousands of them. `to` is `queue` or `exchange`; `props` is the broker's
     own name of this binding among those with the same ends, needed to remove it."""
 
@@ -30,7 +30,7 @@ class Binding(NamedTuple):
     props: str = ""
 
     @property
-    def ends(self) -> Binding:
+    def ends(self) -> QueueBinding:
         """Return the binding without the broker's own name for it, so that equal bindings compare equal."""
         return self._replace(props="") if self.props else self
 
@@ -59,7 +59,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class QueuePolicy:
     name: str
     pattern: str
     definition: Mapping[str, str | int]
@@ -86,7 +86,7 @@ class Rights:
     read: str
 
 
-Thing: TypeAlias = Vhost | Exchange | Queue | Policy | User | Rights | Binding
+BrokerEntity: TypeAlias = Vhost | Exchange | Queue | QueuePolicy | User | Rights | QueueBinding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +97,10 @@ class State:
     exists: bool = True
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     queues: Mapping[str, Queue] = field(default_factory=dict)
-    policies: Mapping[str, Policy] = field(default_factory=dict)
+    policies: Mapping[str, QueuePolicy] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     rights: Mapping[str, Rights] = field(default_factory=dict)
-    bindings: frozenset[Binding] = frozenset()
+    bindings: frozenset[QueueBinding] = frozenset()
     elsewhere: frozenset[str] = frozenset()
 
 
@@ -141,7 +141,7 @@ def _claim(hosts: dict[str, str], key: str, node: str) -> None:
         )
 
 
-def wanted(axis: BrokerLayout, passwords: Mapping[str, str]) -> State:
+def wanted_state(axis: BrokerLayout, passwords: Mapping[str, str]) -> State:
     """Return the wanted state. `passwords` are hashes by node; a node without one has a user that cannot log in."""
     return State(
         vhost=axis.vhost,
@@ -171,19 +171,19 @@ def node_queues(node: str) -> tuple[str, ...]:
     return (*(topology.lane_queue(node, lane) for lane in topology.LANES), topology.dead_queue(node))
 
 
-def policies(nodes: Iterable[str]) -> Iterator[Policy]:
-    yield Policy(
+def policies(nodes: Iterable[str]) -> Iterator[QueuePolicy]:
+    yield QueuePolicy(
         name=topology.SINK_POLICY,
         pattern=rf"^{topology.SINK_QUEUE}$".replace(".", r"\."),
         definition=topology.sink_policy_definition(),
     )
-    yield Policy(
+    yield QueuePolicy(
         name=topology.DEAD_POLICY,
         pattern=r"^lienthong\..+\.dead$",
         definition=topology.dead_policy_definition(),
     )
     for node in nodes:
-        yield Policy(
+        yield QueuePolicy(
             name=topology.node_policy(node),
             pattern=topology.node_policy_pattern(node),
             definition=topology.node_policy_definition(node),
@@ -197,18 +197,18 @@ def rights_of(node: str) -> Rights:
     )
 
 
-def bindings(axis: BrokerLayout) -> Iterator[Binding]:
+def bindings(axis: BrokerLayout) -> Iterator[QueueBinding]:
     """Yield bindings by exchange, because a code must lead to a lane before it is shown as hosted."""
     keys = {**axis.hosts, **{topology.routing_key(topology.node_route(node)): node for node in axis.nodes}}
     for node in axis.nodes:
-        yield Binding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node)
+        yield QueueBinding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node)
     for lane in topology.LANES:
         exchange = topology.lane_exchange(lane)
         names = {node: topology.lane_queue(node, lane) for node in axis.nodes}
         for key, node in keys.items():
-            yield Binding(exchange, names[node], key)
+            yield QueueBinding(exchange, names[node], key)
     for key in keys:
-        yield Binding(topology.HOSTED_EXCHANGE, topology.SINK_QUEUE, key)
+        yield QueueBinding(topology.HOSTED_EXCHANGE, topology.SINK_QUEUE, key)
 
 
 _QUEUE_NAME = re.compile(r"lienthong\.(.+)\.(urgent|normal|dead)")
@@ -223,11 +223,11 @@ class Departed:
     node: str
     queues: frozenset[str]
     keeps: tuple[Mapping[str, object], ...]
-    things: tuple[Thing, ...]
-    people: tuple[Thing, ...]
+    entities: tuple[BrokerEntity, ...]
+    people: tuple[BrokerEntity, ...]
 
 
-def departed(live: State, target: State, admin: str) -> list[Departed]:
+def find_departed_nodes(live: State, target: State, admin: str) -> list[Departed]:
     """List every such node, by name."""
     names = {match[1] for queue in live.queues if (match := _QUEUE_NAME.fullmatch(queue))}
     names |= {match[1] for policy in live.policies if (match := _POLICY_NAME.fullmatch(policy))}
@@ -245,19 +245,23 @@ def _departed_node(live: State, node: str) -> Departed:
     ]
     # The binding of the dead queue goes after the lanes that could still use it; the limits go after both.
     dead = {b for b in live.bindings if b[:2] == (topology.DEAD_EXCHANGE, topology.dead_queue(node))}
-    entities: list[Thing] = [*queues[: len(topology.LANES)], *sorted(dead), *queues[len(topology.LANES) :]]
+    entities: list[BrokerEntity] = [
+        *queues[: len(topology.LANES)],
+        *sorted(dead),
+        *queues[len(topology.LANES) :],
+    ]
     if (policy := live.policies.get(topology.node_policy(node))) is not None:
         entities.append(policy)
     return Departed(
         node=node,
         queues=frozenset(queue.name for queue in queues),
         keeps=tuple(keeps),
-        things=tuple(entities),
+        entities=tuple(entities),
         people=tuple(_people_of(live, node)),
     )
 
 
-def _people_of(live: State, node: str) -> Iterator[Thing]:
+def _people_of(live: State, node: str) -> Iterator[BrokerEntity]:
     if (right := live.rights.get(node)) is not None and right == rights_of(node):
         yield right
         user = live.users.get(node)
@@ -284,7 +288,7 @@ class Sign(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PlanStep:
     sign: Sign
-    thing: Thing
+    entity: BrokerEntity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +309,7 @@ class BrokerPlan:
 def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
     """Plan from `live` to `target`. `admin` is the user who will do it: it is never taken for a node, and where it may not
     work in the vhost it gets the right to, only while something is removed."""
-    departed_nodes = departed(live, target, admin)
+    departed_nodes = find_departed_nodes(live, target, admin)
     additions = [*_rooms(live, target, admin), *_people(live, target, admin), *_new_bindings(live, target)]
     removals = _old_bindings(live, target, departed_nodes)
     remarks = [*_conflicts(live, target, admin), *_strangers(live, target, departed_nodes, admin)]
@@ -313,7 +317,7 @@ def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) 
         remarks += [BrokerRemark(key="queue_kept", params=queue) for queue in node.keeps]
         if remove_nodes:
             # Whatever lies in its queues: a node that left sends nothing more.
-            entities = node.people if node.keeps else (*node.people, *node.things)
+            entities = node.people if node.keeps else (*node.people, *node.entities)
             removals += [PlanStep(Sign.REMOVE, entity) for entity in entities]
         elif not node.keeps:
             remarks.append(BrokerRemark(key="node_left", params={"node": node.node}))
@@ -344,11 +348,11 @@ def _people(live: State, target: State, admin: str) -> Iterator[PlanStep]:
                 Sign.CHANGE, replace(user, password_hash=user.password_hash or existing.password_hash)
             )
     yield from (
-        step for step in _differences(live.rights, target.rights) if getattr(step.thing, "user", "") != admin
+        step for step in _differences(live.rights, target.rights) if getattr(step.entity, "user", "") != admin
     )
 
 
-def _differences(live: Mapping[str, Thing], target: Mapping[str, Thing]) -> Iterator[PlanStep]:
+def _differences(live: Mapping[str, BrokerEntity], target: Mapping[str, BrokerEntity]) -> Iterator[PlanStep]:
     for name, entity in target.items():
         if name not in live:
             yield PlanStep(Sign.ADD, entity)
@@ -379,7 +383,7 @@ def _with_right(live: State, removals: list[PlanStep], admin: str) -> list[PlanS
     """Surround the removals with the rights of the administrator, who removes bindings and queues."""
     all_of_it = _everything(admin)
     own_rights = live.rights.get(admin)
-    if own_rights == all_of_it or not any(isinstance(step.thing, Binding | Queue) for step in removals):
+    if own_rights == all_of_it or not any(isinstance(step.entity, QueueBinding | Queue) for step in removals):
         return removals
     if own_rights is None:
         return [PlanStep(Sign.ADD, all_of_it), *removals, PlanStep(Sign.REMOVE, all_of_it)]

@@ -25,8 +25,17 @@ from gateway.log import action
 from gateway.ports.axis import Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer, TextOrBase64
-from gateway.transport.rest.dialect import ID, InSentList, Listed, ListedAgency, Out, shown, streamed, text
-from gateway.transport.rest.line import Line, NoRights, NotSent, Odd, Question, Turned
+from gateway.transport.rest.dialect import (
+    ID,
+    InSentList,
+    Listed,
+    ListedAgency,
+    Out,
+    printable,
+    streamed,
+    text,
+)
+from gateway.transport.rest.line import Line, NoRights, NotSent, OddAnswerError, Question, Refused
 from gateway.transport.rest.systems import Login, System
 
 _log = logging.getLogger(__name__)
@@ -111,9 +120,9 @@ class LgspDialect:
         doc_id = (answer.text("docId") or answer.text("data.docId")).strip()
         if ID.fullmatch(doc_id):
             return doc_id
-        raise Odd("sendEdoc: the service took the file and gave it no docId")
+        raise OddAnswerError("sendEdoc: the service took the file and gave it no docId")
 
-    async def waiting(
+    async def list_waiting(
         self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
         def note(row: Mapping[str, Any]) -> None:
@@ -163,7 +172,7 @@ class LgspDialect:
         await self._ask_with_token(system, question, Answer, self._judge("updateStatus"))
 
     async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
-        raise Odd("this service has no list of what was sent")
+        raise OddAnswerError("this service has no list of what was sent")
 
     async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
         def note(row: Mapping[str, Any]) -> None:
@@ -240,8 +249,8 @@ class LgspDialect:
 
     def _judge(self, operation: str) -> Callable[[int, Answer], None]:
         def judge(status: int, answer: Answer) -> None:
-            success, code = answer.text("success").strip().lower(), shown(answer.text("code"))[:40]
-            inner = shown(answer.text("data.errorCode") or answer.text("errorCode"))[:40]
+            success, code = answer.text("success").strip().lower(), printable(answer.text("code"))[:40]
+            inner = printable(answer.text("data.errorCode") or answer.text("errorCode"))[:40]
             fine = success == "true" or (not success and (code in ("0", "200") or answer.has_list))
             if status == 401 or (fine and status >= 400):
                 fine = False
@@ -249,16 +258,18 @@ class LgspDialect:
                 return
             if str(status) in self._stops and not inner:
                 raise NoRights(
-                    f"{operation}: HTTP {status}: {shown(answer.text('message'))}", word=str(status)
+                    f"{operation}: HTTP {status}: {printable(answer.text('message'))}", word=str(status)
                 )
             if not success and not code and not inner:
                 raise BadAnswer("neither success nor code is in it")
             word = inner or code or "none"
-            why = shown(answer.text("data.errorDesc") or answer.text("errorDesc") or answer.text("message"))
+            why = printable(
+                answer.text("data.errorDesc") or answer.text("errorDesc") or answer.text("message")
+            )
             detail = f"{operation}: errorCode {word}: {why}"
             if word in self._stops:
                 raise NoRights(detail, word=word)
-            raise Turned(detail, word=word)
+            raise Refused(detail, word=word)
 
         return judge
 
@@ -350,7 +361,7 @@ def _token(text: Callable[[str], str]) -> str:
 
 def _judge_login(status: int, answer: Answer) -> None:
     """Raise for a refusal: of whatever code it means the credentials, unless the service itself has failed."""
-    code, success = shown(answer.text("code"))[:40], answer.text("success").strip().lower()
+    code, success = printable(answer.text("code"))[:40], answer.text("success").strip().lower()
     token = _token(answer.text)
     if status < 300 and token and success != "false":
         if not token.isascii() or not token.isprintable() or " " in token:
@@ -358,7 +369,7 @@ def _judge_login(status: int, answer: Answer) -> None:
         return
     if status < 300 and (success == "true" or code in ("", "0", "200")):
         raise BadAnswer("there is no token in it")
-    detail = f"login: HTTP {status}, code {code or 'none'}: {shown(answer.text('message'))}"
+    detail = f"login: HTTP {status}, code {code or 'none'}: {printable(answer.text('message'))}"
     if status >= 500 or code.startswith("5"):
-        raise Turned(detail, word=code or str(status))
+        raise Refused(detail, word=code or str(status))
     raise NoRights(detail, word=code or str(status))

@@ -22,11 +22,19 @@ from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, Outcome, Pa
 from gateway.ports.services import Clock, Pool
 from gateway.transport.parcel import too_large
 from gateway.transport.rest.dialect import DOCUMENTS, STATUSES, Dialect, ListedAgency
-from gateway.transport.rest.doubt import Doubt, Reads, unknown
-from gateway.transport.rest.fetched_queue import Shelf
+from gateway.transport.rest.doubt import Doubt, ReadFields, unknown_outcome
+from gateway.transport.rest.fetched_queue import FetchedQueue
 from gateway.transport.rest.fetcher import Fetcher
-from gateway.transport.rest.ledger import ASKED, SENT, TRYING, Ledger, Sent
-from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Odd, OddAnswer, Turned
+from gateway.transport.rest.ledger import ASKED_PERSON, SENT, TRYING, Ledger, SentFile
+from gateway.transport.rest.line import (
+    CallFailed,
+    Lost,
+    NoRights,
+    NotSent,
+    OddAnswer,
+    OddAnswerError,
+    Refused,
+)
 from gateway.transport.rest.systems import System, Systems
 
 _log = logging.getLogger(__name__)
@@ -43,7 +51,7 @@ FOREIGN = Promises(
 
 
 _ASK_S, _QUIET_S = 5.0, 60.0
-NOT_FOR_ALL, NOT_AGAIN = "axis-not-for-all", "axis-not-again"
+NOT_FOR_ALL, SENT_BEFORE = "axis-not-for-all", "axis-not-again"
 Shapes = Callable[[Parcel], "tuple[Parcel, Handed] | None"]
 """The parcel with its file in the form that it asks for, and what that file is; None where it can have only its own."""
 
@@ -66,7 +74,7 @@ class RestOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class SystemAnswer:
     """The end of a system's question: well, or why not. `mend`: where its credentials are, when these were refused."""
 
     why: str = ""
@@ -80,9 +88,9 @@ class RestAxis:
         self,
         dialect: Dialect,
         systems: Systems,
-        shelf: Shelf,
+        shelf: FetchedQueue,
         ledger: Ledger,
-        reads: Reads,
+        reads: ReadFields,
         clock: Clock,
         pool: Pool,
         options: RestOptions,
@@ -99,7 +107,9 @@ class RestAxis:
         self._fetcher = Fetcher(
             dialect, systems, shelf, ledger, reads, clock, pool, self._note_answer, options.poll_s
         )
-        self._doubt = Doubt(dialect, self._fetcher.says, resend=options.resend, settle_s=options.settle_s)
+        self._doubt = Doubt(
+            dialect, self._fetcher.has_identity, resend=options.resend, settle_s=options.settle_s
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,10 +139,10 @@ class RestAxis:
         outcomes = {route: _delivered(tries[folded[route]]) for route in routes if route not in open_routes}
         if not open_routes:
             return outcomes
-        system = self._systems.of(parcel.sender)
+        system = self._systems.system_for(parcel.sender)
         if system is None:
             outcome = Outcome(
-                fate=Fate.LATER, code="no-credentials", detail=self._systems.why_not(parcel.sender)
+                fate=Fate.RETRY, code="no-credentials", detail=self._systems.why_not(parcel.sender)
             )
         else:
             shaped, handed = await self._in_form(parcel)
@@ -152,7 +162,7 @@ class RestAxis:
         handed: Handed | None,
         routes: Sequence[str],
         marks: Sequence[str],
-        tries: Mapping[str, Sent],
+        tries: Mapping[str, SentFile],
     ) -> Outcome:
         if parcel.size > self._options.max_bytes:
             return too_large(parcel.size, self._options.max_bytes)
@@ -179,11 +189,11 @@ class RestAxis:
         try:
             if tried:
                 ago = self._now() - max(tried)
-                answer = await self._doubt.looked(system, parcel, facts, kind, routes, ago, is_others)
+                answer = await self._doubt.search(system, parcel, facts, kind, routes, ago, is_others)
                 if isinstance(answer, Outcome):
                     if answer.fate is Fate.NEVER:
                         await self._in_pool(
-                            partial(self._ledger.mark, parcel.digest, marks, ASKED, self._now())
+                            partial(self._ledger.mark, parcel.digest, marks, ASKED_PERSON, self._now())
                         )
                     return answer
                 if answer is not None:
@@ -192,13 +202,13 @@ class RestAxis:
                     return await self._note_sent(parcel, marks, answer, handed)
         except CallFailed as why:
             self._note_failure(system, why)
-            return unknown(f"it may be there already: {why}")
+            return unknown_outcome(f"it may be there already: {why}")
         doc_id = await self._send(system, parcel, handed, kind, only, marks)
         if isinstance(doc_id, Outcome):
             return doc_id
         if await is_others(doc_id):
             await self._in_pool(partial(self._ledger.unmark, parcel.digest, marks))
-            return Outcome(fate=Fate.NEVER, code=NOT_AGAIN, detail=_not_again_detail(doc_id))
+            return Outcome(fate=Fate.NEVER, code=SENT_BEFORE, detail=_not_again_detail(doc_id))
         return await self._note_sent(parcel, marks, doc_id, handed)
 
     async def _send(
@@ -215,11 +225,11 @@ class RestAxis:
         try:
             file_digest = await self._pool.run(partial(self._dialect.digest, parcel.open))
             doc_id = await self._dialect.send(system, parcel, kind, only, file_digest)
-        except (Lost, Odd) as why:
+        except (Lost, OddAnswerError) as why:
             # From now on: a long file may have been on its way for many minutes.
             await self._note_try(parcel, marks, handed)
             self._note_failure(system, why)
-            return unknown(str(why))
+            return unknown_outcome(str(why))
         except CallFailed as why:
             await self._in_pool(partial(self._ledger.unmark, parcel.digest, marks))
             self._note_failure(system, why)
@@ -236,17 +246,17 @@ class RestAxis:
     ) -> Outcome:
         at = self._now()
         await self._in_pool(partial(self._ledger.mark, parcel.digest, marks, SENT, at, doc_id, handed))
-        return _delivered(Sent(state=SENT, at=at, doc_id=doc_id, handed=handed))
+        return _delivered(SentFile(state=SENT, at=at, doc_id=doc_id, handed=handed))
 
     def _refusal(self, system: System, why: CallFailed) -> Outcome:
         if isinstance(why, NoRights):
-            return Outcome(fate=Fate.LATER, code="no-credentials", detail=self._systems.alarm())
-        if isinstance(why, Turned):
+            return Outcome(fate=Fate.RETRY, code="no-credentials", detail=self._systems.alarm())
+        if isinstance(why, Refused):
             final = self._dialect.final(why.word)
             return Outcome(
-                fate=Fate.NEVER if final else Fate.LATER, code=f"axis-{why.word}"[:40], detail=str(why)
+                fate=Fate.NEVER if final else Fate.RETRY, code=f"axis-{why.word}"[:40], detail=str(why)
             )
-        return Outcome(fate=Fate.LATER, code=why.code, detail=str(why))
+        return Outcome(fate=Fate.RETRY, code=why.code, detail=str(why))
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
         """Return None, as the axis does not say who receives. Until it has answered once, ask it whether it answers."""
@@ -272,16 +282,16 @@ class RestAxis:
     async def _with_session(self, arrival: Arrival) -> Arrival:
         """Add the session that vouches for it, of the system that stands for the recipient where several brought it. There
         is no node, because the fetcher that put it on the shelf published nothing."""
-        fetchers = await self._pool.run(partial(self._ledger.by_whom, arrival.packet_id))
+        fetchers = await self._pool.run(partial(self._ledger.list_fetchers, arrival.packet_id))
         ids = [fetcher.partition("/")[0] for fetcher in fetchers]
-        own_ids = self._systems.named(arrival.recipient)
+        own_ids = self._systems.ids_for(arrival.recipient)
         system = next((id for id in ids if id in own_ids), next(iter(ids), ""))
         return replace(arrival, node=None, session=f"{self._dialect.name}:{system}")
 
-    async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        await self._shelf.settle(arrival, done=done)
-        if done:
-            self._fetcher.settled(arrival.packet_id)
+    async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
+        await self._shelf.settle(arrival, is_done=is_done)
+        if is_done:
+            self._fetcher.note_settled(arrival.packet_id)
 
     async def wait(self, timeout_s: float) -> None:
         self._fetcher.start()
@@ -330,7 +340,7 @@ class RestAxis:
         """Drop it, and tell the axis that it failed here."""
         packet_id = next((dead.packet_id for dead in await self._shelf.dead_list() if dead.id == id), "")
         await self._shelf.dead_drop(id, reason)
-        await self._fetcher.ended(packet_id, "fail")
+        await self._fetcher.note_end(packet_id, "fail")
 
     async def odd_answers(self) -> Sequence[tuple[int, float, str, int, str, bytes]]:
         """List odd answers, newest first."""
@@ -344,23 +354,27 @@ class RestAxis:
         await self._dialect.agencies(systems[0], item)
         self._note_answer()
 
-    async def ask(self) -> Mapping[str, Answered]:
+    async def ask(self) -> Mapping[str, SystemAnswer]:
         """Ask with each system once; return the end by system. Those that sign in alike are refused alike."""
-        answers: dict[str, Answered] = {}
+        answers: dict[str, SystemAnswer] = {}
         for system in self._systems.all():
             if not self._systems.may(system):
                 continue
             try:
                 for context in self._dialect.contexts(system, self._fetcher.hosted):
-                    await self._dialect.waiting(system, DOCUMENTS, context, sweep=False, item=lambda _: None)
-                answers[system.id] = Answered()
+                    await self._dialect.list_waiting(
+                        system, DOCUMENTS, context, sweep=False, item=lambda _: None
+                    )
+                answers[system.id] = SystemAnswer()
                 self._note_answer()
             except CallFailed as why:
                 self._note_answer(why, system)
-                answers[system.id] = Answered(why=str(why))
-        answers |= {id: Answered(why=why, mend=file) for id, (why, file) in self._systems.refused().items()}
+                answers[system.id] = SystemAnswer(why=str(why))
+        answers |= {
+            id: SystemAnswer(why=why, mend=file) for id, (why, file) in self._systems.refused().items()
+        }
         if fault := self._systems.fault():
-            answers["credentials"] = Answered(why=fault, mend=self._systems.source)
+            answers["credentials"] = SystemAnswer(why=fault, mend=self._systems.source)
         return answers
 
     async def _probe(self) -> None:
@@ -382,7 +396,7 @@ class RestAxis:
             self._note_answer(why, systems[0])
 
     async def _ask_kind(self, system: System, kind: str) -> None:
-        await self._dialect.waiting(system, kind, "", sweep=False, item=lambda _: None)
+        await self._dialect.list_waiting(system, kind, "", sweep=False, item=lambda _: None)
 
     def _note_answer(self, why: CallFailed | None = None, system: System | None = None) -> None:
         """Note how a question ended that has nothing to do with one packet."""
@@ -399,7 +413,7 @@ class RestAxis:
             self._systems.refuse(system, str(why), with_login=why.of_login)
             self._note_answer()
             return
-        if isinstance(why, Turned) and not isinstance(why, NoRights) and not of_all:
+        if isinstance(why, Refused) and not isinstance(why, NoRights) and not of_all:
             return  # it answers: the no is to one packet
         if self._down is None:
             warn(_log, "axis.down", str(why), axis=self._dialect.name, code=why.code)
@@ -429,7 +443,7 @@ def _not_for_all_detail(routes: Sequence[str]) -> str:
     )
 
 
-def _is_sent(sent: Sent | None) -> bool:
+def _is_sent(sent: SentFile | None) -> bool:
     return sent is not None and sent.state == SENT
 
 
@@ -440,5 +454,5 @@ def _not_again_detail(doc_id: str) -> str:
     )
 
 
-def _delivered(sent: Sent) -> Outcome:
+def _delivered(sent: SentFile) -> Outcome:
     return Outcome(fate=Fate.DELIVERED, detail=f"with the axis as {sent.doc_id}", handed=sent.handed)

@@ -20,14 +20,14 @@ _LONGEST = 300
 def text(row: Mapping[str, Any], name: str) -> str:
     """Return a value that may be absent, null, or a number."""
     value = row.get(name)
-    return "" if value is None or value == "null" else shown(str(value))
+    return "" if value is None or value == "null" else printable(str(value))
 
 
-def shown(raw: str) -> str:
+def printable(raw: str) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in raw[:_LONGEST]).strip()
 
 
-def listed(codes: str) -> frozenset[str]:
+def read_codes(codes: str) -> frozenset[str]:
     """Read codes with commas between them."""
     return frozenset(code.strip() for code in codes.split(",") if code.strip())
 
@@ -86,7 +86,7 @@ class Dialect(Protocol):
         """Send a parcel and return the axis's own id. `only`: the recipients, where they are not all that the file names;
         empty where the axis cannot be told so."""
 
-    async def waiting(
+    async def list_waiting(
         self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
         """List everything that is not settled; `sweep`: back to the first day, where that costs more."""

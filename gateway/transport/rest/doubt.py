@@ -17,7 +17,7 @@ _MOST_ALIKE = 50
 UNKNOWN = "outcome-unknown"
 
 
-class Told(Protocol):
+class EnvelopeFields(Protocol):
     """Fields of an envelope, as far as an axis needs them."""
 
     @property
@@ -36,30 +36,30 @@ class Told(Protocol):
     def is_urgent(self) -> bool: ...
 
 
-Reads = Callable[[Callable[[], BinaryIO]], Told | None]
+ReadFields = Callable[[Callable[[], BinaryIO]], EnvelopeFields | None]
 """What the envelope says that can be opened so; None where it cannot be read."""
 
-Says = Callable[[System, str, str, str], Awaitable[bool]]
+CompareIdentity = Callable[[System, str, str, str], Awaitable[bool]]
 """Tells whether the axis's packet of that id, asked for by that system and agency, has that identity."""
 
-IsOthers = Callable[[str], Awaitable[bool]]
+IsOfOtherRecipients = Callable[[str], Awaitable[bool]]
 
 
 class Doubt:
     """Settles doubtful sends. `resend`: send again if the axis cannot be asked; `settle_s`: its time to list a packet."""
 
-    def __init__(self, dialect: Dialect, says: Says, *, resend: bool, settle_s: float) -> None:
+    def __init__(self, dialect: Dialect, says: CompareIdentity, *, resend: bool, settle_s: float) -> None:
         self._dialect, self._says, self._resend, self._settle_s = dialect, says, resend, settle_s
 
-    async def looked(
+    async def search(
         self,
         system: System,
         parcel: Parcel,
-        fields: Told | None,
+        fields: EnvelopeFields | None,
         kind: str,
         routes: Sequence[str],
         ago_s: float,
-        is_others: IsOthers,
+        is_others: IsOfOtherRecipients,
     ) -> str | Outcome | None:
         """Search the axis for the parcel. `ago_s`: seconds since the last known try ended; `is_others`: tells whether the
         axis's packet of that id went to other recipients alone."""
@@ -67,7 +67,7 @@ class Doubt:
             if self._resend or kind == STATUSES:
                 return None
             if 0 <= ago_s < self._settle_s:
-                return unknown("the line broke while it was sent; its receiver may answer yet")
+                return unknown_outcome("the line broke while it was sent; its receiver may answer yet")
             detail = (
                 "the line broke while it was sent, and this axis cannot be asked whether it has it: ask the receiver, "
                 "and send it again only if it is not there"
@@ -86,20 +86,22 @@ class Doubt:
             ):
                 return doc_id
         if len(alike) > _MOST_ALIKE:
-            return unknown(
+            return unknown_outcome(
                 f"the line broke while it was sent, and more than {_MOST_ALIKE} of what the axis has look like it; "
                 "a person decides"
             )
         if 0 <= ago_s < self._settle_s:
-            return unknown("the line broke while it was sent; the axis is asked once more whether it has it")
+            return unknown_outcome(
+                "the line broke while it was sent; the axis is asked once more whether it has it"
+            )
         return None
 
 
-def unknown(detail: str) -> Outcome:
-    return Outcome(fate=Fate.LATER, code=UNKNOWN, detail=detail, unsure=True)
+def unknown_outcome(detail: str) -> Outcome:
+    return Outcome(fate=Fate.RETRY, code=UNKNOWN, detail=detail, unsure=True)
 
 
-def _is_alike(line: InSentList, fields: Told, routes: Sequence[str]) -> bool:
+def _is_alike(line: InSentList, fields: EnvelopeFields, routes: Sequence[str]) -> bool:
     """Tell whether this line may be our file: the fields that it has agree."""
     if line.to and fold_code(line.to) not in {fold_code(code) for code in (*routes, *fields.recipients)}:
         return False

@@ -27,7 +27,7 @@ _ALL_IDS = "SELECT DISTINCT packet_id FROM queue"
 _LEFT_S = 3600.0
 
 
-class Draft:
+class PartialDownload:
     """A file that is being fetched; sync. It is made when it is first begun; `begin` again empties it, for another try. A
     discarded draft is never made again: a thread may be about to, for a task that was cancelled."""
 
@@ -38,7 +38,7 @@ class Draft:
         self._file: BinaryIO | None = None
         self._hash, self.size = hashlib.sha256(), 0
 
-    def begin(self) -> Draft:
+    def begin(self) -> PartialDownload:
         with self._turn:
             file = self._open_file()
             file.seek(0)
@@ -101,7 +101,7 @@ class _Lock:
                 self._file = None
 
 
-class Shelf(EmbeddedAxis):
+class FetchedQueue(EmbeddedAxis):
     """The queue of one machine, of this node alone."""
 
     def __init__(
@@ -111,8 +111,8 @@ class Shelf(EmbeddedAxis):
         self.drafts = folder / "drafts"
         self._threads = pool
 
-    async def put(
-        self, doc_id: str, kind: str, sender: str, lane: Lane, draft: Draft, to: Sequence[str]
+    async def add(
+        self, doc_id: str, kind: str, sender: str, lane: Lane, draft: PartialDownload, to: Sequence[str]
     ) -> bool:
         """Put a file on the shelf, durably on return; False where none of its recipients is hosted any more."""
         parcel = Parcel(

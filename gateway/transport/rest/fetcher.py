@@ -19,10 +19,10 @@ from gateway.errors import TransportFailure
 from gateway.log import action, warn
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.dialect import DOCUMENTS, KINDS, Dialect, Listed
-from gateway.transport.rest.doubt import Reads
-from gateway.transport.rest.fetched_queue import Draft, Shelf
-from gateway.transport.rest.ledger import Ledger, Taken
-from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Turned
+from gateway.transport.rest.doubt import ReadFields
+from gateway.transport.rest.fetched_queue import FetchedQueue, PartialDownload
+from gateway.transport.rest.ledger import FetchedPacket, Ledger
+from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Refused
 from gateway.transport.rest.systems import System, Systems
 
 _log = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ class Fetcher:
         self,
         dialect: Dialect,
         systems: Systems,
-        shelf: Shelf,
+        shelf: FetchedQueue,
         ledger: Ledger,
-        reads: Reads,
+        reads: ReadFields,
         clock: Clock,
         pool: Pool,
         note_answer: Callable[..., None],
@@ -72,14 +72,14 @@ class Fetcher:
                 await self._task
             self._task = None
 
-    def settled(self, doc_id: str) -> None:
+    def note_settled(self, doc_id: str) -> None:
         """Wake the task: one agency here is done with it, and the axis hears of it soon if no other needs it."""
         self._bell.set()
 
-    async def ended(self, doc_id: str, word: str) -> None:
+    async def note_end(self, doc_id: str, word: str) -> None:
         if doc_id and not await self._shelf.has(doc_id):
             for packet in await self._pool.run(partial(self._ledger.of_document, doc_id)):
-                await self._pool.run(partial(self._ledger.ended, packet, word))
+                await self._pool.run(partial(self._ledger.note_end, packet, word))
             self._bell.set()
 
     async def _run(self) -> None:
@@ -161,7 +161,7 @@ class Fetcher:
         sweep = due <= now or due - now > _SWEPT  # a clock may have been ahead
         if sweep:
             self._sweeps[name] = now + _NOT_SWEPT
-        await self._dialect.waiting(system, kind, context, sweep=sweep, item=note)
+        await self._dialect.list_waiting(system, kind, context, sweep=sweep, item=note)
         self._note_answer()
         for line in lines.values():
             if not await self._take_packet(system, context, kind, line, sweep=sweep):
@@ -179,9 +179,9 @@ class Fetcher:
         """Take one packet; False where there is no room for more now. A known packet is only reported again: to an axis
         that heard it, with a sweep, because some list for ever what is over."""
         name = f"{system.id}/{context}" if context else system.id
-        packet = await self._pool.run(partial(self._ledger.taken, name, kind, line.doc_id))
+        packet = await self._pool.run(partial(self._ledger.get_fetched, name, kind, line.doc_id))
         if packet is not None:
-            if packet.ended and (sweep or not packet.told):
+            if packet.end_word and (sweep or not packet.is_reported):
                 await self._report(packet)  # the axis did not hear it, or forgot
             return True
         put_off, _ = self._put_off.get(line.doc_id, (0.0, 0.0))
@@ -203,7 +203,7 @@ class Fetcher:
         return True
 
     async def _fetch(self, system: System, name: str, context: str, kind: str, line: Listed) -> None:
-        draft = Draft(self._shelf.drafts)
+        draft = PartialDownload(self._shelf.drafts)
         try:
             await self._dialect.fetch(system, line.doc_id, context, lambda: draft.begin().write)
             digest = await self._pool.run(draft.flushed)
@@ -219,10 +219,10 @@ class Fetcher:
             if facts is not None and fold_code(sender) == fold_code(system.id):
                 sender = facts.sender
             # Before it can be taken, as its taker asks for the system that fetched it.
-            await self._pool.run(partial(self._ledger.coming, line.doc_id, name))
-            if await self._shelf.put(line.doc_id, kind_word, sender, lane, draft, recipients):
+            await self._pool.run(partial(self._ledger.note_coming, line.doc_id, name))
+            if await self._shelf.add(line.doc_id, kind_word, sender, lane, draft, recipients):
                 now = self._clock.now().timestamp()
-                await self._pool.run(partial(self._ledger.took, name, kind, line.doc_id, digest, now))
+                await self._pool.run(partial(self._ledger.note_fetched, name, kind, line.doc_id, digest, now))
                 meters.AXIS_FETCHED.add(kind=kind)
         finally:
             await asyncio.shield(self._pool.run(draft.discard))  # also when cancelled once more
@@ -241,12 +241,12 @@ class Fetcher:
     async def _report_ended(self) -> None:
         """Tell the axis of packets that no agency here needs any more."""
         # Before the shelf is asked: packets put on it meanwhile are not among these.
-        if open_packets := await self._pool.run(self._ledger.open_ones):
+        if open_packets := await self._pool.run(self._ledger.list_open):
             ids_on_shelf = await self._shelf.ids()
             for packet in open_packets:
                 if packet.doc_id not in ids_on_shelf:
-                    await self._pool.run(partial(self._ledger.ended, packet, "done"))
-        for packet in await self._pool.run(self._ledger.untold):
+                    await self._pool.run(partial(self._ledger.note_end, packet, "done"))
+        for packet in await self._pool.run(self._ledger.list_unreported):
             try:
                 if not await self._report(packet):
                     return  # with the next ring: an axis that cannot be told may still list packets
@@ -258,11 +258,11 @@ class Fetcher:
         long_ago = time.monotonic() - _LAST_PAUSE_S
         self._put_off = {key: t for key, t in self._put_off.items() if t[0] > long_ago}
 
-    async def _report(self, packet: Taken) -> bool:
+    async def _report(self, packet: FetchedPacket) -> bool:
         """Tell the axis that this packet ended; False where it cannot be told anything now. NoRights."""
         id, _, context = packet.system.partition("/")
         system = next((s for s in self._systems.all() if s.id == id), None)
-        word = packet.ended or "done"
+        word = packet.end_word or "done"
         if system is None:
             return True
         put_off, pause = self._put_off.get(f"say {packet.doc_id}", (0.0, 1.0))
@@ -273,20 +273,20 @@ class Fetcher:
         except CallFailed as why:
             pause = min(2 * pause, _LAST_PAUSE_S)
             self._put_off[f"say {packet.doc_id}"] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
-            if not isinstance(why, Turned) or isinstance(why, NoRights):
+            if not isinstance(why, Refused) or isinstance(why, NoRights):
                 self._note_answer(why, system)
             action(_log, "axis.settle_failed", str(why), packet=packet.doc_id, axis=self._dialect.name)
             if isinstance(why, NoRights):
                 raise
-            return isinstance(why, Turned)
+            return isinstance(why, Refused)
         self._put_off.pop(f"say {packet.doc_id}", None)
-        meters.AXIS_TOLD.add(status=word)
-        await self._pool.run(partial(self._ledger.told, packet, self._clock.now().timestamp()))
+        meters.AXIS_REPORTED.add(status=word)
+        await self._pool.run(partial(self._ledger.note_reported, packet, self._clock.now().timestamp()))
         return True
 
-    async def says(self, system: System, doc_id: str, agency: str, identity: str) -> bool:
+    async def has_identity(self, system: System, doc_id: str, agency: str, identity: str) -> bool:
         """Tell whether the axis's packet of that id is the one we mean."""
-        draft = Draft(self._shelf.drafts)
+        draft = PartialDownload(self._shelf.drafts)
         try:
             await self._dialect.fetch(system, doc_id, agency, lambda: draft.begin().write)
             await self._pool.run(draft.flushed)

@@ -42,23 +42,23 @@ CREATE INDEX IF NOT EXISTS sent_doc ON sent (doc_id);
 COMMIT;
 """
 MOST_ODD = 200
-TRYING, SENT, ASKED = "trying", "sent", "asked"
+TRYING, SENT, ASKED_PERSON = "trying", "sent", "asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class FetchedPacket:
     """A packet that was fetched. `ended`: done or fail, once the node needs it no more; `told`: the axis knows."""
 
     system: str
     kind: str
     doc_id: str
     digest: str
-    ended: str
-    told: bool
+    end_word: str
+    is_reported: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SentFile:
     """State of a file for one recipient. `trying`: sending began, and its outcome is unknown; `asked`: the same, and a
     person was asked: sending it again is that person's decision. `handed`: the file itself, unless it is the standard
     one."""
@@ -83,53 +83,53 @@ class Ledger:
                 self._file.close()
                 self._file = None
 
-    def coming(self, doc_id: str, system: str) -> None:
+    def note_coming(self, doc_id: str, system: str) -> None:
         """Note a packet that is about to be put on the shelf; `took` confirms it."""
         with self._write() as file:
             file.execute("INSERT OR REPLACE INTO coming (doc_id, system) VALUES (?, ?)", (doc_id, system))
 
-    def took(self, system: str, kind: str, doc_id: str, digest: str, at: float) -> None:
+    def note_fetched(self, system: str, kind: str, doc_id: str, digest: str, at: float) -> None:
         with self._write() as file:
             words = "INSERT OR IGNORE INTO taken (system, kind, doc_id, digest, at) VALUES (?, ?, ?, ?, ?)"
             file.execute(words, (system, kind, doc_id, digest, at))
             file.execute("DELETE FROM coming WHERE doc_id = ?", (doc_id,))
 
-    def taken(self, system: str, kind: str, doc_id: str) -> Taken | None:
+    def get_fetched(self, system: str, kind: str, doc_id: str) -> FetchedPacket | None:
         rows = self._rows(
             f"{_SELECT_FETCHED} WHERE system = ? AND kind = ? AND doc_id = ?", (system, kind, doc_id)
         )
         return next(iter(rows), None)
 
-    def of_document(self, doc_id: str) -> Sequence[Taken]:
+    def of_document(self, doc_id: str) -> Sequence[FetchedPacket]:
         return list(self._rows(f"{_SELECT_FETCHED} WHERE doc_id = ?", (doc_id,)))
 
-    def by_whom(self, doc_id: str) -> Sequence[str]:
+    def list_fetchers(self, doc_id: str) -> Sequence[str]:
         """Return the systems that fetched it; none for a packet that this ledger does not know."""
         words = """SELECT system FROM taken WHERE doc_id = ?
             UNION ALL SELECT system FROM coming WHERE doc_id = ?"""
         return [str(row[0]) for row in self._read(words, (doc_id, doc_id))]
 
-    def untold(self) -> Sequence[Taken]:
+    def list_unreported(self) -> Sequence[FetchedPacket]:
         return list(self._rows(f"{_SELECT_FETCHED} WHERE ended <> '' AND told IS NULL LIMIT 500", ()))
 
-    def open_ones(self) -> Sequence[Taken]:
+    def list_open(self) -> Sequence[FetchedPacket]:
         """Return packets fetched and still in the node's hands as far as the ledger knows."""
         return list(self._rows(f"{_SELECT_FETCHED} WHERE ended = ''", ()))
 
-    def ended(self, packet: Taken, word: str) -> None:
+    def note_end(self, packet: FetchedPacket, word: str) -> None:
         with self._write() as file:
             words = "UPDATE taken SET ended = ? WHERE system = ? AND kind = ? AND doc_id = ? AND ended = ''"
             file.execute(words, (word, packet.system, packet.kind, packet.doc_id))
 
-    def told(self, packet: Taken, at: float) -> None:
+    def note_reported(self, packet: FetchedPacket, at: float) -> None:
         with self._write() as file:
             words = "UPDATE taken SET told = ? WHERE system = ? AND kind = ? AND doc_id = ?"
             file.execute(words, (at, packet.system, packet.kind, packet.doc_id))
 
-    def sent(self, digest: str, routes: Sequence[str]) -> Mapping[str, Sent]:
+    def sent(self, digest: str, routes: Sequence[str]) -> Mapping[str, SentFile]:
         rows = self._read("SELECT route, state, at, doc_id, handed FROM sent WHERE digest = ?", (digest,))
         sent_by_route = {
-            route: Sent(state=state, at=at, doc_id=doc_id, handed=_handed(handed))
+            route: SentFile(state=state, at=at, doc_id=doc_id, handed=_handed(handed))
             for route, state, at, doc_id, handed in rows
         }
         return {route: sent_by_route[route] for route in routes if route in sent_by_route}
@@ -179,10 +179,15 @@ class Ledger:
         (counts,) = self._read(words)
         return dict(zip(("unsettled", "unknown", "odd"), counts, strict=True))
 
-    def _rows(self, words: str, parameters: Sequence[object]) -> Iterator[Taken]:
+    def _rows(self, words: str, parameters: Sequence[object]) -> Iterator[FetchedPacket]:
         for system, kind, doc_id, digest, ended, told_at in self._read(words, parameters):
-            yield Taken(
-                system=system, kind=kind, doc_id=doc_id, digest=digest, ended=ended, told=told_at is not None
+            yield FetchedPacket(
+                system=system,
+                kind=kind,
+                doc_id=doc_id,
+                digest=digest,
+                end_word=ended,
+                is_reported=told_at is not None,
             )
 
     def _read(self, words: str, parameters: Sequence[object] = ()) -> list[Any]:
@@ -201,7 +206,7 @@ class Ledger:
         with self._lock:
             file = self._opened()
             try:
-                with commits.whole(file):
+                with commits.write_transaction(file):
                     yield file
             except sqlite3.Error as why:
                 raise Unreachable(

@@ -25,13 +25,13 @@ from yarl import URL
 
 from gateway import meters
 from gateway.errors import Unreachable
-from gateway.http_calls import PIECE, HttpCaller, TooLong, parsed
+from gateway.http_calls import PIECE, HttpCaller, TooLong, parse_url
 from gateway.log import action
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer
 
 _log = logging.getLogger(__name__)
-KEPT = 64 * 1024
+ODD_BYTES_KEPT = 64 * 1024
 _TRIES = 3
 _NOT_NOW = (429, 503)  # statuses of a service that took nothing of the question
 
@@ -48,11 +48,11 @@ class Lost(CallFailed):
     """The line broke, or the time was over: whether the question had its effect is unknown."""
 
 
-class Odd(CallFailed):
+class OddAnswerError(CallFailed):
     """The service answered something that its specification does not have."""
 
 
-class Turned(CallFailed):
+class Refused(CallFailed):
     """The service said no. `word` is its own code."""
 
     def __init__(self, detail: str = "", *, word: str = "") -> None:
@@ -60,7 +60,7 @@ class Turned(CallFailed):
         self.word = word
 
 
-class NoRights(Turned):
+class NoRights(Refused):
     """The service does not know these credentials. `of_login`: nor those of any system that signs in alike."""
 
     def __init__(self, detail: str = "", *, word: str = "", of_login: bool = False) -> None:
@@ -150,7 +150,7 @@ class Line:
         max_bytes: int,
         keep: Callable[[OddAnswer], None],
     ) -> None:
-        parsed(base)
+        parse_url(base)
         self.base, self._pool, self._clock = base.rstrip("/"), pool, clock
         self._ca, self._gap, self._max = ca, 1.0 / rate_per_s, max_bytes
         self._keep, self._next = keep, 0.0
@@ -182,11 +182,11 @@ class Line:
                 breaker.check(question.operation, self._now())
                 try:
                     answer = await self._clean(question, make(), judge)
-                except (Lost, NotSent, Odd) as why:
+                except (Lost, NotSent, OddAnswerError) as why:
                     breaker.broke(str(why), self._now())
                     meters.AXIS_CALLS.add(operation=question.operation, result="failed")
                     raise
-                except Turned:
+                except Refused:
                     breaker.well()
                     meters.AXIS_CALLS.add(operation=question.operation, result="refused")
                     raise
@@ -225,8 +225,8 @@ class Line:
                 read = 0
                 async for piece in caller.pieces(response):
                     read += len(piece)
-                    if len(head) < KEPT:
-                        head += piece[: KEPT - len(head)]
+                    if len(head) < ODD_BYTES_KEPT:
+                        head += piece[: ODD_BYTES_KEPT - len(head)]
                     if read > PIECE:  # decoding and writing a file is too slow for the event loop
                         await self._pool.run(partial(answer.feed, piece))
                     else:
@@ -254,7 +254,7 @@ class Line:
         address = URL(f"{self.base}/{question.path}")
         return URL(f"{address}?{query}", encoded=True) if query else address
 
-    async def _odd(self, question: Question, status: int, head: bytes, why: str) -> Odd:
+    async def _odd(self, question: Question, status: int, head: bytes, why: str) -> OddAnswerError:
         why = question.clean(why, is_content=True)
         masked = question.clean(head.decode("utf-8", "surrogateescape"), is_content=True)
         head = masked.encode("utf-8", "surrogateescape")
@@ -263,7 +263,7 @@ class Line:
         await self._pool.run(partial(self._keep, odd_answer))
         meters.AXIS_ODD.add(operation=question.operation)
         action(_log, "axis.odd_answer", why, operation=question.operation, status=status)
-        return Odd(f"{question.operation}: HTTP {status}, and {why}")
+        return OddAnswerError(f"{question.operation}: HTTP {status}, and {why}")
 
     async def _turn(self) -> None:
         """Wait for the turn, so that only so many questions a second are asked."""

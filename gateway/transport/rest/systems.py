@@ -73,14 +73,14 @@ class Systems:
         }
         return [system for system in self._known if system.id not in self._refused]
 
-    def of(self, code: str) -> System | None:
+    def system_for(self, code: str) -> System | None:
         """Return the system that speaks for this agency; None where there is none, or the axis refused it."""
         candidates = [system for system in self.all() if system.speaks_for(code)]
         return next(
             (system for system in candidates if system.agencies), candidates[0] if candidates else None
         )
 
-    def named(self, code: str) -> frozenset[str]:
+    def ids_for(self, code: str) -> frozenset[str]:
         """Return the ids of systems that stand for this agency, refused or not."""
         return frozenset(system.id for system in self._known if system.speaks_for(code))
 

@@ -13,8 +13,17 @@ from gateway.log import action
 from gateway.ports.axis import Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer, Base64File
-from gateway.transport.rest.dialect import ID, InSentList, Listed, ListedAgency, Out, shown, streamed, text
-from gateway.transport.rest.line import Line, NoRights, Odd, Question, Turned
+from gateway.transport.rest.dialect import (
+    ID,
+    InSentList,
+    Listed,
+    ListedAgency,
+    Out,
+    printable,
+    streamed,
+    text,
+)
+from gateway.transport.rest.line import Line, NoRights, OddAnswerError, Question, Refused
 from gateway.transport.rest.systems import System
 from gateway.transport.vxp import signing
 
@@ -73,7 +82,7 @@ class VxpDialect:
         if len(to) > _LONGEST_TO:
             # Without the header it would go to everyone whom the file names.
             detail = f"only {len(only)} of its recipients go over this axis, more than one call can name; send it to fewer"
-            raise Turned(detail, word=TOO_MANY)
+            raise Refused(detail, word=TOO_MANY)
         if only:
             parameters["to"] = to
 
@@ -91,9 +100,9 @@ class VxpDialect:
         doc_id = answer.text("DocId").strip()
         if ID.fullmatch(doc_id):
             return doc_id
-        raise Odd("sendEdoc: the axis took the file and gave it no DocId")
+        raise OddAnswerError("sendEdoc: the axis took the file and gave it no DocId")
 
-    async def waiting(
+    async def list_waiting(
         self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
         def note(row: Mapping[str, Any]) -> None:
@@ -188,16 +197,16 @@ class VxpDialect:
         """Make the check of an answer. The axis's own library ignores the HTTP status: the body decides."""
 
         def judge(status: int, answer: Answer) -> None:
-            word, verdict = shown(answer.text("ErrorCode"))[:40], answer.text("status").strip().upper()
+            word, verdict = printable(answer.text("ErrorCode"))[:40], answer.text("status").strip().upper()
             if word == "0" and verdict != "FAIL":
                 return
             if not word and not verdict:
                 if str(status) in self._stops:
                     raise NoRights(f"{operation}: HTTP {status}", word=str(status))
                 raise BadAnswer("neither status nor ErrorCode is in it")
-            detail = f"{operation}: ErrorCode {word or 'none'}: {shown(answer.text('ErrorDesc'))}"
+            detail = f"{operation}: ErrorCode {word or 'none'}: {printable(answer.text('ErrorDesc'))}"
             if word in self._stops:
                 raise NoRights(detail, word=word)
-            raise Turned(detail, word=word or "none")
+            raise Refused(detail, word=word or "none")
 
         return judge

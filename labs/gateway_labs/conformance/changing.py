@@ -26,13 +26,13 @@ async def recalled(kit: Kit, check: Check) -> None:
     await _recalled_early(kit, check)
     sent = await kit.act(check, "document")
     item = await kit.item(check, sent["document_id"])
-    await kit.told(check, item["id"], code="03", register_no=kit.number())
+    await kit.set_status(check, item["id"], code="03", register_no=kit.number())
     recall = await kit.act(check, "recall", about=sent["document_id"])
     request = await kit.item(check, sent["document_id"], "recall")
     # Taken in already: only a person may agree.
     early = await _codes(kit, sent["document_id"])
-    check.that("before anybody decided", "no 15", ", ".join(early), ok="15" not in early)
-    await kit.told(check, request["id"], code="15")
+    check.expect("before anybody decided", "no 15", ", ".join(early), ok="15" not in early)
+    await kit.set_status(check, request["id"], code="15")
     status = await kit.status(check, sent["document_id"], "15")
     check.equal("signature of the 15", "valid", status["said"]["signature"])
     check.equal("it answers", recall["packet_id"], (status["said"]["receipt"] or {}).get("packet_id"))
@@ -51,16 +51,16 @@ async def _recalled_early(kit: Kit, check: Check) -> None:
 async def changed(kit: Kit, check: Check) -> None:
     sent = await kit.act(check, "document")
     item = await kit.item(check, sent["document_id"])
-    await kit.told(check, item["id"], code="03", register_no=kit.number())
+    await kit.set_status(check, item["id"], code="03", register_no=kit.number())
     await kit.act(check, "update", about=sent["document_id"], subject="Updated")
     request = await kit.item(check, sent["document_id"], "update")
     check.equal("the update is about", item["id"], request.get("about"))
-    await kit.told(check, request["id"], code="15")
+    await kit.set_status(check, request["id"], code="15")
     status = await kit.status(check, sent["document_id"], "15")
     check.equal("signature of the 15", "valid", status["said"]["signature"])
     replacing = await kit.act(check, "replacement", about=sent["document_id"])
     new = await kit.item(check, replacing["document_id"], "replace")
-    await kit.told(check, new["id"], code="03", register_no=kit.number())
+    await kit.set_status(check, new["id"], code="03", register_no=kit.number())
     first = await kit.subject.ask("GET", f"/inbox/{item['id']}")
     check.equal("replaced_by", new["id"], first.get("replaced_by"))
 
@@ -139,7 +139,7 @@ async def in_time(kit: Kit, check: Check) -> None:
         finally:
             await kit.subject.ask("DELETE", f"/webhooks/{webhook.get('id')}")
     await _in_order(kit, check)
-    check.that(
+    check.expect(
         "due.accept_by", "a moment", item.get("due"), ok=bool((item.get("due") or {}).get("accept_by"))
     )
     if not kit.moves:
@@ -169,8 +169,8 @@ async def _in_order(kit: Kit, check: Check) -> None:
             break
         cursor = str(page.get("next_after"))
     numbers = [number for number, _ in events]
-    check.that("events", "some", len(events), ok=bool(events))
-    check.that("their sequence", "rises", numbers[-5:], ok=numbers == sorted(set(numbers)))
+    check.expect("events", "some", len(events), ok=bool(events))
+    check.expect("their sequence", "rises", numbers[-5:], ok=numbers == sorted(set(numbers)))
 
 
 class Hook:
@@ -213,7 +213,7 @@ class Hook:
         event: Any = json.loads(body)
         check.equal("its type", "inbox.received", event["type"])
         aware = datetime.fromisoformat(event["created_at"]).tzinfo is not None
-        check.that("created_at", "a moment with its offset", event["created_at"], ok=aware)
+        check.expect("created_at", "a moment with its offset", event["created_at"], ok=aware)
 
     def _calls_about(self, id: str) -> list[tuple[dict[str, str], bytes]]:
         return [call for call in self._heard if id.encode() in call[1]]

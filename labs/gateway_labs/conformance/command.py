@@ -125,13 +125,13 @@ def _tell(call: Invocation, step: StepScore) -> None:
         call.say("conformance.step.skipped", n=step.n, title=title, why=why)
         return
     call.say(f"conformance.step.{'ok' if step.passed else 'no'}", n=step.n, title=step.words("title", lang))
-    for expectation in step.found:
+    for expectation in step.expectations:
         if not expectation.ok:
             call.say(
                 "conformance.check.no",
-                about=expectation.about,
+                about=expectation.label,
                 expected=expectation.expected,
-                came=expectation.came,
+                came=expectation.actual,
             )
     if not step.passed:
         call.say("conformance.mend", text=step.words("mend", lang))

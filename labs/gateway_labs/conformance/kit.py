@@ -106,7 +106,7 @@ class Kit:
         async def look() -> list[Json]:
             return [p for p in await self.packets(document, kind) if is_wanted(p["said"])]
 
-        packets = await self.until(look, bool)
+        packets = await self.poll(look, bool)
         check.need(f"packet {kind} about {document}", "on the axis", _presence(packets), ok=bool(packets))
         return packets[0]
 
@@ -142,7 +142,7 @@ class Kit:
         async def look() -> object:
             return (await self.message(id)).get("recipients", 0, "state")
 
-        check.equal("recipients[0].state", expected, await self.until(look, lambda state: state == expected))
+        check.equal("recipients[0].state", expected, await self.poll(look, lambda state: state == expected))
 
     async def facts(self, id: str, code: str) -> list[Json]:
         answer = await self.subject.ask("GET", f"/messages/{id}/events")
@@ -153,7 +153,7 @@ class Kit:
         async def look() -> list[Json]:
             return await self.facts(id, code)
 
-        facts = await self.until(look, bool)
+        facts = await self.poll(look, bool)
         check.need(f"fact {code} in the timeline", "there", f"{len(facts)} of them", ok=bool(facts))
         return facts
 
@@ -168,23 +168,23 @@ class Kit:
         async def look() -> list[Json]:
             return [entry for entry in await self.items(document) if entry.get("business") == business]
 
-        entries = await self.until(look, bool)
+        entries = await self.poll(look, bool)
         check.need(f"inbox: {document} ({business})", "an entry", f"{len(entries)} entries", ok=bool(entries))
         return entries[0]
 
-    async def aside(self, check: Check, sent: Json) -> Json:
+    async def expect_quarantined(self, check: Check, sent: Json) -> Json:
         """Expect the packet among those that became no document."""
 
         async def look() -> list[Json]:
             answer = await self.subject.ask("GET", "/inbox", query={"quarantine": "true", "limit": 200})
             return [entry for entry in answer.get("data") or [] if entry.get("sha256") == sent["digest"]]
 
-        entries = await self.until(look, bool)
+        entries = await self.poll(look, bool)
         label = f"set apart: {', '.join(sent['flaws']) or sent['kind']}"
         check.need(label, "visible with its reason", _presence(entries), ok=bool(entries))
         return entries[0]
 
-    async def told(self, check: Check, id: str, **fields: Any) -> Answer:
+    async def set_status(self, check: Check, id: str, **fields: Any) -> Answer:
         """Set a status of an entry as the subject's own people do."""
         answer = await self.subject.ask("POST", f"/inbox/{id}/status", fields)
         check.need(
@@ -197,7 +197,7 @@ class Kit:
         sent = await self.act(check, "document")
         await self.item(check, sent["document_id"])
 
-    async def until(self, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool]) -> T:
+    async def poll(self, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool]) -> T:
         """Poll until it is enough or patience ends, and return the last answer."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.patience_s

@@ -24,7 +24,7 @@ async def library(kit: Kit, check: Check) -> None:
     """Make the calls of a document system with the national axis's library, in its order."""
     agencies = await kit.library("getAgenciesList")
     codes = [row.get("code") for row in agencies.get("data") or []]
-    check.that(
+    check.expect(
         "getAgenciesList", kit.own, agencies.get("ErrorDesc") or f"{len(codes)} rows", ok=kit.own in codes
     )
 
@@ -44,10 +44,10 @@ async def library(kit: Kit, check: Check) -> None:
     got = await kit.library("getEdoc", {"docId": doc_id, "filePath": "."})
     content = base64.b64decode(got.get("data") or "")
     is_ours = letter["document_id"].encode() in content
-    check.that("getEdoc", letter["document_id"], f"{len(content)} bytes", ok=is_ours)
+    check.expect("getEdoc", letter["document_id"], f"{len(content)} bytes", ok=is_ours)
     reply = await kit.library("updateStatus", {"docId": doc_id, "status": "done"})
     check.equal("updateStatus done", "OK", reply.get("status"))
-    check.that("in the list after done", "nothing", doc_id, ok=doc_id not in await _waiting(kit))
+    check.expect("in the list after done", "nothing", doc_id, ok=doc_id not in await _waiting(kit))
 
 
 async def _waiting(kit: Kit) -> list[str]:
@@ -59,7 +59,7 @@ async def _arrived(kit: Kit, check: Check, earlier: list[str]) -> str:
     async def look() -> list[str]:
         return [doc_id for doc_id in await _waiting(kit) if doc_id not in earlier]
 
-    arrived = await kit.until(look, bool)
+    arrived = await kit.poll(look, bool)
     check.need("getReceivedEdocList", "one more", f"{len(arrived)} more", ok=bool(arrived))
     return arrived[-1]
 
@@ -81,15 +81,15 @@ async def folder(kit: Kit, check: Check) -> None:
     stem = f"kit-{kit.number()}"
     meta = kit.meta(files=[{"name": f"{stem}.pdf", "role": "lead"}])
     out = base / "out"  # made by the node when it first looks
-    check.need("out/", "there", "not there", ok=await kit.until(partial(asyncio.to_thread, out.is_dir), bool))
+    check.need("out/", "there", "not there", ok=await kit.poll(partial(asyncio.to_thread, out.is_dir), bool))
     await asyncio.to_thread(_lay, base, stem, json.dumps(meta), kit.pdf)
     await asyncio.to_thread(_lay, base, f"{stem}-bad", "{", b"")
 
-    receipts = await kit.until(partial(_files_named, base / "sent", f"{stem}.result.json"), bool)
+    receipts = await kit.poll(partial(_files_named, base / "sent", f"{stem}.result.json"), bool)
     check.need(f"sent/…/{stem}.result.json", "there", f"{len(receipts)} of them", ok=bool(receipts))
     receipt = json.loads(receipts[0].read_text("utf-8"))
     await _signature_is_valid(kit, check, receipt["document_id"])
-    reasons = await kit.until(partial(_files_named, base / "error", f"{stem}-bad.error.txt"), bool)
+    reasons = await kit.poll(partial(_files_named, base / "error", f"{stem}-bad.error.txt"), bool)
     check.equal(f"error/{stem}-bad.error.txt", 1, len(reasons))
 
     letter = await kit.act(check, "document")
@@ -98,7 +98,7 @@ async def folder(kit: Kit, check: Check) -> None:
         metas = await _files_named(base / "in", "meta.json")
         return [file for file in metas if _document_of(file) == letter["document_id"]]
 
-    files_in = await kit.until(look, bool)
+    files_in = await kit.poll(look, bool)
     check.need("in/…/meta.json", letter["document_id"], f"{len(files_in)} of them", ok=bool(files_in))
     item = json.loads(files_in[0].read_text("utf-8"))
     for file in item["files"]:

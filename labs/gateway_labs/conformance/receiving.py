@@ -84,7 +84,7 @@ async def broken(kit: Kit, check: Check) -> None:
 
 async def answered(kit: Kit, check: Check) -> None:
     item = await _taken_in(kit, check)
-    answer = await kit.told(check, item["id"], code="03", register_no="77", staff={"name": "Clerk"})
+    answer = await kit.set_status(check, item["id"], code="03", register_no="77", staff={"name": "Clerk"})
     check.equal("register_no", "77", answer.get("register_no"))
     content = (await kit.status(check, item["document_id"], "03"))["said"]
     check.equal("signature of the 03", "valid", content["signature"])
@@ -92,19 +92,19 @@ async def answered(kit: Kit, check: Check) -> None:
     other = await _taken_in(kit, check)
     bare = await kit.subject.ask("POST", f"/inbox/{other['id']}/status", {"code": "02"})
     check.equal("02 without a reason", 422, bare.status)
-    await kit.told(check, other["id"], code="02", reason="MISSING_FILE", note="Appendix 2")
+    await kit.set_status(check, other["id"], code="02", reason="MISSING_FILE", note="Appendix 2")
     content = (await kit.status(check, other["document_id"], "02"))["said"]
     text = (content["status"] or {}).get("description") or ""
-    check.that("the 02 says why", "Appendix 2", text, ok="Appendix 2" in text)
+    check.expect("the 02 says why", "Appendix 2", text, ok="Appendix 2" in text)
 
 
 async def worked_on(kit: Kit, check: Check) -> None:
     item = await _taken_in(kit, check)
-    await kit.told(check, item["id"], code="03", register_no=kit.number())
-    await kit.told(check, item["id"], code="04", assignment={"lead_unit": "Office"})
-    await kit.told(check, item["id"], code="05")
-    await kit.told(check, item["id"], code="06")
-    repeat = await kit.told(check, item["id"], code="06")
+    await kit.set_status(check, item["id"], code="03", register_no=kit.number())
+    await kit.set_status(check, item["id"], code="04", assignment={"lead_unit": "Office"})
+    await kit.set_status(check, item["id"], code="05")
+    await kit.set_status(check, item["id"], code="06")
+    repeat = await kit.set_status(check, item["id"], code="06")
     check.equal("06 again", True, repeat.get("repeated"))
     for code in ("04", "05", "06"):
         status = await kit.status(check, item["document_id"], code)
@@ -121,8 +121,8 @@ async def asked_for_reply(kit: Kit, due: date, check: Check) -> Json:
 async def _kept_out(kit: Kit, check: Check, flaw: str) -> None:
     """Expect it not among the documents, shown with its reason, and unanswered."""
     sent = await kit.act(check, "document", flaws=[flaw])
-    row = await kit.aside(check, sent)
-    check.that(f"{flaw}: reason", "a code", row.get("code"), ok=bool(row.get("code")))
+    row = await kit.expect_quarantined(check, sent)
+    check.expect(f"{flaw}: reason", "a code", row.get("code"), ok=bool(row.get("code")))
     check.equal(f"{flaw}: entries", 0, len(await kit.items(sent["document_id"])))
     check.equal(f"{flaw}: answers", 0, len(await kit.packets(sent["document_id"], "status")))
 

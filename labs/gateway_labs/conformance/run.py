@@ -24,7 +24,7 @@ from gateway.errors import Denied, Unreachable
 from gateway_labs.conformance.kit import PATIENCE_S, Kit
 from gateway_labs.conformance.line import TIMEOUT_S, Answer, Library, Line
 from gateway_labs.conformance.score import Check, Score, SkipCause, Skipped, StepFailed, StepScore
-from gateway_labs.conformance.steps import STEPS, Given, Step
+from gateway_labs.conformance.steps import STEPS, OptionalInput, Step
 from gateway_labs.sandbox.opened import Running, Sandbox
 
 Say = Callable[[StepScore], None]
@@ -88,7 +88,7 @@ async def run_self(
     """Judge a sandbox of its own, which is removed afterwards. Arrivals go to the first caller, so the steps of the hot
     folder have another one."""
     ends = time.monotonic() + limit_s
-    in_folder = {step.n for step in STEPS if step.given is Given.FOLDER}
+    in_folder = {step.n for step in STEPS if step.needs_input is OptionalInput.FOLDER}
     chosen = set(only) or {step.n for step in STEPS}
     scores = []
     for numbers, has_folder in ((chosen - in_folder, False), (chosen & in_folder, True)):
@@ -170,10 +170,10 @@ def _need(answer: Answer, url: str) -> None:
 
 def _skipped(kit: Kit, step: Step, scores: Mapping[str, StepScore], *, is_over: bool) -> Skipped | None:
     """Return why the step is not tried, if so. Names the step that broke off first."""
-    if (step.given is Given.SYSTEM and kit.system is None) or (
-        step.given is Given.FOLDER and kit.folder is None
+    if (step.needs_input is OptionalInput.SYSTEM and kit.system is None) or (
+        step.needs_input is OptionalInput.FOLDER and kit.folder is None
     ):
-        return Skipped(cause=SkipCause.GIVEN)
+        return Skipped(cause=SkipCause.MISSING_INPUT)
     if is_over:
         return Skipped(cause=SkipCause.TIME)
     needed = scores.get(step.needs)
@@ -183,7 +183,9 @@ def _skipped(kit: Kit, step: Step, scores: Mapping[str, StepScore], *, is_over: 
 
 
 def _not_tried(step: Step, why: Skipped) -> StepScore:
-    return StepScore(n=step.n, key=step.key, passed=False, found=(), seconds=0.0, broke_off=True, skipped=why)
+    return StepScore(
+        n=step.n, key=step.key, passed=False, expectations=(), seconds=0.0, broke_off=True, skipped=why
+    )
 
 
 async def _took(kit: Kit, step: Step, ends: float) -> StepScore:
@@ -195,7 +197,7 @@ async def _took(kit: Kit, step: Step, ends: float) -> StepScore:
     except TimeoutError:
         check.broke("the time of the run ended")
     except StepFailed as why:
-        if check.passed or not check.found:
+        if check.passed or not check.expectations:
             check.broke(str(why))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as why:
         # An answer or a folder of another shape than promised.
@@ -204,7 +206,7 @@ async def _took(kit: Kit, step: Step, ends: float) -> StepScore:
         n=step.n,
         key=step.key,
         passed=check.passed,
-        found=tuple(check.found),
+        expectations=tuple(check.expectations),
         seconds=round(time.monotonic() - began, 2),
         broke_off=broke_off,
     )

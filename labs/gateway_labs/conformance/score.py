@@ -31,23 +31,23 @@ class StepFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Expectation:
     """One expectation: its subject, the expected and the actual value."""
 
-    about: str
+    label: str
     expected: str
-    came: str
+    actual: str
     ok: bool
 
     def as_json(self) -> dict[str, Any]:
-        return {"about": self.about, "expected": self.expected, "came": self.came, "ok": self.ok}
+        return {"about": self.label, "expected": self.expected, "came": self.actual, "ok": self.ok}
 
 
 @dataclass(slots=True)
 class Check:
     """The expectations of one step, in order."""
 
-    found: list[Found] = field(default_factory=list)
+    expectations: list[Expectation] = field(default_factory=list)
 
     def equal(self, label: str, expected: object, actual: object) -> None:
         self._note(label, expected, actual, ok=expected == actual)
@@ -55,7 +55,7 @@ class Check:
     def one_of(self, label: str, expected: Sequence[object], actual: object) -> None:
         self._note(label, " | ".join(map(str, expected)), actual, ok=actual in expected)
 
-    def that(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
+    def expect(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
         self._note(label, expected, actual, ok=ok)
 
     def need(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
@@ -69,11 +69,11 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        return bool(self.found) and all(f.ok for f in self.found)
+        return bool(self.expectations) and all(f.ok for f in self.expectations)
 
     def _note(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
-        self.found.append(
-            Found(about=label, expected=str(expected)[:LONGEST], came=str(actual)[:LONGEST], ok=ok)
+        self.expectations.append(
+            Expectation(label=label, expected=str(expected)[:LONGEST], actual=str(actual)[:LONGEST], ok=ok)
         )
 
 
@@ -82,7 +82,7 @@ class SkipCause(StrEnum):
 
     STEP = "step"
     TIME = "time"
-    GIVEN = "not-given"
+    MISSING_INPUT = "not-given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class StepScore:
     n: int
     key: str
     passed: bool
-    found: tuple[Found, ...]
+    expectations: tuple[Expectation, ...]
     seconds: float
     broke_off: bool = False
     """Whether the step could not go on; also of a step that was skipped."""
@@ -117,7 +117,7 @@ class StepScore:
         return labels.say(f"conformance.{self.key}.{part}", lang)
 
     def as_json(self, lang: str) -> dict[str, Any]:
-        wrong = [e for e in self.found if not e.ok]
+        wrong = [e for e in self.expectations if not e.ok]
         return {
             "n": self.n,
             "key": self.key,
@@ -125,7 +125,7 @@ class StepScore:
             "passed": self.passed,
             "done": self.words("done", lang),
             "skipped": self.skipped.as_json() if self.skipped else None,
-            "checks": [e.as_json() for e in self.found],
+            "checks": [e.as_json() for e in self.expectations],
             "mend": self.words("mend", lang) if wrong or not (self.passed or self.skipped) else "",
             "seconds": self.seconds,
         }
@@ -148,7 +148,9 @@ class Score:
     @property
     def judged(self) -> int:
         """Count the steps that could be passed: those whose input the run lacks do not count."""
-        return sum(step.skipped is None or step.skipped.cause is not SkipCause.GIVEN for step in self.steps)
+        return sum(
+            step.skipped is None or step.skipped.cause is not SkipCause.MISSING_INPUT for step in self.steps
+        )
 
     @property
     def is_whole(self) -> bool:
@@ -204,13 +206,13 @@ def _step(step: StepScore, lang: str) -> str:
         f"<section><h2>{word('step')} {step.n}. {escape(step.words('title', lang))} "
         f'<span class="{mark}">{word(mark)}</span></h2>'
         f"<p>{word('done')}: {escape(step.words('done', lang))}</p>{mend}"
-        f"<table>{head}{''.join(map(_row, step.found))}</table></section>"
+        f"<table>{head}{''.join(map(_row, step.expectations))}</table></section>"
     )
 
 
-def _row(expectation: Found) -> str:
+def _row(expectation: Expectation) -> str:
     mark = "ok" if expectation.ok else "no"
     return (
-        f"<tr><td>{escape(expectation.about)}</td><td>{escape(expectation.expected)}</td>"
-        f'<td class="{mark}">{escape(expectation.came)}</td></tr>'
+        f"<tr><td>{escape(expectation.label)}</td><td>{escape(expectation.expected)}</td>"
+        f'<td class="{mark}">{escape(expectation.actual)}</td></tr>'
     )

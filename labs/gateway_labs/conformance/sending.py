@@ -33,10 +33,10 @@ async def faults(kit: Kit, check: Check) -> None:
     fault_pointers = pointers(answer)
     expected = ["/number", "/reply_required", "/signer", "/type"]
     missing = [e for e in expected if not any(p.startswith(e) for p in fault_pointers)]
-    check.that("errors[].pointer", ", ".join(expected), ", ".join(fault_pointers), ok=not missing)
+    check.expect("errors[].pointer", ", ".join(expected), ", ".join(fault_pointers), ok=not missing)
     typo = await kit.post(kit.meta(nmuber="1"))
     check.equal("an unknown field", 400, typo.status)
-    check.that("its pointer", "/nmuber", ", ".join(pointers(typo)), ok="/nmuber" in pointers(typo))
+    check.expect("its pointer", "/nmuber", ", ".join(pointers(typo)), ok="/nmuber" in pointers(typo))
     check.equal("the newest document", newest, await kit.newest())
 
 
@@ -44,10 +44,10 @@ async def refused(kit: Kit, check: Check) -> None:
     newest = await kit.newest()
     secret = await kit.post(kit.meta(secrecy="mat"))
     check.equal("secrecy: mat", 422, secret.status)
-    check.that("pointer", "/secrecy", ", ".join(pointers(secret)), ok="/secrecy" in pointers(secret))
+    check.expect("pointer", "/secrecy", ", ".join(pointers(secret)), ok="/secrecy" in pointers(secret))
     unknown = await kit.post(kit.meta("T00.NOBODY"))
     check.equal("recipient T00.NOBODY", 422, unknown.status)
-    check.that(
+    check.expect(
         "pointer",
         "/recipients/0…",
         ", ".join(pointers(unknown)),
@@ -85,7 +85,7 @@ async def packet(kit: Kit, check: Check) -> None:
     check.equal("signature", "valid", content["signature"])
     check.equal("schema", "ok", content["form"])
     check.equal("From/OrganId", kit.own, content["sender"])
-    check.that("gw:Id", "a packet id", content["packet_id"], ok=bool(content["packet_id"]))
+    check.expect("gw:Id", "a packet id", content["packet_id"], ok=bool(content["packet_id"]))
 
 
 async def fields(kit: Kit, check: Check) -> None:

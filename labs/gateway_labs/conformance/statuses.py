@@ -25,7 +25,7 @@ async def rejected(kit: Kit, check: Check) -> None:
     await kit.state(check, id, "rejected")
     (fact, *_) = await kit.fact(check, id, "02")
     text = f"{fact.get('reason') or ''} {fact.get('note') or ''}".strip()
-    check.that("the reason is shown", "Missing appendix 2", text, ok="Missing appendix 2" in text)
+    check.expect("the reason is shown", "Missing appendix 2", text, ok="Missing appendix 2" in text)
 
 
 async def handled(kit: Kit, check: Check) -> None:
@@ -60,15 +60,15 @@ async def unordered(kit: Kit, check: Check) -> None:
 async def forged(kit: Kit, check: Check) -> None:
     id, document = await _sent(kit, check)
     for flaw in _UNSIGNED:
-        row = await kit.aside(check, await kit.says(check, "06", document, flaws=[flaw]))
-        check.that("reason", "a code", row.get("code"), ok=bool(row.get("code")))
+        row = await kit.expect_quarantined(check, await kit.says(check, "06", document, flaws=[flaw]))
+        check.expect("reason", "a code", row.get("code"), ok=bool(row.get("code")))
     check.equal("facts 06", 0, len(await kit.facts(id, "06")))
     check.one_of("state", ("sending", "sent"), (await kit.message(id)).get("recipients", 0, "state"))
 
 
 async def unknown(kit: Kit, check: Check) -> None:
     document = f"{kit.own},{kit.today:%Y/%m/%d},9{kit.number()}/KT-VP"
-    await kit.aside(check, await kit.says(check, "03", document))
+    await kit.expect_quarantined(check, await kit.says(check, "03", document))
     # Other documents go on.
     id, other = await _sent(kit, check)
     await kit.says(check, "01", other)

@@ -14,7 +14,7 @@ from gateway_labs.conformance.score import Check
 Does = Callable[[Kit, Check], Awaitable[None]]
 
 
-class Given(StrEnum):
+class OptionalInput(StrEnum):
     """Inputs that not every run has: a system's secret for the compatibility door, a hot folder."""
 
     SYSTEM = "system"
@@ -29,7 +29,7 @@ class Step:
     key: str
     does: Does
     needs: str = ""
-    given: Given | None = None
+    needs_input: OptionalInput | None = None
 
 
 _TABLE: tuple[tuple[str, Does, str], ...] = (
@@ -66,8 +66,8 @@ _TABLE: tuple[tuple[str, Does, str], ...] = (
     ("library", otherways.library, ""),
     ("folder", otherways.folder, ""),
 )
-_INPUTS = {"library": Given.SYSTEM, "folder": Given.FOLDER}
+_INPUTS = {"library": OptionalInput.SYSTEM, "folder": OptionalInput.FOLDER}
 STEPS = tuple(
-    Step(n=n, key=key, does=does, needs=needs, given=_INPUTS.get(key))
+    Step(n=n, key=key, does=does, needs=needs, needs_input=_INPUTS.get(key))
     for n, (key, does, needs) in enumerate(_TABLE, 1)
 )

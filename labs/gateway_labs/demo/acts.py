@@ -35,7 +35,7 @@ from gateway.outgoing import accept, intake
 from gateway.outgoing import recall as asking
 from gateway.outgoing.intake import Order
 from gateway.policy.verdict import ReasonCode
-from gateway.stopwatch import at_door
+from gateway.stopwatch import note_arrival
 from gateway_labs.demo.stage import Cast
 
 # How long one step of the story may take before it counts as failed.
@@ -93,7 +93,7 @@ class Acts:
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
                 content = await self.node.pool.run(partial(self.cast.file, key, n, issued_on))
                 await request_files.add(role, file, role, in_one(content))
-            with at_door(self.node.clock.now()):
+            with note_arrival(self.node.clock.now()):
                 accepted = await accept.accept(self.node.out, scope, order, request_files)
         if accepted.document is None:
             raise GatewayError(f"the story's document {key} was not accepted")
@@ -134,7 +134,7 @@ class Acts:
             await self.status(actor, document, call)
 
     async def status(self, actor: str, document: OutgoingDocument, call: StatusCall) -> None:
-        arrived = await self.arrived(actor, document)
+        arrived = await self.wait_for_arrival(actor, document)
         await act.set_status(self.node.inn, await self.scope(actor), arrived.id, call)
 
     async def refuse(self, actor: str, document: OutgoingDocument) -> None:
@@ -149,7 +149,7 @@ class Acts:
         """Answer the request once it is there; an answer given before is not given again."""
         if await self.has(actor, document, code):
             return
-        await self.until(lambda: self.has(actor, document, "asked"))
+        await self.wait_until(lambda: self.has(actor, document, "asked"))
         await self.status(actor, document, StatusCall(code=code, note=note, staff=self.clerk()))
 
     async def recall(self, document: OutgoingDocument, sender: str = "province") -> None:
@@ -159,7 +159,7 @@ class Acts:
                 child for child in await work.outgoing.children(document.id) if child.kind is Kind.RECALL
             ]
         if not recalls:
-            await self.until(lambda: self.stands(sender, document, "delivered", "accepted", "assigned"))
+            await self.wait_until(lambda: self.stands(sender, document, "delivered", "accepted", "assigned"))
             await asking.recall(
                 self.node.out,
                 scope,
@@ -169,7 +169,7 @@ class Acts:
                 notice_no=f"TB-{document.draft.number}",
             )
 
-    async def arrived(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
+    async def wait_for_arrival(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
         """Return the document as the receiver has it, once it has it."""
         copies: list[IncomingDocument] = []
 
@@ -181,25 +181,27 @@ class Acts:
             copies[:] = [row for row in rows if row.packet_id == document.packet_id]
             return bool(copies)
 
-        await self.until(is_here)
+        await self.wait_until(is_here)
         return copies[0]
 
     async def has(self, actor: str, document: OutgoingDocument, code: str) -> bool:
-        arrived = await self.arrived(actor, document)
+        arrived = await self.wait_for_arrival(actor, document)
         async with self.node.store.read(await self.scope(actor)) as work:
-            return any(fact.code == code for fact in await work.facts.of(arrived.id))
+            return any(fact.code == code for fact in await work.facts.of_subject(arrived.id))
 
     async def asked_of(self, document: OutgoingDocument) -> int:
         async with self.node.store.read(await self.scope("province")) as work:
-            deliveries = await work.deliveries.of(document.id)
-            facts = [fact for delivery in deliveries for fact in await work.facts.of(delivery.id)]
+            deliveries = await work.deliveries.of_document(document.id)
+            facts = [fact for delivery in deliveries for fact in await work.facts.of_subject(delivery.id)]
         return sum(fact.code == "asked" for fact in facts)
 
     async def stands(self, actor: str, document: OutgoingDocument, *states: str) -> bool:
         async with self.node.store.read(await self.scope(actor)) as work:
-            return all(delivery.state in states for delivery in await work.deliveries.of(document.id))
+            return all(
+                delivery.state in states for delivery in await work.deliveries.of_document(document.id)
+            )
 
-    async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
+    async def wait_until(self, true: Callable[[], Awaitable[bool]]) -> None:
         """Wait for the workers; raise with the rows by state rather than wait for ever."""
         try:
             async with asyncio.timeout(self.patience_s):

@@ -92,7 +92,7 @@ class Desk(Acts):
 
     actor: str
 
-    async def came(self, document: OutgoingDocument) -> Sequence[IncomingDocument]:
+    async def list_received(self, document: OutgoingDocument) -> Sequence[IncomingDocument]:
         """Return that document as it stands here, each time it was admitted. A foreign service writes packets anew, so it
         is found by its sender's id."""
         async with self.node.store.read(await self.scope(self.actor)) as work:
@@ -100,17 +100,17 @@ class Desk(Acts):
                 document.document_id.split(",", 1)[0], document.document_id
             )
 
-    async def arrived(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
+    async def wait_for_arrival(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
         async def is_here() -> bool:
-            return bool(await self.came(document))
+            return bool(await self.list_received(document))
 
-        await self.until(is_here)
-        return (await self.came(document))[0]
+        await self.wait_until(is_here)
+        return (await self.list_received(document))[0]
 
     async def state(self, document: OutgoingDocument, receiver: str) -> str:
         """Return the state of the delivery to that agency."""
         async with self.node.store.read(await self.scope(self.actor)) as work:
-            rows = await work.deliveries.of(document.id)
+            rows = await work.deliveries.of_document(document.id)
         return next(row.state for row in rows if row.recipient.code == self.cast.code(receiver))
 
     async def stands_at(self, document: OutgoingDocument, receiver: str, state: str) -> bool:
@@ -120,8 +120,8 @@ class Desk(Acts):
         """Return state and axis of each delivery, by the recipient's code."""
         states = {}
         async with self.node.store.read(await self.scope(self.actor)) as work:
-            for delivery in await work.deliveries.of(document.id):
-                sent = [fact.axis for fact in await work.facts.of(delivery.id) if fact.code == "sent"]
+            for delivery in await work.deliveries.of_document(document.id):
+                sent = [fact.axis for fact in await work.facts.of_subject(delivery.id) if fact.code == "sent"]
                 states[delivery.recipient.code or ""] = (delivery.state, sent[-1] if sent else None)
         return states
 
@@ -211,7 +211,7 @@ class Province:
 
     async def _stands(self, document: OutgoingDocument, actor: str, state: str, axis: str) -> None:
         sender = next(desk for desk, document_sent in self.sent if document_sent.id == document.id)
-        await sender.until(partial(sender.stands_at, document, actor, state))
+        await sender.wait_until(partial(sender.stands_at, document, actor, state))
         self.expected.append((sender, document, actor, state, axis))
 
     async def _is_back(self, name: str) -> None:
@@ -223,7 +223,7 @@ class Province:
             # It is away until mail finds it well, which is tried only after a pause.
             return axis.axes[name].state().connected_since is not None and axis.circuits[name].may_send()
 
-        await self.desks[MIDDLE].until(answers)
+        await self.desks[MIDDLE].wait_until(answers)
 
     async def result(self, seconds: float) -> AxesResult:
         """Count from the rows: every document of each agency, where it went, and what its receiver has of it."""
@@ -237,7 +237,7 @@ class Province:
                 documents += 1
                 for code, (state, axis) in (await desk.left_by(document)).items():
                     states[state] += 1
-                    copies = len(await by_code[code].came(document)) if code in by_code else 0
+                    copies = len(await by_code[code].list_received(document)) if code in by_code else 0
                     count = axes[axis or AXES[desk.actor][0]]
                     count.documents += axis is not None
                     count.lost += state not in _NOT_LEFT and copies == 0
@@ -333,7 +333,7 @@ async def _until_quiet(province: Province) -> None:
     async def all_quiet() -> bool:
         return all([await story.is_quiet(desk.node) for desk in province.desks.values()])
 
-    await province.desks[MIDDLE].until(all_quiet)
+    await province.desks[MIDDLE].wait_until(all_quiet)
 
 
 async def serve(

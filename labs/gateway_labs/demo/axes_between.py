@@ -46,7 +46,7 @@ class Service:
     url: str
     hub: Hub
     _application: Callable[[], web.Application]
-    _running: server.running | None
+    _running: server.RunningServer | None
 
     async def away(self) -> None:
         """Stop answering at its address. Its data stay on its disk."""
@@ -57,7 +57,7 @@ class Service:
     async def back(self) -> None:
         """Answer at its address again. Clients have to sign in anew."""
         if self._running is None:
-            restarted = server.running(self._application(), HOST, int(self.url.rpartition(":")[2]))
+            restarted = server.RunningServer(self._application(), HOST, int(self.url.rpartition(":")[2]))
             await restarted.__aenter__()
             self._running = restarted
 
@@ -83,7 +83,7 @@ async def service(kind: str, folder: Path, agencies: Mapping[str, HubAgency]) ->
         return doors(hub, settings, faults).application()
 
     try:
-        running = server.running(application(), HOST, 0)
+        running = server.RunningServer(application(), HOST, 0)
         url = await running.__aenter__()
         started = Service(systems, url, hub, application, running)
         try:
@@ -130,7 +130,7 @@ async def vhost(admin: Admin, hosts: Mapping[str, str]) -> AsyncIterator[Vhost]:
     async with management.opened(admin.api, admin.user, admin.password, name) as broker:
         try:
             live = await broker.state()
-            target = plan.wanted(layout, password_hashes(passwords, {}))
+            target = plan.wanted_state(layout, password_hashes(passwords, {}))
             steps = plan.plan(live, target, admin=admin.user)
             async for _ in management.done_steps(broker, steps.steps):
                 pass

@@ -44,7 +44,7 @@ _POLL_S, _RATE = 0.3, 200.0
 @cache
 def cast() -> Cast:
     """Return the demonstration's cast, with a neighbouring province and documents of its own."""
-    more = loads((stage.HERE / "axes.json").read_text("utf-8"))
+    more = loads((stage.DEMO_FOLDER / "axes.json").read_text("utf-8"))
     return Cast(data={**stage.cast().data, **more})
 
 
@@ -173,7 +173,7 @@ async def register(node: OpenNode, certificates: Mapping[str, x509.Certificate])
 async def _persons(node: Office) -> list[Invited]:
     by_actor, unit = cast().data["people"], cast().words("lead_unit")
     agency = await node.store.accounts.hosted_by_code(cast().code(MIDDLE))
-    persons = [people.wanted(by_actor["node"], role, unit) for role in by_actor["node"]]
+    persons = [people.make_invited(by_actor["node"], role, unit) for role in by_actor["node"]]
     if agency is not None:
-        persons += [people.wanted(by_actor[MIDDLE], role, unit, agency.id) for role in by_actor[MIDDLE]]
+        persons += [people.make_invited(by_actor[MIDDLE], role, unit, agency.id) for role in by_actor[MIDDLE]]
     return persons

@@ -55,11 +55,11 @@ class EarlierClock(SystemClock):
 async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say) -> None:
     """Lay out the organisation, the accounts, the story, and the work since."""
     steps = Steps(settings.node.data_dir)
-    if steps.done(_STORY_STEP):
+    if steps.is_done(_STORY_STEP):
         return
     async with open_office(settings, clock) as node:
         await stage.enter(node)
-        await organisation_told(node, cast)
+        await lay_out_organisation(node, cast)
         offices = Offices(node=node, cast=cast, steps=steps)
         async with story.at_work(node):
             tale = story.DemoStory(node=node, cast=cast, say=say)
@@ -93,7 +93,7 @@ async def _nothing() -> None:
 _TOMORROW, _NEXT_MONTH = timedelta(days=1), timedelta(days=30)
 
 
-async def organisation_told(node: OpenNode, cast: Cast) -> None:
+async def lay_out_organisation(node: OpenNode, cast: Cast) -> None:
     """Lay out the organisation once: binding certificates is the last of it."""
     await _import_agencies(node, cast)
     bindings = await stage.unbound(node)
@@ -203,7 +203,7 @@ async def _office_day(node: Office, cast: Cast, by: str) -> None:
     now = node.clock.now()
     day = local(now).date() + 20 * _DAY
     holiday = CalendarDay(day=day, kind=DayKind.HOLIDAY, name=cast.words("office_day"))
-    await node.todo.calendar.put([holiday], now, by)
+    await node.todo.calendar.save([holiday], now, by)
 
 
 async def _sealed_copy(node: Office, by: str) -> None:

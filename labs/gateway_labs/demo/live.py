@@ -23,7 +23,7 @@ from gateway_labs.demo.people import Invited
 # Rights of the demo's keys: every right, for one agency each.
 SCOPES = frozenset(ApiScope)
 # Persons whose links are printed; the others' accounts are opened by an administrator, on the pages.
-SHOWN = frozenset(
+ROLES_WITH_LINKS = frozenset(
     {
         *(PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER),
         *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR),
@@ -57,8 +57,8 @@ async def serve(
         async with story.at_work(node):
             say("demo.desks")
             await desks.just_now(node, cast)
-            listed = [x for x in await stage.accounts(node) if x.role in SHOWN]
-            invited = await people.linked(node.accounts, listed)
+            listed = [x for x in await stage.accounts(node) if x.role in ROLES_WITH_LINKS]
+            invited = await people.renew_links(node.accounts, listed)
             await answer(node, lambda url: _explain(say, url, folder, keys, invited))
 
 

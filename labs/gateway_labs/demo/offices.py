@@ -90,7 +90,7 @@ class OfficeMail(Acts):
                 await self.take_in(receiver, recalled, ("03",), register_no=self.number(receiver, "recall"))
             await self.recall(recalled, sender)
             for receiver in receivers:
-                await self.until(partial(self.has, receiver, recalled, "asked"))
+                await self.wait_until(partial(self.has, receiver, recalled, "asked"))
         await self._seal("department", await self.sent("province", "sealed", ("department",)))
         await self._refuse("province", await self.sent("department", "refused", ("province",)))
         await self._refuse("province", await self.sent("commune", "refused", ("province",)))
@@ -131,19 +131,19 @@ class OfficeMail(Acts):
     async def _seal(self, actor: str, document: OutgoingDocument) -> None:
         arrived = await self._landed(actor, document)
         async with self.node.store.read(await self.scope(actor)) as work:
-            if await work.held.open_of(arrived.id) is not None:
+            if await work.holds.open_of(arrived.id) is not None:
                 return
         why = self.cast.words("sealed_why")
         await seal.document(self.node.inn, self.node.hold, await self.scope(actor), arrived.id, why)
 
     async def _landed(self, actor: str, document: OutgoingDocument, *states: str) -> IncomingDocument:
         """Return it once the worker is through with it."""
-        await self.until(partial(self.stands_at, document, actor, "delivered", *states))
-        return await self.arrived(actor, document)
+        await self.wait_until(partial(self.stands_at, document, actor, "delivered", *states))
+        return await self.wait_for_arrival(actor, document)
 
     async def stands_at(self, document: OutgoingDocument, actor: str, *states: str) -> bool:
         async with self.node.store.read(await self.scope(self._sender(document))) as work:
-            rows = await work.deliveries.of(document.id)
+            rows = await work.deliveries.of_document(document.id)
         return any(row.recipient.code == self.cast.code(actor) and row.state in states for row in rows)
 
     def _sender(self, document: OutgoingDocument) -> str:
@@ -165,11 +165,11 @@ class OfficeMail(Acts):
 
             async def dead() -> bool:
                 for arrival in await other.take(len(sent), 0):
-                    await other.settle(arrival, done=False)
+                    await other.settle(arrival, is_done=False)
                 return len(await other.dead_list()) >= len(sent)
 
-            await self.until(all_failed)
-            await self.until(dead)
+            await self.wait_until(all_failed)
+            await self.wait_until(dead)
 
     async def _forge(self, sender: str, receiver: str, key: str) -> None:
         async with self.node.store.read(await self.scope(sender)) as work:
@@ -220,7 +220,7 @@ class Offices(OfficeMail):
 
     async def person(self, actor: str, role: str) -> Person:
         login, _ = self.cast.data["people"][actor][role]
-        return await people.named(self.node.accounts, login)
+        return await people.get_person(self.node.accounts, login)
 
     async def furnished(self, actor: str) -> None:
         """Lay out everything of one agency."""
@@ -358,7 +358,7 @@ class Offices(OfficeMail):
         async def is_late() -> bool:
             return bool((await follow_up.urging_of(self.node.out, scope, code, _URGED_EVERY)).late)
 
-        await self.until(is_late)
+        await self.wait_until(is_late)
         text = self.cast.words("urged")
         await follow_up.urge(
             self.node.out, scope, code, by=person.name, how="phone", text=text, every=_URGED_EVERY
@@ -385,7 +385,7 @@ class Offices(OfficeMail):
             scan = papers.from_outside(self.cast.data, row, written_on, actor) if not n else None
             await self.steps.once(f"paper-in-{n}-{actor}", partial(self._enter, actor, letter, scan))
         for n, row in enumerate(self.cast.data["paper"]["out"]):
-            dispatched = books.Sent(
+            dispatched = books.TypedLine(
                 number=row["number"],
                 symbol=row["symbol"],
                 issued_on=today - n * _DAY,
@@ -406,7 +406,7 @@ class Offices(OfficeMail):
             scan = by_hand.Attached(name="ban-quet.pdf", chunks=in_one(scan_pdf.pdf))
         await by_hand.enter(self.node.inn, await self.scope(actor), letter, scan)
 
-    async def _leave(self, actor: str, sent: books.Sent) -> None:
+    async def _leave(self, actor: str, sent: books.TypedLine) -> None:
         await books.enter(self.node.book, await self.scope(actor), sent)
 
 

@@ -46,7 +46,7 @@ class DrawnLine:
 class RuledLine:
     """A thin line between two places on one height."""
 
-    left: float
+    x_left: float
     right: float
     down: float
 
@@ -81,7 +81,7 @@ def pdf(pages: Sequence[Sequence[Drawn]], title: str) -> bytes:
 def _draw(canvas: Canvas, line: Drawn) -> None:
     if isinstance(line, RuledLine):
         canvas.setLineWidth(0.7)
-        canvas.line(line.left, HEIGHT - line.down, line.right, HEIGHT - line.down)
+        canvas.line(line.x_left, HEIGHT - line.down, line.right, HEIGHT - line.down)
     elif line.gap:
         at = line.across
         for word in line.words.split(" "):
@@ -234,7 +234,7 @@ def _head(sheet: _Sheet, paper: Paper) -> None:
     for line in paper.issuer:
         sheet.draw(DrawnLine(words=line, across=_COLUMN, down=down, size=12, bold=True, centred=True))
         down += 15
-    sheet.draw(RuledLine(left=_COLUMN - 32, right=_COLUMN + 32, down=down - 8))
+    sheet.draw(RuledLine(x_left=_COLUMN - 32, right=_COLUMN + 32, down=down - 8))
     down += 10
     sheet.draw(DrawnLine(words=words.NUMBER.format(code=paper.code), across=_COLUMN, down=down, centred=True))
     if not paper.heading:
@@ -247,7 +247,7 @@ def _head(sheet: _Sheet, paper: Paper) -> None:
     sheet.draw(
         DrawnLine(words=words.MOTTO[0], across=_OTHER, down=_TOP, size=12, bold=True, centred=True),
         DrawnLine(words=words.MOTTO[1], across=_OTHER, down=_TOP + 16, bold=True, centred=True),
-        RuledLine(left=_OTHER - 82, right=_OTHER + 82, down=_TOP + 22),
+        RuledLine(x_left=_OTHER - 82, right=_OTHER + 82, down=_TOP + 22),
         DrawnLine(
             words=f"{paper.place}, {paper.dated}", across=_OTHER, down=_TOP + 42, slanted=True, centred=True
         ),
@@ -256,7 +256,7 @@ def _head(sheet: _Sheet, paper: Paper) -> None:
     if paper.heading:
         sheet.middle(paper.heading, 14)
         sheet.middle(paper.subject, 14)
-        sheet.draw(RuledLine(left=_MIDDLE - 50, right=_MIDDLE + 50, down=sheet.down - 6))
+        sheet.draw(RuledLine(x_left=_MIDDLE - 50, right=_MIDDLE + 50, down=sheet.down - 6))
         sheet.down += 22
 
 
@@ -304,7 +304,7 @@ def paper_of(data: Data, key: str, day: date, **changed: str) -> Paper:
     name, title, competence = document["signer"]
     receivers = tuple(data[x]["name"] for x in document["to"])
     kind, is_letter = document["type"], document["type"] == words.LETTER
-    head, subject = data["heads"][actor], about(document["subject"], kind)
+    head, subject = data["heads"][actor], summarize_subject(document["subject"], kind)
     return Paper(
         above=head["above"],
         issuer=tuple(head["issuer"]),
@@ -326,9 +326,9 @@ def paper_of(data: Data, key: str, day: date, **changed: str) -> Paper:
     )
 
 
-def about(subject: str, kind: str) -> str:
+def summarize_subject(subject: str, kind: str) -> str:
     """Return the matter alone, without the words that name the type or lead in."""
-    for lead in (words.ABOUT, f"{kind} "):
+    for lead in (words.SUBJECT_PREFIX, f"{kind} "):
         subject = subject.removeprefix(lead)
     return subject
 

@@ -16,12 +16,12 @@ from gateway.domain.person import Person, Proposal, ProposalContent, Role, Signe
 from gateway.domain.proof import Binding
 from gateway.errors import NotFound
 from gateway.office.accounts import admin, credentials, posts
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import NODE, PostRole
 from gateway.office.domain.session import CallOrigin
 from gateway.office.services import AccountServices
 
-MACHINE = By(principal_id="operator")
+MACHINE = Administrator(principal_id="operator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ async def invite(services: AccountServices, persons: list[Invited]) -> list[Invi
     return [await _invited(services, p) for p in persons]
 
 
-def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = NODE) -> Invited:
+def make_invited(people: dict[str, list[str]], role: str, unit: str, agency_id: str = NODE) -> Invited:
     """Return one person of the cast; `unit` is the place of heads of units and officers."""
     login, name = people[role]
     post = PostRole(role)
@@ -49,22 +49,22 @@ def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = 
     return Invited(login=login, name=name, role=post, agency_id=agency_id, unit=of_unit)
 
 
-async def administrator(services: AccountServices) -> By:
+async def administrator(services: AccountServices) -> Administrator:
     """Return one of those who keep the accounts; the machine while there is none."""
     async with services.accounts.read() as view:
-        everybody = await view.people.everybody()
+        everybody = await view.people.all()
     keeper = next((p for p in everybody if p.is_active and Role.PEOPLE in p.roles), None)
-    return By.person(keeper.id) if keeper is not None else MACHINE
+    return Administrator.person(keeper.id) if keeper is not None else MACHINE
 
 
-async def named(services: AccountServices, login: str) -> Person:
+async def get_person(services: AccountServices, login: str) -> Person:
     async with services.accounts.read() as view:
-        return await view.people.named(login)
+        return await view.people.find_by_name(login)
 
 
 async def ready(services: AccountServices, login: str) -> None:
     """Make the account usable, by a random password that is not kept."""
-    if (await named(services, login)).is_active:
+    if (await get_person(services, login)).is_active:
         return
     _, code = await admin.link(services, await administrator(services), login)
     await credentials.take_up(
@@ -72,12 +72,12 @@ async def ready(services: AccountServices, login: str) -> None:
     )
 
 
-async def linked(services: AccountServices, persons: Sequence[Invited]) -> list[Invited]:
+async def renew_links(services: AccountServices, persons: Sequence[Invited]) -> list[Invited]:
     """Return each with a new code if it never signed in; the others have passwords of their own by now."""
     by = await administrator(services)
     invited = []
     for person in persons:
-        is_new = (await named(services, person.login)).last_login_at is None
+        is_new = (await get_person(services, person.login)).last_login_at is None
         invited.append(
             replace(person, code=(await admin.link(services, by, person.login))[1]) if is_new else person
         )
@@ -87,7 +87,7 @@ async def linked(services: AccountServices, persons: Sequence[Invited]) -> list[
 async def _invited(services: AccountServices, person: Invited) -> Invited:
     async with services.accounts.read() as view:
         try:
-            await view.people.named(person.login)
+            await view.people.find_by_name(person.login)
         except NotFound:
             pass
         else:
@@ -110,7 +110,7 @@ async def two_deciders(services: DecisionServices, called: tuple[str, ...]) -> T
     """Make two new deciders; those of an earlier run, whose secrets are lost, are blocked."""
     await approvals.begin_set_up(services, "operator")
     async with services.decisions.read() as view:
-        by_name = {p.name: p for p in await view.people.everybody()}
+        by_name = {p.name: p for p in await view.people.all()}
     for name in by_name:
         if name.startswith(called) and by_name[name].is_active:
             await people.block(services, "operator", name)

@@ -32,7 +32,7 @@ from gateway_labs.demo.papers import printed
 from gateway_labs.demo.pictures import write_seals
 from gateway_labs.trial_node import as_csv, binding_of, certified
 
-HERE = Path(__file__).parent
+DEMO_FOLDER = Path(__file__).parent
 ACTORS = ("province", "department", "commune")
 AUTHORITY = "Demo exchange authority"
 LOOPBACK = "127.0.0.0/8, ::1/128"
@@ -88,7 +88,7 @@ class Cast:
 
 def cast() -> Cast:
     """Return the bundled cast."""
-    return Cast(data=json.loads((HERE / "cast.json").read_text("utf-8")))
+    return Cast(data=json.loads((DEMO_FOLDER / "cast.json").read_text("utf-8")))
 
 
 def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1", office: str = "on") -> Settings:
@@ -186,10 +186,11 @@ async def accounts(node: Office) -> list[people.Invited]:
     by_actor = cast().data["people"]
     hosted = {agency.code: agency.id for agency in await node.store.hosted()}
     unit = cast().words("lead_unit")
-    persons = [people.wanted(by_actor["node"], role, unit) for role in by_actor["node"]]
+    persons = [people.make_invited(by_actor["node"], role, unit) for role in by_actor["node"]]
     for actor in ACTORS:
         persons += [
-            people.wanted(by_actor[actor], role, unit, hosted[cast().code(actor)]) for role in by_actor[actor]
+            people.make_invited(by_actor[actor], role, unit, hosted[cast().code(actor)])
+            for role in by_actor[actor]
         ]
     return persons
 
@@ -230,7 +231,7 @@ class Steps:
         self._file = folder / _STEPS_FILE
         self._done: list[str] = json.loads(self._file.read_text("utf-8")) if self._file.is_file() else []
 
-    def done(self, name: str) -> bool:
+    def is_done(self, name: str) -> bool:
         return name in self._done
 
     async def once(self, name: str, step: Callable[[], Awaitable[object]]) -> None:

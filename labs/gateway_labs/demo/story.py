@@ -188,7 +188,7 @@ class DemoStory(Acts):
     async def _refused_and_corrected(self) -> None:
         notice = await self.send("province", "notice", ("commune",))
         await self.refuse("commune", notice)
-        await self.until(lambda: self.stands("province", notice, "rejected"))
+        await self.wait_until(lambda: self.stands("province", notice, "rejected"))
         corrected = await self.send("province", "notice-corrected", ("commune",))
         await self.take_in("commune", corrected, ("03",))
         self._expect("notice", "commune", "rejected")
@@ -197,8 +197,8 @@ class DemoStory(Acts):
 
     async def _recalled_before_it_was_taken_in(self) -> None:
         decision = await self.send("province", "decision", ("commune",))
-        await self.arrived("commune", decision)
-        await self.until(lambda: self.stands("province", decision, "delivered", "request_agreed"))
+        await self.wait_for_arrival("commune", decision)
+        await self.wait_until(lambda: self.stands("province", decision, "delivered", "request_agreed"))
         await self.recall(decision)
         self._expect("decision", "commune", "request_agreed")
         self.say("demo.recalled", code=decision.draft.code)
@@ -214,7 +214,7 @@ class DemoStory(Acts):
     async def _taken_back(self) -> None:
         letter = await self.send("province", "letter", ("commune",))
         await self.take_in("commune", letter, ("03",))
-        await self.until(
+        await self.wait_until(
             lambda: self.stands("province", letter, "accepted", "take_back_asked", "request_agreed")
         )
         if await self.asked_of(letter) == 0:
@@ -239,10 +239,10 @@ class DemoStory(Acts):
             return not await self.unexpected()
 
         try:
-            await self.until(is_as_expected)
+            await self.wait_until(is_as_expected)
         except GatewayError as late:
             raise GatewayError(f"{late}; {'; '.join(await self.unexpected())}") from late
-        await self.until(lambda: is_quiet(self.node))
+        await self.wait_until(lambda: is_quiet(self.node))
 
     async def unexpected(self) -> list[str]:
         """Describe deliveries that are not where the story left them."""
@@ -251,7 +251,7 @@ class DemoStory(Acts):
             sender = "department" if key == "reply" else "province"
             async with self.node.store.read(await self.scope(sender)) as work:
                 document = await work.outgoing.by_external_id(f"story-{key}")
-                deliveries = await work.deliveries.of(document.id) if document else ()
+                deliveries = await work.deliveries.of_document(document.id) if document else ()
             wrong += [
                 f"{key} to {actor}: expected {state}, found {d.state}"
                 for d in deliveries
@@ -378,7 +378,7 @@ async def _every(
 
 async def _sent_page(work: SqlWork, cursor: str | None) -> Page[tuple[OutgoingDocument, Sequence[Delivery]]]:
     page = await work.outgoing.page(limit=100, cursor=cursor)
-    rows = await work.deliveries.of_many([d.id for d in page.items])
+    rows = await work.deliveries.of_documents([d.id for d in page.items])
     items = tuple((document, rows.get(document.id, ())) for document in page.items)
     return Page(items=items, next_cursor=page.next_cursor)
 

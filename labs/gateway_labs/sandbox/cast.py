@@ -15,7 +15,7 @@ from typing import Any
 from gateway.domain.account import HostedAgency
 from gateway.domain.status import CODES
 
-HERE = Path(__file__).parent
+SANDBOX_FOLDER = Path(__file__).parent
 COMES = ("document", "replacement", "update", "recall", "take_back")
 DOCUMENT, RECALL, UPDATE, REPLACEMENT = "document", "recall", "update", "replacement"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -24,11 +24,11 @@ _WORD = re.compile(r"\[([a-z0-9-]{1,20})\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedAct:
     """One act of a script: `what` is a status code, `document` or `recall`."""
 
-    after: timedelta
-    what: str
+    delay: timedelta
+    act: str
     options: tuple[str, ...] = ()
 
 
@@ -38,12 +38,12 @@ class Script:
 
     name: str
     words: tuple[str, ...]
-    acts: Mapping[str, tuple[Planned, ...]]
+    acts: Mapping[str, tuple[PlannedAct, ...]]
 
-    def shown(self) -> str:
+    def describe(self) -> str:
         """Describe, for a list, what it does with a document."""
         acts = self.acts["document"]
-        return ", ".join(" ".join((f"{_span(act.after)} {act.what}", *act.options)) for act in acts)
+        return ", ".join(" ".join((f"{_span(act.delay)} {act.act}", *act.options)) for act in acts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class Cast:
 @cache
 def cast() -> Cast:
     """Return the bundled cast."""
-    table = tomllib.loads((HERE / "robots.toml").read_text("utf-8"))
+    table = tomllib.loads((SANDBOX_FOLDER / "robots.toml").read_text("utf-8"))
     scripts = {name: _script(name, rows) for name, rows in table["scripts"].items()}
     robots = {
         code: Robot(
@@ -127,11 +127,11 @@ def _script(name: str, rows: Mapping[str, Any]) -> Script:
     return Script(name=name, words=tuple(rows["words"]), acts=acts)
 
 
-def _planned(text: str) -> Planned:
+def _planned(text: str) -> PlannedAct:
     delay, verb, *options = text.split()
     if verb not in (*CODES, DOCUMENT, RECALL):
         raise ValueError(f"{text!r}: nobody can do {verb}")
-    return Planned(after=read_span(delay), what=verb, options=tuple(options))
+    return PlannedAct(delay=read_span(delay), act=verb, options=tuple(options))
 
 
 def _span(time: timedelta) -> str:

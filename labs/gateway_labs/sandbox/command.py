@@ -18,7 +18,7 @@ _COLUMNS = output.columns("code alias name robot_does")
 Folder = Annotated[
     Path, typer.Option("--folder", help="Where the sandbox keeps everything.", file_okay=False)
 ]
-HERE = Path("sandbox")
+DEFAULT_FOLDER = Path("sandbox")
 _sandbox = noun("sandbox")
 verb = _sandbox.verb
 
@@ -26,7 +26,7 @@ verb = _sandbox.verb
 @_sandbox.alone("", "--folder try --port 8088")
 async def sandbox(
     call: Invocation,
-    folder: Folder = HERE,
+    folder: Folder = DEFAULT_FOLDER,
     port: Annotated[
         int, typer.Option(help="Where it listens; 0 takes any free port.", min=0, max=65535)
     ] = 8088,
@@ -55,7 +55,7 @@ async def robots(call: Invocation) -> None:
             "code": robot.code,
             "alias": robot.alias,
             "name": robot.agency.name,
-            "does": robot.script.shown(),
+            "does": robot.script.describe(),
             "words": list(robot.script.words),
         }
         for robot in listed
@@ -68,7 +68,7 @@ async def robots(call: Invocation) -> None:
 async def clock(
     call: Invocation,
     move: Annotated[str, typer.Argument(help="How far ahead: +90s, +30m, +4h, +3d.")],
-    folder: Folder = HERE,
+    folder: Folder = DEFAULT_FOLDER,
 ) -> None:
     """Move the clock of a running sandbox ahead; it never goes back."""
     output.record(call, await _call_sandbox(call, folder, "POST", "/clock", {"move": move}))
@@ -92,7 +92,7 @@ async def fixtures(
 
 
 @verb("", "--folder try --yes", writes=True)
-async def reset(call: Invocation, folder: Folder = HERE) -> None:
+async def reset(call: Invocation, folder: Folder = DEFAULT_FOLDER) -> None:
     """Delete everything in a running sandbox and start again; its key stays."""
     if call.agrees("sandbox.ask.reset", folder=folder):
         output.record(call, await _call_sandbox(call, folder, "DELETE", ""))

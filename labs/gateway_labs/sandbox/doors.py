@@ -15,7 +15,7 @@ from pydantic import Field
 from gateway.api.call import Call
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import Asked, Line, Moment, Told
+from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.status import CODES
 from gateway.errors import NotFound
@@ -24,7 +24,7 @@ from gateway_labs.sandbox import fixtures
 from gateway_labs.sandbox.cast import Cast
 from gateway_labs.sandbox.clock import SandboxClock
 from gateway_labs.sandbox.hall import Hall
-from gateway_labs.sandbox.memory import Came
+from gateway_labs.sandbox.memory import ReceivedPacket
 from gateway_labs.sandbox.packets import FLAWS, LARGE
 
 _MOST = 200
@@ -43,7 +43,7 @@ FlawWord = Literal[
 ]
 
 
-class ScenarioIn(Asked):
+class ScenarioIn(RequestModel):
     """One act of a robot, done at once."""
 
     robot: Line = Field(description="Its code, or the other one: T00.OK, TEST.OK")
@@ -65,11 +65,11 @@ class ScenarioIn(Asked):
     flaws: list[FlawWord] = Field(default_factory=list, max_length=4, description="What is wrong with it")
 
 
-class MoveIn(Asked):
+class MoveIn(RequestModel):
     move: Line = Field(description="How far ahead: +90s, +30m, +4h, +3d")
 
 
-class SentOut(Told):
+class SentOut(ResponseModel):
     """A packet that the robot sent. `times` is how often it lies on the axis."""
 
     robot: str
@@ -88,7 +88,7 @@ class SentOut(Told):
     files: list[dict[str, Any]]  # Any: name, size, sha256
 
 
-class CameOut(Told):
+class CameOut(ResponseModel):
     """A packet that came to a robot. `said` is what stands in it and what the robot found: `signature` is `valid` or
     the code of the step that refused it."""
 
@@ -99,12 +99,12 @@ class CameOut(Told):
     said: dict[str, Any]  # Any: what a packet says differs by its kind
 
 
-class CamePage(Told):
+class CamePage(ResponseModel):
     data: list[CameOut]
     next_after: int
 
 
-class CameQuery(Asked):
+class CameQuery(RequestModel):
     after: int = Field(0, ge=0, description="`n` of the last packet seen")
     limit: int = Field(50, ge=1, le=_MOST)
     wait: int = Field(0, ge=0, le=30, description="Seconds to wait for the next one")
@@ -112,12 +112,12 @@ class CameQuery(Asked):
     robot: Line = ""
 
 
-class ClockOut(Told):
+class ClockOut(ResponseModel):
     now: Moment
     ahead_seconds: int
 
 
-class RobotOut(Told):
+class RobotOut(ResponseModel):
     code: str
     alias: str
     name: str
@@ -125,7 +125,7 @@ class RobotOut(Told):
     words: list[str] = Field(description="In square brackets in a subject they have any robot do so")
 
 
-class SandboxOut(Told):
+class SandboxOut(ResponseModel):
     sandbox: Literal["test"]
     agency: str
     alias: str
@@ -135,7 +135,7 @@ class SandboxOut(Told):
     limit_bytes: int = Field(description="The largest file that the rules let through")
 
 
-class ResetOut(Told):
+class ResetOut(ResponseModel):
     state: Literal["resetting"]
 
 
@@ -160,7 +160,7 @@ class SandboxDoor:
                     code=robot.code,
                     alias=robot.alias,
                     name=robot.agency.name,
-                    does=robot.script.shown(),
+                    does=robot.script.describe(),
                     words=list(robot.script.words),
                 )
                 for robot in self.cast.robots.values()
@@ -203,10 +203,10 @@ class SandboxDoor:
         query = call.query_of(CameQuery)
         came_packets = await self._query_packets(call, query)
         if not came_packets and query.wait:
-            await self.hall.heard(query.wait)
+            await self.hall.wait_for_packet(query.wait)
             came_packets = await self._query_packets(call, query)
         rows = [
-            CameOut(n=row.seq, robot=row.robot, times=row.times, at=row.at, said=dict(row.told))
+            CameOut(n=row.seq, robot=row.robot, times=row.times, at=row.at, said=dict(row.content))
             for row in came_packets
         ]
         return call.tell(CamePage(data=rows, next_after=rows[-1].n if rows else query.after))
@@ -243,7 +243,7 @@ class SandboxDoor:
             headers={"Content-Disposition": f'attachment; filename="{fixtures.ARCHIVE}"'},
         )
 
-    async def begin_anew(self, call: Call) -> web.Response:
+    async def reset_sandbox(self, call: Call) -> web.Response:
         self.reset()
         return call.tell(ResetOut(state="resetting"), status=202)
 
@@ -317,7 +317,7 @@ class SandboxDoor:
                 method="DELETE",
                 path=f"{BASE}/sandbox",
                 name="resetSandbox",
-                handler=self.begin_anew,
+                handler=self.reset_sandbox,
                 summary="Forget everything and begin anew, with the same key",
                 answer=ResetOut,
                 status=202,
@@ -327,7 +327,7 @@ class SandboxDoor:
     def _clock(self) -> ClockOut:
         return ClockOut(now=self.clock.now(), ahead_seconds=int(self.clock.ahead.total_seconds()))
 
-    async def _query_packets(self, call: Call, query: CameQuery) -> list[Came]:
+    async def _query_packets(self, call: Call, query: CameQuery) -> list[ReceivedPacket]:
         robot = self.cast.robot(query.robot)
         name = robot.code if robot else query.robot
         query_packets = partial(self.hall.memory.packets, query.after, query.limit, query.document, name)

@@ -33,7 +33,7 @@ from gateway_labs.sandbox.packets import (
     TOO_LARGE,
     UNBOUND,
     WRONG_RECIPIENT,
-    About,
+    DocumentReference,
     Saying,
 )
 from gateway_labs.sandbox.stage import RobotKeys
@@ -175,9 +175,9 @@ def _fixtures(players: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iter
         title = labels.say(f"sandbox.fixture.{name.rpartition('/')[2].partition('.')[0]}", "vi")
         return Fixture(name=name, kind=kind.value, raw=packet.raw, expected=expected, title=title)
 
-    def sent(number: str) -> About:
+    def sent(number: str) -> DocumentReference:
         """Describe one of the fixtures as the subject of another one."""
-        return About(
+        return DocumentReference(
             document_id=packets.document_id(robot.agency, local(at).date(), number, players.says("symbol")),
             code=f"{number}/{players.says('symbol')}",
             issued_on=local(at).date(),
@@ -185,7 +185,7 @@ def _fixtures(players: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iter
         )
 
     own = sent(_NUMBER)
-    yours = About(
+    yours = DocumentReference(
         document_id=f"{players.code},{local(at - timedelta(days=1)):%Y/%m/%d},1/{players.says('symbol')}",
         code=f"1/{players.says('symbol')}",
         issued_on=local(at - timedelta(days=1)).date(),

@@ -30,7 +30,7 @@ from gateway_labs.sandbox import cast as casts
 from gateway_labs.sandbox import packets
 from gateway_labs.sandbox.cast import Cast, Robot, Script
 from gateway_labs.sandbox.memory import Due, Memory
-from gateway_labs.sandbox.packets import About, Saying, Written
+from gateway_labs.sandbox.packets import DocumentReference, Saying, WrittenPacket
 
 _log = logging.getLogger(__name__)
 _LEASE_S, _BATCH, _WAIT_S = 60.0, 16, 5.0
@@ -85,7 +85,7 @@ class Hall:
         """Look for due acts: the clock was moved, or there is something new to do."""
         self._changed.set()
 
-    async def heard(self, wait_s: float) -> None:
+    async def wait_for_packet(self, wait_s: float) -> None:
         """Wait until a packet came, or the time is over."""
         event = asyncio.Event()
         self._listeners.add(event)
@@ -123,7 +123,7 @@ class Hall:
     async def _take_in(self, arrival: Arrival) -> None:
         robot = self.cast.robot(arrival.recipient)
         if robot is None:
-            await self.axis.settle(arrival, done=False)
+            await self.axis.settle(arrival, is_done=False)
             return
         now, bound = self.clock.now(), await self.bound(arrival.sender)
 
@@ -136,7 +136,7 @@ class Hall:
         facts |= {"robot": robot.code, "received_at": now.isoformat()}
         acts = self._answers(robot, facts, now) if facts["signature"] == "valid" else []
         await self.pool.run(partial(self.memory.note, robot.code, facts, raw, now, acts))
-        await self.axis.settle(arrival, done=True)
+        await self.axis.settle(arrival, is_done=True)
         self.look()
         for event in self._listeners:
             event.set()
@@ -150,9 +150,9 @@ class Hall:
         return [
             Due(
                 id=self.clock.new_id("act_"),
-                at=now + act.after,
+                at=now + act.delay,
                 robot=robot.code,
-                work={"what": act.what, "about": document, "to": facts["sender"], "came": dict(facts)}
+                work={"what": act.act, "about": document, "to": facts["sender"], "came": dict(facts)}
                 | ({"flaws": list(act.options)} if act.options else {}),
             )
             for act in script.acts[comes]
@@ -193,20 +193,20 @@ class Hall:
                 log.action(_log, "robots.not_written", str(error), robot=due.robot)
                 pair = None
             if pair is None:
-                await self.pool.run(partial(self.memory.done, due.id, None))
+                await self.pool.run(partial(self.memory.end_act, due.id, None))
                 return None
             packet, sent = pair
-            await self.pool.run(partial(self.memory.written, due.id, sent, packet.raw))
+            await self.pool.run(partial(self.memory.note_written, due.id, sent, packet.raw))
         else:
             sent, packet = due.sent, _restored(due.sent, due.raw)
         for _ in range(packet.times):
             outcome = (await self.axis.publish(packet.parcel(), [packet.to]))[packet.to]
             if outcome.fate is not Fate.DELIVERED:
                 log.action(_log, "robots.not_sent", str(outcome.fate), to=packet.to)
-        await self.pool.run(partial(self.memory.done, due.id, sent))
+        await self.pool.run(partial(self.memory.end_act, due.id, sent))
         return sent
 
-    def _write(self, due: Due) -> tuple[Written, Mapping[str, Any]] | None:
+    def _write(self, due: Due) -> tuple[WrittenPacket, Mapping[str, Any]] | None:
         robot, work = self.cast.robots[due.robot], due.work
         flaws = tuple(work.get("flaws", ()))
         saying = self._saying(robot, work, flaws)
@@ -243,7 +243,7 @@ class Hall:
                 to=to,
                 at=now,
                 code=verb,
-                about=self._received(robot, work),
+                document=self._received(robot, work),
                 note=note or self._refusal(verb, packet_id),
                 register_no=str(work.get("register_no") or ("1" if verb == "03" else "")),
                 flaws=flaws,
@@ -266,7 +266,7 @@ class Hall:
             subject=subject,
             urgency=Urgency(int(work.get("urgency", 0))),
             due_on=date.fromisoformat(due) if due else None,
-            about=reference,
+            document=reference,
             note=note,
             files=() if kind is Kind.RECALL else packets.files_for(flaws, self.lead, self.limit),
             flaws=flaws,
@@ -275,20 +275,26 @@ class Hall:
     def _refusal(self, code: str, packet_id: str) -> str:
         return f"{self.cast.says(_REFUSING[code])} · {packet_id}" if code in _REFUSING else ""
 
-    def _received(self, robot: Robot, work: Mapping[str, Any]) -> About:
+    def _received(self, robot: Robot, work: Mapping[str, Any]) -> DocumentReference:
         """Return the packet that a status answers; for a document that never came its id alone."""
         document = str(work.get("about") or "")
-        packet = work.get("came") or self.memory.about(robot.code, document)
+        packet = work.get("came") or self.memory.find_document(robot.code, document)
         if packet:
             return _subject_from(packet, document)
         code = document.split(",", 2)[2] if document.count(",") >= 2 else ""
-        return About(document_id=document, code=code, issued_on=_day_of(document), sender=str(work["to"]))
+        return DocumentReference(
+            document_id=document, code=code, issued_on=_day_of(document), sender=str(work["to"])
+        )
 
-    def _subject_of(self, robot: Robot, verb: str, to: str, work: Mapping[str, Any]) -> About | None:
+    def _subject_of(
+        self, robot: Robot, verb: str, to: str, work: Mapping[str, Any]
+    ) -> DocumentReference | None:
         """Return the document that this one answers; or the one of our own that is changed or taken back."""
         document = str(work.get("about") or "")
         if verb == casts.DOCUMENT:
-            packet = work.get("came") or (self.memory.about(robot.code, document) if document else None)
+            packet = work.get("came") or (
+                self.memory.find_document(robot.code, document) if document else None
+            )
             return _subject_from(packet, document) if packet else None
         own = None
         if document and "came" not in work:
@@ -298,7 +304,7 @@ class Hall:
             return None
         code = f"{own['number']}/{self.cast.says('symbol')}"
         day = datetime.fromisoformat(own["at"]) if own.get("at") else None
-        return About(
+        return DocumentReference(
             document_id=own["document_id"],
             code=code,
             issued_on=_day_of(own["document_id"]) or (day.date() if day else None),
@@ -312,9 +318,9 @@ def _comes(facts: Mapping[str, Any]) -> str | None:
     return _COMES.get(str(facts["kind"]))
 
 
-def _subject_from(packet: Mapping[str, Any], document: str) -> About:
+def _subject_from(packet: Mapping[str, Any], document: str) -> DocumentReference:
     day = packet.get("date")
-    return About(
+    return DocumentReference(
         document_id=document or str(packet["document_id"]),
         code=f"{packet.get('number') or ''}/{packet.get('symbol') or ''}",
         issued_on=date.fromisoformat(day) if day else _day_of(document),
@@ -336,8 +342,8 @@ def _day_of(document: str) -> date | None:
         return None
 
 
-def _restored(sent: Mapping[str, Any], raw: bytes) -> Written:
-    return Written(
+def _restored(sent: Mapping[str, Any], raw: bytes) -> WrittenPacket:
+    return WrittenPacket(
         packet_id=sent["packet_id"],
         kind=Kind(sent["kind"]),
         sender=sent["robot"],

@@ -40,14 +40,14 @@ MOST, MOST_RAW = 5000, 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Came:
+class ReceivedPacket:
     """A packet that came to a robot. `told` is its content and the findings on it; `times`: how often it came."""
 
     seq: int
     robot: str
     times: int
     at: datetime
-    told: Mapping[str, Any]
+    content: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +126,12 @@ class Memory:
             for id, at, robot, work, sent, raw in self._read(words, (now.timestamp(),))
         ]
 
-    def written(self, id: str, sent: Mapping[str, Any], raw: bytes) -> None:
+    def note_written(self, id: str, sent: Mapping[str, Any], raw: bytes) -> None:
         """Keep these bytes: they are sent, however often the act is begun anew."""
         with self._write() as file:
             file.execute("UPDATE due SET sent = ?, raw = ? WHERE id = ?", (json.dumps(sent), raw, id))
 
-    def done(self, id: str, sent: Mapping[str, Any] | None) -> None:
+    def end_act(self, id: str, sent: Mapping[str, Any] | None) -> None:
         """Remove the act. `sent` None: it sent nothing."""
         with self._write() as file:
             file.execute("DELETE FROM due WHERE id = ?", (id,))
@@ -142,7 +142,9 @@ class Memory:
                 )
                 file.execute("DELETE FROM sent WHERE seq <= (SELECT max(seq) FROM sent) - ?", (MOST,))
 
-    def packets(self, seq_before: int, limit: int, document: str = "", robot: str = "") -> list[Came]:
+    def packets(
+        self, seq_before: int, limit: int, document: str = "", robot: str = ""
+    ) -> list[ReceivedPacket]:
         """Return packets behind that number, oldest first; of one document or robot where it is named."""
         words = (
             "SELECT seq, robot, times, at, told FROM came WHERE seq > ? AND (? = '' OR document = ?)"
@@ -150,12 +152,12 @@ class Memory:
         )
         rows = self._read(words, (seq_before, document, document, robot, robot, limit))
         return [
-            Came(
+            ReceivedPacket(
                 seq=seq,
                 robot=robot,
                 times=times,
                 at=datetime.fromtimestamp(at, UTC),
-                told=json.loads(text),
+                content=json.loads(text),
             )
             for seq, robot, times, at, text in rows
         ]
@@ -165,7 +167,7 @@ class Memory:
         rows = self._read("SELECT raw FROM came WHERE seq = ?", (seq,))
         return rows[0][0] if rows else None
 
-    def about(self, robot: str, document: str) -> Mapping[str, Any] | None:
+    def find_document(self, robot: str, document: str) -> Mapping[str, Any] | None:
         """Return the last packet to this robot about that document; a request where one asks something of it."""
         words = "SELECT told FROM came WHERE robot = ? AND document = ? ORDER BY seq DESC LIMIT 1"
         rows = self._read(words, (robot, document))
@@ -196,5 +198,5 @@ class Memory:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, commits.whole(self._file) as file:
+        with self._lock, commits.write_transaction(self._file) as file:
             yield file

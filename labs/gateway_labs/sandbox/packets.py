@@ -68,7 +68,7 @@ Files = Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class DocumentReference:
     """The document that a packet is about, as it was sent: sender, number and day."""
 
     document_id: str
@@ -96,7 +96,7 @@ class Saying:
     subject: str = ""
     urgency: Urgency = Urgency.NORMAL
     due_on: date | None = None
-    about: About | None = None
+    document: DocumentReference | None = None
     note: str = ""
     register_no: str = ""
     files: Files = ()
@@ -104,7 +104,7 @@ class Saying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenPacket:
     """A packet ready for the axis."""
 
     packet_id: str
@@ -132,7 +132,7 @@ class Written:
         )
 
 
-def write(cast: Cast, agency: HostedAgency, saying: Saying, signer: EnvelopeSigner) -> Written:
+def write(cast: Cast, agency: HostedAgency, saying: Saying, signer: EnvelopeSigner) -> WrittenPacket:
     """Write a packet; `signer` is the one that the flaw asks for."""
     if saying.kind is Kind.STATUS:
         model, qualifier = _status(cast, agency, saying)
@@ -140,14 +140,14 @@ def write(cast: Cast, agency: HostedAgency, saying: Saying, signer: EnvelopeSign
         model, qualifier = _document(cast, agency, saying)
     out = BytesIO()
     build.write(model, _contents(saying.files), out, signer, qualifier, saying.at)
-    return Written(
+    return WrittenPacket(
         packet_id=saying.packet_id,
         kind=saying.kind,
         sender=agency.code,
         to=saying.to,
         raw=_spoiled(out.getvalue(), saying.flaws),
         lane=saying.urgency.lane,
-        document_id=(saying.about.document_id if saying.about else "")
+        document_id=(saying.document.document_id if saying.document else "")
         if saying.kind is Kind.STATUS
         else model.document_id or "",
         times=2 if TWICE in saying.flaws else 1,
@@ -177,7 +177,7 @@ def document_id(agency: HostedAgency, day: date, number: str, symbol: str) -> Do
 
 
 def _status(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelope, Qualifier]:
-    subject = saying.about or About(document_id="")
+    subject = saying.document or DocumentReference(document_id="")
     packet = StatusPacket(
         packet_id=PacketId(saying.packet_id),
         sender_code=agency.code,
@@ -198,7 +198,7 @@ def _status(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelope,
     return build.status_envelope(packet, agency), build.status_qualifier(packet)
 
 
-def _receipt(saying: Saying, subject: About) -> Receipt:
+def _receipt(saying: Saying, subject: DocumentReference) -> Receipt:
     return Receipt(
         of_packet_id=PacketId(subject.packet_id),
         of_document_id=DocumentId(subject.document_id),
@@ -214,7 +214,7 @@ def _receipt(saying: Saying, subject: About) -> Receipt:
 
 def _document(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelope, Qualifier]:
     day, symbol = local(saying.at).date(), cast.says("symbol")
-    reference = saying.about
+    reference = saying.document
     # An update and a recall are about the document of that id; the others have one of their own.
     same = reference is not None and saying.kind in (Kind.UPDATE, Kind.RECALL)
     number = reference.code.partition("/")[0] if same and reference else saying.number
@@ -247,7 +247,7 @@ def _document(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelop
     return model, Qualifier(packet_id=PacketId(saying.packet_id), kind=saying.kind, terms=terms)
 
 
-def _answers(subject: About) -> ResponseFor:
+def _answers(subject: DocumentReference) -> ResponseFor:
     return ResponseFor(
         organ_id=subject.sender,
         code=subject.code,
@@ -257,7 +257,7 @@ def _answers(subject: About) -> ResponseFor:
 
 
 def _business(cast: Cast, saying: Saying) -> Business:
-    document = saying.about.document_id if saying.about else None
+    document = saying.document.document_id if saying.document else None
     kind = build.OPERATIONS[saying.kind]
     if saying.kind is Kind.RECALL:
         return Business(

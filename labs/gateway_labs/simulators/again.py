@@ -38,7 +38,7 @@ _PLACEHOLDER = (
 )
 
 
-def written(read: Read, opener: Callable[[], BinaryIO], hop: str, at: datetime) -> Iterator[bytes]:
+def write_envelope(read: Read, opener: Callable[[], BinaryIO], hop: str, at: datetime) -> Iterator[bytes]:
     """Write the envelope anew. `opener` opens the file of `read`; `hop` is the axis's code, `at` when it had the file."""
     model = read.envelope
     if model.status is None:

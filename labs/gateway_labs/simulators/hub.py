@@ -155,7 +155,7 @@ class Hub:
         try:
             read = reader.read(pieces(partial(_reader, draft)), self._limits)
             if any(x.code == "JSON-WRAPPED" for x in read.findings):
-                draft.write_bytes(foreign.unwrapped(_source(draft), self._limits))
+                draft.write_bytes(foreign.unwrap(_source(draft), self._limits))
                 read = reader.read(pieces(partial(_reader, draft)), self._limits)
         except MalformedXml as why:
             raise HubSaysNo("22", f"the file is no edXML: {why}") from why
@@ -206,7 +206,7 @@ class Hub:
         return doc_id
 
     def waiting(
-        self, system: str, kind: str, since: datetime | None = None, until: datetime | None = None
+        self, system: str, kind: str, since: datetime | None = None, sent_before: datetime | None = None
     ) -> list[Entry]:
         """Return packets that this system has not settled, oldest first; between two times all that came then."""
         late = self._settings.hub.late_s
@@ -223,7 +223,7 @@ class Hub:
                 *settled_words,
                 self.now().timestamp() - late,
                 since.timestamp() if since else 0,
-                until.timestamp() if until else 1e12,
+                sent_before.timestamp() if sent_before else 1e12,
                 self.now().timestamp(),
             ),
         )
@@ -289,7 +289,7 @@ class Hub:
 
     def _passed(self, read: Read, opener: Callable[[], BinaryIO], at: datetime) -> Iterator[bytes]:
         if self._settings.hub.anew:
-            return again.written(read, opener, self._settings.hub.code, at)
+            return again.write_envelope(read, opener, self._settings.hub.code, at)
         return pieces(opener)
 
     def _repeated_id(self, digest: str, model: Envelope, system: HubSystem) -> str:
@@ -366,7 +366,7 @@ class Hub:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, commits.whole(self._file) as file:
+        with self._lock, commits.write_transaction(self._file) as file:
             yield file
 
 

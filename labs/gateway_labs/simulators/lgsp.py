@@ -19,7 +19,15 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Misconfigured
 from gateway_labs.simulators import server
 from gateway_labs.simulators.hub import Entry, Hub, HubSaysNo
-from gateway_labs.simulators.server import answered, as_json, clock, in_thread, shuffled, with_file, with_list
+from gateway_labs.simulators.server import (
+    as_json,
+    clock,
+    in_thread,
+    send_answer,
+    shuffled,
+    with_file,
+    with_list,
+)
 from gateway_labs.simulators.settings import Faults, HubLogin, HubSystem, SimulatorSettings, late_of
 
 _Call = Callable[[web.Request, HubSystem, str], Awaitable[web.StreamResponse]]
@@ -77,13 +85,13 @@ class Lgsp:
         answer_body: dict[str, Any] = {"code": 200, "message": "OK", "data": data}
         if fault == "nodata":
             answer_body.pop("data")
-        return await answered(request, fault, as_json(answer_body))
+        return await send_answer(request, fault, as_json(answer_body))
 
     async def _early_answer(self, request: web.Request, fault: str) -> web.StreamResponse | None:
         """Answer a call that shall have no effect."""
         if fault == "expired":
             self._tokens.clear()
-        answer = server.before(fault)
+        answer = server.answer_without_effect(fault)
         if fault.startswith("fail:"):
             answer = web.json_response(_no(fault.removeprefix("fail:"), "a fault on purpose"))
         if answer is not None:
@@ -113,7 +121,7 @@ class Lgsp:
             return await call(request, self._system(request, login), fault)
         except HubSaysNo as why:
             await request.read()
-            return await answered(request, fault, as_json(_no(why.code, why.detail)))
+            return await send_answer(request, fault, as_json(_no(why.code, why.detail)))
 
     def _signed_in(self, request: web.Request) -> HubLogin | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -139,7 +147,7 @@ class Lgsp:
             reader = await request.multipart()
             while (part := await _next(reader)) is not None:
                 if part.name == "edocFile" and draft is None:
-                    draft = await server.received(_pieces(part), self._hub)
+                    draft = await server.stream_to_disk(_pieces(part), self._hub)
                 elif part.name == "messageType":
                     kind = (await part.text()).strip()
             if draft is None:
@@ -154,7 +162,7 @@ class Lgsp:
         reply = {"success": True, "message": "OK", "docId": doc_id}
         if fault == "nodata":
             reply.pop("docId")
-        return await answered(request, fault, as_json(reply))
+        return await send_answer(request, fault, as_json(reply))
 
     async def _received(self, request: web.Request, system: HubSystem, fault: str) -> web.StreamResponse:
         kind = request.query.get("messageType", "")
@@ -162,20 +170,20 @@ class Lgsp:
         id = system.id
         rows = await in_thread(lambda: self._hub.waiting(id, kind, since, last_day + timedelta(days=1)))
         if fault == "nodata":
-            return await answered(request, fault, as_json({"success": True, "message": "OK"}))
+            return await send_answer(request, fault, as_json({"success": True, "message": "OK"}))
         entries = [_waits(row) for row in shuffled(rows, fault)]
         head = f'{{"success":true,"message":"OK","count":{len(entries)},"data":['
-        return await answered(request, fault, with_list(head, entries, "]}"))
+        return await send_answer(request, fault, with_list(head, entries, "]}"))
 
     async def _get(self, request: web.Request, system: HubSystem, fault: str) -> web.StreamResponse:
         doc_id, id = request.query.get("docId", ""), system.id
         path = await in_thread(lambda: self._hub.content(doc_id, id))
         if fault == "nodata":
-            return await answered(request, fault, as_json({"success": True, "message": "OK"}))
+            return await send_answer(request, fault, as_json({"success": True, "message": "OK"}))
         head = f'{{"success":true,"message":"OK","data":{{"docId":{json.dumps(doc_id)},"from":"","edxml":"'
         tail, damaged = '","attachments":[{"fileName":"a.pdf","fileContent":"QUJD"}]}}', fault == "damaged"
         writer = server.with_text if self._plain else with_file
-        return await answered(request, fault, writer(head, path, tail, damaged=damaged))
+        return await send_answer(request, fault, writer(head, path, tail, damaged=damaged))
 
     async def _update(self, request: web.Request, system: HubSystem, fault: str) -> web.StreamResponse:
         try:
@@ -184,7 +192,7 @@ class Lgsp:
         except (ValueError, KeyError, TypeError) as why:
             raise HubSaysNo("22", "the body is not {docId, status}") from why
         await in_thread(lambda: self._hub.update(doc_id, id, status, _CODES))
-        return await answered(request, fault, as_json({"success": True, "message": "OK"}))
+        return await send_answer(request, fault, as_json({"success": True, "message": "OK"}))
 
     async def _agencies(self, request: web.Request, fault: str) -> web.StreamResponse:
         rows: Any = await in_thread(lambda: list(self._hub.agencies()))
@@ -192,7 +200,7 @@ class Lgsp:
             {"orgCode": code, "orgName": name, "parentCode": pid, "address": "", "email": mail, "phone": ""}
             for code, _, name, pid, mail in rows
         )
-        return await answered(request, fault, with_list('{"code":200,"data":[', rows_out, "]}"))
+        return await send_answer(request, fault, with_list('{"code":200,"data":[', rows_out, "]}"))
 
 
 async def _next(reader: MultipartReader) -> BodyPartReader | None:

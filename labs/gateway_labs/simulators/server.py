@@ -34,7 +34,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work)
 
 
-async def received(pieces: AsyncIterator[bytes], hub: Hub) -> Path:
+async def stream_to_disk(pieces: AsyncIterator[bytes], hub: Hub) -> Path:
     """Stream a body to disk."""
     draft = hub.draft()
     file = await in_thread(lambda: draft.open("xb"))
@@ -50,7 +50,7 @@ def body(request: web.Request) -> AsyncIterator[bytes]:
     return request.content.iter_chunked(256 * 1024)
 
 
-def before(fault: str) -> web.Response | None:
+def answer_without_effect(fault: str) -> web.Response | None:
     """Return the answer of a call that has no effect."""
     if fault == "error500":
         return web.json_response({"message": "Internal Server Error"}, status=500)
@@ -61,7 +61,7 @@ def before(fault: str) -> web.Response | None:
     return None
 
 
-async def answered(
+async def send_answer(
     request: web.Request, fault: str, pieces: AsyncIterator[bytes], status: int = 200
 ) -> web.StreamResponse:
     """Send the pieces; `lost` sends none of them, `half` the first half of all."""
@@ -195,12 +195,12 @@ async def serve(app: web.Application, host: str, port: int, ready: Callable[[str
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running(app, host, port) as address:
+    async with RunningServer(app, host, port) as address:
         ready(address)
         await stop.wait()
 
 
-class running:
+class RunningServer:
     """An open server; entering it gives its address."""
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:

@@ -18,7 +18,15 @@ from aiohttp import web
 from gateway.domain import vxp as wire
 from gateway_labs.simulators import server
 from gateway_labs.simulators.hub import Entry, Hub, HubSaysNo
-from gateway_labs.simulators.server import Cut, answered, as_json, in_thread, shuffled, with_file, with_list
+from gateway_labs.simulators.server import (
+    Cut,
+    as_json,
+    in_thread,
+    send_answer,
+    shuffled,
+    with_file,
+    with_list,
+)
 from gateway_labs.simulators.settings import Faults, HubSystem, SimulatorSettings, late_of
 
 _Call = Callable[[web.Request, HubSystem, Mapping[str, str], str], Awaitable[web.StreamResponse]]
@@ -60,7 +68,7 @@ class Vxp:
         if call is None:
             return web.json_response(wire.no("404", f"there is no operation {operation}"), status=404)
         fault = self._faults.pick(operation)
-        if (answer := server.before(fault)) is not None:
+        if (answer := server.answer_without_effect(fault)) is not None:
             await request.read()
             return answer
         if fault.startswith("fail:"):
@@ -72,7 +80,7 @@ class Vxp:
             system, params = self._signed(request)
             return await call(request, system, params, fault)
         except HubSaysNo as why:
-            return await answered(request, fault, as_json(wire.no(why.code, why.detail)))
+            return await send_answer(request, fault, as_json(wire.no(why.code, why.detail)))
 
     def _signed(self, request: web.Request) -> tuple[HubSystem, Mapping[str, str]]:
         """Return the system, and the signed parameters by their names in small letters."""
@@ -94,7 +102,7 @@ class Vxp:
     async def _send(
         self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
-        draft = await server.received(server.body(request), self._hub)
+        draft = await server.stream_to_disk(server.body(request), self._hub)
         try:
             doc_id = await in_thread(partial(self._accept, draft, system, params, late_of(fault)))
         finally:
@@ -102,7 +110,7 @@ class Vxp:
         reply = {**_GOOD, "DocId": doc_id}
         if fault == "nodata":
             reply.pop("DocId")
-        return await answered(request, fault, as_json(reply))
+        return await send_answer(request, fault, as_json(reply))
 
     def _accept(self, draft: Path, system: HubSystem, params: Mapping[str, str], late: timedelta) -> str:
         _cut_line_end(draft)
@@ -120,9 +128,9 @@ class Vxp:
         await request.read()
         rows = await in_thread(lambda: self._hub.waiting(system.id, params.get("messagetype", "edoc")))
         if fault == "nodata":
-            return await answered(request, fault, as_json({**_GOOD}))
+            return await send_answer(request, fault, as_json({**_GOOD}))
         entries = [_waits(row) for row in shuffled(rows, fault)]
-        return await answered(request, fault, with_list(f"{_OK}[", entries, "]}"))
+        return await send_answer(request, fault, with_list(f"{_OK}[", entries, "]}"))
 
     async def _sent(
         self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
@@ -131,7 +139,7 @@ class Vxp:
         kind = params.get("messagetype", "edoc")
         rows = await in_thread(lambda: self._hub.sent(system.id, kind, params.get("docid", "")))
         entries = [_went(row) for row in shuffled(rows, fault)]
-        return await answered(request, fault, with_list(f"{_OK}[", entries, "]}"))
+        return await send_answer(request, fault, with_list(f"{_OK}[", entries, "]}"))
 
     async def _get(
         self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
@@ -139,9 +147,9 @@ class Vxp:
         await request.read()
         path = await in_thread(lambda: self._hub.content(params.get("docid", ""), system.id))
         if fault == "nodata":
-            return await answered(request, fault, as_json({**_GOOD}))
+            return await send_answer(request, fault, as_json({**_GOOD}))
         parts = with_file(f'{_OK}"', path, '"}', damaged=fault == "damaged")
-        return await answered(request, fault, parts)
+        return await send_answer(request, fault, parts)
 
     async def _download(
         self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
@@ -158,14 +166,14 @@ class Vxp:
         await in_thread(
             lambda: self._hub.update(params.get("docid", ""), system.id, params.get("status", "").lower())
         )
-        return await answered(request, fault, as_json({**_GOOD}))
+        return await send_answer(request, fault, as_json({**_GOOD}))
 
     async def _count(
         self, kind: str, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         rows = await in_thread(lambda: self._hub.waiting(system.id, kind))
         answer = {**_GOOD, "count": len(rows)}
-        return await answered(request, fault, as_json(answer))
+        return await send_answer(request, fault, as_json(answer))
 
     async def _agencies(
         self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
@@ -175,7 +183,7 @@ class Vxp:
             wire.agency(code, pid, old, name, mail)
             for code, old, name, pid, mail in await in_thread(lambda: list(self._hub.agencies()))
         )
-        return await answered(request, fault, with_list(f"{_OK}[", rows, "]}"))
+        return await send_answer(request, fault, with_list(f"{_OK}[", rows, "]}"))
 
     async def _register(
         self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
@@ -196,14 +204,14 @@ class Vxp:
                 mail=text.get("mail", ""),
             )
         )
-        return await answered(request, fault, as_json({**_GOOD}))
+        return await send_answer(request, fault, as_json({**_GOOD}))
 
     async def _delete(
         self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         await request.read()
         await in_thread(lambda: self._hub.remove(system, params.get("agencycode", "")))
-        return await answered(request, fault, as_json({**_GOOD}))
+        return await send_answer(request, fault, as_json({**_GOOD}))
 
 
 def _cut_line_end(draft: Path) -> None:

@@ -13,7 +13,7 @@ EXPRESS = "HỎA TỐC"
 TITLE = "{kind} số {code}"
 APPENDIX = "PHỤ LỤC"
 APPENDIX_OF = "(Kèm theo {kind} số {code} {dated} của {issuer})"
-ABOUT = "V/v "
+SUBJECT_PREFIX = "V/v "
 LETTER = "Công văn"
 # Documents that name their addressees over the text.
 WITH_ADDRESSEE = frozenset({LETTER, "Giấy mời", "Báo cáo", "Tờ trình"})

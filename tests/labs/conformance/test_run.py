@@ -27,20 +27,20 @@ SOME = {1, 4, 19, 31}
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with at_work(tmp_path_factory.mktemp("kit") / "sandbox") as found:
-        yield found
+    with at_work(tmp_path_factory.mktemp("kit") / "sandbox") as box:
+        yield box
 
 
 def failed(score: Score) -> set[int]:
-    return {each.n for each in score.steps if not each.passed}
+    return {s.n for s in score.steps if not s.passed}
 
 
 async def test_a_gateway_that_does_right_passes(sandbox: Running) -> None:
-    heard: list[int] = []
+    steps: list[int] = []
 
-    score = await run.run(run.itself(sandbox), lambda step: heard.append(step.n), SOME)
+    score = await run.run(run.itself(sandbox), lambda step: steps.append(step.n), SOME)
 
-    assert (failed(score), score.is_whole, heard) == (set(), True, sorted(SOME))
+    assert (failed(score), score.is_whole, steps) == (set(), True, sorted(SOME))
     assert (score.passed, len(score.steps), score.agency) == (4, 4, "T00.01")
 
 
@@ -61,30 +61,30 @@ async def test_a_step_that_broke_off_takes_along_what_needs_it_and_is_named(sand
     def without_key(headers: dict[str, str]) -> None:
         headers.pop("Idempotency-Key", None)
 
-    nothing_taken = Breakage(asks=without_key)
-    async with broken_copy(sandbox, nothing_taken) as url:
-        heard: list[int] = []
+    breakage = Breakage(asks=without_key)
+    async with broken_copy(sandbox, breakage) as url:
+        steps: list[int] = []
         subject = replace(run.itself(sandbox), url=url, patience_s=3.0, system="", folder=None)
-        score = await run.run(subject, lambda step: heard.append(step.n), only={1, 2, 6, 7, 31})
+        score = await run.run(subject, lambda step: steps.append(step.n), only={1, 2, 6, 7, 31})
 
-    told = {step["n"]: step["skipped"] for step in score.as_json("en")["steps"]}
-    assert told[6] == told[7] == {"because": "step", "step": 1}
-    assert told[31] == {"because": "not-given", "step": None}
-    assert (told[1], told[2], heard) == (None, None, [1, 2, 6, 7, 31])
+    skipped = {step["n"]: step["skipped"] for step in score.as_json("en")["steps"]}
+    assert skipped[6] == skipped[7] == {"because": "step", "step": 1}
+    assert skipped[31] == {"because": "not-given", "step": None}
+    assert (skipped[1], skipped[2], steps) == (None, None, [1, 2, 6, 7, 31])
     assert (score.judged, score.is_whole) == (4, False)
     assert "step 1 broke off" in sheet(score, "en")
 
 
 async def test_after_its_time_the_run_ends_and_says_so(sandbox: Running) -> None:
-    def nothing_came(method: str, path: str, told: Any) -> Any:
-        return told | {"data": []} if path == "/api/v1/inbox" else told
+    def empty_inbox(method: str, path: str, answer: Any) -> Any:
+        return answer | {"data": []} if path == "/api/v1/inbox" else answer
 
-    async with broken_copy(sandbox, Breakage(answers=nothing_came)) as url:
+    async with broken_copy(sandbox, Breakage(answers=empty_inbox)) as url:
         subject = replace(run.itself(sandbox), url=url, patience_s=600.0)
         score = await run.run(subject, only={17, 18}, limit_s=1.0)
 
     admitted, receipt = score.steps
-    assert admitted.found[-1].came == "the time of the run ended"
+    assert admitted.expectations[-1].actual == "the time of the run ended"
     assert receipt.as_json("en")["skipped"] == {"because": "time", "step": None}
 
 
@@ -93,7 +93,9 @@ async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_what_came(
     check = Check()
     check.equal("state", "sent", "<script>alert(1)</script>")
     (step,) = score.steps
-    bad = replace(score, steps=(replace(step, passed=False, found=tuple(check.found)),), target="<b>")
+    bad = replace(
+        score, steps=(replace(step, passed=False, expectations=tuple(check.expectations)),), target="<b>"
+    )
 
     for lang in labels.LANGUAGES:
         page = sheet(bad, lang)
@@ -117,8 +119,8 @@ async def test_a_key_that_is_refused_or_an_address_that_answers_nobody_ends_the_
 
 
 def test_every_step_has_its_words_in_both_languages() -> None:
-    assert [each.n for each in STEPS] == list(range(1, 33))
-    assert len({each.key for each in STEPS}) == 32
+    assert [s.n for s in STEPS] == list(range(1, 33))
+    assert len({s.key for s in STEPS}) == 32
     for step in STEPS:
         for lang in labels.LANGUAGES:
             for part in ("title", "done", "mend"):

@@ -14,7 +14,7 @@ from gateway_labs.simulators.settings import HubAgency
 
 
 def result(*counts: AxisCount, wrong: tuple[str, ...] = ()) -> AxesResult:
-    axes = {f"axis{n}": each for n, each in enumerate(counts)}
+    axes = {f"axis{n}": count for n, count in enumerate(counts)}
     return AxesResult(documents=1, deliveries=1, by_state={}, axes=axes, seconds=1.0, wrong=wrong)
 
 
@@ -33,30 +33,30 @@ def test_a_story_is_well_told_only_with_nothing_lost_doubled_or_astray() -> None
 @pytest.mark.parametrize("kind", ["lgsp", "vxp"])
 async def test_a_service_goes_away_and_comes_back_at_its_address(kind: str, tmp_path: Path) -> None:
     agencies = {"nut-thu": HubAgency(code="Z91.07", name="Sở Thử nghiệm")}
-    async with service(kind, tmp_path, agencies) as made, aiohttp.ClientSession() as session:
-        assert made.url.startswith("http://127.0.0.1:")
-        (system,) = made.systems.values()
+    async with service(kind, tmp_path, agencies) as double, aiohttp.ClientSession() as session:
+        assert double.url.startswith("http://127.0.0.1:")
+        (system,) = double.systems.values()
         assert (system.login is not None) == (kind == "lgsp")
-        assert system.secret not in repr(made)
+        assert system.secret not in repr(double)
 
-        async def shown() -> str:
-            async with session.get(f"{made.url}/") as answer:
+        async def page_text() -> str:
+            async with session.get(f"{double.url}/") as answer:
                 return await answer.text()
 
-        first = await shown()
-        await made.away()
+        first = await page_text()
+        await double.away()
         with pytest.raises(aiohttp.ClientError):
-            await shown()
-        await made.back()
-        await made.back()
-        assert await shown() == first
+            await page_text()
+        await double.back()
+        await double.back()
+        assert await page_text() == first
 
 
 async def test_secrets_are_made_anew_for_each_run(tmp_path: Path) -> None:
     agencies = {"nut-thu": HubAgency(code="Z91.07", name="Sở Thử nghiệm")}
-    told = set()
+    secret_texts = set()
     for _ in range(2):
-        async with service("vxp", tmp_path, agencies) as made:
-            told.add(made.systems["nut-thu"].secret)
+        async with service("vxp", tmp_path, agencies) as double:
+            secret_texts.add(double.systems["nut-thu"].secret)
 
-    assert len(told) == 2
+    assert len(secret_texts) == 2

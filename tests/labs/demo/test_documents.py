@@ -31,47 +31,47 @@ def fields_of(pdf: bytes) -> PdfFields:
 
 @pytest.mark.parametrize("key", CAST.data["documents"])
 def test_number_date_subject_and_signer_on_the_paper_are_those_that_are_sent(key: str) -> None:
-    told = CAST.document(key)
+    draft = CAST.document(key)
 
-    found = fields_of(CAST.file(key, 0, DAY))
+    fields = fields_of(CAST.file(key, 0, DAY))
 
-    read = dict(found.items())
+    read = dict(fields.items())
     assert {name: read[name].why for name in FIELDS if read[name].sure is not Sure.SURE} == {}
-    assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
-    assert found.issued_on.value == DAY
+    assert (fields.number.value, fields.symbol.value) == (draft["number"], draft["symbol"])
+    assert fields.issued_on.value == DAY
     assert (
-        papers.about(str(found.subject.value), told["type"]).casefold()
-        == papers.about(told["subject"], told["type"]).casefold()
+        papers.summarize_subject(str(fields.subject.value), draft["type"]).casefold()
+        == papers.summarize_subject(draft["subject"], draft["type"]).casefold()
     )
-    assert found.signer.value == told["signer"][0]
-    assert str(found.title.value).casefold() == told["signer"][1].casefold()
+    assert fields.signer.value == draft["signer"][0]
+    assert str(fields.title.value).casefold() == draft["signer"][1].casefold()
 
 
 def test_an_appendix_names_the_document_that_it_belongs_to() -> None:
-    told = CAST.document("request")
+    draft = CAST.document("request")
 
     assert CAST.file("letter", 0, DAY) == CAST.file("letter", 0, DAY)
     text = " ".join(run.text for run in text_of(CAST.file("request", 1, DAY)).runs)
 
-    assert f"Công văn số {told['number']}/{told['symbol']} ngày 20 tháng 11 năm 2026" in text
+    assert f"Công văn số {draft['number']}/{draft['symbol']} ngày 20 tháng 11 năm 2026" in text
 
 
 def test_a_draft_without_a_number_leaves_room_for_one() -> None:
     """And a letter on paper is printed from what is entered of it."""
     paper = papers.paper_of(CAST.data, "province-draft", DAY, number="", subject="V/v thử chỗ trống")
-    found = fields_of(printed(paper).pdf)
-    assert (found.number.value, found.number.why, found.symbol.value) == (None, "blank", "UBND-VP")
+    fields = fields_of(printed(paper).pdf)
+    assert (fields.number.value, fields.number.why, fields.symbol.value) == (None, "blank", "UBND-VP")
 
-    told = CAST.data["paper"]["in"][0]
-    found = fields_of(printed(papers.from_outside(CAST.data, told, DAY, "province")).pdf)
-    assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
-    assert found.subject.value == told["subject"]
+    draft = CAST.data["paper"]["in"][0]
+    fields = fields_of(printed(papers.from_outside(CAST.data, draft, DAY, "province")).pdf)
+    assert (fields.number.value, fields.symbol.value) == (draft["number"], draft["symbol"])
+    assert fields.subject.value == draft["subject"]
 
 
 def test_a_letter_says_over_its_text_whom_it_is_addressed_to() -> None:
     both = fields_of(CAST.file("request", 0, DAY)).addressed
-    one = fields_of(CAST.file("reply", 0, DAY)).addressed
+    addressee = fields_of(CAST.file("reply", 0, DAY)).addressed
 
-    assert [each.name for each in items_of(both)] == [CAST.data[e]["name"] for e in ("department", "commune")]
-    assert [each.name for each in items_of(one)] == [CAST.data["province"]["name"]]
+    assert [a.name for a in items_of(both)] == [CAST.data[e]["name"] for e in ("department", "commune")]
+    assert [a.name for a in items_of(addressee)] == [CAST.data["province"]["name"]]
     assert fields_of(CAST.file("decision", 0, DAY)).addressed == ""

@@ -15,17 +15,17 @@ DAY = timedelta(days=1)
 
 def test_a_move_holds_after_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "clock.json"
-    told: list[timedelta] = []
+    moves: list[timedelta] = []
     clock = SandboxClock(file)
-    clock.tell(lambda: told.append(clock.ahead))
+    clock.tell(lambda: moves.append(clock.ahead))
 
     clock.move(3 * DAY)
     clock.move(DAY)
 
-    assert told == [3 * DAY, 4 * DAY]
-    again = SandboxClock(file)
-    assert again.ahead == 4 * DAY
-    assert again.now() - datetime.now(UTC) > 4 * DAY - timedelta(minutes=1)
+    assert moves == [3 * DAY, 4 * DAY]
+    restarted = SandboxClock(file)
+    assert restarted.ahead == 4 * DAY
+    assert restarted.now() - datetime.now(UTC) > 4 * DAY - timedelta(minutes=1)
 
 
 def test_a_move_back_or_too_far_changes_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gateway_labs.sandbox import fixtures
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fixture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fixtures")
     assert fixtures.write(folder) > 20
     return folder
@@ -41,19 +41,23 @@ def judged(raw: bytes, trust: Path) -> str:
     return "valid"
 
 
-def test_each_is_judged_as_the_index_says(made: Path) -> None:
+def test_each_is_judged_as_the_index_says(fixture_folder: Path) -> None:
     """Every packet has a row, and every row a packet."""
-    packets = json.loads((made / fixtures.INDEX).read_text("utf-8"))["packets"]
-    rows = {each["file"]: each["verify"] for each in packets}
+    packets = json.loads((fixture_folder / fixtures.INDEX).read_text("utf-8"))["packets"]
+    rows = {packet["file"]: packet["verify"] for packet in packets}
 
-    assert {name: judged((made / name).read_bytes(), made / "trust") for name in rows} == rows
-    assert {each["exit"] for each in packets if each["verify"] != "valid"} == {7}
-    assert {path.relative_to(made).as_posix() for path in made.rglob("*.edxml")} == set(rows)
+    assert {
+        name: judged((fixture_folder / name).read_bytes(), fixture_folder / "trust") for name in rows
+    } == rows
+    assert {packet["exit"] for packet in packets if packet["verify"] != "valid"} == {7}
+    assert {path.relative_to(fixture_folder).as_posix() for path in fixture_folder.rglob("*.edxml")} == set(
+        rows
+    )
 
 
-def test_a_changed_pdf_is_not_the_signed_one(made: Path) -> None:
+def test_a_changed_pdf_is_not_the_signed_one(fixture_folder: Path) -> None:
     signed, changed = (
-        (made / "pdf" / f"{name}.pdf").read_bytes() for name in ("signed", "changed-after-signing")
+        (fixture_folder / "pdf" / f"{name}.pdf").read_bytes() for name in ("signed", "changed-after-signing")
     )
     assert len(signed) == len(changed)
-    assert sum(one != other for one, other in zip(signed, changed, strict=True)) == 1
+    assert sum(byte != other for byte, other in zip(signed, changed, strict=True)) == 1

@@ -30,18 +30,18 @@ class Cut(EmbeddedAxis):
     cuts = 1
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        done = await super().publish(parcel, routes)
+        outcomes = await super().publish(parcel, routes)
         if self.cuts:
             self.cuts -= 1
             raise Unreachable("cut")
-        return done
+        return outcomes
 
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Memory]:
-    made = Memory(tmp_path / "memory.sqlite")
-    yield made
-    made.close()
+    new_memory = Memory(tmp_path / "memory.sqlite")
+    yield new_memory
+    new_memory.close()
 
 
 async def nobody(_: str) -> Sequence[Binding]:
@@ -84,33 +84,35 @@ async def test_what_was_cut_short_is_said_again_with_the_same_bytes(
         assert memory.last_sent(ROBOT, cast().code) is not None
 
 
-def came(digest: str, **more: Any) -> dict[str, Any]:
-    told = {"digest": digest, "sender": "T00.01", "document_id": "d", "packet_id": "p", "kind": "edoc"}
-    return told | more
+def packet_note(digest: str, **more: Any) -> dict[str, Any]:
+    content = {"digest": digest, "sender": "T00.01", "document_id": "d", "packet_id": "p", "kind": "edoc"}
+    return content | more
 
 
 def test_what_came_again_is_counted_and_answered_once(memory: Memory) -> None:
     """And what cannot be noted leaves nothing behind."""
     act = [Due(id="a", at=START, robot=ROBOT, work={"what": "01"})]
     with pytest.raises(Exception, match="UNIQUE"):
-        memory.note(ROBOT, came("1"), b"", START, act * 2)
+        memory.note(ROBOT, packet_note("1"), b"", START, act * 2)
     assert (memory.packets(0, 10), memory.due(START)) == ([], [])
 
-    assert memory.note(ROBOT, came("1"), b"x", START, act)
-    assert not memory.note(ROBOT, came("1"), b"x", START, [Due(id="b", at=START, robot=ROBOT, work={})])
+    assert memory.note(ROBOT, packet_note("1"), b"x", START, act)
+    assert not memory.note(
+        ROBOT, packet_note("1"), b"x", START, [Due(id="b", at=START, robot=ROBOT, work={})]
+    )
 
     (row,) = memory.packets(0, 10)
     assert (row.times, memory.raw(row.seq)) == (2, b"x")
-    assert [each.id for each in memory.due(START)] == ["a"]
+    assert [packet.id for packet in memory.due(START)] == ["a"]
     assert memory.due(START - timedelta(seconds=1)) == []
     assert memory.next_at() == START
 
 
 def test_a_request_stands_with_the_document_that_it_is_about(memory: Memory) -> None:
-    memory.note(ROBOT, came("1"), b"", START, [])
-    memory.note(ROBOT, came("2", document_id="recall", target="d", kind="recall"), b"", START, [])
+    memory.note(ROBOT, packet_note("1"), b"", START, [])
+    memory.note(ROBOT, packet_note("2", document_id="recall", target="d", kind="recall"), b"", START, [])
 
-    assert [each.told["digest"] for each in memory.packets(0, 10, document="d")] == ["1", "2"]
-    about = memory.about(ROBOT, "d")
-    assert about is not None
-    assert about["kind"] == "recall"
+    assert [packet.content["digest"] for packet in memory.packets(0, 10, document="d")] == ["1", "2"]
+    subject = memory.find_document(ROBOT, "d")
+    assert subject is not None
+    assert subject["kind"] == "recall"

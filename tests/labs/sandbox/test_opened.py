@@ -31,20 +31,20 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(box: Path) -> Iterator[Running]:
-    with at_work(box) as found:
-        yield found
+    with at_work(box) as sandbox_run:
+        yield sandbox_run
 
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as made:
-        yield made
+    async with aiohttp.ClientSession() as new_session:
+        yield new_session
 
 
 @pytest.fixture
 async def kit(running: Running, session: aiohttp.ClientSession) -> Kit:
     line = Line(session, running.url, running.key)
-    made = Kit(
+    new_kit = Kit(
         subject=line,
         bench=line,
         own="T00.01",
@@ -54,8 +54,8 @@ async def kit(running: Running, session: aiohttp.ClientSession) -> Kit:
         today=local(await _now(line)).date(),
     )
     # Numbers that no test before gave.
-    taken = (await line.ask("GET", "/messages", query={"limit": 200})).get("data") or []
-    return replace(made, begins=1 + max((int(each["number"]) for each in taken), default=0))
+    messages = (await line.ask("GET", "/messages", query={"limit": 200})).get("data") or []
+    return replace(new_kit, begins=1 + max((int(message["number"]) for message in messages), default=0))
 
 
 async def _now(line: Line) -> Any:
@@ -75,12 +75,12 @@ async def test_a_robot_plays_its_script_as_the_clock_goes(kit: Kit) -> None:
     await kit.packet(check, refused["document_id"], "edoc")
     await kit.bench.ask("POST", "/sandbox/clock", {"move": "+10s"})
     await kit.state(check, refused["id"], "rejected")
-    assert check.passed, check.found
+    assert check.passed, check.expectations
 
 
 async def test_what_no_robot_or_clock_can_do_is_refused(kit: Kit) -> None:
-    before = await kit.bench.ask("GET", "/sandbox")
-    for status, said in (
+    status_before = await kit.bench.ask("GET", "/sandbox")
+    for status, body in (
         (400, {"robot": "TEST.OK", "act": "dance"}),
         (400, {"robot": "TEST.OK", "act": "status"}),
         (400, {"robot": "TEST.OK", "act": "status", "code": "99"}),
@@ -89,17 +89,17 @@ async def test_what_no_robot_or_clock_can_do_is_refused(kit: Kit) -> None:
         (404, {"robot": "TEST.NOBODY", "act": "document"}),
         (404, {"robot": "TEST.SLOW", "act": "recall"}),
     ):
-        assert (await kit.bench.ask("POST", "/sandbox/scenarios", said)).status == status, said
+        assert (await kit.bench.ask("POST", "/sandbox/scenarios", body)).status == status, body
     for move in ("-1d", "", "tomorrow", "+1w"):
         assert (await kit.bench.ask("POST", "/sandbox/clock", {"move": move})).status == 400, move
     assert (await kit.bench.ask("POST", "/sandbox/clock", {"move": "+999d"})).status == 409
-    after = await kit.bench.ask("GET", "/sandbox")
-    assert after.get("clock", "ahead_seconds") == before.get("clock", "ahead_seconds")
+    status_after = await kit.bench.ask("GET", "/sandbox")
+    assert status_after.get("clock", "ahead_seconds") == status_before.get("clock", "ahead_seconds")
 
     # A code of before names its successor.
     answer = await kit.post(kit.meta("TEST.OLDCODE"))
     assert answer.status == 422
-    assert "T00.OK" in [each["suggest"] for each in answer.get("errors")]
+    assert "T00.OK" in [error["suggest"] for error in answer.get("errors")]
 
 
 async def test_a_real_key_is_no_key_here_and_it_says_that_it_is_a_sandbox(
@@ -121,7 +121,7 @@ async def test_a_real_key_is_no_key_here_and_it_says_that_it_is_a_sandbox(
 
 async def test_one_process_has_a_folder(running: Running, box: Path) -> None:
     with pytest.raises(Misconfigured, match="already"):
-        await Sandbox(folder=box).serve(asyncio.Event(), lambda found: None)
+        await Sandbox(folder=box).serve(asyncio.Event(), lambda address: None)
     assert opened.running(box) == running
 
 
@@ -142,7 +142,7 @@ async def test_a_new_beginning_keeps_address_and_key_and_nothing_else(
             return False
 
     kit.patience_s = 60.0
-    assert await kit.until(begun, bool)
+    assert await kit.poll(begun, bool)
     assert (await kit.bench.ask("GET", "/sandbox")).get("clock", "ahead_seconds") == 0
 
 
@@ -171,7 +171,7 @@ def test_a_new_beginning_that_was_cut_short_is_ended_later(
         assert stage.is_half_cleared(folder)
         stage.clear(folder)
         assert not stage.is_half_cleared(folder)
-        assert {each.name for each in folder.iterdir()} == {MARK, stage.KEY}
+        assert {p.name for p in folder.iterdir()} == {MARK, stage.KEY}
         assert stage.api_key(folder) == key
 
 
@@ -188,5 +188,5 @@ async def test_started_again_it_goes_on(tmp_path: Path, session: aiohttp.ClientS
         line = Line(session, second.url, second.key)
         assert second.key == first.key
         assert (await line.ask("GET", "/sandbox")).get("clock", "ahead_seconds") == 172_800
-        found = await line.ask("GET", "/inbox", query={"wait": 20})
-        assert found.get("data", 0, "document_id") == sent.get("document_id")
+        answer = await line.ask("GET", "/inbox", query={"wait": 20})
+        assert answer.get("data", 0, "document_id") == sent.get("document_id")

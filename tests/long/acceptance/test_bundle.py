@@ -21,7 +21,7 @@ from tests.support.services import missing
 pytestmark = [pytest.mark.timeout(600)]
 
 TOOLS = Path(__file__).parents[3] / "tools" / "bundle"
-# Seldom allowed to everybody: a network namespace with nothing in it.
+# An empty network namespace is seldom allowed to ordinary users.
 ALONE = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--net")
 
 
@@ -39,13 +39,13 @@ def tool(*words: str | Path, alone: bool = False, **more: str) -> subprocess.Com
 
 
 def well(*words: str | Path, alone: bool = False, **more: str) -> str:
-    done = tool(*words, alone=alone, **more)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    run = tool(*words, alone=alone, **more)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the bundle, its public key, and the bundle unpacked."""
     folder = tmp_path_factory.mktemp("bundle")
     if tool("true", alone=True).returncode != 0:
@@ -64,28 +64,28 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def unpacked(made: Path, to: Path) -> Path:
+def unpacked(release: Path, to: Path) -> Path:
     """A copy that a test may change."""
-    (source,) = [each for each in made.iterdir() if each.is_dir()]
+    (source,) = [path for path in release.iterdir() if path.is_dir()]
     return Path(shutil.copytree(source, to / "bundle"))
 
 
-def signed_again(bundle: Path, made: Path, version: str) -> None:
+def resign(bundle: Path, release: Path, version: str) -> None:
     """The same program as another version, rightly signed."""
     (bundle / "VERSION").write_text(version + "\n")
     old = (bundle / "SHA256SUMS").read_text().splitlines()
-    kept = [line for line in old if not line.endswith("  VERSION")]
+    sums = [line for line in old if not line.endswith("  VERSION")]
     fresh = well("sha256sum", bundle / "VERSION").split()[0]
-    (bundle / "SHA256SUMS").write_text("\n".join([*kept, f"{fresh}  VERSION", ""]))
-    well(sys.executable, TOOLS / "sign.py", bundle / "SHA256SUMS", "--key", made / "release.key")
+    (bundle / "SHA256SUMS").write_text("\n".join([*sums, f"{fresh}  VERSION", ""]))
+    well(sys.executable, TOOLS / "sign.py", bundle / "SHA256SUMS", "--key", release / "release.key")
 
 
 @pytest.fixture(scope="module")
-def installed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prefix with the first version, installed with the network off."""
     folder = tmp_path_factory.mktemp("machine")
-    bundle = unpacked(made, folder)
-    well(bundle / "install.sh", made / "release.pub", folder / "prefix", alone=True)
+    bundle = unpacked(release, folder)
+    well(bundle / "install.sh", release / "release.pub", folder / "prefix", alone=True)
     return folder / "prefix"
 
 
@@ -93,35 +93,35 @@ def installed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def node(installed: Path) -> dict[str, str]:
     """A node set up with the installed program: how its commands find it."""
     folder, program = installed.parent, installed / "current" / "bin" / "gateway-node"
-    found = {"GATEWAY_CONFIG": str(folder / "gateway.toml"), "NODE_SECRETS": str(folder)}
+    settings = {"GATEWAY_CONFIG": str(folder / "gateway.toml"), "NODE_SECRETS": str(folder)}
     authority = Authority.create("Trial", SystemClock().now())
     (folder / "root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    made = json.loads(
+    request_facts = json.loads(
         well(
             *(program, "init", "--data-dir", folder / "state", "--code", "Z91.01", "--name", "Office One"),
             *("--ca", folder / "root.pem", "--yes", "-o", "json"),
             alone=True,
-            **found,
+            **settings,
         )
     )
-    request = Path(made["request"]).read_bytes()
+    request = Path(request_facts["request"]).read_bytes()
     issued = authority.issue_for_request(request, SystemClock().now())
     (folder / "issued.pem").write_bytes(issued.public_bytes(Encoding.PEM))
-    well(program, "keys", "import", folder / "issued.pem", "--yes", alone=True, **found)
-    return found
+    well(program, "keys", "import", folder / "issued.pem", "--yes", alone=True, **settings)
+    return settings
 
 
 def test_a_node_of_the_installed_program_is_well_without_a_network(
     installed: Path, node: dict[str, str]
 ) -> None:
-    said = well(installed / "current" / "bin" / "gateway-node", "doctor", "-o", "json", alone=True, **node)
+    report = well(installed / "current" / "bin" / "gateway-node", "doctor", "-o", "json", alone=True, **node)
 
-    assert json.loads(said)["level"] != "red"
+    assert json.loads(report)["level"] != "red"
 
 
-def test_the_client_comes_with_the_node_and_in_the_bundle_by_itself(made: Path, installed: Path) -> None:
+def test_the_client_comes_with_the_node_and_in_the_bundle_by_itself(release: Path, installed: Path) -> None:
     code = "import gateway_client; print(gateway_client.__file__)"
-    (bundle,) = [each for each in made.iterdir() if each.is_dir()]
+    (bundle,) = [path for path in release.iterdir() if path.is_dir()]
 
     with_node = well(installed / "current" / "bin" / "python", "-I", "-c", code)
     alone = f"import sys; sys.path.insert(0, {str(bundle / 'clients' / 'python')!r}); {code}"
@@ -132,21 +132,21 @@ def test_the_client_comes_with_the_node_and_in_the_bundle_by_itself(made: Path, 
 
 
 def test_an_upgrade_switches_a_node_that_is_well_and_a_rollback_switches_back(
-    made: Path, installed: Path, node: dict[str, str], tmp_path: Path
+    release: Path, installed: Path, node: dict[str, str], tmp_path: Path
 ) -> None:
     first = os.readlink(installed / "current")
-    bundle = unpacked(made, tmp_path)
-    signed_again(bundle, made, "9.9.9")
+    bundle = unpacked(release, tmp_path)
+    resign(bundle, release, "9.9.9")
     anchors = installed.parent / "state" / "trust" / "ca.pem"
 
-    # What was red before is told, and does not stop it; what is newly red does: test_upgrade_script.
+    # Checks that were red before are reported and do not stop the upgrade; new ones do: test_upgrade_script.
     anchors.rename(anchors.with_suffix(".away"))
-    said = well(bundle / "upgrade.sh", made / "release.pub", installed, alone=True, **node)
+    report = well(bundle / "upgrade.sh", release / "release.pub", installed, alone=True, **node)
     anchors.with_suffix(".away").rename(anchors)
-    assert "red before too: trust" in said
+    assert "red before too: trust" in report
     assert os.readlink(installed / "current") == "9.9.9"
-    again = tool(bundle / "upgrade.sh", made / "release.pub", installed, alone=True, **node)
-    assert (again.returncode, "in use already" in again.stderr) == (1, True)
+    repeat = tool(bundle / "upgrade.sh", release / "release.pub", installed, alone=True, **node)
+    assert (repeat.returncode, "in use already" in repeat.stderr) == (1, True)
 
     well(bundle / "rollback.sh", installed, alone=True, **node)
     assert os.readlink(installed / "current") == first
@@ -156,46 +156,46 @@ def test_an_upgrade_switches_a_node_that_is_well_and_a_rollback_switches_back(
 @pytest.mark.parametrize(
     "pattern", ["wheels/cryptography-*.whl", "wheels/lienthong_gateway-*.whl", "requirements.txt"]
 )
-def test_a_changed_byte_stops_the_install(made: Path, tmp_path: Path, pattern: str) -> None:
-    bundle = unpacked(made, tmp_path)
+def test_a_changed_byte_stops_the_install(release: Path, tmp_path: Path, pattern: str) -> None:
+    bundle = unpacked(release, tmp_path)
     (file,) = bundle.glob(pattern)
     raw = bytearray(file.read_bytes())
     raw[len(raw) // 2] ^= 1
     file.write_bytes(raw)
 
-    done = tool(bundle / "install.sh", made / "release.pub", tmp_path / "prefix")
+    run = tool(bundle / "install.sh", release / "release.pub", tmp_path / "prefix")
 
-    assert done.returncode == 1
-    assert file.name in done.stdout
+    assert run.returncode == 1
+    assert file.name in run.stdout
     assert not (tmp_path / "prefix").exists()
 
 
-def test_a_python_that_the_nodes_user_cannot_run_stops_the_install(made: Path, tmp_path: Path) -> None:
-    """Below a folder of root's own every file of the new environment is out of reach for anybody else."""
+def test_a_python_that_the_nodes_user_cannot_run_stops_the_install(release: Path, tmp_path: Path) -> None:
+    """Below a folder of root's own every file of the new environment is out of reach for other users."""
     if os.geteuid() != 0:
         missing("only root installs for another user")
-    bundle = unpacked(made, tmp_path)
+    bundle = unpacked(release, tmp_path)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
 
-    done = tool(bundle / "install.sh", made / "release.pub", closed / "prefix", NODE_USER="nobody")
+    run = tool(bundle / "install.sh", release / "release.pub", closed / "prefix", NODE_USER="nobody")
 
-    assert (done.returncode, "cannot be run by nobody" in done.stderr) == (1, True)
+    assert (run.returncode, "cannot be run by nobody" in run.stderr) == (1, True)
     assert [*(closed / "prefix").iterdir()] == []
 
 
-def test_changed_sums_or_another_key_stop_the_install(made: Path, tmp_path: Path) -> None:
-    bundle = unpacked(made, tmp_path)
+def test_changed_sums_or_another_key_stop_the_install(release: Path, tmp_path: Path) -> None:
+    bundle = unpacked(release, tmp_path)
     well(sys.executable, TOOLS / "sign.py", bundle / "SHA256SUMS", "--key", tmp_path / "other.key")
 
-    done = tool(bundle / "install.sh", made / "release.pub", tmp_path / "prefix")
+    run = tool(bundle / "install.sh", release / "release.pub", tmp_path / "prefix")
 
-    assert (done.returncode, "not signed by" in done.stderr) == (1, True)
+    assert (run.returncode, "not signed by" in run.stderr) == (1, True)
     assert not (tmp_path / "prefix").exists()
 
 
-def test_the_list_of_parts_names_every_wheel_with_its_digest(made: Path) -> None:
-    (bundle,) = [each for each in made.iterdir() if each.is_dir()]
+def test_the_list_of_parts_names_every_wheel_with_its_digest(release: Path) -> None:
+    (bundle,) = [p for p in release.iterdir() if p.is_dir()]
     listed = json.loads((bundle / "sbom.cdx.json").read_text())
     sums = dict(line.split("  ")[::-1] for line in (bundle / "SHA256SUMS").read_text().splitlines())
 
@@ -204,9 +204,9 @@ def test_the_list_of_parts_names_every_wheel_with_its_digest(made: Path) -> None
         "CycloneDX",
         "lienthong-gateway",
     )
-    assert {each["hashes"][0]["content"] for each in parts} == {
+    assert {p["hashes"][0]["content"] for p in parts} == {
         digest for name, digest in sums.items() if name.endswith(".whl")
     }
-    assert [each["name"] for each in parts if each["licenses"][0]["license"]["name"] == "not stated"] == []
-    known = {each["bom-ref"] for each in parts}
-    assert all({each["ref"], *each["dependsOn"]} <= known for each in listed["dependencies"])
+    assert [p["name"] for p in parts if p["licenses"][0]["license"]["name"] == "not stated"] == []
+    refs = {p["bom-ref"] for p in parts}
+    assert all({p["ref"], *p["dependsOn"]} <= refs for p in listed["dependencies"])

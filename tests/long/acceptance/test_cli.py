@@ -47,7 +47,7 @@ META = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class CommandRun:
     code: int
     out: str
     err: str
@@ -68,17 +68,17 @@ class Office:
     def settings(self) -> Path:
         return self.folder / "gateway.toml"
 
-    def type(self, *words: str | Path) -> Done:
-        return typed("--config", self.settings, *words)
+    def type(self, *words: str | Path) -> CommandRun:
+        return run_command("--config", self.settings, *words)
 
     def well(self, *words: str | Path) -> Any:
         """The JSON of a command that must succeed."""
-        done = self.type(*words, "-o", "json")
-        assert done.code == 0, done.err + done.out
-        return done.json
+        run = self.type(*words, "-o", "json")
+        assert run.code == 0, run.err + run.out
+        return run.json
 
 
-def typed(*words: str | Path) -> Done:
+def run_command(*words: str | Path) -> CommandRun:
     """The program's entry in this process: the same words and the same outputs, without a start for each."""
     root, ours = logging.getLogger(), logging.getLogger("gateway")
     handlers, levels = root.handlers[:], (root.level, ours.level)
@@ -91,8 +91,8 @@ def typed(*words: str | Path) -> Done:
         root.handlers[:] = handlers
         root.setLevel(levels[0])
         ours.setLevel(levels[1])
-    WATCH.heard(err.getvalue())
-    return Done(code=code, out=out.getvalue(), err=err.getvalue())
+    WATCH.take_output(err.getvalue())
+    return CommandRun(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -122,36 +122,36 @@ def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
 
 
 def both_hosted(axis: Path, pair: tuple[Office, Office]) -> None:
-    """Each told the axis its code: until then nobody is there to send to, and the first test is any of them."""
-    wanted = {office.code for office in pair}
+    """Wait until the axis knows both codes: no document can be sent before, and any test may run first."""
+    codes = {office.code for office in pair}
     with contextlib.closing(sqlite3.connect(axis)) as database:
 
-        def all_there() -> bool:
-            return wanted <= {code for (code,) in database.execute("SELECT code FROM hosting")}
+        def are_hosted() -> bool:
+            return codes <= {code for (code,) in database.execute("SELECT code FROM hosting")}
 
-        block_until(all_there, "both are on the axis")
+        block_until(are_hosted, "both are on the axis")
 
 
-def bound(office: Office, others: tuple[Office, ...]) -> None:
+def bound(office: Office, partners: tuple[Office, ...]) -> None:
     """All of them by two people, in one proposal, as at any first set-up."""
     table = office.folder / "bindings.csv"
-    rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in others]
+    rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in partners]
     table.write_text("\n".join(("code,certificate", *rows)) + "\n", encoding="utf-8")
-    two = Deciders.of(office.settings)
-    with typing(two.lines(FIRST)):
-        made = office.well("keys", "propose-all", table, "--as", FIRST, "--yes")
-    digits = [sha256[-16:] for sha256 in made["sha256"]]
-    with typing(two.lines(SECOND, *digits)):
-        office.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
+    deciders = Deciders.add_to(office.settings)
+    with typing(deciders.lines(FIRST)):
+        proposal = office.well("keys", "propose-all", table, "--as", FIRST, "--yes")
+    digits = [sha256[-16:] for sha256 in proposal["sha256"]]
+    with typing(deciders.lines(SECOND, *digits)):
+        office.well("keys", "approve", proposal["id"], "--as", SECOND, "--yes")
 
 
 def set_up(office: Office, authority: Authority, folder: Path) -> None:
     office.folder.mkdir()
     answers = ("--data-dir", office.folder / "data", "--code", office.code, "--name", f"Office {office.code}")
-    made = office.well("init", *answers, "--ca", folder / "ca.pem", "--port", "0", "--yes")
+    answer = office.well("init", *answers, "--ca", folder / "ca.pem", "--port", "0", "--yes")
     with office.settings.open("a", encoding="utf-8") as file:
         file.write('\n[axis]\nfolder = "../axis"\n\n[workers]\npoll_s = 0.2\n')
-    request = Path(made["request"]).read_bytes()
+    request = Path(answer["request"]).read_bytes()
     certificate = authority.issue_for_request(request, SystemClock().now())
     (office.folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     office.well("keys", "import", office.folder / "cert.pem", "--yes")
@@ -169,49 +169,49 @@ def start(office: Office) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stderr is not None
-    said = process.stderr.readline()
-    if said.startswith("Warning: the node runs as root"):
-        said = process.stderr.readline()
-    assert "http://127.0.0.1:" in said
+    line = process.stderr.readline()
+    if line.startswith("Warning: the node runs as root"):
+        line = process.stderr.readline()
+    assert "http://127.0.0.1:" in line
     return process
 
 
-def meta(office: Office, **said: object) -> Path:
+def meta(office: Office, **fields: object) -> Path:
     path = office.folder / "meta.json"
-    path.write_text(json.dumps(META | said), encoding="utf-8")
+    path.write_text(json.dumps(META | fields), encoding="utf-8")
     return path
 
 
 def sent(office: Office, to: Office, number: str, *more: str) -> Any:
     """The file is another letter's, which its sender is asked about."""
-    given = meta(office, number=number, subject=f"Letter {number}")
+    metadata = meta(office, number=number, subject=f"Letter {number}")
     return office.well(
-        "send", LETTER, "--to", to.code, "--meta", given, "--confirm", "first-page-other", *more
+        "send", LETTER, "--to", to.code, "--meta", metadata, "--confirm", "first-page-other", *more
     )
 
 
-def eventually(office: Office, *words: str, has: str) -> Done:
+def eventually(office: Office, *words: str, has: str) -> CommandRun:
     """Types the same after each event at that office until the answer has that word: the other node works at its own
     pace."""
-    seen = office.type("watch", "--after", "0", "--once", "-o", "ndjson").out.splitlines()
-    done = office.type(*words)
-    if has not in done.out:
-        with happening(office, after=json.loads(seen[-1])["seq"] if seen else 0) as events:
+    lines = office.type("watch", "--after", "0", "--once", "-o", "ndjson").out.splitlines()
+    run = office.type(*words)
+    if has not in run.out:
+        with happening(office, start=json.loads(lines[-1])["seq"] if lines else 0) as events:
             for _ in events:
-                done = office.type(*words)
-                if has in done.out:
+                run = office.type(*words)
+                if has in run.out:
                     break
-    assert has in done.out, done.out + done.err
-    return done
+    assert has in run.out, run.out + run.err
+    return run
 
 
 @contextlib.contextmanager
-def happening(office: Office, *, after: int) -> Iterator[Iterator[str]]:
+def happening(office: Office, *, start: int) -> Iterator[Iterator[str]]:
     """A line for each event from then on, for a minute."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "gateway", "--config", str(office.settings)),
-            *("watch", "--after", str(after), "-o", "ndjson"),
+            *("watch", "--after", str(start), "-o", "ndjson"),
         ],
         cwd=office.folder,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
@@ -231,29 +231,29 @@ def happening(office: Office, *, after: int) -> Iterator[Iterator[str]]:
 
 
 def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office, Office]) -> None:
-    one, two = offices
+    sender, recipient = offices
 
-    told = sent(one, two, "88", "--wait", "delivered", "--timeout", "60s")
-    taken = two.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
+    message = sent(sender, recipient, "88", "--wait", "delivered", "--timeout", "60s")
+    view = recipient.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
 
-    assert told["state"] == "delivered"
-    assert (taken["state"], taken["register_no"]) == ("accepted", "17")
-    shown = eventually(one, "outbox", "show", "88/VP", "--lang", "en", has="Accepted").out
-    assert shown.startswith("88/VP  15/01/2026  Letter 88\nLegal value: For information only\n")
-    assert "\n1 recipient: 1 accepted\n" in shown
-    assert "Z91.02  Office Two  Accepted" in shown
-    assert "(A Clerk)" in shown
+    assert message["state"] == "delivered"
+    assert (view["state"], view["register_no"]) == ("accepted", "17")
+    page = eventually(sender, "outbox", "show", "88/VP", "--lang", "en", has="Accepted").out
+    assert page.startswith("88/VP  15/01/2026  Letter 88\nLegal value: For information only\n")
+    assert "\n1 recipient: 1 accepted\n" in page
+    assert "Z91.02  Office Two  Accepted" in page
+    assert "(A Clerk)" in page
 
 
 def test_the_way_to_a_partner_is_examined_and_nothing_goes_there(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    sent(one, two, "87", "--wait", "delivered", "--timeout", "60s")
-    heard = len(two.well("inbox", "list")["data"])
+    sender, recipient = offices
+    sent(sender, recipient, "87", "--wait", "delivered", "--timeout", "60s")
+    count = len(recipient.well("inbox", "list")["data"])
 
-    steps = {each["step"]: each for each in one.well("ping", two.code)["data"]}
-    strange = one.type("ping", "Z91.20", "--lang", "en")
+    steps = {step["step"]: step for step in sender.well("ping", recipient.code)["data"]}
+    strange = sender.type("ping", "Z91.20", "--lang", "en")
 
-    assert {name: each["state"] for name, each in steps.items()} == dict.fromkeys(
+    assert {name: step["state"] for name, step in steps.items()} == dict.fromkeys(
         ("registry", "way", "led", "certificate", "heard", "mail"), "fine"
     )
     assert "Office Two" in steps["registry"]["says"]
@@ -261,153 +261,153 @@ def test_the_way_to_a_partner_is_examined_and_nothing_goes_there(offices: tuple[
     assert strange.code == 6
     assert "the registry does not know Z91.20" in strange.out
     assert "no node hosts it" in strange.out
-    assert len(two.well("inbox", "list")["data"]) == heard
+    assert len(recipient.well("inbox", "list")["data"]) == count
 
 
 def test_lists_show_the_document_on_both_sides(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    document = sent(one, two, "89", "--wait", "delivered", "--timeout", "60s")
+    sender, recipient = offices
+    document = sent(sender, recipient, "89", "--wait", "delivered", "--timeout", "60s")
 
-    outgoing = one.well("outbox", "list", "--query", "89")["data"]
-    incoming = two.well("inbox", "list", "--query", "89")["data"]
-    events = [each["kind"] for each in one.well("outbox", "events", document["id"])["data"]]
+    outgoing = sender.well("outbox", "list", "--query", "89")["data"]
+    incoming = recipient.well("inbox", "list", "--query", "89")["data"]
+    events = [x["kind"] for x in sender.well("outbox", "events", document["id"])["data"]]
 
-    assert [each["id"] for each in outgoing] == [document["id"]]
-    assert [each["from"]["code"] for each in incoming] == ["Z91.01"]
+    assert [x["id"] for x in outgoing] == [document["id"]]
+    assert [x["from"]["code"] for x in incoming] == ["Z91.01"]
     assert events[:4] == ["message.accepted", "message.confirmed", "message.queued", "message.sent"]
-    assert one.type("outbox", "list", "--query", "89", "-q").out == document["id"] + "\n"
+    assert sender.type("outbox", "list", "--query", "89", "-q").out == document["id"] + "\n"
 
 
 def test_a_refusal_goes_back_with_its_reason(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    sent(one, two, "90", "--wait", "delivered", "--timeout", "60s")
+    sender, recipient = offices
+    sent(sender, recipient, "90", "--wait", "delivered", "--timeout", "60s")
 
-    two.well("inbox", "reject", "90/VP", "--reason", "MISSING_FILE", "--note", "page 3", "--yes")
+    recipient.well("inbox", "reject", "90/VP", "--reason", "MISSING_FILE", "--note", "page 3", "--yes")
 
-    shown = eventually(one, "outbox", "show", "90/VP", has="✗").out
-    assert "page 3" in shown
-    assert "Z91.02" in shown
+    page = eventually(sender, "outbox", "show", "90/VP", has="✗").out
+    assert "page 3" in page
+    assert "Z91.02" in page
 
 
 def test_what_breaks_rules_is_refused_with_every_reason_and_nothing_is_stored(
     offices: tuple[Office, Office],
 ) -> None:
-    one, _ = offices
+    node, _ = offices
 
-    done = one.type("send", LETTER, "--to", "Z91.99", "--number", "91", "--subject", "Refused", "-o", "json")
+    run = node.type("send", LETTER, "--to", "Z91.99", "--number", "91", "--subject", "Refused", "-o", "json")
 
-    assert done.code == 4
-    assert {each["pointer"] for each in done.json["error"]["reasons"]} >= {
+    assert run.code == 4
+    assert {reason["pointer"] for reason in run.json["error"]["reasons"]} >= {
         "/recipients/0/code",
         "/signer/name",
         "/symbol",
     }
-    assert one.well("outbox", "list", "--query", "Refused")["data"] == []
+    assert node.well("outbox", "list", "--query", "Refused")["data"] == []
 
 
 def test_a_dry_run_checks_and_sends_nothing(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    given = meta(one, number="92", subject="Dry")
+    sender, recipient = offices
+    metadata = meta(sender, number="92", subject="Dry")
 
-    words = ("--to", two.code, "--meta", given, "--confirm", "first-page-other")
-    done = one.type("send", LETTER, *words, "--dry-run", "--lang", "en")
+    words = ("--to", recipient.code, "--meta", metadata, "--confirm", "first-page-other")
+    run = sender.type("send", LETTER, *words, "--dry-run", "--lang", "en")
 
-    assert done.code == 0
-    assert "Dry run: the document may be sent, to 1 recipient: Z91.02" in done.err
-    assert one.well("outbox", "list", "--query", "Dry")["data"] == []
+    assert run.code == 0
+    assert "Dry run: the document may be sent, to 1 recipient: Z91.02" in run.err
+    assert sender.well("outbox", "list", "--query", "Dry")["data"] == []
 
 
 def test_pulled_documents_are_whole_proved_and_offered_no_more(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    sent(one, two, "93", "--wait", "delivered", "--timeout", "60s")
-    trust = two.folder / "data" / "trust"
-    (trust / "one.pem").write_bytes((one.folder / "cert.pem").read_bytes())
+    sender, recipient = offices
+    sent(sender, recipient, "93", "--wait", "delivered", "--timeout", "60s")
+    trust = recipient.folder / "data" / "trust"
+    (trust / "one.pem").write_bytes((sender.folder / "cert.pem").read_bytes())
     (trust / "bindings.csv").write_text("code,certificate\nZ91.01,one.pem\n", encoding="utf-8")
 
-    pulled = two.well("inbox", "pull", two.folder / "pulled", "--yes")["data"]
-    mine = next(each for each in pulled if each["document_id"].endswith("93/VP"))
+    pulled = recipient.well("inbox", "pull", recipient.folder / "pulled", "--yes")["data"]
+    mine = next(d for d in pulled if d["document_id"].endswith("93/VP"))
     folder = Path(mine["folder"])
 
     assert (folder / "01-bao-cao.pdf").read_bytes() == LETTER.read_bytes()
-    assert two.type("verify", folder / "envelope.edxml", "--trust", trust).code == 0
-    assert two.well("explain", folder / "envelope.edxml")["subject"] == "Letter 93"
-    assert two.well("inbox", "pull", two.folder / "pulled")["data"] == []
+    assert recipient.type("verify", folder / "envelope.edxml", "--trust", trust).code == 0
+    assert recipient.well("explain", folder / "envelope.edxml")["subject"] == "Letter 93"
+    assert recipient.well("inbox", "pull", recipient.folder / "pulled")["data"] == []
 
 
 def test_a_changed_envelope_is_not_valid_and_says_where(
     offices: tuple[Office, Office], tmp_path: Path
 ) -> None:
-    one, two = offices
-    sent(one, two, "94", "--wait", "delivered", "--timeout", "60s")
-    pulled = two.well("inbox", "pull", tmp_path / "pulled", "--keep")["data"]
-    envelope = Path(next(each["folder"] for each in pulled if each["document_id"].endswith("94/VP")))
+    sender, recipient = offices
+    sent(sender, recipient, "94", "--wait", "delivered", "--timeout", "60s")
+    pulled = recipient.well("inbox", "pull", tmp_path / "pulled", "--keep")["data"]
+    envelope = Path(next(d["folder"] for d in pulled if d["document_id"].endswith("94/VP")))
     forged = tmp_path / "forged.edxml"
     forged.write_bytes((envelope / "envelope.edxml").read_bytes().replace(b"Letter 94", b"Letter 95"))
     trust = tmp_path / "trust"
     trust.mkdir()
-    (trust / "ca.pem").write_bytes((two.folder / "data" / "trust" / "ca.pem").read_bytes())
-    (trust / "one.pem").write_bytes((one.folder / "cert.pem").read_bytes())
+    (trust / "ca.pem").write_bytes((recipient.folder / "data" / "trust" / "ca.pem").read_bytes())
+    (trust / "one.pem").write_bytes((sender.folder / "cert.pem").read_bytes())
     (trust / "bindings.csv").write_text("code,certificate\nZ91.01,one.pem\n", encoding="utf-8")
 
-    done = two.type("verify", forged, "--trust", trust, "-o", "json")
+    run = recipient.type("verify", forged, "--trust", trust, "-o", "json")
 
-    assert done.code == 7
-    assert done.json["verdict"] == "invalid"
-    assert [step["n"] for step in done.json["steps"] if step["ok"] is False] == [7]
+    assert run.code == 7
+    assert run.json["verdict"] == "invalid"
+    assert [step["n"] for step in run.json["steps"] if step["ok"] is False] == [7]
 
 
 def test_a_document_is_recalled_and_the_other_side_agrees(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    document = sent(one, two, "96", "--wait", "delivered", "--timeout", "60s")
-    two.well("inbox", "accept", "96/VP", "--register-no", "96", "--yes")
-    eventually(one, "outbox", "show", document["id"], "-o", "json", has='"accepted"')
+    sender, recipient = offices
+    document = sent(sender, recipient, "96", "--wait", "delivered", "--timeout", "60s")
+    recipient.well("inbox", "accept", "96/VP", "--register-no", "96", "--yes")
+    eventually(sender, "outbox", "show", document["id"], "-o", "json", has='"accepted"')
 
     why = ("--reason", "Wrong figures", "--approved-by", "A. Leader", "--notice-no", "1/TB")
-    one.well("outbox", "recall", "96/VP", *why, "--yes")
-    eventually(two, "inbox", "show", "96/VP", "-o", "json", has='"recall_asked"')
-    two.well("inbox", "status", "96/VP", "15", "--yes")
+    sender.well("outbox", "recall", "96/VP", *why, "--yes")
+    eventually(recipient, "inbox", "show", "96/VP", "-o", "json", has='"recall_asked"')
+    recipient.well("inbox", "status", "96/VP", "15", "--yes")
 
-    eventually(one, "outbox", "show", document["id"], "-o", "json", has='"request_agreed"')
+    eventually(sender, "outbox", "show", document["id"], "-o", "json", has='"request_agreed"')
 
 
 def test_the_doctor_finds_both_offices_able_to_work(offices: tuple[Office, Office]) -> None:
     for office in offices:
-        done = office.type("doctor", "-o", "json")
+        run = office.type("doctor", "-o", "json")
 
-        assert done.code == 0, done.out
-        assert [each for each in done.json["checks"] if each["level"] == "red"] == []
+        assert run.code == 0, run.out
+        assert [check for check in run.json["checks"] if check["level"] == "red"] == []
 
 
 def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(offices: tuple[Office, Office]) -> None:
-    one, _ = offices
+    sender, _ = offices
 
-    made = one.well("tokens", "new", "qlvb", "--yes")
-    revoked = one.well("tokens", "revoke", made["id"], "--yes")
+    key = sender.well("tokens", "new", "qlvb", "--yes")
+    revoked = sender.well("tokens", "revoke", key["id"], "--yes")
 
-    listed = one.type("tokens", "list", "-o", "json")
-    assert made["secret"].startswith("gwk_")
-    assert made["secret"] not in listed.out
+    listed = sender.type("tokens", "list", "-o", "json")
+    assert key["secret"].startswith("gwk_")
+    assert key["secret"] not in listed.out
     assert revoked["revoked_now"] is True
-    states = {each["id"]: each["state"] for each in listed.json["data"]}
-    assert states[made["id"]] == "revoked"
+    states = {k["id"]: k["state"] for k in listed.json["data"]}
+    assert states[key["id"]] == "revoked"
 
 
 def test_the_feed_has_what_happened_as_lines(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    document = sent(one, two, "97", "--wait", "delivered", "--timeout", "60s")
+    sender, recipient = offices
+    document = sent(sender, recipient, "97", "--wait", "delivered", "--timeout", "60s")
 
     lines = eventually(
-        one, "watch", "--id", document["id"], "--once", "-o", "ndjson", has="message.status"
+        sender, "watch", "--id", document["id"], "--once", "-o", "ndjson", has="message.status"
     ).out.splitlines()
 
     events = [json.loads(line) for line in lines]
     assert events[0]["kind"] == "message.accepted"
-    assert [each["seq"] for each in events] == sorted(each["seq"] for each in events)
+    assert [e["seq"] for e in events] == sorted(e["seq"] for e in events)
 
 
 def test_nothing_is_made_where_no_node_was_set_up(tmp_path: Path) -> None:
-    done = run(["-m", "gateway", "outbox", "list", "--lang", "en"], tmp_path)
+    outcome = run(["-m", "gateway", "outbox", "list", "--lang", "en"], tmp_path)
 
-    assert done.returncode == 1
-    assert "→ set one up with: gateway init" in done.stderr
+    assert outcome.returncode == 1
+    assert "→ set one up with: gateway init" in outcome.stderr
     assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,7 @@ PASSPHRASE = "four words that nobody guesses"
 
 
 def enrolled(name: str, code: str) -> str:
-    """As a person does it, at the program itself: the secret is shown once, and read back. The second factor."""
+    """Enrol a person at the program itself, which shows the secret once; return that secret."""
     with subprocess.Popen(
         [sys.executable, "-m", "gateway", "people", "enrol", name, "-o", "ndjson"],
         stdin=subprocess.PIPE,
@@ -43,15 +43,15 @@ def enrolled(name: str, code: str) -> str:
         assert process.stdout is not None
         process.stdin.write(f"{code}\n{PASSPHRASE}\n{PASSPHRASE}\n")
         process.stdin.flush()
-        shown = json.loads(process.stdout.readline())
-        out, err = process.communicate(pyotp.TOTP(shown["secret"]).now() + "\n", timeout=60)
+        factor = json.loads(process.stdout.readline())
+        out, err = process.communicate(pyotp.TOTP(factor["secret"]).now() + "\n", timeout=60)
     assert process.returncode == 0, err
     assert PASSPHRASE not in out + err
-    return str(shown["secret"])
+    return str(factor["secret"])
 
 
 class Person:
-    """Who types: each code is good once, so the next one is taken each time."""
+    """Person who types; a code is good once, so each command takes the next one."""
 
     def __init__(self, name: str, totp: str) -> None:
         self.name, self._totp, self._ahead = name, pyotp.TOTP(totp), 0
@@ -71,18 +71,18 @@ def issued(authority: Authority, code: str, folder: Path) -> Path:
     """A partner's certificate, as it comes by mail."""
     keys = KeyDirectory(folder / "partner", None)
     entry = keys.generate(code)
-    made = authority.issue_for_request(keys.request(code, entry.key_id, "Partner"), SystemClock().now())
+    cert = authority.issue_for_request(keys.request(code, entry.key_id, "Partner"), SystemClock().now())
     path = folder / f"{code}.pem"
-    path.write_bytes(made.public_bytes(Encoding.PEM))
+    path.write_bytes(cert.public_bytes(Encoding.PEM))
     return path
 
 
 def well(terminal: Terminal, *words: str | Path, stdin: str = "") -> Any:
     with typing(stdin):
-        said = terminal.type(*words, "-o", "json")
-    assert said.code == 0, said.err + said.out
-    assert PASSPHRASE not in said.out + said.err
-    return said.json
+        run = terminal.type(*words, "-o", "json")
+    assert run.code == 0, run.err + run.out
+    assert PASSPHRASE not in run.out + run.err
+    return run.json
 
 
 def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
@@ -90,15 +90,15 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
 ) -> None:
     (tmp_path / "root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     people = ("--person", "A. Clerk", "--person", "A. Leader")
-    made = well(
+    setup = well(
         terminal,
         *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--ca", "root.pem"),
         *("--port", "0", *people, "--yes"),
     )
-    codes = {each["name"]: each["code"] for each in made["people"]}
+    codes = {person["name"]: person["code"] for person in setup["people"]}
     clerk, leader = (Person(name, enrolled(name, codes[name])) for name in ("A. Clerk", "A. Leader"))
     listed = well(terminal, "people", "list")["data"]
-    assert [(each["name"], each["state"]) for each in listed] == [
+    assert [(person["name"], person["state"]) for person in listed] == [
         ("A. Clerk", "active"),
         ("A. Leader", "active"),
     ]
@@ -106,18 +106,18 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
     assert (refused.code, refused.json["error"]["code"]) == (5, "GW-TWO-ROLE")
 
     partner = issued(authority, "Z91.07", tmp_path)
-    given = ("keys", "propose", "Z91.07", partner, "--as", clerk.name, "--yes")
-    proposal = well(terminal, *given, stdin=clerk.lines())
+    proposing = ("keys", "propose", "Z91.07", partner, "--as", clerk.name, "--yes")
+    proposal = well(terminal, *proposing, stdin=clerk.lines())
     (digest,) = proposal["sha256"]
-    shown = terminal.type("proposals", "show", proposal["id"], "-o", "json")
-    assert digest[:-16] in shown.out
-    assert digest[-16:] not in shown.out, "the approver has it from the partner"
+    page = terminal.type("proposals", "show", proposal["id"], "-o", "json")
+    assert digest[:-16] in page.out
+    assert digest[-16:] not in page.out, "the approver has it from the partner"
     (waiting,) = well(terminal, "proposals", "list")["data"]
     assert (waiting["state"], waiting["proposed_by"]) == ("open", "A. Clerk")
     approving = ("keys", "approve", proposal["id"], "--as", leader.name, "--yes")
     with typing(leader.lines(digest[-16:].upper())):
-        done = terminal.type(*approving, "--lang", "en")
-    assert done.code == 0, done.err
+        approval = terminal.type(*approving, "--lang", "en")
+    assert approval.code == 0, approval.err
     assert well(terminal, "proposals", "list")["data"] == []
     Path("agencies.csv").write_text("code,name\nZ91.07,Partner\n")
     well(terminal, "registry", "import", "agencies.csv", "--apply", "--yes")
@@ -129,7 +129,7 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
 
     entry = well(terminal, "keys", "list")["data"][0]
     assert (entry["where"], entry["state"]) == ("file", "waiting")
-    certificate = authority.issue_for_request(Path(made["request"]).read_bytes(), SystemClock().now())
+    certificate = authority.issue_for_request(Path(setup["request"]).read_bytes(), SystemClock().now())
     Path("own.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     well(terminal, "keys", "import", "own.pem", "--yes")
     assert well(terminal, "keys", "list")["data"][0]["state"] == "signs"
@@ -137,8 +137,8 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
     assert retired["id"] == entry["id"]
     assert well(terminal, "keys", "list")["data"][0]["state"] == "ended"
     well(terminal, "keys", "withdraw", "Z91.07", digest, "--reason", "told by telephone", "--yes")
-    told = terminal.type("audit", "search", "--kind", "binding.withdrawn", "-o", "json")
-    assert digest in told.out
+    search = terminal.type("audit", "search", "--kind", "binding.withdrawn", "-o", "json")
+    assert digest in search.out
     assert PASSPHRASE.encode() not in b"".join(
         path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
     )
@@ -147,14 +147,14 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
 def test_enrolling_at_a_terminal_shows_the_code_to_scan_and_a_pipe_has_none(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    made = well(
+    setup = well(
         terminal,
         *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
         *("--person", "A. Clerk", "--yes"),
     )
-    code = made["people"][0]["code"]
-    shown, screen = os.openpty()
-    done = subprocess.run(
+    code = setup["people"][0]["code"]
+    terminal_side, screen = os.openpty()
+    enrolling = subprocess.run(
         [sys.executable, "-m", "gateway", "people", "enrol", "A. Clerk"],
         input=f"{code}\n{PASSPHRASE}\n{PASSPHRASE}\n000000\n",
         stdout=screen,
@@ -164,38 +164,38 @@ def test_enrolling_at_a_terminal_shows_the_code_to_scan_and_a_pipe_has_none(
         check=False,
     )
     os.close(screen)
-    with os.fdopen(shown, "rb", buffering=0) as file:
-        said = b""
-        with contextlib.suppress(OSError):  # so a terminal says that nobody writes to it any more
+    with os.fdopen(terminal_side, "rb", buffering=0) as file:
+        screen_bytes = b""
+        with contextlib.suppress(OSError):  # a terminal reports a closed writing end as this error
             while part := file.read(65536):
-                said += part
-    lines = said.decode().splitlines()
+                screen_bytes += part
+    lines = screen_bytes.decode().splitlines()
     (uri,) = [word for line in lines for word in line.split() if word.startswith("otpauth://")]
 
-    assert done.returncode != 0, "the digits were none of the device's"
+    assert enrolling.returncode != 0, "the digits were none of the device's"
     assert qr.lines(uri)[0] in lines
     assert qr.lines(uri)[5] in lines
 
 
 def test_a_stolen_key_stops_signing_at_once(terminal: Terminal, authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    made = well(
+    setup = well(
         terminal,
         *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--ca", "root.pem"),
         *("--port", "0", "--yes"),
     )
-    certificate = authority.issue_for_request(Path(made["request"]).read_bytes(), SystemClock().now())
+    certificate = authority.issue_for_request(Path(setup["request"]).read_bytes(), SystemClock().now())
     Path("own.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     well(terminal, "keys", "import", "own.pem", "--yes")
     since = (SystemClock().now() - timedelta(hours=3)).isoformat()
 
-    done = well(terminal, "keys", "stolen", made["key_id"], "--since", since, "--yes")
+    report = well(terminal, "keys", "stolen", setup["key_id"], "--since", since, "--yes")
 
-    assert done["data"] == []
+    assert report["data"] == []
     (entry,) = well(terminal, "keys", "list")["data"]
     assert (entry["state"], entry["sha256"]) == ("ended", sha256(certificate.public_bytes(Encoding.DER)))
-    again = terminal.type("keys", "import", "own.pem", "--yes", "-o", "json")
-    assert (again.code, "stolen" in again.json["error"]["detail"]) == (4, True)
+    repeat = terminal.type("keys", "import", "own.pem", "--yes", "-o", "json")
+    assert (repeat.code, "stolen" in repeat.json["error"]["detail"]) == (4, True)
     nobody = terminal.type("keys", "stolen", "0" * 64, "--since", since, "--yes")
     assert nobody.code == 3
 
@@ -218,10 +218,10 @@ def test_what_a_person_does_not_answer_is_a_wrong_use(terminal: Terminal, tmp_pa
     partner = issued(authority, "Z91.07", tmp_path)
 
     with typing(""):
-        said = terminal.type("keys", "propose", "Z91.07", partner, "--as", "Nobody", "--yes")
+        run = terminal.type("keys", "propose", "Z91.07", partner, "--as", "Nobody", "--yes")
     with typing(f"{PASSPHRASE}\n123456\n"):
         unknown = terminal.type("keys", "propose", "Z91.07", partner, "--as", "Nobody", "--yes")
 
-    assert said.code == 2
+    assert run.code == 2
     assert unknown.code == 5
     assert PASSPHRASE not in unknown.err

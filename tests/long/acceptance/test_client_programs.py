@@ -38,7 +38,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Door]:
 
 def programs(page: Path) -> list[str]:
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [each for each in blocks if "gateway_client" in each]
+    return [block for block in blocks if "gateway_client" in block]
 
 
 class Program:
@@ -63,18 +63,18 @@ class Program:
 
 async def line_with(process: asyncio.subprocess.Process, text: str) -> str:
     assert process.stdout is not None
-    heard = []
+    lines = []
     while line := (await process.stdout.readline()).decode():
-        heard.append(line)
+        lines.append(line)
         if text in line:
             return line
-    raise AssertionError("".join(heard))
+    raise AssertionError("".join(lines))
 
 
 async def ended(process: asyncio.subprocess.Process) -> str:
-    told, _ = await process.communicate()
-    assert process.returncode == 0, told.decode()
-    return told.decode()
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
 
 
 async def test_the_programs_of_the_pages_send_receive_and_follow(node: Door, tmp_path: Path) -> None:
@@ -86,8 +86,8 @@ async def test_the_programs_of_the_pages_send_receive_and_follow(node: Door, tmp
 
     receiving = await Program(tmp_path / "receive", node.address, recipient).begun(receive)
     waiting = await Program(tmp_path / "chapter", node.address, sender).begun(chapter, str(pdf), PROVINCE)
-    seen = await ended(waiting)
-    once, again = [
+    codes = await ended(waiting)
+    once, repeat = [
         await ended(await Program(tmp_path / name, node.address, sender).begun(send, str(pdf), PROVINCE))
         for name in ("once", "again")
     ]
@@ -97,16 +97,16 @@ async def test_the_programs_of_the_pages_send_receive_and_follow(node: Door, tmp
     await following.communicate()
     await line_with(receiving, "A document over the API")
     receiving.terminate()
-    told = await ended(receiving)
+    report = await ended(receiving)
 
-    assert re.findall(r"^(0\d) ", seen, re.MULTILINE) == ["01", "03"]
-    assert once.split()[0] == again.split()[0]
+    assert re.findall(r"^(0\d) ", codes, re.MULTILINE) == ["01", "03"]
+    assert once.split()[0] == repeat.split()[0]
     assert "message.status" in line
     assert (tmp_path / "follow" / "cursor.txt").read_text().startswith("evt_")
-    assert "2 taken in, 0 failed" in told
+    assert "2 taken in, 0 failed" in report
     stored = {
-        json.loads((each / "item.json").read_text())["number"]: (each / "1-518.pdf").read_bytes()
-        for each in (tmp_path / "receive" / "received").iterdir()
+        json.loads((folder / "item.json").read_text())["number"]: (folder / "1-518.pdf").read_bytes()
+        for folder in (tmp_path / "receive" / "received").iterdir()
     }
     assert stored == {"518": PDF, "520": PDF}
 
@@ -125,12 +125,12 @@ async def test_a_first_afternoon_in_the_sandbox_ends_with_an_answer(tmp_path: Pa
     _, first = programs(ROOT / "docs" / "integrators.md")
     with afternoon(tmp_path) as (running, papers):
         program = Program(tmp_path / "first", running.url, running.key)
-        told = await ended(await program.begun(first, *papers))
+        output = await ended(await program.begun(first, *papers))
 
-    assert "heard: 01 03" in told
-    (answer,) = (line for line in told.splitlines() if line.startswith("answered:"))
+    assert "heard: 01 03" in output
+    (answer,) = (line for line in output.splitlines() if line.startswith("answered:"))
     assert "1-" in answer
-    assert any(each.read_bytes().startswith(b"%PDF-") for each in (tmp_path / "first" / "answers").iterdir())
+    assert any(path.read_bytes().startswith(b"%PDF-") for path in (tmp_path / "first" / "answers").iterdir())
 
 
 async def _the_same_afternoon(folder: Path, *program: str) -> None:
@@ -143,10 +143,10 @@ async def _the_same_afternoon(folder: Path, *program: str) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        told = await ended(process)
+        output = await ended(process)
 
-    assert re.search(r"heard .*01.*03", told)
-    assert "answered:" in told
+    assert re.search(r"heard .*01.*03", output)
+    assert "answered:" in output
     assert (folder / "answer.pdf").read_bytes().startswith(b"%PDF-")
 
 
@@ -158,16 +158,16 @@ async def test_the_same_afternoon_in_java(tmp_path: Path) -> None:
 async def test_the_same_afternoon_in_c_sharp(tmp_path: Path) -> None:
     if shutil.which("mcs") is None:
         missing("mcs is not installed (package mono-mcs)")
-    made = str(tmp_path / "first.exe")
+    program_file = str(tmp_path / "first.exe")
     source = str(ROOT / "clients" / "dotnet" / "First.cs")
-    words = ("-langversion:7", "-warnaserror", "-r:System.Net.Http.dll", f"-out:{made}", source)
+    words = ("-langversion:7", "-warnaserror", "-r:System.Net.Http.dll", f"-out:{program_file}", source)
     await ended(
         await asyncio.create_subprocess_exec(
             *("mcs", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
     )
 
-    await _the_same_afternoon(tmp_path, "mono", made)
+    await _the_same_afternoon(tmp_path, "mono", program_file)
 
 
 async def test_a_refusal_is_told_in_words_and_by_an_exit_code(node: Door, tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ async def test_a_refusal_is_told_in_words_and_by_an_exit_code(node: Door, tmp_pa
     process = await Program(tmp_path / "send", node.address, await node.key(DEPARTMENT)).begun(
         send, str(pdf), "Z99.99"
     )
-    told, _ = await process.communicate()
+    output, _ = await process.communicate()
 
     assert process.returncode == 1
-    assert b"/recipients/0" in told
-    assert b"Traceback" not in told
+    assert b"/recipients/0" in output
+    assert b"Traceback" not in output

@@ -48,12 +48,12 @@ def test_our_own_sandbox_passes_every_step(tmp_path: Path) -> None:
         str(sheet),
     ]
 
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    told = json.loads(done.stdout)
-    assert (told["passed"], told["of"]) == (32, 32)
-    assert [each["n"] for each in told["steps"]] == list(range(1, 33))
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr
+    score = json.loads(run.stdout)
+    assert (score["passed"], score["of"]) == (32, 32)
+    assert [step["n"] for step in score["steps"]] == list(range(1, 33))
     assert sheet.read_text("utf-8").count("<section>") == 32
 
 
@@ -66,8 +66,8 @@ async def test_a_copy_broken_on_purpose_fails_the_right_steps_and_no_others(
         async with broken_copy(real, breakage) as url:
             score = await run.run(replace(run.itself(real), url=url, patience_s=25.0))
 
-    assert {each.n for each in score.steps if not (each.passed or each.skipped)} == wrong
-    assert {each.n: each.skipped.cause for each in score.steps if each.skipped} == {32: SkipCause.GIVEN}
+    assert {s.n for s in score.steps if not (s.passed or s.skipped)} == wrong
+    assert {s.n: s.skipped.cause for s in score.steps if s.skipped} == {32: SkipCause.MISSING_INPUT}
 
 
 async def test_every_fixture_is_answered_as_its_index_says(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ async def test_every_fixture_is_answered_as_its_index_says(tmp_path: Path) -> No
             line = Line(session, running.url, running.key)
             files = (await line.ask("GET", "/sandbox/fixtures")).body
             archive = zipfile.ZipFile(io.BytesIO(files))
-            for each in json.loads(archive.read("index.json"))["packets"]:
-                await _is_answered(line, axis, each, archive.read(each["file"]))
+            for packet in json.loads(archive.read("index.json"))["packets"]:
+                await _is_answered(line, axis, packet, archive.read(packet["file"]))
     pool.close()
 
 
@@ -101,32 +101,32 @@ async def _is_answered(line: Line, axis: EmbeddedAxis, row: dict[str, Any], raw:
         return  # about a document that this sandbox never sent: it waits for it
     loop = asyncio.get_running_loop()
     end = loop.time() + 60
-    while (found := await _became(line, digest, packet, row["kind"])) != (
+    while (state := await _became(line, digest, packet, row["kind"])) != (
         row["becomes"],
         row["answers"],
     ):
-        assert loop.time() < end, (row, found)
+        assert loop.time() < end, (row, state)
         await asyncio.sleep(0.2)
 
 
 async def _became(line: Line, digest: str, packet: str, kind: str) -> tuple[str, list[str]]:
-    came = (await line.ask("GET", "/sandbox/packets", query={"robot": "T00.OK", "limit": 200})).get("data")
+    packets = (await line.ask("GET", "/sandbox/packets", query={"robot": "T00.OK", "limit": 200})).get("data")
     answers = sorted(
-        each["said"]["status"]["code"]
-        for each in came
-        if each["said"]["status"] and (each["said"]["receipt"] or {}).get("packet_id") == packet
+        p["said"]["status"]["code"]
+        for p in packets
+        if p["said"]["status"] and (p["said"]["receipt"] or {}).get("packet_id") == packet
     )
-    aside = (await line.ask("GET", "/inbox", query={"quarantine": "true", "limit": 200})).get("data")
-    for each in aside:
-        if each["sha256"] == digest:
-            return ("held" if each["state"] == "held" else "quarantined"), answers
+    quarantined = (await line.ask("GET", "/inbox", query={"quarantine": "true", "limit": 200})).get("data")
+    for p in quarantined:
+        if p["sha256"] == digest:
+            return ("held" if p["state"] == "held" else "quarantined"), answers
     state = None
-    for each in (await line.ask("GET", "/inbox", query={"limit": 200})).get("data"):
-        envelope = await line.ask("GET", f"/inbox/{each['id']}/envelope")
+    for p in (await line.ask("GET", "/inbox", query={"limit": 200})).get("data"):
+        envelope = await line.ask("GET", f"/inbox/{p['id']}/envelope")
         # What a recall leaves behind gives out no bytes any more.
-        recalls = kind == each["business"] == "recall" and envelope.status == 409
+        recalls = kind == p["business"] == "recall" and envelope.status == 409
         if recalls or hashlib.sha256(envelope.body).hexdigest() == digest:
-            state = each["state"]
+            state = p["state"]
     if state is None:
         return ("refused" if answers == ["02"] else "nothing"), answers
     return {"held": "held", "rejected": "refused"}.get(state, "admitted"), answers
@@ -134,7 +134,7 @@ async def _became(line: Line, digest: str, packet: str, kind: str) -> tuple[str,
 
 def _id_in(raw: bytes, name: str) -> str:
     """The packet id that stands in the signature; of a packet cut before it any."""
-    _, mark, rest = raw.partition(b"<gw:Id>")
+    _, mark, tail = raw.partition(b"<gw:Id>")
     return (
-        rest.partition(b"<")[0].decode() if mark else f"pkt_{hashlib.sha256(name.encode()).hexdigest()[:26]}"
+        tail.partition(b"<")[0].decode() if mark else f"pkt_{hashlib.sha256(name.encode()).hexdigest()[:26]}"
     )

@@ -16,41 +16,41 @@ from tests.support.services import AMQP, RABBIT_API, address
 
 pytestmark = [pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[3]
-# By which axis each of the story's ten deliveries goes.
-CARRIED = {"broker": 3, "lgsp": 3, "vxp": 4}
+# How many of the story's ten deliveries each axis carries.
+DOCUMENTS = {"broker": 3, "lgsp": 3, "vxp": 4}
 
 
-def told(folder: Path, *words: str) -> tuple[dict[str, Any], str]:
+def run_demo(folder: Path, *words: str) -> tuple[dict[str, Any], str]:
     command = [sys.executable, "-m", "gateway", "--lang", "en", "demo", "--axes", "--once", "-o", "json"]
-    done = subprocess.run(
+    run = subprocess.run(
         [*command, "--keep", str(folder / "kept"), *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout), run.stderr
 
 
-def judged(found: dict[str, Any]) -> None:
-    assert (found["lost"], found["doubled"]) == (0, 0)
-    assert {name: each["documents"] for name, each in found["axes"].items()} == CARRIED
-    assert (found["documents"], found["deliveries"]) == (7, 10)
-    assert found["by_state"] == {"accepted": 9, "rejected": 1}
+def judged(report: dict[str, Any]) -> None:
+    assert (report["lost"], report["doubled"]) == (0, 0)
+    assert {name: axis["documents"] for name, axis in report["axes"].items()} == DOCUMENTS
+    assert (report["documents"], report["deliveries"]) == (7, 10)
+    assert report["by_state"] == {"accepted": 9, "rejected": 1}
 
 
 def test_the_story_of_three_axes_needs_no_broker_and_says_what_stands_for_it(tmp_path: Path) -> None:
-    found, said = told(tmp_path)
+    report, output = run_demo(tmp_path)
 
-    judged(found)
-    assert {name: each["kind"] for name, each in found["axes"].items()} == {
+    judged(report)
+    assert {name: axis["kind"] for name, axis in report["axes"].items()} == {
         "broker": "embedded",
         "lgsp": "lgsp",
         "vxp": "vxp",
     }
-    assert "the embedded axis stands for the message broker" in said
-    assert "gwk_" not in said
+    assert "the embedded axis stands for the message broker" in output
+    assert "gwk_" not in output
 
 
 def test_on_a_real_broker_it_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -59,16 +59,16 @@ def test_on_a_real_broker_it_leaves_nothing_behind(tmp_path: Path) -> None:
     password.write_text(f"{api.password}\n", encoding="utf-8")
     amqp = urlsplit(address(AMQP))
 
-    found, said = told(
+    report, output = run_demo(
         tmp_path,
         *("--broker", f"amqp://{amqp.hostname}:{amqp.port}"),
         *("--broker-api", f"http://{api.hostname}:{api.port}"),
         *("--broker-user", str(api.username), "--broker-password-file", str(password)),
     )
 
-    judged(found)
-    assert found["axes"]["broker"]["kind"] == "amqp"
-    assert str(api.password) not in said
-    for what, ours in (("vhosts", "lienthong-thu-"), ("users", "nut-")):
-        names = [each["name"] for each in rabbit.call(address(RABBIT_API), "GET", f"/api/{what}")]
-        assert not [each for each in names if each.startswith(ours)]
+    judged(report)
+    assert report["axes"]["broker"]["kind"] == "amqp"
+    assert str(api.password) not in output
+    for kind, ours in (("vhosts", "lienthong-thu-"), ("users", "nut-")):
+        names = [name["name"] for name in rabbit.call(address(RABBIT_API), "GET", f"/api/{kind}")]
+        assert not [name for name in names if name.startswith(ours)]

@@ -1,5 +1,5 @@
-"""A node that is told to stop while it works ends with 0 in its time, leaves no lease behind and loses nothing; calls under
-way are answered; who insists is obeyed at once. Real processes of the real program."""
+"""A node that gets a stop signal while it works ends with 0 in its time, leaves no lease behind and loses nothing; calls
+under way are answered; a second signal ends it at once. Real processes of the real program."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.store import reporting
 from tests.services.process import kept_ports
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, opened
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = 200  # more than the fastest machine delivers between two looks
@@ -95,8 +95,8 @@ async def loaded(tmp_path: Path) -> AsyncIterator[Town]:
 async def delivered(town: Town) -> int:
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         sent = (await work.outgoing.page(limit=DOCUMENTS)).items
-        of_each = await work.deliveries.of_many([one.id for one in sent])
-    return sum(one.state == "delivered" for deliveries in of_each.values() for one in deliveries)
+        deliveries_by_id = await work.deliveries.of_documents([x.id for x in sent])
+    return sum(x.state == "delivered" for deliveries in deliveries_by_id.values() for x in deliveries)
 
 
 @pytest.mark.timeout(180)
@@ -108,24 +108,24 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
     folder = loaded.node.settings.node.data_dir
 
     async with serving(folder, drain_s) as first:
-        await until(lambda: delivered(loaded), "some are delivered")
-        delivered_when_told = await delivered(loaded)
+        await wait_until(lambda: delivered(loaded), "some are delivered")
+        count_at_stop = await delivered(loaded)
         code = await first.ends()
-    held = await reporting.load(loaded.node.store, datetime.now(UTC))
+    load = await reporting.load(loaded.node.store, datetime.now(UTC))
     on_axis = await loaded.node.axis.counts()
 
     async def all_delivered() -> bool:
         return await delivered(loaded) == DOCUMENTS
 
     async with serving(folder, 30) as second:
-        await until(second.answers, "the second one answers")
-        await until(all_delivered, "all are delivered")
+        await wait_until(second.answers, "the second one answers")
+        await wait_until(all_delivered, "all are delivered")
         assert await second.ends(signal.SIGINT) == 0
 
     assert code == 0
-    assert held.leases == {"job": 0, "outbox": 0, "inbox": 0}
+    assert load.leases == {"job": 0, "outbox": 0, "inbox": 0}
     assert on_axis["leased"] == 0
-    assert delivered_when_told < DOCUMENTS, "the node was told to stop when it had nothing left to do"
+    assert count_at_stop < DOCUMENTS, "the node was told to stop when it had nothing left to do"
     assert await delivered(loaded) == DOCUMENTS
     assert len(await loaded.incoming(PROVINCE)) == DOCUMENTS
     assert list(folder.joinpath("heartbeat").glob("*")) == []
@@ -136,25 +136,25 @@ async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path)
         await key(town)
         folder = town.node.settings.node.data_dir
         async with serving(folder, 30) as served, aiohttp.ClientSession() as session:
-            await until(served.answers, "the node answers")
+            await wait_until(served.answers, "the node answers")
             async with session.get(f"{served.watched}/metrics") as scraped:
-                families = {each.name for each in text_string_to_metric_families(await scraped.text())}
+                families = {family.name for family in text_string_to_metric_families(await scraped.text())}
                 assert scraped.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert {"gateway_up", "gateway_jobs", "gateway_transaction_seconds"} <= families
             async with session.get(f"{served.watched}/healthz") as alive:
                 assert set((await alive.json())["checks"].values()) == {"ok"}
-            told, go_on = asyncio.Event(), asyncio.Event()
-            call = asyncio.create_task(post(session, served, slowly(told, go_on)))
-            await within_limit(told.wait(), "the first piece is asked for")
+            started, go_on = asyncio.Event(), asyncio.Event()
+            call = asyncio.create_task(post(session, served, slowly(started, go_on)))
+            await within_limit(started.wait(), "the first piece is asked for")
             served.process.send_signal(signal.SIGTERM)
-            await until(served.refuses, "nobody listens there any more")
+            await wait_until(served.refuses, "nobody listens there any more")
             async with session.get(f"{served.watched}/readyz") as ready:
                 assert (ready.status, await ready.json()) == (503, DRAINING)
             go_on.set()
 
-            status, said = await within_limit(call, "the call is answered")
+            status, answer = await within_limit(call, "the call is answered")
 
-            assert (status, said["state"]) == (202, "queued")
+            assert (status, answer["state"]) == (202, "queued")
             assert await within_limit(served.process.wait(), "the process ends") == 0
         assert (await town.node.store.counts())["outbox.waiting"] == 1
 
@@ -171,9 +171,9 @@ async def key(town: Town) -> None:
     )
 
 
-async def slowly(told: asyncio.Event, go_on: asyncio.Event) -> AsyncIterator[bytes]:
+async def slowly(started: asyncio.Event, go_on: asyncio.Event) -> AsyncIterator[bytes]:
     """A multipart body whose file comes in two pieces, and the second when the test says so."""
-    said = {
+    meta = {
         "number": "77",
         "symbol": "STD-VP",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -184,10 +184,10 @@ async def slowly(told: asyncio.Event, go_on: asyncio.Event) -> AsyncIterator[byt
         "recipients": [{"code": PROVINCE, "role": "to_act"}],
     }
     yield b'--b\r\nContent-Disposition: form-data; name="meta"\r\nContent-Type: application/json\r\n\r\n'
-    yield json.dumps(said).encode()
+    yield json.dumps(meta).encode()
     yield b'\r\n--b\r\nContent-Disposition: form-data; name="lead"; filename="77.pdf"\r\n\r\n'
     yield PDF[:100]
-    told.set()
+    started.set()
     await go_on.wait()
     yield PDF[100:] + b"\r\n--b--\r\n"
 
@@ -221,8 +221,8 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
-async def test_the_first_signal_asks_and_the_second_is_the_end(again: signal.Signals) -> None:
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_asks_and_the_second_is_the_end(second: signal.Signals) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", INSISTED), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -232,6 +232,6 @@ async def test_the_first_signal_asks_and_the_second_is_the_end(again: signal.Sig
     assert await within_limit(process.stdout.readline(), "a line") == b"asked\n"
     assert await within_limit(process.stdout.readline(), "a line") == b"stopping\n"
 
-    process.send_signal(again)
+    process.send_signal(second)
 
-    assert await within_limit(process.wait(), "the process ends") == -again
+    assert await within_limit(process.wait(), "the process ends") == -second

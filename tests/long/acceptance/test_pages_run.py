@@ -40,19 +40,19 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = re.findall(r"^\.venv/bin/(gateway .+)$|^export (\w+)=(\S+)$", readme, flags=re.MULTILINE)
     exported: dict[str, str] = {}
-    said = []
+    outputs = []
 
     for command, name, value in lines:
         if name:
             exported[name] = value
             continue
-        done = run(["-m", *shlex.split(command)], tmp_path, **exported)
+        child = run(["-m", *shlex.split(command)], tmp_path, **exported)
         # Doctor ends with 1 when it finds something to mend: the demonstration's keys have no password, for one.
-        assert done.returncode in ((0, 1) if "doctor" in command else (0,)), f"{command}: {done.stderr}"
-        said.append(done.stdout)
+        assert child.returncode in ((0, 1) if "doctor" in command else (0,)), f"{command}: {child.stderr}"
+        outputs.append(child.stdout)
 
-    told, verified, outgoing, incoming, examined = said
-    assert "lost: 0" in told
+    demo, verified, outgoing, incoming, examined = outputs
+    assert "lost: 0" in demo
     assert ": signed by Z91, unchanged" in verified
     assert "INVALID" not in verified
     assert "118/UBND-VP" in outgoing
@@ -63,10 +63,10 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
 def test_make_has_the_targets_that_the_readme_names() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    wanted = set(re.findall(r"`?make ([a-z]+)`?", readme))
+    targets = set(re.findall(r"`?make ([a-z]+)`?", readme))
 
-    assert "run" in wanted
-    assert wanted <= set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    assert "run" in targets
+    assert targets <= set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
 
 
 async def test_the_operators_commands_give_dead_parcels_out_again(tmp_path: Path) -> None:
@@ -79,10 +79,10 @@ async def test_the_operators_commands_give_dead_parcels_out_again(tmp_path: Path
         await put_on_the_dead_list(axis)
 
         listed = run(["-m", "gateway", *listing.split()], tmp_path)
-        done = run(["-m", "gateway", *retrying.split(), "--yes"], tmp_path)
+        retry = run(["-m", "gateway", *retrying.split(), "--yes"], tmp_path)
 
         assert "pkt_1" in listed.stdout, listed.stderr
-        assert done.returncode == 0, done.stderr
+        assert retry.returncode == 0, retry.stderr
         assert await axis.dead_list() == []
         assert [arrival.packet_id for arrival in await axis.take(1, 60)] == ["pkt_1"]
     pool.close()
@@ -93,5 +93,5 @@ async def put_on_the_dead_list(axis: EmbeddedAxis) -> None:
     await axis.host(["Z92"])
     await axis.publish(parcel("pkt_1"), ["Z92"])
     (arrival,) = await axis.take(1, 60)
-    await axis.settle(arrival, done=False)
+    await axis.settle(arrival, is_done=False)
     assert list(await axis.take(1, 60)) == []

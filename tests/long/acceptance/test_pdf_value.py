@@ -1,5 +1,5 @@
-"""What the signatures inside its PDFs make a document worth, from the sender's desk to the receiver's (R19 to R26): refused
-unsigned, official when both signed, and asked again where nobody could tell."""
+"""Legal value of a document by the signatures inside its PDFs, from the sender's desk to the receiver's (R19 to R26):
+refused unsigned, official when both signed, and judged again later where it could not be decided."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ async def town_with(
 @pytest.fixture
 async def town(place: Path) -> AsyncIterator[Town]:
     """A node that knows whose seals to trust, and who was revoked."""
-    async for made in town_with(place, None):
-        yield made
+    async for town in town_with(place, None):
+        yield town
 
 
 @pytest.fixture
 async def unlisted(place: Path) -> AsyncIterator[Town]:
     """A node that knows whose seals to trust, and nothing of revocations."""
-    async for made in town_with(place, ()):
-        yield made
+    async for town in town_with(place, ()):
+        yield town
 
 
 def lead(pdf: bytes) -> Files:
@@ -69,7 +69,7 @@ def lead(pdf: bytes) -> Files:
 def codes(refused: pytest.ExceptionInfo[Refused]) -> list[str]:
     verdict = refused.value.verdict
     assert isinstance(verdict, Verdict)
-    return [each.code for each in verdict.reasons]
+    return [reason.code for reason in verdict.reasons]
 
 
 # --- the way out ----------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ async def test_a_node_without_anchors_warns_and_sends(place: Path) -> None:
         sent = await town.send("15", files=lead(BOTH))
 
     assert sent.legal_value is None
-    assert [each.why for each in sent.signatures] == ["PDF-NO-ANCHORS"]
+    assert [signature.why for signature in sent.signatures] == ["PDF-NO-ANCHORS"]
 
 
 async def test_a_signed_document_says_by_whom_and_when(town: Town) -> None:
@@ -117,9 +117,9 @@ async def test_a_signed_document_says_by_whom_and_when(town: Town) -> None:
 
     stored = await town.document(sent)
     assert (stored.legal_value, stored.draft.signed_at) == (LegalValue.OFFICIAL, SIGNED)
-    shown = message(stored, (), "vi").model_dump(mode="json")
-    assert shown["legal_value"] == "official"
-    assert [(each["name"], each["role"], each["verdict"]) for each in shown["signatures"][0]["signers"]] == [
+    message_view = message(stored, (), "vi").model_dump(mode="json")
+    assert message_view["legal_value"] == "official"
+    assert [(s["name"], s["role"], s["verdict"]) for s in message_view["signatures"][0]["signers"]] == [
         ("Nguyễn Văn Mẫu", "person", "valid"),
         ("Sở Mẫu", "agency", "valid"),
     ]
@@ -162,11 +162,11 @@ async def test_what_arrives_has_its_value(
     await town.send("15", files=lead(pdf))
     await town.carry()
 
-    found = await town.only()
+    letter = await town.only()
 
-    assert (found.legal_value, found.checks["pdf_signature"], found.signed_at) == (value, word, SIGNED)
-    shown = inbox_item(found, None, None, "vi").model_dump(mode="json")
-    assert (shown["legal_value"], shown["checks"]["pdf_signature"]) == (value, word)
+    assert (letter.legal_value, letter.checks["pdf_signature"], letter.signed_at) == (value, word, SIGNED)
+    view = inbox_item(letter, None, None, "vi").model_dump(mode="json")
+    assert (view["legal_value"], view["checks"]["pdf_signature"]) == (value, word)
 
 
 @pytest.mark.parametrize(
@@ -177,17 +177,17 @@ async def test_a_bad_signature_stops_no_intake(town: Town, pdf: bytes) -> None:
 
     await town.brought(town.forge(document(files=lead(pdf)), lead(pdf)))
 
-    found = await town.only()
-    assert (found.state, found.legal_value) == ("new", LegalValue.INFORMATION)
-    assert found.checks["pdf_signature"] in (SignatureWord.INVALID, SignatureWord.UNSIGNED)
+    arrived = await town.only()
+    assert (arrived.state, arrived.legal_value) == ("new", LegalValue.INFORMATION)
+    assert arrived.checks["pdf_signature"] in (SignatureWord.INVALID, SignatureWord.UNSIGNED)
 
 
 async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -> None:
     town = unlisted
     await town.send("15", files=lead(BOTH))
     await town.carry()
-    found = await town.only()
-    assert (found.state, found.legal_value, found.checks["pdf_signature"]) == (
+    document = await town.only()
+    assert (document.state, document.legal_value, document.checks["pdf_signature"]) == (
         "new",
         None,
         SignatureWord.UNKNOWN,
@@ -195,16 +195,14 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
 
     pdf_pki.folder(town.node.settings.trust.folder / "pdf")
     await Clocks().step(town.node.inn)
-    assert (await town.reload(found)).legal_value is None  # not before its time
+    assert (await town.reload(document)).legal_value is None  # not before its time
 
     town.clock.advance(timedelta(hours=7))
     await Clocks().step(town.node.inn)
 
-    told = await town.reload(found)
-    assert (told.legal_value, told.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
-    (event,) = [
-        each for each in await town.events(PROVINCE, found.id) if each.kind is EventKind.INBOX_SIGNATURES
-    ]
+    reread = await town.reload(document)
+    assert (reread.legal_value, reread.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
+    (event,) = [e for e in await town.events(PROVINCE, document.id) if e.kind is EventKind.INBOX_SIGNATURES]
     assert event.data == {"legal_value": "official", "pdf_signature": "valid"}
     assert await town.count("job") == 0
 
@@ -237,12 +235,12 @@ async def test_threat_042_an_answer_that_says_revoked_before_arrival_takes_the_v
 
     await Clocks().step(town.node.inn)
 
-    found = await town.only()
-    assert (found.legal_value, found.checks["pdf_signature"]) == (
+    document = await town.only()
+    assert (document.legal_value, document.checks["pdf_signature"]) == (
         LegalValue.INFORMATION,
         SignatureWord.INVALID,
     )
-    kinds = [each.kind for each in await town.events(PROVINCE, found.id)]
+    kinds = [event.kind for event in await town.events(PROVINCE, document.id)]
     assert EventKind.INBOX_SIGNATURES in kinds
 
 
@@ -250,8 +248,8 @@ async def test_threat_042_a_revocation_after_arrival_does_not_reach_back(unliste
     town = unlisted
     await town.send("15", files=lead(BOTH))
     await town.carry()
-    later = root().crl((agency(), town.clock.now() + timedelta(hours=1)))
-    pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(later,))
+    later_list = root().crl((agency(), town.clock.now() + timedelta(hours=1)))
+    pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(later_list,))
     town.clock.advance(timedelta(hours=7))
 
     await Clocks().step(town.node.inn)
@@ -264,10 +262,10 @@ async def test_twenty_pdfs_of_a_packet_are_read_and_no_more(town: Town) -> None:
     await town.send("15", files=files)
     await town.carry()
 
-    found = await town.only()
+    document = await town.only()
 
-    assert [each.why for each in found.signatures[20:]] == ["PDF-LIMIT", "PDF-LIMIT"]
-    assert found.legal_value is LegalValue.OFFICIAL
+    assert [signature.why for signature in document.signatures[20:]] == ["PDF-LIMIT", "PDF-LIMIT"]
+    assert document.legal_value is LegalValue.OFFICIAL
 
 
 # --- files that an update replaces ----------------------------------------------------------------------------
@@ -283,9 +281,9 @@ async def test_an_update_that_replaces_the_signed_file_takes_its_value_away(town
 
     await town.status(arrived, "15")
 
-    found = await town.reload(arrived)
-    assert found.legal_value is LegalValue.INFORMATION
-    assert [[one.name for one in each.signers] for each in found.signatures] == [["Sở Mẫu"]]
+    document = await town.reload(arrived)
+    assert document.legal_value is LegalValue.INFORMATION
+    assert [[s.name for s in signature.signers] for signature in document.signatures] == [["Sở Mẫu"]]
 
 
 async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the_update(
@@ -306,8 +304,8 @@ async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the
 
     await Clocks().step(town.node.inn)
 
-    found = await town.reload(arrived)
-    assert (found.legal_value, found.checks["pdf_signature"]) == (
+    document = await town.reload(arrived)
+    assert (document.legal_value, document.checks["pdf_signature"]) == (
         LegalValue.INFORMATION,
         SignatureWord.INVALID,
     )
@@ -321,15 +319,15 @@ async def test_a_broken_trust_folder_refuses_nothing_and_what_came_is_asked_agai
     broken.write_bytes(b"-----BEGIN X509 CRL-----\nMIIB")
     sent = await town.send("15", files=lead(BOTH))
     await town.carry()
-    found = await town.only()
-    assert [each.why for each in (*sent.signatures, *found.signatures)] == ["PDF-TRUST", "PDF-TRUST"]
-    assert (sent.legal_value, found.legal_value) == (None, None)
+    document = await town.only()
+    assert [x.why for x in (*sent.signatures, *document.signatures)] == ["PDF-TRUST", "PDF-TRUST"]
+    assert (sent.legal_value, document.legal_value) == (None, None)
 
     broken.unlink()
     town.clock.advance(timedelta(hours=7))
     await Clocks().step(town.node.inn)
 
-    told = await town.reload(found)
-    assert (told.legal_value, told.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
-    kinds = [each.kind for each in await town.events(PROVINCE, found.id)]
+    reread = await town.reload(document)
+    assert (reread.legal_value, reread.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
+    kinds = [x.kind for x in await town.events(PROVINCE, document.id)]
     assert EventKind.INBOX_SIGNATURES in kinds

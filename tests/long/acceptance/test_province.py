@@ -59,29 +59,29 @@ class Story:
         self._open[name] = AsyncExitStack()
         opened = node.opened(self.folder / name, self.clock, change=change)
         self.towns[name] = await self._open[name].enter_async_context(opened)
-        for each in self.towns[name].foreign:
+        for hub in self.towns[name].foreign:
             for at in ("took", "ended", "told", "mark", "unmark", "coming"):
-                setattr(each._ledger, at, self._may_kill(name, getattr(each._ledger, at)))
+                setattr(hub._ledger, at, self._may_kill(name, getattr(hub._ledger, at)))
 
     async def close(self) -> None:
         for name in self.towns:
             await self._end(name)
 
     def _may_kill(self, name: str, real: Callable[..., object]) -> Callable[..., object]:
-        """Before what is to be written down, or after it. From then on this node writes nothing, whoever asks."""
+        """Kill the node before or after it writes an entry; from then on it writes nothing for any caller."""
 
-        def called(*given: object, **more: object) -> object:
+        def called(*args: object, **more: object) -> object:
             if name in self._dead:
                 raise Killed("dead")
             fate = self._chance.random()
             if fate < 0.02:
                 self._dead.add(name)
                 raise Killed("before")
-            done = real(*given, **more)
+            answer = real(*args, **more)
             if fate > 0.98:
                 self._dead.add(name)
                 raise Killed("after")
-            return done
+            return answer
 
         return called
 
@@ -93,10 +93,10 @@ class Story:
         faults = f"[faults]\nseed = {self._turn}\n{wrong}" if wrong else ""
         with ExitStack() as stack:
             if province:
-                told = more + faults
-                stack.enter_context(lgsp.start(self.folder / "lgsp", CODES, told, self.ports["province"]))
-            told = f"{more}fresh_h = 0\n{faults}"
-            stack.enter_context(vxp.start(self.folder / "vxp", SYSTEMS, told, self.ports["national"]))
+                toml = more + faults
+                stack.enter_context(lgsp.start(self.folder / "lgsp", CODES, toml, self.ports["province"]))
+            toml = f"{more}fresh_h = 0\n{faults}"
+            stack.enter_context(vxp.start(self.folder / "vxp", SYSTEMS, toml, self.ports["national"]))
             yield
 
     async def rounds(self, count: int, wrong: str = WRONG, *, province: bool = True) -> None:
@@ -104,47 +104,47 @@ class Story:
             with self.axes(wrong, province=province):
                 for _ in range(3):
                     for name in HOSTED:
-                        await self._carried(name)
+                        await self._carry(name)
                     self.clock.advance(400)
 
     async def send(self, number: str, by: str = "north") -> OutgoingDocument:
         """To both agencies of the other node, or back from one of them."""
         town = self.towns[by]
         if by == "north":
-            one = await town.send(number, PROVINCE, COMMUNE)
+            document = await town.send(number, PROVINCE, COMMUNE)
         else:
-            one = await town.send(number, DEPARTMENT, sender=PROVINCE)
-        self.sent.append((by, one))
-        return one
+            document = await town.send(number, DEPARTMENT, sender=PROVINCE)
+        self.sent.append((by, document))
+        return document
 
-    async def by(self, one: OutgoingDocument) -> set[str | None]:
+    async def axes_of(self, document: OutgoingDocument) -> set[str | None]:
         """The axes over which it left."""
-        town = self.towns[next(by for by, each in self.sent if each is one)]
-        facts = await town.facts_by(one)
-        return {each.axis for told in facts.values() for each in told if each.code == "sent"}
+        town = self.towns[next(by for by, d in self.sent if d is document)]
+        facts = await town.facts_by(document)
+        return {d.axis for f in facts.values() for d in f if d.code == "sent"}
 
-    async def left(self, one: OutgoingDocument, wrong: str, *, province: bool = True) -> set[str | None]:
-        """By which axes, once it has."""
+    async def depart(self, letter: OutgoingDocument, wrong: str, *, province: bool = True) -> set[str | None]:
+        """Carry until the letter has left; return its axes."""
         for _ in range(10):
             await self.rounds(1, wrong, province=province)
-            if by := await self.by(one):
+            if by := await self.axes_of(letter):
                 return by
         pytest.fail(f"it does not leave: {await self.states()}")
 
     async def states(self) -> Counter[str]:
-        found: Counter[str] = Counter()
-        for by, one in self.sent:
-            found.update(each.state for each in (await self.towns[by].deliveries(one)).values())
-        return found
+        counts: Counter[str] = Counter()
+        for by, document in self.sent:
+            counts.update(d.state for d in (await self.towns[by].deliveries(document)).values())
+        return counts
 
-    async def until(self, states: set[str], wrong: str = WRONG, most: int = 20) -> None:
+    async def run_until(self, states: set[str], wrong: str = WRONG, most: int = 20) -> None:
         for _ in range(most):
             if set(await self.states()) <= states:
                 return
             await self.rounds(1, wrong)
         pytest.fail(f"after {most} rounds: {await self.states()}")
 
-    async def _carried(self, name: str) -> None:
+    async def _carry(self, name: str) -> None:
         """A call that failed is tried again; a node that was killed is opened again."""
         town = self.towns[name]
         with suppress(GatewayError, Killed):
@@ -157,12 +157,12 @@ class Story:
             await self._end(name)
             self._dead.discard(name)
             await self.open(name)
-            self.clock.advance(120)  # what it held is anybody's again
+            self.clock.advance(120)  # its leases have ended
 
     async def _end(self, name: str) -> None:
-        """What looked in the background may have met the kill: it has nothing to say of it."""
-        for each in self.towns[name].foreign:
-            looking, each._fetcher._task = each._fetcher._task, None
+        """End a node; a fetch in the background may have met the kill, and its error is dropped."""
+        for hub in self.towns[name].foreign:
+            looking, hub._fetcher._task = hub._fetcher._task, None
             if looking is not None:
                 looking.cancel()
                 await asyncio.wait([looking])
@@ -191,27 +191,27 @@ async def test_a_province_over_weeks_loses_nothing_and_doubles_nothing(tmp_path:
         await story.send("60", "south")
         await story.rounds(3)
         for n, days in enumerate(LATE):
-            one = await story.send(str(70 + n))
-            assert await story.left(one, only(f"late:{days}")) == {"province"}
+            document = await story.send(str(70 + n))
+            assert await story.depart(document, only(f"late:{days}")) == {"province"}
         lost = await story.send("50")
         await story.rounds(1, only("lost"))
 
         # It goes away: the national axis carries, badly too, and shows some of it late.
-        for one in (await story.send("80"), await story.send("61", "south")):
-            assert await story.left(one, WRONG, province=False) == {"national"}
+        for document in (await story.send("80"), await story.send("61", "south")):
+            assert await story.depart(document, WRONG, province=False) == {"national"}
         for n, days in enumerate(LATE):
-            one = await story.send(str(90 + n))
-            assert await story.left(one, only(f"late:{days}"), province=False) == {"national"}
-        assert "national" not in await story.by(lost)  # it may be there
+            document = await story.send(str(90 + n))
+            assert await story.depart(document, only(f"late:{days}"), province=False) == {"national"}
+        assert "national" not in await story.axes_of(lost)  # it may be there
 
         # It is back, and used again.
         await story.rounds(3)
         story.clock.advance(3600)
         back = await story.send("84")
-        assert await story.left(back, "") == {"province"}
+        assert await story.depart(back, "") == {"province"}
 
         # Everything has left; a day, a week and a year later the rest of it shows, and the answers to it.
-        await story.until({"sent", "delivered"})
+        await story.run_until({"sent", "delivered"})
         for days in LATE:
             story.clock.advance(timedelta(days=days, hours=1))
             await story.rounds(3, PROMPT)
@@ -222,16 +222,16 @@ async def test_a_province_over_weeks_loses_nothing_and_doubles_nothing(tmp_path:
             "delivered": sum(2 if by == "north" else 1 for by, _ in story.sent)
         }
 
-        came = {
+        arrivals = {
             code: Counter(
-                each.document_id
-                for each in await story.towns["north" if code == DEPARTMENT else "south"].incoming(code)
+                d.document_id
+                for d in await story.towns["north" if code == DEPARTMENT else "south"].incoming(code)
             )
             for code in CODES
         }
 
-    forth, back_again = (
-        {one.document_id: 1 for by, one in story.sent if by == name} for name in ("north", "south")
+    forth, answers = (
+        {document.document_id: 1 for by, document in story.sent if by == name} for name in ("north", "south")
     )
-    assert came == {PROVINCE: forth, COMMUNE: forth, DEPARTMENT: back_again}
+    assert arrivals == {PROVINCE: forth, COMMUNE: forth, DEPARTMENT: answers}
     assert story.killed

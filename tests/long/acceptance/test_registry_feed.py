@@ -19,7 +19,7 @@ from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
-from gateway.incoming.receive import FeedDoor
+from gateway.incoming.receive import FeedFilter
 from gateway.ports.axis import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
@@ -30,7 +30,7 @@ from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
 from tests.support.town.rigs import Rig, amqp_rig, embedded_rig
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 MB = 1024 * 1024
 
@@ -38,9 +38,9 @@ MB = 1024 * 1024
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     """A node that follows the issuer."""
-    async with opened(tmp_path / "node") as made:
-        permit(made)
-        yield made
+    async with opened(tmp_path / "node") as town:
+        permit(town)
+        yield town
 
 
 def permit(town: Town) -> None:
@@ -70,23 +70,23 @@ def parcel(raw: bytes, packet_id: str = "registry-1") -> Parcel:
 
 
 async def sequence(town: Town) -> int:
-    found = await town.node.feed.in_force()
-    return found.sequence if found else 0
+    feed = await town.node.feed.in_force()
+    return feed.sequence if feed else 0
 
 
 @pytest.fixture(params=["embedded", "amqp"])
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     if request.param == "embedded":
-        async with embedded_rig(tmp_path / "axis", 3, MB) as made:
-            yield made
+        async with embedded_rig(tmp_path / "axis", 3, MB) as rig:
+            yield rig
     else:
-        async with amqp_rig(request.getfixturevalue("broker"), tmp_path, 3, MB) as made:
-            yield made
+        async with amqp_rig(request.getfixturevalue("broker"), tmp_path, 3, MB) as rig:
+            yield rig
 
 
 async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig: Rig, town: Town) -> None:
     issuer, north = await rig.node("issuer", ["Z95"]), await rig.node("north", ["@north", PROVINCE])
-    door = FeedDoor(north, town.node.feed, town.node.blobs, town.node.pool)
+    door = FeedFilter(north, town.node.feed, town.node.blobs, town.node.pool)
     good = feeds.feed(await lines(town), 4)
     bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
 
@@ -99,9 +99,9 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         return await sequence(town) == 4
 
     assert (await issuer.publish(parcel(bad), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until(refused, "the wrong list is refused")
+    await wait_until(refused, "the wrong list is refused")
     assert (await issuer.publish(parcel(good), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until(in_force, "the list is in force")
+    await wait_until(in_force, "the list is in force")
     await rig.lose_consumer()
     await issuer.publish(replace(parcel(b"mail"), packet_id="p1"), [PROVINCE])
     arrived: list[Arrival] = []
@@ -110,10 +110,10 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         arrived.extend(await door.take(10, LEASE_S))
         return bool(arrived)
 
-    await until(mail, "an agency's own parcel")
-    assert [each.packet_id for each in arrived] == ["p1"]
-    (kept,) = await town.node.feed.refusals()
-    assert (kept.code, kept.sequence) == ("FEED-ISSUER", 5)
+    await wait_until(mail, "an agency's own parcel")
+    assert [a.packet_id for a in arrived] == ["p1"]
+    (refusal,) = await town.node.feed.refusals()
+    assert (refusal.code, refusal.sequence) == ("FEED-ISSUER", 5)
     assert (await issuer.publish(parcel(good), ["@south"]))["@south"].fate is Fate.NEVER
 
 
@@ -132,8 +132,8 @@ async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> No
         async def in_force() -> bool:
             return await sequence(town) == 9
 
-        await until(published, "the node hosts itself")
-        await until(in_force, "the list is in force")
+        await wait_until(published, "the node hosts itself")
+        await wait_until(in_force, "the list is in force")
         stop.set()
         await working
 
@@ -164,15 +164,15 @@ async def test_mail_is_not_held_up_by_a_list(town: Town) -> None:
     await town.node.axis.publish(parcel(feeds.feed(await lines(town), 4)), ["@demo"])
     await town.node.axis.publish(mail, [PROVINCE])
 
-    taken = await town.node.inn.axis.take(10, LEASE_S)
+    arrivals = await town.node.inn.axis.take(10, LEASE_S)
 
-    assert [each.packet_id for each in taken] == ["p1"]
+    assert [a.packet_id for a in arrivals] == ["p1"]
     assert await sequence(town) == 0
     assert list(await town.node.inn.axis.take(10, LEASE_S)) == []
     assert await sequence(town) == 4
 
 
-async def given(town: Town, raw: bytes) -> str:
+async def import_feed(town: Town, raw: bytes) -> str:
     path = town.node.settings.node.data_dir / "given.feed"
     path.write_bytes(raw)
     return (await town.node.feed.accept(path, "operator")).verdict
@@ -184,20 +184,18 @@ async def test_threat_090_what_was_closed_while_its_document_waited_is_held_back
     await town.pack()
     last = COMMUNE.rpartition(".")[2]
     shut = await lines(town, **{f"x{last}": date(2026, 11, 19)})
-    assert await given(town, feeds.feed(shut, 1)) == "applied"
+    assert await import_feed(town, feeds.feed(shut, 1)) == "applied"
 
     await town.carry()
 
-    states = {code: each.state for code, each in (await town.deliveries(document)).items()}
+    states = {code: d.state for code, d in (await town.deliveries(document)).items()}
     assert (states[PROVINCE], states[COMMUNE]) == ("delivered", "sending")
     assert await town.incoming(COMMUNE) == ()
-    (told,) = [
-        one for one in await town.events(DEPARTMENT, document.id) if one.kind is EventKind.DELIVERY_RETRY
-    ]
-    assert (told.data["to"], told.data["code"]) == ([COMMUNE], "recipient-closed")
-    assert "is closed in the registry after 2026-11-19" in told.data["detail"]
+    (event,) = [e for e in await town.events(DEPARTMENT, document.id) if e.kind is EventKind.DELIVERY_RETRY]
+    assert (event.data["to"], event.data["code"]) == ([COMMUNE], "recipient-closed")
+    assert "is closed in the registry after 2026-11-19" in event.data["detail"]
 
-    assert await given(town, feeds.feed(await lines(town), 2)) == "applied"
+    assert await import_feed(town, feeds.feed(await lines(town), 2)) == "applied"
     town.clock.advance(timedelta(minutes=1))
     await town.carry()
 
@@ -214,7 +212,7 @@ async def test_what_stays_closed_fails_for_everyone_to_see(town: Town) -> None:
         replaced.model_copy(update={"successor": PROVINCE}) if replaced.code == COMMUNE else replaced
         for replaced in await lines(town, **{f"x{last}": date(2026, 11, 19)})
     ]
-    await given(town, feeds.feed(shut, 1))
+    await import_feed(town, feeds.feed(shut, 1))
     for _ in range(90):
         await town.dispatch()
         town.clock.advance(timedelta(hours=1))
@@ -226,7 +224,7 @@ async def test_what_stays_closed_fails_for_everyone_to_see(town: Town) -> None:
 
 
 async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
-    """It answers what came before the code was closed."""
+    """It answers documents that arrived before the code was closed."""
     await town.node.inn.axis.host([PROVINCE, DEPARTMENT])
     document = await town.send("17", PROVINCE)
     await town.pack()
@@ -234,7 +232,7 @@ async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
     await town.land()
     last = DEPARTMENT.rpartition(".")[2]
     shut = await lines(town, **{f"x{last}": date(2026, 11, 20)})
-    await given(town, feeds.feed(shut, 1))
+    await import_feed(town, feeds.feed(shut, 1))
     await town.process()
     town.clock.advance(timedelta(days=2))
 
@@ -249,18 +247,18 @@ async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
 @pytest.fixture
 def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Office, Office]:
     """The issuer and another node, on one axis; the issuer's key and certificate beside them."""
-    for name in [each for each in os.environ if each.startswith("GATEWAY_")]:
+    for name in [n for n in os.environ if n.startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
     now = SystemClock().now()
     authority = Authority.create("Trial", now)
     authority.save(tmp_path)
-    made = tuple(
+    offices = tuple(
         Office(code=code, folder=tmp_path / name)
         for name, code in (("issuer", "Z91.01"), ("north", "Z91.02"))
     )
-    for services in made:
+    for services in offices:
         services.folder.mkdir()
-        told = (
+        answers = (
             "--data-dir",
             services.folder / "data",
             "--code",
@@ -268,7 +266,7 @@ def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Office, Offi
             "--name",
             f"Office {services.code}",
         )
-        services.well("init", *told, "--ca", tmp_path / "ca.pem", "--port", "0", "--yes")
+        services.well("init", *answers, "--ca", tmp_path / "ca.pem", "--port", "0", "--yes")
         with (services.folder / "gateway.toml").open("a", encoding="utf-8") as file:
             file.write('\n[axis]\nfolder = "../axis"\n\n[registry]\ntwo_people = "no"\n')
         text = (services.folder / "gateway.toml").read_text(encoding="utf-8")
@@ -285,31 +283,31 @@ def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Office, Offi
     folder = tmp_path / "north" / "data" / "trust" / "feed"
     folder.mkdir(parents=True)
     feeds.write_certificate(folder / "issuer.pem", feeds.ISSUER)
-    issuer, north = made
+    issuer, north = offices
     return issuer, north
 
 
 def signing(office: Office) -> tuple[str | Path, ...]:
-    there = office.folder.parent
+    folder = office.folder.parent
     return (
         "--sign",
-        there / "feed.key",
+        folder / "feed.key",
         "--certificate",
-        there / "feed.pem",
+        folder / "feed.pem",
         "--password-file",
-        there / "password",
+        folder / "password",
     )
 
 
 def approved(office: Office, two: Deciders, *proposing: str | Path) -> None:
     """One person proposes; the same one cannot approve, another one can."""
     with typing(two.lines(FIRST)):
-        made = office.well(*proposing, "--as", FIRST, "--yes")
-    (sha256,) = made["sha256"]
+        proposal = office.well(*proposing, "--as", FIRST, "--yes")
+    (sha256,) = proposal["sha256"]
     with typing(two.lines(FIRST, sha256[-16:])):
-        assert office.type("keys", "approve", made["id"], "--as", FIRST, "--yes").code == 5
+        assert office.type("keys", "approve", proposal["id"], "--as", FIRST, "--yes").code == 5
     with typing(two.lines(SECOND, sha256[-16:])):
-        office.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
+        office.well("keys", "approve", proposal["id"], "--as", SECOND, "--yes")
 
 
 def imported(office: Office, *rows: str) -> None:
@@ -325,35 +323,40 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Office, Off
     certificate = x509.load_der_x509_certificate(signer.certificate_der)
     (tmp_path / "one.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     approved(
-        issuer, Deciders.of(issuer.folder / "gateway.toml"), "keys", "propose", "Z91.01", tmp_path / "one.pem"
+        issuer,
+        Deciders.add_to(issuer.folder / "gateway.toml"),
+        "keys",
+        "propose",
+        "Z91.01",
+        tmp_path / "one.pem",
     )
     first, second, changes = (tmp_path / name for name in ("1.feed", "2.feed", "2c.feed"))
 
-    made = issuer.well("registry", "export", first, *signing(issuer))
-    assert (made["sequence"], made["rows"]) == (1, 4)
+    export = issuer.well("registry", "export", first, *signing(issuer))
+    assert (export["sequence"], export["rows"]) == (1, 4)
     assert north.well("registry", "verify", first)["verdict"] == "acceptable"
     assert north.well("registry", "sync", first, "--yes")["added"] == 3
     (waiting,) = north.well("registry", "feed", "proposals")["data"]
     assert waiting["code"] == "Z91.01"
-    two = Deciders.of(north.folder / "gateway.toml")
+    two = Deciders.add_to(north.folder / "gateway.toml")
     approved(north, two, "registry", "feed", "propose", "Z91.01", waiting["sha256"])
     assert north.well("registry", "feed", "proposals")["data"] == []
 
     imported(issuer, "Z91.02,Office Two renamed,Z91,north", "Z91.03,Office Three,Z91,north")
     issuer.well("registry", "export", second, *signing(issuer), "--since", first)
-    told = issuer.well("registry", "export", changes, *signing(issuer), "--since", first, "--changes")
-    assert (told["kind"], told["sequence"], told["base"], told["rows"]) == ("changes", 2, 1, 2)
+    update = issuer.well("registry", "export", changes, *signing(issuer), "--since", first, "--changes")
+    assert (update["kind"], update["sequence"], update["base"], update["rows"]) == ("changes", 2, 1, 2)
     differ = issuer.well("registry", "diff", first, second)["data"]
-    assert [(each["code"], each["kind"]) for each in differ] == [("Z91.02", "changed"), ("Z91.03", "added")]
+    assert [(row["code"], row["kind"]) for row in differ] == [("Z91.02", "changed"), ("Z91.03", "added")]
     assert north.well("registry", "sync", changes, "--yes")["changed"] == 1
     assert north.well("registry", "sync", second, "--yes")["verdict"] == "repeat"
 
     old = north.type("registry", "sync", first, "--yes", "--lang", "en")
     assert (old.code, "older than the one in force" in old.err) == (4, True)
     assert north.type("registry", "verify", first).code == 7
-    shown = north.well("registry", "feed", "status")
-    assert (shown["issuer"], shown["sequence"]) == ("Registry issuer", 2)
-    assert [each["code"] for each in shown["refused"]] == ["FEED-ROLLED-BACK"]
+    status = north.well("registry", "feed", "status")
+    assert (status["issuer"], status["sequence"]) == ("Registry issuer", 2)
+    assert [row["code"] for row in status["refused"]] == ["FEED-ROLLED-BACK"]
     assert north.well("registry", "feed", "refusals")["data"][0]["sequence"] == 1
     assert north.well("registry", "show", "Z91.02")["name"] == "Office Two renamed"
 
@@ -367,28 +370,28 @@ def test_a_list_is_published_to_the_nodes_that_it_names(desks: tuple[Office, Off
         async with open_axis(load(north.folder / "gateway.toml", {})) as axis:
             await axis.host(["@north"])
 
-    async def taken() -> list[str]:
+    async def take_recipients() -> list[str]:
         async with open_axis(load(north.folder / "gateway.toml", {})) as axis:
-            return [each.recipient for each in await axis.take(10, LEASE_S)]
+            return [arrival.recipient for arrival in await axis.take(10, LEASE_S)]
 
     asyncio.run(host())
-    done = issuer.type("registry", "publish", tmp_path / "1.feed", "--all", "--yes", "-o", "json")
+    run = issuer.type("registry", "publish", tmp_path / "1.feed", "--all", "--yes", "-o", "json")
 
-    fates = {each["node"]: each["fate"] for each in json.loads(done.out)["data"]}
-    assert (done.code, fates) == (6, {"north": "delivered", "south": "never"})
-    assert asyncio.run(taken()) == ["@north"]
-    again = issuer.type("registry", "publish", tmp_path / "1.feed", "--to", "north", "--yes")
-    assert again.code == 0
+    fates = {fate["node"]: fate["fate"] for fate in json.loads(run.out)["data"]}
+    assert (run.code, fates) == (6, {"north": "delivered", "south": "never"})
+    assert asyncio.run(take_recipients()) == ["@north"]
+    repeat = issuer.type("registry", "publish", tmp_path / "1.feed", "--to", "north", "--yes")
+    assert repeat.code == 0
 
 
 def test_a_key_that_does_not_open_says_so(desks: tuple[Office, Office], tmp_path: Path) -> None:
     issuer, _ = desks
     (tmp_path / "password").write_text("other\n", encoding="utf-8")
 
-    done = issuer.type("registry", "export", tmp_path / "1.feed", *signing(issuer))
+    run = issuer.type("registry", "export", tmp_path / "1.feed", *signing(issuer))
 
-    assert done.code == 1
-    assert "does not open with the given password" in done.err
+    assert run.code == 1
+    assert "does not open with the given password" in run.err
     assert not (tmp_path / "1.feed").exists()
     usage = issuer.type("registry", "export", tmp_path / "1.feed", *signing(issuer), "--changes")
     assert usage.code == 2

@@ -32,7 +32,16 @@ from tests.services.softhsm import Hsm, Token
 from tests.support.areas import area_in_mm
 from tests.support.pki import key
 from tests.support.printed import sample
-from tests.support.tokens import QUESTION, ROOT, KeyOnToken, Typed, at_terminal, drawer, fill, surroundings
+from tests.support.tokens import (
+    QUESTION,
+    ROOT,
+    KeyOnToken,
+    TerminalRun,
+    at_terminal,
+    drawer,
+    fill,
+    surroundings,
+)
 
 pytestmark = [pytest.mark.timeout(180)]
 
@@ -54,12 +63,12 @@ class Desk:
 
     def sign(
         self, *words: str | Path, token: str | None = SEAL, pin: str | None = "", hsm: Hsm | None = None
-    ) -> Typed:
+    ) -> TerminalRun:
         """`pin` empty is that of the token."""
         which = ["--token", token] if token else []
-        typed = self.tokens[token or SEAL].pin if pin == "" else pin
+        typed_pin = self.tokens[token or SEAL].pin if pin == "" else pin
         line = ["--lang", "en", "--config", self.folder / "gateway.toml", "sign", *words, *which]
-        return at_terminal(line, hsm or self.hsm, self.folder, typed)
+        return at_terminal(line, hsm or self.hsm, self.folder, typed_pin)
 
     def file(self, name: str) -> Path:
         """A fresh copy of the document that a person has signed."""
@@ -120,24 +129,24 @@ def _gateway(words: Sequence[str], folder: Path) -> None:
 
 def sound(path: Path) -> list[bool]:
     with path.open("rb") as stream:
-        return [holds(each) for each in PdfFileReader(stream).embedded_regular_signatures]
+        return [holds(signature) for signature in PdfFileReader(stream).embedded_regular_signatures]
 
 
 def test_a_clerk_seals_a_document_and_the_pin_is_found_nowhere(desk: Desk) -> None:
     file, pin = desk.file("letter.pdf"), desk.tokens["seal"].pin
-    before = file.read_bytes()
+    original = file.read_bytes()
 
-    done = desk.sign(file, "-v", "-o", "json")
+    run = desk.sign(file, "-v", "-o", "json")
 
     out = desk.folder / "letter-signed.pdf"
-    assert done.code == 0, done.seen
-    assert done.json["file"] == str(out)
+    assert run.code == 0, run.screen
+    assert run.json["file"] == str(out)
     assert sound(out) == [True, True]
-    assert file.read_bytes() == before
-    assert "Z92.12 seal" in done.seen
-    assert pin not in done.seen + done.out
+    assert file.read_bytes() == original
+    assert "Z92.12 seal" in run.screen
+    assert pin not in run.screen + run.out
     holding = [
-        each for each in desk.folder.rglob("*") if each.is_file() and pin.encode() in each.read_bytes()
+        path for path in desk.folder.rglob("*") if path.is_file() and pin.encode() in path.read_bytes()
     ]
     assert holding == []
 
@@ -158,52 +167,52 @@ def test_the_pin_stands_on_no_command_line_and_in_no_environment_while_the_progr
     )
     assert child.stderr is not None
     with child.stderr as talk:
-        asked = b""
-        while not QUESTION.search(asked):
+        question = b""
+        while not QUESTION.search(question):
             piece = os.read(talk.fileno(), 4096)
-            assert piece, asked
-            asked += piece
+            assert piece, question
+            question += piece
         os.write(keyboard, pin.encode() + b"\n")
-        looked = 0
+        looks = 0
         while child.poll() is None:
             assert pin.encode() not in of_all_processes("cmdline") + of_all_processes("environ")
-            looked += 1
-        rest = talk.read()
+            looks += 1
+        tail = talk.read()
     os.close(keyboard)
     os.close(terminal)
 
-    assert child.returncode == 0, rest
-    assert looked > 1
-    assert pin.encode() not in asked + rest
+    assert child.returncode == 0, tail
+    assert looks > 1
+    assert pin.encode() not in question + tail
 
 
-def of_all_processes(what: str) -> bytes:
-    found = b""
-    for each in Path("/proc").glob(f"[0-9]*/{what}"):
+def of_all_processes(name: str) -> bytes:
+    content = b""
+    for path in Path("/proc").glob(f"[0-9]*/{name}"):
         with suppress(OSError):
-            found += each.read_bytes() + b"\n"
-    return found
+            content += path.read_bytes() + b"\n"
+    return content
 
 
 def test_every_signing_is_an_event_with_digests_and_certificate(desk: Desk) -> None:
-    known = len(desk.events())
+    count = len(desk.events())
 
-    done = desk.sign(desk.file("told.pdf"), "-o", "json")
+    run = desk.sign(desk.file("told.pdf"), "-o", "json")
 
     subject, data = desk.events()[-1]
-    assert len(desk.events()) == known + 1
+    assert len(desk.events()) == count + 1
     assert len(subject) == 16
-    assert done.json["sha256"] in data
-    assert done.json["serial"] in data
+    assert run.json["sha256"] in data
+    assert run.json["serial"] in data
     assert '"seal"' in data
 
 
 def test_an_rsa_key_signs_as_well(desk: Desk) -> None:
     out = desk.folder / "rsa-out.pdf"
 
-    done = desk.sign(desk.file("rsa.pdf"), "--out", out, token="rsa")
+    run = desk.sign(desk.file("rsa.pdf"), "--out", out, token="rsa")
 
-    assert done.code == 0, done.seen
+    assert run.code == 0, run.screen
     assert sound(out) == [True, True]
 
 
@@ -220,30 +229,30 @@ def test_a_mark_says_what_the_file_is(desk: Desk, words: tuple[str, ...], text: 
     file = desk.folder / f"{words[-1].replace('/', '-')}.pdf"
     file.write_bytes(sample("cong-van.pdf"))
 
-    done = desk.sign(file, *words)
+    run = desk.sign(file, *words)
 
-    assert done.code == 0, done.seen
+    assert run.code == 0, run.screen
     out = file.with_name(f"{file.stem}-signed.pdf")
     assert sound(out) == [True]
     with out.open("rb") as stream:
         assert PdfFileReader(stream).embedded_regular_signatures[0].sig_object["/Reason"] == text
-    shown = subprocess.run(
+    text_of_page = subprocess.run(
         ["pdftotext", out, "-"], capture_output=True, check=True, timeout=60
     ).stdout.decode()
-    assert text in shown
-    assert (NAME in shown) is ("--copy" in words)
-    assert "+07:00" in shown
+    assert text in text_of_page
+    assert (NAME in text_of_page) is ("--copy" in words)
+    assert "+07:00" in text_of_page
 
 
 def test_a_wrong_pin_is_tried_once_and_says_so(desk: Desk) -> None:
     file = desk.file("wrong.pdf")
 
-    done = desk.sign(file, pin="0000-0000")
+    run = desk.sign(file, pin="0000-0000")
 
-    assert done.code == 5
-    assert done.seen.count("PIN of") == 1
-    assert "does not take this PIN" in done.seen
-    assert "0000-0000" not in done.seen
+    assert run.code == 5
+    assert run.screen.count("PIN of") == 1
+    assert "does not take this PIN" in run.screen
+    assert "0000-0000" not in run.screen
     assert not (desk.folder / "wrong-signed.pdf").exists()
 
 
@@ -260,35 +269,35 @@ def test_a_wrong_pin_is_tried_once_and_says_so(desk: Desk) -> None:
 def test_a_token_that_will_not_do_is_named_with_the_way_out(
     desk: Desk, token: str | None, code: int, words: str
 ) -> None:
-    done = desk.sign(desk.file(f"{token}.pdf"), token=token)
+    run = desk.sign(desk.file(f"{token}.pdf"), token=token)
 
-    assert done.code == code, done.seen
-    assert words in done.seen
-    assert "Traceback" not in done.seen
+    assert run.code == code, run.screen
+    assert words in run.screen
+    assert "Traceback" not in run.screen
 
 
 def test_of_several_keys_one_can_be_named(desk: Desk) -> None:
-    done = desk.sign(desk.file("named.pdf"), "--key", "second", token="two keys")
+    run = desk.sign(desk.file("named.pdf"), "--key", "second", token="two keys")
 
-    assert done.code == 0, done.seen
-    assert "CN=second" in done.seen
+    assert run.code == 0, run.screen
+    assert "CN=second" in run.screen
 
 
 def test_without_a_token_nobody_is_asked_for_a_pin(desk: Desk, tmp_path: Path) -> None:
-    done = desk.sign(desk.file("none.pdf"), token=None, hsm=drawer(tmp_path / "none"))
+    run = desk.sign(desk.file("none.pdf"), token=None, hsm=drawer(tmp_path / "none"))
 
-    assert done.code == 3
-    assert "there is no token" in done.seen
-    assert "PIN" not in done.seen
+    assert run.code == 3
+    assert "there is no token" in run.screen
+    assert "PIN" not in run.screen
 
 
 def test_a_document_is_not_sealed_twice(desk: Desk) -> None:
     desk.sign(desk.file("twice.pdf"))
 
-    done = desk.sign(desk.folder / "twice-signed.pdf")
+    run = desk.sign(desk.folder / "twice-signed.pdf")
 
-    assert done.code == 4
-    assert "has signed this file already" in done.seen
+    assert run.code == 4
+    assert "has signed this file already" in run.screen
 
 
 def test_what_cannot_be_signed_is_refused_before_a_pin_is_asked_for(desk: Desk) -> None:
@@ -296,35 +305,35 @@ def test_what_cannot_be_signed_is_refused_before_a_pin_is_asked_for(desk: Desk) 
     unsigned.write_bytes(sample("cong-van.pdf"))
     broken.write_bytes(b"%PDF-1.7 and nothing more")
 
-    told = [desk.sign(each) for each in (unsigned, broken)]
+    runs = [desk.sign(x) for x in (unsigned, broken)]
 
-    assert [each.code for each in told] == [4, 4]
-    assert "not signed by a competent person" in told[0].seen
-    assert "is no PDF, or is damaged" in told[1].seen
-    assert not any("PIN" in each.seen for each in told)
+    assert [x.code for x in runs] == [4, 4]
+    assert "not signed by a competent person" in runs[0].screen
+    assert "is no PDF, or is damaged" in runs[1].screen
+    assert not any("PIN" in x.screen for x in runs)
 
 
 def test_a_pin_is_not_taken_from_a_file(desk: Desk) -> None:
-    given = desk.folder / "typed beforehand"
-    given.write_text(desk.tokens[SEAL].pin + "\n")
+    pin_file = desk.folder / "typed beforehand"
+    pin_file.write_text(desk.tokens[SEAL].pin + "\n")
     file = str(desk.file("given.pdf"))
     line = ["--lang", "en", "--config", "gateway.toml", "sign", file, "--token", SEAL]
 
-    done = at_terminal(line, desk.hsm, desk.folder, None, instead=given)
+    run = at_terminal(line, desk.hsm, desk.folder, None, instead=pin_file)
 
-    given.unlink()
-    assert done.code == 5
-    assert "typed at a terminal" in done.seen
+    pin_file.unlink()
+    assert run.code == 5
+    assert "typed at a terminal" in run.screen
     assert not (desk.folder / "given-signed.pdf").exists()
 
 
 def test_a_dry_run_shows_the_place_and_draws_the_page(desk: Desk) -> None:
     page = desk.folder / "page.png"
 
-    done = desk.sign(desk.file("dry.pdf"), "--dry-run", "--preview", page, pin=None)
+    run = desk.sign(desk.file("dry.pdf"), "--dry-run", "--preview", page, pin=None)
 
-    assert done.code == 0, done.seen
-    assert "Page 1:" in done.seen
+    assert run.code == 0, run.screen
+    assert "Page 1:" in run.screen
     assert page.read_bytes().startswith(b"\x89PNG")
     assert not (desk.folder / "dry-signed.pdf").exists()
 
@@ -338,13 +347,13 @@ def test_threat_120_the_nodes_own_exchange_key_is_refused_even_in_a_key_file(des
     p12 = pkcs12.serialize_key_and_certificates(b"x", private, issued, None, lock)
     (desk.folder / "exchange.p12").write_bytes(p12)
 
-    done = desk.sign(
+    run = desk.sign(
         desk.file("exchange.pdf"), "--p12", desk.folder / "exchange.p12", token=None, pin="trial-pass"
     )
 
-    assert done.code == 4
-    assert "signs packets and may never sign a document" in done.seen
-    assert "trial-pass" not in done.seen
+    assert run.code == 4
+    assert "signs packets and may never sign a document" in run.screen
+    assert "trial-pass" not in run.screen
 
 
 def test_the_agencys_key_and_the_exchange_keys_never_share_a_token(desk: Desk) -> None:
@@ -355,7 +364,7 @@ def test_the_agencys_key_and_the_exchange_keys_never_share_a_token(desk: Desk) -
     file = str(desk.file("shared.pdf"))
     line = ["--lang", "en", "--config", str(settings), "sign", file, "--token", "seal"]
 
-    done = at_terminal(line, desk.hsm, desk.folder, None)
+    run = at_terminal(line, desk.hsm, desk.folder, None)
 
-    assert done.code == 1
-    assert "must lie on another one" in done.seen
+    assert run.code == 1
+    assert "must lie on another one" in run.screen

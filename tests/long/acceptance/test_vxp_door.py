@@ -1,4 +1,4 @@
-"""The compatibility door as it is run: opened by a setting, let in by a command, called by a client from the specification
+"""The compatibility door in operation: opened by a setting and a command, called by a client from the specification
 alone; a large document goes through it both ways in bounded memory, and a kill loses and doubles nothing."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.long.acceptance.test_drain import ROOT, Served
 from tests.services.process import kept_ports
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(400)]
 MB = 1024 * 1024
@@ -46,7 +46,7 @@ def settings(folder: Path) -> dict[str, str]:
     }
 
 
-async def said(folder: Path, *words: str) -> Any:
+async def invoke(folder: Path, *words: str) -> Any:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "--output", "json", *words),
         env=settings(folder),
@@ -68,7 +68,7 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         )
         served = Served(process, port, watched)
         try:
-            await until(served.answers, "the node answers")
+            await wait_until(served.answers, "the node answers")
             yield served
         finally:
             if process.returncode is None:
@@ -81,7 +81,7 @@ async def folder(tmp_path: Path) -> Path:
     return await api.stage_in(tmp_path / "node")
 
 
-async def asked(served: Served, system: str, secret: str, act: Callable[[SdkClient], Any]) -> Any:
+async def call(served: Served, system: str, secret: str, act: Callable[[SdkClient], Any]) -> Any:
     def run() -> Any:
         client = SdkClient(served.url, system, secret)
         try:
@@ -105,7 +105,7 @@ def large_pdf(size: int) -> bytes:
         b"%" + base64.b64encode(random.Random(n).randbytes(line)) + b"\n"
         for n in range(size * 3 // 4 // line)
     )
-    made = b"%PDF-1.4\n" + b"".join(remarks)
+    content = b"%PDF-1.4\n" + b"".join(remarks)
     places = []
     for n, words in enumerate(
         (
@@ -115,58 +115,54 @@ def large_pdf(size: int) -> bytes:
         ),
         1,
     ):
-        places.append(len(made))
-        made += b"%d 0 obj\n%s\nendobj\n" % (n, words)
-    table = b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % each for each in places)
-    return made + table + b"trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(made)
+        places.append(len(content))
+        content += b"%d 0 obj\n%s\nendobj\n" % (n, words)
+    table = b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    return content + table + b"trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(content)
 
 
 def memory(pid: int, name: str) -> int:
-    found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
+    size = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert size is not None
+    return int(size[1]) * 1024
 
 
 async def come(
     served: Served, system: str, secret: str, count: int, kind: str = "edoc"
 ) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
 
     async def enough() -> bool:
-        nonlocal found
-        found = await asked(served, system, secret, lambda client: client.listed(kind))
-        return len(found) >= count
+        nonlocal lines
+        lines = await call(served, system, secret, lambda client: client.listed(kind))
+        return len(lines) >= count
 
-    await until(enough, f"{count} packets of {kind}")
-    return found
+    await wait_until(enough, f"{count} packets of {kind}")
+    return lines
 
 
 async def test_sixty_megabytes_go_both_ways_in_bounded_memory(folder: Path) -> None:
-    out = (await said(folder, "compat", "add", "qlvb.so", "--agency", DEPARTMENT, "--yes"))["secret"]
-    inn = (await said(folder, "compat", "add", "qlvb.tinh", "--agency", PROVINCE, "--yes"))["secret"]
+    out = (await invoke(folder, "compat", "add", "qlvb.so", "--agency", DEPARTMENT, "--yes"))["secret"]
+    inn = (await invoke(folder, "compat", "add", "qlvb.tinh", "--agency", PROVINCE, "--yes"))["secret"]
     pdf = large_pdf(60 * MB)
     file = letter("9000", pdf)
     async with serving(folder) as served:
-        await asked(served, "qlvb.so", out, lambda client: client.send(letter("8000", PDF), DEPARTMENT))
+        await call(served, "qlvb.so", out, lambda client: client.send(letter("8000", PDF), DEPARTMENT))
         (first,) = await come(served, "qlvb.tinh", inn, 1)
-        await asked(
-            served, "qlvb.tinh", inn, lambda client: client.asked("getEdoc", {"docId": first["docId"]})
-        )
+        await call(served, "qlvb.tinh", inn, lambda client: client.ask("getEdoc", {"docId": first["docId"]}))
         pid = served.process.pid
         Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak starts again from what is held now
         idle = memory(pid, "VmRSS")
 
-        sent = await asked(served, "qlvb.so", out, lambda client: client.send(file, DEPARTMENT))
+        sent = await call(served, "qlvb.so", out, lambda client: client.send(file, DEPARTMENT))
         assert sent["status"] == "OK", sent
         lines = await come(served, "qlvb.tinh", inn, 2)
-        large = next(each["docId"] for each in lines if each["docId"] != first["docId"])
-        found = await asked(
-            served, "qlvb.tinh", inn, lambda client: client.asked("getEdoc", {"docId": large})
-        )
+        large = next(x["docId"] for x in lines if x["docId"] != first["docId"])
+        answer = await call(served, "qlvb.tinh", inn, lambda client: client.ask("getEdoc", {"docId": large}))
         peak = memory(pid, "VmHWM") - idle
 
-    came = base64.b64decode(found["data"], validate=True)
-    assert pdf_in(came) == hashlib.sha256(pdf).hexdigest()
+    envelope = base64.b64decode(answer["data"], validate=True)
+    assert pdf_in(envelope) == hashlib.sha256(pdf).hexdigest()
     print(f"peak above idle: {peak // MB} MB")
     assert peak < 64 * MB
 
@@ -183,51 +179,51 @@ def pdf_in(file: bytes) -> str:
 
 async def test_what_was_answered_survives_a_kill(folder: Path) -> None:
     secret = (
-        await said(folder, "compat", "add", "qlvb", "--agency", DEPARTMENT, "--also", PROVINCE, "--yes")
+        await invoke(folder, "compat", "add", "qlvb", "--agency", DEPARTMENT, "--also", PROVINCE, "--yes")
     )["secret"]
     file = letter("8000", PDF)
     async with serving(folder) as served:
-        sent = await asked(served, "qlvb", secret, lambda client: client.send(file, DEPARTMENT))
+        sent = await call(served, "qlvb", secret, lambda client: client.send(file, DEPARTMENT))
         (line,) = await come(served, "qlvb", secret, 1)
         fetched = {"docId": line["docId"]}
-        await asked(served, "qlvb", secret, lambda client: client.asked("getEdoc", fetched))
+        await call(served, "qlvb", secret, lambda client: client.ask("getEdoc", fetched))
         served.process.kill()
         await served.process.wait()
     async with serving(folder) as served:
-        again = await asked(served, "qlvb", secret, lambda client: client.send(file, DEPARTMENT))
-        assert again["DocId"] == sent["DocId"]
-        assert [each["docId"] for each in await come(served, "qlvb", secret, 1)] == [line["docId"]]
-        done = fetched | {"status": "done"}
-        await asked(served, "qlvb", secret, lambda client: client.asked("updateStatus", done))
+        repeat = await call(served, "qlvb", secret, lambda client: client.send(file, DEPARTMENT))
+        assert repeat["DocId"] == sent["DocId"]
+        assert [x["docId"] for x in await come(served, "qlvb", secret, 1)] == [line["docId"]]
+        closing = fetched | {"status": "done"}
+        await call(served, "qlvb", secret, lambda client: client.ask("updateStatus", closing))
         served.process.kill()
         await served.process.wait()
     async with serving(folder) as served:
-        assert await asked(served, "qlvb", secret, lambda client: client.listed()) == []
+        assert await call(served, "qlvb", secret, lambda client: client.listed()) == []
         assert len(await come(served, "qlvb", secret, 1, "status")) == 1
 
 
 async def test_the_commands(folder: Path) -> None:
-    added = await said(
+    added = await invoke(
         folder, "compat", "add", "qlvb", "--agency", DEPARTMENT, "--from", "127.0.0.0/8", "--yes"
     )
-    rotated = await said(folder, "compat", "rotate", "qlvb", "--overlap", "0h", "--yes")
-    listed = (await said(folder, "compat", "list"))["data"]
-    assert [each["state"] for each in listed] == ["expired", "active"]
+    rotated = await invoke(folder, "compat", "rotate", "qlvb", "--overlap", "0h", "--yes")
+    listed = (await invoke(folder, "compat", "list"))["data"]
+    assert [key["state"] for key in listed] == ["expired", "active"]
     assert listed[1]["networks"] == ["127.0.0.0/8"]
     assert added["secret"] not in json.dumps(listed)
     async with serving(folder) as served:
         for secret, code in ((added["secret"], "401"), (rotated["secret"], "0")):
-            found = await asked(served, "qlvb", secret, lambda client: client.asked("getAgenciesList"))
-            assert found["ErrorCode"] == code
+            answer = await call(served, "qlvb", secret, lambda client: client.ask("getAgenciesList"))
+            assert answer["ErrorCode"] == code
         long = ["Z91." + "x" * 40 + str(n) for n in range(150)]
-        refused = await asked(
+        refused = await call(
             served,
             "qlvb",
             rotated["secret"],
             lambda client: client.send(letter("1", PDF), DEPARTMENT, to=long),
         )
         assert refused["ErrorCode"] == "422"  # headers as long as a long list of recipients are read
-        await said(folder, "compat", "revoke", "qlvb", "--yes")
-        gone = await asked(served, "qlvb", rotated["secret"], lambda client: client.asked("getAgenciesList"))
-        assert (gone["ErrorCode"], "GW-401-REVOKED" in gone["ErrorDesc"]) == ("401", True)
-    assert (await said(folder, "compat", "stuck", "--agency", DEPARTMENT))["data"] == []
+        await invoke(folder, "compat", "revoke", "qlvb", "--yes")
+        ended = await call(served, "qlvb", rotated["secret"], lambda client: client.ask("getAgenciesList"))
+        assert (ended["ErrorCode"], "GW-401-REVOKED" in ended["ErrorDesc"]) == ("401", True)
+    assert (await invoke(folder, "compat", "stuck", "--agency", DEPARTMENT))["data"] == []

@@ -1,4 +1,4 @@
-"""What somebody changes in the database past the program is found and named, on both databases (threats 92, 117, 121). Each
+"""A change in the database past the program is found and named, on both databases (threats 92, 117, 121). Each
 case is real SQL on a real log of twelve events and three seals."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gateway.store.log_reading import erase_texts, leaves_of, seal_numbered
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.proofs import consistency
-from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper, told
+from tests.support.sealed import OTHER_KEY, Book, codes, fill_log, seal_key, tamper
 from tests.support.stores import committing, copied, opened, with_agencies
 from tests.support.tsa import tsa
 
@@ -54,7 +54,7 @@ def sealed_template(postgres_template: str) -> Iterator[str]:
 async def fill(url: str) -> None:
     pool, clock = ThreadPool(1), ManualClock()
     async with with_agencies(url, clock) as store:
-        await told(Book(store=store, clock=clock, pool=pool))
+        await fill_log(Book(store=store, clock=clock, pool=pool))
     pool.close()
 
 
@@ -74,7 +74,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def book(store_url: str, clock: ManualClock, pool: ThreadPool) -> AsyncIterator[Book]:
-    """As the node goes on a moment after its third seal."""
+    """Make the log of a node, a moment after its third seal."""
     clock.advance(timedelta(minutes=3))
     async with opened(store_url, clock) as store:
         yield Book(store=store, clock=clock, pool=pool)
@@ -240,7 +240,7 @@ async def test_an_untouched_log_holds_and_a_seal_of_another_log_or_key_is_no_anc
     report = await book.examine(*seals)
 
     assert (report.holds, report.anchored, report.leaves, report.seals) == (True, True, 12, 3)
-    assert [each.code for each in report.notes] == ["unstamped"]
+    assert [note.code for note in report.notes] == ["unstamped"]
 
     other = replace(seals[1].signed.seal, log_id="f" * 32)
     foreign = PublishedSeal(signed=seal_key(OTHER_KEY).sign(other))
@@ -250,16 +250,16 @@ async def test_an_untouched_log_holds_and_a_seal_of_another_log_or_key_is_no_anc
     assert ("published_signature", "seal 2") in codes(await book.examine(forged))
 
 
-async def named(book: Book, store_url: str, change: Change) -> tuple[str, str]:
-    """What is found after such a change, and what should be: events by the numbers of their leaves."""
+async def findings_of_change(book: Book, store_url: str, change: Change) -> tuple[str, str]:
+    """Return the findings after such a change, and the expected ones: events by the numbers of their leaves."""
     expected, *statements = change
     if "postgresql" in store_url:
         moment = "'2026-11-20 01:00:01'"
-        statements = [each.replace(moment, moment[:-1] + "+00'") for each in statements]
-    ids = {each.event_id: f"EVENT {each.index}" for each in await leaves_of(book.store, "agy_north", "msg_1")}
+        statements = [x.replace(moment, moment[:-1] + "+00'") for x in statements]
+    ids = {x.event_id: f"EVENT {x.index}" for x in await leaves_of(book.store, "agy_north", "msg_1")}
     await tamper(store_url, *statements)
-    found = [f"{code} {ids.get(where, where)}" for code, where in codes(await book.examine())]
-    return ", ".join(found), expected
+    findings = [f"{code} {ids.get(place, place)}" for code, place in codes(await book.examine())]
+    return ", ".join(findings), expected
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -267,9 +267,9 @@ async def named(book: Book, store_url: str, change: Change) -> tuple[str, str]:
 async def test_threat_092_no_kind_of_value_in_a_row_stops_the_examination(
     book: Book, store_url: str, change: Change
 ) -> None:
-    found, expected = await named(book, store_url, change)
+    findings, expected = await findings_of_change(book, store_url, change)
 
-    assert found == expected
+    assert findings == expected
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -295,9 +295,9 @@ async def test_where_the_log_stands_is_an_error_with_a_name_when_its_rows_are_sp
 async def test_threat_092_what_is_changed_in_the_database_is_found_and_named(
     book: Book, seals: list[PublishedSeal], store_url: str, change: Change
 ) -> None:
-    found, expected = await named(book, store_url, change)
+    findings, expected = await findings_of_change(book, store_url, change)
 
-    assert found == expected
+    assert findings == expected
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -317,17 +317,17 @@ async def test_threat_092_no_single_change_of_a_leaf_or_seal_stays_unseen(
     change = f"UPDATE {table} SET {column} = :body WHERE {key} = {row}"  # noqa: S608 - of our own names
 
     await tamper(store_url, change, body=body[:at] + other + body[at + 1 :])
-    found = await book.examine()
+    report = await book.examine()
     await tamper(store_url, change, body=body)
 
-    assert not found.holds
+    assert not report.holds
     assert (await book.examine()).holds
 
 
 async def test_threat_117_a_log_that_was_told_to_pass_over_what_comes_counts_as_unsealed(
     book: Book, seals: list[PublishedSeal], store_url: str
 ) -> None:
-    """Nothing would ever be sealed again, and nothing would wait for its seal."""
+    """The log would never be sealed again, and no event would wait for its seal."""
     assert (await book.store.log.head()).unsealed_since is None
     await tamper(store_url, "UPDATE log SET last_seq = 1000")
     await book.tell(3)
@@ -353,7 +353,7 @@ async def rewritten(book: Book, url: str) -> None:
 
 
 async def cut_off(url: str, seal: PublishedSeal) -> None:
-    """The log ends with its first seal, and nothing tells of what came after it."""
+    """The log ends with its first seal, and no row mentions later events."""
     await tamper(
         url,
         "DELETE FROM log_seal WHERE number > 1",
@@ -370,9 +370,9 @@ async def test_threat_117_a_history_made_anew_is_found_from_any_published_seal(
 ) -> None:
     await rewritten(book, store_url)
 
-    for each in seals[1:]:
-        found = codes(await book.examine(each))
-        assert ("published_differs", f"seal {each.signed.seal.number}") in found, each
+    for seal in seals[1:]:
+        findings = codes(await book.examine(seal))
+        assert ("published_differs", f"seal {seal.signed.seal.number}") in findings, seal
     newest = await seal_numbered(book.store)
     old, new = seals[1].signed.seal, newest.signed.seal
     proof = await consistency(book.store, old.tree_size, new.tree_size)
@@ -381,10 +381,10 @@ async def test_threat_117_a_history_made_anew_is_found_from_any_published_seal(
     # Two people were shown seals that the node's own key signed under one number.
     both = codes(await book.examine(seals[2], newest))
     assert [code for code, _ in both] == ["published_differs", "seal_missing"]
-    # Without a published seal nobody could tell, and that is said.
+    # Without a published seal the cut cannot be seen, and the report says so.
     alone = await book.examine()
     assert (alone.holds, alone.anchored) == (True, False)
-    assert "unanchored" in [each.code for each in alone.notes]
+    assert "unanchored" in [note.code for note in alone.notes]
 
 
 async def test_threat_092_a_log_cut_off_with_all_that_tells_of_it_is_found_by_a_published_seal(
@@ -396,7 +396,7 @@ async def test_threat_092_a_log_cut_off_with_all_that_tells_of_it_is_found_by_a_
     assert (await book.examine(seals[0])).holds
     assert codes(await book.examine(seals[2])) == [("published_beyond", "seal 3")]
     goes_on = await book.examine(since=seals[2])
-    assert [(each.code, each.params) for each in goes_on.findings] == [
+    assert [(finding.code, finding.params) for finding in goes_on.findings] == [
         ("published_beyond", {"size": 12, "leaves": 4})
     ]
 
@@ -405,7 +405,7 @@ async def test_threat_092_a_log_cut_off_with_all_that_tells_of_it_is_found_by_a_
 async def test_threat_117_seals_cut_off_while_their_leaves_stay_are_named_by_a_published_one(
     book: Book, seals: list[PublishedSeal], store_url: str, from_number: int
 ) -> None:
-    """Whoever means to seal the end anew removes its seals first; without a published one nothing is amiss."""
+    """An attacker who seals the end anew removes its seals first; without a published seal it goes unseen."""
     await tamper(store_url, f"DELETE FROM log_seal WHERE number >= {from_number}")  # noqa: S608 - of our own numbers
 
     assert (await book.examine()).holds
@@ -430,7 +430,7 @@ async def test_threat_092_a_timestamp_that_was_taken_away_is_named_by_the_seal_t
 async def test_a_seal_with_another_key_is_named(
     book: Book, seals: list[PublishedSeal], store_url: str
 ) -> None:
-    """Whoever has the database and not the key."""
+    """The attacker has the database and not the key."""
     signed = seal_key(OTHER_KEY).sign(seals[2].signed.seal)
     await tamper(
         store_url, "UPDATE log_seal SET body = :body WHERE number = 3", body=signed.to_bytes().decode()
@@ -445,7 +445,7 @@ async def test_a_seal_with_another_key_is_named(
 async def test_an_examination_goes_on_from_a_seal(
     book: Book, seals: list[PublishedSeal], store_url: str
 ) -> None:
-    """What was examined before is not read again; what came after is."""
+    """Leaves that were examined before are not read again; later ones are."""
     report = await book.examine(seals[2], since=seals[1])
     assert (report.holds, report.anchored, report.leaves, report.seals) == (True, True, 12, 1)
 
@@ -460,7 +460,7 @@ async def test_threat_121_only_a_recorded_deletion_of_a_text_is_one(
 ) -> None:
     """A record for one event and one name excuses no other."""
     first, second = (
-        each for each in await leaves_of(book.store, "agy_north", "msg_1") if each.index in (5, 6)
+        leaf for leaf in await leaves_of(book.store, "agy_north", "msg_1") if leaf.index in (5, 6)
     )
     await erase_texts(book.store, book.clock, first.event_id, ["reason"], "prn_1", "Decision 12")
     await book.store.number_events()
@@ -493,19 +493,19 @@ async def test_threat_092_a_wrong_timestamp_is_named(
     authority: str | None,
     expected: list[tuple[str, str]],
 ) -> None:
-    """By the authority's own root, another one's, or where nobody is trusted."""
+    """The stamp is checked by the authority's own root, another root, or no root."""
     roots = [] if authority is None else [(tsa(authority) if authority else tsa()).root]
     signed = seals[1].signed
     at = signed.seal.at + timedelta(seconds=2)
     stamped = seals[0].signed if stamp == "of another seal" else signed
-    said = at - timedelta(hours=1) if stamp == "too old" else at
-    token = b"rubbish" if stamp == "rubbish" else tsa().token(stamped.to_bytes(), said)
+    stamped_at = at - timedelta(hours=1) if stamp == "too old" else at
+    token = b"rubbish" if stamp == "rubbish" else tsa().token(stamped.to_bytes(), stamped_at)
     await book.store.log.stamp(2, token, at)
 
     report = await book.examine(*seals, roots=roots)
 
     assert codes(report) == expected
-    assert ("stamps_unchecked" in [each.code for each in report.notes]) == (not roots)
+    assert ("stamps_unchecked" in [note.code for note in report.notes]) == (not roots)
 
 
 async def test_a_stamp_that_came_late_is_said_to_be(book: Book, seals: list[PublishedSeal]) -> None:
@@ -516,7 +516,7 @@ async def test_a_stamp_that_came_late_is_said_to_be(book: Book, seals: list[Publ
     report = await book.examine(*seals, roots=[tsa().root])
 
     assert (report.holds, report.stamps) == (True, 1)
-    assert [each.code for each in report.notes] == ["unstamped", "stamps_late"]
+    assert [note.code for note in report.notes] == ["unstamped", "stamps_late"]
 
 
 async def test_a_restore_stands_in_the_log_and_explains_why_later_seals_do_not_fit(
@@ -537,7 +537,7 @@ async def test_a_restore_stands_in_the_log_and_explains_why_later_seals_do_not_f
 
     assert ("published_differs", "seal 3") in codes(report)
     assert ("published_differs", "seal 1") not in codes(report)
-    assert [each.params["leaf"] for each in report.notes if each.code == "restored"] == [4]
+    assert [note.params["leaf"] for note in report.notes if note.code == "restored"] == [4]
 
 
 async def test_as_many_findings_are_named_as_somebody_can_look_at_and_all_are_counted(

@@ -1,4 +1,4 @@
-"""What is remembered of the registry, of ended keys, of hosted agencies and of API keys changes with the tables, whoever
+"""Remembered answers about the registry, ended keys, hosted agencies and API keys change with the tables, whatever program
 writes them."""
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class Process:
     clock: ManualClock
 
     async def answers(self) -> list[object]:
-        """Of every question that is remembered."""
+        """Return the answers of every question that is remembered."""
         today, now = self.clock.now().date(), self.clock.now()
         return [
-            *[await self.directory.find(each, today) for each in (CODE, OTHER)],
+            *[await self.directory.find(code, today) for code in (CODE, OTHER)],
             await self.directory.entry(CODE),
-            *[await self.directory.resolve(each, today) for each in (CODE, OTHER, "Sở Một", "000.00.07.Z91")],
-            *[await self.directory.bindings(each) for each in (CODE, OTHER)],
+            *[await self.directory.resolve(code, today) for code in (CODE, OTHER, "Sở Một", "000.00.07.Z91")],
+            *[await self.directory.bindings(code) for code in (CODE, OTHER)],
             sorted(await self.directory.bound([CODE, OTHER], now)),
             await self.directory.former([CODE, OTHER], today),
             await self.store.key_ends(CODE),
@@ -82,37 +82,37 @@ def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
 
 
 @pytest.fixture
-async def here(store: SqlOfficeStore, clock: ManualClock) -> Process:
+async def near(store: SqlOfficeStore, clock: ManualClock) -> Process:
     """It knows two codes, a certificate and an ended key."""
-    made = process(store, clock)
-    await made.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
+    near = process(store, clock)
+    await near.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
     der = pki.der(pki.root().issue(CODE, pki.key("p256", "one")))
-    await made.directory.bind(CODE, der, None, None, "an", "binh")
+    await near.directory.bind(CODE, der, None, None, "an", "binh")
     await store.accounts.add_key(
         secret_hash=SECRET,
         principal=await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb"),
         agency_ids=[NORTH.agency_id],
         scopes=[ApiScope.MESSAGES_SEND],
     )
-    await made.answers()  # from now on that the key is in use is known
-    return made
+    await near.answers()  # from now on that the key is in use is known
+    return near
 
 
 @pytest.fixture
-async def there(here: Process, store_url: str, clock: ManualClock) -> AsyncIterator[Process]:
+async def far(near: Process, store_url: str, clock: ManualClock) -> AsyncIterator[Process]:
     async with opened(store_url, clock) as store:
         yield process(store, clock)
 
 
-async def _fingerprint(of: Process) -> str:
-    async with of.store.reading() as tx:
-        ((found,),) = await tx.tuples(text("SELECT fingerprint FROM agency_binding"))
-    return str(found)
+async def _fingerprint(process: Process) -> str:
+    async with process.store.reading() as tx:
+        ((fingerprint,),) = await tx.tuples(text("SELECT fingerprint FROM agency_binding"))
+    return str(fingerprint)
 
 
 async def _end_key(by: Process) -> None:
     async with by.store.writing() as tx:
-        await SqlKeyEnds(tx).put(END)
+        await SqlKeyEnds(tx).save(END)
         await tx.commit()
 
 
@@ -177,54 +177,54 @@ CHANGES: dict[str, Callable[[Process], Awaitable[None]]] = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("change", CHANGES)
 async def test_an_answer_changes_at_once_here_and_in_another_process(
-    here: Process, there: Process, clock: ManualClock, store_url: str, what: str
+    near: Process, far: Process, clock: ManualClock, store_url: str, change: str
 ) -> None:
-    before = await here.answers()
-    assert await there.answers() == before
+    old_answers = await near.answers()
+    assert await far.answers() == old_answers
 
-    await CHANGES[what](there)
+    await CHANGES[change](far)
 
-    after = await here.answers()
-    assert after != before
-    assert await there.answers() == after
+    new_answers = await near.answers()
+    assert new_answers != old_answers
+    assert await far.answers() == new_answers
     async with opened(store_url, clock) as fresh:
-        assert await process(fresh, clock).answers() == after
+        assert await process(fresh, clock).answers() == new_answers
 
 
-async def test_a_later_day_and_a_later_moment_are_other_questions(here: Process) -> None:
-    await here.imports(f"{CODE},,Sở Một,Z91,,{here.clock.now().date()},{OTHER}")
-    fingerprint = await _fingerprint(here)
-    await here.directory.unbind(CODE, fingerprint, here.clock.now() + timedelta(hours=1))
-    today = here.clock.now().date()
-    assert await here.directory.find(CODE, today) is not None
-    assert await here.directory.bound([CODE], here.clock.now()) == {CODE}
+async def test_a_later_day_and_a_later_moment_are_other_questions(near: Process) -> None:
+    await near.imports(f"{CODE},,Sở Một,Z91,,{near.clock.now().date()},{OTHER}")
+    fingerprint = await _fingerprint(near)
+    await near.directory.unbind(CODE, fingerprint, near.clock.now() + timedelta(hours=1))
+    today = near.clock.now().date()
+    assert await near.directory.find(CODE, today) is not None
+    assert await near.directory.bound([CODE], near.clock.now()) == {CODE}
 
-    assert await here.directory.find(CODE, today + timedelta(days=1)) is None
-    assert await here.directory.bound([CODE], here.clock.now() + timedelta(hours=2)) == set()
-    assert dict(await here.directory.former([OTHER], today + timedelta(days=1))) == {CODE: OTHER}
+    assert await near.directory.find(CODE, today + timedelta(days=1)) is None
+    assert await near.directory.bound([CODE], near.clock.now() + timedelta(hours=2)) == set()
+    assert dict(await near.directory.former([OTHER], today + timedelta(days=1))) == {CODE: OTHER}
 
 
-async def test_what_was_undone_or_is_changed_by_whoever_was_given_it_changes_no_answer(here: Process) -> None:
-    before = await here.answers()
+async def test_what_was_undone_or_is_changed_by_whoever_was_given_it_changes_no_answer(near: Process) -> None:
+    old_answers = await near.answers()
 
-    async with here.store.writing() as tx:
+    async with near.store.writing() as tx:
         await tx.connection.execute(text("DELETE FROM agency_binding"))
-        assert await here.answers() == before
+        assert await near.answers() == old_answers
 
-    assert await here.answers() == before
+    assert await near.answers() == old_answers
 
-    (await _listed(here.directory.bindings(CODE))).clear()
-    (await _listed(here.store.key_ends(CODE))).clear()
+    (await _listed(near.directory.bindings(CODE))).clear()
+    (await _listed(near.store.key_ends(CODE))).clear()
 
-    assert await here.answers() == before
+    assert await near.answers() == old_answers
 
 
-async def _listed(asked: Awaitable[Sequence[object]]) -> list[object]:
-    found = await asked
-    assert isinstance(found, list)
-    return found
+async def _listed(query: Awaitable[Sequence[object]]) -> list[object]:
+    rows = await query
+    assert isinstance(rows, list)
+    return rows
 
 
 async def _version(store: SqlOfficeStore) -> list[tuple[str, str]]:
@@ -252,115 +252,115 @@ WRITES = {
 
 
 @pytest.mark.parametrize("table", WRITES)
-async def test_every_table_that_is_remembered_tells_of_its_changes(here: Process, table: str) -> None:
-    await here.imports(f"{CODE},,Sở Một mới,Z91,,,")  # keeps what was believed before
-    await _end_key(here)
-    await here.runs(_REFORM.format(id="earlier"))
-    before = await _version(here.store)
+async def test_every_table_that_is_remembered_tells_of_its_changes(near: Process, table: str) -> None:
+    await near.imports(f"{CODE},,Sở Một mới,Z91,,,")  # keeps what was believed before
+    await _end_key(near)
+    await near.runs(_REFORM.format(id="earlier"))
+    old_version = await _version(near.store)
 
-    await here.runs(WRITES[table])
+    await near.runs(WRITES[table])
 
-    changed = set(await _version(here.store)) - set(before)
+    changed = set(await _version(near.store)) - set(old_version)
     assert len(changed) == 1
 
 
-async def test_no_table_tells_of_its_changes_that_is_not_written_above(here: Process) -> None:
-    """What tells of events is shown by itself, below."""
-    async with here.store.reading() as tx:
-        asked = {
+async def test_no_table_tells_of_its_changes_that_is_not_written_above(near: Process) -> None:
+    """Events have tests of their own, below."""
+    async with near.store.reading() as tx:
+        triggers_by_dialect = {
             "sqlite": "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'memory%'",
             "postgresql": "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'memory%'",
         }[tx.connection.dialect.name]
-        told = {table for (table,) in await tx.tuples(text(asked))}
+        tables = {table for (table,) in await tx.tuples(text(triggers_by_dialect))}
 
-    assert told == {*WRITES, "event"}
+    assert tables == {*WRITES, "event"}
 
 
 @pytest.mark.parametrize("kind", BINDING_KINDS)
-async def test_each_event_that_tells_of_bindings_is_a_change(here: Process, kind: EventKind) -> None:
-    before = await _version(here.store)
+async def test_each_event_that_tells_of_bindings_is_a_change(near: Process, kind: EventKind) -> None:
+    old_version = await _version(near.store)
 
-    async with here.store.writer.begin() as connection:
-        log = SqlBindingLog(here.clock)
+    async with near.store.writer.begin() as connection:
+        log = SqlBindingLog(near.clock)
         await log.tell(connection, kind, CODE, "node", {"code": CODE, "fingerprint": "x"})
 
-    assert await _version(here.store) != before
+    assert await _version(near.store) != old_version
 
 
-async def test_other_events_numbers_and_the_use_of_keys_are_none(here: Process) -> None:
+async def test_other_events_numbers_and_the_use_of_keys_are_none(near: Process) -> None:
     """Or nothing would be remembered for longer than a moment."""
-    before = await _version(here.store)
+    old_version = await _version(near.store)
 
-    async with committing(here.store) as work:
-        await work.events.append(EventKind.CODES_IMPORTED, "x", here.clock.now())
-    await here.store.number_events()  # where the event has no number yet
+    async with committing(near.store) as work:
+        await work.events.append(EventKind.CODES_IMPORTED, "x", near.clock.now())
+    await near.store.number_events()  # where the event has no number yet
     (numbered,) = [
-        each
-        for each in await here.store.events_after(None, 0, 1000)
-        if each.kind is EventKind.CODES_IMPORTED and each.subject_id == "x"
+        event
+        for event in await near.store.events_after(None, 0, 1000)
+        if event.kind is EventKind.CODES_IMPORTED and event.subject_id == "x"
     ]
     assert numbered.node_seq
-    here.clock.advance(timedelta(minutes=2))
-    assert await here.store.accounts.find_key(SECRET) is not None  # and that it is in use is written down
-    await here.store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb")
+    near.clock.advance(timedelta(minutes=2))
+    assert await near.store.accounts.find_key(SECRET) is not None  # and that it is in use is written down
+    await near.store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb")
 
-    assert await _version(here.store) == before
+    assert await _version(near.store) == old_version
 
 
 async def test_an_answer_is_never_older_than_the_last_change_that_was_confirmed(
-    here: Process, there: Process
+    near: Process, far: Process
 ) -> None:
     """Two processes change and ask, whichever is next."""
     confirmed, changes = 0, 40
-    found: list[tuple[int, int]] = []
+    readings: list[tuple[int, int]] = []
 
     async def change() -> None:
         nonlocal confirmed
         for n in range(1, changes + 1):
-            by = (here, there)[n % 2]
-            (north,) = [each for each in await by.store.hosted() if each.id == NORTH.agency_id]
+            by = (near, far)[n % 2]
+            (north,) = [agency for agency in await by.store.hosted() if agency.id == NORTH.agency_id]
             await save_hosted(by.store.accounts, replace(north, name=str(n)))
             confirmed = n
 
-    async def ask(of: Process) -> None:
+    async def ask(process: Process) -> None:
         while confirmed < changes:
-            known = confirmed
-            names = [each.name for each in await of.store.hosted() if each.id == NORTH.agency_id]
-            found.append((known, int(names[0]) if names[0].isdigit() else 0))
+            least = confirmed
+            names = [agency.name for agency in await process.store.hosted() if agency.id == NORTH.agency_id]
+            readings.append((least, int(names[0]) if names[0].isdigit() else 0))
             await asyncio.sleep(0)
 
-    await asyncio.gather(change(), *(ask(each) for each in (here, there, here)))
+    await asyncio.gather(change(), *(ask(process) for process in (near, far, near)))
 
-    assert len({known for known, _ in found}) > 2
-    assert [each for each in found if each[1] < each[0]] == []
+    assert len({least for least, _ in readings}) > 2
+    assert [reading for reading in readings if reading[1] < reading[0]] == []
 
 
 async def test_the_second_time_a_question_costs_one_statement_at_most(
-    here: Process, store_url: str, clock: ManualClock
+    near: Process, store_url: str, clock: ManualClock
 ) -> None:
     """On SQLite those of one turn of the event loop share it."""
-    asked: list[str] = []
+    statements: list[str] = []
 
     def trace(connection: Any, *_: object) -> None:  # Any: a connection of either driver
         if isinstance(connection, sqlite3.Connection):
-            connection.set_trace_callback(asked.append)
+            connection.set_trace_callback(statements.append)
         if isinstance(connection, DirectConnection):
-            connection.driver_connection.add_query_logger(lambda told: asked.append(told.query))
+            connection.driver_connection.add_query_logger(lambda logged: statements.append(logged.query))
 
-    def note(*given: Any) -> None:
-        asked.append(given[2])
+    def note(*args: Any) -> None:
+        statements.append(args[2])
 
     event.listen(Pool, "connect", trace)
     event.listen(Engine, "before_cursor_execute", note)
     try:
         async with opened(store_url, clock) as store:
-            one = process(store, clock)
-            first = await one.answers()
-            asked.clear()
-            assert await one.answers() == first
-            assert len(asked) == (1 if store_url.startswith("sqlite") else len(first))
-            of = "data_version" if store_url.startswith("sqlite") else "memory_version"
-            assert all(of in each for each in asked)
+            fresh = process(store, clock)
+            first = await fresh.answers()
+            statements.clear()
+            assert await fresh.answers() == first
+            assert len(statements) == (1 if store_url.startswith("sqlite") else len(first))
+            version_query = "data_version" if store_url.startswith("sqlite") else "memory_version"
+            assert all(version_query in statement for statement in statements)
     finally:
         event.remove(Pool, "connect", trace)
         event.remove(Engine, "before_cursor_execute", note)
@@ -371,10 +371,10 @@ async def _read(connection: AsyncConnection) -> object:
 
 
 async def test_no_more_is_kept_than_fits_and_no_long_question(
-    here: Process, monkeypatch: pytest.MonkeyPatch
+    near: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memories, "MOST", 2)
-    memory, read = here.store.memory, list[str]()
+    memory, read = near.store.memory, list[str]()
 
     async def ask(key: str) -> None:
         async def reading(connection: AsyncConnection) -> object:
@@ -390,74 +390,74 @@ async def test_no_more_is_kept_than_fits_and_no_long_question(
 
 
 async def test_who_asks_at_the_same_time_reads_once_and_shares_the_looks_of_a_server(
-    here: Process, store_url: str
+    near: Process, store_url: str
 ) -> None:
-    asked: list[str] = []
+    statements: list[str] = []
 
-    def note(*given: Any) -> None:
-        asked.append(given[2])
+    def note(*args: Any) -> None:
+        statements.append(args[2])
 
-    def heard(told: Any) -> None:  # Any: the driver has no public types
-        asked.append(told.query)
+    def note_query(logged: Any) -> None:  # Any: the driver has no public types
+        statements.append(logged.query)
 
     def trace(connection: Any, *_: object) -> None:  # Any: a connection of either driver
         if isinstance(connection, DirectConnection):
-            connection.driver_connection.add_query_logger(heard)
+            connection.driver_connection.add_query_logger(note_query)
 
-    event.listen(here.store.reader.sync_engine, "before_cursor_execute", note)
-    event.listen(here.store.reader.sync_engine, "checkout", trace)
-    await here.store.memory.close()
-    await here.store.hosted()
-    asked.clear()
+    event.listen(near.store.reader.sync_engine, "before_cursor_execute", note)
+    event.listen(near.store.reader.sync_engine, "checkout", trace)
+    await near.store.memory.close()
+    await near.store.hosted()
+    statements.clear()
 
-    found = await asyncio.gather(*(here.store.hosted() for _ in range(50)))
+    answers = await asyncio.gather(*(near.store.hosted() for _ in range(50)))
 
-    assert len(asked) in ((1, 2) if store_url.startswith("postgresql") else (0,))
-    assert len({id(each) for each in found}) == 1
+    assert len(statements) in ((1, 2) if store_url.startswith("postgresql") else (0,))
+    assert len({id(agencies) for agencies in answers}) == 1
 
 
 async def test_a_step_looks_once_and_hears_of_what_changed_before_it(
-    here: Process, there: Process, monkeypatch: pytest.MonkeyPatch
+    near: Process, far: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step that is over in a moment; in one that takes longer a later look says more."""
-    await here.answers()
-    looks, is_server = 0, here.store.reader.dialect.name == "postgresql"
+    await near.answers()
+    looks, is_server = 0, near.store.reader.dialect.name == "postgresql"
     look = drivers.first_column
 
-    async def counted(*given: Any) -> Any:
+    async def counted(*args: Any) -> Any:
         nonlocal looks
         looks += 1
-        return await look(*given)
+        return await look(*args)
 
     monkeypatch.setattr(drivers, "first_column", counted)
     monkeypatch.setattr(memories, "MOMENT_S", 3_600.0)
-    await _host(there)
-    with here.store.memory.moment():
-        assert WEST.id in {each.id for each in await here.store.hosted()}
-        asked = looks
+    await _host(far)
+    with near.store.memory.moment():
+        assert WEST.id in {agency.id for agency in await near.store.hosted()}
+        looks_before = looks
         for _ in range(3):
-            await here.answers()
-            await asyncio.gather(*(here.store.hosted() for _ in range(5)))
-        assert (asked, looks) == ((1, 1) if is_server else (0, 0))
-        await there.store.accounts.leave(WEST.id)
+            await near.answers()
+            await asyncio.gather(*(near.store.hosted() for _ in range(5)))
+        assert (looks_before, looks) == ((1, 1) if is_server else (0, 0))
+        await far.store.accounts.leave(WEST.id)
         monkeypatch.setattr(memories, "MOMENT_S", 0.0)
-        assert WEST.id not in {each.id for each in await here.store.hosted()}
-    await here.store.hosted()
+        assert WEST.id not in {agency.id for agency in await near.store.hosted()}
+    await near.store.hosted()
     assert looks == (3 if is_server else 0)
 
 
-async def test_a_database_that_does_not_answer_is_a_failure_and_no_old_answer(here: Process) -> None:
-    await here.answers()
-    await here.runs("DROP TABLE memory_version")
+async def test_a_database_that_does_not_answer_is_a_failure_and_no_old_answer(near: Process) -> None:
+    await near.answers()
+    await near.runs("DROP TABLE memory_version")
 
     with pytest.raises(errors.StoreFailure):
-        await here.store.hosted()
+        await near.store.hosted()
 
 
-async def test_a_memory_that_is_closed_is_opened_again_by_the_next_question(here: Process) -> None:
-    before = await here.store.hosted()
+async def test_a_memory_that_is_closed_is_opened_again_by_the_next_question(near: Process) -> None:
+    agencies = await near.store.hosted()
 
-    await here.store.memory.close()
+    await near.store.memory.close()
 
-    assert await here.store.hosted() == before
-    assert isinstance(here.store.memory, Memory)
+    assert await near.store.hosted() == agencies
+    assert isinstance(near.store.memory, Memory)

@@ -35,7 +35,7 @@ LEASE_S = 60
 
 
 class Explain(Executable, ClauseElement):
-    """How the database would run a statement; it is not run."""
+    """Statement that returns the database's plan for another one without running it."""
 
     inherit_cache = False
 
@@ -66,9 +66,9 @@ async def plan(store: SqlOfficeStore, statement: Executable, **values: object) -
         return "\n".join(str(tuple(row)) for row in await tx.tuples(Explain(statement), **values))
 
 
-def sorts_everything(told: str) -> bool:
+def sorts_everything(report: str) -> bool:
     """Finding equal keys in an order that is there already (`Incremental Sort`, `LAST TERM`) is no sort of a backlog."""
-    lines = [line for line in told.splitlines() if "Incremental Sort" not in line and "LAST" not in line]
+    lines = [line for line in report.splitlines() if "Incremental Sort" not in line and "LAST" not in line]
     return any("Sort  (" in line or "TEMP B-TREE FOR ORDER BY" in line for line in lines)
 
 
@@ -76,7 +76,7 @@ def waiting(row: dict[str, Any], at: str) -> list[dict[str, Any]]:
     """Many like that one, the oldest first; the last three are urgent."""
     lanes = [Lane.NORMAL.value] * (MANY - 3) + [Lane.URGENT.value] * 3
     own = ({"id": f"{n:06}", at: START + timedelta(milliseconds=n)} for n in range(MANY))
-    return [row | one | {"lane": lane} for one, lane in zip(own, lanes, strict=True)]
+    return [row | row_id | {"lane": lane} for row_id, lane in zip(own, lanes, strict=True)]
 
 
 def times(clock: ManualClock) -> dict[str, datetime]:
@@ -94,8 +94,8 @@ async def test_r46_a_claim_from_a_long_backlog_sorts_nothing_and_takes_the_urgen
     for queue in (outbox._QUEUE, inbox._QUEUE):
         for find in (queue.find, queue.ordinary):
             assert find is not None
-            told = await plan(store, find, **times(clock), most=16)
-            assert not sorts_everything(told), told
+            report = await plan(store, find, **times(clock), most=16)
+            assert not sorts_everything(report), report
 
     expected = [f"{n:06}" for n in (*range(MANY - 3, MANY), 0, 1)]
     assert [row.item.id for row in await store.claim_outbox(5, LEASE_S)] == expected
@@ -117,10 +117,10 @@ async def test_a_claim_from_many_jobs_sorts_nothing_and_takes_the_oldest(
     ]
     await fill(store, JobRow, rows)
 
-    told = await plan(store, jobs._QUEUE.find, **times(clock), most=16, kind="pack")
+    report = await plan(store, jobs._QUEUE.find, **times(clock), most=16, kind="pack")
     (oldest,) = await store.claim_jobs("pack", 1, LEASE_S)
 
-    assert not sorts_everything(told), told
+    assert not sorts_everything(report), report
     assert oldest.id == rows[-1]["id"]
 
 
@@ -143,10 +143,10 @@ async def test_the_last_events_are_found_without_a_walk_through_all_of_them(stor
         old = text("UPDATE event SET node_seq = position WHERE position <= :last")
         await connection.execute(old, {"last": MANY - 2})
 
-    told = await plan(store, events.UNNUMBERED, most=500)
+    report = await plan(store, events.UNNUMBERED, most=500)
 
-    assert "Index Scan" in told or "INDEX" in told, told
-    assert "event_pkey" not in told
+    assert "Index Scan" in report or "INDEX" in report, report
+    assert "event_pkey" not in report
 
 
 @pytest.mark.parametrize("which", [reporting.DELIVERIES, reporting.SILENT], ids=["by state", "late"])
@@ -172,16 +172,16 @@ async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
     ]
     await fill(store, DeliveryRow, ended)
 
-    told = await plan(store, which, **({"before": clock.now()} if which is reporting.SILENT else {}))
+    report = await plan(store, which, **({"before": clock.now()} if which is reporting.SILENT else {}))
 
-    assert "ix_delivery_updated" in told, told
+    assert "ix_delivery_updated" in report, report
     assert (await reporting.load(store, clock.now())).deliveries == {"sent": 1}
 
 
 async def test_what_ended_is_history_and_counted_nowhere(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with committing(store) as work:
         for state in ("waiting", "sent", "failed", "cancelled"):
-            await work.outbox.put(outbox_item(clock, kind=Kind.STATUS, state=state))
+            await work.outbox.add(outbox_item(clock, kind=Kind.STATUS, state=state))
         for state in ("landed", "done", "held", "released", "discarded"):
             await work.inbox.land(inbox_item(clock, state=state))
 

@@ -21,9 +21,9 @@ def folder() -> Iterator[Path]:
     """Not below pytest's own, which is closed to the user that PostgreSQL runs as."""
     if not servers.installed():
         missing("RabbitMQ and PostgreSQL are needed here; `make test` installs them where it may")
-    with TemporaryDirectory(prefix="gateway-bench-test-") as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
+    with TemporaryDirectory(prefix="gateway-bench-test-") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
 
 
 def test_workers_and_a_burst_run_on_servers_of_their_own_and_do_nothing_twice(folder: Path) -> None:
@@ -35,12 +35,12 @@ def test_workers_and_a_burst_run_on_servers_of_their_own_and_do_nothing_twice(fo
 
     assert bench.main([*words.split(), "--out", str(folder / "out"), "--folder", str(folder)]) == 0
 
-    (kept,) = (folder / "out").iterdir()
-    told = {
-        name: each["figures"] for name, each in json.loads((kept / "run.json").read_text())["tables"].items()
+    (run,) = (folder / "out").iterdir()
+    figures = {
+        name: table["figures"] for name, table in json.loads((run / "run.json").read_text())["tables"].items()
     }
-    assert told["workers"]["twice"] == 0
-    row = told["burst"]["grounds"]["postgresql"]
+    assert figures["workers"]["twice"] == 0
+    row = figures["burst"]["grounds"]["postgresql"]
     assert row["once"]
     assert row["processes"] == 2
     assert set(row["cpu_ms"]) == {"load", "node", "database", "broker"}

@@ -16,7 +16,7 @@ from tests.faults.killer import Point
 from tests.support.cases import Cases
 
 SAMPLE = 64
-# Told without a crash, the story makes about this many calls; a point beyond the last is told whole.
+# Without a crash the story makes about this many calls; beyond the last one it runs to its end.
 CALLS = 4000
 
 

@@ -25,7 +25,7 @@ DOCUMENTS = int(os.environ.get("FOLDER_DOCUMENTS", "40"))
 KILLS = int(os.environ.get("FOLDER_KILLS", "2"))
 BAD = max(8, DOCUMENTS // 10)
 LOOK_S = 0.1
-# What is wrong with a bad one, and a word of the reason that is told.
+# Maker of each bad pair of files, and a word of the reason that is written.
 FAULTS: tuple[tuple[Callable[[str], tuple[str, bytes]], str], ...] = (
     (lambda stem: ("{", PDF), "JSON"),
     (lambda stem: (sidecar(stem, f"{stem}.pdf", subject=None), PDF), "/subject"),
@@ -43,14 +43,14 @@ async def test_each_document_is_sent_once_and_each_bad_one_told_while_the_node_i
     root.mkdir()
     await api.stage_in(folder)
     services = root / DEPARTMENT
-    left = [("good", n) for n in range(DOCUMENTS)] + [("bad", n) for n in range(BAD)]
-    chance.shuffle(left)
+    pending = [("good", n) for n in range(DOCUMENTS)] + [("bad", n) for n in range(BAD)]
+    chance.shuffle(pending)
 
     for kill in range(KILLS + 1):
-        here = len(left) // (KILLS + 1 - kill)
-        dropping, left = left[:here], left[here:]
-        wanted = done(services) + chance.randrange(here) if kill < KILLS else DOCUMENTS + BAD
-        await run_until(folder, root, dropping, wanted)
+        batch_size = len(pending) // (KILLS + 1 - kill)
+        dropping, pending = pending[:batch_size], pending[batch_size:]
+        target = count_settled(services) + chance.randrange(batch_size) if kill < KILLS else DOCUMENTS + BAD
+        await run_until(folder, root, dropping, target)
 
     assert out(services) == 0
     async with open_office(with_folder(folder, root)) as node, node.store.reading() as tx:
@@ -66,25 +66,25 @@ def drop(desk: Path, kind: str, n: int) -> None:
     """The file first, then its sidecar under another name that is changed: as the manual says."""
     stem = f"{kind}-{n}"
     good = (sidecar(str(10_000 + n), f"{stem}.pdf"), PDF)
-    said, content = good if kind == "good" else FAULTS[n % len(FAULTS)][0](stem)
+    metadata, content = good if kind == "good" else FAULTS[n % len(FAULTS)][0](stem)
     place = desk / "out"
     place.mkdir(parents=True, exist_ok=True)
     (place / f"{stem}.pdf").write_bytes(content)
-    (place / f".{stem}.json").write_text(said, encoding="utf-8")
+    (place / f".{stem}.json").write_text(metadata, encoding="utf-8")
     (place / f".{stem}.json").rename(place / f"{stem}.json")
 
 
-def done(desk: Path) -> int:
-    """How many were put away, sent or not. A file whose sidecar cannot be read is put away by itself a minute later."""
-    told = [each for each in desk.glob("error/*.error.txt") if not each.name.endswith(".pdf.error.txt")]
-    return len(told) + len(list(desk.glob("sent/**/*.result.json")))
+def count_settled(desk: Path) -> int:
+    """Count documents put away, sent or not. A file with an unreadable sidecar is put away alone a minute later."""
+    notes = [note for note in desk.glob("error/*.error.txt") if not note.name.endswith(".pdf.error.txt")]
+    return len(notes) + len(list(desk.glob("sent/**/*.result.json")))
 
 
 def out(desk: Path) -> int:
     return len(list((desk / "out").glob("*.json"))) if (desk / "out").is_dir() else 0
 
 
-async def run_until(folder: Path, root: Path, dropping: list[tuple[str, int]], wanted: int) -> None:
+async def run_until(folder: Path, root: Path, dropping: list[tuple[str, int]], target: int) -> None:
     """A process that is killed without warning once so many were put away; documents are dropped meanwhile."""
     services = root / DEPARTMENT
     words = ("-m", "tests.support.folder_child", str(folder), str(root))
@@ -92,7 +92,7 @@ async def run_until(folder: Path, root: Path, dropping: list[tuple[str, int]], w
     try:
         for kind, n in dropping:
             drop(services, kind, n)
-        while done(services) < wanted:
+        while count_settled(services) < target:
             assert child.returncode is None, "the process ended by itself"
             await asyncio.sleep(LOOK_S)
     finally:

@@ -12,14 +12,14 @@ import pytest
 from gateway.settings import Settings
 from tests.faults.test_log_volume import summary
 from tests.support.broker import Broker
-from tests.support.log_hour import HourLog, written
+from tests.support.log_hour import HourLog, capture_log
 from tests.support.node import Town, opened
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.topology import topology_on
 from tests.support.town.axes import CODES, over_broker
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
-# So often somebody has complained before the log is looked at.
+# A persistent fault has failed this many times before the log is read.
 MANY = 12
 
 
@@ -29,9 +29,9 @@ async def log_while_away(line: TcpProxy, code: str, caplog: pytest.LogCaptureFix
     def complained() -> bool:
         return len([record for record in caplog.records if vars(record).get("code") == code]) >= MANY
 
-    with written(lambda: 0.0) as stream:
+    with capture_log(lambda: 0.0) as stream:
         await line.refuse()
-        await until(complained, "many tries in vain")
+        await wait_until(complained, "many tries in vain")
         return HourLog(text=stream.getvalue())
 
 
@@ -49,10 +49,10 @@ async def test_a_database_server_that_goes_away_is_one_complaint(
     async with TcpProxy(server.hostname or "", server.port or 5432) as line:
         through = server._replace(netloc=f"{server.username}@{line.host}:{line.port}").geturl()
         async with opened(tmp_path / "node", database=through, serves=True) as town:
-            await until(town.node.pulse.loops, "its loops turn")
+            await wait_until(town.node.pulse.loops, "its loops turn")
             hour = await log_while_away(line, "GW-S-000", caplog)
             line.heal()
-            await again(town)
+            await wait_for_database(town)
     assert_one_complaint(hour, "GW-S-000")
 
 
@@ -68,16 +68,16 @@ async def test_a_broker_that_goes_away_is_one_complaint(
                 return replace(on_broker, amqp=replace(on_broker.amqp, servers=servers))
 
             async with opened(tmp_path / "node", change=change, serves=True) as town:
-                await until(lambda: town.node.axis.state().connected_since, "a line")
+                await wait_until(lambda: town.node.axis.state().connected_since, "a line")
                 await town.send("15")
                 hour = await log_while_away(line, "GW-T-001", caplog)
                 line.heal()
-                await until(lambda: town.node.axis.state().connected_since, "a line again")
+                await wait_until(lambda: town.node.axis.state().connected_since, "a line again")
     assert_one_complaint(hour, "GW-T-001")
     assert {line["level"] for line in hour.lines} <= {"info", "warning"}
 
 
-async def again(town: Town) -> None:
+async def wait_for_database(town: Town) -> None:
     """Return once the database answers."""
 
     async def answers() -> bool:
@@ -86,4 +86,4 @@ async def again(town: Town) -> None:
         except Exception:  # reason: it is asked again
             return False
 
-    await until(answers, "the database again")
+    await wait_until(answers, "the database again")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.test_log_volume import (
     BROKEN,
-    KNOWN,
+    CASES,
     MOST_BYTES,
     MOST_TRACES,
     a_broken_call,
@@ -24,7 +24,7 @@ from tests.support.unforeseen import observed
 async def test_a_known_cause_has_a_line_a_minute_in_the_whole_process_and_no_trace(
     tmp_path: Path, cases: Cases
 ) -> None:
-    for name, fault in KNOWN.items():
+    for name, fault in CASES.items():
         with cases.case(name):
             await has_a_line_a_minute(tmp_path / name, *fault)
 

@@ -1,4 +1,4 @@
-"""A cluster of brokers loses one member: what goes to several recipients is taken or put off, and never called unroutable,
+"""A cluster of brokers loses one member: a parcel for several recipients is taken or put off, and never called unroutable,
 whichever member it was."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.support.broker import Broker
 from tests.support.parcels import parcel
 from tests.support.services import missing
 from tests.support.topology import Topology, axis_of
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 HOSTS = {"north": ["Z91"], "south": ["Z92", "Z92.01"]}
 EVERYBODY = ["Z91", "Z92", "Z92.01"]
@@ -30,9 +30,9 @@ pytestmark = [pytest.mark.timeout(300)]
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     if not rabbit.installed():
         missing("RabbitMQ is not installed")
-    made = await asyncio.to_thread(rabbit.start, tmp_path, 3)
-    yield made
-    await asyncio.to_thread(made.stop)
+    brokers = await asyncio.to_thread(rabbit.start, tmp_path, 3)
+    yield brokers
+    await asyncio.to_thread(brokers.stop)
 
 
 def _axis_over(member: rabbit.BrokerNode) -> Broker:
@@ -70,14 +70,14 @@ async def test_no_recipient_is_called_unroutable_while_a_member_is_away(
 
 
 async def _fates_until_delivered(axis: AmqpAxis, n: int) -> set[Fate]:
-    """Of one parcel to everybody, published again until each has it."""
-    seen: set[Fate] = set()
+    """Publish one parcel again until each recipient has it; return all fates."""
+    fates: set[Fate] = set()
 
     async def is_decided() -> bool:
         published = await axis.publish(parcel(f"pkt_{n}", f"parcel {n}".encode()), EVERYBODY)
-        outcomes = {one.fate for one in published.values()}
-        seen.update(outcomes)
+        outcomes = {outcome.fate for outcome in published.values()}
+        fates.update(outcomes)
         return outcomes == {Fate.DELIVERED} or Fate.NEVER in outcomes
 
-    await until(is_decided, "everybody has it")
-    return seen
+    await wait_until(is_decided, "everybody has it")
+    return fates

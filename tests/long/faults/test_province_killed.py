@@ -52,8 +52,8 @@ class Province:
     _chance: random.Random = field(default_factory=lambda: random.Random(50))
 
     def order(self, orders: Mapping[str, list[tuple[str, str, list[str]]]]) -> None:
-        for name, each in orders.items():
-            (self.folder / f"{name}.orders.json").write_text(json.dumps(each), encoding="utf-8")
+        for name, letters in orders.items():
+            (self.folder / f"{name}.orders.json").write_text(json.dumps(letters), encoding="utf-8")
 
     async def round(self, wrong: str, kills: int, *, seconds: float = 4.0, province: bool = True) -> None:
         """Both nodes at work on the hubs; then everything is killed, and more than an hour passes."""
@@ -65,8 +65,8 @@ class Province:
                 stack.enter_context(
                     lgsp.start(self.folder / "lgsp", CODES, more + faults, self.ports["province"])
                 )
-            told = f"{more}fresh_h = 0\n{faults}"
-            stack.enter_context(vxp.start(self.folder / "vxp", SYSTEMS, told, self.ports["national"]))
+            toml = f"{more}fresh_h = 0\n{faults}"
+            stack.enter_context(vxp.start(self.folder / "vxp", SYSTEMS, toml, self.ports["national"]))
             try:
                 await asyncio.gather(*(self._begin(name) for name in HOSTED))
                 for _ in range(kills):
@@ -81,7 +81,7 @@ class Province:
         self.killed += kills
         self.ahead_s += HOUR
 
-    async def until_all_came(self, rounds: int) -> None:
+    async def wait_for_arrivals(self, rounds: int) -> None:
         for _ in range(rounds):
             if set(await self.states()) == {"delivered"}:
                 return
@@ -89,8 +89,8 @@ class Province:
         pytest.fail(f"not all came through: {await self.states()}")
 
     async def states(self) -> Counter[str]:
-        """Of all deliveries, while nobody works."""
-        found: Counter[str] = Counter()
+        """Count the states of all deliveries, while no node runs."""
+        counts: Counter[str] = Counter()
         for name, codes in HOSTED.items():
             async with open_office(
                 settings_of(self.folder, name, self.ports), ClockAhead(self.ahead_s)
@@ -100,13 +100,13 @@ class Province:
                     assert agency is not None
                     scope = AgencyScope(agency_id=agency.id, principal_id="test")
                     async with node.store.read(scope) as work:
-                        for each in (await work.outgoing.page(limit=1000)).items:
-                            found.update(one.state for one in await work.deliveries.of(each.id))
-        return found
+                        for document in (await work.outgoing.page(limit=1000)).items:
+                            counts.update(d.state for d in await work.deliveries.of_document(document.id))
+        return counts
 
-    async def came(self) -> dict[str, Counter[str]]:
-        """By agency: how often each number is there."""
-        found: dict[str, Counter[str]] = {}
+    async def count_numbers(self) -> dict[str, Counter[str]]:
+        """Count each number, by agency."""
+        counts: dict[str, Counter[str]] = {}
         for name, codes in HOSTED.items():
             async with open_office(
                 settings_of(self.folder, name, self.ports), ClockAhead(self.ahead_s)
@@ -116,19 +116,19 @@ class Province:
                     assert agency is not None
                     scope = AgencyScope(agency_id=agency.id, principal_id="test")
                     async with node.store.read(scope) as work:
-                        found[code] = Counter(
-                            each.number for each in (await work.incoming.page(limit=1000)).items
+                        counts[code] = Counter(
+                            document.number for document in (await work.incoming.page(limit=1000)).items
                         )
-        return found
+        return counts
 
     def copies(self, hub: str) -> dict[tuple[str, str], int]:
-        """How often a hub has one document for one receiver, where it is more than once."""
+        """Count documents that a hub has more than once for one receiver."""
         with closing(sqlite3.connect(self.folder / hub / "systems.data" / "hub.sqlite")) as file:
             rows = file.execute(_COPIES).fetchall()
         return {(document, receiver): count for document, receiver, count in rows}
 
-    def told(self) -> int:
-        """How many second copies the nodes say that they had."""
+    def count_repeats(self) -> int:
+        """Count the second copies that the nodes recorded."""
         count = 0
         for name in HOSTED:
             url = make_url(settings_of(self.folder, name, self.ports).database.url)
@@ -149,11 +149,11 @@ class Province:
 
     async def _works(self, seconds: float) -> None:
         """For so long, unless one ends by itself."""
-        ends = [asyncio.ensure_future(each.wait()) for each in self._children.values()]
-        done, under_way = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for each in under_way:
-            each.cancel()
-        assert not done, "the process ended by itself"
+        ends = [asyncio.ensure_future(wait.wait()) for wait in self._children.values()]
+        ended, waits = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        assert not ended, "the process ended by itself"
 
     async def _kill(self, name: str) -> None:
         child = self._children.pop(name)
@@ -170,16 +170,16 @@ async def test_a_province_of_processes_that_are_killed_loses_nothing_and_doubles
         await api.stage_in(tmp_path / name)
     forth = [str(100 + n) for n in range(DOCUMENTS)]
     back = [str(500 + n) for n in range(max(1, DOCUMENTS // 3))]
-    with kept_ports(2) as (one, two):
-        province = Province(folder=tmp_path, ports={"province": one, "national": two})
+    with kept_ports(2) as (province_port, national_port):
+        province = Province(folder=tmp_path, ports={"province": province_port, "national": national_port})
         rounds = max(4, -(-KILLS // KILLS_A_ROUND))
         for n in range(rounds):
             # A part of the orders is new in each round.
             so_far = slice(0, -(-DOCUMENTS * (n + 1) // rounds))
             province.order(
                 {
-                    "north": [(each, DEPARTMENT, [PROVINCE, COMMUNE]) for each in forth[so_far]],
-                    "south": [(each, PROVINCE, [DEPARTMENT]) for each in back],
+                    "north": [(number, DEPARTMENT, [PROVINCE, COMMUNE]) for number in forth[so_far]],
+                    "south": [(number, PROVINCE, [DEPARTMENT]) for number in back],
                 }
             )
             kills = KILLS // rounds + (n < KILLS % rounds)
@@ -189,16 +189,16 @@ async def test_a_province_of_processes_that_are_killed_loses_nothing_and_doubles
             province.ahead_s += days * DAY
             await province.round(PROMPT, 0, seconds=8.0)
         province.ahead_s += DAY
-        await province.until_all_came(20)
-        states, came = await province.states(), await province.came()
+        await province.wait_for_arrivals(20)
+        states, arrivals = await province.states(), await province.count_numbers()
         twice = {hub: province.copies(hub) for hub in ("lgsp", "vxp")}
-        told = province.told()
+        repeats = province.count_repeats()
 
     assert states == {"delivered": 2 * len(forth) + len(back)}
-    # Where an axis can be asked what it has, nothing goes there twice; where not, the second copy is told of.
+    # An axis that lists its packets gets none twice; for the other kind the second copy is recorded.
     assert twice["vxp"] == {}
-    assert told == sum(count - 1 for count in twice["lgsp"].values())
-    assert came == {
+    assert repeats == sum(count - 1 for count in twice["lgsp"].values())
+    assert arrivals == {
         PROVINCE: Counter(forth),
         COMMUNE: Counter(forth),
         DEPARTMENT: Counter(back),

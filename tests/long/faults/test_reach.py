@@ -30,8 +30,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """Not below pytest's own, which is closed to the user that PostgreSQL runs as."""
-    with TemporaryDirectory(prefix="gateway-reach-") as made:
-        yield Path(made)
+    with TemporaryDirectory(prefix="gateway-reach-") as path:
+        yield Path(path)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,31 +47,31 @@ async def nodes(folder: Path) -> AsyncIterator[Reach]:
 async def test_one_upload_a_lane_reaches_everybody_and_names_whom_nobody_hosts(
     nodes: Reach, folder: Path
 ) -> None:
-    told = await fan_out.run(nodes, folder, MANY)
+    figures = await fan_out.run(nodes, folder, MANY)
 
-    assert set(told["lanes"]) == {"normal", "urgent"}
-    for row in told["lanes"].values():
+    assert set(figures["lanes"]) == {"normal", "urgent"}
+    for row in figures["lanes"].values():
         assert (row["delivered"], row["failed"], row["reason"]) == (12, 1, "unroutable")
-        assert row["envelope"] <= row["uploaded"] < 1.2 * row["envelope"] + 12 * fan_out.BESIDE
+        assert row["envelope"] <= row["uploaded"] < 1.2 * row["envelope"] + 12 * fan_out.BYTES_PER_RECIPIENT
         assert row["failed_s"] < 60
-    assert told["holds"]
+    assert figures["holds"]
 
 
 async def test_a_large_document_survives_its_broker_in_bounded_memory(nodes: Reach, folder: Path) -> None:
     """The broker dies when half of the parts are up; the document arrives once, and as it left."""
-    told = await large.run(nodes, folder, LARGE, receiver=large.RECEIVER.lower())
+    figures = await large.run(nodes, folder, LARGE, receiver=large.RECEIVER.lower())
 
-    assert told["up_at_kill"] < told["envelope"] < told["uploaded"]
-    assert (told["came"], told["same"]) == (1, True)
-    assert max(told["above_idle_mb"].values()) <= 64
-    assert told["holds"], told
+    assert figures["up_at_kill"] < figures["envelope"] < figures["uploaded"]
+    assert (figures["came"], figures["same"]) == (1, True)
+    assert max(figures["above_idle_mb"].values()) <= 64
+    assert figures["holds"], figures
 
 
 async def test_a_file_in_parts_survives_a_line_that_breaks_in_bounded_memory(
     nodes: Reach, folder: Path
 ) -> None:
-    told = await upload.run(nodes, folder, UPLOAD, receiver=large.RECEIVER.lower())
+    figures = await upload.run(nodes, folder, UPLOAD, receiver=large.RECEIVER.lower())
 
-    assert (told["broke"], told["same"]) == (5, True)
-    assert max(told["above_idle_mb"].values()) <= 64
-    assert told["holds"], told
+    assert (figures["broke"], figures["same"]) == (5, True)
+    assert max(figures["above_idle_mb"].values()) <= 64
+    assert figures["holds"], figures

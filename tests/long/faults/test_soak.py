@@ -1,6 +1,6 @@
 """The soak itself with small numbers, as `make soak` runs it with large ones: documents between two nodes while processes,
-lines and servers are hurt. Its seed is that of the run of tests, and a run is told again with the same one. How far it is
-goes to pytest, which tells it of a run that fails."""
+lines and servers are hurt. Its seed is that of the run of tests; the same seed repeats a run. Pytest shows the progress of
+a run that fails."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ pytestmark = [pytest.mark.timeout(1200)]
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not below pytest's own, which nobody else may enter: PostgreSQL runs as a user of its own."""
-    with tempfile.TemporaryDirectory(prefix="gateway-soak-", ignore_cleanup_errors=True) as made:
-        yield Path(made)
+    """Make a folder outside of pytest's own, which PostgreSQL, under its own user, could not enter."""
+    with tempfile.TemporaryDirectory(prefix="gateway-soak-", ignore_cleanup_errors=True) as path:
+        yield Path(path)
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ async def test_nothing_is_lost_or_doubled_on_broker_and_server(
 
     result = await soak(replace(plan, n=N, kills=KILLS, axis="amqp", database="postgresql"), folder, print)
 
-    told = "\n".join(report.lines(result))
+    report_text = "\n".join(report.lines(result))
     with capsys.disabled():
-        print(f"\n{told}", flush=True)
-    assert result.findings.clean, told
+        print(f"\n{report_text}", flush=True)
+    assert result.findings.clean, report_text
     assert len(result.ledger.sent) == N
     assert result.injector.counts.total() == KILLS
 
@@ -67,7 +67,7 @@ async def test_a_node_whose_axis_loses_what_it_took_is_found_out(folder: Path, p
 
     result = await soak(replace(plan, n=12, kills=0, silence_s=3), folder, print)
 
-    from_south = [one for one in result.ledger.sent.values() if home(one.sender) == "south"]
-    assert len(result.findings.lost) == sum(len(one.recipients) for one in from_south) > 0
-    assert any("not at rest" in each for each in result.findings.unexplained)
+    from_south = [letter for letter in result.ledger.sent.values() if home(letter.sender) == "south"]
+    assert len(result.findings.lost) == sum(len(letter.recipients) for letter in from_south) > 0
+    assert any("not at rest" in problem for problem in result.findings.unexplained)
     assert not result.findings.clean

@@ -1,4 +1,4 @@
-"""A thousand events while the node is killed four times: each is told at least once, none is forged, none is missing.
+"""A thousand events while the node is killed four times: each is pushed at least once, none is forged, none is missing.
 WEBHOOK_EVENTS and WEBHOOK_KILLS make it as long as one likes."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.office.bootstrap.office import open_office
-from gateway.webhooks import WantedEndpoint
+from gateway.webhooks import NewWebhook
 from gateway_labs.demo import stage
 from tests.support import api
 from tests.support.hooks import Receiver, near, receiving
@@ -32,18 +32,18 @@ async def test_events_while_the_node_is_killed_are_neither_lost_nor_forged(tmp_p
         secret = await hook(folder, receiver.url)
         for n in range(KILLS):
             await run_until(folder, receiver, (n + 1) * EVENTS // (KILLS + 2) + chance.randrange(20))
-        told = await run_until(folder, receiver, None)
+        events = await run_until(folder, receiver, None)
 
     assert receiver.all_signed(secret)
     bodies = {body["sequence"]: body for body in receiver.bodies}
-    wanted = {each.agency_seq: each for each in told}
-    assert bodies.keys() == wanted.keys()
+    by_seq = {event.agency_seq: event for event in events}
+    assert bodies.keys() == by_seq.keys()
     assert sorted(body["data"]["n"] for body in bodies.values()) == list(range(EVENTS))
     assert sorted(bodies) == list(range(min(bodies), min(bodies) + EVENTS)), "no hole"
     for sequence, body in bodies.items():
-        assert body["id"].removeprefix("evt_").rpartition("-")[0] == wanted[sequence].id.removeprefix("evt_")
-    again = len(receiver.bodies) - EVENTS
-    assert again <= KILLS * 20, f"{again} were told again; a kill repeats one batch at most"
+        assert body["id"].removeprefix("evt_").rpartition("-")[0] == by_seq[sequence].id.removeprefix("evt_")
+    repeats = len(receiver.bodies) - EVENTS
+    assert repeats <= KILLS * 20, f"{repeats} were told again; a kill repeats one batch at most"
 
 
 async def hook(folder: Path, url: str) -> str:
@@ -51,7 +51,7 @@ async def hook(folder: Path, url: str) -> str:
         agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
         assert agency is not None
         scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
-        secret, _ = await node.webhooks.add(scope, WantedEndpoint(url=url, types=("message.retry",)))
+        secret, _ = await node.webhooks.add(scope, NewWebhook(url=url, types=("message.retry",)))
         return secret
 
 
@@ -73,8 +73,8 @@ async def run_until(folder: Path, receiver: Receiver, count: int | None) -> list
     async with open_office(near(stage.settings_for(folder))) as node:
         agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
         assert agency is not None
-        found, after = list[Event](), 0
-        while batch := await node.store.events_after(agency.id, after, 500):
-            found += [each for each in batch if each.kind is EventKind.DELIVERY_RETRY]
-            after = batch[-1].agency_seq or after
-        return found
+        retries, last_seq = list[Event](), 0
+        while batch := await node.store.events_after(agency.id, last_seq, 500):
+            retries += [event for event in batch if event.kind is EventKind.DELIVERY_RETRY]
+            last_seq = batch[-1].agency_seq or last_seq
+        return retries

@@ -16,10 +16,10 @@ from tests.support.seed import SEED
 @pytest.mark.timeout(500)
 async def test_every_operation_answers_as_it_is_described(blank_node: Path, tmp_path: Path) -> None:
     async with api.opened(blank_node, tmp_path / "node", OPTIONS) as door:
-        told = await call_all(door, tmp_path, examples=10, seed=SEED, phases="examples,fuzzing")
+        run = await call_all(door, tmp_path, examples=10, seed=SEED, phases="examples,fuzzing")
 
-    assert told.exit == 0, told.report[-6000:]
+    assert run.exit == 0, run.report[-6000:]
     # The description itself was read before.
-    operations = sum(len(each) for each in DOCUMENT["paths"].values()) - 1
-    assert f"Tested: {operations}" in told.report
-    assert "Failures:" not in told.report
+    operations = sum(len(path) for path in DOCUMENT["paths"].values()) - 1
+    assert f"Tested: {operations}" in run.report
+    assert "Failures:" not in run.report

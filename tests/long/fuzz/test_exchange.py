@@ -89,7 +89,7 @@ class Exchange(RuleBasedStateMachine):
             self._try(self._town.status(arrived[choice % len(arrived)], code, register_no=str(self._next())))
 
     @rule(kind=st.sampled_from(list(Kind)), choices=st.lists(st.integers(0, 9), min_size=1, max_size=3))
-    def again(self, kind: Kind, choices: list[int]) -> None:
+    def repeat(self, kind: Kind, choices: list[int]) -> None:
         """Packets that crossed already come once more, in any order."""
         sender, receiver = (PROVINCE, DEPARTMENT) if kind is Kind.STATUS else (DEPARTMENT, PROVINCE)
         crossed = self._run(self._town.crossed(sender, kind))
@@ -97,7 +97,7 @@ class Exchange(RuleBasedStateMachine):
             self._run(self._town.deliver(crossed[choice % len(crossed)], receiver))
 
     @rule(minutes=st.sampled_from([1, 61, 25 * 60]))
-    def later(self, minutes: int) -> None:
+    def advance(self, minutes: int) -> None:
         self._clock.advance(timedelta(minutes=minutes))
 
     @rule()
@@ -110,7 +110,7 @@ class Exchange(RuleBasedStateMachine):
     @precondition(lambda self: self._sent)
     @invariant()
     def a_packet_is_admitted_once_at_the_most(self) -> None:
-        packets = [each.packet_id for each in self._run(self._town.incoming())]
+        packets = [document.packet_id for document in self._run(self._town.incoming())]
         assert len(packets) == len(set(packets))
 
     @precondition(lambda self: self._sent)
@@ -129,7 +129,7 @@ class Exchange(RuleBasedStateMachine):
     async def _opened(self) -> Town:
         self._open = AsyncExitStack()
         town = await self._open.enter_async_context(node.opened(self._folder / "node", self._clock))
-        await town._host()  # as a node does when it starts: what nobody hosts is given up after ten minutes
+        await town._host()  # as at a node's start: packets for unhosted codes are given up after ten minutes
         return town
 
     def _send(self) -> OutgoingDocument:
@@ -144,7 +144,7 @@ class Exchange(RuleBasedStateMachine):
         return self._loop.run(work)
 
     def _try(self, work: Coroutine[Any, Any, Any]) -> None:
-        """What a person may ask for at a wrong time is refused with a word, never anything else."""
+        """Run an act; at a wrong time it must be refused with a code, never fail in another way."""
         try:
             self._run(work)
         except _NOT_NOW as refusal:
@@ -157,14 +157,14 @@ class Exchange(RuleBasedStateMachine):
                 continue
             model = self._town.model(packet)
             assert model.status is not None
-            about = model.response_for[0]
+            response = model.response_for[0]
             # A document and its update may arrive in one second; which packet is answered stands in the description.
-            said = (
-                f"{about.document_id} {about.code} {model.status.description}",
+            statement = (
+                f"{response.document_id} {response.code} {model.status.description}",
                 f"{model.status.code} {model.status.timestamp}",
             )
-            assert said not in self._told.values(), f"told twice: {said}"
-            self._told[packet.digest] = said
+            assert statement not in self._told.values(), f"told twice: {statement}"
+            self._told[packet.digest] = statement
 
     async def _check_the_end(self) -> None:
         assert all(self._refused), "a refusal without a word"
@@ -179,7 +179,7 @@ class Exchange(RuleBasedStateMachine):
         await self._check_landed(PROVINCE, DEPARTMENT)
 
     async def _settle(self) -> None:
-        """Everything comes to its end; what waits for a retry gets its time."""
+        """Carry everything to its end, waiting for retries."""
         for _ in range(3):
             self._clock.advance(timedelta(minutes=5))
             await self._town.carry()
@@ -188,11 +188,11 @@ class Exchange(RuleBasedStateMachine):
     async def _check_document(
         self, document: OutgoingDocument, arrived: tuple[IncomingDocument, ...]
     ) -> None:
-        """What was sent is there once, and what is shown of it is what its facts say, in whatever order they came."""
-        copies = [each for each in arrived if each.packet_id == document.packet_id]
+        """Check that a sent document arrived once, and that its state follows from its facts in any order."""
+        copies = [a for a in arrived if a.packet_id == document.packet_id]
         for code, delivery in (await self._town.deliveries(document)).items():
             async with self._town.node.store.read(await self._town.scope(DEPARTMENT)) as work:
-                facts = tuple(await work.facts.of(delivery.id))
+                facts = tuple(await work.facts.of_subject(delivery.id))
             assert code == PROVINCE
             assert delivery.state == fold_delivery(facts).word == fold_delivery(reversed(facts)).word
             received = {fact.code for fact in facts}
@@ -201,7 +201,7 @@ class Exchange(RuleBasedStateMachine):
 
     async def _check_landed(self, sender: str, receiver: str) -> None:
         """Every envelope that left has one row at its receiver, however often it came."""
-        rows = [each.file_digest for each in await self._town.inbox(receiver)]
+        rows = [packet.file_digest for packet in await self._town.inbox(receiver)]
         for item in await self._town.outbox(sender):
             assert item.state == "sent", item.last_error
             assert rows.count(item.envelope_digest) == 1
@@ -210,7 +210,7 @@ class Exchange(RuleBasedStateMachine):
         for code in (DEPARTMENT, PROVINCE):
             agency = await self._town.agency(code)
             events = await self._town.node.store.events_after(agency.id, 0, 10_000)
-            assert [each.agency_seq for each in events] == list(range(1, len(events) + 1))
+            assert [event.agency_seq for event in events] == list(range(1, len(events) + 1))
 
 
 @pytest.mark.timeout(400)

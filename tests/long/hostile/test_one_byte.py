@@ -15,9 +15,9 @@ from tests.support import envelopes, pki
 SIGNER = pki.signer(envelopes.SENDER, "p256")
 BOUND = envelopes.binding(SIGNER)
 STATUS = envelopes.native(
-    envelopes.status(sender=envelopes.SENDER, about=envelopes.RECEIVER),
+    envelopes.status(sender=envelopes.SENDER, subject=envelopes.RECEIVER),
     signer=SIGNER,
-    of=envelopes.receipt(),
+    receipt=envelopes.receipt(),
 )
 DOCUMENT = envelopes.native(files=envelopes.TWO_FILES[:1], signer=SIGNER)
 
@@ -43,28 +43,28 @@ def _changes(data: bytes, values: int) -> Iterator[tuple[int, bytes]]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("native", "values"), [(STATUS, 3), (DOCUMENT, 1)], ids=["status", "document"])
 def test_any_changed_byte_is_refused_or_changes_nothing_that_was_signed(native: bytes, values: int) -> None:
-    good, silent, taken = forge.slow(native, [BOUND]), _places_without_meaning(native), set()
+    good, silent, harmless = forge.slow(native, [BOUND]), _places_without_meaning(native), set()
     assert good is not None
     assert forge.fast(native, [BOUND]) is not None
 
     for place, data in _changes(native, values):
         assert forge.fast(data, [BOUND]) is None, f"byte {place}: a second file passes the fast path"
-        found = forge.slow(data, [BOUND])
-        if found is None:
+        verdict = forge.slow(data, [BOUND])
+        if verdict is None:
             continue
-        taken.add(place)
+        harmless.add(place)
         assert place in silent, f"byte {place} may not change"
-        assert found.read.envelope == good.read.envelope
-        assert found.read.files == good.read.files
-        assert found.body_digest == good.body_digest
-        assert found.canonical == good.canonical
-        assert found.binding == good.binding
-        assert found.shape.properties is not None
+        assert verdict.read.envelope == good.read.envelope
+        assert verdict.read.files == good.read.files
+        assert verdict.body_digest == good.body_digest
+        assert verdict.canonical == good.canonical
+        assert verdict.binding == good.binding
+        assert verdict.shape.properties is not None
         assert good.shape.properties is not None
-        assert found.shape.properties.qualifier == good.shape.properties.qualifier
-        assert found.shape.properties.signing_time == good.shape.properties.signing_time
+        assert verdict.shape.properties.qualifier == good.shape.properties.qualifier
+        assert verdict.shape.properties.signing_time == good.shape.properties.signing_time
 
-    assert taken, "the list of such places is not empty: white space in tags is one"
+    assert harmless, "the list of such places is not empty: white space in tags is one"
 
 
 @pytest.mark.timeout(900)
@@ -75,7 +75,7 @@ def test_any_byte_left_out_or_doubled_is_refused_or_changes_nothing_that_was_sig
     for place, _ in _changes(STATUS, 1):
         for data in (STATUS[:place] + STATUS[place + 1 :], STATUS[: place + 1] + STATUS[place:]):
             assert forge.fast(data, [BOUND]) is None, f"byte {place}: a second file passes the fast path"
-            found = forge.slow(data, [BOUND])
-            if found is not None:
+            verdict = forge.slow(data, [BOUND])
+            if verdict is not None:
                 assert place in silent, f"byte {place} may not change"
-                assert (found.read.envelope, found.canonical) == (good.read.envelope, good.canonical)
+                assert (verdict.read.envelope, verdict.canonical) == (good.read.envelope, good.canonical)

@@ -28,7 +28,7 @@ from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox, SignatureReader
 from tests.support import pdf_pki, pdfs
-from tests.support.pdf_pki import SEEN
+from tests.support.pdf_pki import SEEN_AT
 from tests.support.waiting import LIMIT_S, block_until
 
 SECONDS = 4.0
@@ -37,9 +37,9 @@ SECONDS = 4.0
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PdfSandbox]:
     folder = pdf_pki.folder(tmp_path_factory.mktemp("pdf"))
-    made = PdfSandbox(folder, PdfLimits(seconds=SECONDS))
-    yield made
-    made.close()
+    reader = PdfSandbox(folder, PdfLimits(seconds=SECONDS))
+    yield reader
+    reader.close()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def place(tmp_path: Path) -> Path:
 
 def judged(sandbox: PdfSandbox, place: Path, pdf: bytes) -> FileVerdict:
     place.write_bytes(pdf)
-    return pdf_verdict.judge("a.pdf", 1, sandbox.read(place, SEEN, SEEN))
+    return pdf_verdict.judge("a.pdf", 1, sandbox.read(place, SEEN_AT, SEEN_AT))
 
 
 def child_of(sandbox: PdfSandbox) -> int:
@@ -130,39 +130,39 @@ def test_a_process_that_dies_while_it_reads_is_the_nodes_fault_and_is_asked_agai
 
 
 def test_closing_does_not_wait_for_the_file_that_is_read(tmp_path: Path, place: Path) -> None:
-    made = PdfSandbox(pdf_pki.folder(tmp_path / "pdf"), PdfLimits(seconds=10 * LIMIT_S))
-    judged(made, place, pdfs.by_agency())
+    reader = PdfSandbox(pdf_pki.folder(tmp_path / "pdf"), PdfLimits(seconds=10 * LIMIT_S))
+    judged(reader, place, pdfs.by_agency())
     place.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
     with ThreadPoolExecutor() as threads:
-        reading = threads.submit(made.read, place, SEEN, SEEN)
-        block_until(made._turn.locked, "the turn of the file that is read")
-        made.close()
+        reading = threads.submit(reader.read, place, SEEN_AT, SEEN_AT)
+        block_until(reader._turn.locked, "the turn of the file that is read")
+        reader.close()
         assert reading.result(timeout=LIMIT_S).fault == "PDF-READER"
 
 
 def test_a_process_that_does_not_start_is_the_nodes_fault(tmp_path: Path, place: Path) -> None:
-    made = PdfSandbox(tmp_path, PdfLimits(start_seconds=0.0))
+    reader = PdfSandbox(tmp_path, PdfLimits(start_seconds=0.0))
 
-    assert judged(made, place, pdfs.by_agency()).why == "PDF-READER"
-    assert made._process is None
+    assert judged(reader, place, pdfs.by_agency()).why == "PDF-READER"
+    assert reader._process is None
 
 
 def test_a_fresh_process_gives_no_file_more_time(tmp_path: Path, place: Path) -> None:
-    made = PdfSandbox(pdf_pki.folder(tmp_path / "pdf"), PdfLimits(seconds=1.0))
-    verdict = judged(made, place, pdfs.with_endless_paths(pdfs.by_agency()))
-    assert (verdict.why, made._process) == ("PDF-LIMIT", None)
+    reader = PdfSandbox(pdf_pki.folder(tmp_path / "pdf"), PdfLimits(seconds=1.0))
+    verdict = judged(reader, place, pdfs.with_endless_paths(pdfs.by_agency()))
+    assert (verdict.why, reader._process) == ("PDF-LIMIT", None)
 
 
 def test_left_alone_over_a_file_without_end_the_process_ends_by_itself(tmp_path: Path, place: Path) -> None:
-    """The node was killed while it waited: nobody reads the answer, nobody ends the reader."""
+    """The node was killed while it waited: no process reads the answer or ends the reader."""
     place.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
     folder = str(pdf_pki.folder(tmp_path / "pdf"))
     words = [sys.executable, "-m", "gateway.trust.pdf_signatures.child", str(1024**3), "1.0", folder]
-    asked = json.dumps({"path": str(place), "seen_at": SEEN.isoformat(), "now": SEEN.isoformat()})
+    request = json.dumps({"path": str(place), "seen_at": SEEN_AT.isoformat(), "now": SEEN_AT.isoformat()})
 
-    done = subprocess.run(words, check=False, timeout=60, input=asked.encode() + b"\n", capture_output=True)
+    run = subprocess.run(words, check=False, timeout=60, input=request.encode() + b"\n", capture_output=True)
 
-    assert done.returncode == -signal.SIGALRM
+    assert run.returncode == -signal.SIGALRM
 
 
 def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_who_comes_alone(
@@ -178,16 +178,16 @@ def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_who_com
     async def come() -> None:
         reader = SignatureReader(boxes, pool)
         for _ in range(3):
-            assert (await reader.read(good, SEEN, SEEN)).fault is None
+            assert (await reader.read(good, SEEN_AT, SEEN_AT)).fault is None
         assert [box._process is not None for box in boxes] == [True, False]
 
-        held = asyncio.create_task(reader.read(endless, SEEN, SEEN))
+        blocked = asyncio.create_task(reader.read(endless, SEEN_AT, SEEN_AT))
         await asyncio.sleep(0)
-        assert (await reader.read(good, SEEN, SEEN)).fault is None
-        assert not held.done()
+        assert (await reader.read(good, SEEN_AT, SEEN_AT)).fault is None
+        assert not blocked.done()
         for box in boxes:
             await pool.run(box.close)
-        assert (await held).fault == "PDF-READER"
+        assert (await blocked).fault == "PDF-READER"
 
     try:
         asyncio.run(come())
@@ -208,9 +208,9 @@ def test_the_process_knows_none_of_the_nodes_secrets(
 
     judged(sandbox, place, pdfs.by_agency())
 
-    told = Path(f"/proc/{child_of(sandbox)}/environ").read_bytes()
-    assert b"mat-khau" not in told
-    assert b"GATEWAY" not in told
+    environment = Path(f"/proc/{child_of(sandbox)}/environ").read_bytes()
+    assert b"mat-khau" not in environment
+    assert b"GATEWAY" not in environment
 
 
 FORBIDDEN = (
@@ -238,9 +238,9 @@ for act in sys.argv[1:]:
 def test_threat_046_the_process_reaches_nobody_starts_nothing_and_writes_nothing() -> None:
     words = [sys.executable, "-c", FENCED, *FORBIDDEN]
 
-    done = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True)
+    run = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True)
 
-    assert done.stdout == ""
+    assert run.stdout == ""
 
 
 # --- what is not handed over at all ---------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_a_mark_across_two_pieces_is_seen(sandbox: PdfSandbox, place: Path) -> N
 
 def test_a_file_that_is_not_there_is_the_nodes_own_failure(sandbox: PdfSandbox, place: Path) -> None:
     with pytest.raises(StoreFailure):
-        sandbox.read(place, SEEN, SEEN)
+        sandbox.read(place, SEEN_AT, SEEN_AT)
 
 
 # --- changed bytes --------------------------------------------------------------------------------------------
@@ -279,15 +279,15 @@ RANGES = {"NguoiKy": pdfs.byte_range(GOOD, 0), "CoQuan": pdfs.byte_range(GOOD, 1
 
 
 def covers(field: str, at: int) -> bool:
-    """Whether that signature covers this byte of the good file. Its own gap it does not: the same number may be written
-    there in other letters."""
-    _, before, after, length = RANGES[field]
-    return at < before or after <= at < after + length
+    """Tell whether that signature covers this byte of the good file; it does not cover its own gap, where the same
+    number may stand in other letters."""
+    _, gap_start, gap_end, length = RANGES[field]
+    return at < gap_start or gap_end <= at < gap_end + length
 
 
 @st.composite
 def changes(draw: st.DrawFn) -> tuple[int, bytes]:
-    """Where the change begins, and the file with it."""
+    """Draw a changed file, and the place where the change begins."""
     at = draw(st.integers(0, len(GOOD) - 1))
     kind = draw(st.sampled_from(("flip", "flip", "insert", "delete", "double", "cut")))
     if kind == "flip":
@@ -303,8 +303,8 @@ def changes(draw: st.DrawFn) -> tuple[int, bytes]:
 
 def test_behind_the_end_only_white_space_may_stand(trust: PdfTrust) -> None:
     def valid(n: int) -> bool:
-        found = child.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN, SEEN)
-        return pdf_verdict.judge("a.pdf", 1, found).verdict is SignatureWord.VALID
+        facts = child.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN_AT, SEEN_AT)
+        return pdf_verdict.judge("a.pdf", 1, facts).verdict is SignatureWord.VALID
 
     assert {n for n in range(256) if valid(n)} == set(SPACE)
 

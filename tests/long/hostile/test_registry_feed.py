@@ -1,5 +1,5 @@
-"""Feeds of whoever is not the issuer, and of an issuer gone wrong: refused with the last good list in force, whatever was
-changed and wherever the node died (threats 90 and 115)."""
+"""Feeds that the issuer did not make, or made wrongly: refused with the last good list in force, whatever was changed and
+wherever the node died (threats 90 and 115)."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Office:
         self.feed = SqlFeed(room)
         self.directory = SqlDirectory(room.writer, room.reader, Memory(room.reader), clock, room.pool)
 
-    async def given(self, raw: bytes, name: str = "given.feed") -> FeedOutcome:
+    async def accept_file(self, raw: bytes, name: str = "given.feed") -> FeedOutcome:
         path = self.folder / name
         path.write_bytes(raw)
         return await self.feed.accept(path, "axis")
 
     async def standing(self) -> tuple[Any, ...]:
-        """Everything that a feed may change."""
+        """Return all rows that a feed may change."""
         rows = (await self.directory.entries(limit=1000)).items
         return rows, await self.feed.in_force(), await self.feed.proposals(), await self.directory.changes()
 
@@ -59,9 +59,9 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     await asyncio.to_thread(stores.migrated, tmp_path)
     room = feed_child.room_in(tmp_path, clock)
     feeds.permit(room, feeds.ISSUER)
-    made = Office(room, tmp_path, clock)
-    assert (await made.given(feeds.feed(OLD, 5))).verdict == "applied"
-    yield made
+    office = Office(room, tmp_path, clock)
+    assert (await office.accept_file(feeds.feed(OLD, 5))).verdict == "applied"
+    yield office
     await feed_child.close(room)
 
 
@@ -76,8 +76,8 @@ def chain(length: int, column: str) -> list[AgencyLine]:
 
 def twice_proposed() -> bytes:
     key = pki.key("p256", "shared")
-    found = [feeds.proposal(c, pki.der(pki.root().issue(c, key))) for c in ("Z91", "Z91.01")]
-    return feeds.feed([*OLD, *found], 6)
+    proposals = [feeds.proposal(c, pki.der(pki.root().issue(c, key))) for c in ("Z91", "Z91.01")]
+    return feeds.feed([*OLD, *proposals], 6)
 
 
 GOOD = feeds.agency("Z91.02")
@@ -147,31 +147,31 @@ async def test_threat_090_a_wrong_feed_is_refused_and_the_last_good_list_stays(
     office: Office, name: str
 ) -> None:
     make, code = WRONG[name]
-    before = await office.standing()
+    old_standing = await office.standing()
 
-    outcome = await office.given(make())
+    outcome = await office.accept_file(make())
 
     assert (outcome.verdict, outcome.code) == ("refused", code), outcome.reason
-    assert await office.standing() == before
-    (kept,) = await office.feed.refusals()
-    assert (kept.code, kept.by) == (code, "axis")
-    assert kept.reason
-    assert (await office.given(feeds.feed(NEW, 6))).verdict == "applied"
+    assert await office.standing() == old_standing
+    (refusal,) = await office.feed.refusals()
+    assert (refusal.code, refusal.by) == (code, "axis")
+    assert refusal.reason
+    assert (await office.accept_file(feeds.feed(NEW, 6))).verdict == "applied"
 
 
 async def test_threat_090_every_byte_of_a_feed_changed_left_out_or_doubled_is_refused(office: Office) -> None:
     raw = feeds.feed([*NEW, feeds.proposal("Z91.02", pki.signer("Z91.02", "p256").certificate_der)], 6)
     path = office.folder / "changed.feed"
-    before = await office.standing()
-    taken = []
+    old_standing = await office.standing()
+    accepted = []
     for place, octet in enumerate(raw):
         for piece in (bytes([octet ^ 0x01]), bytes([octet ^ 0x20]), b"", bytes([octet, octet])):
             changed = raw[:place] + piece + raw[place + 1 :]
             path.write_bytes(changed)
             if changed != raw and (await office.feed.check(path)).verdict != "refused":
-                taken.append((place, piece))
-    assert taken == []
-    assert await office.standing() == before
+                accepted.append((place, piece))
+    assert accepted == []
+    assert await office.standing() == old_standing
     path.write_bytes(raw)
     assert (await office.feed.check(path)).verdict == "acceptable"
 
@@ -207,7 +207,7 @@ async def test_threat_090_the_mirror_of_a_signature_or_one_over_something_else_d
         certificate=hashlib.sha256(feeds.ISSUER.certificate_der).hexdigest(),
     )
     for seal in (json.dumps(mirrored, separators=(",", ":")).encode() + b"\n", feed_file.encode(other)):
-        outcome = await office.given(start + b"\n" + seal)
+        outcome = await office.accept_file(start + b"\n" + seal)
         assert (outcome.verdict, outcome.code) == ("refused", "FEED-SIGNATURE")
 
 
@@ -215,10 +215,10 @@ async def test_threat_090_without_an_issuer_or_with_one_out_of_its_time_no_feed_
     office: Office,
 ) -> None:
     office.clock.advance(pki.NOT_AFTER - START + timedelta(seconds=1))
-    outcome = await office.given(feeds.feed(NEW, 6))
+    outcome = await office.accept_file(feeds.feed(NEW, 6))
     assert (outcome.verdict, outcome.code) == ("refused", "FEED-ISSUER")
     feeds.permit(office.room)
-    assert (await office.given(feeds.feed(NEW, 6))).code == "FEED-ISSUER"
+    assert (await office.accept_file(feeds.feed(NEW, 6))).code == "FEED-ISSUER"
 
 
 async def test_threat_090_a_body_changed_after_it_was_checked_is_not_taken(
@@ -228,32 +228,32 @@ async def test_threat_090_a_body_changed_after_it_was_checked_is_not_taken(
     raw = feeds.feed(NEW, 6)
     check = feed_file.check_body
 
-    def then_change(path: Path, found: feed_file.Ends) -> None:
-        check(path, found)
+    def then_change(path: Path, ends: feed_file.Ends) -> None:
+        check(path, ends)
         path.write_bytes(raw.replace("mới".encode(), "giả".encode()))
 
     monkeypatch.setattr(feed_file, "check_body", then_change)
-    before = await office.standing()
+    old_standing = await office.standing()
 
-    outcome = await office.given(raw)
+    outcome = await office.accept_file(raw)
 
     assert (outcome.verdict, outcome.code) == ("refused", "FEED-SIGNATURE")
-    assert await office.standing() == before
+    assert await office.standing() == old_standing
 
 
 async def test_threat_090_a_folder_that_takes_no_file_is_our_own_failure_and_refuses_nobody(
     office: Office,
 ) -> None:
-    before = await office.standing()
-    gone = replace(office.room, scratch=office.folder / "gone")
+    old_standing = await office.standing()
+    full_room = replace(office.room, scratch=office.folder / "gone")
     path = office.folder / "given.feed"
     path.write_bytes(feeds.feed(NEW, 6))
 
     with pytest.raises(StoreFailure, match="check the disk"):
-        await SqlFeed(gone).accept(path, "axis")
+        await SqlFeed(full_room).accept(path, "axis")
     with pytest.raises(StoreFailure):
         await SqlFeed(office.room).export(office.folder / "gone" / "1.feed", feeds.ISSUER)
-    assert await office.standing() == before
+    assert await office.standing() == old_standing
     assert await office.feed.refusals() == []
 
 
@@ -267,21 +267,21 @@ def killed(tmp_path: Path) -> tuple[Path, int]:
     async def prepare() -> None:
         room = feed_child.room_in(folder)
         feeds.permit(room, feeds.ISSUER)
-        await Office(room, folder, ManualClock()).given(feeds.feed(OLD, 5), "old.feed")
+        await Office(room, folder, ManualClock()).accept_file(feeds.feed(OLD, 5), "old.feed")
         await feed_child.close(room)
 
     asyncio.run(prepare())
     proposed = feeds.proposal("Z91.02", pki.signer("Z91.02", "p256").certificate_der)
     (folder / "new.feed").write_bytes(feeds.feed([*NEW[:1], NEW[2], proposed], 6))
-    told = subprocess.run(
+    lines = subprocess.run(
         [sys.executable, "-m", "tests.hostile.feed_child", str(folder)],
         capture_output=True,
         text=True,
         check=True,
         timeout=100,
     ).stdout.splitlines()
-    assert told[-1] == "through"
-    return folder, len(told) - 1
+    assert lines[-1] == "through"
+    return folder, len(lines) - 1
 
 
 def test_threat_090_a_kill_at_any_statement_leaves_the_old_list_or_the_new(killed: tuple[Path, int]) -> None:
@@ -293,10 +293,10 @@ def test_threat_090_a_kill_at_any_statement_leaves_the_old_list_or_the_new(kille
         office = Office(room, path, ManualClock())
         try:
             rows, in_force, proposals, changes = await office.standing()
-            found = ([each.name for each in rows], in_force.sequence, len(proposals), len(changes))
-            again = await office.feed.accept(path / "new.feed", "operator")
+            state = ([row.name for row in rows], in_force.sequence, len(proposals), len(changes))
+            outcome = await office.feed.accept(path / "new.feed", "operator")
             in_force = await office.feed.in_force()
-            return found, again.verdict, in_force.sequence if in_force else 0
+            return state, outcome.verdict, in_force.sequence if in_force else 0
         finally:
             await feed_child.close(room)
 

@@ -16,19 +16,19 @@ from gateway.transport.amqp.axis import AmqpAxis
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
 from tests.support.town.rigs import Stage, staged
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 async def stage(broker: Broker, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(broker, tmp_path) as made:
-        yield made
+    async with staged(broker, tmp_path) as stage:
+        yield stage
 
 
 @pytest.fixture
 def nodes(broker: Broker) -> Iterator[Province]:
-    with province(broker) as made:
-        yield made
+    with province(broker) as nodes:
+        yield nodes
 
 
 @asynccontextmanager
@@ -49,8 +49,8 @@ async def channel_of(access: Access) -> AsyncIterator[AbstractChannel]:
 async def dead(axis: AmqpAxis, count: int = 1) -> Sequence[DeadParcel]:
     """Return the list once the broker has put so many there."""
 
-    async def all_there() -> bool:
+    async def are_dead() -> bool:
         return (await axis.counts())["dead"] == count
 
-    await until(all_there, f"{count} dead")
+    await wait_until(are_dead, f"{count} dead")
     return await axis.dead_list()

@@ -35,8 +35,8 @@ from tests.support.services import missing
 from tests.support.topology import Topology, axis_of, topology_on
 from tests.support.town.axes import CODES, over_broker
 from tests.support.town.rigs import until_delivered
-from tests.support.waiting import until, within_limit
-from tests.unit.ops.test_alarms import heard, scraped
+from tests.support.waiting import wait_until, within_limit
+from tests.unit.ops.test_alarms import alarms_fired, scraped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
 
 def _papers(folder: Path) -> Papers:
     authority = pki.root()
-    made: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     keys: dict[str, Path] = {}
     for name in ("server", "client"):
         key = pki.key("p256", name)
@@ -102,23 +102,23 @@ def _papers(folder: Path) -> Papers:
             )
             .sign(authority.private_key, SHA256())
         )
-        made[name], keys[name] = folder / f"{name}.pem", folder / f"{name}.key"
-        made[name].write_bytes(certificate.public_bytes(Encoding.PEM))
+        files[name], keys[name] = folder / f"{name}.pem", folder / f"{name}.key"
+        files[name].write_bytes(certificate.public_bytes(Encoding.PEM))
         keys[name].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     ca = folder / "ca.pem"
     ca.write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    for file in (*made.values(), *keys.values(), ca):
+    for file in (*files.values(), *keys.values(), ca):
         file.chmod(0o644)  # the broker runs as a user of its own
     folder.chmod(0o755)
-    return Papers(ca=ca, server=made["server"], client=made["client"], keys=keys)
+    return Papers(ca=ca, server=files["server"], client=files["client"], keys=keys)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
     topology: Topology
     pool: ThreadPool
-    one: AmqpAxis
-    two: AmqpAxis
+    sender: AmqpAxis
+    receiver: AmqpAxis
     folder: Path
 
 
@@ -130,12 +130,12 @@ async def pair(own: Own, folder: Path) -> AsyncIterator[Pair]:
         topology.host({"one": ["Z91"], "two": ["Z92"]})
         pool = ThreadPool(2)
         stack.callback(pool.close)
-        one, two = [
+        sender, receiver = [
             await stack.enter_async_context(axis_of(topology, name, folder, pool)) for name in ("one", "two")
         ]
-        await one.host(["Z91"])
-        await two.host(["Z92"])
-        yield Pair(topology=topology, pool=pool, one=one, two=two, folder=folder)
+        await sender.host(["Z91"])
+        await receiver.host(["Z92"])
+        yield Pair(topology=topology, pool=pool, sender=sender, receiver=receiver, folder=folder)
 
 
 def vhost(own: Own, folder: Path) -> Broker:
@@ -156,87 +156,87 @@ def vhost(own: Own, folder: Path) -> Broker:
 async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: Own, tmp_path: Path) -> None:
     """Parcels on their way to be acknowledged are not held up by it."""
     async with pair(own, tmp_path) as nodes:
-        one, two = nodes.one, nodes.two
-        await one.publish(parcel("before"), ["Z92"])
-        before = await received(two)
+        sender, receiver = nodes.sender, nodes.receiver
+        await sender.publish(parcel("before"), ["Z92"])
+        arrivals = await received(receiver)
 
         await asyncio.to_thread(own.node.alarm, True)
         try:
-            first = await within_limit(one.publish(parcel("p1"), ["Z92"]), "word of the alarm")
-            second = await within_limit(one.publish(parcel("p1"), ["Z92", "Z93"]), "word of the alarm")
-            await settled(two, before)
-            state = one.state()
+            first = await within_limit(sender.publish(parcel("p1"), ["Z92"]), "word of the alarm")
+            second = await within_limit(sender.publish(parcel("p1"), ["Z92", "Z93"]), "word of the alarm")
+            await settled(receiver, arrivals)
+            state = sender.state()
         finally:
             await asyncio.to_thread(own.node.alarm, False)
-        await until(lambda: one.state().blocked_since is None, "unblocked")
-        healed = await until_delivered(one, b"bytes of a packet")
+        await wait_until(lambda: sender.state().blocked_since is None, "unblocked")
+        healed = await until_delivered(sender, b"bytes of a packet")
 
-        assert {(each.fate, each.code) for each in (*first.values(), *second.values())} == {
-            (Fate.LATER, "axis-blocked")
+        assert {(outcome.fate, outcome.code) for outcome in (*first.values(), *second.values())} == {
+            (Fate.RETRY, "axis-blocked")
         }
         assert state.blocked_since is not None
         assert "memory or disk" in state.reason
         assert state.connected_since is not None
         assert healed
-        assert one.state().reason == ""
-        assert {each.packet_id for each in await received(two)} == {"p1"}
+        assert sender.state().reason == ""
+        assert {arrival.packet_id for arrival in await received(receiver)} == {"p1"}
 
 
 async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_alarm_of_the_page(
     own: Own, tmp_path: Path
 ) -> None:
-    """A broker tells of it on lines that publish alone: whoever asks from another process hears it from the worker."""
+    """A broker reports an alarm only on lines that publish; other processes learn it from the worker."""
     with topology_on(vhost(own, tmp_path), {"town": CODES}) as topology:
         async with opened(tmp_path / "node", change=over_broker(topology, "town")) as town:
             node = town.node
             await node.pulse.beat()
-            before = await scraped(town)
+            old_samples = await scraped(town)
             await asyncio.to_thread(own.node.alarm, True)
             try:
                 sent = await town.send("15", PROVINCE)
                 await town.pack()
                 await town.dispatch()
-                await until(lambda: node.axis.state().blocked_since is not None, "blocked")
+                await wait_until(lambda: node.axis.state().blocked_since is not None, "blocked")
                 during = await scraped(town)
                 town.clock.advance(EVERY)
                 await node.pulse.beat()
                 beat = node.pulse.folder / f"{own_name()}.json"
                 beat.rename(beat.with_name("worker-1.json"))
                 async with open_axis(node.settings) as looking:
-                    found = await axis_view.look(looking, node.pulse.folder, town.clock.now())
+                    axis_state = await axis_view.look(looking, node.pulse.folder, town.clock.now())
                     by_itself = looking.state()
                 subject = Subject(settings=node.settings, pool=node.pool, clock=town.clock)
-                (told,) = [each for each in await checks.examine(subject) if each.check == "axis"]
+                (diagnosis,) = [d for d in await checks.examine(subject) if d.check == "axis"]
             finally:
                 await asyncio.to_thread(own.node.alarm, False)
-            await until(lambda: node.axis.state().blocked_since is None, "unblocked")
+            await wait_until(lambda: node.axis.state().blocked_since is None, "unblocked")
 
             town.clock.advance(HEARD_LATELY)  # the worker that said so has gone
             assert (by_itself.blocked_since, (await town.delivery(sent)).state) == (None, "sending")
-            assert found.state.blocked_since is not None
-            assert (told.level, told.cause) == ("red", "axis.blocked")
-            assert heard(before, during) == {"axis blocked"}
+            assert axis_state.state.blocked_since is not None
+            assert (diagnosis.level, diagnosis.cause) == ("red", "axis.blocked")
+            assert alarms_fired(old_samples, during) == {"axis blocked"}
             await node.pulse.beat()
-            assert heard(before, await scraped(town)) == set()
+            assert alarms_fired(old_samples, await scraped(town)) == set()
 
 
 async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:
     async with pair(own, tmp_path) as nodes:
-        one, two = nodes.one, nodes.two
+        sender, receiver = nodes.sender, nodes.receiver
         sent = [f"p{n}" for n in range(20)]
         for packet_id in sent:
-            assert (await one.publish(parcel(packet_id), ["Z92"]))["Z92"].fate is Fate.DELIVERED
+            assert (await sender.publish(parcel(packet_id), ["Z92"]))["Z92"].fate is Fate.DELIVERED
 
         await asyncio.to_thread(own.cluster.restart)
-        await until(lambda: one.state().connected_since is not None, "connected again")
+        await wait_until(lambda: sender.state().connected_since is not None, "connected again")
         arrived: set[str] = set()
         while len(arrived) < len(sent):
-            came = await received(two)
-            arrived |= {each.packet_id for each in came}
-            await settled(two, came)
+            arrivals = await received(receiver)
+            arrived |= {arrival.packet_id for arrival in arrivals}
+            await settled(receiver, arrivals)
 
         assert arrived == set(sent)
-        await until_delivered(one, b"bytes of a packet")
+        await until_delivered(sender, b"bytes of a packet")
 
 
 async def test_tls_with_certificates_on_both_sides(own: Own, tmp_path: Path) -> None:
@@ -245,14 +245,14 @@ async def test_tls_with_certificates_on_both_sides(own: Own, tmp_path: Path) -> 
         async with AmqpAxis(
             access, nodes.topology.name("one"), tmp_path, SystemClock(), nodes.pool, AmqpOptions()
         ) as axis:
-            await until(lambda: axis.state().connected_since is not None, "connected over TLS")
+            await wait_until(lambda: axis.state().connected_since is not None, "connected over TLS")
             await axis.publish(parcel("p1"), ["Z92"])
-            (arrival,) = await received(nodes.two)
+            (arrival,) = await received(nodes.receiver)
 
             assert axis.state().servers == (f"amqps://127.0.0.1:{own.tls_port}",)
             assert bytes_of(arrival) == b"bytes of a packet"
-            await settled(nodes.two, [arrival])
-        await nothing_more(nodes.two)
+            await settled(nodes.receiver, [arrival])
+        await nothing_more(nodes.receiver)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ async def test_tls_that_does_not_hold_is_refused_and_said(
         async with AmqpAxis(
             wrong, nodes.topology.name("one"), tmp_path, SystemClock(), nodes.pool, AmqpOptions()
         ) as axis:
-            await until(lambda: bool(axis.state().reason), "a reason")
+            await wait_until(lambda: bool(axis.state().reason), "a reason")
 
             assert axis.state().connected_since is None
             assert reason in axis.state().reason

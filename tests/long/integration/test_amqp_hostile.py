@@ -1,5 +1,5 @@
-"""A registered node that means ill, or whose program is broken: what it writes on a message harms nobody else's mail, ends
-in the dead queue of the receiver, and can be looked at and dropped there."""
+"""A registered node that means ill, or whose program is broken: its messages harm no other mail, end in the dead queue of
+the receiver, and can be looked at and dropped there."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def table(inside: bytes) -> bytes:
 
 
 def nested(depth: int) -> bytes:
-    made = table(b"")
+    content = table(b"")
     for _ in range(depth):
-        made = table(b"\x00F" + made)
-    return made
+        content = table(b"\x00F" + content)
+    return content
 
 
-async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Mapping[str, bytes]) -> None:
+async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, headers: Mapping[str, bytes]) -> None:
     """A message to Z92 whose properties of these kinds are these bytes on the wire."""
     text = encode.short_string
     async with channel_of(stage.topology.access("one")) as channel:
@@ -49,7 +49,7 @@ async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Ma
             b"x", message_id=EVIL, headers={"some": 1}, timestamp=datetime.now(UTC), delivery_mode=2
         )
         with monkeypatch.context() as patched:
-            for kind, raw in written.items():
+            for kind, raw in headers.items():
                 patched.setitem(
                     encode.METHODS,
                     kind,
@@ -61,7 +61,7 @@ async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Ma
 
 
 @pytest.mark.parametrize(
-    "written",
+    "headers",
     [
         {"timestamp": TOO_LATE},
         {"table": table(b"\x02atT" + TOO_LATE)},
@@ -73,46 +73,46 @@ async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Ma
     ids=["timestamp", "time in a table", "name in a table", "depth", "text", "long text"],
 )
 async def test_threat_084_a_message_that_no_library_reads_harms_nobody_beside_it_and_can_be_dropped(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Mapping[str, bytes]
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, headers: Mapping[str, bytes]
 ) -> None:
-    one = await stage.sender()
+    sender = await stage.sender()
     good = [f"good{n}" for n in range(8)]
     for packet_id in good[:4]:
-        await one.publish(parcel(packet_id), ["Z92"])
-    await publish_raw(stage, monkeypatch, written)
+        await sender.publish(parcel(packet_id), ["Z92"])
+    await publish_raw(stage, monkeypatch, headers)
     for packet_id in good[4:]:
-        await one.publish(parcel(packet_id), ["Z92"])
-    two = await stage.receiver()
+        await sender.publish(parcel(packet_id), ["Z92"])
+    receiver = await stage.receiver()
 
-    arrivals = await received(two, count=8)
-    await settled(two, arrivals)
+    arrivals = await received(receiver, count=8)
+    await settled(receiver, arrivals)
 
-    (found,) = await dead(two)
-    with await two.dead_open(found.id) as opened:
-        seen = opened.read()
-    await two.dead_drop(found.id, "nobody can read it")
+    (letter,) = await dead(receiver)
+    with await receiver.dead_open(letter.id) as opened:
+        dead_bytes = opened.read()
+    await receiver.dead_drop(letter.id, "nobody can read it")
 
-    assert sorted(each.packet_id for each in arrivals) == good
-    assert {each.deliveries for each in arrivals} == {1}
-    assert "its label cannot be read" in found.reason
-    assert seen == b"x"
-    assert (await two.counts())["dead"] == 0
-    await nothing_more(two)
+    assert sorted(arrival.packet_id for arrival in arrivals) == good
+    assert {arrival.deliveries for arrival in arrivals} == {1}
+    assert "its label cannot be read" in letter.reason
+    assert dead_bytes == b"x"
+    assert (await receiver.counts())["dead"] == 0
+    await nothing_more(receiver)
 
 
 async def test_what_cannot_be_written_again_is_not_sent_again_and_stays(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each octet that was no UTF-8 takes three as the sign in its place: too many for a short text."""
-    two = await stage.receiver()
+    receiver = await stage.receiver()
     await publish_raw(stage, monkeypatch, {"shortstr": b"\xff" + b"\xff" * 255})
-    await two.wait(0.01)
-    (found,) = await dead(two)
+    await receiver.wait(0.01)
+    (letter,) = await dead(receiver)
 
     with pytest.raises(BrokerRefused, match="cannot be written again"):
-        await two.dead_retry(found.id)
+        await receiver.dead_retry(letter.id)
 
-    assert [each.id for each in await dead(two)] == [found.id]
+    assert [d.id for d in await dead(receiver)] == [letter.id]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_what_cannot_be_written_again_is_not_sent_again_and_stays(
 async def test_threat_084_a_word_that_no_store_keeps_or_no_screen_shows_is_put_aside_at_once(
     stage: Stage, message_id: str, kind: str, sender: str
 ) -> None:
-    two = await stage.receiver()
+    receiver = await stage.receiver()
     headers: dict[str, str | int] = {
         names.SENDER: sender,
         names.LANE: "normal",
@@ -140,61 +140,61 @@ async def test_threat_084_a_word_that_no_store_keeps_or_no_screen_shows_is_put_a
             b"x", message_id=message_id, type=kind, headers=dict(headers), delivery_mode=2
         )
         await lane.publish(message, "z92")
-    await two.wait(0.01)
+    await receiver.wait(0.01)
 
-    (found,) = await dead(two)
+    (letter,) = await dead(receiver)
 
-    assert "printable" in found.reason
-    assert (found.packet_id + found.kind + found.sender + found.recipient).isprintable()
-    await nothing_more(two)
+    assert "printable" in letter.reason
+    assert (letter.packet_id + letter.kind + letter.sender + letter.recipient).isprintable()
+    await nothing_more(receiver)
 
 
 async def test_threat_084_a_message_larger_than_any_of_ours_is_put_aside(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(label, "LARGEST", 1000)
-    one, two = await stage.sender(), await stage.receiver()
+    sender, receiver = await stage.sender(), await stage.receiver()
 
-    await one.publish(parcel("p1", bytes(1001)), ["Z92"])
-    await one.publish(parcel("p2", bytes(1000)), ["Z92"])
-    (arrival,) = await received(two)
-    (found,) = await dead(two)
+    await sender.publish(parcel("p1", bytes(1001)), ["Z92"])
+    await sender.publish(parcel("p2", bytes(1000)), ["Z92"])
+    (arrival,) = await received(receiver)
+    (letter,) = await dead(receiver)
 
-    assert (arrival.packet_id, found.packet_id) == ("p2", "p1")
-    assert "max_message_size" in found.reason
-    await settled(two, [arrival])
+    assert (arrival.packet_id, letter.packet_id) == ("p2", "p1")
+    assert "max_message_size" in letter.reason
+    await settled(receiver, [arrival])
 
 
 async def test_a_refused_parcel_is_sent_again_to_all_its_codes_or_to_none(stage: Stage) -> None:
     """One of two codes is bound nowhere any more: the other one must not make the broker's word good for both."""
     stage.topology.host({"two": ["Z92", "Z92.01"], "three": ["Z93"]})
-    one, two = await stage.sender(), await stage.receiver()
+    sender, receiver = await stage.sender(), await stage.receiver()
     three = await stage.axis("three", ["Z93"], stage.in_line)
-    await one.publish(parcel("p1"), ["Z92.01", "Z93"])
+    await sender.publish(parcel("p1"), ["Z92.01", "Z93"])
     await settled(three, await received(three))
-    await two.wait(0.01)
+    await receiver.wait(0.01)
 
-    (found,) = await dead(two)
+    (letter,) = await dead(receiver)
     stage.topology.host({"two": ["Z92"]})
     with pytest.raises(BrokerRefused, match=r"nobody hosts z92\.01; nothing was sent") as caught:
-        await two.dead_retry(found.id)
-    still = await two.dead_list()
+        await receiver.dead_retry(letter.id)
+    still = await receiver.dead_list()
     await nothing_more(three, code="Z93")
 
     stage.topology.host({"three": ["Z93", "Z92.01"]})
     await three.host(["Z93", "Z92.01"])
-    await two.dead_retry(found.id)
-    again = await received(three, count=2)
+    await receiver.dead_retry(letter.id)
+    arrivals = await received(three, count=2)
 
     assert "gateway axis apply" in caught.value.hint
-    assert [each.id for each in still] == [found.id]
-    assert sorted(each.recipient for each in again) == ["Z92.01", "Z93"]
-    assert await two.dead_list() == []
-    await settled(three, again)
+    assert [d.id for d in still] == [letter.id]
+    assert sorted(d.recipient for d in arrivals) == ["Z92.01", "Z93"]
+    assert await receiver.dead_list() == []
+    await settled(three, arrivals)
 
 
 async def test_a_silent_line_that_is_given_up_ends_nobody_who_waits_for_a_channel(stage: Stage) -> None:
-    """The library then cancels what is under way: nobody cancelled us."""
+    """The library then cancels pending calls, which is no cancellation of ours."""
     access = replace(stage.topology.access("one", stage.out_line.port), heartbeat_s=1)
     link = Link(access, "one", SystemClock())
     try:
@@ -207,18 +207,18 @@ async def test_a_silent_line_that_is_given_up_ends_nobody_who_waits_for_a_channe
         stage.out_line.heal()
         await link.close()
 
-    assert [type(each) for each in answers] == [Unreachable] * 3
-    assert not [each for each in answers if "Cancelled" in str(each)]
+    assert [type(answer) for answer in answers] == [Unreachable] * 3
+    assert not [answer for answer in answers if "Cancelled" in str(answer)]
 
 
 async def test_fetching_that_ended_by_itself_begins_again_when_it_is_asked_for(stage: Stage) -> None:
-    one, two = await stage.sender(), await stage.receiver()
-    await nothing_more(two)
-    fetching = two._consumer._fetching
+    sender, receiver = await stage.sender(), await stage.receiver()
+    await nothing_more(receiver)
+    fetching = receiver._consumer._fetching
     assert fetching is not None
     fetching.cancel()
     await asyncio.gather(fetching, return_exceptions=True)
 
-    await one.publish(parcel("p1"), ["Z92"])
+    await sender.publish(parcel("p1"), ["Z92"])
 
-    assert [each.packet_id for each in await received(two)] == ["p1"]
+    assert [arrival.packet_id for arrival in await received(receiver)] == ["p1"]

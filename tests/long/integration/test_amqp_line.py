@@ -23,9 +23,9 @@ from gateway.transport.amqp.publisher import SMALL_AT_ONCE
 from gateway.workers.heartbeat import Pulse, own_name
 from tests.services.rabbit import quoted
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received, settled
-from tests.support.tcp_proxy import Way
+from tests.support.tcp_proxy import Direction
 from tests.support.town.rigs import Stage, until_delivered
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 MB = 1024 * 1024
 
@@ -34,92 +34,95 @@ MB = 1024 * 1024
 async def test_threat_084_a_line_cut_in_the_middle_of_a_publish_says_later_and_loses_nothing(
     stage: Stage, passing: int
 ) -> None:
-    one, two = await stage.sender(), await stage.receiver()
+    sender, receiver = await stage.sender(), await stage.receiver()
     content = os.urandom(MB)
-    await one.publish(parcel("before"), ["Z92"])
+    await sender.publish(parcel("before"), ["Z92"])
 
     stage.out_line.cut_after(passing)
-    cut = await within_limit(one.publish(parcel("p1", content), ["Z92"]), "word of what was cut")
+    cut = await within_limit(sender.publish(parcel("p1", content), ["Z92"]), "word of what was cut")
     stage.out_line.heal()
-    again = await until_delivered(one, content)
+    retries = await until_delivered(sender, content)
 
-    assert cut["Z92"].fate is Fate.LATER
+    assert cut["Z92"].fate is Fate.RETRY
     assert cut["Z92"].code == "axis-down"
-    assert again
-    arrivals = await received(two, count=2)
-    assert {each.packet_id for each in arrivals} == {"before", "p1"}
-    assert next(bytes_of(each) for each in arrivals if each.packet_id == "p1") == content
+    assert retries
+    arrivals = await received(receiver, count=2)
+    assert {arrival.packet_id for arrival in arrivals} == {"before", "p1"}
+    assert next(bytes_of(arrival) for arrival in arrivals if arrival.packet_id == "p1") == content
 
 
 async def test_threat_084_a_confirm_that_is_lost_on_its_way_doubles_and_loses_nothing(stage: Stage) -> None:
-    one, two = await stage.sender(), await stage.receiver()
+    sender, receiver = await stage.sender(), await stage.receiver()
     content = os.urandom(1000)
-    await one.publish(parcel("before"), ["Z92"])
+    await sender.publish(parcel("before"), ["Z92"])
 
-    stage.out_line.cut_after(0, Way.BACK)
-    lost = await one.publish(parcel("p1", content), ["Z92"])
+    stage.out_line.cut_after(0, Direction.BACK)
+    lost = await sender.publish(parcel("p1", content), ["Z92"])
     stage.out_line.heal()
-    await until_delivered(one, content)
+    await until_delivered(sender, content)
 
-    assert lost["Z92"].fate is Fate.LATER
-    arrivals = await received(two, count=3)
-    assert sorted(each.packet_id for each in arrivals) == ["before", "p1", "p1"]
-    assert {bytes_of(each) for each in arrivals if each.packet_id == "p1"} == {content}
+    assert lost["Z92"].fate is Fate.RETRY
+    arrivals = await received(receiver, count=3)
+    assert sorted(arrival.packet_id for arrival in arrivals) == ["before", "p1", "p1"]
+    assert {bytes_of(arrival) for arrival in arrivals if arrival.packet_id == "p1"} == {content}
 
 
 @pytest.mark.parametrize("passing", [0, 1000, 400_000])
 async def test_threat_084_a_line_cut_in_the_middle_of_a_delivery_brings_it_again_whole(
     stage: Stage, passing: int
 ) -> None:
-    one, two = await stage.sender(), await stage.receiver()
+    sender, receiver = await stage.sender(), await stage.receiver()
     content = os.urandom(MB)
-    await nothing_more(two)
+    await nothing_more(receiver)
 
-    stage.in_line.cut_after(passing, Way.BACK)
-    await one.publish(parcel("p1", content), ["Z92"])
-    await until(lambda: stage.in_line.passed[Way.BACK] > 0 and two.state().down_since is not None, "the cut")
+    stage.in_line.cut_after(passing, Direction.BACK)
+    await sender.publish(parcel("p1", content), ["Z92"])
+    await wait_until(
+        lambda: stage.in_line.passed[Direction.BACK] > 0 and receiver.state().down_since is not None,
+        "the cut",
+    )
     stage.in_line.heal()
-    (arrival,) = await received(two)
+    (arrival,) = await received(receiver)
 
     assert bytes_of(arrival) == content
-    await settled(two, [arrival])
-    await nothing_more(two)
+    await settled(receiver, [arrival])
+    await nothing_more(receiver)
 
 
 async def test_while_the_broker_is_gone_publishing_says_later_and_the_state_says_why(stage: Stage) -> None:
-    one = await stage.sender()
+    sender = await stage.sender()
     await stage.out_line.refuse()
 
-    outcomes = await within_limit(one.publish(parcel(), ["Z92", "Z93"]), "word that nobody is there")
-    taken = await one.take(10, LEASE_S)
-    state = one.state()
+    outcomes = await within_limit(sender.publish(parcel(), ["Z92", "Z93"]), "word that nobody is there")
+    arrivals = await sender.take(10, LEASE_S)
+    state = sender.state()
     stage.out_line.heal()
-    healed = await until_delivered(one, b"bytes of a packet")
+    healed = await until_delivered(sender, b"bytes of a packet")
 
-    assert {(each.fate, each.code) for each in outcomes.values()} == {(Fate.LATER, "axis-down")}
-    assert not taken
+    assert {(outcome.fate, outcome.code) for outcome in outcomes.values()} == {(Fate.RETRY, "axis-down")}
+    assert not arrivals
     assert state.connected_since is None
     assert state.down_since is not None
     assert state.reason
     assert healed
-    await until(lambda: one.state().connected_since is not None, "connected again")
-    assert (one.state().down_since, one.state().reason) == (None, "")
+    await wait_until(lambda: sender.state().connected_since is not None, "connected again")
+    assert (sender.state().down_since, sender.state().reason) == (None, "")
 
 
 async def test_a_silent_broker_holds_nobody_up_for_longer_than_the_limit(stage: Stage) -> None:
-    one, two = await stage.sender(AmqpOptions(confirm_s=0.3)), await stage.receiver()
+    sender, receiver = await stage.sender(AmqpOptions(confirm_s=0.3)), await stage.receiver()
     # What so short a limit says of a busy broker is no matter here.
-    await until_delivered(one, b"bytes of a packet", "before")
+    await until_delivered(sender, b"bytes of a packet", "before")
 
     stage.out_line.stall()
-    publishing = asyncio.gather(*(one.publish(parcel(f"p{n}"), ["Z92"]) for n in range(3)))
+    publishing = asyncio.gather(*(sender.publish(parcel(f"p{n}"), ["Z92"]) for n in range(3)))
     outcomes = await within_limit(publishing, "word of a silent broker")
     stage.out_line.heal()
-    await until_delivered(one, b"bytes of a packet")
+    await until_delivered(sender, b"bytes of a packet")
 
-    assert {each["Z92"].code for each in outcomes} == {"axis-slow"}
-    assert {each["Z92"].fate for each in outcomes} == {Fate.LATER}
-    assert "before" in {each.packet_id for each in await received(two, count=2)}
+    assert {o["Z92"].code for o in outcomes} == {"axis-slow"}
+    assert {o["Z92"].fate for o in outcomes} == {Fate.RETRY}
+    assert "before" in {o.packet_id for o in await received(receiver, count=2)}
 
 
 async def test_the_next_server_of_a_cluster_is_tried(stage: Stage) -> None:
@@ -132,7 +135,7 @@ async def test_the_next_server_of_a_cluster_is_tried(stage: Stage) -> None:
             both, stage.topology.name("one"), stage.folder, SystemClock(), stage.pool, AmqpOptions()
         )
         async with axis:
-            await until(lambda: axis.state().connected_since is not None, "connected")
+            await wait_until(lambda: axis.state().connected_since is not None, "connected")
 
             assert axis.state().servers == tuple(str(server) for server in both.servers)
 
@@ -147,8 +150,8 @@ class Counted(io.BytesIO):
 
 async def test_only_so_many_payloads_wait_for_their_confirm_at_once(stage: Stage) -> None:
     """G8: three hundred at once, and a line on which nothing moves."""
-    one, two = await stage.sender(), await stage.receiver()
-    await one.publish(parcel("before"), ["Z92"])
+    sender, receiver = await stage.sender(), await stage.receiver()
+    await sender.publish(parcel("before"), ["Z92"])
     opened: list[int] = []
     content = b"x" * 10_000
 
@@ -157,10 +160,10 @@ async def test_only_so_many_payloads_wait_for_their_confirm_at_once(stage: Stage
 
     stage.out_line.stall()
     sending = [
-        asyncio.create_task(one.publish(replace(parcel(f"p{n}", content), open=counted), ["Z92"]))
+        asyncio.create_task(sender.publish(replace(parcel(f"p{n}", content), open=counted), ["Z92"]))
         for n in range(300)
     ]
-    await until(lambda: len(opened) == SMALL_AT_ONCE, "as many as may be")
+    await wait_until(lambda: len(opened) == SMALL_AT_ONCE, "as many as may be")
     for _ in range(100):
         await asyncio.sleep(0)
     open_while_stalled = len(opened)
@@ -168,42 +171,42 @@ async def test_only_so_many_payloads_wait_for_their_confirm_at_once(stage: Stage
     outcomes = await asyncio.gather(*sending)
 
     assert open_while_stalled == SMALL_AT_ONCE
-    assert {each["Z92"].fate for each in outcomes} == {Fate.DELIVERED}
-    names_seen: set[str] = set()
-    while len(names_seen) < 301:
-        arrivals = await received(two)
-        names_seen |= {each.packet_id for each in arrivals}
-        await settled(two, arrivals)
+    assert {a["Z92"].fate for a in outcomes} == {Fate.DELIVERED}
+    arrived_ids: set[str] = set()
+    while len(arrived_ids) < 301:
+        arrivals = await received(receiver)
+        arrived_ids |= {a.packet_id for a in arrivals}
+        await settled(receiver, arrivals)
     assert len(opened) == 300
 
 
 async def test_a_lease_that_runs_out_gives_the_parcel_back(stage: Stage) -> None:
-    one, two = await stage.sender(), await stage.receiver()
-    await one.publish(parcel("p1"), ["Z92"])
+    sender, receiver = await stage.sender(), await stage.receiver()
+    await sender.publish(parcel("p1"), ["Z92"])
 
-    (first,) = await received(two, lease_s=0.1)
-    (second,) = await received(two)
-    await two.settle(first, done=True)
+    (first,) = await received(receiver, lease_s=0.1)
+    (second,) = await received(receiver)
+    await receiver.settle(first, is_done=True)
 
     assert (first.deliveries, second.deliveries) == (1, 2)
-    await settled(two, [second])
-    await nothing_more(two)
+    await settled(receiver, [second])
+    await nothing_more(receiver)
 
 
 async def test_what_nobody_takes_goes_back_to_the_broker_and_comes_when_it_is_asked_for(stage: Stage) -> None:
     """A worker whose disk is full does not keep the broker waiting until that breaks the line."""
-    one, two = await stage.sender(), await stage.receiver(AmqpOptions(rest_s=3.0))
-    await two.wait(0.01)
-    await one.publish(parcel("p1"), ["Z92"])
-    await two.wait(20)
-    assert (await two.counts())["fetched"] == 1
+    sender, receiver = await stage.sender(), await stage.receiver(AmqpOptions(rest_s=3.0))
+    await receiver.wait(0.01)
+    await sender.publish(parcel("p1"), ["Z92"])
+    await receiver.wait(20)
+    assert (await receiver.counts())["fetched"] == 1
 
     async def back_at_the_broker() -> bool:
-        counts = await two.counts()
+        counts = await receiver.counts()
         return (counts["waiting"], counts["fetched"]) == (1, 0)
 
-    await until(back_at_the_broker, "back at the broker")
-    (arrival,) = await received(two)
+    await wait_until(back_at_the_broker, "back at the broker")
+    (arrival,) = await received(receiver)
 
     assert arrival.packet_id == "p1"
 
@@ -211,36 +214,36 @@ async def test_what_nobody_takes_goes_back_to_the_broker_and_comes_when_it_is_as
 async def test_what_a_worker_holds_is_counted_by_another_process_of_the_node(
     stage: Stage, tmp_path: Path
 ) -> None:
-    """As `gateway axis status` counts while `gateway serve` works: to the broker what was handed out is not there."""
-    one, two = await stage.sender(), await stage.receiver()
+    """`gateway axis status` counts like this beside `gateway serve`; the broker does not count fetched messages."""
+    sender, receiver = await stage.sender(), await stage.receiver()
     for n in range(3):
-        await one.publish(parcel(f"p{n}"), ["Z92"])
-    (held,) = await received(two, limit=1)
-    await until(lambda: _has(two, "fetched", 2), "all at the worker")
-    beat = Pulse(folder=tmp_path / "heartbeat", clock=SystemClock(), pool=stage.pool, holds=two.in_hand)
+        await sender.publish(parcel(f"p{n}"), ["Z92"])
+    (leased,) = await received(receiver, limit=1)
+    await wait_until(lambda: _has(receiver, "fetched", 2), "all at the worker")
+    beat = Pulse(folder=tmp_path / "heartbeat", clock=SystemClock(), pool=stage.pool, holds=receiver.in_hand)
     await beat.beat()
     (tmp_path / "heartbeat" / f"{own_name()}.json").rename(tmp_path / "heartbeat" / "worker-1.json")
     looking = await stage.receiver()
 
     alone = await looking.counts()
-    found = await axis_view.look(looking, tmp_path / "heartbeat", SystemClock().now())
+    state = await axis_view.look(looking, tmp_path / "heartbeat", SystemClock().now())
 
     assert (alone["waiting"], alone["leased"]) == (0, 0)
-    assert (found.counts["waiting"], found.counts["fetched"], found.counts["leased"]) == (2, 2, 1)
-    await settled(two, [held])
+    assert (state.counts["waiting"], state.counts["fetched"], state.counts["leased"]) == (2, 2, 1)
+    await settled(receiver, [leased])
 
 
 async def test_a_large_packet_that_lies_on_disk_in_parts_is_counted(stage: Stage) -> None:
-    one = await stage.sender(AmqpOptions(part_bytes=100_000))
-    two = await stage.receiver(AmqpOptions(part_bytes=100_000))
-    await one.publish(parcel("large", os.urandom(350_000)), ["Z92"])
+    sender = await stage.sender(AmqpOptions(part_bytes=100_000))
+    receiver = await stage.receiver(AmqpOptions(part_bytes=100_000))
+    await sender.publish(parcel("large", os.urandom(350_000)), ["Z92"])
 
-    (arrival,) = await received(two)
-    while_held = await two.counts()
-    await settled(two, [arrival])
+    (arrival,) = await received(receiver)
+    while_held = await receiver.counts()
+    await settled(receiver, [arrival])
 
     assert (while_held["parts"], while_held["leased"]) == (1, 1)
-    assert (await two.counts())["parts"] == 0
+    assert (await receiver.counts())["parts"] == 0
 
 
 async def _has(axis: AmqpAxis, part: str, count: int) -> bool:
@@ -262,20 +265,20 @@ async def test_a_node_that_the_broker_does_not_know_is_told_the_cure_and_a_wrong
     async with AmqpAxis(
         access, stage.topology.name("one"), stage.folder, SystemClock(), stage.pool, AmqpOptions()
     ) as axis:
-        await until(lambda: bool(axis.state().reason), "a reason")
+        await wait_until(lambda: bool(axis.state().reason), "a reason")
 
         assert "check amqp.user and the password" in axis.state().reason
         assert "not-this-one" not in axis.state().reason
 
 
 async def test_a_queue_that_was_removed_and_made_again_is_fetched_from_again(stage: Stage) -> None:
-    one, two = await stage.sender(), await stage.receiver()
-    await nothing_more(two)
+    sender, receiver = await stage.sender(), await stage.receiver()
+    await nothing_more(receiver)
     queue = quoted(names.lane_queue(stage.topology.name("two"), names.LANES[1]))
 
     stage.topology.broker.ask("DELETE", f"/api/queues/{{vhost}}/{queue}")
-    await until(lambda: "gateway axis apply" in two.state().reason, "the reason in the state")
+    await wait_until(lambda: "gateway axis apply" in receiver.state().reason, "the reason in the state")
     stage.topology.host({"two": ["Z92"]})
-    await until_delivered(one, b"bytes of a packet")
+    await until_delivered(sender, b"bytes of a packet")
 
-    assert [each.packet_id for each in await received(two)] == ["p1"]
+    assert [arrival.packet_id for arrival in await received(receiver)] == ["p1"]

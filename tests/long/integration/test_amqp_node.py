@@ -20,22 +20,22 @@ from tests.support.broker import Broker
 from tests.support.node import PROVINCE, Town, opened
 from tests.support.topology import topology_on
 from tests.support.town.axes import CODES, over_broker
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager
 async def town_over(broker: Broker, folder: Path) -> AsyncIterator[Town]:
     with topology_on(broker, {"town": CODES}) as topology:
-        async with opened(folder, change=over_broker(topology, "town", part_mb=1)) as made:
-            yield made
+        async with opened(folder, change=over_broker(topology, "town", part_mb=1)) as town:
+            yield town
 
 
-async def carried(town: Town, true: Callable[[], Awaitable[bool]]) -> None:
+async def carry_until(town: Town, true: Callable[[], Awaitable[bool]]) -> None:
     async def carries() -> bool:
         await town.carry()
         return await true()
 
-    await until(carries, "what goes over the broker")
+    await wait_until(carries, "what goes over the broker")
 
 
 @pytest.mark.parametrize("size", [20_000, 3_000_000], ids=["one message", "in parts"])
@@ -49,11 +49,11 @@ async def test_a_document_goes_over_the_broker_and_its_receipt_comes_back(
         async def answered() -> bool:
             return await is_delivered(town, sent)
 
-        await carried(town, answered)
+        await carry_until(town, answered)
 
-        taken = await town.only(PROVINCE)
-        assert taken.state is InState.NEW
-        assert await town.read(taken) == content
+        document = await town.only(PROVINCE)
+        assert document.state is InState.NEW
+        assert await town.read(document) == content
         assert (await town.inbox(PROVINCE))[0].transport_node == town.node.settings.node.name
 
 

@@ -19,22 +19,22 @@ from tests.long.integration.conftest import channel_of
 from tests.support.parcels import bytes_of, parcel, received, settled
 from tests.support.parts import LIMITS, opened
 from tests.support.town.rigs import Stage
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SMALL_PARTS = AmqpOptions(part_bytes=1024)
 MORE_THAN_THE_QUOTA = LIMITS.open_sets + 12
 
 
 async def dead(axis: AmqpAxis, count: int = 1) -> list[DeadParcel]:
-    async def all_there() -> bool:
+    async def are_dead() -> bool:
         await axis.take(10, 60)
         return (await axis.counts())["dead"] == count
 
-    await until(all_there, f"{count} dead")
+    await wait_until(are_dead, f"{count} dead")
     return list(await axis.dead_list())
 
 
-async def put(stage: Stage, node: str, message: aio_pika.Message, lane: Lane = Lane.NORMAL) -> None:
+async def publish(stage: Stage, node: str, message: aio_pika.Message, lane: Lane = Lane.NORMAL) -> None:
     """Published past our own publisher, under the node's own name."""
     async with channel_of(stage.topology.access(node)) as channel:
         exchange = await channel.get_exchange(names.lane_exchange(lane), ensure=False)
@@ -43,118 +43,120 @@ async def put(stage: Stage, node: str, message: aio_pika.Message, lane: Lane = L
 
 async def put_part(stage: Stage, part: Part, content: bytes) -> None:
     user = stage.topology.access("one").user
-    whole = parcel("p1", content)
-    message = label.written(whole, part.body, ["z92"], user=user, at=datetime.now(UTC), more=part.headers())
-    await put(stage, "one", message)
+    joined = parcel("p1", content)
+    message = label.make_message(
+        joined, part.body, ["z92"], user=user, at=datetime.now(UTC), more=part.headers()
+    )
+    await publish(stage, "one", message)
 
 
 async def test_a_burst_that_comes_faster_than_it_is_taken_is_held_back_and_all_of_it_lands(
     stage: Stage,
 ) -> None:
-    one, two = await stage.sender(SMALL_PARTS), await stage.receiver(SMALL_PARTS)
+    sender, receiver = await stage.sender(SMALL_PARTS), await stage.receiver(SMALL_PARTS)
     spool = opened(stage.folder / "parts-two")
     contents = {f"big{n}": f"{n:06d}".encode() * 300 for n in range(MORE_THAN_THE_QUOTA)}
     outcomes = await asyncio.gather(
-        *(one.publish(parcel(id, bytes), ["Z92"]) for id, bytes in contents.items())
+        *(sender.publish(parcel(id, bytes), ["Z92"]) for id, bytes in contents.items())
     )
     assert {outcome["Z92"].fate for outcome in outcomes} == {Fate.DELIVERED}
 
-    held = await received(two)
+    waiting = await received(receiver)
 
     async def quota_is_full() -> bool:
         return spool.counts()["whole"] == LIMITS.open_sets
 
-    await until(quota_is_full, "as many whole sets as may be open")
-    assert (await two.counts())["dead"] == 0
+    await wait_until(quota_is_full, "as many whole sets as may be open")
+    assert (await receiver.counts())["dead"] == 0
     landed: dict[str, bytes] = {}
     while len(landed) < len(contents):
-        for arrival in held or await received(two):
+        for arrival in waiting or await received(receiver):
             landed[arrival.packet_id] = bytes_of(arrival)
             assert arrival.flaw == ""
-            await two.settle(arrival, done=True)
-        held = []
+            await receiver.settle(arrival, is_done=True)
+        waiting = []
 
     assert landed == contents
-    assert (await two.counts())["dead"] == 0
+    assert (await receiver.counts())["dead"] == 0
     assert spool.counts()["sets"] == 0
 
 
 async def test_a_part_that_died_joins_its_set_when_it_is_sent_again(stage: Stage) -> None:
     """The node that sends it again vouches for its first sender, to itself."""
-    two = await stage.receiver(SMALL_PARTS, codes=["Z92.07"])
+    receiver = await stage.receiver(SMALL_PARTS, codes=["Z92.07"])
     content = os.urandom(2500)
-    first, *rest = parts_of(parcel("p1", content), 1024)
+    first, *later_parts = parts_of(parcel("p1", content), 1024)
     await put_part(stage, first, content)
-    (died,) = await dead(two)
-    await two.host(["Z92"])
-    for part in rest:
+    (died,) = await dead(receiver)
+    await receiver.host(["Z92"])
+    for part in later_parts:
         await put_part(stage, part, content)
 
-    await two.dead_retry(died.id)
-    (arrival,) = await received(two)
+    await receiver.dead_retry(died.id)
+    (arrival,) = await received(receiver)
 
     assert (bytes_of(arrival), arrival.flaw) == (content, "")
     assert arrival.node == stage.topology.access("one").user
-    await settled(two, [arrival])
-    assert (await two.counts())["dead"] == 0
+    await settled(receiver, [arrival])
+    assert (await receiver.counts())["dead"] == 0
 
 
 async def test_a_parcel_sent_again_twice_still_names_its_first_sender(stage: Stage) -> None:
-    one, two = await stage.sender(), await stage.receiver(codes=["Z92.07"])
-    await one.publish(parcel("p1"), ["Z92"])
+    sender, receiver = await stage.sender(), await stage.receiver(codes=["Z92.07"])
+    await sender.publish(parcel("p1"), ["Z92"])
     for _ in range(2):
-        (died,) = await dead(two)
-        await two.dead_retry(died.id)
-    await dead(two)
-    await two.host(["Z92"])
-    await two.dead_retry((await dead(two))[0].id)
-    (arrival,) = await received(two)
+        (died,) = await dead(receiver)
+        await receiver.dead_retry(died.id)
+    await dead(receiver)
+    await receiver.host(["Z92"])
+    await receiver.dead_retry((await dead(receiver))[0].id)
+    (arrival,) = await received(receiver)
 
     assert arrival.node == stage.topology.access("one").user
 
 
 async def test_whom_another_node_names_as_first_sender_is_not_believed(stage: Stage) -> None:
-    two = await stage.receiver()
+    receiver = await stage.receiver()
     user = stage.topology.access("one").user
-    forged = label.written(parcel("p1"), b"bytes of a packet", ["z92"], user=user, at=datetime.now(UTC))
+    forged = label.make_message(parcel("p1"), b"bytes of a packet", ["z92"], user=user, at=datetime.now(UTC))
     forged.headers[names.FIRST_NODE] = stage.topology.access("two").user
-    await put(stage, "one", forged)
-    (arrival,) = await received(two)
+    await publish(stage, "one", forged)
+    (arrival,) = await received(receiver)
 
     assert arrival.node is None
 
 
 async def test_what_nobody_vouched_for_has_no_sender_when_it_is_sent_again(stage: Stage) -> None:
-    two = await stage.receiver(codes=["Z92.07"])
-    unnamed = label.written(parcel("p1"), b"bytes of a packet", ["z92"], user=None, at=datetime.now(UTC))
-    await put(stage, "one", unnamed)
-    (died,) = await dead(two)
-    await two.host(["Z92"])
+    receiver = await stage.receiver(codes=["Z92.07"])
+    unnamed = label.make_message(parcel("p1"), b"bytes of a packet", ["z92"], user=None, at=datetime.now(UTC))
+    await publish(stage, "one", unnamed)
+    (died,) = await dead(receiver)
+    await receiver.host(["Z92"])
 
-    await two.dead_retry(died.id)
-    (arrival,) = await received(two)
+    await receiver.dead_retry(died.id)
+    (arrival,) = await received(receiver)
 
     assert arrival.node is None
 
 
 async def test_a_joined_packet_that_is_never_settled_is_on_the_dead_list(stage: Stage) -> None:
     options = AmqpOptions(part_bytes=1024, delivery_limit=1)
-    one, two = await stage.sender(options), await stage.receiver(options)
+    sender, receiver = await stage.sender(options), await stage.receiver(options)
     content = os.urandom(2500)
-    await one.publish(parcel("p1", content), ["Z92"])
+    await sender.publish(parcel("p1", content), ["Z92"])
     for _ in range(2):
-        await settled(two, await received(two), done=False)
+        await settled(receiver, await received(receiver), is_done=False)
 
-    (died,) = await dead(two)
-    with await two.dead_open(died.id) as source:
+    (died,) = await dead(receiver)
+    with await receiver.dead_open(died.id) as source:
         assert source.read() == content
     assert (died.packet_id, died.deliveries) == ("p1", 2)
-    await two.dead_retry(died.id)
-    (arrival,) = await received(two)
+    await receiver.dead_retry(died.id)
+    (arrival,) = await received(receiver)
     assert (arrival.deliveries, bytes_of(arrival)) == (1, content)
-    await settled(two, [arrival], done=False)
-    await settled(two, await received(two), done=False)
+    await settled(receiver, [arrival], is_done=False)
+    await settled(receiver, await received(receiver), is_done=False)
 
-    (died,) = await dead(two)
-    await two.dead_drop(died.id, "a test")
-    assert await two.dead_list() == []
+    (died,) = await dead(receiver)
+    await receiver.dead_drop(died.id, "a test")
+    assert await receiver.dead_list() == []

@@ -29,9 +29,9 @@ from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine
 from tests.support import former_content
 from tests.support.clock import ManualClock
-from tests.support.kept import Lying
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
+from tests.support.stored_content import Lying
 from tests.support.stores import (
     NORTH,
     SOUTH,
@@ -48,8 +48,8 @@ from tests.support.stores import (
 WORDS = b"words that nobody guesses"
 
 
-def _silent(what: str, count: int) -> None:
-    """Progress that nobody looks at."""
+def _silent(step: str, count: int) -> None:
+    """Ignore progress."""
 
 
 # The largest content that is a row, and the smallest that is a file: `admit` takes them in turn.
@@ -70,8 +70,8 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return copied(request.getfixturevalue("blank"), tmp_path)
-    found: str = request.getfixturevalue("migrated_postgres_url")
-    return found
+    database_url: str = request.getfixturevalue("migrated_postgres_url")
+    return database_url
 
 
 @dataclass(kw_only=True)
@@ -102,11 +102,11 @@ class Office:
         digest = Digest(hashlib.sha256(data).hexdigest())
         with self.blobs.scratch() as scratch:
             scratch.file.write(data)
-            kept = await self.blobs.keep(scratch, digest, len(data))
+            blob = await self.blobs.keep(scratch, digest, len(data))
         document = outgoing(self.clock)
         async with committing(self.store) as work:
             await work.outgoing.add(document)
-            await work.blobs.keep(kept, "document", document.id)
+            await work.blobs.keep(blob, "document", document.id)
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, self.clock.now(), {"n": n})
         return digest
 
@@ -151,10 +151,10 @@ async def office(url: str, tmp_path: Path) -> AsyncIterator[Office]:
 @asynccontextmanager
 async def under_load(office: Office) -> AsyncIterator[list[Digest]]:
     """Documents come in until the end of the block; the list grows with them."""
-    admitted, over = [await office.admit(n) for n in range(20)], asyncio.Event()
+    admitted, finished = [await office.admit(n) for n in range(20)], asyncio.Event()
 
     async def drive() -> None:
-        while not over.is_set():
+        while not finished.is_set():
             admitted.append(await office.admit(len(admitted)))
 
     async with asyncio.TaskGroup() as tasks:
@@ -162,20 +162,20 @@ async def under_load(office: Office) -> AsyncIterator[list[Digest]]:
         try:
             yield admitted
         finally:
-            over.set()
+            finished.set()
 
 
-async def whole(office: Office, target: restore.RestoreTarget, wanted: Sequence[Digest]) -> list[Digest]:
+async def intact(office: Office, target: restore.RestoreTarget, digests: Sequence[Digest]) -> list[Digest]:
     """Which of them lie in the restored node byte for byte, in a row or in a file."""
     async with opened(target.database_url, office.clock) as store:
         lying = Lying(store, target.content)
-        there = [each for each in wanted if await lying.there(each)]
-        return [each for each in there if hashlib.sha256(await lying.read(each)).hexdigest() == each]
+        present = [d for d in digests if await lying.is_there(d)]
+        return [d for d in present if hashlib.sha256(await lying.read(d)).hexdigest() == d]
 
 
 async def sums(url: str) -> dict[str, dump.Sum]:
     async with dump.snapshot(url) as view:
-        return {each.name: await view.sum(each.name) for each in view.shapes}
+        return {shape.name: await view.sum(shape.name) for shape in view.shapes}
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -186,19 +186,19 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 async def test_a_backup_under_load_is_one_moment_and_comes_back_equal(office: Office, tmp_path: Path) -> None:
     async with under_load(office) as admitted:
-        before = len(admitted)
+        least = len(admitted)
         file, manifest = await office.back_up()
-        after = len(admitted)
+        most = len(admitted)
 
-    done = await office.put_back(file, office.target(tmp_path / "new"))
+    restored = await office.put_back(file, office.target(tmp_path / "new"))
 
-    assert before < after, "nothing came in meanwhile, so nothing was proved"
+    assert least < most, "nothing came in meanwhile, so nothing was proved"
     count = manifest.tables["outgoing_document"].rows
-    assert before <= count <= after
+    assert least <= count <= most
     assert manifest.tables["event"].rows == manifest.tables["blob"].rows == count == manifest.contents
     assert manifest.lacks == {}
-    assert done.manifest == manifest
-    assert await whole(office, office.target(tmp_path / "new"), admitted) == admitted[:count]
+    assert restored.manifest == manifest
+    assert await intact(office, office.target(tmp_path / "new"), admitted) == admitted[:count]
 
 
 # Their rows are made by what they are about: content on the disk, and the restoring itself.
@@ -218,14 +218,14 @@ async def fill(url: str) -> set[str]:
     engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
-            tables = await connection.run_sync(dump.reflected)
-            filled = [each for each in tables.sorted_tables if each.name not in ELSEWHERE]
+            tables = await connection.run_sync(dump.reflect_tables)
+            filled = [t for t in tables.sorted_tables if t.name not in ELSEWHERE]
             for table in filled:
-                row = {each.name: VALUES[dump.kind_of(each)] for each in table.columns}
+                row = {t.name: VALUES[dump.kind_of(t)] for t in table.columns}
                 await connection.execute(table.insert().values(row))
     finally:
         await engine.dispose()
-    return {each.name for each in filled}
+    return {t.name for t in filled}
 
 
 async def test_every_table_that_there_is_comes_back_with_its_rows(office: Office, tmp_path: Path) -> None:
@@ -236,9 +236,9 @@ async def test_every_table_that_there_is_comes_back_with_its_rows(office: Office
 
     await office.put_back(file, target)
 
-    assert {name for name, told in manifest.tables.items() if told.rows} >= filled
-    found = await sums(target.database_url)
-    assert {name: found[name] for name in filled} == {name: manifest.tables[name] for name in filled}
+    assert {name for name, table in manifest.tables.items() if table.rows} >= filled
+    restored = await sums(target.database_url)
+    assert {name: restored[name] for name in filled} == {name: manifest.tables[name] for name in filled}
 
 
 async def set_revision(url: str, revision: str) -> None:
@@ -254,9 +254,9 @@ async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Off
 
     with later_version(tmp_path / "later") as (wider, _):
         await office.put_back(file, target)
-        found = await migrate.status(target.database_url)
+        schema = await migrate.status(target.database_url)
 
-    assert found.current == wider
+    assert schema.current == wider
 
 
 @pytest.fixture
@@ -264,8 +264,8 @@ def former_url(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
     """An empty database of the same kind."""
     if url.startswith("sqlite"):
         return f"sqlite:///{tmp_path / 'former.db'}"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
+    database_url: str = request.getfixturevalue("postgres_url")
+    return database_url
 
 
 @pytest.mark.parametrize("revision", [former_content.SCHEMA, "0116"])
@@ -273,23 +273,23 @@ async def test_a_backup_of_before_small_content_had_one_row_comes_back(
     office: Office, former_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
 ) -> None:
     """0116 is what the baseline stands for."""
-    before = replace(office, url=former_url)
-    former = await former_content.fill(former_url, before.source.content, office.clock)
+    former_office = replace(office, url=former_url)
+    former = await former_content.fill(former_url, former_office.source.content, office.clock)
     await set_revision(former_url, revision)
     with monkeypatch.context() as older:
         older.setattr(migrate, "of_today", lambda revision: revision)
-        file, manifest = await before.back_up()
+        file, manifest = await former_office.back_up()
     target = office.target(tmp_path / "new")
 
     await office.put_back(file, target)
 
-    found = await migrate.status(target.database_url)
-    assert (found.current, found.pending) == (found.head, ())
-    wanted = [former_content.named(each) for each in (former.shared, former.small, former.large)]
-    assert await whole(office, target, wanted) == wanted
-    assert manifest.contents == len(wanted), "what nobody owns was copied too"
+    schema = await migrate.status(target.database_url)
+    assert (schema.current, schema.pending) == (schema.head, ())
+    digests = [former_content.digest_of(content) for content in (former.shared, former.small, former.large)]
+    assert await intact(office, target, digests) == digests
+    assert manifest.contents == len(digests), "what nobody owns was copied too"
     async with opened(target.database_url, office.clock) as store, store.read(SOUTH) as view:
-        assert [await view.blobs.holds(each) for each in wanted] == [True, False, False]
+        assert [await view.blobs.holds(digest) for digest in digests] == [True, False, False]
 
 
 async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(
@@ -312,12 +312,12 @@ async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(
 async def test_a_drill_proves_it_and_leaves_nothing(office: Office) -> None:
     async with under_load(office):
         file, manifest = await office.back_up()
-    there = everything(office.folder).keys()
+    paths = everything(office.folder).keys()
 
-    done = await office.prove(file)
+    drill = await office.prove(file)
 
-    assert (done.manifest.rows, done.files) == (manifest.rows, manifest.contents + 3)
-    assert everything(office.folder).keys() == there
+    assert (drill.manifest.rows, drill.files) == (manifest.rows, manifest.contents + 3)
+    assert everything(office.folder).keys() == paths
 
 
 async def test_what_one_database_wrote_the_other_holds_equal(
@@ -332,11 +332,11 @@ async def test_what_one_database_wrote_the_other_holds_equal(
 
     await office.put_back(file, target)
 
-    found = await sums(target.database_url)
-    assert {name: found[name] for name in found if name != "event"} == {
-        name: told for name, told in manifest.tables.items() if name != "event"
+    restored = await sums(target.database_url)
+    assert {name: restored[name] for name in restored if name != "event"} == {
+        name: table for name, table in manifest.tables.items() if name != "event"
     }
-    assert found["event"].rows == manifest.tables["event"].rows + 1  # that it was restored
+    assert restored["event"].rows == manifest.tables["event"].rows + 1  # that it was restored
     async with opened(target.database_url, office.clock) as store, store.begin(SOUTH) as work:
         await work.outgoing.add(outgoing(office.clock, scope=SOUTH))
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg", office.clock.now())
@@ -382,9 +382,9 @@ async def test_leased_work_is_free_in_the_copy(office: Office, tmp_path: Path) -
     await office.put_back(file, target)
 
     async with opened(target.database_url, office.clock) as store:
-        (again,) = await store.claim_outbox(10, 600)
+        (claimed,) = await store.claim_outbox(10, 600)
 
-    assert (again.item.id, again.lease.attempt) == (item.id, 2)
+    assert (claimed.item.id, claimed.lease.attempt) == (item.id, 2)
 
 
 async def test_content_that_is_gone_or_damaged_is_named_and_the_rest_is_kept(
@@ -393,22 +393,22 @@ async def test_content_that_is_gone_or_damaged_is_named_and_the_rest_is_kept(
     lying, good = Lying(office.store, office.source.content), list[Digest]()
     lacks: dict[Digest, str] = {}
     for n in (IN_ROW, IN_FILE):
-        fine, gone, changed, short = [await office.admit(n) for _ in range(4)]
-        await lying.lose(gone)
+        fine, lost, changed, short = [await office.admit(n) for _ in range(4)]
+        await lying.lose(lost)
         await lying.change(changed, lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]))
         await lying.write(short, b"cut")
         good.append(fine)
-        lacks |= {gone: "missing", changed: "damaged", short: "damaged"}
+        lacks |= {lost: "missing", changed: "damaged", short: "damaged"}
 
     file, manifest = await office.back_up()
-    done = await office.prove(file)
+    drill = await office.prove(file)
 
     assert manifest.lacks == lacks
-    assert (done.manifest.contents, done.manifest.content_bytes) == (2, 2 * SMALL + IN_FILE)
-    assert [await lying.there(each) for each in good] == [True, True]
+    assert (drill.manifest.contents, drill.manifest.content_bytes) == (2, 2 * SMALL + IN_FILE)
+    assert [await lying.is_there(digest) for digest in good] == [True, True]
     target = office.target(tmp_path / "new")
     await office.put_back(file, target)
-    assert await whole(office, target, [*good, *lacks]) == good
+    assert await intact(office, target, [*good, *lacks]) == good
 
 
 async def test_content_that_was_let_go_meanwhile_is_no_damage(office: Office) -> None:
@@ -422,8 +422,8 @@ async def test_content_that_was_let_go_meanwhile_is_no_damage(office: Office) ->
             await work.blobs.drop("document", document.id)
             await work.commit()
 
-    def let_go(what: str, count: int) -> None:
-        if what == "content":  # the rows are copied, and with them the reference
+    def let_go(step: str, count: int) -> None:
+        if step == "content":  # the rows are copied, and with them the reference
             with ThreadPoolExecutor(1) as other:
                 other.submit(asyncio.run, drop()).result()
 
@@ -437,9 +437,9 @@ async def test_nothing_is_swept_while_the_rows_are_copied_however_long_that_take
     word = office.source.content / NO_SWEEP
     renewed: dict[str, bool] = {}
 
-    def an_hour_passes(what: str, count: int) -> None:
+    def an_hour_passes(step: str, count: int) -> None:
         if count:
-            renewed[what] = word.stat().st_mtime > 0
+            renewed[step] = word.stat().st_mtime > 0
         os.utime(word, (0, 0))
 
     await office.back_up(tell=an_hour_passes)
@@ -452,18 +452,18 @@ async def test_a_changed_byte_is_named_and_nothing_is_restored(office: Office, t
     for n in range(60):
         await office.admit(n)
     file, _ = await office.back_up()
-    whole = file.read_bytes()
+    original = file.read_bytes()
     target = office.target(tmp_path / "new")
     for place in (0, 9, 30, 0.2, 0.5, 0.8, -40, -1):
-        at = int(len(whole) * place) if isinstance(place, float) else place % len(whole)
-        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x20]) + whole[at + 1 :])
+        at = int(len(original) * place) if isinstance(place, float) else place % len(original)
+        file.write_bytes(original[:at] + bytes([original[at] ^ 0x20]) + original[at + 1 :])
 
         with pytest.raises(Damaged, match="byte"):
             await office.put_back(file, target)
 
-        left = {Path(name).name for name in everything(target.data_dir)}
-        assert left <= {"gateway.db", "gateway.db-wal", "gateway.db-shm"}, place
-    file.write_bytes(whole)
+        leftovers = {Path(name).name for name in everything(target.data_dir)}
+        assert leftovers <= {"gateway.db", "gateway.db-wal", "gateway.db-shm"}, place
+    file.write_bytes(original)
     await office.put_back(file, target)  # what failed left nothing in the way
 
 
@@ -497,13 +497,13 @@ async def test_another_passphrase_is_told_a_used_node_never_restored_into_and_a_
     with pytest.raises(errors.Clash, match="holds aa"):
         await office.put_back(file, with_content)
 
-    before = file.read_bytes()
+    original = file.read_bytes()
 
     with pytest.raises(errors.Clash, match="never overwrites"):
         await office.back_up()
 
-    assert file.read_bytes() == before
-    assert [each.name for each in office.folder.glob(".*")] == []
+    assert file.read_bytes() == original
+    assert [path.name for path in office.folder.glob(".*")] == []
 
 
 async def test_a_restored_node_waits_until_two_people_confirmed_it(office: Office, tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from gateway.words import labels
 from tests.services.process import kept_ports
 from tests.support.provisioned import Province
 
-WHERE = {"Z91": "north", "Z91.02": "north", "Z92": "south"}
+NODE_OF = {"Z91": "north", "Z91.02": "north", "Z92": "south"}
 
 
 @pytest.fixture
 async def access(nodes: Province) -> Access:
-    """How the node `north` of a province that is as it should be asks."""
-    await nodes.bring(WHERE)
+    """Return the access of the node `north` in a province that is set up correctly."""
+    await nodes.bring(NODE_OF)
     name = nodes.node("north")
     server = Server(host=nodes.broker.host, port=nodes.broker.port, tls=False)
     return Access(
@@ -38,37 +38,37 @@ async def access(nodes: Province) -> Access:
 async def examined(
     nodes: Province, access: Access, codes: tuple[str, ...] = ("Z91", "Z91.02")
 ) -> list[Diagnosis]:
-    found = [each async for each in check.examine(access, nodes.node("north"), codes)]
-    for each in found:
+    diagnoses = [diagnosis async for diagnosis in check.examine(access, nodes.node("north"), codes)]
+    for diagnosis in diagnoses:
         for lang in labels.LANGUAGES:
-            assert each.says(lang)
-            assert each.cure is None or each.mends(lang) != each.cure
-    return found
+            assert diagnosis.says(lang)
+            assert diagnosis.cure is None or diagnosis.mends(lang) != diagnosis.cure
+    return diagnoses
 
 
-def wrong(found: list[Diagnosis]) -> list[tuple[str, str]]:
-    return [(each.check, each.cause) for each in found if each.level is Level.RED]
+def wrong(diagnoses: list[Diagnosis]) -> list[tuple[str, str]]:
+    return [(diagnosis.check, diagnosis.cause) for diagnosis in diagnoses if diagnosis.level is Level.RED]
 
 
 async def test_a_node_whose_axis_is_right_hears_so_at_every_step_and_a_check_changes_nothing(
     nodes: Province, access: Access
 ) -> None:
-    found = await examined(nodes, access)
+    diagnoses = await examined(nodes, access)
 
-    assert [each.check for each in found] == list(STEPS)
-    assert {each.check for each in found if each.level is Level.SKIPPED} == {"tls"}
-    assert wrong(found) == []
+    assert [diagnosis.check for diagnosis in diagnoses] == list(STEPS)
+    assert {diagnosis.check for diagnosis in diagnoses if diagnosis.level is Level.SKIPPED} == {"tls"}
+    assert wrong(diagnoses) == []
 
-    async with nodes.opened() as way:
-        before = await way.state()
+    async with nodes.opened() as line:
+        old = await line.state()
         await examined(nodes, access)
-        after = await way.state()
+        new = await line.state()
 
     # Users belong to the whole broker, where other tests make theirs; what is this vhost's own is compared to the letter.
-    assert replace(after, users={}, elsewhere=frozenset()) == replace(before, users={}, elsewhere=frozenset())
-    ours = before.users.keys() & {*before.rights, "admin"}
-    assert {name: after.users.get(name) for name in ours} == {name: before.users[name] for name in ours}
-    assert (await nodes.plan(WHERE)).steps == ()
+    assert replace(new, users={}, elsewhere=frozenset()) == replace(old, users={}, elsewhere=frozenset())
+    ours = old.users.keys() & {*old.rights, "admin"}
+    assert {name: new.users.get(name) for name in ours} == {name: old.users[name] for name in ours}
+    assert (await nodes.plan(NODE_OF)).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ async def test_a_wrong_address_is_told_and_what_follows_is_not_examined(
         changed = {"port": silent} if "port" in change else change
         server = replace(access.servers[0], **changed)
 
-        found = await examined(nodes, replace(access, servers=(server,)))
+        diagnoses = await examined(nodes, replace(access, servers=(server,)))
 
-    assert wrong(found)[0] == fault
-    assert all(each.level is not Level.GREEN for each in found[STEPS.index(fault[0]) :])
+    assert wrong(diagnoses)[0] == fault
+    assert all(diagnosis.level is not Level.GREEN for diagnosis in diagnoses[STEPS.index(fault[0]) :])
 
 
 async def test_a_right_that_lets_a_user_send_in_another_name_or_a_port_of_something_else_is_told_threat_107(
@@ -99,9 +99,9 @@ async def test_a_right_that_lets_a_user_send_in_another_name_or_a_port_of_someth
     port = int(nodes.api.rpartition(":")[2])
 
     server = replace(access.servers[0], port=port)
-    found = await examined(nodes, replace(access, servers=(server,), connect_s=1.0))
+    diagnoses = await examined(nodes, replace(access, servers=(server,), connect_s=1.0))
 
-    assert wrong(found) == [("login", "login.broken")]
+    assert wrong(diagnoses) == [("login", "login.broken")]
 
     body = {"password": access.password, "tags": "impersonator"}
     nodes.broker.ask("PUT", f"/api/users/{access.user}", body)
@@ -129,10 +129,10 @@ async def test_a_queue_that_is_missing_is_told(nodes: Province, access: Access, 
     queue = f"lienthong.{nodes.node('north')}.{which}"
     nodes.broker.ask("DELETE", f"/api/queues/{{vhost}}/{queue}")
 
-    found = await examined(nodes, access)
+    diagnoses = await examined(nodes, access)
 
-    assert ("queues", "queues.missing") in wrong(found)
-    assert next(each for each in found if each.check == "queues").params["queue"] == queue
+    assert ("queues", "queues.missing") in wrong(diagnoses)
+    assert next(diagnosis for diagnosis in diagnoses if diagnosis.check == "queues").params["queue"] == queue
 
 
 @pytest.mark.parametrize(
@@ -163,20 +163,20 @@ async def test_a_node_that_may_not_ask_who_hosts_a_code_is_told(nodes: Province,
     allowed = {"configure": "^$", "write": "^$", "read": topology.read_right(access.user)}
     nodes.broker.ask("PUT", f"/api/permissions/{{vhost}}/{access.user}", allowed)
 
-    found = wrong(await examined(nodes, access))
+    problems = wrong(await examined(nodes, access))
 
-    assert ("confirm", "confirm.refused") in found
-    assert ("rights", "rights.dead") not in found
+    assert ("confirm", "confirm.refused") in problems
+    assert ("rights", "rights.dead") not in problems
 
 
 async def test_a_hosted_code_that_leads_nowhere_is_told_with_its_name(
     nodes: Province, access: Access
 ) -> None:
-    found = await examined(nodes, access, ("Z91", "Z97.01", "z91.02", *(f"Z98.{n:04}" for n in range(500))))
+    checks = await examined(nodes, access, ("Z91", "Z97.01", "z91.02", *(f"Z98.{n:04}" for n in range(500))))
 
-    assert wrong(found) == [("hosted", "hosted.missing")]
-    assert found[-1].params["count"] == 501
-    assert str(found[-1].params["codes"]).startswith("Z97.01, Z98.0000, ")
+    assert wrong(checks) == [("hosted", "hosted.missing")]
+    assert checks[-1].params["count"] == 501
+    assert str(checks[-1].params["codes"]).startswith("Z97.01, Z98.0000, ")
 
 
 async def test_a_question_nobody_bound_for_the_node_itself_is_told(nodes: Province, access: Access) -> None:
@@ -197,6 +197,6 @@ async def test_messages_that_lie_there_stay_there_and_count_as_not_delivered(
         for _ in range(topology.DELIVERY_LIMIT + 2):
             assert wrong(await examined(nodes, access)) == []
         queue = await channel.get_queue(topology.lane_queue(access.user, topology.LANES[1]), ensure=False)
-        left = await queue.get(no_ack=True)
+        message = await queue.get(no_ack=True)
 
-    assert (left.body, left.redelivered) == (b"letter", False)
+    assert (message.body, message.redelivered) == (b"letter", False)

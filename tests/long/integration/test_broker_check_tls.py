@@ -21,13 +21,13 @@ GOOD_DAYS = 40.5
 
 
 def certificate(folder: Path, days: float = GOOD_DAYS) -> tuple[Path, Path]:
-    """Of this machine, for so many days, and its own authority."""
-    return tls_servers.made(folder, f"server-{days}", datetime.now(UTC) + timedelta(days=days))
+    """Make a certificate of this machine for so many days; it is its own authority."""
+    return tls_servers.make_certificate(folder, f"server-{days}", datetime.now(UTC) + timedelta(days=days))
 
 
 @asynccontextmanager
 async def server(file: Path, key: Path) -> AsyncIterator[Server]:
-    """Shows this certificate, and hangs up on whoever accepted it."""
+    """Show this certificate, and close every line that accepted it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
 
@@ -41,7 +41,7 @@ async def server(file: Path, key: Path) -> AsyncIterator[Server]:
 
 async def examined(at: Server, trusted: Path) -> dict[str, Diagnosis]:
     access = Access(servers=(at,), vhost="v", user="u", password="p", ca=trusted, connect_s=5.0)
-    return {each.check: each async for each in check.examine(access, "u", ())}
+    return {diagnosis.check: diagnosis async for diagnosis in check.examine(access, "u", ())}
 
 
 async def test_a_certificate_is_told_with_its_days_and_one_that_ends_soon_stops_no_check(
@@ -49,18 +49,18 @@ async def test_a_certificate_is_told_with_its_days_and_one_that_ends_soon_stops_
 ) -> None:
     good = certificate(tmp_path)
     async with server(*good) as at:
-        found = await examined(at, good[0])
+        diagnoses = await examined(at, good[0])
 
-    assert (found["tls"].level, found["tls"].params["days"]) == (Level.GREEN, 40)
-    assert (found["login"].level, found["login"].cause) == (Level.RED, "login.broken")
-    assert {found[step].level for step in ("queues", "rights", "hosted")} == {Level.SKIPPED}
+    assert (diagnoses["tls"].level, diagnoses["tls"].params["days"]) == (Level.GREEN, 40)
+    assert (diagnoses["login"].level, diagnoses["login"].cause) == (Level.RED, "login.broken")
+    assert {diagnoses[step].level for step in ("queues", "rights", "hosted")} == {Level.SKIPPED}
 
     ending = certificate(tmp_path, 13.5)
     async with server(*ending) as at:
-        found = await examined(at, ending[0])
+        diagnoses = await examined(at, ending[0])
 
-    assert (found["tls"].level, found["tls"].cause) == (Level.RED, "tls.expiring")
-    assert found["login"].level is Level.RED
+    assert (diagnoses["tls"].level, diagnoses["tls"].cause) == (Level.RED, "tls.expiring")
+    assert diagnoses["login"].level is Level.RED
 
 
 @pytest.mark.parametrize(
@@ -71,24 +71,24 @@ async def test_a_certificate_is_told_with_its_days_and_one_that_ends_soon_stops_
 async def test_a_certificate_that_does_not_hold_is_not_accepted(
     tmp_path: Path, days: float, host: str, trusted: float
 ) -> None:
-    shown, (authority, _) = certificate(tmp_path, days), certificate(tmp_path, trusted)
+    server_files, (authority, _) = certificate(tmp_path, days), certificate(tmp_path, trusted)
     if trusted == days:
-        authority = shown[0]
-    async with server(*shown) as at:
-        found = await examined(replace(at, host=host), authority)
+        authority = server_files[0]
+    async with server(*server_files) as at:
+        diagnoses = await examined(replace(at, host=host), authority)
 
-    assert (found["tls"].level, found["tls"].cause, found["tls"].cure) == (
+    assert (diagnoses["tls"].level, diagnoses["tls"].cause, diagnoses["tls"].cure) == (
         Level.RED,
         "tls.untrusted",
         "axis.cure.tls",
     )
-    assert found["login"].level is Level.SKIPPED
+    assert diagnoses["login"].level is Level.SKIPPED
 
 
 async def test_a_trust_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("")
     async with server(*certificate(tmp_path)) as at:
-        found = await examined(at, tmp_path / "empty.pem")
+        diagnoses = await examined(at, tmp_path / "empty.pem")
 
-    assert found["tls"].level is Level.RED
-    assert "amqp.ca" in str(found["tls"].params)
+    assert diagnoses["tls"].level is Level.RED
+    assert "amqp.ca" in str(diagnoses["tls"].params)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.provisioned import Province
-from tests.unit.cli.conftest import Said, Terminal
+from tests.unit.cli.conftest import CommandRun, Terminal
 from tests.unit.cli.conftest import terminal as terminal
 
 
@@ -22,24 +22,24 @@ class Desk:
         boss.write_text(f"{nodes.broker.password}\n")
         self.way = ("--api", nodes.api, "--user", nodes.broker.user, "--password-file", str(boss))
 
-    def apply(self, *words: str) -> Said:
+    def apply(self, *words: str) -> CommandRun:
         passwords = ("--passwords", str(self.folder / "passwords"), "--make-passwords")
         vhost = ("--vhost", self.nodes.broker.vhost)
         return self.terminal.type("axis", "apply", *self.way, *passwords, *vhost, "--lang", "en", *words)
 
-    def hosts(self, **where: str) -> None:
+    def hosts(self, **nodes: str) -> None:
         """Codes, with underscores for dots, by the short name of their node."""
-        rows = [f"{code.replace('_', '.')},Name,{self.nodes.node(short)}" for code, short in where.items()]
+        rows = [f"{code.replace('_', '.')},Name,{self.nodes.node(short)}" for code, short in nodes.items()]
         file = self.folder / "agencies.csv"
         file.write_text("\n".join(["code,name,host", *rows]) + "\n")
-        said = self.terminal.type("registry", "import", file, "--apply", "--yes")
-        assert said.code == 0, said.err
+        output = self.terminal.type("registry", "import", file, "--apply", "--yes")
+        assert output.code == 0, output.err
 
 
 @pytest.fixture
 def desk(nodes: Province, terminal: Terminal, tmp_path: Path) -> Desk:
-    said = terminal.type("init", "--code", "Z91", "--name", "Trial", "--yes")
-    assert said.code == 0, said.err
+    output = terminal.type("init", "--code", "Z91", "--name", "Trial", "--yes")
+    assert output.code == 0, output.err
     return Desk(terminal, nodes, tmp_path)
 
 
@@ -47,12 +47,12 @@ def test_a_preview_shows_the_plan_and_does_nothing(desk: Desk) -> None:
     desk.hosts(Z91="north")
     north = desk.nodes.node("north")
 
-    said = desk.apply("--preview")
+    output = desk.apply("--preview")
 
-    assert said.code == 0
-    assert f"+ queue lienthong.{north}.normal" in said.out.splitlines()
-    assert f"+ z91 → lienthong.{north}.urgent (lienthong.urgent)" in said.out.splitlines()
-    assert "nothing was changed" in said.err
+    assert output.code == 0
+    assert f"+ queue lienthong.{north}.normal" in output.out.splitlines()
+    assert f"+ z91 → lienthong.{north}.urgent (lienthong.urgent)" in output.out.splitlines()
+    assert "nothing was changed" in output.err
     assert not (desk.folder / "passwords").exists()
     assert desk.nodes.broker.ask("GET", "/api/queues/{vhost}") == []
 
@@ -60,12 +60,12 @@ def test_a_preview_shows_the_plan_and_does_nothing(desk: Desk) -> None:
 def test_an_apply_is_shown_asked_for_done_and_then_has_nothing_to_do(desk: Desk) -> None:
     desk.hosts(Z91="north", Z92="south")
 
-    unasked = desk.apply()
+    unconfirmed = desk.apply()
     first = desk.apply("--yes", "-o", "json").json
     second = desk.apply("--yes")
 
-    assert unasked.code == 2
-    assert "add --yes" in unasked.err
+    assert unconfirmed.code == 2
+    assert "add --yes" in unconfirmed.err
     assert first["done"] == first["added"] == len(first["steps"]) > 20
     assert (first["changed"], first["removed"], first["remarks"]) == (0, 0, [])
     assert (second.code, second.out) == (0, "")
@@ -78,19 +78,19 @@ def test_a_move_is_one_command_for_the_registry_and_one_for_the_axis(desk: Desk)
     north, south = desk.nodes.node("north"), desk.nodes.node("south")
 
     moved = desk.terminal.type("registry", "set-host", "Z91", south, "--yes", "-o", "json").json
-    said = desk.apply("--yes")
+    output = desk.apply("--yes")
 
     assert (moved["code"], moved["from"], moved["to"]) == ("Z91", north, south)
-    lines = said.out.splitlines()
+    lines = output.out.splitlines()
     assert lines.index(f"+ z91 → lienthong.{south}.normal (lienthong.normal)") < lines.index(
         f"- z91 → lienthong.{north}.normal (lienthong.normal)"
     )
     assert (
         f"! {north} is no longer in the registry and holds nothing; add --remove-nodes to remove it" in lines
     )
-    gone = desk.apply("--yes", "--remove-nodes")
-    assert gone.code == 0
-    assert not [each for each in desk.nodes.broker.ask("GET", "/api/queues/{vhost}") if north in each["name"]]
+    removal = desk.apply("--yes", "--remove-nodes")
+    assert removal.code == 0
+    assert not [q for q in desk.nodes.broker.ask("GET", "/api/queues/{vhost}") if north in q["name"]]
 
 
 def test_what_no_step_mends_is_told_and_makes_the_command_fail(desk: Desk) -> None:
@@ -98,27 +98,27 @@ def test_what_no_step_mends_is_told_and_makes_the_command_fail(desk: Desk) -> No
     queue = f"lienthong.{desk.nodes.node('north')}.normal"
     desk.nodes.broker.ask("PUT", f"/api/queues/{{vhost}}/{queue}", {"durable": True})
 
-    said = desk.apply("--yes")
+    output = desk.apply("--yes")
 
-    assert said.code == 1
+    assert output.code == 1
     assert (
         f"! {queue} is of kind classic and must be quorum: empty it, then delete it by hand"
-        in said.out.splitlines()
+        in output.out.splitlines()
     )
 
 
 def test_an_axis_is_never_emptied_because_the_registry_names_no_node_and_an_embedded_one_has_nothing_to_check(
     desk: Desk,
 ) -> None:
-    said = desk.apply("--yes")
+    output = desk.apply("--yes")
 
-    assert said.code == 1
-    assert "names no node for any agency" in said.err
+    assert output.code == 1
+    assert "names no node for any agency" in output.err
 
-    said = desk.terminal.type("axis", "check")
+    output = desk.terminal.type("axis", "check")
 
-    assert said.code == 1
-    assert "axis.kind is embedded" in said.err
+    assert output.code == 1
+    assert "axis.kind is embedded" in output.err
 
 
 def test_definitions_go_to_stdout_or_to_a_file_that_its_owner_alone_reads(desk: Desk) -> None:
@@ -126,16 +126,16 @@ def test_definitions_go_to_stdout_or_to_a_file_that_its_owner_alone_reads(desk: 
     out, passwords = desk.folder / "axis.json", desk.folder / "passwords"
 
     printed = desk.terminal.type("axis", "definitions", "--vhost", "v")
-    written = desk.terminal.type(
+    output = desk.terminal.type(
         "axis", "definitions", "--vhost", "v", "--out", out, "--passwords", passwords, "--make-passwords"
     )
 
-    there = json.loads(out.read_text())
-    assert printed.json | {"users": []} == there | {"users": []}
+    in_file = json.loads(out.read_text())
+    assert printed.json | {"users": []} == in_file | {"users": []}
     assert "mật khẩu" in printed.err
-    assert written.out == ""
+    assert output.out == ""
     assert out.stat().st_mode & 0o777 == 0o600
-    assert [bool(each["password_hash"]) for each in (*printed.json["users"], *there["users"])] == [
+    assert [bool(user["password_hash"]) for user in (*printed.json["users"], *in_file["users"])] == [
         False,
         True,
     ]
@@ -159,11 +159,11 @@ def node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 def test_a_node_checks_its_axis_and_hears_that_it_is_right(node: Desk) -> None:
-    said = node.terminal.type("axis", "check", "-o", "json")
+    output = node.terminal.type("axis", "check", "-o", "json")
     read = node.terminal.type("axis", "check", "--lang", "en")
 
-    assert said.code == read.code == 0
-    states = {each["step"]: each["state"] for each in said.json["data"]}
+    assert output.code == read.code == 0
+    states = {step["step"]: step["state"] for step in output.json["data"]}
     assert states.pop("tls") == "skipped"
     assert set(states.values()) == {"fine"}
     assert "✓ login" in read.out

@@ -28,14 +28,14 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A broker of its own: a definitions file makes users, who belong to a whole broker."""
     if not rabbit.installed():
         services.missing("RabbitMQ is not installed")
-    made = rabbit.start(tmp_path)
-    yield made
-    made.stop()
+    brokers = rabbit.start(tmp_path)
+    yield brokers
+    brokers.stop()
 
 
-@pytest.mark.parametrize("way", ["rabbitmqctl", "api"])
+@pytest.mark.parametrize("tool", ["rabbitmqctl", "api"])
 async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
-    cluster: Cluster, tmp_path: Path, way: str
+    cluster: Cluster, tmp_path: Path, tool: str
 ) -> None:
     hostings = [
         Hosting(
@@ -51,17 +51,17 @@ async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
     file = tmp_path / "definitions.json"
     file.write_text("".join(definitions.pieces(axis, hashes)))
 
-    if way == "rabbitmqctl":
+    if tool == "rabbitmqctl":
         cluster.nodes[0].ctl("import_definitions", str(file))
     else:
         cluster.ask("POST", "/api/definitions", json.loads(file.read_text()))
 
     api, parts = cluster.nodes[0].api, urlsplit(cluster.nodes[0].api)
     plain = f"{parts.scheme}://{parts.hostname}:{parts.port}"
-    async with management.opened(plain, rabbit.ADMIN, urlsplit(api).password or "", "lienthong") as found:
-        live = await found.state()
-    made = plan(live, layout.wanted(axis, hashes), admin=rabbit.ADMIN)
-    assert (made.steps, made.remarks) == ((), ())
+    async with management.opened(plain, rabbit.ADMIN, urlsplit(api).password or "", "lienthong") as line:
+        live = await line.state()
+    changes = plan(live, layout.wanted_state(axis, hashes), admin=rabbit.ADMIN)
+    assert (changes.steps, changes.remarks) == ((), ())
     assert len(live.bindings) == NODES + 3 * (AGENCIES + 100 + NODES)
     await _goes_from_one_to_another(cluster, secrets)
 

@@ -22,7 +22,7 @@ Try = Callable[[AbstractChannel, str, str], Awaitable[object]]
 
 @pytest.fixture
 async def channel(nodes: Province) -> AsyncIterator[AbstractChannel]:
-    """Of the node `north`; the node `south` is the other."""
+    """Open a channel of the node `north`; the other node is `south`."""
     await nodes.bring({"Z91": "north", "Z92": "south"})
     async with nodes.session("north") as line:
         yield await line.channel(on_return_raises=True)
@@ -39,7 +39,7 @@ async def get(channel: AbstractChannel, queue: str) -> None:
 
 async def consume(channel: AbstractChannel, queue: str) -> None:
     async def ignored(_: object) -> None:
-        """Nothing ever comes."""
+        """Ignore a message; none ever comes."""
 
     await (await channel.get_queue(queue, ensure=False)).consume(ignored)
 
@@ -118,8 +118,8 @@ async def test_a_nodes_user_enters_neither_the_management_api_nor_another_vhost(
     north = nodes.node("north")
 
     with pytest.raises(Denied):
-        async with management.opened(nodes.api, north, nodes.passwords[north], nodes.broker.vhost) as found:
-            await found.state()
+        async with management.opened(nodes.api, north, nodes.passwords[north], nodes.broker.vhost) as line:
+            await line.state()
     entered = nodes.broker.ask("GET", f"/api/users/{north}/permissions")
-    assert [each["vhost"] for each in entered] == [nodes.broker.vhost]
+    assert [vhost["vhost"] for vhost in entered] == [nodes.broker.vhost]
     assert nodes.broker.ask("GET", f"/api/users/{north}")["tags"] == []

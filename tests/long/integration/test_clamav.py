@@ -27,10 +27,10 @@ def scanner(address: str, pool: ThreadPool, timeout_s: float = 20.0, rest_s: flo
     return ClamScanner(read_address(address), pool, ScanLimits(timeout_s=timeout_s, rest_s=rest_s))
 
 
-async def scanned(made: ClamScanner, folder: Path, raw: bytes, *, known: bool = True) -> Scan:
+async def scanned(clam: ClamScanner, folder: Path, raw: bytes, *, with_digest: bool = True) -> Scan:
     path = folder / "content"
     path.write_bytes(raw)
-    return await made.scan(path, Digest(hashlib.sha256(raw).hexdigest()) if known else None)
+    return await clam.scan(path, Digest(hashlib.sha256(raw).hexdigest()) if with_digest else None)
 
 
 @pytest.mark.parametrize("line", ["unix", "tcp"])
@@ -38,10 +38,10 @@ async def scanned(made: ClamScanner, folder: Path, raw: bytes, *, known: bool = 
 async def test_threat_065_malware_is_found_plain_and_at_every_depth(
     clamd: Clamd, pool: ThreadPool, tmp_path: Path, which: str, line: str
 ) -> None:
-    found = await scanned(scanner(getattr(clamd, line), pool), tmp_path, INFECTED[which])
+    scan = await scanned(scanner(getattr(clamd, line), pool), tmp_path, INFECTED[which])
 
-    assert found.malware is not None
-    assert "Eicar.Test" in found.malware
+    assert scan.malware is not None
+    assert "Eicar.Test" in scan.malware
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 1_000_000])
@@ -56,12 +56,12 @@ async def test_threat_065_malware_behind_the_first_piece_is_found_and_the_same_b
 ) -> None:
     assert (await scanned(scanner(clamd.unix, pool), tmp_path, b"x" * 300_000 + EICAR)).malware
 
-    made = scanner(clamd.unix, pool)
-    first = await scanned(made, tmp_path, EICAR)
+    clam = scanner(clamd.unix, pool)
+    first = await scanned(clam, tmp_path, EICAR)
     clamd.stop()
 
-    assert await scanned(made, tmp_path, EICAR) == first
-    assert (await scanned(made, tmp_path, b"other")).unscanned == "down"
+    assert await scanned(clam, tmp_path, EICAR) == first
+    assert (await scanned(clam, tmp_path, b"other")).unscanned == "down"
 
 
 @pytest.mark.parametrize("line", ["unix", "tcp"])
@@ -87,25 +87,25 @@ async def test_threat_065_what_is_larger_than_the_setting_is_not_even_sent(
 async def test_threat_065_a_daemon_that_is_down_gives_no_verdict_and_is_used_again_when_it_is_back(
     clamd: Clamd, pool: ThreadPool, tmp_path: Path
 ) -> None:
-    made = scanner(clamd.unix, pool)
+    clam = scanner(clamd.unix, pool)
     clamd.stop()
 
-    assert await scanned(made, tmp_path, b"x") == Scan(unscanned="down")
-    assert (await made.state()).word == "down"
+    assert await scanned(clam, tmp_path, b"x") == Scan(unscanned="down")
+    assert (await clam.state()).word == "down"
     clamd.start()
 
-    assert await scanned(made, tmp_path, b"x") == CLEAN
-    assert (await made.state()).word == "ok"
-    assert "ClamAV" in (await made.state()).detail
+    assert await scanned(clam, tmp_path, b"x") == CLEAN
+    assert (await clam.state()).word == "ok"
+    assert "ClamAV" in (await clam.state()).detail
 
 
 async def test_threat_065_a_daemon_that_hangs_gives_no_verdict_in_time(
     clamd: Clamd, pool: ThreadPool, tmp_path: Path
 ) -> None:
-    made = scanner(clamd.unix, pool, timeout_s=0.3)
+    clam = scanner(clamd.unix, pool, timeout_s=0.3)
     clamd.hang()
 
-    assert await scanned(made, tmp_path, EICAR, known=False) == Scan(unscanned="late")
+    assert await scanned(clam, tmp_path, EICAR, with_digest=False) == Scan(unscanned="late")
 
     clamd.resume()
     assert (await scanned(scanner(clamd.unix, pool), tmp_path, EICAR)).malware
@@ -114,19 +114,19 @@ async def test_threat_065_a_daemon_that_hangs_gives_no_verdict_in_time(
 async def test_after_a_failure_nobody_waits_for_it_again_for_a_while(
     clamd: Clamd, pool: ThreadPool, tmp_path: Path
 ) -> None:
-    made = scanner(clamd.unix, pool, timeout_s=60, rest_s=60)
+    clam = scanner(clamd.unix, pool, timeout_s=60, rest_s=60)
     clamd.stop()
-    assert (await scanned(made, tmp_path, b"x")).unscanned == "down"
+    assert (await scanned(clam, tmp_path, b"x")).unscanned == "down"
     clamd.start()
     clamd.hang()
 
-    # Whoever asked the daemon, which hangs, would hear that it is late.
-    found = await asyncio.gather(*(scanned(made, tmp_path, b"x") for _ in range(50)))
+    # The daemon hangs, so a scan that called it would end as late.
+    scans = await asyncio.gather(*(scanned(clam, tmp_path, b"x") for _ in range(50)))
 
-    assert {each.unscanned for each in found} == {"down"}
+    assert {scan.unscanned for scan in scans} == {"down"}
     clamd.resume()
-    assert (await made.state()).word == "ok"  # looking at its state ends the rest
-    assert await scanned(made, tmp_path, b"x") == CLEAN
+    assert (await clam.state()).word == "ok"  # looking at its state ends the rest
+    assert await scanned(clam, tmp_path, b"x") == CLEAN
 
 
 async def liar(answer: bytes) -> tuple[asyncio.Server, str]:
@@ -149,9 +149,9 @@ async def test_threat_065_nothing_but_the_word_clean_is_clean(
 ) -> None:
     server, address = await liar(answer)
     async with server:
-        found = await scanned(scanner(address, pool, timeout_s=5), tmp_path, b"x", known=False)
+        scan = await scanned(scanner(address, pool, timeout_s=5), tmp_path, b"x", with_digest=False)
 
-    assert found == Scan(unscanned="down")
+    assert scan == Scan(unscanned="down")
 
 
 @pytest.mark.parametrize(

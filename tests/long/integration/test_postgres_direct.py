@@ -54,7 +54,7 @@ _NEW = _T.insert().inline()
 _ONLY_NEW = insert(_T).on_conflict_do_nothing().inline()
 _BY_ID = select(_T).where(_T.c.id == bindparam("id"))
 _COUNTED = select(func.count().label("n"), func.sum(_T.c.small), func.max(_T.c.at)).where(_T.c.id > 0)
-_THIS = update(_T).where(_T.c.id == bindparam("which"))
+_UPDATE = update(_T).where(_T.c.id == bindparam("which"))
 _ZONES = st.sampled_from([UTC, timezone(timedelta(hours=7)), timezone(timedelta(hours=-3, minutes=-30))])
 _WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 _ROWS = st.fixed_dictionaries(
@@ -73,37 +73,37 @@ _ROWS = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def runner() -> Any:
-    with asyncio.Runner() as one:
-        yield one
+    with asyncio.Runner() as loop_runner:
+        yield loop_runner
 
 
 @pytest.fixture(scope="module")
 def engine(runner: asyncio.Runner) -> Any:
-    """Of a database with the one table; both live as long as the module's tests."""
+    """Make the engine of a database with the one table; both live as long as the module's tests."""
 
-    async def made() -> tuple[Any, AsyncEngine]:
+    async def create() -> tuple[Any, AsyncEngine]:
         database = fresh_database()
         opened = open_engine(await database.__aenter__(), EngineRole.WRITER)
         async with opened.begin() as connection:
             await connection.run_sync(_T.metadata.create_all)
         return database, opened
 
-    database, opened = runner.run(made())
+    database, opened = runner.run(create())
     yield opened
     runner.run(opened.dispose())
     runner.run(database.__aexit__(None, None, None))
 
 
-class Asked:
+class Ask:
     """Asks directly, as one that has asked before."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection, self._known = connection, Statements()
 
     async def __call__(self, statement: Any, values: Any) -> StatementResult:
-        of = self._known.of_many if isinstance(values, list) else self._known.of
-        of(statement, values, self._connection.dialect)
-        prepared = of(statement, values, self._connection.dialect)
+        prepare = self._known.find_for_many if isinstance(values, list) else self._known.find
+        prepare(statement, values, self._connection.dialect)
+        prepared = prepare(statement, values, self._connection.dialect)
         assert prepared is not None
         if isinstance(values, list):
             return await drivers.run_many_on_server(prepared, self._connection, values)
@@ -117,17 +117,17 @@ def test_what_one_of_both_writes_the_other_reads_alike(
 ) -> None:
     async def compared() -> None:
         async with engine.connect() as connection:
-            ask = Asked(connection)
-            this = {"id": row["id"]}
+            ask = Ask(connection)
+            row_id = {"id": row["id"]}
 
             assert (await ask(_NEW, row)).rowcount == 1
             assert (await ask(_ONLY_NEW, row)).rowcount == 0
-            assert await both(ask, connection, _BY_ID, this) == row
+            assert await both(ask, connection, _BY_ID, row_id) == row
 
             changed = {name: value for name, value in other.items() if name != "id"}
-            assert (await ask(_THIS, changed | {"which": row["id"]})).rowcount == 1
-            assert (await ask(_THIS, changed | {"which": row["id"] + 1})).rowcount == 0
-            assert await both(ask, connection, _BY_ID, this) == row | changed
+            assert (await ask(_UPDATE, changed | {"which": row["id"]})).rowcount == 1
+            assert (await ask(_UPDATE, changed | {"which": row["id"] + 1})).rowcount == 0
+            assert await both(ask, connection, _BY_ID, row_id) == row | changed
 
             await connection.execute(_T.delete())
             await connection.execute(_NEW, other)
@@ -141,13 +141,13 @@ def test_what_one_of_both_writes_the_other_reads_alike(
     runner.run(compared())
 
 
-async def both(ask: Asked, connection: AsyncConnection, query: Any, values: dict[str, Any]) -> dict[str, Any]:
+async def both(ask: Ask, connection: AsyncConnection, query: Any, values: dict[str, Any]) -> dict[str, Any]:
     """The one row that the query finds in either way, to the same names."""
     (ours,) = (await ask(query, values)).rows
     (theirs,) = await connection.execute(query, values)
     assert list(ours._asdict().items()) == list(theirs._asdict().items())
-    made: dict[str, Any] = ours._asdict()
-    return made
+    row: dict[str, Any] = ours._asdict()
+    return row
 
 
 @pytest.fixture
@@ -159,37 +159,37 @@ async def writer(postgres_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def thing(id: int, **values: object) -> dict[str, object]:
+def thing_row(id: int, **values: object) -> dict[str, object]:
     return dict.fromkeys(_T.c.keys()) | values | {"id": id}
 
 
 async def test_both_are_in_one_transaction_and_undone_together(writer: AsyncEngine) -> None:
     for ends in ("commit", "rollback"):
         async with writer.connect() as connection:
-            ask = Asked(connection)
-            assert (await ask(_ONLY_NEW, thing(1))).rowcount == 1
-            await connection.execute(_NEW, thing(2))
+            ask = Ask(connection)
+            assert (await ask(_ONLY_NEW, thing_row(1))).rowcount == 1
+            await connection.execute(_NEW, thing_row(2))
             assert len((await ask(select(_T.c.id), {})).rows) == 2
             await getattr(connection, ends)()
         async with writer.begin() as connection:
-            left = (await connection.execute(select(_T.c.id))).all()
+            ids = (await connection.execute(select(_T.c.id))).all()
             await connection.execute(_T.delete())
-        assert len(left) == (2 if ends == "commit" else 0)
+        assert len(ids) == (2 if ends == "commit" else 0)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
-        (thing(1, words="a\x00b"), "invalid byte sequence"),
-        (thing(1, small=2**40), "out of int32 range"),
-        (thing(1, at=datetime(2026, 1, 1)), "has no zone"),
+        (thing_row(1, words="a\x00b"), "invalid byte sequence"),
+        (thing_row(1, small=2**40), "out of int32 range"),
+        (thing_row(1, at=datetime(2026, 1, 1)), "has no zone"),
     ],
 )
 async def test_a_value_that_cannot_be_written_is_a_failure_of_the_store_each_time(
-    writer: AsyncEngine, values: dict[str, Any], said: str
+    writer: AsyncEngine, values: dict[str, Any], message: str
 ) -> None:
     for _ in range(3):
-        with pytest.raises(errors.StoreFailure, match=said):
+        with pytest.raises(errors.StoreFailure, match=message):
             async with transaction(writer, shared=True) as tx:
                 await tx.change(_NEW, **values)
 
@@ -203,13 +203,13 @@ async def test_a_row_that_is_there_is_a_clash_and_its_connection_stays_in_the_po
             ((pid,),) = await tx.tuples(select(func.pg_backend_pid()))
             pids.add(pid)
             if times == 0:
-                await tx.change(_NEW, **thing(1))
+                await tx.change(_NEW, **thing_row(1))
                 await tx.commit()
             else:
                 with pytest.raises(errors.Clash):
-                    await tx.change(_NEW, **thing(1))
+                    await tx.change(_NEW, **thing_row(1))
                 with pytest.raises(errors.StoreFailure, match="was refused"):
-                    await tx.change(_NEW, **thing(2))
+                    await tx.change(_NEW, **thing_row(2))
 
     assert len(pids) == 1
 
@@ -230,21 +230,21 @@ async def test_who_is_cut_short_in_the_middle_leaves_no_half_used_connection(wri
         await asking
 
     async with transaction(writer, shared=True) as tx:
-        assert await tx.change(_NEW, **thing(1)) == 1
+        assert await tx.change(_NEW, **thing_row(1)) == 1
         await tx.commit()
 
 
 async def test_a_table_that_changes_under_a_kept_statement_fails_at_most_once(writer: AsyncEngine) -> None:
     query = select(_T).where(_T.c.id == bindparam("id"))
 
-    async def asked() -> int:
+    async def count_rows() -> int:
         async with transaction(writer) as tx:
             return len(await tx.tuples(query, id=1))
 
-    assert [await asked() for _ in range(3)] == [0, 0, 0]
+    assert [await count_rows() for _ in range(3)] == [0, 0, 0]
     async with writer.begin() as connection:
         await connection.execute(text("ALTER TABLE thing ALTER COLUMN words TYPE varchar(99)"))
     with pytest.raises(errors.StoreFailure):
-        await asked()
+        await count_rows()
 
-    assert await asked() == 0
+    assert await count_rows() == 0

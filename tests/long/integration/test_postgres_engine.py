@@ -22,9 +22,9 @@ from gateway.store.engine import ServerLimits
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, with_agencies
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
-NOBODY = "postgresql://admin@127.0.0.1:9/none"  # the discard port: nobody listens there
+NOBODY = "postgresql://admin@127.0.0.1:9/none"  # the discard port, where no server listens
 TWO = ServerLimits(connections=2)
 
 
@@ -37,8 +37,8 @@ async def url(migrated_postgres_url: str, clock: ManualClock) -> str:
 
 @pytest.fixture
 async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    async with opened(url, clock) as made:
-        yield made
+    async with opened(url, clock) as store:
+        yield store
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ async def line(url: str) -> AsyncIterator[TcpProxy]:
 @pytest.fixture
 async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     """The store over a line that can be cut."""
-    async with opened(_through(line, url), clock) as made:
-        yield made
+    async with opened(_through(line, url), clock) as store:
+        yield store
 
 
 def _through(line: TcpProxy, url: str) -> str:
@@ -61,7 +61,7 @@ def _through(line: TcpProxy, url: str) -> str:
 
 @asynccontextmanager
 async def opened(url: str, clock: ManualClock, limits: ServerLimits = TWO) -> AsyncIterator[SqlOfficeStore]:
-    """As patient as the product, unless told otherwise: how long anything takes on a busy machine, nobody knows."""
+    """Open a store with the product's time limits unless others are given: a busy machine may be slow."""
     store = SqlOfficeStore(url, clock, limits)
     try:
         yield store
@@ -70,7 +70,7 @@ async def opened(url: str, clock: ManualClock, limits: ServerLimits = TWO) -> As
 
 
 async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
-    """What every client of a server sees that is restarted at once; these have seen it when it returns."""
+    """End all connections as a restart of the server does; return when these clients have noticed."""
     admin = await asyncpg.connect(url)
     await admin.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -78,7 +78,7 @@ async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
     )
     # A terminated backend lives for a moment; it has said goodbye once it is gone from this list.
     await until_none(admin, "%")
-    await until(lambda: all(each.is_closed() for each in clients), "every client has seen it")
+    await wait_until(lambda: all(client.is_closed() for client in clients), "every client has seen it")
     await admin.close()
 
 
@@ -92,7 +92,7 @@ async def until_none(admin: Connection, state: str) -> None:
     async def is_none() -> bool:
         return not await admin.fetchval(query, state)
 
-    await until(is_none, f"no other client is {state}")
+    await wait_until(is_none, f"no other client is {state}")
 
 
 async def number(store: SqlOfficeStore) -> int:
@@ -134,7 +134,7 @@ async def test_a_server_that_was_restarted_between_two_units_of_work_is_not_noti
 ) -> None:
     theirs: list[Connection] = []
     event.listen(
-        store.writer.sync_engine, "connect", lambda made, record: theirs.append(made.driver_connection)
+        store.writer.sync_engine, "connect", lambda dbapi, record: theirs.append(dbapi.driver_connection)
     )
     assert sorted(await asyncio.gather(number(store), number(store))) == [1, 2]
 

@@ -26,9 +26,9 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
         " LOCALE_PROVIDER icu ICU_LOCALE 'vi-u-ka-shifted'"
     )
     try:
-        async with fresh_database("vietnamese") as made:
-            await migrate.up(made)
-            yield made
+        async with fresh_database("vietnamese") as url:
+            await migrate.up(url)
+            yield url
     finally:
         await admin.execute("DROP DATABASE vietnamese WITH (FORCE)")
         await admin.close()

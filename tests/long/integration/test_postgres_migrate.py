@@ -1,4 +1,4 @@
-"""Migrations on a server: one at a time whoever asks, as slow as they must be, and never in the way of a node at work."""
+"""Migrations on a server: one at a time, as slow as they must be, and without blocking a node at work."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ async def up(folder: Path, url: str) -> tuple[int | None, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    return process.returncode, said.decode()
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
 
 
 async def test_two_migrations_at_once_both_end_well_and_each_step_runs_once(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    done = await asyncio.gather(*(up(tmp_path, postgres_url) for _ in range(2)))
+    runs = await asyncio.gather(*(up(tmp_path, postgres_url) for _ in range(2)))
 
-    assert [code for code, _ in done] == [0, 0], done
-    found = await migrate.status(postgres_url)
-    assert (found.current, found.pending) == (found.head, ())
+    assert [code for code, _ in runs] == [0, 0], runs
+    schema = await migrate.status(postgres_url)
+    assert (schema.current, schema.pending) == (schema.head, ())
 
 
 async def test_a_step_may_take_longer_than_any_statement_of_a_node(postgres_url: str) -> None:
@@ -52,13 +52,13 @@ async def test_a_step_may_take_longer_than_any_statement_of_a_node(postgres_url:
 
     async with engine.begin() as connection:
         await connection.execute(select(text("pg_sleep(0.5)")))
-        shown = [
+        limits = [
             (await connection.execute(text(f"SHOW {name}"))).scalar_one()
             for name in ("statement_timeout", "idle_in_transaction_session_timeout")
         ]
     await engine.dispose()
 
-    assert shown == ["0", "0"]
+    assert limits == ["0", "0"]
 
 
 async def test_a_step_that_waits_for_a_busy_table_gives_way(

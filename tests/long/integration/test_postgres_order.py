@@ -46,7 +46,7 @@ from tests.support.stores import (
     seed_incoming,
     with_agencies,
 )
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 # As their ids sort. A document names its recipients in the other order.
 FIRST, LAST = "Z91.02", "Z91.03"
@@ -60,15 +60,15 @@ async def store(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator
 
 
 async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
-    """Until somebody waits for a lock of another, or the task is over because nobody was in its way."""
+    """Wait until a session waits for a lock of another, or the task is over because no lock blocked it."""
     connection = await asyncpg.connect(url)
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     async def is_held_up() -> bool:
-        return task.done() or bool(await connection.fetchval(asked))
+        return task.done() or bool(await connection.fetchval(query))
 
     try:
-        await until(is_held_up, "somebody waits for a lock")
+        await wait_until(is_held_up, "somebody waits for a lock")
     finally:
         await connection.close()
 
@@ -88,7 +88,7 @@ async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> Outgoin
         for code in (LAST, FIRST):
             fact = Fact(track=Track.TRANSPORT, code=state, at=clock.now())
             await work.facts.add(delivery(document, code).id, fact)
-        await work.outbox.put(outbox_item(clock, subject_id=document.id))
+        await work.outbox.add(outbox_item(clock, subject_id=document.id))
     return document
 
 
@@ -96,7 +96,7 @@ async def cancelling(services: OutgoingServices, document: OutgoingDocument) -> 
     return await manage.cancel(services, NORTH, document.id)
 
 
-async def sending_again(services: OutgoingServices, document: OutgoingDocument) -> object:
+async def resending(services: OutgoingServices, document: OutgoingDocument) -> object:
     return await manage.resend(services, NORTH, document.id)
 
 
@@ -116,7 +116,7 @@ async def withdrawing(services: OutgoingServices, document: OutgoingDocument) ->
     return child
 
 
-@pytest.mark.parametrize("meeting", [cancelling, sending_again, asking, withdrawing])
+@pytest.mark.parametrize("meeting", [cancelling, resending, asking, withdrawing])
 async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier_does(
     town: Town, store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str, meeting: Meeting
 ) -> None:
@@ -124,10 +124,10 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
     services = replace(town.node.out, store=store, clock=clock)
 
     async with committing(store) as courier:
-        await courier.facts.of(delivery(document, FIRST).id)
+        await courier.facts.of_subject(delivery(document, FIRST).id)
         other = asyncio.ensure_future(meeting(services, document))
         await until_it_waits(migrated_postgres_url, other)
-        await courier.facts.of(delivery(document, LAST).id)
+        await courier.facts.of_subject(delivery(document, LAST).id)
 
     await within_limit(other, "the other one is let in")
 
@@ -144,7 +144,7 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
         await clerk.incoming.get(document.id)
         leased = await within_limit(act.lease(services, NORTH, "qlvb", 10, 60), "a lease")
 
-    assert [each.id for each in leased] == [document.id]
+    assert [row.id for row in leased] == [document.id]
 
 
 async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_it(
@@ -156,7 +156,7 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
         leaving = asyncio.ensure_future(store.accounts.leave(NORTH.agency_id))
         await until_it_waits(migrated_postgres_url, leaving)
         await work.outgoing.add(document)
-        await work.jobs.put("pack", document.id)
+        await work.jobs.add("pack", document.id)
 
     assert await within_limit(leaving, "the agency leaves") == {"jobs": 1}
 
@@ -164,9 +164,9 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
 async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
     store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
 ) -> None:
-    """The question waits for whoever changes the agency, and is answered as it is then."""
+    """The question waits for the change of the agency, and is answered from the new row."""
     (north, _) = await store.hosted()
-    left = to_hosted_row(replace(north, left_at=clock.now())).body
+    closed_body = to_hosted_row(replace(north, left_at=clock.now())).body
 
     async def accepting() -> HostedAgency:
         async with store.begin(NORTH) as work:
@@ -174,13 +174,13 @@ async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
 
     async with store.writing() as leaving:
         row = col(HostedAgencyRow.id) == NORTH.agency_id
-        await leaving.change(update(HostedAgencyRow).where(row).values(body=left))
-        asked = asyncio.ensure_future(accepting())
-        await until_it_waits(migrated_postgres_url, asked)
+        await leaving.change(update(HostedAgencyRow).where(row).values(body=closed_body))
+        accepting_task = asyncio.ensure_future(accepting())
+        await until_it_waits(migrated_postgres_url, accepting_task)
         await leaving.commit()
 
     with pytest.raises(NotFound):
-        await within_limit(asked, "the question is answered")
+        await within_limit(accepting_task, "the question is answered")
 
 
 @pytest.mark.parametrize("off_s", [-61, -21, -19, 0, 19, 21, 61])
@@ -226,10 +226,10 @@ async def test_a_node_does_not_start_on_a_server_whose_clock_is_elsewhere(
         stdin=asyncio.subprocess.DEVNULL,
     )
     try:
-        _, said = await within_limit(process.communicate(), "the process ends")
+        _, output = await within_limit(process.communicate(), "the process ends")
     finally:
         if process.returncode is None:
             process.kill()
 
     assert process.returncode not in (0, None)
-    assert "timedatectl" in said.decode(), said.decode()
+    assert "timedatectl" in output.decode(), output.decode()

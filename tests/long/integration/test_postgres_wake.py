@@ -18,22 +18,22 @@ from tests.support.stores import opened, with_agencies
 
 
 @pytest.fixture
-async def one(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store_a(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(migrated_postgres_url, clock) as store:
         yield store
 
 
 @pytest.fixture
-async def two(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store_b(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with opened(migrated_postgres_url, clock) as store:
         yield store
 
 
 async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
-    one: SqlOfficeStore, two: SqlOfficeStore, migrated_postgres_url: str
+    store_a: SqlOfficeStore, store_b: SqlOfficeStore, migrated_postgres_url: str
 ) -> None:
-    there = await listening(two)
-    there.names.clear()
+    ear = await listening(store_b)
+    ear.names.clear()
     admin = await asyncpg.connect(migrated_postgres_url)
 
     await admin.execute(
@@ -41,83 +41,83 @@ async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     await admin.close()
-    await there.until(ANY)
-    one.wake.ring("packer")
+    await ear.wait_for(ANY)
+    store_a.wake.ring("packer")
 
-    await there.until("packer")
+    await ear.wait_for("packer")
 
 
 async def test_nothing_is_told_while_nobody_listens_and_whoever_begins_to_is_told_at_once(
-    one: SqlOfficeStore, two: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    store_a: SqlOfficeStore, store_b: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute, told = asyncpg.Connection.execute, list[object]()
+    execute, names = asyncpg.Connection.execute, list[object]()
 
-    async def heard(line: asyncpg.Connection, query: str, *args: object, **how: object) -> str:
+    async def log_query(line: asyncpg.Connection, query: str, *args: object, **how: object) -> str:
         if "pg_notify" in query:
-            told.append(args[-1])
-        said: str = await execute(line, query, *args, **how)
-        return said
+            names.append(args[-1])
+        status: str = await execute(line, query, *args, **how)
+        return status
 
-    monkeypatch.setattr(asyncpg.Connection, "execute", heard)
-    here = await listening(one)
+    monkeypatch.setattr(asyncpg.Connection, "execute", log_query)
+    ear_a = await listening(store_a)
     for n in range(5):
-        one.wake.ring(f"unheard{n}")
+        store_a.wake.ring(f"unheard{n}")
         await asyncio.sleep(2 * GATHER_S)
-    assert told == []
+    assert names == []
 
-    there = await listening(two)
-    two.wake.ring("hello")
-    await here.until("hello")  # so the other is known here
-    one.wake.ring("packer")
+    ear_b = await listening(store_b)
+    store_b.wake.ring("hello")
+    await ear_a.wait_for("hello")  # so the other is known here
+    store_a.wake.ring("packer")
 
-    await there.until("packer")
-    assert "packer" in told
+    await ear_b.wait_for("packer")
+    assert "packer" in names
 
 
 async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(
-    one: SqlOfficeStore, two: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    store_a: SqlOfficeStore, store_b: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The work behind the second ring may have been committed after the other process had looked for the first."""
-    there = await listening(two)
+    ear = await listening(store_b)
     execute, rung = asyncpg.Connection.execute, asyncio.Event()
 
     async def slowly(line: asyncpg.Connection, query: str, *args: object, **how: object) -> str:
-        said: str = await execute(line, query, *args, **how)
+        status: str = await execute(line, query, *args, **how)
         if "pg_notify" in query and not rung.is_set():
             rung.set()
-            one.wake.ring("packer")
-        return said
+            store_a.wake.ring("packer")
+        return status
 
     monkeypatch.setattr(asyncpg.Connection, "execute", slowly)
-    one.wake.ring("packer")
-    await there.until("packer")
-    there.names.remove("packer")
+    store_a.wake.ring("packer")
+    await ear.wait_for("packer")
+    ear.names.remove("packer")
 
-    await there.until("packer")
+    await ear.wait_for("packer")
 
 
 async def test_what_could_not_be_told_is_told_over_the_next_line(
-    one: SqlOfficeStore, two: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    store_a: SqlOfficeStore, store_b: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = await listening(two)
+    ear = await listening(store_b)
     execute, broke = asyncpg.Connection.execute, asyncio.Event()
 
     async def badly(line: asyncpg.Connection, query: str, *args: object, **how: object) -> str:
         if "pg_notify" in query and not broke.is_set():
             broke.set()
             raise ConnectionResetError
-        said: str = await execute(line, query, *args, **how)
-        return said
+        status: str = await execute(line, query, *args, **how)
+        return status
 
     monkeypatch.setattr(asyncpg.Connection, "execute", badly)
-    one.wake.ring("packer")
+    store_a.wake.ring("packer")
 
-    await there.until("packer")
+    await ear.wait_for("packer")
     assert broke.is_set()
 
 
 async def test_a_line_that_died_of_something_unforeseen_is_said_and_replaced_at_the_next_ring(
-    one: SqlOfficeStore, two: SqlOfficeStore, caplog: pytest.LogCaptureFixture
+    store_a: SqlOfficeStore, store_b: SqlOfficeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
     died = asyncio.Event()
@@ -127,15 +127,15 @@ async def test_a_line_that_died_of_something_unforeseen_is_said_and_replaced_at_
             died.set()
             raise RuntimeError("a listener broke")
 
-    two.wake.listen(trips)
-    there = Ear(two)
+    store_b.wake.listen(trips)
+    ear = Ear(store_b)
     async with asyncio.timeout(60):
         while not caplog.records:  # noqa: ASYNC110 - a log has no event
             await asyncio.sleep(0)
 
-    two.wake.ring("own")
-    await there.until(ANY)
-    one.wake.ring("packer")
+    store_b.wake.ring("own")
+    await ear.wait_for(ANY)
+    store_a.wake.ring("packer")
 
-    await there.until("packer")
+    await ear.wait_for("packer")
     assert [getattr(record, "action", "") for record in caplog.records] == ["wake.broke"]

@@ -55,8 +55,8 @@ def test_of_a_cluster_that_starts_each_broker_is_seen_to_while_the_others_wait_f
 
 
 def test_a_run_lies_in_memory_only_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = memory.folder()
+    folder = memory.folder()
 
-    assert found is None or os.statvfs(found).f_bavail * os.statvfs(found).f_frsize >= memory.ROOM
+    assert folder is None or os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize >= memory.ROOM
     monkeypatch.setattr(memory, "ROOM", 1 << 60)
     assert memory.folder() is None

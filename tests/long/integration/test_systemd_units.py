@@ -33,27 +33,27 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def units(tmp_path: Path) -> list[Path]:
     """The units, with a program that is there in the place of ours: it is looked for, never run."""
-    made = []
+    copies = []
     for path in sorted(UNITS.iterdir()):
         copy = tmp_path / path.name
         copy.write_text(path.read_text().replace("/opt/gateway/current/bin/gateway", "/bin/true"))
-        made.append(copy)
-    return made
+        copies.append(copy)
+    return copies
 
 
 def test_systemd_takes_every_unit_without_a_word(units: list[Path]) -> None:
-    done = analyze("verify", "--man=no", "--generators=no", "--recursive-errors=yes", *units)
+    run = analyze("verify", "--man=no", "--generators=no", "--recursive-errors=yes", *units)
 
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert (run.returncode, run.stdout + run.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda path: str(path.name))
 def test_a_service_has_little_to_lose(unit: Path) -> None:
-    said = analyze("security", "--offline=true", unit).stdout
+    report = analyze("security", "--offline=true", unit).stdout
 
-    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
-    assert found is not None, said
-    assert float(found[1]) <= MOST_EXPOSURE
+    exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", report)
+    assert exposure is not None, report
+    assert float(exposure[1]) <= MOST_EXPOSURE
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda path: str(path.name))

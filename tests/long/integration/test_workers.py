@@ -24,7 +24,7 @@ from gateway.store.tables_office import KeepingRow
 from tests.support.clock import START
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
 from tests.support.town.builder import lay_out
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LEASE_S = 15
 
@@ -89,18 +89,18 @@ async def delivered(town: Town, count: int) -> None:
     async def are_answered() -> bool:
         return await answered(town) >= count
 
-    await until(are_answered, f"{count} deliveries are answered")
+    await wait_until(are_answered, f"{count} deliveries are answered")
 
 
 async def answered(town: Town) -> int:
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         sent = (await work.outgoing.page(limit=1000)).items
-        states = await work.deliveries.of_many([one.id for one in sent])
-    return sum(one.state == "delivered" for several in states.values() for one in several)
+        states = await work.deliveries.of_documents([delivery.id for delivery in sent])
+    return sum(delivery.state == "delivered" for several in states.values() for delivery in several)
 
 
 async def happened(town: Town) -> Counter[tuple[str, EventKind]]:
-    """How often each kind of event is told of each subject."""
+    """Count the events of each kind and subject."""
     while await town.node.store.number_events():
         pass
     events = await town.node.store.events_after(None, 0, 10_000)
@@ -117,19 +117,19 @@ async def test_a_worker_has_a_server_measure_a_table_that_has_grown(
     ]
     writer = front.node.store.writer
     async with writer.begin() as connection:
-        # The server's own turn would hide that nobody told it to.
+        # The server's own analysis would hide a missing request for it.
         await connection.execute(text("ALTER TABLE page_keeping SET (autovacuum_enabled = false)"))
         await connection.execute(insert(KeepingRow), rows)
 
     async def is_known() -> bool:
         async with writer.connect() as connection:
-            known = await connection.scalar(
+            estimate = await connection.scalar(
                 text("SELECT reltuples FROM pg_class WHERE relname = 'page_keeping'")
             )
-        return bool(known == len(rows))
+        return bool(estimate == len(rows))
 
     async with worker(environment):
-        await until(is_known, "the worker had the table measured")
+        await wait_until(is_known, "the worker had the table measured")
 
 
 async def test_two_workers_share_the_documents_and_work_on_none_twice(
@@ -140,11 +140,11 @@ async def test_two_workers_share_the_documents_and_work_on_none_twice(
         sent = [await front.send(str(n)) for n in range(1, documents + 1)]
         await delivered(front, documents)
 
-    told = await happened(front)
-    assert max(told.values()) == 1
+    counts = await happened(front)
+    assert max(counts.values()) == 1
     for document in sent:
         for kind in (EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED, EventKind.DELIVERY_SENT):
-            assert told[document.id, kind] == 1
+            assert counts[document.id, kind] == 1
     landed = [*await front.inbox(PROVINCE), *await front.inbox(DEPARTMENT)]
     assert [(row.state, row.attempts) for row in landed] == [("done", 1)] * (2 * documents)
     assert await left_over(front) == {}
@@ -173,11 +173,11 @@ async def test_a_worker_that_is_killed_leaves_all_its_work_to_the_other(
 
         await delivered(front, documents)
         # What it had published and not noted yet is published again when its leases are over.
-        await until(lambda: nothing_waits(front), "nothing waits any more")
+        await wait_until(lambda: nothing_waits(front), "nothing waits any more")
 
     async with front.node.store.read(await front.scope(PROVINCE)) as work:
         admitted = (await work.incoming.page(limit=1000)).items
-    assert sorted(int(one.number) for one in admitted) == list(range(1, documents + 1))
+    assert sorted(int(document.number) for document in admitted) == list(range(1, documents + 1))
     assert await left_over(front) == {}
 
 
@@ -186,7 +186,7 @@ async def nothing_waits(town: Town) -> bool:
 
 
 async def left_over(town: Town) -> dict[str, int]:
-    """What still waits for somebody."""
+    """Count the work that still waits."""
     counts = await town.node.store.counts()
-    over = ("outbox.sent", "inbox.done", "event.unnumbered")
-    return {name: number for name, number in counts.items() if number and name not in over}
+    settled = ("outbox.sent", "inbox.done", "event.unnumbered")
+    return {name: number for name, number in counts.items() if number and name not in settled}

@@ -25,19 +25,19 @@ from tests.support.once import once
 from tests.support.sandbox import at_work
 from tests.support.town.doors import Door, serving
 
-HERE = Path(__file__).parent / "client"
+CLIENT_FOLDER = Path(__file__).parent / "client"
 ROOT = Path(__file__).parents[3]
 INSTALL_S, RUN_S = 300, 180
 
 
 async def run(*words: str | Path, within_s: float) -> str:
-    """What a program said; it must end well."""
+    """Run a program, which must end well; return its output."""
     process = await asyncio.create_subprocess_exec(
         *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     async with asyncio.timeout(within_s):
-        told, _ = await process.communicate()
-    text = told.decode(errors="replace")
+        raw, _ = await process.communicate()
+    text = raw.decode(errors="replace")
     assert process.returncode == 0, text[-6000:]
     return text
 
@@ -46,15 +46,15 @@ async def run(*words: str | Path, within_s: float) -> str:
 def maker() -> Path:
     """The python of the maker's own environment, made anew when its lock file changes, by one of the processes that test
     side by side. Not a coroutine: who waits for another's work holds up no node of its own."""
-    lock = HERE / "requirements.lock"
+    lock = CLIENT_FOLDER / "requirements.lock"
     folder = ROOT / "var" / "clients" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
-    python, whole = folder / "bin" / "python", folder / "whole"
+    python, installed = folder / "bin" / "python", folder / "whole"
     with once("client-maker") as (_, first):
-        if first and not whole.exists():
+        if first and not installed.exists():
             locked = ("--only-binary", ":all:", "--require-hashes", "-r", lock)
             subprocess.run((sys.executable, "-m", "venv", "--clear", folder), check=True, timeout=INSTALL_S)
             subprocess.run((python, "-m", "pip", "install", "-q", *locked), check=True, timeout=INSTALL_S)
-            whole.touch()
+            installed.touch()
     return python
 
 
@@ -64,20 +64,20 @@ async def node(tmp_path: Path) -> AsyncIterator[Door]:
         yield served
 
 
-async def told(python: Path, story: str, address: str, folder: Path, *words: str | Path) -> Any:
-    """What that story saw, told with a client that was made of what the node at that address says of itself."""
+async def run_story(python: Path, story: str, address: str, folder: Path, *words: str | Path) -> Any:
+    """Run a story with a client generated from the description of the node at that address; return what it saw."""
     description = folder / "description.json"
     fetch = "import sys, urllib.request as u; open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1]).read())"
     await run(python, "-c", fetch, f"{address}/api/v1/openapi.json", description, within_s=RUN_S)
 
-    config = HERE / "openapi-python-client.yaml"
+    config = CLIENT_FOLDER / "openapi-python-client.yaml"
     options = ("--meta", "none", "--fail-on-warning", "--config", config)
     making = ("generate", "--path", description, "--output-path", folder / "node_client", *options)
     await run(python, "-m", "openapi_python_client", *making, within_s=RUN_S)
     script = folder / "stories.py"  # beside the client, so that it finds it
-    script.write_bytes((HERE / script.name).read_bytes())
-    said = await run(python, script, story, address, *words, folder, within_s=RUN_S)
-    return json.loads(said.splitlines()[-1])
+    script.write_bytes((CLIENT_FOLDER / script.name).read_bytes())
+    output = await run(python, script, story, address, *words, folder, within_s=RUN_S)
+    return json.loads(output.splitlines()[-1])
 
 
 @pytest.mark.timeout(600)
@@ -87,12 +87,12 @@ async def test_a_client_made_of_the_description_sends_follows_takes_downloads_an
     pdf = tmp_path / "1523.pdf"
     pdf.write_bytes(PDF)
     keys = (await node.key(DEPARTMENT), await node.key(PROVINCE))
-    seen = await told(maker, "exchange", node.address, tmp_path, *keys, pdf)
+    answers = await run_story(maker, "exchange", node.address, tmp_path, *keys, pdf)
 
-    assert seen["replayed"] is True
-    assert seen["taken"] == "1523"
-    assert seen["status_version"].startswith('"')
-    assert "accepted" in seen["seen"]
+    assert answers["replayed"] is True
+    assert answers["taken"] == "1523"
+    assert answers["status_version"].startswith('"')
+    assert "accepted" in answers["seen"]
     assert (tmp_path / "file").read_bytes() == PDF
     assert b"<edXML" in (tmp_path / "envelope").read_bytes()
     assert zipfile.ZipFile(io.BytesIO((tmp_path / "proof").read_bytes())).testzip() is None
@@ -106,10 +106,10 @@ async def test_a_client_made_of_the_description_has_a_first_afternoon_with_a_rob
     with at_work(tmp_path / "sandbox") as running:
         meta.write_bytes(stage_of_sandbox.sample_meta(cast(), SystemClock()))
         pdf.write_bytes(stage_of_sandbox.lead(tmp_path / "sandbox"))
-        seen = await told(maker, "afternoon", running.url, tmp_path, running.key, meta, pdf)
+        answers = await run_story(maker, "afternoon", running.url, tmp_path, running.key, meta, pdf)
 
-    assert seen["heard"] == ["01", "03"]
-    assert seen["forged"] == 0
-    assert seen["answered"]
-    assert seen["files"] >= 1
+    assert answers["heard"] == ["01", "03"]
+    assert answers["forged"] == 0
+    assert answers["answered"]
+    assert answers["files"] >= 1
     assert (tmp_path / "answer-1").read_bytes().startswith(b"%PDF-")

@@ -44,11 +44,11 @@ ELSEWHERE = {
     **dict.fromkeys(("doctype", "entity"), "quarantined ENV-FORBIDDEN"),
 }
 # An empty answer is none, and it is asked for again.
-NOT_GIVEN = {"empty"}
+ABSENT = {"empty"}
 NOT_OURS = {"to-code-only"}
 # Whose files are no PDFs, or were lost on the way.
 SOUND = {"file-did-not-come", "bare-header"}
-TOLD = {
+WARNINGS = {
     "bare-header": ("at=CodeNumber", "at=PromulgationDate", "at=DocumentType"),
     "zip-labelled-pdf": ("type-unlike-name at /files/1",),
 }
@@ -72,9 +72,9 @@ class Wild:
         )
 
     async def passed_on(self, name: str) -> None:
-        """As a hub would give it that changes nothing."""
+        """Pass a packet on unchanged, as a plain hub does."""
         with pytest.MonkeyPatch.context() as other:
-            other.setattr(again, "written", lambda *_: iter((sample(name),)))
+            other.setattr(again, "write_envelope", lambda *_: iter((sample(name),)))
             await self.sent("a-status" if "status" in name else "plain")
 
     async def carry(self) -> None:
@@ -93,7 +93,9 @@ async def wild(tmp_path: Path) -> AsyncIterator[Wild]:
         hub = await stack.enter_async_context(
             vxp.simulator(tmp_path / "hub", systems, now=clock.now, hub=options)
         )
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=hub.of(OURS)))
+        town = await stack.enter_async_context(
+            node.opened(tmp_path / "node", clock, change=hub.connect(OURS))
+        )
         client = SdkClient(hub.url, THEIRS, f"secret of {THEIRS}")
         stack.callback(client.close)
         await town.carry()
@@ -113,7 +115,7 @@ async def became(wild: Wild) -> str:
     return f"{row.state} {row.code}"
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - NOT_GIVEN - NOT_OURS))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - ABSENT - NOT_OURS))
 async def test_what_a_hub_passes_on_is_taken_in_or_has_its_place(wild: Wild, name: str) -> None:
     await wild.passed_on(name)
     await wild.carry()
@@ -125,14 +127,14 @@ async def test_what_a_hub_passes_on_is_taken_in_or_has_its_place(wild: Wild, nam
         await asked_about_nothing_else(wild, name)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - NOT_GIVEN - NOT_OURS))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - ABSENT - NOT_OURS))
 async def test_what_a_hub_writes_anew_is_taken_in_as_well(wild: Wild, name: str) -> None:
-    said = await wild.sent(name)
+    answer = await wild.sent(name)
 
     if ELSEWHERE.get(name, "").partition(" ")[0] in ("malformed", "quarantined"):
-        assert (said["ErrorCode"], said["DocId"]) == ("22", "")
+        assert (answer["ErrorCode"], answer["DocId"]) == ("22", "")
         return
-    assert said["ErrorCode"] == "0", said
+    assert answer["ErrorCode"] == "0", answer
     await wild.carry()
     if name in ELSEWHERE:
         assert await became(wild) == ELSEWHERE[name]
@@ -141,14 +143,14 @@ async def test_what_a_hub_writes_anew_is_taken_in_as_well(wild: Wild, name: str)
 
 
 async def asked_about_nothing_else(wild: Wild, name: str) -> None:
-    came = await wild.town.only(PROVINCE)
-    assert came.vouched_by == "axis"
-    assert came.checks["digests"] == "match"
-    assert came.checks["reasons"] == ("" if name in SOUND else NO_PDF)
-    for told in TOLD.get(name, ()):
-        assert told in came.checks["warnings"]
-    if name not in TOLD:
-        assert came.checks["warnings"] == ""
+    document = await wild.town.only(PROVINCE)
+    assert document.vouched_by == "axis"
+    assert document.checks["digests"] == "match"
+    assert document.checks["reasons"] == ("" if name in SOUND else NO_PDF)
+    for warning in WARNINGS.get(name, ()):
+        assert warning in document.checks["warnings"]
+    if name not in WARNINGS:
+        assert document.checks["warnings"] == ""
     assert not wild.hub.hub.waiting(OURS, "edoc"), "the hub was not told"
 
 

@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.account import ApiCall, ClientCertificate, KeyAuth
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway_labs.demo import stage
 from tests.pages import axe
@@ -26,22 +26,22 @@ from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
-from tests.support.accounts import HERE, PASSWORD, Someone
+from tests.support.accounts import ORIGIN, PASSWORD, Someone
 
 NEW = "Mây trắng 9 tầng"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as made:
-        yield made
+    async with calling(site.url) as guest:
+        yield guest
 
 
 async def at_work(site: Site, guest: Guest, person: Someone, actor: str = "") -> None:
     """The guest's session is this person's from now on."""
     if person.totp:
         site.clock.skip(timedelta(seconds=31))  # a code is good once
-    token = (await sign_in.run(person.services, person.typed(), HERE)).token
+    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
     guest.token = (
         await sessions.choose_agency(site.node.accounts, token, await site.agency(actor)) if actor else token
     )
@@ -102,15 +102,15 @@ async def test_a_password_that_must_be_changed_comes_before_everything(
     await page.get_by_role("button", name="Đổi mật khẩu").click()
 
     await expect(page.get_by_role("status").first).to_contain_text("Đã đổi mật khẩu")
-    for gone in (token, other):
+    for ended_token in (token, other):
         with pytest.raises(Denied):
-            await sessions.check(site.node.accounts, gone)
+            await sessions.check(site.node.accounts, ended_token)
 
 
 async def test_a_unit_heads_rights_are_lent_once_the_head_agrees(site: Site, guest: Guest) -> None:
     unit, head = site.person(PostRole.UNIT_HEAD, "province"), site.person(PostRole.HEAD, "province")
     clerk = site.person(PostRole.CLERK, "province")
-    wanted = {"to": clerk.login, "from": "hôm nay", "until": "30/12/2026", "reason": "Đi công tác dài ngày"}
+    loan = {"to": clerk.login, "from": "hôm nay", "until": "30/12/2026", "reason": "Đi công tác dài ngày"}
     home = "/tai-khoan/uy-quyen"
 
     async def may() -> bool:
@@ -118,12 +118,12 @@ async def test_a_unit_heads_rights_are_lent_once_the_head_agrees(site: Site, gue
         return acting.may(Right.INSTRUCT, Manner.OWN)
 
     await at_work(site, guest, unit)
-    unticked = await guest.post(f"{home}/moi", wanted)
-    not_own = await guest.post(f"{home}/moi", {**wanted, "rights": "accounts"})
-    made = await guest.post(f"{home}/moi", {**wanted, "rights": "instruct"})
+    unticked = await guest.post(f"{home}/moi", loan)
+    not_own = await guest.post(f"{home}/moi", {**loan, "rights": "accounts"})
+    created = await guest.post(f"{home}/moi", {**loan, "rights": "instruct"})
     (id,) = set(re.findall(rf"{home}/(dlg_\w+)/", (await guest.get(home)).text))
     own = await guest.post(f"{home}/{id}/phe-duyet", {})
-    before = await may()
+    initially = await may()
     await at_work(site, guest, head)
     assert unit.person.name in (await guest.get(f"{home}/{id}/phe-duyet")).text
     agreed = await guest.post(f"{home}/{id}/phe-duyet", {})
@@ -133,9 +133,9 @@ async def test_a_unit_heads_rights_are_lent_once_the_head_agrees(site: Site, gue
     await at_work(site, guest, clerk)
     ended = await guest.post(f"{home}/{id}/ket-thuc", {})
 
-    assert [each.status for each in (unticked, not_own, own, foreign)] == [422, 422, 403, 404]
-    assert [each.status for each in (made, agreed, ended)] == [303, 303, 303]
-    assert [before, between, await may()] == [False, True, False]
+    assert [a.status for a in (unticked, not_own, own, foreign)] == [422, 422, 403, 404]
+    assert [a.status for a in (created, agreed, ended)] == [303, 303, 303]
+    assert [initially, between, await may()] == [False, True, False]
 
 
 async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest) -> None:
@@ -167,7 +167,7 @@ async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest
     ):
         assert (await guest.get(f"/quan-tri/{path}?co-quan={code}")).status == 404, path
     async with site.node.accounts.accounts.read() as view:
-        assert "aido" not in {each.login for each in await view.people.everybody()}
+        assert "aido" not in {person.login for person in await view.people.all()}
 
 
 KEYS, KEY = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
@@ -186,8 +186,8 @@ def secret_in(answer: Answer) -> str:
 
 async def answers(guest: Guest, key: str, address: str = "") -> int:
     """The status that the API gives to who calls with that key from there."""
-    told = {"Authorization": f"Bearer {key}"} | ({"X-Forwarded-For": address} if address else {})
-    async with guest.http.get(f"{guest.url}/api/v1/me", headers=told) as answer:
+    headers = {"Authorization": f"Bearer {key}"} | ({"X-Forwarded-For": address} if address else {})
+    async with guest.http.get(f"{guest.url}/api/v1/me", headers=headers) as answer:
         return answer.status
 
 
@@ -196,13 +196,13 @@ async def test_a_programs_key_is_changed_over_without_a_pause(site: Site, guest:
 
     none = await guest.post(f"{KEYS}/moi", {"name": "qlvb", "life": "90"})
     more = await guest.post(f"{KEYS}/moi", {**KEY, "scopes": "agencies:write"})
-    made = await guest.post(f"{KEYS}/moi", KEY)
-    first = secret_in(made)
+    created = await guest.post(f"{KEYS}/moi", KEY)
+    first = secret_in(created)
     id = await key_of(guest)
     rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
     second = secret_in(rotated)
 
-    assert [none.status, more.status, made.status, rotated.status] == [422, 422, 200, 200]
+    assert [none.status, more.status, created.status, rotated.status] == [422, 422, 200, 200]
     assert [await answers(guest, first), await answers(guest, second)] == [200, 200]
     assert (await guest.post(f"{KEYS}/{id}/thu-hoi", {})).status == 303
     assert [await answers(guest, first), await answers(guest, second)] == [401, 200]
@@ -210,12 +210,10 @@ async def test_a_programs_key_is_changed_over_without_a_pause(site: Site, guest:
     assert first[:10] in listed
     assert first not in listed
     start = (await guest.get(f"{KEYS}/bat-dau")).text
-    assert all(
-        each in start for each in ("curl -sS", "import requests", "HttpClient", "CURLFile", "FormData")
-    )
+    assert all(x in start for x in ("curl -sS", "import requests", "HttpClient", "CURLFile", "FormData"))
     assert "gwk_…" in start
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "province"))
-    (other,) = [each.id for each in await site.node.store.accounts.list_keys() if each.prefix == second[:10]]
+    (other,) = [x.id for x in await site.node.store.accounts.list_keys() if x.prefix == second[:10]]
     assert (await guest.post(f"{KEYS}/{other}/thu-hoi", {})).status == 404
     assert await answers(guest, second) == 200
 
@@ -227,29 +225,29 @@ async def test_a_key_is_bound_to_networks_and_so_is_the_one_that_takes_its_place
 
     bad = await guest.post(f"{KEYS}/moi", {**KEY, "networks": "203.0.113.10\r\n\r\n203.0.113.7/24\r\n<b>"})
     many = await guest.post(f"{KEYS}/moi", {**KEY, "networks": "\n".join(f"10.0.0.{n}" for n in range(21))})
-    made = await guest.post(f"{KEYS}/moi", {**KEY, "networks": " 203.0.113.10 \r\n\r\n2001:db8:12::/48\r\n"})
-    first = secret_in(made)
+    new = await guest.post(f"{KEYS}/moi", {**KEY, "networks": " 203.0.113.10 \r\n\r\n2001:db8:12::/48\r\n"})
+    first = secret_in(new)
     id = await key_of(guest)
     rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
     second = secret_in(rotated)
 
-    assert [bad.status, many.status, made.status, rotated.status] == [422, 422, 200, 200]
+    assert [bad.status, many.status, new.status, rotated.status] == [422, 422, 200, 200]
     assert "dòng 3: “203.0.113.7/24”" in bad.text
     assert "dòng 4: “&lt;b&gt;”" in bad.text
     assert "dòng 1" not in bad.text
     assert "203.0.113.10\n\n203.0.113.7/24\n&lt;b&gt;</textarea>" in bad.text
     assert "nhiều nhất 20 địa chỉ" in many.text
     for key in (first, second):
-        told = [
-            await answers(guest, key, each) for each in ("203.0.113.10", "2001:db8:12::5", "203.0.113.11")
+        statuses = [
+            await answers(guest, key, ip) for ip in ("203.0.113.10", "2001:db8:12::5", "203.0.113.11")
         ]
-        assert told == [200, 200, 403]
+        assert statuses == [200, 200, 403]
     four = "\n".join(f"198.51.100.{n}" for n in range(4))
     await guest.post(f"{KEYS}/moi", {**KEY, "networks": four})
     listed = (await guest.get(KEYS)).text.replace("<wbr>", "")
-    for shown in (rotated.text, listed, (await guest.get(f"{KEYS}/{id}/nhat-ky")).text):
-        assert ">203.0.113.10<" in shown
-        assert ">2001:db8:12::/48<" in shown
+    for page in (rotated.text, listed, (await guest.get(f"{KEYS}/{id}/nhat-ky")).text):
+        assert ">203.0.113.10<" in page
+        assert ">2001:db8:12::/48<" in page
     assert ">198.51.100.2<" in listed
     assert ">198.51.100.3<" not in listed
     assert "và 1 dải khác" in listed
@@ -262,22 +260,22 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
     await guest.post(f"{KEYS}/moi", KEY)
     id = await key_of(guest)
     now, bind = site.clock.now(), site.node.store.accounts.bind_certificate
-    shown = ClientCertificate(
+    certificate = ClientCertificate(
         sha256="1" * 64, name="máy <chủ> QLVB", begins_at=now, ends_at=now + timedelta(days=10)
     )
 
-    await bind(id, KeyAuth.BOTH, shown)
+    await bind(id, KeyAuth.BOTH, certificate)
     listed = (await guest.get(KEYS)).text
     rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
-    await bind(id, KeyAuth.CERTIFICATE, replace(shown, ends_at=now + timedelta(days=40)))
+    await bind(id, KeyAuth.CERTIFICATE, replace(certificate, ends_at=now + timedelta(days=40)))
     alone = (await guest.get(KEYS)).text
     refused = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
 
     assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in listed
     assert "khóa bí mật và chứng thư" in listed
     assert "máy &lt;chủ&gt; QLVB" in rotated.text
-    ways = {each.id: (each.way, each.certificate) for each in await site.node.store.accounts.list_keys()}
-    assert [found for other, found in ways.items() if other != id].count((KeyAuth.BOTH, shown)) == 1
+    ways = {k.id: (k.way, k.certificate) for k in await site.node.store.accounts.list_keys()}
+    assert [w for other, w in ways.items() if other != id].count((KeyAuth.BOTH, certificate)) == 1
     assert "chỉ chứng thư" in alone
     assert f"{KEYS}/{id}/thay-khoa" not in alone
     assert refused.status == 409
@@ -286,8 +284,8 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
 async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_asked(
     site: Site, guest: Guest
 ) -> None:
-    admin_here = site.person(PostRole.AGENCY_ADMIN, "department")
-    await at_work(site, guest, admin_here)
+    admin = site.person(PostRole.AGENCY_ADMIN, "department")
+    await at_work(site, guest, admin)
     await guest.post(f"{KEYS}/moi", KEY)
     id = await key_of(guest)
     assert "Khóa này chưa gọi lần nào" in (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
@@ -307,14 +305,14 @@ async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_ask
     )
     first = replace(refused, id="cal_1", status=200, problem="", route="/api/v1/me", request_id="req_first")
     await site.node.store.calls.keep([first, refused])
-    shown = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
+    page = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
     failed = (await guest.get(f"{KEYS}/{id}/nhat-ky?ket-qua=loi")).text
     routed = (await guest.get(f"{KEYS}/{id}/nhat-ky?dia-chi=/api/v1/me")).text
 
-    assert all(each in shown for each in ("req_first", "req_second", "192.0.2.7", "forbidden", "1.204 ms"))
-    assert "1 lần gọi lỗi trong 1 giờ" in shown
-    assert "/api/v1/inbox/{id}" in shown
-    assert "Bearer gwk_…" in shown
+    assert all(word in page for word in ("req_first", "req_second", "192.0.2.7", "forbidden", "1.204 ms"))
+    assert "1 lần gọi lỗi trong 1 giờ" in page
+    assert "/api/v1/inbox/{id}" in page
+    assert "Bearer gwk_…" in page
     assert ("req_first" in failed, "req_second" in failed) == (False, True)
     assert ("req_first" in routed, "req_second" in routed) == (True, False)
     assert "2 lần gọi, 1 lỗi" in (await guest.get(KEYS)).text
@@ -326,22 +324,22 @@ async def test_of_a_person_with_posts_elsewhere_the_page_says_why_buttons_are_mi
     site: Site, guest: Guest
 ) -> None:
     clerk = site.person(PostRole.CLERK, "department")
-    root = By.person(site.person(PostRole.OPERATOR).person.id)
-    there = posts.WantedPost(role=PostRole.OFFICER, agency_id=await site.agency("province"))
-    await posts.give(site.node.accounts, root, clerk.login, there)
+    root = Administrator.person(site.person(PostRole.OPERATOR).person.id)
+    post = posts.WantedPost(role=PostRole.OFFICER, agency_id=await site.agency("province"))
+    await posts.give(site.node.accounts, root, clerk.login, post)
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
     path = f"/quan-tri/tai-khoan/{clerk.person.id}"
 
-    shown = (await guest.get(path)).text
+    page = (await guest.get(path)).text
 
-    assert "Các việc này tác động đến cả tài khoản" in shown
-    assert f'href="{path}/' in shown
+    assert "Các việc này tác động đến cả tài khoản" in page
+    assert f'href="{path}/' in page
     for act in ("khoa", "duong-dan", "thu-lai", "dang-xuat", "doi-mat-khau"):
-        assert f'href="{path}/{act}"' not in shown, act
+        assert f'href="{path}/{act}"' not in page, act
         assert (await guest.get(f"{path}/{act}")).status == 403, act
         assert (await guest.post(f"{path}/{act}", {"reason": "không phải việc của tôi"})).status == 403, act
-    here = await site.agency("department")
-    own = next(each.code for each in await site.node.store.hosted() if each.id == here)
+    agency_id = await site.agency("department")
+    own = next(a.code for a in await site.node.store.hosted() if a.id == agency_id)
     assert (await guest.post(f"{path}/thoi-vai-tro", {"role": "clerk", "place": own})).status == 303
 
 
@@ -351,17 +349,17 @@ async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, 
         f"{guest.url}/quan-tri/ra-soat/danh-sach.xlsx", headers={"Cookie": f"gw_session={guest.token}"}
     ) as answer:
         sheet = zipfile.ZipFile(io.BytesIO(await answer.read())).read("xl/worksheets/sheet1.xml").decode()
-        told = answer.headers
+        headers = answer.headers
 
-    assert told["Content-Disposition"].startswith("attachment;")
-    assert told["Content-Security-Policy"].startswith("default-src 'none'; sandbox")
-    assert all(each in sheet for each in ("Hoàng Thị Thử", "Văn thư", "Họ tên", "Người rà soát"))
+    assert headers["Content-Disposition"].startswith("attachment;")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; sandbox")
+    assert all(word in sheet for word in ("Hoàng Thị Thử", "Văn thư", "Họ tên", "Người rà soát"))
     assert "Trần Thị Văn Thư" not in sheet
     assert "Chưa rà soát lần nào" in (await guest.get("/quan-tri/ra-soat")).text
     assert (await guest.post("/quan-tri/ra-soat", {"place": ""})).status == 303
     assert "Lần rà soát gần nhất" in (await guest.get("/quan-tri/ra-soat")).text
-    made = await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})
-    assert made.status == 303
+    created = await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})
+    assert created.status == 303
     assert "Hoàng Thị Thử" in (await guest.get("/quan-tri/hop-thu")).text
     assert (await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})).status == 422
     assert (await guest.post("/quan-tri/hop-thu/vanthustn/dong", {})).status == 303

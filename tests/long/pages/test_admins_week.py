@@ -33,7 +33,7 @@ async def become(site: Site, context: BrowserContext, role: PostRole, actor: str
     return person.person.name
 
 
-async def told(page: Page, words: str) -> None:
+async def check_notice(page: Page, words: str) -> None:
     await expect(page.locator("[data-told]")).to_contain_text(words)
 
 
@@ -59,7 +59,7 @@ async def test_an_admins_week(
     operator = await become(site, context, PostRole.OPERATOR)
     await add_holiday(page, hand)
     await announce_a_stop(site, page, context, hand)
-    await send_a_dead_letter_again(site, page, hand)
+    await retry_a_dead_letter(site, page, hand)
     await the_line_is_tested(site, page, hand)
     clerk = await decide_about_a_packet(site, page, context, hand)
     registrar = await become(site, context, PostRole.CODES)
@@ -68,14 +68,14 @@ async def test_an_admins_week(
     await expect(page.locator("main tbody tr").first).to_contain_text(registrar)
 
     await become(site, context, PostRole.AUDITOR)
-    done = {
+    events_by_kind = {
         "person.added": admin,
         "account.standing": admin,
         "notice.published": operator,
         "parcel.retried": operator,
         "inbox.invalid": clerk,
     }
-    for kind, name in done.items():
+    for kind, name in events_by_kind.items():
         await page.goto(f"/nhat-ky?loai={kind}&tu=20/11/2026")
         await expect(page.locator("#list tbody tr").first, kind).to_contain_text(name)
 
@@ -108,14 +108,14 @@ async def suspend_and_open(page: Page, hand: Hand, path: str, theirs: Page) -> N
         await hand.click(page.get_by_role("link", name="Tạm dừng"))
         await hand.fill("#reason", WHY)
         await hand.click("[data-main]")
-        await told(page, "Đã tạm dừng tài khoản.")
+        await check_notice(page, "Đã tạm dừng tài khoản.")
     await theirs.goto("/van-ban-den")
     await theirs.wait_for_url("**/dang-nhap*")
     with hand.task("open an account again", most_clicks=3):
         await hand.click(page.get_by_role("link", name="Mở lại"))
         await hand.fill("#reason", "Đã đi làm trở lại")
         await hand.click("[data-main]")
-        await told(page, "Đã mở lại tài khoản.")
+        await check_notice(page, "Đã mở lại tài khoản.")
     await theirs.get_by_label("Tên đăng nhập").fill(NEW_LOGIN)
     await theirs.get_by_label("Mật khẩu", exact=True).fill(PASSWORD)
     await theirs.keyboard.press("Enter")
@@ -129,7 +129,7 @@ async def add_holiday(page: Page, hand: Hand) -> None:
         await hand.fill("#day", "23/11/2026")
         await hand.fill("#name", "Ngày hội văn hóa tỉnh Sao Mai")
         await hand.press("Control+Enter")
-        await told(page, "Đã lưu ngày vào lịch.")
+        await check_notice(page, "Đã lưu ngày vào lịch.")
     await expect(page.get_by_role("row", name="23/11/2026")).to_contain_text("Ngày hội văn hóa")
 
 
@@ -149,7 +149,7 @@ async def announce_a_stop(site: Site, page: Page, context: BrowserContext, hand:
         }.items():
             await hand.fill(f"#{field}", value)
         await hand.press("Control+Enter")
-        await told(page, "Đã đăng thông báo.")
+        await check_notice(page, "Đã đăng thông báo.")
     for actor in ("department", "commune"):
         await become(site, context, PostRole.CLERK, actor)
         for path in ("/tong-quan", "/van-ban-den", "/van-ban-di", "/so-van-ban", "/phat-hanh", "/tro-giup"):
@@ -158,14 +158,14 @@ async def announce_a_stop(site: Site, page: Page, context: BrowserContext, hand:
     await become(site, context, PostRole.OPERATOR)
 
 
-async def send_a_dead_letter_again(site: Site, page: Page, hand: Hand) -> None:
+async def retry_a_dead_letter(site: Site, page: Page, hand: Hand) -> None:
     await put_aside(site, "one")
     await page.goto("/van-hanh/goi-tin-loi")
     with hand.task("send a packet again that was put aside, after a trial", most_clicks=1, most_keys=1):
         await hand.click(page.get_by_role("link", name="Thử lại không gửi"))
         await page.wait_for_url("**/gui-lai")
         await hand.press("Control+Enter")
-        await told(page, "Gói tin sẽ được gửi lại ngay.")
+        await check_notice(page, "Gói tin sẽ được gửi lại ngay.")
     assert (await site.node.axis.counts())["dead"] == 0
 
 
@@ -175,8 +175,8 @@ async def the_line_is_tested(site: Site, page: Page, hand: Hand) -> None:
     await page.goto("/van-hanh/kiem-tra")
     with hand.task("test the line to the axis", most_clicks=1):
         await hand.click("main form button.main")
-        told = "Mọi bước đều đạt." if own_clock else "Có 1 bước không đạt."
-        await expect(page.locator("main [role=status]")).to_contain_text(told)
+        verdict = "Mọi bước đều đạt." if own_clock else "Có 1 bước không đạt."
+        await expect(page.locator("main [role=status]")).to_contain_text(verdict)
     assert await page.get_by_role("row", name="Ký và kiểm tra chữ ký").count() == 3
     await expect(page.get_by_label("Kết quả để dán vào thư")).to_have_value(
         re.compile(r"✓ Trục trả lời \(\d+ ms\)")
@@ -186,7 +186,7 @@ async def the_line_is_tested(site: Site, page: Page, hand: Hand) -> None:
 
 
 async def decide_about_a_packet(site: Site, page: Page, context: BrowserContext, hand: Hand) -> str:
-    """The clerk's name: whoever looks after the node opens no packet and decides about none."""
+    """Sign in as the clerk: an operator opens no packet and decides about none."""
     id = await land_broken(site)
     await page.goto("/van-hanh/cach-ly")
     await expect(page.locator("[data-row]")).to_have_count(1)
@@ -196,7 +196,7 @@ async def decide_about_a_packet(site: Site, page: Page, context: BrowserContext,
         await hand.click(page.get_by_role("link", name="Loại bỏ"))
         await hand.fill("#reason", "Gói tin hỏng, đã gọi nơi gửi")
         await hand.click("[data-main]")
-        await told(page, "Đã loại bỏ gói tin.")
+        await check_notice(page, "Đã loại bỏ gói tin.")
     return clerk
 
 
@@ -210,7 +210,7 @@ async def import_codes(page: Page, hand: Hand, file: Path) -> None:
         await page.wait_for_url("**/co-quan/nhap/xem/*")
         await expect(page.locator("#list tbody tr")).to_have_count(2)
         await hand.press("Control+Enter")
-        await told(page, "Đã áp dụng tệp vào danh mục.")
+        await check_notice(page, "Đã áp dụng tệp vào danh mục.")
     await page.goto("/co-quan?q=Sở Mẫu")
     for code in ("Z91.41", "Z91.42"):
         await expect(page.locator("main")).to_contain_text(code)

@@ -19,7 +19,7 @@ from tests.pages.visiting import Enter, opened
 
 NOTE = "Đề nghị giao Phòng Tổng hợp tham mưu"
 BACK = "Nội dung cần Phòng Kế hoạch phối hợp"
-AGAIN = "Ghi hoàn thành nhầm, còn phụ lục chưa trả lời"
+WHY_REOPENED = "Ghi hoàn thành nhầm, còn phụ lục chưa trả lời"
 
 
 async def todo_line(page: Page, words: str) -> None:
@@ -55,7 +55,7 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=incoming.assigned*")
     await expect(page.get_by_text("dự thảo văn bản trả lời đúng hạn").first).to_be_visible()
-    await mail.told(sent, "assigned")
+    await mail.await_fact(sent, "assigned")
     await opened(page, "/can-xu-ly?loai=opinion")
     await expect(page.locator("[data-row]")).to_have_count(0)
 
@@ -80,9 +80,11 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=incoming.assigned*")
     async with site.node.store.read(await mail.scope("province")) as work:
-        (delivery,) = await work.deliveries.of(sent.id)
-        said = [each.code for each in await work.facts.of(delivery.id) if each.track is Track.BUSINESS]
-    assert said.count("04") == 1
+        (delivery,) = await work.deliveries.of_document(sent.id)
+        codes = [
+            fact.code for fact in await work.facts.of_subject(delivery.id) if fact.track is Track.BUSINESS
+        ]
+    assert codes.count("04") == 1
 
     await enter(PostRole.OFFICER)
     await todo_line(page, "chưa bắt đầu")
@@ -103,29 +105,29 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await expect(page.locator("#assignment-title ~ * .late").first).to_be_visible()
     await page.get_by_role("button", name="Đã hoàn thành").click()
     await page.wait_for_url("**told=*")
-    await mail.told(sent, "done")
+    await mail.await_fact(sent, "done")
 
     await enter(PostRole.UNIT_HEAD)
     await opened(page, at(document))
     await page.get_by_role("link", name="Mở lại xử lý").click()
     await axe.check(page, record_property, "/van-ban-den/{id}/mo-lai")
-    await page.get_by_label("Lý do mở lại").fill(AGAIN)
+    await page.get_by_label("Lý do mở lại").fill(WHY_REOPENED)
     await page.get_by_role("button", name="Mở lại xử lý").click()
     await page.wait_for_url("**told=incoming.reopened*")
-    assert (await mail.known(document.id)).state == "processing"
+    assert (await mail.load(document.id)).state == "processing"
 
     await enter(PostRole.CLERK, "province")
 
     async def marked() -> bool:
         async with site.node.store.read(await mail.scope("province")) as work:
-            return any("reopened" in each.marks for each in await work.deliveries.of(sent.id))
+            return any("reopened" in d.marks for d in await work.deliveries.of_document(sent.id))
 
-    await mail.until(marked)
+    await mail.wait_until(marked)
     await opened(page, "/van-ban-di?tre=1")
     await expect(page.locator("[data-row]").filter(has_text="Trả lời quá hạn")).to_have_count(1)
     await opened(page, f"/van-ban-di/{sent.id}")
     await expect(page.get_by_text("nơi nhận mở lại xử lý").first).to_be_visible()
-    await expect(page.get_by_text(AGAIN).first).to_be_visible()
+    await expect(page.get_by_text(WHY_REOPENED).first).to_be_visible()
     await expect(page.get_by_text("Quá hạn trả lời").first).to_be_visible()
     await todo_line(page, "chưa có văn bản trả lời")
     await page.locator("[data-row] a.button").filter(has_text="Đôn đốc trả lời").click()

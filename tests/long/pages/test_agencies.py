@@ -39,11 +39,11 @@ async def uploaded(page: Page, text: str | bytes, name: str = "codes.csv") -> No
     await page.wait_for_url("**/co-quan/nhap/xem/*")
 
 
-async def decide(page: Page, one: Decider, told: str) -> None:
+async def decide(page: Page, decider: Decider, notice: str) -> None:
     """In the form that is open, to the page that says what was done."""
-    await one.signs(page)
+    await decider.signs(page)
     await page.click(GO)
-    await page.wait_for_url(f"**told={told}")
+    await page.wait_for_url(f"**told={notice}")
 
 
 async def counted(page: Page) -> dict[str, int]:
@@ -58,14 +58,14 @@ async def test_a_file_is_previewed_row_by_row_and_applied_as_it_was_shown(
     site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     await enter(PostRole.CODES)
-    before = await site.node.directory.entry(DEPARTMENT)
-    assert before is not None
+    entry = await site.node.directory.entry(DEPARTMENT)
+    assert entry is not None
     await page.goto("/co-quan/nhap")
     await axe.check(page, record_property, "import")
 
     await uploaded(
         page,
-        f"Mã định danh;Tên cơ quan;Nút liên thông;Ghi chú\n{DEPARTMENT};{before.name};elsewhere;x\n"
+        f"Mã định danh;Tên cơ quan;Nút liên thông;Ghi chú\n{DEPARTMENT};{entry.name};elsewhere;x\n"
         f"{PROVINCE}.77;Chi cục Mẫu;;\n",
     )
 
@@ -81,7 +81,7 @@ async def test_a_file_is_previewed_row_by_row_and_applied_as_it_was_shown(
     assert added is not None
     assert added.parent == PROVINCE
     assert changed is not None
-    assert (changed.name, changed.host) == (before.name, "elsewhere")
+    assert (changed.name, changed.host) == (entry.name, "elsewhere")
     await page.locator("main tbody a[data-open]").last.click()
     await axe.check(page, record_property, "an import that others stand on")
     assert "/co-quan/nhap/lan/" in page.url
@@ -91,7 +91,7 @@ async def test_a_file_is_previewed_row_by_row_and_applied_as_it_was_shown(
 
 def workbook(*rows: tuple[str, ...]) -> bytes:
     out = io.BytesIO()
-    with XlsxWriter(out, "Danh mục", [XlsxColumn(title=each, width=20) for each in rows[0]]) as writer:
+    with XlsxWriter(out, "Danh mục", [XlsxColumn(title=title, width=20) for title in rows[0]]) as writer:
         for row in rows[1:]:
             writer.add(row)
         writer.close()
@@ -102,11 +102,11 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
 ) -> None:
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
-    before = await site.node.directory.entry(DEPARTMENT)
-    assert before is not None
+    entry = await site.node.directory.entry(DEPARTMENT)
+    assert entry is not None
     await both[0].comes_in(context)
     watcher.expect({422})
-    rows = (("Mã định danh", "Tên cơ quan", "Điện thoại"), (DEPARTMENT, before.name, "0123 456"))
+    rows = (("Mã định danh", "Tên cơ quan", "Điện thoại"), (DEPARTMENT, entry.name, "0123 456"))
     await uploaded(page, workbook(*rows, (f"{PROVINCE}.77", "Chi cục Mẫu", "")), "codes.xlsx")
     assert await counted(page) == {"error": 0, "close": 0, "change": 1, "add": 1}
     token = await page.locator("input[name=form_token] >> nth=0").input_value()
@@ -148,9 +148,9 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     await page.fill("#reason", "The list of another year")
     await decide(page, both[1], "reforms.import_undone")
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
-    again = await site.node.directory.entry(DEPARTMENT)
-    assert again is not None
-    assert again.phone == before.phone
+    restored = await site.node.directory.entry(DEPARTMENT)
+    assert restored is not None
+    assert restored.phone == entry.phone
     assert await page.locator("a[href$='/hoan-tac']").count() == 0
 
 
@@ -292,16 +292,16 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
             await page.keyboard.press("ArrowDown")
             await page.keyboard.press("Enter")
         await offers.first.wait_for(state="hidden")
-    typed = (await page.input_value("#sources")).split("\n")
-    assert {each for each in typed if each} == {f"Phòng Nội vụ Mẫu ({code})" for code in twins}
+    field_lines = (await page.input_value("#sources")).split("\n")
+    assert {line for line in field_lines if line} == {f"Phòng Nội vụ Mẫu ({code})" for code in twins}
     await page.goto("/co-quan/cay")
     assert await page.locator(".spot").count() > 3
 
 
-async def proposed(page: Page, one: Decider) -> str:
+async def proposed(page: Page, decider: Decider) -> str:
     """The change that `STATED` states; the address of its proposal."""
     await page.goto(f"{STATED}&step=5")
-    await decide(page, one, "reforms.proposed")
+    await decide(page, decider, "reforms.proposed")
     return page.url.split("?")[0]
 
 
@@ -362,24 +362,24 @@ async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, p
     await page.fill("#goc", PROVINCE.lower())
     await page.click("form[action='/co-quan'] button.main")
 
-    shown = await page.locator("tbody a[data-open]").all_inner_texts()
-    assert DEPARTMENT in shown
-    assert PROVINCE not in shown
-    assert all(each.startswith(f"{PROVINCE}.") and each.count(".") == 1 for each in shown)
+    codes = await page.locator("tbody a[data-open]").all_inner_texts()
+    assert DEPARTMENT in codes
+    assert PROVINCE not in codes
+    assert all(code.startswith(f"{PROVINCE}.") and code.count(".") == 1 for code in codes)
     assert await page.input_value("#cap") == "2", "the form says what is shown"
     await page.goto("/co-quan?cap=2&chung-thu-so=chua-xac-nhan&goc=K99&tu=32/13/2026&ma-cu=x")
     assert await page.locator("div.empty").count() == 1
 
 
 async def lately(page: Page) -> dict[str, tuple[str, str]]:
-    """When each agency on the page was last heard, and when it last changed."""
+    """Read when each agency on the page was last heard, and when it last changed."""
     rows = page.locator("[data-row]")
-    found = {}
+    by_code = {}
     for n in range(await rows.count()):
         cells = rows.nth(n).locator("td")
         code = await cells.locator("a[data-open]").inner_text()
-        found[code] = (await cells.nth(5).inner_text(), await cells.nth(8).inner_text())
-    return found
+        by_code[code] = (await cells.nth(5).inner_text(), await cells.nth(8).inner_text())
+    return by_code
 
 
 @pytest.mark.told
@@ -397,8 +397,8 @@ async def test_the_list_says_who_was_heard_last_as_far_as_the_visitor_may_know(
 
     await enter(PostRole.CODES)
     await page.goto(f"/co-quan?goc={PROVINCE}")
-    whole = await lately(page)
-    assert whole[DEPARTMENT][0].endswith("20/11/2026")
+    full_list = await lately(page)
+    assert full_list[DEPARTMENT][0].endswith("20/11/2026")
     site.clock.skip(timedelta(days=2))
     await enter(PostRole.CODES)
     await page.reload()
@@ -417,18 +417,18 @@ async def test_who_is_silent_is_found_without_scripts_and_page_by_page(site: Sit
 
     assert {*await lately(page)} == {DEPARTMENT}, "neither whom it writes with, nor itself"
     assert await page.input_value("#van-ban") == "khong-6-thang"
-    contacts, here = NodeContacts(site.node), await site.agency("commune")
+    contacts, asker = NodeContacts(site.node), await site.agency("commune")
     codes: list[str] = []
     cursor: str | None = None
     while cursor is not None or not codes:
-        found = await contacts.silent(AgencyFilter(level=1), 20, cursor, here)
-        codes += [each.code for each in found.items]
-        cursor = found.next_cursor
-    whole = await contacts.silent(AgencyFilter(level=1), 1000, None, here)
-    assert codes == [each.code for each in whole.items]
+        page_list = await contacts.silent(AgencyFilter(level=1), 20, cursor, asker)
+        codes += [a.code for a in page_list.items]
+        cursor = page_list.next_cursor
+    full_list = await contacts.silent(AgencyFilter(level=1), 1000, None, asker)
+    assert codes == [a.code for a in full_list.items]
     assert len(codes) > 60
     assert PROVINCE not in codes
 
     site.clock.skip(timedelta(days=184))
-    later = await contacts.silent(AgencyFilter(root=PROVINCE), 10, None, here)
-    assert {each.code for each in later.items} == {PROVINCE, DEPARTMENT}, "half a year later nobody wrote"
+    half_year_on = await contacts.silent(AgencyFilter(root=PROVINCE), 10, None, asker)
+    assert {a.code for a in half_year_on.items} == {PROVINCE, DEPARTMENT}, "half a year later nobody wrote"

@@ -14,7 +14,7 @@ from tests.pages.summary import Record
 
 OWN = "department"
 # What would sound and be shown outside the page is written down instead; the rest is the page's own.
-HEARD = """
+RECORDER = """
   window.heard = [];
   window.Notification = class { constructor(says) { window.heard.push(says); } addEventListener() {}
     static get permission() { return localStorage.getItem("allowed") ?? "default"; }
@@ -26,7 +26,7 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     site: Site, context: BrowserContext, page: Page, record_property: Record
 ) -> None:
     await site.signed_in(context, site.person(PostRole.CLERK, OWN))
-    await page.add_init_script(HEARD)
+    await page.add_init_script(RECORDER)
     await page.goto("/tong-quan")
     await expect(page.get_by_text("Chưa có văn bản nào đến")).to_be_visible()
     await expect(page.locator(".tour li")).to_have_count(5)
@@ -40,10 +40,10 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     await waker.get_by_role("button", name="Báo bằng âm thanh").click()
     await expect(waker.locator("[data-ask-aloud]")).to_be_hidden()
 
-    # It comes while another page is open, and is told there.
+    # It comes while another page is open, and the notice appears there.
     await page.goto("/co-quan")
     letters = {"number": "1", "urgency": Urgency.EXPRESS}, {"number": "2", "urgency": Urgency.URGENT}
-    await arrive(site, *letters, told=True)
+    await arrive(site, *letters, notify=True)
     site.node.wakers["sequencer"].ring()
     await expect(count).to_have_text("2")
     await expect(page.locator("#said")).to_have_text("Hỏa tốc: 1/SNN của Sở Tài chính")

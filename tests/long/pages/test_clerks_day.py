@@ -19,7 +19,7 @@ from gateway.office.letters import received
 from gateway.outgoing import recall
 from gateway_labs.demo import stage
 from tests.pages.effort import Hand
-from tests.pages.neighbours import FURTHER, NAMES, OTHERS, SIGNER, Town
+from tests.pages.neighbours import MORE_COMMUNES, NAMES, NEIGHBOURS, SIGNER, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town
 from tests.pages.site import Site
@@ -28,22 +28,22 @@ from tests.support.letters import Letter
 from tests.support.printed import FOLDER
 from tests.unit.office.book.test_export import rows_of
 
-HERE = "department"
+ACTOR = "department"
 EARLY, LATE = 26, 14
 REFUSED, PAPER = 2, 3
 WHY_ELSEWHERE = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
 WHY_INCOMPLETE = "Thiếu phụ lục số 2 nêu trong văn bản"
 TAKE = "Tiếp nhận và vào sổ"
-DONE = "Đã tiếp nhận và vào sổ"
+TAKEN_IN = "Đã tiếp nhận và vào sổ"
 
 
 async def come_in(page: Page, site: Site, path: str) -> None:
     await page.context.clear_cookies()
-    await site.signed_in(page.context, site.person(PostRole.CLERK, HERE), HERE)
+    await site.signed_in(page.context, site.person(PostRole.CLERK, ACTOR), ACTOR)
     await page.goto(path)
 
 
-async def done(page: Page, words: str) -> None:
+async def check_notice(page: Page, words: str) -> None:
     await expect(page.locator("[data-told]")).to_contain_text(words)
 
 
@@ -58,39 +58,39 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     await submit_the_urgent_one(town, page, hand)
     await refuse_two(town, page, hand, morning)
     await take_in_with_a_note(page, hand, morning[5])
-    await take_in_the_rest(page, hand)
-    await submit_the_rest(town, page, hand)
+    await take_in_remaining(page, hand)
+    await submit_remaining(town, page, hand)
     await enter_on_paper(page, hand, "a letter on paper with its scan, by hand", "Công ty Mẫu Một", scan=True)
 
     sent = [*await issue_by_pages(town, page, hand, morning[8]), *await sent_by_the_system(town)]
     assert await deliver(town, sent) == {"delivered": deliveries() - 1, "failed": 1}
-    await send_the_failed_one_again(town, page, hand)
+    await resend_the_failed_one(town, page, hand)
     await recall_one(town, page, hand, sent[0])
     await answer_a_recall(town, page, hand, morning[9])
 
-    later = await mail(town, range(EARLY, EARLY + LATE))
+    afternoon = await mail(town, range(EARLY, EARLY + LATE))
     town.site.clock.skip(timedelta(hours=2, minutes=30))
     await come_in(page, town.site, "/can-xu-ly")
     await expect(page.locator("[data-row]")).to_have_count(LATE)
     with hand.task("take in an overdue document from the list of things to do", most_clicks=2):
         await hand.click(page.locator("[data-row]").first.get_by_role("link", name=re.compile("^Tiếp nhận")))
         await hand.click("[data-main]")
-        await done(page, DONE)
+        await check_notice(page, TAKEN_IN)
     await enter_on_paper(page, hand, "a letter on paper, by hand", "Hợp tác xã Mẫu Hai")
     await page.goto("/van-ban-den")
-    await take_in_the_rest(page, hand)
+    await take_in_remaining(page, hand)
     await enter_on_paper(page, hand, "a letter on paper, by hand", "Bà Trần Thị Ví Dụ")
-    await submit_the_rest(town, page, hand)
+    await submit_remaining(town, page, hand)
     await town.quiet()
 
     await nothing_is_left(town, page)
-    await the_book_is_whole(town, page, hand, [*morning, *later])
+    await the_book_is_complete(town, page, hand, [*morning, *afternoon])
 
 
 def deliveries() -> int:
-    """Seven documents on the pages to the communes, an answer, three of the system to everybody, four to the communes: two
-    hundred."""
-    return 7 * (len(FURTHER) + 1) + 1 + 3 * len(OTHERS) + 4 * (len(OTHERS) - 1)
+    """Seven documents on the pages to the communes, an answer, three of the system to all agencies, four to the communes:
+    two hundred."""
+    return 7 * (len(MORE_COMMUNES) + 1) + 1 + 3 * len(NEIGHBOURS) + 4 * (len(NEIGHBOURS) - 1)
 
 
 async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
@@ -100,7 +100,7 @@ async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
         await town.send(
             sender_of(n),
             str(300 + n),
-            HERE,
+            ACTOR,
             subject=f"V/v nội dung thử nghiệm thứ {n + 1}",
             urgency=Urgency.EXPRESS if n == 0 else Urgency.NORMAL,
             pages=3 if n == 5 else None,
@@ -110,13 +110,13 @@ async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
         for n in numbers
     ]
     await town.quiet()
-    come = [each for each in await town.received(HERE) if each.kind is Kind.DOCUMENT]
-    assert sum(each.source is Source.AXIS for each in come) == numbers.stop
+    come = [d for d in await town.received(ACTOR) if d.kind is Kind.DOCUMENT]
+    assert sum(d.source is Source.AXIS for d in come) == numbers.stop
     return sent
 
 
 def sender_of(n: int) -> str:
-    return OTHERS[n % len(OTHERS)]
+    return NEIGHBOURS[n % len(NEIGHBOURS)]
 
 
 def row(page: Page, document: OutgoingDocument) -> str:
@@ -129,7 +129,7 @@ async def in_the_pane(page: Page) -> None:
 
 
 async def settled(page: Page, words: str) -> None:
-    """What was done in the pane, told beside the next letter."""
+    """Expect the notice of the last act in the pane, beside the next letter."""
     await expect(page.locator("[data-last] .acted")).to_contain_text(words)
 
 
@@ -155,17 +155,17 @@ async def take_in_one_by_one(page: Page, hand: Hand, morning: list[OutgoingDocum
 
 
 async def submit_the_urgent_one(town: Town, page: Page, hand: Hand) -> None:
-    """What is urgent is to be worked on at once; the leader has read it."""
+    """Submit the urgent letter, which the leader has read and which is worked on at once."""
     await page.goto("/can-xu-ly?loai=assign")
     with hand.task("submit a document to the leader from the list of things to do", most_clicks=2):
         await hand.click(page.get_by_role("link", name=re.compile("^Trình lãnh đạo")))
         await hand.click("[data-main]")
-        await done(page, "Đã trình")
+        await check_notice(page, "Đã trình")
     assert await opinions(town) == 1
     await page.goto("/van-ban-den")
 
 
-async def submit_the_rest(town: Town, page: Page, hand: Hand) -> None:
+async def submit_remaining(town: Town, page: Page, hand: Hand) -> None:
     await page.goto("/van-ban-den?tab=accepted&so-dong=100")
     count = await page.locator("[data-row]").count()
     with hand.task(f"submit {count} documents to the leader together", most_clicks=2, most_keys=1):
@@ -173,26 +173,26 @@ async def submit_the_rest(town: Town, page: Page, hand: Hand) -> None:
         await hand.click(page.get_by_role("button", name="Trình lãnh đạo"))
         await expect(page.locator("main")).to_contain_text(f"{count} văn bản sẽ được trình lãnh đạo.")
         await hand.press("Control+Enter")
-        await done(page, f"{count} đã làm, 0 không làm.")
+        await check_notice(page, f"{count} đã làm, 0 không làm.")
     assert await opinions(town) == count
 
 
 async def opinions(town: Town) -> int:
     """The leader has read everything that waits; how many that was."""
-    leader = town.site.person(PostRole.HEAD, HERE).person.id
-    scope, given = await town.scope(HERE), 0
-    for each in await town.received(HERE):
-        asked = await received.decide(
-            town.site.node.inn, replace(scope, principal_id=leader), each.id, "Đã xem, lưu hồ sơ."
+    leader = town.site.person(PostRole.HEAD, ACTOR).person.id
+    scope, count = await town.scope(ACTOR), 0
+    for document in await town.received(ACTOR):
+        decision = await received.decide(
+            town.site.node.inn, replace(scope, principal_id=leader), document.id, "Đã xem, lưu hồ sơ."
         )
-        given += asked is not None
-    return given
+        count += decision is not None
+    return count
 
 
 async def refuse_two(town: Town, page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
     """Their senders read the reason and the clerk's words."""
-    told = ((morning[3], "WRONG_ADDRESSEE", WHY_ELSEWHERE), (morning[7], "MISSING_FILE", WHY_INCOMPLETE))
-    for document, reason, words in told:
+    refusals = ((morning[3], "WRONG_ADDRESSEE", WHY_ELSEWHERE), (morning[7], "MISSING_FILE", WHY_INCOMPLETE))
+    for document, reason, words in refusals:
         await page.goto("/van-ban-den")
         with hand.task("refuse a document from the list, with its reason", most_clicks=4, most_keys=2):
             await hand.click(f"{row(page, document)} a[data-open]")
@@ -206,11 +206,11 @@ async def refuse_two(town: Town, page: Page, hand: Hand, morning: list[OutgoingD
             await hand.press("Control+Enter")
             await settled(page, "Đã trả lại")
     await town.quiet()
-    for n, (document, _, words) in zip((3, 7), told, strict=True):
+    for n, (document, _, words) in zip((3, 7), refusals, strict=True):
         sender = sender_of(n)
         (delivery,) = await town.deliveries(sender, document)
         async with town.site.node.store.read(await town.scope(sender)) as work:
-            facts = await work.facts.of(delivery.id)
+            facts = await work.facts.of_subject(delivery.id)
         assert delivery.state == "rejected"
         assert words in "".join(fact.reason or "" for fact in facts)
 
@@ -226,7 +226,7 @@ async def take_in_with_a_note(page: Page, hand: Hand, document: OutgoingDocument
         await settled(page, "Đã vào sổ, số đến 3")
 
 
-async def take_in_the_rest(page: Page, hand: Hand) -> None:
+async def take_in_remaining(page: Page, hand: Hand) -> None:
     await page.goto("/van-ban-den")
     count = await page.locator("[data-row]").count()
     assert count > 2
@@ -237,7 +237,7 @@ async def take_in_the_rest(page: Page, hand: Hand) -> None:
         await hand.click(page.get_by_role("button", name=TAKE))
         await expect(page.locator("main")).to_contain_text(f"{count} văn bản sẽ được tiếp nhận.")
         await hand.press("Control+Enter")
-        await done(page, f"{count} đã làm, 0 không làm.")
+        await check_notice(page, f"{count} đã làm, 0 không làm.")
     await page.goto("/van-ban-den")
     await expect(page.locator(".empty")).to_contain_text("Không có văn bản chờ tiếp nhận.")
 
@@ -262,7 +262,7 @@ async def enter_on_paper(page: Page, hand: Hand, name: str, sender: str, scan: b
 
 
 async def issue_by_pages(
-    town: Town, page: Page, hand: Hand, asked: OutgoingDocument
+    town: Town, page: Page, hand: Hand, question: OutgoingDocument
 ) -> list[OutgoingDocument]:
     """Seven to fourteen recipients each, and the answer to a document that asks for one."""
     block = "Nơi nhận:\n" + "\n".join(
@@ -279,15 +279,15 @@ async def issue_by_pages(
             await hand.click("#reply-no")
             await hand.fill("#paste", block)
             await hand.click("button[value=paste]")
-            await expect(page.locator(".to-chip")).to_have_count(len(FURTHER) + 1)
+            await expect(page.locator(".to-chip")).to_have_count(len(MORE_COMMUNES) + 1)
             await hand.press("Control+Enter")
             await page.wait_for_url("**kiem-tra=1*")
             await hand.press("Control+Enter")
             await page.wait_for_url("**/da-gui")
-    await answer(town, page, hand, asked, letters[7])
+    await answer(town, page, hand, question, letters[7])
     town.site.clock.skip(timedelta(seconds=31))
     await town.quiet()
-    return sorted(await town.written(HERE), key=lambda one: one.draft.number)
+    return sorted(await town.list_written(ACTOR), key=lambda d: d.draft.number)
 
 
 def letter(number: int) -> Letter:
@@ -304,7 +304,7 @@ def letter(number: int) -> Letter:
     )
 
 
-async def answer(town: Town, page: Page, hand: Hand, asked: OutgoingDocument, pdf: bytes) -> None:
+async def answer(town: Town, page: Page, hand: Hand, question: OutgoingDocument, pdf: bytes) -> None:
     await page.goto("/can-xu-ly?loai=reply")
     with hand.task("answer a document from the list of things to do", most_clicks=3, most_keys=2):
         await hand.click(page.locator("[data-row] a.button"))
@@ -322,38 +322,38 @@ async def sent_by_the_system(town: Town) -> list[OutgoingDocument]:
     """Seven documents with a hundred and one recipients; the line to one of them refuses one."""
     sent = []
     for n in range(7):
-        to = OTHERS if n < 3 else OTHERS[1:]
-        sent.append(await town.send(HERE, str(61 + n), *to, subject=f"V/v báo cáo tuần thứ {n + 1}"))
+        to = NEIGHBOURS if n < 3 else NEIGHBOURS[1:]
+        sent.append(await town.send(ACTOR, str(61 + n), *to, subject=f"V/v báo cáo tuần thứ {n + 1}"))
         if n == 5:
             await town.quiet()
-            town.line.shut = stage.cast().code(FURTHER[-1])
+            town.line.shut = stage.cast().code(MORE_COMMUNES[-1])
     return sent
 
 
 async def deliver(town: Town, sent: list[OutgoingDocument]) -> Counter[str]:
     await town.quiet()
-    documents = [each for each in await town.written(HERE) if each.kind is Kind.DOCUMENT]
-    assert {each.id for each in documents} == {each.id for each in sent}
+    documents = [x for x in await town.list_written(ACTOR) if x.kind is Kind.DOCUMENT]
+    assert {x.id for x in documents} == {x.id for x in sent}
     assert len(documents) == 15
     town.line.shut = ""
-    return Counter(each.state for each in await town.deliveries(HERE, *documents))
+    return Counter(x.state for x in await town.deliveries(ACTOR, *documents))
 
 
-async def send_the_failed_one_again(town: Town, page: Page, hand: Hand) -> None:
+async def resend_the_failed_one(town: Town, page: Page, hand: Hand) -> None:
     await page.goto("/can-xu-ly")
     with hand.task("send again what failed, from the list of things to do", most_clicks=1, most_keys=1):
         await hand.click(page.locator("[data-row]", has_text="Gửi lỗi").locator("a.button"))
         await page.wait_for_url("**/gui-lai")
         await hand.press("Control+Enter")
-        await done(page, "Đang gửi lại văn bản.")
+        await check_notice(page, "Đang gửi lại văn bản.")
     await town.quiet()
-    states = Counter(each.state for each in await town.deliveries(HERE, *await town.written(HERE)))
+    states = Counter(d.state for d in await town.deliveries(ACTOR, *await town.list_written(ACTOR)))
     assert states == {"delivered": deliveries()}
 
 
 async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
     """One recipient has it in its book already and agrees; of the others, who only has it, each node agrees by itself."""
-    await town.answers(FURTHER[0], document, "03", register_no="77")
+    await town.answers(MORE_COMMUNES[0], document, "03", register_no="77")
     await town.quiet()
     await page.goto("/van-ban-di")
     with hand.task("recall a document from the list", most_clicks=7):
@@ -366,10 +366,10 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
         await hand.click("[data-main]")
         await page.wait_for_url("**told=outgoing.recalled*")
     await town.quiet()
-    await town.answers(FURTHER[0], document, "15")
+    await town.answers(MORE_COMMUNES[0], document, "15")
     await town.quiet()
-    states = Counter(each.state for each in await town.deliveries(HERE, document))
-    assert states == {"request_agreed": len(FURTHER) + 1}
+    states = Counter(d.state for d in await town.deliveries(ACTOR, document))
+    assert states == {"request_agreed": len(MORE_COMMUNES) + 1}
     await page.goto(f"/van-ban-di/{document.id}")
     await expect(page.locator("#recipients")).to_contain_text("Đồng ý lấy lại")
 
@@ -393,7 +393,7 @@ async def answer_a_recall(town: Town, page: Page, hand: Hand, document: Outgoing
         await hand.click("[data-main]")
         await page.wait_for_url("**told=*")
     await town.quiet()
-    assert [each.state for each in await town.deliveries(sender, document)] == ["request_agreed"]
+    assert [d.state for d in await town.deliveries(sender, document)] == ["request_agreed"]
 
 
 async def nothing_is_left(town: Town, page: Page) -> None:
@@ -405,22 +405,20 @@ async def nothing_is_left(town: Town, page: Page) -> None:
     assert await page.locator("[data-row]").count() == 0
 
 
-async def the_book_is_whole(town: Town, page: Page, hand: Hand, mails: list[OutgoingDocument]) -> None:
+async def the_book_is_complete(town: Town, page: Page, hand: Hand, mails: list[OutgoingDocument]) -> None:
     """Forty came, two went back, three came on paper: 41 numbers, in the order in which they were entered, and of those
     that were taken in together in the order of arrival."""
     last = EARLY + LATE - REFUSED + PAPER
     noon = EARLY - REFUSED + 1
-    documents = [each for each in await town.received(HERE) if each.kind is Kind.DOCUMENT]
-    refused = [each for each in documents if each.state == "rejected"]
-    numbered = sorted(
-        ((int(each.register_no), each) for each in documents if each.register_no), key=lambda pair: pair[0]
-    )
+    documents = [d for d in await town.received(ACTOR) if d.kind is Kind.DOCUMENT]
+    refused = [d for d in documents if d.state == "rejected"]
+    numbered = sorted(((int(d.register_no), d) for d in documents if d.register_no), key=lambda pair: pair[0])
     assert len(mails) == EARLY + LATE
     assert [number for number, _ in numbered] == list(range(1, last + 1))
-    assert {(each.number, each.register_no) for each in refused} == {("303", None), ("307", None)}
-    assert [n for n, each in numbered if each.source == "paper"] == [noon, noon + 2, last]
+    assert {(d.number, d.register_no) for d in refused} == {("303", None), ("307", None)}
+    assert [n for n, d in numbered if d.source == "paper"] == [noon, noon + 2, last]
     for first, end in ((4, noon), (noon + 3, last)):
-        together = [each for n, each in numbered if first <= n < end]
+        together = [d for n, d in numbered if first <= n < end]
         assert len(together) > 1
         assert together == sorted(together, key=_arrival)
 
@@ -433,9 +431,9 @@ async def the_book_is_whole(town: Town, page: Page, hand: Hand, mails: list[Outg
         async with page.expect_download() as coming:
             await hand.press("e")
     lines = rows_of((await (await coming.value).path()).read_bytes())
-    runs = [each for each in lines if len(each) > 8 and each[1].isdigit()]
-    assert [each[1] for each in runs] == [str(n) for n in range(1, last + 1)]
-    assert [each[3] for each in runs] == [f"{each.number}/{each.symbol}" for _, each in numbered]
+    runs = [cells for cells in lines if len(cells) > 8 and cells[1].isdigit()]
+    assert [cells[1] for cells in runs] == [str(n) for n in range(1, last + 1)]
+    assert [cells[3] for cells in runs] == [f"{d.number}/{d.symbol}" for _, d in numbered]
 
 
 def _arrival(document: IncomingDocument) -> tuple[object, str]:

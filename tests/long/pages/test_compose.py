@@ -11,7 +11,17 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.office.domain.roles import PostRole
 from tests.long.pages.test_outgoing import sent
 from tests.pages import axe
-from tests.pages.composing import BY_HAND, LETTER, NEW, fill_in, given, placed, prepared, press, written
+from tests.pages.composing import (
+    BY_HAND,
+    LETTER,
+    NEW,
+    fill_in,
+    give_files,
+    list_written,
+    placed,
+    prepared,
+    press,
+)
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter, opened, scope_of
@@ -53,7 +63,7 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     await page.click("#noi-nhan summary")
     await placed(page, "add-group")
     await expect(rows).to_have_count(2)
-    codes = [each.code for each in (await written(site))[0].draft.recipients]
+    codes = [r.code for r in (await list_written(site))[0].draft.recipients]
     assert codes == ["Z91.07", "Z91.12"]
     await page.fill("#paste", "Z91.99")
     await placed(page, "paste")
@@ -64,10 +74,10 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     assert "Khối Sao Mai" in await page.locator("main table").inner_text()
 
     own = await scope_of(site, "province")
-    before = outgoing(site.clock, scope=own)
+    former = outgoing(site.clock, scope=own)
     async with site.node.store.begin(own) as work:
-        await work.outgoing.add(before)
-        await work.deliveries.add([delivery(before, "Z91.07", "failed"), delivery(before, "Z91.12", "sent")])
+        await work.outgoing.add(former)
+        await work.deliveries.add([delivery(former, "Z91.07", "failed"), delivery(former, "Z91.12", "sent")])
         await work.commit()
     await page.goto(BY_HAND)
     await page.fill("#paste", "Z91.07, Z91.12")
@@ -98,7 +108,7 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     async with page.expect_response(lambda answer: answer.request.method == "POST"):
         await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
     await expect(page.locator("#kept")).to_contain_text("đã lưu")
-    (document,) = await written(site)
+    (document,) = await list_written(site)
     assert document.draft.subject == "V/v nội dung chưa lưu"
     assert page.url.endswith(document.id)
 
@@ -112,18 +122,16 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
 
     assert "vừa xử lý văn bản này lúc" in await page.locator("[data-problems]").inner_text()
     assert await page.input_value("#number") == "8"
-    assert (await written(site))[0].draft.number == "7"
-    told = await page.locator("[data-problems]").inner_text()
-    assert "Số: đang lưu “7”" in told
-    assert "Trích yếu: đang lưu “V/v việc khác”" in told
-    assert "Ngày văn bản" not in told
+    assert (await list_written(site))[0].draft.number == "7"
+    problems = await page.locator("[data-problems]").inner_text()
+    assert "Số: đang lưu “7”" in problems
+    assert "Trích yếu: đang lưu “V/v việc khác”" in problems
+    assert "Ngày văn bản" not in problems
     await page.fill("#subject", "V/v việc khác")
     await press(page, "save")
-    assert [(each.draft.number, each.draft.subject) for each in await written(site)] == [
-        ("8", "V/v việc khác")
-    ]
+    assert [(d.draft.number, d.draft.subject) for d in await list_written(site)] == [("8", "V/v việc khác")]
     await press(other, "save")
-    assert (await written(site))[0].draft.number == "8"
+    assert (await list_written(site))[0].draft.number == "8"
     await other.goto(other.url)
     await other.fill("#date", "31/02/2026")
     await press(other, "save")
@@ -141,17 +149,17 @@ async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked
     await fill_in(page)
     await page.select_option("#secrecy", "mat")
     await page.set_input_files("#files", LETTER)
-    told = "Văn bản mật không được gửi qua hệ thống này. Nội dung chưa được lưu."
-    await expect(page.locator(".drop-told")).to_contain_text(told)
+    refusal = "Văn bản mật không được gửi qua hệ thống này. Nội dung chưa được lưu."
+    await expect(page.locator(".drop-told")).to_contain_text(refusal)
     await press(page, "save")
-    await expect(page.locator("[data-problems]")).to_contain_text(told)
-    assert await written(site) == []
+    await expect(page.locator("[data-problems]")).to_contain_text(refusal)
+    assert await list_written(site) == []
 
     await prepared(page)
     await page.fill("#subject", "V/v nội dung khác")
     await press(page, "send")
     assert "Nội dung vừa thay đổi" in await page.locator("[data-told]").inner_text()
-    assert (await written(site))[0].state == "draft"
+    assert (await list_written(site))[0].state == "draft"
 
 
 async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
@@ -171,7 +179,7 @@ async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
         await press(page, "send")
 
         assert page.url.endswith("/da-gui")
-        assert [each.state for each in await written(site)] == ["queued", "queued"]
+        assert [d.state for d in await list_written(site)] == ["queued", "queued"]
 
 
 async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_clean(
@@ -183,9 +191,9 @@ async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_c
 
     assert (await cell.inner_text()).endswith("Đã kiểm tra loại; chưa quét mã độc")
 
-    (draft,) = await written(site)
+    (draft,) = await list_written(site)
     async with site.node.store.begin(await scope_of(site, "province")) as work:
-        files = tuple(replace(each, scanned_clean=True) for each in draft.files)
+        files = tuple(replace(file, scanned_clean=True) for file in draft.files)
         await work.outgoing.save(replace(draft, files=files))
         await work.commit()
     await page.reload()
@@ -205,7 +213,7 @@ async def test_a_replacement_names_why_and_who_approved_it(
     await page.fill("#number", "16")
     await page.fill("#date", "hôm nay")
     await page.fill("#reason", "Sai số liệu")
-    await given(page, LETTER)
+    await give_files(page, LETTER)
     for box in await page.locator("input[name=ok]").all():
         await box.check()
     for n in (0, 1):
@@ -253,7 +261,7 @@ async def test_the_page_of_signing_tells_how_where_no_token_is(
 ) -> None:
     await enter(CLERK, "province")
     await page.goto(NEW)
-    await given(page, LETTER)
+    await give_files(page, LETTER)
     await press(page, "sign")
     assert "gateway sign cong-van.pdf" in await page.locator("main").inner_text()
     await page.select_option("#loai", "sao-y")
@@ -272,7 +280,7 @@ async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_
 
     with site.clock.standing():
         await press(page, "send")
-        (document,) = await written(site)
+        (document,) = await list_written(site)
 
     assert page.url.endswith("/da-gui")
     assert (document.state, document.draft.pages, document.files[0].pages) == ("queued", None, 1)
@@ -298,5 +306,5 @@ async def test_a_file_of_another_document_is_sent_only_by_who_confirms_it(
         await press(page, "send")
 
     assert page.url.endswith("/da-gui")
-    (document,) = await written(site)
+    (document,) = await list_written(site)
     assert document.state == "queued"

@@ -22,7 +22,7 @@ from gateway.office.domain.session import form_token
 from gateway.office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.pages.visiting import scope_of
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 from tests.support.stamped import stamped
 
@@ -61,43 +61,43 @@ class Form:
         return await self.post(path, body)
 
     async def post(self, path: str, body: object, **headers: str) -> tuple[int, str]:
-        asked = {"Origin": self.origin or self.site.url, **headers}
+        sent_headers = {"Origin": self.origin or self.site.url, **headers}
         async with self.client.post(
-            f"{self.site.url}{path}", data=body, headers=asked, allow_redirects=False
+            f"{self.site.url}{path}", data=body, headers=sent_headers, allow_redirects=False
         ) as answer:
             return answer.status, await answer.text()
 
-    async def kept(self) -> list[OutgoingDocument]:
+    async def drafts(self) -> list[OutgoingDocument]:
         async with self.site.node.store.read(await scope_of(self.site, "province")) as work:
             return list((await work.outgoing.page(limit=50)).items)
 
     def stray(self) -> list[Path]:
-        """What lies half-written in the node's folder."""
+        """List half-written files in the node's folder."""
         folder = self.site.node.settings.node.data_dir
-        return [each for each in folder.rglob("*") if each.is_file() and "scratch" in each.parts]
+        return [path for path in folder.rglob("*") if path.is_file() and "scratch" in path.parts]
 
     async def blobs(self) -> int:
         return sum(
             1
-            for each in self.site.node.settings.node.data_dir.rglob("*")
-            if re.fullmatch("[0-9a-f]{64}", each.name)
+            for path in self.site.node.settings.node.data_dir.rglob("*")
+            if re.fullmatch("[0-9a-f]{64}", path.name)
         )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def form(site: Site) -> AsyncIterator[Form]:
     person = site.person(PostRole.CLERK, "province")
-    token = (await sign_in.run(person.services, person.typed(), HERE)).token
+    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
     async with aiohttp.ClientSession(cookies={COOKIE: token}) as client:
         yield Form(site=site, client=client, token=token)
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, raw in members.items():
             archive.writestr(name, raw)
-    return held.getvalue()
+    return content.getvalue()
 
 
 def scripted() -> bytes:
@@ -105,9 +105,9 @@ def scripted() -> bytes:
     writer.add_blank_page(width=595, height=842)
     script = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("x")}
     writer.root_object[NameObject("/OpenAction")] = DictionaryObject(script)
-    held = io.BytesIO()
-    writer.write(held)
-    return held.getvalue()
+    content = io.BytesIO()
+    writer.write(content)
+    return content.getvalue()
 
 
 CASES: tuple[tuple[str, Callable[[], tuple[str, str, bytes]], str], ...] = (
@@ -124,18 +124,18 @@ CASES: tuple[tuple[str, Callable[[], tuple[str, str, bytes]], str], ...] = (
 
 async def test_each_threat_in_a_file_of_the_form_is_refused_in_words_and_kept_nowhere(form: Form) -> None:
     """Threats 57 to 78, one after another at one node: each draft keeps what was typed, and no file."""
-    before = await form.blobs()
+    blobs = await form.blobs()
     for name, make, words in CASES:
         status, page = await form.send(make())
         assert status == 422, name
         assert words in page, (name, re.findall(r'class="fault".*?</p>', page))
         assert form.stray() == [], name
-    assert await form.blobs() == before
-    assert all(not each.files for each in await form.kept())
+    assert await form.blobs() == blobs
+    assert all(not x.files for x in await form.drafts())
 
     status, _ = await form.send(("lead", "a.pdf", PDF))
     assert status == 303
-    assert [each.name for each in (await form.kept())[0].files] == ["a.pdf"]
+    assert [x.name for x in (await form.drafts())[0].files] == ["a.pdf"]
 
 
 async def test_threat_075_077_078_079_a_name_is_made_harmless_and_shown_as_text(form: Form) -> None:
@@ -145,12 +145,12 @@ async def test_threat_075_077_078_079_a_name_is_made_harmless_and_shown_as_text(
         "<script>alert(1)</script>.txt": "script_.txt",
         "gi\u0301a.txt": "gía.txt",
     }
-    for shown, stored in names.items():
-        status, page = await form.send(("source", shown, b"noi dung"))
-        assert status == 303, (shown, re.findall(r"<li>.*?</li>", page)[-5:])
-        document = (await form.kept())[0]
+    for given_name, stored in names.items():
+        status, page = await form.send(("source", given_name, b"noi dung"))
+        assert status == 303, (given_name, re.findall(r"<li>.*?</li>", page)[-5:])
+        document = (await form.drafts())[0]
         (file,) = document.files
-        assert file.name == stored, shown
+        assert file.name == stored, given_name
         async with form.client.get(f"{form.site.url}/phat-hanh/{document.id}") as answer:
             assert "<script>alert" not in await answer.text()
 
@@ -158,11 +158,11 @@ async def test_threat_075_077_078_079_a_name_is_made_harmless_and_shown_as_text(
 async def test_threat_086_a_body_that_is_cut_or_none_is_refused_and_the_next_is_taken(form: Form) -> None:
     token = form_token(form.token)
     kind = {"Content-Type": "multipart/form-data; boundary=x", "X-Form-Token": token}
-    whole = b'--x\r\nContent-Disposition: form-data; name="lead"; filename="a.pdf"\r\n\r\n' + PDF
+    complete = b'--x\r\nContent-Disposition: form-data; name="lead"; filename="a.pdf"\r\n\r\n' + PDF
     for raw in (
         b"",
         b"--y\r\n\r\n",
-        whole,
+        complete,
         b"--x\r\nnonsense",
         b'--x\r\nContent-Disposition: form-data; name="number"\r\n\r\n' + b"9" * 2 * MB + b"\r\n--x--\r\n",
     ):
@@ -174,14 +174,14 @@ async def test_threat_086_a_body_that_is_cut_or_none_is_refused_and_the_next_is_
         raw = f"--x\r\n{part}\r\nQUJD\r\n--x--\r\n".encode()
         status, _ = await form.post("/phat-hanh", raw, **kind)
         assert status == 422
-    assert all(not each.files for each in await form.kept())
+    assert all(not draft.files for draft in await form.drafts())
     assert form.stray() == []
     assert (await form.send(("lead", "a.pdf", PDF)))[0] == 303
 
 
 async def test_threat_088_a_form_of_another_site_or_session_changes_nothing(form: Form) -> None:
     assert (await form.send(("lead", "a.pdf", PDF)))[0] == 303
-    (draft,) = await form.kept()
+    (draft,) = await form.drafts()
     path = f"/phat-hanh/{draft.id}"
     elsewhere = replace(form, origin="https://elsewhere.example")
     forged = replace(form, token="another session")
@@ -189,7 +189,7 @@ async def test_threat_088_a_form_of_another_site_or_session_changes_nothing(form
         for act in ("save", "send", "drop-file:1"):
             assert (await hands.send(path=path, act=act, version=str(draft.version)))[0] == 403
         assert (await hands.post(f"{path}/hoan-tac", {"form_token": "x"}))[0] == 403
-    assert await form.kept() == [draft]
+    assert await form.drafts() == [draft]
     async with form.client.get(f"{form.site.url}{path}") as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in policy
@@ -202,22 +202,22 @@ async def test_a_stamp_of_secrecy_asks_and_only_a_word_of_the_clerk_lets_it_pass
         ("lead", "a.pdf", stamped("MẬT")), to_key="Z91.07", to_role="to_know", subject="V/v báo cáo"
     )
     assert status == 303
-    (draft,) = await form.kept()
-    path, seen = f"/phat-hanh/{draft.id}", {"version": str(draft.version), "checked": str(draft.version)}
-    again = {"to_key": "Z91.07", "to_role": "to_know", "subject": "V/v báo cáo", **seen}
+    (draft,) = await form.drafts()
+    path, versions = f"/phat-hanh/{draft.id}", {"version": str(draft.version), "checked": str(draft.version)}
+    fields = {"to_key": "Z91.07", "to_role": "to_know", "subject": "V/v báo cáo", **versions}
     async with form.client.get(f"{form.site.url}{path}?kiem-tra=1") as answer:
         page = await answer.text()
     assert "có chữ “MẬT”. Nếu là văn bản mật thì không được gửi" in page
 
-    status, _ = await form.send(path=path, act="send", **again)
+    status, _ = await form.send(path=path, act="send", **fields)
     assert status == 422
-    assert (await form.kept())[0].state == "draft"
+    assert (await form.drafts())[0].state == "draft"
     with form.site.clock.standing():
-        status, _ = await form.send(path=path, act="send", confirm="secrecy-stamp", **again)
-        (sent,) = await form.kept()
+        status, _ = await form.send(path=path, act="send", confirm="secrecy-stamp", **fields)
+        (sent,) = await form.drafts()
 
     assert status == 303
     assert sent.state == "queued"
     async with form.site.node.store.read(await scope_of(form.site, "province")) as work:
-        told = [each.kind for each in await work.events.of(sent.id)]
-    assert "message.confirmed" in told
+        kinds = [event.kind for event in await work.events.of_subject(sent.id)]
+    assert "message.confirmed" in kinds

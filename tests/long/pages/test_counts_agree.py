@@ -1,4 +1,4 @@
-"""One word has one number, wherever it stands: home page, menu, lists, tabs and the bell, for everybody of the
+"""One word has one number, wherever it stands: home page, menu, lists, tabs and the bell, for each person of the
 demonstration who has them. Asked without a browser."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 ROLES = (PostRole.CLERK, PostRole.HEAD, PostRole.UNIT_HEAD, PostRole.OFFICER, PostRole.VIEWER)
@@ -35,23 +35,23 @@ async def test_a_word_has_one_number_wherever_it_stands(site: Site, actor: str, 
     for role in ROLES:
         async with calling(site.url) as guest:
             person = site.person(role, actor)
-            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
-            said: dict[str, list[tuple[int, str]]] = defaultdict(list)
+            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+            counts: dict[str, list[tuple[int, str]]] = defaultdict(list)
             links: dict[str, int] = {}
             for path in PAGES:
                 tree = await _page(guest, path)
                 for word, number, link in _counts(tree):
-                    named = f"{word} ({path.partition('?')[0]})" if word in OF_ONE_LIST else word
-                    said[named].append((number, path))
+                    label = f"{word} ({path.partition('?')[0]})" if word in OF_ONE_LIST else word
+                    counts[label].append((number, path))
                     if link and path == "/tong-quan":
                         links[link] = number
             links = {link: number for link, number in links.items() if not link.startswith("/co-quan/")}
-            for word, numbers in said.items():
+            for word, numbers in counts.items():
                 with cases.case(f"{word} ({role}, {actor})"):
                     assert len({number for number, _ in numbers}) == 1, numbers
             with cases.case(f"the home page tells all ({role}, {actor})"):
-                told = [path for _, path in said[MENU]]
-                assert told.count("/tong-quan") == 2 or not told, "in the menu and above the work"
+                paths = [path for _, path in counts[MENU]]
+                assert paths.count("/tong-quan") == 2 or not paths, "in the menu and above the work"
             for link, number in links.items():
                 with cases.case(f"{link} ({role}, {actor})"):
                     assert await _total(guest, link) == number
@@ -76,28 +76,28 @@ def _counts(tree: html.HtmlElement) -> Iterator[tuple[str, int, str]]:
         if "data-count" not in count.attrib and (number := NUMBER.fullmatch(count.text_content().strip())):
             words = part.xpath("text() | a//text() | span[@class='word']//text()")
             own = part.get("href") or "".join(part.xpath("a/@href"))
-            yield _plain("".join(words)), _whole(number), own
+            yield _plain("".join(words)), _integer(number), own
     for tile in tree.xpath(TILES):
         (number_text, words) = tile.xpath("strong/text()")[0], "".join(tile.xpath("text()"))
         if number := NUMBER.fullmatch(number_text.strip()):
-            yield _plain(words), _whole(number), tile.get("href")
+            yield _plain(words), _integer(number), tile.get("href")
     for head in tree.xpath("//div[@class='head']/p[@class='quiet']"):
-        if found := re.search(r"([\d.]+) việc(?! \w)", head.text_content()):
-            yield MENU, _whole(found), ""
+        if match := re.search(r"([\d.]+) việc(?! \w)", head.text_content()):
+            yield MENU, _integer(match), ""
 
 
 def _plain(words: str) -> str:
     return " ".join(words.split())
 
 
-def _whole(number: re.Match[str]) -> int:
+def _integer(number: re.Match[str]) -> int:
     return int(number[1].replace(".", ""))
 
 
 async def _total(guest: Guest, link: str) -> int:
-    """How many the list behind it has."""
+    """Count the documents of the list behind a link."""
     tree = await _page(guest, link.partition("#")[0])
     text = _plain(tree.xpath("//main")[0].text_content())
-    if found := re.search(r"Tổng số: ([\d.]+)", text):
-        return _whole(found)
+    if match := re.search(r"Tổng số: ([\d.]+)", text):
+        return _integer(match)
     return len(tree.xpath("//main//tr[@data-row]"))

@@ -28,57 +28,57 @@ def counted(settings: Settings) -> dict[str, int]:
     """Rows of every table there is."""
     with closing(sqlite3.connect(settings.node.data_dir / "gateway.db")) as file:
         names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {each: file.execute(f'SELECT count(*) FROM "{each}"').fetchone()[0] for each in names}  # noqa: S608 - names
+        return {row: file.execute(f'SELECT count(*) FROM "{row}"').fetchone()[0] for row in names}  # noqa: S608 - names
 
 
-def told(key: str, **params: object) -> None:
-    """Nobody listens."""
+def ignore(key: str, **params: object) -> None:
+    """Ignore a step of the story."""
 
 
 @pytest.mark.laid
 async def test_what_is_laid_out_is_not_laid_out_again(site: Site) -> None:
     settings = site.node.settings
     await until_quiet(site.node)
-    before = counted(settings)
+    old_counts = counted(settings)
     earlier = MovableClock(STAGED)
     cast = await story.prepare_cast(settings, earlier)
 
-    await desks.days_ago(settings, cast, earlier, told)
+    await desks.days_ago(settings, cast, earlier, ignore)
     await desks.just_now(site.node, cast)
     await until_quiet(site.node)
 
-    after = counted(settings)
-    grown = {name for name in before if after[name] != before[name]}
-    assert not {each for each in grown if not each.startswith(BY_ITSELF)}
+    new_counts = counted(settings)
+    grown = {name for name in old_counts if new_counts[name] != old_counts[name]}
+    assert not {n for n in grown if not n.startswith(BY_ITSELF)}
 
 
 @pytest.mark.laid
 async def test_what_was_cut_short_is_laid_out_once(site: Site) -> None:
     settings, node = site.node.settings, site.node
     await until_quiet(node)
-    before = counted(settings)
+    old_counts = counted(settings)
     file = settings.node.data_dir / "laid-out.json"
-    done = [each for each in json.loads(file.read_text("utf-8")) if each != "mail"]
-    file.write_text(json.dumps(done), "utf-8")
+    steps = [step for step in json.loads(file.read_text("utf-8")) if step != "mail"]
+    file.write_text(json.dumps(steps), "utf-8")
 
     await desks.just_now(node, await story.prepare_cast(settings, site.clock))
     await until_quiet(node)
 
-    after, found = counted(settings), await story.count_all(node)
-    assert {name: after[name] for name in DOCUMENTS} == {name: before[name] for name in DOCUMENTS}
-    assert found.doubled == 0
-    assert Steps(settings.node.data_dir).done("mail")
+    new_counts, audit = counted(settings), await story.count_all(node)
+    assert {name: new_counts[name] for name in DOCUMENTS} == {name: old_counts[name] for name in DOCUMENTS}
+    assert audit.doubled == 0
+    assert Steps(settings.node.data_dir).is_done("mail")
 
 
 @pytest.mark.laid
 async def test_the_forged_packets_were_found_out_and_the_dead_died_on_the_axis(site: Site) -> None:
-    aside = await reporting.packets_aside(site.node.store, "", 10)
+    packets = await reporting.parked_packets(site.node.store, "", 10)
     dead = await site.node.axis.dead_list()
 
-    assert len(aside) == 3
-    assert {each.state for each in aside} == {"quarantined"}
-    assert {each.recipient for each in dead} == {stage.cast().code("silent")}
-    assert all("never settled" in each.reason for each in dead)
+    assert len(packets) == 3
+    assert {x.state for x in packets} == {"quarantined"}
+    assert {x.recipient for x in dead} == {stage.cast().code("silent")}
+    assert all("never settled" in x.reason for x in dead)
 
 
 @pytest.mark.laid

@@ -1,4 +1,4 @@
-"""Every page there is, as the persons of the demonstration reach it by links: whole for everybody, in the language
+"""Every page there is, as the persons of the demonstration reach it by links: whole for each of them, in the language
 asked for, lean, without a sideways scroll; none that no link leads to, and none that has nothing to show."""
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ EMPTY_TO_UNITS = {
 }
 # Rights are lent within an agency.
 EMPTY_TO_NODE = {("delegations", "lending.empty")}
-WHO = (
+VISITORS = (
     (PostRole.CLERK, "department"),
     (PostRole.CLERK, "province"),
     (PostRole.HEAD, "department"),
@@ -104,7 +104,7 @@ async def test_every_page_is_whole_for_everybody(
     async for route in walk.pages(page, SIGN_IN):
         wrong += await _faults(page, f"{route.name} (nobody)", record_property)
         await pictures.take(page, route.name, pictures.to_look_at(route.name))
-    for role, actor in WHO:
+    for role, actor in VISITORS:
         await context.clear_cookies()
         await site.signed_in(context, site.person(role, actor), actor or "department")
         walk.empty.clear()
@@ -115,8 +115,8 @@ async def test_every_page_is_whole_for_everybody(
                     wrong += await _machine_words(page, f"{route.name} ({role})")
                 await pictures.take(page, route.name, pictures.to_look_at(route.name))
         wrong += _nothing_to_show(walk, role)
-    missed = {each.name for each in ROUTES if each.method == "GET"} - walk.done - FILES - UNLINKED
-    wrong += [f"no link leads to {each}" for each in sorted(missed)]
+    missed = {x.name for x in ROUTES if x.method == "GET"} - walk.visited - FILES - UNLINKED
+    wrong += [f"no link leads to {x}" for x in sorted(missed)]
 
     assert not wrong, "\n".join(wrong)
 
@@ -133,7 +133,7 @@ async def _starts(site: Site, role: PostRole, actor: str) -> tuple[str, ...]:
         drafts = (await work.outgoing.page(limit=1, states=(OutState.DRAFT,))).items
     return (
         *STARTS,
-        *(f"/phat-hanh/{each.id}/{path}" for each in drafts for path in ("cay-co-quan", "ky-so")),
+        *(f"/phat-hanh/{draft.id}/{path}" for draft in drafts for path in ("cay-co-quan", "ky-so")),
     )
 
 
@@ -146,41 +146,39 @@ def _nothing_to_show(walk: Walk, role: PostRole) -> list[str]:
     words = entries("vi")
     heads = [(route, forms(words[key])[0].partition("{")[0]) for route, key in may]
     return [
-        f"{path} ({role}) has nothing to show: {said}"
-        for name, said, path in walk.empty
-        if not any(name == route and said.startswith(head) for route, head in heads)
+        f"{path} ({role}) has nothing to show: {text}"
+        for name, text, path in walk.empty
+        if not any(name == route and text.startswith(head) for route, head in heads)
     ]
 
 
 async def _faults(page: Page, name: str, record: Record) -> list[str]:
-    """Everything that is wrong with the open page."""
+    """List the faults of the open page."""
     record(CHECKED, name)
-    found = [f"{name}: {each}" for each in await axe.violations(page)]
-    found += [f"{name} (dark): {each}" for each in await axe.dark_violations(page)]
+    faults = [f"{name}: {x}" for x in await axe.violations(page)]
+    faults += [f"{name} (dark): {x}" for x in await axe.dark_violations(page)]
     if leaked := ENGLISH & set(await page.evaluate(_WORDS, _NO_WORDS)):
-        found.append(f"{name}: English on a Vietnamese page: {sorted(leaked)}")
+        faults.append(f"{name}: English on a Vietnamese page: {sorted(leaked)}")
     for width in (NARROWEST, page.viewport_size["width"] if page.viewport_size else 0):
         await page.set_viewport_size({"width": width, "height": 768})
         if await page.evaluate(_TOO_WIDE):
-            found.append(f"{name}: the page scrolls sideways at {width}")
+            faults.append(f"{name}: the page scrolls sideways at {width}")
     if (size := await taken_bytes(page)) > MOST_BYTES:
-        found.append(f"{name}: {size} bytes")
+        faults.append(f"{name}: {size} bytes")
     if not (await page.title()).strip() or await page.locator("h1").count() != 1:
-        found.append(f"{name}: a title and one h1")
-    return found
+        faults.append(f"{name}: a title and one h1")
+    return faults
 
 
 async def _machine_words(page: Page, name: str) -> list[str]:
-    said = [
-        each for each in await page.evaluate(_WORDS, f"{_NO_WORDS}, .technical") if MACHINE_WORDS.search(each)
-    ]
-    return [f"{name}: machine words before a clerk: {said}"] if said else []
+    phrases = [w for w in await page.evaluate(_WORDS, f"{_NO_WORDS}, .technical") if MACHINE_WORDS.search(w)]
+    return [f"{name}: machine words before a clerk: {phrases}"] if phrases else []
 
 
 async def taken_bytes(page: Page) -> int:
-    """Of the page and of all that it loads, as they travel, whatever the browser had kept."""
+    """Count the bytes of the page and all that it loads, as sent, whether or not the browser had them cached."""
     page_bytes = await page.evaluate("performance.getEntriesByType('navigation')[0].encodedBodySize")
-    others = await page.evaluate(
+    linked_bytes = await page.evaluate(
         "performance.getEntriesByType('resource').reduce((sum, each) => sum + each.encodedBodySize, 0)"
     )
-    return int(page_bytes) + int(others)
+    return int(page_bytes) + int(linked_bytes)

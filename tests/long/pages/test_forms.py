@@ -23,20 +23,20 @@ from tests.pages.visiting import Enter, scope_of
 from tests.support.clock import START
 from tests.support.packets import COMMUNE, PDF, PROVINCE, draft
 from tests.support.town.axes import Hubs, hubs
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def on_hubs(tmp_path: Path) -> AsyncIterator[Hubs]:
     began = datetime.now(UTC)
-    async with hubs(tmp_path, lambda: START + (datetime.now(UTC) - began)) as found:
-        yield found
+    async with hubs(tmp_path, lambda: START + (datetime.now(UTC) - began)) as hub_pair:
+        yield hub_pair
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path, on_hubs: Hubs) -> AsyncIterator[Site]:
-    async with opened(tmp_path / "site", changed=on_hubs.change) as made:
-        yield made
+    async with opened(tmp_path / "site", changed=on_hubs.change) as site:
+        yield site
 
 
 async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
@@ -49,12 +49,12 @@ async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
     document = accepted.document
     assert document is not None
 
-    async def left() -> bool:
+    async def have_left() -> bool:
         async with site.node.store.read(await scope_of(site)) as work:
-            states = {each.state for each in await work.deliveries.of(document.id)}
+            states = {d.state for d in await work.deliveries.of_document(document.id)}
         return states <= {"sent", "delivered"}
 
-    await until(left, "the packets left")
+    await wait_until(have_left, "the packets left")
     (raw,) = [
         on_hubs.national.hub._path(row[0]).read_bytes()
         for row in on_hubs.national.hub.summary()
@@ -69,8 +69,8 @@ async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
         # On the line of the recipient itself, before anything is opened.
         axis = labels.say("axis.by", axis=name)
         await expect(page.locator("#recipients summary", has_text=axis)).to_have_count(1)
-    told = await rows.all_text_contents()
-    (row,) = [n for n, each in enumerate(told) if form in each]
+    texts = await rows.all_text_contents()
+    (row,) = [n for n, row_text in enumerate(texts) if form in row_text]
     await axe.check(page, record_property, "/van-ban-di/{id}")
     await rows.nth(row).locator("summary").first.click()
     await rows.nth(row).locator("summary", has_text="Chi tiết kỹ thuật").click()
@@ -79,8 +79,8 @@ async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
     assert page.url.endswith(f"/goi-tin/{digest}")
     assert form in await page.locator("#result + p").inner_text()
     assert "SignatureValue" not in await page.locator("pre.raw").inner_text()
-    kept = await context.request.get(f"{page.url}/tai")
-    assert await kept.body() == raw
+    download = await context.request.get(f"{page.url}/tai")
+    assert await download.body() == raw
     await axe.check(page, record_property, "/van-ban-di/{id}/goi-tin/{digest}")
     await page.get_by_role("link", name="Xem gói tin có ký").click()
     assert "Hợp lệ" in await page.locator("#result + p").inner_text()

@@ -12,7 +12,7 @@ from gateway.office.accounts import sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from tests.pages import axe
-from tests.pages.composing import BY_HAND, SUBJECT, fill_in, press, written
+from tests.pages.composing import BY_HAND, SUBJECT, fill_in, list_written, press
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.pages.slow_line import slow_line
@@ -36,8 +36,8 @@ _BOX = "(each) => { const box = each.getBoundingClientRect(); return [box.top, b
 
 
 async def boxes(page: Page, selector: str) -> list[list[float]]:
-    found = await page.locator(selector).all()
-    return [list(await each.evaluate(_BOX)) for each in found]
+    nodes = await page.locator(selector).all()
+    return [list(await node.evaluate(_BOX)) for node in nodes]
 
 
 async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(page: Page, enter: Enter) -> None:
@@ -47,8 +47,8 @@ async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(page: Page,
         await page.goto("/tong-quan")
         name = page.locator(".bar .agency strong")
         await name.evaluate("(each, name) => { each.textContent = name; }", LONG)
-        found = await bar_of(page, width)
-        assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
+        rows = await bar_of(page, width)
+        assert all(lower[2] >= upper[3] - 1 for upper, lower in itertools.pairwise(rows))
         (inside, *_), (button, *_) = (
             await boxes(page, ".bar .search"),
             await boxes(page, ".bar .search button"),
@@ -58,11 +58,11 @@ async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(page: Page,
 
 async def bar_of(page: Page, width: int) -> list[list[float]]:
     """The parts of the top bar, which stand in one line and within the page."""
-    found = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
-    middles = [(top + bottom) / 2 for top, bottom, _, _ in found]
+    parts = [box for box in await boxes(page, ".bar > *") if box[1] > box[0]]
+    middles = [(top + bottom) / 2 for top, bottom, _, _ in parts]
     assert max(middles) - min(middles) < 4, width
-    assert max(right for *_, right in found) <= width
-    return found
+    assert max(right for *_, right in parts) <= width
+    return parts
 
 
 @pytest.mark.laid
@@ -75,9 +75,9 @@ async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within
         for path, first in (("/van-ban-den", ".letter"), ("/van-ban-di", "#list tbody tr")):
             await page.goto(path)
             await bar_of(page, width)
-            _, bottom, left, right = (await boxes(page, first))[0]
+            _, bottom, start, right = (await boxes(page, first))[0]
             assert bottom < height, (path, width)
-            assert (left >= 0, right <= width) == (True, True), (path, width)
+            assert (start >= 0, right <= width) == (True, True), (path, width)
             assert await page.locator(first).first.locator("a[data-open]").is_visible()
     await axe.check(page, record_property, "cards on a phone")
     assert await page.get_by_role("row").count() > 2  # still a table for who hears it
@@ -104,7 +104,7 @@ async def test_nothing_moves_under_the_pointer_while_a_page_comes(page: Page, en
         await page.goto(str(path), wait_until="networkidle" if path == letter else "load")
         moved[path] = await page.evaluate(_SHIFT)
 
-    assert all(each < MOST_SHIFT for each in moved.values()), moved
+    assert all(shift < MOST_SHIFT for shift in moved.values()), moved
 
 
 @pytest.mark.laid
@@ -123,7 +123,7 @@ async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
                 moved[path, width] = await page.evaluate(_SHIFT)
         await page.close()  # and with it the stream of news that goes over the line
 
-    assert all(each < NO_SHIFT for each in moved.values()), moved
+    assert all(shift < NO_SHIFT for shift in moved.values()), moved
 
 
 async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(
@@ -151,9 +151,9 @@ async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(page:
         await page.goto("/tro-giup")
         await page.mouse.wheel(0, 4_000)
         await page.wait_for_function("window.scrollY > 300")
-        found = await boxes(page, ".menu li, .menu .fold")
-        assert len(found) > 5
-        assert all(after[0] >= before[1] - 1 for before, after in itertools.pairwise(found)), height
+        rows = await boxes(page, ".menu li, .menu .fold")
+        assert len(rows) > 5
+        assert all(lower[0] >= upper[1] - 1 for upper, lower in itertools.pairwise(rows)), height
 
 
 async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_problem(
@@ -163,9 +163,9 @@ async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_p
     await enter(CLERK, "province")
     for path in ("/khong-co-trang-nay", "/van-ban-di/khong-phai-ma"):
         await page.goto(path)
-        told = await page.locator("main").inner_text()
-        assert "Không tìm thấy" in told
-        assert "/docs" not in told
+        main_text = await page.locator("main").inner_text()
+        assert "Không tìm thấy" in main_text
+        assert "/docs" not in main_text
         await expect(page.locator("nav.menu")).to_be_visible()
     await axe.check(page, record_property, "an address that leads nowhere")
 
@@ -189,15 +189,15 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
     assert "Nội dung vừa nhập vẫn còn" in await page.locator("main").inner_text()
     assert SUBJECT in await page.locator("main").inner_text()
     await axe.check(page, record_property, "a form that outlived its session")
-    assert await written(site) == []
+    assert await list_written(site) == []
     await enter(CLERK, "province")
     async with page.expect_navigation():
         await page.get_by_role("button", name="Tiếp tục").click()
-    assert await written(site) == []
+    assert await list_written(site) == []
     async with page.expect_navigation():
         await page.get_by_role("button", name="Gửi lại").click()
 
-    (document,) = await written(site)
+    (document,) = await list_written(site)
     assert (document.draft.subject, document.draft.number) == (SUBJECT, "90")
     assert document.agency_id == (await scope_of(site, "province")).agency_id
 
@@ -210,10 +210,10 @@ async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_t
     field = page.locator("#subject")
     await page.locator("form[method=post] button.main").first.click()
 
-    said = "(each) => [each.validationMessage, each.checkValidity()]"
-    assert await field.evaluate(said) == ["Hãy điền mục này.", False]
+    script = "(each) => [each.validationMessage, each.checkValidity()]"
+    assert await field.evaluate(script) == ["Hãy điền mục này.", False]
     await field.fill("V/v mời họp")
-    assert await field.evaluate(said) == ["", True]
+    assert await field.evaluate(script) == ["", True]
 
 
 async def test_a_form_of_an_earlier_session_is_not_acted_on_and_not_lost(

@@ -31,7 +31,7 @@ async def test_pictures_are_made_where_they_are_wanted(
     assert await pictures.take(page, "one") == []
 
     monkeypatch.setenv(pictures.FOLDER, str(tmp_path / "pictures"))
-    made = await pictures.take(page, "one", pictures.LOOKS[:2])
+    files = await pictures.take(page, "one", pictures.LOOKS[:2])
 
-    assert [each.name for each in made] == ["one-vi-light-wide.png", "one-vi-light-narrow.png"]
-    assert all(each.read_bytes().startswith(b"\x89PNG") for each in made)
+    assert [path.name for path in files] == ["one-vi-light-wide.png", "one-vi-light-narrow.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)

@@ -1,4 +1,4 @@
-"""Home and the bell, asked without a browser: everybody finds what waits for them, and nothing that others do. One
+"""Home and the bell, asked without a browser: each person finds the own work, and none that others do. One
 site with all that the demonstration shows, looked at by each in turn."""
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from gateway.office.domain.listing import Filter, Side, Tab
 from gateway.office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 
 OWN = "department"
 HOME, BELL = "/tong-quan", "/thong-bao"
 
 
 class Visitors:
-    """Who comes, each in a browser of their own that runs nothing."""
+    """Visitors, each in a browser of their own that runs no scripts."""
 
     def __init__(self, site: Site, stack: AsyncExitStack) -> None:
         self._site, self._stack = site, stack
@@ -32,7 +32,7 @@ class Visitors:
     async def come(self, role: PostRole, *, to: str = OWN) -> Guest:
         person = self._site.person(role, "" if role.is_of_node else OWN)
         guest = await self._stack.enter_async_context(calling(self._site.url))
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         if role.is_of_node and to:
             agency = await self._site.agency(to)
             guest.token = await sessions.choose_agency(self._site.node.accounts, guest.token, agency)
@@ -72,17 +72,17 @@ async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors:
     assert late[0] < late[1]
 
     # One press takes a letter in, and home knows at once.
-    before, taken = await new_letters(site), forms(page)[0]
-    answer = await clerk.post(f"/van-ban-den/{taken}/tiep-nhan", {"tu": "danh-sach"})
+    count, letter_id = await new_letters(site), forms(page)[0]
+    answer = await clerk.post(f"/van-ban-den/{letter_id}/tiep-nhan", {"tu": "danh-sach"})
     assert answer.status == 303
-    after = (await clerk.get(HOME)).text
-    assert await new_letters(site) == before - 1
-    assert taken not in forms(after)
-    assert len(groups(after)) <= len(waiting)
+    new_page = (await clerk.get(HOME)).text
+    assert await new_letters(site) == count - 1
+    assert letter_id not in forms(new_page)
+    assert len(groups(new_page)) <= len(waiting)
 
-    # The strip of the day has its table; charts are drawn when somebody asks.
-    assert 'class="plot day-strip"' in after
-    assert 'id="c1"' not in after
+    # The strip of the day has its table; charts are drawn on demand.
+    assert 'class="plot day-strip"' in new_page
+    assert 'id="c1"' not in new_page
     drawn = (await clerk.get(f"{HOME}?bieu-do=1")).text
     assert 'id="c1"' in drawn
 
@@ -108,7 +108,7 @@ async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors:
     assert lamps[1] == "bad"
     (worst,) = re.findall(r'(?s)<li class="card lamp bad"><h2[^>]*>Máy chủ.*?<br>(.*?)</p>', operator.text)
     assert worst in machine.text
-    assert all(each in operator.text for each in ("/van-hanh/kiem-tra", "/van-hanh/sao-luu", "Máy chủ"))
+    assert all(link in operator.text for link in ("/van-hanh/kiem-tra", "/van-hanh/sao-luu", "Máy chủ"))
     auditor = await (await visitors.come(PostRole.AUDITOR, to="")).get(HOME)
     assert (auditor.status, auditor.leads.split("?")[0]) == (303, "/chon-co-quan")
 
@@ -117,10 +117,10 @@ def unread(page: str) -> int:
     return page.count('<li class="unread" data-row>')
 
 
-def until(page: str) -> str:
-    found = re.search(r'name="until" value="([^"]+)"', page)
-    assert found is not None
-    return found.group(1)
+def newest_of(page: str) -> str:
+    match = re.search(r'name="until" value="([^"]+)"', page)
+    assert match is not None
+    return match.group(1)
 
 
 @pytest.mark.laid
@@ -128,22 +128,22 @@ async def test_the_bell_tells_each_what_is_theirs_until_it_is_read(site: Site, v
     clerk = await visitors.come(PostRole.CLERK)
     page = (await clerk.get(BELL)).text
     assert unread(page) > 3
-    assert all(each in page for each in ("/van-hanh/cach-ly/", "Nơi nhận hơn một ngày chưa phản hồi"))
+    assert all(word in page for word in ("/van-hanh/cach-ly/", "Nơi nhận hơn một ngày chưa phản hồi"))
     # The way to a silent partner is examined by who may.
     assert "/van-hanh/kiem-tra" not in page
     assert f"data-count>{unread(page)}</span>" in (await clerk.get("/van-ban-di")).text
 
     # Read for this person alone, and on every page.
-    answer = await clerk.post(f"{BELL}/da-doc", {"until": until(page)})
+    answer = await clerk.post(f"{BELL}/da-doc", {"until": newest_of(page)})
     assert (answer.status, answer.leads.split("?")[0]) == (303, BELL)
     assert unread((await clerk.get(BELL)).text) == 0
     assert 'class="count none" data-count>0</span>' in (await clerk.get(HOME)).text
     for wrong in ("", "hôm qua", "2026-11-20T08:00:00"):
         assert (await clerk.post(f"{BELL}/da-doc", {"until": wrong})).status == 400
 
-    # An open page is told the same as a number, and nothing of what a letter is about.
-    told = json.loads((await clerk.get("/su-kien/so")).text)
-    assert told == {"count": 0, "bell": {"count": 0}}
+    # An open page gets the same as a number, and nothing of the letters' content.
+    counts = json.loads((await clerk.get("/su-kien/so")).text)
+    assert counts == {"count": 0, "bell": {"count": 0}}
 
     # What was put off is gone, also from the choice of another person.
     head = await visitors.come(PostRole.HEAD)
@@ -171,12 +171,12 @@ async def test_the_five_first_steps_are_shown_until_they_are_put_away(visitors: 
         assert (tour.count("<li>"), f'href="{step}"' in tour) == (5, True), role
         assert (await guest.post(f"{HOME}/huong-dan/cat", {})).status == 303
         assert _tour((await guest.get(HOME)).text) == ""
-        # Help brings them back, and so it is for nobody else.
+        # Help brings the tour back, for this person alone.
         assert f"{HOME}?huong-dan=1" in (await guest.get("/tro-giup")).text
         assert _tour((await guest.get(f"{HOME}?huong-dan=1")).text) == tour
     assert _tour((await (await visitors.come(PostRole.OPERATOR)).get(HOME)).text) == ""
 
 
 def _tour(page: str) -> str:
-    found = re.search(r'<details class="card tour".*?</ol>', page, re.DOTALL)
-    return found.group(0) if found else ""
+    match = re.search(r'<details class="card tour".*?</ol>', page, re.DOTALL)
+    return match.group(0) if match else ""

@@ -24,7 +24,7 @@ from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail, at
 from tests.pages.site import Site
 from tests.pages.visiting import scope_of
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 
 WHY = "Có dấu MẬT ở trang đầu của tệp"
@@ -35,18 +35,18 @@ OTHER = (FOLDER / "cong-van.pdf").read_bytes()
 async def clerk(site: Site) -> AsyncIterator[Guest]:
     person = site.person(PostRole.CLERK, "department")
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         yield guest
 
 
 async def _packet(site: Site, mail: Mail, document: IncomingDocument) -> str:
     async with site.node.store.read(await mail.scope("department")) as work:
-        (found,) = [
-            each.id
-            for each in (await work.inbox.page(limit=50, cursor=None, states=("done",))).items
-            if each.incoming_id == document.id and each.file_digest == document.envelope_digest
+        (packet,) = [
+            p.id
+            for p in (await work.inbox.page(limit=50, cursor=None, states=("done",))).items
+            if p.incoming_id == document.id and p.file_digest == document.envelope_digest
         ]
-    return found
+    return packet
 
 
 async def test_a_recalled_document_is_read_nowhere_and_says_nothing_once_it_is_sealed(
@@ -72,7 +72,7 @@ async def _recalled(mail: Mail, key: str = "decision") -> tuple[OutgoingDocument
     """Its sender asked for it after it was taken in."""
     sent, document = await mail.taken_in(key)
     await mail.recall(sent)
-    await mail.until(lambda: mail.is_asked_back(document))
+    await mail.wait_until(lambda: mail.is_asked_back(document))
     return sent, document
 
 
@@ -95,19 +95,19 @@ async def test_the_seal_goes_on_the_very_file_that_was_shown(
 ) -> None:
     document = await sent(site, send=False)
     path = f"/phat-hanh/{document.id}/ky-so"
-    (shown,) = [each.sha256 for each in document.files if each.role is FileRole.LEAD]
+    (digest,) = [f.sha256 for f in document.files if f.role is FileRole.LEAD]
     with monkeypatch.context() as patch:
         patch.setattr(TokenSigning, "is_ready", True)
-        assert f'name="seen" value="{shown}"' in (await clerk.get(path)).text
-    async with intake.receive_files(site.node.out) as held:
-        await held.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(OTHER))
-        changed = await drafting.add_files(site.node.out, await scope_of(site), document.id, held)
-    (now,) = [each.sha256 for each in changed.files if each.role is FileRole.LEAD]
-    assert now != shown
+        assert f'name="seen" value="{digest}"' in (await clerk.get(path)).text
+    async with intake.receive_files(site.node.out) as files:
+        await files.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(OTHER))
+        changed = await drafting.add_files(site.node.out, await scope_of(site), document.id, files)
+    (now,) = [f.sha256 for f in changed.files if f.role is FileRole.LEAD]
+    assert now != digest
 
     form = {"kind": "dau", "pin": "123456"}
-    for seen, status in ((shown, 409), ("", 409), (now, 403)):
-        assert (await clerk.post(path, {**form, "seen": seen})).status == status, seen
+    for seen_digest, status in ((digest, 409), ("", 409), (now, 403)):
+        assert (await clerk.post(path, {**form, "seen": seen_digest})).status == status, seen_digest
 
 
 async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
@@ -115,15 +115,15 @@ async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail: Mail) -> None:
-    """The tiles count what the officer's lists find: nothing, of mail that nobody gave to the unit."""
+    """The tiles count what the officer's lists find: nothing, as no mail was assigned to the unit."""
     await mail.comes()
     for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, "0")):
         person = site.person(role, "department")
         async with calling(site.url) as guest:
-            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
             page = (await guest.get("/tong-quan")).text
-        found = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
-        assert found["/van-ban-den?ngay=hom-nay"] == counted, role
+        counts = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
+        assert counts["/van-ban-den?ngay=hom-nay"] == counted, role
         assert ('<svg class="plot' in page) is (role is PostRole.CLERK), role
 
 
@@ -132,6 +132,6 @@ async def test_a_form_with_a_scan_has_an_end(site: Site, clerk: Guest) -> None:
     body.add_field("form_token", form_token(clerk.token))
     for n in range(2_000):
         body.add_field(f"field{n}", "x" * 100)
-    told = {"Origin": site.url, "Cookie": f"gw_session={clerk.token}"}
-    async with clerk.http.post(f"{site.url}/so-van-ban/den/nhap", data=body, headers=told) as answer:
+    headers = {"Origin": site.url, "Cookie": f"gw_session={clerk.token}"}
+    async with clerk.http.post(f"{site.url}/so-van-ban/den/nhap", data=body, headers=headers) as answer:
         assert answer.status == 400

@@ -42,16 +42,16 @@ async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
     await page.wait_for_url("**/tiep-nhan")
     await axe.check(page, record_property, "/van-ban-den/{id}/tiep-nhan")
     await page.keyboard.press("t")
-    assert (await mail.known(document.id)).state == "new"
+    assert (await mail.load(document.id)).state == "new"
 
     await page.goto(at(document))
     with hand.task("take in one document from its page", most_clicks=0, most_keys=1):
         await hand.press("Control+Enter")
         await page.get_by_role("status").filter(has_text="Đã tiếp nhận và vào sổ").wait_for()
 
-    taken = await mail.known(document.id)
-    fact = await mail.told(sent, "accepted")
-    assert (taken.state, taken.register_no) == ("accepted", "1")
+    stored = await mail.load(document.id)
+    fact = await mail.await_fact(sent, "accepted")
+    assert (stored.state, stored.register_no) == ("accepted", "1")
     assert fact.staff is not None
     assert fact.staff.name == site.person(PostRole.CLERK, "department").person.name
     async with site.node.store.read(await mail.scope("department")) as work:
@@ -68,11 +68,11 @@ async def test_on_the_narrowest_screen_every_way_to_decide_is_in_sight(
     await page.set_viewport_size({"width": 320, "height": 640})
     await opened(page, at(document))
 
-    for each in await page.locator(".decide :is(button, .button)").all():
-        box = await box_of(each)
-        assert box["x"] >= 0, await each.inner_text()
-        assert box["x"] + box["width"] <= 320, await each.inner_text()
-        assert box["y"] + box["height"] <= 640, await each.inner_text()
+    for button in await page.locator(".decide :is(button, .button)").all():
+        box = await box_of(button)
+        assert box["x"] >= 0, await button.inner_text()
+        assert box["x"] + box["width"] <= 320, await button.inner_text()
+        assert box["y"] + box["height"] <= 640, await button.inner_text()
 
 
 async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
@@ -87,7 +87,7 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     await axe.check(page, record_property, "/van-ban-den/{id} (on hold)")
     async with mail.node.store.read(await mail.scope("department")) as work:
         offered = await work.office.lists.line(document.id)
-    assert (await mail.known(document.id)).state == "held"
+    assert (await mail.load(document.id)).state == "held"
     assert offered is not None
     assert not await mail.stands("province", sent, "accepted")
 
@@ -100,19 +100,19 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
 
-    reason = (await mail.told(sent, "accepted")).reason or ""
+    reason = (await mail.await_fact(sent, "accepted")).reason or ""
     assert reason.startswith("Đã xác minh với nơi gửi qua điện thoại")
-    assert (await mail.known(document.id)).state == "accepted"
+    assert (await mail.load(document.id)).state == "accepted"
 
 
 async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
 ) -> None:
-    (first, agreed), (second, kept) = await mail.taken_in("decision"), await mail.taken_in("plan")
+    (first, agreed), (second, retained) = await mail.taken_in("decision"), await mail.taken_in("plan")
     for sent in (first, second):
         await mail.recall(sent)
-    for document in (agreed, kept):
-        await mail.until(partial(mail.is_asked_back, document))
+    for document in (agreed, retained):
+        await mail.wait_until(partial(mail.is_asked_back, document))
     await enter()
     await opened(page, at(agreed))
     await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
@@ -120,20 +120,20 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     await page.get_by_role("link", name="Đồng ý thu hồi, hủy bản điện tử").click()
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
-    await opened(page, at(kept, "/khong-dong-y"))
+    await opened(page, at(retained, "/khong-dong-y"))
     await page.fill("#reason", "Văn bản đã được thực hiện xong")
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
 
-    await mail.told(first, "request_agreed")
-    await mail.told(second, "accepted")
-    answers = [fact for fact in await mail.facts(kept.id) if fact.code == "16"]
+    await mail.await_fact(first, "request_agreed")
+    await mail.await_fact(second, "accepted")
+    answers = [fact for fact in await mail.facts(retained.id) if fact.code == "16"]
     assert [fact.note for fact in answers] == ["Văn bản đã được thực hiện xong"]
     watcher.expect({409})
-    assert (await mail.known(agreed.id)).state == "recalled"
+    assert (await mail.load(agreed.id)).state == "recalled"
     assert (await page.request.get(at(agreed, "/tep/1"))).status == 409
     assert (await page.request.get(at(agreed, "/xem/1"))).status == 409
-    assert (await page.request.get(at(kept, "/tep/1"))).status == 200
+    assert (await page.request.get(at(retained, "/tep/1"))).status == 200
 
 
 async def test_a_letter_that_came_on_paper_before_is_named_and_asks_for_a_note(
@@ -194,7 +194,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:
     sent, document = await mail.taken_in(due_in=7)
-    await mail.until(lambda: mail.stands("province", sent, "accepted"))
+    await mail.wait_until(lambda: mail.stands("province", sent, "accepted"))
     change = DocumentChange(reason="Lùi hạn trả lời", target=sent.document_id)
     update = await mail.send(
         "province",
@@ -205,7 +205,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
         parent=sent,
         change=change,
     )
-    child = await mail.arrived("department", update)
+    child = await mail.wait_for_arrival("department", update)
     await enter()
     await opened(page, at(child))
     assert page.url.endswith(at(document))
@@ -217,7 +217,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
 
-    updated = await mail.known(document.id)
+    updated = await mail.load(document.id)
     assert (updated.state, updated.due_on) == ("accepted", date(2026, 12, 4))
 
 
@@ -246,14 +246,14 @@ async def test_the_number_comes_from_where_the_agency_has_it_from(
 
     if mode is NumberingMode.A:
         assert "chờ số đến từ QLVB" in await page.inner_text("main")
-        assert (await mail.known(second.id)).register_no is None
+        assert (await mail.load(second.id)).register_no is None
     else:
         await page.get_by_role("link", name="Số tiếp theo chưa dùng").wait_for()
-        assert (await mail.known(second.id)).state == "new"
+        assert (await mail.load(second.id)).state == "new"
         await page.fill("#register_no", "8")
         await page.locator("[data-main]").click()
         await page.wait_for_url("**told=*")
-        assert (await mail.known(second.id)).register_no == "8"
+        assert (await mail.load(second.id)).register_no == "8"
 
 
 async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
@@ -263,14 +263,14 @@ async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
     await enter()
     await opened(page, at(document, "/xem/1"))
     await axe.check(page, record_property, "/van-ban-den/{id}/xem/{n}")
-    shown = await page.request.get(at(document, "/tep/1?xem=1"))
-    kept = await page.request.get(at(document, "/tep/1"))
-    assert shown.headers["content-disposition"].startswith("inline;")
-    assert shown.headers["content-security-policy"].endswith("frame-ancestors 'self'")
-    assert kept.headers["content-disposition"].startswith("attachment;")
-    assert "sandbox" in kept.headers["content-security-policy"]
-    assert {each.headers["x-content-type-options"] for each in (shown, kept)} == {"nosniff"}
-    assert hashlib.sha256(await kept.body()).hexdigest() == document.files[0].sha256
+    view = await page.request.get(at(document, "/tep/1?xem=1"))
+    download = await page.request.get(at(document, "/tep/1"))
+    assert view.headers["content-disposition"].startswith("inline;")
+    assert view.headers["content-security-policy"].endswith("frame-ancestors 'self'")
+    assert download.headers["content-disposition"].startswith("attachment;")
+    assert "sandbox" in download.headers["content-security-policy"]
+    assert {answer.headers["x-content-type-options"] for answer in (view, download)} == {"nosniff"}
+    assert hashlib.sha256(await download.body()).hexdigest() == document.files[0].sha256
 
     await opened(page, at(document))
     await page.locator("summary", has_text="mục đạt").click()
@@ -310,8 +310,8 @@ async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the
     frozen = await page.request.get(at(document, f"/niem-phong?lenh={quote('10/QĐ-TTr')}"))
     assert document.subject not in await frozen.text()
     assert (await page.request.get(at(document, "/xem/1"))).status == 403
-    shown = await page.request.get(at(document, f"/xem/1?lenh={quote('11/QĐ-TTr')}"))
-    assert "cong-van.pdf" in await shown.text()
+    view = await page.request.get(at(document, f"/xem/1?lenh={quote('11/QĐ-TTr')}"))
+    assert "cong-van.pdf" in await view.text()
     (read,) = await mail.events(document.id, EventKind.DOCUMENT_READ)
     assert (read.data["order"], read.data["file"]) == ("11/QĐ-TTr", "cong-van.pdf")
     await page.fill("#lenh", "12/QĐ-TTr")
@@ -347,7 +347,7 @@ async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
     for path in ("/tep/1", "/xem/1", "/tiep-nhan", "/tu-choi", "/chuyen-xu-ly", "/tieu-huy"):
         assert (await page.request.get(at(document, path))).status in (403, 404, 409), path
     async with site.node.store.read(await mail.scope("department")) as work:
-        hold = await work.held.open_of(document.id)
+        hold = await work.holds.open_of(document.id)
     assert hold is not None
     assert hold.state in (HoldState.FROZEN, HoldState.SEALED)
     head = site.person(PostRole.HEAD, "department")
@@ -365,8 +365,8 @@ async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_gone(
     await seal.document(node.inn, node.hold, scope, document.id, "Có dấu MẬT ở trang đầu")
     head, _, _ = await with_factor(site.person(PostRole.HEAD, "department"))
     async with node.deciding.decisions.begin("operator") as work:
-        named = await work.people.named(head.login)
-        await work.people.save(replace(named, roles=frozenset({Role.HEAD})))
+        person = await work.people.find_by_name(head.login)
+        await work.people.save(replace(person, roles=frozenset({Role.HEAD})))
         await work.commit()
     watcher.expect({422})
     await site.signed_in(context, head, "department")
@@ -387,5 +387,5 @@ async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_gone(
 
     assert "Quyết định 12/QĐ ngày 20/11/2026" in await page.inner_text("main")
     async with node.store.read(scope) as work_read:
-        assert await work_read.held.open_of(document.id) is None
-        assert await work_read.blobs.of("hold", document.inbox_id) == {}
+        assert await work_read.holds.open_of(document.id) is None
+        assert await work_read.blobs.of_owner("hold", document.inbox_id) == {}

@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.office.domain.roles import PostRole
 from tests.pages import axe
-from tests.pages.composing import LETTER, NEW, given, placed, press, written
+from tests.pages.composing import LETTER, NEW, give_files, list_written, placed, press
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter
@@ -34,30 +34,30 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     await page.goto(NEW)
     await page.set_input_files("#files", large)
     await expect(page.locator(".drop-told")).to_contain_text("quá mức 10 MB")
-    assert await written(site) == []
+    assert await list_written(site) == []
 
-    await given(page, LETTER, source)
-    (draft,) = await written(site)
-    assert [(each.name, each.role.value) for each in draft.files] == [
+    await give_files(page, LETTER, source)
+    (draft,) = await list_written(site)
+    assert [(x.name, x.role.value) for x in draft.files] == [
         ("cong-van.pdf", "lead"),
         ("so-lieu.txt", "appendix"),
     ]
     sheet, number = page.locator("img.leaf-sheet").first, page.locator("#number")
     await sheet.evaluate("(image) => image.decode()")
-    shown, field = await sheet.bounding_box(), await number.bounding_box()
-    assert shown is not None
+    sheet_box, field = await sheet.bounding_box(), await number.bounding_box()
+    assert sheet_box is not None
     assert field is not None
-    assert shown["x"] + shown["width"] <= field["x"]
+    assert sheet_box["x"] + sheet_box["width"] <= field["x"]
     assert await page.locator(".mark").count() >= 5
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
         await axe.check(page, record_property, f"{NEW}/{{id}} ({scheme})")
 
-    left, chips = page.locator("#left"), page.locator(".to-chip")
-    await expect(left).to_contain_text("Yêu cầu phản hồi")
+    column, chips = page.locator("#left"), page.locator(".to-chip")
+    await expect(column).to_contain_text("Yêu cầu phản hồi")
     while await chips.count():
         await placed(page, "drop-to:0")
-    await expect(left).to_contain_text("Nơi nhận")
+    await expect(column).to_contain_text("Nơi nhận")
     await page.fill("#find", "thu nghiem")
     await expect(page.locator("#found [aria-selected=true]")).to_contain_text("Z91.07")
     await axe.check(page, record_property, f"{NEW}/{{id}} (typeahead)")
@@ -67,9 +67,9 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     await page.check("#reply-no")
     await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
     await expect(page.locator("#kept")).to_contain_text("đã lưu")
-    await expect(left).to_contain_text("Đã đủ các mục")
-    stored = (await written(site))[0]
-    assert [(each.code, each.role.value) for each in stored.draft.recipients] == [("Z91.07", "to_know")]
+    await expect(column).to_contain_text("Đã đủ các mục")
+    stored = (await list_written(site))[0]
+    assert [(x.code, x.role.value) for x in stored.draft.recipients] == [("Z91.07", "to_know")]
 
     other = await context.new_page()
     await other.goto(page.url)
@@ -79,13 +79,13 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
     async with page.expect_navigation():
         await page.get_by_role("button", name="Xem cả hai nội dung").click()
-    assert (await written(site))[0].draft.number == "7"
+    assert (await list_written(site))[0].draft.number == "7"
     assert await page.input_value("#number") == "8"
     await expect(page.locator("[data-problems]")).to_contain_text("đang lưu “7”")
     await axe.check(page, record_property, f"{NEW}/{{id}} (torn)")
     await page.get_by_role("link", name="Lấy nội dung đang lưu").click()
     await expect(number).to_have_value("7")
 
-    await given(page, LETTER)
+    await give_files(page, LETTER)
     await expect(page.locator("[data-told]")).to_contain_text("không thêm lần nữa")
-    assert len((await written(site))[0].files) == 2
+    assert len((await list_written(site))[0].files) == 2

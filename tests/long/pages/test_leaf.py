@@ -1,5 +1,5 @@
-"""The document in front of whoever decides about it, in the browser: its pages beside the button, with and without scripts,
-wide and narrow; what is next after it was taken in; and who gets none of it."""
+"""The document before the person who decides about it, in the browser: its pages beside the button, with and without
+scripts, wide and narrow; the next one after it was taken in; and the persons who get none of it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ async def test_the_document_stands_beside_the_button_in_both_themes(
     await sheet.wait_for()
     assert await sheet.evaluate(DRAWN) or await sheet.evaluate("(i) => i.decode().then(() => true)")
     assert (await sheet.get_attribute("width"), await sheet.get_attribute("height")) == ("827", "1170")
-    button, shown = await box_of(page.locator("[data-main]")), await box_of(sheet)
+    button, sheet_box = await box_of(page.locator("[data-main]")), await box_of(sheet)
     assert button["y"] + button["height"] < 768
-    assert shown["x"] + shown["width"] <= button["x"]
+    assert sheet_box["x"] + sheet_box["width"] <= button["x"]
     assert await page.evaluate(SHIFTS) < 0.01
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
@@ -72,8 +72,8 @@ async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longe
     answer = await page.request.get(picture)
     assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    again = await page.request.get(picture, headers={"If-None-Match": answer.headers["etag"]})
-    assert again.status == 304
+    repeat = await page.request.get(picture, headers={"If-None-Match": answer.headers["etag"]})
+    assert repeat.status == 304
     assert (await page.request.get(at(document, "/trang/1/99"))).status == 404
     reads = await mail.events(document.id, EventKind.DOCUMENT_READ)
     assert len(reads) == 1
@@ -92,9 +92,9 @@ async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longe
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
     pictures_kept = site.node.settings.node.data_dir / "pictures"
-    held = await page.request.get(picture)
-    assert (held.status, held.headers["cache-control"], "etag" in held.headers) == (200, "no-store", False)
-    assert not [each for each in pictures_kept.rglob("*") if each.is_file()]
+    hold = await page.request.get(picture)
+    assert (hold.status, hold.headers["cache-control"], "etag" in hold.headers) == (200, "no-store", False)
+    assert not [path for path in pictures_kept.rglob("*") if path.is_file()]
 
     await opened(page, at(document, "/niem-phong"))
     await page.fill("#reason", "Nghi có bí mật nhà nước, chờ xem xét")

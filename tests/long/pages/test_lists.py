@@ -55,11 +55,11 @@ def lead(pages: int | None = 2) -> IncomingFile:
     )
 
 
-async def arrive(site: Site, *documents: dict[str, Any], told: bool = False) -> list[IncomingDocument]:
+async def arrive(site: Site, *documents: dict[str, Any], notify: bool = False) -> list[IncomingDocument]:
     """Passed everything, unless a document says otherwise; a minute apart, the last one now."""
-    scope, made = await scope_of(site), []
+    scope, arrived = await scope_of(site), []
     async with site.node.store.begin(scope) as work:
-        for n, said in enumerate(documents):
+        for n, fields in enumerate(documents):
             at = site.clock.now() - timedelta(minutes=len(documents) - 1 - n)
             values = {
                 "id": site.clock.new_id("inb_"),
@@ -70,14 +70,14 @@ async def arrive(site: Site, *documents: dict[str, Any], told: bool = False) -> 
                 "source": Source.EMAIL,
                 "sender_name": "Sở Tài chính",
             }
-            document = incoming(site.clock, scope=scope, **(values | said))
+            document = incoming(site.clock, scope=scope, **(values | fields))
             await work.incoming.add(document)
             await work.handovers.offer(document.id)
-            if told:
+            if notify:
                 await work.events.append(EventKind.INBOX_RECEIVED, document.id, at)
-            made.append(document)
+            arrived.append(document)
         await work.commit()
-    return made
+    return arrived
 
 
 async def numbers(page: Page) -> list[str]:
@@ -99,12 +99,12 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
     await expect(page.locator("[data-row]")).to_have_count(25)
     first = await numbers(page)
     assert first[:3] == ["10/SNN", "20/SNN", "30/SNN"]
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
 
     await page.keyboard.press("f")
     await page.locator("#q").press_sequentially("Hoaf bình")
-    assert [url for url in asked if "/van-ban-den" in url] == []
+    assert [url for url in requested if "/van-ban-den" in url] == []
     await page.locator("#q").fill("")
     await page.locator("#khan").select_option("1")
     await expect(page.locator("[data-row]")).to_have_count(3)
@@ -190,12 +190,12 @@ async def test_search_finds_words_however_they_are_written(site: Site, page: Pag
         {"number": "1523", "symbol": "STC-VP"},
     )
     await enter()
-    for words, found in (("uy ban", 2), ("ubnd", 2), ("1523/STC", 1), ("từ:tài", 1), ("không có gì", 0)):
+    for words, count in (("uy ban", 2), ("ubnd", 2), ("1523/STC", 1), ("từ:tài", 1), ("không có gì", 0)):
         await page.goto("/tong-quan")
         await page.keyboard.press("/")
         await page.locator("#search").fill(words)
         await page.keyboard.press("Enter")
-        await expect(page.locator("[data-row]")).to_have_count(found)
+        await expect(page.locator("[data-row]")).to_have_count(count)
     await page.goto("/tim-kiem?q=uy ban")
     assert set(await page.locator("mark").all_inner_texts()) == {"Ủy", "Uỷ", "ban"}
 
@@ -232,8 +232,8 @@ async def test_many_are_taken_in_by_arrival_and_what_is_doubtful_is_left_out(
 
     await expect(page.locator("[data-told]")).to_contain_text("2 đã làm, 2 không làm.")
     async with site.node.store.read(await scope_of(site)) as work:
-        stored = [await work.incoming.get(each.id) for each in (first, forged, torn, last)]
-    assert [(each.state.value, each.register_no) for each in stored] == [
+        stored = [await work.incoming.get(d.id) for d in (first, forged, torn, last)]
+    assert [(d.state.value, d.register_no) for d in stored] == [
         ("accepted", "1"),
         ("new", None),
         ("new", None),
@@ -308,9 +308,9 @@ async def test_an_operator_sees_metadata_and_no_content(site: Site, page: Page, 
         "/danh-sach/van-ban-den/in?ds=tab%3Dall",
         "/danh-sach/van-ban-den/tep?dang=csv&tat-ca=1&ds=tab%3Dall",
     ):
-        told = await page.request.get(path)
-        text = await told.text()
-        assert told.status == 200
+        answer = await page.request.get(path)
+        text = await answer.text()
+        assert answer.status == 200
         assert "5/SNN" in text
         assert "Nội dung riêng" not in text
 
@@ -321,7 +321,7 @@ async def test_news_are_told_and_move_no_row(site: Site, page: Page, enter: Ente
     await page.goto("/van-ban-den")
     await expect(page.locator("[data-news]")).to_be_hidden()
 
-    await arrive(site, {"number": "2"}, told=True)
+    await arrive(site, {"number": "2"}, notify=True)
 
     await expect(page.locator("[data-news]")).to_have_text("1 văn bản mới – Hiển thị")
     assert await numbers(page) == ["1/SNN"]

@@ -36,9 +36,9 @@ async def test_a_recipient_is_reminded_once_of_everything_that_is_late(
                 draft=draft(number=str(n), recipients=(to,)),
             )
             await work.outgoing.add(sent)
-            one = delivery(sent, "Z91.12", "delivered")
-            await work.deliveries.add([one])
-            await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=at))
+            late_delivery = delivery(sent, "Z91.12", "delivered")
+            await work.deliveries.add([late_delivery])
+            await work.facts.add(late_delivery.id, Fact(track=Track.TRANSPORT, code="sent", at=at))
         await work.commit()
     await enter()
     await page.goto("/van-ban-di")
@@ -74,5 +74,5 @@ async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down
             assert zipfile.is_zipfile(io.BytesIO(packed.read(name)))
     async with site.node.store.read(await scope_of(site, "province")) as work:
         lines = (await work.office.lists.page(Filter(side=Side.OUT), limit=10)).lines
-        told = [event.kind for line in lines for event in await work.events.of(line.id)]
-    assert told.count(EventKind.DOCUMENT_READ) == 2
+        kinds = [event.kind for line in lines for event in await work.events.of_subject(line.id)]
+    assert kinds.count(EventKind.DOCUMENT_READ) == 2

@@ -31,26 +31,28 @@ _WIDER = """() => [...document.querySelectorAll("body *")]
 async def test_a_word_without_an_end_widens_no_page(
     site: Site, mail: Mail, page: Page, enter: Enter, cases: Cases
 ) -> None:
-    new, held, given = [await mail.comes(key) for key in ("request", "plan", "decision")]
+    new, refused, assigned = [await mail.comes(key) for key in ("request", "plan", "decision")]
     await accounts.units(mail.node.accounts, (await mail.scope("department")).agency_id, WORD[:100])
     unit = Assignment(lead_unit=WORD[:100], instruction=WORD)
     for code in ("03", "04"):
         assignment = unit if code == "04" else None
         await mail.status(
-            "department", given[0], StatusCall(code=code, staff=mail.clerk(), assignment=assignment)
+            "department", assigned[0], StatusCall(code=code, staff=mail.clerk(), assignment=assignment)
         )
-    await mail.refuse("department", held[0])
-    for _, document in (new, held, given):
+    await mail.refuse("department", refused[0])
+    for _, document in (new, refused, assigned):
         await _lengthen_incoming(mail, document)
-    for sent, _ in (new, held, given):
+    for sent, _ in (new, refused, assigned):
         await _lengthen_outgoing(mail, sent)
     await quarantine.land_broken(site)
     site.clock.skip(timedelta(days=1))
     for actor, paths in _PATHS.items():
         await enter(actor=actor)
-        ids = [at(each) for _, each in (new, held, given)]
+        ids = [at(d) for _, d in (new, refused, assigned)]
         details = (
-            ids if actor == "department" else [f"/van-ban-di/{sent.id}" for sent, _ in (new, held, given)]
+            ids
+            if actor == "department"
+            else [f"/van-ban-di/{sent.id}" for sent, _ in (new, refused, assigned)]
         )
         for path in (*paths, *details):
             for width in WIDTHS:
@@ -94,19 +96,19 @@ _PATHS = {
 
 async def _lengthen_incoming(mail: Mail, document: IncomingDocument) -> None:
     async with mail.node.store.begin(await mail.scope("department")) as work:
-        known = await work.incoming.get(document.id)
-        files = tuple(replace(file, name=f"{WORD}.pdf") for file in known.files)
-        signer = replace(known.signer, name=WORD, title=WORD) if known.signer else None
+        stored = await work.incoming.get(document.id)
+        files = tuple(replace(file, name=f"{WORD}.pdf") for file in stored.files)
+        signer = replace(stored.signer, name=WORD, title=WORD) if stored.signer else None
         words = {"subject": WORD, "sender_name": WORD, "type_name": WORD, "signer": signer, "files": files}
-        await work.incoming.save(replace(known, number=DIGITS, symbol=WORD, **words))  # type: ignore[arg-type]
+        await work.incoming.save(replace(stored, number=DIGITS, symbol=WORD, **words))  # type: ignore[arg-type]
         await work.commit()
 
 
 async def _lengthen_outgoing(mail: Mail, document: OutgoingDocument) -> None:
     async with mail.node.store.begin(await mail.scope("province")) as work:
-        known = await work.outgoing.get(document.id)
-        files = tuple(replace(file, name=f"{WORD}.pdf") for file in known.files)
-        to = tuple(replace(one, name=WORD) for one in known.draft.recipients)
-        draft = replace(known.draft, number=DIGITS, symbol=WORD, subject=WORD, drafter=WORD, recipients=to)
-        await work.outgoing.save(replace(known, draft=draft, files=files))
+        stored = await work.outgoing.get(document.id)
+        files = tuple(replace(file, name=f"{WORD}.pdf") for file in stored.files)
+        to = tuple(replace(r, name=WORD) for r in stored.draft.recipients)
+        draft = replace(stored.draft, number=DIGITS, symbol=WORD, subject=WORD, drafter=WORD, recipients=to)
+        await work.outgoing.save(replace(stored, draft=draft, files=files))
         await work.commit()

@@ -17,14 +17,14 @@ from tests.long.pages.test_every_page import taken_bytes
 from tests.long.pages.test_leaf import SHIFTS
 from tests.pages import axe
 from tests.pages.effort import Hand
-from tests.pages.neighbours import OTHERS, Town
+from tests.pages.neighbours import NEIGHBOURS, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town
 from tests.pages.summary import EFFORT, Record
 from tests.pages.watching import Watcher
 from tests.support.hosted import save_hosted
 
-HERE = "department"
+ACTOR = "department"
 LETTERS, DOUBTFUL, REFUSED, EXPRESS = 40, (5, 17), 11, 3
 MOST_PRESSES = 1.5
 MOST_BYTES = 120 * 1024
@@ -39,9 +39,9 @@ PLACES = """() => [...document.querySelectorAll("[data-row]")].map((row) => {
 async def mail(town: Town, letters: int = LETTERS) -> list[OutgoingDocument]:
     sent = [
         await town.send(
-            OTHERS[n % len(OTHERS)],
+            NEIGHBOURS[n % len(NEIGHBOURS)],
             str(300 + n),
-            HERE,
+            ACTOR,
             subject=f"V/v triển khai nội dung thử nghiệm thứ {n + 1} trên địa bàn tỉnh và phân công thực hiện",
             urgency=Urgency.EXPRESS if n == EXPRESS else Urgency.NORMAL,
             pages=3 if n in DOUBTFUL else None,
@@ -53,7 +53,7 @@ async def mail(town: Town, letters: int = LETTERS) -> list[OutgoingDocument]:
 
 
 async def come_in(town: Town, page: Page) -> None:
-    await town.site.signed_in(page.context, town.site.person(PostRole.CLERK, HERE), HERE)
+    await town.site.signed_in(page.context, town.site.person(PostRole.CLERK, ACTOR), ACTOR)
     await page.goto("/van-ban-den")
 
 
@@ -75,39 +75,39 @@ async def test_a_mornings_mail_is_taken_in_without_leaving_the_list(
     town: Town, page: Page, hand: Hand, record_property: Record
 ) -> None:
     sent = await mail(town)
-    to_refuse = await town.arrived(HERE, sent[REFUSED])
+    to_refuse = await town.arrived(ACTOR, sent[REFUSED])
     await come_in(town, page)
     assert await taken_bytes(page) <= MOST_BYTES
     went: list[str] = []
     page.on("request", lambda request: went.append(request.url) if request.is_navigation_request() else None)
 
-    shown: list[str] = []
+    opened_ids: list[str] = []
     with hand.task(f"a morning's mail: {LETTERS} letters, each before the eyes") as cost:
         await hand.press("j")
         id = await opened(page)
-        while len(shown) < LETTERS:
-            shown.append(id)
+        while len(opened_ids) < LETTERS:
+            opened_ids.append(id)
             assert await page.locator("[data-inside] .leaf-sheet, [data-inside] .leaf-none").count()
-            before = await page.evaluate(PLACES)
+            places = await page.evaluate(PLACES)
             if id == to_refuse.id:
                 await refuse(page, hand)
             elif await page.locator("[data-inside] form[data-act]").count():
                 await hand.press("Control+Enter")
             else:
                 await take_with_a_note(page, hand)
-            if len(shown) == LETTERS:
+            if len(opened_ids) == LETTERS:
                 break
             id = await next_opened(page, id)
-            if len(shown) not in (25,):
-                assert await page.evaluate(PLACES) == before, f"rows moved after letter {len(shown)}"
+            if len(opened_ids) not in (25,):
+                assert await page.evaluate(PLACES) == places, f"rows moved after letter {len(opened_ids)}"
     await expect(page.locator("[data-inside]")).to_contain_text("Đã đến cuối danh sách")
 
     presses = cost.clicks + cost.keys
     record_property(EFFORT, f"  presses for each letter: {presses / LETTERS:.2f}; page changes: {len(went)}")
     assert went == []
     assert presses / LETTERS <= MOST_PRESSES
-    assert len(set(shown)) == LETTERS
-    await books_agree(town, shown, to_refuse.id)
+    assert len(set(opened_ids)) == LETTERS
+    await books_agree(town, opened_ids, to_refuse.id)
 
 
 async def take_with_a_note(page: Page, hand: Hand) -> None:
@@ -128,16 +128,16 @@ async def refuse(page: Page, hand: Hand) -> None:
     await hand.press("Control+Enter")
 
 
-async def books_agree(town: Town, shown: list[str], refused: str) -> None:
-    """Numbers run without a gap in the order of the desk; nobody was taken in with others; each was read before."""
-    async with town.site.node.store.read(await town.scope(HERE)) as work:
-        stored = [await work.incoming.get(id) for id in shown]
-        events = {id: [each.kind for each in await work.events.of(id)] for id in shown}
-    numbers = [each.register_no for each in stored if each.id != refused]
+async def books_agree(town: Town, ids: list[str], refused: str) -> None:
+    """Check that numbers run without a gap in the order of the desk, and that each letter was read and taken in alone."""
+    async with town.site.node.store.read(await town.scope(ACTOR)) as work:
+        stored = [await work.incoming.get(id) for id in ids]
+        events = {id: [d.kind for d in await work.events.of_subject(id)] for id in ids}
+    numbers = [d.register_no for d in stored if d.id != refused]
     assert numbers == [str(n) for n in range(1, LETTERS)]
-    assert [each.id for each in stored if each.state.value == "rejected"] == [refused]
+    assert [d.id for d in stored if d.state.value == "rejected"] == [refused]
     assert all(EventKind.DOCUMENT_READ in kinds for kinds in events.values())
-    order = [each.number for each in stored]
+    order = [d.number for d in stored]
     assert order[0] == str(300 + EXPRESS)
     assert order[1 : 1 + len(DOUBTFUL)] == [str(300 + n) for n in DOUBTFUL]
 
@@ -148,15 +148,15 @@ async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_poin
     await mail(town, 8)
     await come_in(town, page)
     rows = page.locator("[data-row]")
-    before = await page.evaluate(PLACES)
+    places = await page.evaluate(PLACES)
     for row in (0, 3):
         await rows.nth(row).locator("input[name=id]").check()
     await expect(page.locator("[data-bulk]")).to_be_visible()
-    assert await page.evaluate(PLACES) == before
+    assert await page.evaluate(PLACES) == places
     await page.locator("[data-untick]").click()
     await rows.nth(2).locator(".letter-subject span[lang]").click()
     await opened(page)
-    assert await page.evaluate(PLACES) == before
+    assert await page.evaluate(PLACES) == places
     assert await page.evaluate(SHIFTS) < 0.01
     doubtful = page.locator("[data-row]", has_text="Nghi vấn: số trang")
     await expect(doubtful).to_have_count(1)
@@ -171,11 +171,11 @@ async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_poin
 async def test_the_button_of_a_row_takes_in_what_passed_and_the_row_stays(town: Town, page: Page) -> None:
     await mail(town, 4)
     await come_in(town, page)
-    before, row = await page.evaluate(PLACES), page.locator("[data-row]").nth(1)
+    places, row = await page.evaluate(PLACES), page.locator("[data-row]").nth(1)
     await row.get_by_role("button", name="Tiếp nhận").click()
     await expect(row.locator("[data-deed]")).to_have_text("Số đến 1")
     await expect(page.locator("[data-last] .big-number")).to_have_text("1")
-    assert await page.evaluate(PLACES) == before
+    assert await page.evaluate(PLACES) == places
     await expect(page.locator("[data-tab=new] .count")).to_have_text("3")
 
 
@@ -183,7 +183,7 @@ async def test_what_turned_doubtful_meanwhile_is_shown_and_not_taken_in(town: To
     """A page may be old: the press in a list judges the letter anew."""
     (sent,) = await mail(town, 1)
     await come_in(town, page)
-    document = await town.arrived(HERE, sent)
+    document = await town.arrived(ACTOR, sent)
     other = await page.context.new_page()
     await other.goto(f"/van-ban-den/{document.id}/tam-giu")
     await other.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
@@ -191,7 +191,7 @@ async def test_what_turned_doubtful_meanwhile_is_shown_and_not_taken_in(town: To
     await other.wait_for_url("**told=*")
     await page.locator("[data-row] [data-deed] button").click()
     await expect(page.locator("[data-inside]")).to_contain_text("Chờ hỏi lại nơi gửi về phụ lục")
-    assert (await town.arrived(HERE, sent)).state.value == "held"
+    assert (await town.arrived(ACTOR, sent)).state.value == "held"
 
 
 async def test_one_stroke_takes_in_one_letter(town: Town, page: Page) -> None:
@@ -251,8 +251,8 @@ async def test_what_was_typed_stays_when_the_session_has_ended(
 
 
 async def test_where_a_clerk_types_the_number_the_list_leads_to_the_form(town: Town, page: Page) -> None:
-    node, id = town.site.node, await town.site.agency(HERE)
-    agency = next(each for each in await node.store.hosted() if each.id == id)
+    node, id = town.site.node, await town.site.agency(ACTOR)
+    agency = next(a for a in await node.store.hosted() if a.id == id)
     await save_hosted(node.store.accounts, replace(agency, numbering=NumberingMode.C))
     await mail(town, 2)
     await come_in(town, page)
@@ -295,7 +295,7 @@ async def width(pane: Any) -> float:
 
 
 async def states(town: Town) -> dict[str, str]:
-    return {each.id: each.state.value for each in await town.received(HERE)}
+    return {d.id: d.state.value for d in await town.received(ACTOR)}
 
 
 async def test_without_scripts_a_row_opens_the_letters_own_page_and_its_button_takes_in(

@@ -44,7 +44,7 @@ async def test_jobs_and_queues_are_shown_over_time_and_a_late_job_is_told_of(
 
     row = page.get_by_role("row", name="Sao lưu")
     cells = await row.locator("td.beat").all_inner_texts()
-    letters = [each.split()[0] for each in cells]
+    letters = [cell.split()[0] for cell in cells]
     assert len(letters) == upkeep.DAYS
     assert letters[:7] == ["Đ", "Đ", "T", "K", "Đ", "Đ", "Đ"]
     assert letters[-1] == "·"
@@ -67,19 +67,19 @@ async def test_jobs_and_queues_are_shown_over_time_and_a_late_job_is_told_of(
     await expect(page.get_by_text("Trễ, chưa báo lại:").first).to_contain_text("Sao lưu")
     await page.goto("/van-hanh")
     header = page.get_by_role("rowheader", name="jobs", exact=True)
-    told = page.get_by_role("row").filter(has=header).filter(has_text="Sao lưu")
-    await expect(told).to_contain_text("Trễ, chưa báo lại")
+    backup_row = page.get_by_role("row").filter(has=header).filter(has_text="Sao lưu")
+    await expect(backup_row).to_contain_text("Trễ, chưa báo lại")
 
 
 async def exchanged(site: Site) -> None:
-    """Of the department: three recipients of one document, one document that came; and one of the province."""
+    """Store exchanges: one document of the department to three recipients, one arrived there, one of the province."""
     now = site.clock.now()
     scopes = [
-        AgencyScope(agency_id=await site.agency(each), principal_id="prn_test")
-        for each in ("department", "province")
+        AgencyScope(agency_id=await site.agency(x), principal_id="prn_test")
+        for x in ("department", "province")
     ]
-    named = tuple(Recipient(code=each) for each in ("Z91.80", "Z91.81", "Z91.82"))
-    sent = outgoing(site.clock, scope=scopes[0], created_at=now, draft=draft(recipients=named))
+    recipients = tuple(Recipient(code=x) for x in ("Z91.80", "Z91.81", "Z91.82"))
+    sent = outgoing(site.clock, scope=scopes[0], created_at=now, draft=draft(recipients=recipients))
     async with site.node.store.begin(scopes[0]) as work:
         await work.outgoing.add(sent)
         states = {"Z91.80": "accepted", "Z91.81": "rejected", "Z91.82": "sent"}

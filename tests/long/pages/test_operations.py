@@ -1,5 +1,5 @@
-"""The node as whoever looks after it sees it: how it is, what was put aside, the line to the axis, notices, copies. An
-operator reads no document anywhere."""
+"""The node as its operator sees it: its health, parcels put aside, the line to the axis, notices, copies. An operator reads
+no document anywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.domain.pace import Metric
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from gateway.ops import backup
-from gateway.store.log_reading import WantedEvents, search_log
+from gateway.store.log_reading import EventFilter, search_log
 from gateway.workers.heartbeat import slots
 from tests.pages import axe
 from tests.pages.quarantine import BROKEN, SECRET_WORDS, land_broken, packets_aside, put_aside
@@ -26,24 +26,24 @@ from tests.pages.summary import Record
 from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.support.node import DEPARTMENT
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 PASSPHRASE = "a passphrase for tests"
 TEXT = "Bao tri co so du lieu"
 
 
-async def told(site: Site, kind: EventKind) -> list[dict[str, object]]:
-    hits = await search_log(site.node.store, WantedEvents(kind=kind.value), limit=50)
-    return [dict(each.event.data) for each in hits]
+async def event_data(site: Site, kind: EventKind) -> list[dict[str, object]]:
+    hits = await search_log(site.node.store, EventFilter(kind=kind.value), limit=50)
+    return [dict(hit.event.data) for hit in hits]
 
 
 async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_regulation(
     site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     now = site.clock.now()
-    site.node.stopwatch.took(Metric.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
-    site.node.stopwatch.took(Metric.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
-    site.node.stopwatch.took(Metric.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
+    site.node.stopwatch.record(Metric.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
+    site.node.stopwatch.record(Metric.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
+    site.node.stopwatch.record(Metric.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
     site.clock.skip(timedelta(seconds=31))
     await enter(PostRole.OPERATOR)
 
@@ -51,7 +51,7 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
         site.node.wakers["pulse"].ring()
         return len(slots(site.node.pulse.folder, site.clock.now())) >= 3
 
-    await until(is_kept, "the figures of three ways")
+    await wait_until(is_kept, "the figures of three ways")
     await page.goto("/van-hanh")
 
     sheet = page.get_by_role("table", name="Tốc độ trong một giờ qua")
@@ -119,16 +119,16 @@ async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(
     await expect(page.get_by_role("listitem").filter(has_text="three")).to_have_count(0)
     await page.get_by_role("button", name="Gửi lại", exact=True).click()
     await expect(page.get_by_role("row", name="two")).to_have_count(0)
-    left = page.get_by_role("row").filter(has_text="three")
-    await left.get_by_role("link", name="Thử lại không gửi").click()
+    row = page.get_by_role("row").filter(has_text="three")
+    await row.get_by_role("link", name="Thử lại không gửi").click()
     await page.get_by_role("button", name="Gửi lại", exact=True).click()
     await expect(page.get_by_text("Không có gói tin lỗi.")).to_be_visible()
 
     assert (await site.node.axis.counts())["dead"] == 0
     assert (await site.node.axis.counts())["waiting"] == 2
-    (dropped,) = await told(site, EventKind.PARCEL_DROPPED)
+    (dropped,) = await event_data(site, EventKind.PARCEL_DROPPED)
     assert (dropped["packet"], dropped["why"]) == ("one", "Gửi thử, không dùng nữa")
-    assert {each["packet"] for each in await told(site, EventKind.PARCEL_RETRIED)} == {"two", "three"}
+    assert {d["packet"] for d in await event_data(site, EventKind.PARCEL_RETRIED)} == {"two", "three"}
 
 
 async def test_a_packet_in_quarantine_is_opened_and_decided_by_the_clerk(
@@ -138,9 +138,9 @@ async def test_a_packet_in_quarantine_is_opened_and_decided_by_the_clerk(
     await enter()
     await page.goto(f"/van-hanh/cach-ly/{id}")
     await expect(page.locator(".xml")).to_contain_text(SECRET_WORDS)
-    kept = await page.request.get(f"/van-hanh/cach-ly/{id}/tai")
-    assert await kept.body() == BROKEN
-    assert kept.headers["content-disposition"].startswith("attachment")
+    download = await page.request.get(f"/van-hanh/cach-ly/{id}/tai")
+    assert await download.body() == BROKEN
+    assert download.headers["content-disposition"].startswith("attachment")
     await page.get_by_role("link", name="Xem byte").click()
     await expect(page.get_by_role("row").nth(1)).to_contain_text(BROKEN[:16].hex(" "))
     await page.goto(f"/van-hanh/cach-ly/{id}")
@@ -150,7 +150,7 @@ async def test_a_packet_in_quarantine_is_opened_and_decided_by_the_clerk(
     await expect(page.get_by_role("status").first).to_contain_text("Đã loại bỏ gói tin.")
 
     assert await packets_aside(site) == []
-    read = [each["file"] for each in await told(site, EventKind.DOCUMENT_READ)]
+    read = [d["file"] for d in await event_data(site, EventKind.DOCUMENT_READ)]
     assert list(dict.fromkeys(read)) == ["tree", "file", "hex"]
 
     await enter(PostRole.CLERK, "province")
@@ -177,15 +177,15 @@ async def test_a_stop_is_told_in_time_or_with_its_reason_and_stands_on_every_pag
     await page.get_by_role("button", name="Đăng thông báo").click()
     await expect(page.get_by_role("status").first).to_contain_text("Đã đăng thông báo.")
 
-    async def shown(actor: str) -> int:
+    async def count_notices(actor: str) -> int:
         await context.clear_cookies()
         await site.signed_in(context, site.person(PostRole.CLERK, actor))
         await page.goto("/tro-giup")
         return await page.get_by_role("note").filter(has_text=TEXT).count()
 
-    assert await shown("department") == 1
-    assert await shown("province") == 0
-    assert [each["emergency"] for each in await told(site, EventKind.NOTICE_PUBLISHED)] == [
+    assert await count_notices("department") == 1
+    assert await count_notices("province") == 0
+    assert [d["emergency"] for d in await event_data(site, EventKind.NOTICE_PUBLISHED)] == [
         "Ổ đĩa hỏng phải thay ngay"
     ] * 2  # the node's stream and the agency's
 
@@ -194,7 +194,7 @@ async def test_a_stop_is_told_in_time_or_with_its_reason_and_stands_on_every_pag
     await page.get_by_role("link", name="Kết thúc thông báo").click()
     await page.get_by_role("button", name="Kết thúc thông báo").click()
     await expect(page.get_by_text("Không có thông báo nào đang hiển thị.")).to_be_visible()
-    assert await shown("department") == 0
+    assert await count_notices("department") == 0
 
 
 async def test_a_copy_is_restored_on_trial_beside_the_node(
@@ -210,7 +210,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
         settings=None,
     )
     target = settings.node.data_dir / "backups" / "demo.backup"
-    await backup.make(source, target, PASSPHRASE.encode(), node.clock, node.pool, lambda what, count: None)
+    await backup.make(source, target, PASSPHRASE.encode(), node.clock, node.pool, lambda step, count: None)
     await enter(PostRole.OPERATOR)
     await page.goto("/van-hanh/sao-luu")
     await expect(page.get_by_role("row", name="demo.backup")).to_contain_text("Chưa")
@@ -225,13 +225,13 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
         await page.get_by_role("link", name="Khôi phục thử").click()
         await page.get_by_label("Cụm mật khẩu của bản sao lưu").fill(passphrase)
         await page.get_by_role("button", name="Khôi phục thử").click()
-        await gone(page, "Đang khôi phục thử")
+        await expect_absent(page, "Đang khôi phục thử")
         await expect(page.get_by_role("status").filter(has_text=word)).to_be_visible()
         assert "passphrase" not in await page.locator("main").inner_text()
 
     await axe.check(page, record_property)
     await expect(page.get_by_role("row", name="demo.backup").locator(".level.green svg")).to_be_visible()
-    assert [each["outcome"] for each in await told(site, EventKind.BACKUP_TESTED)] == [
+    assert [d["outcome"] for d in await event_data(site, EventKind.BACKUP_TESTED)] == [
         *("failed", "failed", "equal"),
     ]
     assert not list(settings.node.data_dir.glob("drill-*"))
@@ -254,11 +254,11 @@ async def test_the_log_says_whether_it_is_whole_and_where_it_is_not(
     await page.goto("/nhat-ky?object=nothing")
     await expect(page.get_by_text("Không có dòng nào khớp.")).to_be_visible()
 
-    before = len(await told(site, EventKind.LOG_EXPORTED))
+    count = len(await event_data(site, EventKind.LOG_EXPORTED))
     text = await (await page.request.get("/nhat-ky/tai?loai=session.begun")).text()
     assert text.startswith("\ufeffThời điểm,Ai,Từ đâu,Việc")
     assert all(",Đăng nhập," in line for line in text.splitlines()[1:])
-    assert len(await told(site, EventKind.LOG_EXPORTED)) == before + 1
+    assert len(await event_data(site, EventKind.LOG_EXPORTED)) == count + 1
 
     changed = _tampered(site.node.settings.node.data_dir / "gateway.db")
     await page.goto("/nhat-ky")
@@ -269,10 +269,10 @@ async def test_the_log_says_whether_it_is_whole_and_where_it_is_not(
 
 async def _checked(page: Page) -> None:
     """A check that takes longer than the page waits for it: it says so, and to load it again."""
-    await gone(page, "Tải lại trang để xem kết quả")
+    await expect_absent(page, "Tải lại trang để xem kết quả")
 
 
-async def gone(page: Page, words: str) -> None:
+async def expect_absent(page: Page, words: str) -> None:
     """Load the page until it does not say that any more."""
 
     async def is_over() -> bool:
@@ -281,11 +281,11 @@ async def gone(page: Page, words: str) -> None:
             return False
         return True
 
-    await until(is_over, f"the page without “{words}”")
+    await wait_until(is_over, f"the page without “{words}”")
 
 
 def _tampered(database: Path) -> int:
-    """Somebody with the database in hand changes what one line tells; its number."""
+    """Change one line of the log in the database, past the program; return its number."""
     with sqlite3.connect(database) as file:
         ((leaf, position),) = file.execute(
             "SELECT leaf_index, position FROM log_leaf ORDER BY leaf_index DESC LIMIT 1"

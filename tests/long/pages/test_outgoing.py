@@ -26,7 +26,7 @@ from tests.pages.visiting import Enter, scope_of
 from tests.pages.watching import Watcher
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 TEXT = b"muc,so luong\nmot,1\n"
 CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
@@ -46,7 +46,7 @@ async def sent(site: Site, number: str = "15", *to: str, send: bool = True, **mo
     assert accepted.document is not None
     if send:
         state = "paper" if more.get("delivery_mode") is DeliveryMode.PAPER else "delivered"
-        await until(lambda: _stand(site, accepted.document, {state}), f"the deliveries are {state}")
+        await wait_until(lambda: _stand(site, accepted.document, {state}), f"the deliveries are {state}")
     return accepted.document
 
 
@@ -57,34 +57,32 @@ async def _chunks(raw: bytes) -> Any:
 async def _stand(site: Site, document: OutgoingDocument | None, states: set[str]) -> bool:
     assert document is not None
     async with site.node.store.read(await scope_of(site)) as work:
-        return {each.state for each in await work.deliveries.of(document.id)} == states
+        return {d.state for d in await work.deliveries.of_document(document.id)} == states
 
 
 async def answers(site: Site, document: OutgoingDocument, actor: str, code: str, **more: Any) -> None:
     """A recipient's status, and it has come back to us."""
-    there = await scope_of(site, actor)
-    async with site.node.store.read(there) as work:
+    scope = await scope_of(site, actor)
+    async with site.node.store.read(scope) as work:
         (arrived,) = [
-            each
-            for each in (await work.incoming.page(limit=50)).items
-            if each.packet_id == document.packet_id
+            d for d in (await work.incoming.page(limit=50)).items if d.packet_id == document.packet_id
         ]
-    await act.set_status(site.node.inn, there, arrived.id, StatusCall(code=code, **more))
-    wanted = {"02": "rejected", "03": "accepted"}[code]
+    await act.set_status(site.node.inn, scope, arrived.id, StatusCall(code=code, **more))
+    state = {"02": "rejected", "03": "accepted"}[code]
 
-    async def heard() -> bool:
+    async def is_answered() -> bool:
         async with site.node.store.read(await scope_of(site)) as work:
-            return wanted in {each.state for each in await work.deliveries.of(document.id)}
+            return state in {d.state for d in await work.deliveries.of_document(document.id)}
 
-    await until(heard, f"the answer is {wanted}")
+    await wait_until(is_answered, f"the answer is {state}")
 
 
 async def events(site: Site, id: str, kind: EventKind) -> list[dict[str, Any]]:
     async with site.node.store.read(await scope_of(site)) as work:
-        return [each.data for each in await work.events.of(id) if each.kind is kind]
+        return [e.data for e in await work.events.of_subject(id) if e.kind is kind]
 
 
-async def others_shown(page: Page) -> None:
+async def open_other_actions(page: Page) -> None:
     await page.locator("summary", has_text="Việc khác").click()
 
 
@@ -104,15 +102,15 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
 
     assert (await page.title()).startswith("Từ chối tiếp nhận (trả lại nơi gửi) – Văn bản đi 15/STD-VP – ")
     rows = page.locator("ul.rows > li")
-    assert [("Từ chối tiếp nhận" in each) for each in await rows.all_inner_texts()] == [True, False]
+    assert [("Từ chối tiếp nhận" in text) for text in await rows.all_inner_texts()] == [True, False]
     assert "Thiếu phụ lục 2" in await rows.first.inner_text()
     await rows.first.locator("summary").first.click()
     assert await rows.first.get_by_role("img").get_attribute("aria-label") == "Bước 2/5: Đã đến"
     buttons = page.locator(".deeds .button").locator("visible=true")
     assert await buttons.all_inner_texts() == ["Sửa và gửi lại…", "Sai gì?"], "what is needed stands first"
-    way = page.get_by_role("list", name="Đường đi của văn bản").get_by_role("listitem")
-    assert "2/2 nơi nhận" in await way.nth(1).inner_text()
-    assert "1/2 nơi nhận, 1 từ chối tiếp nhận" in await way.nth(2).inner_text()
+    steps = page.get_by_role("list", name="Đường đi của văn bản").get_by_role("listitem")
+    assert "2/2 nơi nhận" in await steps.nth(1).inner_text()
+    assert "1/2 nơi nhận, 1 từ chối tiếp nhận" in await steps.nth(2).inner_text()
     table = rows.first.locator("tbody")
     assert [await table.locator("tr").nth(n).locator("td").nth(1).inner_text() for n in range(5)] == [
         *("Chờ gửi", "Đang gửi", "Đã gửi", "Đã đến", "Từ chối tiếp nhận (trả lại nơi gửi)")
@@ -141,24 +139,24 @@ async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser
     document = await sent(site)
     await enter()
 
-    async def asked(path: str) -> tuple[bytes, dict[str, str]]:
+    async def fetch(path: str) -> tuple[bytes, dict[str, str]]:
         answer = await context.request.get(site.url + at(document, path))
         assert answer.status == 200
         return await answer.body(), answer.headers
 
-    pdf, shown = await asked("/tep/1/xem")
-    text, kept = await asked("/tep/2/xem")
-    again, saved = await asked("/tep/1")
+    pdf, pdf_headers = await fetch("/tep/1/xem")
+    text, text_headers = await fetch("/tep/2/xem")
+    download, saved = await fetch("/tep/1")
 
-    assert (pdf, text, again) == (PDF, TEXT, PDF)
-    assert shown["content-disposition"].startswith("inline")
-    assert kept["content-disposition"].startswith("attachment")
+    assert (pdf, text, download) == (PDF, TEXT, PDF)
+    assert pdf_headers["content-disposition"].startswith("inline")
+    assert text_headers["content-disposition"].startswith("attachment")
     assert saved["content-disposition"].startswith("attachment")
-    read = [each["file"] for each in await events(site, document.id, EventKind.DOCUMENT_READ)]
+    read = [e["file"] for e in await events(site, document.id, EventKind.DOCUMENT_READ)]
     assert read == ["van-ban.pdf", "so-lieu.csv", "van-ban.pdf"]
 
     await page.goto(at(document))
-    await others_shown(page)
+    await open_other_actions(page)
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()
     pack = await (await coming.value).path()
@@ -179,14 +177,14 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
     assert await page.get_by_text("Sai gì?").count() == 0
     for role in (OFFICER, UNIT_HEAD):
         await enter(role)
-        assert [await status(each) for each in ("", "/tep/1", "/phieu-gui", "/don-doc")] == [403] * 4
+        assert [await status(x) for x in ("", "/tep/1", "/phieu-gui", "/don-doc")] == [403] * 4
 
     await enter(OPERATOR, at="department")
-    assert [await status(each) for each in ("", "/tep/1", "/phieu-gui")] == [200, 403, 403]
+    assert [await status(x) for x in ("", "/tep/1", "/phieu-gui")] == [200, 403, 403]
     await page.goto(at(document))
-    said = await page.locator("main").inner_text()
-    assert document.draft.subject not in said
-    assert "van-ban.pdf" not in said
+    main_text = await page.locator("main").inner_text()
+    assert document.draft.subject not in main_text
+    assert "van-ban.pdf" not in main_text
 
     await enter(AUDITOR, at="department")
     await page.goto(at(document))
@@ -197,7 +195,7 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
     assert (await (await coming.value).path()).read_bytes() == PDF
     assert (await events(site, document.id, EventKind.DOCUMENT_READ))[-1]["order"] == "12/QĐ-TTr"
     await page.goto(at(document))
-    await others_shown(page)
+    await open_other_actions(page)
     await page.get_by_label("Số văn bản giao việc").fill("13/QĐ-TTr")
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()
@@ -216,11 +214,11 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     await page.get_by_role("link", name="Sai gì?").click()
     await axe.check(page, record_property, "/van-ban-di/{id}/sai-gi")
     leads = [
-        (await each.get_attribute("href") or "").removeprefix(at(document))
-        for each in await page.locator("main li .button").all()
+        (await x.get_attribute("href") or "").removeprefix(at(document))
+        for x in await page.locator("main li .button").all()
     ]
     assert leads == [
-        *(f"/phat-hanh?{each}={document.id}" for each in ("thay-the", "dinh-chinh", "cap-nhat")),
+        *(f"/phat-hanh?{x}={document.id}" for x in ("thay-the", "dinh-chinh", "cap-nhat")),
         *("/thu-hoi", "/thu-hoi?hinh-thuc=lay-lai"),
     ]
     await page.get_by_role("link", name="Yêu cầu lấy lại…").click()
@@ -235,7 +233,7 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
 
     problems = page.locator("[data-problems] a")
     await expect(problems).to_have_count(3)
-    assert [urlsplit(await each.get_attribute("href") or "").fragment for each in await problems.all()] == [
+    assert [urlsplit(await x.get_attribute("href") or "").fragment for x in await problems.all()] == [
         *("reason", "approved_by", "notice_no")
     ]
     assert await page.get_by_label("Lý do").input_value() == "Nhầm"
@@ -249,7 +247,7 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
 
     async with site.node.store.read(await scope_of(site)) as work:
         (notice,) = await work.outgoing.children(document.id)
-    assert [each.code for each in notice.draft.recipients] == [PROVINCE]
+    assert [x.code for x in notice.draft.recipients] == [PROVINCE]
     assert notice.change is not None
     assert notice.change.approved_by == "Nguyễn Văn Mẫu"
     assert "Đã gửi thông báo thu hồi văn bản." in await page.locator("[data-told]").inner_text()
@@ -262,20 +260,20 @@ async def test_of_two_clerks_at_once_the_second_reads_who_was_quicker(
     watcher.expect({409})
     await enter()
     other = await context.new_page()
-    for each in (page, other):
-        await each.goto(at(document, "/thu-hoi"))
-        await each.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
-        await each.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
-        await each.get_by_label("Số thông báo thu hồi").fill("7/TB")
+    for window in (page, other):
+        await window.goto(at(document, "/thu-hoi"))
+        await window.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
+        await window.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
+        await window.get_by_label("Số thông báo thu hồi").fill("7/TB")
 
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**told=**")
     await other.keyboard.press("Control+Enter")
 
-    said = await other.get_by_role("alert").inner_text()
+    alert = await other.get_by_role("alert").inner_text()
     name = site.person(CLERK, "department").person.name
-    assert said.startswith(f"{name} vừa xử lý văn bản này lúc ")
-    assert said.endswith("Tải lại để xem.")
+    assert alert.startswith(f"{name} vừa xử lý văn bản này lúc ")
+    assert alert.endswith("Tải lại để xem.")
     async with site.node.store.read(await scope_of(site)) as work:
         assert len(await work.outgoing.children(document.id)) == 1
 
@@ -285,7 +283,7 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page
     await answers(site, document, "province", "03", register_no="1245")
     await enter()
     await page.goto(at(document))
-    await others_shown(page)
+    await open_other_actions(page)
     button = page.get_by_role("button", name="Đôn đốc…")
     assert await button.is_disabled()
     why = await button.get_attribute("aria-describedby")
@@ -322,23 +320,19 @@ async def test_a_key_opens_the_resend_page_and_only_control_enter_sends(
     await enter()
     await page.goto(at(document))
 
-    async def again() -> list[Any]:
-        return [
-            each["to"]
-            for each in await events(site, document.id, EventKind.MESSAGE_QUEUED)
-            if "again" in each
-        ]
+    async def resent() -> list[Any]:
+        return [e["to"] for e in await events(site, document.id, EventKind.MESSAGE_QUEUED) if "again" in e]
 
     await page.keyboard.press("r")
     await page.wait_for_url("**/gui-lai")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("[data-problems] a")).to_have_text("Hãy chọn ít nhất một nơi nhận.")
-    assert await again() == []
+    assert await resent() == []
     await page.locator(f"input[value='{COMMUNE}']").check()
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**told=outgoing.resent*")
 
-    assert await again() == [[COMMUNE]]
+    assert await resent() == [[COMMUNE]]
 
 
 async def test_what_still_waits_is_called_back_by_one_button(site: Site, page: Page, enter: Enter) -> None:
@@ -362,10 +356,10 @@ async def test_what_still_waits_is_called_back_by_one_button(site: Site, page: P
 async def test_without_scripts_a_draft_is_cancelled_and_a_document_sent_to_more(
     site: Site, plain_page: Page, watcher: Watcher
 ) -> None:
-    kept, document = await sent(site, "16", send=False), await sent(site, "15", PROVINCE)
+    draft, document = await sent(site, "16", send=False), await sent(site, "15", PROVINCE)
     watcher.expect({422})
     await site.signed_in(plain_page.context, site.person(CLERK, "department"), "department")
-    await plain_page.goto(at(kept, "/huy-gui"))
+    await plain_page.goto(at(draft, "/huy-gui"))
     await plain_page.get_by_label("Lý do").fill("Thôi")
     await plain_page.get_by_role("button", name="Hủy gửi").click()
     assert "ít nhất 10 ký tự" in await plain_page.locator("[data-problems]").inner_text()
@@ -382,9 +376,9 @@ async def test_without_scripts_a_draft_is_cancelled_and_a_document_sent_to_more(
     assert "Đã gửi thêm nơi nhận." in await plain_page.locator("main").inner_text()
 
     async with site.node.store.read(await scope_of(site)) as work:
-        assert (await work.outgoing.get(kept.id)).state is OutState.CANCELLED
+        assert (await work.outgoing.get(draft.id)).state is OutState.CANCELLED
         same = await work.outgoing.by_document_id(document.document_id)
-    assert {each.code for one in same for each in one.draft.recipients} == {PROVINCE, COMMUNE}
+    assert {r.code for d in same for r in d.draft.recipients} == {PROVINCE, COMMUNE}
 
 
 async def test_a_slip_is_one_sheet_for_print(

@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.office.accounts import posts
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import PostRole
 from gateway.settings import Settings
 from tests.long.pages.test_accounts import at_work
@@ -23,11 +23,11 @@ from tests.pages.guest import Guest, calling
 from tests.pages.site import Site, opened
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter, scope_of
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 CLERK, HEAD = PostRole.CLERK, PostRole.HEAD
 WHY, NO = "Gửi nhầm nơi nhận, thiếu phụ lục.", "Nội dung vẫn đúng, không cần thu hồi."
-HERE = "/thu-hoi/de-nghi"
+REQUEST_PATH = "/thu-hoi/de-nghi"
 
 
 def _in_two_steps(settings: Settings) -> Settings:
@@ -36,23 +36,23 @@ def _in_two_steps(settings: Settings) -> Settings:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with opened(tmp_path / "site", changed=_in_two_steps) as made:
-        yield made
+    async with opened(tmp_path / "site", changed=_in_two_steps) as site:
+        yield site
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as made:
-        yield made
+    async with calling(site.url) as guest:
+        yield guest
 
 
 async def recalls(site: Site, document: OutgoingDocument) -> list[OutgoingDocument]:
     async with site.node.store.read(await scope_of(site)) as work:
-        return [each for each in await work.outgoing.children(document.id) if each.kind is Kind.RECALL]
+        return [row for row in await work.outgoing.children(document.id) if row.kind is Kind.RECALL]
 
 
 async def asks(site: Site, guest: Guest, document: OutgoingDocument) -> dict[str, str]:
-    """With the form as the page gave it, and a name typed that nobody asked for."""
+    """Post the page's own form, with a typed name that the form does not have."""
     (mark,) = re.findall(r'name="seen" value="([^"]*)"', (await guest.get(at(document, "/thu-hoi"))).text)
     to = document.draft.recipients[0].code
     form = {
@@ -102,11 +102,11 @@ async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
     assert notice.change is not None
     assert str(notice.change.approved_by).startswith(head.name)
 
-    async def asked() -> bool:
+    async def have_left() -> bool:
         async with site.node.store.read(await scope_of(site)) as work:
-            return "queued" not in {each.state for each in await work.deliveries.of(notice.id)}
+            return "queued" not in {d.state for d in await work.deliveries.of_document(notice.id)}
 
-    await until(asked, "the packets left")
+    await wait_until(have_left, "the packets left")
     await page.goto("/can-xu-ly")
     assert await page.get_by_role("link", name="Xem và phê duyệt").count() == 0
 
@@ -115,7 +115,7 @@ async def test_it_is_refused_with_a_reason_or_taken_back_and_a_typed_name_opens_
     site: Site, guest: Guest
 ) -> None:
     document = await sent(site)
-    page = at(document, HERE)
+    page = at(document, REQUEST_PATH)
     clerk, head = site.person(CLERK, "department"), site.person(HEAD, "department")
     await at_work(site, guest, clerk)
     ask = await asks(site, guest, document)
@@ -131,21 +131,21 @@ async def test_it_is_refused_with_a_reason_or_taken_back_and_a_typed_name_opens_
     assert "Lãnh đạo không phê duyệt" in (await guest.get(at(document))).text
     assert NO in (await guest.get(page)).text
 
-    again = await asks(site, guest, document)
-    assert (await guest.post(f"{page}/rut-lai", again)).status == 303
+    form = await asks(site, guest, document)
+    assert (await guest.post(f"{page}/rut-lai", form)).status == 303
     await at_work(site, guest, site.person(HEAD, "province"))
     assert (await guest.get(page)).status == 404
-    assert (await guest.post(f"{page}/phe-duyet", again)).status == 404
+    assert (await guest.post(f"{page}/phe-duyet", form)).status == 404
     assert await recalls(site, document) == []
 
     # Who asked as a clerk does not approve as a head.
-    root = By.person(site.person(PostRole.OPERATOR).person.id)
-    wanted = posts.WantedPost(role=HEAD, agency_id=await site.agency("department"))
-    await posts.give(site.node.accounts, root, clerk.login, wanted)
+    root = Administrator.person(site.person(PostRole.OPERATOR).person.id)
+    post = posts.WantedPost(role=HEAD, agency_id=await site.agency("department"))
+    await posts.give(site.node.accounts, root, clerk.login, post)
     await at_work(site, guest, clerk)
     own = await asks(site, guest, document)
-    shown = await guest.get(page)
-    assert "Không ai tự phê duyệt đề nghị của mình" in shown.text
-    assert "Phê duyệt và thu hồi văn bản" not in shown.text
+    answer = await guest.get(page)
+    assert "Không ai tự phê duyệt đề nghị của mình" in answer.text
+    assert "Phê duyệt và thu hồi văn bản" not in answer.text
     assert (await guest.post(f"{page}/phe-duyet", own)).status == 403
     assert await recalls(site, document) == []

@@ -37,8 +37,8 @@ GO = "[data-main]"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with opened(tmp_path / "node") as made:
-        yield made
+    async with opened(tmp_path / "node") as town:
+        yield town
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -57,13 +57,13 @@ def today(town: Town) -> date:
     return local(town.clock.now()).date()
 
 
-async def said(page: Page, told: str) -> None:
+async def check_notice(page: Page, notice: str) -> None:
     """The act was done, and the page that follows says so."""
-    await page.wait_for_url(f"**told={told}")
+    await page.wait_for_url(f"**told={notice}")
     assert await page.locator("[data-told]").count() == 1
 
 
-async def merged(page: Page, town: Town, one: Decider, record: Record) -> str:
+async def merged(page: Page, town: Town, proposer: Decider, record: Record) -> str:
     """Stated step by step and proposed; the address of the proposal."""
     await page.goto(f"{NEW}?ma={DEPARTMENT}")
     await axe.check(page, record, "wizard 1")
@@ -88,19 +88,19 @@ async def merged(page: Page, town: Town, one: Decider, record: Record) -> str:
     await page.click(GO)
     assert (today(town) + 5 * DAY).strftime("%d/%m/%Y") in await page.inner_text("main")
     await axe.check(page, record, "wizard 5")
-    await one.signs(page)
+    await proposer.signs(page)
     await page.click(GO)
-    await said(page, "reforms.proposed")
+    await check_notice(page, "reforms.proposed")
     return page.url.split("?")[0]
 
 
-async def approved(page: Page, context: BrowserContext, other: Decider, address: str, typed: str) -> None:
+async def approved(page: Page, context: BrowserContext, other: Decider, address: str, digits: str) -> None:
     await other.comes_in(context)
     await page.goto(f"{address}/phe-duyet")
-    await page.fill("#typed_1", typed)
+    await page.fill("#typed_1", digits)
     await other.signs(page)
     await page.click(GO)
-    await said(page, "reforms.approved")
+    await check_notice(page, "reforms.approved")
 
 
 async def at_home(
@@ -124,7 +124,7 @@ async def at_home(
     fingerprint = "".join((await page.inner_text(".beside .code >> nth=0")).split())
     await both[0].signs(page)
     await page.click(GO)
-    await said(page, "reforms.proposed")
+    await check_notice(page, "reforms.proposed")
     await approved(page, context, both[1], page.url.split("?")[0], fingerprint[-16:])
 
 
@@ -137,7 +137,7 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
     record_property: Record,
 ) -> None:
     both = await deciders.two(town.node, address, town.clock.advance)
-    asked = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+    question = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
     await town.carry()
     await both[0].comes_in(context)
     proposal = await merged(page, town, both[0], record_property)
@@ -165,13 +165,13 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
     await at_home(town, page, context, both, record_property)
     await town.carry()
 
-    found = {each.number: each for each in await town.incoming(HEIR)}
-    assert set(found) == {"3", "4"}
-    assert {each.state for each in found.values()} == {InState.NEW}
-    assert [each.number for each in await town.incoming(DEPARTMENT)] == ["2"]
+    by_number = {d.number: d for d in await town.incoming(HEIR)}
+    assert set(by_number) == {"3", "4"}
+    assert {d.state for d in by_number.values()} == {InState.NEW}
+    assert [d.number for d in await town.incoming(DEPARTMENT)] == ["2"]
     assert await town.incoming(COMMUNE) == ()
-    assert {each.state for each in (await town.deliveries(in_the_outbox)).values()} == {"delivered"}
-    arrived = next(each for each in await town.facts(on_the_axis) if each.code == "01")
+    assert {d.state for d in (await town.deliveries(in_the_outbox)).values()} == {"delivered"}
+    arrived = next(d for d in await town.facts(on_the_axis) if d.code == "01")
     assert HEIR in (arrived.reason or "")
 
     with pytest.raises(Refused) as refused:
@@ -180,21 +180,21 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
     (why,) = refused.value.verdict.reasons
     assert (why.code, why.suggest) == (ReasonCode.RECIPIENT_CLOSED, HEIR)
 
-    assert asked.draft.issued_on is not None
+    assert question.draft.issued_on is not None
     link = ReplyLink(
-        agency=DEPARTMENT, number="1/STD-VP", date=asked.draft.issued_on, document_id=asked.document_id
+        agency=DEPARTMENT, number="1/STD-VP", date=question.draft.issued_on, document_id=question.document_id
     )
     await town.send("6", HEIR, sender=PROVINCE, issued_on=today(town), replies_to=(link,))
     await town.carry()
-    (reply,) = [each for each in await town.incoming(HEIR) if each.number == "6"]
-    assert reply.answers == (asked.id,)
+    (reply,) = [d for d in await town.incoming(HEIR) if d.number == "6"]
+    assert reply.answers == (question.id,)
 
     await told_afterwards(page, context, both[0], proposal.rpartition("/")[2], record_property)
 
 
-async def told_afterwards(page: Page, context: BrowserContext, one: Decider, id: str, record: Record) -> None:
+async def told_afterwards(page: Page, context: BrowserContext, by: Decider, id: str, record: Record) -> None:
     """Old codes lead to the successor on every page; the change owes its report, and can be undone no more."""
-    await one.comes_in(context)
+    await by.comes_in(context)
     await page.goto(f"/co-quan/tra-cuu?ma={DEPARTMENT}")
     assert HEIR in await page.inner_text("[role=status] >> nth=0")
     await page.goto("/co-quan/thay-doi")
@@ -206,6 +206,6 @@ async def told_afterwards(page: Page, context: BrowserContext, one: Decider, id:
     await page.click("a[href$='/bao-cao']")
     await page.fill("#how", "7/BC")
     await page.click(GO)
-    await said(page, "reforms.reported")
+    await check_notice(page, "reforms.reported")
     await page.goto("/co-quan/thay-doi")
     assert await page.locator("#duties").count() == 0

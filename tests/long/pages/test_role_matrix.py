@@ -23,7 +23,7 @@ from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import Access, PageRoute
 from tests.pages.site import Site
 from tests.pages.walking import PLACE, pattern
-from tests.support.accounts import HERE, Someone
+from tests.support.accounts import ORIGIN, Someone
 
 OWN, OTHER = "department", "province"
 ROLES: Mapping[str, PostRole] = {
@@ -41,10 +41,10 @@ ROLES: Mapping[str, PostRole] = {
 TABLE = Path(__file__).with_name("roles.txt")
 # One person's events come as long as the page is open.
 STREAMS = frozenset({"news"})
-# Whoever does it is out.
+# Called last, because it ends the session.
 LAST = frozenset({"account_locked"})
 ENDS = frozenset({"sign_out", "sign_out_everywhere", "account_locked"})
-# Without the right secret, or an agency of the person's own, everybody is refused.
+# Without the right secret, or an agency of the person's own, every role is refused.
 SECRET = frozenset({"agency_chosen", "one_time_link", "account_taken_up"})
 # The address names an act, and each act has a right of its own.
 OF_ACTS = frozenset({"incoming_many_done", "outgoing_many_done"})
@@ -58,19 +58,19 @@ _NOBODY_S = {"id": "inb_01AAAAAAAAAAAAAAAAAAAAAAAA", "n": "1", "digest": "0" * 6
 
 
 def rows() -> dict[str, str]:
-    """Route to the letters of the roles that may, small where only of what is their own; `-` for none, `*` for everybody
-    who is signed in."""
-    told = {}
+    """Map each route to the letters of its roles, small where they may only with their own; `-` for none, `*` for every
+    person who is signed in."""
+    roles_by_route = {}
     for line in TABLE.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             name, letters = line.split()
-            assert name not in told, f"{name} stands twice in {TABLE.name}"
-            told[name] = "".join(ROLES) if letters == "*" else letters.replace("-", "")
-    return told
+            assert name not in roles_by_route, f"{name} stands twice in {TABLE.name}"
+            roles_by_route[name] = "".join(ROLES) if letters == "*" else letters.replace("-", "")
+    return roles_by_route
 
 
 def test_every_route_has_a_name_of_its_own_and_a_row() -> None:
-    names = [each.name for each in ROUTES]
+    names = [route.name for route in ROUTES]
 
     assert sorted(names) == sorted(set(names))
     assert set(names) == set(rows())
@@ -89,7 +89,7 @@ class Caller:
     async def sign_in(self) -> None:
         if self.person.totp:
             self.site.clock.skip(timedelta(seconds=31))  # a code is good once
-        token = (await sign_in.run(self.person.services, self.person.typed(), HERE)).token
+        token = (await sign_in.sign_in(self.person.services, self.person.sign_in_form(), ORIGIN)).token
         agency = await self.site.agency(self.actor)
         if (await sessions.check(self.site.node.accounts, token)).session.agency_id != agency:
             token = await sessions.choose_agency(self.site.node.accounts, token, agency)
@@ -122,10 +122,10 @@ class Caller:
 class Places:
     """An address of each route with a thing of one agency in it, as its pages link to it."""
 
-    found: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
 
-    def of(self, route: PageRoute) -> str:
-        return self.found.get(route.name) or PLACE.sub(_invented, route.path)
+    def path_of(self, route: PageRoute) -> str:
+        return self.paths.get(route.name) or PLACE.sub(_invented, route.path)
 
 
 def _invented(place: re.Match[str]) -> str:
@@ -141,13 +141,13 @@ _PATTERNS = [(route, pattern(route)) for route in ROUTES]
 
 
 async def places(site: Site, http: aiohttp.ClientSession, actor: str) -> Places:
-    """Walks the links of everybody who works in that agency."""
-    made = Places()
+    """Walk the links of every person who works in that agency."""
+    places = Places()
     for role in ROLES.values():
         person = site.person(role, "" if role.is_of_node else actor)
         caller = Caller(site=site, http=http, person=person, actor=actor)
         await caller.sign_in()
-        waiting, asked, visits = ["/"], {"/"}, dict[str, int]()
+        waiting, queued, visits = ["/"], {"/"}, dict[str, int]()
         while waiting:
             path = waiting.pop(0)
             route = _route("GET", urlsplit(path).path)
@@ -158,17 +158,17 @@ async def places(site: Site, http: aiohttp.ClientSession, actor: str) -> Places:
             for link in [leads, *_LINKS.findall(text)]:
                 link = link.replace("&amp;", "&")
                 for method in ("GET", "POST"):
-                    led = _route(method, urlsplit(link).path)
-                    if led is not None and "{" in led.path and led.name not in OF_ACTS:
-                        made.found.setdefault(led.name, urlsplit(link).path)
-                if link.startswith("/") and link not in asked:
-                    asked.add(link)
+                    linked = _route(method, urlsplit(link).path)
+                    if linked is not None and "{" in linked.path and linked.name not in OF_ACTS:
+                        places.paths.setdefault(linked.name, urlsplit(link).path)
+                if link.startswith("/") and link not in queued:
+                    queued.add(link)
                     waiting.append(link)
-    return made
+    return places
 
 
 def _route(method: str, path: str) -> PageRoute | None:
-    return next((each for each, made in _PATTERNS if each.method == method and made.fullmatch(path)), None)
+    return next((r for r, p in _PATTERNS if r.method == method and p.fullmatch(path)), None)
 
 
 @asynccontextmanager
@@ -183,28 +183,28 @@ async def test_every_role_may_what_the_table_says_and_no_more(site: Site) -> Non
     table, wrong = rows(), []
     async with callers(site) as http:
         own, other = await places(site, http, OWN), await places(site, http, OTHER)
-        for name, path in own.found.items():
+        for name, path in own.paths.items():
             if path.startswith("/quan-tri/tai-khoan/prn_"):
-                own.found[name] = _ACCOUNT.sub(site.person(PostRole.CLERK, OWN).person.id, path)
+                own.paths[name] = _ACCOUNT.sub(site.person(PostRole.CLERK, OWN).person.id, path)
         for letter, role in ROLES.items():
             person = site.person(role, "" if role.is_of_node else OWN)
             caller = Caller(site=site, http=http, person=person, actor=OWN)
             await caller.sign_in()
             # What ends the account comes last.
-            for route in sorted(ROUTES, key=lambda each: each.name in LAST):
+            for route in sorted(ROUTES, key=lambda r: r.name in LAST):
                 if route.name in STREAMS:
                     continue
                 letters = table.get(route.name, "")
                 is_let = letter in letters or route.access is Access.ANYBODY
-                status, leads, _ = await caller.ask(route.method, own.of(route))
+                status, leads, _ = await caller.ask(route.method, own.path_of(route))
                 if route.method == "POST" and route.name not in LAST:
                     await caller.stay_signed_in()
                 if letter.lower() in letters and status in _OWN_ANSWERS:
                     continue
-                if fault := _judged(route, is_let, status, leads, known=route.name in own.found):
+                if fault := _judged(route, is_let, status, leads, exists=route.name in own.paths):
                     wrong.append(f"{route.method} {route.name} as {role}: {fault}")
-                theirs = other.found.get(route.name)
-                if theirs is None or theirs == own.found.get(route.name) or role.is_of_node:
+                theirs = other.paths.get(route.name)
+                if theirs is None or theirs == own.paths.get(route.name) or role.is_of_node:
                     continue
                 status, leads, _ = await caller.ask(route.method, theirs)
                 if route.method == "POST":
@@ -222,14 +222,14 @@ async def test_a_stranger_is_led_to_sign_in_and_acts_on_nothing(site: Site) -> N
         for route in ROUTES:
             if route.access is Access.ANYBODY:
                 continue
-            status, leads, _ = await nobody.ask(route.method, Places().of(route))
+            status, leads, _ = await nobody.ask(route.method, Places().path_of(route))
             if status != 303 or not leads.startswith(SIGN_IN):
                 wrong.append(f"{route.method} {route.name}: {status} {leads}")
     assert not wrong, "\n".join(wrong)
 
 
-def _judged(route: PageRoute, is_let: bool, status: int, leads: str, known: bool) -> str:
-    """What is wrong with that answer; nothing when it is as it must be. `known`: the thing in the address is there."""
+def _judged(route: PageRoute, is_let: bool, status: int, leads: str, exists: bool) -> str:
+    """Return the fault of an answer, or nothing. `exists`: the thing that the address names is there."""
     if route.name in SECRET:
         return "" if status == 403 or is_let else f"answered {status} {leads}, may not"
     if not is_let:
@@ -238,11 +238,11 @@ def _judged(route: PageRoute, is_let: bool, status: int, leads: str, known: bool
         return "led to sign in"
     if status in (401, 403) or status >= 500:
         return f"answered {status} {leads}, may"
-    if status == 404 and known and route.method == "GET" and route.name not in ASKED_MORE:
+    if status == 404 and exists and route.method == "GET" and route.name not in ASKED_MORE:
         return "answered 404 for a thing of the own agency"
     return ""
 
 
 def _is_of_all(route: PageRoute) -> bool:
-    """The registry is one for everybody."""
+    """The registry is the same for all agencies."""
     return route.path.startswith("/co-quan")

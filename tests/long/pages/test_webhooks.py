@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest_asyncio
 
-from gateway.domain.webhook import Delivery, DeliveryState, Try, TryCode
+from gateway.domain.webhook import DeliveryState, Try, TryCode, WebhookDelivery
 from gateway.office.domain.roles import PostRole
 from gateway.store.webhooks import LeasedEndpoint, Report
 from tests.long.pages.test_accounts import at_work
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 HOME = "/quan-tri/webhook"
 URL = "https://nobody.invalid/events?token=theirs"
@@ -22,22 +22,22 @@ URL = "https://nobody.invalid/events?token=theirs"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as made:
-        yield made
+    async with calling(site.url) as guest:
+        yield guest
 
 
 async def test_a_webhook_is_made_shown_and_its_secret_once(site: Site, guest: Guest) -> None:
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
     none = await guest.post(f"{HOME}/moi", {"url": "https://10.0.0.1/"})
-    made = await guest.post(f"{HOME}/moi", {"url": URL, "types": "message", "note": "qlvb"})
-    (secret,) = set(re.findall(r"whsec_[\w+/=]{44}", made.text))
+    page = await guest.post(f"{HOME}/moi", {"url": URL, "types": "message", "note": "qlvb"})
+    (secret,) = set(re.findall(r"whsec_[\w+/=]{44}", page.text))
     (id,) = set(re.findall(rf"{HOME}/(whk_\w+)", (await guest.get(HOME)).text))
 
-    assert (none.status, made.status) == (422, 200)
+    assert (none.status, page.status) == (422, 200)
     assert "webhooks.networks" in none.text
-    for shown in (await guest.get(HOME), await guest.get(f"{HOME}/{id}")):
-        assert secret not in shown.text
-        assert "nobody.invalid" in shown.text
+    for view in (await guest.get(HOME), await guest.get(f"{HOME}/{id}")):
+        assert secret not in view.text
+        assert "nobody.invalid" in view.text
     rotated = await guest.post(f"{HOME}/{id}/lam/doi-khoa", {"overlap": "1"})
     assert secret not in rotated.text
     assert "whsec_" in rotated.text
@@ -71,7 +71,7 @@ async def _leased(site: Site, id: str) -> LeasedEndpoint | None:
                     return leased
         return None
 
-    return await until(claimed, "the endpoint's lease")
+    return await wait_until(claimed, "the endpoint's lease")
 
 
 async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site: Site, guest: Guest) -> None:
@@ -85,7 +85,7 @@ async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site
     assert leased is not None
     newest = await rows.newest(leased.endpoint.agency_id)
     failed = Try(at=now, code=TryCode.STATUS, status=500, took_ms=12, said="<script>alert(1)</script>")
-    one = Delivery(
+    attempt = WebhookDelivery(
         webhook_id=id,
         sequence=newest,
         event_id=f"evt_1-{newest}",
@@ -96,14 +96,14 @@ async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site
         at=now,
         tries=(failed,),
     )
-    await rows.record(leased, Report(cursor=newest, suspects=0, deliveries=(one,)))
+    await rows.record(leased, Report(cursor=newest, suspects=0, deliveries=(attempt,)))
 
-    shown = (await guest.get(f"{HOME}/{id}?ket-qua=loi")).text
-    assert "<script>alert(1)" not in shown
-    assert "&lt;script&gt;alert(1)" in shown
+    page = (await guest.get(f"{HOME}/{id}?ket-qua=loi")).text
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
     assert (await guest.post(f"{HOME}/{id}/gui-lai", {"event": str(newest)})).status == 303
-    again = await rows.delivery(leased.endpoint.agency_id, id, newest)
-    assert again is not None
-    assert again.state is DeliveryState.WAITING
+    reset = await rows.delivery(leased.endpoint.agency_id, id, newest)
+    assert reset is not None
+    assert reset.state is DeliveryState.WAITING
     assert (await guest.post(f"{HOME}/{id}/gui-lai", {"event": "nonsense"})).status == 404
     await guest.post(f"{HOME}/{id}/lam/xoa", {})

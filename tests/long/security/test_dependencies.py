@@ -18,17 +18,17 @@ def check() -> ModuleType:
     spec = importlib.util.spec_from_file_location("check", ROOT / "tools" / "dependencies" / "check.py")
     assert spec is not None
     assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_the_lock_holds_what_the_project_asks_for_in_versions_with_digests_under_licences_that_bind_nobody(
     check: ModuleType,
 ) -> None:
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 
-    assert check.bounds_wrong(check.locked(ROOT / "requirements.lock"), wanted) == []
+    assert check.bounds_wrong(check.locked(ROOT / "requirements.lock"), requirements) == []
 
     for lock in ("requirements.lock", "requirements-dev.lock"):
         entries = check.locked(ROOT / lock)
@@ -46,9 +46,9 @@ def test_an_entry_without_digest_or_version_or_out_of_bounds_is_named(
 
     entries = check.locked(lock)
 
-    assert [each.split(":")[0] for each in check.digests_wrong(entries)] == ["two", "three>=3"]
+    assert [problem.split(":")[0] for problem in check.digests_wrong(entries)] == ["two", "three>=3"]
     wrong = check.bounds_wrong(entries, ["one>=2", "two>=2", "four>=1"])
-    assert [each.split(":")[0] for each in wrong] == ["one>=2", "four>=1"]
+    assert [problem.split(":")[0] for problem in wrong] == ["one>=2", "four>=1"]
 
 
 def test_the_list_of_parts_has_every_locked_one(check: ModuleType, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def folder(blank_node: Path, tmp_path: Path) -> Path:
 
 def test_what_a_served_node_writes_is_for_its_own_user_alone(folder: Path) -> None:
     data = folder / "node"
-    before = set(data.rglob("*"))
+    old_paths = set(data.rglob("*"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     child = subprocess.Popen(
         [sys.executable, "-m", "gateway", "--lang", "en", "--config", str(folder / "gateway.toml"), "serve"],
@@ -47,24 +47,24 @@ def test_what_a_served_node_writes_is_for_its_own_user_alone(folder: Path) -> No
     ender.start()
     try:
         assert child.stderr is not None
-        with child.stderr as said:
-            heard: list[str] = []
-            while "http://" not in (heard or [""])[-1]:
-                line = said.readline()
-                assert line, "".join(heard)
-                heard.append(line)
-            made = set(data.rglob("*")) - before
-            open_to_others = [
-                f"{path} {stat.filemode(mode)}" for path in made if (mode := _mode(path)) & 0o077
+        with child.stderr as stream:
+            lines: list[str] = []
+            while "http://" not in (lines or [""])[-1]:
+                line = stream.readline()
+                assert line, "".join(lines)
+                lines.append(line)
+            new_paths = set(data.rglob("*")) - old_paths
+            readable = [
+                f"{path} {stat.filemode(mode)}" for path in new_paths if (mode := _mode(path)) & 0o077
             ]
     finally:
         child.terminate()
         child.wait(LIMIT_S)
         ender.cancel()
 
-    assert made
-    assert open_to_others == []
-    assert ("runs as root" in "".join(heard)) is (os.geteuid() == 0)
+    assert new_paths
+    assert readable == []
+    assert ("runs as root" in "".join(lines)) is (os.geteuid() == 0)
 
 
 def _mode(path: Path) -> int:
@@ -88,6 +88,6 @@ def test_a_database_made_by_hand_is_for_its_own_user_alone(tmp_path: Path) -> No
         cwd=tmp_path,
     )
 
-    made = list((tmp_path / "state").glob("gateway.db*"))
-    assert made
-    assert [stat.filemode(each.stat().st_mode) for each in made] == ["-rw-------"] * len(made)
+    files = list((tmp_path / "state").glob("gateway.db*"))
+    assert files
+    assert [stat.filemode(path.stat().st_mode) for path in files] == ["-rw-------"] * len(files)

@@ -1,5 +1,5 @@
-"""What a test does with a town: it sends and forges packets, carries what waits one step at a time, acts for senders and
-receivers, and reads what lies where."""
+"""Acts of a test with a town: it sends and forges packets, carries waiting ones one step at a time, acts for senders and
+receivers, and reads rows and files."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.build import Qualifier, write
 from gateway.edxml.envelope import Envelope
+from gateway.errors import Unreachable
 from gateway.incoming import act, process, reading, receive
 from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.bootstrap.office import Office
@@ -46,6 +47,7 @@ from tests.support.clock import ManualClock
 from tests.support.packets import DEPARTMENT, PDF, PROVINCE, draft
 from tests.support.strategies import Files
 from tests.support.town.scenes import People
+from tests.support.waiting import wait_until
 
 LEASE_S = 60.0
 
@@ -77,7 +79,7 @@ class Town:
     @property
     def foreign(self) -> list[RestAxis]:
         """Its axes of others."""
-        return [each for each in each_axis(self.node.axis).values() if isinstance(each, RestAxis)]
+        return [axis for axis in each_axis(self.node.axis).values() if isinstance(axis, RestAxis)]
 
     # --- acts of senders --------------------------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ class Town:
     ) -> OutgoingDocument:
         return await self.send(
             parent.draft.number,
-            *(one.code for one in parent.draft.recipients),
+            *(recipient.code for recipient in parent.draft.recipients),
             files=files,
             kind=Kind.UPDATE,
             parent_id=parent.id,
@@ -126,7 +128,7 @@ class Town:
         )
 
     async def replacement(self, parent: OutgoingDocument, number: str) -> OutgoingDocument:
-        codes = tuple(one.code for one in parent.draft.recipients)
+        codes = tuple(recipient.code for recipient in parent.draft.recipients)
         change = DocumentChange(reason="Thay thế", replaces=((parent.document_id, codes),))
         return await self.send(number, *codes, kind=Kind.REPLACEMENT, parent_id=parent.id, change=change)
 
@@ -217,8 +219,8 @@ class Town:
 
     async def dispatch(self) -> int:
         rows = await self.node.store.claim_outbox(50, LEASE_S)
-        for each in dispatch.passes(rows):
-            await dispatch.run(self.node.out, each)
+        for batch in dispatch.group_into_passes(rows):
+            await dispatch.run(self.node.out, batch)
         return len(rows)
 
     async def land(self, *, by_steps: bool = True) -> int:
@@ -236,7 +238,7 @@ class Town:
         return len(rows)
 
     async def carry(self) -> None:
-        """Everything that is due goes its way, until nothing moves any more."""
+        """Carry everything that is due, until nothing moves any more."""
         await self._host()
         while (
             await self.pack() + await self.dispatch() + await self.land(by_steps=False) + await self.process()
@@ -244,7 +246,7 @@ class Town:
             pass
 
     async def carry_around(self, turns: int = 3) -> None:
-        """Everything goes its way, over axes of others and back."""
+        """Carry everything over foreign axes and back."""
         for _ in range(turns):
             await self.carry()
             await self.look()
@@ -252,9 +254,9 @@ class Town:
         await self.look()
 
     async def look(self) -> None:
-        """Each axis of others is asked what waits there."""
-        for each in self.foreign:
-            await each.look()
+        """Look for waiting packets on each foreign axis."""
+        for axis in self.foreign:
+            await axis.look()
 
     async def number(self) -> None:
         while await self.node.store.number_events():
@@ -263,9 +265,9 @@ class Town:
     # --- what lies where --------------------------------------------------------------------------------------
 
     async def agency(self, code: str) -> HostedAgency:
-        found = await self.node.store.accounts.hosted_by_code(code)
-        assert found is not None
-        return found
+        agency = await self.node.store.accounts.hosted_by_code(code)
+        assert agency is not None
+        return agency
 
     async def scope(self, code: str) -> AgencyScope:
         return AgencyScope(agency_id=(await self.agency(code)).id, principal_id="clerk")
@@ -276,8 +278,8 @@ class Town:
             return (await work.inbox.page(limit=1000)).items
 
     async def row(self, code: str, packet: Packet) -> InboxPacket:
-        (found,) = [one for one in await self.inbox(code) if one.file_digest == packet.digest]
-        return found
+        (row,) = [p for p in await self.inbox(code) if p.file_digest == packet.digest]
+        return row
 
     async def incoming(self, code: str = PROVINCE) -> tuple[IncomingDocument, ...]:
         """Newest first."""
@@ -285,13 +287,13 @@ class Town:
             return (await work.incoming.page(limit=1000)).items
 
     async def only(self, code: str = PROVINCE) -> IncomingDocument:
-        (found,) = [one for one in await self.incoming(code) if one.target_id is None]
-        return found
+        (document,) = [d for d in await self.incoming(code) if d.target_id is None]
+        return document
 
     async def as_incoming(self, document: OutgoingDocument, code: str = PROVINCE) -> IncomingDocument:
-        """What a document or request became at its receiver."""
-        (found,) = [one for one in await self.incoming(code) if one.packet_id == document.packet_id]
-        return found
+        """Return the incoming document that a document or request became at its receiver."""
+        (arrived,) = [d for d in await self.incoming(code) if d.packet_id == document.packet_id]
+        return arrived
 
     async def reload(self, document: IncomingDocument) -> IncomingDocument:
         scope = AgencyScope(agency_id=document.agency_id, principal_id="clerk")
@@ -301,26 +303,26 @@ class Town:
     async def outbox(self, code: str, kind: Kind | None = None) -> tuple[OutboxItem, ...]:
         async with self.node.store.read(await self.scope(code)) as work:
             items = (await work.outbox.page(limit=1000)).items
-        return tuple(one for one in items if kind is None or one.kind is kind)
+        return tuple(row for row in items if kind is None or row.kind is kind)
 
     async def statuses(self, code: str) -> int:
-        """How many status packets this agency has put on their way, repeats counted."""
+        """Count the status packets that this agency has sent, repeats included."""
         return len(await self.outbox(code, Kind.STATUS))
 
     async def crossed(self, agency: str, kind: Kind) -> list[Packet]:
         """The agency's packets as they went over the axis, oldest first."""
-        found = []
+        crossings = []
         for item in reversed(await self.outbox(agency, kind)):
             async with self.node.store.read(await self.scope(agency)) as work:
                 opener = await self.node.blobs.open(work, item.envelope_digest)
             with opener() as file:
-                found.append(
+                crossings.append(
                     Packet(raw=file.read(), id=item.packet_id, kind=kind.value, sender=item.sender_code)
                 )
-        return found
+        return crossings
 
     def model(self, packet: Packet) -> Envelope:
-        """What a native packet says."""
+        """Read the model of a native packet."""
         own = envelopes.binding(self.node.keys.signer(packet.sender, self.clock.now()))
         source = verify.EnvelopeSource(size=len(packet.raw), open=lambda: [packet.raw])
         policy = self.node.inn.xml
@@ -334,55 +336,65 @@ class Town:
             return await work.outgoing.get(document.id)
 
     async def deliveries(self, document: OutgoingDocument) -> dict[str, Delivery]:
-        """By recipient."""
+        """Return the deliveries of a document, by recipient."""
         async with self.node.store.read(_owner(document)) as work:
-            return {one.recipient.code: one for one in await work.deliveries.of(document.id)}
+            return {d.recipient.code: d for d in await work.deliveries.of_document(document.id)}
 
     async def delivery(self, document: OutgoingDocument) -> Delivery:
-        (found,) = (await self.deliveries(document)).values()
-        return found
+        (delivery,) = (await self.deliveries(document)).values()
+        return delivery
 
     async def facts(self, document: OutgoingDocument) -> tuple[Fact, ...]:
-        """Of its only delivery."""
+        """Return the facts of a document's only delivery."""
         (facts,) = (await self.facts_by(document)).values()
         return facts
 
     async def facts_by(self, document: OutgoingDocument) -> dict[str, tuple[Fact, ...]]:
-        """By recipient."""
-        found = await self.deliveries(document)
+        """Return the facts of each delivery, by recipient."""
+        deliveries = await self.deliveries(document)
         async with self.node.store.read(_owner(document)) as work:
-            return {code: tuple(await work.facts.of(one.id)) for code, one in found.items()}
+            return {code: tuple(await work.facts.of_subject(d.id)) for code, d in deliveries.items()}
 
     async def standing(self, document: OutgoingDocument) -> DeliveryStanding:
         return fold_delivery(await self.facts(document))
 
     async def notes_of(self, document: OutgoingDocument) -> str:
-        """What the other side wrote to its only delivery."""
+        """Return the notes that the other side wrote to its only delivery."""
         return " ".join(f"{fact.reason or ''} {fact.note or ''}" for fact in await self.facts(document))
 
     async def events(self, agency: str, subject_id: str) -> tuple[Event, ...]:
         async with self.node.store.read(await self.scope(agency)) as work:
-            return tuple(await work.events.of(subject_id))
+            return tuple(await work.events.of_subject(subject_id))
 
     async def count(self, table: str) -> int:
         async with self.node.store.reader.connect() as connection:
-            found = await connection.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - a test's own
-            return int(found.scalar_one())
+            answer = await connection.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - a test's own
+            return int(answer.scalar_one())
 
     async def ownerless(self) -> int:
-        """Blobs that nobody refers to."""
+        """Count blobs without a reference."""
         async with self.node.store.reader.connect() as connection:
-            asked = (
+            query = (
                 "SELECT count(*) FROM blob WHERE agency_id IS NULL"
                 " AND digest NOT IN (SELECT digest FROM blob_ref)"
             )
-            return int((await connection.execute(text(asked))).scalar_one())
+            return int((await connection.execute(text(query))).scalar_one())
 
     async def _host(self) -> None:
         hosted = await self.node.store.hosted()
-        codes = [code for one in hosted for code in (one.code, *one.aliases)]
+        codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
         former = await self.node.directory.former(codes, local(self.clock.now()).date())
-        await self.node.inn.axis.host([*codes, *(code for code in former if code not in codes)])
+        hosted_codes = [*codes, *(code for code in former if code not in codes)]
+
+        async def host() -> bool:
+            """Host the codes, as the loop does that tries again when no axis answered in time."""
+            try:
+                await self.node.inn.axis.host(hosted_codes)
+            except Unreachable:
+                return False
+            return True
+
+        await wait_until(host, "an axis that answers")
 
 
 def _owner(document: OutgoingDocument) -> AgencyScope:

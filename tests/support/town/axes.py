@@ -26,8 +26,8 @@ MINISTRY = "G01"
 SYSTEM = "truc.lienthong.01"
 CODES = (PROVINCE, DEPARTMENT, COMMUNE)
 ON_NATIONAL = {SYSTEM: [DEPARTMENT, COMMUNE]}
-APART = {SYSTEM: [DEPARTMENT, PROVINCE], vxp.SOUTH: [COMMUNE]}
-WHOLE = HubOptions(code="TRUC.W00", anew=False)
+TWO_SYSTEMS = {SYSTEM: [DEPARTMENT, PROVINCE], vxp.SOUTH: [COMMUNE]}
+FORWARDING = HubOptions(code="TRUC.W00", anew=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,8 @@ async def hubs(
     folder: Path,
     now: Now,
     *,
-    hub: HubOptions = WHOLE,
-    told: tuple[RouteSettings, ...] | None = None,
+    hub: HubOptions = FORWARDING,
+    routed: tuple[RouteSettings, ...] | None = None,
     systems: Mapping[str, Sequence[str]] = ON_NATIONAL,
 ) -> AsyncIterator[Hubs]:
     """The same folder again has what was there."""
@@ -65,17 +65,17 @@ async def hubs(
     ):
 
         def change(settings: Settings) -> Settings:
-            by_vxp = national.of(SYSTEM, credentials=secrets, system="", secret=None)(settings)
-            by_lgsp = provincial.of(keys, partial="all")(settings)
+            by_vxp = national.connect(SYSTEM, credentials=secrets, system="", secret=None)(settings)
+            by_lgsp = provincial.connect(keys, partial="all")(settings)
             own = AxisSettings(folder=folder / "own", vouches="all")
-            served = tuple(code for each in systems.values() for code in each)
+            served = tuple(code for system in systems.values() for code in system)
             parts = {"axis": by_vxp.axis, "vxp": by_vxp.vxp}
             axes = (
                 NamedAxis(name="own", away_s=0, parts={"axis": own}),
                 NamedAxis(name="national", serves=served, away_s=0, parts=parts),
                 NamedAxis(name="provincial", away_s=0, parts={"axis": by_lgsp.axis, "lgsp": by_lgsp.lgsp}),
             )
-            return replace(settings, axes=axes, routes=told or routes())
+            return replace(settings, axes=axes, routes=routed or routes())
 
         yield Hubs(national=national, provincial=provincial, change=change)
 
@@ -126,7 +126,7 @@ class OnHub:
 
     @property
     def documents(self) -> list[tuple[str, int]]:
-        """Of the hub: receiver and how often it was sent."""
+        """List the hub's documents: receiver and how often each was sent."""
         return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
 
     async def carry(self, turns: int = 3) -> None:
@@ -138,7 +138,7 @@ async def on_vxp(folder: Path, change: Change = unchanged, **vxp_settings: objec
     """All three agencies on a national axis, by one system; `change` comes after its settings."""
     clock = ManualClock()
     async with vxp.simulator(folder / "hub", {SYSTEM: [*CODES]}, now=clock.now) as axis:
-        of_hub = axis.of(SYSTEM, **vxp_settings)
+        of_hub = axis.connect(SYSTEM, **vxp_settings)
         async with open_town(
             folder / "node", clock, change=lambda settings: change(of_hub(settings))
         ) as town:
@@ -152,7 +152,7 @@ async def on_lgsp(
     """All three agencies on a provincial service."""
     async with lgsp.of_agencies(folder / "hub", CODES, now=clock.now) as axis:
         file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
-        async with open_town(folder / "node", clock, change=axis.of(file, **lgsp_settings)) as town:
+        async with open_town(folder / "node", clock, change=axis.connect(file, **lgsp_settings)) as town:
             yield OnHub(town=town, axis=axis, credentials=file)
 
 
@@ -177,7 +177,7 @@ def both(
             NamedAxis(name="province", away_s=0, parts={"axis": by_lgsp.axis, "lgsp": by_lgsp.lgsp}),
             NamedAxis(name="national", away_s=0, parts={"axis": by_vxp.axis, "vxp": by_vxp.vxp}),
         )
-        way = RouteSettings(to="*", axes=("province", "national"), away="next")
-        return replace(settings, axes=axes, routes=(way,))
+        route = RouteSettings(to="*", axes=("province", "national"), away="next")
+        return replace(settings, axes=axes, routes=(route,))
 
     return change

@@ -4,8 +4,8 @@
 hand on a clock that the test owns. The same folder again opens what was left there. Parameters: `clock` is the node's time,
 and with a `SystemClock` the town is set up now and not at the hour of all tests; `wrap` puts something around the node's
 ports; `change` makes other settings of the stage's (those of `axes` among them, which connect it by a broker, by hubs or by
-several axes); `shown` is what stands in the town (`Shown`: agencies alone, people, the story, the desks); `agencies` is who
-is hosted and known; `database` is the address of a PostgreSQL database for this town alone, empty but for its schema;
+several axes); `shown` is the town's content (`Shown`: agencies alone, people, the story, the desks); `agencies` are those
+hosted and known; `database` is the address of a PostgreSQL database for this town alone, empty but for its schema;
 `serves` lets the node's workers run and its whole application listen, at `town.url`.
 """
 
@@ -31,7 +31,7 @@ from gateway_labs.demo import stage, story
 from tests.support.clock import ManualClock, MovableClock
 from tests.support.once import once
 from tests.support.town.acts import Town
-from tests.support.town.scenes import DEMONSTRATION, Agencies, People, Shown, set_up
+from tests.support.town.scenes import DEMONSTRATION, Agencies, People, TownScene, set_up
 
 Change = Callable[[Settings], Settings]
 FINISH_S = 60.0
@@ -49,14 +49,14 @@ async def open_town(
     wrap: Wrap | None = None,
     change: Change = unchanged,
     *,
-    shown: Shown = Shown.AGENCIES,
+    scene: TownScene = TownScene.AGENCIES,
     agencies: Agencies = DEMONSTRATION,
     database: str = "",
     serves: bool = False,
 ) -> AsyncIterator[Town]:
     people: People = {}
     if not settings_of(folder).keys.folder.exists():
-        people = await lay_out(folder, clock, shown=shown, agencies=agencies, database=database)
+        people = await lay_out(folder, clock, scene=scene, agencies=agencies, database=database)
     clock = clock or (MovableClock() if serves else ManualClock())
     settings = change(settings_of(folder, database))
     async with AsyncExitStack() as stack:
@@ -67,18 +67,18 @@ async def open_town(
         town = Town(node=node, clock=clock, people=people)  # type: ignore[arg-type]
         if serves:
             await stack.enter_async_context(story.at_work(node))
-            whole = build_application(node, Watch(node=node))
-            town.url = await stack.enter_async_context(listening(whole, "api", "127.0.0.1", 0, FINISH_S))
+            app = build_application(node, Watch(node=node))
+            town.url = await stack.enter_async_context(listening(app, "api", "127.0.0.1", 0, FINISH_S))
         yield town
 
 
 def staged(folder: Path) -> Path:
-    """The folder, with a town in it that nobody opened yet."""
+    """Lay out a town in the folder, to be opened later."""
     return asyncio.run(stage_in(folder))
 
 
 async def stage_in(folder: Path, clock: Clock | None = None) -> Path:
-    """As `staged`, within an event loop."""
+    """Do the same as `staged`, within an event loop."""
     await lay_out(folder, clock)
     return folder
 
@@ -87,21 +87,21 @@ async def lay_out(
     folder: Path,
     clock: Clock | None = None,
     *,
-    shown: Shown = Shown.AGENCIES,
+    scene: TownScene = TownScene.AGENCIES,
     agencies: Agencies = DEMONSTRATION,
     database: str = "",
 ) -> People:
-    """Everything in that folder that a node of the town needs, and who took up an account."""
+    """Make everything in that folder that a node of the town needs; return who took up an account."""
     now = clock if type(clock) is SystemClock else None
     if database:
-        return await set_up(settings_of(folder, database), shown, agencies, now)
-    with once(f"{agencies.name}-{shown}{'-now' if now else ''}") as (kept, is_new):
+        return await set_up(settings_of(folder, database), scene, agencies, now)
+    with once(f"{agencies.name}-{scene}{'-now' if now else ''}") as (cache, is_new):
         if is_new:
-            people = await set_up(settings_of(kept / "node"), shown, agencies, now)
-            (kept / "people").write_bytes(pickle.dumps(people))
-    await asyncio.to_thread(shutil.copytree, kept / "node", folder, dirs_exist_ok=True)
-    found: People = pickle.loads((kept / "people").read_bytes())  # noqa: S301 - written above
-    return found
+            people = await set_up(settings_of(cache / "node"), scene, agencies, now)
+            (cache / "people").write_bytes(pickle.dumps(people))
+    await asyncio.to_thread(shutil.copytree, cache / "node", folder, dirs_exist_ok=True)
+    cached: People = pickle.loads((cache / "people").read_bytes())  # noqa: S301 - written above
+    return cached
 
 
 def settings_of(folder: Path, database: str = "") -> Settings:

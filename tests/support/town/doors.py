@@ -25,7 +25,7 @@ from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.resources import ROUTES
 from gateway.api.server import CallLog
-from gateway.api.vxp import server
+from gateway.api.vxp import application
 from gateway.api.vxp.caller import VxpDeps
 from gateway.bootstrap.guards import system_secrets
 from gateway.cli.applications import build_application
@@ -70,11 +70,11 @@ def meta(**fields: Any) -> dict[str, Any]:
 
 
 def form(
-    said: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
+    body: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
 ) -> FormData:
     """Meta first, then files as (field, name, bytes)."""
     data = FormData(quote_fields=False)
-    raw = said if isinstance(said, bytes) else json.dumps(said).encode()
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     data.add_field("meta", raw.decode(), content_type="application/json")
     for name, filename, content in files:
         data.add_field(name, io.BytesIO(content), filename=filename, content_type="application/octet-stream")
@@ -83,7 +83,7 @@ def form(
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back, read whole."""
+    """Answer of the node, read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -115,7 +115,7 @@ class Door:
 
     @property
     def address(self) -> str:
-        """Where any other program calls it."""
+        """Return the address at which other programs call it."""
         return str(self.client.make_url("")).rstrip("/")
 
     async def key(
@@ -124,7 +124,7 @@ class Door:
         scopes: Collection[ApiScope] = ALL,
         expires_at: datetime | None = None,
         good_from: Sequence[str] = (),
-        way: KeyAuth = KeyAuth.SECRET,
+        auth: KeyAuth = KeyAuth.SECRET,
         certificate: ClientCertificate | None = None,
     ) -> str:
         """The secret of a new key for these agencies; one that a certificate alone opens has none that is good."""
@@ -136,13 +136,13 @@ class Door:
             PrincipalKind.PROGRAM, f"program {self.used}", owner.id if owner else None
         )
         await self.node.store.accounts.add_key(
-            secret_hash=None if way is KeyAuth.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
+            secret_hash=None if auth is KeyAuth.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
             principal=principal,
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,
             expires_at=expires_at,
-            networks=[account.read_network(each) for each in good_from],
-            way=way,
+            networks=[account.read_network(network) for network in good_from],
+            way=auth,
             certificate=certificate,
         )
         return secret
@@ -181,13 +181,13 @@ class Door:
             assert not wrong, wrong
             return Answer(status=response.status, headers=response.headers, raw=raw)
 
-    async def send(self, said: Mapping[str, Any] | None = None, *, once: str = "one", **more: Any) -> Answer:
+    async def send(self, body: Mapping[str, Any] | None = None, *, once: str = "one", **more: Any) -> Answer:
         """POST /messages with a good PDF."""
         files = more.pop("files", (("lead", "15.pdf", PDF),))
-        return await self.ask("POST", "/messages", once=once, data=form(said or meta(), files), **more)
+        return await self.ask("POST", "/messages", once=once, data=form(body or meta(), files), **more)
 
     async def carry(self) -> None:
-        """Everything that waits goes its way, until nothing moves any more."""
+        """Carry everything that waits, until nothing moves any more."""
         await self.town.carry()
         await self.town.number()
 
@@ -215,9 +215,9 @@ class VxpDoor:
         scopes: Collection[ApiScope] = ALL,
         expires_at: datetime | None = None,
         good_from: Sequence[str] = (),
-        until: datetime | None = None,
+        ends_at: datetime | None = None,
     ) -> ApiKey:
-        """As `gateway compat` makes it."""
+        """Make a system as `gateway compat` does."""
         accounts = self.node.store.accounts
         agencies = [await accounts.hosted_by_code(code) for code in codes]
         id = self.node.clock.new_id("key_")
@@ -225,15 +225,15 @@ class VxpDoor:
         key = ApiKey(
             id=id,
             principal=await accounts.principal_for(PrincipalKind.PROGRAM, name),
-            agency_ids=tuple(each.id for each in agencies if each is not None),
+            agency_ids=tuple(x.id for x in agencies if x is not None),
             scopes=frozenset(scopes),
             created_at=self.node.clock.now(),
             expires_at=expires_at,
-            networks=tuple(account.read_network(each) for each in good_from),
+            networks=tuple(account.read_network(x) for x in good_from),
             system=name,
             sealed=sealed,
         )
-        await accounts.add_system_key(key, until=until)
+        await accounts.add_system_key(key, old_ends_at=ends_at)
         self.secrets[name] = secret
         return key
 
@@ -254,9 +254,9 @@ class VxpDoor:
 
         return await asyncio.to_thread(run)
 
-    async def asked(self, operation: str, said: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    async def call(self, operation: str, fields: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
-        return await self.with_client(lambda client: client.asked(operation, said, **more), name)
+        return await self.with_client(lambda client: client.ask(operation, fields, **more), name)
 
     async def send(self, file: bytes, sender: str = DEPARTMENT, **more: Any) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
@@ -266,12 +266,12 @@ class VxpDoor:
         return await self.with_client(lambda client: client.listed(kind), name)
 
     async def say(self, doc_id: str, word: str, **more: str) -> dict[str, Any]:
-        return await self.asked("updateStatus", {"docId": doc_id, "status": word} | more, body=b"{}")
+        return await self.call("updateStatus", {"docId": doc_id, "status": word} | more, body=b"{}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Socket:
-    """Where the node listens."""
+    """Address on which the node listens."""
 
     host: str
     port: int
@@ -280,7 +280,7 @@ class Socket:
         return await asyncio.open_connection(self.host, self.port)
 
     async def say(self, raw: bytes) -> bytes:
-        """Everything that is answered until the server closes."""
+        """Send bytes; return the whole answer, until the server closes."""
         reader, writer = await self.connect()
         try:
             writer.write(raw)
@@ -290,7 +290,7 @@ class Socket:
 
 
 class Served(TestServer):
-    """As a node listens."""
+    """Test server that listens as a node does."""
 
     async def start_server(self, loop: asyncio.AbstractEventLoop | None = None, **more: Any) -> None:
         async with AsyncExitStack() as opening:
@@ -361,7 +361,7 @@ async def open_vxp_door(
 
     def hang(app: web.Application, node: Office, deps: ApiDeps) -> None:
         vxp = VxpDeps(api=deps, keys=node.store.accounts, secrets=system_secrets(node.settings), fresh=fresh)
-        server.hang(app, vxp, Entry(deps.options))
+        application.add_operations(app, vxp, Entry(deps.options))
 
     async with open_door(blank, folder, options, hang=hang) as opened:
         yield VxpDoor(api=opened)

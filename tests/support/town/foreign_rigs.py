@@ -23,7 +23,7 @@ from gateway.pool import ThreadPool
 from gateway.ports.axis import Arrival, ManagedAxis, Outcome, Parcel
 from gateway.transport.lgsp.dialect import LgspDialect
 from gateway.transport.rest.axis import RestAxis, RestOptions, keeper
-from gateway.transport.rest.fetched_queue import Shelf
+from gateway.transport.rest.fetched_queue import FetchedQueue
 from gateway.transport.rest.ledger import Ledger
 from gateway.transport.rest.line import Line
 from gateway.transport.rest.systems import System, Systems
@@ -31,7 +31,7 @@ from gateway.transport.vxp.dialect import VxpDialect
 from tests.support.clock import LeaseClock
 from tests.support.parcels import LEASE_S
 from tests.support.town import lgsp, vxp
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LIMITS = EnvelopeLimits()
 SENDER = "Z91.07"
@@ -54,10 +54,10 @@ def enveloped(parcel: Parcel, routes: Sequence[str]) -> Parcel:
         manifest=(name,),
         attachments=(name,),
     )
-    held = AttachmentContent(
+    attachment = AttachmentContent(
         entry_name="0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f.pdf", open=partial(_read, parcel.open)
     )
-    write(model, [held], out, None, None, LeaseClock().now())
+    write(model, [attachment], out, None, None, LeaseClock().now())
     raw = out.getvalue()
     digest = Digest.of_bytes(hashlib.sha256(raw).digest())
     return replace(parcel, digest=digest, size=len(raw), open=partial(io.BytesIO, raw), kind="edoc")
@@ -75,7 +75,7 @@ def bare(arrival: Arrival) -> Arrival:
     (part,) = read.files
 
     coded = attachment.pieces(arrival.open, part.offset, part.length)
-    held = b"".join(attachment.decoded_pieces(coded, part.coding))
+    content = b"".join(attachment.decoded_pieces(coded, part.coding))
     assert part.sha256 is not None
     return replace(
         arrival,
@@ -83,7 +83,7 @@ def bare(arrival: Arrival) -> Arrival:
         kind=read.envelope.sender.organ_name or "",
         digest=part.sha256,
         size=part.size or 0,
-        open=partial(io.BytesIO, held),
+        open=partial(io.BytesIO, content),
     )
 
 
@@ -97,20 +97,20 @@ class Enveloping:
         return getattr(self.axis, name)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        made = parcel if parcel.size > self._max else enveloped(parcel, routes)
-        return await self.axis.publish(made, routes)
+        sent_parcel = parcel if parcel.size > self._max else enveloped(parcel, routes)
+        return await self.axis.publish(sent_parcel, routes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        return [bare(each) for each in await self.axis.take(limit, lease_s)]
+        return [bare(arrival) for arrival in await self.axis.take(limit, lease_s)]
 
     async def dead_list(self) -> Sequence[Any]:
-        found = []
-        for each in await self.axis.dead_list():
-            with await self.axis.dead_open(each.id) as file:
-                said = foreign.said(partial(io.BytesIO, file.read()), LIMITS)
-            assert said is not None
-            found.append(replace(each, packet_id=said.title))
-        return found
+        dead = []
+        for parcel in await self.axis.dead_list():
+            with await self.axis.dead_open(parcel.id) as file:
+                label = foreign.summarise(partial(io.BytesIO, file.read()), LIMITS)
+            assert label is not None
+            dead.append(replace(parcel, packet_id=label.title))
+        return dead
 
 
 @dataclass(kw_only=True)
@@ -142,15 +142,15 @@ class ForeignRig:
             max_bytes=2 * self.max_bytes,
             keep=keeper(ledger, self.clock),
         )
-        shelf = Shelf(self.folder / name, name, self.clock, self.pool, self.poison_limit, LEASE_S)
-        made = VxpDialect if self.kind == "vxp" else LgspDialect
+        shelf = FetchedQueue(self.folder / name, name, self.clock, self.pool, self.poison_limit, LEASE_S)
+        make_dialect = VxpDialect if self.kind == "vxp" else LgspDialect
         login = lgsp.LOGIN if self.kind == "lgsp" else None
         axis = RestAxis(
-            made(line, self.clock, self.pool),
+            make_dialect(line, self.clock, self.pool),
             Systems(None, System(id=name, secret=f"secret of {name}", source="the test", login=login)),
             shelf,
             ledger,
-            partial(foreign.said, limits=LIMITS),
+            partial(foreign.summarise, limits=LIMITS),
             self.clock,
             self.pool,
             RestOptions(max_bytes=self.max_bytes, poll_s=0.05),
@@ -163,17 +163,17 @@ class ForeignRig:
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         hub = await self._open()
         self._hosts[name] = codes
-        system = next(each for each in hub.settings.systems if each.id == name)
+        system = next(s for s in hub.settings.systems if s.id == name)
         for code in codes:
             hub.hub.register(system, code, f"Cơ quan {code}")
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
-        async def here() -> bool:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
+        async def have_arrived() -> bool:
             await axis.take(0, LEASE_S)  # begins to fetch
             return (await axis.counts())["waiting"] == count
 
-        await until(here, f"{count} parcels")
+        await wait_until(have_arrived, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         self.clock.advance(LEASE_S + 1)

@@ -65,12 +65,14 @@ async def at_work(
     settings = SimulatorSettings(
         systems=tuple(systems), hub=hub or HubOptions(code="TRUC.W00"), faults=faults or FaultOptions()
     )
-    found, wrong = Hub(folder, settings, now), Faults(settings.faults)
+    open_hub, wrong = Hub(folder, settings, now), Faults(settings.faults)
     try:
-        async with server.running(dialect(found, settings, wrong).application(), "127.0.0.1", 0) as url:
-            yield Simulated(url=url, hub=found, faults=wrong, settings=settings)
+        async with server.RunningServer(
+            dialect(open_hub, settings, wrong).application(), "127.0.0.1", 0
+        ) as url:
+            yield Simulated(url=url, hub=open_hub, faults=wrong, settings=settings)
     finally:
-        found.close()
+        open_hub.close()
 
 
 @asynccontextmanager
@@ -98,9 +100,9 @@ def started(kind: str, folder: Path, systems: str, port: int) -> Iterator[str]:
     assert process.stderr is not None
     try:
         line = process.stderr.readline()
-        found = re.search(r"http://[0-9.]+:[0-9]+", line)
-        assert found, line + process.stderr.read()
-        yield found.group()
+        address = re.search(r"http://[0-9.]+:[0-9]+", line)
+        assert address, line + process.stderr.read()
+        yield address.group()
     finally:
         process.kill()
         process.wait()

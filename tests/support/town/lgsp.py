@@ -25,7 +25,7 @@ _LOGIN = HubLogin(username=LOGIN.username, password=LOGIN.password, application=
 class Axis(Simulated):
     """A provincial service at work."""
 
-    def of(self, credentials: Path, **lgsp: object) -> Callable[[Settings], Settings]:
+    def connect(self, credentials: Path, **lgsp: object) -> Callable[[Settings], Settings]:
         """Settings of a node whose axis is this one."""
         return on(self.url, credentials, **lgsp)
 
@@ -42,13 +42,13 @@ def on(url: str, credentials: Path, **lgsp: object) -> Callable[[Settings], Sett
 
 
 def credentials(file: Path, codes: Sequence[str], password: str = LOGIN.password) -> Path:
-    """As an operator writes them; the simulator reads the same file."""
-    file.write_text(written(codes, password), encoding="utf-8")
+    """Write the credentials file of an operator, which the simulator reads too."""
+    file.write_text(systems_text(codes, password), encoding="utf-8")
     file.chmod(0o600)
     return file
 
 
-def written(codes: Sequence[str], password: str = LOGIN.password) -> str:
+def systems_text(codes: Sequence[str], password: str = LOGIN.password) -> str:
     rows = ", ".join(
         f"{{code = {json.dumps(code)}, system = {json.dumps(id_of(code))}, secret = {json.dumps(key_of(code))}}}"
         for code in codes
@@ -81,8 +81,8 @@ def of_agencies(folder: Path, codes: Sequence[str], **more: Any) -> AbstractAsyn
 
 @asynccontextmanager
 async def _at_work(folder: Path, systems: Sequence[HubSystem], **more: Any) -> AsyncIterator[Axis]:
-    async with at_work(Lgsp, folder, systems, **more) as made:
-        yield Axis(**vars(made))
+    async with at_work(Lgsp, folder, systems, **more) as hub:
+        yield Axis(**vars(hub))
 
 
 def client(
@@ -103,4 +103,4 @@ def client(
 
 def start(folder: Path, codes: Sequence[str], more: str = "", port: int = 0) -> AbstractContextManager[str]:
     """`gateway simulate lgsp` in a process of its own; its address."""
-    return started("lgsp", folder, written(codes) + more, port)
+    return started("lgsp", folder, systems_text(codes) + more, port)

@@ -23,7 +23,7 @@ from tests.support.clock import LeaseClock
 from tests.support.parcels import LEASE_S, parcel
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.topology import Topology, axis_of, topology_on
-from tests.support.waiting import PAUSE_S, until
+from tests.support.waiting import PAUSE_S, wait_until
 
 
 class Rig(Protocol):
@@ -33,16 +33,16 @@ class Rig(Protocol):
         """A node that hosts these codes; each call is a consumer of its own, also for the same name."""
 
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
-        """That node hosts these codes now, and whoever runs the axis has seen to it."""
+        """Let that node host these codes, and the axis know it."""
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
-        """So many parcels can be taken at this moment."""
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
+        """Wait until so many parcels can be taken."""
 
     async def lose_consumer(self) -> None:
-        """Whoever holds parcels now never settles them, and the axis has noticed."""
+        """Lose the consumers that hold parcels: they never settle them, and the axis has noticed."""
 
     async def reopen(self) -> None:
-        """Everything is closed and the axis itself is started again; nodes must be opened anew."""
+        """Close everything and start the axis itself again; nodes must be opened anew."""
 
     async def dead(self) -> Sequence[tuple[str, str]]:
         """Packet ids on the dead list, each with its reason; at least one."""
@@ -73,7 +73,7 @@ class EmbeddedRig:
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         assert (await axis.counts())["waiting"] == count
 
     async def lose_consumer(self) -> None:
@@ -113,18 +113,18 @@ class AmqpRig:
         self.topology.host({name: codes})
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         async def are_fetched() -> bool:
             await axis.wait(PAUSE_S)
             return (await axis.counts())["fetched"] >= count
 
-        await until(are_fetched, f"{count} parcels")
+        await wait_until(are_fetched, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
-        before = [axis.state().connected_since for axis in self.axes]
+        connected = [axis.state().connected_since for axis in self.axes]
         await self.line.cut()
-        for axis, since in zip(self.axes, before, strict=True):
-            await until(partial(_is_newer, axis, since), "connected again")
+        for axis, since in zip(self.axes, connected, strict=True):
+            await wait_until(partial(_is_newer, axis, since), "connected again")
 
     async def reopen(self) -> None:
         while self.axes:
@@ -136,7 +136,7 @@ class AmqpRig:
         async def any_dead() -> bool:
             return bool((await axis.counts())["dead"])
 
-        await until(any_dead, "a dead parcel")
+        await wait_until(any_dead, "a dead parcel")
         return [(parcel.packet_id, parcel.reason) for parcel in await axis.dead_list()]
 
 
@@ -153,12 +153,12 @@ class RoutedRig:
         self.axes: list[RoutedAxis] = []
 
     async def node(self, name: str, codes: Sequence[str]) -> RoutedAxis:
-        each = {"first": await self._first.node(name, codes), "second": await self._second.node(name, codes)}
+        axes = {"first": await self._first.node(name, codes), "second": await self._second.node(name, codes)}
         rules = (
             Rule(to=Pattern.read("Z92"), axes=("first",)),
             Rule(to=Pattern.read("*"), axes=("second",)),
         )
-        axis = RoutedAxis(each, RouteTable(rules), self.clock, patience_s=60.0, wait_s=60.0)
+        axis = RoutedAxis(axes, RouteTable(rules), self.clock, patience_s=60.0, wait_s=60.0)
         self.axes.append(axis)
         await axis.host(codes)
         return axis
@@ -168,11 +168,11 @@ class RoutedRig:
         return self._first.clock if isinstance(self._first, EmbeddedRig) else SystemClock()
 
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
-        for rig, one in zip((self._first, self._second), each_axis(axis).values(), strict=True):
-            await rig.host(name, one, codes)
+        for rig, part in zip((self._first, self._second), each_axis(axis).values(), strict=True):
+            await rig.host(name, part, codes)
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         async def all_waiting() -> bool:
             counts = await axis.counts()
             broker = isinstance(self._second, AmqpRig)
@@ -180,7 +180,7 @@ class RoutedRig:
             ours = await each_axis(axis)["first"].counts()
             return counts["waiting"] == count and (not broker or counts["fetched"] + ours["waiting"] == count)
 
-        await until(all_waiting, f"{count} parcels")
+        await wait_until(all_waiting, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         await self._first.lose_consumer()
@@ -262,9 +262,9 @@ async def staged(broker: Broker, folder: Path) -> AsyncIterator[Stage]:
 
 
 async def until_delivered(axis: AmqpAxis, content: bytes, packet_id: str = "p1") -> bool:
-    """As the courier does: what may heal is tried again."""
+    """Publish like the courier, which retries outcomes that may heal."""
 
     async def is_delivered() -> bool:
-        return (await axis.publish(parcel(packet_id, content), ["Z92"]))["Z92"].fate is not Fate.LATER
+        return (await axis.publish(parcel(packet_id, content), ["Z92"]))["Z92"].fate is not Fate.RETRY
 
-    return await until(is_delivered, f"{packet_id} at the broker")
+    return await wait_until(is_delivered, f"{packet_id} at the broker")

@@ -1,5 +1,5 @@
-"""What stands in a town when a test begins: agencies that are ready to work, persons who took up their accounts, the story
-of the demonstration, or its desks. In: settings that nothing was set up for. Out: who took up an account."""
+"""The content of a town when a test begins: agencies that are ready to work, persons who took up their accounts, the story
+of the demonstration, or its desks. In: settings of a node not set up yet. Out: the persons with accounts."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from gateway_labs.demo import desks, people, stage, story
 from gateway_labs.demo.people import Invited
 from tests.support.accounts import Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock, MovableClock
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
-# Means of deciding are new for a day; nobody's are when a test begins.
+# Means of deciding are new for a day; none are when a test begins.
 STAGED = START - timedelta(days=2)
 
 
-class Shown(StrEnum):
-    """What a town shows."""
+class TownScene(StrEnum):
+    """Content of a town."""
 
     AGENCIES = "agencies"
     PEOPLE = "people"
-    """Everybody of the cast took up the account."""
+    """All persons of the cast took up their accounts."""
     STORY = "story"
     DESKS = "desks"
     """All that the demonstration shows."""
@@ -37,7 +37,7 @@ class Shown(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Agencies:
-    """Who is hosted, before the node opens, and who is known and whose certificates speak, once it is open."""
+    """Agencies hosted before the node opens, and those known and with certificates once it is open."""
 
     name: str
     at: datetime = STAGED + timedelta(days=1)
@@ -55,7 +55,7 @@ DEMONSTRATION = Agencies(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class PersonAccount:
     """An account that its person took up, whichever node it is opened on."""
 
     person: Person
@@ -66,35 +66,37 @@ class Taken:
         return Someone(services=services, person=self.person, password=self.password, totp=self.totp)
 
 
-People = Mapping[tuple[PostRole, str], Taken]
+People = Mapping[tuple[PostRole, str], PersonAccount]
 
 
-async def set_up(settings: Settings, shown: Shown, agencies: Agencies, clock: Clock | None) -> People:
+async def set_up(settings: Settings, scene: TownScene, agencies: Agencies, clock: Clock | None) -> People:
     """`clock`: when it is set up, where a test does not begin at the hour of all tests."""
-    if shown is Shown.DESKS:
+    if scene is TownScene.DESKS:
         return await _lay_desks(settings)
-    clock = clock or ManualClock(agencies.at if shown is Shown.AGENCIES else STAGED)
+    clock = clock or ManualClock(agencies.at if scene is TownScene.AGENCIES else STAGED)
     await agencies.prepare(settings, clock)
     async with open_office(settings, clock) as node:
         invited = await agencies.register(node)
-        taken = {} if shown is Shown.AGENCIES else await _take_up(node, invited)
-    if shown is Shown.STORY:
+        people = {} if scene is TownScene.AGENCIES else await _take_up(node, invited)
+    if scene is TownScene.STORY:
         await _tell(settings)
-    return taken
+    return people
 
 
 async def _take_up(node: Office, invited: Sequence[Invited]) -> People:
-    codes = {each.id: each.code for each in await node.store.hosted()}
+    codes = {agency.id: agency.code for agency in await node.store.hosted()}
     actors = {stage.cast().code(actor): actor for actor in stage.ACTORS}
     two_steps = account_rules(node.settings).sessions.second_factor
-    taken = {}
+    people = {}
     for account in invited:
         person = await taken_up(node.accounts, account.code)
         if account.role in two_steps:
             person, _, _ = await with_factor(person)
         actor = actors.get(codes.get(account.agency_id, ""), "")
-        taken[account.role, actor] = Taken(person=person.person, password=person.password, totp=person.totp)
-    return taken
+        people[account.role, actor] = PersonAccount(
+            person=person.person, password=person.password, totp=person.totp
+        )
+    return people
 
 
 async def _tell(settings: Settings) -> None:
@@ -107,7 +109,7 @@ async def _tell(settings: Settings) -> None:
 
 
 async def _lay_desks(settings: Settings) -> People:
-    """As `gateway demo` does it; then everybody takes up the account by the link that it names."""
+    """Lay out the desks as `gateway demo` does; then each person takes up the account by its link."""
     earlier, clock = MovableClock(STAGED), MovableClock(START - timedelta(hours=1))
     await stage.prepare(settings, earlier)
     stage.write_revocation(settings, earlier)
@@ -117,13 +119,13 @@ async def _lay_desks(settings: Settings) -> People:
         async with story.at_work(node):
             await desks.just_now(node, cast)
             await until_quiet(node)
-        return await _take_up(node, await people.linked(node.accounts, await stage.accounts(node)))
+        return await _take_up(node, await people.renew_links(node.accounts, await stage.accounts(node)))
 
 
 async def until_quiet(node: Office) -> None:
-    """Nothing is on its way any more."""
-    await until(lambda: story.is_quiet(node), "a node with nothing on its way")
+    """Wait until no packet is on its way."""
+    await wait_until(lambda: story.is_quiet(node), "a node with nothing on its way")
 
 
 def _unheard(key: str, **params: object) -> None:
-    """Nobody listens to the story."""
+    """Ignore a step of the story."""

@@ -1,4 +1,4 @@
-"""A simulated national axis: who is on it by which system, and the settings of a node that is."""
+"""A simulated national axis: its agencies by system, and the settings of a node on it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NORTH, SOUTH = "bac.mophong.01", "nam.mophong.01"
 class Axis(Simulated):
     """A national axis at work."""
 
-    def of(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
+    def connect(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
         """Settings of a node whose axis is this one, by that system."""
-        secret = next(each.secret for each in self.settings.systems if each.id == id)
+        secret = next(system.secret for system in self.settings.systems if system.id == id)
         return on(self.url, **{"system": id, "secret": Secret(secret), **vxp})
 
 
@@ -43,8 +43,8 @@ def on(url: str, **vxp: object) -> Callable[[Settings], Settings]:
 @asynccontextmanager
 async def simulator(folder: Path, systems: Mapping[str, Sequence[str]], **more: Any) -> AsyncIterator[Axis]:
     """`more` is what `hubs.at_work` takes."""
-    async with at_work(Vxp, folder, [system(*each) for each in systems.items()], **more) as made:
-        yield Axis(**vars(made))
+    async with at_work(Vxp, folder, [system(*s) for s in systems.items()], **more) as hub:
+        yield Axis(**vars(hub))
 
 
 def client(
@@ -55,8 +55,8 @@ def client(
     return axis_alone("vxp", folder, words, clock)
 
 
-def written(systems: Mapping[str, Sequence[str]]) -> str:
-    """As an operator writes them; the simulator reads the same text."""
+def systems_text(systems: Mapping[str, Sequence[str]]) -> str:
+    """Return the systems in an operator's notation, which the simulator reads too."""
     return "".join(
         f'[[system]]\nid = "{id}"\nsecret = "secret of {id}"\nagencies = {json.dumps(list(codes))}\n'
         for id, codes in systems.items()
@@ -64,7 +64,7 @@ def written(systems: Mapping[str, Sequence[str]]) -> str:
 
 
 def credentials(file: Path, systems: Mapping[str, Sequence[str]]) -> Path:
-    file.write_text(written(systems), encoding="utf-8")
+    file.write_text(systems_text(systems), encoding="utf-8")
     file.chmod(0o600)
     return file
 
@@ -73,7 +73,7 @@ def start(
     folder: Path, systems: Mapping[str, Sequence[str]], more: str = "", port: int = 0
 ) -> AbstractContextManager[str]:
     """`gateway simulate vxp` in a process of its own; its address."""
-    return started("vxp", folder, written(systems) + more, port)
+    return started("vxp", folder, systems_text(systems) + more, port)
 
 
 def looked_into(folder: Path) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Programs that are told by webhook, and a node that may call them."""
+"""Programs that receive webhooks, and a node that may call them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.support.hooks import Receiver, near, receiving
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """Whoever takes what webhooks tell."""
-    async with receiving() as made:
-        yield made
+    """Receive the calls of webhooks."""
+    async with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture

@@ -24,18 +24,18 @@ async def test_agencies_are_listed_in_order_of_codes_searched_and_read(door: Doo
     codes: list[str] = []
     path = "/agencies?limit=50"
     while path:
-        answer = await door.ask("GET", path)
-        codes += [each["code"] for each in answer.json["data"]]
-        path = answer.headers.get("Link", "").removeprefix("<").partition(">")[0]
+        body = await door.ask("GET", path)
+        codes += [row["code"] for row in body.json["data"]]
+        path = body.headers.get("Link", "").removeprefix("<").partition(">")[0]
     assert codes == sorted(set(codes))
     assert {PROVINCE, DEPARTMENT, COMMUNE} <= set(codes)
 
     for text in ("Binh Mau", "BÌNH MẪU", COMMUNE, "000.00.12.Z91"):
-        answer = await door.ask("GET", f"/agencies?q={quote(text)}")
-        assert COMMUNE in {each["code"] for each in answer.json["data"]}, text
+        body = await door.ask("GET", f"/agencies?q={quote(text)}")
+        assert COMMUNE in {row["code"] for row in body.json["data"]}, text
 
-    one = (await door.ask("GET", f"/agencies/{COMMUNE.lower()}")).json
-    assert (one["code"], one["parent"]) == (COMMUNE, PROVINCE)
+    commune = (await door.ask("GET", f"/agencies/{COMMUNE.lower()}")).json
+    assert (commune["code"], commune["parent"]) == (COMMUNE, PROVINCE)
     assert (await door.ask("GET", "/agencies/Z99.99")).status == 404
 
 
@@ -45,8 +45,8 @@ async def test_a_code_is_resolved_and_never_guessed(door: Door) -> None:
         ("000.00.12.Z91", "mapped", COMMUNE),
         ("Z99.99", "unknown", None),
     ):
-        told = (await door.ask("GET", f"/agencies:resolve?q={text}")).json
-        assert (told["standing"], (told["agency"] or {}).get("code")) == (standing, code)
+        resolution = (await door.ask("GET", f"/agencies:resolve?q={text}")).json
+        assert (resolution["standing"], (resolution["agency"] or {}).get("code")) == (standing, code)
 
     nothing = await door.ask("GET", "/agencies:resolve")
     assert (nothing.status, nothing.json["errors"][0]["pointer"]) == (422, "?q")
@@ -61,13 +61,13 @@ async def test_an_import_is_planned_by_a_dry_run_applied_once_and_told_in_the_fe
     assert (await door.ask("GET", "/agencies/Z91.55")).status == 404
 
     first = (await load(door, NEW)).json
-    again = (await load(door, NEW)).json
+    second = (await load(door, NEW)).json
     changes = (await door.ask("GET", "/agencies/changes")).json["data"]
 
     assert first["counts"]["added"] == 1
-    assert (again["counts"]["added"], again["counts"]["changed"]) == (0, 0)
+    assert (second["counts"]["added"], second["counts"]["changed"]) == (0, 0)
     assert (await door.ask("GET", "/agencies/Z91.55")).json["name"] == "Sở Mới"
-    assert first["applied"] in {each["id"] for each in changes}
+    assert first["applied"] in {change["id"] for change in changes}
     assert (await load(door, "{}", kind="application/json")).status == 415
 
 
@@ -79,21 +79,21 @@ async def test_a_moment_that_is_a_bare_number_or_has_no_zone_is_refused(door: Do
 async def test_changes_since_a_moment_leave_out_what_was_before(door: Door) -> None:
     door.clock.advance(60)
     since = "2026-11-20T08:00:30+07:00"
-    before = await door.ask("GET", f"/agencies/changes?since={since}")
+    earlier = await door.ask("GET", f"/agencies/changes?since={since}")
     await load(door, NEW)
 
-    after = await door.ask("GET", f"/agencies/changes?since={quote(since)}")
+    since_then = await door.ask("GET", f"/agencies/changes?since={quote(since)}")
 
-    assert before.json["data"] == []
-    assert len(after.json["data"]) == 1
+    assert earlier.json["data"] == []
+    assert len(since_then.json["data"]) == 1
 
 
 async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door) -> None:
-    answer = await load(door, NEW + "bad code;;x;\nZ91.56;;;Z91\n")
+    body = await load(door, NEW + "bad code;;x;\nZ91.56;;;Z91\n")
 
-    assert answer.status == 422
-    assert answer.json["type"] == "/problems/bad-file"
-    assert {each["pointer"].split("/")[2] for each in answer.json["errors"]} == {"3", "4"}
+    assert body.status == 422
+    assert body.json["type"] == "/problems/bad-file"
+    assert {error["pointer"].split("/")[2] for error in body.json["errors"]} == {"3", "4"}
     assert (await door.ask("GET", "/agencies/Z91.55")).status == 404
 
 
@@ -110,11 +110,11 @@ async def test_a_program_changes_no_agency_that_is_known(door: Door) -> None:
 async def test_what_may_be_sent_to_an_agency_is_told_with_its_ways(door: Door) -> None:
     await door.carry()  # both are received for from now on
 
-    told = (await door.ask("GET", f"/agencies/{PROVINCE}/capabilities")).json
+    body = (await door.ask("GET", f"/agencies/{PROVINCE}/capabilities")).json
     limits = (await door.ask("GET", "/limits")).json
 
-    assert (told["code"], told["standing"], told["certificate"]) == (PROVINCE, "active", True)
-    assert told["axes"] == [
+    assert (body["code"], body["standing"], body["certificate"]) == (PROVINCE, "active", True)
+    assert body["axes"] == [
         {
             "axis": None,
             "connected": True,
@@ -126,11 +126,11 @@ async def test_what_may_be_sent_to_an_agency_is_told_with_its_ways(door: Door) -
             "parts": True,
         }
     ]
-    assert told["kinds"] == ["edoc", "update", "recall", "replace", "status"]
-    assert told["max_file_bytes"] == limits["max_file_bytes"]
+    assert body["kinds"] == ["edoc", "update", "recall", "replace", "status"]
+    assert body["max_file_bytes"] == limits["max_file_bytes"]
 
-    known = (await door.ask("GET", "/agencies")).json["data"]
-    other = next(each["code"] for each in known if not each["code"].startswith(PROVINCE))
+    agencies = (await door.ask("GET", "/agencies")).json["data"]
+    other = next(agency["code"] for agency in agencies if not agency["code"].startswith(PROVINCE))
     far = (await door.ask("GET", f"/agencies/{other}/capabilities")).json
     (axis,) = far["axes"]
     assert (far["certificate"], axis["connected"], axis["receipts"]) == (False, False, False)
@@ -144,8 +144,8 @@ async def test_several_axes_are_told_in_the_order_in_which_they_are_tried(
         await door.carry()
         ways = {
             code: [
-                each["axis"]
-                for each in (await door.ask("GET", f"/agencies/{code}/capabilities")).json["axes"]
+                axis["axis"]
+                for axis in (await door.ask("GET", f"/agencies/{code}/capabilities")).json["axes"]
             ]
             for code in (PROVINCE, DEPARTMENT)
         }

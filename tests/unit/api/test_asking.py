@@ -1,4 +1,4 @@
-"""What callers send becomes checked values, or every fault with its place."""
+"""Bodies of callers become checked values, or every fault with its place."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.support.clock import START
 
 def faults(raw: bytes) -> dict[str, str]:
     with pytest.raises(BadCall) as refused:
-        parsing.from_json(raw, MessageIn)
+        parsing.parse_json(raw, MessageIn)
     return {fault.pointer: fault.code for fault in refused.value.faults}
 
 
 def test_text_becomes_nfc_and_the_caller_is_told() -> None:
     decomposed = unicodedata.normalize("NFD", "Thông báo thu hồi")
 
-    asked = parsing.from_json(f'{{"reason": "{decomposed}"}}'.encode(), RecallIn)
+    parsed = parsing.parse_json(f'{{"reason": "{decomposed}"}}'.encode(), RecallIn)
 
-    assert (asked.value.reason, asked.normalized) == ("Thông báo thu hồi", True)
-    assert not parsing.from_json('{"reason": "Thông báo"}'.encode(), RecallIn).normalized
+    assert (parsed.value.reason, parsed.normalized) == ("Thông báo thu hồi", True)
+    assert not parsing.parse_json('{"reason": "Thông báo"}'.encode(), RecallIn).normalized
 
 
 @pytest.mark.parametrize(
@@ -41,18 +41,18 @@ def test_text_is_nfc_however_it_is_written_and_whatever_stands_before_it(
     letters: str, as_numbers: bool
 ) -> None:
     reason = f"Th{letters}ng"
-    asked = parsing.from_json(json.dumps({"reason": reason}, ensure_ascii=as_numbers).encode(), RecallIn)
-    assert asked.value.reason == unicodedata.normalize("NFC", reason)
-    assert asked.normalized is not unicodedata.is_normalized("NFC", reason)
-    assert json.loads(asked.canonical) == {"reason": asked.value.reason}
-    assert parsing.from_json(b'\xef\xbb\xbf{"reason": "a"}', RecallIn).value.reason == "a"
+    parsed = parsing.parse_json(json.dumps({"reason": reason}, ensure_ascii=as_numbers).encode(), RecallIn)
+    assert parsed.value.reason == unicodedata.normalize("NFC", reason)
+    assert parsed.normalized is not unicodedata.is_normalized("NFC", reason)
+    assert json.loads(parsed.canonical) == {"reason": parsed.value.reason}
+    assert parsing.parse_json(b'\xef\xbb\xbf{"reason": "a"}', RecallIn).value.reason == "a"
 
 
 def test_the_canonical_form_does_not_depend_on_order_or_spaces() -> None:
-    one = parsing.from_json(b'{"reason":"a","notice_no":"1"}', RecallIn)
-    other = parsing.from_json(b'{ "notice_no" : "1", "reason" : "\\u0061" }', RecallIn)
+    compact = parsing.parse_json(b'{"reason":"a","notice_no":"1"}', RecallIn)
+    other = parsing.parse_json(b'{ "notice_no" : "1", "reason" : "\\u0061" }', RecallIn)
 
-    assert one.canonical == other.canonical
+    assert compact.canonical == other.canonical
 
 
 ODD = (b"\xff\xfe", b'{"subject": NaN}', b'{"subject": "\\ud800"}', b"[" * 100_000)
@@ -60,9 +60,9 @@ ODD = (b"\xff\xfe", b'{"subject": NaN}', b'{"subject": "\\ud800"}', b"[" * 100_0
 
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"a":', b'"' + b"\\ud800" + b'"', *ODD])
 def test_what_is_not_json_is_refused_as_such(raw: bytes) -> None:
-    """What cannot be used is told apart from a place where it ends."""
+    """A body of another shape and a body that ends too early are different faults."""
     with pytest.raises(BadCall) as refused:
-        parsing.from_json(raw, MessageIn)
+        parsing.parse_json(raw, MessageIn)
 
     assert refused.value.slug == "bad-json"
     if raw in (*ODD, b'{"a":'):
@@ -70,7 +70,7 @@ def test_what_is_not_json_is_refused_as_such(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "found"),
+    ("raw", "expected"),
     [
         (b'{"number": "1", "number": "2"}', {"/number": "twice"}),
         (b"[]", {"": "not-an-object"}),
@@ -85,8 +85,8 @@ def test_what_is_not_json_is_refused_as_such(raw: bytes) -> None:
         (b'{"signed_at": "2026-11-20T13:05:42"}', {"/signed_at": "bad-value"}),
     ],
 )
-def test_each_fault_is_told_with_its_place_threat_77(raw: bytes, found: dict[str, str]) -> None:
-    assert faults(raw) == found
+def test_each_fault_is_told_with_its_place_threat_77(raw: bytes, expected: dict[str, str]) -> None:
+    assert faults(raw) == expected
 
 
 def test_a_bad_value_is_answered_with_what_a_good_one_looks_like() -> None:
@@ -97,13 +97,13 @@ def test_a_bad_value_is_answered_with_what_a_good_one_looks_like() -> None:
         (b'{"urgency": "now"}', "thuong, khan, thuong_khan, hoa_toc, hoa_toc_hen_gio"),
     ):
         with pytest.raises(BadCall) as refused:
-            parsing.from_json(raw, MessageIn)
+            parsing.parse_json(raw, MessageIn)
         assert [fault.params["expected"] for fault in refused.value.faults] == [expected]
 
 
 def test_missing_fields_alone_are_422_because_the_shape_is_right() -> None:
     with pytest.raises(BadCall) as refused:
-        parsing.from_json(b'{"recipients": [{"code": "Z91"}]}', MessageIn)
+        parsing.parse_json(b'{"recipients": [{"code": "Z91"}]}', MessageIn)
 
     assert refused.value.slug == "missing-field"
     assert refused.value.faults[0].pointer == "/recipients/0/role"
@@ -143,7 +143,7 @@ def test_any_header_names_one_of_the_languages(accept: str) -> None:
 @settings(max_examples=60)
 def test_any_bytes_are_a_request_or_a_bad_call(raw: bytes) -> None:
     try:
-        asked = parsing.from_json(raw, RecallIn)
+        parsed = parsing.parse_json(raw, RecallIn)
     except BadCall:
         return
-    assert parsing.from_json(asked.canonical.encode(), RecallIn).value == asked.value
+    assert parsing.parse_json(parsed.canonical.encode(), RecallIn).value == parsed.value

@@ -1,4 +1,4 @@
-"""Who may call, for which agency, and what nobody learns about others (threats.md 87)."""
+"""Callers and the agencies they call for; a caller learns nothing about others (threats.md 87)."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ async def test_threat_087_a_key_is_good_from_its_networks_alone(door: Door) -> N
         *("198.51.100.8", "203.0.113.7, 198.51.100.8", "2001:db8:13::9"),
         *("::ffff:198.51.100.8", "nowhere", "", None),
     ):
-        said = {} if elsewhere is None else {"X-Forwarded-For": elsewhere}
-        refused = await door.ask("GET", "/me", key=secret, headers=said)
+        headers = {} if elsewhere is None else {"X-Forwarded-For": elsewhere}
+        refused = await door.ask("GET", "/me", key=secret, headers=headers)
         assert (refused.status, refused.json["code"]) == (403, "GW-403-ADDRESS"), elsewhere
         assert "địa chỉ IP" in refused.json["detail"]
 
@@ -77,11 +77,11 @@ async def test_threat_087_whoever_is_no_proxy_of_ours_cannot_say_that_he_is_in_a
     blank_node: Path, tmp_path: Path
 ) -> None:
     options = ApiOptions(proxies=frozenset({"192.0.2.1"}))
-    said = {"X-Forwarded-For": "203.0.113.7"}
+    headers = {"X-Forwarded-For": "203.0.113.7"}
     async with api.opened(blank_node, tmp_path / "direct", options) as direct:
         for networks, status in ((BOUND, 403), (("127.0.0.0/8", "::1"), 200)):
             key = await direct.key(DEPARTMENT, good_from=networks)
-            assert (await direct.ask("GET", "/me", key=key, headers=said)).status == status
+            assert (await direct.ask("GET", "/me", key=key, headers=headers)).status == status
 
 
 async def test_threat_087_without_the_secret_nobody_learns_that_a_key_is_bound(door: Door) -> None:
@@ -93,9 +93,9 @@ async def test_threat_087_without_the_secret_nobody_learns_that_a_key_is_bound(d
     await door.node.store.accounts.revoke_key(id)
     revoked = await door.ask("GET", "/me", key=secret)
 
-    assert [each.status for each in (like_it, unknown, revoked)] == [401] * 3
+    assert [answer.status for answer in (like_it, unknown, revoked)] == [401] * 3
     assert like_it.json["detail"] == unknown.json["detail"]
-    assert "203.0.113" not in str(revoked)  # its holder is told that it was revoked, and no more
+    assert "203.0.113" not in str(revoked)  # its holder learns that it was revoked, and no more
 
 
 async def test_threat_087_a_call_without_its_scope_is_403(door: Door) -> None:
@@ -122,11 +122,11 @@ async def test_a_key_of_several_agencies_must_name_one(door: Door) -> None:
     secret = await door.key(DEPARTMENT, COMMUNE)
 
     unnamed = await door.ask("GET", "/messages", key=secret)
-    named = await door.ask("GET", "/messages", key=secret, headers={"X-Agency": COMMUNE.lower()})
+    with_agency = await door.ask("GET", "/messages", key=secret, headers={"X-Agency": COMMUNE.lower()})
 
     assert unnamed.status == 400
     assert COMMUNE in unnamed.json["errors"][0]["detail"]
-    assert named.status == 200
+    assert with_agency.status == 200
 
 
 async def test_threat_087_an_agency_that_the_key_does_not_serve_answers_like_one_that_is_not_there(
@@ -156,10 +156,10 @@ async def test_threat_087_ids_of_another_agency_are_404_like_ids_that_never_were
 
 
 def test_no_scope_is_offered_that_opens_nothing() -> None:
-    """Of what does not exist there is no scope; a key that was given one keeps its others."""
+    """Every scope opens some call; a key that has a removed scope keeps its others."""
     source = "".join(path.read_text("utf-8") for path in Path(gateway.api.__file__).parent.rglob("*.py"))
 
-    assert [each for each in ApiScope if f"ApiScope.{each.name}" not in source] == []
+    assert [scope for scope in ApiScope if f"ApiScope.{scope.name}" not in source] == []
 
 
 def test_a_key_that_is_older_than_the_end_of_a_scope_keeps_its_others() -> None:

@@ -1,4 +1,4 @@
-"""What each key called is kept: without contents and secrets, never at a call's cost, and whole when the process drains."""
+"""The calls of each key are kept: without contents and secrets, at no cost of the call, and whole after a drain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def noted(door: Door, secret: str) -> Sequence[ApiCall]:
     key = (await door.ask("GET", "/me", key=secret)).json["key"]
     assert door.calls is not None
     await door.calls.flush()
-    return [each for each in await door.node.store.calls.listed(key, 100) if each.route != "/api/v1/me"]
+    return [call for call in await door.node.store.calls.list_calls(key, 100) if call.route != "/api/v1/me"]
 
 
 async def test_a_call_is_kept_by_what_was_asked_and_how_it_went_and_not_by_what_was_in_it(door: Door) -> None:
@@ -33,19 +33,19 @@ async def test_a_call_is_kept_by_what_was_asked_and_how_it_went_and_not_by_what_
     await door.ask("GET", "/messages", key=secret, headers={"X-Agency": "Z91.99"})
     await door.ask("GET", "/messages", key="gwk_guess")
 
-    found = list(reversed(await noted(door, secret)))
-    assert [(each.method, each.route, each.status) for each in found] == [
+    calls = list(reversed(await noted(door, secret)))
+    assert [(call.method, call.route, call.status) for call in calls] == [
         ("GET", "/api/v1/messages", 200),
         ("GET", "/api/v1/messages/{id}", 404),
         ("GET", "/api/v1/inbox", 403),
         ("GET", "/api/v1/messages", 403),
     ]
-    assert [each.problem for each in found] == ["", "not-found", "forbidden", "forbidden"]
-    assert all(each.address == "127.0.0.1" and each.request_id for each in found)
-    kept = repr(found)
-    assert secret not in kept
-    assert "secretary" not in kept
-    assert "msg_01" not in kept
+    assert [call.problem for call in calls] == ["", "not-found", "forbidden", "forbidden"]
+    assert all(call.address == "127.0.0.1" and call.request_id for call in calls)
+    logged = repr(calls)
+    assert secret not in logged
+    assert "secretary" not in logged
+    assert "msg_01" not in logged
 
     bound = await door.key(DEPARTMENT, good_from=("127.0.0.0/8", "::1"))
     await door.ask("GET", "/messages", key=bound, headers={"X-Forwarded-For": "198.51.100.8"})
@@ -84,7 +84,7 @@ async def test_no_call_fails_for_a_log_that_cannot_be_written_and_what_waits_has
     log.note(replace(call, id="cal_later"))
     await log.flush()
 
-    ids = [each.id for each in await noted(door, secret)]
+    ids = [call.id for call in await noted(door, secret)]
     assert sorted(ids) == sorted([call.id, "cal_later"])
 
 
@@ -95,10 +95,10 @@ async def test_a_process_that_drains_writes_what_waits(door: Door) -> None:
     (call,) = await noted(door, secret)
     app = web.Application()
 
-    running = log.running(app)
+    running = log.run(app)
     await anext(running)
     log.note(replace(call, id="cal_last"))
     with suppress(StopAsyncIteration):
         await anext(running)
 
-    assert "cal_last" in {each.id for each in await noted(door, secret)}
+    assert "cal_last" in {call.id for call in await noted(door, secret)}

@@ -12,8 +12,8 @@ from tests.support.cases import Cases
 PLAIN, GZIP = {"Accept-Encoding": "identity"}, {"Accept-Encoding": "gzip"}
 
 
-async def asked(door: Door, path: str, headers: dict[str, str], method: str = "GET") -> Answer:
-    """Of a packed answer the client unpacks the body, and leaves the headers."""
+async def fetch(door: Door, path: str, headers: dict[str, str], method: str = "GET") -> Answer:
+    """Return an answer with its body unpacked by the client and its headers unchanged."""
     return await door.ask(method, path, headers=headers)
 
 
@@ -22,7 +22,7 @@ async def test_a_large_answer_is_packed_for_who_takes_it_and_is_the_same(door: D
         assert (await door.send(meta(number=str(15 + n)), once=str(n))).status == 202
     for path in ("/messages", "/openapi.json", "/codes", "/docs"):
         with cases.case(path):
-            plain, packed = await asked(door, path, PLAIN), await asked(door, path, GZIP)
+            plain, packed = await fetch(door, path, PLAIN), await fetch(door, path, GZIP)
             assert "Content-Encoding" not in plain.headers
             assert packed.headers["Content-Encoding"] == "gzip"
             assert plain.headers["Vary"] == packed.headers["Vary"] == VARIES
@@ -33,7 +33,7 @@ async def test_a_large_answer_is_packed_for_who_takes_it_and_is_the_same(door: D
 
 async def test_head_says_what_get_would_say(door: Door) -> None:
     for headers in (PLAIN, GZIP):
-        get, head = await asked(door, "/codes", headers), await asked(door, "/codes", headers, "HEAD")
+        get, head = (await fetch(door, "/codes", headers), await fetch(door, "/codes", headers, "HEAD"))
         assert (head.status, head.raw) == (200, b"")
         for name in ("Content-Encoding", "Content-Length", "Content-Type", "Vary"):
             assert head.headers.get(name) == get.headers.get(name)
@@ -43,24 +43,24 @@ async def test_head_says_what_get_would_say(door: Door) -> None:
 async def test_what_is_small_versioned_or_refused_stays_as_it_is(door: Door) -> None:
     sent = await door.send()
     for answer in (
-        await asked(door, "/limits", GZIP),
-        await asked(door, f"/messages/{sent.json['id']}", GZIP),
-        await asked(door, f"/messages/{sent.json['id']}/files/1", GZIP),
-        await asked(door, "/messages?limit=no", GZIP),
+        await fetch(door, "/limits", GZIP),
+        await fetch(door, f"/messages/{sent.json['id']}", GZIP),
+        await fetch(door, f"/messages/{sent.json['id']}/files/1", GZIP),
+        await fetch(door, "/messages?limit=no", GZIP),
         sent,
     ):
         assert "Content-Encoding" not in answer.headers, answer.headers
 
 
 def test_how_long_a_packed_answer_is_does_not_say_what_stands_in_it() -> None:
-    """Somebody who watches the line would learn by it whether a word of one sender is also one of another."""
-    said = [b"TO: Z91, SUBJECT: %c%s" % (65 + n, b" of the province" * 20) for n in range(26)]
+    """An observer of the line would learn by the length whether two senders use the same word."""
+    bodies = [b"TO: Z91, SUBJECT: %c%s" % (65 + n, b" of the province" * 20) for n in range(26)]
 
-    lengths = [len(gzip(each)) for each in said]
+    lengths = [len(gzip(body)) for body in bodies]
 
     assert len(set(lengths)) > 10
-    assert [len(gzip(each)) for each in said] == lengths
-    assert [library.decompress(gzip(each)) for each in said] == said
+    assert [len(gzip(body)) for body in bodies] == lengths
+    assert [library.decompress(gzip(body)) for body in bodies] == bodies
 
 
 async def test_static_files_are_packed_once_and_kept_apart_by_encoding(door: Door) -> None:
@@ -72,8 +72,8 @@ async def test_static_files_are_packed_once_and_kept_apart_by_encoding(door: Doo
         assert packed.raw == plain.raw
         refused = await door.ask("GET", f"/static/{name}", key=None, headers={"Accept-Encoding": "gzip;q=0"})
         assert "Content-Encoding" not in refused.headers
-    made = app._packed.cache_info()
-    assert made.misses == len(answers.STATIC) <= made.currsize
+    cache = app._packed.cache_info()
+    assert cache.misses == len(answers.STATIC) <= cache.currsize
 
 
 def test_who_takes_gzip(cases: Cases) -> None:

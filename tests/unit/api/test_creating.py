@@ -12,13 +12,13 @@ from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, 
 
 
 async def listed(door: Door) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await door.ask("GET", "/messages")).json["data"]
-    return found
+    messages: list[dict[str, Any]] = (await door.ask("GET", "/messages")).json["data"]
+    return messages
 
 
 async def test_a_document_is_accepted_with_its_resolved_recipients(door: Door) -> None:
     name = (await door.ask("GET", f"/agencies/{COMMUNE}")).json["name"]
-    said = meta(
+    draft = meta(
         recipients=[
             {"code": PROVINCE, "role": "to_act"},
             {"code": "000.00.12.Z91", "role": "to_know"},
@@ -27,29 +27,29 @@ async def test_a_document_is_accepted_with_its_resolved_recipients(door: Door) -
         labels=["dự toán"],
     )
 
-    answer = await door.send(said)
+    answer = await door.send(draft)
 
-    told = answer.json
+    message = answer.json
     assert answer.status == 202
-    assert answer.headers["Location"] == told["links"]["self"]
+    assert answer.headers["Location"] == message["links"]["self"]
     assert answer.headers["ETag"] == '"1"'
-    assert told["id"].startswith("msg_")
-    assert told["state"] == "queued"
-    assert told["document_id"] == f"{DEPARTMENT},2026/11/20,15/STD-VP"
-    assert told["undo_until"] is None
-    assert (told["callback_data"], told["labels"]) == ("ours", ["dự toán"])
-    assert [(r["code"], r["given"], r["role"], r["state"]) for r in told["recipients"]] == [
+    assert message["id"].startswith("msg_")
+    assert message["state"] == "queued"
+    assert message["document_id"] == f"{DEPARTMENT},2026/11/20,15/STD-VP"
+    assert message["undo_until"] is None
+    assert (message["callback_data"], message["labels"]) == ("ours", ["dự toán"])
+    assert [(r["code"], r["given"], r["role"], r["state"]) for r in message["recipients"]] == [
         (PROVINCE, None, "to_act", "queued"),
         (COMMUNE, "000.00.12.Z91", "to_know", "queued"),
     ]
     by_name = [{"name": name.lower(), "parent": PROVINCE, "role": "to_act"}]
-    named = await door.send(meta(number="16", recipients=by_name), once="two")
-    assert named.status == 202, str(named)
-    assert named.json["recipients"][0]["code"] == COMMUNE
+    by_names = await door.send(meta(number="16", recipients=by_name), once="two")
+    assert by_names.status == 202, str(by_names)
+    assert by_names.json["recipients"][0]["code"] == COMMUNE
 
 
 async def test_every_field_of_the_table_is_taken(door: Door) -> None:
-    shown: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "external_id": "qlvb-1",
         "urgency": "hoa_toc",
         "signed_at": "2026-11-20T07:30:00+07:00",
@@ -58,8 +58,8 @@ async def test_every_field_of_the_table_is_taken(door: Door) -> None:
         "reply_required": True,
         "reply_due": "2026-11-27",
     }
-    said = meta(
-        **shown,
+    draft = meta(
+        **fields,
         secrecy="none",
         file_code={"organ": DEPARTMENT, "year": 2026, "notation": "15.TH"},
         replies_to=[{"agency": PROVINCE, "number": "88/UBND-TH", "date": "2026-11-10"}],
@@ -71,23 +71,23 @@ async def test_every_field_of_the_table_is_taken(door: Door) -> None:
         staff={"name": "x", "phone": "1"},
     )
 
-    answer = await door.send(said)
+    answer = await door.send(draft)
 
     assert answer.status == 202, str(answer)
-    assert {name: answer.json[name] for name in shown} == shown
+    assert {name: answer.json[name] for name in fields} == fields
 
 
 async def test_the_same_key_and_request_get_the_first_answer_again(door: Door) -> None:
     refused = await door.send(meta(number=""))  # which gives its key back
     first = await door.send()
-    again = await door.send()
+    repeat = await door.send()
     other = await door.send(meta(recipients=[{"code": DEPARTMENT, "role": "to_act"}]), agency=COMMUNE)
 
     assert refused.status == 422
-    assert again.status == first.status == 202
-    assert again.raw == first.raw
-    assert again.headers["Idempotency-Replayed"] == "true"
-    assert again.headers["Location"] == first.headers["Location"]
+    assert repeat.status == first.status == 202
+    assert repeat.raw == first.raw
+    assert repeat.headers["Idempotency-Replayed"] == "true"
+    assert repeat.headers["Location"] == first.headers["Location"]
     assert "Idempotency-Replayed" not in first.headers
     assert len(await listed(door)) == 1
     # The same key of another agency is another key.
@@ -109,10 +109,10 @@ async def test_the_same_key_for_another_request_is_422_threat_87(door: Door) -> 
 
 async def test_the_same_external_id_with_other_content_is_409_and_names_the_first(door: Door) -> None:
     first = await door.send(meta(external_id="qlvb-1"), once="one")
-    again = await door.send(meta(external_id="qlvb-1"), once="two")
+    repeat = await door.send(meta(external_id="qlvb-1"), once="two")
     other = await door.send(meta(external_id="qlvb-1", number="16"), once="three")
 
-    assert again.json["id"] == first.json["id"]
+    assert repeat.json["id"] == first.json["id"]
     assert len(await listed(door)) == 1
     assert (other.status, other.json["existing"]) == (409, first.json["id"])
     assert first.json["id"] in other.json["cause"]
@@ -123,7 +123,7 @@ async def test_every_broken_rule_is_named_and_nothing_is_stored(door: Door) -> N
     no_role = await door.send(meta(recipients=[{"code": PROVINCE}]))  # R48
 
     assert answer.status == no_role.status == 422
-    assert {each["pointer"] for each in answer.json["errors"]} >= {
+    assert {error["pointer"] for error in answer.json["errors"]} >= {
         "/number",
         "/subject",
         "/reply_required",
@@ -134,29 +134,29 @@ async def test_every_broken_rule_is_named_and_nothing_is_stored(door: Door) -> N
 
 
 async def test_decomposed_text_is_stored_composed_and_the_answer_says_so(door: Door) -> None:
-    said = meta(subject=unicodedata.normalize("NFD", "Về việc báo cáo"))
+    draft = meta(subject=unicodedata.normalize("NFD", "Về việc báo cáo"))
 
-    answer = await door.send(said)
+    answer = await door.send(draft)
 
     assert answer.json["subject"] == "Về việc báo cáo"
-    assert "normalized" in {each["type"] for each in answer.json["warnings"]}
+    assert "normalized" in {warning["type"] for warning in answer.json["warnings"]}
     assert answer.headers["X-Normalized"] == "NFC"
 
 
-async def test_threat_074_a_file_over_the_limit_is_413_and_names_file_and_limit_R13(door: Door) -> None:
+async def test_threat_074_a_file_over_the_limit_is_413_and_names_file_and_limit_r13(door: Door) -> None:
     limit = door.node.out.profile.max_file_bytes
 
     exact = await door.send(files=(("lead", "15.pdf", PDF), ("source", "15.txt", b"a" * limit)))
-    over = await door.send(
+    too_large = await door.send(
         meta(number="16"),
         once="two",
         files=(("lead", "15.pdf", PDF), ("source", "16.txt", b"a" * (limit + 1))),
     )
 
     assert exact.status == 202, str(exact)
-    assert over.status == 413
-    assert "16.txt" in over.json["detail"]
-    assert "10 MB" in over.json["detail"]
+    assert too_large.status == 413
+    assert "16.txt" in too_large.json["detail"]
+    assert "10 MB" in too_large.json["detail"]
 
 
 async def test_validate_lists_problems_and_recipients_and_stores_nothing(door: Door) -> None:
@@ -166,7 +166,7 @@ async def test_validate_lists_problems_and_recipients_and_stores_nothing(door: D
     assert good.json["allowed"]
     assert good.json["recipients"][0]["name"]
     assert not bad.json["allowed"]
-    assert {"/number", "/files"} <= {each["pointer"] for each in bad.json["problems"]}
+    assert {"/number", "/files"} <= {problem["pointer"] for problem in bad.json["problems"]}
     assert await listed(door) == []
 
 
@@ -187,7 +187,7 @@ async def test_markup_and_code_in_a_subject_are_only_text_threats_79_82(door: Do
         answer = await door.send(meta(number=str(n + 1), subject=subject), once=str(n))
         assert answer.status == 202, str(answer)
 
-    assert sorted(each["subject"] for each in await listed(door)) == sorted(hostile)
+    assert sorted(row["subject"] for row in await listed(door)) == sorted(hostile)
 
 
 async def test_an_update_and_a_replacement_are_children_of_a_sent_document(door: Door) -> None:
@@ -205,7 +205,7 @@ async def test_an_update_and_a_replacement_are_children_of_a_sent_document(door:
     replacement = await change("replace", number="16", reason="Sai số liệu")
 
     assert (stale.status, bare.status) == (412, 422)
-    assert "/reason" in {each["pointer"] for each in bare.json["errors"]}
+    assert "/reason" in {error["pointer"] for error in bare.json["errors"]}
     assert update.status == replacement.status == 202, f"{update} {replacement}"
     assert (update.json["kind"], replacement.json["kind"]) == ("update", "replace")
     assert update.json["parent"] == replacement.json["parent"] == first["id"]
@@ -215,13 +215,13 @@ async def test_an_update_and_a_replacement_are_children_of_a_sent_document(door:
 
 async def test_how_long_a_call_took_to_be_accepted_is_measured_from_its_arrival_and_once(door: Door) -> None:
     first = await door.send(meta(urgency="khan"))
-    again = await door.send(meta(urgency="khan"))
+    second = await door.send(meta(urgency="khan"))
     refused = await door.send(meta(number="", urgency="khan"), once="two")
     draft = await door.send(meta(number="16", urgency="khan", send=False), once="three")
 
-    assert [each.status for each in (first, again, refused, draft)] == [202, 202, 422, 202]
-    (found,) = paces(door.node.stopwatch.slots())
-    assert (found.way, found.lane, found.axis, found.count) == (Metric.ACCEPT, Lane.URGENT, "embedded", 1)
+    assert [answer.status for answer in (first, second, refused, draft)] == [202, 202, 422, 202]
+    (pace,) = paces(door.node.stopwatch.slots())
+    assert (pace.way, pace.lane, pace.axis, pace.count) == (Metric.ACCEPT, Lane.URGENT, "embedded", 1)
 
 
 async def test_what_can_be_called_back_leaves_when_its_time_is_up_and_not_at_all_once_it_was(
@@ -229,31 +229,31 @@ async def test_what_can_be_called_back_leaves_when_its_time_is_up_and_not_at_all
 ) -> None:
     answer = await door.send(meta(undo_seconds=60))
     back = (await door.send(meta(number="16", undo_seconds=60), once="two")).json
-    until = answer.json["undo_until"]
+    undo_until = answer.json["undo_until"]
     await door.carry()
     waiting = (await door.ask("GET", f"/messages/{answer.json['id']}")).json
-    told = await door.ask("POST", f"/messages/{back['id']}/cancel")
+    stopped = await door.ask("POST", f"/messages/{back['id']}/cancel")
 
     door.clock.advance(timedelta(seconds=61))
     await door.carry()
-    left = (await door.ask("GET", f"/messages/{answer.json['id']}")).json
+    sent = (await door.ask("GET", f"/messages/{answer.json['id']}")).json
 
     created = datetime.fromisoformat(answer.json["created_at"])
-    assert datetime.fromisoformat(until) == created + timedelta(minutes=1)
-    assert (waiting["state"], waiting["undo_until"]) == ("queued", until)
-    assert (left["recipients"][0]["state"], left["undo_until"]) == ("delivered", None)
-    assert (told.status, told.json["state"], told.json["undo_until"]) == (200, "cancelled", None)
+    assert datetime.fromisoformat(undo_until) == created + timedelta(minutes=1)
+    assert (waiting["state"], waiting["undo_until"]) == ("queued", undo_until)
+    assert (sent["recipients"][0]["state"], sent["undo_until"]) == ("delivered", None)
+    assert (stopped.status, stopped.json["state"], stopped.json["undo_until"]) == (200, "cancelled", None)
     arrived = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    assert [each["number"] for each in arrived] == ["15"]
+    assert [a["number"] for a in arrived] == ["15"]
 
 
 async def test_a_draft_is_kept_and_then_sent_so_that_it_can_be_called_back(door: Door) -> None:
-    """As JSON, as it has no files yet; and with them."""
+    """A draft comes as JSON without files, or as a form with files."""
     bare = await door.ask("POST", "/messages", once="one", json=meta(send=False, number=""))
     draft = (await door.send(meta(send=False, undo_seconds=60), once="two")).json
     await door.carry()
     assert (bare.status, bare.json["state"], bare.json["files"]) == (202, "draft", [])
-    assert {each["state"] for each in await listed(door)} == {"draft"}
+    assert {row["state"] for row in await listed(door)} == {"draft"}
     assert draft["undo_until"] is None
 
     sent = (await door.ask("POST", f"/messages/{draft['id']}/send", json={"undo_seconds": 30})).json

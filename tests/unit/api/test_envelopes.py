@@ -25,17 +25,17 @@ async def test_a_signed_envelope_is_accepted_once_and_read_by_its_receiver_byte_
     sent = packet(door)
 
     answer = await hand_in(door, sent.raw, "?external_id=q-50")
-    again = await hand_in(door, sent.raw, "?external_id=q-50")
+    repeat = await hand_in(door, sent.raw, "?external_id=q-50")
     other = await hand_in(door, packet(door, "51", "own-51").raw, "?external_id=q-50")
 
     assert answer.status == 202, answer
     assert answer.json["external_id"] == "q-50"
-    assert (again.headers["Idempotency-Replayed"], again.json["id"]) == ("true", answer.json["id"])
+    assert (repeat.headers["Idempotency-Replayed"], repeat.json["id"]) == ("true", answer.json["id"])
     assert other.status == 422
     await door.carry()
     listed = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    found = await door.ask("GET", f"/inbox/{listed[0]['id']}/envelope", agency=PROVINCE)
-    assert found.raw == sent.raw
+    envelope = await door.ask("GET", f"/inbox/{listed[0]['id']}/envelope", agency=PROVINCE)
+    assert envelope.raw == sent.raw
 
 
 async def test_a_call_of_the_wrong_shape_is_told_what_is_wrong(door: Door) -> None:

@@ -1,4 +1,4 @@
-"""The feed: in order, without gaps, and a poll that waits without holding anybody up."""
+"""The feed: in order, without gaps, and a poll that waits without delaying other calls."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ async def test_events_come_in_order_without_gaps_behind_any_cursor(door: Door) -
     for name in ("id", "sequence"):
         assert (await door.ask("GET", f"/events?after={rows[1][name]}")).json["data"] == rows[2:]
 
-    seen: list[dict[str, Any]] = []
-    after, more = "0", True
+    read_rows: list[dict[str, Any]] = []
+    cursor, more = "0", True
     while more:
-        page = (await door.ask("GET", f"/events?after={after}&limit=2")).json
-        seen, after, more = seen + page["data"], page["next_after"], page["has_more"]
-    assert seen == rows
-    assert (await door.ask("GET", f"/events?after={after}")).json["next_after"] == after
+        page = (await door.ask("GET", f"/events?after={cursor}&limit=2")).json
+        read_rows, cursor, more = read_rows + page["data"], page["next_after"], page["has_more"]
+    assert read_rows == rows
+    assert (await door.ask("GET", f"/events?after={cursor}")).json["next_after"] == cursor
 
     # After a restore from an older backup what a reader has seen is ahead, or belongs to other events.
-    for gone in (len(rows) + 1, "evt_01J0000000000000000000000Z-2"):
-        answer = await door.ask("GET", f"/events?after={gone}")
+    for lost_cursor in (len(rows) + 1, "evt_01J0000000000000000000000Z-2"):
+        answer = await door.ask("GET", f"/events?after={lost_cursor}")
         assert (answer.status, answer.json["type"].rpartition("/")[2]) == (410, "cursor-gone")
     for query in ("wait=61", "wait=-1", "after=abc", "limit=0", "type=nonsense"):
         assert (await door.ask("GET", f"/events?{query}")).status == 400, query
@@ -62,17 +62,17 @@ async def test_a_poll_is_woken_by_the_next_event(door: Door) -> None:
 
 async def test_a_client_that_goes_away_frees_its_poll(door: Door) -> None:
     secret = await door.key(PROVINCE)
-    asked = asyncio.Event()
-    left: list[int] = []
+    poll_started = asyncio.Event()
+    ended_polls: list[int] = []
     store = door.node.store
     wait, ask = store.wait_events, store.events_after
 
     async def counted(agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
-        left.append(1)
+        ended_polls.append(1)
         return await ask(agency_id, after_seq, limit)
 
     async def noticed(timeout_s: float) -> None:
-        asked.set()
+        poll_started.set()
         await wait(min(timeout_s, 0.05))
 
     store.events_after = counted  # type: ignore[method-assign]  # counts how often the poll still looks
@@ -82,14 +82,14 @@ async def test_a_client_that_goes_away_frees_its_poll(door: Door) -> None:
     writer.write(
         f"GET /api/v1/events?wait=60 HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {secret}\r\n\r\n".encode()
     )
-    await within_limit(asked.wait(), "the poll's first look")
+    await within_limit(poll_started.wait(), "the poll's first look")
 
     writer.close()
     await writer.wait_closed()
 
-    seen = -1
-    while seen != len(left):
-        seen = len(left)
+    ended_before = -1
+    while ended_before != len(ended_polls):
+        ended_before = len(ended_polls)
         await within_limit(wait(0.2), "a look")
 
 
@@ -105,10 +105,10 @@ async def test_a_node_that_stops_does_not_wait_for_its_polls(door: Door) -> None
     assert answer.json["data"] == []
 
 
-@pytest.mark.parametrize("after", ["", "evt_", "evt_x", "-1", "1.5", "x" * 100, "9" * 19, "evt_01-"])
-def test_a_cursor_that_is_none_is_told(after: str) -> None:
+@pytest.mark.parametrize("cursor", ["", "evt_", "evt_x", "-1", "1.5", "x" * 100, "9" * 19, "evt_01-"])
+def test_a_cursor_that_is_none_is_told(cursor: str) -> None:
     with pytest.raises(BadCall):
-        sequence_of(after)
+        sequence_of(cursor)
 
 
 async def test_a_feed_may_be_of_some_types_or_of_one_document_and_its_cursor_goes_on(door: Door) -> None:
@@ -117,11 +117,11 @@ async def test_a_feed_may_be_of_some_types_or_of_one_document_and_its_cursor_goe
     rows = (await door.ask("GET", "/events")).json["data"]
     ours = rows[0]["subject"]
 
-    one = (await door.ask("GET", f"/events?subject={ours}&type=message.accepted,message.queued")).json
+    chosen = (await door.ask("GET", f"/events?subject={ours}&type=message.accepted,message.queued")).json
 
-    assert [row["type"] for row in one["data"]] == ["message.accepted", "message.queued"]
-    assert {row["subject"] for row in one["data"]} == {ours}
-    assert one["next_after"] == rows[-1]["id"]
+    assert [row["type"] for row in chosen["data"]] == ["message.accepted", "message.queued"]
+    assert {row["subject"] for row in chosen["data"]} == {ours}
+    assert chosen["next_after"] == rows[-1]["id"]
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ async def test_a_feed_may_be_of_some_types_or_of_one_document_and_its_cursor_goe
 async def test_a_key_reads_the_events_of_its_scopes_alone(
     door: Door, scope: ApiScope, first: set[str]
 ) -> None:
-    """What people write, such as the reason of a refusal, stands in events: whoever may not read the inbox must not
-    learn it from there."""
+    """Events hold texts of people, such as the reason of a refusal: a key that may not read the inbox must not learn
+    them from events."""
     await happened(door)
     for agency in (DEPARTMENT, PROVINCE):
         key = await door.key(agency, scopes=[scope])
@@ -143,9 +143,9 @@ async def test_a_key_reads_the_events_of_its_scopes_alone(
 
 
 def test_no_program_reads_what_people_and_keys_did() -> None:
-    told = {kind for kind in EventKind if feed.scope_of(kind) is not None}
+    kinds = {kind for kind in EventKind if feed.scope_of(kind) is not None}
 
     assert not {
-        each for each in told if each.partition(".")[0] in ("person", "session", "account", "apikey", "hold")
+        kind for kind in kinds if kind.partition(".")[0] in ("person", "session", "account", "apikey", "hold")
     }
-    assert EventKind.DELIVERY_STATUS in told
+    assert EventKind.DELIVERY_STATUS in kinds

@@ -32,9 +32,9 @@ async def test_a_pack_of_what_was_sent_and_of_what_came_in_is_streamed_with_its_
 
 
 async def test_a_pack_needs_the_scope_for_evidence_and_is_of_ones_own_documents_alone(door: Door) -> None:
-    others = [each for each in ApiScope if each is not ApiScope.EVIDENCE_READ]
+    other_scopes = [s for s in ApiScope if s is not ApiScope.EVIDENCE_READ]
     for path, agency in (await both_ids(door)).items():
-        without = await door.key(agency, scopes=others)
+        without = await door.key(agency, scopes=other_scopes)
         alone = await door.key(agency, scopes=[ApiScope.EVIDENCE_READ])
         other = PROVINCE if agency == DEPARTMENT else DEPARTMENT
 

@@ -20,7 +20,7 @@ from gateway.store.transaction import Transaction
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Door, meta
 from tests.support.contract import ALL, DOCUMENT
 
-OFFERED = [each for each in ALL if fields.offers(each)]
+OFFERED = [route for route in ALL if fields.offers(route)]
 
 
 async def story(door: Door) -> tuple[str, str]:
@@ -36,29 +36,29 @@ def test_every_call_that_reads_offers_them_and_says_which() -> None:
     reading = [r for r in ALL if r.method == "GET" and r.answer is not None and not r.open]
     for route in ALL:
         described = DOCUMENT["paths"][route.path][route.method.lower()]["parameters"]
-        told = [each for each in described if each["name"] == "fields" and each["in"] == "query"]
+        parameters = [d for d in described if d["name"] == "fields" and d["in"] == "query"]
 
-        assert bool(told) == (route in reading), route.name
-        if told:
-            assert told[0]["schema"]["items"]["enum"] == fields.names_of(route)
-            assert told[0]["explode"] is False
+        assert bool(parameters) == (route in reading), route.name
+        if parameters:
+            assert parameters[0]["schema"]["items"]["enum"] == fields.names_of(route)
+            assert parameters[0]["explode"] is False
 
     assert {"listMessages", "readMessage", "listInbox", "readInboxItem", "listAgencies", "readAgency"} <= {
-        each.name for each in reading
+        route.name for route in reading
     }
     assert len(reading) >= 20
 
 
 async def test_a_list_has_these_fields_of_each_row_and_all_that_is_around_them(door: Door) -> None:
     await story(door)
-    whole = (await door.ask("GET", "/messages")).json
+    full = (await door.ask("GET", "/messages")).json
 
-    told = (
+    chosen = (
         await door.ask("GET", "/messages?fields=number,recipients.code,recipients.state,signer.name")
     ).json
 
-    (row,) = whole["data"]
-    assert told == {
+    (row,) = full["data"]
+    assert chosen == {
         "data": [
             {
                 "id": row["id"],
@@ -75,15 +75,15 @@ async def test_a_list_has_these_fields_of_each_row_and_all_that_is_around_them(d
 async def test_one_thing_has_them_too_and_its_etag_is_its_version_all_the_same(door: Door) -> None:
     message, item = await story(door)
     for path, agency in ((f"/messages/{message}", DEPARTMENT), (f"/inbox/{item}", PROVINCE)):
-        whole = await door.ask("GET", path, agency=agency)
-        told = await door.ask("GET", f"{path}?fields=number,subject", agency=agency)
+        full = await door.ask("GET", path, agency=agency)
+        chosen = await door.ask("GET", f"{path}?fields=number,subject", agency=agency)
 
-        assert told.json == {name: whole.json[name] for name in ("id", "number", "subject")}
-        assert told.headers["ETag"] == whole.headers["ETag"] == f'"{whole.json["version"]}"'
+        assert chosen.json == {name: full.json[name] for name in ("id", "number", "subject")}
+        assert chosen.headers["ETag"] == full.headers["ETag"] == f'"{full.json["version"]}"'
     # What has no id keeps its code, and no field at all is all of them.
     agency = (await door.ask("GET", f"/agencies/{COMMUNE}")).json
-    named = (await door.ask("GET", f"/agencies/{COMMUNE}?fields=name")).json
-    assert named == {"code": COMMUNE, "name": agency["name"]}
+    agency_name = (await door.ask("GET", f"/agencies/{COMMUNE}?fields=name")).json
+    assert agency_name == {"code": COMMUNE, "name": agency["name"]}
     assert (await door.ask("GET", f"/agencies/{COMMUNE}?fields=")).json == agency
 
 
@@ -93,23 +93,23 @@ async def test_a_field_comes_under_its_name_and_as_it_always_is(door: Door) -> N
         ("readMessage", f"/messages/{message}", DEPARTMENT),
         ("readInboxItem", f"/inbox/{item}", PROVINCE),
     ):
-        whole = (await door.ask("GET", path, agency=agency)).json
-        for name in fields.names_of(next(each for each in ALL if each.name == call)):
-            told = (await door.ask("GET", f"{path}?fields={name}", agency=agency)).json
+        full = (await door.ask("GET", path, agency=agency)).json
+        for name in fields.names_of(next(r for r in ALL if r.name == call)):
+            chosen = (await door.ask("GET", f"{path}?fields={name}", agency=agency)).json
 
             first, _, within = name.partition(".")
-            assert set(told) == {"id", first}
+            assert set(chosen) == {"id", first}
             if not within:
-                assert told[first] == whole[first], name
-            elif isinstance(whole[first], list):
-                assert told[first] == [{within: each[within]} for each in whole[first]], name
+                assert chosen[first] == full[first], name
+            elif isinstance(full[first], list):
+                assert chosen[first] == [{within: member[within]} for member in full[first]], name
             else:
-                assert told[first] == (whole[first] and {within: whole[first][within]}), name
+                assert chosen[first] == (full[first] and {within: full[first][within]}), name
 
     signer = (await door.ask("GET", f"/messages/{message}")).json["signer"]
-    for asked in ("signer,signer.name", "signer.name,signer", " signer , signer.name,,"):  # the whole wins
-        told = (await door.ask("GET", f"/messages/{message}", params={"fields": asked})).json
-        assert told == {"id": message, "signer": signer}
+    for choice in ("signer,signer.name", "signer.name,signer", " signer , signer.name,,"):  # the whole wins
+        chosen = (await door.ask("GET", f"/messages/{message}", params={"fields": choice})).json
+        assert chosen == {"id": message, "signer": signer}
 
 
 async def test_every_list_can_be_asked_for_ids_alone(door: Door) -> None:
@@ -118,16 +118,14 @@ async def test_every_list_can_be_asked_for_ids_alone(door: Door) -> None:
         *("/messages", "/inbox", "/agencies", "/agencies?q=Z91", "/events", "/uploads", "/webhooks"),
         *("/me/calls", "/paper", "/registers/outgoing", "/agencies/changes"),
     ):
-        names = fields.names_of(
-            next(each for each in OFFERED if each.path == "/api/v1" + path.partition("?")[0])
-        )
-        known = next((name for name in ("id", "code") if name in names), names[0])
-        around = set((await door.ask("GET", path)).json)
+        names = fields.names_of(next(o for o in OFFERED if o.path == "/api/v1" + path.partition("?")[0]))
+        id_name = next((name for name in ("id", "code") if name in names), names[0])
+        members = set((await door.ask("GET", path)).json)
 
-        told = (await door.ask("GET", path, params={"fields": known})).json
+        chosen = (await door.ask("GET", path, params={"fields": id_name})).json
 
-        assert set(told) == around, path
-        assert all(set(each) <= {known, "code"} for each in told["data"]), path
+        assert set(chosen) == members, path
+        assert all(set(row) <= {id_name, "code"} for row in chosen["data"]), path
 
 
 async def test_pages_keep_the_fields_and_a_cursor_is_good_with_others(door: Door) -> None:
@@ -139,7 +137,7 @@ async def test_pages_keep_the_fields_and_a_cursor_is_good_with_others(door: Door
     second = await door.ask("GET", first.headers["Link"].removeprefix("<").partition(">")[0])
     other = await door.ask("GET", f"/messages?limit=1&fields=subject&cursor={first.json['next_cursor']}")
 
-    assert [set(each) for each in second.json["data"]] == [{"id", "number"}]
+    assert [set(row) for row in second.json["data"]] == [{"id", "number"}]
     assert "fields=number" in second.headers["Link"]
     assert other.json["data"][0]["id"] == second.json["data"][0]["id"]
     assert set(other.json["data"][0]) == {"id", "subject"}
@@ -150,14 +148,14 @@ async def test_an_unknown_name_is_refused_with_the_one_that_was_meant(door: Door
     alike = await door.ask("GET", "/messages?field=id")
 
     assert answer.status == 400
-    found = [(each["pointer"], each["code"], each["suggest"]) for each in answer.json["errors"]]
-    assert found == [
+    faults = [(error["pointer"], error["code"], error["suggest"]) for error in answer.json["errors"]]
+    assert faults == [
         ("?fields", "unknown-field", "number"),
         ("?fields", "unknown-field", "recipients.code"),
         ("?fields", "unknown-field", None),
     ]
     assert "nummber" in answer.json["errors"][0]["detail"]
-    assert [each["suggest"] for each in alike.json["errors"]] == ["fields"]
+    assert [error["suggest"] for error in alike.json["errors"]] == ["fields"]
 
 
 async def test_a_call_that_acts_or_gives_bytes_has_none_and_the_inbox_is_as_closed_as_ever(
@@ -170,28 +168,28 @@ async def test_a_call_that_acts_or_gives_bytes_has_none_and_the_inbox_is_as_clos
     key = await door.key(PROVINCE, scopes=[ApiScope.MESSAGES_READ])
     assert (await door.ask("GET", "/inbox?fields=id", key=key)).status == 403
     # A packet that is set aside has the names of both sorts of row.
-    asked = await door.ask("GET", "/inbox?quarantine=true&fields=sha256,size", agency=PROVINCE)
-    assert (asked.status, asked.json["data"]) == (200, [])
-    # Leased rows are leased, whatever is told of them.
-    told = (await door.ask("GET", "/inbox?lease=60&fields=number", agency=PROVINCE)).json["data"]
-    assert [set(each) for each in told] == [{"id", "number"}]
+    quarantine = await door.ask("GET", "/inbox?quarantine=true&fields=sha256,size", agency=PROVINCE)
+    assert (quarantine.status, quarantine.json["data"]) == (200, [])
+    # Rows are leased also where only some of their fields are returned.
+    leased = (await door.ask("GET", "/inbox?lease=60&fields=number", agency=PROVINCE)).json["data"]
+    assert [set(row) for row in leased] == [{"id", "number"}]
     assert (await door.ask("GET", "/inbox?lease=60", agency=PROVINCE)).json["data"] == []
 
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Of each statement the first table that it reads."""
-    told: list[str] = []
+    """Collect the first table that each statement reads."""
+    tables: list[str] = []
     execute = Transaction._execute
 
-    async def noted(tx: Transaction, statement: Any, *more: Any, **named: Any) -> Any:
+    async def noted(tx: Transaction, statement: Any, *more: Any, **options: Any) -> Any:
         if isinstance(statement, Select):
-            told.append(getattr(statement.columns_clause_froms[0], "name", ""))
-        return await execute(tx, statement, *more, **named)
+            tables.append(getattr(statement.columns_clause_froms[0], "name", ""))
+        return await execute(tx, statement, *more, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Transaction, "_execute", noted)
-        yield told
+        yield tables
 
 
 async def test_what_is_dear_is_not_asked_where_nobody_wants_it(door: Door) -> None:
@@ -221,17 +219,17 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 @settings(max_examples=200, deadline=None)
 @given(route=st.sampled_from(OFFERED), data=st.data())
 def test_any_choice_is_a_view_of_the_answer_or_refused(route: Route, data: st.DataObject) -> None:
-    known = fields.names_of(route)
-    asked = data.draw(st.lists(st.one_of(st.sampled_from(known), WORDS), max_size=6))
+    names = fields.names_of(route)
+    choice = data.draw(st.lists(st.one_of(st.sampled_from(names), WORDS), max_size=6))
     model = fields.query_of(route, NoQuery)
-    query = model.model_construct(fields=asked)
-    wrong = [each for each in asked if each not in known]
+    query = model.model_construct(fields=choice)
+    wrong = [name for name in choice if name not in names]
 
     if wrong:
         with pytest.raises(BadCall) as refused:
             fields.chosen(route, query)
-        assert [each.params["field"] for each in refused.value.faults] == list(dict.fromkeys(wrong))
+        assert [fault.params["field"] for fault in refused.value.faults] == list(dict.fromkeys(wrong))
     else:
         chosen = fields.chosen(route, query)
-        assert all(chosen.wants(each.partition(".")[0]) for each in asked)
-        assert (chosen.include is None) == (not asked)
+        assert all(chosen.wants(name.partition(".")[0]) for name in choice)
+        assert (chosen.include is None) == (not choice)

@@ -33,15 +33,15 @@ async def test_the_api_asks_about_two_differences_and_warns_of_one(door: Door) -
             "POST", "/messages", once=once, data=form(meta(**more), [("lead", "a.pdf", raw)])
         )
 
-    asked = await sent("a", OTHER)
+    refusal = await sent("a", OTHER)
     confirmed = await sent("b", OTHER, confirm=CONFIRMED)
-    one = await sent("c", first_pages.printed("17"), number="18")
+    one_difference = await sent("c", first_pages.printed("17"), number="18")
 
-    assert (asked.status, asked.json["code"], asked.json["confirm"]) == (422, "GW-CONFIRM", CONFIRMED)
-    assert [each["pointer"] for each in asked.json["errors"]] == ["/number", "/subject"]
+    assert (refusal.status, refusal.json["code"], refusal.json["confirm"]) == (422, "GW-CONFIRM", CONFIRMED)
+    assert [error["pointer"] for error in refusal.json["errors"]] == ["/number", "/subject"]
     assert confirmed.status == 202, str(confirmed)
-    assert one.status == 202, str(one)
-    assert [each["pointer"] for each in one.json["warnings"] if each["type"] == "first-page-differs"] == [
+    assert one_difference.status == 202, str(one_difference)
+    assert [w["pointer"] for w in one_difference.json["warnings"] if w["type"] == "first-page-differs"] == [
         "/number"
     ]
 
@@ -54,10 +54,10 @@ async def test_a_first_page_that_is_not_read_to_its_end_says_so_to_both_sides(do
     await door.carry()
 
     assert sent.status == 202, str(sent)
-    (told,) = [each for each in sent.json["warnings"] if each["type"] == "first-page-cut"]
-    assert told["pointer"] == "/files/0"
+    (warning,) = [warning for warning in sent.json["warnings"] if warning["type"] == "first-page-cut"]
+    assert warning["pointer"] == "/files/0"
     (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    (arrived,) = [each for each in await door.town.incoming(PROVINCE) if each.id == item["id"]]
+    (arrived,) = [i for i in await door.town.incoming(PROVINCE) if i.id == item["id"]]
     assert arrived.checks["first_page"] == "unread"
     assert "first-page-cut" in arrived.checks["warnings"]
     assert arrived.state == InState.NEW
@@ -71,10 +71,10 @@ async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:
     )
     (tmp_path / "a.pdf").write_bytes(OTHER)
     (tmp_path / "meta.json").write_text(json.dumps(meta()))
-    told = send.read_message(tmp_path / "meta.json", {})
+    message = send.read_message(tmp_path / "meta.json", {})
 
     async def handed_in(*confirm: str) -> object:
-        order = Order(draft=told.to_draft(), confirm=confirm)
+        order = Order(draft=message.to_draft(), confirm=confirm)
         return await send.hand_in(Invocation(quiet=True), context, order, [tmp_path / "a.pdf"], [])
 
     with pytest.raises(Refused, match="first-page-other"):
@@ -95,7 +95,7 @@ async def test_number_and_subject_that_differ_are_doubtful_to_the_receiver_and_o
         await town.send(number, files=(("a.pdf", raw),), confirm=tuple(CONFIRMED))
     await town.carry()
 
-    arrived = {each.number: each for each in await town.incoming(PROVINCE)}
+    arrived = {i.number: i for i in await town.incoming(PROVINCE)}
     for number, (_, word, doubtful, noted) in rows.items():
         document = arrived[number]
         line = incoming_line(document, str(document.state), None)
@@ -103,6 +103,6 @@ async def test_number_and_subject_that_differ_are_doubtful_to_the_receiver_and_o
         assert doubt_of(line) == doubtful
         assert may_be_taken(line) is not bool(doubtful)
         assert note_of(line) == noted or note_of(line) == "revocation" != noted
-        known = replace(document, checks=document.checks | {"revocation": "good"})
-        assert (doubt(known) == "first_page") is bool(doubtful)
+        checked = replace(document, checks=document.checks | {"revocation": "good"})
+        assert (doubt(checked) == "first_page") is bool(doubtful)
     await town.status(arrived["15"], "03")

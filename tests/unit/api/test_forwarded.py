@@ -1,4 +1,4 @@
-"""Which address a call comes from: of X-Forwarded-For only what a proxy of ours added is believed."""
+"""The address of a caller: X-Forwarded-For is believed only as far as our own proxies wrote it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ ROWS = [
 
 def test_several_lines_are_one_list_and_only_what_our_proxies_added_is_believed(cases: Cases) -> None:
     entry = Entry(ApiOptions(proxies=frozenset({PROXY, SECOND_PROXY})))
-    for lines, peer, wanted in ROWS:
+    for lines, peer, expected in ROWS:
         headers = CIMultiDict([("Host", "node"), *(("X-Forwarded-For", line) for line in lines)])
         request = make_mocked_request("GET", "/api/v1/inbox", headers=headers).clone(remote=peer)
         with cases.case((lines, peer)):
-            found = entry._caller_address(request)
-            assert (None if found is None else str(found)) == wanted
+            address = entry._caller_address(request)
+            assert (None if address is None else str(address)) == expected

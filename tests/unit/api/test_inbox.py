@@ -21,8 +21,8 @@ async def arrived(
 ) -> list[dict[str, Any]]:
     """Documents from the department, landed and admitted at `agency`; oldest first."""
     for number in numbers:
-        said = meta(number=number, recipients=[{"code": agency, "role": "to_act"}])
-        answer = await door.send(said, once=f"n{number}")
+        draft = meta(number=number, recipients=[{"code": agency, "role": "to_act"}])
+        answer = await door.send(draft, once=f"n{number}")
         assert answer.status == 202, str(answer)
         door.clock.advance(1)
         await door.carry()
@@ -31,14 +31,14 @@ async def arrived(
     return items[::-1]
 
 
-async def status(door: Door, id: str, agency: str = PROVINCE, **said: Any) -> Any:
-    return await door.ask("POST", f"/inbox/{id}/status", agency=agency, json=said)
+async def status(door: Door, id: str, agency: str = PROVINCE, **body: Any) -> Any:
+    return await door.ask("POST", f"/inbox/{id}/status", agency=agency, json=body)
 
 
 async def read(door: Door, path: str, **headers: str) -> Answer:
     """A call of the receiver."""
-    named = {name.replace("_", "-"): text for name, text in headers.items()}
-    return await door.ask("GET", path, agency=PROVINCE, headers=named)
+    by_name = {name.replace("_", "-"): text for name, text in headers.items()}
+    return await door.ask("GET", path, agency=PROVINCE, headers=by_name)
 
 
 async def inbox(door: Door, query: str = "") -> list[dict[str, Any]]:
@@ -70,12 +70,12 @@ async def test_the_list_is_of_a_time_and_in_the_order_that_is_asked_for(door: Do
     span = f"arrived_at[gte]={second['arrived_at']}&arrived_at[lt]={third['arrived_at']}".replace("+", "%2B")
 
     oldest = (await read(door, "/inbox?sort=arrived_at&limit=2")).json
-    later = await inbox(door, f"?sort=arrived_at&limit=2&cursor={oldest['next_cursor']}")
+    second_page = await inbox(door, f"?sort=arrived_at&limit=2&cursor={oldest['next_cursor']}")
     between = await inbox(door, f"?{span}")
 
-    assert [each["id"] for each in oldest["data"]] == [first["id"], second["id"]]
-    assert [each["id"] for each in later] == [third["id"]]
-    assert [each["id"] for each in between] == [second["id"]]
+    assert [row["id"] for row in oldest["data"]] == [first["id"], second["id"]]
+    assert [p["id"] for p in second_page] == [third["id"]]
+    assert [b["id"] for b in between] == [second["id"]]
 
 
 async def test_leased_rows_are_hidden_from_others_until_the_lease_runs_out(door: Door) -> None:
@@ -87,23 +87,23 @@ async def test_leased_rows_are_hidden_from_others_until_the_lease_runs_out(door:
     theirs = await door.ask("GET", "/inbox?lease=120", key=other)
     nobody = await inbox(door, "?lease=120")
     door.clock.advance(121)
-    again = await door.ask("GET", "/inbox?lease=120", key=other)
+    other_rows = await door.ask("GET", "/inbox?lease=120", key=other)
 
     (item,) = mine.json["data"]
     assert item["number"] == "15"
     assert item["lease"]["by"] == (await read(door, "/me")).json["key"]
     assert item["lease"]["until"] > item["arrived_at"]
     assert mine.json["has_more"] is True
-    assert [each["number"] for each in theirs.json["data"]] == ["16"]
+    assert [row["number"] for row in theirs.json["data"]] == ["16"]
     assert nobody == []
-    assert len(again.json["data"]) == 2
+    assert len(other_rows.json["data"]) == 2
 
     first = await door.ask("POST", f"/inbox/{item['id']}/ack", key=other)
     twice = await door.ask("POST", f"/inbox/{item['id']}/ack", key=other)
     door.clock.advance(3600)
     assert (first.status, first.json["repeated"]) == (200, False)
     assert (twice.status, twice.json["repeated"]) == (200, True)
-    assert [each["number"] for each in await inbox(door, "?lease=60")] == ["16"]
+    assert [row["number"] for row in await inbox(door, "?lease=60")] == ["16"]
     assert (await read(door, f"/inbox/{item['id']}")).json["handover"] == "acked"
 
 
@@ -143,24 +143,24 @@ async def test_a_download_goes_on_where_it_broke_off(door: Door) -> None:
     (item,) = await arrived(door)
     link, size, etag = item["files"][0]["link"], len(PDF), f'"{hashlib.sha256(PDF).hexdigest()}"'
 
-    for asked, first, last in (
+    for byte_range, first, last in (
         ("bytes=0-9", 0, 9),
         ("bytes=10-", 10, size - 1),
         ("bytes=-7", size - 7, size - 1),
         (f"bytes=5-{size + 100}", 5, size - 1),
     ):
-        part = await read(door, link, Range=asked)
-        assert (part.status, part.raw) == (206, PDF[first : last + 1]), asked
+        part = await read(door, link, Range=byte_range)
+        assert (part.status, part.raw) == (206, PDF[first : last + 1]), byte_range
         assert part.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
         assert part.headers["Content-Length"] == str(last + 1 - first)
     outside = await read(door, link, Range=f"bytes={size}-")
     assert (outside.status, outside.headers["Content-Range"]) == (416, f"bytes */{size}")
     for odd in ({"Range": "bytes=0-9", "If_Range": '"other"'}, {"Range": "bytes=0-1,4-5"}, {"Range": "x"}):
-        whole = await read(door, link, **odd)
-        assert (whole.status, whole.raw) == (200, PDF)
-    for held in (etag, f"W/{etag}", f'"other", {etag}', "*"):  # what the caller has already
-        same = await read(door, link, If_None_Match=held)
-        assert (same.status, same.raw, same.headers["ETag"]) == (304, b"", etag), held
+        full = await read(door, link, **odd)
+        assert (full.status, full.raw) == (200, PDF)
+    for if_none_match in (etag, f"W/{etag}", f'"other", {etag}', "*"):  # what the caller has already
+        same = await read(door, link, If_None_Match=if_none_match)
+        assert (same.status, same.raw, same.headers["ETag"]) == (304, b"", etag), if_none_match
 
 
 async def test_head_is_answered_like_get_without_the_body(door: Door) -> None:
@@ -168,12 +168,12 @@ async def test_head_is_answered_like_get_without_the_body(door: Door) -> None:
     own = f"/inbox/{item['id']}"
 
     for path in ("/inbox", own, item["files"][0]["link"], "/events", "/me", "/openapi.json"):
-        whole = await read(door, path)
+        got = await read(door, path)
         head = await door.ask("HEAD", path, agency=PROVINCE)
 
         assert (head.status, head.raw) == (200, b"")
         for name in ("Content-Type", "Content-Length", "ETag"):
-            assert head.headers.get(name) == whole.headers.get(name)
+            assert head.headers.get(name) == got.headers.get(name)
     for method, path in (("POST", f"{own}/ack"), ("GET", own)):  # calls that take no query
         answer = await door.ask(method, f"{path}?foo=1", agency=PROVINCE)
         assert (answer.status, answer.json["errors"][0]["code"]) == (400, "unknown-field")
@@ -183,7 +183,7 @@ async def test_an_empty_inbox_waits_for_the_next_document(door: Door) -> None:
     waiting = asyncio.create_task(door.ask("GET", "/inbox?wait=30", agency=PROVINCE))
     (item,) = await arrived(door)
 
-    assert [each["id"] for each in (await waiting).json["data"]] == [item["id"]]
+    assert [row["id"] for row in (await waiting).json["data"]] == [item["id"]]
 
 
 @pytest.mark.parametrize(
@@ -214,14 +214,14 @@ async def test_each_status_is_said_and_the_sender_hears_it(door: Door) -> None:
     other = await door.ask("POST", f"{path}/status", agency=PROVINCE, json={"code": "03"}, headers=stale)
     assert (other.status, (await read(door, path)).json["state"]) == (412, "new")
 
-    taken = {"register_no": "1245", "register_year": 2026, "at": "2026-11-20T08:00:00+07:00"}
-    for said, state in (
-        ({"code": "03", **taken}, "accepted"),
+    registration = {"register_no": "1245", "register_year": 2026, "at": "2026-11-20T08:00:00+07:00"}
+    for body, state in (
+        ({"code": "03", **registration}, "accepted"),
         ({"code": "assigned"}, "assigned"),
         ({"code": "5"}, "processing"),
         ({"code": "06"}, "done"),
     ):
-        answer = await status(door, item["id"], **said)
+        answer = await status(door, item["id"], **body)
         await door.carry()
 
         assert answer.status == 200, str(answer)
@@ -229,9 +229,9 @@ async def test_each_status_is_said_and_the_sender_hears_it(door: Door) -> None:
         assert answer.headers["ETag"] == f'"{answer.json["item"]["version"]}"'
         assert (await door.ask("GET", "/messages")).json["data"][0]["state"] == state
         if state == "accepted":
-            again = await status(door, item["id"], **said)
-            assert (answer.json["repeated"], again.json["repeated"]) == (False, True)
-            assert answer.json["register_no"] == again.json["register_no"] == "1245"
+            repeat = await status(door, item["id"], **body)
+            assert (answer.json["repeated"], repeat.json["repeated"]) == (False, True)
+            assert answer.json["register_no"] == repeat.json["register_no"] == "1245"
 
 
 async def test_work_is_opened_again_with_its_reason_and_the_sender_sees_the_mark(door: Door) -> None:
@@ -255,7 +255,7 @@ async def test_in_mode_b_the_answer_returns_the_number_given(door: Door) -> None
     first, second = await arrived(door, COMMUNE, ("15", "16"))
 
     numbers = [
-        (await status(door, each["id"], COMMUNE, code="03")).json["register_no"] for each in (first, second)
+        (await status(door, row["id"], COMMUNE, code="03")).json["register_no"] for row in (first, second)
     ]
 
     assert numbers == ["1", "2"]
@@ -266,12 +266,12 @@ async def test_a_refusal_needs_its_reason_and_the_sender_reads_it(door: Door) ->
 
     bare = await status(door, item["id"], code="02")
     other = await status(door, item["id"], code="02", reason="OTHER")
-    given = await status(door, item["id"], code="rejected", reason="MISSING_FILE", note="Thiếu phụ lục 2")
+    refusal = await status(door, item["id"], code="rejected", reason="MISSING_FILE", note="Thiếu phụ lục 2")
     await door.carry()
 
     assert bare.json["errors"][0]["pointer"] == "/reason"
     assert other.json["errors"][0]["pointer"] == "/note"
-    assert given.json["item"]["state"] == "rejected"
+    assert refusal.json["item"]["state"] == "rejected"
     message = (await door.ask("GET", "/messages")).json["data"][0]["id"]
     facts = (await door.ask("GET", f"/messages/{message}/events")).json["recipients"][0]["facts"]
     assert "Thiếu phụ lục 2" in next(str(fact) for fact in facts if fact["code"] == "02")
@@ -286,8 +286,8 @@ async def test_a_status_that_cannot_be_set_is_told_why(door: Door) -> None:
         ({"code": "03", "colour": "blue"}, 400),
         ({}, 422),
     ]
-    for said, expected in rows:
-        answer = await status(door, item["id"], **said)
+    for body, expected in rows:
+        answer = await status(door, item["id"], **body)
         assert answer.status == expected, str(answer)
         assert answer.json["detail"]
 
@@ -319,8 +319,8 @@ async def test_a_unit_that_the_agency_does_not_have_is_refused_at_its_place(door
     item = await to_assign(door)
 
     answer = await assign(door, item, coordinating_units=["Phòng Tài vu 1"])
-    said: dict[str, Any] = {"code": "04", "assignment": ASSIGNMENT | {"lead_unit": "Ban X"}}
-    with_status = await status(door, item["id"], **said)
+    body: dict[str, Any] = {"code": "04", "assignment": ASSIGNMENT | {"lead_unit": "Ban X"}}
+    with_status = await status(door, item["id"], **body)
 
     (broken,) = answer.json["errors"]
     assert (answer.status, broken["code"]) == (422, "unit-unknown")
@@ -334,10 +334,10 @@ async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
     answer = await assign(door, item)
     stale = await assign(door, item, headers={"If-Match": '"1"'})
 
-    told = answer.json["assignment"]
-    assert {name: told[name] for name in ASSIGNMENT} == ASSIGNMENT
-    assert told["instruction"] is None
-    assert [(each["unit"], each["lead"], each["late"]) for each in told["units"]] == [
+    assignment = answer.json["assignment"]
+    assert {name: assignment[name] for name in ASSIGNMENT} == ASSIGNMENT
+    assert assignment["instruction"] is None
+    assert [(unit["unit"], unit["lead"], unit["late"]) for unit in assignment["units"]] == [
         ("Phòng Tổng hợp", True, False),
         ("Phòng Tài vụ", False, False),
     ]
@@ -348,8 +348,8 @@ async def test_each_unit_has_its_own_day_is_late_after_it_and_gives_its_part_bac
     item = await to_assign(door)
     await status(door, item["id"], code="03", register_no="7")
 
-    async def give_back(**said: str) -> Answer:
-        return await door.ask("POST", f"/inbox/{item['id']}/assignment/parts", agency=PROVINCE, json=said)
+    async def give_back(**body: str) -> Answer:
+        return await door.ask("POST", f"/inbox/{item['id']}/assignment/parts", agency=PROVINCE, json=body)
 
     strange = await assign(door, item, unit_deadlines={"Phòng khác": "2026-11-23"})
     await assign(door, item, unit_deadlines={"Phòng Tài vụ": "2026-11-23"})
@@ -358,24 +358,24 @@ async def test_each_unit_has_its_own_day_is_late_after_it_and_gives_its_part_bac
     back = {"unit": "Phòng Tài vụ", "outcome": "returned"}
     bare = await give_back(**back)
     answer = await give_back(**back, reason="Việc của phòng khác")
-    again = await give_back(**back, reason="Việc của phòng khác")
+    second = await give_back(**back, reason="Việc của phòng khác")
 
     assert strange.status == 400
-    assert [(each["unit"], each["deadline"], each["late"]) for each in late] == [
+    assert [(unit["unit"], unit["deadline"], unit["late"]) for unit in late] == [
         ("Phòng Tổng hợp", "2026-11-27", False),
         ("Phòng Tài vụ", "2026-11-23", True),
     ]
     assert (bare.status, bare.json["errors"][0]["pointer"]) == (422, "/reason")
-    assert [(each["state"], each["reason"]) for each in answer.json["assignment"]["units"]] == [
+    assert [(unit["state"], unit["reason"]) for unit in answer.json["assignment"]["units"]] == [
         ("open", ""),
         ("returned", "Việc của phòng khác"),
     ]
-    assert (again.status, again.json["code"]) == (409, "GW-PART")
+    assert (second.status, second.json["code"]) == (409, "GW-PART")
 
 
 async def test_another_agencys_document_is_404_threat_87(door: Door) -> None:
     (item,) = await arrived(door)
-    for method, path, said in (
+    for method, path, body in (
         ("GET", "", None),
         ("GET", "/files/1", None),
         ("GET", "/envelope", None),
@@ -383,7 +383,7 @@ async def test_another_agencys_document_is_404_threat_87(door: Door) -> None:
         ("POST", "/status", {"code": "03"}),
         ("PUT", "/assignment", {"lead_unit": "x"}),
     ):
-        answer = await door.ask(method, f"/inbox/{item['id']}{path}", agency=COMMUNE, json=said)
+        answer = await door.ask(method, f"/inbox/{item['id']}{path}", agency=COMMUNE, json=body)
         assert answer.status == 404, path
 
 
@@ -401,15 +401,15 @@ async def test_quarantine_lists_what_is_known_and_nothing_of_the_content(door: D
         await work.inbox.land(row)
         await work.commit()
 
-    (told,) = await inbox(door, "?quarantine=true")
+    (shown_row,) = await inbox(door, "?quarantine=true")
 
-    assert (told["id"], told["state"], told["code"], told["sender_claimed"]) == (
+    assert (shown_row["id"], shown_row["state"], shown_row["code"], shown_row["sender_claimed"]) == (
         row.id,
         "quarantined",
         "SIG-DIGEST",
         "Z91.07",
     )
-    assert "subject" not in told
+    assert "subject" not in shown_row
     assert (await door.ask("GET", "/inbox?quarantine=true", agency=COMMUNE)).json["data"] == []
 
 
@@ -418,11 +418,11 @@ async def _recalled(door: Door, *, form: str = "notice") -> dict[str, Any]:
     (item,) = await arrived(door)
     assert (await status(door, item["id"], code="03", register_no="7")).status == 200
     sent = (await door.ask("GET", "/messages")).json["data"][0]
-    said = {"form": form, "reason": "Ban hành nhầm"}
+    recall = {"form": form, "reason": "Ban hành nhầm"}
     if form == "notice":
-        said |= {"approved_by": "Trần Thị Mẫu", "notice_no": "12/TB-STD"}
+        recall |= {"approved_by": "Trần Thị Mẫu", "notice_no": "12/TB-STD"}
     once = {"Idempotency-Key": "recall"}
-    answer = await door.ask("POST", f"/messages/{sent['id']}/recall", json=said, headers=once)
+    answer = await door.ask("POST", f"/messages/{sent['id']}/recall", json=recall, headers=once)
     assert answer.status in (200, 202), str(answer)
     door.clock.advance(1)
     await door.carry()
@@ -435,50 +435,50 @@ async def test_a_recall_tells_its_reason_notice_and_document_and_15_answers_with
     document = await _recalled(door)
     assert document["files_readable"] is True
     listed = await inbox(door)
-    asked = next(each for each in listed if each["business"] == "recall")
-    whole = next(each for each in listed if each["id"] == document["id"])
+    notice = next(row for row in listed if row["business"] == "recall")
+    original = next(row for row in listed if row["id"] == document["id"])
 
-    wanted = {
+    expected = {
         "kind": "recall",
         "reason": "Ban hành nhầm",
         "notice_no": "12/TB-STD",
         "approved_by": "Trần Thị Mẫu",
         "state": "asked",
-        "item": asked["id"],
+        "item": notice["id"],
     }
-    assert {name: asked["request"][name] for name in wanted} == wanted
-    assert {name: whole["request"][name] for name in wanted} == wanted
-    assert (asked["about"], whole["about"]) == (document["id"], None)
-    assert asked["due"] is not None
-    assert asked["due"] == whole["due"]
-    assert asked["checks"]["duplicate_of"] is None
+    assert {name: notice["request"][name] for name in expected} == expected
+    assert {name: original["request"][name] for name in expected} == expected
+    assert (notice["about"], original["about"]) == (document["id"], None)
+    assert notice["due"] is not None
+    assert notice["due"] == original["due"]
+    assert notice["checks"]["duplicate_of"] is None
 
-    done = (await status(door, asked["id"], code="15")).json
+    agreed = (await status(door, notice["id"], code="15")).json
 
-    assert (done["item"]["id"], done["item"]["about"]) == (asked["id"], document["id"])
-    assert (done["item"]["state"], done["item"]["request"]["state"]) == ("done", "agreed")
-    assert done["item"]["due"] is None
-    after = (await read(door, f"/inbox/{document['id']}")).json
-    assert (after["state"], after["request"]) == ("recalled", None)
+    assert (agreed["item"]["id"], agreed["item"]["about"]) == (notice["id"], document["id"])
+    assert (agreed["item"]["state"], agreed["item"]["request"]["state"]) == ("done", "agreed")
+    assert agreed["item"]["due"] is None
+    recalled = (await read(door, f"/inbox/{document['id']}")).json
+    assert (recalled["state"], recalled["request"]) == ("recalled", None)
     leased = await inbox(door, "?lease=60")
     assert leased
-    for each in leased:
-        assert each["files_readable"] is False
-        assert (await read(door, f"/inbox/{each['id']}/envelope")).status == 409
+    for leased_row in leased:
+        assert leased_row["files_readable"] is False
+        assert (await read(door, f"/inbox/{leased_row['id']}/envelope")).status == 409
 
 
 async def test_state_and_state_text_of_a_recall_say_the_same_as_the_codes(door: Door) -> None:
     await _recalled(door)
-    words = {each["key"]: each["vi"] for each in (await read(door, "/codes")).json["inbox_states"]}
+    words = {state["key"]: state["vi"] for state in (await read(door, "/codes")).json["inbox_states"]}
 
-    before = await inbox(door)
-    (asked, *_) = await inbox(door, "?state=new")
-    await status(door, asked["id"], code="16", note="Đã giải quyết xong")
-    after = await inbox(door)
+    listed_before = await inbox(door)
+    (notice, *_) = await inbox(door, "?state=new")
+    await status(door, notice["id"], code="16", note="Đã giải quyết xong")
+    listed_after = await inbox(door)
 
-    assert {each["state"] for each in before} == {"new", "accepted"}
-    assert {each["state"] for each in after} == {"done", "accepted"}
-    assert all(words[each["state"]] == each["state_text"] for each in (*before, *after))
+    assert {b["state"] for b in listed_before} == {"new", "accepted"}
+    assert {a["state"] for a in listed_after} == {"done", "accepted"}
+    assert all(words[b["state"]] == b["state_text"] for b in (*listed_before, *listed_after))
 
 
 async def test_a_take_back_is_told_with_its_document(door: Door) -> None:

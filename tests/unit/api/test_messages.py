@@ -16,8 +16,8 @@ from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, 
 async def sent(door: Door, number: str = "15", **fields: Any) -> dict[str, Any]:
     answer = await door.send(meta(number=number, **fields), once=f"n{number}")
     assert answer.status == 202, str(answer)
-    told: dict[str, Any] = answer.json
-    return told
+    message: dict[str, Any] = answer.json
+    return message
 
 
 async def test_pages_lead_through_every_message_newest_first(door: Door) -> None:
@@ -30,7 +30,7 @@ async def test_pages_lead_through_every_message_newest_first(door: Door) -> None
     first = await door.ask("GET", "/messages?limit=2")
     target = first.headers["Link"].removeprefix("<").partition(">")[0]
     second = await door.ask("GET", target)
-    assert [each["id"] for each in first.json["data"] + second.json["data"]] == ids[::-1]
+    assert [row["id"] for row in first.json["data"] + second.json["data"]] == ids[::-1]
     assert first.json["has_more"] is True
     assert quote(first.json["next_cursor"], safe="") in target
     assert (second.json["next_cursor"], second.json["has_more"]) == (None, False)
@@ -39,20 +39,20 @@ async def test_pages_lead_through_every_message_newest_first(door: Door) -> None
     oldest = await door.ask("GET", "/messages?limit=2&sort=created_at&state=queued&q=b%C3%A1o+c%C3%A1o")
     target = oldest.headers["Link"].removeprefix("<").partition(">")[0]
     newest = await door.ask("GET", target)
-    assert [each["id"] for each in oldest.json["data"] + newest.json["data"]] == ids
+    assert [row["id"] for row in oldest.json["data"] + newest.json["data"]] == ids
     assert newest.json["has_more"] is False
     assert {"state=queued", "limit=2"} <= set(target.partition("?")[2].split("&"))
     assert (await door.ask("GET", "/messages?sort=number")).status == 400
 
-    found = (await door.ask("GET", "/messages?external_id=ql-15")).json["data"]
-    assert [each["id"] for each in found] == ids[:1]
+    matches = (await door.ask("GET", "/messages?external_id=ql-15")).json["data"]
+    assert [match["id"] for match in matches] == ids[:1]
     assert (await door.ask("GET", "/messages?external_id=nobody")).json["data"] == []
 
 
 async def test_filters_choose(door: Door) -> None:
     """And words follow the language, times the offset."""
     id = (await sent(door))["id"]
-    for query, found in (
+    for query, count in (
         ("state=queued", 1),
         ("state=sent,rejected", 0),
         ("q=bao+cao+du+toan", 1),
@@ -64,7 +64,7 @@ async def test_filters_choose(door: Door) -> None:
         ("sent_at[gte]=2026-11-19&sent_at[lt]=2026-11-21", 1),
         ("sent_at[gte]=2026-11-19&created_at[gte]=2026-11-21", 0),
     ):
-        assert len((await door.ask("GET", f"/messages?{query}")).json["data"]) == found, query
+        assert len((await door.ask("GET", f"/messages?{query}")).json["data"]) == count, query
 
     vi = (await door.ask("GET", f"/messages/{id}")).json
     en = (await door.ask("GET", f"/messages/{id}", headers={"Accept-Language": "en"})).json
@@ -96,21 +96,21 @@ async def test_a_state_that_nothing_can_be_in_is_no_empty_list(door: Door) -> No
     ):
         answer = await door.ask("GET", path)
         assert answer.status == 400
-        found = [(each["pointer"], each["suggest"]) for each in answer.json["errors"]]
-        assert found == [("?state", suggested)]
+        faults = [(error["pointer"], error["suggest"]) for error in answer.json["errors"]]
+        assert faults == [("?state", suggested)]
 
 
 async def test_the_timeline_tells_facts_and_events(door: Door) -> None:
     id = (await sent(door))["id"]
     await door.carry()
 
-    told = (await door.ask("GET", f"/messages/{id}/events")).json
+    timeline = (await door.ask("GET", f"/messages/{id}/events")).json
 
-    (recipient,) = told["recipients"]
+    (recipient,) = timeline["recipients"]
     assert recipient["state"] == "delivered"
     assert {"queued", "sent", "01"} <= {fact["code"] for fact in recipient["facts"]}
     assert next(fact for fact in recipient["facts"] if fact["code"] == "01")["proved"] is True
-    assert [event["type"] for event in told["events"]][:2] == ["message.accepted", "message.queued"]
+    assert [event["type"] for event in timeline["events"]][:2] == ["message.accepted", "message.queued"]
 
 
 @pytest.mark.usefixtures("keys_away")
@@ -139,7 +139,7 @@ async def test_a_draft_is_sent_when_it_is_complete(door: Door) -> None:
     assert answer.json["state"] == "queued"
     assert answer.headers["ETag"] == f'"{answer.json["version"]}"' != '"1"'
     assert refused.status == 422
-    assert "/number" in {each["pointer"] for each in refused.json["errors"]}
+    assert "/number" in {error["pointer"] for error in refused.json["errors"]}
 
 
 async def test_an_act_is_on_the_version_that_it_names(door: Door) -> None:
@@ -150,20 +150,20 @@ async def test_an_act_is_on_the_version_that_it_names(door: Door) -> None:
         return (await door.ask("POST", path, headers=headers, json={})).status
 
     # What is not yet packed cannot be sent again whatever its version.
-    assert [await act(each, '"9"') for each in ("send", "cancel", "resend")] == [412] * 3
+    assert [await act(action, '"9"') for action in ("send", "cancel", "resend")] == [412] * 3
     for odd in ("9", "abc", "W/1", 'W/W/"1"', '"x"', '"1", "2"'):
         assert await act("cancel", odd) == 400, odd
-    for written in ('"{v}"', 'W/"{v}"', "*"):  # it may have become weak on the way
-        own = (await door.send(meta(send=False), once=written)).json
-        version = written.format(v=own["version"])
-        gone = await door.ask("DELETE", f"/messages/{own['id']}", headers={"If-Match": version})
-        assert gone.status == 200, written
+    for if_match in ('"{v}"', 'W/"{v}"', "*"):  # it may have become weak on the way
+        own = (await door.send(meta(send=False), once=if_match)).json
+        version = if_match.format(v=own["version"])
+        deleted = await door.ask("DELETE", f"/messages/{own['id']}", headers={"If-Match": version})
+        assert deleted.status == 200, if_match
 
 
 async def test_a_message_is_stopped_before_it_leaves_and_not_after(door: Door) -> None:
-    one, other = (await sent(door, "15"))["id"], (await sent(door, "16"))["id"]
+    first_id, other = (await sent(door, "15"))["id"], (await sent(door, "16"))["id"]
 
-    stopped = await door.ask("POST", f"/messages/{one}/cancel")
+    stopped = await door.ask("POST", f"/messages/{first_id}/cancel")
     await door.carry()
     late = await door.ask("POST", f"/messages/{other}/cancel")
 
@@ -176,10 +176,10 @@ async def test_a_packet_goes_again_to_those_named(door: Door) -> None:
     await door.carry()
 
     nobody = await door.ask("POST", f"/messages/{id}/resend")
-    named = await door.ask("POST", f"/messages/{id}/resend", json={"recipients": [PROVINCE]})
+    resent = await door.ask("POST", f"/messages/{id}/resend", json={"recipients": [PROVINCE]})
 
     assert nobody.status == 409
-    assert named.status == 200
+    assert resent.status == 200
 
 
 async def test_a_document_that_left_goes_to_further_agencies_once(door: Door) -> None:
@@ -187,25 +187,25 @@ async def test_a_document_that_left_goes_to_further_agencies_once(door: Door) ->
     waits = await sent(door, number="119", undo_seconds=60)
 
     async def add(once: str, code: str = COMMUNE, id: str = first["id"], **more: Any) -> Answer:
-        said = {"recipients": [{"code": code, "role": "to_know"}]}
-        return await door.ask("POST", f"/messages/{id}/recipients", once=once, json=said, **more)
+        body = {"recipients": [{"code": code, "role": "to_know"}]}
+        return await door.ask("POST", f"/messages/{id}/recipients", once=once, json=body, **more)
 
     early = await add("w", id=waits["id"])
     await door.carry()
     added = await add("a")
-    again = await add("a")
-    taken = await add("b", PROVINCE)
+    repeat = await add("a")
+    with_province = await add("b", PROVINCE)
     stale = await add("c", headers={"If-Match": '"99"'})
     await door.carry()
 
-    assert (early.status, stale.status, taken.status) == (409, 412, 422)
-    assert [each["code"] for each in taken.json["errors"]] == ["number-taken"]
+    assert (early.status, stale.status, with_province.status) == (409, 412, 422)
+    assert [error["code"] for error in with_province.json["errors"]] == ["number-taken"]
     assert added.status == 202, str(added)
-    assert again.raw == added.raw
+    assert repeat.raw == added.raw
     assert added.json["id"] != first["id"]
     assert (added.json["number"], added.json["document_id"]) == (first["number"], first["document_id"])
-    made = (await door.ask("GET", f"/messages/{added.json['id']}")).json
-    assert [(each["code"], each["role"], each["state"]) for each in made["recipients"]] == [
+    message = (await door.ask("GET", f"/messages/{added.json['id']}")).json
+    assert [(r["code"], r["role"], r["state"]) for r in message["recipients"]] == [
         (COMMUNE, "to_know", "delivered")
     ]
     assert (await door.ask("GET", "/inbox", agency=COMMUNE)).json["data"][0]["number"] == first["number"]
@@ -222,13 +222,13 @@ async def test_an_answer_that_did_not_come_by_its_day_is_a_mark_of_that_recipien
 
     async def marks() -> list[list[list[str]]]:
         listed = (await door.ask("GET", "/messages")).json["data"]
-        one = (await door.ask("GET", f"/messages/{id}")).json
-        return [[to["marks"] for to in each["recipients"]] for each in (*listed, one)]
+        message = (await door.ask("GET", f"/messages/{id}")).json
+        return [[to["marks"] for to in row["recipients"]] for row in (*listed, message)]
 
-    before = await marks()
+    first_marks = await marks()
     door.clock.advance(7 * 86400)
 
-    assert before == [[[]], [[]]]
+    assert first_marks == [[[]], [[]]]
     assert await marks() == [[["reply_late"]], [["reply_late"]]]
 
 
@@ -242,17 +242,17 @@ async def test_a_recall_is_a_packet_of_its_own_and_asked_once(door: Door) -> Non
         return await door.ask("POST", f"/messages/{id}/recall", once=once, json=recall(**fields))
 
     bare = await ask("r", approved_by=None, notice_no=None, reason="")  # R70
-    asked = await ask("r")
-    again = await ask("r")
+    first = await ask("r")
+    repeat = await ask("r")
     other = await ask("r", notice_no="13/TB-STD")
     second = await ask("s")
 
     assert bare.status == 422
-    assert {each["pointer"] for each in bare.json["errors"]} == {"/approved_by", "/notice_no", "/reason"}
-    assert asked.status == 202, str(asked)
-    assert (asked.json["kind"], asked.json["parent"], asked.json["reason"]) == ("recall", id, "Sai thể thức")
-    assert again.raw == asked.raw
-    assert again.headers["Idempotency-Replayed"] == "true"
+    assert {error["pointer"] for error in bare.json["errors"]} == {"/approved_by", "/notice_no", "/reason"}
+    assert first.status == 202, str(first)
+    assert (first.json["kind"], first.json["parent"], first.json["reason"]) == ("recall", id, "Sai thể thức")
+    assert repeat.raw == first.raw
+    assert repeat.headers["Idempotency-Replayed"] == "true"
     assert (other.status, other.json["type"]) == (422, "/problems/idempotency-other")
     assert second.status == 409
     assert (await door.ask("GET", f"/messages/{id}")).json["state"] == "recall_asked"
@@ -277,17 +277,17 @@ async def test_a_take_back_is_the_bare_13(door: Door) -> None:
 
 
 async def test_a_document_with_several_recipients_shows_the_one_that_needs_a_person(door: Door) -> None:
-    said = meta(recipients=[{"code": PROVINCE, "role": "to_act"}, {"code": COMMUNE, "role": "to_know"}])
-    id = (await door.send(said)).json["id"]
+    draft = meta(recipients=[{"code": PROVINCE, "role": "to_act"}, {"code": COMMUNE, "role": "to_know"}])
+    id = (await door.send(draft)).json["id"]
     await door.carry()
     refusal = {"code": "02", "reason": "OUT_OF_AUTHORITY"}
     await door.ask("POST", f"/inbox/{await only(door, COMMUNE)}/status", agency=COMMUNE, json=refusal)
     await door.carry()
 
-    told = (await door.ask("GET", f"/messages/{id}")).json
+    message = (await door.ask("GET", f"/messages/{id}")).json
 
-    assert told["state"] == "rejected"
-    assert {each["code"]: each["state"] for each in told["recipients"]} == {
+    assert message["state"] == "rejected"
+    assert {recipient["code"]: recipient["state"] for recipient in message["recipients"]} == {
         PROVINCE: "delivered",
         COMMUNE: "rejected",
     }
@@ -297,22 +297,22 @@ async def test_a_document_on_paper_is_listed_until_it_was_handed_over(door: Door
     on_paper = (await door.send(meta(delivery_mode="paper"))).json
     await door.carry()
 
-    async def hand_over(agency: str = DEPARTMENT, **said: str) -> Answer:
-        return await door.ask("POST", f"/messages/{on_paper['id']}/hand-over", json=said, agency=agency)
+    async def hand_over(agency: str = DEPARTMENT, **body: str) -> Answer:
+        return await door.ask("POST", f"/messages/{on_paper['id']}/hand-over", json=body, agency=agency)
 
     waiting = (await door.ask("GET", "/paper")).json["data"]
     bad = await hand_over(means="other")
     foreign = await hand_over(COMMUNE, means="post")
-    done = await hand_over(means="post", note="RR 12")
-    again = await hand_over(means="post")
+    recorded = await hand_over(means="post", note="RR 12")
+    repeat = await hand_over(means="post")
     handed = (await door.ask("GET", "/paper?handed_from=2026-01-01")).json["data"]
 
     assert (on_paper["state"], on_paper["recipients"][0]["state_text"]) == ("paper", "Gửi bản giấy")
-    assert [(each["message"], each["handed_over"]) for each in waiting] == [(on_paper["id"], None)]
-    assert (bad.status, foreign.status, done.status, again.status) == (422, 404, 200, 409)
-    assert done.json["state"] == "paper"
+    assert [(w["message"], w["handed_over"]) for w in waiting] == [(on_paper["id"], None)]
+    assert (bad.status, foreign.status, recorded.status, repeat.status) == (422, 404, 200, 409)
+    assert recorded.json["state"] == "paper"
     assert (await door.ask("GET", "/paper")).json["data"] == []
-    assert [(each["means"], each["note"]) for each in handed] == [("post", "RR 12")]
+    assert [(h["means"], h["note"]) for h in handed] == [("post", "RR 12")]
 
 
 async def test_a_sender_reads_back_what_was_handed_in(door: Door) -> None:
@@ -330,12 +330,12 @@ async def test_a_draft_can_be_let_go_of_and_nothing_else_can(door: Door) -> None
     draft = (await door.send(meta(send=False), once="one")).json
     own = await sent(door, "16")
 
-    gone = await door.ask("DELETE", f"/messages/{draft['id']}")
-    assert (gone.status, gone.json["state"]) == (200, "cancelled")
+    cancelled = await door.ask("DELETE", f"/messages/{draft['id']}")
+    assert (cancelled.status, cancelled.json["state"]) == (200, "cancelled")
     assert (await door.ask("DELETE", f"/messages/{own['id']}")).status == 409
     assert (await door.ask("DELETE", f"/messages/{draft['id']}", agency=PROVINCE)).status == 404
-    said = meta(reason="x", recipients=[{"code": DEPARTMENT, "role": "to_act"}])
+    fields = meta(reason="x", recipients=[{"code": DEPARTMENT, "role": "to_act"}])
     update = await door.ask(
-        "POST", f"/messages/{own['id']}/update", agency=COMMUNE, once="u", data=form(said)
+        "POST", f"/messages/{own['id']}/update", agency=COMMUNE, once="u", data=form(fields)
     )
     assert update.status == 404

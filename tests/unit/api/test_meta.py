@@ -1,4 +1,4 @@
-"""What a program asks about the node itself, and the pages for people."""
+"""Calls about the node itself, and the pages for people."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, meta
 
 
 async def test_me_tells_the_key_its_scopes_and_agencies(door: Door) -> None:
-    told = (await door.ask("GET", "/me")).json
+    me = (await door.ask("GET", "/me")).json
     limits = (await door.ask("GET", "/limits")).json
 
-    assert told["agency"] == DEPARTMENT
-    assert [agency["code"] for agency in told["agencies"]] == [DEPARTMENT]
-    assert "messages:send" in told["scopes"]
+    assert me["agency"] == DEPARTMENT
+    assert [agency["code"] for agency in me["agencies"]] == [DEPARTMENT]
+    assert "messages:send" in me["scopes"]
     assert limits["max_file_bytes"] == door.node.out.profile.max_file_bytes
     assert limits["lead_types"] == ["pdf"]
     assert (limits["calls_per_second"], limits["calls_at_once"]) == (None, None)
@@ -39,11 +39,11 @@ async def test_me_tells_the_key_its_scopes_and_agencies(door: Door) -> None:
 
 
 async def test_codes_name_every_state_and_status_in_both_languages(door: Door) -> None:
-    told = (await door.ask("GET", "/codes")).json
+    codes = (await door.ask("GET", "/codes")).json
 
-    assert {row["key"] for row in told["states"]} == set(STATES)
-    assert {row["code"] for row in told["statuses"]} == set(CODES)
-    assert all(row["vi"] and row["en"] for rows in told.values() for row in rows)
+    assert {row["key"] for row in codes["states"]} == set(STATES)
+    assert {row["code"] for row in codes["statuses"]} == set(CODES)
+    assert all(row["vi"] and row["en"] for rows in codes.values() for row in rows)
 
 
 async def test_a_node_whose_database_is_gone_is_not_ready(door: Door) -> None:
@@ -64,8 +64,8 @@ async def test_a_node_whose_database_is_gone_is_not_ready(door: Door) -> None:
 
 async def test_a_full_disk_is_a_503_to_senders_and_nothing_is_half_written(door: Door) -> None:
     """Threat 91: until there is room again; then the same call is taken."""
-    kept = door.node.blobs._room
-    door.node.blobs._room = Room(folder=kept.folder, reserve=1 << 60)
+    room = door.node.blobs._room
+    door.node.blobs._room = Room(folder=room.folder, reserve=1 << 60)
 
     refused = await door.send(once="a")
 
@@ -75,18 +75,18 @@ async def test_a_full_disk_is_a_503_to_senders_and_nothing_is_half_written(door:
     assert int(refused.headers["Retry-After"]) > 0
     assert (await door.ask("GET", "/messages")).json["data"] == []
 
-    door.node.blobs._room = kept
+    door.node.blobs._room = room
 
     assert (await door.send(once="a")).status == 202
 
 
 @contextmanager
 def logged(level: int) -> Iterator[io.StringIO]:
-    """What the log holds from that level on."""
+    """Capture the log from that level on."""
     handler = logging.StreamHandler(stream := io.StringIO())
     handler.setFormatter(log.JsonLines())
     root = logging.getLogger()
-    before = root.level
+    usual_level = root.level
     root.addHandler(handler)
     log.quieten()
     root.setLevel(level)
@@ -94,7 +94,7 @@ def logged(level: int) -> Iterator[io.StringIO]:
         yield stream
     finally:
         root.removeHandler(handler)
-        root.setLevel(before)
+        root.setLevel(usual_level)
 
 
 async def test_a_request_id_is_carried_from_the_call_into_event_and_log(door: Door) -> None:
@@ -120,13 +120,13 @@ async def test_no_log_line_at_any_level_holds_content_or_secrets(door: Door) -> 
         await door.carry()
         await door.ask("GET", "/messages", key="gwk_wrong-and-secret")
 
-    said = stream.getvalue()
+    log_text = stream.getvalue()
     key = next((door.node.settings.keys.folder).glob("*/*.key.pem")).read_text()
-    assert "message.accepted" in said
-    assert meta()["subject"] not in said
-    assert base64.b64encode(PDF)[:60].decode() not in said
-    assert "gwk_" not in said
-    assert key.splitlines()[1][:40] not in said
+    assert "message.accepted" in log_text
+    assert meta()["subject"] not in log_text
+    assert base64.b64encode(PDF)[:60].decode() not in log_text
+    assert "gwk_" not in log_text
+    assert key.splitlines()[1][:40] not in log_text
 
 
 async def test_pages_load_nothing_but_their_stylesheet_in_either_language(door: Door) -> None:

@@ -29,7 +29,7 @@ def lead(filename: str = 'filename="15.pdf"', more: str = "") -> bytes:
 
 def body(*parts: bytes, boundary: str = "b", end: bytes = b"--\r\n") -> bytes:
     mark = b"--" + boundary.encode()
-    return b"".join(mark + b"\r\n" + each + b"\r\n" for each in parts) + mark + end
+    return b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts) + mark + end
 
 
 async def post(door: Door, raw: bytes, boundary: str = "b", once: str = "one") -> Answer:
@@ -41,25 +41,25 @@ async def faults(door: Door, raw: bytes, boundary: str = "b") -> set[str]:
     answer = await post(door, raw, boundary)
     assert answer.status == 400, str(answer)
     assert (await door.ask("GET", "/messages")).json["data"] == []
-    return {each["code"] for each in answer.json["errors"]}
+    return {error["code"] for error in answer.json["errors"]}
 
 
 async def test_a_plain_body_is_taken_and_other_boundaries_are_the_same_request(door: Door) -> None:
     answer = await post(door, body(META_PART, lead()))
-    again = await post(door, body(META_PART, lead(), boundary="other"), "other")
+    repeat = await post(door, body(META_PART, lead(), boundary="other"), "other")
 
     assert answer.status == 202, str(answer)
     assert answer.json["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
-    assert again.raw == answer.raw
-    assert again.headers["Idempotency-Replayed"] == "true"
+    assert repeat.raw == answer.raw
+    assert repeat.headers["Idempotency-Replayed"] == "true"
 
 
 async def test_files_may_be_listed_with_their_roles(door: Door) -> None:
-    said = meta(files=[{"name": "15.pdf", "role": "lead"}, {"name": "15.txt", "role": "source"}])
+    draft = meta(files=[{"name": "15.pdf", "role": "lead"}, {"name": "15.txt", "role": "source"}])
 
-    answer = await door.send(said, files=(("file", "15.pdf", PDF), ("file", "15.txt", b"text")))
+    answer = await door.send(draft, files=(("file", "15.pdf", PDF), ("file", "15.txt", b"text")))
 
-    assert [(each["name"], each["role"]) for each in answer.json["files"]] == [
+    assert [(file["name"], file["role"]) for file in answer.json["files"]] == [
         ("15.pdf", "lead"),
         ("15.txt", "source"),
     ]
@@ -73,11 +73,11 @@ async def test_meta_must_come_first(door: Door) -> None:
 
 
 async def test_a_body_that_ends_too_early_is_400_and_nothing_is_stored(door: Door) -> None:
-    whole = body(META_PART, lead())
+    complete = body(META_PART, lead())
     for cut in (1, 40, len(META) // 2, len(META) + 100, len(META) + 300):
-        assert (await post(door, whole[:cut])).status == 400, cut
+        assert (await post(door, complete[:cut])).status == 400, cut
     # A last part without its boundary is not a whole file.
-    assert await faults(door, whole[: -len(b"\r\n--b--\r\n")]) == {"not-multipart"}
+    assert await faults(door, complete[: -len(b"\r\n--b--\r\n")]) == {"not-multipart"}
 
 
 async def test_threat_086_ten_thousand_parts_stop_at_the_limit(door: Door) -> None:
@@ -107,20 +107,20 @@ async def test_a_part_that_is_not_a_plain_named_file_is_400(door: Door) -> None:
         assert await faults(door, body(META_PART, raw)) == {code}
 
 
-async def names(door: Door, *written: str) -> list[str]:
-    """What files are called whose name is written so, each in a call of its own."""
+async def names(door: Door, *parameters: str) -> list[str]:
+    """List the file names that the node reads from these parameters, one call each."""
     answers = []
-    for n, each in enumerate(written):
-        said = json.dumps(meta(number=str(15 + n))).encode()
-        answers.append(await post(door, body(META_PART.replace(META, said), lead(each)), once=str(n)))
-    assert [each.status for each in answers] == [202] * len(written), answers
+    for n, parameter in enumerate(parameters):
+        draft = json.dumps(meta(number=str(15 + n))).encode()
+        answers.append(await post(door, body(META_PART.replace(META, draft), lead(parameter)), once=str(n)))
+    assert [answer.status for answer in answers] == [202] * len(parameters), answers
     return [answer.json["files"][0]["name"] for answer in answers]
 
 
 async def test_a_name_in_vietnamese_comes_whole_and_in_nfc_threat_75(door: Door) -> None:
     """However a library writes it, it keeps its ending."""
-    written = (r"C:\Users\a\báo cáo.pdf", "=?UTF-8?B?YsOhbyBjw6FvLnBkZg==?=", "b%C3%A1o%20c%C3%A1o.pdf")
-    quoted = [f'filename="{each}"' for each in written]
+    names_sent = (r"C:\Users\a\báo cáo.pdf", "=?UTF-8?B?YsOhbyBjw6FvLnBkZg==?=", "b%C3%A1o%20c%C3%A1o.pdf")
+    quoted = [f'filename="{n}"' for n in names_sent]
 
     assert set(await names(door, "filename*=UTF-8''ba%CC%81o%20ca%CC%81o.pdf", *quoted)) == {"báo cáo.pdf"}
 
@@ -129,14 +129,14 @@ async def test_a_name_in_vietnamese_comes_whole_and_in_nfc_threat_75(door: Door)
     "ignore::aiohttp.multipart.BadContentDispositionHeader"
 )  # of the library's own look
 async def test_a_name_in_quotes_may_have_semicolons(door: Door) -> None:
-    written = ["a;b.pdf", "a; b; c.pdf", "x; filename=y.pdf", "; .pdf"]
+    file_names = ["a;b.pdf", "a; b; c.pdf", "x; filename=y.pdf", "; .pdf"]
 
-    assert await names(door, *(f'filename="{each}"' for each in written)) == written
+    assert await names(door, *(f'filename="{n}"' for n in file_names)) == file_names
 
 
 async def test_files_other_than_announced_are_400_threat_66(door: Door) -> None:
     own: dict[str, object] = {"name": "15.pdf", "role": "lead"}
-    for listed, came, code in (
+    for listed, sent_names, code in (
         ([own, {"name": "b.pdf", "role": "appendix"}], ["15.pdf"], "file-absent"),
         ([own], ["15.pdf", "c.pdf"], "file-not-listed"),
         ([own], ["15.pdf", "15.pdf"], "file-twice"),
@@ -144,9 +144,9 @@ async def test_files_other_than_announced_are_400_threat_66(door: Door) -> None:
         ([own | {"sha256": "0" * 64}], ["15.pdf"], "digest-differs"),
         ([], ["15.pdf"], "file-not-listed"),
     ):
-        answer = await door.send(meta(files=listed), files=[("file", name, PDF) for name in came])
+        answer = await door.send(meta(files=listed), files=[("file", name, PDF) for name in sent_names])
         assert answer.status == 400
-        assert {each["code"] for each in answer.json["errors"]} == {code}
+        assert {error["code"] for error in answer.json["errors"]} == {code}
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "unheard-of"])
@@ -211,9 +211,9 @@ async def test_a_request_that_drips_is_ended_threat_86(blank_node: Path, tmp_pat
 
 async def test_scratch_files_of_refused_requests_are_gone(door: Door) -> None:
     content = door.node.settings.node.data_dir / "content"
-    before = {path for path in content.rglob("*") if path.is_file()}
+    files_before = {path for path in content.rglob("*") if path.is_file()}
 
     await faults(door, body(META_PART, lead(), lead())[:-30])
     await door.ask("POST", "/messages", once="x", data=form(meta(number="")))
 
-    assert {path for path in content.rglob("*") if path.is_file()} == before
+    assert {path for path in content.rglob("*") if path.is_file()} == files_before

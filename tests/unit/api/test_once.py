@@ -25,11 +25,11 @@ async def test_a_recall_under_way_is_told_to_its_caller_though_a_repeat_took_the
     async def ask() -> Answer:
         return await door.ask("POST", f"/messages/{id}/recall", once="r", json=wanted())
 
-    async def act(*given: Any, **more: Any) -> Any:
+    async def act(*args: Any, **more: Any) -> Any:
         """The real act; after the first one's commit its marker runs out and the caller repeats itself."""
         begun.append("")
         is_first = len(begun) == 1
-        document = await recall(*given, **more)
+        document = await recall(*args, **more)
         if is_first:
             door.clock.advance(IN_FLIGHT)
             repeated.append(await ask())
@@ -38,6 +38,6 @@ async def test_a_recall_under_way_is_told_to_its_caller_though_a_repeat_took_the
     monkeypatch.setattr(writing, "ask_recall", act)
     first = await ask()
 
-    assert [each.status for each in repeated] == [409]
+    assert [r.status for r in repeated] == [409]
     assert first.status == 202, str(first)
     assert (first.json["kind"], first.json["parent"]) == ("recall", id)

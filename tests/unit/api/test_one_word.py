@@ -19,34 +19,34 @@ from tests.support.hooks import Hooked
 
 
 async def _documents(door: Door) -> dict[str, OutgoingDocument]:
-    """By the word that each is expected to have."""
+    """Send one document for each state word."""
     town, unhosted = door.town, ("recipient-unhosted",)
     rejected = await town.send("11", PROVINCE, COMMUNE)
     failed = await town.send("12", PROVINCE, "G01", confirm=unhosted)
-    done = await town.send("13")
+    finished = await town.send("13")
     await town.carry()
     await town.status(await town.as_incoming(rejected), "02")
-    await town.status(await town.as_incoming(done), "06")
+    await town.status(await town.as_incoming(finished), "06")
     await town.carry()
-    made = {
+    documents = {
         "rejected": rejected,
         "failed": failed,
-        "done": done,
+        "done": finished,
         "draft": await town.send("14", send=False),
         "queued": await town.send("15"),
         "cancelled": await town.send("16"),
         "paper": await town.send("17", delivery_mode=DeliveryMode.PAPER),
     }
-    await door.ask("POST", f"/messages/{made['cancelled'].id}/cancel", json={})
-    return {word: await town.document(document) for word, document in made.items()}
+    await door.ask("POST", f"/messages/{documents['cancelled'].id}/cancel", json={})
+    return {word: await town.document(document) for word, document in documents.items()}
 
 
 async def test_a_document_has_one_word_at_api_terminal_list_and_in_its_evidence(
     door: Door, cases: Cases
 ) -> None:
-    made = await _documents(door)
+    by_word = await _documents(door)
     listed = {row["id"]: row["state"] for row in (await door.ask("GET", "/messages?limit=50")).json["data"]}
-    for word, document in made.items():
+    for word, document in by_word.items():
         with cases.case(word):
             deliveries = list((await door.town.deliveries(document)).values())
             counted = Counter(delivery.state for delivery in deliveries)
@@ -76,7 +76,7 @@ async def test_a_paused_webhook_has_no_next_try_anywhere(near_door: Door) -> Non
     agency = chosen(await door.node.store.hosted(), DEPARTMENT)
     context = CommandContext(node=door.node, agency=agency, scope=await hooked.scope())
 
-    async def told() -> tuple[bool, bool, list[bool], list[bool]]:
+    async def list_retries() -> tuple[bool, bool, list[bool], list[bool]]:
         path = f"/webhooks/{endpoint.id}"
         rows = (await door.ask("GET", f"{path}/deliveries")).json["data"]
         at_terminal = await operations.carry_out(Invocation(), context, "readWebhook", id=endpoint.id)
@@ -85,9 +85,9 @@ async def test_a_paused_webhook_has_no_next_try_anywhere(near_door: Door) -> Non
             (await door.ask("GET", path)).json["next_try_at"] is not None,
             at_terminal.next_try_at is not None,
             [row["next_try_at"] is not None for row in rows if row["state"] == "waiting"],
-            [one.next_try_at is not None for one in log.data if one.state == "waiting"],
+            [row.next_try_at is not None for row in log.data if row.state == "waiting"],
         )
 
-    assert await told() == (True, True, [True, True], [True, True])
+    assert await list_retries() == (True, True, [True, True], [True, True])
     await door.node.webhooks.pause(await hooked.scope(), endpoint.id)
-    assert await told() == (False, False, [False, False], [False, False])
+    assert await list_retries() == (False, False, [False, False], [False, False])

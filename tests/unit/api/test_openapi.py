@@ -107,8 +107,8 @@ def test_the_document_has_the_structure_of_openapi() -> None:
     names = [operation["operationId"] for _, _, operation in operations()]
     assert len(names) == len(set(names))
     for _, path, operation in operations():
-        named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
-        assert named == set(re.findall(r"{(\w+)}", path)), path
+        path_names = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
+        assert path_names == set(re.findall(r"{(\w+)}", path)), path
     assert json.dumps(document(ALL, __version__, local(START).date())) == json.dumps(DOCUMENT)
 
 
@@ -138,18 +138,18 @@ def test_every_call_says_who_may_make_it_and_what_it_takes() -> None:
 
 
 def test_every_example_fits_its_schema() -> None:
-    seen = 0
+    examples = 0
     for _, path, operation in operations():
         for content in operation.get("requestBody", {}).get("content", {}).values():
             for example in content.get("examples", {}).values():
                 assert not list(validator(content["schema"]).iter_errors(example["value"])), path
-                seen += 1
+                examples += 1
 
-    assert seen >= 6
+    assert examples >= 6
 
 
 def operation(name: str) -> dict[str, Any]:
-    return next(each for _, _, each in operations() if each["operationId"] == name)
+    return next(o for _, _, o in operations() if o["operationId"] == name)
 
 
 def test_files_are_binary_parts_and_multipart_alone_is_described_where_files_go() -> None:
@@ -175,14 +175,14 @@ def test_an_answer_of_bytes_is_described_as_bytes() -> None:
         ("readMessageEvidence", "application/zip"),
         ("readInboxEvidence", "application/zip"),
     ):
-        done = operation(name)["responses"]["200"]
-        assert done["content"][media]["schema"] == {"type": "string", "format": "binary"}, name
-        assert "Content-Disposition" in done["headers"], name
+        success = operation(name)["responses"]["200"]
+        assert success["content"][media]["schema"] == {"type": "string", "format": "binary"}, name
+        assert "Content-Disposition" in success["headers"], name
 
 
 def test_every_call_says_what_any_call_can_meet_and_when_to_come_again() -> None:
-    for _, path, each in operations():
-        answers = {status: resolved(answer) for status, answer in each["responses"].items()}
+    for _, path, operation in operations():
+        answers = {status: resolved(answer) for status, answer in operation["responses"].items()}
 
         assert {"400", "405", "408", "429", "default"} <= answers.keys(), path
         assert "Retry-After" in answers["429"]["headers"], path
@@ -191,7 +191,7 @@ def test_every_call_says_what_any_call_can_meet_and_when_to_come_again() -> None
 
 
 def test_headers_that_a_client_works_with_are_described_where_they_stand() -> None:
-    wanted = {
+    expected = {
         "createMessage": {"ETag", "Location", "Idempotency-Replayed", "Content-Language", "X-Normalized"},
         "recallMessage": {"Idempotency-Replayed"},
         "listMessages": {"Link"},
@@ -201,11 +201,11 @@ def test_headers_that_a_client_works_with_are_described_where_they_stand() -> No
         "setStatus": {"ETag"},
         "readInboxFile": {"ETag", "X-Content-SHA256"},
     }
-    for name, headers in wanted.items():
+    for name, headers in expected.items():
         answers = operation(name)["responses"]
-        done = next(answer for status, answer in answers.items() if status.startswith("2"))
+        success = next(answer for status, answer in answers.items() if status.startswith("2"))
 
-        assert headers <= done["headers"].keys(), name
+        assert headers <= success["headers"].keys(), name
 
 
 def test_each_text_and_list_has_the_length_that_the_writer_takes() -> None:
@@ -216,19 +216,19 @@ def test_each_text_and_list_has_the_length_that_the_writer_takes() -> None:
         (STATUS, ("StatusIn",)),
     ):
         for path, rule in table.items():
-            found = [place for model in models for place in places(schemas, model, path)]
-            assert found, path
-            assert {place["maxLength"] for place in found} == {rule.longest}, path
+            fields = [place for model in models for place in places(schemas, model, path)]
+            assert fields, path
+            assert {place["maxLength"] for place in fields} == {rule.longest}, path
     for name, most in MOST.items():
         assert [place["maxItems"] for place in places(schemas, "UpdateIn", name)] == [most], name
 
 
 def test_words_of_states_kinds_roles_and_codes_are_listed() -> None:
     schemas = DOCUMENT["components"]["schemas"]
-    said = schemas["Message"]["properties"]
+    properties = schemas["Message"]["properties"]
 
-    assert set(said["state"]["enum"]) == {*STATES, *OutState}
-    assert set(said["kind"]["enum"]) == {*Kind} - {Kind.STATUS}
+    assert set(properties["state"]["enum"]) == {*STATES, *OutState}
+    assert set(properties["kind"]["enum"]) == {*Kind} - {Kind.STATUS}
     assert "to_report" in schemas["RecipientOut"]["properties"]["role"]["enum"]
     assert {"03", "accepted"} <= set(schemas["StatusIn"]["properties"]["code"]["enum"])
     assert {"GW-404", "GW-CONFIRM"} <= set(schemas["Problem"]["properties"]["code"]["x-extensible-enum"])
@@ -247,16 +247,18 @@ async def test_the_example_is_taken_as_it_stands_and_its_status_too(door: Door) 
     sent = await door.ask("POST", "/messages", once="sample", data=form(meta, files))
     await door.carry()
     (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    said = operation("setStatus")["requestBody"]["content"]["application/json"]["examples"]["sample"]["value"]
-    done = await door.ask("POST", f"/inbox/{item['id']}/status", agency=PROVINCE, json=said)
+    sample = operation("setStatus")["requestBody"]["content"]["application/json"]["examples"]["sample"][
+        "value"
+    ]
+    answer = await door.ask("POST", f"/inbox/{item['id']}/status", agency=PROVINCE, json=sample)
 
     assert checked.json["problems"] == []
     assert sent.status == 202, str(sent)
-    assert done.status == 200, str(done)
+    assert answer.status == 200, str(answer)
 
 
 async def test_a_call_that_is_going_says_so_in_each_answer_and_in_the_description(door: Door) -> None:
-    old = next(each for each in ALL if each.name == "readMe")
+    old = next(r for r in ALL if r.name == "readMe")
     going = replace(old, path=f"{BASE}/who", old_since=date(2026, 11, 22), gone_on=date(2027, 11, 22))
     assert door.deps is not None
     deps = replace(door.deps, calls=None)
@@ -264,13 +266,13 @@ async def test_a_call_that_is_going_says_so_in_each_answer_and_in_the_descriptio
 
     async with TestClient(TestServer(build(deps, lambda: [going]))) as client:
         answers = [
-            await client.get(going.path, headers={"Authorization": f"Bearer {each}"})
-            for each in (key, "gwk_none")
+            await client.get(going.path, headers={"Authorization": f"Bearer {secret}"})
+            for secret in (key, "gwk_none")
         ]
 
-    assert [each.status for each in answers] == [200, 401]
-    assert {each.headers["Deprecation"] for each in answers} == {"@1795305600"}
-    assert {each.headers["Sunset"] for each in answers} == {"Mon, 22 Nov 2027 00:00:00 GMT"}
-    (told,) = document([going], "0", date(2026, 11, 22))["paths"][going.path].values()
-    assert told["deprecated"]
-    assert {"Deprecation", "Sunset"} <= told["responses"]["200"]["headers"].keys()
+    assert [answer.status for answer in answers] == [200, 401]
+    assert {answer.headers["Deprecation"] for answer in answers} == {"@1795305600"}
+    assert {answer.headers["Sunset"] for answer in answers} == {"Mon, 22 Nov 2027 00:00:00 GMT"}
+    (operation,) = document([going], "0", date(2026, 11, 22))["paths"][going.path].values()
+    assert operation["deprecated"]
+    assert {"Deprecation", "Sunset"} <= operation["responses"]["200"]["headers"].keys()

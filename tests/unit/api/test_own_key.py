@@ -1,4 +1,4 @@
-"""What the owner of a key is told of it: how often it may still call, when it ends, and what it called."""
+"""The owner of a key sees how often it may still call, when it ends, and the calls that it made."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ async def test_how_often_a_key_may_still_call_stands_in_each_answer_and_in_the_r
         answers = [await counting.ask("GET", "/limits") for _ in range(4)]
         other = await counting.ask("GET", "/limits", key=await counting.key(DEPARTMENT))
 
-    assert [each.status for each in answers] == [200, 200, 200, 429]
-    assert {each.headers["RateLimit-Limit"] for each in answers} == {"3"}
-    assert [each.headers["RateLimit-Remaining"] for each in answers] == ["2", "1", "0", "0"]
-    resets = [int(each.headers["RateLimit-Reset"]) for each in answers]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"3"}
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    resets = [int(answer.headers["RateLimit-Reset"]) for answer in answers]
     assert resets[0] < resets[1] < resets[2]
     assert 900 < resets[0] <= 1000
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 1000
@@ -37,7 +37,7 @@ async def test_a_key_that_ends_soon_says_so_in_each_answer(door: Door) -> None:
         missed = await door.ask("GET", "/messages/msg_none", key=key)
 
         warning = (await door.ask("GET", "/me", key=key)).json["expires_at"] if is_warned else None
-        assert [each.headers.get("X-Key-Expires") for each in (good, missed)] == [warning] * 2
+        assert [answer.headers.get("X-Key-Expires") for answer in (good, missed)] == [warning] * 2
         # Where calls are not counted nothing is said of it.
         assert not [name for name in good.headers if name.lower().startswith("ratelimit")]
 
@@ -49,16 +49,16 @@ async def test_a_key_reads_what_it_called_itself_and_nobody_elses_calls(door: Do
     await door.ask("GET", "/inbox", key=other)
     await door.ask("GET", "/inbox", key=own)
 
-    told = (await door.ask("GET", "/me/calls?limit=2", key=own)).json
-    later = f"/me/calls?limit=2&errors=false&cursor={told['next_cursor']}"
-    rest = (await door.ask("GET", later, key=own)).json
+    page = (await door.ask("GET", "/me/calls?limit=2", key=own)).json
+    next_path = f"/me/calls?limit=2&errors=false&cursor={page['next_cursor']}"
+    second_page = (await door.ask("GET", next_path, key=own)).json
     wrong = (await door.ask("GET", "/me/calls?errors=true", key=own)).json
 
-    assert [(each["route"], each["status"]) for each in told["data"]] == [
+    assert [(row["route"], row["status"]) for row in page["data"]] == [
         ("/api/v1/inbox", 200),
         ("/api/v1/messages/{id}", 404),
     ]
-    assert [each["route"] for each in rest["data"]] == ["/api/v1/messages"]
-    assert (told["has_more"], rest["has_more"], rest["next_cursor"]) == (True, False, None)
-    assert [each["problem"] for each in wrong["data"]] == ["not-found"]
-    assert "secretary" not in str(told) + str(rest)
+    assert [row["route"] for row in second_page["data"]] == ["/api/v1/messages"]
+    assert (page["has_more"], second_page["has_more"], second_page["next_cursor"]) == (True, False, None)
+    assert [row["problem"] for row in wrong["data"]] == ["not-found"]
+    assert "secretary" not in str(page) + str(second_page)

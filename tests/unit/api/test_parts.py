@@ -26,8 +26,8 @@ CONTENTS = (b"", b"%PDF-1.7", b"\r\n--b0un", b"\r\n\r\n--b0und"[:8], b"\r", b"a\
 
 
 def body(contents: Sequence[bytes]) -> bytes:
-    whole = b"".join(b"--b0und\r\n" + HEAD + each + b"\r\n" for each in contents)
-    return whole + b"--b0und--\r\n"
+    body_bytes = b"".join(b"--b0und\r\n" + HEAD + content + b"\r\n" for content in contents)
+    return body_bytes + b"--b0und--\r\n"
 
 
 def fed(pieces: Sequence[bytes]) -> StreamReader:
@@ -40,11 +40,11 @@ def fed(pieces: Sequence[bytes]) -> StreamReader:
 
 
 async def read(reader: MultipartReader) -> list[bytes]:
-    found = []
+    contents = []
     while (part := await reader.next()) is not None:
         assert isinstance(part, BodyPartReader)
-        found.append(bytes(await part.read()))
-    return found
+        contents.append(bytes(await part.read()))
+    return contents
 
 
 async def ours(pieces: Sequence[bytes]) -> list[bytes]:
@@ -52,9 +52,9 @@ async def ours(pieces: Sequence[bytes]) -> list[bytes]:
     return await read(parts.reader(request))
 
 
-def cut(whole: bytes, places: Sequence[int]) -> list[bytes]:
-    ends = sorted({0, *(place % len(whole) for place in places), len(whole)})
-    return [whole[a:b] for a, b in pairwise(ends)]
+def cut(body_bytes: bytes, places: Sequence[int]) -> list[bytes]:
+    ends = sorted({0, *(place % len(body_bytes) for place in places), len(body_bytes)})
+    return [body_bytes[a:b] for a, b in pairwise(ends)]
 
 
 @given(
@@ -63,19 +63,19 @@ def cut(whole: bytes, places: Sequence[int]) -> list[bytes]:
 def test_parts_are_the_same_wherever_the_pieces_end_as_in_the_librarys_reader(
     contents: list[bytes], places: list[int]
 ) -> None:
-    whole = body(contents)
+    body_bytes = body(contents)
 
     async def both() -> tuple[list[bytes], list[bytes]]:
-        theirs = MultipartReader({"Content-Type": TYPE}, fed([whole]))
-        return await ours(cut(whole, places)), await read(theirs)
+        theirs = MultipartReader({"Content-Type": TYPE}, fed([body_bytes]))
+        return await ours(cut(body_bytes, places)), await read(theirs)
 
     assert asyncio.run(both()) == (contents, contents)
 
 
 async def test_bytes_one_by_one_are_the_same_parts() -> None:
-    whole = body(CONTENTS)
+    body_bytes = body(CONTENTS)
 
-    assert await ours([whole[n : n + 1] for n in range(len(whole))]) == list(CONTENTS)
+    assert await ours([body_bytes[n : n + 1] for n in range(len(body_bytes))]) == list(CONTENTS)
 
 
 async def test_a_piece_is_handed_on_as_it_came_and_not_copied() -> None:
@@ -95,9 +95,9 @@ async def test_a_piece_is_handed_on_as_it_came_and_not_copied() -> None:
 
 @pytest.mark.parametrize("end", [0, 1, 5, 9, 12])
 async def test_a_body_that_ends_before_its_last_boundary_is_an_error(end: int) -> None:
-    whole = b"--b0und\r\n" + HEAD + b"content" + b"\r\n--b0und"[:end]
+    body_bytes = b"--b0und\r\n" + HEAD + b"content" + b"\r\n--b0und"[:end]
     with pytest.raises(ValueError, match=r"ends before|Invalid boundary"):
-        await ours([whole])
+        await ours([body_bytes])
 
 
 async def test_what_follows_the_letters_of_a_boundary_is_no_boundary_and_no_part() -> None:
@@ -106,7 +106,7 @@ async def test_what_follows_the_letters_of_a_boundary_is_no_boundary_and_no_part
 
 
 async def test_a_part_that_is_passed_over_leaves_the_next_one_whole() -> None:
-    async def named() -> AsyncIterator[str | None]:
+    async def file_names() -> AsyncIterator[str | None]:
         request = make_mocked_request(
             "POST",
             "/",
@@ -120,7 +120,7 @@ async def test_a_part_that_is_passed_over_leaves_the_next_one_whole() -> None:
         yield part.filename
         assert bytes(await part.read()) == b"two"
 
-    assert [each async for each in named()] == ["a.pdf"]
+    assert [name async for name in file_names()] == ["a.pdf"]
 
 
 _WORDS = st.text(st.sampled_from("ab\"\\/; %*='đ."), max_size=8)
@@ -159,6 +159,6 @@ async def test_the_library_parses_no_usual_disposition() -> None:
 
 @pytest.mark.parametrize("charset", [b"utf-8", b"x" * 40])
 async def test_a_part_that_names_a_charset_is_a_part_like_any_other(charset: bytes) -> None:
-    whole = body([b"content"])
-    named = b'--b0und\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + charset + b"\r\n"
-    assert await ours([named + whole]) == [charset, b"content"]
+    body_bytes = body([b"content"])
+    charset_part = b'--b0und\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + charset + b"\r\n"
+    assert await ours([charset_part + body_bytes]) == [charset, b"content"]

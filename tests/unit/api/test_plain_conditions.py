@@ -24,21 +24,21 @@ async def test_if_match_is_judged_before_the_state(door: Door, cases: Cases) -> 
         with cases.case(name):
             assert (await door.ask(method, path, headers=old, **more)).status == 412
     (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    for name, said in (
+    for name, body in (
         ("answer", {"code": "15"}),
         ("time", {"code": "03", "at": "2020-01-01T00:00:00+07:00"}),
     ):
         with cases.case(name):
             path = f"/inbox/{item['id']}/status"
-            no = await door.ask("POST", path, agency=PROVINCE, headers=old, json=said)
+            no = await door.ask("POST", path, agency=PROVINCE, headers=old, json=body)
             assert no.status == 412, str(no)
 
 
 async def test_a_draft_deleted_while_it_is_sent_is_a_clash(door: Door) -> None:
-    """Nobody named a version, so no condition failed."""
+    """Without a version in the call no condition can fail."""
     for n in range(4):
-        made = form(meta(number=str(30 + n), send=False))
-        id = (await door.ask("POST", "/messages", once=f"d{n}", data=made)).json["id"]
+        draft = form(meta(number=str(30 + n), send=False))
+        id = (await door.ask("POST", "/messages", once=f"d{n}", data=draft)).json["id"]
         sending, deleting = await asyncio.gather(
             door.ask("POST", f"/messages/{id}/send", json={}), door.ask("DELETE", f"/messages/{id}")
         )
@@ -67,13 +67,13 @@ async def test_a_cursor_belongs_to_its_query(door: Door, cases: Cases) -> None:
 
 
 async def test_a_repeat_by_external_id_says_that_it_is_one(door: Door) -> None:
-    said = meta(external_id="qlvb-1")
-    first = await door.ask("POST", "/messages", once="a", data=form(said))
-    again = await door.ask("POST", "/messages", once="b", data=form(said))
-    key = await door.ask("POST", "/messages", once="b", data=form(said))
+    draft = meta(external_id="qlvb-1")
+    first = await door.ask("POST", "/messages", once="a", data=form(draft))
+    repeat_by_id = await door.ask("POST", "/messages", once="b", data=form(draft))
+    key = await door.ask("POST", "/messages", once="b", data=form(draft))
 
     assert "Idempotency-Replayed" not in first.headers
-    for repeat in (again, key):
+    for repeat in (repeat_by_id, key):
         assert (repeat.status, repeat.json["id"]) == (202, first.json["id"])
         assert repeat.headers["Idempotency-Replayed"] == "true"
 
@@ -89,9 +89,9 @@ async def test_a_header_that_stands_twice_is_refused(door: Door, cases: Cases) -
     }.items():
         with cases.case(name):
             async with door.client.get("/api/v1/me", headers=headers) as answer:
-                told = await answer.json()
-            assert (answer.status, told["errors"][0]["code"]) == (400, "twice"), told
-            assert told["errors"][0]["pointer"] == f"/headers/{name}"
+                problem = await answer.json()
+            assert (answer.status, problem["errors"][0]["code"]) == (400, "twice"), problem
+            assert problem["errors"][0]["pointer"] == f"/headers/{name}"
 
 
 async def test_a_range_beyond_the_end_is_the_part_there_is(door: Door, cases: Cases) -> None:
@@ -99,23 +99,23 @@ async def test_a_range_beyond_the_end_is_the_part_there_is(door: Door, cases: Ca
     await door.carry()
     (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
     assert id
-    for given, begin in (("0-999999", 0), ("5-" + "9" * 30, 5), ("-999999", 0), ("-" + "9" * 30, 0)):
-        with cases.case(given):
+    for asked_range, begin in (("0-999999", 0), ("5-" + "9" * 30, 5), ("-999999", 0), ("-" + "9" * 30, 0)):
+        with cases.case(asked_range):
             path = f"/inbox/{item['id']}/files/1"
-            part = await door.ask("GET", path, agency=PROVINCE, headers={"Range": f"bytes={given}"})
+            part = await door.ask("GET", path, agency=PROVINCE, headers={"Range": f"bytes={asked_range}"})
             assert (part.status, part.raw) == (206, PDF[begin:])
 
 
 async def test_a_name_with_folders_is_one_name_in_meta_and_in_its_part(door: Door) -> None:
     """Some programs write the whole path of a file into its part."""
-    for n, (said, came) in enumerate(
+    for n, (meta_name, part_name) in enumerate(
         (("a/b.pdf", "a/b.pdf"), ("b.pdf", "C:\\scan\\b.pdf"), ("/scan/b.pdf", "b.pdf"))
     ):
-        files = (("f", came, PDF),)
-        told = meta(number=str(60 + n), files=[{"name": said, "role": "lead"}])
-        sent = await door.ask("POST", "/messages", once=str(n), data=form(told, files))
+        files = (("f", part_name, PDF),)
+        draft = meta(number=str(60 + n), files=[{"name": meta_name, "role": "lead"}])
+        sent = await door.ask("POST", "/messages", once=str(n), data=form(draft, files))
         assert sent.status == 202, str(sent)
-        assert [one["name"] for one in sent.json["files"]] == ["b.pdf"]
+        assert [file["name"] for file in sent.json["files"]] == ["b.pdf"]
 
 
 async def test_a_refusal_after_the_work_is_done_says_that_it_moves_nothing(door: Door) -> None:
@@ -123,10 +123,10 @@ async def test_a_refusal_after_the_work_is_done_says_that_it_moves_nothing(door:
     await door.carry()
     (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
     path = f"/inbox/{item['id']}/status"
-    done = await door.ask("POST", path, agency=PROVINCE, json={"code": "06"})
+    completed = await door.ask("POST", path, agency=PROVINCE, json={"code": "06"})
     late = await door.ask("POST", path, agency=PROVINCE, json={"code": "02", "reason": "BAD_FORM"})
 
-    assert done.json["warnings"] == []
+    assert completed.json["warnings"] == []
     assert (late.status, late.json["item"]["state"]) == (200, "done")
     (warning,) = late.json["warnings"]
     assert warning["type"] == "status-no-effect"

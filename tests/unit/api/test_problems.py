@@ -38,7 +38,7 @@ def tree(kind: type[errors.GatewayError] = errors.GatewayError) -> Iterator[type
         yield from tree(below)
 
 
-def made(kind: type[errors.GatewayError]) -> errors.GatewayError:
+def make_error(kind: type[errors.GatewayError]) -> errors.GatewayError:
     """One error of that class; two of them are made of something."""
     if issubclass(kind, errors.Refused):
         return kind(Verdict(reasons=(reason(ReasonCode.MISSING, "/number", field="number"),)))
@@ -53,13 +53,13 @@ def test_every_class_makes_a_problem() -> None:
     languages: tuple[Lang, ...] = ("vi", "en")
     for kind, sort in problems.SORTS.items():
         for lang in languages:
-            problem = problems.of_error(made(kind), lang)
+            problem = problems.of_error(make_error(kind), lang)
 
             assert 400 <= problem.status < 600, kind
             assert problem.sort.retryable is not kind.permanent, kind
             assert problem.detail, kind
             assert say(problem.sort.label, lang), kind
-            assert ("cause" in problem.more) is (sort.told and kind is not errors.Refused), kind
+            assert ("cause" in problem.more) is (sort.is_public and kind is not errors.Refused), kind
     slugs = [sort.slug for sort in (*problems.SORTS.values(), *problems.OWN_SORTS.values())]
     assert len(slugs) == len(set(slugs))
     for slug in problems.OWN_SORTS:
@@ -83,7 +83,7 @@ def test_a_refusal_lists_every_reason_with_its_sentence() -> None:
 
     problem = problems.of_error(errors.Refused(verdict), "vi")
 
-    assert [each["pointer"] for each in problem.errors] == ["/number", "/recipients/0/code"]
+    assert [error["pointer"] for error in problem.errors] == ["/number", "/recipients/0/code"]
     assert problem.errors[1]["suggest"] == "Z91.05"
     assert "số văn bản" in str(problem.errors[0]["detail"])
 
@@ -122,24 +122,24 @@ def test_the_same_name_in_another_place_has_another_word() -> None:
     other = RequestFault(code="missing", pointer="/recipients/0/code", params={"field": "code"})
 
     first, second = problems.of_bad_call(BadCall("missing-field", fault, other), "vi").errors
-    one = problems.of_bad_call(BadCall("bad-request", RequestFault(code="twice", pointer="?limit")), "en")
+    problem = problems.of_bad_call(BadCall("bad-request", RequestFault(code="twice", pointer="?limit")), "en")
 
     assert "mã trạng thái" in str(first["detail"])
     assert "mã cơ quan nhận" in str(second["detail"])
-    assert (one.status, one.detail) == (400, one.errors[0]["detail"])  # of one fault alone
+    assert (problem.status, problem.detail) == (400, problem.errors[0]["detail"])  # of one fault alone
 
 
 async def test_what_the_server_itself_refuses_is_a_problem_in_the_language_asked_for(door: Door) -> None:
     english = {"Accept-Language": "en-GB, vi;q=0.5", "X-Request-Id": "a b<script>"}
-    absent, told = await door.ask("GET", "/nothing"), await door.ask("GET", "/nothing", headers=english)
+    absent, in_english = await door.ask("GET", "/nothing"), await door.ask("GET", "/nothing", headers=english)
     assert absent.status == 404
     assert absent.headers["Content-Type"].startswith(problems.MEDIA)
     assert absent.json["type"] == "/problems/no-such-page"
     assert absent.json["instance"] == "/api/v1/nothing"
-    assert [each.headers["Content-Language"] for each in (absent, told)] == ["vi", "en"]
-    assert absent.json["title"] != told.json["title"]
+    assert [answer.headers["Content-Language"] for answer in (absent, in_english)] == ["vi", "en"]
+    assert absent.json["title"] != in_english.json["title"]
     # An id that could break a header or a log is replaced.
-    assert told.headers["X-Request-Id"].startswith("req_")
+    assert in_english.headers["X-Request-Id"].startswith("req_")
 
     method = await door.ask("DELETE", "/messages")
     large = await door.ask("POST", "/inbox/x/status", data=io.BytesIO(b" " * (1024 * 1024 + 1)))
@@ -167,12 +167,12 @@ async def test_what_nobody_foresaw_is_a_500_with_the_request_id_and_nothing_else
 
 
 async def test_every_fault_of_a_request_is_listed_at_once_and_nothing_is_stored(door: Door) -> None:
-    said = meta(pages="three", urgency="soon", colour="blue", subjekt="x")
+    draft = meta(pages="three", urgency="soon", colour="blue", subjekt="x")
 
-    answer = await door.ask("POST", "/messages", once="one", data=form(said))
+    answer = await door.ask("POST", "/messages", once="one", data=form(draft))
 
     assert answer.status == 400
-    assert {each["pointer"]: each["code"] for each in answer.json["errors"]} == {
+    assert {error["pointer"]: error["code"] for error in answer.json["errors"]} == {
         "/pages": "wrong-type",
         "/urgency": "bad-value",
         "/colour": "unknown-field",

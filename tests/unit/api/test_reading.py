@@ -17,7 +17,7 @@ from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door
 @pytest.fixture
 def letter() -> bytes:
     """A signed PDF."""
-    return next(each for each in letters.samples() if each.name == "letter").pdf
+    return next(sample for sample in letters.samples() if sample.name == "letter").pdf
 
 
 def parts(*files: tuple[str, str, bytes]) -> FormData:
@@ -34,29 +34,29 @@ async def read(door: Door, *files: tuple[str, str, bytes], **more: str) -> Answe
 async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(
     door: Door, letter: bytes, tmp_path: Path
 ) -> None:
-    """Nothing is kept, and it needs the right to send."""
+    """The node keeps none of it, and the caller needs the right to send."""
 
     def content() -> set[Path]:
-        return {each for each in (tmp_path / "node").rglob("content/**/*") if each.is_file()}
+        return {path for path in (tmp_path / "node").rglob("content/**/*") if path.is_file()}
 
-    before = content()
+    content_before = content()
     answer = await read(door, ("lead", "118.pdf", letter))
 
     assert answer.status == 200, str(answer)
-    told = answer.json
-    found = {name: (one["value"], one["sure"]) for name, one in told["fields"].items()}
-    assert found["number"] == ("118", "sure")
-    assert found["symbol"] == ("STN-VP", "sure")
-    assert found["date"] == ("2026-11-18", "sure")
-    assert found["type"] == ("cong_van", "sure")
-    assert found["signer_name"] == ("Nguyễn Văn Mẫu", "sure")
-    assert found["pages"] == (1, "sure")
-    # The node of this test trusts nobody's signatures on PDFs.
-    assert found["signed_at"] == ("2026-11-18T10:00:00+07:00", "doubtful")
-    assert told["fields"]["signed_at"]["why_text"] == "chữ ký chưa được xác minh"
-    assert (told["complete"], told["signatures"]) == (False, "unknown")
-    assert told["fields"]["number"]["place"]["page"] == 1
-    assert content() == before
+    reading = answer.json
+    fields = {name: (field["value"], field["sure"]) for name, field in reading["fields"].items()}
+    assert fields["number"] == ("118", "sure")
+    assert fields["symbol"] == ("STN-VP", "sure")
+    assert fields["date"] == ("2026-11-18", "sure")
+    assert fields["type"] == ("cong_van", "sure")
+    assert fields["signer_name"] == ("Nguyễn Văn Mẫu", "sure")
+    assert fields["pages"] == (1, "sure")
+    # The node of this test trusts no signatures on PDFs.
+    assert fields["signed_at"] == ("2026-11-18T10:00:00+07:00", "doubtful")
+    assert reading["fields"]["signed_at"]["why_text"] == "chữ ký chưa được xác minh"
+    assert (reading["complete"], reading["signatures"]) == (False, "unknown")
+    assert reading["fields"]["number"]["place"]["page"] == 1
+    assert content() == content_before
     assert (await door.ask("GET", "/messages")).json["data"] == []
     key = await door.key(DEPARTMENT, scopes=[ApiScope.MESSAGES_READ])
     data = parts(("lead", "118.pdf", letter))
@@ -71,9 +71,9 @@ async def test_recipients_are_offered_as_codes(door: Door) -> None:
     answer = await read(door, ("lead", "a.pdf", letters.paper([letters.page(printed)])))
 
     assert answer.status == 200, str(answer)
-    found = [(each["kind"], [one["code"] for one in each["agencies"]]) for each in answer.json["recipients"]]
-    assert found == [("named", [PROVINCE]), ("named", [DEPARTMENT]), ("unknown", []), ("filed", [])]
-    assert [each["settled"] for each in answer.json["recipients"]] == [True, True, False, True]
+    recipients = [(r["kind"], [a["code"] for a in r["agencies"]]) for r in answer.json["recipients"]]
+    assert recipients == [("named", [PROVINCE]), ("named", [DEPARTMENT]), ("unknown", []), ("filed", [])]
+    assert [recipient["settled"] for recipient in answer.json["recipients"]] == [True, True, False, True]
 
 
 async def test_exactly_one_pdf_is_taken(door: Door, letter: bytes) -> None:
@@ -92,7 +92,7 @@ async def test_exactly_one_pdf_is_taken(door: Door, letter: bytes) -> None:
         ),
     ):
         assert answer.status == 400, str(answer)
-        assert {each["code"] for each in answer.json["errors"]} == {fault}
+        assert {error["code"] for error in answer.json["errors"]} == {fault}
     for name, content in (("a.txt", b"xin chao"), ("a.pdf", b"%PDF-1.7 broken"), ("a.pdf", b"")):
         answer = await read(door, ("lead", name, content))
         assert answer.status == 422, str(answer)

@@ -18,16 +18,16 @@ async def _created(door: Door, confirm: list[str]) -> Answer:
 
 
 async def _draft_sent(door: Door, confirm: list[str]) -> Answer:
-    said = form(meta(number="18", recipients=TO, send=False))
-    draft = (await door.ask("POST", "/messages", once="b", data=said)).json["id"]
+    draft_form = form(meta(number="18", recipients=TO, send=False))
+    draft = (await door.ask("POST", "/messages", once="b", data=draft_form)).json["id"]
     return await door.ask("POST", f"/messages/{draft}/send", json={"confirm": confirm})
 
 
-async def _further(door: Door, confirm: list[str]) -> Answer:
+async def _add_recipients(door: Door, confirm: list[str]) -> Answer:
     first = (await door.ask("POST", "/messages", once="c", data=form(meta(number="16")))).json["id"]
     await door.carry()
-    said = {"recipients": TO, "confirm": confirm}
-    return await door.ask("POST", f"/messages/{first}/recipients", once="d" + "".join(confirm), json=said)
+    body = {"recipients": TO, "confirm": confirm}
+    return await door.ask("POST", f"/messages/{first}/recipients", once="d" + "".join(confirm), json=body)
 
 
 async def _brought(door: Door, confirm: list[str]) -> Answer:
@@ -41,7 +41,7 @@ async def _brought(door: Door, confirm: list[str]) -> Answer:
 CALLS: dict[str, Callable[[Door, list[str]], Any]] = {
     "create": _created,
     "send a draft": _draft_sent,
-    "further recipients": _further,
+    "further recipients": _add_recipients,
     "an envelope": _brought,
 }
 
@@ -51,35 +51,35 @@ async def test_recipients_that_nobody_receives_for_are_confirmed_at_every_call(
 ) -> None:
     for name, call in CALLS.items():
         with cases.case(name):
-            asked = await call(door, [])
-            assert (asked.status, asked.json["code"]) == (422, "GW-CONFIRM"), str(asked)
-            assert asked.json["confirm"] == ["recipient-unhosted"]
-            assert [one["pointer"] for one in asked.json["errors"]] == [
+            unconfirmed = await call(door, [])
+            assert (unconfirmed.status, unconfirmed.json["code"]) == (422, "GW-CONFIRM"), str(unconfirmed)
+            assert unconfirmed.json["confirm"] == ["recipient-unhosted"]
+            assert [error["pointer"] for error in unconfirmed.json["errors"]] == [
                 "/recipients/0/code",
                 "/recipients/1/code",
             ]
-            sent = await call(door, asked.json["confirm"])
+            sent = await call(door, unconfirmed.json["confirm"])
             assert sent.status in (200, 201, 202), str(sent)
 
 
 async def test_a_look_tells_what_has_to_be_confirmed(door: Door) -> None:
-    looked = await door.ask("POST", "/messages:validate", data=form(meta(recipients=TO)))
+    validated = await door.ask("POST", "/messages:validate", data=form(meta(recipients=TO)))
 
-    assert (looked.status, looked.json["allowed"]) == (200, False), str(looked)
-    assert {one["code"] for one in looked.json["problems"]} == {"recipient-unhosted"}
+    assert (validated.status, validated.json["allowed"]) == (200, False), str(validated)
+    assert {problem["code"] for problem in validated.json["problems"]} == {"recipient-unhosted"}
 
 
 async def test_a_row_that_the_starter_list_calls_closed_is_confirmed_beside_them(door: Door) -> None:
     to = [*TO, {"code": CLOSED, "role": "to_act"}, {"code": PROVINCE, "role": "to_act"}]
 
-    asked = await door.ask("POST", "/messages", once="a", data=form(meta(recipients=to)))
+    unconfirmed = await door.ask("POST", "/messages", once="a", data=form(meta(recipients=to)))
     half = await door.ask(
         "POST", "/messages", once="b", data=form(meta(recipients=to, confirm=["recipient-unhosted"]))
     )
     sent = await door.ask(
-        "POST", "/messages", once="c", data=form(meta(recipients=to, confirm=asked.json["confirm"]))
+        "POST", "/messages", once="c", data=form(meta(recipients=to, confirm=unconfirmed.json["confirm"]))
     )
 
-    assert asked.json["confirm"] == ["recipient-closed-starter", "recipient-unhosted"]
+    assert unconfirmed.json["confirm"] == ["recipient-closed-starter", "recipient-unhosted"]
     assert half.json["confirm"] == ["recipient-closed-starter"]
     assert sent.status == 202, str(sent)

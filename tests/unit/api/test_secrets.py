@@ -31,16 +31,16 @@ async def test_what_is_declared_is_refused_before_anything_touches_the_disk_r2_r
     if door_name in ("update", "replace"):
         path = f"/messages/{(await door.send(once='parent')).json['id']}/{door_name}"
     listed = (await door.ask("GET", "/messages")).json
-    before, files = disk(door), (("lead", "15.pdf", MARKER),)
-    for code, said in DECLARED.items():
-        told = meta(**said, **({"send": False} if door_name == "draft" else {}))
-        more: dict[str, Any] = {"json": told} if door_name == "json" else {"data": form(told, files)}
+    disk_before, files = disk(door), (("lead", "15.pdf", MARKER),)
+    for code, fields in DECLARED.items():
+        draft = meta(**fields, **({"send": False} if door_name == "draft" else {}))
+        more: dict[str, Any] = {"json": draft} if door_name == "json" else {"data": form(draft, files)}
 
         answer = await door.ask("POST", path, once=code, **more)
 
         assert answer.status == 422
-        assert [each["code"] for each in answer.json["errors"]] == [code]
-    assert disk(door) == before
+        assert [error["code"] for error in answer.json["errors"]] == [code]
+    assert disk(door) == disk_before
     assert (await door.ask("GET", "/messages")).json == listed
     data = door.node.settings.node.data_dir
     assert not [
@@ -51,18 +51,18 @@ async def test_what_is_declared_is_refused_before_anything_touches_the_disk_r2_r
 async def test_a_stamp_asks_and_goes_on_once_confirmed_and_that_is_remembered_r2(door: Door) -> None:
     files = (("lead", "15.pdf", stamped("SO CONG", "MẬT")),)
 
-    asked = await door.ask("POST", "/messages", once="a", data=form(meta(), files))
+    first = await door.ask("POST", "/messages", once="a", data=form(meta(), files))
     wrong = await door.ask("POST", "/messages", once="b", data=form(meta(confirm=["something"]), files))
     sent = await door.ask(
-        "POST", "/messages", once="c", data=form(meta(confirm=asked.json["confirm"]), files)
+        "POST", "/messages", once="c", data=form(meta(confirm=first.json["confirm"]), files)
     )
 
-    assert (asked.status, asked.json["code"], asked.json["confirm"]) == (422, "GW-CONFIRM", ["secrecy-stamp"])
+    assert (first.status, first.json["code"], first.json["confirm"]) == (422, "GW-CONFIRM", ["secrecy-stamp"])
     assert wrong.status == 422
     assert sent.status == 202
-    assert "secrecy-stamp" in {each["type"] for each in sent.json["warnings"]}
+    assert "secrecy-stamp" in {warning["type"] for warning in sent.json["warnings"]}
     events = (await door.ask("GET", f"/messages/{sent.json['id']}/events")).json["events"]
-    (confirmed,) = [each["data"] for each in events if each["type"] == "message.confirmed"]
+    (confirmed,) = [event["data"] for event in events if event["type"] == "message.confirmed"]
     assert confirmed["confirmed"] == [
         {"code": "secrecy-stamp", "at": "/files/0", "name": "15.pdf", "word": "MẬT"}
     ]
@@ -72,13 +72,13 @@ async def test_a_draft_may_bear_a_stamp_and_asks_when_it_is_sent_r2(door: Door) 
     files = (("lead", "15.pdf", stamped("TỐI MẬT")),)
     draft = (await door.ask("POST", "/messages", once="a", data=form(meta(send=False), files))).json["id"]
 
-    asked = await door.ask("POST", f"/messages/{draft}/send", json={})
+    unconfirmed = await door.ask("POST", f"/messages/{draft}/send", json={})
     sent = await door.ask("POST", f"/messages/{draft}/send", json={"confirm": ["secrecy-stamp"]})
 
-    assert (asked.status, asked.json["confirm"]) == (422, ["secrecy-stamp"])
+    assert (unconfirmed.status, unconfirmed.json["confirm"]) == (422, ["secrecy-stamp"])
     assert sent.status == 200
     events = (await door.ask("GET", f"/messages/{draft}/events")).json["events"]
-    assert "message.confirmed" in {each["type"] for each in events}
+    assert "message.confirmed" in {event["type"] for event in events}
 
 
 async def test_a_stamp_beside_another_broken_rule_is_told_with_it_and_cannot_be_confirmed_away(
@@ -89,7 +89,7 @@ async def test_a_stamp_beside_another_broken_rule_is_told_with_it_and_cannot_be_
     answer = await door.ask("POST", "/messages", once="a", data=form(meta(subject=None), files))
 
     assert answer.json["code"] == "GW-R-000"
-    assert {each["code"] for each in answer.json["errors"]} == {"missing", "secrecy-stamp"}
+    assert {error["code"] for error in answer.json["errors"]} == {"missing", "secrecy-stamp"}
 
 
 async def test_the_word_in_ordinary_text_or_an_appendix_asks_nothing_r2(door: Door) -> None:

@@ -1,4 +1,4 @@
-"""A file that breaks off on its way is a broken download to whoever calls, never a whole one with an error inside."""
+"""A file that breaks off on its way is a broken download for the caller, never a whole one with an error inside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.errors import AlteredContent, GatewayError
 
 @web.middleware
 async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:
-    """As the API answers its errors."""
+    """Answer errors as the API does."""
     try:
         answer: web.StreamResponse = await handler(request)
         return answer
@@ -25,12 +25,12 @@ async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:
         return web.Response(status=500, text="{}")
 
 
-async def told(*pieces: bytes | Exception, size: int | None) -> tuple[int, bytes]:
+async def answer_pieces(*pieces: bytes | Exception, size: int | None) -> tuple[int, bytes]:
     async def read() -> AsyncIterator[bytes]:
-        for each in pieces:
-            if isinstance(each, Exception):
-                raise each
-            yield each
+        for piece in pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
 
     async def handle(request: web.Request) -> web.StreamResponse:
         call: Any = SimpleNamespace(request=request)  # of a call, its request alone is used
@@ -52,6 +52,6 @@ async def test_a_file_that_breaks_off_is_no_whole_download() -> None:
     altered = AlteredContent("other bytes than were taken in")
     for size in (None, 12, 100_000):
         with pytest.raises(aiohttp.ClientError):
-            await told(b"%PDF-1.7", altered, size=size)
-    assert await told(altered, size=8) == (500, b"{}")  # before its headers
-    assert await told(b"%PDF", b"-1.7", size=8) == (200, b"%PDF-1.7")
+            await answer_pieces(b"%PDF-1.7", altered, size=size)
+    assert await answer_pieces(altered, size=8) == (500, b"{}")  # before its headers
+    assert await answer_pieces(b"%PDF", b"-1.7", size=8) == (200, b"%PDF-1.7")

@@ -34,11 +34,11 @@ async def test_what_is_no_http_is_refused_and_its_bytes_stay_out_of_the_log(
             answer = await Socket(host=host, port=int(port)).say(request_bytes)
 
     head, _, body = answer.decode().partition("\r\n\r\n")
-    told = json.loads(body)
+    problem = json.loads(body)
     assert " 400 " in head.splitlines()[0]
     assert "Content-Type: application/problem+json" in head
-    assert f"X-Request-Id: {told['request_id']}" in head
-    formatted = "\n".join([caplog.text, *(str(each.exc_info) for each in caplog.records)])
+    assert f"X-Request-Id: {problem['request_id']}" in head
+    formatted = "\n".join([caplog.text, *(str(r.exc_info) for r in caplog.records)])
     assert SECRET not in formatted + head + body
     assert "a request was not HTTP" in formatted
-    assert told["request_id"] in [getattr(each, "request_id", "") for each in caplog.records]
+    assert problem["request_id"] in [getattr(r, "request_id", "") for r in caplog.records]

@@ -42,7 +42,7 @@ async def called(door: Door, headers: CIMultiDict[str]) -> str:
     headers["Authorization"] = f"Bearer {secret}"
     async with door.client.get(f"{api.BASE}/limits", headers=headers) as answer:
         assert answer.status == 200
-        assert not {"traceparent", "tracestate", "traceresponse"} & {each.lower() for each in answer.headers}
+        assert not {"traceparent", "tracestate", "traceresponse"} & {h.lower() for h in answer.headers}
     assert door.calls is not None
     await door.calls.flush()
     rows = (await door.ask("GET", "/me/calls?limit=5")).json["data"]
@@ -70,12 +70,12 @@ async def test_a_call_is_logged_under_the_trace_that_it_names_and_one_that_names
 async def test_every_line_that_is_logged_for_a_call_names_its_trace(
     door: Door, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen: list[str | None] = []
+    trace_ids: list[str | None] = []
 
     class Noting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if getattr(record, "action", "") == "message.accepted":
-                seen.append(log.ids_bound().get("trace_id"))
+                trace_ids.append(log.ids_bound().get("trace_id"))
 
     handler, accepting = Noting(), logging.getLogger("gateway.outgoing.accept")
     accepting.addHandler(handler)
@@ -85,28 +85,28 @@ async def test_every_line_that_is_logged_for_a_call_names_its_trace(
     finally:
         accepting.removeHandler(handler)
 
-    assert seen == [ID]
-    assert tracing.at_hand() is None
+    assert trace_ids == [ID]
+    assert tracing.current_trace() is None
 
 
 async def test_what_a_webhook_is_told_of_the_document_is_in_its_trace_each_time_in_a_step_of_its_own(
     door: Door, receiver: Receiver
 ) -> None:
     await hooked(door, receiver.url)
-    said = {"traceparent": PARENT, "tracestate": "congo=t61rcWkgMzE"}
-    sent = await door.send(headers=said)
+    headers = {"traceparent": PARENT, "tracestate": "congo=t61rcWkgMzE"}
+    sent = await door.send(headers=headers)
     assert sent.status == 202, str(sent)
     await push(door)
 
-    about = [n for n, body in enumerate(receiver.bodies) if body["subject"] == sent.json["id"]]
-    found = [_PARENT.fullmatch(receiver.raw[n][0]["traceparent"]) for n in about]
+    calls = [n for n, body in enumerate(receiver.bodies) if body["subject"] == sent.json["id"]]
+    parents = [_PARENT.fullmatch(receiver.raw[n][0]["traceparent"]) for n in calls]
     assert {"message.accepted", "message.sent", "message.status"} <= {
-        receiver.bodies[n]["type"] for n in about
+        receiver.bodies[n]["type"] for n in calls
     }
-    assert {(each[1], each[3]) for each in found if each} == {(ID, "01")}
-    assert len({each[2] for each in found if each} | {STEP}) == len(about) + 1
-    assert {receiver.raw[n][0]["tracestate"] for n in about} == {"congo=t61rcWkgMzE"}
-    assert {receiver.bodies[n]["data"]["trace"] for n in about} == {ID}
+    assert {(parent[1], parent[3]) for parent in parents if parent} == {(ID, "01")}
+    assert len({parent[2] for parent in parents if parent} | {STEP}) == len(calls) + 1
+    assert {receiver.raw[n][0]["tracestate"] for n in calls} == {"congo=t61rcWkgMzE"}
+    assert {receiver.bodies[n]["data"]["trace"] for n in calls} == {ID}
 
 
 async def test_a_try_again_is_the_same_trace_in_another_step(door: Door) -> None:
@@ -124,13 +124,13 @@ async def test_a_try_again_is_the_same_trace_in_another_step(door: Door) -> None
         door.clock.advance(3600)
         await Hooked(town=door.town).push()
 
-    named = [
+    steps = [
         (headers["webhook-id"], headers["traceparent"])
         for headers, body in receiver.raw
         if ID in headers.get("traceparent", "")
     ]
-    assert len(named) > len({id for id, _ in named})
-    assert len({parent for _, parent in named}) == len(named)
+    assert len(steps) > len({id for id, _ in steps})
+    assert len({parent for _, parent in steps}) == len(steps)
 
 
 async def test_the_other_agency_learns_nothing_of_it(door: Door, receiver: Receiver) -> None:
@@ -145,18 +145,18 @@ async def test_the_other_agency_learns_nothing_of_it(door: Door, receiver: Recei
         assert "traceparent" not in headers
         assert ID.encode() not in body
     for path in (f"/inbox/{item['id']}", f"/inbox/{item['id']}/envelope", "/events"):
-        told = await door.ask("GET", path, agency=PROVINCE)
-        assert ID.encode() not in told.raw
-        assert b"t61rcWkgMzE" not in told.raw
+        answer = await door.ask("GET", path, agency=PROVINCE)
+        assert ID.encode() not in answer.raw
+        assert b"t61rcWkgMzE" not in answer.raw
 
 
 async def test_a_call_again_changes_neither_document_nor_trace(door: Door) -> None:
     other = PARENT.replace("4bf9", "0000")
     first = await door.send(meta(external_id="one"), headers={"traceparent": PARENT})
-    again = await door.send(meta(external_id="one"), once="two", headers={"traceparent": other})
+    repeat = await door.send(meta(external_id="one"), once="two", headers={"traceparent": other})
     await door.carry()
 
-    assert first.json["id"] == again.json["id"]
+    assert first.json["id"] == repeat.json["id"]
     rows = (await door.ask("GET", f"/events?subject={first.json['id']}")).json["data"]
     assert {row["data"]["trace"] for row in rows} == {ID}
 

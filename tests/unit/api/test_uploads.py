@@ -30,26 +30,26 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 @cache
 def large() -> bytes:
     """A good PDF of two whole parts and a bit."""
-    writer, held = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
+    writer, buffer = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
     writer.add_metadata({"/Note": "x" * 2 * MIB})
-    writer.write(held)
-    return held.getvalue()
+    writer.write(buffer)
+    return buffer.getvalue()
 
 
 def parts_of_large() -> list[bytes]:
     return [large()[at : at + MIB] for at in range(0, len(large()), MIB)]
 
 
-async def begun(door: Door, once: str = "up", **said: Any) -> dict[str, Any]:
-    told = {"name": "15.pdf", "size": len(large()), "part_size": MIB} | said
-    answer = await door.ask("POST", "/uploads", json=told, once=once)
+async def begun(door: Door, once: str = "up", **fields: Any) -> dict[str, Any]:
+    body = {"name": "15.pdf", "size": len(large()), "part_size": MIB} | fields
+    answer = await door.ask("POST", "/uploads", json=body, once=once)
     assert answer.status == 201, answer
     assert answer.headers["Location"] == f"/api/v1/uploads/{answer.json['id']}"
-    found: dict[str, Any] = answer.json
-    return found
+    upload: dict[str, Any] = answer.json
+    return upload
 
 
-async def put(door: Door, id: str, n: int, part: bytes, **headers: str) -> Answer:
+async def put_part(door: Door, id: str, n: int, part: bytes, **headers: str) -> Answer:
     sent = OCTETS | {name.replace("_", "-"): text for name, text in headers.items()}
     return await door.ask("PUT", f"/uploads/{id}/parts/{n}", data=io.BytesIO(part), headers=sent)
 
@@ -57,21 +57,21 @@ async def put(door: Door, id: str, n: int, part: bytes, **headers: str) -> Answe
 async def put_all(door: Door, id: str) -> Answer:
     """Every part, and what is said to its completion."""
     for n, part in enumerate(parts_of_large(), start=1):
-        assert (await put(door, id, n, part)).status == 200
+        assert (await put_part(door, id, n, part)).status == 200
     return await door.ask("POST", f"/uploads/{id}/complete")
 
 
 async def uploaded(door: Door, once: str = "up") -> str:
     """A complete one; its id."""
     id: str = (await begun(door, once))["id"]
-    done = await put_all(door, id)
-    assert done.status == 200, done
+    completed = await put_all(door, id)
+    assert completed.status == 200, completed
     return id
 
 
 def kept_files(door: Door) -> list[str]:
     content = door.node.settings.node.data_dir / "content"
-    return [each.name for each in content.glob("*/*/*") if each.is_file()]
+    return [path.name for path in content.glob("*/*/*") if path.is_file()]
 
 
 async def refused(door: Door, files: Sequence[dict[str, Any]]) -> Any:
@@ -85,51 +85,51 @@ async def test_parts_come_in_any_order_and_what_is_missing_is_told(door: Door) -
     parts = parts_of_large()
 
     for n in (3, 1):
-        assert (await put(door, upload["id"], n, parts[n - 1])).status == 200
-    told = (await door.ask("GET", f"/uploads/{upload['id']}")).json
+        assert (await put_part(door, upload["id"], n, parts[n - 1])).status == 200
+    state = (await door.ask("GET", f"/uploads/{upload['id']}")).json
     early = await door.ask("POST", f"/uploads/{upload['id']}/complete")
-    assert (await put(door, upload["id"], 2, parts[1])).status == 200
-    done = await door.ask("POST", f"/uploads/{upload['id']}/complete")
+    assert (await put_part(door, upload["id"], 2, parts[1])).status == 200
+    completed = await door.ask("POST", f"/uploads/{upload['id']}/complete")
 
     assert (upload["part_count"], upload["missing"]) == (3, [1, 2, 3])
-    assert told["missing"] == [2]
-    assert [(each["n"], each["size"]) for each in told["parts"]] == [(1, MIB), (3, len(large()) - 2 * MIB)]
-    assert told["parts"][0]["sha256"] == hashlib.sha256(parts[0]).hexdigest()
+    assert state["missing"] == [2]
+    assert [(part["n"], part["size"]) for part in state["parts"]] == [(1, MIB), (3, len(large()) - 2 * MIB)]
+    assert state["parts"][0]["sha256"] == hashlib.sha256(parts[0]).hexdigest()
     assert (early.status, early.json["code"]) == (409, "GW-UPLOAD-PARTS")
-    assert done.json["complete"]
-    assert done.json["file"]["sha256"] == hashlib.sha256(large()).hexdigest()
-    assert (done.json["file"]["type"], done.json["file"]["pages"]) == ("pdf", 1)
-    assert done.json["file"]["signatures"]["verdict"] == "unsigned"
-    assert (await door.ask("POST", f"/uploads/{upload['id']}/complete")).json == done.json
+    assert completed.json["complete"]
+    assert completed.json["file"]["sha256"] == hashlib.sha256(large()).hexdigest()
+    assert (completed.json["file"]["type"], completed.json["file"]["pages"]) == ("pdf", 1)
+    assert completed.json["file"]["signatures"]["verdict"] == "unsigned"
+    assert (await door.ask("POST", f"/uploads/{upload['id']}/complete")).json == completed.json
 
 
 async def test_a_document_carries_files_by_their_ids_beside_those_that_come_with_it(door: Door) -> None:
     """Also when the upload is let go of before the document leaves."""
     id = await uploaded(door)
     lead = {"id": id, "role": "lead", "size": len(large())}
-    said = meta(files=[{"name": "phu-luc.pdf", "role": "appendix"}, lead])
+    draft = meta(files=[{"name": "phu-luc.pdf", "role": "appendix"}, lead])
 
     answer = await door.ask(
-        "POST", "/messages", data=form(said, [("appendix", "phu-luc.pdf", PDF)]), once="1"
+        "POST", "/messages", data=form(draft, [("appendix", "phu-luc.pdf", PDF)]), once="1"
     )
     alone = meta(number="16", files=[{"id": id, "role": "lead", "name": "cong-van.pdf"}])
     first = await door.ask("POST", "/messages", json=alone, once="2")
-    again = await door.ask("POST", "/messages", json=alone, once="2")
+    repeat = await door.ask("POST", "/messages", json=alone, once="2")
     assert (await door.ask("DELETE", f"/uploads/{id}")).json == {"id": id}
     await door.carry()
 
     assert answer.status == 202, answer
-    files = [(each["n"], each["name"], each["role"], each["sha256"]) for each in answer.json["files"]]
+    files = [(file["n"], file["name"], file["role"], file["sha256"]) for file in answer.json["files"]]
     assert files == [
         (1, "phu-luc.pdf", "appendix", hashlib.sha256(PDF).hexdigest()),
         (2, "15.pdf", "lead", hashlib.sha256(large()).hexdigest()),
     ]
-    assert (first.status, again.status, first.json) == (202, 202, again.json), first
+    assert (first.status, repeat.status, first.json) == (202, 202, repeat.json), first
     assert first.json["files"][0]["name"] == "cong-van.pdf"
     assert (await door.ask("GET", f"/uploads/{id}")).status == 404
     assert (await door.ask("GET", f"/messages/{answer.json['id']}/files/2")).raw == large()
     inbox = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    (item,) = [each["id"] for each in inbox if each["number"] == "15"]
+    (item,) = [i["id"] for i in inbox if i["number"] == "15"]
     assert (await door.ask("GET", f"/inbox/{item}/files/2", agency=PROVINCE)).raw == large()
 
 
@@ -139,44 +139,44 @@ async def test_a_part_that_is_there_stays_and_sending_it_again_is_harmless(door:
     first, _, last = parts_of_large()
     digest = base64.b64encode(hashlib.sha256(first).digest()).decode()
 
-    told = [
-        await put(door, upload["id"], 1, first, Content_Digest=f"md5=:AAAA:, sha-256=:{digest}:"),
-        await put(door, upload["id"], 1, first),
+    answers = [
+        await put_part(door, upload["id"], 1, first, Content_Digest=f"md5=:AAAA:, sha-256=:{digest}:"),
+        await put_part(door, upload["id"], 1, first),
     ]
-    other = await put(door, upload["id"], 1, b"x" * MIB)
+    other = await put_part(door, upload["id"], 1, b"x" * MIB)
 
-    assert [each.status for each in told] == [200, 200]
-    assert told[0].json == told[1].json
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].json == answers[1].json
     assert (other.status, other.json["code"]) == (409, "GW-UPLOAD-TWICE")
-    assert (await put(door, upload["id"], 3, last)).status == 200
+    assert (await put_part(door, upload["id"], 3, last)).status == 200
 
 
 async def test_two_who_send_one_part_at_once_are_both_answered(door: Door) -> None:
     upload = await begun(door)
     part = parts_of_large()[0]
 
-    same = await asyncio.gather(*(put(door, upload["id"], 1, part) for _ in range(4)))
-    differ = await asyncio.gather(*(put(door, upload["id"], 2, bytes([n]) * MIB) for n in range(4)))
+    same = await asyncio.gather(*(put_part(door, upload["id"], 1, part) for _ in range(4)))
+    differ = await asyncio.gather(*(put_part(door, upload["id"], 2, bytes([n]) * MIB) for n in range(4)))
 
-    assert {each.status for each in same} == {200}
-    assert sorted(each.status for each in differ) == [200, 409, 409, 409]
+    assert {s.status for s in same} == {200}
+    assert sorted(d.status for d in differ) == [200, 409, 409, 409]
 
 
 async def test_a_part_that_is_not_what_it_should_be_leaves_nothing(door: Door) -> None:
     upload = await begun(door)
-    whole, other = b"x" * MIB, base64.b64encode(bytes(32)).decode()
+    full_part, other = b"x" * MIB, base64.b64encode(bytes(32)).decode()
 
     for n, part, headers, status, code in (
         (1, b"short", {}, 400, "GW-UPLOAD-SIZE"),
-        (1, whole + b"x", {}, 400, "GW-UPLOAD-SIZE"),
+        (1, full_part + b"x", {}, 400, "GW-UPLOAD-SIZE"),
         (4, b"x", {}, 404, None),
         (0, b"x", {}, 404, None),
-        (1, whole, {"Content_Digest": f"sha-256=:{other}:"}, 400, None),
-        (1, whole, {"Content_Digest": "sha-256=:AAAA:"}, 400, None),
-        (1, whole, {"Content_Digest": "md5=:AAAA:"}, 400, None),
-        (1, whole, {"Content_Type": "text/plain"}, 415, None),
+        (1, full_part, {"Content_Digest": f"sha-256=:{other}:"}, 400, None),
+        (1, full_part, {"Content_Digest": "sha-256=:AAAA:"}, 400, None),
+        (1, full_part, {"Content_Digest": "md5=:AAAA:"}, 400, None),
+        (1, full_part, {"Content_Type": "text/plain"}, 415, None),
     ):
-        answer = await put(door, upload["id"], n, part, **headers)
+        answer = await put_part(door, upload["id"], n, part, **headers)
         assert answer.status == status, answer
         assert code in (None, answer.json["code"])
         assert (await door.ask("GET", f"/uploads/{upload['id']}")).json["parts"] == []
@@ -185,7 +185,7 @@ async def test_a_part_that_is_not_what_it_should_be_leaves_nothing(door: Door) -
 async def test_a_line_that_breaks_in_a_part_leaves_the_parts_before(door: Door) -> None:
     upload = await begun(door)
     parts = parts_of_large()
-    assert (await put(door, upload["id"], 1, parts[0])).status == 200
+    assert (await put_part(door, upload["id"], 1, parts[0])).status == 200
     host, port = door.client.server.host, door.client.server.port
     key = door.keys[DEPARTMENT]
 
@@ -198,7 +198,7 @@ async def test_a_line_that_breaks_in_a_part_leaves_the_parts_before(door: Door) 
     await writer.wait_closed()
 
     assert (await door.ask("GET", f"/uploads/{upload['id']}")).json["missing"] == [2, 3]
-    assert (await put(door, upload["id"], 2, parts[1])).status == 200
+    assert (await put_part(door, upload["id"], 2, parts[1])).status == 200
 
 
 async def test_a_complete_upload_takes_no_more_parts_and_an_open_one_goes_with_no_document(
@@ -207,16 +207,16 @@ async def test_a_complete_upload_takes_no_more_parts_and_an_open_one_goes_with_n
     id = await uploaded(door)
     still = await begun(door, once="still")
 
-    late = await put(door, id, 1, parts_of_large()[0])
+    late = await put_part(door, id, 1, parts_of_large()[0])
     assert (late.status, late.json["code"]) == (409, "GW-UPLOAD-COMPLETE")
     for file, pointer, code in (
         ({"id": still["id"], "role": "lead"}, "/files/0/id", "upload-absent"),
         ({"role": "lead"}, "/files/0/name", "missing"),
     ):
-        told = await refused(door, [file])
-        assert [(each["code"], each["pointer"]) for each in told["errors"]] == [(code, pointer)]
-    told = await refused(door, [{"id": id, "role": "lead", "sha256": "0" * 64}])
-    assert told["errors"][0]["code"] == "digest-differs"
+        problem = await refused(door, [file])
+        assert [(error["code"], error["pointer"]) for error in problem["errors"]] == [(code, pointer)]
+    problem = await refused(door, [{"id": id, "role": "lead", "sha256": "0" * 64}])
+    assert problem["errors"][0]["code"] == "digest-differs"
 
 
 async def test_another_file_than_was_announced_is_not_completed(door: Door) -> None:
@@ -234,7 +234,7 @@ def digest_of(raw: bytes) -> str:
     return f"sha-256=:{base64.b64encode(hashlib.sha256(raw).digest()).decode()}:"
 
 
-async def put_whole(door: Door, raw: bytes, name: str = "15.pdf", **headers: str) -> Answer:
+async def put_file(door: Door, raw: bytes, name: str = "15.pdf", **headers: str) -> Answer:
     sent = OCTETS | {header.replace("_", "-"): text for header, text in headers.items()}
     return await door.ask("PUT", "/uploads/file", params={"name": name}, data=io.BytesIO(raw), headers=sent)
 
@@ -242,21 +242,21 @@ async def put_whole(door: Door, raw: bytes, name: str = "15.pdf", **headers: str
 async def test_a_whole_file_comes_in_one_call_and_a_document_names_it(door: Door) -> None:
     """A small one, and one that is larger than what is held; again is the same upload."""
     for n, raw in enumerate((PDF, large())):
-        came = await put_whole(door, raw, f"b\u00e1o c\u00e1o {n}.pdf", Content_Digest=digest_of(raw))
-        again = await put_whole(door, raw, f"b\u00e1o c\u00e1o {n}.pdf")
-        other = await put_whole(door, raw, "other.pdf")
+        upload_answer = await put_file(door, raw, f"b\u00e1o c\u00e1o {n}.pdf", Content_Digest=digest_of(raw))
+        repeat = await put_file(door, raw, f"b\u00e1o c\u00e1o {n}.pdf")
+        other = await put_file(door, raw, "other.pdf")
 
-        assert came.status == 200, came
-        told = came.json
-        assert (told["complete"], told["missing"], told["size"]) == (True, [], len(raw))
-        assert told["file"]["sha256"] == hashlib.sha256(raw).hexdigest()
-        assert (told["file"]["type"], told["file"]["signatures"]["verdict"]) == ("pdf", "unsigned")
-        assert again.json["id"] == told["id"] != other.json["id"]
-        assert (await door.ask("GET", f"/uploads/{told['id']}")).json["parts"] == told["parts"]
+        assert upload_answer.status == 200, upload_answer
+        upload = upload_answer.json
+        assert (upload["complete"], upload["missing"], upload["size"]) == (True, [], len(raw))
+        assert upload["file"]["sha256"] == hashlib.sha256(raw).hexdigest()
+        assert (upload["file"]["type"], upload["file"]["signatures"]["verdict"]) == ("pdf", "unsigned")
+        assert repeat.json["id"] == upload["id"] != other.json["id"]
+        assert (await door.ask("GET", f"/uploads/{upload['id']}")).json["parts"] == upload["parts"]
 
-        said = meta(number=str(15 + n), files=[{"id": told["id"], "role": "lead"}])
-        sent = await door.ask("POST", "/messages", json=said, once=str(n))
-        assert (await door.ask("DELETE", f"/uploads/{told['id']}")).status == 200
+        draft = meta(number=str(15 + n), files=[{"id": upload["id"], "role": "lead"}])
+        sent = await door.ask("POST", "/messages", json=draft, once=str(n))
+        assert (await door.ask("DELETE", f"/uploads/{upload['id']}")).status == 200
         assert sent.status == 202, sent
         assert sent.json["files"][0]["name"] == f"b\u00e1o c\u00e1o {n}.pdf"
         assert (await door.ask("GET", f"/messages/{sent.json['id']}/files/1")).raw == raw
@@ -275,7 +275,7 @@ async def test_a_whole_file_that_is_not_what_it_should_be_leaves_nothing(door: D
         (PDF, "...", {}, 422, None),
         (bytes(most + 1), "15.pdf", {}, 413, None),
     ):
-        answer = await put_whole(door, raw, name, **headers)
+        answer = await put_file(door, raw, name, **headers)
         assert answer.status == status, answer
         assert code in (None, answer.json["code"])
     assert (await door.ask("PUT", "/uploads/file", data=b"x", headers=OCTETS)).status in (400, 422)
@@ -329,18 +329,18 @@ async def test_half_a_whole_file_and_one_that_drips_leave_nothing(blank_node: Pa
 async def test_whole_files_sent_at_once_are_each_one_upload_at_least_and_count_among_the_hundred(
     door: Door,
 ) -> None:
-    same = await asyncio.gather(*(put_whole(door, PDF) for _ in range(4)))
-    assert {each.status for each in same} == {200}
-    there = (await door.ask("GET", "/uploads")).json["data"]
-    assert {each.json["id"] for each in same} <= {each["id"] for each in there}
+    same = await asyncio.gather(*(put_file(door, PDF) for _ in range(4)))
+    assert {s.status for s in same} == {200}
+    uploads = (await door.ask("GET", "/uploads")).json["data"]
+    assert {s.json["id"] for s in same} <= {upload["id"] for upload in uploads}
 
-    for n in range(MOST_OF_AGENCY - len(there)):
+    for n in range(MOST_OF_AGENCY - len(uploads)):
         await begun(door, once=str(n))
-    full = await put_whole(door, PDF, "one more.pdf")
-    known = await put_whole(door, PDF)
+    full = await put_file(door, PDF, "one more.pdf")
+    repeat = await put_file(door, PDF)
 
     assert (full.status, full.json["code"]) == (409, "GW-UPLOAD-MOST")
-    assert known.status == 200
+    assert repeat.status == 200
 
 
 async def test_an_upload_is_its_agencys_alone(door: Door) -> None:
@@ -352,8 +352,8 @@ async def test_an_upload_is_its_agencys_alone(door: Door) -> None:
         ("POST", f"/uploads/{id}/complete"),
     ):
         assert (await door.ask(method, path, agency=PROVINCE)).status == 404
-    said = meta(recipients=[{"code": DEPARTMENT, "role": "to_act"}], files=[{"id": id, "role": "lead"}])
-    stolen = await door.ask("POST", "/messages", json=said, once="1", agency=PROVINCE)
+    draft = meta(recipients=[{"code": DEPARTMENT, "role": "to_act"}], files=[{"id": id, "role": "lead"}])
+    stolen = await door.ask("POST", "/messages", json=draft, once="1", agency=PROVINCE)
     assert stolen.json["errors"][0]["code"] == "upload-absent"
     assert (await door.ask("GET", "/uploads", agency=PROVINCE)).json["data"] == []
     reader = await door.key(DEPARTMENT, scopes=[ApiScope.MESSAGES_READ])
@@ -363,8 +363,8 @@ async def test_an_upload_is_its_agencys_alone(door: Door) -> None:
 async def test_a_day_after_its_last_part_nothing_of_an_upload_is_kept(door: Door) -> None:
     upload = await begun(door)
     door.clock.advance(timedelta(hours=23))
-    await put(door, upload["id"], 1, parts_of_large()[0])
-    done = await uploaded(door, once="other")
+    await put_part(door, upload["id"], 1, parts_of_large()[0])
+    completed = await uploaded(door, once="other")
     door.clock.advance(timedelta(hours=23))
     assert (await door.ask("GET", f"/uploads/{upload['id']}")).status == 200
 
@@ -373,7 +373,7 @@ async def test_a_day_after_its_last_part_nothing_of_an_upload_is_kept(door: Door
     await Clocks().step(door.node.inn)
 
     assert (await door.ask("GET", "/uploads")).json["data"] == []
-    for id in (upload["id"], done):
+    for id in (upload["id"], completed):
         assert (await door.ask("GET", f"/uploads/{id}")).status == 404
     assert kept_files(door) == []
 
@@ -382,8 +382,8 @@ async def test_an_agency_has_so_many_side_by_side_and_no_more(door: Door) -> Non
     for n in range(MOST_OF_AGENCY):
         await begun(door, once=str(n))
 
-    told = {"name": "15.pdf", "size": 10}
-    answer = await door.ask("POST", "/uploads", json=told, once="one more")
+    body = {"name": "15.pdf", "size": 10}
+    answer = await door.ask("POST", "/uploads", json=body, once="one more")
 
     assert (answer.status, answer.json["code"]) == (409, "GW-UPLOAD-MOST")
     assert len((await door.ask("GET", "/uploads")).json["data"]) == MOST_OF_AGENCY

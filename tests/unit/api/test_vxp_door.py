@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.api.deps import ApiOptions
-from gateway.api.vxp.server import OPERATIONS
+from gateway.api.vxp.application import OPERATIONS
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.incoming import act, box
@@ -46,7 +46,7 @@ async def arrive(vxp: VxpDoor, count: int = 1) -> list[str]:
         sent = await vxp.send(letter(number=str(200 + n)), PROVINCE, name="tinh")
         assert sent["status"] == "OK", sent
     await vxp.api.carry()
-    return [each["docId"] for each in await vxp.listed()]
+    return [row["docId"] for row in await vxp.listed()]
 
 
 # --- who is let in --------------------------------------------------------------------------------------------------
@@ -56,8 +56,8 @@ async def test_threat_138_who_lacks_the_secret_learns_nothing(vxp: VxpDoor) -> N
     await vxp.system()
     answers = []
     for name, secret in ((SYSTEM, "another"), ("nobody", "another"), ("", "another")):
-        found = await vxp.with_client(lambda client: client.asked("getAgenciesList"), name, secret)
-        answers.append((found["status"], found["ErrorCode"], found["ErrorDesc"].split(" [")[0]))
+        answer = await vxp.with_client(lambda client: client.ask("getAgenciesList"), name, secret)
+        answers.append((answer["status"], answer["ErrorCode"], answer["ErrorDesc"].split(" [")[0]))
 
     assert len(set(answers)) == 1
     assert answers[0][:2] == ("FAIL", "401")
@@ -69,27 +69,27 @@ async def test_threat_138_guesses_of_one_address_are_few(blank_node: Path, tmp_p
         await vxp.system()
 
         def guess(thief: SdkClient) -> str:
-            return [str(thief.asked("getAgenciesList")["ErrorCode"]) for _ in range(12)][-1]
+            return [str(thief.ask("getAgenciesList")["ErrorCode"]) for _ in range(12)][-1]
 
         assert await vxp.with_client(guess, SYSTEM, "another") == "429"
-        owner = await vxp.asked("getAgenciesList")
+        owner = await vxp.call("getAgenciesList")
         assert owner["ErrorCode"] == "429"  # from that very address; told when to come again, in the dialect
         assert owner["status"] == "FAIL"
 
 
 async def test_a_credential_that_ended_says_so_to_its_holder_alone(vxp: VxpDoor) -> None:
     key = await vxp.system(expires_at=START + timedelta(days=2))
-    assert (await vxp.asked("getAgenciesList"))["status"] == "OK"
+    assert (await vxp.call("getAgenciesList"))["status"] == "OK"
     with pytest.raises(Exception, match="has a credential already"):
         await vxp.system()
     vxp.api.clock.advance(timedelta(days=2))
-    assert "GW-401-EXPIRED" in (await vxp.asked("getAgenciesList"))["ErrorDesc"]
+    assert "GW-401-EXPIRED" in (await vxp.call("getAgenciesList"))["ErrorDesc"]
     await vxp.system()
-    assert (await vxp.asked("getAgenciesList"))["status"] == "OK"
+    assert (await vxp.call("getAgenciesList"))["status"] == "OK"
     (newest, oldest) = await vxp.node.store.accounts.keys_of_system(SYSTEM)
     assert oldest.id == key.id
     await vxp.node.store.accounts.revoke_key(newest.id)
-    assert "GW-401-REVOKED" in (await vxp.asked("getAgenciesList"))["ErrorDesc"]
+    assert "GW-401-REVOKED" in (await vxp.call("getAgenciesList"))["ErrorDesc"]
 
 
 async def test_a_second_secret_and_the_first_while_they_overlap(vxp: VxpDoor) -> None:
@@ -99,11 +99,11 @@ async def test_a_second_secret_and_the_first_while_they_overlap(vxp: VxpDoor) ->
         assert (await vxp.api.ask("GET", "/me", key=secret)).status == 401
     for file in vxp.node.settings.node.data_dir.glob("gateway.db*"):
         assert old.encode() not in file.read_bytes()
-    await vxp.system(until=vxp.node.clock.now() + timedelta(hours=1))
+    await vxp.system(ends_at=vxp.node.clock.now() + timedelta(hours=1))
 
     async def by(secret: str) -> str:
-        found = await vxp.with_client(lambda client: client.asked("getAgenciesList"), SYSTEM, secret)
-        return str(found["ErrorCode"])
+        answer = await vxp.with_client(lambda client: client.ask("getAgenciesList"), SYSTEM, secret)
+        return str(answer["ErrorCode"])
 
     assert (await by(old), await by(vxp.secrets[SYSTEM])) == ("0", "0")
     vxp.api.clock.advance(timedelta(hours=1))
@@ -113,10 +113,10 @@ async def test_a_second_secret_and_the_first_while_they_overlap(vxp: VxpDoor) ->
 async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None:
     """And each call is logged as that of one."""
     key = await vxp.system(good_from=["203.0.113.0/24"])
-    assert (await vxp.asked("getAgenciesList"))["ErrorCode"] == "403"
+    assert (await vxp.call("getAgenciesList"))["ErrorCode"] == "403"
     reader = await vxp.system("reader", scopes=[ApiScope.AGENCIES_READ])
-    assert (await vxp.asked("getAgenciesList", name="reader"))["ErrorCode"] == "0"
-    for operation, said in (
+    assert (await vxp.call("getAgenciesList", name="reader"))["ErrorCode"] == "0"
+    for operation, fields in (
         ("getReceivedEdocList", {}),
         ("getReceivedEdocList", {"messagetype": "status"}),
         ("getSentEdocList", {}),
@@ -125,16 +125,16 @@ async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None
         ("updateStatus", {"docId": "evt_1", "status": "done"}),
         ("registerAgency", {}),
     ):
-        assert (await vxp.asked(operation, said, name="reader"))["ErrorCode"] == "403", operation
+        assert (await vxp.call(operation, fields, name="reader"))["ErrorCode"] == "403", operation
     assert (await vxp.send(letter(), PROVINCE, name="reader"))["ErrorCode"] == "403"
 
     assert vxp.api.calls is not None
     rows = {
-        each.id: [
+        account.id: [
             (row.route, row.status, row.problem)
-            for row in await vxp.api.calls.listed(each.id, 20, errors=False, before="")
+            for row in await vxp.api.calls.list_calls(account.id, 20, errors=False, before_id="")
         ]
-        for each in (key, reader)
+        for account in (key, reader)
     }
     assert rows[key.id] == [("/getAgenciesList", 403, "forbidden")]
     assert ("/getAgenciesList", 200, "") in rows[reader.id]
@@ -146,8 +146,8 @@ async def test_an_old_call_is_refused_where_the_settings_ask_for_it(blank_node: 
         async with open_vxp_door(blank_node, tmp_path / f"{fresh}", fresh=fresh) as vxp:
             await vxp.system()
             old = {"timestamp": f"{START - timedelta(days=3):%d%m%YT%H%M%S}+0042"}
-            found = await vxp.asked("getAgenciesList", old)
-            assert found["ErrorCode"] == code, found
+            answer = await vxp.call("getAgenciesList", old)
+            assert answer["ErrorCode"] == code, answer
 
 
 # --- what is not quite a call ----------------------------------------------------------------------------------------
@@ -169,8 +169,8 @@ async def test_threat_138_only_what_was_signed_counts(vxp: VxpDoor) -> None:
     await vxp.system()
 
     async def code(change: dict[str, str], names: str | None = None, *twice: tuple[str, str]) -> str:
-        made = signed(vxp.secrets[SYSTEM], GOOD | {"XroadVnpt-docId": "y"}, names) | change
-        async with vxp.api.client.post("/getAgenciesList", headers=[*made.items(), *twice]) as response:
+        headers = signed(vxp.secrets[SYSTEM], GOOD | {"XroadVnpt-docId": "y"}, names) | change
+        async with vxp.api.client.post("/getAgenciesList", headers=[*headers.items(), *twice]) as response:
             assert response.status == 200
             return str((await response.json())["ErrorCode"])
 
@@ -188,8 +188,8 @@ async def test_a_browser_too_is_answered_in_the_dialect(vxp: VxpDoor) -> None:
     """The library's Java client asks for HTML, as all of its kind do."""
     for name in OPERATIONS:
         async with vxp.api.client.post(f"/{name}", headers={"Accept": "text/html, */*; q=.2"}) as response:
-            found = await response.json()
-        assert (response.status, found["status"], found["DocId"]) == (200, "FAIL", "")
+            answer = await response.json()
+        assert (response.status, answer["status"], answer["DocId"]) == (200, "FAIL", "")
     assert (await vxp.api.ask("POST", "/docs/sendEdoc")).status == 404  # no such call
 
 
@@ -204,7 +204,7 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
         assert (await vxp.say(doc_id, "fail"))["status"] == "OK"  # said twice it counts once
         assert await vxp.listed() == [], n
         vxp.api.clock.advance(pause)
-        assert [each["docId"] for each in await vxp.listed()] == [doc_id]
+        assert [row["docId"] for row in await vxp.listed()] == [doc_id]
     await vxp.say(doc_id, "fail", description="Ổ đĩa đầy")
     vxp.api.clock.advance(timedelta(days=30))
     assert await vxp.listed() == []
@@ -213,13 +213,13 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
     reader = box.Reader(system=SYSTEM, scope=await scope_of(vxp, key.principal.id))
     async with vxp.node.store.read(reader.scope) as work:
         (item,) = await work.systems.stuck(10)
-        events = await work.events.of(doc_id)
+        events = await work.events.of_subject(doc_id)
     assert (item.doc_id, item.tries, item.reason) == (doc_id, MOST_TRIES, "Ổ đĩa đầy")
-    assert [each.data["tries"] for each in events if each.kind == "inbox.untaken"] == [MOST_TRIES]
+    assert [event.data["tries"] for event in events if event.kind == "inbox.untaken"] == [MOST_TRIES]
     assert await vxp.node.store.systems.stuck_by_system() == {SYSTEM: 1}
-    # Another program may have it all the same; then nobody needs to look.
+    # Another program may still take it; then no person needs to look.
     leased = await vxp.api.ask("GET", "/inbox?lease=60")
-    assert [each["id"] for each in leased.json["data"]] == [doc_id]
+    assert [row["id"] for row in leased.json["data"]] == [doc_id]
     await vxp.api.ask("POST", f"/inbox/{doc_id}/ack")
     assert await vxp.node.store.systems.stuck_by_system() == {}
 
@@ -243,48 +243,48 @@ async def scope_of(vxp: VxpDoor, principal_id: str) -> AgencyScope:
 async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
     doc_id, scope = await given_up(vxp), await scope_of(vxp, "somebody")
 
-    await box.offer_again(vxp.node.inn, scope, SYSTEM, doc_id)
+    await box.repeat_offer(vxp.node.inn, scope, SYSTEM, doc_id)
 
-    assert [each["docId"] for each in await vxp.listed()] == [doc_id]
+    assert [row["docId"] for row in await vxp.listed()] == [doc_id]
     with pytest.raises(Exception, match="was not given up"):
-        await box.offer_again(vxp.node.inn, scope, SYSTEM, doc_id)
+        await box.repeat_offer(vxp.node.inn, scope, SYSTEM, doc_id)
 
 
 async def test_what_was_given_up_is_a_task_until_a_clerk_offers_it_again(vxp: VxpDoor) -> None:
     doc_id, scope = await given_up(vxp), await scope_of(vxp, "clerk")
-    tasks = [each for each in (await todo.gather(vxp.node.todo, scope)).tasks if each.kind is TaskKind.SYSTEM]
-    assert [(each.subject_id, each.document) for each in tasks] == [(doc_id, "200/STN-VP")]
+    tasks = [task for task in (await todo.gather(vxp.node.todo, scope)).tasks if task.kind is TaskKind.SYSTEM]
+    assert [(task.subject_id, task.document) for task in tasks] == [(doc_id, "200/STN-VP")]
 
-    await received.offer_again(vxp.node.inn, scope, doc_id)
+    await received.repeat_offer(vxp.node.inn, scope, doc_id)
 
-    assert [each["docId"] for each in await vxp.listed()] == [doc_id]
-    left = (await todo.gather(vxp.node.todo, scope)).tasks
-    assert TaskKind.SYSTEM not in [each.kind for each in left]
+    assert [row["docId"] for row in await vxp.listed()] == [doc_id]
+    open_tasks = (await todo.gather(vxp.node.todo, scope)).tasks
+    assert TaskKind.SYSTEM not in [task.kind for task in open_tasks]
 
 
 def test_the_doctor_tells_of_the_door() -> None:
-    for is_open, active, stuck, found in (
+    for is_open, active, stuck, causes in (
         (False, 0, {}, []),
         (True, 0, {}, ["compat.nobody"]),
         (False, 1, {}, ["compat.closed"]),
         (True, 2, {}, ["compat.fine"]),
         (True, 2, {"a": 3}, ["compat.stuck"]),
     ):
-        assert [each.cause for each in system_findings(is_open, active, stuck)] == found
+        assert [finding.cause for finding in system_findings(is_open, active, stuck)] == causes
 
 
 async def test_a_fetch_keeps_it_from_others_until_the_lease_is_over(vxp: VxpDoor) -> None:
     await vxp.system()
     await vxp.system("second")
     (doc_id,) = await arrive(vxp)
-    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"
+    assert (await vxp.call("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"
     assert (await vxp.say(doc_id, "processing"))["ErrorCode"] == "0"
 
     assert await vxp.listed(name="second") == []
-    assert (await vxp.asked("getEdoc", {"docId": doc_id}, name="second"))["ErrorCode"] == "409"
-    done = {"docId": doc_id, "status": "done"}
-    assert (await vxp.asked("updateStatus", done, name="second"))["ErrorCode"] == "409"
-    assert [each["status"] for each in await vxp.listed()] == ["processing"]
+    assert (await vxp.call("getEdoc", {"docId": doc_id}, name="second"))["ErrorCode"] == "409"
+    update = {"docId": doc_id, "status": "done"}
+    assert (await vxp.call("updateStatus", update, name="second"))["ErrorCode"] == "409"
+    assert [row["status"] for row in await vxp.listed()] == ["processing"]
     vxp.api.clock.advance(timedelta(hours=1))
     assert len(await vxp.listed(name="second")) == 1
 
@@ -294,14 +294,14 @@ async def test_unknown_words_and_ids_are_refused_and_what_is_over_stays_over(vxp
     (doc_id,) = await arrive(vxp)
     assert (await vxp.say(doc_id, "stored"))["ErrorCode"] == "400"
     for id in ("", "in_nobody's", "evt_nobody's", "msg_1", "\u1ee9" * 300, "../../etc/passwd"):
-        assert (await vxp.asked("getEdoc", {"docId": id}))["ErrorCode"] == "404", id
+        assert (await vxp.call("getEdoc", {"docId": id}))["ErrorCode"] == "404", id
         assert (await vxp.say(id, "done"))["ErrorCode"] == "404", id
-    assert (await vxp.asked("getReceivedEdocList", {"messagetype": "reply"}))["ErrorCode"] == "400"
+    assert (await vxp.call("getReceivedEdocList", {"messagetype": "reply"}))["ErrorCode"] == "400"
 
     for word in ("done", "fail", "processing", "done"):
         assert (await vxp.say(doc_id, word))["status"] == "OK"
     assert await vxp.listed() == []
-    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"  # it may have lost it
+    assert (await vxp.call("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"  # it may have lost it
     assert await vxp.listed() == []
 
 
@@ -311,8 +311,8 @@ async def test_threat_139_another_agency_s_documents_are_not_there(vxp: VxpDoor)
     (doc_id,) = await arrive(vxp)
 
     assert await vxp.listed(name="xa") == []
-    assert (await vxp.asked("getEdoc", {"docId": doc_id}, name="xa"))["ErrorCode"] == "404"
-    assert (await vxp.asked("updateStatus", {"docId": doc_id, "status": "done"}, name="xa"))[
+    assert (await vxp.call("getEdoc", {"docId": doc_id}, name="xa"))["ErrorCode"] == "404"
+    assert (await vxp.call("updateStatus", {"docId": doc_id, "status": "done"}, name="xa"))[
         "ErrorCode"
     ] == "404"
     assert len(await vxp.listed()) == 1
@@ -327,11 +327,11 @@ async def test_statuses_of_what_others_sent_are_not_its_own(vxp: VxpDoor) -> Non
 
     (mine,) = await vxp.listed("status", name="tinh")
     assert await vxp.listed("status", name="tinh-2") == []
-    assert (await vxp.asked("getEdoc", {"docId": mine["docId"]}, name="tinh-2"))["ErrorCode"] == "404"
+    assert (await vxp.call("getEdoc", {"docId": mine["docId"]}, name="tinh-2"))["ErrorCode"] == "404"
     # It too is offered again, and given up at last.
     for _ in range(MOST_TRIES):
-        said = {"docId": mine["docId"], "status": "fail"}
-        assert (await vxp.asked("updateStatus", said, name="tinh"))["status"] == "OK"
+        update = {"docId": mine["docId"], "status": "fail"}
+        assert (await vxp.call("updateStatus", update, name="tinh"))["status"] == "OK"
         assert await vxp.listed("status", name="tinh") == []
         vxp.api.clock.advance(PAUSES[-1])
     assert await vxp.listed("status", name="tinh") == []
@@ -346,7 +346,7 @@ async def test_more_than_a_page_is_listed_oldest_first(vxp: VxpDoor, monkeypatch
 
     assert len(set(ids)) == 5
     assert ids == sorted(ids)
-    assert (await vxp.asked("countReceiveEdoc", verb="GET"))["count"] == 5
+    assert (await vxp.call("countReceiveEdoc", verb="GET"))["count"] == 5
 
 
 async def test_a_recalled_document_is_listed_no_more(vxp: VxpDoor) -> None:
@@ -360,5 +360,5 @@ async def test_a_recalled_document_is_listed_no_more(vxp: VxpDoor) -> None:
 
     await act.set_status(vxp.node.inn, scope, doc_id, act.StatusCall(code="15"))
 
-    assert doc_id not in [each["docId"] for each in await vxp.listed()]
-    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "409"
+    assert doc_id not in [row["docId"] for row in await vxp.listed()]
+    assert (await vxp.call("getEdoc", {"docId": doc_id}))["ErrorCode"] == "409"

@@ -1,4 +1,4 @@
-"""Webhooks over the API: made and kept by keys that may read what they are told, their secrets shown once."""
+"""Webhooks over the API: made and kept by keys that may read the events, their secrets shown once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def door(near_door: Door) -> Door:
     return near_door
 
 
-async def made(door: Door, url: str, once: str = "1", **said: Any) -> dict[str, Any]:
-    answer = await door.ask("POST", "/webhooks", json={"url": url, **said}, once=once)
+async def create_webhook(door: Door, url: str, once: str = "1", **fields: Any) -> dict[str, Any]:
+    answer = await door.ask("POST", "/webhooks", json={"url": url, **fields}, once=once)
     assert answer.status == 201, answer.json
-    told: dict[str, Any] = answer.json
-    return told
+    webhook: dict[str, Any] = answer.json
+    return webhook
 
 
 async def pushed(door: Door) -> None:
@@ -33,46 +33,46 @@ async def pushed(door: Door) -> None:
 async def test_what_is_sent_is_what_the_feed_says_so_that_a_client_may_mix_both(
     door: Door, receiver: Receiver
 ) -> None:
-    webhook = await made(door, receiver.url, types=["message.*"])
+    webhook = await create_webhook(door, receiver.url, types=["message.*"])
     assert (await door.send(document(callback_data="ours"), once="send")).status == 202
     await pushed(door)
 
     rows = (await door.ask("GET", "/events")).json["data"]
-    wanted = [row for row in rows if row["type"].startswith("message.")]
-    assert receiver.bodies == wanted
-    assert wanted
-    assert all(row["data"]["callback_data"] == "ours" for row in wanted)
+    expected = [row for row in rows if row["type"].startswith("message.")]
+    assert receiver.bodies == expected
+    assert expected
+    assert all(row["data"]["callback_data"] == "ours" for row in expected)
     assert receiver.all_signed(webhook["secret"])
     for headers, _ in receiver.raw:
-        after = headers["webhook-id"]
-        assert (await door.ask("GET", f"/events?after={after}")).status == 200
+        cursor = headers["webhook-id"]
+        assert (await door.ask("GET", f"/events?after={cursor}")).status == 200
 
 
 async def test_a_secret_is_shown_once_and_a_repeat_has_none(door: Door, receiver: Receiver) -> None:
-    first = await made(door, receiver.url)
-    again = await made(door, receiver.url)
+    first = await create_webhook(door, receiver.url)
+    repeat = await create_webhook(door, receiver.url)
 
     assert first["secret"].startswith("whsec_")
-    assert again == first | {"secret": None}
+    assert repeat == first | {"secret": None}
     listed = await door.ask("GET", "/webhooks")
     assert first["secret"] not in str(listed)
     assert len(listed.json["data"]) == 1
 
     for n in range(19):  # an agency has so many and no more
-        await made(door, receiver.url, once=f"more {n}")
+        await create_webhook(door, receiver.url, once=f"more {n}")
     answer = await door.ask("POST", "/webhooks", json={"url": receiver.url}, once="last")
     assert (answer.status, answer.json["code"]) == (409, "GW-HOOK-MOST")
 
 
 async def test_one_is_changed_paused_let_go_on_and_removed(door: Door, receiver: Receiver) -> None:
-    id = (await made(door, receiver.url))["id"]
-    one = await door.ask("GET", f"/webhooks/{id}")
-    etag = one.headers["ETag"]
+    id = (await create_webhook(door, receiver.url))["id"]
+    webhook = await door.ask("GET", f"/webhooks/{id}")
+    etag = webhook.headers["ETag"]
 
-    said = {"types": ["inbox.received"], "note": "qlvb", "state": "paused"}
-    changed = await door.ask("PATCH", f"/webhooks/{id}", json=said, headers={"If-Match": etag})
+    changes = {"types": ["inbox.received"], "note": "qlvb", "state": "paused"}
+    changed = await door.ask("PATCH", f"/webhooks/{id}", json=changes, headers={"If-Match": etag})
     assert changed.status == 200
-    assert {key: changed.json[key] for key in said} == said
+    assert {key: changed.json[key] for key in changes} == changes
     assert changed.json["paused_why"] == "person"
     stale = await door.ask("PATCH", f"/webhooks/{id}", json={"note": "x"}, headers={"If-Match": etag})
     assert stale.status == 412
@@ -83,21 +83,21 @@ async def test_one_is_changed_paused_let_go_on_and_removed(door: Door, receiver:
 
 
 async def test_a_trial_the_log_and_sending_again(door: Door, receiver: Receiver) -> None:
-    id = (await made(door, receiver.url, types=["message.*"]))["id"]
+    id = (await create_webhook(door, receiver.url, types=["message.*"]))["id"]
     tried = await door.ask("POST", f"/webhooks/{id}/test")
     assert (tried.json["code"], tried.json["status"]) == ("ok", 204)
     await door.send(document(), once="send")
     await pushed(door)
 
     page = (await door.ask("GET", f"/webhooks/{id}/deliveries?limit=1")).json
-    rest = (await door.ask("GET", f"/webhooks/{id}/deliveries?cursor={page['next_cursor']}")).json
-    rows = [*page["data"], *rest["data"]]
+    second_page = (await door.ask("GET", f"/webhooks/{id}/deliveries?cursor={page['next_cursor']}")).json
+    rows = [*page["data"], *second_page["data"]]
     assert [row["state"] for row in rows] == ["delivered"] * len(rows)
     assert [row["sequence"] for row in rows] == sorted((row["sequence"] for row in rows), reverse=True)
 
     event = rows[-1]["event"]
-    again = await door.ask("POST", f"/webhooks/{id}/redeliver", json={"events": [event]})
-    assert (again.status, again.json) == (202, {"count": 1})
+    redelivered = await door.ask("POST", f"/webhooks/{id}/redeliver", json={"events": [event]})
+    assert (redelivered.status, redelivered.json) == (202, {"count": 1})
     await pushed(door)
     assert [body["id"] for body in receiver.bodies].count(event) == 2
 
@@ -105,8 +105,8 @@ async def test_a_trial_the_log_and_sending_again(door: Door, receiver: Receiver)
 async def test_threat_089_an_address_that_may_not_be_called_is_refused(door: Door) -> None:
     """And so are types that no program reads."""
 
-    async def make(**said: Any) -> Answer:
-        return await door.ask("POST", "/webhooks", json=said, once=str(said))
+    async def make(**fields: Any) -> Answer:
+        return await door.ask("POST", "/webhooks", json=fields, once=str(fields))
 
     assert (await make(url="http://qlvb.example.gov.vn")).status == 201
     for url, code in (
@@ -116,7 +116,7 @@ async def test_threat_089_an_address_that_may_not_be_called_is_refused(door: Doo
     ):
         answer = await make(url=url)
         assert (answer.status, answer.json["code"]) == (400, code)
-        assert [each["pointer"] for each in answer.json["errors"]] == ["/url"]
+        assert [error["pointer"] for error in answer.json["errors"]] == ["/url"]
     for wrong in ("person.added", "message", "messages.*", "*", ".*"):
         answer = await make(url="http://qlvb.example.gov.vn", types=[wrong])
         assert (answer.status, answer.json["code"]) == (400, "GW-HOOK-TYPE"), wrong
@@ -126,7 +126,7 @@ async def test_a_key_manages_no_webhook_that_is_told_more_than_it_may_read(
     door: Door, receiver: Receiver
 ) -> None:
     """It could send what the other reads to an address of its own."""
-    id = (await made(door, receiver.url))["id"]
+    id = (await create_webhook(door, receiver.url))["id"]
     less = await door.key(DEPARTMENT, scopes={ApiScope.WEBHOOKS_MANAGE, ApiScope.MESSAGES_READ})
     none = await door.key(DEPARTMENT, scopes={ApiScope.MESSAGES_READ})
 
@@ -152,15 +152,15 @@ async def test_a_webhook_for_events_that_its_key_may_not_read_is_refused(
 ) -> None:
     key = await door.key(DEPARTMENT, scopes=[ApiScope.WEBHOOKS_MANAGE, ApiScope.INBOX_READ])
 
-    async def made(once: str, *types: str) -> Any:
+    async def create(once: str, *types: str) -> Any:
         return await door.ask(
             "POST", "/webhooks", key=key, once=once, json={"url": receiver.url, "types": list(types)}
         )
 
-    refused = [await made("a", "message.*"), await made("b", "inbox.*", "message.status")]
-    good = await made("c", "inbox.*")
+    refused = [await create("a", "message.*"), await create("b", "inbox.*", "message.status")]
+    good = await create("c", "inbox.*")
 
-    assert [(one.status, one.json["code"]) for one in refused] == [(403, "GW-403-SCOPE")] * 2
+    assert [(r.status, r.json["code"]) for r in refused] == [(403, "GW-403-SCOPE")] * 2
     assert good.status == 201, str(good)
     path = f"/webhooks/{good.json['id']}"
     assert (await door.ask("PATCH", path, key=key, json={"types": ["recall.*"]})).status == 403
@@ -179,18 +179,18 @@ async def test_a_webhook_ends_with_the_last_key_of_its_program(door: Door, recei
     """Revoked or run out; one that a program has another key for, and one of another program, go on."""
     accounts, hooks = door.node.store.accounts, door.node.store.webhooks
     short = await door.key(DEPARTMENT, expires_at=door.clock.now() + timedelta(hours=1))
-    revoked, kept = await door.key(DEPARTMENT), await door.key(DEPARTMENT)
-    ids = [await made_by(door, key, receiver.url, str(n)) for n, key in enumerate((short, revoked, kept))]
+    revoked, live = await door.key(DEPARTMENT), await door.key(DEPARTMENT)
+    ids = [await made_by(door, key, receiver.url, str(n)) for n, key in enumerate((short, revoked, live))]
     keys = {key.principal.name: key for key in await accounts.list_keys()}
-    one = keys["program 2"]
+    paired = keys["program 2"]
     second = await accounts.add_key(
-        secret_hash="x", principal=one.principal, agency_ids=one.agency_ids, scopes=one.scopes
+        secret_hash="x", principal=paired.principal, agency_ids=paired.agency_ids, scopes=paired.scopes
     )
 
-    await accounts.revoke_key(one.id)
-    assert await hooks.pause_without_key(one.principal.id, "operator") == []
+    await accounts.revoke_key(paired.id)
+    assert await hooks.pause_without_key(paired.principal.id, "operator") == []
     await accounts.revoke_key(second.id)
-    paused = await hooks.pause_without_key(one.principal.id, "operator")
+    paused = await hooks.pause_without_key(paired.principal.id, "operator")
     door.clock.advance(timedelta(hours=2))
     await door.send(document(), once="send")
     await pushed(door)
@@ -202,8 +202,8 @@ async def test_a_webhook_ends_with_the_last_key_of_its_program(door: Door, recei
     assert {headers["webhook-id"] for headers, _ in receiver.raw}
     events = (await door.ask("GET", "/events?type=webhook.paused")).json["data"]
     assert [event["data"]["why"] for event in events] == ["key", "key"]
-    # Whoever lets it go on answers for it from now on.
-    on = await door.ask("PATCH", f"/webhooks/{ids[1]}", key=kept, json={"state": "active"})
+    # The key that resumes a webhook answers for it from now on.
+    on = await door.ask("PATCH", f"/webhooks/{ids[1]}", key=live, json={"state": "active"})
     assert on.status == 200, str(on)
     await door.send(document(number="16"), once="again")
     await pushed(door)

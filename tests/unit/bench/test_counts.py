@@ -1,4 +1,4 @@
-"""What one small document may cost, counted and not timed; and that a long register makes none dearer."""
+"""The cost of one small document, counted and not timed; a long register raises it for none."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _count(*words: str, url: str = "") -> Counted:
     least of three counts will do, each on an empty database."""
     least: Counted = {}
     for _ in range(3):
-        asked = ["nice", "-n", "-15", sys.executable, "-m", "bench.counts", *words]
-        ran = subprocess.run(asked, capture_output=True, text=True, check=True)
+        command = ["nice", "-n", "-15", sys.executable, "-m", "bench.counts", *words]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
         cases: dict[str, Any] = json.loads(ran.stdout)["cases"]
         for name, case in cases.items():
-            seen = least.setdefault(name, case["counted"])
-            least[name] = {what: min(seen[what], number) for what, number in case["counted"].items()}
+            low = least.setdefault(name, case["counted"])
+            least[name] = {measure: min(low[measure], number) for measure, number in case["counted"].items()}
         if not above(least):
             break
         print(json.dumps(cases, indent=1, ensure_ascii=False))
@@ -45,9 +45,9 @@ def on_sqlite() -> Counted:
 
 def _hold(counted: Counted, names: set[str], cases: Cases) -> None:
     for name in names:
-        for what, limit in LIMITS[name].items():
-            with cases.case(f"{name}: {what}"):
-                assert 0 < counted[name][what] <= limit
+        for measure, limit in LIMITS[name].items():
+            with cases.case(f"{name}: {measure}"):
+                assert 0 < counted[name][measure] <= limit
 
 
 def test_a_small_document_there_and_back_costs_no_more_than_it_may(on_sqlite: Counted, cases: Cases) -> None:
@@ -57,9 +57,9 @@ def test_a_small_document_there_and_back_costs_no_more_than_it_may(on_sqlite: Co
 
 def test_a_document_costs_the_same_however_long_the_register_is(on_sqlite: Counted) -> None:
     """On a database as the product makes it, with the figures that it has."""
-    first, later = (on_sqlite[name]["instructions"] for name in ("at_once", "grown"))
+    first, grown = (on_sqlite[name]["instructions"] for name in ("at_once", "grown"))
 
-    assert 0 < later <= GROWS * first
+    assert 0 < grown <= GROWS * first
 
 
 def test_a_document_on_a_server_costs_no_more_calls_to_it_than_it_may(

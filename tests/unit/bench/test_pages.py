@@ -34,10 +34,10 @@ async def test_users_ask_in_turn_and_refusals_stand_beside() -> None:
     app.add_routes([web.get("/page", page), web.get("/away", away)])
     async with TestServer(app) as server:
         good, bad = (str(server.make_url(path)) for path in ("/page", "/away"))
-        found = await pages.ask([good, bad], "session=s", users=3, seconds=0.3, think_s=0.01)
+        load = await pages.ask([good, bad], "session=s", users=3, seconds=0.3, think_s=0.01)
 
-    assert set(found.took[good]) == {0.25}
-    assert found.own == len(found.took[good])
-    assert found.took[bad] == []
-    assert set(found.refused) == {(bad, 302)}
+    assert set(load.took[good]) == {0.25}
+    assert load.own == len(load.took[good])
+    assert load.took[bad] == []
+    assert set(load.refused) == {(bad, 302)}
     assert cookies == {"session=s"}

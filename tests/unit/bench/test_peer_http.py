@@ -1,4 +1,4 @@
-"""What is said of two sides that were measured in turns. The run itself needs an environment with the other program."""
+"""The report of two sides that were measured in turns. The run itself needs an environment with the other program."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_sides_are_compared_turn_by_turn_and_told_by_their_medians() -> None:
 
 
 def test_a_case_is_read_as_it_is_told() -> None:
-    assert Case.of(str(CASE)) == CASE
+    assert Case.parse(str(CASE)) == CASE
 
 
 def test_a_run_says_how_many_times_what_each_took_and_on_what_it_stood() -> None:
-    told = "\n".join(report.peer_http(_figures()))
+    text = "\n".join(report.peer_http(_figures()))
 
     for words in (
         "10 KB: node 4.0 times as many (turns: 2.0, 4.0, 4.0, wanted 6), 3.0 times as little CPU (120 sent by each)",
@@ -61,7 +61,7 @@ def test_a_run_says_how_many_times_what_each_took_and_on_what_it_stood() -> None
         "journal delete and synchronous 2",
         "load 0.1 before, 1.9 after",
     ):
-        assert words in told
+        assert words in text
 
 
 def test_a_chart_shows_both_and_later_runs_are_compared_by_what_is_better() -> None:
@@ -78,15 +78,15 @@ def test_where_the_other_program_is_missing_that_is_said_and_nothing_breaks(tmp_
     words = ["--venv", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--folder", str(tmp_path)]
     assert bench.main(["peer_http", *words]) == 0
 
-    (kept,) = (tmp_path / "out").iterdir()
-    figures = results.read(kept / "run.json").tables["peer_http"].figures
+    (out,) = (tmp_path / "out").iterdir()
+    figures = results.read(out / "run.json").tables["peer_http"].figures
     assert figures["rows"] == []
     assert "no environment" in figures["missing"]
     assert "left out" in "\n".join(report.peer_http(figures))
 
 
 def test_an_installation_signs_with_its_own_key_and_asks_its_partner_for_a_signed_receipt() -> None:
-    """What is loaded into the database of each: the partner's certificate without the partner's key."""
+    """The database of each side holds the partner's certificate without the partner's key."""
     keys = {name: f"{name}'s key -----BEGIN CERTIFICATE----- of {name}".encode() for name in as2_served.SIDES}
     key, certificate, organization, partner = (
         row["fields"] for row in as2_served.partners("sender", "receiver", keys, "http://127.0.0.1:1/pyas2/")

@@ -26,14 +26,14 @@ def _run(at: str, cpu_ms: float, documents: int = 8, processor: str = "invented"
 def test_a_run_is_read_as_it_was_written_and_has_a_chart_for_each_table(tmp_path: Path) -> None:
     run = _run("2026-01-01T00-00-00Z", 10)
 
-    kept = run.write(tmp_path)
+    folder = run.write(tmp_path)
 
-    assert results.read(kept / "run.json") == run
-    assert "1,000 in the register" in (kept / "growth.svg").read_text()
+    assert results.read(folder / "run.json") == run
+    assert "1,000 in the register" in (folder / "growth.svg").read_text()
 
 
 def test_a_table_is_compared_with_the_newest_run_of_the_same_numbers(tmp_path: Path) -> None:
-    """Figures of another processor are said to be so, and nothing where nobody measured before."""
+    """A comparison names the other processor, and is left out where no earlier run exists."""
     assert list(results.compared(_run("2026-01-01T00-00-00Z", 10), "growth", [tmp_path])) == []
     _run("2026-01-01T00-00-00Z", 99, processor="another").write(tmp_path)
     heading, *_ = results.compared(_run("2026-01-02T00-00-00Z", 10), "growth", [tmp_path])
@@ -56,10 +56,10 @@ def test_a_chart_has_a_bar_for_each_mark_a_scale_for_each_unit_and_a_line_for_a_
 
     drawn = ElementTree.fromstring(chart.svg("title & more", rows))
 
-    bars = [float(each.get("width", "0")) for each in drawn.iter() if each.get("class") == "b"]
+    bars = [float(bar.get("width", "0")) for bar in drawn.iter() if bar.get("class") == "b"]
     assert bars == [170, 85, 340]
-    assert len([each for each in drawn.iter() if each.get("class") == "l"]) == 1
-    assert {"a < b", "title & more"} <= {each.text for each in drawn.iter()}
+    assert len([bar for bar in drawn.iter() if bar.get("class") == "l"]) == 1
+    assert {"a < b", "title & more"} <= {bar.text for bar in drawn.iter()}
 
 
 async def test_another_version_runs_with_its_own_product_and_this_harness(tmp_path: Path) -> None:
@@ -70,12 +70,12 @@ async def test_another_version_runs_with_its_own_product_and_this_harness(tmp_pa
 
     root = await version.root(str(other.parent), tmp_path / "root")
 
-    asked = "import bench.papers, gateway; print(gateway.VERSION, bench.papers.IMAGE)"
+    code = "import bench.papers, gateway; print(gateway.VERSION, bench.papers.IMAGE)"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", asked), cwd=root, env=pair.environment(root), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", code), cwd=root, env=pair.environment(root), stdout=asyncio.subprocess.PIPE
     )
-    told, _ = await process.communicate()
-    assert told.split() == [b"another", b"4000000"]
+    out, _ = await process.communicate()
+    assert out.split() == [b"another", b"4000000"]
     with pytest.raises(version.NoSuchVersion):
         await version.root("no-such-revision", tmp_path / "none")
 

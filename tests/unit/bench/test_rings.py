@@ -1,4 +1,4 @@
-"""Each step makes work for the next one and wakes it: a document is there and back while nobody looks by the clock."""
+"""Each step makes work for the next one and wakes it: a document is there and back without any polling."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a node loads that has nothing but a file for its database and a folder for its axis: no client of a broker, of a
-server or of a door that is shut, no library that only some commands need, and no call or pack that nobody asked for yet. It
-would lie in memory to the end."""
+"""A node with a file for its database and a folder for its axis loads only what it needs: no client of a broker or of a
+server, no module of a closed door, no library of single commands, and no API call or evidence pack before its first
+use. Such modules would stay in memory to the end."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from gateway.http_calls import load_library
 load_library()
 import gateway.program, gateway.cli.serve, gateway.cli.applications, gateway.office.bootstrap.office, gateway.ops.checks
 """
-OF_OTHERS = (
+OTHER_PARTS = (
     *("aio_pika", "aiormq", "asyncpg", "sqlalchemy.dialects.postgresql"),
     *("alembic", "pyrage", "rich", "pypdf", "PIL", "signxml", "xmlschema", "jinja2", "lxml"),
 )
 SHUT = (
-    "gateway.api.vxp.server",
+    "gateway.api.vxp.application",
     "gateway.transport.rest.axis",
     "gateway.folder.worker",
     "gateway.trust.pkcs11_keys",
 )
-NOT_ASKED = ("gateway.api.resources", "gateway.api.openapi", "gateway.office.calls", "gateway.office.web")
-NOT_MADE = ("gateway.ops.evidence.make", "gateway.outgoing.ready_envelope")
+NOT_CALLED = ("gateway.api.resources", "gateway.api.openapi", "gateway.office.calls", "gateway.office.web")
+NOT_USED = ("gateway.ops.evidence.make", "gateway.outgoing.ready_envelope")
 # A little above what is loaded: 1,106 modules, 333 of them ours.
 MOST_MODULES, MOST_OF_OURS = 1_120, 340
 
 
-def served(told: str) -> Any:
-    """What this says once all is loaded. Any: it is JSON."""
-    code = f"{SERVED}\nprint(json.dumps({told}))"
+def served(expression: str) -> Any:
+    """Evaluate an expression in a process that loaded a whole node. Any: it is JSON."""
+    code = f"{SERVED}\nprint(json.dumps({expression}))"
     return json.loads(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     )
@@ -43,25 +43,25 @@ def served(told: str) -> Any:
 def test_what_only_other_nodes_need_or_nobody_asked_for_is_not_loaded() -> None:
     names = served("[*sys.modules]")
 
-    assert {*OF_OTHERS, *SHUT, *NOT_ASKED, *NOT_MADE} & {*names} == set()
+    assert {*OTHER_PARTS, *SHUT, *NOT_CALLED, *NOT_USED} & {*names} == set()
     assert len(names) <= MOST_MODULES
     assert len([name for name in names if name.partition(".")[0] == "gateway"]) <= MOST_OF_OURS
 
 
 def test_no_table_has_a_mapper_or_an_index_in_memory() -> None:
-    told = """(
+    expression = """(
     len([mapper for each in __import__("sqlalchemy.orm").orm.mapperlib._all_registries() for mapper in each.mappers]),
     len([index for table in __import__("sqlmodel").SQLModel.metadata.tables.values() for index in table.indexes]),
     len(__import__("sqlmodel").SQLModel.metadata.tables) > 50,
     )"""
 
-    assert served(told) == [0, 0, True]
+    assert served(expression) == [0, 0, True]
 
 
 def test_the_library_for_calls_reads_no_authorities_and_ours_are_as_they_were() -> None:
-    told = """(
+    expression = """(
     sys.modules["aiohttp.connector"]._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509_ca"],
     [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if __import__("os").environ.get(name) == "/dev/null"],
     )"""
 
-    assert served(told) == [0, []]
+    assert served(expression) == [0, []]

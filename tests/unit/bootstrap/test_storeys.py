@@ -1,4 +1,4 @@
-"""What another distribution brings to a node is for trials: a real node is given none of it."""
+"""Extensions of another distribution are for trial nodes: a real node gets none of them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def test_only_a_trial_node_is_given_what_another_distribution_brings(
 ) -> None:
     monkeypatch.setattr(extensions, "_load_installed", lambda: (FOREIGN,))
 
-    def given(trial: str) -> bool:
+    def has_extra(trial: str) -> bool:
         words = {"GATEWAY_NODE_TRIAL": trial, "GATEWAY_NODE_OFFICE": office}
         return FOREIGN in extensions._extensions_for(
             load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path), **words})
         )
 
-    assert (given("on"), given("off")) == (True, False)
+    assert (has_extra("on"), has_extra("off")) == (True, False)

@@ -47,7 +47,7 @@ def test_a_sandbox_opens_no_folder_that_it_did_not_make(box: Settings, tmp_path:
         refuse_mixture(stage.settings_for(other, 0))
     with pytest.raises(Misconfigured):
         stage.claim(other)
-    assert [each.name for each in other.iterdir()] == ["node"]
+    assert [path.name for path in other.iterdir()] == ["node"]
 
 
 def test_threat_143_a_sandbox_refuses_every_axis_but_its_own(box: Settings) -> None:

@@ -19,8 +19,8 @@ from gateway_labs.authority import Authority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What one command line did."""
+class CommandRun:
+    """Exit code and output of one command line."""
 
     code: int
     out: str
@@ -37,19 +37,19 @@ class Terminal:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def type(self, *words: str | Path) -> Said:
+    def type(self, *words: str | Path) -> CommandRun:
         self._capsys.readouterr()
         code = program.run([str(word) for word in words])
         out, err = self._capsys.readouterr()
-        return Said(code=code, out=out, err=err)
+        return CommandRun(code=code, out=out, err=err)
 
 
 @pytest.fixture
 def terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
-    """A terminal in an empty folder, without anybody's environment."""
-    for name in [each for each in os.environ if each.startswith("GATEWAY_") or each == "NO_COLOR"]:
+    """Open a terminal in an empty folder, without the user's environment."""
+    for name in [e for e in os.environ if e.startswith("GATEWAY_") or e == "NO_COLOR"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
@@ -59,13 +59,13 @@ def terminal(
     root.setLevel(level)
 
 
-def set_up(terminal: Terminal, *more: str) -> Said:
+def set_up(terminal: Terminal, *more: str) -> CommandRun:
     """A node of one agency in `state`, which trusts an authority of its own."""
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    said = terminal.type(
+    init_run = terminal.type(
         *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
         *("--ca", "root.pem", "--yes", *more),
     )
-    assert said.code == 0, said.err
-    return said
+    assert init_run.code == 0, init_run.err
+    return init_run

@@ -25,7 +25,7 @@ from gateway.trust import seals
 from gateway.workers.event_log import LogSealer
 from tests.support.passphrases import make_cheap
 from tests.support.tsa import tsa
-from tests.unit.cli.conftest import Said, Terminal, set_up
+from tests.unit.cli.conftest import CommandRun, Terminal, set_up
 
 DATABASE = Path("state/gateway.db")
 ENGLISH = ("--lang", "en")
@@ -40,7 +40,7 @@ def node(terminal: Terminal) -> Terminal:
 
 
 def sealed(count: int) -> None:
-    """As the workers do it: so many events, numbered, in the log, sealed."""
+    """Write that number of events and seal them, as the workers do."""
     asyncio.run(_sealed(count))
 
 
@@ -52,8 +52,8 @@ async def _sealed(count: int) -> None:
         scope = AgencyScope(agency_id=agency.id, principal_id="prn_1")
         async with store.begin(scope) as work:
             for n in range(count):
-                told = {"n": n, "reason": "Nguyễn Văn A"}
-                await work.events.append(EventKind.INBOX_RETURNED, f"inx_{n}", clock.now(), told)
+                data = {"n": n, "reason": "Nguyễn Văn A"}
+                await work.events.append(EventKind.INBOX_RETURNED, f"inx_{n}", clock.now(), data)
             await work.commit()
         while await store.number_events():
             pass
@@ -71,8 +71,8 @@ async def _sealed(count: int) -> None:
 
 
 def published(node: Terminal, name: str = "node.seal") -> Path:
-    said = node.type("audit", "publish", "--to", name)
-    assert said.code == 0, said.err
+    run = node.type("audit", "publish", "--to", name)
+    assert run.code == 0, run.err
     return Path(name)
 
 
@@ -89,24 +89,24 @@ def test_a_published_seal_anchors_the_examination(node: Terminal) -> None:
     seal = sealed_log.read_seal(file.read_bytes()).signed
     sealed(2)
 
-    said = node.type(*ENGLISH, "audit", "verify", "--seal", file)
-    later = node.type("audit", "verify", "--from", file, "-o", "json")
+    run = node.type(*ENGLISH, "audit", "verify", "--seal", file)
+    from_seal = node.type("audit", "verify", "--from", file, "-o", "json")
 
-    assert (said.code, later.code) == (0, 0), said.err + later.err
-    assert "The log holds" in said.out
-    assert "Nothing was held against" not in said.out
-    assert seal.key_id in said.out
-    assert {"code": "earlier", "params": {"leaves": seal.seal.tree_size}} in later.json["notes"]
+    assert (run.code, from_seal.code) == (0, 0), run.err + from_seal.err
+    assert "The log holds" in run.out
+    assert "Nothing was held against" not in run.out
+    assert seal.key_id in run.out
+    assert {"code": "earlier", "params": {"leaves": seal.seal.tree_size}} in from_seal.json["notes"]
 
 
 def test_what_was_changed_is_named_with_exit_7(node: Terminal) -> None:
     change("UPDATE event SET principal_id = 'prn_2' WHERE subject_id = 'inx_1'")
 
-    said = node.type("audit", "verify", "-o", "json")
+    run = node.type("audit", "verify", "-o", "json")
 
-    assert said.code == 7
-    assert said.json["verdict"] == "broken"
-    (finding,) = said.json["findings"]
+    assert run.code == 7
+    assert run.json["verdict"] == "broken"
+    (finding,) = run.json["findings"]
     assert (finding["code"], finding["params"]["fields"]) == ("event_changed", "principal")
     assert finding["where"] in node.type("audit", "verify").out
 
@@ -120,9 +120,9 @@ def test_threat_117_a_history_made_anew_is_found_with_the_seal_of_another_day(no
     sealed(1)
 
     assert node.type("audit", "verify").code == 0
-    said = node.type(*ENGLISH, "audit", "verify", "--seal", file)
-    assert said.code == 7
-    assert "two histories" in said.out
+    run = node.type(*ENGLISH, "audit", "verify", "--seal", file)
+    assert run.code == 7
+    assert "two histories" in run.out
 
 
 def test_a_copy_of_the_database_is_examined_where_there_is_no_node(
@@ -136,36 +136,36 @@ def test_a_copy_of_the_database_is_examined_where_there_is_no_node(
     shutil.copy(DATABASE, elsewhere / "copy.db")
     monkeypatch.chdir(elsewhere)
 
-    said = node.type(
+    run = node.type(
         *("audit", "verify", "--database", f"sqlite:///{elsewhere}/copy.db", "--seal", file, "-o", "json")
     )
 
-    assert said.code == 0, said.err
-    assert (said.json["verdict"], said.json["anchored"]) == ("holds", True)
+    assert run.code == 0, run.err
+    assert (run.json["verdict"], run.json["anchored"]) == ("holds", True)
 
 
 def test_a_file_that_is_no_seal_or_no_root_is_told_as_such(node: Terminal) -> None:
     for content in (b"", b"no seal", b"gateway-log-seal/1\n"):
         Path("x.seal").write_bytes(content)
-        said = node.type(*ENGLISH, "audit", "verify", "--seal", "x.seal")
-        assert said.code == 7
-        assert "no seal" in said.err
+        run = node.type(*ENGLISH, "audit", "verify", "--seal", "x.seal")
+        assert run.code == 7
+        assert "no seal" in run.err
     Path("ca.pem").write_text("nothing")
     assert node.type("audit", "verify", "--tsa-ca", "ca.pem").code == 1
 
     tsa().folder(Path("state/trust"))  # whose authorities are used by themselves
     change("UPDATE log_seal SET stamp = x'30', stamped_at = at")
-    said = node.type("audit", "verify", "-o", "json")
-    assert said.code == 7
-    assert [each["code"] for each in said.json["findings"]] == ["stamp_wrong"]
+    run = node.type("audit", "verify", "-o", "json")
+    assert run.code == 7
+    assert [f["code"] for f in run.json["findings"]] == ["stamp_wrong"]
 
 
 def test_a_seal_is_published_with_its_key_printed_and_on_paper(node: Terminal) -> None:
-    said = node.type("audit", "publish", "--to", "node.seal", "--key", "node.pem")
+    run = node.type("audit", "publish", "--to", "node.seal", "--key", "node.pem")
     printed = node.type("audit", "publish").out.encode()
     paper = node.type("audit", "publish", "--paper").out
 
-    assert said.code == 0, said.err
+    assert run.code == 0, run.err
     assert printed == Path("node.seal").read_bytes()
     signed = sealed_log.read_seal(printed).signed
     assert signed.seal.number == 1
@@ -182,44 +182,44 @@ def test_before_the_first_seal_there_is_nothing_to_publish(terminal: Terminal) -
     assert terminal.type("audit", "verify").code == 0
 
 
-def lines(said: Said) -> list[dict[str, Any]]:
-    assert said.code == 0, said.err
-    return [json.loads(line) for line in said.out.splitlines()]
+def lines(run: CommandRun) -> list[dict[str, Any]]:
+    assert run.code == 0, run.err
+    return [json.loads(line) for line in run.out.splitlines()]
 
 
 def test_what_is_exported_is_proved_without_this_program(node: Terminal) -> None:
     first, *leaves = lines(node.type("audit", "export", "--kind", "inbox.*"))
-    about = sealed_log.read_seal(str(first["seal"]).encode()).signed.seal
+    seal = sealed_log.read_seal(str(first["seal"]).encode()).signed.seal
     assert len(leaves) == 3
-    for each in leaves:
-        hashed = hashlib.sha256(b"\x00" + each["leaf"].encode()).digest()
-        proof = [bytes.fromhex(one) for one in each["proof"]]
-        assert sealed_log.proves_inclusion(hashed, each["index"], about.tree_size, proof, about.root)
-        assert "texts" not in each
-        assert "Nguy" not in json.dumps(each)
+    for line in leaves:
+        hashed = hashlib.sha256(b"\x00" + line["leaf"].encode()).digest()
+        proof = [bytes.fromhex(node) for node in line["proof"]]
+        assert sealed_log.proves_inclusion(hashed, line["index"], seal.tree_size, proof, seal.root)
+        assert "texts" not in line
+        assert "Nguy" not in json.dumps(line)
 
     # Texts only when asked for, with what opens them.
     _, leaf, *_ = lines(node.type("audit", "export", "--subject", "inx_0", "--texts"))
     text = leaf["texts"]["reason"]
-    told = json.loads(leaf["leaf"])["personal"]["reason"]
-    written = json.dumps(text["value"]).encode()
+    salted = json.loads(leaf["leaf"])["personal"]["reason"]
+    encoded = json.dumps(text["value"]).encode()
     assert text["value"] == "Nguyễn Văn A"
-    assert hashlib.sha256(bytes.fromhex(text["salt"]) + written).hexdigest() == told
+    assert hashlib.sha256(bytes.fromhex(text["salt"]) + encoded).hexdigest() == salted
     # An export is an event too.
     events = node.type("audit", "search", "--kind", "log.exported", "-o", "json").json["data"]
-    assert [each["data"] for each in events] == [
+    assert [event["data"] for event in events] == [
         {"seal": 1, "texts": False, "asked": {"kind": "inbox.*"}},
         {"seal": 1, "texts": True, "asked": {"subject": "inx_0"}},
     ]
 
 
 def test_search_shows_the_newest_last(node: Terminal) -> None:
-    found = node.type("audit", "search", "--kind", "inbox.returned", "--limit", "2", "-o", "json").json[
+    events = node.type("audit", "search", "--kind", "inbox.returned", "--limit", "2", "-o", "json").json[
         "data"
     ]
 
-    assert [each["subject"] for each in found] == ["inx_1", "inx_2"]
-    assert all(each["leaf"] is not None for each in found)
+    assert [event["subject"] for event in events] == ["inx_1", "inx_2"]
+    assert all(event["leaf"] is not None for event in events)
     assert "inx_2" in node.type("audit", "search", "--agency", "Z91.02").out
     assert node.type("audit", "search", "--since", "tomorrow").code == 2
 
@@ -228,8 +228,8 @@ def test_threat_121_a_text_is_deleted_for_ever_and_the_log_holds(node: Terminal)
     file = published(node)
     (event,) = node.type("audit", "search", "--subject", "inx_1", "-o", "json").json["data"]
 
-    said = node.type("audit", "erase", event["id"], "--reason", "Decision 12", "--yes", "-o", "json")
-    assert said.json == {"id": event["id"], "erased": ["reason"]}
+    run = node.type("audit", "erase", event["id"], "--reason", "Decision 12", "--yes", "-o", "json")
+    assert run.json == {"id": event["id"], "erased": ["reason"]}
     sealed(1)
 
     (event,) = node.type("audit", "search", "--subject", "inx_1", "-o", "json").json["data"]
@@ -250,37 +250,37 @@ def test_threat_114_a_binding_that_no_event_tells_of_is_named(node: Terminal) ->
             (pem,),
         )
 
-    said = node.type("audit", "verify", "-o", "json")
-    assert said.code == 7
-    assert ("binding_differs", "Z91.09") in [(each["code"], each["where"]) for each in said.json["findings"]]
+    run = node.type("audit", "verify", "-o", "json")
+    assert run.code == 7
+    assert ("binding_differs", "Z91.09") in [(f["code"], f["where"]) for f in run.json["findings"]]
 
 
 def test_a_restored_node_goes_on_with_the_same_log_and_says_that_it_was_restored(
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was sealed before the copy still holds; what was sealed after it is lost, and that is found."""
+    """A seal from before the copy still holds; entries sealed after it are lost, and the examination finds that."""
     make_cheap(monkeypatch)
     Path("passphrase").write_text("words that nobody guesses\n")
-    before = published(node, "before.seal")
-    said = node.type("backup", "--to", "node.backup", "--passphrase-file", "passphrase")
-    assert said.code == 0, said.err
+    seal_before = published(node, "before.seal")
+    run = node.type("backup", "--to", "node.backup", "--passphrase-file", "passphrase")
+    assert run.code == 0, run.err
     sealed(2)
-    after = published(node, "after.seal")
+    seal_after = published(node, "after.seal")
     monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("other").absolute()))
     monkeypatch.setenv("GATEWAY_DATABASE_URL", f"sqlite:///{Path('other/gateway.db').absolute()}")
-    said = node.type("restore", "node.backup", "--passphrase-file", "passphrase", "--yes")
-    assert said.code == 0, said.err
+    run = node.type("restore", "node.backup", "--passphrase-file", "passphrase", "--yes")
+    assert run.code == 0, run.err
     Path("state").rename("gone")
     Path("other").rename("state")
     monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("state").absolute()))
     monkeypatch.setenv("GATEWAY_DATABASE_URL", f"sqlite:///{DATABASE.absolute()}")
     sealed(4)
 
-    held = node.type("audit", "verify", "--seal", before, "-o", "json")
-    lost = node.type("audit", "verify", "--seal", after, "-o", "json")
+    with_early = node.type("audit", "verify", "--seal", seal_before, "-o", "json")
+    lost = node.type("audit", "verify", "--seal", seal_after, "-o", "json")
 
-    assert held.code == 0, held.out
-    assert "restored" in [each["code"] for each in held.json["notes"]]
+    assert with_early.code == 0, with_early.out
+    assert "restored" in [note["code"] for note in with_early.json["notes"]]
     assert lost.code == 7
-    assert "published_differs" in [each["code"] for each in lost.json["findings"]]
-    assert len(held.json["keys"]) == 1
+    assert "published_differs" in [f["code"] for f in lost.json["findings"]]
+    assert len(with_early.json["keys"]) == 1

@@ -11,7 +11,7 @@ AMQP = '[axis]\nkind = "amqp"\n[amqp]\npassword = "invented"\nservers = '
 
 def test_what_the_node_could_not_use_is_a_fault_of_the_check(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
-    for text, *named in (
+    for text, *names in (
         ('[office]\nhours = "25:00-26:00"\n', "office.hours"),
         ('[office]\nhours = "13:30-17:00, 07:30-11:30"\n', "office.hours"),
         ('[office]\nweekdays = "mon, someday"\n', "office.weekdays"),
@@ -37,9 +37,9 @@ def test_what_the_node_could_not_use_is_a_fault_of_the_check(terminal: Terminal,
         (f'{AMQP}"amqps://mq1.example.invalid, amqp://192.0.2.7"\n', "amqps://192.0.2.7"),
     ):
         file.write_text(text, encoding="utf-8")
-        said = terminal.type("config", "check", "--lang", "en")
-        assert said.code == 1, text
-        assert [name for name in named if name not in said.err] == [], text
+        run = terminal.type("config", "check", "--lang", "en")
+        assert run.code == 1, text
+        assert [name for name in names if name not in run.err] == [], text
 
     # A broker on this machine may speak in clear text.
     for servers in ("amqp://127.0.0.1:5672", "amqp://localhost", "amqp://[::1]"):

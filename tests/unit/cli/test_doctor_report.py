@@ -39,16 +39,16 @@ def test_a_report_tells_names_and_figures_and_neither_values_nor_documents(
 ) -> None:
     monkeypatch.setenv("GATEWAY_MAIL_PASSWORD", SECRET)
 
-    said = terminal.type("doctor", "--report", "-o", "json")
-    told = said.json
+    run = terminal.type("doctor", "--report", "-o", "json")
+    report = run.json
 
-    assert {"node.data_dir", "api.port", "mail.password"} <= set(told["settings_not_default"])
-    assert told["jobs"]["backup"]["state"] == "good"
-    assert [each["count"] for each in told["queues"] if each["queue"] == "job"] == [1]
-    assert {each["check"] for each in told["checks"]} >= {"database", "disk", "clock"}
-    assert SECRET not in said.out
-    assert str(node.parent) not in json.dumps({**told, "checks": []})
-    assert SUBJECT not in said.out
+    assert {"node.data_dir", "api.port", "mail.password"} <= set(report["settings_not_default"])
+    assert report["jobs"]["backup"]["state"] == "good"
+    assert [queue["count"] for queue in report["queues"] if queue["queue"] == "job"] == [1]
+    assert {check["check"] for check in report["checks"]} >= {"database", "disk", "clock"}
+    assert SECRET not in run.out
+    assert str(node.parent) not in json.dumps({**report, "checks": []})
+    assert SUBJECT not in run.out
     lines = terminal.type("doctor", "--report").out.splitlines()  # which can be pasted
     assert {"node: demo", "jobs.backup.state: good", "settings_not_default: api.port"} <= set(lines)
 
@@ -56,9 +56,9 @@ def test_a_report_tells_names_and_figures_and_neither_values_nor_documents(
 def test_of_a_node_that_does_not_open_the_report_tells_what_it_can_and_why(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    said = terminal.type("doctor", "--report", "-o", "json")
+    run = terminal.type("doctor", "--report", "-o", "json")
 
-    assert said.code == 1
-    assert said.json["does_not_open"].startswith("GW-C-")
-    assert "queues" not in said.json
+    assert run.code == 1
+    assert run.json["does_not_open"].startswith("GW-C-")
+    assert "queues" not in run.json
     assert list(tmp_path.iterdir()) == []

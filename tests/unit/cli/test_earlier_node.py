@@ -50,7 +50,7 @@ def differences(expected: Any, actual: Any, path: str = "") -> list[str]:
         ]
     if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
         pairs = enumerate(zip(expected, actual, strict=True))
-        return [d for n, (before, now) in pairs for d in differences(before, now, f"{path}[{n}]")]
+        return [d for n, (old, now) in pairs for d in differences(old, now, f"{path}[{n}]")]
     return [] if expected == actual else [f"{path}: {expected!r} became {actual!r}"]
 
 
@@ -62,13 +62,13 @@ def test_an_earlier_database_gives_the_answers_that_it_gave(terminal: Terminal, 
         answers = json.load(packed)
     assert terminal.type("--config", settings, "migrate", "up", "--yes").code == 0
 
-    found = []
+    changes = []
     for words, expected in answers.items():
         actual = terminal.type("--config", settings, *words.split(), "-o", "json").json
-        found += [f"{words}: {difference}" for difference in differences(expected, actual)]
+        changes += [f"{words}: {difference}" for difference in differences(expected, actual)]
 
     assert len(answers) > 100
-    assert found == []
+    assert changes == []
 
 
 def test_an_earlier_database_is_brought_to_the_schema_of_a_new_one(
@@ -85,12 +85,12 @@ def test_an_earlier_database_is_brought_to_the_schema_of_a_new_one(
 def schema_of(database: Path) -> dict[tuple[str, str], list[Any]]:
     """Return the columns of each table and the statement of each index."""
     with closing(sqlite3.connect(database)) as connection:
-        named = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+        rows = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
         return {
             (kind, name): connection.execute(f"PRAGMA table_info({name})").fetchall()
             if kind == "table"
             else [sql]
-            for kind, name, sql in named
+            for kind, name, sql in rows
             if not name.startswith("sqlite_")
         }
 

@@ -1,4 +1,4 @@
-"""How a command line fails: the exit code of every error class, the sentence with every reason, never a stack trace."""
+"""Failures of a command line: the exit code of every error class, the sentence with every reason, never a stack trace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.cli import main, output
 from gateway.cli.output import OutputManner
 from gateway.domain.evidence import SpoiledPack
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.transport.rest import line  # its errors are among those that are told
+from gateway.transport.rest import line  # its errors are among those that commands print
 from tests.support.cases import Cases
 from tests.unit.cli.conftest import Terminal
 
@@ -24,10 +24,10 @@ VERDICT = Verdict(
 
 
 def classes(kind: type[errors.GatewayError] = errors.GatewayError) -> list[type[errors.GatewayError]]:
-    return [kind, *(each for sub in kind.__subclasses__() for each in classes(sub))]
+    return [kind, *(k for sub in kind.__subclasses__() for k in classes(sub))]
 
 
-def made(kind: type[errors.GatewayError]) -> errors.GatewayError:
+def make_error(kind: type[errors.GatewayError]) -> errors.GatewayError:
     if issubclass(kind, errors.Refused):
         return kind(VERDICT)
     if issubclass(kind, errors.InvalidEnvelope):
@@ -41,18 +41,18 @@ def test_each_class_of_error_has_its_exit_code() -> None:
         3: (errors.NotFound,),
         4: (errors.Refused, errors.Clash, errors.StaleVersion, errors.NotForUs),
         5: (errors.Denied,),
-        6: (errors.Unreachable, errors.BrokerRefused, line.Odd, line.NoRights),
+        6: (errors.Unreachable, errors.BrokerRefused, line.OddAnswerError, line.NoRights),
         7: (errors.BadSignature, errors.MalformedXml),
         75: (errors.StoreFailure, errors.CannotTell, errors.Waiting),
     }.items():
-        assert {kind: output.exit_code(made(kind)) for kind in kinds} == dict.fromkeys(kinds, code)
+        assert {kind: output.exit_code(make_error(kind)) for kind in kinds} == dict.fromkeys(kinds, code)
 
 
 def test_every_error_can_be_told_in_both_languages(cases: Cases, capsys: pytest.CaptureFixture[str]) -> None:
     for kind in classes():
         for lang in ("vi", "en"):
             with cases.case(f"{kind.__name__} {lang}"):
-                code = output.print_error(made(kind), OutputManner(lang=lang))
+                code = output.print_error(make_error(kind), OutputManner(lang=lang))
                 out, err = capsys.readouterr()
                 assert code != 0
                 assert err.startswith("✗ ")
@@ -68,9 +68,9 @@ def test_a_refusal_tells_every_reason_with_its_place(capsys: pytest.CaptureFixtu
 
     output.print_error(errors.Refused(VERDICT), OutputManner(json=True, lang="en"))
     out, err = capsys.readouterr()
-    told = json.loads(out)["error"]
-    assert (told["code"], err) == ("GW-R-000", "")
-    assert [each["pointer"] for each in told["reasons"]] == ["/subject", "/signer"]
+    error = json.loads(out)["error"]
+    assert (error["code"], err) == ("GW-R-000", "")
+    assert [reason["pointer"] for reason in error["reasons"]] == ["/subject", "/signer"]
 
     output.print_error(errors.NotFound("no such \x1b[31mred\x1b[0m", hint="look elsewhere"), OutputManner())
     err = capsys.readouterr().err
@@ -101,18 +101,18 @@ def test_something_unforeseen_shows_no_stack_trace(
 
     monkeypatch.setattr(main, "build", broken)
 
-    said = terminal.type("version")
-    assert said.code == 1
-    assert "Traceback" not in said.err
-    assert "a secret detail" not in said.err
-    assert "RuntimeError" in said.err
+    run = terminal.type("version")
+    assert run.code == 1
+    assert "Traceback" not in run.err
+    assert "a secret detail" not in run.err
+    assert "RuntimeError" in run.err
     lines = terminal.type("version", "-v").err.splitlines()
     assert json.loads(lines[0])["error"] == "RuntimeError"
     assert lines[-1].startswith("✗ ")
 
 
 def test_a_usage_error_in_json_is_json(terminal: Terminal) -> None:
-    said = terminal.type("sned", "-o", "json")
+    run = terminal.type("sned", "-o", "json")
 
-    assert said.code == 2
-    assert "send" in said.json["error"]["detail"]
+    assert run.code == 2
+    assert "send" in run.json["error"]["detail"]

@@ -1,5 +1,5 @@
-"""What an administrator is told of a foreign axis by commands: that it lets the node in, that it refuses a password or one
-agency's key, that it is away, and that the line to it is open to whoever is on the way."""
+"""Commands show an administrator how a foreign axis is: that it lets the node in, that it refuses a password or one
+agency's key, that it is away, and that the line to it can be read on the way."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ NODE = ("init", "--data-dir", "state", "--code", CODES[0], "--name", "Office", "
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """A provincial service at work beside the commands, each of which has a loop of its own."""
-    told: list[str] = []
-    ready, over = threading.Event(), threading.Event()
+    """Run a provincial service beside the commands; each command has its own event loop."""
+    urls: list[str] = []
+    ready, ended = threading.Event(), threading.Event()
 
     async def serve() -> None:
         async with lgsp.of_agencies(tmp_path / "hub", CODES) as axis:
-            told.append(axis.url)
+            urls.append(axis.url)
             ready.set()
-            await asyncio.to_thread(over.wait)
+            await asyncio.to_thread(ended.wait)
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     block_until(ready.is_set, "the service")
-    yield told[0]
-    over.set()
+    yield urls[0]
+    ended.set()
     thread.join()
 
 
@@ -48,7 +48,7 @@ def shell(terminal: Terminal, tmp_path: Path, url: str) -> Terminal:
 
 
 def set_up(folder: Path, url: str) -> None:
-    """As the guide has it: a password and keys in files of their own."""
+    """Write settings as the guide does, with a password and keys in files of their own."""
     (folder / "lgsp.password").write_text(lgsp.LOGIN.password, encoding="utf-8")
     rows = []
     for code in CODES:
@@ -70,8 +70,8 @@ def set_up(folder: Path, url: str) -> None:
 
 
 def of_axis(terminal: Terminal) -> list[tuple[str, str]]:
-    found = terminal.type("doctor", "-o", "json").json["checks"]
-    return [(each["level"], each["check"]) for each in found if each["check"].startswith("axis")]
+    checks = terminal.type("doctor", "-o", "json").json["checks"]
+    return [(check["level"], check["check"]) for check in checks if check["check"].startswith("axis")]
 
 
 def test_an_axis_that_lets_the_node_in_is_well_for_every_command(shell: Terminal, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_an_axis_that_lets_the_node_in_is_well_for_every_command(shell: Terminal
     listed = shell.type("axis", "agencies", "--out", "axis.csv")
 
     assert checked.code == 0
-    assert [each["state"] for each in checked.json["data"]] == ["fine", "fine"]
+    assert [row["state"] for row in checked.json["data"]] == ["fine", "fine"]
     assert shell.type("axis", "status").code == 0
     assert shell.type("axis", "route", CODES[1]).code == 0
     assert of_axis(shell) == [("green", "axis")]
@@ -95,10 +95,10 @@ def test_the_way_to_a_partner_of_such_an_axis_is_open_and_who_receives_it_does_n
     )
     assert shell.type("registry", "import", "agencies.csv", "--apply", "--yes").code == 0
 
-    found = shell.type("ping", CODES[1], "-o", "json")
-    steps = {each["step"]: (each["state"], each["cause"]) for each in found.json["data"]}
+    ping = shell.type("ping", CODES[1], "-o", "json")
+    steps = {row["step"]: (row["state"], row["cause"]) for row in ping.json["data"]}
 
-    assert found.code == 0
+    assert ping.code == 0
     assert steps == {
         "registry": ("fine", "registry.fine"),
         "way": ("fine", "way.send"),
@@ -115,15 +115,15 @@ def test_a_wrong_password_is_told_once_for_each_agency_with_the_file_to_mend(
     (tmp_path / "lgsp.password").write_text("của người khác", encoding="utf-8")
 
     checked = shell.type("axis", "check", "-o", "json")
-    shown = shell.type("axis", "check")
+    run = shell.type("axis", "check")
     status = shell.type("axis", "status")
     pinged = shell.type("ping", CODES[1], "-o", "json")
-    way = {each["step"]: each for each in pinged.json["data"]}["way"]
+    way_row = {row["step"]: row for row in pinged.json["data"]}["way"]
 
     assert checked.code == status.code == pinged.code == 6
-    assert (way["state"], way["cause"]) == ("wrong", "way.wait")
-    assert "gateway axis check" in way["cure"]
-    assert [(each["state"], each["cause"]) for each in checked.json["data"]] == [
+    assert (way_row["state"], way_row["cause"]) == ("wrong", "way.wait")
+    assert "gateway axis check" in way_row["cure"]
+    assert [(row["state"], row["cause"]) for row in checked.json["data"]] == [
         ("wrong", "session.refused"),
         ("wrong", "session.refused"),
     ]
@@ -131,7 +131,7 @@ def test_a_wrong_password_is_told_once_for_each_agency_with_the_file_to_mend(
     assert status.out.count("HTTP 401") == 1
     assert of_axis(shell) == [("red", "axis")]
     assert shell.type("axis", "route", CODES[1]).code == 6
-    assert "của người khác" not in shown.out + shown.err + checked.out + checked.err + status.out + status.err
+    assert "của người khác" not in run.out + run.err + checked.out + checked.err + status.out + status.err
 
 
 def test_a_wrong_key_of_one_agency_is_yellow_and_a_service_that_is_away_is_red(
@@ -140,7 +140,7 @@ def test_a_wrong_key_of_one_agency_is_yellow_and_a_service_that_is_away_is_red(
     (tmp_path / f"{CODES[1]}.key").write_text("of another", encoding="utf-8")
     checked = shell.type("axis", "check", "-o", "json")
     assert checked.code == 6
-    assert {each["cause"] for each in checked.json["data"]} == {"session.fine", "session.refused"}
+    assert {row["cause"] for row in checked.json["data"]} == {"session.fine", "session.refused"}
     assert shell.type("axis", "route", CODES[1]).code == 0
     assert of_axis(shell) == [("green", "axis")]  # it asks one alone, the first
 
@@ -148,8 +148,8 @@ def test_a_wrong_key_of_one_agency_is_yellow_and_a_service_that_is_away_is_red(
     checked = shell.type("axis", "check", "-o", "json")
     listed = shell.type("axis", "agencies", "--out", "axis.csv")
     assert checked.code == listed.code == 6
-    assert {each["cause"] for each in checked.json["data"]} == {"session.failed"}
-    assert all("cannot be reached" in each["says"] for each in checked.json["data"])
+    assert {row["cause"] for row in checked.json["data"]} == {"session.failed"}
+    assert all("cannot be reached" in row["says"] for row in checked.json["data"])
     assert shell.type("axis", "status").code == 6
     assert shell.type("axis", "route", CODES[1]).code == 6
     assert of_axis(shell) == [("red", "axis")]
@@ -165,13 +165,13 @@ async def test_a_line_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
             ("http://[::1]:9", False),
             ("https://lgsp.example.invalid", False),
         ):
-            told = {"axis_kind": kind, f"{kind}_endpoint": endpoint, "node_data_dir": str(tmp_path)}
-            settings = load(None, {f"GATEWAY_{name.upper()}": word for name, word in told.items()})
-            found = [*checks_of_lines.line_findings(settings)]
-            steps = [each async for _, each in checks_of_lines.examine_axes(settings, ["Z91.02"])]
+            fields = {"axis_kind": kind, f"{kind}_endpoint": endpoint, "node_data_dir": str(tmp_path)}
+            settings = load(None, {f"GATEWAY_{name.upper()}": word for name, word in fields.items()})
+            findings = [*checks_of_lines.line_findings(settings)]
+            steps = [step async for _, step in checks_of_lines.examine_axes(settings, ["Z91.02"])]
 
-            assert [(each.level, each.cause) for each in found] == [("yellow", "axis.clear")] * is_told
-            assert [each.level for each in steps if each.check == "tls"] == ["yellow"] * is_told
+            assert [(f.level, f.cause) for f in findings] == [("yellow", "axis.clear")] * is_told
+            assert [step.level for step in steps if step.check == "tls"] == ["yellow"] * is_told
 
 
 def test_the_form_of_a_route_is_told_of_each_code(shell: Terminal, tmp_path: Path) -> None:
@@ -187,6 +187,6 @@ def test_the_form_of_a_route_is_told_of_each_code(shell: Terminal, tmp_path: Pat
     for words in (("registry", "show"), ("axis", "route")):
         forms = {code: shell.type(*words, code, "-o", "json").json["form"] for code in ("G02", "G01")}
         assert forms == {"G02": "dotnet", "G01": "standard"}
-    said = shell.type("axis", "route", "G02", "--lang", "en").out
-    assert "in the .NET form (A-net), without the envelope's signature" in said
+    out = shell.type("axis", "route", "G02", "--lang", "en").out
+    assert "in the .NET form (A-net), without the envelope's signature" in out
     assert "A-net" not in shell.type("axis", "route", "G01", "--lang", "en").out

@@ -73,9 +73,9 @@ def commands(tree: Any) -> Iterator[str]:
 def test_every_command_that_is_due_exists_and_its_help_begins_with_what_the_first_help_says() -> None:
     assert set(commands(main.build())) == DUE
 
-    said = {word: command.get_short_help_str(1000) for word, command in main.build().commands.items()}
+    short_helps = {word: command.get_short_help_str(1000) for word, command in main.build().commands.items()}
 
-    assert said == known_words()
+    assert short_helps == known_words()
 
 
 def test_the_first_help_loads_no_command() -> None:
@@ -112,30 +112,30 @@ def test_the_help_of_each_command_has_two_or_three_examples_of_itself(
     """And the common options, and no example names an option that it has not."""
 
     def check(command: str) -> None:
-        said = terminal.type(*command.split(), "--help")
-        assert said.code == 0
-        usage, _, examples = said.out.partition("Examples:")
+        run = terminal.type(*command.split(), "--help")
+        assert run.code == 0
+        usage, _, examples = run.out.partition("Examples:")
         lines = [line.strip() for line in examples.splitlines() if line.strip()]
         assert len(lines) in (2, 3)
         for line in lines:
             assert re.sub(r"--config \S+ ", "", line).startswith(f"gateway {command}")
         for option in ("--output", "--quiet", "--lang", "--config", "--agency", "--verbose"):
-            assert option in said.out
+            assert option in run.out
         for option in re.findall(r"(?<=\s)(--[a-z-]+)", examples):
             assert option in usage
 
-    cases.each(sorted(DUE), check)
+    cases.check_rows(sorted(DUE), check)
 
 
 def test_a_typing_error_is_answered_with_what_was_probably_meant(terminal: Terminal) -> None:
-    for words, meant in (
+    for words, suggestion in (
         (("sned",), "'send'"),
         (("outbox", "lst"), "'list'"),
         (("outbox", "list", "--sate"), "--state"),
     ):
-        said = terminal.type(*words)
-        assert (said.code, said.out) == (2, "")
-        assert meant in said.err
+        run = terminal.type(*words)
+        assert (run.code, run.out) == (2, "")
+        assert suggestion in run.err
 
     # A wrong use points to the help of that command, and no words at all show the help.
     assert "→ gateway outbox list --help" in terminal.type("--lang", "en", "outbox", "list", "--sate").err
@@ -145,7 +145,7 @@ def test_a_typing_error_is_answered_with_what_was_probably_meant(terminal: Termi
 
 
 def test_the_version_needs_none_of_the_heavy_libraries() -> None:
-    """What is not imported cannot be slow: a time would say the same less reliably."""
+    """A library that is not imported cannot be slow; measuring the time would be less reliable."""
     script = (
         "import sys; from gateway import program; program.run(['version', '-q']);"
         "heavy = {'sqlalchemy', 'aiohttp', 'lxml', 'cryptography', 'signxml', 'rich', 'pypdf', 'alembic'};"

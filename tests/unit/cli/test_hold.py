@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.trust.hold_seal import KeyUnsealer, RecipientSealer
-from tests.unit.cli.conftest import Said, Terminal
+from tests.unit.cli.conftest import CommandRun, Terminal
 
 PASSPHRASE = "words of the head"
 
@@ -23,23 +23,23 @@ def test_a_pair_is_made_and_the_private_half_opens_what_the_public_one_seals(
 ) -> None:
     typing(monkeypatch, PASSPHRASE, PASSPHRASE)
 
-    said = terminal.type("hold", "key", tmp_path / "head.key", tmp_path / "head.pub", "-o", "json")
+    run = terminal.type("hold", "key", tmp_path / "head.key", tmp_path / "head.pub", "-o", "json")
 
     private = tmp_path / "head.key"
-    assert said.code == 0
-    assert PASSPHRASE not in said.out + said.err
+    assert run.code == 0
+    assert PASSPHRASE not in run.out + run.err
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     sealer = RecipientSealer.from_file(tmp_path / "head.pub")
     opener = KeyUnsealer.from_file(private.read_bytes(), PASSPHRASE.encode())
-    assert said.json["id"] == sealer.fingerprint == opener.fingerprint
+    assert run.json["id"] == sealer.fingerprint == opener.fingerprint
 
 
 def test_a_passphrase_that_is_short_or_mistyped_makes_nothing(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is overwritten either, and a place that takes no file is told."""
+    """No file is overwritten either, and a folder that takes no file is named."""
 
-    def make(key: str, *lines: str) -> Said:
+    def make(key: str, *lines: str) -> CommandRun:
         typing(monkeypatch, *lines)
         return terminal.type("hold", "key", key, tmp_path / "head.pub")
 
@@ -51,5 +51,5 @@ def test_a_passphrase_that_is_short_or_mistyped_makes_nothing(
     assert make("head.key", PASSPHRASE, PASSPHRASE).code == 4
     assert (tmp_path / "head.pub").read_text() == "the one in use"
     assert not (tmp_path / "head.key").exists()
-    # A notice is for somebody who is told.
+    # A notice goes to one of the known kinds of reader.
     assert terminal.type("hold", "notice", "hld_1", "--to", "everybody").code == 2

@@ -35,42 +35,42 @@ def test_a_second_agency_is_taken_from_the_registry_and_listed(node: Terminal) -
     assert (*refused, only.code, dry.code) == (3, 4, 4, 0)
     assert len(node.type("host", "list", "-o", "json").json["data"]) == 1
 
-    said = node.type("host", "add", "z92.02", "--numbering", "B", "--yes", "-o", "json", "--lang", "en")
+    run = node.type("host", "add", "z92.02", "--numbering", "B", "--yes", "-o", "json", "--lang", "en")
     listed = node.type("host", "list", "-o", "json").json["data"]
 
-    assert said.code == 0, said.err
-    assert (said.json["code"], said.json["name"], said.json["numbering"]) == ("Z92.02", "Second", "B")
-    assert "gateway keys new --agency Z92.02" in said.err
-    assert "registry has Z92.02 at –" in said.err
-    assert [(each["code"], each["host"]) for each in listed] == [("Z92.01", "node-b"), ("Z92.02", None)]
+    assert run.code == 0, run.err
+    assert (run.json["code"], run.json["name"], run.json["numbering"]) == ("Z92.02", "Second", "B")
+    assert "gateway keys new --agency Z92.02" in run.err
+    assert "registry has Z92.02 at –" in run.err
+    assert [(row["code"], row["host"]) for row in listed] == [("Z92.01", "node-b"), ("Z92.02", None)]
 
 
 def test_an_agency_leaves_and_comes_back_with_its_documents(node: Terminal) -> None:
     first = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
     removed = node.type("host", "remove", "Z92.02", "--yes", "--lang", "en")
-    gone = node.type("keys", "list", "--agency", "Z92.02")
-    again = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
+    keys = node.type("keys", "list", "--agency", "Z92.02")
+    readded = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
 
     assert removed.code == 0, removed.err
     assert "gateway registry set-host Z92.02 NODE" in removed.err
-    assert gone.code == 3
-    assert again == first
+    assert keys.code == 3
+    assert readded == first
 
 
 def test_an_agency_with_something_undecided_stays_and_the_command_says_what(node: Terminal) -> None:
     agency = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
     asyncio.run(receive(agency))
 
-    said = node.type("host", "remove", "Z92.02", "--yes", "--lang", "en")
+    run = node.type("host", "remove", "Z92.02", "--yes", "--lang", "en")
 
-    assert said.code == 4
-    assert "1 incoming document is undecided" in said.err
-    assert "gateway inbox list --agency Z92.02" in said.err
+    assert run.code == 4
+    assert "1 incoming document is undecided" in run.err
+    assert "gateway inbox list --agency Z92.02" in run.err
     assert len(node.type("host", "list", "-o", "json").json["data"]) == 2
 
 
 async def receive(agency_id: str) -> None:
-    """A document that nobody has decided about."""
+    """Receive a document that is still undecided."""
     scope = AgencyScope(agency_id=agency_id, principal_id="prn_test")
     store = SqlOfficeStore("sqlite+aiosqlite:///data/gateway.db", SystemClock())
     try:
@@ -84,16 +84,16 @@ async def receive(agency_id: str) -> None:
 def test_a_code_is_given_to_a_node_and_taken_away_and_each_is_recorded(
     node: Terminal, tmp_path: Path
 ) -> None:
-    given = node.type("registry", "set-host", "Z92.02", "node-c", "--yes", "-o", "json").json
-    shown = node.type("registry", "show", "Z92.02", "-o", "json").json
-    taken = node.type("registry", "set-host", "Z92.02", "--none", "--yes", "-o", "json").json
+    first = node.type("registry", "set-host", "Z92.02", "node-c", "--yes", "-o", "json").json
+    agency = node.type("registry", "show", "Z92.02", "-o", "json").json
+    unset_host = node.type("registry", "set-host", "Z92.02", "--none", "--yes", "-o", "json").json
     with sqlite3.connect(tmp_path / "data" / "gateway.db") as database:
         recorded = {row[0] for row in database.execute("SELECT id FROM registry_change")}
     database.close()
 
-    assert (given["from"], given["to"], shown["host"], shown["parent"]) == (None, "node-c", "node-c", "Z92")
-    assert (taken["from"], taken["to"]) == ("node-c", None)
-    assert {given["id"], taken["id"]} <= recorded
+    assert (first["from"], first["to"], agency["host"], agency["parent"]) == (None, "node-c", "node-c", "Z92")
+    assert (unset_host["from"], unset_host["to"]) == ("node-c", None)
+    assert {first["id"], unset_host["id"]} <= recorded
 
 
 def test_many_codes_are_given_to_a_node_by_pattern_or_file_in_one_change(
@@ -103,7 +103,7 @@ def test_many_codes_are_given_to_a_node_by_pattern_or_file_in_one_change(
     (tmp_path / "wrong.csv").write_text("code,host\nZ92,node-x\nZ99.99,node-x\n", encoding="utf-8")
 
     by_pattern = node.type("registry", "set-host", "Z92.*", "node-c", "--yes", "-o", "json").json
-    again = node.type("registry", "set-host", "Z92.*", "node-c", "--yes", "-o", "json").json
+    repeat = node.type("registry", "set-host", "Z92.*", "node-c", "--yes", "-o", "json").json
     by_file = node.type("registry", "set-host", "--file", "hosts.csv", "--yes", "-o", "json").json
     wrong = node.type("registry", "set-host", "--file", "wrong.csv", "--yes", "-o", "json")
     nobody = node.type("registry", "set-host", "Z77.*", "node-c", "--yes")
@@ -112,7 +112,7 @@ def test_many_codes_are_given_to_a_node_by_pattern_or_file_in_one_change(
         code: node.type("registry", "show", code, "-o", "json").json["host"] for code in ("Z92", "Z92.02")
     }
     assert by_pattern["changed"] >= 1
-    assert (again["id"], again["changed"], again["unchanged"]) == (None, 0, by_pattern["changed"])
+    assert (repeat["id"], repeat["changed"], repeat["unchanged"]) == (None, 0, by_pattern["changed"])
     assert by_file["changed"] == 2
     assert hosts == {"Z92": "node-b", "Z92.02": None}
     assert (wrong.code, nobody.code) == (3, 3)
@@ -127,6 +127,6 @@ def test_a_host_that_cannot_be_is_refused(node: Terminal) -> None:
         (2, "Z92.02", "node-c", "--none"),
         (4, "Z92.*", "no/node"),
     ):
-        said = node.type("registry", "set-host", *(str(word) for word in words), "--yes")
-        assert said.code == exit_code, words
+        run = node.type("registry", "set-host", *(str(word) for word in words), "--yes")
+        assert run.code == exit_code, words
         assert node.type("registry", "show", "Z92.02", "-o", "json").json["host"] is None

@@ -24,9 +24,9 @@ GOOD = ("init", "--data-dir", "state", "--code", "Z91.02", "--name", 'An "Office
 def test_what_cannot_be_asked_is_named_and_a_dry_run_makes_nothing(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    said = terminal.type("init", "--data-dir", "state", "--yes")
-    assert said.code == 2
-    assert "--code, --name" in said.err
+    run = terminal.type("init", "--data-dir", "state", "--yes")
+    assert run.code == 2
+    assert "--code, --name" in run.err
     for option, value in (("--code", "no code"), ("--numbering", "D"), ("--name", " "), ("--port", "70000")):
         assert terminal.type(*GOOD, option, value).code == 2, option
     dry = terminal.type(*GOOD, "--dry-run")
@@ -43,35 +43,35 @@ def test_a_settings_file_that_cannot_be_written_is_named_with_the_way_out(
 ) -> None:
     (tmp_path / "a file").write_text("in the way of the folder", encoding="utf-8")
 
-    said = terminal.type("--lang", "en", "--config", tmp_path / "a file" / "gateway.toml", *GOOD)
+    run = terminal.type("--lang", "en", "--config", tmp_path / "a file" / "gateway.toml", *GOOD)
 
-    assert said.code == 1
-    assert "gateway.toml cannot be written" in said.err
-    assert "--config" in said.err
+    assert run.code == 1
+    assert "gateway.toml cannot be written" in run.err
+    assert "--config" in run.err
 
 
 def test_a_new_node_has_settings_schema_agency_key_and_one_secret_shown_once(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    made = terminal.type(*GOOD, "-o", "json").json
+    node = terminal.type(*GOOD, "-o", "json").json
 
     settings = load(tmp_path / "gateway.toml", {})
     listed = terminal.type("tokens", "list", "-o", "json")
     keys = terminal.type("keys", "list", "-o", "json").json["data"]
     assert settings.node.data_dir == tmp_path / "state"
     assert terminal.type("migrate", "status", "-o", "json").json["pending"] == []
-    assert [each["id"] for each in keys] == [made["key_id"]]
-    assert [each["id"] for each in listed.json["data"]] == [made["token_id"]]
-    assert made["secret"] not in listed.out
-    assert made["secret"].encode() not in (tmp_path / "state" / "gateway.db").read_bytes()
+    assert [key["id"] for key in keys] == [node["key_id"]]
+    assert [row["id"] for row in listed.json["data"]] == [node["token_id"]]
+    assert node["secret"] not in listed.out
+    assert node["secret"].encode() not in (tmp_path / "state" / "gateway.db").read_bytes()
     assert (tmp_path / "gateway.toml").stat().st_mode & 0o077 == 0
     assert settings.keys.folder.stat().st_mode & 0o077 == 0
-    assert Path(made["request"]).read_text(encoding="ascii").startswith("-----BEGIN CERTIFICATE REQUEST")
+    assert Path(node["request"]).read_text(encoding="ascii").startswith("-----BEGIN CERTIFICATE REQUEST")
     anchorless = terminal.type("outbox", "list", "--lang", "en")
     assert (anchorless.code, "ca.pem does not exist" in anchorless.err) == (1, True)
-    before = (tmp_path / "gateway.toml").read_bytes()
-    assert terminal.type(*GOOD).code == 4  # a second init leaves everything as it is
-    assert (tmp_path / "gateway.toml").read_bytes() == before
+    file_before = (tmp_path / "gateway.toml").read_bytes()
+    assert terminal.type(*GOOD).code == 4  # a second init changes nothing
+    assert (tmp_path / "gateway.toml").read_bytes() == file_before
 
 
 def test_a_schema_that_a_newer_program_made_is_called_so(terminal: Terminal, tmp_path: Path) -> None:
@@ -92,14 +92,14 @@ def test_a_token_is_bound_to_networks_and_the_list_says_to_which(terminal: Termi
     many = terminal.type(
         "tokens", "new", "qlvb", "--yes", *(part for n in range(21) for part in ("--from", f"10.0.0.{n}"))
     )
-    made = terminal.type("tokens", "new", "qlvb", "--yes", *bound, "-o", "json").json
+    token = terminal.type("tokens", "new", "qlvb", "--yes", *bound, "-o", "json").json
     listed = terminal.type("tokens", "list", "-o", "json").json["data"]
-    shown = terminal.type("tokens", "list").out
+    listing = terminal.type("tokens", "list").out
 
     assert (wrong.code, many.code) == (2, 2)
-    assert made["networks"] == "203.0.113.10/32 2001:db8:12::/48"
-    assert [each["networks"] for each in listed] == [[], ["203.0.113.10/32", "2001:db8:12::/48"]]
-    assert "2001:db8:12::/48" in shown
+    assert token["networks"] == "203.0.113.10/32 2001:db8:12::/48"
+    assert [row["networks"] for row in listed] == [[], ["203.0.113.10/32", "2001:db8:12::/48"]]
+    assert "2001:db8:12::/48" in listing
 
 
 @pytest.mark.parametrize("command", ["import", "propose"])
@@ -119,7 +119,7 @@ def test_a_certificate_that_cannot_sign_is_refused_before_anybody_relies_on_it(
     (tmp_path / "cert.pem").write_bytes(without_usage)
     words = ("cert.pem",) if command == "import" else ("Z91.01", "cert.pem", "--as", "An")
 
-    said = terminal.type("keys", command, *words, "--yes", "-o", "json")
+    run = terminal.type("keys", command, *words, "--yes", "-o", "json")
 
-    assert said.code == 4
-    assert said.json["error"]["code"] == "CERT-USAGE"
+    assert run.code == 4
+    assert run.json["error"]["code"] == "CERT-USAGE"

@@ -31,13 +31,13 @@ class Desk:
         self._terminal, self.folder = terminal, folder
         self.authority = Authority.create("Trial", SystemClock().now() - timedelta(days=2))
         (folder / "root.pem").write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
-        made = self.type(
+        new_key = self.type(
             *("init", "--data-dir", "state", "--code", CODE, "--name", "Office", "--ca", "root.pem"),
             *("--port", "0"),
         )
-        assert made.code == 0, made.err
-        self.key_id = str(made.json["key_id"])
-        self.request = Path(made.json["request"]).read_bytes()
+        assert new_key.code == 0, new_key.err
+        self.key_id = str(new_key.json["key_id"])
+        self.request = Path(new_key.json["request"]).read_bytes()
 
     def type(self, *words: str | Path) -> Any:
         return self._terminal.type(*words, "--yes", "-o", "json")
@@ -49,9 +49,9 @@ class Desk:
 
     def issued(self, name: str) -> x509.Certificate:
         """Another certificate for the same key, in a file of that name."""
-        made = self.authority.issue_for_request(self.request, SystemClock().now() - timedelta(days=1))
-        (self.folder / name).write_bytes(made.public_bytes(Encoding.PEM))
-        return made
+        certificate = self.authority.issue_for_request(self.request, SystemClock().now() - timedelta(days=1))
+        (self.folder / name).write_bytes(certificate.public_bytes(Encoding.PEM))
+        return certificate
 
     async def bind(self, certificate: x509.Certificate) -> None:
         async with open_core(load(self.folder / "gateway.toml", os.environ)) as office:
@@ -77,8 +77,8 @@ def test_a_key_that_signed_a_pdf_becomes_no_exchange_key(desk: Desk) -> None:
     desk.issued("own.pem")
     asyncio.run(desk.sign_a_pdf())
     for words in (("import", "own.pem"), ("propose", CODE, "own.pem", "--as", "An")):
-        said = desk.type("keys", *words)
-        assert (said.code, said.json["error"]["code"]) == (4, "KEY-SIGNS-PDF")
+        run = desk.type("keys", *words)
+        assert (run.code, run.json["error"]["code"]) == (4, "KEY-SIGNS-PDF")
         assert desk.listed()["sha256"] is None
 
 
@@ -88,12 +88,12 @@ def test_threat_119_a_key_reported_by_its_certificate_is_as_stolen_as_by_its_id(
     asyncio.run(desk.bind(own))
     since = (SystemClock().now() - timedelta(hours=3)).isoformat()
 
-    done = desk.type("keys", "stolen", sha256(own.public_bytes(Encoding.DER)), "--since", since)
+    stolen = desk.type("keys", "stolen", sha256(own.public_bytes(Encoding.DER)), "--since", since)
     desk.issued("again.pem")
-    again = desk.type("keys", "import", "again.pem")
+    reimport = desk.type("keys", "import", "again.pem")
 
-    assert done.code == 0, done.err
-    assert (again.code, "stolen" in again.json["error"]["detail"]) == (4, True)
+    assert stolen.code == 0, stolen.err
+    assert (reimport.code, "stolen" in reimport.json["error"]["detail"]) == (4, True)
 
 
 def test_threat_119_a_theft_is_told_of_a_certificate_that_was_withdrawn_before(desk: Desk) -> None:
@@ -104,9 +104,9 @@ def test_threat_119_a_theft_is_told_of_a_certificate_that_was_withdrawn_before(d
     since = (SystemClock().now() - timedelta(hours=3)).isoformat()
     assert desk.type("keys", "withdraw", CODE, mine, "--reason", "told by telephone").code == 0
 
-    done = desk.type("keys", "stolen", mine, "--since", since)
+    stolen = desk.type("keys", "stolen", mine, "--since", since)
 
-    assert done.code == 0, done.err
+    assert stolen.code == 0, stolen.err
 
 
 def test_a_renewed_certificate_of_the_same_key_takes_over_once_it_is_bound(desk: Desk) -> None:

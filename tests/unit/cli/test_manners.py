@@ -1,4 +1,4 @@
-"""What every command shares with the tools that people know: `-`, pipes that end early, a quiet that is quiet, narrow
+"""Manners that every command shares with common tools: `-`, pipes that end early, a quiet that is quiet, narrow
 windows, one shape of errors, nothing installed unasked."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Piped:
         return False
 
 
-class Typed(Piped):
+class Keyboard(Piped):
     """A standard input at which a person sits."""
 
     def isatty(self) -> bool:
@@ -46,38 +46,38 @@ class Typed(Piped):
 
 
 def test_a_dash_is_standard_input(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came by it is gone when the command ended."""
+    """The spooled file is removed when the command ends."""
     by_name = terminal.type("read", LETTER, "-o", "json").json
     monkeypatch.setattr("sys.stdin", Piped(LETTER.read_bytes()))
     assert terminal.type("read", "-", "-o", "json").json["fields"] == by_name["fields"]
 
     monkeypatch.setattr("sys.stdin", Piped(b"abc"))
-    with command.spooled({"file": Path("-"), "other": 1}) as given:
-        kept = given["file"]
-        assert (kept.read_bytes(), given["other"]) == (b"abc", 1)
-        assert kept.parent.stat().st_mode & 0o077 == 0
-    assert not kept.exists()
+    with command.spooled({"file": Path("-"), "other": 1}) as spooled:
+        spool = spooled["file"]
+        assert (spool.read_bytes(), spooled["other"]) == (b"abc", 1)
+        assert spool.parent.stat().st_mode & 0o077 == 0
+    assert not spool.exists()
 
 
 @pytest.mark.parametrize(
-    ("there", "given"),
-    [(Typed(b""), {"file": Path("-")}), (Piped(b"x"), {"file": Path("-"), "meta": Path("-")})],
+    ("stdin", "paths"),
+    [(Keyboard(b""), {"file": Path("-")}), (Piped(b"x"), {"file": Path("-"), "meta": Path("-")})],
     ids=["terminal", "twice"],
 )
 def test_a_dash_that_nothing_can_be_read_from_is_a_wrong_use(
-    there: Piped, given: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    stdin: Piped, paths: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", there)
+    monkeypatch.setattr("sys.stdin", stdin)
 
-    with pytest.raises(typer.BadParameter), command.spooled(given):
+    with pytest.raises(typer.BadParameter), command.spooled(paths):
         raise AssertionError("the command must not run")
 
 
 def test_an_error_has_one_shape_and_the_version_and_the_words_of_a_shell_are_told(terminal: Terminal) -> None:
     for words in (("version",), ("doctor", "--nowhere"), ("nonsense",)):
-        done = terminal.type(*words, "--nonsense", "-o", "json")
-        assert (done.code, done.err) == (2, "")
-        assert done.json["error"].keys() == KEYS
+        run = terminal.type(*words, "--nonsense", "-o", "json")
+        assert (run.code, run.err) == (2, "")
+        assert run.json["error"].keys() == KEYS
     # One of the node too, and it stands on one line of a stream.
     (line,) = terminal.type("outbox", "list", "-o", "ndjson").out.splitlines()
     assert json.loads(line)["error"].keys() == KEYS
@@ -90,9 +90,9 @@ def test_an_error_has_one_shape_and_the_version_and_the_words_of_a_shell_are_tol
     # On request, and nothing is installed.
     assert "_GATEWAY_COMPLETE" in terminal.type("completion", "bash").out
     assert "completion for the current shell" not in terminal.type("--help").out
-    asked = {"_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "gateway ver", "COMP_CWORD": "1"}
+    extra = {"_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "gateway ver", "COMP_CWORD": "1"}
 
-    shell = subprocess.run(PROGRAM, env={**os.environ, **asked}, cwd=ROOT, capture_output=True, check=False)
+    shell = subprocess.run(PROGRAM, env={**os.environ, **extra}, cwd=ROOT, capture_output=True, check=False)
 
     assert shell.stdout.split() == [b"verify", b"version"]
 
@@ -112,17 +112,17 @@ def test_explain_and_verify_end_with_the_same_code(
 
 
 def test_explain_says_that_a_pdf_is_one_and_what_is_read_from_it(terminal: Terminal) -> None:
-    done = terminal.type("--lang", "en", "explain", LETTER)
+    run = terminal.type("--lang", "en", "explain", LETTER)
     quiet = terminal.type("-q", "explain", LETTER)
 
-    assert done.code == 0
-    assert labels.say("explain.pdf", "en") in done.err
-    assert done.out == terminal.type("--lang", "en", "read", LETTER).out
+    assert run.code == 0
+    assert labels.say("explain.pdf", "en") in run.err
+    assert run.out == terminal.type("--lang", "en", "read", LETTER).out
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")  # its exit code is the answer
 
 
-def half_heard(output: str, *words: str | Path) -> tuple[int, bytes]:
-    """How the program ends, and what it says elsewhere, when nobody reads one of its outputs."""
+def run_half(output: str, *words: str | Path) -> tuple[int, bytes]:
+    """Run the program with one output that is never read; return its exit code and its other output."""
     with subprocess.Popen(
         [*PROGRAM, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
@@ -131,14 +131,14 @@ def half_heard(output: str, *words: str | Path) -> tuple[int, bytes]:
         outputs = {"stdout": running.stdout, "stderr": running.stderr}
         outputs.pop(output).close()
         (other,) = outputs.values()
-        said = other.read()
-    return running.returncode, said
+        stdout = other.read()
+    return running.returncode, stdout
 
 
 def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
-    code, told = half_heard("stderr", "demo", "--once", "--keep", tmp_path / "told", "-o", "json")
+    code, out = run_half("stderr", "demo", "--once", "--keep", tmp_path / "told", "-o", "json")
 
-    assert (code, json.loads(told)["lost"]) == (0, 0)
+    assert (code, json.loads(out)["lost"]) == (0, 0)
 
 
 def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_p
     (used / "gateway.db").write_bytes(b"somebody's")
 
     assert terminal.type("demo", "--once", "--keep", used).code == 2
-    assert [each.name for each in used.iterdir()] == ["gateway.db"]
+    assert [path.name for path in used.iterdir()] == ["gateway.db"]
 
 
 def test_a_broker_of_the_demonstration_is_named_whole_or_not_at_all(
@@ -161,17 +161,17 @@ def test_a_broker_of_the_demonstration_is_named_whole_or_not_at_all(
         (("--axes", *broker), "demo.axes.broker_who"),
         (("--axes", "--broker-user", "admin"), "demo.axes.broker_alone"),
     ):
-        done = terminal.type("--lang", "en", "demo", "--once", "--keep", keep, *words)
-        assert done.code == 2
-        assert labels.say(why, "en") in " ".join(done.err.replace("│", " ").split())
+        run = terminal.type("--lang", "en", "demo", "--once", "--keep", keep, *words)
+        assert run.code == 2
+        assert labels.say(why, "en") in " ".join(run.err.replace("│", " ").split())
         assert not keep.exists()
 
     password.write_text("mat khau\n", encoding="utf-8")
     open_one = ("--broker", "amqp://admin:hunter2@127.0.0.1:5672", "--broker-user", "admin")
-    done = terminal.type("demo", "--axes", "--once", *open_one, "--broker-password-file", password)
-    assert done.code != 0
-    assert "hunter2" not in done.err + done.out
-    assert "mat khau" not in done.err + done.out
+    run = terminal.type("demo", "--axes", "--once", *open_one, "--broker-password-file", password)
+    assert run.code != 0
+    assert "hunter2" not in run.err + run.out
+    assert "mat khau" not in run.err + run.out
 
 
 ID = "msg_01JABCDEFGHJKMNPQRSTVWXYZ0"
@@ -186,7 +186,7 @@ def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
         f" [('{ID}', '15/UBND', 'a long state')])"
     )
     ours, theirs = pty.openpty()
-    done = subprocess.run(
+    run = subprocess.run(
         (sys.executable, "-c", telling),
         env={**os.environ, "COLUMNS": str(width), "TERM": "xterm", **environ},
         cwd=ROOT,
@@ -196,18 +196,18 @@ def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
         check=True,
     )
     os.close(theirs)
-    shown = os.read(ours, 65536).decode()
+    screen = os.read(ours, 65536).decode()
     os.close(ours)
-    return shown, done.stderr.decode()
+    return screen, run.stderr.decode()
 
 
 def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Columns are taken from the first as long as they fit; a list in a pipe keeps every one."""
     for width in (20, 40, 120):
-        shown, said = at_width(width, {})
-        assert ID in shown
-        assert ("Status" in shown) == (width == 120)
-        assert ("Status" in said) == (width != 120)
+        screen, err = at_width(width, {})
+        assert ID in screen
+        assert ("Status" in screen) == (width == 120)
+        assert ("Status" in err) == (width != 120)
     assert [output.count_fitting([30, 10, 10], width) for width in (54, 53, 5)] == [3, 2, 1]
 
     output.rows(
@@ -216,9 +216,9 @@ def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.Ca
         output.columns(COLUMNS),
         [(ID, "15/UBND", "a long state " * 10)],
     )
-    told = capsys.readouterr()
-    assert ("a long state " * 10).strip() in told.out
-    assert told.err == ""
+    outputs = capsys.readouterr()
+    assert ("a long state " * 10).strip() in outputs.out
+    assert outputs.err == ""
 
 
 def test_no_color_means_no_control_sequence_and_a_reader_that_has_enough_ends_the_program_well() -> None:
@@ -226,4 +226,4 @@ def test_no_color_means_no_control_sequence_and_a_reader_that_has_enough_ends_th
         assert "\x1b" not in at_width(120, environ)[0]
     assert "\x1b" in at_width(120, {"NO_COLOR": ""})[0]
 
-    assert half_heard("stdout", "--help") == (0, b"")
+    assert run_half("stdout", "--help") == (0, b"")

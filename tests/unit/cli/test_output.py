@@ -41,8 +41,8 @@ def test_a_list_is_a_table_for_people_and_json_or_ids_for_programs(
     assert lines[1].split() == ["a", "1"]
     assert "\x1b" not in lines[2]
 
-    whole = printed(capsys, Invocation(output=OutputFormat.JSON))
-    assert json.loads(whole) == {"data": RECORDS, "next_cursor": None}
+    json_out = printed(capsys, Invocation(output=OutputFormat.JSON))
+    assert json.loads(json_out) == {"data": RECORDS, "next_cursor": None}
     each_line = printed(capsys, Invocation(output=OutputFormat.NDJSON)).splitlines()
     assert [json.loads(line) for line in each_line] == RECORDS
     assert printed(capsys, Invocation(quiet=True)) == "a\nb\n"
@@ -97,8 +97,8 @@ def test_a_pulled_file_stays_in_its_folder_whatever_it_is_called(name: str) -> N
     assert safe.startswith("01-")
     assert len(safe.encode()) <= 255
     assert safe.isprintable()
-    known = {"../../etc/passwd": "_.._etc_passwd", "báo cáo.pdf": "báo cáo.pdf", "...": "file"}
-    assert name not in known or safe == f"01-{known[name]}"
+    names = {"../../etc/passwd": "_.._etc_passwd", "báo cáo.pdf": "báo cáo.pdf", "...": "file"}
+    assert name not in names or safe == f"01-{names[name]}"
 
 
 def test_what_would_write_is_not_done_without_a_terminal_or_yes(
@@ -120,19 +120,19 @@ def test_config_show_names_value_and_source_and_masks_secrets(
     )
     monkeypatch.setenv("GATEWAY_LOG_LEVEL", "error")
 
-    said = terminal.type("config", "show", "-o", "json")
+    run = terminal.type("config", "show", "-o", "json")
 
-    rows = {each["id"]: (each["value"], each["source"]) for each in said.json["data"]}
+    rows = {row["id"]: (row["value"], row["source"]) for row in run.json["data"]}
     assert rows["api.port"] == (9, f"file {tmp_path / 'gateway.toml'}")
     assert rows["log.level"] == ("error", "environment GATEWAY_LOG_LEVEL")
     assert rows["keys.password"][0] == "********"
-    assert "hunter-two" not in said.out
+    assert "hunter-two" not in run.out
 
 
 def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --agency the same would act for another agency than the one that was typed. Every fault is told."""
+    """Otherwise --agency would act for another agency than the one that was typed. Every fault is named."""
     (tmp_path / "gateway.toml").write_text("[api]\nport = -1\nhots = 1\n", encoding="utf-8")
     behind = ("config", "check", "--lang", "en")
     in_english = terminal.type(*behind)
@@ -150,15 +150,15 @@ def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
 def test_every_command_label_is_used() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").rglob("*.py"))
     # keys that are made of a word and something known only when it is said
-    made = ("cli.token.", "explain.", "doctor.revocation.asked.", *re.findall(r'f"(cli\.[a-z_.]+)\{', source))
-    made += tuple(f"{each}." for each in re.findall(r'[a-z_]:(cli\.[a-z_.]+)[ "]', source))  # of columns
+    keys = ("cli.token.", "explain.", "doctor.revocation.asked.", *re.findall(r'f"(cli\.[a-z_.]+)\{', source))
+    keys += tuple(f"{prefix}." for prefix in re.findall(r'[a-z_]:(cli\.[a-z_.]+)[ "]', source))  # of columns
 
     unused = [
         key
         for subject in ("cli", "doctor", "explain")
         for key in read_catalogue("vi", subject)
         if "#" not in key
-        and not key.startswith(made)
+        and not key.startswith(keys)
         and f'"{key}"' not in source
         and f'"{key.removeprefix("doctor.")}"' not in source
     ]

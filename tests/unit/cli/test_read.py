@@ -12,19 +12,19 @@ def test_with_a_trust_folder_everything_is_sure_and_without_one_people_see_why_i
     terminal: Terminal, tmp_path: Path
 ) -> None:
     file, trust = tmp_path / "57.pdf", pdf_pki.folder(tmp_path / "trust" / "pdf").parent
-    file.write_bytes(next(each for each in letters.samples() if each.name == "submission").pdf)
+    file.write_bytes(next(sample for sample in letters.samples() if sample.name == "submission").pdf)
 
-    said = terminal.type("read", file, "--trust", trust, "-o", "json")
-    assert said.code == 0, said.err
-    found = {name: one["value"] for name, one in said.json["fields"].items()}
-    assert (said.json["complete"], said.json["signatures"]) == (True, "valid")
-    assert (found["number"], found["symbol"], found["type"]) == ("57", "TTr-STN", "to_trinh")
-    assert found["signed_at"] == "2026-11-18T10:00:00+07:00"
-    assert [each["kind"] for each in said.json["recipients"]] == ["pointer", "person", "filed"]
+    run = terminal.type("read", file, "--trust", trust, "-o", "json")
+    assert run.code == 0, run.err
+    fields = {name: field["value"] for name, field in run.json["fields"].items()}
+    assert (run.json["complete"], run.json["signatures"]) == (True, "valid")
+    assert (fields["number"], fields["symbol"], fields["type"]) == ("57", "TTr-STN", "to_trinh")
+    assert fields["signed_at"] == "2026-11-18T10:00:00+07:00"
+    assert [recipient["kind"] for recipient in run.json["recipients"]] == ["pointer", "person", "filed"]
 
-    shown = terminal.type("read", file)
-    assert shown.code == 0, shown.err
-    lines = shown.out.splitlines()
+    for_people = terminal.type("read", file)
+    assert for_people.code == 0, for_people.err
+    lines = for_people.out.splitlines()
     assert "✓ Số: 57" in lines
     assert "✓ Loại văn bản: Tờ trình" in lines
     assert "? Thời gian ký: 2026-11-18T10:00:00+07:00  (chữ ký chưa được xác minh)" in lines
@@ -34,6 +34,6 @@ def test_with_a_trust_folder_everything_is_sure_and_without_one_people_see_why_i
 def test_what_is_no_pdf_is_told_so(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "text.pdf").write_bytes(b"xin chao")
     for name in ("text.pdf", "none.pdf"):
-        said = terminal.type("read", tmp_path / name, "--lang", "en")
-        assert said.code == 3
-        assert name in said.err
+        run = terminal.type("read", tmp_path / name, "--lang", "en")
+        assert run.code == 3
+        assert name in run.err

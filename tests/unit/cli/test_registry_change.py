@@ -48,8 +48,8 @@ def test_a_merger_with_its_units_says_the_totals_first_and_the_rest_on_request(n
     assert "add --details" in with_units.err
     assert "Z91.03.150" not in with_units.out
 
-    whole = node.type(*MERGER, "--with-units", "--details")
-    assert "~ Z91.03.150  Unit 150" in whole.out
-    assert "--details" not in whole.err
-    told = node.type(*MERGER, "--with-units", "-o", "json").json
-    assert len(told["rows"]) == UNITS + 1
+    detailed = node.type(*MERGER, "--with-units", "--details")
+    assert "~ Z91.03.150  Unit 150" in detailed.out
+    assert "--details" not in detailed.err
+    plan = node.type(*MERGER, "--with-units", "-o", "json").json
+    assert len(plan["rows"]) == UNITS + 1

@@ -12,7 +12,7 @@ from gateway.domain.registry_reform import QueuedMail, ReformKind, Target
 
 
 def test_options_are_read_with_codes_in_capitals_and_new_agencies_by_name_and_parent() -> None:
-    told = form.options_to_json(
+    fields = form.options_to_json(
         kind="split",
         sources=["z91.01"],
         targets=["z91.08=Sở Một@z91", "Z91.09=Sở Hai"],
@@ -24,27 +24,27 @@ def test_options_are_read_with_codes_in_capitals_and_new_agencies_by_name_and_pa
         queued="return",
     )
 
-    found = form.parse_reform(told)
+    reform = form.parse_reform(fields)
 
-    assert (found.kind, found.sources, found.effective_on) == (
+    assert (reform.kind, reform.sources, reform.effective_on) == (
         ReformKind.SPLIT,
         ("Z91.01",),
         date(2027, 7, 1),
     )
-    assert found.targets == (
+    assert reform.targets == (
         Target(code="Z91.08", name="Sở Một", parent="Z91"),
         Target(code="Z91.09", name="Sở Hai"),
     )
-    assert (found.triage, found.mail_to, found.queued) == (True, None, QueuedMail.RETURN)
-    assert (found.decision.number, found.decision.issued_on) == ("12/QĐ-UBND", date(2026, 11, 1))
+    assert (reform.triage, reform.mail_to, reform.queued) == (True, None, QueuedMail.RETURN)
+    assert (reform.decision.number, reform.decision.issued_on) == ("12/QĐ-UBND", date(2026, 11, 1))
 
 
 def test_what_is_no_change_is_refused_by_field() -> None:
     refused: list[object] = [[], {}, {"kind": "melt"}, {"kind": "merge", "sources": ["Z91"] * 201}]
     refused += ["text", None, {"steps": [{"kind": "merge"}] * 501}, {"steps": ["merge"]}]
-    for told in refused:
+    for fields in refused:
         with pytest.raises(typer.BadParameter):
-            form.parse_reform(told)
+            form.parse_reform(fields)
 
 
 def test_steps_have_the_decision_and_the_day_of_the_whole() -> None:
@@ -54,11 +54,11 @@ def test_steps_have_the_decision_and_the_day_of_the_whole() -> None:
         {"kind": "move", "sources": ["z91.03.01"], "parent": "z91.01"},
     ]
 
-    found = form.parse_reform({"decision": decision, "effective_on": "2027-07-01", "steps": steps})
+    plan = form.parse_reform({"decision": decision, "effective_on": "2027-07-01", "steps": steps})
 
-    assert [(each.kind, each.sources, each.effective_on) for each in found.steps] == [
+    assert [(step.kind, step.sources, step.effective_on) for step in plan.steps] == [
         (ReformKind.MERGE, ("Z91.03",), date(2027, 7, 1)),
         (ReformKind.MOVE, ("Z91.03.01",), date(2027, 7, 1)),
     ]
-    assert (found.kind, found.ended, found.steps[1].parent) == (ReformKind.REORGANISE, ("Z91.03",), "Z91.01")
-    assert {each.decision for each in found.steps} == {found.decision}
+    assert (plan.kind, plan.ended, plan.steps[1].parent) == (ReformKind.REORGANISE, ("Z91.03",), "Z91.01")
+    assert {step.decision for step in plan.steps} == {plan.decision}

@@ -21,24 +21,24 @@ LIST = "Mã định danh;Tên cơ quan;Điện thoại\nZ92;UBND tỉnh;0111\nZ9
 def node(terminal: Terminal, tmp_path: Path) -> Terminal:
     assert terminal.type("init", "--code", "Z92.01", "--name", "Office", "--yes").code == 0
     (tmp_path / "list.csv").write_text(LIST, encoding="utf-8")
-    said = terminal.type("registry", "import", "list.csv", "--apply", "--yes", "-o", "json")
-    assert said.code == 0, said.err
+    run = terminal.type("registry", "import", "list.csv", "--apply", "--yes", "-o", "json")
+    assert run.code == 0, run.err
     return terminal
 
 
-def shown(node: Terminal, code: str) -> Any:
+def show_agency(node: Terminal, code: str) -> Any:
     return node.type("registry", "show", code, "-o", "json").json
 
 
 def test_headings_of_offices_and_old_letters_are_read(node: Terminal, tmp_path: Path) -> None:
-    assert shown(node, "Z92")["phone"] == "0111"
+    assert show_agency(node, "Z92")["phone"] == "0111"
     (tmp_path / "old.csv").write_bytes("code;name\nZ92.05;Së N«ng nghiÖp\n".encode("latin-1"))
-    said = node.type("registry", "import", "old.csv", "--apply", "--yes", "--lang", "en")
-    assert said.code == 0, said.err
-    assert "TCVN3" in said.err
-    assert shown(node, "Z92.05")["name"] == "Sở Nông nghiệp"
+    run = node.type("registry", "import", "old.csv", "--apply", "--yes", "--lang", "en")
+    assert run.code == 0, run.err
+    assert "TCVN3" in run.err
+    assert show_agency(node, "Z92.05")["name"] == "Sở Nông nghiệp"
 
-    # A column that nobody knows is a problem and not left out.
+    # An unknown column is a problem and not left out.
     (tmp_path / "odd.csv").write_text("code,name,colour\nZ92.06,Sở,blue\n", encoding="utf-8")
     odd = node.type("registry", "import", "odd.csv", "--lang", "en")
     assert (odd.code, "colour" in odd.out) == (4, True)
@@ -55,31 +55,31 @@ def test_what_changes_agencies_is_proposed_approved_and_undone(node: Terminal, t
     alone = node.type("registry", "import", "new.csv", "--apply", "--yes", "-o", "json")
     assert "--propose" in preview.err
     assert (alone.code, alone.json["error"]["code"]) == (4, "REG-TWO-PEOPLE")
-    assert shown(node, "Z92")["phone"] == "0111"
+    assert show_agency(node, "Z92")["phone"] == "0111"
 
-    both = Deciders.of(tmp_path / "gateway.toml")
-    asked = ("--propose", "--number", "45/QD", "--as", FIRST, "--yes", "-o", "json")
+    both = Deciders.add_to(tmp_path / "gateway.toml")
+    options = ("--propose", "--number", "45/QD", "--as", FIRST, "--yes", "-o", "json")
     with typing(both.lines(FIRST)):
-        made = node.type("registry", "import", "new.csv", *asked)
-    assert made.code == 0, made.err
-    id = made.json["id"]
+        proposal = node.type("registry", "import", "new.csv", *options)
+    assert proposal.code == 0, proposal.err
+    id = proposal.json["id"]
     waiting = node.type("proposals", "show", id, "-o", "json")
     assert waiting.json["imports"] == [{"file": "new.csv", "added": 1, "changed": 1, "closed": 0}]
     assert "45/QD" not in waiting.out, "the approver has it from the document"
     with typing(both.lines(SECOND, "45/qd")):
-        done = node.type("proposals", "approve", id, "--as", SECOND, "--yes", "-o", "json")
-    assert done.code == 0, done.err
-    assert shown(node, "Z92")["phone"] == "0222"
+        approval = node.type("proposals", "approve", id, "--as", SECOND, "--yes", "-o", "json")
+    assert approval.code == 0, approval.err
+    assert show_agency(node, "Z92")["phone"] == "0222"
 
     with typing(both.lines(SECOND)):
         undone = node.type(
             "registry", "undo", id, "--as", SECOND, "--reason", "Wrong list", "--yes", "-o", "json"
         )
     assert undone.code == 0, undone.err
-    assert shown(node, "Z92")["phone"] == "0111"
+    assert show_agency(node, "Z92")["phone"] == "0111"
     assert node.type("registry", "show", "Z92.07").code == 3
     listed = node.type("registry", "imports", "-o", "json").json["data"]
-    assert [(each["id"] == id, each["undone"]) for each in listed] == [(True, True), (False, False)]
+    assert [(row["id"] == id, row["undone"]) for row in listed] == [(True, True), (False, False)]
 
 
 COUNTRY = 120_000
@@ -96,15 +96,15 @@ _MEASURED = (
 
 
 def measured(folder: Path, *words: str) -> tuple[str, int]:
-    """What the program prints, and the most memory that it ever held, in MB."""
-    done = subprocess.run(
+    """Run the program; return its output and its peak memory in MB."""
+    run = subprocess.run(
         [sys.executable, "-c", _MEASURED, *words, "--config", str(folder / "gateway.toml"), "--lang", "en"],
         capture_output=True,
         text=True,
         check=True,
         cwd=folder,
     )
-    return done.stdout, int(done.stderr.rpartition("VmHWM ")[2]) // 1024
+    return run.stdout, int(run.stderr.rpartition("VmHWM ")[2]) // 1024
 
 
 @pytest.mark.long
@@ -124,14 +124,14 @@ def test_a_list_of_the_whole_country_says_its_totals_first_in_less_than_200_mb_a
                     f"12/QĐ-UBND,node-{n}\n"
                 )
 
-    shown_, preview_mb = measured(tmp_path, "registry", "import", "country.csv")
+    preview, preview_mb = measured(tmp_path, "registry", "import", "country.csv")
     _, apply_mb = measured(tmp_path, "registry", "import", "country.csv", "--apply", "--yes")
-    again, again_mb = measured(tmp_path, "registry", "import", "country.csv")
+    second, again_mb = measured(tmp_path, "registry", "import", "country.csv")
     _, same_mb = measured(tmp_path, "registry", "import", "country.csv", "--apply", "--yes")
 
-    assert shown_.startswith(f"{COUNTRY} added, 0 changed, 0 closed")
-    assert len(shown_.splitlines()) < 150
-    assert again.startswith(f"0 added, 0 changed, 0 closed, {COUNTRY} unchanged")
+    assert preview.startswith(f"{COUNTRY} added, 0 changed, 0 closed")
+    assert len(preview.splitlines()) < 150
+    assert second.startswith(f"0 added, 0 changed, 0 closed, {COUNTRY} unchanged")
     assert max(preview_mb, apply_mb, again_mb, same_mb) < MOST_MB
 
 
@@ -140,12 +140,12 @@ def test_rows_beyond_the_first_hundred_are_printed_on_request(node: Terminal, tm
     (tmp_path / "many.csv").write_text(f"code,name,parent\n{rows}", encoding="utf-8")
 
     short = node.type("registry", "import", "many.csv", "--lang", "en")
-    whole = node.type("registry", "import", "many.csv", "--details", "--lang", "en")
-    told = node.type("registry", "import", "many.csv", "-o", "json").json
+    detailed = node.type("registry", "import", "many.csv", "--details", "--lang", "en")
+    plan = node.type("registry", "import", "many.csv", "-o", "json").json
 
     assert short.out.startswith("150 added, ")
     assert "50 more lines are not shown; add --details" in short.err
     assert "Z92.9149" not in short.out
-    assert "+ Z92.9149  Phòng 149" in whole.out
-    assert "--details" not in whole.err
-    assert (told["totals"]["added"], len(told["added"]), told["more"]) == (150, 100, 50)
+    assert "+ Z92.9149  Phòng 149" in detailed.out
+    assert "--details" not in detailed.err
+    assert (plan["totals"]["added"], len(plan["added"]), plan["more"]) == (150, 100, 50)

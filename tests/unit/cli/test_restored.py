@@ -29,7 +29,7 @@ def _refusal(node: Terminal) -> object:
 
 
 def test_a_marked_node_works_again_when_two_signed_in_persons_say_so(node: Terminal) -> None:
-    two = Deciders.of(Path("gateway.toml"))
+    two = Deciders.add_to(Path("gateway.toml"))
     assert node.type("restored", "--mark", "--yes").code == 0
     assert _refusal(node) == "GW-C-002"
 
@@ -49,20 +49,20 @@ def test_a_database_that_never_made_the_newest_published_seal_waits_to_be_confir
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once: what was confirmed is not asked again."""
-    typed = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
+    options = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
     monkeypatch.setenv("GATEWAY_LOG_PUBLISH_FOLDER", str(Path("seals").absolute()))
     Path("seals").mkdir()
     sealed(1)
-    with closing(sqlite3.connect(DATABASE)) as here, closing(sqlite3.connect("copy.db")) as copy:
-        here.backup(copy)
+    with closing(sqlite3.connect(DATABASE)) as restored_db, closing(sqlite3.connect("copy.db")) as copy:
+        restored_db.backup(copy)
     sealed(1)
     assert node.type("audit", "publish", "--to", "newest").code == 0
     seals.publish_seal(Path("seals"), read_seal(Path("newest").read_bytes()))
     assert _refusal(node) is None
 
-    with closing(sqlite3.connect(DATABASE)) as here, closing(sqlite3.connect("copy.db")) as copy:
-        copy.backup(here)
+    with closing(sqlite3.connect(DATABASE)) as restored_db, closing(sqlite3.connect("copy.db")) as copy:
+        copy.backup(restored_db)
 
     assert _refusal(node) == "GW-C-002"
-    assert node.type("restored", *typed).code == 0, "this copy knows nobody who could sign in"
+    assert node.type("restored", *options).code == 0, "this copy knows nobody who could sign in"
     assert _refusal(node) is None

@@ -1,4 +1,4 @@
-"""Who may do what at the command line: the whole table of commands, by principal."""
+"""Rights at the command line: the whole table of commands, by principal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.api.resources import ROUTES
 from gateway.cli import main, operations
 from gateway.cli.command import TABLE, CommandRow, known_words
 
-# Passphrase and second factor of a person, for whoever types it.
+# Always with the passphrase and second factor of a person.
 BY_A_PERSON = {
     *("hold lift", "hold purge", "people end-set-up"),
     *("keys propose", "keys propose-all", "keys approve"),
@@ -20,7 +20,7 @@ BY_A_PERSON_PERHAPS = {
     *("people add", "people roles", "people reset", "people account", "people post", "people link"),
     *("people stand", "people review", "registry import", "registry change plan"),
 }
-# What is nobody's but the operator's and persons': no key of a program opens any of it.
+# Commands of the operator and of persons alone: no key of a program opens any of them.
 NEVER_BY_A_KEY = {
     "people",
     "tokens",

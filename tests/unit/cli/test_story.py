@@ -21,7 +21,7 @@ from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.status import Fact, Track
 
 NOW = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)
-BEFORE = NOW - timedelta(minutes=65)
+CREATED_AT = NOW - timedelta(minutes=65)
 
 
 def document(state: OutState = OutState.PACKED) -> OutgoingDocument:
@@ -43,13 +43,13 @@ def document(state: OutState = OutState.PACKED) -> OutgoingDocument:
         draft=draft,
         files=(),
         state=state,
-        created_at=BEFORE,
+        created_at=CREATED_AT,
         accepted_by="prn_1",
     )
 
 
 def delivery(
-    code: str, state: str, name: str = "", at: datetime = BEFORE, marks: tuple[str, ...] = ()
+    code: str, state: str, name: str = "", at: datetime = CREATED_AT, marks: tuple[str, ...] = ()
 ) -> Delivery:
     return Delivery(
         id=f"dlv_{code}",
@@ -63,14 +63,14 @@ def delivery(
     )
 
 
-def told(
+def tell(
     *deliveries: Delivery, facts: dict[str, list[Fact]] | None = None, stuck: str | None = None
 ) -> list[str]:
     return story.outgoing_lines(Invocation(lang=Lang.EN), document(), deliveries, facts or {}, stuck, NOW)
 
 
 def test_the_head_says_the_document_and_the_summary_counts_states_those_that_need_a_person_first() -> None:
-    lines = told(
+    lines = tell(
         delivery("Z91.1", "accepted", marks=("contradiction",)),
         delivery("Z91.2", "rejected"),
         delivery("Z91.3", "accepted"),
@@ -82,22 +82,22 @@ def test_the_head_says_the_document_and_the_summary_counts_states_those_that_nee
 
 
 def test_what_does_not_go_on_is_told_in_words_that_steer_no_terminal() -> None:
-    failed = told(delivery("Z91.1", "failed"), delivery("Z91.2", "accepted"))
-    silent = told(delivery("Z91.12", "sent", "Office Twelve"))
+    failed = tell(delivery("Z91.1", "failed"), delivery("Z91.2", "accepted"))
+    silent = tell(delivery("Z91.12", "sent", "Office Twelve"))
 
     assert failed[-1] == "What to do: gateway outbox resend msg_1 --to Z91.1"
     assert silent[2] == "!  Z91.12  Office Twelve  Sent  13:25  no status for 65 minutes"
-    assert "It could not be packed yet: no key" in told(delivery("Z91.1", "queued"), stuck="no key")
+    assert "It could not be packed yet: no key" in tell(delivery("Z91.1", "queued"), stuck="no key")
 
-    said = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Taken in · Mã gói tin: pkt_9")
+    fact = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Taken in · Mã gói tin: pkt_9")
     bare = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Mã gói tin: pkt_9")
 
-    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [said]})[2].endswith('14:30  "Taken in"')
-    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [bare]})[2].endswith("14:30")
+    assert tell(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [fact]})[2].endswith('14:30  "Taken in"')
+    assert tell(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [bare]})[2].endswith("14:30")
 
     note = Fact(track=Track.BUSINESS, code="02", at=NOW, note="\x1b[2J\nZ91.9  Accepted")
 
-    lines = told(delivery("Z91.1", "rejected"), facts={"dlv_Z91.1": [note]})
+    lines = tell(delivery("Z91.1", "rejected"), facts={"dlv_Z91.1": [note]})
 
     assert all(line.isprintable() for line in lines)
     assert len(lines) == 4
@@ -113,7 +113,7 @@ def test_a_refusal_comes_first_with_reason_note_and_whom_to_phone() -> None:
         staff=Staff(name="B Clerk", phone="0000 000 001"),
     )
 
-    lines = told(
+    lines = tell(
         delivery("Z91.3", "delivered", "Office Three", NOW),
         delivery("Z91.7", "rejected", "Office Seven"),
         facts={"dlv_Z91.7": [refused]},

@@ -29,8 +29,8 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def responder() -> Iterator[Responder]:
-    with responding(lambda _: Reply(status=503)) as made:
-        yield made
+    with responding(lambda _: Reply(status=503)) as http:
+        yield http
 
 
 @pytest.fixture(scope="module")
@@ -55,22 +55,22 @@ def node(staged: Path, terminal: Terminal, tmp_path: Path, responder: Responder)
 
 
 def answering(folder: Path) -> object:
-    """An authority that says good of everybody."""
+    """Build an authority that calls every certificate good."""
     key = load_pem_private_key((folder / "authority" / "ca.key.pem").read_bytes(), None)
     certificate = x509.load_pem_x509_certificate((folder / "authority" / "ca.pem").read_bytes())
     party = Party(certificate=certificate, private_key=key)  # type: ignore[arg-type]  # it is a curve's
-    known = {
-        each.serial_number: each
+    certificates = {
+        certificate.serial_number: certificate
         for path in (folder / "trust").glob("*.pem")
-        for each in x509.load_pem_x509_certificates(path.read_bytes())
+        for certificate in x509.load_pem_x509_certificates(path.read_bytes())
     }
 
     def answer(body: bytes) -> Reply:
-        asked = protocol.load_der_ocsp_request(body)
-        nonce = asked.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
+        request = protocol.load_der_ocsp_request(body)
+        nonce = request.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
         now = datetime.now(UTC)
         valid = (now - HOUR, now + HOUR)
-        return Reply(body=ocsp_answer(known[asked.serial_number], party, valid=valid, nonce=nonce))
+        return Reply(body=ocsp_answer(certificates[request.serial_number], party, valid=valid, nonce=nonce))
 
     return answer
 
@@ -80,33 +80,33 @@ def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
 ) -> None:
     """And it is shown later, by doctor and status too."""
     responder.answer = answering(node)  # type: ignore[assignment]  # a function of bytes
-    done = terminal.type("trust", "refresh", "-o", "json")
-    assert done.code == 0, done.err
-    (asked,) = done.json["asked"]
-    assert (asked["state"], asked["certificates"], asked["unanswered"]) == ("good", 3, 0)
-    assert len(responder.asked) == 3
-    assert done.json["certificates"][0]["role"] == "anchor"
-    assert asked["oldest"] is not None
+    run = terminal.type("trust", "refresh", "-o", "json")
+    assert run.code == 0, run.err
+    (authority,) = run.json["asked"]
+    assert (authority["state"], authority["certificates"], authority["unanswered"]) == ("good", 3, 0)
+    assert len(responder.requests) == 3
+    assert run.json["certificates"][0]["role"] == "anchor"
+    assert authority["oldest"] is not None
 
-    shown = terminal.type("trust", "show", "--lang", "en")
+    trust_run = terminal.type("trust", "show", "--lang", "en")
     doctor = terminal.type("doctor", "-o", "json", "--lang", "en")
     status = terminal.type("status", "-o", "json")
-    assert "answers; 3 certificates" in shown.out
-    (told,) = [each for each in doctor.json["checks"] if each["check"] == "revocation"]
-    assert (told["level"], "answers about revocation" in told["says"]) == ("green", True)
+    assert "answers; 3 certificates" in trust_run.out
+    (finding,) = [check for check in doctor.json["checks"] if check["check"] == "revocation"]
+    assert (finding["level"], "answers about revocation" in finding["says"]) == ("green", True)
     assert status.json["revocation"][0]["state"] == "good"
     assert "revocation" not in status.err
 
 
 def test_refresh_fails_when_somebody_does_not_answer_and_says_who(node: Path, terminal: Terminal) -> None:
-    """Then doctor is red and names the cure; a source that cannot be read is told with its file."""
-    done = terminal.type("trust", "refresh", "--lang", "en")
-    assert done.code == 6
-    assert "no answer that runs for 3 of 3 certificates" in done.out
-    assert "503" in done.out
+    """Then doctor is red and names the cure; a source that cannot be read is named with its file."""
+    run = terminal.type("trust", "refresh", "--lang", "en")
+    assert run.code == 6
+    assert "no answer that runs for 3 of 3 certificates" in run.out
+    assert "503" in run.out
     checks = terminal.type("doctor", "-o", "json").json["checks"]
-    red = [each for each in checks if (each["check"], each["level"]) == ("revocation", "red")]
-    assert [each["cure"] for each in red] == ["gateway trust refresh"]
+    red = [check for check in checks if (check["check"], check["level"]) == ("revocation", "red")]
+    assert [r["cure"] for r in red] == ["gateway trust refresh"]
 
     (node / "trust" / "revocation.toml").write_text("[[issuer]]\n", encoding="utf-8")
     unread = terminal.type("trust", "show", "--lang", "en")
@@ -122,17 +122,17 @@ def test_verify_tells_a_clerk_then_and_now_in_both_languages(
     (tmp_path / "packet.edxml").write_bytes(sent)
     _revoke(node)
 
-    found = {
+    runs = {
         lang: terminal.type("verify", "packet.edxml", "--trust", node / "trust", *_at(), "--lang", lang)
         for lang in ("vi", "en")
     }
 
-    assert [each.code for each in found.values()] == [0, 0]
-    assert "HỢP LỆ" in found["vi"].out
-    assert "Hiện nay: không còn hợp lệ" in found["vi"].out
-    assert "Now: not valid any more" in found["en"].out
-    assert "Revocation: revoked at" in found["en"].out
-    assert "Commitment: proof of origin of packet" in found["en"].out
+    assert [run.code for run in runs.values()] == [0, 0]
+    assert "HỢP LỆ" in runs["vi"].out
+    assert "Hiện nay: không còn hợp lệ" in runs["vi"].out
+    assert "Now: not valid any more" in runs["en"].out
+    assert "Revocation: revoked at" in runs["en"].out
+    assert "Commitment: proof of origin of packet" in runs["en"].out
 
 
 def _at() -> tuple[str, str]:

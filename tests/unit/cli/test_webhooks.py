@@ -12,25 +12,25 @@ PLACE = "https://qlvb.example/events"
 def test_a_webhook_is_made_shown_turned_and_removed_and_its_secret_is_told_once(terminal: Terminal) -> None:
     set_up(terminal)
 
-    made = terminal.type(
+    added = terminal.type(
         "webhooks", "add", PLACE, "--type", "message.*", "--note", "qlvb", "--yes", "-o", "json"
     )
-    assert made.code == 0, made.err
-    id = made.json["id"]
-    assert made.json["secret"].startswith("whsec_")
-    assert (made.json["url"], made.json["types"], made.json["note"]) == (PLACE, ["message.*"], "qlvb")
+    assert added.code == 0, added.err
+    id = added.json["id"]
+    assert added.json["secret"].startswith("whsec_")
+    assert (added.json["url"], added.json["types"], added.json["note"]) == (PLACE, ["message.*"], "qlvb")
 
-    shown = terminal.type("webhooks", "show", id, "-o", "json")
+    row_by_id = terminal.type("webhooks", "show", id, "-o", "json")
     (row,) = terminal.type("webhooks", "list", "-o", "json").json["data"]
-    assert "secret" not in shown.json
-    assert row == shown.json
+    assert "secret" not in row_by_id.json
+    assert row == row_by_id.json
     assert row["state"] == "active"
     assert PLACE in terminal.type("webhooks", "list").out
     assert terminal.type("webhooks", "list", "-q").out == f"{id}\n"
 
     turned = terminal.type("webhooks", "rotate", id, "--overlap", "0h", "--yes", "-q").out.strip()
     assert turned.startswith("whsec_")
-    assert turned != made.json["secret"]
+    assert turned != added.json["secret"]
     assert len(terminal.type("webhooks", "show", id, "-o", "json").json["secrets_until"]) == 1
 
     assert terminal.type("webhooks", "pause", id, "--yes", "-o", "json").json["state"] == "paused"
@@ -45,22 +45,22 @@ def test_a_webhook_is_made_shown_turned_and_removed_and_its_secret_is_told_once(
 
 def test_what_cannot_be_asked_is_a_wrong_use_and_nothing_is_done_without_yes(terminal: Terminal) -> None:
     set_up(terminal)
-    made = terminal.type("webhooks", "add", PLACE, "--yes", "-o", "json").json["id"]
+    hook = terminal.type("webhooks", "add", PLACE, "--yes", "-o", "json").json["id"]
 
     for words in (
-        ("log", made, "--state", "lost"),
-        ("log", made, "--cursor", "12"),
-        ("log", made, "--limit", "501"),
+        ("log", hook, "--state", "lost"),
+        ("log", hook, "--cursor", "12"),
+        ("log", hook, "--limit", "501"),
         ("add", PLACE, "--after", "yesterday", "--yes"),
-        ("rotate", made, "--overlap", "soon", "--yes"),
-        ("remove", made),
-        ("redeliver", made, "--yes"),
+        ("rotate", hook, "--overlap", "soon", "--yes"),
+        ("remove", hook),
+        ("redeliver", hook, "--yes"),
     ):
         assert terminal.type("webhooks", *words).code == 2, words
-    said = terminal.type("webhooks", "remove", made, "--dry-run", "--lang", "en")
-    assert (said.code, said.out) == (0, "")
-    assert made in said.err
-    assert terminal.type("webhooks", "show", made).code == 0
+    dry_run = terminal.type("webhooks", "remove", hook, "--dry-run", "--lang", "en")
+    assert (dry_run.code, dry_run.out) == (0, "")
+    assert hook in dry_run.err
+    assert terminal.type("webhooks", "show", hook).code == 0
 
 
 def test_every_command_of_a_call_names_one_that_there_is() -> None:

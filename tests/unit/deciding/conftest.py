@@ -48,9 +48,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    """One that hosts nobody."""
-    async with opened(url, clock) as made:
-        yield made
+    """Open a store without hosted agencies."""
+    async with opened(url, clock) as node_store:
+        yield node_store
 
 
 @pytest.fixture
@@ -78,33 +78,33 @@ class Edit(Protocol):
 def edit(store: SqlOfficeStore) -> Edit:
     """Changes rows in the database, past the application."""
 
-    async def made(statement: str, **values: object) -> None:
+    async def execute(statement: str, **values: object) -> None:
         async with store.writer.begin() as connection:
             await connection.execute(text(statement), values)
 
-    return made
+    return execute
 
 
 async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
     """Every row of the registry, without the moment of its last change."""
-    columns = [each for each in AGENCY.c if each.name != "updated_at"]
+    columns = [column for column in AGENCY.c if column.name != "updated_at"]
     async with store.reader.connect() as connection:
         return [tuple(row) for row in await connection.execute(select(*columns).order_by(AGENCY.c.code))]
 
 
-async def told(services: DecisionServices, subject: str, kind: EventKind) -> list[Mapping[str, object]]:
-    """What events of that kind say of it."""
+async def event_data(services: DecisionServices, subject: str, kind: EventKind) -> list[Mapping[str, object]]:
+    """Read the data of a subject's events of that kind."""
     async with services.decisions.read() as view:
-        return [each.data for each in await view.events.of(subject) if each.kind is kind]
+        return [event.data for event in await view.events.of_subject(subject) if event.kind is kind]
 
 
 async def kinds(services: DecisionServices, subject: str) -> list[EventKind]:
     async with services.decisions.read() as view:
-        return [each.kind for each in await view.events.of(subject)]
+        return [event.kind for event in await view.events.of_subject(subject)]
 
 
 async def refused(act: Awaitable[object], code: str, kind: type[GatewayError] = Denied) -> None:
     """The act is refused with that code."""
-    with pytest.raises(kind) as found:
+    with pytest.raises(kind) as error:
         await act
-    assert found.value.code == code
+    assert error.value.code == code

@@ -18,7 +18,7 @@ from gateway.registry.directory import SqlDirectory
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
-from tests.unit.deciding.conftest import agency_rows, refused, told
+from tests.unit.deciding.conftest import agency_rows, event_data, refused
 
 Both = tuple[Someone, Someone]
 NUMBER = "45/QĐ-UBND"
@@ -34,15 +34,15 @@ RENAMED = "code,name,phone,alias\nZ91.01,Sở Tài chính,0999,\nZ91.07,Sở Y t
 @pytest.fixture
 async def both(services: DecisionServices, directory: SqlDirectory, clock: ManualClock) -> Both:
     await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
-    made = await people.two(services)
+    pair = await people.two(services)
     clock.advance(25 * 3600)
-    return made
+    return pair
 
 
 async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
     plan = await directory.plan_import(text.encode())
     return await registry_changes.propose_import(
-        both[0].services, await both[0].here(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
+        both[0].services, await both[0].signed_in(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
     )
 
 
@@ -66,74 +66,76 @@ async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock:
 async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
     both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices
 ) -> None:
-    before = await agency_rows(store)
-    made = await proposed(both, directory, RENAMED)
-    assert await agency_rows(store) == before, "a proposal writes nothing"
-    assert made.content.imports[0].file == RENAMED.encode()
+    rows = await agency_rows(store)
+    proposal = await proposed(both, directory, RENAMED)
+    assert await agency_rows(store) == rows, "a proposal writes nothing"
+    assert proposal.content.imports[0].file == RENAMED.encode()
 
-    for who, number, code in ((both[1], "46/QĐ-UBND", "GW-TWO-DIGITS"), (both[0], NUMBER, "GW-TWO-PEOPLE")):
-        await refused(approvals.approve(services, await who.here(), made.id, [number], made.digest), code)
-    assert await agency_rows(store) == before
-    await people.approved(both[1], made)
+    for by, number, code in ((both[1], "46/QĐ-UBND", "GW-TWO-DIGITS"), (both[0], NUMBER, "GW-TWO-PEOPLE")):
+        await refused(
+            approvals.approve(services, await by.signed_in(), proposal.id, [number], proposal.digest), code
+        )
+    assert await agency_rows(store) == rows
+    await people.approved(both[1], proposal)
 
     changed, added = await directory.entry("Z91.01"), await directory.entry("Z91.07")
     assert changed is not None
     assert added is not None
     assert (changed.phone, changed.alias, added.alias) == ("0999", None, "000.00.01.Z91")
-    (event,) = await told(services, made.id, EventKind.CODES_IMPORTED)
-    assert (event["number"], event["changed"], event["proposed_by"]) == (NUMBER, 1, made.proposed_by)
+    (event,) = await event_data(services, proposal.id, EventKind.CODES_IMPORTED)
+    assert (event["number"], event["changed"], event["proposed_by"]) == (NUMBER, 1, proposal.proposed_by)
 
 
 async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
     both: Both, directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
-    elsewhere, here = [await proposed(both, directory, RENAMED) for _ in range(2)]
+    elsewhere, second = [await proposed(both, directory, RENAMED) for _ in range(2)]
     await directory.apply(await directory.plan_import(b"code,name\nZ95,Other\n"), "operator")
     await people.approved(both[1], elsewhere)
-    after = await agency_rows(store)
+    rows = await agency_rows(store)
 
-    await refused(people.approved(both[1], here), "REG-MOVED", Clash)
-    assert await agency_rows(store) == after
+    await refused(people.approved(both[1], second), "REG-MOVED", Clash)
+    assert await agency_rows(store) == rows
 
 
 async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
     both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices, clock: ManualClock
 ) -> None:
-    before = await agency_rows(store)
-    made = await proposed(both, directory, RENAMED)
-    await people.approved(both[1], made)
+    rows = await agency_rows(store)
+    proposal = await proposed(both, directory, RENAMED)
+    await people.approved(both[1], proposal)
     then = clock.now()
     clock.advance(3600)
-    seen = await registry_changes.kept_import(services, made.id)
-    assert (list(seen.begun), list(seen.against_undo)) == (["Z91.07"], [])
-    assert {code: (old.get("phone"), new.get("phone")) for code, (old, new) in seen.lines.items()} == {
+    kept_import = await registry_changes.kept_import(services, proposal.id)
+    assert (list(kept_import.begun), list(kept_import.against_undo)) == (["Z91.07"], [])
+    assert {code: (old.get("phone"), new.get("phone")) for code, (old, new) in kept_import.lines.items()} == {
         "Z91.01": ("0123", "0999")
     }
 
     await registry_changes.undo_import(
-        services, await both[1].here(), made.id, "The list was of another year"
+        services, await both[1].signed_in(), proposal.id, "The list was of another year"
     )
 
-    assert await agency_rows(store) == before
-    believed = await directory.belief("Z91.01", date(2026, 12, 1), then)
-    assert believed is not None
-    assert believed.phone == "0999"
-    again = await registry_changes.kept_import(services, made.id)
-    assert [each.key for each in again.against_undo] == ["undone_already"]
+    assert await agency_rows(store) == rows
+    belief = await directory.belief("Z91.01", date(2026, 12, 1), then)
+    assert belief is not None
+    assert belief.phone == "0999"
+    undone = await registry_changes.kept_import(services, proposal.id)
+    assert [obstacle.key for obstacle in undone.against_undo] == ["undone_already"]
     with pytest.raises(Clash):
-        await registry_changes.undo_import(services, await both[1].here(), made.id, "Once more")
-    (event,) = await told(services, made.id, EventKind.CODES_UNDONE)
+        await registry_changes.undo_import(services, await both[1].signed_in(), proposal.id, "Once more")
+    (event,) = await event_data(services, proposal.id, EventKind.CODES_UNDONE)
     assert event["reason"] == "The list was of another year"
-    assert [each.summary.get("undid") for each in await directory.changes()][-1] == made.id
+    assert [change.summary.get("undid") for change in await directory.changes()][-1] == proposal.id
 
 
 @pytest.mark.parametrize(
-    ("proposal", "later", "key"),
+    ("proposal", "later_import", "key"),
     [
         (RENAMED, f"{MAILS}Z91.01,Sở Tài chính,Z91,a@example.invalid", "built_change"),
         (RENAMED, f"{MAILS}Z91.07,Sở Y tế và Dân số,Z91,a@example.invalid", "built_change"),
         (RENAMED, f"{MAILS}Z91.07.01,Chi cục,Z91.07,a@example.invalid", "built_row"),
-        # An old form that was given away since stands in the way too.
+        # An old form that another agency got since is an obstacle too.
         (f"{ALIASES}Z91.01,Sở Tài chính,\n", f"{ALIASES}Z91.02,Sở Nội vụ,000.00.01.Z91", None),
     ],
 )
@@ -143,30 +145,30 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     store: SqlOfficeStore,
     clock: ManualClock,
     proposal: str,
-    later: str,
+    later_import: str,
     key: str | None,
 ) -> None:
     services = both[0].services
-    made = await proposed(both, directory, proposal)
-    await people.approved(both[1], made)
+    change = await proposed(both, directory, proposal)
+    await people.approved(both[1], change)
     clock.advance(60)
-    await directory.apply(await directory.plan_import(f"{later}\n".encode()), "operator")
-    after = await agency_rows(store)
+    await directory.apply(await directory.plan_import(f"{later_import}\n".encode()), "operator")
+    rows = await agency_rows(store)
 
     if key is not None:
-        kept = await registry_changes.kept_import(services, made.id)
-        assert [each.key for each in kept.against_undo] == [key]
-    who = await both[1].here()
-    await refused(registry_changes.undo_import(services, who, made.id, "Wrong list"), "REG-BUILT-ON", Clash)
+        kept_import = await registry_changes.kept_import(services, change.id)
+        assert [obstacle.key for obstacle in kept_import.against_undo] == [key]
+    by = await both[1].signed_in()
+    await refused(registry_changes.undo_import(services, by, change.id, "Wrong list"), "REG-BUILT-ON", Clash)
 
-    assert await agency_rows(store) == after
+    assert await agency_rows(store) == rows
 
 
 async def test_seven_days_and_a_later_reform_end_the_undoing(
     both: Both, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
 ) -> None:
-    made = await proposed(both, directory, RENAMED)
-    await people.approved(both[1], made)
+    proposal = await proposed(both, directory, RENAMED)
+    await people.approved(both[1], proposal)
     clock.advance(60)
     renamed = Reform(
         kind=ReformKind.RENAME,
@@ -176,14 +178,16 @@ async def test_seven_days_and_a_later_reform_end_the_undoing(
         name="Sở Y tế và Dân số",
     )
     planned = await reforming.plan_reform(services, renamed)
-    await people.approved(both[1], await reforming.propose_reform(services, await both[0].here(), planned))
-    against = {each.key for each in (await registry_changes.kept_import(services, made.id)).against_undo}
+    await people.approved(
+        both[1], await reforming.propose_reform(services, await both[0].signed_in(), planned)
+    )
+    against = {o.key for o in (await registry_changes.kept_import(services, proposal.id)).against_undo}
     assert against == {"built_reform", "built_change"}
 
     clock.advance(int(timedelta(days=8).total_seconds()))
 
     assert "undo_late" in {
-        each.key for each in (await registry_changes.kept_import(services, made.id)).against_undo
+        obstacle.key for obstacle in (await registry_changes.kept_import(services, proposal.id)).against_undo
     }
 
 
@@ -194,4 +198,6 @@ async def test_files_with_problems_or_without_a_number_are_not_proposed(
     for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED.encode(), "  ")):
         plan = await directory.plan_import(file)
         with pytest.raises(Clash):
-            await registry_changes.propose_import(services, await both[0].here(), plan, file, "a.csv", number)
+            await registry_changes.propose_import(
+                services, await both[0].signed_in(), plan, file, "a.csv", number
+            )

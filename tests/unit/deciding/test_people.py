@@ -24,8 +24,8 @@ async def test_a_person_enrols_with_a_code_that_is_good_once(
     services: DecisionServices, clock: ManualClock
 ) -> None:
     """And within three days; two names that read the same are one too many."""
-    made, code = await deciding.add(services, None, "operator", "  An  Nguyen ", [Role.TRUST])
-    assert (made.name, made.is_active) == ("An Nguyen", False)
+    added, code = await deciding.add(services, None, "operator", "  An  Nguyen ", [Role.TRUST])
+    assert (added.name, added.is_active) == ("An Nguyen", False)
     _, old = await deciding.add(services, None, "operator", "Binh", [Role.TRUST])
     with pytest.raises(Clash, match="named"):
         await deciding.add(services, None, "operator", "BINH", [Role.TRUST])
@@ -34,8 +34,8 @@ async def test_a_person_enrols_with_a_code_that_is_good_once(
     with pytest.raises(Denied, match="one-time code"):
         await people.taken_up(services, "An Nguyen", code)
 
-    assert (await an.here()).person.id == made.id
-    assert await kinds(services, made.id) == [EventKind.PERSON_ADDED, EventKind.PERSON_ENROLLED]
+    assert (await an.signed_in()).person.id == added.id
+    assert await kinds(services, added.id) == [EventKind.PERSON_ADDED, EventKind.PERSON_ENROLLED]
     clock.advance(timedelta(hours=72))
     with pytest.raises(Denied):
         await people.taken_up(services, "Binh", old)
@@ -74,7 +74,7 @@ async def test_whatever_is_typed_is_refused_and_breaks_nothing(services: Decisio
                 await sign_in.sign_in(services, "An", passphrase, code)
         with pytest.raises(Denied):
             await deciding.enrol(services, "An", odd, PASSPHRASE, an.totp, an.code())
-        assert await an.here()
+        assert await an.signed_in()
 
 
 async def test_each_factor_is_needed_and_a_code_is_good_once(
@@ -84,13 +84,13 @@ async def test_each_factor_is_needed_and_a_code_is_good_once(
     clock.advance(31)
     code = an.code()
 
-    for name, passphrase, typed in (
+    for name, passphrase, totp in (
         ("An", "another passphrase", code),
         ("An", PASSPHRASE, "000000" if code != "000000" else "111111"),
         ("Nobody", PASSPHRASE, code),
     ):
         with pytest.raises(Denied, match="do not fit"):
-            await sign_in.sign_in(services, name, passphrase, typed)
+            await sign_in.sign_in(services, name, passphrase, totp)
     await sign_in.sign_in(services, "An", PASSPHRASE, code)
     with pytest.raises(Denied, match="do not fit"):
         await sign_in.sign_in(services, "An", PASSPHRASE, code)
@@ -104,13 +104,13 @@ async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
         with pytest.raises(Denied):
             await sign_in.sign_in(services, "An", "another passphrase", an.code())
 
-    with pytest.raises(Denied) as found:
-        await an.here()
+    with pytest.raises(Denied) as error:
+        await an.signed_in()
     clock.advance(sign_in.LOCKED_FOR)
 
-    assert found.value.code == "GW-LOCKED"
-    who = await an.here()
-    assert (await kinds(services, who.person.id))[-1] is EventKind.PERSON_LOCKED
+    assert error.value.code == "GW-LOCKED"
+    session = await an.signed_in()
+    assert (await kinds(services, session.person.id))[-1] is EventKind.PERSON_LOCKED
 
 
 async def test_once_somebody_administers_persons_the_operator_does_not(services: DecisionServices) -> None:
@@ -118,22 +118,24 @@ async def test_once_somebody_administers_persons_the_operator_does_not(services:
 
     with pytest.raises(Denied):
         await deciding.add(services, None, "operator", "Chi", [Role.TRUST])
-    await people.enrolled(services, "Chi", [Role.TRUST], by=await an.here())
+    await people.enrolled(services, "Chi", [Role.TRUST], by=await an.signed_in())
     with pytest.raises(Denied):
         await deciding.give(services, None, "operator", "Binh", [Role.HEAD])
 
-    changed = await deciding.give(services, await binh.here(), "operator", "Chi", [Role.HEAD, Role.TRUST])
+    changed = await deciding.give(
+        services, await binh.signed_in(), "operator", "Chi", [Role.HEAD, Role.TRUST]
+    )
     assert changed.roles == {Role.HEAD, Role.TRUST}
 
 
 async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(services: DecisionServices) -> None:
-    """Nobody is left who administers: a set-up that lost its people is not lost."""
+    """With no administrator left the operator can still begin again."""
     an, binh = await people.two(services)
-    for each in (an, binh):
-        await deciding.block(services, "operator", each.name)
+    for person in (an, binh):
+        await deciding.block(services, "operator", person.name)
 
     with pytest.raises(Denied):
-        await an.here()
+        await an.signed_in()
     await people.enrolled(services, "Dung")
 
 
@@ -142,47 +144,47 @@ async def test_whose_account_is_out_decides_nothing(services: DecisionServices) 
 
     async def stand(standing: AccountStanding) -> None:
         async with services.decisions.begin("operator") as work:
-            await work.people.save(replace(await work.people.named("An"), standing=standing))
+            await work.people.save(replace(await work.people.find_by_name("An"), standing=standing))
             await work.commit()
 
     for standing in sorted(set(AccountStanding) - {AccountStanding.ACTIVE}):
         await stand(standing)
         with pytest.raises(Denied):
-            await an.here()
+            await an.signed_in()
         await stand(AccountStanding.ACTIVE)
-        assert await an.here(), standing
+        assert await an.signed_in(), standing
 
 
 async def test_a_reset_person_signs_in_only_after_enrolling_anew(services: DecisionServices) -> None:
     an, binh = await people.two(services)
-    _, code = await deciding.reset(services, await an.here(), "operator", "Binh")
+    _, code = await deciding.reset(services, await an.signed_in(), "operator", "Binh")
 
     with pytest.raises(Denied):
-        await binh.here()
-    again = await people.taken_up(services, "Binh", code)
+        await binh.signed_in()
+    renewed = await people.taken_up(services, "Binh", code)
 
-    assert (await again.here()).person.roles_by == (await an.here()).person.id
+    assert (await renewed.signed_in()).person.roles_by == (await an.signed_in()).person.id
 
 
 async def test_nothing_that_is_kept_shows_a_secret(services: DecisionServices) -> None:
     an = await people.enrolled(services, "An")
-    who = await an.here()
+    session = await an.signed_in()
 
     async with services.decisions.read() as view:
-        kept = await view.people.credentials(who.person.id)
+        credentials = await view.people.credentials(session.person.id)
 
-    stored = " ".join(str(getattr(kept, name)) for name in kept.__slots__)
+    stored = " ".join(str(getattr(credentials, name)) for name in credentials.__slots__)
     assert PASSPHRASE not in stored
     assert an.totp not in stored
-    assert an.totp not in repr(kept) + repr(who)
-    assert str(kept.sealed_totp) not in repr(kept)
+    assert an.totp not in repr(credentials) + repr(session)
+    assert str(credentials.sealed_totp) not in repr(credentials)
 
 
 async def test_names_are_read_of_those_alone_who_are_asked_for(services: DecisionServices) -> None:
     """A node may have thousands of persons, and a page shows the names of a few."""
     await people.two(services)
     async with services.decisions.read() as view:
-        an, binh = await view.people.named("An"), await view.people.named("Binh")
+        an, binh = await view.people.find_by_name("An"), await view.people.find_by_name("Binh")
 
         assert await view.people.names([an.id, "prn_nobody"]) == {an.id: "An"}
         assert await view.people.names({an.id, binh.id}) == {an.id: "An", binh.id: "Binh"}

@@ -20,7 +20,7 @@ from gateway.registry.directory import SqlDirectory
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
-from tests.unit.deciding.conftest import Edit, agency_rows, kinds, refused, told
+from tests.unit.deciding.conftest import Edit, agency_rows, event_data, kinds, refused
 
 DAY = timedelta(days=1)
 JULY = date(2027, 7, 1)
@@ -39,14 +39,14 @@ async def both(
     services: DecisionServices, directory: SqlDirectory, clock: ManualClock
 ) -> tuple[Someone, Someone]:
     await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
-    made = await people.two(services)
+    pair = await people.two(services)
     clock.advance(25 * 3600)  # an account decides when it is a day old
-    return made
+    return pair
 
 
 def reform(kind: ReformKind, *sources: str, to: tuple[Target, ...] = (), **more: object) -> Reform:
-    told = {"decision": DECISION, "effective_on": JULY} | more
-    return Reform(kind=kind, sources=sources, targets=to, **told)  # type: ignore[arg-type]
+    fields = {"decision": DECISION, "effective_on": JULY} | more
+    return Reform(kind=kind, sources=sources, targets=to, **fields)  # type: ignore[arg-type]
 
 
 MERGED = reform(
@@ -61,9 +61,9 @@ async def in_force(both: tuple[Someone, Someone], change: Reform) -> str:
     """Planned, proposed by one and approved by the other; its id."""
     services = both[0].services
     planned = await reforming.plan_reform(services, change)
-    made = await reforming.propose_reform(services, await both[0].here(), planned)
-    await people.approved(both[1], made)
-    return made.id
+    proposal = await reforming.propose_reform(services, await both[0].signed_in(), planned)
+    await people.approved(both[1], proposal)
+    return proposal.id
 
 
 async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
@@ -71,13 +71,13 @@ async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
 ) -> None:
     id = await in_force(both, MERGED)
 
-    before = await directory.resolve("Z91.01", JULY - DAY)
-    after = await directory.resolve("000.00.01.Z91", JULY)
+    earlier = await directory.resolve("Z91.01", JULY - DAY)
+    merged = await directory.resolve("000.00.01.Z91", JULY)
     early = await directory.resolve("Z91.31", JULY - DAY)
-    assert (before.standing, before.successor) == (CodeStanding.ACTIVE, None)
-    assert (after.standing, after.successor, after.may_refuse) == (CodeStanding.CLOSED, "Z91.31", True)
-    assert after.ending is not None
-    assert (after.ending.decision, after.ending.heirs, after.ending.since) == (DECISION, ("Z91.31",), JULY)
+    assert (earlier.standing, earlier.successor) == (CodeStanding.ACTIVE, None)
+    assert (merged.standing, merged.successor, merged.may_refuse) == (CodeStanding.CLOSED, "Z91.31", True)
+    assert merged.ending is not None
+    assert (merged.ending.decision, merged.ending.heirs, merged.ending.since) == (DECISION, ("Z91.31",), JULY)
     assert early.standing is CodeStanding.UNCERTAIN
     assert (await directory.resolve("Z91.31", JULY)).standing is CodeStanding.ACTIVE
     assert await directory.former(["Z91.31"], JULY - DAY) == {}
@@ -88,7 +88,7 @@ async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
         "000.00.02.Z91": "Z91.31",
     }
     table = await directory.legacy()
-    assert [(each.code, each.heir, each.since, each.reform_id) for each in table] == [
+    assert [(t.code, t.heir, t.since, t.reform_id) for t in table] == [
         ("Z91.01", "Z91.31", JULY, id),
         ("Z91.02", "Z91.31", JULY, id),
     ]
@@ -99,10 +99,10 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
 ) -> None:
     merger = reform(ReformKind.MERGE, "Z91.03", to=(Target(code="Z91.01"),))
     alone = await reforming.plan_reform(services, merger)
-    assert [each.key for each in alone.warnings] == ["units_below"]
+    assert [warning.key for warning in alone.warnings] == ["units_below"]
 
-    whole = await reforming.reform_with_units(services, merger)
-    id = await in_force(both, whole)
+    with_units = await reforming.reform_with_units(services, merger)
+    id = await in_force(both, with_units)
 
     unit = await directory.find("Z91.03.01", JULY)
     assert unit is not None
@@ -115,14 +115,14 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     assert (line.heir, line.kind, line.is_successor) == ("Z91.01", ReformKind.MERGE, True)
     totals, *_ = (await reforming.kept_reform(services, id)).sentences
     assert (totals.key, totals.params["changed"]) == ("totals", "1")
-    (event,) = await told(services, id, EventKind.REFORM_APPROVED)
+    (event,) = await event_data(services, id, EventKind.REFORM_APPROVED)
     assert [step["kind"] for step in cast("list[dict[str, str]]", event["steps"])] == ["merge", "move"]
 
-    await reforming.undo_reform(services, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(services, await both[0].signed_in(), id, "typed wrong")
 
-    before = await directory.find("Z91.03.01", JULY)
-    assert before is not None
-    assert before.parent == "Z91.03"
+    unit_before = await directory.find("Z91.03.01", JULY)
+    assert unit_before is not None
+    assert unit_before.parent == "Z91.03"
     assert (await directory.resolve("Z91.03", JULY)).standing is CodeStanding.ACTIVE
 
 
@@ -133,14 +133,14 @@ async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(
     await in_force(both, reform(ReformKind.MOVE, "Z91.03.01", parent="Z91"))
 
     old = await directory.resolve("so noi vu", JULY - DAY, "Z91")
-    later = await directory.resolve("so noi vu", JULY + DAY, "Z91")
-    assert named(old.entry) == "Sở Nội vụ"
-    assert named(later.entry) == "Sở Nội vụ và Lao động"
-    assert named(await directory.find("Z91.03", JULY - DAY)) == "Sở Nội vụ"
-    assert named(await directory.find("Z91.03", JULY)) == "Sở Nội vụ và Lao động"
-    assert named(await directory.entry("Z91.03")) == "Sở Nội vụ"  # today is before July
-    assert "Z91.03.01" in {each.code for each in await directory.children("Z91.03")}
-    assert "Z91.03.01" not in {each.code for each in await directory.children("Z91")}
+    renamed = await directory.resolve("so noi vu", JULY + DAY, "Z91")
+    assert name_of(old.entry) == "Sở Nội vụ"
+    assert name_of(renamed.entry) == "Sở Nội vụ và Lao động"
+    assert name_of(await directory.find("Z91.03", JULY - DAY)) == "Sở Nội vụ"
+    assert name_of(await directory.find("Z91.03", JULY)) == "Sở Nội vụ và Lao động"
+    assert name_of(await directory.entry("Z91.03")) == "Sở Nội vụ"  # today is before July
+    assert "Z91.03.01" in {child.code for child in await directory.children("Z91.03")}
+    assert "Z91.03.01" not in {child.code for child in await directory.children("Z91")}
 
 
 async def test_what_was_believed_at_a_moment_stays_known(
@@ -151,14 +151,14 @@ async def test_what_was_believed_at_a_moment_stays_known(
     id = await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
     renamed = clock.now()
     clock.advance(60)
-    await reforming.undo_reform(both[0].services, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(both[0].services, await both[0].signed_in(), id, "typed wrong")
     undone = clock.now()
     clock.advance(60)
     corrected = b"code,name\nZ91.03,S\xe1\xbb\x9f N\xe1\xbb\x99i v\xe1\xbb\xa5 t\xe1\xbb\x89nh\n"
     await directory.apply(await directory.plan_import(corrected), "operator")
 
     async def name(on: date, at: object) -> str | None:
-        return named(await directory.belief("Z91.03", on, at))  # type: ignore[arg-type]
+        return name_of(await directory.belief("Z91.03", on, at))  # type: ignore[arg-type]
 
     assert await name(JULY, start) == "Sở Nội vụ"
     assert await name(JULY, renamed) == "Sở Nội vụ và Lao động"
@@ -168,29 +168,29 @@ async def test_what_was_believed_at_a_moment_stays_known(
     assert await name(JULY, start - timedelta(days=365)) is None
 
 
-def named(entry: AgencyEntry | None) -> str | None:
+def name_of(entry: AgencyEntry | None) -> str | None:
     return None if entry is None else entry.name
 
 
 async def test_undoing_restores_every_row_and_leaves_the_history(
     both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
-    before = await agency_rows(store)
+    rows = await agency_rows(store)
     id = await in_force(both, MERGED)
     changed = await agency_rows(store)
 
-    record = await reforming.undo_reform(both[0].services, await both[0].here(), id, "the day was wrong")
+    record = await reforming.undo_reform(both[0].services, await both[0].signed_in(), id, "the day was wrong")
 
-    assert changed != before
-    assert await agency_rows(store) == before
+    assert changed != rows
+    assert await agency_rows(store) == rows
     assert record.state is ReformState.UNDONE
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
     assert await directory.legacy() == []
-    assert [each.id for each in await reforming.list_reforms(both[0].services, 10)] == [id]
+    assert [reform.id for reform in await reforming.list_reforms(both[0].services, 10)] == [id]
     with pytest.raises(Clash, match="undone already"):
-        await reforming.undo_reform(both[0].services, await both[0].here(), id, "again")
-    again = await in_force(both, MERGED)
-    assert again != id
+        await reforming.undo_reform(both[0].services, await both[0].signed_in(), id, "again")
+    second = await in_force(both, MERGED)
+    assert second != id
 
 
 @pytest.mark.parametrize("built", ["reform", "row", "import", "days"])
@@ -208,8 +208,8 @@ async def test_what_something_was_built_on_is_not_undone(
     if built == "days":
         clock.advance(7 * 86400 + 1)
 
-    who = await both[0].here()
-    await refused(reforming.undo_reform(both[0].services, who, id, "wrong"), "REG-BUILT-ON", Clash)
+    person = await both[0].signed_in()
+    await refused(reforming.undo_reform(both[0].services, person, id, "wrong"), "REG-BUILT-ON", Clash)
     assert (await directory.resolve("Z91.01", JULY)).successor == "Z91.31"
 
 
@@ -227,20 +227,20 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
         )
     ).encode()
 
-    held = await directory.plan_import(file)
+    plan = await directory.plan_import(file)
 
-    assert [(each.line, each.column) for each in held.problems] == [
+    assert [(problem.line, problem.column) for problem in plan.problems] == [
         (2, "valid_to"),
         (2, "successor"),
         (3, "name"),
     ]
-    assert merged in held.problems[0].advice
-    assert renamed in held.problems[2].advice
-    assert held.rows == ()
+    assert merged in plan.problems[0].advice
+    assert renamed in plan.problems[2].advice
+    assert plan.rows == ()
     address = b"code,name,email\nZ91.02,S\xe1\xbb\x9f K,a@z91.example\n"
     assert not (await directory.plan_import(address)).problems
-    await reforming.undo_reform(both[0].services, await both[0].here(), renamed, "wrong")
-    assert {each.line for each in (await directory.plan_import(file)).problems} == {2}
+    await reforming.undo_reform(both[0].services, await both[0].signed_in(), renamed, "wrong")
+    assert {problem.line for problem in (await directory.plan_import(file)).problems} == {2}
     clock.advance(datetime(2027, 7, 1, tzinfo=UTC) - clock.now())
     assert not (await directory.plan_import(file)).problems
 
@@ -248,18 +248,20 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
 async def merger_proposed(both: tuple[Someone, Someone]) -> Proposal:
     services = both[0].services
     planned = await reforming.plan_reform(services, MERGED)
-    return await reforming.propose_reform(services, await both[0].here(), planned)
+    return await reforming.propose_reform(services, await both[0].signed_in(), planned)
 
 
 async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decision_neither(
     both: tuple[Someone, Someone], directory: SqlDirectory
 ) -> None:
-    made = await merger_proposed(both)
+    merger = await merger_proposed(both)
 
-    async def approve(who: Someone, *typed: str) -> object:
-        return await approvals.approve(both[0].services, await who.here(), made.id, typed, made.digest)
+    async def approve(by: Someone, *numbers: str) -> object:
+        return await approvals.approve(
+            both[0].services, await by.signed_in(), merger.id, numbers, merger.digest
+        )
 
-    await refused(approve(both[0], *made.content.expected), "GW-TWO-PEOPLE")
+    await refused(approve(both[0], *merger.content.expected), "GW-TWO-PEOPLE")
     await refused(approve(both[1], "13/QĐ-UBND"), "GW-TWO-DIGITS")
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
     await approve(both[1], "12 / qđ-ubnd")
@@ -270,16 +272,16 @@ async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_refo
     both: tuple[Someone, Someone], directory: SqlDirectory, edit: Edit
 ) -> None:
     """Nor by a proposal that was edited in the database."""
-    made = await merger_proposed(both)
+    proposal = await merger_proposed(both)
     file = "code,name,host\nZ91.02,Sở Kế hoạch và Đầu tư,south\n"
     await directory.apply(await directory.plan_import(file.encode()), "operator")
 
-    await refused(people.approved(both[1], made), "REG-MOVED", Clash)
+    await refused(people.approved(both[1], proposal), "REG-MOVED", Clash)
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
 
-    made = await merger_proposed(both)
+    proposal = await merger_proposed(both)
     await edit("UPDATE proposal SET content = replace(content, 'Z91.31', 'Z91.39')")
-    await refused(people.approved(both[1], made), "GW-TWO-EDITED")
+    await refused(people.approved(both[1], proposal), "GW-TWO-EDITED")
 
 
 async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
@@ -311,8 +313,8 @@ def test_the_digest_of_a_proposal_is_what_it_was_before_there_were_reforms_and_s
         (anchors, "8cd33550eac6d06522845572267eca4f8e57138106b4faf4d1b24501811a521b"),
         (renamed, "6e23b31b8ea531b1883f79550208b9036994a9650b013206add22e37778e600a"),
     ):
-        made = Proposal(id="prp_1", content=content, proposed_by="a", proposed_at=now, expires_at=now)
-        assert made.digest == digest
+        proposal = Proposal(id="prp_1", content=content, proposed_by="a", proposed_at=now, expires_at=now)
+        assert proposal.digest == digest
 
 
 @pytest.mark.parametrize(
@@ -326,10 +328,10 @@ async def test_what_a_change_did_is_told_afterwards_as_it_was_planned(
 
     id = await in_force(both, change)
 
-    kept = await reforming.kept_reform(services, id)
-    assert kept.sentences == planned.sentences
-    assert dict(kept.lives_before) == dict(planned.lives_before)
-    assert dict(kept.lives_after) == dict(planned.lives_after)
-    assert kept.against_undo == ()
+    kept_reform = await reforming.kept_reform(services, id)
+    assert kept_reform.sentences == planned.sentences
+    assert dict(kept_reform.lives_before) == dict(planned.lives_before)
+    assert dict(kept_reform.lives_after) == dict(planned.lives_after)
+    assert kept_reform.against_undo == ()
     clock.advance(8 * DAY)
-    assert [each.key for each in (await reforming.kept_reform(services, id)).against_undo] == ["undo_late"]
+    assert [o.key for o in (await reforming.kept_reform(services, id)).against_undo] == ["undo_late"]

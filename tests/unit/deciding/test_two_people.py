@@ -21,7 +21,7 @@ from gateway.registry.binding import fingerprint
 from gateway.registry.directory import SqlDirectory
 from tests.support import people, pki
 from tests.support.clock import ManualClock
-from tests.unit.deciding.conftest import Edit, kinds, refused, told
+from tests.unit.deciding.conftest import Edit, event_data, kinds, refused
 from tools.pki import parts
 
 DAY = timedelta(days=1)
@@ -40,16 +40,16 @@ async def test_a_certificate_speaks_for_a_code_once_a_second_person_approved(
     services: DecisionServices, directory: SqlDirectory
 ) -> None:
     an, binh = await people.two(services)
-    wanted = certificate("Z91.07", "one")
+    binding = certificate("Z91.07", "one")
 
-    proposal = await people.proposed(an, wanted)
+    proposal = await people.proposed(an, binding)
     assert await directory.bindings("Z91.07") == []
-    done = await people.approved(binh, proposal)
+    approved = await people.approved(binh, proposal)
 
     (bound,) = await directory.bindings("Z91.07")
-    assert bound.certificate_der == wanted.certificate_der
-    assert (bound.valid_from, bound.valid_to) == (proposal.content.bindings[0].valid_from, wanted.valid_to)
-    assert done.state is ProposalState.APPROVED
+    assert bound.certificate_der == binding.certificate_der
+    assert (bound.valid_from, bound.valid_to) == (proposal.content.bindings[0].valid_from, binding.valid_to)
+    assert approved.state is ProposalState.APPROVED
     assert await kinds(services, proposal.id) == [EventKind.PROPOSAL_CREATED, EventKind.PROPOSAL_APPROVED]
     assert await kinds(services, "binding:Z91.07") == [EventKind.BINDING_APPROVED]
     assert await directory.differences() == []
@@ -58,16 +58,16 @@ async def test_a_certificate_speaks_for_a_code_once_a_second_person_approved(
 async def test_many_certificates_come_into_force_together_or_not_at_all(
     services: DecisionServices, directory: SqlDirectory
 ) -> None:
-    """The first set-up of a node: all partners in one proposal, before anybody is a day old."""
+    """The first set-up of a node: all partners in one proposal, before any account is a day old."""
     an, binh = await people.two(services)
     good = [certificate(f"Z91.0{n}", f"key {n}") for n in range(1, 4)]
 
     with pytest.raises(Clash, match="one key speaks for one code"):
         await people.approved(binh, await people.proposed(an, *good, certificate("Z91.09", "key 1")))
-    assert [await directory.bindings(each.code) for each in good] == [[], [], []]
+    assert [await directory.bindings(binding.code) for binding in good] == [[], [], []]
     await people.approved(binh, await people.proposed(an, *good))
 
-    assert [len(await directory.bindings(each.code)) for each in good] == [1, 1, 1]
+    assert [len(await directory.bindings(binding.code)) for binding in good] == [1, 1, 1]
 
 
 async def test_threat_113_who_proposed_cannot_approve_and_the_try_is_told(
@@ -79,14 +79,14 @@ async def test_threat_113_who_proposed_cannot_approve_and_the_try_is_told(
 
     await refused(people.approved(an, proposal), "GW-TWO-PEOPLE")
     assert (await kinds(services, proposal.id))[-1] is EventKind.PROPOSAL_REFUSED
-    who = await binh.here()
-    wrong = approvals.approve(services, who, proposal.id, ("0" * 16,), proposal.digest)
+    second = await binh.signed_in()
+    wrong = approvals.approve(services, second, proposal.id, ("0" * 16,), proposal.digest)
     await refused(wrong, "GW-TWO-DIGITS")
-    await approvals.reject(services, await binh.here(), proposal.id, "not what they told us")
+    await approvals.reject(services, await binh.signed_in(), proposal.id, "not what they told us")
     await refused(people.approved(binh, proposal), "GW-TWO-CLOSED")
     assert await directory.bindings("Z91.07") == []
 
-    clerk = await people.enrolled(services, "Clerk", [Role.HEAD], by=await an.here())
+    clerk = await people.enrolled(services, "Clerk", [Role.HEAD], by=await an.signed_in())
     await refused(people.proposed(clerk, certificate("Z91.07", "one")), "GW-TWO-ROLE")
 
 
@@ -95,13 +95,13 @@ async def test_threat_113_an_account_made_for_it_cannot_approve_for_a_day(
 ) -> None:
     """One person acts as two: makes an account, enrols it, approves with it."""
     an, binh = await people.two(services)
-    await approvals.end_set_up(services, await an.here())
-    own = await people.enrolled(services, "Second self", by=await an.here())
+    await approvals.end_set_up(services, await an.signed_in())
+    own = await people.enrolled(services, "Second self", by=await an.signed_in())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
     await refused(people.approved(own, proposal), "GW-TWO-YOUNG")
     # Another one's roles, changed by the proposer, are as good as an account of the proposer's own.
-    await deciding.give(services, await an.here(), "operator", "Binh", [Role.TRUST])
+    await deciding.give(services, await an.signed_in(), "operator", "Binh", [Role.TRUST])
     clock.advance(timedelta(hours=23))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
     assert await directory.bindings("Z91.07") == []
@@ -115,7 +115,7 @@ async def test_threat_113_who_gave_the_proposer_its_role_today_cannot_approve(
     an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.01", "first")))
     clock.advance(2 * DAY)
-    await deciding.give(services, await binh.here(), "operator", "An", people.DECIDERS)
+    await deciding.give(services, await binh.signed_in(), "operator", "An", people.DECIDERS)
 
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await refused(people.approved(binh, proposal), "GW-TWO-CHANGED")
@@ -124,13 +124,13 @@ async def test_threat_113_who_gave_the_proposer_its_role_today_cannot_approve(
 async def test_threat_113_in_set_up_too_one_person_cannot_act_as_two(services: DecisionServices) -> None:
     """With an account of one's own making, and with two of them."""
     an, _ = await people.two(services)
-    one, two = [
-        await people.enrolled(services, name, by=await an.here()) for name in ("Self two", "Self three")
+    first, two = [
+        await people.enrolled(services, name, by=await an.signed_in()) for name in ("Self two", "Self three")
     ]
 
     for proposer in (an, two):
         proposal = await people.proposed(proposer, certificate("Z91.07", "one"))
-        await refused(people.approved(one, proposal), "GW-TWO-CHANGED")
+        await refused(people.approved(first, proposal), "GW-TWO-CHANGED")
 
 
 async def test_threat_113_who_is_no_person_cannot_act_at_all(services: DecisionServices) -> None:
@@ -155,9 +155,9 @@ async def test_threat_113_a_proposal_edited_after_the_first_look_is_refused(
     await edit("UPDATE proposal SET content = replace(content, 'Z91.07', 'Z91.08')")
     edited = await approvals.get_proposal(services, proposal.id)
 
-    for seen in (proposal.digest, edited.digest):
-        who = await binh.here()
-        act = approvals.approve(services, who, proposal.id, edited.content.expected, seen)
+    for digest in (proposal.digest, edited.digest):
+        person = await binh.signed_in()
+        act = approvals.approve(services, person, proposal.id, edited.content.expected, digest)
         await refused(act, "GW-TWO-EDITED")
     assert await directory.bindings("Z91.08") == []
 
@@ -176,20 +176,20 @@ async def test_threat_113_a_stale_proposal_is_closed_and_never_approved(
 
 async def test_two_who_approve_at_once_bind_once(services: DecisionServices, directory: SqlDirectory) -> None:
     an, binh = await people.two(services)
-    chi = await people.enrolled(services, "Chi", by=await binh.here())
+    chi = await people.enrolled(services, "Chi", by=await binh.signed_in())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
-    both = [await binh.here(), await chi.here()]
+    both = [await binh.signed_in(), await chi.signed_in()]
 
-    done = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(
-            approvals.approve(services, who, proposal.id, proposal.content.expected, proposal.digest)
-            for who in both
+            approvals.approve(services, person, proposal.id, proposal.content.expected, proposal.digest)
+            for person in both
         ),
         return_exceptions=True,
     )
 
-    refused = [each for each in done if isinstance(each, Denied)]
-    assert [each.code for each in refused] in (["GW-TWO-CLOSED"], ["GW-TWO-CHANGED"])
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Denied)]
+    assert [r.code for r in refused] in (["GW-TWO-CLOSED"], ["GW-TWO-CHANGED"])
     assert len(await directory.bindings("Z91.07")) == 1
 
 
@@ -209,8 +209,8 @@ async def test_threat_048_a_new_certificate_overlaps_the_old_one_for_the_time_pr
 
     await people.approved(binh, await people.proposed(an, content=content))
 
-    before, after = await directory.bindings("Z91.07")
-    assert (before.valid_to, after.valid_from) == (start + timedelta(days=30), start)
+    ending, renewed = await directory.bindings("Z91.07")
+    assert (ending.valid_to, renewed.valid_from) == (start + timedelta(days=30), start)
     assert await kinds(services, "binding:Z91.07") == [
         EventKind.BINDING_APPROVED,
         EventKind.BINDING_ENDING,
@@ -236,11 +236,11 @@ async def test_threat_102_one_key_under_two_codes_is_refused_when_it_is_approved
 
 async def test_one_person_withdraws_at_once(services: DecisionServices, directory: SqlDirectory) -> None:
     an, binh = await people.two(services)
-    wanted = certificate("Z91.07", "one")
-    await people.approved(binh, await people.proposed(an, wanted))
+    binding = certificate("Z91.07", "one")
+    await people.approved(binh, await people.proposed(an, binding))
 
     await proposals.withdraw_binding(
-        services, "operator", "Z91.07", fingerprint(wanted.certificate_der), "told by telephone"
+        services, "operator", "Z91.07", fingerprint(binding.certificate_der), "told by telephone"
     )
 
     (bound,) = await directory.bindings("Z91.07")
@@ -266,23 +266,23 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
     services: DecisionServices, directory: SqlDirectory, edit: Edit, how: str
 ) -> None:
     an, binh = await people.two(services)
-    wanted, other = certificate("Z91.07", "one"), certificate("Z91.07", "two")
-    await people.approved(binh, await people.proposed(an, wanted))
+    binding, other = certificate("Z91.07", "one"), certificate("Z91.07", "two")
+    await people.approved(binh, await people.proposed(an, binding))
     values = {"pem": as_pem(other.certificate_der)} if ":pem" in TAMPERED[how] else {}
     await edit(TAMPERED[how], **values)
 
-    named = await directory.report_differences()
+    differences = await directory.report_differences()
     used = [*await directory.bindings("Z91.07"), *await directory.bindings("Z91.08")]
 
-    assert named, how
-    assert all(each.certificate_der == wanted.certificate_der and each.valid_to for each in used)
+    assert differences, how
+    assert all(b.certificate_der == binding.certificate_der and b.valid_to for b in used)
     assert len(used) == (1 if how == "a row put in" else 0)
     assert await directory.in_force(services.clock.now()) == used
     alerts = [*await kinds(services, "binding:Z91.07"), *await kinds(services, "binding:Z91.08")]
-    assert alerts.count(EventKind.BINDING_ORPHAN) == len(named)
+    assert alerts.count(EventKind.BINDING_ORPHAN) == len(differences)
     await directory.report_differences()
-    again = [*await kinds(services, "binding:Z91.07"), *await kinds(services, "binding:Z91.08")]
-    assert again == alerts, "each is told once"
+    alerts_after = [*await kinds(services, "binding:Z91.07"), *await kinds(services, "binding:Z91.08")]
+    assert alerts_after == alerts, "each is told once"
 
 
 async def test_day_one_is_finished_in_set_up_and_each_approval_of_it_is_marked(
@@ -297,40 +297,40 @@ async def test_day_one_is_finished_in_set_up_and_each_approval_of_it_is_marked(
     proposals.append(await people.proposed(an, content=anchored(pki.der(pki.root().certificate))))
     await people.approved(binh, proposals[-1])
 
-    marks = [await told(services, each.id, EventKind.PROPOSAL_APPROVED) for each in proposals]
-    assert [each["set_up"] for (each,) in marks] == [True, True, True]
+    marks = [await event_data(services, proposal.id, EventKind.PROPOSAL_APPROVED) for proposal in proposals]
+    assert [mark["set_up"] for (mark,) in marks] == [True, True, True]
     assert len(await directory.in_force(clock.now())) == 2
 
 
 async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_mark(
     services: DecisionServices, clock: ManualClock
 ) -> None:
-    """By one who decides about trust, and no other."""
+    """Only a person who decides about trust ends it."""
     an, binh = await people.two(services)
-    chi = await people.enrolled(services, "Chi", (Role.HEAD,), by=await an.here())
+    chi = await people.enrolled(services, "Chi", (Role.HEAD,), by=await an.signed_in())
     with pytest.raises(Denied):
-        await approvals.end_set_up(services, await chi.here())
+        await approvals.end_set_up(services, await chi.signed_in())
     assert await kinds(services, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
-    await approvals.end_set_up(services, await an.here())
+    await approvals.end_set_up(services, await an.signed_in())
 
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
     clock.advance(DAY)
     await people.approved(binh, proposal)
 
-    (approved,) = await told(services, proposal.id, EventKind.PROPOSAL_APPROVED)
+    (approved,) = await event_data(services, proposal.id, EventKind.PROPOSAL_APPROVED)
     assert "set_up" not in approved
     assert await kinds(services, approvals.SET_UP) == [EventKind.SET_UP_BEGUN, EventKind.SET_UP_ENDED]
     with pytest.raises(Clash, match="not in set-up"):
-        await approvals.end_set_up(services, await an.here())
+        await approvals.end_set_up(services, await an.signed_in())
 
 
 async def test_set_up_is_over_after_72_hours_and_no_second_init_opens_it_again(
     services: DecisionServices, clock: ManualClock
 ) -> None:
-    until = await approvals.begin_set_up(services, "operator")
+    ends_at = await approvals.begin_set_up(services, "operator")
     clock.advance(3 * DAY - timedelta(seconds=1))
-    assert await approvals.begin_set_up(services, "operator") == until
+    assert await approvals.begin_set_up(services, "operator") == ends_at
     clock.advance(timedelta(seconds=1))
     assert await approvals.begin_set_up(services, "operator") is None
 
@@ -353,10 +353,10 @@ async def test_a_clock_that_went_back_does_not_lengthen_the_set_up(
 async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
     services: DecisionServices, directory: SqlDirectory, edit: Edit
 ) -> None:
-    """In set-up nobody need be a day old: who empties the table and begins anew must not get that again."""
+    """Set-up asks for no account of a day's age, so an emptied table must not begin it again."""
     an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
-    await approvals.end_set_up(services, await an.here())
+    await approvals.end_set_up(services, await an.signed_in())
     await edit("DELETE FROM agency_binding")
     assert await approvals.begin_set_up(services, "operator") is None
 
@@ -370,20 +370,20 @@ async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_g
 ) -> None:
     """Withdrawn; then the row is changed past the application, and the key retired by a date years ahead."""
     an, binh = await people.two(services)
-    wanted = certificate("Z91.07", "one")
-    mine = fingerprint(wanted.certificate_der)
-    await people.approved(binh, await people.proposed(an, wanted))
+    binding = certificate("Z91.07", "one")
+    mine = fingerprint(binding.certificate_der)
+    await people.approved(binh, await people.proposed(an, binding))
     await proposals.withdraw_binding(services, "operator", "Z91.07", mine, "told by telephone")
     clock.advance(DAY)
     await edit("UPDATE agency_binding SET valid_to = NULL")
 
-    later = clock.now() + 1000 * DAY
+    ends_at = clock.now() + 1000 * DAY
     await proposals.retire_key(
-        services, KeyEnd(agency_code="Z91.07", fingerprint=mine, key_id="one", at=later, by="operator")
+        services, KeyEnd(agency_code="Z91.07", fingerprint=mine, key_id="one", at=ends_at, by="operator")
     )
 
     assert await directory.in_force(clock.now()) == []
-    assert [each.kind for each in await directory.differences()] == ["changed"]
+    assert [difference.kind for difference in await directory.differences()] == ["changed"]
 
 
 async def test_a_row_that_holds_no_certificate_stops_nobody_from_being_bound(
@@ -391,12 +391,12 @@ async def test_a_row_that_holds_no_certificate_stops_nobody_from_being_bound(
 ) -> None:
     """And two people put a changed binding right (threat 114)."""
     an, binh = await people.two(services)
-    wanted = certificate("Z91.07", "one")
-    await people.approved(binh, await people.proposed(an, wanted))
+    binding = certificate("Z91.07", "one")
+    await people.approved(binh, await people.proposed(an, binding))
     clock.advance(2 * DAY)
     await edit("UPDATE agency_binding SET valid_to = NULL")
     assert await directory.bindings("Z91.07") == []
-    await people.approved(binh, await people.proposed(an, wanted))
+    await people.approved(binh, await people.proposed(an, binding))
     assert len(await directory.bindings("Z91.07")) == 1
     assert await directory.differences() == []
 
@@ -416,8 +416,8 @@ async def test_threat_115_a_root_certificate_needs_two_people_too(services: Deci
 
     await people.approved(binh, proposal)
 
-    (found,) = services.anchors.certificates()
-    assert isinstance(found, x509.Certificate)
+    (root,) = services.anchors.certificates()
+    assert isinstance(root, x509.Certificate)
     assert await kinds(services, "anchors") == [EventKind.ANCHOR_APPROVED]
 
 
@@ -434,7 +434,7 @@ async def test_an_anchor_that_a_node_would_not_start_with_is_refused_when_it_is_
         root.issue("Unfit", (odd, False), valid=span, authority=True),
     ]
 
-    ders = [*(pki.der(each.certificate) for each in unfit), certificate("Z91.07", "one").certificate_der]
+    ders = [*(pki.der(party.certificate) for party in unfit), certificate("Z91.07", "one").certificate_der]
     for der in ders:
         with pytest.raises(Clash, match="no authority"):
             await people.approved(binh, await people.proposed(an, content=anchored(der)))

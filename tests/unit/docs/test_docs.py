@@ -54,7 +54,7 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def named(path: Path) -> str:
+def short_name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
@@ -69,18 +69,18 @@ def prose(page: Path) -> str:
 
 @cache
 def spans(page: Path) -> frozenset[str]:
-    """What stands in single backticks."""
+    """Return the texts in single backticks."""
     return frozenset(re.findall(r"`([^`\n]+)`", prose(page)))
 
 
 @cache
 def rows(page: str) -> dict[str, str]:
     """Table rows of a page by the first code span of their first cell."""
-    found: dict[str, str] = {}
+    first_rows: dict[str, str] = {}
     for line in text_of(DOCS / page).splitlines():
         if (match := re.match(r"\| (?:· )*`([^`]+)`", line)) is not None:
-            found.setdefault(match[1], line)
-    return found
+            first_rows.setdefault(match[1], line)
+    return first_rows
 
 
 def cell(text: str) -> str:
@@ -91,7 +91,7 @@ def cell(text: str) -> str:
 
 
 def test_what_a_page_names_is_there(cases: Cases) -> None:
-    """Its modules, its links, its command lines; no path of somebody's machine. The README is one screen."""
+    """Its modules, its links, its command lines; no path of one machine. The README is one screen."""
     settings = set(names())
 
     def check(page: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_a_page_names_is_there(cases: Cases) -> None:
         assert not foreign_paths(page)
         assert [line for line in command_lines(page) if not is_typable(line)] == []
 
-    cases.each({named(page): page for page in PAGES}, check)
+    cases.check_rows({short_name(page): page for page in PAGES}, check)
     assert len(text_of(ROOT / "README.md").splitlines()) <= 80
 
 
@@ -125,8 +125,8 @@ def foreign_paths(page: Path) -> list[str]:
     """Absolute paths are those of the API or of an installed node."""
     of_a_node = ("/etc/gateway", "/etc/systemd", "/opt/gateway", "/srv/gateway", "/var/lib/gateway")
     allowed = ("/api/", "/problems", "/docs", *of_a_node, "/run/secrets/")
-    found = re.findall(r"(?<![\w.\-/)}:<])/[a-z_.]+/[\w./-]*", text_of(page))
-    return [path for path in found if not path.startswith(allowed)]
+    paths = re.findall(r"(?<![\w.\-/)}:<])/[a-z_.]+/[\w./-]*", text_of(page))
+    return [path for path in paths if not path.startswith(allowed)]
 
 
 def command_lines(page: Path) -> list[str]:
@@ -156,19 +156,19 @@ def is_there(span: str) -> bool:
         return any(
             any(base.glob(span.rstrip("/"))) for base in (ROOT, ROOT / "gateway", ROOT / "gateway" / "edxml")
         )
-    found: Any = None
+    part: Any = None
     *path, last = ["gateway", *span.removesuffix("()").split(".")]
     try:
         importlib.import_module(".".join([*path, last]))
     except ModuleNotFoundError:
         for n in range(len(path), 0, -1):
             try:
-                found = importlib.import_module(".".join(path[:n]))
+                part = importlib.import_module(".".join(path[:n]))
             except ModuleNotFoundError:
                 continue
             for name in [*path[n:], last]:
-                found = getattr(found, name, None)
-            return found is not None
+                part = getattr(part, name, None)
+            return part is not None
     return True
 
 
@@ -176,11 +176,11 @@ def is_there(span: str) -> bool:
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as repository pages make them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in headings}
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 def test_every_address_that_integrators_read_is_a_route() -> None:
-    known = {(route.method, re.sub(r"\{\w+\}", "{}", route.path)) for route in ROUTES}
+    offered = {(route.method, re.sub(r"\{\w+\}", "{}", route.path)) for route in ROUTES}
     called = set()
     for language, block in fences(DOCS / "integrators.md"):
         if language == "sh":
@@ -188,15 +188,15 @@ def test_every_address_that_integrators_read_is_a_route() -> None:
                 called |= set(calls_in(line))
 
     assert len(called) >= 8
-    assert called <= known
+    assert called <= offered
 
 
 def test_what_vietnamese_integrators_run_stands_on_the_page_that_is_tried() -> None:
     tried = {block for _, block in fences(DOCS / "integrators.md")}
-    shown = [block for language, block in fences(DOCS / "huong-dan-tich-hop.md") if language]
+    blocks = [block for language, block in fences(DOCS / "huong-dan-tich-hop.md") if language]
 
-    assert len(shown) >= 10
-    assert [block for block in shown if block not in tried] == []
+    assert len(blocks) >= 10
+    assert [block for block in blocks if block not in tried] == []
 
 
 def calls_in(line: str) -> Iterator[tuple[str, str]]:
@@ -232,20 +232,20 @@ def test_every_error_class_has_its_row(cases: Cases) -> None:
         row = rows("errors.md").get(kind.__name__, "")
         own = issubclass(kind, errors.InvalidEnvelope)
         code = "code of the finding, see below" if own else f"`{kind.code}`"
-        again = "no" if kind.permanent else "yes"
-        exit_code = next(output.EXIT_CODES[each] for each in kind.__mro__ if each in output.EXIT_CODES)
+        retry = "no" if kind.permanent else "yes"
+        exit_code = next(output.EXIT_CODES[k] for k in kind.__mro__ if k in output.EXIT_CODES)
         words = cell(labels.say(kind.label_key, "en"))
 
         assert row.endswith(
-            f"`{kind.__name__}` | {code} | {again} | {SORTS[kind].status} | {exit_code} | {words} |"
+            f"`{kind.__name__}` | {code} | {retry} | {SORTS[kind].status} | {exit_code} | {words} |"
         )
 
-    cases.each(error_classes(), check)
+    cases.check_rows(error_classes(), check)
 
 
 def test_every_code_that_is_raised_has_its_entry() -> None:
     """Codes of one case in errors.md, codes of verification in verification.md."""
-    known = rows("errors.md").keys() | rows("verification.md").keys()
+    listed = rows("errors.md").keys() | rows("verification.md").keys()
     raised = {
         code
         for path in SOURCES
@@ -253,30 +253,30 @@ def test_every_code_that_is_raised_has_its_entry() -> None:
     }
 
     assert len(raised) >= 8
-    assert raised - known == set()
-    assert set(labels.tails("code")) - known - spans(DOCS / "errors.md") == set()
+    assert raised - listed == set()
+    assert set(labels.tails("code")) - listed - spans(DOCS / "errors.md") == set()
 
 
 def test_every_rule_fault_reason_and_problem_has_its_row() -> None:
-    known = rows("errors.md").keys()
-    wanted = {
+    listed = rows("errors.md").keys()
+    needed = {
         *(str(code) for code in ReasonCode),
         *labels.tails("fault"),
         *labels.tails("reason"),
         *OWN_SORTS,
     }
 
-    assert wanted - known == set()
+    assert needed - listed == set()
 
 
 def test_every_exit_code_has_its_row() -> None:
     told_by = {name: value for name, value in vars(output).items() if name.isupper() and name[0] != "_"}
     used = {value for value in told_by.values() if isinstance(value, int)}
-    told = {
+    listed = {
         int(code) for code in re.findall(r"^\| (\d+) \|", text_of(DOCS / "errors.md"), flags=re.MULTILINE)
     }
 
-    assert used - told == set()
+    assert used - listed == set()
 
 
 @cache
@@ -294,53 +294,53 @@ def commands() -> dict[str, Any]:
 
 
 def flags(command: Any) -> list[Any]:
-    return [each for each in command.params if each.param_type_name == "option"]
+    return [param for param in command.params if param.param_type_name == "option"]
 
 
 def options(command: Any) -> set[str]:
-    return {word for each in flags(command) for word in (*each.opts, *each.secondary_opts)}
+    return {word for flag in flags(command) for word in (*flag.opts, *flag.secondary_opts)}
 
 
 def test_every_command_has_its_row_with_its_options(cases: Cases) -> None:
     """And no row stands for a command that is not there."""
-    shown = rows("commands.md")
+    listed = rows("commands.md")
 
     def check(words: str) -> None:
-        row = next((line for key, line in shown.items() if (key + " ").startswith(words + " ")), "")
+        row = next((line for key, line in listed.items() if (key + " ").startswith(words + " ")), "")
         first_names = {
-            next(name for name in each.opts if name.startswith("--")) for each in flags(known[words])
+            next(name for name in flag.opts if name.startswith("--")) for flag in flags(table[words])
         }
-        told = set(re.findall(r"--[\w-]+", row))
+        listed_options = set(re.findall(r"--[\w-]+", row))
 
         assert row, f"docs/commands.md has no row for {words}"
-        assert first_names - COMMON - WRITING - told == set()
+        assert first_names - COMMON - WRITING - listed_options == set()
 
-    known = commands()
-    cases.each(sorted(known), check)
-    told = {key for key in shown if key.startswith("gateway ")}
-    assert [key for key in told if not any((key + " ").startswith(words + " ") for words in known)] == []
+    table = commands()
+    cases.check_rows(sorted(table), check)
+    keys = {key for key in listed if key.startswith("gateway ")}
+    assert [key for key in keys if not any((key + " ").startswith(words + " ") for words in table)] == []
 
 
 def is_typable(line: str) -> bool:
     """The noun and verb are there, and so is every option."""
     words = re.sub(r"^gateway --lang en ", "gateway ", line).split()
-    known = commands()
+    table = commands()
     if words[1].startswith("-") or not words[1][0].islower():
         return True
-    found = next((known[key] for n in (4, 3, 2) if (key := " ".join(words[:n])) in known), None)
-    if found is None:
-        return len(words) == 2 and any(key.split()[1] == words[1] for key in known)
-    given = {word for word in words if re.fullmatch(r"--?[a-z][\w-]*", word)}
-    return given <= options(found) | COMMON
+    command = next((table[key] for n in (4, 3, 2) if (key := " ".join(words[:n])) in table), None)
+    if command is None:
+        return len(words) == 2 and any(key.split()[1] == words[1] for key in table)
+    options_used = {word for word in words if re.fullmatch(r"--?[a-z][\w-]*", word)}
+    return options_used <= options(command) | COMMON
 
 
 def test_every_state_has_its_entry() -> None:
     page = spans(DOCS / "states.md")
     text = text_of(DOCS / "states.md")
-    # Packed is never shown: to everybody outside, the document is still queued. Flow tells of it.
-    shown = {*OutState} - {OutState.PACKED}
+    # Packed is never shown: outside of the node the document is still queued. Flow describes it.
+    public_states = {*OutState} - {OutState.PACKED}
 
-    assert {*STATES, *InState, *shown} - page == set()
+    assert {*STATES, *InState, *public_states} - page == set()
     assert OutState.PACKED in spans(DOCS / "flow.md")
     assert [code for code in CODES if f"| {code} |" not in text] == []
 
@@ -348,23 +348,23 @@ def test_every_state_has_its_entry() -> None:
 def test_every_kind_of_event_has_its_row(cases: Cases) -> None:
     """A kind that nothing writes is marked so, and no other."""
     sources = "".join(text_of(path) for path in SOURCES if path.name != "event.py")
-    written = set(re.findall(r"EventKind\.(\w+)", sources))
+    kinds_written = set(re.findall(r"EventKind\.(\w+)", sources))
 
     def check(kind: EventKind) -> None:
         row = rows("events.md").get(kind.value, "")
         assert row, f"docs/events.md has no row for {kind}"
-        assert ("not written yet" in row) == (kind.name not in written)
+        assert ("not written yet" in row) == (kind.name not in kinds_written)
 
-    cases.each(EventKind, check)
+    cases.check_rows(EventKind, check)
 
 
 def test_every_finding_of_doctor_is_explained() -> None:
-    told = spans(DOCS / "operations.md")
+    explained = spans(DOCS / "operations.md")
     source = "".join(text_of(path) for path in (ROOT / "gateway" / "ops").glob("checks_of_*.py"))
     checks = set(re.findall(r"\b(?:green|yellow|red|Diagnosis)\(\s*\"([\w.-]+)\"", source))
 
     assert len(checks) >= 8
-    assert checks - told == set()
+    assert checks - explained == set()
     pages = {path.name for path in (DOCS / "decisions").glob("[0-9]*.md")}
     assert pages == set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", text_of(DOCS / "decisions" / "README.md")))
 
@@ -374,12 +374,12 @@ def test_every_finding_of_doctor_is_explained() -> None:
 
 def test_vietnamese_letters_stand_in_labels_alone() -> None:
     """Decision 0005. Signs such as ‖, — and … are no letters."""
-    found = []
+    places = []
     for path in SOURCES:
-        if path.is_relative_to(ROOT / "gateway" / "words") or named(path) in LETTERS_ALLOWED:
+        if path.is_relative_to(ROOT / "gateway" / "words") or short_name(path) in LETTERS_ALLOWED:
             continue
         for n, line in enumerate(unicodedata.normalize("NFC", text_of(path)).splitlines(), start=1):
             if any(ord(sign) > 127 and unicodedata.category(sign)[0] in "LM" for sign in line):
-                found.append(f"{named(path)}:{n}")
+                places.append(f"{short_name(path)}:{n}")
 
-    assert found == []
+    assert places == []

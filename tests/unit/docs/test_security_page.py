@@ -10,14 +10,14 @@ PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
 def test_every_test_that_the_page_on_security_names_exists() -> None:
-    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    named_tests = set(re.findall(r"`(test_\w+)`", PAGE))
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
-    there = {
+    tests = {
         name for text in sources for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)
     }
 
-    assert len(named) > 30
-    assert named - there == set()
+    assert len(named_tests) > 30
+    assert named_tests - tests == set()
 
 
 def test_every_line_of_its_tables_names_a_test_or_a_page() -> None:

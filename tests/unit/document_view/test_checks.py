@@ -42,8 +42,8 @@ LEAD = IncomingFile(
 
 
 def document(**more: Any) -> IncomingDocument:
-    found = more.pop("found", {})
-    made = IncomingDocument(
+    own_checks = more.pop("found", {})
+    incoming = IncomingDocument(
         id="inb_1",
         agency_id="agy_1",
         inbox_id="inx_1",
@@ -69,13 +69,13 @@ def document(**more: Any) -> IncomingDocument:
         state=InState.NEW,
         files=(LEAD,),
         pages=3,
-        checks=GOOD | found,
+        checks=GOOD | own_checks,
     )
-    return replace(made, **more)
+    return replace(incoming, **more)
 
 
-def panel_of(made: IncomingDocument, **more: Any) -> checks.Panel:
-    return checks.panel(made, "vi", **more)
+def panel_of(incoming: IncomingDocument, **more: Any) -> checks.Panel:
+    return checks.panel(incoming, "vi", **more)
 
 
 def pdf(word: SignatureWord, why: str | None = None) -> dict[str, Any]:
@@ -101,46 +101,46 @@ def test_the_verdict_is_that_of_the_worst_row(cases: Cases) -> None:
     ]
     for more, grade in rows:
         with cases.case((more, grade)):
-            made = panel_of(document(**more))
-            assert made.grade is grade
-            assert made.is_clean is (grade in (Grade.GOOD, Grade.NOTE))
+            panel = panel_of(document(**more))
+            assert panel.grade is grade
+            assert panel.is_clean is (grade in (Grade.GOOD, Grade.NOTE))
 
 
 def test_a_pdf_that_cannot_be_told_says_that_it_may_still_be_taken_in() -> None:
-    made = panel_of(document(**pdf(SignatureWord.UNKNOWN, checks.REVOCATION)))
+    panel = panel_of(document(**pdf(SignatureWord.UNKNOWN, checks.REVOCATION)))
 
-    assert made.is_clean
-    assert any(each.endswith("Vẫn có thể tiếp nhận.") for row in made.rows for each in row.details)
+    assert panel.is_clean
+    assert any(detail.endswith("Vẫn có thể tiếp nhận.") for row in panel.rows for detail in row.details)
 
 
 @pytest.mark.parametrize(("stated", "counted"), [(None, 3), (3, None), (None, None)])
 def test_pages_that_nobody_could_compare_are_no_tick(stated: int | None, counted: int | None) -> None:
-    made = panel_of(document(pages=stated, files=(replace(LEAD, pages=counted),)))
+    panel = panel_of(document(pages=stated, files=(replace(LEAD, pages=counted),)))
 
-    (row,) = [each for each in made.rows if each.label == "Số trang"]
+    (row,) = [row for row in panel.rows if row.label == "Số trang"]
     assert row.grade is Grade.NONE
-    assert made.grade is Grade.GOOD
+    assert panel.grade is Grade.GOOD
 
 
 def test_a_double_and_a_hold_are_doubts_with_their_words() -> None:
     double = panel_of(document(), doubles=[("/van-ban-den/inb_2", "15/UBND")])
-    held = panel_of(document(), hold_reasons=["Chờ hỏi lại"])
+    on_hold = panel_of(document(), hold_reasons=["Chờ hỏi lại"])
 
-    assert (double.grade, held.grade) == (Grade.DOUBT, Grade.DOUBT)
+    assert (double.grade, on_hold.grade) == (Grade.DOUBT, Grade.DOUBT)
     assert [row.links for row in double.rows if row.links] == [(("/van-ban-den/inb_2", "15/UBND"),)]
-    assert ("Chờ hỏi lại",) in [row.details for row in held.rows]
+    assert ("Chờ hỏi lại",) in [row.details for row in on_hold.rows]
 
 
 def test_kept_reasons_are_told_in_words_whatever_their_values_hold() -> None:
-    told = "; ".join(
-        str(each)
-        for each in (
+    kept_text = "; ".join(
+        str(broken)
+        for broken in (
             reason(ReasonCode.PAGES_DIFFER, "/pages", name="a, b; c (1).pdf", stated=3, found=2),
             reason(ReasonCode.ACTIVE_CONTENT, "/files/0", name="x.pdf", kind="javascript"),
         )
     )
 
-    (pages, first), (active, second) = checks.broken_rules(told)
+    (pages, first), (active, second) = checks.broken_rules(kept_text)
 
     assert (pages, active) == ("pages-differ", "active-content")
     assert (first["stated"], first["found"]) == ("3", "2")
@@ -153,11 +153,11 @@ def test_kept_reasons_are_told_in_words_whatever_their_values_hold() -> None:
 def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:
     stamp = str(reason(ReasonCode.SECRECY_STAMP, "/files/0", name="x.pdf", stamp="MẬT"))
     pages = str(reason(ReasonCode.PAGES_DIFFER, "/pages", name="x.pdf", stated=2, found=3))
-    made = panel_of(document(found={"warnings": f"{stamp}; {pages}"}, pages=2))
+    panel = panel_of(document(found={"warnings": f"{stamp}; {pages}"}, pages=2))
 
-    assert made.grade is Grade.DOUBT
-    assert sum("trang" in row.word for row in made.rows) == 1
-    assert any("MẬT" in each for row in made.rows for each in row.details)
+    assert panel.grade is Grade.DOUBT
+    assert sum("trang" in row.word for row in panel.rows) == 1
+    assert any("MẬT" in detail for row in panel.rows for detail in row.details)
 
 
 def test_mail_that_a_person_entered_has_no_checks() -> None:
@@ -174,10 +174,10 @@ def test_a_first_page_is_told_by_how_it_agrees_with_the_data(cases: Cases) -> No
     }
     for word, (grade, words, is_clean) in rows.items():
         with cases.case(word):
-            told = {"first_page": word, "warnings": str(differs) if grade > Grade.GOOD else ""}
-            made = panel_of(document(found=GOOD | told))
-            row = made.rows[-1]
-            assert (row.grade, row.word, made.is_clean) == (grade, words, is_clean)
-            assert ["16/UBND" in each for each in row.details] == ([True] if told["warnings"] else [])
-            assert sum("16/UBND" in each for one in made.rows for each in one.details) == len(row.details)
-    assert len(panel_of(document(found=GOOD)).rows) == len(made.rows) - 1
+            changed = {"first_page": word, "warnings": str(differs) if grade > Grade.GOOD else ""}
+            panel = panel_of(document(found=GOOD | changed))
+            row = panel.rows[-1]
+            assert (row.grade, row.word, panel.is_clean) == (grade, words, is_clean)
+            assert ["16/UBND" in detail for detail in row.details] == ([True] if changed["warnings"] else [])
+            assert sum("16/UBND" in d for r in panel.rows for d in r.details) == len(row.details)
+    assert len(panel_of(document(found=GOOD)).rows) == len(panel.rows) - 1

@@ -1,11 +1,11 @@
-"""What one fact says: its word as its reader knows it, who said it, and what was written."""
+"""The view of one fact: its word for its reader, its author, and its text."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.document_view.facts import By, received_fact, received_word, sent_fact, short_word
+from gateway.document_view.facts import FactSource, received_fact, received_word, sent_fact, short_word
 from gateway.document_view.recipients import recipient_view
 from gateway.domain.document import Delivery, Kind, Recipient
 from gateway.domain.status import Fact, RequestKind, Track
@@ -18,34 +18,46 @@ def fact(track: Track, code: str, **more: object) -> Fact:
     return replace(Fact(track=track, code=code, at=NOW), **more)  # type: ignore[arg-type]
 
 
-ASKED = fact(Track.REQUEST, "asked", request_id="p1", request_kind=RequestKind.RECALL)
+RECALL = fact(Track.REQUEST, "asked", request_id="p1", request_kind=RequestKind.RECALL)
 
 
 def test_sender_and_receiver_read_the_same_fact_in_their_own_words(cases: Cases) -> None:
     rows = {
-        "taken in": (fact(Track.BUSINESS, "03"), ("Accepted", By.THEM), ("Taken in", By.US)),
-        "arrived": (fact(Track.BUSINESS, "01"), ("Delivered", By.THEM), ("Waiting to be taken in", By.NODE)),
-        "asked": (ASKED, ("Recall notice, waiting", By.NODE), ("Sender sent a recall notice", By.THEM)),
+        "taken in": (fact(Track.BUSINESS, "03"), ("Accepted", FactSource.THEM), ("Taken in", FactSource.US)),
+        "arrived": (
+            fact(Track.BUSINESS, "01"),
+            ("Delivered", FactSource.THEM),
+            ("Waiting to be taken in", FactSource.NODE),
+        ),
+        "asked": (
+            RECALL,
+            ("Recall notice, waiting", FactSource.NODE),
+            ("Sender sent a recall notice", FactSource.THEM),
+        ),
         "withdrawn": (
-            replace(ASKED, code="withdrawn"),
-            ("Withdrawn by the sender", By.NODE),
-            ("Withdrawn by the sender", By.THEM),
+            replace(RECALL, code="withdrawn"),
+            ("Withdrawn by the sender", FactSource.NODE),
+            ("Withdrawn by the sender", FactSource.THEM),
         ),
         "agreed": (
-            replace(ASKED, code="15"),
-            ("Take-back or update agreed", By.THEM),
-            ("Agreed", By.US),
+            replace(RECALL, code="15"),
+            ("Take-back or update agreed", FactSource.THEM),
+            ("Agreed", FactSource.US),
         ),
-        "held": (fact(Track.OTHER, "held"), ("Undetermined status", By.THEM), ("Put on hold", By.NODE)),
+        "held": (
+            fact(Track.OTHER, "held"),
+            ("Undetermined status", FactSource.THEM),
+            ("Put on hold", FactSource.NODE),
+        ),
         "unknown": (
             fact(Track.BUSINESS, "77"),
-            ("Undetermined status", By.THEM),
-            ("Undetermined status", By.US),
+            ("Undetermined status", FactSource.THEM),
+            ("Undetermined status", FactSource.US),
         ),
     }
-    for name, (known, sent, received) in rows.items():
+    for name, (node_fact, sent, received) in rows.items():
         with cases.case(name):
-            sender, receiver = sent_fact(known, "en"), received_fact(known, "en")
+            sender, receiver = sent_fact(node_fact, "en"), received_fact(node_fact, "en")
             assert ((sender.word, sender.by), (receiver.word, receiver.by)) == (sent, received)
 
 
@@ -83,10 +95,10 @@ def test_a_recipient_stands_where_the_newest_fact_of_its_word_says() -> None:
         state="accepted",
         updated_at=NOW + timedelta(hours=3),
     )
-    taken = fact(Track.BUSINESS, "03")
-    again = replace(taken, at=NOW + timedelta(hours=1))
+    accepted = fact(Track.BUSINESS, "03")
+    later_copy = replace(accepted, at=NOW + timedelta(hours=1))
     stray = fact(Track.BUSINESS, "77", at=NOW + timedelta(hours=2))
 
-    assert recipient_view(delivery, [stray, again, taken], "en").at == again.at
+    assert recipient_view(delivery, [stray, later_copy, accepted], "en").at == later_copy.at
     assert recipient_view(delivery, [stray], "en").at == stray.at
     assert recipient_view(delivery, [], "en").at == delivery.updated_at

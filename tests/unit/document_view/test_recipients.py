@@ -1,4 +1,4 @@
-"""How far a document came at its recipients, in five steps."""
+"""The progress of a document at its recipients, in five steps."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ BEGAN = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 def facts(*codes: str) -> list[Fact]:
     return [
         Fact(
-            track=Track.BUSINESS if each.isdigit() else Track.TRANSPORT,
-            code=each,
+            track=Track.BUSINESS if code.isdigit() else Track.TRANSPORT,
+            code=code,
             at=BEGAN + timedelta(minutes=n),
         )
-        for n, each in enumerate(codes)
+        for n, code in enumerate(codes)
     ]
 
 
 def test_a_later_step_says_that_those_before_it_were_gone() -> None:
-    way = progress_of(facts("queued", "sent", "05"), "processing")
+    progress = progress_of(facts("queued", "sent", "05"), "processing")
 
-    assert way is not None
-    assert way.marks == ("past", "past", "past", "past", "ahead")
-    assert way.word == "assigned"
+    assert progress is not None
+    assert progress.marks == ("past", "past", "past", "past", "ahead")
+    assert progress.word == "assigned"
 
 
 def test_order_of_arrival_changes_nothing() -> None:
-    there, back = facts("sent", "01", "03"), facts("sent", "01", "03")[::-1]
+    in_order, back = facts("sent", "01", "03"), facts("sent", "01", "03")[::-1]
 
-    assert progress_of(there, "accepted") == progress_of(back, "accepted")
+    assert progress_of(in_order, "accepted") == progress_of(back, "accepted")
 
 
 def test_a_refusal_stops_it_at_its_desk_and_a_failure_before_it_left() -> None:
@@ -55,36 +55,36 @@ def test_paper_and_what_is_not_sent_go_no_such_way() -> None:
 
 
 def test_a_recall_is_the_last_step_and_counts_who_agreed() -> None:
-    taken = facts("sent", "01", "03")
+    accepted = facts("sent", "01", "03")
     waits, agreed = (
-        progress_of(taken, "recall_asked"),
+        progress_of(accepted, "recall_asked"),
         progress_of(facts("sent", "01", "03", "15"), "request_agreed"),
     )
-    other = progress_of(taken, "accepted")
+    other = progress_of(accepted, "accepted")
     assert waits is not None
     assert agreed is not None
     assert other is not None
 
-    assert [each.step for each in picture([waits])] == ["sent", "delivered", "accepted", "recalled"]
-    assert [(each.mark, each.count, each.total) for each in picture([waits, agreed])][-1] == ("here", 1, 2)
-    assert [(each.mark, each.at) for each in picture([agreed])][-1] == ("past", BEGAN + timedelta(minutes=3))
+    assert [stage.step for stage in picture([waits])] == ["sent", "delivered", "accepted", "recalled"]
+    assert [(s.mark, s.count, s.total) for s in picture([waits, agreed])][-1] == ("here", 1, 2)
+    assert [(s.mark, s.at) for s in picture([agreed])][-1] == ("past", BEGAN + timedelta(minutes=3))
     some = picture([agreed, other])
-    assert [each.step for each in some][-2:] == ["done", "recalled"]
-    assert [each.mark for each in some][-3:] == ["here", "ahead", "here"]
+    assert [s.step for s in some][-2:] == ["done", "recalled"]
+    assert [s.mark for s in some][-3:] == ["here", "ahead", "here"]
 
 
 def test_the_picture_counts_recipients_and_tells_when_the_last_had_gone_a_step() -> None:
     ways = [
-        way
-        for way in (
+        progress
+        for progress in (
             progress_of(facts("sent", "01", "03"), "accepted"),
             progress_of(facts("sent", "01", "02"), "rejected"),
         )
-        if way is not None
+        if progress is not None
     ]
 
     stages = picture(ways)
 
-    assert [each.mark for each in stages] == ["past", "past", "stopped", "ahead", "ahead"]
-    assert [(each.count, each.stopped) for each in stages] == [(2, 0), (2, 0), (1, 1), (0, 0), (0, 0)]
-    assert [each.at for each in stages] == [BEGAN, BEGAN + timedelta(minutes=1), None, None, None]
+    assert [stage.mark for stage in stages] == ["past", "past", "stopped", "ahead", "ahead"]
+    assert [(stage.count, stage.stopped) for stage in stages] == [(2, 0), (2, 0), (1, 1), (0, 0), (0, 0)]
+    assert [stage.at for stage in stages] == [BEGAN, BEGAN + timedelta(minutes=1), None, None, None]

@@ -1,4 +1,4 @@
-"""Which characters a text of a document may not have, over every one that there is."""
+"""Characters that a text of a document may not have, over all of Unicode."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_what_is_tidy_stays_the_same_thing_and_what_is_not_loses_what_is_blank()
 def test_each_text_is_told_by_its_pointer_also_where_its_part_is_absent() -> None:
     draft = Draft(number="12", recipients=(Recipient(code="A"), Recipient(name="B")))
 
-    told = {pointer: text for pointer, _, text in entries(DRAFT, draft)}
+    texts = {pointer: text for pointer, _, text in entries(DRAFT, draft)}
 
-    assert told["/number"] == "12"
-    assert told["/signer/name"] == told["/type"] == told["/staff/email"] == ""
-    assert (told["/recipients/0/code"], told["/recipients/1/name"]) == ("A", "B")
-    assert not [pointer for pointer in told if pointer.startswith(("/replies_to", "/labels"))]
+    assert texts["/number"] == "12"
+    assert texts["/signer/name"] == texts["/type"] == texts["/staff/email"] == ""
+    assert (texts["/recipients/0/code"], texts["/recipients/1/name"]) == ("A", "B")
+    assert not [pointer for pointer in texts if pointer.startswith(("/replies_to", "/labels"))]

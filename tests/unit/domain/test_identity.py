@@ -1,4 +1,4 @@
-"""What stands for a digest is one, also where it is read from what is stored."""
+"""Values that stand for a digest are digests, also where they are read back from storage."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def test_identities_come_back_from_json_as_what_they_are() -> None:
 
     assert from_json(_DIGESTS, to_json(_DIGESTS, digests)) == digests
     assert from_json(_PACKETS, to_json(_PACKETS, packets)) == packets
-    assert {type(each) for each in from_json(_DIGESTS, to_json(_DIGESTS, digests))} == {Digest}
-    assert {type(each) for each in from_json(_PACKETS, to_json(_PACKETS, packets))} == {PacketId}
+    assert {type(d) for d in from_json(_DIGESTS, to_json(_DIGESTS, digests))} == {Digest}
+    assert {type(p) for p in from_json(_PACKETS, to_json(_PACKETS, packets))} == {PacketId}
 
 
 def test_a_text_that_is_no_digest_is_refused_wherever_it_comes_from(cases: Cases) -> None:

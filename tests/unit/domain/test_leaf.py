@@ -44,18 +44,18 @@ def salted() -> bytes:
 
 
 def test_a_text_gone_with_its_salt_is_erased_and_each_field_is_told() -> None:
-    """Whoever changes this form needs another version: old proofs rest on it."""
-    made = sealed_log.write_leaf(EVENT, salted)
+    """A change of this form needs another version, because old proofs rest on it."""
+    leaf = sealed_log.write_leaf(EVENT, salted)
     digest = hashlib.sha256(bytes(range(32)) + rb'"Sai \u0111\u1ecba ch\u1ec9"').hexdigest()
 
-    assert made.body.decode() == (
+    assert leaf.body.decode() == (
         '{"agency":"agy_north","at":"2026-11-20T01:02:03.000004Z",'
         '"data":{"code":"02","n":7,"proved":true,"to":["Z91.02","Z91.03"]},'
         '"id":"evt_1","kind":"message.status","own":5,"personal":{"reason":"' + digest + '"},'
         '"principal":"prn_1","seq":12,"subject":"msg_1","v":1}'
     )
-    assert made.salts == {"reason": bytes(range(32)).hex()}
-    assert made.hash == hashlib.sha256(b"\x00" + made.body).digest()
+    assert leaf.salts == {"reason": bytes(range(32)).hex()}
+    assert leaf.hash == hashlib.sha256(b"\x00" + leaf.body).digest()
 
     changes: dict[str, dict[str, Any]] = {
         "kind": {"kind": "message.sent"},
@@ -68,19 +68,19 @@ def test_a_text_gone_with_its_salt_is_erased_and_each_field_is_told() -> None:
         "id": {"id": "evt_2"},
     }
     for name, change in changes.items():
-        compared = sealed_log.compare_leaf(made.body, replace(EVENT, **change), made.salts)
+        compared = sealed_log.compare_leaf(leaf.body, replace(EVENT, **change), leaf.salts)
         assert compared.changed == (name,)
 
-    without = replace(EVENT, data={name: each for name, each in EVENT.data.items() if name != "reason"})
+    without = replace(EVENT, data={name: part for name, part in EVENT.data.items() if name != "reason"})
 
-    assert sealed_log.compare_leaf(made.body, without, {}).erased == ("reason",)
-    assert sealed_log.compare_leaf(made.body, without, made.salts).texts == ("reason",)
-    assert sealed_log.compare_leaf(made.body, EVENT, {}).texts == ("reason",)
-    assert sealed_log.compare_leaf(made.body, EVENT, {"reason": "no salt"}).texts == ("reason",)
+    assert sealed_log.compare_leaf(leaf.body, without, {}).erased == ("reason",)
+    assert sealed_log.compare_leaf(leaf.body, without, leaf.salts).texts == ("reason",)
+    assert sealed_log.compare_leaf(leaf.body, EVENT, {}).texts == ("reason",)
+    assert sealed_log.compare_leaf(leaf.body, EVENT, {"reason": "no salt"}).texts == ("reason",)
 
-    there = replace(EVENT, at=EVENT.at.astimezone(timezone(timedelta(hours=7))))
+    in_hanoi = replace(EVENT, at=EVENT.at.astimezone(timezone(timedelta(hours=7))))
 
-    assert sealed_log.write_leaf(there, salted).body == sealed_log.write_leaf(EVENT, salted).body
+    assert sealed_log.write_leaf(in_hanoi, salted).body == sealed_log.write_leaf(EVENT, salted).body
 
 
 def test_what_people_wrote_stands_outside(cases: Cases) -> None:
@@ -99,12 +99,12 @@ def test_what_people_wrote_stands_outside(cases: Cases) -> None:
     ]
     for name, value in rows:
         with cases.case(value):
-            made = sealed_log.write_leaf(replace(EVENT, data={name: value}), salted)
-            told = json.loads(made.body)
-            assert told["data"] == {}
-            assert list(told["personal"]) == list(made.salts) == [name]
+            leaf = sealed_log.write_leaf(replace(EVENT, data={name: value}), salted)
+            parsed = json.loads(leaf.body)
+            assert parsed["data"] == {}
+            assert list(parsed["personal"]) == list(leaf.salts) == [name]
             for text in ("Lan", "Nguy", "words", "person", "someone", "here", "xxx"):
-                assert text.encode() not in made.body.replace(b'"personal"', b"")
+                assert text.encode() not in leaf.body.replace(b'"personal"', b"")
 
 
 def test_a_machines_words_stand_inside() -> None:
@@ -122,35 +122,35 @@ def test_a_machines_words_stand_inside() -> None:
     )
     rows: list[dict[str, Any]] = [{"x": value, "n": {"y": [value]}} for value in words]
     for data in (*rows, {"file": "0a" * 32}):
-        told = json.loads(sealed_log.write_leaf(replace(EVENT, data=data), salted).body)
-        assert (told["data"], told["personal"]) == (data, {})
+        parsed = json.loads(sealed_log.write_leaf(replace(EVENT, data=data), salted).body)
+        assert (parsed["data"], parsed["personal"]) == (data, {})
 
 
 @given(events)
 def test_every_event_compares_equal_to_its_own_leaf(event: Logged) -> None:
-    made = sealed_log.write_leaf(event, lambda: secrets.token_bytes(32))
+    leaf = sealed_log.write_leaf(event, lambda: secrets.token_bytes(32))
 
-    assert sealed_log.compare_leaf(made.body, event, made.salts) == sealed_log.ComparedLeaf()
-    made.body.decode("ascii")
-    assert made.body == json.dumps(
-        json.loads(made.body), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    assert sealed_log.compare_leaf(leaf.body, event, leaf.salts) == sealed_log.ComparedLeaf()
+    leaf.body.decode("ascii")
+    assert leaf.body == json.dumps(
+        json.loads(leaf.body), sort_keys=True, separators=(",", ":"), ensure_ascii=True
     ).encode("ascii")
 
 
 @given(event=events, data=st.data())
 def test_any_change_of_an_event_is_told_by_its_name(event: Logged, data: st.DataObject) -> None:
-    made = sealed_log.write_leaf(event, lambda: secrets.token_bytes(32))
+    leaf = sealed_log.write_leaf(event, lambda: secrets.token_bytes(32))
     name = data.draw(st.sampled_from(sorted(event.data)) if event.data else st.just("new"))
-    value = data.draw(values.filter(lambda each: not same(each, event.data.get(name, object()))))
+    value = data.draw(values.filter(lambda x: not same(x, event.data.get(name, object()))))
 
-    found = sealed_log.compare_leaf(made.body, replace(event, data={**event.data, name: value}), made.salts)
+    diff = sealed_log.compare_leaf(leaf.body, replace(event, data={**event.data, name: value}), leaf.salts)
 
-    assert found.texts == (name,) if name in made.salts else found.changed == (f"data.{name}",)
+    assert diff.texts == (name,) if name in leaf.salts else diff.changed == (f"data.{name}",)
 
 
-def same(one: Any, other: Any) -> bool:
-    """As JSON tells them apart: True is not 1."""
-    return type(other) is not object and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+def same(mine: Any, other: Any) -> bool:
+    """Compare two values as JSON does: True is not 1."""
+    return type(other) is not object and json.dumps(mine, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))

@@ -1,4 +1,4 @@
-"""What others wrote is read with work that grows with its length, not with its square: twice the text takes about twice as
+"""Foreign text is read with work that grows with its length, not with its square: twice the text takes about twice as
 many steps. Steps are counted (tests/support/work.py), so a slow machine finds what a fast one does."""
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ BITES = {
     "ampersands": "a&",
 }
 READERS: dict[str, Callable[[str], Any]] = {
-    "indexed": lambda given: text.indexed([given]),
-    "marked": lambda given: text.marked(text.SearchRole.SENDER, given),
+    "indexed": lambda t: text.indexed([t]),
+    "marked": lambda t: text.marked(text.SearchRole.SENDER, t),
     "sought": text.sought,
-    "hits": lambda given: list(text.hits(given, text.sought("abc"))),
+    "hits": lambda t: list(text.hits(t, text.sought("abc"))),
     "collated": text.sort_key,
-    "tidied": lambda given: tidy(Draft(subject=given)),
-    "checked": lambda given: list(entries(DRAFT, Draft(subject=given))),
+    "tidied": lambda t: tidy(Draft(subject=t)),
+    "checked": lambda t: list(entries(DRAFT, Draft(subject=t))),
     "bad characters": has_bad_characters,
     "normal form": text.nfkd,
-    "odd subject": lambda given: list(texts.odd_subject(given, Profile(), "/subject")),
-    "stamps": lambda given: texts.stamps_on(given, Profile().secrecy_stamps),
-    "legacy letters": lambda given: texts.found_letters([given]),
+    "odd subject": lambda t: list(texts.odd_subject(t, Profile(), "/subject")),
+    "stamps": lambda t: texts.stamps_on(t, Profile().secrecy_stamps),
+    "legacy letters": lambda t: texts.found_letters([t]),
     "file name": clean_name,
-    "name of a signer": lambda given: pdf_fields._NAME.fullmatch(given),
-    "number of a page": lambda given: pdf_head._NUMBER.match(given),
-    "format of a cell": lambda given: workbook._QUOTED.sub("", given),
+    "name of a signer": lambda t: pdf_fields._NAME.fullmatch(t),
+    "number of a page": lambda t: pdf_head._NUMBER.match(t),
+    "format of a cell": lambda t: workbook._QUOTED.sub("", t),
     "recipients": recipients_block.items_of,
-    "agencies in a form": lambda given: common.split_names(f"a,a{given}!"),
+    "agencies in a form": lambda t: common.split_names(f"a,a{t}!"),
 }
 SIZE, MOST = 64, 2.3
 # What a reader does whatever it is given.
@@ -65,18 +65,18 @@ AT_ONCE = 500
 MEGABYTE = 1024 * 1024
 
 
-def steps(read: Callable[[Any], Any], given: Any) -> int:
+def steps(read: Callable[[Any], Any], text_read: Any) -> int:
     work = Work()
     _forget_patterns()
     with work.counted(*MODULES):
-        read(given)
+        read(text_read)
     _forget_patterns()
     return work.steps
 
 
 def _forget_patterns() -> None:
-    for kept in (texts._whole_words, texts._spaced_letters):
-        kept.cache_clear()
+    for cached in (texts._whole_words, texts._spaced_letters):
+        cached.cache_clear()
 
 
 def test_twice_the_text_takes_about_twice_the_work_and_a_megabyte_is_read_to_its_end(cases: Cases) -> None:
@@ -87,10 +87,10 @@ def test_twice_the_text_takes_about_twice_the_work_and_a_megabyte_is_read_to_its
                 assert large <= MOST * small + AT_ONCE
 
     # What takes the square of its length outside of what is counted would take days.
-    whole = "".join(bite * (MEGABYTE // len(BITES) // len(bite)) for bite in BITES.values())
+    megabyte = "".join(bite * (MEGABYTE // len(BITES) // len(bite)) for bite in BITES.values())
     for reader, read in READERS.items():
         with cases.case(reader):
-            read(whole)
+            read(megabyte)
 
 
 def test_a_pattern_that_takes_the_square_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,26 +103,26 @@ def test_a_pattern_that_takes_the_square_is_found(monkeypatch: pytest.MonkeyPatc
 
 
 def assert_linear(pattern: re.Pattern[Any], method: str, attacks: Iterable[tuple[str, str]]) -> None:
-    for before, eaten in dict.fromkeys(attacks):
+    for start, eaten in dict.fromkeys(attacks):
         end = "\0"  # so that no repeat ends well by itself
-        short, long = (f"{before}{eaten * count}{end}" for count in (SIZE // 2, SIZE))
-        small, large = (steps_of(pattern, method, given) for given in (short, long))
-        assert large <= MOST * small + AT_ONCE // 5, (before, eaten, end)
-        assert large < enough(long), (before, eaten, end)
+        short, long = (f"{start}{eaten * count}{end}" for count in (SIZE // 2, SIZE))
+        small, large = (steps_of(pattern, method, subject) for subject in (short, long))
+        assert large <= MOST * small + AT_ONCE // 5, (start, eaten, end)
+        assert large < enough(long), (start, eaten, end)
 
 
-def enough(given: str) -> int:
+def enough(subject: str) -> int:
     """Steps that no pattern needs which goes through a text a few times."""
-    return 20_000 + 40 * len(given)
+    return 20_000 + 40 * len(subject)
 
 
-def steps_of(pattern: re.Pattern[Any], method: str, given: str) -> int:
+def steps_of(pattern: re.Pattern[Any], method: str, subject: str) -> int:
     """No more than are enough to fail by."""
-    most = enough(given)
+    most = enough(subject)
     is_bytes = isinstance(pattern.pattern, bytes)
     try:
         return Work(most).of_pattern(
-            pattern, method, given.encode("latin-1", "ignore") if is_bytes else given
+            pattern, method, subject.encode("latin-1", "ignore") if is_bytes else subject
         )
     except TooMuchWork:
         return most
@@ -134,15 +134,15 @@ def test_a_pattern_of_a_table_that_takes_the_square_is_found() -> None:
         (r"(a|aa)+b", "match"),
         (r"x\s*\s*y", "search"),
     ):
-        found = re.compile(pattern)
+        compiled = re.compile(pattern)
         with pytest.raises(AssertionError):
-            assert_linear(found, method, attacks_on(found))
+            assert_linear(compiled, method, attacks_on(compiled))
 
 
 def test_codes_are_found_files_of_one_name_told_apart_and_thirty_marks_stay() -> None:
-    for given in ("a.b", "x a.b.c y", "a..b", "1.2.3", ".a.b.", "a.b c.d"):
-        found = text.indexed([given])
-        assert all(part.replace(".", "") in found for part in given.split() if ".." not in part), given
+    for subject in ("a.b", "x a.b.c y", "a..b", "1.2.3", ".a.b.", "a.b c.d"):
+        indexed = text.indexed([subject])
+        assert all(part.replace(".", "") in indexed for part in subject.split() if ".." not in part), subject
 
     small, large = (steps(stored_names, ["a.pdf"] * count) for count in (100, 200))
 

@@ -50,13 +50,13 @@ def path(index: int, leaves: list[bytes]) -> list[bytes]:
     return [*path(index - k, leaves[k:]), mth(leaves[:k])]
 
 
-def subproof(old: int, leaves: list[bytes], whole: bool) -> list[bytes]:
+def subproof(old: int, leaves: list[bytes], is_whole: bool) -> list[bytes]:
     """RFC 6962, 2.1.2."""
     if old == len(leaves):
-        return [] if whole else [mth(leaves)]
+        return [] if is_whole else [mth(leaves)]
     k = half(len(leaves))
     if old <= k:
-        return [*subproof(old, leaves[:k], whole), mth(leaves[k:])]
+        return [*subproof(old, leaves[:k], is_whole), mth(leaves[k:])]
     return [*subproof(old - k, leaves[k:], False), mth(leaves[:k])]
 
 
@@ -67,7 +67,7 @@ def test_leaves_and_nodes_are_hashed_with_their_marks_to_the_known_root() -> Non
 
     # Seven leaves of the test vectors that certificate-transparency logs share, and their root.
     bodies = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657"]
-    leaves = [sealed_log.leaf_hash(bytes.fromhex(each)) for each in bodies]
+    leaves = [sealed_log.leaf_hash(bytes.fromhex(body)) for body in bodies]
 
     assert (
         sealed_log.tree_root(leaves).hex()
@@ -83,9 +83,9 @@ def test_leaves_and_nodes_are_hashed_with_their_marks_to_the_known_root() -> Non
 
 
 def test_every_root_and_proof_is_the_reference_one_and_serves_for_nothing_else(cases: Cases) -> None:
-    cases.each(range(MOST + 1), _is_the_reference_one)
+    cases.check_rows(range(MOST + 1), _is_the_reference_one)
 
-    cases.each(range(2, 34), _serves_for_itself_alone)
+    cases.check_rows(range(2, 34), _serves_for_itself_alone)
 
 
 def _is_the_reference_one(size: int) -> None:
@@ -113,8 +113,8 @@ def _serves_for_itself_alone(size: int) -> None:
     for old in range(1, size):
         proof = consistency_of(old, LEAVES[:size])
         for other in range(1, size):
-            before = sealed_log.tree_root(LEAVES[:other])
-            assert sealed_log.proves_prefix(other, before, size, root, proof) == (other == old)
+            old_root = sealed_log.tree_root(LEAVES[:other])
+            assert sealed_log.proves_prefix(other, old_root, size, root, proof) == (other == old)
 
 
 @given(size=st.integers(1, 300), data=st.data())
@@ -122,7 +122,7 @@ def test_a_changed_leaf_gives_another_root_and_no_consistency(size: int, data: s
     leaves = [sealed_log.leaf_hash(b"%d" % n) for n in range(size)]
     place = data.draw(st.integers(0, size - 1))
     changed = [*leaves]
-    changed[place] = data.draw(hashes.filter(lambda each: each != leaves[place]))
+    changed[place] = data.draw(hashes.filter(lambda h: h != leaves[place]))
     old = data.draw(st.integers(1, size))
 
     assert sealed_log.tree_root(changed) != sealed_log.tree_root(leaves)
@@ -173,13 +173,13 @@ def test_what_no_log_has_is_never_proved_and_asking_for_it_is_an_error() -> None
 
 @given(st.integers(0, 400))
 def test_a_tree_that_grows_completes_each_subtree_once(size: int) -> None:
-    tree, done = GrowingTree(), {}
+    tree, hashes = GrowingTree(), {}
     for n in range(size):
         for node, hashed in tree.add(sealed_log.leaf_hash(b"%d" % n)):
-            assert node not in done
-            done[node] = hashed
+            assert node not in hashes
+            hashes[node] = hashed
 
     assert len(tree.peaks) == size.bit_count()
-    assert set(done) == {TreeNode(level, place) for level in range(10) for place in range(size >> level)}
-    whole = [done[node] for node in sealed_log.complete_subtrees(LeafSpan(0, size))]
-    assert whole == tree.peaks
+    assert set(hashes) == {TreeNode(level, place) for level in range(10) for place in range(size >> level)}
+    complete = [hashes[node] for node in sealed_log.complete_subtrees(LeafSpan(0, size))]
+    assert complete == tree.peaks

@@ -9,7 +9,7 @@ from tests.support.cases import Cases
 
 
 def test_a_network_is_kept_in_one_form() -> None:
-    kept = {
+    forms = {
         "203.0.113.10": "203.0.113.10/32",
         " 203.0.113.0/24 ": "203.0.113.0/24",
         "203.0.113.0/255.255.255.0": "203.0.113.0/24",
@@ -18,7 +18,7 @@ def test_a_network_is_kept_in_one_form() -> None:
         "::ffff:203.0.113.0/120": "203.0.113.0/24",
         "::ffff:203.0.113.10": "203.0.113.10/32",
     }
-    assert {text: str(read_network(text)) for text in kept} == kept
+    assert {text: str(read_network(text)) for text in forms} == forms
 
 
 def test_what_is_no_network_or_may_mean_two_is_refused(cases: Cases) -> None:

@@ -1,4 +1,4 @@
-"""What stands behind the reason of a recall is read back as it was written, and no other text is taken for it."""
+"""Notice number and name behind the reason of a recall are read back unchanged, and no other text is taken for them."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ WORDS = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=
     WORDS.filter(lambda text: len(text) <= 100),
 )
 def test_reason_notice_and_name_come_back(reason: str, number: str, name: str) -> None:
-    said = Parts(reason=reason, notice_no=number, approved_by=name)
+    parts = Parts(reason=reason, notice_no=number, approved_by=name)
 
-    assert notice_words.read(notice_words.write(said)) == said
+    assert notice_words.read(notice_words.write(parts)) == parts
 
 
 def test_the_text_is_one_that_a_clerk_anywhere_reads_and_fits_where_it_is_written() -> None:
-    said = Parts(reason="Ban hành nhầm", notice_no="12/TB-STD", approved_by="Trần Thị Mẫu")
+    parts = Parts(reason="Ban hành nhầm", notice_no="12/TB-STD", approved_by="Trần Thị Mẫu")
 
-    assert notice_words.write(said) == (
+    assert notice_words.write(parts) == (
         "Ban hành nhầm (Thông báo thu hồi số 12/TB-STD; người phê duyệt: Trần Thị Mẫu)"
     )
 
     longest = {name: "x" * CHANGE[name].longest for name in ("reason", "notice_no", "approved_by")}
 
-    room = next(each.max_length for _, each in names.paths() if each.local == "BussinessDocReason")
+    room = next(path.max_length for _, path in names.paths() if path.local == "BussinessDocReason")
     assert len(notice_words.write(Parts(**longest))) <= (room or 0)
 
 
 def test_a_name_alone_comes_back_and_any_other_text_is_a_reason_alone() -> None:
-    said = Parts(reason="Sửa trích yếu", approved_by="Trần Thị Mẫu")
-    assert notice_words.read(notice_words.write(said)) == said
+    parts = Parts(reason="Sửa trích yếu", approved_by="Trần Thị Mẫu")
+    assert notice_words.read(notice_words.write(parts)) == parts
     for text in (
         "",
         "Ban hành nhầm",

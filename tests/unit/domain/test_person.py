@@ -1,4 +1,4 @@
-"""What a person may be called."""
+"""Names that a person may have."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ OUTSIDE: dict[str, Callable[[], object]] = {
 
 
 def test_what_goes_outside_is_refused(cases: Cases) -> None:
-    for what, act in OUTSIDE.items():
-        with cases.case(what), pytest.raises(Touched):
+    for name, act in OUTSIDE.items():
+        with cases.case(name), pytest.raises(Touched):
             act()
 
 

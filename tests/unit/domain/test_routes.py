@@ -47,13 +47,13 @@ def test_every_question_has_one_answer_whatever_the_order(
     rules: tuple[Rule, ...], sender: str, code: str, node: str | None
 ) -> None:
     assert faults(rules, AXES) == []
-    found = RouteTable(rules).rule(sender, code, node)
+    chosen_rule = RouteTable(rules).rule(sender, code, node)
 
-    fitting = [one for one in rules if one.to.fits(code, node) and one.sender.fits(sender)]
-    assert found in fitting
-    assert [one for one in fitting if one.rank >= found.rank] == [found]
-    assert RouteTable(rules[::-1]).rule(sender, code, node) == found
-    assert RouteTable(rules).rule(sender.lower(), code.lower(), node) == found
+    fitting = [rule for rule in rules if rule.to.fits(code, node) and rule.sender.fits(sender)]
+    assert chosen_rule in fitting
+    assert [f for f in fitting if f.rank >= chosen_rule.rank] == [chosen_rule]
+    assert RouteTable(rules[::-1]).rule(sender, code, node) == chosen_rule
+    assert RouteTable(rules).rule(sender.lower(), code.lower(), node) == chosen_rule
 
 
 @given(PATTERNS)
@@ -116,12 +116,12 @@ def test_the_narrowest_holds_and_what_a_node_hosts_is_narrower_than_a_subtree() 
 def test_a_table_goes_by_codes_served_and_says_all_that_is_wrong() -> None:
     rules = (rule("H41.*", "nowhere"), rule("h41.*", "amqp"), rule("H4", "amqp", "amqp"), rule("H5"))
 
-    found = faults(rules, AXES)
+    problems = faults(rules, AXES)
 
-    assert len(found) == 5
-    assert "no axis is named nowhere; there are amqp, province, national" in found[0]
-    assert "there is a route for just this already" in found[1]
-    assert 'add one with to = "*"' in found[-1]
+    assert len(problems) == 5
+    assert "no axis is named nowhere; there are amqp, province, national" in problems[0]
+    assert "there is a route for just this already" in problems[1]
+    assert 'add one with to = "*"' in problems[-1]
 
     assert "from is one of your agencies' codes" in faults([rule("*", "amqp", sender="@*")], AXES)[0]
     assert Pattern.read("@*").breadth is Breadth.ANY_NODE
@@ -165,8 +165,8 @@ def test_what_is_done_for_one_recipient(cases: Cases) -> None:
     ]
     for route, trail, away, turn, axis in rows:
         with cases.case((route, trail, away)):
-            found = chosen(route, trail, *away)
-            assert (found.turn, found.axis) == (turn, axis)
+            step = chosen(route, trail, *away)
+            assert (step.turn, step.axis) == (turn, axis)
 
 
 @given(
@@ -176,16 +176,16 @@ def test_what_is_done_for_one_recipient(cases: Cases) -> None:
     st.lists(st.sampled_from(AXES), unique=True).map(tuple),
 )
 def test_what_one_axis_may_have_never_moves_where_the_route_does_not_allow_it(
-    away: OnTrouble, gone: set[str], at: str, refused: tuple[str, ...]
+    away: OnTrouble, tried: set[str], at: str, refused: tuple[str, ...]
 ) -> None:
     route = rule("*", *AXES, away=away)
     trail = Trail(axis=at, unsure=True, refused=refused)
 
-    found = chosen(route, trail, *gone)
+    step = chosen(route, trail, *tried)
 
-    assert found.turn is not Turn.MOVE
+    assert step.turn is not Turn.MOVE
     if at and at not in refused:
-        assert found.axis == at
+        assert step.axis == at
 
 
 def test_who_is_refused_by_one_goes_to_the_next_also_where_it_waits_for_those_away() -> None:

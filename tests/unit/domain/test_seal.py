@@ -46,7 +46,7 @@ published = st.builds(
 
 
 def test_the_bytes_are_exactly_these() -> None:
-    """As docs/log.md fixes them."""
+    """The bytes are fixed by docs/log.md."""
     assert SEAL.to_bytes() == (
         b"gateway-log-seal/1\n"
         b"log 5b0c1d0a9f5e4c1c8f0a3b2e1d4c6a7f\n"
@@ -64,21 +64,21 @@ def test_the_bytes_are_exactly_these() -> None:
 
 
 @given(published)
-def test_what_was_written_reads_the_same(given_: PublishedSeal) -> None:
-    assert sealed_log.read_seal(given_.to_bytes()) == given_
+def test_what_was_written_reads_the_same(seal: PublishedSeal) -> None:
+    assert sealed_log.read_seal(seal.to_bytes()) == seal
 
 
-@given(given_=published, data=st.data())
+@given(seal=published, data=st.data())
 def test_any_byte_more_less_or_other_is_another_seal_or_none(
-    given_: PublishedSeal, data: st.DataObject
+    seal: PublishedSeal, data: st.DataObject
 ) -> None:
-    written = given_.to_bytes()
-    at = data.draw(st.integers(0, len(written) - 1))
-    other = data.draw(st.integers(0, 255).filter(lambda byte: byte != written[at]))
+    raw = seal.to_bytes()
+    at = data.draw(st.integers(0, len(raw) - 1))
+    other = data.draw(st.integers(0, 255).filter(lambda byte: byte != raw[at]))
     for changed in (
-        written[:at] + bytes([other]) + written[at + 1 :],
-        written[:at] + written[at + 1 :],
-        written[:at] + bytes([other]) + written[at:],
+        raw[:at] + bytes([other]) + raw[at + 1 :],
+        raw[:at] + raw[at + 1 :],
+        raw[:at] + bytes([other]) + raw[at:],
     ):
         try:
             assert sealed_log.read_seal(changed).to_bytes() == changed

@@ -46,11 +46,11 @@ def ask_rows() -> list[str]:
 
 def test_the_page_and_the_glossary_have_the_rows_and_words_of_the_code() -> None:
     states, _, asks = PAGE.partition("## A recall that the head approves")
-    shown = {line for line in states.splitlines() if line.startswith(("| `", "| 0", "| 1"))}
-    asked = [line for line in asks.splitlines() if line.startswith("| `")]
+    page_rows = {line for line in states.splitlines() if line.startswith(("| `", "| 0", "| 1"))}
+    ask_lines = [line for line in asks.splitlines() if line.startswith("| `")]
 
-    assert shown == {*state_rows(), *code_rows(), *incoming_rows()}
-    assert ["|".join(line.split("|")[:3]) + "|" for line in asked] == ask_rows()
+    assert page_rows == {*state_rows(), *code_rows(), *incoming_rows()}
+    assert ["|".join(line.split("|")[:3]) + "|" for line in ask_lines] == ask_rows()
 
     words = (
         "packet, document, message, registry, register, delivery, fact, standing, request, recall, take_back, "

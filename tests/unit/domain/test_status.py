@@ -35,7 +35,7 @@ def at(minutes: float) -> datetime:
     return T0 + timedelta(minutes=minutes)
 
 
-def said(code: str, minutes: float = 0, *, proved: bool = False, stated: float | None = None) -> Fact:
+def status(code: str, minutes: float = 0, *, proved: bool = False, stated: float | None = None) -> Fact:
     """A business code that reached us at that minute, stated then or at another one."""
     return Fact(
         track=Track.BUSINESS,
@@ -50,7 +50,7 @@ def moved(code: str, minutes: float) -> Fact:
     return own_fact(Track.TRANSPORT, code, at(minutes))
 
 
-def asked(minutes: float, kind: RequestKind = RequestKind.RECALL, request: str = "r1") -> Fact:
+def ask(minutes: float, kind: RequestKind = RequestKind.RECALL, request: str = "r1") -> Fact:
     return Fact(track=Track.REQUEST, code="asked", at=at(minutes), request_id=request, request_kind=kind)
 
 
@@ -74,23 +74,23 @@ def test_the_highest_business_code_is_shown() -> None:
         ("01", "04", "02"): "assigned",
         ("06", "05"): "done",
     }
-    for codes, shown in words.items():
-        standing = fold_delivery([moved("sent", 0), *(said(code, n) for n, code in enumerate(codes))])
-        assert (standing.word, "contradiction" in standing.marks) == (shown, codes == ("01", "04", "02"))
+    for codes, word in words.items():
+        standing = fold_delivery([moved("sent", 0), *(status(code, n) for n, code in enumerate(codes))])
+        assert (standing.word, "contradiction" in standing.marks) == (word, codes == ("01", "04", "02"))
 
 
 def test_a_later_05_with_its_reason_opens_what_was_done_and_a_new_06_closes_it() -> None:
     """The sender keeps 06 with a mark, our own work goes on (interfaces.md 1.1). Without a reason, or stated earlier, it
     opens nothing."""
-    opened = [said("03", 1), said("06", 2), replace(said("05", 3), note="Đóng nhầm")]
-    for known in itertools.permutations(opened):
-        theirs, ours = fold_delivery(known), fold_incoming(known)
-        again = [*known, said("06", 4)]
+    opened = [status("03", 1), status("06", 2), replace(status("05", 3), note="Đóng nhầm")]
+    for order in itertools.permutations(opened):
+        theirs, ours = fold_delivery(order), fold_incoming(order)
+        reopened = [*order, status("06", 4)]
         assert (theirs.business, theirs.marks) == ("06", ("reopened",))
         assert (ours.state, ours.marks) == (InState.PROCESSING, ("reopened",))
-        assert (fold_delivery(again).marks, fold_incoming(again).state) == ((), InState.DONE)
-    for early in (said("05", 3), replace(said("05", 9, stated=1), note="Đóng nhầm")):
-        closed = [said("06", 2), early]
+        assert (fold_delivery(reopened).marks, fold_incoming(reopened).state) == ((), InState.DONE)
+    for early in (status("05", 3), replace(status("05", 9, stated=1), note="Đóng nhầm")):
+        closed = [status("06", 2), early]
         assert (fold_delivery(closed).marks, fold_incoming(closed).state) == ((), InState.DONE)
 
 
@@ -98,34 +98,34 @@ def test_between_02_and_03_the_later_stated_time_wins_whenever_it_arrived_and_a_
     None
 ):
     """With the same stated time they are 02; a code without stated time counts when we received it."""
-    same = fold_delivery([said("03", 1), said("02", 1)])
+    same = fold_delivery([status("03", 1), status("02", 1)])
     assert (same.business, same.marks) == ("02", ("contradiction",))
-    assert fold_delivery([said("02", 90, stated=10), said("03", 20, stated=20)]).business == "03"
-    assert fold_delivery([said("02", 1, proved=True), said("03", 9, proved=False)]).business == "02"
+    assert fold_delivery([status("02", 90, stated=10), status("03", 20, stated=20)]).business == "03"
+    assert fold_delivery([status("02", 1, proved=True), status("03", 9, proved=False)]).business == "02"
     unstated = Fact(track=Track.BUSINESS, code="02", at=at(30))
-    assert fold_delivery([unstated, said("03", 40, stated=20)]).business == "02"
+    assert fold_delivery([unstated, status("03", 40, stated=20)]).business == "02"
 
 
 def test_what_only_a_session_vouches_for_overrules_no_signed_status_and_nothing_of_another_axis() -> None:
-    """Where its own axis carried the delivery, and nobody signed a status, it counts."""
-    left = replace(moved("sent", 0), axis="north")
-    refused = replace(said("02", 5), session="vxp:h01")
+    """It counts for a delivery of its own axis without any signed status."""
+    sent_north = replace(moved("sent", 0), axis="north")
+    refused = replace(status("02", 5), session="vxp:h01")
     by_north, by_south = replace(refused, axis="north"), replace(refused, axis="south")
     on_route = replace(by_south, is_on_route=True)  # mail to its sender may go by the other axis as well
-    for facts, shown in (
-        ([left, by_north], "rejected"),
-        ([left, by_south], "sent"),
-        ([left, on_route], "rejected"),
-        ([left, on_route, said("01", 1)], "delivered"),
-        ([left, by_north, said("01", 1)], "delivered"),
-        ([left, said("03", 9, proved=True), by_north], "accepted"),
+    for facts, word in (
+        ([sent_north, by_north], "rejected"),
+        ([sent_north, by_south], "sent"),
+        ([sent_north, on_route], "rejected"),
+        ([sent_north, on_route, status("01", 1)], "delivered"),
+        ([sent_north, by_north, status("01", 1)], "delivered"),
+        ([sent_north, status("03", 9, proved=True), by_north], "accepted"),
         ([by_north], "queued"),
-        ([replace(left, code="failed"), by_north], "rejected"),
+        ([replace(sent_north, code="failed"), by_north], "rejected"),
     ):
         for order in itertools.permutations(facts):
             standing = fold_delivery(order)
-            marks = () if shown == "rejected" else ("session_only:02",)
-            assert (standing.word, standing.marks) == (shown, marks)
+            marks = () if word == "rejected" else ("session_only:02",)
+            assert (standing.word, standing.marks) == (word, marks)
 
 
 FAR = 60.0 * 24 * 365 * 70
@@ -134,20 +134,20 @@ FAR = 60.0 * 24 * 365 * 70
 def test_a_stated_time_is_believed_within_ten_minutes_and_one_that_cannot_be_true_rules_nothing() -> None:
     """Our own clock set back makes none odd: the document was taken by a clock that was an hour ahead."""
     for stated, odd in ((-10, False), (-10.1, True), (40, False), (40.1, True)):
-        marks = fold_delivery([moved("queued", 0), moved("sent", 5), said("03", 30, stated=stated)]).marks
+        marks = fold_delivery([moved("queued", 0), moved("sent", 5), status("03", 30, stated=stated)]).marks
         assert marks == (("odd_time:03",) if odd else ())
-    assert fold_delivery([moved("queued", 60), said("03", 5)]).marks == ()
+    assert fold_delivery([moved("queued", 60), status("03", 5)]).marks == ()
 
     # A 02 stated in 2099 counts from its arrival, and so does a 03 stated before the document left.
-    ahead = [moved("queued", 0), said("02", 10, stated=FAR), said("03", 20)]
-    behind = [moved("queued", 0), said("03", 20, stated=-FAR), said("02", 10)]
+    ahead = [moved("queued", 0), status("02", 10, stated=FAR), status("03", 20)]
+    behind = [moved("queued", 0), status("03", 20, stated=-FAR), status("02", 10)]
     for facts, code in ((ahead, "02"), (behind, "03")):
         for order in itertools.permutations(facts):
             standing = fold_delivery(order)
             assert (standing.business, standing.marks) == ("03", ("contradiction", f"odd_time:{code}"))
 
-    assert is_skewed(said("03", 6, stated=0))
-    assert not is_skewed(said("03", 5, stated=0))
+    assert is_skewed(status("03", 6, stated=0))
+    assert not is_skewed(status("03", 5, stated=0))
     assert not is_skewed(Fact(track=Track.BUSINESS, code="03", at=T0))
 
 
@@ -158,12 +158,12 @@ def test_an_open_request_is_shown_before_anything_else() -> None:
         (RequestKind.TAKE_BACK, "take_back_asked"),
         (RequestKind.UPDATE, "update_asked"),
     ):
-        standing = fold_delivery([moved("sent", 0), said("03", 1), asked(2, kind)])
-        found = open_request(standing)
+        standing = fold_delivery([moved("sent", 0), status("03", 1), ask(2, kind)])
+        request = open_request(standing)
         assert standing.word == word
-        assert found is not None
-        assert found.request_id == "r1"
-    standing = fold_delivery([said("01", 1), asked(2), said("03", 3)])
+        assert request is not None
+        assert request.request_id == "r1"
+    standing = fold_delivery([status("01", 1), ask(2), status("03", 3)])
     assert (standing.word, standing.business) == ("recall_asked", "03")
 
 
@@ -171,70 +171,70 @@ def test_an_agreed_recall_or_take_back_stays_and_what_was_refused_is_a_mark_besi
     """The caller puts a 03 into the request track only for a peer marked so (rules.md 17). An agreed update is a mark."""
     for kind in (RequestKind.RECALL, RequestKind.TAKE_BACK):
         for code in ("15", "03"):
-            standing = fold_delivery([said("01", 1), asked(2, kind), answered(code, 3), said("06", 9)])
+            standing = fold_delivery([status("01", 1), ask(2, kind), answered(code, 3), status("06", 9)])
             assert (standing.word, open_request(standing)) == ("request_agreed", None)
     for code in ("16", "02"):
-        standing = fold_delivery([said("03", 1), asked(2), answered(code, 3)])
+        standing = fold_delivery([status("03", 1), ask(2), answered(code, 3)])
         assert (standing.word, standing.marks) == ("accepted", ("request_refused:recall",))
-    standing = fold_delivery([said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)])
+    standing = fold_delivery([status("03", 1), ask(2, RequestKind.UPDATE), answered("15", 3)])
     assert (standing.word, standing.marks) == ("accepted", ("request_agreed:update",))
 
 
 def test_the_first_answer_rules_once_it_was_asked_for() -> None:
-    first_yes = fold_delivery([asked(1), answered("15", 2), answered("16", 3)])
-    tie = fold_delivery([asked(1), answered("15", 2), answered("16", 2)])
+    first_yes = fold_delivery([ask(1), answered("15", 2), answered("16", 3)])
+    tie = fold_delivery([ask(1), answered("15", 2), answered("16", 2)])
 
     assert first_yes.requests[0].state is RequestState.AGREED
     assert tie.requests[0].state is RequestState.REFUSED
 
     for code, other, state in (("15", "16", RequestState.REFUSED), ("16", "15", RequestState.AGREED)):
         early = replace(answered(code, 30), stated_at=at(-FAR))
-        standing = fold_delivery([moved("queued", 0), asked(10), early, answered(other, 20)])
+        standing = fold_delivery([moved("queued", 0), ask(10), early, answered(other, 20)])
         (request,) = standing.requests
         assert (request.state, request.answered_at) == (state, at(20))
         assert f"odd_time:{code}" in standing.marks
 
     for request_id in (None, "nobody-asked"):
-        standing = fold_delivery([said("03", 1), answered("15", 2, request_id)])
+        standing = fold_delivery([status("03", 1), answered("15", 2, request_id)])
         assert (standing.word, standing.marks) == ("accepted", ("stray:15",))
-    odd = [said("07", 5), Fact(track=Track.OTHER, code="99", at=at(6))]
-    standing = fold_delivery([said("03", 1), *odd])
+    odd = [status("07", 5), Fact(track=Track.OTHER, code="99", at=at(6))]
+    standing = fold_delivery([status("03", 1), *odd])
     assert (standing.word, standing.marks) == ("accepted", ("unknown:07", "unknown:99"))
 
 
 def test_a_request_withdrawn_agreed_or_refused_leaves_the_state_that_it_should() -> None:
-    standing = fold_delivery([said("01", 0), asked(1), answered("withdrawn", 2)])
+    standing = fold_delivery([status("01", 0), ask(1), answered("withdrawn", 2)])
 
     assert open_request(standing) is None
     assert standing.word == "delivered"
     assert standing.requests[0].state is RequestState.WITHDRAWN
 
-    waiting = fold_incoming([said("01"), said("03", 1), asked(2)])
-    agreed = fold_incoming([said("01"), said("03", 1), asked(2), answered("15", 3)])
+    waiting = fold_incoming([status("01"), status("03", 1), ask(2)])
+    agreed = fold_incoming([status("01"), status("03", 1), ask(2), answered("15", 3)])
 
     assert (waiting.state, waiting.word) == (InState.ACCEPTED, "recall_asked")
     assert (agreed.state, agreed.word) == (InState.RECALLED, "recalled")
 
-    facts = [said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)]
-    more = [asked(4, RequestKind.RECALL, "r2"), answered("16", 5, "r2")]
+    facts = [status("03", 1), ask(2, RequestKind.UPDATE), answered("15", 3)]
+    more = [ask(4, RequestKind.RECALL, "r2"), answered("16", 5, "r2")]
 
-    kept = fold_incoming([*facts, *more])
+    folded = fold_incoming([*facts, *more])
 
-    assert kept.state is InState.ACCEPTED
-    assert kept.marks == ("request_agreed:update", "request_refused:recall")
+    assert folded.state is InState.ACCEPTED
+    assert folded.marks == ("request_agreed:update", "request_refused:recall")
 
 
 _MOVES = st.builds(
     moved, st.sampled_from(["queued", "sending", "sent", "failed", "cancelled"]), st.integers(0, 6)
 )
 _SAYS = st.builds(
-    said,
+    status,
     st.sampled_from(["01", "02", "03", "04", "05", "06", "07", "13"]),
     st.integers(0, 6),
     proved=st.booleans(),
     stated=st.none() | st.integers(0, 6),
 )
-_ASKS = st.builds(asked, st.integers(0, 6), st.sampled_from(list(RequestKind)), st.sampled_from(["r1", "r2"]))
+_ASKS = st.builds(ask, st.integers(0, 6), st.sampled_from(list(RequestKind)), st.sampled_from(["r1", "r2"]))
 _ANSWERS = st.builds(
     answered,
     st.sampled_from(["15", "16", "withdrawn"]),
@@ -253,9 +253,9 @@ _FACTS = st.lists(st.one_of(_MOVES, _SAYS, _ASKS, _ANSWERS, _OWN), max_size=9)
 @given(facts=_FACTS, data=st.data())
 @settings(max_examples=100)
 def test_any_order_and_any_repeats_give_the_same_state(facts: list[Fact], data: st.DataObject) -> None:
-    again = data.draw(st.lists(st.sampled_from(facts), max_size=5)) if facts else []
-    later = [replace(fact, at=fact.at + timedelta(days=1)) for fact in again]
-    shuffled = data.draw(st.permutations([*facts, *later]))
+    repeats = data.draw(st.lists(st.sampled_from(facts), max_size=5)) if facts else []
+    later_copies = [replace(fact, at=fact.at + timedelta(days=1)) for fact in repeats]
+    shuffled = data.draw(st.permutations([*facts, *later_copies]))
 
     assert fold_delivery(shuffled) == fold_delivery(facts)
     assert fold_incoming(shuffled) == fold_incoming(facts)
@@ -272,11 +272,11 @@ def test_what_is_shown_is_always_a_word_of_the_tables(facts: list[Fact]) -> None
 
 
 def test_an_admitted_document_is_new_a_held_one_held_until_released_and_our_own_codes_move_it() -> None:
-    held = own_fact(Track.OTHER, "held", at(1))
+    on_hold = own_fact(Track.OTHER, "held", at(1))
     released = own_fact(Track.OTHER, "released", at(2))
-    assert fold_incoming([said("01")]).state is InState.NEW
-    assert fold_incoming([said("01"), held]).state is InState.HELD
-    assert fold_incoming([said("01"), released, held]).state is InState.NEW
+    assert fold_incoming([status("01")]).state is InState.NEW
+    assert fold_incoming([status("01"), on_hold]).state is InState.HELD
+    assert fold_incoming([status("01"), released, on_hold]).state is InState.NEW
     states = {
         "02": InState.REJECTED,
         "03": InState.ACCEPTED,
@@ -284,26 +284,26 @@ def test_an_admitted_document_is_new_a_held_one_held_until_released_and_our_own_
         "05": InState.PROCESSING,
         "06": InState.DONE,
     }
-    assert {code: fold_incoming([said("01"), held, said(code, 2)]).state for code in states} == states
+    assert {code: fold_incoming([status("01"), on_hold, status(code, 2)]).state for code in states} == states
 
 
 def test_a_replacement_a_seal_and_a_recall_end_what_may_be_set() -> None:
     replaced = own_fact(Track.OTHER, "replaced", at(4))
     sealed = own_fact(Track.OTHER, "sealed", at(5))
-    facts = [said("03", 1), replaced]
+    facts = [status("03", 1), replaced]
 
     assert fold_incoming(facts).state is InState.REPLACED
-    assert fold_incoming([*facts, sealed, asked(6)]).word == "sealed"
+    assert fold_incoming([*facts, sealed, ask(6)]).word == "sealed"
     assert fold_incoming([*facts, sealed, own_fact(Track.OTHER, "unsealed", at(6))]).state is InState.REPLACED
 
-    recalled = fold_incoming([said("01", 0), asked(1), answered("15", 2)])
+    recalled = fold_incoming([status("01", 0), ask(1), answered("15", 2)])
 
     assert may_set_incoming(recalled, "15").repeat
     for code in ("02", "03", "06", "16"):
         assert may_set_incoming(recalled, code).reason == "status.recalled"
 
-    under_seal = fold_incoming([said("01"), own_fact(Track.OTHER, "sealed", at(1))])
-    new = fold_incoming([said("01")])
+    under_seal = fold_incoming([status("01"), own_fact(Track.OTHER, "sealed", at(1))])
+    new = fold_incoming([status("01")])
 
     assert may_set_incoming(under_seal, "03").reason == "status.sealed"
     assert may_set_incoming(new, "07").reason == "status.unknown_code"
@@ -314,13 +314,13 @@ def test_a_replacement_a_seal_and_a_recall_end_what_may_be_set() -> None:
 def test_codes_may_be_set_in_any_order_and_twice_and_a_resend_is_queued_again() -> None:
     for code in ("02", "03", "04", "05", "06"):
         for other in ("01", "02", "03", "04", "05", "06"):
-            assert may_set_incoming(fold_incoming([said("01"), said(other, 1)]), code)
+            assert may_set_incoming(fold_incoming([status("01"), status(other, 1)]), code)
 
     digest = Digest("ab" * 32)
-    first = replace(said("03", 5), packet_digest=digest)
-    again = replace(first, at=at(900))
+    first = replace(status("03", 5), packet_digest=digest)
+    repeat = replace(first, at=at(900))
 
-    assert fold_delivery([first, again]) == fold_delivery([first])
+    assert fold_delivery([first, repeat]) == fold_delivery([first])
 
     facts = [moved("queued", 0), moved("sending", 1), moved("failed", 2), moved("queued", 3)]
     assert fold_delivery(facts).transport == "queued"
@@ -329,7 +329,7 @@ def test_codes_may_be_set_in_any_order_and_twice_and_a_resend_is_queued_again() 
     assert fold_delivery(facts).transport == "sent"
     assert fold_delivery([moved("queued", 0), moved("cancelled", 1)]).word == "cancelled"
 
-    history = [said("01", 1), said("03", 2), asked(3), answered("16", 4), said("02", 2), moved("sent", 0)]
+    history = [status("01", 1), status("03", 2), ask(3), answered("16", 4), status("02", 2), moved("sent", 0)]
 
     standings = {repr(fold_delivery(order)) for order in itertools.permutations(history)}
 
@@ -337,13 +337,13 @@ def test_codes_may_be_set_in_any_order_and_twice_and_a_resend_is_queued_again() 
 
 
 def test_15_and_16_answer_the_one_open_request_only_and_the_same_again_is_a_harmless_repeat() -> None:
-    nothing_asked = fold_incoming([said("03", 1)])
-    open_one = fold_incoming([said("03", 1), asked(2)])
+    no_request = fold_incoming([status("03", 1)])
+    open_one = fold_incoming([status("03", 1), ask(2)])
     for code in ("15", "16"):
-        assert may_set_incoming(nothing_asked, code).reason == "status.no_open_request"
+        assert may_set_incoming(no_request, code).reason == "status.no_open_request"
         permission = may_set_incoming(open_one, code)
         assert (permission.allowed, permission.repeat) == (True, False)
-    refused = fold_incoming([said("03", 1), asked(2), answered("16", 3)])
+    refused = fold_incoming([status("03", 1), ask(2), answered("16", 3)])
     assert may_set_incoming(refused, "16").repeat
     assert not may_set_incoming(refused, "15")
 
@@ -354,13 +354,13 @@ def test_a_further_request_about_a_recalled_document_is_answered_so_that_it_stay
         (RequestKind.TAKE_BACK, "15", "16"),
         (RequestKind.UPDATE, "16", "15"),
     ):
-        facts = [said("01", 0), asked(1), answered("15", 2), asked(3, kind, request="r2")]
+        facts = [status("01", 0), ask(1), answered("15", 2), ask(3, kind, request="r2")]
         recalled = fold_incoming(facts)
         permission = may_set_incoming(recalled, fitting)
         assert (permission.allowed, permission.repeat) == (True, False)
         assert may_set_incoming(recalled, other).reason == "status.recalled"
-        after = fold_incoming([*facts, answered(fitting, 4, request="r2")])
-        assert (after.state, after.word) == (InState.RECALLED, "recalled")
+        answered_twice = fold_incoming([*facts, answered(fitting, 4, request="r2")])
+        assert (answered_twice.state, answered_twice.word) == (InState.RECALLED, "recalled")
 
 
 # tables

@@ -1,4 +1,4 @@
-"""What search compares: accents, case, dashes and the placing of tones do not matter, and folding again changes nothing."""
+"""In search accents, case, dashes and the placing of tones do not matter, and a second folding changes nothing."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def test_folding_again_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
-def finds(typed: str, *texts: str) -> bool:
-    """As both databases answer: words one after the other, the last one perhaps only begun."""
+def finds(query: str, *texts: str) -> bool:
+    """Search as both databases do: words in sequence, the last one perhaps only begun."""
     column = f" {indexed(texts, [(SearchRole.SENDER, texts[-1])])} "
-    return bool(sought(typed).terms) and all(
-        f" {' '.join(term.words)}{' ' if term.is_whole else ''}" in column for term in sought(typed).terms
+    return bool(sought(query).terms) and all(
+        f" {' '.join(term.words)}{' ' if term.is_whole else ''}" in column for term in sought(query).terms
     )
 
 
 def test_what_is_typed_finds_what_was_written_and_nothing_else() -> None:
-    found = (
+    matches = (
         ("uỷ thác", "Ủy thác"),
         ("hòa giải", "Hoà giải"),
         ("Hoà", unicodedata.normalize("NFD", "hòa")),
@@ -54,7 +54,7 @@ def test_what_is_typed_finds_what_was_written_and_nothing_else() -> None:
         ("từ:Z91.07", "Z91.07"),
         ('tu:"giao duc"', "Sở Giáo dục"),
     )
-    not_there = (
+    misses = (
         ("152", "1523/STC"),
         ('"ban dan"', "Ủy ban nhân dân"),
         ("ký:giao", "Sở Giáo dục"),
@@ -62,8 +62,8 @@ def test_what_is_typed_finds_what_was_written_and_nothing_else() -> None:
         ("-- %_ ''", "Sở"),
         ("so noi", "Sở Y tế"),
     )
-    assert [pair for pair in found if not finds(*pair)] == []
-    assert [pair for pair in not_there if finds(*pair)] == []
+    assert [pair for pair in matches if not finds(*pair)] == []
+    assert [pair for pair in misses if finds(*pair)] == []
 
 
 def test_a_search_with_accents_asks_for_them_and_hits_are_marked_as_they_stand() -> None:
@@ -81,12 +81,12 @@ def test_a_search_with_accents_asks_for_them_and_hits_are_marked_as_they_stand()
 
 @settings(max_examples=200)
 @given(st.text(max_size=600))
-def test_whatever_is_typed_asks_for_plain_words_and_not_too_many(typed: str) -> None:
-    """Nothing of it means anything to a database."""
-    found = sought(typed)
+def test_whatever_is_typed_asks_for_plain_words_and_not_too_many(query: str) -> None:
+    """No typed character is an operator of a database."""
+    search = sought(query)
 
-    assert len(found.terms) <= 12
-    for term in (*found.terms, *found.exact):
+    assert len(search.terms) <= 12
+    for term in (*search.terms, *search.exact):
         assert term.words
         assert all(word.isalnum() for word in term.words)
 

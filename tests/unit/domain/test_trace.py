@@ -1,4 +1,4 @@
-"""Which headers name a trace, as the recommendation of the W3C has it, and that what is passed on is the same trace."""
+"""Headers that name a trace, after the recommendation of the W3C; the trace that is passed on is the same."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ def digits(count: int) -> st.SearchStrategy[str]:
 
 
 def ids(count: int) -> st.SearchStrategy[str]:
-    return digits(count).filter(lambda each: each.strip("0") != "")
+    return digits(count).filter(lambda t: t.strip("0") != "")
 
 
 KEYS = st.from_regex(r"[a-z][a-z0-9_\-*/]{0,20}(@[a-z][a-z0-9_\-*/]{0,13})?", fullmatch=True)
 VALUES = st.text([chr(n) for n in range(0x20, 0x7F) if chr(n) not in ",="], min_size=1, max_size=200).filter(
-    lambda each: each.strip() == each
+    lambda t: t.strip() == t
 )
-STATES = st.dictionaries(KEYS, VALUES, max_size=32).map(lambda found: [f"{k}={v}" for k, v in found.items()])
+STATES = st.dictionaries(KEYS, VALUES, max_size=32).map(lambda m: [f"{k}={v}" for k, v in m.items()])
 
 
 @given(ids(32), ids(16), digits(2))
 def test_whatever_holds_is_read(id: str, step: str, flags: str) -> None:
-    found = trace.from_headers([f"00-{id}-{step}-{flags}"])
+    read = trace.from_headers([f"00-{id}-{step}-{flags}"])
 
-    assert found == Trace(id, int(flags, 16) % 2 == 1)
+    assert read == Trace(id, int(flags, 16) % 2 == 1)
 
 
 @given(ids(32), ids(16), ids(16), digits(2), STATES)
 def test_what_is_kept_and_passed_on_is_the_same_trace_from_another_step(
     id: str, step: str, ours: str, flags: str, members: list[str]
 ) -> None:
-    found = trace.from_headers([f"00-{id}-{step}-{flags}"], [",".join(members)])
-    assert found is not None
+    first = trace.from_headers([f"00-{id}-{step}-{flags}"], [",".join(members)])
+    assert first is not None
 
-    kept = trace.from_line(found.to_line())
-    told = kept.headers(ours)
+    stored = trace.from_line(first.to_line())
+    headers = stored.headers(ours)
 
-    assert kept == found
-    version, same, parent, sampled = told["traceparent"].split("-")
+    assert stored == first
+    version, same, parent, sampled = headers["traceparent"].split("-")
     assert (version, same, parent) == ("00", id, ours)
     assert int(sampled, 16) == int(flags, 16) & 1
-    assert trace.from_headers([told["traceparent"]], [told.get("tracestate", "")]) == found
-    assert "\n" not in found.to_line()
+    assert trace.from_headers([headers["traceparent"]], [headers.get("tracestate", "")]) == first
+    assert "\n" not in first.to_line()
 
 
 @given(st.text(max_size=80))
@@ -74,10 +74,10 @@ def test_anything_else_names_none(text: str) -> None:
     assume(not (fits and set(text[:55]) <= set(HEX + "-") and text[:2] not in ("00", "ff")))
     assume(text != GOOD)
 
-    found = trace.from_headers([text])
+    read = trace.from_headers([text])
 
-    assert found is None or text.startswith(f"00-{found.id}-")
-    assert found is None or len(text) == 55
+    assert read is None or text.startswith(f"00-{read.id}-")
+    assert read is None or len(text) == 55
 
 
 @given(st.integers(0, 54), st.sampled_from(string.printable))
@@ -97,9 +97,9 @@ def test_a_later_version_is_read_as_far_as_this_one_goes_and_two_parents_are_non
     assert trace.from_headers([GOOD, GOOD]) is None
     assert trace.from_headers([]) is None
     assert trace.from_headers(["00-x"], ["congo=1"]) is None
-    found = trace.from_headers([f"00-{ID}-{STEP}-ff"])
-    assert found is not None
-    assert found.headers(STEP)["traceparent"].endswith("-01")
+    read = trace.from_headers([f"00-{ID}-{STEP}-ff"])
+    assert read is not None
+    assert read.headers(STEP)["traceparent"].endswith("-01")
 
 
 def test_of_the_state_whole_members_are_passed_on_or_nothing(cases: Cases) -> None:
@@ -121,26 +121,26 @@ def test_of_the_state_whole_members_are_passed_on_or_nothing(cases: Cases) -> No
     ]
     for states, passed in rows:
         with cases.case(states):
-            found = trace.from_headers([GOOD], states)
-            assert found is not None
-            assert found.state == passed
+            read = trace.from_headers([GOOD], states)
+            assert read is not None
+            assert read.state == passed
 
 
 def test_what_is_too_much_loses_long_members_first_and_then_the_last_ones() -> None:
     long, short = "long=" + "x" * 200, [f"k{n}=" + "y" * 40 for n in range(15)]
 
-    found = trace.from_headers([GOOD], [",".join([long, *short])])
+    read = trace.from_headers([GOOD], [",".join([long, *short])])
 
-    assert found is not None
-    assert found.state == ",".join(short[:11])
-    assert len(found.state) <= LONGEST_STATE < len(",".join(short[:12]))
+    assert read is not None
+    assert read.state == ",".join(short[:11])
+    assert len(read.state) <= LONGEST_STATE < len(",".join(short[:12]))
 
 
 @given(st.lists(st.text(max_size=300), max_size=4))
 def test_no_state_grows_or_breaks_a_line(states: list[str]) -> None:
-    found = trace.from_headers([GOOD], states)
+    read = trace.from_headers([GOOD], states)
 
-    assert found is not None
-    assert len(found.state) <= LONGEST_STATE
-    assert found.state.isascii()
-    assert found.state.isprintable()
+    assert read is not None
+    assert len(read.state) <= LONGEST_STATE
+    assert read.state.isascii()
+    assert read.state.isprintable()

@@ -53,9 +53,9 @@ def decode(
 
 def archive(*entries: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as made:
+    with zipfile.ZipFile(out, "w", method) as zipped:
         for name, raw in entries:
-            made.writestr(name, raw)
+            zipped.writestr(name, raw)
     return out.getvalue()
 
 
@@ -76,8 +76,8 @@ def test_threat_072_base64_is_coded_as_both_vendors_read_with_white_space_anywhe
 
     text = b64encode(b"0123456789" * 50).decode()
     spaced = "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + " \t\n"
-    found = {decode("a.pdf", spaced, piece).sha256 for piece in (1, 2, 3, 5, 76, 1 << 16)}
-    assert found == {sha256(b"0123456789" * 50).hexdigest()}
+    digests = {decode("a.pdf", spaced, piece).sha256 for piece in (1, 2, 3, 5, 76, 1 << 16)}
+    assert digests == {sha256(b"0123456789" * 50).hexdigest()}
 
     empty = decode("a.pdf", "")
     assert (empty.size, empty.damaged) == (0, None)
@@ -89,12 +89,12 @@ def test_what_is_zipped_is_a_plain_zip_of_one_deflated_entry_with_flags_0808() -
     stored = b64decode(encode("a.txt", raw), validate=True)
 
     assert stored[6:8] == b"\x08\x08"
-    with zipfile.ZipFile(io.BytesIO(stored)) as made:
-        (entry,) = made.infolist()
+    with zipfile.ZipFile(io.BytesIO(stored)) as zipped:
+        (entry,) = zipped.infolist()
         assert (entry.filename, entry.compress_type) == (f"{UUID}.txt", zipfile.ZIP_DEFLATED)
         assert entry.date_time == (2031, 3, 4, 9, 15, 0)
-        assert made.testzip() is None
-        assert made.read(entry) == raw
+        assert zipped.testzip() is None
+        assert zipped.read(entry) == raw
 
 
 @given(
@@ -107,11 +107,11 @@ def test_what_is_encoded_decodes_to_the_same_file(raw: bytes, name: str, piece: 
     text = b"".join(encoded_pieces(name, f"{UUID}.{end}", [raw], AT))
     coding = coding_for(name)[0]
 
-    found = decode(name, text, piece)
+    file = decode(name, text, piece)
     back = b"".join(decoded_pieces([text[at : at + piece] for at in range(0, len(text), piece)], coding))
 
-    assert found.damaged is None
-    assert (found.coding, found.size, found.sha256) == (coding, len(raw), sha256(raw).hexdigest())
+    assert file.damaged is None
+    assert (file.coding, file.size, file.sha256) == (coding, len(raw), sha256(raw).hexdigest())
     assert back == raw
 
 
@@ -123,18 +123,18 @@ def test_threat_072_text_that_is_not_strict_base64_is_damaged(cases: Cases) -> N
     ):
         for piece in (1, 3, 100):
             with cases.case((text, piece)):
-                found = decode("a.pdf", text, piece)
-                assert found.damaged is not None
-                assert found.sha256 is None
+                file = decode("a.pdf", text, piece)
+                assert file.damaged is not None
+                assert file.sha256 is None
     with pytest.raises(CannotOpen):
         b"".join(decoded_pieces([b"not base64 at all!"], "raw"))
 
 
 def test_a_zip_is_opened_whatever_its_label_method_or_late_name_says() -> None:
     for name in ("a.txt", "a.pdf", "a.PDF", "a", "a.b.unknown", None):
-        found = decode(name, b64encode(archive(("x.bin", b"content"))))
-        assert (found.coding, found.size, found.damaged) == ("zip", 7, None), name
-        assert found.sha256 == sha256(b"content").hexdigest()
+        file = decode(name, b64encode(archive(("x.bin", b"content"))))
+        assert (file.coding, file.size, file.damaged) == ("zip", 7, None), name
+        assert file.sha256 == sha256(b"content").hexdigest()
 
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         stored = b64encode(archive(("x.txt", b"content" * 100), method=method))
@@ -148,16 +148,16 @@ def test_a_zip_is_opened_whatever_its_label_method_or_late_name_says() -> None:
 
 def test_a_zip_based_file_is_opened_only_when_its_one_entry_is_named_as_a_wrapper_names_it() -> None:
     wrapped = ([f"{UUID}.docx"], [f"{UUID}.DOCX"], [f"{UUID.replace('-', '')}.docx"])
-    others = (
+    not_wrapped = (
         *([f"{UUID}.xlsx"], ["report.docx"], ["word/document.xml", "[Content_Types].xml"]),
         [f"{UUID}.docx", "b.docx"],
     )
-    for names in (*wrapped, *others):
+    for names in (*wrapped, *not_wrapped):
         stored = archive(*((name, b"inner") for name in names))
-        found = decode("a.docx", b64encode(stored))
+        file = decode("a.docx", b64encode(stored))
         coding, content = ("zip", b"inner") if names in wrapped else ("raw", stored)
-        assert (found.coding, found.damaged) == (coding, None), names
-        assert found.sha256 == sha256(content).hexdigest()
+        assert (file.coding, file.damaged) == (coding, None), names
+        assert file.sha256 == sha256(content).hexdigest()
 
 
 def _broken() -> Iterator[tuple[str, bytes]]:
@@ -181,14 +181,14 @@ def _broken() -> Iterator[tuple[str, bytes]]:
 
 
 def test_threat_073_a_damaged_archive_is_reported_and_never_raised(cases: Cases) -> None:
-    for what, stored in _broken():
+    for name, stored in _broken():
         text = b64encode(stored)
         for piece in (1, 1 << 16):
-            with cases.case((what, piece)):
-                found = decode("a.txt", text, piece)
-                assert found.damaged is not None
-                told = (found.coding, found.size, found.sha256)
-                assert told == ("zip", len(stored), sha256(stored).hexdigest())
+            with cases.case((name, piece)):
+                file = decode("a.txt", text, piece)
+                assert file.damaged is not None
+                facts = (file.coding, file.size, file.sha256)
+                assert facts == ("zip", len(stored), sha256(stored).hexdigest())
                 with pytest.raises(CannotOpen):
                     b"".join(decoded_pieces([text], "zip"))
 
@@ -200,9 +200,9 @@ def test_no_change_of_one_byte_of_an_archive_is_read_as_another_file(data: st.Da
     at = data.draw(st.integers(4, len(stored) - 1))
     stored[at] ^= data.draw(st.integers(1, 255))
 
-    found = decode("a.txt", b64encode(stored))
+    file = decode("a.txt", b64encode(stored))
 
-    assert found.damaged is not None or found.sha256 == sha256(content).hexdigest()
+    assert file.damaged is not None or file.sha256 == sha256(content).hexdigest()
 
 
 def test_threat_073_an_archive_that_unpacks_to_too_much_is_stopped_at_the_limit() -> None:
@@ -222,14 +222,14 @@ def test_threat_073_memory_stays_bounded_for_a_bomb_and_for_a_large_file() -> No
     try:
         decoder = Decoder("a.txt", EnvelopeLimits())
         decoder.feed(bomb)
-        found = decoder.finish()
+        file = decoder.finish()
         text = encoded_pieces("a.bin", f"{UUID}.bin", (bytes(65_536) for _ in range(400)), AT)
         for _ in decoded_pieces(text, "zip"):
             pass
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert found.size == 60_000_000
+    assert file.size == 60_000_000
     assert peak < 6_000_000
 
 

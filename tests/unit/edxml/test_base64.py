@@ -62,9 +62,9 @@ def test_every_text_is_taken_or_refused_as_by_the_plain_decoder(parts: list[byte
 
 
 def test_every_end_of_a_text_is_judged_as_by_the_plain_decoder() -> None:
-    for before in (b"", _LONG):
+    for start in (b"", _LONG):
         for end in product(b"AQg+/=\n-\xff", repeat=4):
-            text = before + bytes(end)
+            text = start + bytes(end)
             assert _read(_Base64, text, len(text)) == _read(_Plain, text, len(text)), end
 
 
@@ -79,8 +79,8 @@ def test_text_is_judged_and_written_as_by_the_plain_coder(cases: Cases) -> None:
     for size in (*range(130), 3 << 16, (3 << 16) + 1):
         with cases.case(size):
             raw = (bytes(range(256)) * 800)[:size]
-            written = encoded_pieces("a.pdf", "", [raw[:50], raw[50:]], datetime(2031, 3, 4))
-            assert b"".join(written) == b64encode(raw)
+            pieces = encoded_pieces("a.pdf", "", [raw[:50], raw[50:]], datetime(2031, 3, 4))
+            assert b"".join(pieces) == b64encode(raw)
 
 
 @given(parts=st.lists(_PARTS, max_size=6))

@@ -41,11 +41,11 @@ POLICY = XmlPolicy(allow_p384=True)
 FIFTY_FILES = tuple((f"tệp {n}.{('pdf', 'txt', 'zip', 'docx')[n % 4]}", b"x" * n) for n in range(50))
 
 
-def put(
+def write_envelope(
     envelope: Envelope, files: envelopes.Files = (), *, signed: bool = True
 ) -> tuple[bytes, WrittenEnvelope]:
     out = BytesIO()
-    written = write(
+    output = write(
         envelope,
         envelopes.contents(files),
         out,
@@ -53,25 +53,25 @@ def put(
         envelopes.qualifier(envelope) if signed else None,
         envelopes.SIGNED_AT,
     )
-    return out.getvalue(), written
+    return out.getvalue(), output
 
 
 def test_letters_markup_and_texts_of_the_full_length_are_written_as_they_are() -> None:
-    """So that a text of them alone need not be looked at twice (W1)."""
-    known = re.compile(f"[{LETTERS}]")
-    letters = [chr(n) for n in range(0x10000) if known.fullmatch(chr(n))]
+    """A text of these letters alone needs no second check (W1, canonical letters)."""
+    pattern = re.compile(f"[{LETTERS}]")
+    letters = [chr(n) for n in range(0x10000) if pattern.fullmatch(chr(n))]
 
     assert not any(map(unicodedata.combining, letters))
     for letter in letters:
-        beside = letter + letter.join(letters)
-        assert unicodedata.normalize("NFC", beside) == beside
+        between = letter + letter.join(letters)
+        assert unicodedata.normalize("NFC", between) == between
 
     for length in (499, 500):
-        raw, _ = put(envelopes.document((), subject="ắ" * length))
+        raw, _ = write_envelope(envelopes.document((), subject="ắ" * length))
         assert ("ắ" * length).encode() in raw
 
     subject = "& < > \" ' ]]> \t \n ắ \U0010ffff <ds:Signature &amp; &#49;"
-    raw, _ = put(envelopes.document((), subject=subject))
+    raw, _ = write_envelope(envelopes.document((), subject=subject))
     fast = readers.fast(raw, POLICY)
     assert fast is not None
     assert fast.envelope.subject == subject
@@ -79,11 +79,11 @@ def test_letters_markup_and_texts_of_the_full_length_are_written_as_they_are() -
 
 def test_every_kind_is_valid_here_and_elsewhere_and_reads_back_as_it_was(cases: Cases) -> None:
     """Vector group 1, W2, W10, G8."""
-    for name, model, files, of in envelopes.every_kind():
+    for name, model, files, receipt in envelopes.every_kind():
         for kind in pki.SOUND:
             with cases.case((name, kind)):
                 signer = pki.signer(model.sender.organ_id or "", kind)
-                assert _must_survive(model, files, signer, of).findings == ()
+                assert _must_survive(model, files, signer, receipt).findings == ()
 
 
 def test_the_oracles_can_say_no() -> None:
@@ -98,14 +98,14 @@ def test_the_oracles_can_say_no() -> None:
 def test_fifty_attachments_lie_where_the_writer_says() -> None:
     envelope = envelopes.document(FIFTY_FILES)
 
-    raw, written = put(envelope, FIFTY_FILES)
+    raw, output = write_envelope(envelope, FIFTY_FILES)
 
     fast = readers.fast(raw, POLICY)
     assert fast is not None
-    assert (fast.files, fast.body_digest, fast.size) == (written.files, written.body_digest, written.size)
-    for (name, content), found in zip(FIFTY_FILES, written.files, strict=True):
-        assert (found.name, found.size) == (name, len(content))
-        assert found.sha256 == hashlib.sha256(content).hexdigest()
+    assert (fast.files, fast.body_digest, fast.size) == (output.files, output.body_digest, output.size)
+    for (name, content), file in zip(FIFTY_FILES, output.files, strict=True):
+        assert (file.name, file.size) == (name, len(content))
+        assert file.sha256 == hashlib.sha256(content).hexdigest()
     assert oracles.signxml_says_valid(raw, pki.signer(kind="p256").certificate_der)
 
 
@@ -128,18 +128,18 @@ def test_any_document_survives_and_every_verifier_takes_it(
 def test_any_status_survives_and_every_verifier_takes_it(envelope: Envelope) -> None:
     assert envelope.status is not None
     signer = replace(pki.signer(kind="p256"), agency_code=envelope.sender.organ_id or "")
-    of = None if envelope.status.code == "13" else envelopes.receipt(envelope.status.code)
-    _must_survive(envelope, (), signer, of)
+    receipt = None if envelope.status.code == "13" else envelopes.receipt(envelope.status.code)
+    _must_survive(envelope, (), signer, receipt)
 
 
 def _must_survive(
-    envelope: Envelope, files: envelopes.Files, signer: pki.KeySigner, of: Receipt | None = None
+    envelope: Envelope, files: envelopes.Files, signer: pki.KeySigner, receipt: Receipt | None = None
 ) -> Fast:
-    raw = envelopes.native(envelope, files, signer=signer, of=of)
+    raw = envelopes.native(envelope, files, signer=signer, receipt=receipt)
     fast = readers.fast(raw, POLICY)
     assert fast is not None
     assert check_key(fast, [envelopes.binding(signer)], POLICY) == envelopes.binding(signer)
-    assert (fast.envelope, fast.signature.receipt) == (envelope, of)
+    assert (fast.envelope, fast.signature.receipt) == (envelope, receipt)
     assert [file.size for file in fast.files] == [len(content) for _, content in files]
     assert raw[oracles.DECLARATION_LENGTH :] == oracles.canonical_form(raw)
     assert fast.body_digest == hashlib.sha256(oracles.body_form(raw)).hexdigest()
@@ -149,11 +149,11 @@ def _must_survive(
 
 
 def test_w1_w4_the_declaration_is_exact_nothing_follows_the_root_and_s_is_last_in_the_header() -> None:
-    raw, written = put(envelopes.document(), envelopes.TWO_FILES)
+    raw, output = write_envelope(envelopes.document(), envelopes.TWO_FILES)
     assert raw.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<edXML xmlns=')
     assert len(names.DECLARATION) == oracles.DECLARATION_LENGTH
     assert raw.endswith(b"</edXML>")
-    assert written.size == len(raw)
+    assert output.size == len(raw)
     assert raw.count(b"<ds:Signature ") == 1
     assert b"</edXML:TraceHeaderList><ds:Signature " in raw
     assert b"</ds:Signature></edXML:edXMLHeader><edXML:edXMLBody>" in raw
@@ -163,21 +163,21 @@ def test_w7_the_body_digest_depends_on_the_body_alone_and_an_unsigned_envelope_r
     envelope, digests = envelopes.document(()), set()
     for kind, at in (("p256", envelopes.SIGNED_AT), ("rsa-2048", datetime(2031, 5, 1, tzinfo=UTC))):
         signer = pki.signer(kind=kind)
-        written = write(envelope, (), BytesIO(), signer, envelopes.qualifier(envelope), at)
-        digests.add(written.body_digest)
-    digests.add(put(envelope, signed=False)[1].body_digest)
+        output = write(envelope, (), BytesIO(), signer, envelopes.qualifier(envelope), at)
+        digests.add(output.body_digest)
+    digests.add(write_envelope(envelope, signed=False)[1].body_digest)
     assert len(digests) == 1
 
     envelope = envelopes.document()
-    raw, written = put(envelope, envelopes.TWO_FILES, signed=False)
+    raw, output = write_envelope(envelope, envelopes.TWO_FILES, signed=False)
     assert b"Signature" not in raw
-    found = reader.read([raw], EnvelopeLimits(), strict=True)
-    assert (found.envelope, found.files, found.findings) == (envelope, written.files, ())
+    read_back = reader.read([raw], EnvelopeLimits(), strict=True)
+    assert (read_back.envelope, read_back.files, read_back.findings) == (envelope, output.files, ())
     assert readers.fast(raw, POLICY) is None
 
 
 def test_what_is_absent_is_not_written_and_order_is_the_closed_tables() -> None:
-    raw, _ = put(envelopes.document((), other=OtherInfo(direction=True, priority=0), content=None))
+    raw, _ = write_envelope(envelopes.document((), other=OtherInfo(direction=True, priority=0), content=None))
     assert b"Content>" not in raw
     assert (
         b"<edXML:OtherInfo><edXML:Priority>0</edXML:Priority><edXML:Direction>true</edXML:Direction>" in raw
@@ -190,7 +190,7 @@ def test_what_is_absent_is_not_written_and_order_is_the_closed_tables() -> None:
 
 def test_times_are_written_as_the_wall_clock_in_hanoi_and_a_year_has_four_digits() -> None:
     hop = TraceHeader(organ_id="Z91", timestamp=datetime(2031, 3, 4, 18, 30, 1, tzinfo=UTC))
-    raw, _ = put(envelopes.document((), trace=(hop,), due_date=date(987, 6, 5)))
+    raw, _ = write_envelope(envelopes.document((), trace=(hop,), due_date=date(987, 6, 5)))
     assert b"<edXML:Timestamp>2031/03/05 01:30:01</edXML:Timestamp>" in raw
     assert b"<edXML:DueDate>0987/06/05</edXML:DueDate>" in raw
 
@@ -200,11 +200,11 @@ SAMPLES = {str: "a", int: 1, bool: True, date: date(2031, 3, 4), datetime: envel
 
 def filled(part: Any, **more: object) -> Any:
     """A part of the model that says something in each of its elements."""
-    said = dict(more)
+    fields = dict(more)
     for row in envelope.rows(part):
         value = filled(row.holds) if row.is_part else SAMPLES[row.holds]
-        said[row.attribute] = (value,) if row.many else value
-    return part(**said)
+        fields[row.attribute] = (value,) if row.many else value
+    return part(**fields)
 
 
 def test_the_outline_has_a_value_for_every_element_of_the_closed_table_and_no_other() -> None:
@@ -234,10 +234,10 @@ def test_the_outline_has_a_value_for_every_element_of_the_closed_table_and_no_ot
         (names.MANIFEST, {"Reference": [envelope.outline(line)]}),
         (names.ATTACHMENT, envelope.outline(line)),
     ]
-    seen = [found for element, tree in parts for found in walk(element, tree, element.local)]
-    assert len(seen) > 20
-    for path, said, listed in seen:
-        assert said == listed, path
+    elements = [e for element, tree in parts for e in walk(element, tree, element.local)]
+    assert len(elements) > 20
+    for path, own, listed in elements:
+        assert own == listed, path
 
 
 def test_an_element_takes_all_that_its_field_may_say() -> None:
@@ -246,13 +246,13 @@ def test_an_element_takes_all_that_its_field_may_say() -> None:
     def check(field: Field, above: str) -> int:
         path = above + "".join(f"/edXML:{step}" for step in field.rule.wire.split("/"))
         if field.is_part:
-            return sum(check(each, path) for each in fields_of(field.holds))
+            return sum(check(f, path) for f in fields_of(field.holds))
         assert path in longest
         assert field.rule.longest <= (longest[path] or 0), path
         return 1
 
     header = "/edXML:edXMLHeader/edXML:MessageHeader"
-    assert sum(check(each, header) for each in FIELDS if each.rule.wire) >= 17
+    assert sum(check(f, header) for f in FIELDS if f.rule.wire) >= 17
 
 
 GOOD = envelopes.document()
@@ -291,18 +291,18 @@ def test_a_model_that_the_wire_cannot_carry_is_refused(cases: Cases) -> None:
     ]
     for field, bad in rows:
         with cases.case((field, bad)), pytest.raises(BreaksRule):
-            put(envelopes.document(envelopes.TWO_FILES, **{field: bad}), envelopes.TWO_FILES)
+            write_envelope(envelopes.document(envelopes.TWO_FILES, **{field: bad}), envelopes.TWO_FILES)
 
 
 def test_file_and_entry_names_and_types_other_than_what_is_written_are_refused() -> None:
     for name in ("a/b.pdf", "..\\b.pdf", "a\nb.pdf", "a.ZIP"):
         with pytest.raises(BreaksRule):
-            put(envelopes.document(((name, b"x"),)), ((name, b"x"),))
+            write_envelope(envelopes.document(((name, b"x"),)), ((name, b"x"),))
 
     # Bytes labelled application/zip that are no ZIP make the vendor's reader refuse the whole message.
-    one = replace(GOOD.attachments[0], content_type="application/zip")
+    zip_named = replace(GOOD.attachments[0], content_type="application/zip")
     with pytest.raises(BreaksRule, match="application/pdf"):
-        put(envelopes.document(attachments=(one, GOOD.attachments[1])), envelopes.TWO_FILES)
+        write_envelope(envelopes.document(attachments=(zip_named, GOOD.attachments[1])), envelopes.TWO_FILES)
     content = AttachmentContent(entry_name="../../a.txt", open=lambda: (b"x",))
     with pytest.raises(BreaksRule, match="UUID"):
         write(envelopes.document((("a.txt", b"x"),)), [content], BytesIO(), None, None, envelopes.SIGNED_AT)
@@ -320,15 +320,15 @@ def test_a_status_is_nothing_but_a_status() -> None:
     )
     for change in changes:
         with pytest.raises(BreaksRule):
-            put(replace(envelopes.status(), **change))
+            write_envelope(replace(envelopes.status(), **change))
 
 
 def test_f12_a_qualifier_that_is_absent_or_contradicts_the_envelope_is_refused() -> None:
     document, status = envelopes.document(()), envelopes.status()
-    for model, of in (
+    for model, qualifier in (
         (document, replace(envelopes.qualifier(GOOD), kind=Kind.UPDATE)),
         (status, replace(envelopes.qualifier(status), receipt=envelopes.receipt("02"))),
         (document, None),
     ):
         with pytest.raises(BreaksRule):
-            write(model, (), BytesIO(), pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
+            write(model, (), BytesIO(), pki.signer(kind="p256"), qualifier, envelopes.SIGNED_AT)

@@ -1,4 +1,4 @@
-"""How much a small document costs in calls, whatever the machine: written and proved before it leaves (W10), verified and
+"""The cost of a small document in calls, the same on every machine: written and proved before it leaves (W10), verified and
 checked when it comes, and the same of its 01. Limits lie a little above what is reached."""
 
 from __future__ import annotations
@@ -39,41 +39,43 @@ class _Desk:
 
 
 def _calls(work: Callable[[], T]) -> tuple[T, int, int]:
-    """What it gives, with how many calls of Python and of C it takes when nothing is met for the first time."""
+    """Run work a second time; return its outcome and its numbers of Python and C calls."""
     work()
     profile = Profile()
-    given = profile.runcall(work)
+    outcome = profile.runcall(work)
     counts = [(isinstance(entry.code, str), entry.callcount) for entry in profile.getstats()]
     python, c = (sum(count for is_c, count in counts if is_c is kind) for kind in (False, True))
-    return given, python, c
+    return outcome, python, c
 
 
-def _written(
+def _write(
     model: Envelope, files: envelopes.Files, signer: pki.KeySigner, qualifier: build.Qualifier
 ) -> tuple[bytes, SignedEnvelope[Envelope]]:
-    """As it would leave."""
+    """Write an envelope and prove it, as on the way out."""
     out = BytesIO()
-    written = build.write(model, envelopes.contents(files), out, signer, qualifier, AT)
+    output = build.write(model, envelopes.contents(files), out, signer, qualifier, AT)
     services, packet_id = cast("OutgoingServices", _Desk()), qualifier.packet_id
-    signed = package.proved(services, partial(BytesIO, out.getvalue()), written.size, signer, packet_id, AT)
+    signed = package.verify_written(
+        services, partial(BytesIO, out.getvalue()), output.size, signer, packet_id, AT
+    )
     assert signed.model == model
     return out.getvalue(), signed
 
 
-def _taken(raw: bytes, signer: pki.KeySigner, ours: str) -> incoming.Ruling | None:
-    """As a receiver takes it in; a status ends in its proof."""
+def _judge(raw: bytes, signer: pki.KeySigner, ours: str) -> incoming.Ruling | None:
+    """Examine an envelope as a receiver does; a status ends with its proof."""
     bound = (envelopes.binding(signer),)
     source = verify.EnvelopeSource(size=len(raw), open=lambda: (raw,))
-    found = verify.examine_fast(
+    examined = verify.examine_fast(
         source, policy=POLICY, bindings=lambda code: bound, at=AT, transport=None, opens=False
     )
-    assert found is not None
-    carried = trust.Routing(sender=signer.agency_code, node="n1", host="n1")
-    proved = trust.decide(found.signed, _EVIDENCE, trust.TrustPolicy(), AT, carried)
+    assert examined is not None
+    routing = trust.Routing(sender=signer.agency_code, node="n1", host="n1")
+    proved = trust.decide(examined.signed, _EVIDENCE, trust.TrustPolicy(), AT, routing)
     model = proved.model
     if model.status is not None:
         return None
-    assert found.keeps_form()
+    assert examined.keeps_form()
     assert not incoming.goes_round((ours,), [hop.organ_id for hop in model.trace if hop.organ_id])
     assert model.code is not None
     packet = incoming.ArrivedPacket(
@@ -83,7 +85,7 @@ def _taken(raw: bytes, signer: pki.KeySigner, ours: str) -> incoming.Ruling | No
         symbol=model.code.notation or "",
         issued_on=model.promulgation_date,
         subject=model.subject or "",
-        files=tuple(incoming.ArrivedFile(name=file.name, facts=_FACTS) for file in found.signed.files),
+        files=tuple(incoming.ArrivedFile(name=file.name, facts=_FACTS) for file in examined.signed.files),
     )
     return incoming.check(packet, RULES)
 
@@ -99,9 +101,9 @@ _EVIDENCE = Evidence(
 )
 
 
-def _receipt(of: SignedEnvelope[Envelope]) -> Receipt:
+def _receipt(doc: SignedEnvelope[Envelope]) -> Receipt:
     return replace(
-        envelopes.receipt("01"), body_digest=of.body_digest, file_digest=of.file_digest, size=of.file_size
+        envelopes.receipt("01"), body_digest=doc.body_digest, file_digest=doc.file_digest, size=doc.file_size
     )
 
 
@@ -118,12 +120,12 @@ def test_a_small_document_and_its_01_take_no_more_calls_than_they_need(cases: Ca
     for name in (schema.DOCUMENT, schema.STATUS):
         schema.compiled(name)
     calls = {}
-    document = partial(_written, DOCUMENT, FILES, SENDER, envelopes.qualifier(DOCUMENT, terms=TERMS))
+    document = partial(_write, DOCUMENT, FILES, SENDER, envelopes.qualifier(DOCUMENT, terms=TERMS))
     (raw, signed), *calls["document written and proved"] = _calls(document)
-    ruling, *calls["document verified and checked"] = _calls(partial(_taken, raw, SENDER, envelopes.RECEIVER))
-    answer = partial(_written, STATUS, (), RECEIVER, envelopes.qualifier(STATUS, _receipt(signed)))
+    ruling, *calls["document verified and checked"] = _calls(partial(_judge, raw, SENDER, envelopes.RECEIVER))
+    answer = partial(_write, STATUS, (), RECEIVER, envelopes.qualifier(STATUS, _receipt(signed)))
     (raw, _), *calls["01 written and proved"] = _calls(answer)
-    _, *calls["01 verified"] = _calls(partial(_taken, raw, RECEIVER, envelopes.SENDER))
+    _, *calls["01 verified"] = _calls(partial(_judge, raw, RECEIVER, envelopes.SENDER))
 
     assert ruling is not None
     assert ruling.decision is incoming.Admission.ALLOWED

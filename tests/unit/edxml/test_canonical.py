@@ -23,20 +23,20 @@ from tests.support.fast import BINDING, POLICY, SIGNER, accepted, fast, good, sm
 
 def test_f5_every_size_of_piece_gives_the_same_result() -> None:
     for raw, sizes in ((good(), (1, 2, 3, 7, 38, 39, 40, 64, 1000)), (small(), range(1, len(small()) + 1))):
-        whole = fast(raw)
-        assert whole is not None
+        in_one = fast(raw)
+        assert in_one is not None
         for piece in sizes:
-            assert fast(raw, piece) == whole, piece
+            assert fast(raw, piece) == in_one, piece
 
 
 def test_f1_f6_f7_size_range_and_digests_are_those_of_the_bytes() -> None:
     raw = good()
-    before, raw_signature, after = envelopes.split(raw)
-    found = fast(raw)
-    assert found is not None
-    assert raw[found.a : found.b] == raw_signature
-    assert found.file_digest == _sha256(raw)
-    assert found.body_digest == _sha256(before + after) == _sha256(oracles.body_form(raw))
+    head, raw_signature, tail = envelopes.split(raw)
+    parsed = fast(raw)
+    assert parsed is not None
+    assert raw[parsed.a : parsed.b] == raw_signature
+    assert parsed.file_digest == _sha256(raw)
+    assert parsed.body_digest == _sha256(head + tail) == _sha256(oracles.body_form(raw))
 
     assert read_fast([raw], len(raw) - 1, POLICY) is None
     assert read_fast([raw], len(raw) + 1, POLICY) is None
@@ -52,57 +52,57 @@ def _sha256(raw: bytes) -> str:
 
 
 def test_f9_f10_f12_a_digest_certificate_kind_or_receipt_other_than_the_files_is_not_mine() -> None:
-    before, _, after = envelopes.split(good())
+    head, _, tail = envelopes.split(good())
     for which in ("body_digest", "properties_digest"):
         parts = _changed(**{which: Digest("00" * 32)}).signature
-        assert fast(DECLARATION + before + render(parts) + after) is None
+        assert fast(DECLARATION + head + render(parts) + tail) is None
 
     # All else holds: the owner signed a file that says two things about its certificate.
     parts = replace(_changed().signature, certificate_digest=Digest("00" * 32))
     parts = replace(parts, properties_digest=Digest(sha256(parts.signed_properties).hexdigest()))
     parts = replace(parts, value=SIGNER.sign(parts.signed_info))
-    found = fast(DECLARATION + before + render(parts) + after)
-    assert found is not None
-    assert check_key(found, [BINDING], POLICY) is None
+    parsed = fast(DECLARATION + head + render(parts) + tail)
+    assert parsed is not None
+    assert check_key(parsed, [BINDING], POLICY) is None
 
-    of = replace(envelopes.qualifier(envelopes.document(())), kind=Kind.UPDATE)
-    assert accepted(envelopes.sign_bytes(before, after, SIGNER, of)) is None
+    qualifier = replace(envelopes.qualifier(envelopes.document(())), kind=Kind.UPDATE)
+    assert accepted(envelopes.sign_bytes(head, tail, SIGNER, qualifier)) is None
 
     signer = pki.signer(envelopes.RECEIVER, "p256")
-    raw = envelopes.native(envelopes.status("03"), signer=signer, of=envelopes.receipt("03"))
-    before, _, after = envelopes.split(raw)
+    raw = envelopes.native(envelopes.status("03"), signer=signer, receipt=envelopes.receipt("03"))
+    head, _, tail = envelopes.split(raw)
     for code, expected in (("03", True), ("02", False)):
-        of = replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt(code))
-        found = fast(envelopes.sign_bytes(before, after, signer, of))
-        assert found is not None
-        assert (check_key(found, [envelopes.binding(signer)], POLICY) is not None) is expected
+        qualifier = replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt(code))
+        parsed = fast(envelopes.sign_bytes(head, tail, signer, qualifier))
+        assert parsed is not None
+        assert (check_key(parsed, [envelopes.binding(signer)], POLICY) is not None) is expected
 
 
 def _changed(**changes: object) -> Fast:
-    found = fast(good())
-    assert found is not None
-    return replace(found, signature=replace(found.signature, **changes))  # type: ignore[arg-type]  # named freely
+    parsed = fast(good())
+    assert parsed is not None
+    return replace(parsed, signature=replace(parsed.signature, **changes))  # type: ignore[arg-type]  # named freely
 
 
 def test_f10_f12_only_a_certificate_bound_to_the_exact_code_counts_and_kind_and_id_agree() -> None:
     """Another one of the same key or subject does not."""
-    found = _changed()
+    parsed = _changed()
     other = pki.signer("Z92", "p256")
-    assert check_key(found, [], POLICY) is None
-    assert check_key(found, [envelopes.binding(other)], POLICY) is None
-    assert check_key(found, [envelopes.binding(other), BINDING], POLICY) == BINDING
+    assert check_key(parsed, [], POLICY) is None
+    assert check_key(parsed, [envelopes.binding(other)], POLICY) is None
+    assert check_key(parsed, [envelopes.binding(other), BINDING], POLICY) == BINDING
     for code in ("000.00.07.z91", " 000.00.07.Z91", "000.00.07.Z91 ", "Z92"):
-        assert check_key(found, [replace(BINDING, code=code)], POLICY) is None
-    again = pki.der(pki.root().issue(envelopes.SENDER, pki.key("p256", envelopes.SENDER)))
-    assert again != SIGNER.certificate_der
-    assert check_key(found, [Binding(code=envelopes.SENDER, certificate_der=again)], POLICY) is None
-    assert check_key(_changed(certificate_der=again), [BINDING], POLICY) is None
+        assert check_key(parsed, [replace(BINDING, code=code)], POLICY) is None
+    renewed = pki.der(pki.root().issue(envelopes.SENDER, pki.key("p256", envelopes.SENDER)))
+    assert renewed != SIGNER.certificate_der
+    assert check_key(parsed, [Binding(code=envelopes.SENDER, certificate_der=renewed)], POLICY) is None
+    assert check_key(_changed(certificate_der=renewed), [BINDING], POLICY) is None
 
-    here = envelopes.PACKET_ID
-    agree = check_key(found, [BINDING], POLICY, transport_packet_id=here, transport_kind=Kind.DOCUMENT)
+    packet_id = envelopes.PACKET_ID
+    agree = check_key(parsed, [BINDING], POLICY, transport_packet_id=packet_id, transport_kind=Kind.DOCUMENT)
     assert agree == BINDING
-    assert check_key(found, [BINDING], POLICY, transport_packet_id=PacketId("other")) is None
-    assert check_key(found, [BINDING], POLICY, transport_kind=Kind.STATUS) is None
+    assert check_key(parsed, [BINDING], POLICY, transport_packet_id=PacketId("other")) is None
+    assert check_key(parsed, [BINDING], POLICY, transport_kind=Kind.STATUS) is None
 
 
 def test_f11_another_key_value_or_method_is_not_mine() -> None:
@@ -152,15 +152,15 @@ def test_memory_stays_bounded_on_an_attachment_of_100_mb(tmp_path: Path) -> None
     tracemalloc.start()
     try:
         with path.open("w+b") as out:
-            written = write(
+            output = write(
                 envelope, [content], out, SIGNER, envelopes.qualifier(envelope), envelopes.SIGNED_AT
             )
         with path.open("rb") as source:
-            found = read_fast(iter(lambda: source.read(1 << 18), b""), written.size, POLICY)
+            parsed = read_fast(iter(lambda: source.read(1 << 18), b""), output.size, POLICY)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert found is not None
-    assert found.files == written.files
-    assert found.files[0].size == 1600 * 65_536
+    assert parsed is not None
+    assert parsed.files == output.files
+    assert parsed.files[0].size == 1600 * 65_536
     assert peak < 6_000_000

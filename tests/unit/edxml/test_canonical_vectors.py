@@ -16,26 +16,26 @@ from tests.support.fast import SIGNER, accepted, fast, good, resigned
 PLACE, RECIPIENT = b"<edXML:Place>Sao Mai<", b"<edXML:To>"
 
 
-def _cut(data: bytes, start: bytes, end: bytes) -> bytes:
-    return data[: data.index(start)] + data[data.index(end) :]
+def _cut(raw: bytes, start: bytes, end: bytes) -> bytes:
+    return raw[: raw.index(start)] + raw[raw.index(end) :]
 
 
 def test_group_2_3_what_the_owner_signed_but_is_not_canonical_or_means_something_else_is_not_mine(
     cases: Cases,
 ) -> None:
-    """What is taken is another text, a file of other letters, or a recipient without a word, in its own canonical form."""
-    before, _, after = envelopes.split(good())
-    taken = dict.fromkeys(INSTEAD, 0)
-    for kept in (PLACE, RECIPIENT, b' version="1.0">', b"</edXML>", CONTENT.start):
-        for other in INSTEAD[kept]:
+    """Only another text, a file of other letters, or a recipient without a word is read, in its own canonical form."""
+    head, _, tail = envelopes.split(good())
+    counts = dict.fromkeys(INSTEAD, 0)
+    for place in (PLACE, RECIPIENT, b' version="1.0">', b"</edXML>", CONTENT.start):
+        for other in INSTEAD[place]:
             for piece in (1 << 18, 50):
-                with cases.case((kept, other[:60], piece)):
-                    raw = resigned(before.replace(kept, other, 1), after.replace(kept, other, 1))
-                    if (found := fast(raw, piece)) is not None:
-                        taken[kept] += 1
+                with cases.case((place, other[:60], piece)):
+                    raw = resigned(head.replace(place, other, 1), tail.replace(place, other, 1))
+                    if (parsed := fast(raw, piece)) is not None:
+                        counts[place] += 1
                         assert raw[oracles.DECLARATION_LENGTH :] == oracles.canonical_form(raw)
-                        assert found.size == len(raw)
-    assert {kept: count for kept, count in taken.items() if count} == {
+                        assert parsed.size == len(raw)
+    assert {place: count for place, count in counts.items() if count} == {
         PLACE: 22,
         RECIPIENT: 2,
         CONTENT.start: 22,
@@ -44,35 +44,35 @@ def test_group_2_3_what_the_owner_signed_but_is_not_canonical_or_means_something
     subject = b"<edXML:Subject>"
     for changed in (
         (
-            before.replace(b"edXML:", b"e:").replace(b"xmlns:edXML", b"xmlns:e"),
-            after.replace(b"edXML:", b"e:"),
+            head.replace(b"edXML:", b"e:").replace(b"xmlns:edXML", b"xmlns:e"),
+            tail.replace(b"edXML:", b"e:"),
         ),
-        (before.replace(b"QCVN_102_2016", b"QCVN_102_2017"), after),
-        (before.replace(b"<edXML ", b'<edXML xmlns:a="urn:a" ', 1), after),
-        (before.replace(RECIPIENT, b"<edXML:Place>x</edXML:Place>" + RECIPIENT, 1), after),
-        (before.replace(subject, subject + b"x</edXML:Subject>" + subject, 1), after),
+        (head.replace(b"QCVN_102_2016", b"QCVN_102_2017"), tail),
+        (head.replace(b"<edXML ", b'<edXML xmlns:a="urn:a" ', 1), tail),
+        (head.replace(RECIPIENT, b"<edXML:Place>x</edXML:Place>" + RECIPIENT, 1), tail),
+        (head.replace(subject, subject + b"x</edXML:Subject>" + subject, 1), tail),
         (
-            before.replace(
+            head.replace(
                 RECIPIENT, b"<edXML:From><edXML:OrganId>Z92</edXML:OrganId></edXML:From>" + RECIPIENT, 1
             ),
-            after,
+            tail,
         ),
-        (_cut(before, b"<edXML:From>", RECIPIENT), after),
-        (before, _cut(after, b"<edXML:Reference>", b"</edXML:edXMLManifest>")),
-        (before, after.replace(b"<Attachment>", b'<Attachment xmlns="">', 1)),
+        (_cut(head, b"<edXML:From>", RECIPIENT), tail),
+        (head, _cut(tail, b"<edXML:Reference>", b"</edXML:edXMLManifest>")),
+        (head, tail.replace(b"<Attachment>", b'<Attachment xmlns="">', 1)),
     ):
-        assert changed != (before, after)
+        assert changed != (head, tail)
         assert fast(resigned(*changed)) is None
 
 
 def test_f3_f5_signed_again_with_a_canonical_reference_or_many_lines_it_is_still_mine() -> None:
     """The control of the tests above: only the change makes the difference."""
-    before, _, after = envelopes.split(good())
-    assert accepted(resigned(before, after)) is not None
+    head, _, tail = envelopes.split(good())
+    assert accepted(resigned(head, tail)) is not None
 
-    found = accepted(resigned(before.replace(PLACE, b"<edXML:Place>Sao&#xD;Mai<"), after))
-    assert found is not None
-    assert found.envelope.place == "Sao\rMai"
+    parsed = accepted(resigned(head.replace(PLACE, b"<edXML:Place>Sao&#xD;Mai<"), tail))
+    assert parsed is not None
+    assert parsed.envelope.place == "Sao\rMai"
 
     envelope = envelopes.document((), to_places=("Như trên",) * 1500)
     assert accepted(envelopes.native(envelope, (), signer=SIGNER)) is not None
@@ -99,21 +99,21 @@ def test_f2_utf_16_is_not_mine_and_the_word_signature_inside_a_text_is_only_text
 
     files = (("trong.edxml", b"<ds:Signature></ds:Signature>"), ("a.pdf", b"<ds:Signature "))
     envelope = envelopes.document(files, subject="<ds:Signature Id='sig'>")
-    found = accepted(envelopes.native(envelope, files, signer=SIGNER))
-    assert found is not None
-    assert found.envelope.subject == "<ds:Signature Id='sig'>"
+    parsed = accepted(envelopes.native(envelope, files, signer=SIGNER))
+    assert parsed is not None
+    assert parsed.envelope.subject == "<ds:Signature Id='sig'>"
 
 
 def test_group_3_a_signature_with_something_beside_it_is_not_mine() -> None:
     """At another place it stands in tests/hostile/test_moved_signature.py."""
     raw = good()
-    before, s, after = envelopes.split(raw)
+    head, s, tail = envelopes.split(raw)
     for changed in (
-        DECLARATION + before + s + b" " + after,
-        DECLARATION + before + b" " + s + after,
-        DECLARATION + before + s + after.replace(b"</edXML>", s + b"</edXML>"),
-        DECLARATION + before + s + b"<edXML:Signature></edXML:Signature>" + after,
-        DECLARATION + before + s + b"<edXML:TraceHeaderList></edXML:TraceHeaderList>" + after,
+        DECLARATION + head + s + b" " + tail,
+        DECLARATION + head + b" " + s + tail,
+        DECLARATION + head + s + tail.replace(b"</edXML>", s + b"</edXML>"),
+        DECLARATION + head + s + b"<edXML:Signature></edXML:Signature>" + tail,
+        DECLARATION + head + s + b"<edXML:TraceHeaderList></edXML:TraceHeaderList>" + tail,
         raw.replace(b"</ds:Signature>", b"</ds:Signature >"),
     ):
         assert fast(changed) is None
@@ -169,8 +169,8 @@ TRICKY = [
 def test_g8_whatever_an_owner_signs_is_taken_only_when_it_is_its_own_canonical_form(
     data: st.DataObject,
 ) -> None:
-    before, _, after = envelopes.split(good())
-    body, seam = before + after, len(before)
+    head, _, tail = envelopes.split(good())
+    body, seam = head + tail, len(head)
     for _ in range(data.draw(st.integers(1, 2))):
         at = data.draw(st.integers(0, len(body)))
         cut = data.draw(st.integers(0, 3))

@@ -23,7 +23,7 @@ def test_the_page_lists_the_steps_of_the_code_and_its_codes_with_step_and_outcom
     rows = _rows(r"`([A-Z-]+)`", r"(\d+)", r"([A-Z-]+)", "[^|]+")
 
     assert [(code, int(step), outcome) for code, step, outcome in rows] == [
-        (code, each.step, each.outcome) for code, each in CODES.items()
+        (code, row.step, row.outcome) for code, row in CODES.items()
     ]
 
 
@@ -43,8 +43,8 @@ def test_every_code_that_the_source_raises_is_on_the_list() -> None:
 
 def test_steps_are_told_in_order_and_completely() -> None:
     for n in STEPS:
-        told = failed_steps(n, "why")
-        assert [step.n for step in told] == list(STEPS)
-        assert [step.n for step in told if step.ok is False] == [n]
-        assert all(step.ok is None for step in told if step.n > n)
+        steps = failed_steps(n, "why")
+        assert [step.n for step in steps] == list(STEPS)
+        assert [step.n for step in steps if step.ok is False] == [n]
+        assert all(step.ok is None for step in steps if step.n > n)
     assert [step.n for step in passed_steps(1, "rsa-sha256") if step.ok is None] == [9, 10, 12]

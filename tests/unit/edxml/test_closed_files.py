@@ -31,7 +31,7 @@ _FILES = (
 )
 
 
-class _Shown(EnvelopeScan):
+class _ShownScan(EnvelopeScan):
     """Shows the parser everything."""
 
     def _pass_base64(self, piece: bytes, at: int) -> int:
@@ -51,9 +51,9 @@ def _verdict(kind: type[EnvelopeScan], raw: bytes, step: int) -> tuple[Signature
 
 def _holding(text: bytes) -> bytes:
     """A native envelope, signed, with that as the text of its first file."""
-    before, _, after = envelopes.split(envelopes.native(envelopes.document(_FILES), _FILES, signer=SIGNER))
-    start = after.index(CONTENT.start) + len(CONTENT.start)
-    return resigned(before, after[:start] + text + after[after.index(CONTENT.end, start) :])
+    head, _, tail = envelopes.split(envelopes.native(envelopes.document(_FILES), _FILES, signer=SIGNER))
+    start = tail.index(CONTENT.start) + len(CONTENT.start)
+    return resigned(head, tail[:start] + text + tail[tail.index(CONTENT.end, start) :])
 
 
 _PIECES = st.one_of(
@@ -74,41 +74,41 @@ def test_what_the_parser_is_not_shown_is_judged_as_if_it_had_been(parts: list[by
     if step < 64 and len(raw) > 60_000:
         step = 1000
 
-    assert _verdict(EnvelopeScan, raw, step) == _verdict(_Shown, raw, step)
+    assert _verdict(EnvelopeScan, raw, step) == _verdict(_ShownScan, raw, step)
 
 
 def _read(raw: bytes, *, opens: bool) -> Fast:
-    found = read_large([raw], len(raw), POLICY, opens=opens)
-    assert found is not None
-    return found
+    parsed = read_large([raw], len(raw), POLICY, opens=opens)
+    assert parsed is not None
+    return parsed
 
 
 def _opened(closed: Fast, raw: bytes) -> tuple[tuple[FileSlice, ...], dict[int, bytes]]:
-    """As `incoming.check` opens them."""
-    limits, files, given = POLICY.limits, [], {}
-    for part, one in zip(closed.files, closed.envelope.attachments, strict=True):
+    """Open the files as `incoming.check` does."""
+    limits, files, contents = POLICY.limits, [], {}
+    for part, attached in zip(closed.files, closed.envelope.attachments, strict=True):
         out = bytearray()
         text = raw[part.offset : part.offset + part.length]
-        found, decoder = attachment.opened(
-            part, one.attachment_name, [text[:5], text[5:]], limits, out.extend
+        file, decoder = attachment.decode_slice(
+            part, attached.attachment_name, [text[:5], text[5:]], limits, out.extend
         )
         limits = replace(limits, inflated_bytes=limits.inflated_bytes - decoder.inflated)
-        files.append(found)
+        files.append(file)
         if decoder.gave_out:
-            given[part.n] = bytes(out)
-    return tuple(files), given
+            contents[part.n] = bytes(out)
+    return tuple(files), contents
 
 
 def test_closed_files_are_proved_alike_and_are_the_same_when_they_are_opened() -> None:
     raw = envelopes.native(envelopes.document(_FILES), _FILES, signer=SIGNER)
     closed, open_at_once = _read(raw, opens=False), _read(raw, opens=True)
 
-    files, given = _opened(closed, raw)
+    files, contents = _opened(closed, raw)
 
-    assert all(each.is_closed for each in closed.files)
+    assert all(file.is_closed for file in closed.files)
     assert replace(closed, files=open_at_once.files) == open_at_once
     assert files == open_at_once.files
-    assert given[1] == _FILES[0][1]
+    assert contents[1] == _FILES[0][1]
 
 
 def test_a_closed_file_whose_text_is_damaged_is_found_damaged_when_it_is_opened() -> None:
@@ -150,23 +150,23 @@ def test_a_large_file_that_stays_closed_is_read_once_and_by_no_stream() -> None:
         return [raw[at : at + 65_536] for at in range(0, len(raw), 65_536)]
 
     with patch.object(canonical, "EnvelopeScan", side_effect=AssertionError):
-        found = read_closed(pieces, len(raw), POLICY)
+        parsed = read_closed(pieces, len(raw), POLICY)
 
-    assert found is not None
+    assert parsed is not None
     assert opened == 1
-    assert found.is_usual
-    assert found == read_large([raw], len(raw), POLICY, opens=False)
+    assert parsed.is_usual
+    assert parsed == read_large([raw], len(raw), POLICY, opens=False)
 
 
 def test_with_much_beside_its_files_it_streams() -> None:
     limits = replace(POLICY.limits, header_bytes=canonical.MOST_SMALL // 2)
     raw = _large(b"ngan")
     with patch.object(canonical, "MOST_SMALL", 1000):
-        found = read_closed(lambda: [raw], len(raw), replace(POLICY, limits=limits))
+        parsed = read_closed(lambda: [raw], len(raw), replace(POLICY, limits=limits))
 
-    assert found == read_large([raw], len(raw), POLICY, opens=False)
-    assert found is not None
-    assert not found.is_usual
+    assert parsed == read_large([raw], len(raw), POLICY, opens=False)
+    assert parsed is not None
+    assert not parsed.is_usual
 
 
 def test_another_size_than_was_announced_is_not_mine() -> None:

@@ -1,4 +1,4 @@
-"""What an axis writes anew keeps its meaning and its content digest; what the sender changes does not."""
+"""An envelope that an axis writes anew keeps its meaning and its content digest; one that its sender changes does not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def unsigned(model: Envelope, files: Any = envelopes.TWO_FILES) -> bytes:
 def passed(raw: bytes) -> bytes:
     opener = partial(io.BytesIO, raw)
     read = reader.read(attachment.pieces(opener), LIMITS)
-    return b"".join(again.written(read, opener, "TRUC.W00", START))
+    return b"".join(again.write_envelope(read, opener, "TRUC.W00", START))
 
 
 def examined(raw: bytes) -> foreign.Unsigned:
@@ -41,18 +41,18 @@ def examined(raw: bytes) -> foreign.Unsigned:
 def test_what_was_written_anew_says_the_same_and_other_content_has_another_digest() -> None:
     sent = envelopes.document()
     raw = unsigned(sent)
-    came = passed(raw)
-    before, after = examined(raw).verified.signed, examined(came).verified.signed
+    rewritten = passed(raw)
+    sent_form, after_axis = examined(raw).verified.signed, examined(rewritten).verified.signed
 
-    assert came != raw
-    assert b"\r\n" in came
-    assert before.body_digest == after.body_digest
-    assert [one.sha256 for one in after.files] == [one.sha256 for one in before.files]
-    assert after.model.trace[-1].organ_id == "TRUC.W00"
-    assert examined(passed(came)).verified.signed.body_digest == after.body_digest
-    assert (after.path, after.packet_id, after.certificate_der) == ("axis", None, b"")
+    assert rewritten != raw
+    assert b"\r\n" in rewritten
+    assert sent_form.body_digest == after_axis.body_digest
+    assert [file.sha256 for file in after_axis.files] == [file.sha256 for file in sent_form.files]
+    assert after_axis.model.trace[-1].organ_id == "TRUC.W00"
+    assert examined(passed(rewritten)).verified.signed.body_digest == after_axis.body_digest
+    assert (after_axis.path, after_axis.packet_id, after_axis.certificate_der) == ("axis", None, b"")
 
-    known = examined(unsigned(sent)).verified.signed
+    plain = examined(unsigned(sent)).verified.signed
     changes: tuple[dict[str, Any], ...] = (
         {"subject": "Khác"},
         {"document_id": "Z91,2031/03/04,9/X"},
@@ -60,20 +60,20 @@ def test_what_was_written_anew_says_the_same_and_other_content_has_another_diges
         {"to": ()},
     )
     for change in changes:
-        assert foreign.content_digest(envelopes.document(**change), known.files) != known.body_digest
+        assert foreign.content_digest(envelopes.document(**change), plain.files) != plain.body_digest
     passed_on = replace(sent, trace=(TraceHeader(organ_id="X"),))
-    assert foreign.content_digest(passed_on, known.files) == known.body_digest
-    assert foreign.content_digest(sent, known.files[:1]) != known.body_digest
+    assert foreign.content_digest(passed_on, plain.files) == plain.body_digest
+    assert foreign.content_digest(sent, plain.files[:1]) != plain.body_digest
 
 
 def test_a_real_signature_is_broken_on_the_way_and_without_a_sender_nobody_can_be_vouched_for() -> None:
     raw = envelopes.native()
-    came = passed(raw)
+    rewritten = passed(raw)
 
     assert examined(raw).is_signed
-    assert not examined(came).is_signed
-    assert b"MIIFqTCCBJG" in came
-    assert examined(raw).verified.signed.body_digest == examined(came).verified.signed.body_digest
+    assert not examined(rewritten).is_signed
+    assert b"MIIFqTCCBJG" in rewritten
+    assert examined(raw).verified.signed.body_digest == examined(rewritten).verified.signed.body_digest
 
     raw = unsigned(envelopes.document()).replace(envelopes.SENDER.encode(), b"null")
 
@@ -86,12 +86,12 @@ def test_a_real_signature_is_broken_on_the_way_and_without_a_sender_nobody_can_b
 def test_said_names_who_to_whom_what() -> None:
     raw = unsigned(envelopes.document())
 
-    found = foreign.said(partial(io.BytesIO, raw), LIMITS)
+    claims = foreign.summarise(partial(io.BytesIO, raw), LIMITS)
 
-    assert found is not None
-    assert found.sender == envelopes.SENDER
-    assert found.recipients == (envelopes.RECEIVER, envelopes.SECOND_RECEIVER)
-    assert envelopes.DOCUMENT_ID in found.identity
-    assert found.notation == "118/STN-VP"
-    assert foreign.said(partial(io.BytesIO, passed(raw)), LIMITS) == found
-    assert foreign.said(partial(io.BytesIO, b"<html/>"), LIMITS) is None
+    assert claims is not None
+    assert claims.sender == envelopes.SENDER
+    assert claims.recipients == (envelopes.RECEIVER, envelopes.SECOND_RECEIVER)
+    assert envelopes.DOCUMENT_ID in claims.identity
+    assert claims.notation == "118/STN-VP"
+    assert foreign.summarise(partial(io.BytesIO, passed(raw)), LIMITS) == claims
+    assert foreign.summarise(partial(io.BytesIO, b"<html/>"), LIMITS) is None

@@ -26,20 +26,20 @@ FOREIGN = XmlPolicy(own_axis=False)
 C14N_10 = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
 
-def _judge(data: bytes, policy: XmlPolicy) -> general.General:
-    return general.judge(data, policy, lambda code: [envelopes.binding(SIGNER)], AT)
+def _judge(raw: bytes, policy: XmlPolicy) -> general.General:
+    return general.judge(raw, policy, lambda code: [envelopes.binding(SIGNER)], AT)
 
 
-def _code(data: bytes, policy: XmlPolicy) -> str:
-    with pytest.raises(InvalidEnvelope) as found:
-        _judge(data, policy)
-    return found.value.code
+def _code(raw: bytes, policy: XmlPolicy) -> str:
+    with pytest.raises(InvalidEnvelope) as error:
+        _judge(raw, policy)
+    return error.value.code
 
 
 def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes:
     """An envelope as an old system signs: the one whole-document reference, no signed properties."""
-    before, _, after = forge.split(NATIVE)
-    body = general.canonical_octets(etree.fromstring(before + after), exclusive=names.EXC_C14N in transforms)
+    head, _, tail = forge.split(NATIVE)
+    body = general.canonical_octets(etree.fromstring(head + tail), exclusive=names.EXC_C14N in transforms)
     hashed = sha1(body, usedforsecurity=False) if digest.endswith("#sha1") else sha256(body)
     steps = "".join(f'<ds:Transform Algorithm="{uri}"></ds:Transform>' for uri in transforms)
     info = (
@@ -50,19 +50,19 @@ def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes
         f"<ds:DigestValue>{b64encode(hashed.digest()).decode()}</ds:DigestValue></ds:Reference></ds:SignedInfo>"
     )
     unsigned = f'<ds:Signature xmlns:ds="{names.DS}">{info}'.encode()
-    in_place = etree.fromstring(before + unsigned + b"</ds:Signature>" + after)
+    in_place = etree.fromstring(head + unsigned + b"</ds:Signature>" + tail)
     signed_info = next(in_place.iter(f"{{{names.DS}}}SignedInfo"))
     value = _value(general.canonical_octets(signed_info, exclusive=c14n == names.EXC_C14N), method)
     certificate = b64encode(SIGNER.certificate_der)
     key_info = b"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>" + certificate
     key_info += b"</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>"
-    return before + unsigned + b"<ds:SignatureValue>" + value + b"</ds:SignatureValue>" + key_info + after
+    return head + unsigned + b"<ds:SignatureValue>" + value + b"</ds:SignatureValue>" + key_info + tail
 
 
-def _value(data: bytes, method: str) -> bytes:
+def _value(raw: bytes, method: str) -> bytes:
     assert isinstance(SIGNER.private_key, rsa.RSAPrivateKey)
     digest = hashes.SHA1() if method.endswith("#rsa-sha1") else hashes.SHA256()  # noqa: S303 - what old systems do
-    return b64encode(SIGNER.private_key.sign(data, padding.PKCS1v15(), digest))
+    return b64encode(SIGNER.private_key.sign(raw, padding.PKCS1v15(), digest))
 
 
 MODERN = _simple(names.RSA_SHA256, names.SHA256_URI, names.EXC_C14N, [names.ENVELOPED, names.EXC_C14N])
@@ -78,10 +78,10 @@ def test_g3_g7_one_reference_alone_and_legacy_algorithms_need_a_policy_and_are_w
     permitted = XmlPolicy(own_axis=False, allow_single_reference=True)
 
     assert _code(MODERN, FOREIGN) == "SIG-STRUCTURE"
-    found = _judge(MODERN, permitted)
-    assert found.shape.weak
-    assert found.shape.properties is None
-    assert found.read.envelope == envelopes.document()
+    judged = _judge(MODERN, permitted)
+    assert judged.shape.weak
+    assert judged.shape.properties is None
+    assert judged.read.envelope == envelopes.document()
 
     permitted = XmlPolicy(own_axis=False, allow_single_reference=True, allow_legacy=True)
     assert _code(LEGACY, XmlPolicy(own_axis=False, allow_single_reference=True)) == "SIG-ALGORITHM"
@@ -97,8 +97,8 @@ def test_12_2_12_11_a_foreign_axis_needs_no_qualifier_and_its_unsigned_propertie
     unsigned = b"<xades:UnsignedProperties></xades:UnsignedProperties></xades:QualifyingProperties>"
     more = swap(b"</xades:QualifyingProperties>", unsigned)(NATIVE)
     without, with_more = (
-        examine(forge.source(data), policy=FOREIGN, bindings=forge.bindings(SIGNER), at=AT).signed
-        for data in (bare, more)
+        examine(forge.source(raw), policy=FOREIGN, bindings=forge.bindings(SIGNER), at=AT).signed
+        for raw in (bare, more)
     )
     assert without.packet_id is None
     assert forge.judge(bare).code == "MSG-ID"
@@ -107,14 +107,14 @@ def test_12_2_12_11_a_foreign_axis_needs_no_qualifier_and_its_unsigned_propertie
 
 
 def test_g6_a_certificate_out_of_its_validity_is_left_to_step_9() -> None:
-    """signxml would refuse by its own clock; the code of that is CERT-TIME, and `policy.trust` says it."""
-    data = NATIVE + b"\n"
+    """The library would refuse by its own clock; the code of that is CERT-TIME, and `policy.trust` says it."""
+    raw = NATIVE + b"\n"
 
-    found = general.judge(
-        data, XmlPolicy(), lambda code: [envelopes.binding(SIGNER)], AT + timedelta(days=20 * 365)
+    judged = general.judge(
+        raw, XmlPolicy(), lambda code: [envelopes.binding(SIGNER)], AT + timedelta(days=20 * 365)
     )
 
-    assert found.canonical
+    assert judged.canonical
 
 
 def test_g6_the_library_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +125,9 @@ def test_g6_the_library_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(XAdESVerifier, "verify", refuse)
 
-    with pytest.raises(BadSignature) as found:
+    with pytest.raises(BadSignature) as error:
         _judge(NATIVE, XmlPolicy())
-    assert found.value.code == "SIG-VALUE"
+    assert error.value.code == "SIG-VALUE"
 
 
 def test_g6_the_library_must_have_signed_what_we_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,16 @@ from tests.support import envelopes, pki, readers
 from tests.support.cases import Cases
 
 NATIVES = {
-    name: envelopes.native(model, files, signer=pki.signer(model.sender.organ_id or "", "p256"), of=receipt)
+    name: envelopes.native(
+        model, files, signer=pki.signer(model.sender.organ_id or "", "p256"), receipt=receipt
+    )
     for name, model, files, receipt in envelopes.every_kind()
 }
 
 
 def _is_usual(raw: bytes, limits: EnvelopeLimits | None = None) -> bool:
-    found, _ = canonical.read_tree(raw, limits or EnvelopeLimits(), opens=False)
-    return found.is_usual
+    tree, _ = canonical.read_tree(raw, limits or EnvelopeLimits(), opens=False)
+    return tree.is_usual
 
 
 def test_every_kind_that_we_write_is_read_by_it(cases: Cases) -> None:
@@ -63,9 +65,9 @@ UNUSUAL = {
 
 
 def test_whatever_is_unusual_is_read_in_the_other_way_and_alike(cases: Cases) -> None:
-    for name, (kind, kept, other) in UNUSUAL.items():
+    for name, (kind, text, other) in UNUSUAL.items():
         with cases.case(name):
-            raw = NATIVES[kind].replace(kept.encode(), other.encode(), 2 if kept.startswith("edXML:") else 1)
+            raw = NATIVES[kind].replace(text.encode(), other.encode(), 2 if text.startswith("edXML:") else 1)
             assert raw != NATIVES[kind]
             readers.both(raw)
             assert not _is_usual(raw)

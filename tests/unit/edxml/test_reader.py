@@ -70,8 +70,8 @@ def lenient(raw: bytes, limits: EnvelopeLimits = LIMITS) -> Read:
     return read([raw], limits)
 
 
-def codes(found: Read, *ignored: str) -> list[str]:
-    return [one.code for one in found.findings if one.code not in ("MISSING", *ignored)]
+def codes(parsed: Read, *ignored: str) -> list[str]:
+    return [finding.code for finding in parsed.findings if finding.code not in ("MISSING", *ignored)]
 
 
 def refused(raw: bytes, limits: EnvelopeLimits = LIMITS, *, strict: bool = False) -> MalformedXml:
@@ -86,8 +86,8 @@ def refused(raw: bytes, limits: EnvelopeLimits = LIMITS, *, strict: bool = False
 @settings(max_examples=100)
 @given(st.one_of(strategies.documents(), strategies.statuses()))
 def test_what_is_written_reads_back_identically(model: Envelope) -> None:
-    known = replace(model, sender=replace(model.sender, organ_id=envelopes.SENDER))
-    assert read([envelopes.native(known, ())], LIMITS, strict=True).envelope == known
+    full_model = replace(model, sender=replace(model.sender, organ_id=envelopes.SENDER))
+    assert read([envelopes.native(full_model, ())], LIMITS, strict=True).envelope == full_model
 
 
 @settings(max_examples=25)
@@ -95,23 +95,23 @@ def test_what_is_written_reads_back_identically(model: Envelope) -> None:
 def test_written_files_read_back_with_their_digests_and_slices(files: envelopes.Files, size: int) -> None:
     raw = envelopes.native(envelopes.document(files), files)
 
-    found = read((raw[at : at + size] for at in range(0, len(raw), size)), LIMITS, strict=True)
+    parsed = read((raw[at : at + size] for at in range(0, len(raw), size)), LIMITS, strict=True)
 
-    assert found.envelope.attachments == envelopes.document(files).attachments
-    assert found.findings == ()
-    for slice_, (_, content) in zip(found.files, files, strict=True):
+    assert parsed.envelope.attachments == envelopes.document(files).attachments
+    assert parsed.findings == ()
+    for slice_, (_, content) in zip(parsed.files, files, strict=True):
         stored = raw[slice_.offset : slice_.offset + slice_.length]
         assert b"".join(decoded_pieces([stored], slice_.coding)) == content
         assert (slice_.size, slice_.sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
 
 def test_every_kind_of_native_packet_is_read_strictly_without_a_finding(cases: Cases) -> None:
-    for name, model, files, of in envelopes.every_kind():
+    for name, model, files, receipt in envelopes.every_kind():
         with cases.case(name):
-            found = read([envelopes.native(model, files, of=of)], LIMITS, strict=True)
-            assert (found.envelope, found.findings) == (model, ())
-            assert found.signature is not None
-            assert found.signature.in_xmldsig
+            parsed = read([envelopes.native(model, files, receipt=receipt)], LIMITS, strict=True)
+            assert (parsed.envelope, parsed.findings) == (model, ())
+            assert parsed.signature is not None
+            assert parsed.signature.in_xmldsig
 
 
 # Pairing with the manifest, both ways
@@ -123,9 +123,9 @@ def test_ids_pair_without_their_prefixes_and_then_the_name_and_then_the_place() 
     assert [file.name for file in read([raw], LIMITS, strict=True).files] == ["b.pdf", "a.pdf"]
     manifest = line("x", "a.pdf") + line("y", "b.pdf") + line("z", "c.pdf")
     attachments = attached("1", "b.pdf") + attached("2", "a.pdf") + attached("3")
-    found = lenient(envelope(manifest=manifest, attachments=attachments))
-    assert [file.name for file in found.files] == ["b.pdf", "a.pdf", "c.pdf"]
-    assert codes(found) == ["PAIRED-BY-NAME", "PAIRED-BY-POSITION"]
+    parsed = lenient(envelope(manifest=manifest, attachments=attachments))
+    assert [file.name for file in parsed.files] == ["b.pdf", "a.pdf", "c.pdf"]
+    assert codes(parsed) == ["PAIRED-BY-NAME", "PAIRED-BY-POSITION"]
 
 
 def test_a_mismatch_is_a_finding_and_on_our_axis_a_refusal() -> None:
@@ -169,15 +169,15 @@ def test_f10_a_packet_of_two_meanings_is_no_dialect_of_our_axis(cases: Cases) ->
 def test_the_liberal_reader_takes_the_first_of_two_and_keeps_spaces() -> None:
     message = "<From><OrganId>Z91.01</OrganId><OrganId>Z91.02</OrganId></From>"
 
-    found = lenient(envelope(message=message))
+    parsed = lenient(envelope(message=message))
 
-    assert found.envelope.sender.organ_id == "Z91.01"
-    assert codes(found) == ["DOUBLED"]
+    assert parsed.envelope.sender.organ_id == "Z91.01"
+    assert codes(parsed) == ["DOUBLED"]
 
     # Of an identity the space is a finding.
-    found = read([envelope(message="<From><OrganId> Z91.01\n</OrganId></From>")], LIMITS, strict=True)
-    assert found.envelope.sender.organ_id == " Z91.01\n"
-    assert codes(found) == ["ID-SPACE"]
+    parsed = read([envelope(message="<From><OrganId> Z91.01\n</OrganId></From>")], LIMITS, strict=True)
+    assert parsed.envelope.sender.organ_id == " Z91.01\n"
+    assert codes(parsed) == ["ID-SPACE"]
     assert lenient(envelope(message="<Subject> a  b </Subject>")).envelope.subject == " a  b "
     assert lenient(envelope(message="<Subject> \n </Subject>")).envelope.subject is None
 
@@ -199,9 +199,9 @@ def test_nothing_inside_a_signature_reaches_the_model() -> None:
         "</MessageHeader></Object></Signature>"
     )
 
-    found = read([envelope(header=forged)], LIMITS, strict=True)
+    parsed = read([envelope(header=forged)], LIMITS, strict=True)
 
-    assert found.envelope.sender.organ_id == "Z91.01"
+    assert parsed.envelope.sender.organ_id == "Z91.01"
 
 
 # Kinds
@@ -251,8 +251,8 @@ def test_a_time_without_a_zone_is_hanois() -> None:
     assert {text: _iso(read_time(text)) for text in times} == times
 
 
-def _iso(found: tuple[date | None, bool]) -> tuple[str | None, bool]:
-    return found[0].isoformat() if found[0] else None, found[1]
+def _iso(parsed: tuple[date | None, bool]) -> tuple[str | None, bool]:
+    return parsed[0].isoformat() if parsed[0] else None, parsed[1]
 
 
 # Limits (F1, F3) and memory
@@ -298,9 +298,9 @@ def test_zipped_attachments_share_one_limit_on_what_they_unpack_to() -> None:
         attachments=attached("1", "a.txt", text) + attached("2", "b.txt", text),
     )
 
-    found = lenient(raw, EnvelopeLimits(inflated_bytes=1_000_000))
+    parsed = lenient(raw, EnvelopeLimits(inflated_bytes=1_000_000))
 
-    assert [file.damaged is None for file in found.files] == [True, False]
+    assert [file.damaged is None for file in parsed.files] == [True, False]
 
 
 def test_a_large_file_passes_through_in_bounded_memory() -> None:
@@ -314,11 +314,11 @@ def test_a_large_file_passes_through_in_bounded_memory() -> None:
         yield tail
 
     tracemalloc.start()
-    found = read(pieces(), LIMITS)
+    parsed = read(pieces(), LIMITS)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert found.files[0].size == 500 * 48 * 1024
+    assert parsed.files[0].size == 500 * 48 * 1024
     assert peak < 4 * 1024 * 1024
 
 
@@ -326,15 +326,15 @@ def test_a_slice_that_holds_references_is_found_and_findings_are_bounded() -> No
     """In canonical octets a carriage return stands as a reference, which base64 cut out of the file would not know."""
     raw = envelope(manifest=line("1"), attachments=attached("1", "a.pdf", "JVBE&#xD;\nRi0x"))
 
-    found = lenient(raw)
+    parsed = lenient(raw)
 
-    assert found.files[0].size == 6
-    assert codes(found) == ["ATTACHMENT-SLICE"]
+    assert parsed.files[0].size == 6
+    assert codes(parsed) == ["ATTACHMENT-SLICE"]
 
-    found = lenient(envelope(message="<Odd/>" * 5000))
+    parsed = lenient(envelope(message="<Odd/>" * 5000))
 
-    assert len(found.findings) == 201
-    assert found.findings[-1].code == "MORE"
+    assert len(parsed.findings) == 201
+    assert parsed.findings[-1].code == "MORE"
 
 
 def test_an_attachment_without_content_is_damaged_and_keeps_its_place() -> None:
@@ -343,9 +343,9 @@ def test_an_attachment_without_content_is_damaged_and_keeps_its_place() -> None:
         attachments="<Attachment><ContentId>1</ContentId></Attachment>" + attached("2"),
     )
 
-    found = lenient(raw)
+    parsed = lenient(raw)
 
-    assert [file.damaged for file in found.files] == ["no content", None]
+    assert [file.damaged for file in parsed.files] == ["no content", None]
 
 
 # The builder on its own, as the fast path uses it

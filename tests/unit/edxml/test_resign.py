@@ -13,53 +13,53 @@ from gateway.edxml.policy import XmlPolicy
 from tests.support import envelopes, oracles, pki
 
 RAW = envelopes.native()
-LATER = envelopes.SIGNED_AT + timedelta(days=3)
+RESIGNED_AT = envelopes.SIGNED_AT + timedelta(days=3)
 OTHER = pki.signer(envelopes.SENDER, "rsa-4096")
 
 
 def cut(raw: bytes, at: list[int]) -> list[bytes]:
     """The same bytes in pieces, some of them empty."""
     places = [0, *sorted(place % (len(raw) + 1) for place in at), len(raw)]
-    return [raw[one:other] for one, other in pairwise(places)]
+    return [raw[a:b] for a, b in pairwise(places)]
 
 
-def again(raw: bytes, pieces: list[bytes]) -> bytes:
+def resign(raw: bytes, pieces: list[bytes]) -> bytes:
     fast = canonical.read_fast([raw], len(raw), XmlPolicy())
     assert fast is not None
-    return b"".join(canonical.resigned_pieces(fast, pieces, OTHER, LATER))
+    return b"".join(canonical.resigned_pieces(fast, pieces, OTHER, RESIGNED_AT))
 
 
 def test_the_content_is_the_same_and_the_key_another() -> None:
-    made = again(RAW, [RAW])
-    before = canonical.read_fast([RAW], len(RAW), XmlPolicy())
-    after = canonical.read_fast([made], len(made), XmlPolicy())
+    resigned = resign(RAW, [RAW])
+    old = canonical.read_fast([RAW], len(RAW), XmlPolicy())
+    new = canonical.read_fast([resigned], len(resigned), XmlPolicy())
 
-    assert before is not None
-    assert after is not None
-    assert (after.body_digest, after.envelope) == (before.body_digest, before.envelope)
-    assert after.signature.packet_id == before.signature.packet_id
-    assert after.signature.receipt == before.signature.receipt
-    assert after.signature.signing_time == LATER
-    assert after.file_digest != before.file_digest
-    assert oracles.xmlsec_says_valid(made, OTHER.certificate_der)
-    assert oracles.body_form(made) == oracles.body_form(RAW)
+    assert old is not None
+    assert new is not None
+    assert (new.body_digest, new.envelope) == (old.body_digest, old.envelope)
+    assert new.signature.packet_id == old.signature.packet_id
+    assert new.signature.receipt == old.signature.receipt
+    assert new.signature.signing_time == RESIGNED_AT
+    assert new.file_digest != old.file_digest
+    assert oracles.xmlsec_says_valid(resigned, OTHER.certificate_der)
+    assert oracles.body_form(resigned) == oracles.body_form(RAW)
 
 
 def test_w9_the_terms_are_signed_again_as_they_were_in_pieces_of_any_size() -> None:
     raw = envelopes.native(envelopes.timed(envelopes.document()), terms=envelopes.wishes())
-    made = again(raw, [raw])
-    after = canonical.read_fast([made], len(made), XmlPolicy())
+    resigned = resign(raw, [raw])
+    new = canonical.read_fast([resigned], len(resigned), XmlPolicy())
 
-    assert after is not None
-    assert after.signature.terms == envelopes.wishes()
+    assert new is not None
+    assert new.signature.terms == envelopes.wishes()
 
     for step in (1, 7, 4096):
-        assert again(RAW, [RAW[n : n + step] for n in range(0, len(RAW), step)]) == WHOLE
+        assert resign(RAW, [RAW[n : n + step] for n in range(0, len(RAW), step)]) == RESIGNED
 
 
 @given(st.lists(st.integers(0, 2 * len(RAW)), max_size=8))
 def test_it_does_not_matter_in_which_pieces_the_file_is_read(at: list[int]) -> None:
-    assert again(RAW, cut(RAW, at)) == WHOLE
+    assert resign(RAW, cut(RAW, at)) == RESIGNED
 
 
-WHOLE = again(RAW, [RAW])
+RESIGNED = resign(RAW, [RAW])

@@ -1,4 +1,4 @@
-"""The schemas take what our writer writes, both validators give one verdict, and every problem is told in words."""
+"""The schemas take what our writer writes, both validators give one verdict, and every problem is named in words."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def _skeleton(text: str, *, liberal: bool = False) -> bytes:
 
 
 def _problems(text: str, *, liberal: bool = False) -> list[tuple[str, str]]:
-    found = schema.check(_skeleton(text, liberal=liberal)) or []
-    return [(one.rule, one.path.rpartition("/")[2]) for one in found]
+    problems = schema.check(_skeleton(text, liberal=liberal)) or []
+    return [(p.rule, p.path.rpartition("/")[2]) for p in problems]
 
 
 def _changed(text: str, old: str, new: str) -> str:
@@ -63,15 +63,15 @@ def _changed(text: str, old: str, new: str) -> str:
 
 
 def test_every_kind_that_we_write_keeps_the_schema_and_every_rule_is_in_the_closed_set() -> None:
-    for name, model, files, of in envelopes.every_kind():
-        cut = skeleton([envelopes.native(model, files, of=of)], LIMITS)
+    for name, model, files, receipt in envelopes.every_kind():
+        cut = skeleton([envelopes.native(model, files, receipt=receipt)], LIMITS)
         assert schema.check(cut) is None, name
         assert schema.explain(cut) == []
 
-    found = {rule for path in SAMPLES.glob("*.edxml") for rule in _rules_of(path)}
+    rules = {rule for path in SAMPLES.glob("*.edxml") for rule in _rules_of(path)}
 
-    assert found
-    assert found <= set(RULES)
+    assert rules
+    assert rules <= set(RULES)
 
     for space in "\u00a0\u2003\u2028\u3000":
         cut = _skeleton(_changed(_sample("a-status"), "Sở Mô phỏng tỉnh Bình Minh", space))
@@ -161,7 +161,7 @@ def _complete(model: Envelope) -> Envelope:
     if model.status is not None:
         status = model.status
         return replace(model, status=replace(status, timestamp=status.timestamp or MOMENT))
-    to = {one.organ_id.strip().upper(): one for one in model.to if one.organ_id}
+    to = {agency.organ_id.strip().upper(): agency for agency in model.to if agency.organ_id}
     return replace(
         model,
         to=tuple(to.values()) or (envelopes.document().to[0],),
@@ -177,8 +177,8 @@ def _complete(model: Envelope) -> Envelope:
     )
 
 
-def _full_response(one: ResponseFor) -> ResponseFor:
-    return replace(one, code=one.code or "1/A", promulgation_date=one.promulgation_date or DAY)
+def _full_response(response: ResponseFor) -> ResponseFor:
+    return replace(response, code=response.code or "1/A", promulgation_date=response.promulgation_date or DAY)
 
 
 def _full_code(code: Code | None) -> Code:
@@ -254,7 +254,7 @@ def test_a_problem_has_the_line_of_the_file_and_a_label_and_never_quotes_what_th
 
 def _rules_of(path: Path) -> set[str]:
     try:
-        return {one.rule for one in schema.check(skeleton([path.read_bytes()], LIMITS)) or []}
+        return {problem.rule for problem in schema.check(skeleton([path.read_bytes()], LIMITS)) or []}
     except MalformedXml:
         return set()
 
@@ -308,8 +308,8 @@ def test_the_lengths_are_those_of_the_writers_table() -> None:
     checked = 0
     for path, element in names.paths():
         for name in (schema.DOCUMENT, schema.STATUS):
-            found = _SLOW[name].find(_xpath(path), namespaces={"q": names.QCVN})
-            longest = getattr(getattr(found, "type", None), "max_length", None)
+            declared = _SLOW[name].find(_xpath(path), namespaces={"q": names.QCVN})
+            longest = getattr(getattr(declared, "type", None), "max_length", None)
             if longest is not None:
                 assert (path, longest) == (path, element.max_length)
                 checked += 1
@@ -346,20 +346,20 @@ def test_a_schema_that_is_missing_is_named_before_the_first_packet(
 
 def test_two_threads_never_make_schemas_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library makes its types with the first schema of a process, and does not bear with a second maker meanwhile."""
-    others_came, inside, most = threading.Event(), list[str](), list[int]()
+    entered, inside, most = threading.Event(), list[str](), list[int]()
     real = etree.XMLSchema
 
-    def made(tree: etree._ElementTree) -> etree.XMLSchema:
+    def make_schema(tree: etree._ElementTree) -> etree.XMLSchema:
         inside.append(threading.current_thread().name)
         most.append(len(inside))
-        others_came.wait(0.2)  # in vain, as they have to wait
-        others_came.set()
+        entered.wait(0.2)  # in vain, as they have to wait
+        entered.set()
         try:
             return real(tree)
         finally:
             inside.pop()
 
-    monkeypatch.setattr(etree, "XMLSchema", made)
+    monkeypatch.setattr(etree, "XMLSchema", make_schema)
     schema.compiled.cache_clear()
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(schema.compiled, (schema.DOCUMENT, schema.STATUS)))

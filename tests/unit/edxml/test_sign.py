@@ -32,30 +32,30 @@ ANSWER = Qualifier(packet_id=envelopes.PACKET_ID, kind=Kind.STATUS, receipt=enve
 XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
 
 
-def made(of: Qualifier = DOCUMENT, kind: str = "p256") -> SignatureParts:
-    parts = parse(sign_body(DIGEST, pki.signer(kind=kind), of, envelopes.SIGNED_AT))
+def sign(qualifier: Qualifier = DOCUMENT, kind: str = "p256") -> SignatureParts:
+    parts = parse(sign_body(DIGEST, pki.signer(kind=kind), qualifier, envelopes.SIGNED_AT))
     assert parts is not None
     return parts
 
 
 def test_w5_the_length_is_known_before_there_is_a_digest_and_the_time_is_in_utc_and_whole_seconds() -> None:
     for kind in pki.SOUND:
-        for of in (DOCUMENT, ANSWER):
+        for q in (DOCUMENT, ANSWER):
             signer = pki.signer(kind=kind)
-            raw = sign_body(DIGEST, signer, of, envelopes.SIGNED_AT)
-            assert len(raw) == Unsigned(signer, written_qualifier(of), envelopes.SIGNED_AT).size, (kind, of)
+            raw = sign_body(DIGEST, signer, q, envelopes.SIGNED_AT)
+            assert len(raw) == Unsigned(signer, written_qualifier(q), envelopes.SIGNED_AT).size, (kind, q)
 
     local = envelopes.SIGNED_AT.astimezone(timezone(timedelta(hours=7))) + timedelta(microseconds=5)
     raw = sign_body(DIGEST, pki.signer(kind="p256"), DOCUMENT, local)
     assert b"<xades:SigningTime>2031-03-04T02:15:00Z</xades:SigningTime>" in raw
 
-    parts = made(ANSWER)
+    parts = sign(ANSWER)
     assert parse(render(parts)) == parts
 
 
 def test_w5_what_was_signed_is_read_back() -> None:
     signer = pki.signer(kind="p256")
-    parts = made(ANSWER)
+    parts = sign(ANSWER)
     assert (parts.algorithm, parts.body_digest) == ("ecdsa-sha256", DIGEST)
     assert (parts.signing_time, parts.packet_id, parts.kind) == (
         envelopes.SIGNED_AT,
@@ -68,8 +68,8 @@ def test_w5_what_was_signed_is_read_back() -> None:
 def test_w6_w7_both_apex_forms_are_those_of_libxml2_and_the_commitment_says_whether_there_is_a_receipt() -> (
     None
 ):
-    for of, commitment in ((DOCUMENT, names.PROOF_OF_ORIGIN), (ANSWER, names.PROOF_OF_RECEIPT)):
-        raw = sign_body(DIGEST, pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
+    for qualifier, commitment in ((DOCUMENT, names.PROOF_OF_ORIGIN), (ANSWER, names.PROOF_OF_RECEIPT)):
+        raw = sign_body(DIGEST, pki.signer(kind="p256"), qualifier, envelopes.SIGNED_AT)
         parts = parse(raw)
         assert parts is not None
         assert parts.signed_properties == oracles.apex_form(raw, f"{XADES}SignedProperties")
@@ -90,13 +90,13 @@ def test_r2_a_receipt_for_an_unsigned_envelope_has_no_body_digest() -> None:
         status_code="01",
         verdict="axis",
     )
-    assert made(replace(ANSWER, receipt=bare)).receipt == bare
+    assert sign(replace(ANSWER, receipt=bare)).receipt == bare
 
 
 def test_w8_values_have_their_fixed_length_and_a_signer_that_does_not_do_what_it_says_is_named() -> None:
     for kind in pki.SOUND:
-        assert _fault(made(kind=kind), policy=XmlPolicy(allow_p384=True)) is None, kind
-    assert _fault(replace(made(), body_digest=Digest("5b" * 32))) == "SIG-VALUE"
+        assert _fault(sign(kind=kind), policy=XmlPolicy(allow_p384=True)) is None, kind
+    assert _fault(replace(sign(), body_digest=Digest("5b" * 32))) == "SIG-VALUE"
 
     for odd in (_OddSigner(), _OddSigner(algorithm="rsa-sha1")):
         with pytest.raises(Misconfigured, match="Z91"):
@@ -104,7 +104,7 @@ def test_w8_values_have_their_fixed_length_and_a_signer_that_does_not_do_what_it
 
 
 def test_f11_values_other_than_low_s_raw_or_below_the_modulus_are_refused() -> None:
-    parts = made()
+    parts = sign()
     r, s, order = parts.value[:32], parts.value[32:], pki.ORDERS["secp256r1"]
     high = r + (order - int.from_bytes(s, "big")).to_bytes(32, "big")
     zero = bytes(32)
@@ -112,7 +112,7 @@ def test_f11_values_other_than_low_s_raw_or_below_the_modulus_are_refused() -> N
         assert _fault(replace(parts, value=value)) == "SIG-VALUE"
     assert _fault(replace(parts, value=high), native=False) is None
 
-    parts = made(kind="rsa-2048")
+    parts = sign(kind="rsa-2048")
     for value in (parts.value[1:], b"\0" + parts.value, b"\xff" * 256, bytes(256), b""):
         assert _fault(replace(parts, value=value)) == "SIG-VALUE"
 
@@ -122,16 +122,16 @@ def test_f11_a_bound_key_off_w8_is_weak_and_p384_counts_only_when_policy_says_so
         certificate = pki.der(pki.root().issue("Z91", pki.key(kind, "weak")))
         assert bound_key_fault(certificate, XmlPolicy()) == "SIG-WEAK", kind
 
-    parts = made(kind="p384")
+    parts = sign(kind="p384")
     assert _fault(parts) == "SIG-WEAK"
     assert _fault(parts, policy=XmlPolicy(allow_p384=True)) is None
 
 
 def test_the_method_must_fit_the_keys_kind() -> None:
-    assert _fault(replace(made(), algorithm="rsa-sha256")) == "SIG-ALGORITHM"
-    assert _fault(replace(made(kind="rsa-2048"), algorithm="ecdsa-sha256")) == "SIG-ALGORITHM"
+    assert _fault(replace(sign(), algorithm="rsa-sha256")) == "SIG-ALGORITHM"
+    assert _fault(replace(sign(kind="rsa-2048"), algorithm="ecdsa-sha256")) == "SIG-ALGORITHM"
     both = XmlPolicy(allow_p384=True)
-    assert _fault(replace(made(), algorithm="ecdsa-sha384"), policy=both) == "SIG-ALGORITHM"
+    assert _fault(replace(sign(), algorithm="ecdsa-sha384"), policy=both) == "SIG-ALGORITHM"
     assert bound_key_fault(b"not a certificate", XmlPolicy()) == "SIG-WEAK"
 
 

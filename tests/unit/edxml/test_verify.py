@@ -23,47 +23,50 @@ from tests.support.cases import Cases
 
 NATIVE = envelopes.native()
 REWRAPPED = NATIVE + b"\n"
-BOTH = pytest.mark.parametrize("data", [NATIVE, REWRAPPED], ids=["fast", "general"])
+BOTH = pytest.mark.parametrize("raw", [NATIVE, REWRAPPED], ids=["fast", "general"])
 
 
 def _examine(
-    data: bytes, *, bindings: list[Binding] | None = None, transport: TransportFacts | None = None
+    raw: bytes, *, bindings: list[Binding] | None = None, transport: TransportFacts | None = None
 ) -> verify.Verified:
     bound = [envelopes.binding(SIGNER)] if bindings is None else bindings
     return verify.examine(
-        forge.source(data), policy=XmlPolicy(), bindings=lambda code: bound, at=AT, transport=transport
+        forge.source(raw), policy=XmlPolicy(), bindings=lambda code: bound, at=AT, transport=transport
     )
 
 
-def _refusal(data: bytes, **changes: object) -> InvalidEnvelope:
-    with pytest.raises(InvalidEnvelope) as found:
-        _examine(data, **changes)  # type: ignore[arg-type]  # tests name arguments freely
-    return found.value
+def _refusal(raw: bytes, **changes: object) -> InvalidEnvelope:
+    with pytest.raises(InvalidEnvelope) as refusal:
+        _examine(raw, **changes)  # type: ignore[arg-type]  # tests name arguments freely
+    return refusal.value
 
 
 def test_every_kind_of_packet_is_good_and_alike_on_both_paths(cases: Cases) -> None:
     """G8 on the good: same model, body digest and key."""
-    for name, model, files, of in envelopes.every_kind():
+    for name, model, files, receipt in envelopes.every_kind():
         with cases.case(name):
             signer = pki.signer(model.sender.organ_id or "")
-            data, bound = envelopes.native(model, files, signer=signer, of=of), [envelopes.binding(signer)]
-            fast, slow = _examine(data, bindings=bound), _examine(data + b"\n", bindings=bound)
+            raw, bound = (
+                envelopes.native(model, files, signer=signer, receipt=receipt),
+                [envelopes.binding(signer)],
+            )
+            fast, slow = _examine(raw, bindings=bound), _examine(raw + b"\n", bindings=bound)
             assert (fast.signed.path, slow.signed.path) == ("fast", "general")
             assert (fast.canonical, slow.canonical is not None) == (None, True)
             wrapper = {"path": "", "file_digest": Digest("0" * 64), "file_size": 0, "files": (), "steps": ()}
             assert replace(fast.signed, **wrapper) == replace(slow.signed, **wrapper)  # type: ignore[arg-type]
-            assert (fast.signed.model, fast.signed.receipt) == (model, of)
-            digests = [[file.sha256 for file in found.signed.files] for found in (fast, slow)]
+            assert (fast.signed.model, fast.signed.receipt) == (model, receipt)
+            digests = [[file.sha256 for file in examined.signed.files] for examined in (fast, slow)]
             assert digests[0] == digests[1]
 
 
 @BOTH
-def test_the_digests_name_the_body_and_the_file_and_the_steps_what_bytes_alone_can_show(data: bytes) -> None:
-    signed = _examine(data).signed
-    before, _, after = forge.split(NATIVE)
-    assert signed.body_digest == hashlib.sha256(before[39:] + after).hexdigest()
-    assert signed.file_digest == hashlib.sha256(data).hexdigest()
-    assert signed.file_size == len(data)
+def test_the_digests_name_the_body_and_the_file_and_the_steps_what_bytes_alone_can_show(raw: bytes) -> None:
+    signed = _examine(raw).signed
+    head, _, tail = forge.split(NATIVE)
+    assert signed.body_digest == hashlib.sha256(head[39:] + tail).hexdigest()
+    assert signed.file_digest == hashlib.sha256(raw).hexdigest()
+    assert signed.file_size == len(raw)
     assert [step.n for step in signed.steps] == list(range(1, 13))
     assert [step.n for step in signed.steps if step.ok is None] == [9, 10, 12]
 
@@ -80,14 +83,14 @@ def test_a_refusal_lists_the_steps_and_a_contradiction_at_step_11_waits_for_the_
     signed = _examine(NATIVE, transport=TransportFacts(packet_id=PacketId("other"))).signed
 
     assert signed.contradiction is not None
-    assert (signed.contradiction.code, signed.contradiction.where) == ("MSG-ID", "gw:Id")
+    assert (signed.contradiction.code, signed.contradiction.place) == ("MSG-ID", "gw:Id")
     assert signed.path == "general", "the fast path answers only for what agrees (F12)"
 
 
 @BOTH
-def test_k1_a_code_without_a_binding_is_refused_on_both_paths(data: bytes) -> None:
+def test_k1_a_code_without_a_binding_is_refused_on_both_paths(raw: bytes) -> None:
     other = replace(envelopes.binding(SIGNER), code="Z93.05")
-    refusals = [_refusal(data, bindings=[]), _refusal(data, bindings=[other])]
+    refusals = [_refusal(raw, bindings=[]), _refusal(raw, bindings=[other])]
 
     for refusal in refusals:
         assert isinstance(refusal, UnknownSender)
@@ -95,39 +98,39 @@ def test_k1_a_code_without_a_binding_is_refused_on_both_paths(data: bytes) -> No
 
 
 @BOTH
-def test_k1_a_binding_counts_only_while_it_is_in_force(data: bytes) -> None:
+def test_k1_a_binding_counts_only_while_it_is_in_force(raw: bytes) -> None:
     binding = envelopes.binding(SIGNER)
 
-    assert _examine(data, bindings=[replace(binding, valid_from=AT)]).signed.bound_from == AT
-    assert _refusal(data, bindings=[replace(binding, valid_to=AT)]).code == "SIG-NO-BINDING"
+    assert _examine(raw, bindings=[replace(binding, valid_from=AT)]).signed.bound_from == AT
+    assert _refusal(raw, bindings=[replace(binding, valid_to=AT)]).code == "SIG-NO-BINDING"
 
 
 @BOTH
-def test_k1_at_most_four_candidates_are_tried(data: bytes) -> None:
-    others = [replace(envelopes.binding(SIGNER), certificate_der=b"other %d" % n) for n in range(4)]
+def test_k1_at_most_four_candidates_are_tried(raw: bytes) -> None:
+    wrong_bindings = [replace(envelopes.binding(SIGNER), certificate_der=b"other %d" % n) for n in range(4)]
 
-    refusal = _refusal(data, bindings=[*others, envelopes.binding(SIGNER)])
+    refusal = _refusal(raw, bindings=[*wrong_bindings, envelopes.binding(SIGNER)])
 
     assert isinstance(refusal, SignerMismatch)
     assert refusal.code == "SIG-PIN"
 
 
 @BOTH
-def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(data: bytes) -> None:
+def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(raw: bytes) -> None:
     """SIG-SENDER is the registry's word; it comes out with the steps."""
 
     def closed(code: str) -> list[Binding]:
-        raise UnknownSender("SIG-SENDER", f"{code} is closed", where="From/OrganId")
+        raise UnknownSender("SIG-SENDER", f"{code} is closed", location="From/OrganId")
 
-    with pytest.raises(UnknownSender) as found:
-        verify.examine(forge.source(data), policy=XmlPolicy(), bindings=closed, at=AT)
+    with pytest.raises(UnknownSender) as refusal:
+        verify.examine(forge.source(raw), policy=XmlPolicy(), bindings=closed, at=AT)
 
-    assert found.value.step == 6
-    assert len(found.value.steps) == 12
+    assert refusal.value.step == 6
+    assert len(refusal.value.steps) == 12
 
 
 @BOTH
-def test_threat_109_the_transport_must_agree_with_the_signed_words(data: bytes) -> None:
+def test_threat_109_the_transport_must_agree_with_the_signed_words(raw: bytes) -> None:
     other = PacketId("01JZ0000000000000000000002")
     for facts, code in (
         (TransportFacts(packet_id=envelopes.PACKET_ID, kind=Kind.DOCUMENT), None),
@@ -135,7 +138,7 @@ def test_threat_109_the_transport_must_agree_with_the_signed_words(data: bytes) 
         (TransportFacts(packet_id=other), "MSG-ID"),
         (TransportFacts(kind=Kind.RECALL), "MSG-ID"),
     ):
-        signed = _examine(data, transport=facts).signed
+        signed = _examine(raw, transport=facts).signed
         assert signed.packet_id == envelopes.PACKET_ID
         assert (signed.contradiction.code if signed.contradiction else None) == code
 
@@ -143,46 +146,46 @@ def test_threat_109_the_transport_must_agree_with_the_signed_words(data: bytes) 
 def test_threats_049_109_110_a_receipt_of_another_status_kind_or_time_is_judged_by_what_it_says() -> None:
     """R3: `gw:StatusCode` = `StatusCode`."""
     signer = pki.signer(envelopes.RECEIVER)
-    native = envelopes.native(envelopes.status("03"), (), signer=signer, of=envelopes.receipt("03"))
+    native = envelopes.native(envelopes.status("03"), (), signer=signer, receipt=envelopes.receipt("03"))
     for old, new, code in (
         (b"<gw:StatusCode>03<", b"<gw:StatusCode>02<", "RCPT-DIGEST"),
         (b"<gw:Kind>status", b"<gw:Kind>edoc", "MSG-ID"),
         (b"<gw:Kind>status", b"<gw:Kind>nothing", "MSG-ID"),
     ):
-        data = forge.resign(forge.swap(old, new)(native), native, signer)
-        signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
+        raw = forge.resign(forge.swap(old, new)(native), native, signer)
+        signed = _examine(raw, bindings=[envelopes.binding(signer)]).signed
         assert signed.contradiction is not None
         assert signed.contradiction.code == code
 
     for late, codes in ((600, []), (601, ["RECEIVED-LATE"])):
-        of = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
-        data = envelopes.native(envelopes.status("03"), (), signer=signer, of=of)
+        receipt = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
+        raw = envelopes.native(envelopes.status("03"), (), signer=signer, receipt=receipt)
         for suffix in (b"", b"\n"):
-            signed = _examine(data + suffix, bindings=[envelopes.binding(signer)]).signed
+            signed = _examine(raw + suffix, bindings=[envelopes.binding(signer)]).signed
             assert [finding.code for finding in signed.findings] == codes
 
     at_the_end = forge.swap(b"SigningTime>2031-03-04T02:15:00Z", b"SigningTime>9999-12-31T23:59:59Z")
-    data = forge.resign(at_the_end(native), native, signer)
+    raw = forge.resign(at_the_end(native), native, signer)
 
-    assert _examine(data, bindings=[envelopes.binding(signer)]).signed.findings == ()
+    assert _examine(raw, bindings=[envelopes.binding(signer)]).signed.findings == ()
 
 
 def test_threat_074_f1_g1_a_file_over_the_limit_is_not_opened_and_its_size_not_believed() -> None:
     def opened() -> Iterator[bytes]:
         raise AssertionError("a file that is too large was opened")
 
-    given = verify.EnvelopeSource(open=opened, size=1 << 30)
+    source = verify.EnvelopeSource(open=opened, size=1 << 30)
 
-    with pytest.raises(MalformedXml) as found:
-        verify.examine(given, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
-    assert (found.value.code, found.value.step) == ("ENV-TOO-LARGE", 1)
+    with pytest.raises(MalformedXml) as refusal:
+        verify.examine(source, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
+    assert (refusal.value.code, refusal.value.step) == ("ENV-TOO-LARGE", 1)
 
     small = XmlPolicy(limits=EnvelopeLimits(general_max_bytes=1000))
-    given = verify.EnvelopeSource(open=lambda: [REWRAPPED], size=10)
+    source = verify.EnvelopeSource(open=lambda: [REWRAPPED], size=10)
 
-    with pytest.raises(MalformedXml) as found:
-        verify.examine(given, policy=small, bindings=lambda code: [], at=AT)
-    assert found.value.code == "ENV-TOO-LARGE"
+    with pytest.raises(MalformedXml) as refusal:
+        verify.examine(source, policy=small, bindings=lambda code: [], at=AT)
+    assert refusal.value.code == "ENV-TOO-LARGE"
 
 
 def test_threat_099_a_native_file_is_opened_once() -> None:
@@ -194,9 +197,9 @@ def test_threat_099_a_native_file_is_opened_once() -> None:
         opened += 1
         return [NATIVE]
 
-    given = verify.EnvelopeSource(open=pieces, size=len(NATIVE))
+    source = verify.EnvelopeSource(open=pieces, size=len(NATIVE))
     signed = verify.examine(
-        given, policy=XmlPolicy(), bindings=lambda code: [envelopes.binding(SIGNER)], at=AT
+        source, policy=XmlPolicy(), bindings=lambda code: [envelopes.binding(SIGNER)], at=AT
     ).signed
 
     assert signed.path == "fast"
@@ -205,7 +208,7 @@ def test_threat_099_a_native_file_is_opened_once() -> None:
 
 def test_the_verdict_does_not_depend_on_how_the_file_is_cut() -> None:
     for piece in (1, 7, 4096):
-        for data in (NATIVE, REWRAPPED):
-            source = forge.source(data, piece)
-            found = verify.examine(source, policy=XmlPolicy(), bindings=forge.bindings(SIGNER), at=AT)
-            assert found.signed.model == envelopes.document()
+        for raw in (NATIVE, REWRAPPED):
+            source = forge.source(raw, piece)
+            examined = verify.examine(source, policy=XmlPolicy(), bindings=forge.bindings(SIGNER), at=AT)
+            assert examined.signed.model == envelopes.document()

@@ -32,7 +32,7 @@ STRINGS = (
 )
 
 
-def made(sheet: str, *, strings: str = STRINGS, target: str = "worksheets/s.xml", book: str = BOOK) -> bytes:
+def build(sheet: str, *, strings: str = STRINGS, target: str = "worksheets/s.xml", book: str = BOOK) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", book)
@@ -54,16 +54,16 @@ def test_cells_are_text_in_their_columns_and_dates_are_days() -> None:
         '<c r="D3"><v>7.0</v></c><c t="inlineStr"><is><t>x</t></is></c><c r="F3" t="e"><v>#REF!</v></c></row>'
     )
 
-    found, formulas = workbook.first_sheet(made(sheet(rows)))
+    rows_read, formulas = workbook.first_sheet(build(sheet(rows)))
 
-    assert found == [("Sở Y tế", "", "Sở Nội vụ"), ("2026-11-19", "2026-11-19", "12", "7", "x")]
+    assert rows_read == [("Sở Y tế", "", "Sở Nội vụ"), ("2026-11-19", "2026-11-19", "12", "7", "x")]
     assert formulas == 0
 
 
 def test_a_formula_gives_the_value_that_was_kept() -> None:
     rows = '<row><c r="A1" t="str"><f>CONCAT("a")</f><v>Z91</v></c><c r="B1"><f>1+1</f></c></row>'
 
-    assert workbook.first_sheet(made(sheet(rows))) == ([("Z91",)], 2)
+    assert workbook.first_sheet(build(sheet(rows))) == ([("Z91",)], 2)
 
 
 def test_our_own_books_are_read() -> None:
@@ -74,9 +74,9 @@ def test_our_own_books_are_read() -> None:
         writer.add(["Số “12”", date(2026, 11, 20)])
         writer.close()
 
-    found, _ = workbook.first_sheet(out.getvalue())
+    rows_read, _ = workbook.first_sheet(out.getvalue())
 
-    assert found == [("Số", "Ngày"), ("Số “12”", "2026-11-20")]
+    assert rows_read == [("Số", "Ngày"), ("Số “12”", "2026-11-20")]
 
 
 def test_what_is_no_workbook_or_has_no_end_is_refused(cases: Cases) -> None:
@@ -87,12 +87,12 @@ def test_what_is_no_workbook_or_has_no_end_is_refused(cases: Cases) -> None:
         "xml": "<row>",
         "number": '<row><c s="1"><v>1e999</v></c></row>',
     }
-    books = {name: made(sheet(rows)) for name, rows in sheets.items()}
+    books = {name: build(sheet(rows)) for name, rows in sheets.items()}
     books["cut"] = b"PK\x03\x04 and nothing more"
-    books["doctype"] = made('<!DOCTYPE a [<!ENTITY b "c">]>' + sheet("<row><c><v>&b;</v></c></row>"))
-    books["bomb"] = made(sheet("") + " " * (workbook.MOST_BYTES + 1))
-    books["path"] = made(sheet(""), target="../../etc/passwd")
-    books["none"] = made(sheet(""), book=f'<workbook xmlns="{MAIN}"/>')
+    books["doctype"] = build('<!DOCTYPE a [<!ENTITY b "c">]>' + sheet("<row><c><v>&b;</v></c></row>"))
+    books["bomb"] = build(sheet("") + " " * (workbook.MOST_BYTES + 1))
+    books["path"] = build(sheet(""), target="../../etc/passwd")
+    books["none"] = build(sheet(""), book=f'<workbook xmlns="{MAIN}"/>')
     for name, raw in books.items():
         with cases.case(name):
             with pytest.raises(BadForm) as refused:
@@ -104,6 +104,6 @@ def test_rows_are_counted_while_they_are_read(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(workbook, "MOST_ROWS", 2)
     row = '<row><c t="str"><v>x</v></c></row>'
 
-    assert len(workbook.first_sheet(made(sheet(row * 2)))[0]) == 2
+    assert len(workbook.first_sheet(build(sheet(row * 2)))[0]) == 2
     with pytest.raises(BadForm):
-        workbook.first_sheet(made(sheet(row * 3)))
+        workbook.first_sheet(build(sheet(row * 3)))

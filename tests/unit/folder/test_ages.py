@@ -1,4 +1,4 @@
-"""What a hot folder has put away goes after the days that were set, and never where none were."""
+"""Files that a hot folder has put away are removed after the days that were set, and never where none were."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.folder import Desk
 from tests.support.node import Town
 
 
-def laid(root: Path) -> None:
+def lay_files(root: Path) -> None:
     for name in (
         "sent/2026/11/20/15.json",
         "sent/2026/11/20/15.result.json",
@@ -23,27 +23,27 @@ def laid(root: Path) -> None:
     (root / "sent" / "notes.txt").write_text("of a person")
 
 
-def left(root: Path) -> list[str]:
+def list_files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
 def test_what_is_older_goes_and_the_rest_stays(tmp_path: Path) -> None:
-    """What was refused counts from when it was put there, however old the file itself is."""
-    laid(tmp_path)
+    """A refused file counts from the day of its refusal, however old the file itself is."""
+    lay_files(tmp_path)
     now = datetime.now(UTC)
     with Place.open_root(tmp_path) as base:
-        kept = filing.remove_old(base, now, date(2100, 1, 1), sent_days=0, error_days=0)
+        removed_early = filing.remove_old(base, now, date(2100, 1, 1), sent_days=0, error_days=0)
         early = filing.remove_old(
             base, now + timedelta(days=6), date(2026, 12, 20), sent_days=30, error_days=7
         )
-        assert (kept, early) == (0, 0)
-        assert len(left(tmp_path)) == 5
-        gone = filing.remove_old(
+        assert (removed_early, early) == (0, 0)
+        assert len(list_files(tmp_path)) == 5
+        removed = filing.remove_old(
             base, now + timedelta(days=8), date(2026, 12, 21), sent_days=30, error_days=7
         )
 
-    assert gone == 2
-    assert left(tmp_path) == ["sent/2026/12/31/16.json", "sent/notes.txt"]
+    assert removed == 2
+    assert list_files(tmp_path) == ["sent/2026/12/31/16.json", "sent/notes.txt"]
     assert not (tmp_path / "sent/2026/11").exists()
 
 

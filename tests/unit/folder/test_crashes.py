@@ -20,7 +20,7 @@ STEPS = ("move", "write", "remove", "append")
 
 
 class Killed(BaseException):
-    """Nothing of the program catches it, as nothing catches a kill."""
+    """Exception that no code of the program catches, like a kill."""
 
 
 class Killer:
@@ -30,12 +30,12 @@ class Killer:
         self.left: float = float("inf")
         self.count = 0
 
-    def around(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             self.tick()
-            found = step(*args, **kwargs)
+            outcome = step(*args, **kwargs)
             self.tick()
-            return found
+            return outcome
 
         return run
 
@@ -48,24 +48,24 @@ class Killer:
 
 @pytest.fixture
 def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
-    made = Killer()
+    counter = Killer()
     for name in STEPS:
-        monkeypatch.setattr(Place, name, made.around(getattr(Place, name)))
+        monkeypatch.setattr(Place, name, counter.wrap(getattr(Place, name)))
     share = SqlStore.share
 
     async def finished(*args: Any, **kwargs: Any) -> Any:
-        made.tick()
-        found = await share(*args, **kwargs)
-        made.tick()
-        return found
+        counter.tick()
+        outcome = await share(*args, **kwargs)
+        counter.tick()
+        return outcome
 
     monkeypatch.setattr(SqlStore, "share", finished)
-    return made
+    return counter
 
 
 @contextmanager
-def dying(killer: Killer, after: int) -> Iterator[None]:
-    killer.left = after
+def dying(killer: Killer, steps: int) -> Iterator[None]:
+    killer.left = steps
     try:
         yield
     except BaseException as error:
@@ -87,9 +87,9 @@ async def go_on(desk: Desk) -> None:
 async def steps_of_a_whole_run(desk: Desk, killer: Killer) -> int:
     await desk.settle()
     desk.letter("99", "99")
-    before = killer.count
+    count_before = killer.count
     await desk.settle()
-    return killer.count - before
+    return killer.count - count_before
 
 
 @pytest.mark.long
@@ -113,9 +113,9 @@ async def test_killed_at_any_step_a_document_is_sent_once_and_put_away(desk: Des
 async def test_killed_at_any_step_a_refusal_is_told_once(desk: Desk, killer: Killer) -> None:
     await desk.settle()
     desk.drop("first.json", "{")
-    before = killer.count
+    count_before = killer.count
     await desk.settle()
-    steps = killer.count - before
+    steps = killer.count - count_before
 
     for n in range(1, steps + 1):
         desk.drop(f"bad{n}.json", "{")
@@ -141,10 +141,10 @@ async def test_killed_at_any_step_an_incoming_document_is_laid_there_whole(
         await go_on(desk)
         desk.town.clock.advance(700)
         await desk.settle(61)
-        there = {each.name for each in (desk.root / PROVINCE / "in").iterdir() if each.is_dir()}
-        assert there == {each.id for each in await desk.town.incoming(PROVINCE)}
-        for each in there:
-            names = {one.name for one in (desk.root / PROVINCE / "in" / each).iterdir()}
+        folders = {path.name for path in (desk.root / PROVINCE / "in").iterdir() if path.is_dir()}
+        assert folders == {document.id for document in await desk.town.incoming(PROVINCE)}
+        for folder in folders:
+            names = {path.name for path in (desk.root / PROVINCE / "in" / folder).iterdir()}
             assert names == {"meta.json", "envelope.xml", "15.pdf"}
 
 

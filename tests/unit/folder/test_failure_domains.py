@@ -1,4 +1,4 @@
-"""Each agency's hot folder is a failure domain of its own: what nobody foresaw in one stops no other, holds up no other
+"""Each agency's hot folder is a failure domain of its own: an unforeseen error in one stops no other, delays no other
 entry of the same folder, and ends in `error/` with its reason."""
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from gateway.errors import StoreFailure
 from gateway.folder import statuses, submit
 from gateway.folder.layout import EVENTS, OWN
 from tests.support.folder import Desk, sidecar
-from tests.support.kept import Lying
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document
+from tests.support.stored_content import Lying
 
 LOOKS = 60
 
@@ -106,16 +106,16 @@ async def test_an_incoming_document_that_cannot_be_given_holds_up_nothing_and_is
 ) -> None:
     await town.brought(town.forge(document("200"), (("van-ban.pdf", PDF),)), PROVINCE)
     damaged = await town.only(PROVINCE)
-    await Lying.of(town.node).change(damaged.envelope_digest, change)
+    await Lying.in_node(town.node).change(damaged.envelope_digest, change)
     await town.brought(town.forge(document("201"), (("van-ban.pdf", PDF),)), PROVINCE)
-    (whole,) = [one for one in await town.incoming(PROVINCE) if one.id != damaged.id]
+    (undamaged,) = [d for d in await town.incoming(PROVINCE) if d.id != damaged.id]
     drop_letters(desk)
 
     await look_often(desk, looks=400)
 
     assert desk.names("sent", code=DEPARTMENT)
     assert desk.names("sent", code=PROVINCE)
-    assert f"{whole.id}/meta.json" in desk.names("in", code=PROVINCE)
+    assert f"{undamaged.id}/meta.json" in desk.names("in", code=PROVINCE)
     assert not [name for name in desk.names("in", code=PROVINCE) if name.startswith(damaged.id)]
     assert damaged.id in desk.reason(damaged.id, code=PROVINCE)
     events = await town.events(PROVINCE, damaged.id)
@@ -128,13 +128,13 @@ async def test_a_document_whose_reason_was_removed_is_given_once_its_content_is_
 ) -> None:
     await town.brought(town.forge(document("200"), (("van-ban.pdf", PDF),)), PROVINCE)
     damaged = await town.only(PROVINCE)
-    content = Lying.of(town.node)
-    before = await content.read(damaged.envelope_digest)
+    content = Lying.in_node(town.node)
+    raw = await content.read(damaged.envelope_digest)
     await content.change(damaged.envelope_digest, change_tail)
     await look_often(desk, looks=100)
     assert damaged.id in desk.reason(damaged.id, code=PROVINCE)
     desk.restart()
-    await content.write(damaged.envelope_digest, before)
+    await content.write(damaged.envelope_digest, raw)
     await look_often(desk, looks=100)
     assert not [name for name in desk.names("in", code=PROVINCE) if name.startswith(damaged.id)]
 
@@ -149,7 +149,7 @@ async def test_an_entry_that_breaks_the_program_five_times_goes_to_error(
 ) -> None:
     tries: list[str] = []
 
-    async def broken(*given: object) -> submit.Answer:
+    async def broken(*args: object) -> submit.Answer:
         tries.append("try")
         raise ValueError("a library broke")
 
@@ -168,7 +168,7 @@ async def test_a_status_file_that_breaks_the_program_five_times_goes_to_error(
 ) -> None:
     tries: list[str] = []
 
-    def broken(*given: object) -> bytes:
+    def broken(*args: object) -> bytes:
         tries.append("try")
         raise ValueError("a library broke")
 
@@ -200,6 +200,6 @@ async def test_a_store_that_fails_for_one_agency_is_the_loops_trouble_after_the_
             await desk.look(10.0)
         town.clock.advance(10)
 
-    others = {DEPARTMENT, PROVINCE} - {first.code}
-    assert all(desk.names("sent", code=code) for code in others)
+    other_codes = {DEPARTMENT, PROVINCE} - {first.code}
+    assert all(desk.names("sent", code=code) for code in other_codes)
     assert "15.json" in desk.names("out", code=first.code)

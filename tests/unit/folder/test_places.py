@@ -16,19 +16,19 @@ from tests.support.node import DEPARTMENT
 
 
 @pytest.fixture
-def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     """`sent` and `error` lie on another device than `out`."""
     rename = os.rename
 
-    def refusing(source: Any, target: Any, **told: Any) -> None:
-        if told.get("src_dir_fd") != told.get("dst_dir_fd"):
+    def refusing(source: Any, target: Any, **options: Any) -> None:
+        if options.get("src_dir_fd") != options.get("dst_dir_fd"):
             raise OSError(errno.EXDEV, "Invalid cross-device link")
-        rename(source, target, **told)
+        rename(source, target, **options)
 
     monkeypatch.setattr(os, "rename", refusing)
 
 
-@pytest.mark.usefixtures("apart")
+@pytest.mark.usefixtures("on_two_disks")
 async def test_over_devices_everything_is_carried(desk: Desk) -> None:
     desk.letter("15")
     folder = desk.place("out", "16", "meta.json")
@@ -68,10 +68,10 @@ async def test_two_processes_over_one_share_send_each_once(desk: Desk) -> None:
     await desk.settle()
     for n in range(6):
         desk.letter(str(40 + n), str(40 + n))
-    for each in (desk, other):
-        await each.look()
-    for each in (desk, other, desk, other):
-        await each.look(7)
+    for node in (desk, other):
+        await node.look()
+    for node in (desk, other, desk, other):
+        await node.look(7)
 
     assert await desk.town.count("outgoing_document") == 6
     assert len([name for name in desk.sent() if name.endswith(".result.json")]) == 6

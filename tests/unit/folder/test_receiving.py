@@ -18,7 +18,7 @@ async def arrived(desk: Desk, number: str = "15") -> Path:
     await desk.town.carry()
     await desk.town.number()
     await desk.settle(61)
-    (document,) = [one for one in await desk.town.incoming(PROVINCE) if one.number == number]
+    (document,) = [d for d in await desk.town.incoming(PROVINCE) if d.number == number]
     return desk.root / PROVINCE / "in" / document.id
 
 
@@ -45,7 +45,7 @@ async def test_taken_away_it_is_acknowledged(desk: Desk, tmp_path: Path) -> None
 
     await desk.settle()
 
-    assert [await handed(desk.town, each.name) for each in (deleted, moved)] == ["acked", "acked"]
+    assert [await handed(desk.town, folder.name) for folder in (deleted, moved)] == ["acked", "acked"]
 
 
 async def test_what_lies_there_is_not_laid_again_when_its_lease_ends(desk: Desk) -> None:
@@ -80,26 +80,26 @@ async def test_no_more_lies_there_than_was_set(desk: Desk) -> None:
         await desk.town.send(number)
     await desk.town.carry()
     await desk.settle(61)
-    there = sorted((desk.root / PROVINCE / "in").glob("in*"))
-    assert len(there) == 2
+    folders = sorted((desk.root / PROVINCE / "in").glob("in*"))
+    assert len(folders) == 2
 
-    shutil.rmtree(there[0])
+    shutil.rmtree(folders[0])
     await desk.settle()
     await desk.settle(61)
 
     assert len(list((desk.root / PROVINCE / "in").glob("in*"))) == 2
-    assert not there[0].exists()
+    assert not folders[0].exists()
 
 
 async def test_a_status_goes_back_as_a_file(desk: Desk) -> None:
     folder = await arrived(desk)
-    said = {"code": "03", "register_no": "1245", "register_year": 2026}
-    desk.place("in", f"{folder.name}.status.json", code=PROVINCE).write_text(json.dumps(said))
+    status = {"code": "03", "register_no": "1245", "register_year": 2026}
+    desk.place("in", f"{folder.name}.status.json", code=PROVINCE).write_text(json.dumps(status))
 
     await desk.settle()
 
-    told = desk.receipt(f"{folder.name}.status", PROVINCE)
-    assert (told["code"], told["state"], told["repeated"]) == ("03", "accepted", False)
+    receipt = desk.receipt(f"{folder.name}.status", PROVINCE)
+    assert (receipt["code"], receipt["state"], receipt["repeated"]) == ("03", "accepted", False)
     assert folder.exists()
     await desk.town.carry()
     assert await desk.town.statuses(PROVINCE) == 2  # 01, 03
@@ -142,17 +142,17 @@ async def test_events_are_written_in_order_each_once_also_over_a_restart(desk: D
     desk.restart()
     await told_of(desk, "16")
 
-    found = desk.events()
-    numbers = [each["sequence"] for each in found]
+    events = desk.events()
+    numbers = [event["sequence"] for event in events]
     assert numbers == sorted(set(numbers))
-    assert [each["type"] for each in found].count("message.accepted") == 2
-    assert desk.receipt("15")["id"] in {each["subject"] for each in found}
+    assert [event["type"] for event in events].count("message.accepted") == 2
+    assert desk.receipt("15")["id"] in {event["subject"] for event in events}
     # A file that its user took away goes on where it was.
     (desk.root / DEPARTMENT / "events.ndjson").unlink()
     await told_of(desk, "17")
-    later = {each["id"] for each in desk.events()}
-    assert later
-    assert not later & {each["id"] for each in found}
+    later_ids = {event["id"] for event in desk.events()}
+    assert later_ids
+    assert not later_ids & {event["id"] for event in events}
 
 
 async def test_a_line_that_was_cut_short_spoils_no_other(desk: Desk) -> None:
@@ -163,5 +163,5 @@ async def test_a_line_that_was_cut_short_spoils_no_other(desk: Desk) -> None:
 
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[1] == '{"sequ'
-    assert all(json.loads(each) for each in lines[2:])
+    assert all(json.loads(line) for line in lines[2:])
     assert len(lines) > 2

@@ -1,4 +1,4 @@
-"""What cannot be sent lies in `error/` with a reason in two languages, and nothing the API would refuse is sent."""
+"""An unsendable document lies in `error/` with a reason in two languages, and nothing the API would refuse is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.packets import document, recall_of
 Lay = Callable[[Desk], object]
 
 
-def laid(name: str, raw: bytes | str) -> Lay:
+def lay_file(name: str, raw: bytes | str) -> Lay:
     return lambda desk: desk.drop(name, raw)
 
 
@@ -41,8 +41,8 @@ def letter(**fields: object) -> Lay:
 
 
 BAD: dict[str, tuple[Lay, str]] = {
-    "not JSON": (laid("x.json", "{"), "GW-400-BAD-JSON"),
-    "a list": (laid("x.json", "[]"), "GW-400-BAD-JSON"),
+    "not JSON": (lay_file("x.json", "{"), "GW-400-BAD-JSON"),
+    "a list": (lay_file("x.json", "[]"), "GW-400-BAD-JSON"),
     "an unknown field": (letter(numbr="5"), "GW-400-BAD-REQUEST"),
     "no number": (letter(number=""), "GW-R-000"),
     "declared secret": (letter(secrecy="mat"), "GW-R-000"),
@@ -53,22 +53,22 @@ BAD: dict[str, tuple[Lay, str]] = {
         "GW-400-BAD-MULTIPART",
     ),
     "a name that leads out": (
-        laid("x.json", sidecar("15", "../x.pdf")),
+        lay_file("x.json", sidecar("15", "../x.pdf")),
         "GW-400-BAD-FOLDER",
     ),
-    "an archive that is none": (laid("x.zip", b"PK\x03\x04"), "GW-R-000"),
+    "an archive that is none": (lay_file("x.zip", b"PK\x03\x04"), "GW-R-000"),
     "an archive with folders": (
-        laid("x.zip", packed({"meta.json": sidecar("15", "a/b.pdf"), "a/b.pdf": PDF})),
+        lay_file("x.zip", packed({"meta.json": sidecar("15", "a/b.pdf"), "a/b.pdf": PDF})),
         "GW-400-BAD-FOLDER",
     ),
     "a file that is not named": (
-        laid("x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": PDF, "b.pdf": PDF})),
+        lay_file("x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": PDF, "b.pdf": PDF})),
         "GW-400-BAD-FOLDER",
     ),
     "a bomb": (bomb(b"%PDF-1.7\n"), "GW-413"),
-    "an envelope that is none": (laid("x.edxml", "<a/>"), "ENV-DIALECT"),
+    "an envelope that is none": (lay_file("x.edxml", "<a/>"), "ENV-DIALECT"),
     "an envelope with an entity": (
-        laid("x.edxml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
+        lay_file("x.edxml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
         "ENV-FORBIDDEN",
     ),
 }
@@ -87,8 +87,8 @@ async def test_what_the_api_would_refuse_lies_in_error_with_its_reason(desk: Des
             assert "Việc cần làm" in text
             assert "What to do" in text
             assert desk.names("out") == []
-        for kept in (desk.root / DEPARTMENT / "error").iterdir():
-            kept.unlink()
+        for path in (desk.root / DEPARTMENT / "error").iterdir():
+            path.unlink()
     assert await desk.town.count("outgoing_document") == 0
 
 
@@ -114,9 +114,9 @@ async def test_what_no_sidecar_names_waits_and_is_then_told_of(desk: Desk) -> No
     await desk.settle(WAIT_S)
 
     for stem in ("la.pdf", "x", "y"):
-        told = desk.reason(stem)
-        assert "folder-alone" not in told  # words, and no keys
-        assert ".json" in told
+        reason_text = desk.reason(stem)
+        assert "folder-alone" not in reason_text  # words, and no keys
+        assert ".json" in reason_text
     assert "thieu.pdf" in desk.reason("z")
 
 
@@ -135,7 +135,7 @@ async def test_corrected_and_moved_back_it_is_sent(desk: Desk) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "device", "folder"])
 async def test_threat_127_what_is_no_file_is_never_opened(desk: Desk, kind: str) -> None:
-    """A link to a key of the node must not be sent to anybody."""
+    """A link to a key of the node must never be sent."""
     out = desk.place("out", "x.pdf")
     if kind == "link":
         out.symlink_to("/etc/hostname")
@@ -207,7 +207,7 @@ async def test_whatever_it_is_called_it_is_put_away_and_the_node_goes_on(desk: D
 
     await desk.settle()
 
-    assert [each for each in desk.names("out") if not each.startswith((".", "~$"))] == []
+    assert [name for name in desk.names("out") if not name.startswith((".", "~$"))] == []
 
 
 async def test_threat_130_a_name_that_is_no_text_is_put_away(desk: Desk) -> None:
@@ -228,11 +228,11 @@ CAUSES: dict[str, tuple[Lay, tuple[str, ...]]] = {
         ("a/x.pdf có kèm thư mục", "a/x.pdf has a folder in it"),
     ),
     "a folder in a name of an archive": (
-        laid("x.zip", packed({"meta.json": sidecar("15", "a/b.pdf"), "a/b.pdf": PDF})),
+        lay_file("x.zip", packed({"meta.json": sidecar("15", "a/b.pdf"), "a/b.pdf": PDF})),
         ("a/b.pdf có kèm thư mục", "a/b.pdf has a folder in it"),
     ),
     "another root": (
-        laid("x.edxml", '<a xmlns="urn:b"/>'),
+        lay_file("x.edxml", '<a xmlns="urn:b"/>'),
         ("Phần tử gốc là a (không gian tên urn:b); phải là edXML (", "the root is 'a' of namespace 'urn:b'"),
     ),
     "a folder under a file's name": (
@@ -256,11 +256,11 @@ CAUSES: dict[str, tuple[Lay, tuple[str, ...]]] = {
         ("Thư mục events.ndjson nằm", "The folder events.ndjson lies"),
     ),
     "nothing but a word that it is whole": (
-        laid("x.ready", ""),
+        lay_file("x.ready", ""),
         ("Tệp báo xong x.ready đứng một mình", "The mark x.ready closes a document that is not there"),
     ),
     "a file that nobody names": (
-        laid("x.pdf", PDF),
+        lay_file("x.pdf", PDF),
         ("Không có tệp .json nào nêu tên x.pdf", "No .json file names x.pdf"),
     ),
 }

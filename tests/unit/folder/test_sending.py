@@ -1,4 +1,4 @@
-"""What is laid into `out/` is sent as over the API, and lies in `sent/` with its receipt."""
+"""A document in `out/` is sent as over the API, and lies in `sent/` with its receipt."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ async def test_a_sidecar_and_its_file_are_sent_and_put_away_with_a_receipt(desk:
 
     await desk.settle()
 
-    told = desk.receipt("15")
-    assert (told["result"], told["number"], told["state"], told["repeated"]) == (
+    receipt = desk.receipt("15")
+    assert (receipt["result"], receipt["number"], receipt["state"], receipt["repeated"]) == (
         "accepted",
         "15",
         "queued",
         False,
     )
-    assert told["id"].startswith("msg_")
-    assert told["external_id"] == "qlvb-15"
+    assert receipt["id"].startswith("msg_")
+    assert receipt["external_id"] == "qlvb-15"
     assert desk.sent() == ["15.json", "15.pdf", "15.result.json"]
     assert desk.names("out") == []
     assert await desk.town.count("outgoing_document") == 1
@@ -42,13 +42,13 @@ async def test_a_sidecar_and_its_file_are_sent_and_put_away_with_a_receipt(desk:
 async def test_a_folder_or_an_archive_with_its_meta_is_sent(desk: Desk) -> None:
     """An archive that a sidecar names is one of its files, also under a name of another Unicode form."""
     numbers = ("16", "17", "18")
-    held: list[dict[str, bytes | str]] = [
+    contents: list[dict[str, bytes | str]] = [
         {"meta.json": sidecar(number, "a.pdf"), "a.pdf": PDF} for number in numbers
     ]
-    for name, raw in held[0].items():
+    for name, raw in contents[0].items():
         desk.place("out", "16", name).write_bytes(raw.encode() if isinstance(raw, str) else raw)
-    desk.drop("17.zip", packed(held[1]))
-    desk.drop("18.zip", packed({f"18/{name}": raw for name, raw in held[2].items()}))
+    desk.drop("17.zip", packed(contents[1]))
+    desk.drop("18.zip", packed({f"18/{name}": raw for name, raw in contents[2].items()}))
     name = unicodedata.normalize("NFC", "Công văn.pdf")
     desk.drop(unicodedata.normalize("NFD", name), PDF)
     desk.drop("so-lieu.zip", packed({"bang.csv": b"1,2\n"}))
@@ -119,8 +119,8 @@ async def test_the_same_name_and_content_again_is_not_sent_again(desk: Desk) -> 
     desk.letter("15")
     await desk.settle()
 
-    again = json.loads(next(desk.root.rglob("15 (2).result.json")).read_text())
-    assert (again["id"], again["repeated"]) == (first["id"], True)
+    repeat = json.loads(next(desk.root.rglob("15 (2).result.json")).read_text())
+    assert (repeat["id"], repeat["repeated"]) == (first["id"], True)
     assert await desk.town.count("outgoing_document") == 1
 
 

@@ -22,23 +22,23 @@ from tests.support.tcp_proxy import TcpProxy
 T = TypeVar("T")
 
 
-async def apart(act: Callable[[], T]) -> T:
-    """What a program does that knows nothing of loops."""
+async def in_thread(act: Callable[[], T]) -> T:
+    """Run the client's blocking call in a thread, as a program without an event loop would."""
     return await asyncio.to_thread(act)
 
 
 @dataclass
 class Waits:
-    """What the client waited, without its waiting; meanwhile `then` happens."""
+    """Pauses that the client asked for, without waiting; `then` is called in each."""
 
-    told: list[float] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
     then: Callable[[], object] = lambda: None
 
     def patience(self, tries: int = 10) -> Patience:
         return Patience(tries=tries, first_s=0.001, most_s=0.01, sleep=self.wait)
 
     def wait(self, seconds: float) -> None:
-        self.told.append(seconds)
+        self.pauses.append(seconds)
         self.then()
 
 
@@ -56,8 +56,8 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[api.Door]:
 @pytest.fixture
 async def line(door: api.Door) -> AsyncIterator[TcpProxy]:
     """Between the client and the node."""
-    async with TcpProxy(door.client.server.host, door.client.server.port or 0) as made:
-        yield made
+    async with TcpProxy(door.client.server.host, door.client.server.port or 0) as proxy:
+        yield proxy
 
 
 def client_over(line: TcpProxy, key: str, patience: Patience | None = None) -> Client:
@@ -75,33 +75,33 @@ def client_of(door: api.Door, line: TcpProxy, waits: Waits) -> Clients:
     waits.then = line.heal
 
     @asynccontextmanager
-    async def made(code: str) -> AsyncIterator[Client]:
+    async def connect(code: str) -> AsyncIterator[Client]:
         with client_over(line, await door.key(code), waits.patience()) as client:
             yield client
 
-    return made
+    return connect
 
 
 @dataclass
 class Scripted:
-    """Answers each request with the next of `script`, the last one again and again, and keeps what came."""
+    """Answers each request with the next of `script`, the last one again and again, and keeps the requests."""
 
     url: str = ""
     script: list[Callable[[web.Request], web.StreamResponse]] = field(default_factory=list)
-    came: list[web.Request] = field(default_factory=list)
+    requests: list[web.Request] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         await request.read()
-        self.came.append(request)
-        return self.script[min(len(self.came), len(self.script)) - 1](request)
+        self.requests.append(request)
+        return self.script[min(len(self.requests), len(self.script)) - 1](request)
 
 
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    made, app = Scripted(), web.Application()
-    app.router.add_route("*", "/{tail:.*}", made.take)
+    server_script, app = Scripted(), web.Application()
+    app.router.add_route("*", "/{tail:.*}", server_script.take)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()
-    made.url = str(server.make_url("")).rstrip("/")
-    yield made
+    server_script.url = str(server.make_url("")).rstrip("/")
+    yield server_script
     await server.close()

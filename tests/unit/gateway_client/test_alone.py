@@ -27,14 +27,14 @@ INTEGRATORS = ROOT / "docs" / "integrators.md"
 
 def imported(source: Path) -> set[str]:
     """The first names of what a module imports."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {each.name.partition(".")[0] for each in node.names}
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
-            found.add((node.module or "").partition(".")[0])
-    return found
+            modules.add((node.module or "").partition(".")[0])
+    return modules
 
 
 def test_it_imports_python_s_own_library_and_works_where_nothing_else_is_installed() -> None:
@@ -44,23 +44,21 @@ def test_it_imports_python_s_own_library_and_works_where_nothing_else_is_install
     assert names - sys.stdlib_module_names == {"gateway_client"}
 
     sources = (ROOT / "gateway").rglob("*.py")
-    users = {each for each in sources if "gateway_client" in each.read_text(encoding="utf-8")}
+    users = {source for source in sources if "gateway_client" in source.read_text(encoding="utf-8")}
     assert users == set()
 
     code = f"import sys; sys.path.insert(0, {str(HOME)!r}); import gateway_client as c; print(len(c.__all__))"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
 
-    assert int(done.stdout) == len(gateway_client.__all__)
+    assert int(run.stdout) == len(gateway_client.__all__)
     assert (HOME / "gateway_client" / "py.typed").exists()
 
 
 def typed_dicts(module: ModuleType) -> list[Any]:
     return [
-        each
-        for name, each in vars(module).items()
-        if typing.is_typeddict(each) and each.__module__ == module.__name__ and not name.startswith("_")
+        shape
+        for name, shape in vars(module).items()
+        if typing.is_typeddict(shape) and shape.__module__ == module.__name__ and not name.startswith("_")
     ]
 
 
@@ -72,20 +70,20 @@ def test_every_shape_is_that_of_the_description(cases: Cases) -> None:
         hints = typing.get_type_hints(shape)
         assert set(schema["properties"]) == set(hints)
         assert set(schema.get("required", ())) == required(shape)
-        nullable = {name for name, one in schema["properties"].items() if may_be_null(one)}
+        nullable = {name for name, p in schema["properties"].items() if may_be_null(p)}
         assert nullable == {name for name, hint in hints.items() if type(None) in typing.get_args(hint)}
 
-    cases.each(typed_dicts(shapes), check)
+    cases.check_rows(typed_dicts(shapes), check)
 
 
 def required(shape: Any) -> set[str]:
     usual = typing.Required if shape.__total__ else typing.NotRequired
     hints = typing.get_type_hints(shape, include_extras=True)
     marked = (typing.Required, typing.NotRequired)
-    said = {
-        name: found if (found := typing.get_origin(hint)) in marked else usual for name, hint in hints.items()
+    markers = {
+        name: base if (base := typing.get_origin(hint)) in marked else usual for name, hint in hints.items()
     }
-    return {name for name, word in said.items() if word is typing.Required}
+    return {name for name, word in markers.items() if word is typing.Required}
 
 
 def may_be_null(schema: Any) -> bool:
@@ -94,7 +92,7 @@ def may_be_null(schema: Any) -> bool:
 
 def test_every_exception_and_program_of_the_pages_is_whole() -> None:
     tree = errors.__doc__ or ""
-    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
 
     assert len(kinds) >= 14
     for kind in kinds:
@@ -102,14 +100,14 @@ def test_every_exception_and_program_of_the_pages_is_whole() -> None:
         assert kind is errors.GatewayClientError or issubclass(kind, errors.GatewayClientError)
         assert kind.__name__ in gateway_client.__all__
 
-    shown = [*programs(INTEGRATORS), *programs(HOME / "README.md")]
+    shown_programs = [*programs(INTEGRATORS), *programs(HOME / "README.md")]
 
-    assert len(shown) == 5
-    for program in shown:
+    assert len(shown_programs) == 5
+    for program in shown_programs:
         assert len(program.splitlines()) < 40
         compile(program, "program", "exec")
-        named = set(re.findall(r"^from gateway_client import (.+)$", program, re.MULTILINE)[0].split(", "))
-        assert named <= set(gateway_client.__all__)
+        names = set(re.findall(r"^from gateway_client import (.+)$", program, re.MULTILINE)[0].split(", "))
+        assert names <= set(gateway_client.__all__)
 
 
 def test_every_status_has_its_exception() -> None:
@@ -131,4 +129,4 @@ def test_every_status_has_its_exception() -> None:
 
 def programs(page: Path) -> list[str]:
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [each for each in blocks if "gateway_client" in each]
+    return [block for block in blocks if "gateway_client" in block]

@@ -1,4 +1,4 @@
-"""What the client makes of another side that is ill, or is no node: when it asks again, when it gives up, and that the
+"""The client against a node that is ill, and a server that is no node: when it asks again, when it gives up, and that the
 key goes nowhere else."""
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ from gateway_client.files import Multipart
 from gateway_client.inbox import plain_name
 from tests.support import tls_servers
 from tests.support.tcp_proxy import TcpProxy
-from tests.unit.gateway_client.conftest import Scripted, Waits, apart
+from tests.unit.gateway_client.conftest import Scripted, Waits, in_thread
 
 Answering = Callable[[web.Request], web.StreamResponse]
 
 
-def good(told: object = None) -> Answering:
-    return lambda _: web.json_response({} if told is None else told)
+def good(body: object = None) -> Answering:
+    return lambda _: web.json_response({} if body is None else body)
 
 
-def named(headers: dict[str, str]) -> dict[str, str]:
+def dashed(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): text for name, text in headers.items()}
 
 
 def away(status: int = 503, **headers: str) -> Answering:
-    return lambda _: web.Response(status=status, headers=named(headers))
+    return lambda _: web.Response(status=status, headers=dashed(headers))
 
 
 def problem(status: int, *, retryable: bool, **headers: str) -> Answering:
-    told = {"status": status, "code": f"GW-{status}", "retryable": retryable, "errors": []}
+    body = {"status": status, "code": f"GW-{status}", "retryable": retryable, "errors": []}
     return lambda _: web.Response(
-        status=status, text=json.dumps(told), content_type="application/problem+json", headers=named(headers)
+        status=status, text=json.dumps(body), content_type="application/problem+json", headers=dashed(headers)
     )
 
 
 def file(content: bytes, **headers: str) -> Answering:
-    return lambda _: web.Response(body=content, headers=named(headers))
+    return lambda _: web.Response(body=content, headers=dashed(headers))
 
 
 def client(scripted: Scripted, waits: Waits, tries: int = 10) -> Client:
@@ -74,10 +74,10 @@ async def test_a_node_that_is_away_is_asked_again_when_it_says_so(scripted: Scri
         away(503, Retry_After=soon),
         good({"name": "qlvb"}),
     ]
-    with client(scripted, waits) as asked:
-        assert (await apart(asked.me))["name"] == "qlvb"
+    with client(scripted, waits) as node:
+        assert (await in_thread(node.me))["name"] == "qlvb"
 
-    first, second, third, fourth = waits.told
+    first, second, third, fourth = waits.pauses
     assert first >= 7
     assert second >= 11
     assert third < 1
@@ -93,11 +93,11 @@ async def test_one_key_of_idempotency_goes_through_all_tries_of_one_call(
         away(504),
         good({"id": "msg_1"}),
     ]
-    with client(scripted, waits) as asked:
+    with client(scripted, waits) as node:
         for _ in range(2):
-            await apart(lambda: asked.send({"number": "1"}, [File(content=b"%PDF", name="1.pdf")]))
+            await in_thread(lambda: node.send({"number": "1"}, [File(content=b"%PDF", name="1.pdf")]))
 
-    keys = [each.headers["Idempotency-Key"] for each in scripted.came]
+    keys = [request.headers["Idempotency-Key"] for request in scripted.requests]
     assert len(set(keys[:4])) == 1
     assert len(set(keys)) == 2
 
@@ -110,25 +110,25 @@ async def test_what_may_have_happened_is_not_done_again(scripted: Scripted, wait
         (problem(429, retryable=True), TooManyCalls, 3),  # it has not
     ):
         scripted.script = [answer]
-        scripted.came.clear()
-        with client(scripted, waits, tries=3) as asked, pytest.raises(kind):
-            await apart(partial(asked.call, "POST", "/messages/msg_1/resend", {}))
+        scripted.requests.clear()
+        with client(scripted, waits, tries=3) as node, pytest.raises(kind):
+            await in_thread(partial(node.call, "POST", "/messages/msg_1/resend", {}))
 
-        assert len(scripted.came) == calls
+        assert len(scripted.requests) == calls
 
 
 async def test_patience_ends(scripted: Scripted, waits: Waits) -> None:
     scripted.script = [away(503, Retry_After="40")]
-    with client(scripted, waits, tries=3) as asked, pytest.raises(NodeTrouble):
-        await apart(asked.me)
-    assert len(scripted.came) == 3
+    with client(scripted, waits, tries=3) as node, pytest.raises(NodeTrouble):
+        await in_thread(node.me)
+    assert len(scripted.requests) == 3
 
-    waits.told.clear()
+    waits.pauses.clear()
     scripted.script = [away(503, Retry_After="4000")]
     short = Patience(total_s=100, sleep=waits.wait)
-    with Client(scripted.url, "gwk_secret", patience=short) as asked, pytest.raises(NodeTrouble) as why:
-        await apart(asked.me)
-    assert waits.told == []
+    with Client(scripted.url, "gwk_secret", patience=short) as node, pytest.raises(NodeTrouble) as why:
+        await in_thread(node.me)
+    assert waits.pauses == []
     assert why.value.retry_after_s == 4000
 
 
@@ -143,13 +143,13 @@ async def test_a_loop_outlives_a_node_that_is_away_and_ends_when_it_is_told_to(
 
     scripted.script = [*[away()] * 15, last]
     patience = Patience(tries=2, first_s=0.001, most_s=0.001)
-    with Client(scripted.url, "gwk_secret", patience=patience) as asked:
-        taken = await apart(lambda: asked.receive(lambda _: None, stop=stop))
-        assert (taken.done, len(scripted.came)) == (0, 16)
+    with Client(scripted.url, "gwk_secret", patience=patience) as node:
+        report = await in_thread(lambda: node.receive(lambda _: None, stop=stop))
+        assert (report.done, len(scripted.requests)) == (0, 16)
         stop.clear()
-        scripted.came.clear()
-        assert await apart(lambda: list(asked.events(stop=stop))) == []
-        assert len(scripted.came) == 16
+        scripted.requests.clear()
+        assert await in_thread(lambda: list(node.events(stop=stop))) == []
+        assert len(scripted.requests) == 16
 
 
 async def test_a_redirect_is_not_followed_with_the_key(scripted: Scripted, waits: Waits) -> None:
@@ -160,12 +160,12 @@ async def test_a_redirect_is_not_followed_with_the_key(scripted: Scripted, waits
         lambda _: web.Response(text="{", content_type="application/json"),
         lambda _: web.Response(status=403, text="<h1>WAF</h1>", content_type="text/html"),
     ]
-    with client(scripted, waits) as asked:
+    with client(scripted, waits) as node:
         for kind in (BadAnswer, BadAnswer, BadAnswer, Exception):
             with pytest.raises(kind):
-                await apart(asked.me)
+                await in_thread(node.me)
 
-    assert [each.path for each in scripted.came] == ["/api/v1/me"] * 4
+    assert [request.path for request in scripted.requests] == ["/api/v1/me"] * 4
 
 
 async def test_a_download_that_was_changed_is_refused_and_not_kept(
@@ -177,10 +177,10 @@ async def test_a_download_that_was_changed_is_refused_and_not_kept(
         file(b"", X_Content_SHA256="0" * 64),
     ]
     target = tmp_path / "came.pdf"
-    with client(scripted, waits) as asked:
+    with client(scripted, waits) as node:
         for sha256 in (None, "1" * 64, None):
             with pytest.raises(ChangedContent):
-                await apart(partial(download, asked._caller, "/inbox/i/files/1", target, sha256))
+                await in_thread(partial(download, node._caller, "/inbox/i/files/1", target, sha256))
 
     assert [*tmp_path.iterdir()] == []
 
@@ -193,10 +193,10 @@ async def test_the_rest_of_another_file_is_not_joined_to_what_came(
     scripted.script = [
         lambda _: web.Response(status=206, body=b"half", headers={"Content-Range": "bytes 3-6/7"})
     ]
-    with client(scripted, waits) as asked, pytest.raises(ChangedContent):
-        await apart(lambda: download(asked._caller, "/inbox/i/files/1", tmp_path / "came.pdf", digest))
+    with client(scripted, waits) as node, pytest.raises(ChangedContent):
+        await in_thread(lambda: download(node._caller, "/inbox/i/files/1", tmp_path / "came.pdf", digest))
 
-    (request,) = scripted.came
+    (request,) = scripted.requests
     assert (request.headers["Range"], request.headers["If-Range"]) == ("bytes=11-", f'"{digest}"')
     assert [*tmp_path.iterdir()] == []
 
@@ -205,25 +205,25 @@ async def test_nobody_there_is_no_answer_and_was_not_sent(scripted: Scripted, wa
     host, port = scripted.url.removeprefix("http://").split(":")
     async with TcpProxy(host, int(port)) as line:
         await line.close()
-        asked = Client(f"http://{line.host}:{line.port}", "gwk_secret", patience=waits.patience(3))
-        with asked, pytest.raises(NoAnswer) as why:
-            await apart(lambda: asked.call("POST", "/messages/msg_1/resend", {}))
+        node = Client(f"http://{line.host}:{line.port}", "gwk_secret", patience=waits.patience(3))
+        with node, pytest.raises(NoAnswer) as why:
+            await in_thread(lambda: node.call("POST", "/messages/msg_1/resend", {}))
 
     # Nothing can have happened, so that it was tried as often as anything else.
-    assert (why.value.sent, len(waits.told)) == (False, 2)
+    assert (why.value.sent, len(waits.pauses)) == (False, 2)
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(
     scripted: Scripted, waits: Waits, tmp_path: Path
 ) -> None:
-    certificate, key = tls_servers.made(tmp_path, "localhost", tls_servers.in_days(30))
-    with tls_servers.serving(certificate, key) as (port, heard):
-        asked = Client(f"https://localhost:{port}", "gwk_secret", patience=waits.patience(9))
-        with asked, pytest.raises(BadAnswer, match="certificate"):
-            await apart(asked.me)
+    certificate, key = tls_servers.make_certificate(tmp_path, "localhost", tls_servers.in_days(30))
+    with tls_servers.serving(certificate, key) as (port, received):
+        node = Client(f"https://localhost:{port}", "gwk_secret", patience=waits.patience(9))
+        with node, pytest.raises(BadAnswer, match="certificate"):
+            await in_thread(node.me)
 
-    assert waits.told == []
-    assert b"gwk_secret" not in b"".join(heard)
+    assert waits.pauses == []
+    assert b"gwk_secret" not in b"".join(received)
 
 
 def test_an_address_or_a_key_that_is_none_is_refused_at_once() -> None:
@@ -242,17 +242,17 @@ def test_an_address_or_a_key_that_is_none_is_refused_at_once() -> None:
 def test_the_wait_of_retry_after_is_read_in_both_forms() -> None:
     assert seconds_of("5") == 5
     assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert [seconds_of(each) for each in (None, "", "soon", "-1", "٣")] == [None] * 5
+    assert [seconds_of(text) for text in (None, "", "soon", "-1", "٣")] == [None] * 5
     # A problem that is none does no harm.
     for raw in (b"", b"[]", b"{", b'{"errors": 3, "confirm": 3}', b'{"errors": [1, {}], "code": 4}'):
-        found = of_answer(400, "application/problem+json", raw, None)
-        assert isinstance(found, BadCall)
-        assert str(found).startswith("400 ")
+        error = of_answer(400, "application/problem+json", raw, None)
+        assert isinstance(error, BadCall)
+        assert str(error).startswith("400 ")
 
 
 def test_a_name_that_came_stays_in_its_folder() -> None:
     """And one that cannot be sent is refused."""
-    for name, kept in {
+    for name, plain in {
         "518.pdf": "518.pdf",
         "../../etc/passwd": "_.._etc_passwd",
         "a\x00b\n.pdf": "a_b_.pdf",
@@ -261,7 +261,7 @@ def test_a_name_that_came_stays_in_its_folder() -> None:
         "x" * 300 + ".pdf": "x" * 120 + ".pdf",
         "đ" * 300: "đ" * 60,
     }.items():
-        assert plain_name(name) == kept
+        assert plain_name(name) == plain
     for name in ("", "a/b.pdf", "a\\b.pdf", 'a\r\nX: "b"'):
         with pytest.raises(ValueError, match="expected the name"):
             File(content=b"", name=name)
@@ -287,14 +287,14 @@ def packed(raw: bytes) -> Answering:
 async def test_a_packed_answer_is_unpacked_as_far_as_a_text_may_be_long(
     scripted: Scripted, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = gzip.compress(json.dumps({"name": "qlvb" * 10_000}).encode())
-    scripted.script = [packed(whole)]
-    with client(scripted, waits) as asked:
-        assert (await apart(asked.me))["name"] == "qlvb" * 10_000
-    assert scripted.came[0].headers["Accept-Encoding"] == "gzip"
+    zipped = gzip.compress(json.dumps({"name": "qlvb" * 10_000}).encode())
+    scripted.script = [packed(zipped)]
+    with client(scripted, waits) as node:
+        assert (await in_thread(node.me))["name"] == "qlvb" * 10_000
+    assert scripted.requests[0].headers["Accept-Encoding"] == "gzip"
 
     monkeypatch.setattr(line, "_MOST_TEXT", 10_000)
-    for raw in (whole, whole[:-9], b"no gzip"):
+    for raw in (zipped, zipped[:-9], b"no gzip"):
         scripted.script = [packed(raw)]
-        with client(scripted, waits) as asked, pytest.raises(BadAnswer):
-            await apart(asked.me)
+        with client(scripted, waits) as node, pytest.raises(BadAnswer):
+            await in_thread(node.me)

@@ -28,8 +28,8 @@ def box(tmp_path: Path) -> SealedSecrets:
 def test_what_the_node_signed_is_believed_under_either_secret_while_they_change(box: SealedSecrets) -> None:
     old, sealed_old = box.new("whk_1")
     new, sealed_new = box.new("whk_1")
-    kept = [KeptSecret(sealed=sealed_new), KeptSecret(sealed=sealed_old, until=NOW + timedelta(hours=1))]
-    headers = box.headers("whk_1", kept, "evt_1-7", NOW, BODY)
+    secrets = [KeptSecret(sealed=sealed_new), KeptSecret(sealed=sealed_old, until=NOW + timedelta(hours=1))]
+    headers = box.headers("whk_1", secrets, "evt_1-7", NOW, BODY)
     other = box.new("whk_1")[0]
 
     assert verify_webhook(headers, BODY, old, now=AT) == EVENT
@@ -53,7 +53,7 @@ def test_what_was_changed_is_not_believed(box: SealedSecrets) -> None:
         "webhook-timestamp": times,
         "webhook-signature": signatures,
     }.items():
-        without = {each: text for each, text in headers.items() if each != name}
+        without = {n: text for n, text in headers.items() if n != name}
         for changed in (without, *({**headers, name: text} for text in texts)):
             with pytest.raises(ForgedWebhook):
                 verify_webhook(changed, BODY, secret, now=AT)

@@ -1,4 +1,4 @@
-"""What clerks and document systems do with an incoming document: statuses twice and in any order, versions, hand-over."""
+"""Acts of clerks and document systems on an incoming document: statuses twice and in any order, versions, hand-over."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ async def test_a_status_said_twice_is_told_once(town: Town) -> None:
     arrived = await town.only()
 
     first = await town.status(arrived, "03", register_no="4")
-    again = await town.status(arrived, "03")
+    second = await town.status(arrived, "03")
     at = town.clock.now() + timedelta(minutes=1)
     timed = await town.status(arrived, "05", at=at)
-    timed_again = await town.status(arrived, "05", at=at)
+    timed_repeat = await town.status(arrived, "05", at=at)
 
-    assert [one.repeated for one in (first, again, timed, timed_again)] == [False, True, False, True]
-    assert again.register_no == "4"
+    assert [o.repeated for o in (first, second, timed, timed_repeat)] == [False, True, False, True]
+    assert second.register_no == "4"
     await town.carry()
     assert await town.statuses(PROVINCE) == 3  # 01, 03, 05
     assert (await town.delivery(sent)).state == "processing"
 
 
 @pytest.mark.parametrize(
-    ("mode", "later"), [(NumberingMode.A, False), (NumberingMode.C, False), (None, True)]
+    ("mode", "is_late"), [(NumberingMode.A, False), (NumberingMode.C, False), (None, True)]
 )
 async def test_a_number_given_before_midnight_of_the_year_stands_in_that_years_book(
-    town: Town, mode: NumberingMode | None, later: bool
+    town: Town, mode: NumberingMode | None, is_late: bool
 ) -> None:
     """Also one that the document system brings after it said 03."""
     if mode is not None:
@@ -55,16 +55,16 @@ async def test_a_number_given_before_midnight_of_the_year_stands_in_that_years_b
         await save_hosted(town.node.store.accounts, replace(agency, numbering=mode))
     town.clock.advance(LATE - town.clock.now())
     arrived = await arrive(town)
-    if later:
+    if is_late:
         await town.status(arrived, "03")
     given_at = LATE + timedelta(minutes=10)
     town.clock.advance(timedelta(minutes=30))
 
-    done = await town.status(arrived, "03", register_no="4510", at=given_at)
+    outcome = await town.status(arrived, "03", register_no="4510", at=given_at)
 
-    assert (done.register_no, done.document.register_year) == ("4510", 2026)
+    assert (outcome.register_no, outcome.document.register_year) == ("4510", 2026)
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        assert [one.number for one in await work.register.entries("incoming", 2026)] == ["4510"]
+        assert [line.number for line in await work.register.entries("incoming", 2026)] == ["4510"]
         assert await work.register.entries("incoming", 2027) == []
 
 
@@ -75,31 +75,31 @@ async def test_the_nodes_own_book_counts_in_the_year_in_which_it_gave_the_number
     arrived = (await town.incoming(COMMUNE))[0]
     town.clock.advance(timedelta(minutes=30))
 
-    done = await town.status(arrived, "03", at=LATE + timedelta(minutes=10))
+    outcome = await town.status(arrived, "03", at=LATE + timedelta(minutes=10))
 
-    assert (done.register_no, done.document.register_year) == ("1", 2027)
+    assert (outcome.register_no, outcome.document.register_year) == ("1", 2027)
 
 
 @pytest.mark.parametrize("code", ["02", "03", "15"])
 async def test_a_time_before_its_arrival_or_ahead_of_now_is_refused_and_changes_nothing(
     town: Town, code: str
 ) -> None:
-    about = arrived = await arrive(town)
+    document = arrived = await arrive(town)
     if code == "15":
         await town.status(arrived, "03", register_no="1")
         await town.brought(town.forge(recall_of()))
-        about = next(one for one in await town.incoming() if one.target_id)
+        document = next(d for d in await town.incoming() if d.target_id)
     town.clock.advance(timedelta(hours=1))
-    before, told = await town.reload(arrived), await town.statuses(PROVINCE)
+    document_before, statuses = await town.reload(arrived), await town.statuses(PROVINCE)
 
     for minutes in (-10.1, 70.1, 60 * 24 * 365 * 73, -60 * 24 * 365 * 27):
         with pytest.raises(Refused, match="status-time"):
-            await town.status(about, code, at=about.arrived_at + timedelta(minutes=minutes))
+            await town.status(document, code, at=document.arrived_at + timedelta(minutes=minutes))
         await town.carry()
-        assert (await town.reload(arrived), await town.statuses(PROVINCE)) == (before, told)
+        assert (await town.reload(arrived), await town.statuses(PROVINCE)) == (document_before, statuses)
     for minute in (70.0, -10.0)[: 1 if code == "15" else 2]:
-        done = await town.status(about, code, at=about.arrived_at + timedelta(minutes=minute))
-        assert not done.repeated
+        outcome = await town.status(document, code, at=document.arrived_at + timedelta(minutes=minute))
+        assert not outcome.repeated
 
 
 async def test_work_closed_by_mistake_is_opened_again_and_its_sender_keeps_06_with_a_mark(town: Town) -> None:
@@ -111,15 +111,15 @@ async def test_work_closed_by_mistake_is_opened_again_and_its_sender_keeps_06_wi
     await town.status(arrived, "06")
 
     opened = await town.status(arrived, "05", note="Đóng nhầm, còn phụ lục", reopens=True)
-    again = await town.status(arrived, "05", note="Đóng nhầm, còn phụ lục", reopens=True)
+    repeat = await town.status(arrived, "05", note="Đóng nhầm, còn phụ lục", reopens=True)
     await town.carry()
 
-    assert (opened.document.state, opened.repeated, again.repeated) == (InState.PROCESSING, False, True)
+    assert (opened.document.state, opened.repeated, repeat.repeated) == (InState.PROCESSING, False, True)
     delivery = await town.delivery(sent)
     assert (delivery.state, delivery.marks) == ("done", ("reopened",))
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        events = await work.events.of(arrived.id)
-    assert [each.data for each in events if each.kind == "inbox.reopened"] == [
+        events = await work.events.of_subject(arrived.id)
+    assert [event.data for event in events if event.kind == "inbox.reopened"] == [
         {"reason": "Đóng nhầm, còn phụ lục"}
     ]
 
@@ -155,14 +155,14 @@ async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
 
     await town.status(arrived, "04", assignment=Assignment(lead_unit="Phòng A"))
     town.clock.advance(1)
-    done = await town.status(arrived, "04", assignment=Assignment(lead_unit="Phòng B"))
+    outcome = await town.status(arrived, "04", assignment=Assignment(lead_unit="Phòng B"))
 
-    assert not done.repeated
-    assert done.document.assignment == Assignment(lead_unit="Phòng B")
+    assert not outcome.repeated
+    assert outcome.document.assignment == Assignment(lead_unit="Phòng B")
 
 
 async def test_a_call_that_lacks_something_is_refused_and_changes_nothing(town: Town) -> None:
-    """And codes that nobody may say now."""
+    """Codes that the document's state does not allow are refused too."""
     arrived = await arrive(town)
     calls = ((StatusCall(code="02"), "reason"), (StatusCall(code="02", reason="OTHER"), "note"))
 
@@ -179,25 +179,25 @@ async def test_a_call_that_lacks_something_is_refused_and_changes_nothing(town: 
 async def test_a_reason_that_is_not_in_the_table_is_named_and_nothing_is_sent(town: Town) -> None:
     """Nor does an answer that is not ours close anything."""
     arrived = await arrive(town)
-    held = await town.brought(town.forge(document(subject="Khác"), FILES))
-    before = await town.count("job")
+    on_hold = await town.brought(town.forge(document(subject="Khác"), FILES))
+    jobs_before = await town.count("job")
 
     with pytest.raises(NotFound, match="NONSENSE"):
         await town.status(arrived, "02", reason="NONSENSE")
     with pytest.raises(NotFound, match="missing"):
-        await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Trả", "missing")
+        await process.give_back(town.node.inn, await town.scope(PROVINCE), on_hold.id, "Trả", "missing")
     with pytest.raises(NotFound):
         await town.status(arrived, "06", answered_by="msg_of_nobody")
 
     assert (await town.only()).state is InState.NEW
-    assert await town.count("job") == before
+    assert await town.count("job") == jobs_before
 
 
 async def test_nothing_but_15_is_said_about_a_recalled_document(town: Town) -> None:
     await town.brought(town.forge(document(), FILES))
     await town.brought(town.forge(recall_of()))
     arrived = await town.only()
-    told = await town.statuses(PROVINCE)
+    statuses = await town.statuses(PROVINCE)
 
     for code in ("02", "03", "04", "06", "16"):
         with pytest.raises(Clash):
@@ -205,7 +205,7 @@ async def test_nothing_but_15_is_said_about_a_recalled_document(town: Town) -> N
     assert (await town.status(arrived, "15")).repeated
     await town.carry()
 
-    assert await town.statuses(PROVINCE) == told
+    assert await town.statuses(PROVINCE) == statuses
 
 
 async def test_a_version_that_somebody_changed_is_refused_and_nothing_is_taken_in(town: Town) -> None:
@@ -227,11 +227,11 @@ async def test_the_version_of_a_request_is_that_of_the_request(town: Town) -> No
     await town.carry()
     child = await town.as_incoming(update)
 
-    done = await act.set_status(
+    outcome = await act.set_status(
         town.node.inn, await town.scope(PROVINCE), child.id, StatusCall(code="15"), child.version
     )
 
-    assert done.document.subject == "Nội dung đã sửa"
+    assert outcome.document.subject == "Nội dung đã sửa"
 
 
 async def test_threat_087_another_agencys_document_is_not_there(town: Town) -> None:
@@ -255,8 +255,8 @@ async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until
     (first,) = await act.lease(town.node.inn, scope, "one", 10, 60)
     assert await act.lease(town.node.inn, scope, "two", 10, 60) == []
     town.clock.advance(61)
-    (again,) = await act.lease(town.node.inn, scope, "two", 10, 60)
-    assert again.id == first.id
+    (second,) = await act.lease(town.node.inn, scope, "two", 10, 60)
+    assert second.id == first.id
 
     assert await act.ack(town.node.inn, scope, first.id, "two") is True
     assert await act.ack(town.node.inn, scope, first.id, "two") is False
@@ -270,15 +270,15 @@ async def test_a_document_system_that_goes_live_is_not_offered_what_arrived_befo
     for number in ("15", "16", "17"):
         await town.send(number)
     await town.carry()
-    (taken,) = await act.lease(town.node.inn, scope, "old", 1, 60)
+    (leased,) = await act.lease(town.node.inn, scope, "old", 1, 60)
     first_day = town.clock.now() + timedelta(seconds=1)
     town.clock.advance(timedelta(seconds=2))
     await town.send("18")
     await town.carry()
 
     counted = await act.hand_over_before(town.node.inn, scope, "new", first_day)
-    again = await act.hand_over_before(town.node.inn, scope, "new", first_day)
+    second_run = await act.hand_over_before(town.node.inn, scope, "new", first_day)
 
-    assert (counted, again) == (2, 0)
-    assert [each.number for each in await act.lease(town.node.inn, scope, "new", 10, 60)] == ["18"]
-    assert await act.ack(town.node.inn, scope, taken.id, "old") is True
+    assert (counted, second_run) == (2, 0)
+    assert [row.number for row in await act.lease(town.node.inn, scope, "new", 10, 60)] == ["18"]
+    assert await act.ack(town.node.inn, scope, leased.id, "old") is True

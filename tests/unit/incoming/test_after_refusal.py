@@ -16,12 +16,12 @@ async def carry_by(town: Town, axis: str, *, by_steps: bool) -> None:
     """All that waits, until nothing does."""
     await town._host()
     while True:
-        done = await town.pack() + await town.dispatch()
+        steps = await town.pack() + await town.dispatch()
         for arrival in await town.node.inn.axis.take(50, LEASE_S):
-            done += 1
-            came = replace(arrival, axis=axis, deliveries=2 if by_steps else 1)
-            await receive.run(town.node.inn, came)
-        if not done + await town.process():
+            steps += 1
+            second_arrival = replace(arrival, axis=axis, deliveries=2 if by_steps else 1)
+            await receive.run(town.node.inn, second_arrival)
+        if not steps + await town.process():
             return
 
 
@@ -34,9 +34,9 @@ async def test_what_is_sent_anew_over_another_axis_arrives(town: Town, by_steps:
         await town.status(await town.as_incoming(first), "02")
         await carry_by(town, "a", by_steps=by_steps)
 
-        again = await town.send(number, files=files)
+        resent = await town.send(number, files=files)
         await carry_by(town, "b", by_steps=by_steps)
 
-        found = {each.attempt: each.state for each in await town.incoming() if each.number == number}
-        assert found == {1: InState.REJECTED, 2: InState.NEW}
-        assert (await town.delivery(again)).state == "delivered"
+        states = {d.attempt: d.state for d in await town.incoming() if d.number == number}
+        assert states == {1: InState.REJECTED, 2: InState.NEW}
+        assert (await town.delivery(resent)).state == "delivered"

@@ -1,18 +1,18 @@
-"""What is told around an incoming document: what it looks like, and which one a replacement is about."""
+"""Facts around an incoming document: its likely duplicate, and the document that a replacement is about."""
 
 from __future__ import annotations
 
 from gateway.domain.document import IncomingDocument
 from gateway.incoming import reading
-from gateway.incoming.reading import AroundDocument
+from gateway.incoming.reading import DocumentContext
 from tests.support.node import PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
 
 
-async def told(town: Town, received: IncomingDocument) -> AroundDocument:
+async def view_of(town: Town, received: IncomingDocument) -> DocumentContext:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return await reading.around_one(work, received, await town.node.inn.office())
+        return await reading.load_context(work, received, await town.node.inn.office())
 
 
 async def test_a_document_with_the_number_symbol_and_day_of_another_names_it(town: Town) -> None:
@@ -21,10 +21,10 @@ async def test_a_document_with_the_number_symbol_and_day_of_another_names_it(tow
     town.clock.advance(60)
     other = document("200", FILES, document_id="other-id", subject="Nội dung khác")
     await town.brought(town.forge(other, FILES))
-    second = next(each for each in await town.incoming() if each.id != first.id)
+    second = next(d for d in await town.incoming() if d.id != first.id)
 
-    assert (await told(town, second)).duplicate_of == first.id
-    assert (await told(town, first)).duplicate_of is None
+    assert (await view_of(town, second)).duplicate_of == first.id
+    assert (await view_of(town, first)).duplicate_of is None
 
 
 async def test_a_replacement_names_what_it_replaces_and_its_reason(town: Town) -> None:
@@ -33,10 +33,10 @@ async def test_a_replacement_names_what_it_replaces_and_its_reason(town: Town) -
     old = await town.only()
     await town.replacement(sent, "16")
     await town.carry()
-    new = next(each for each in await town.incoming() if each.id != old.id)
+    new = next(d for d in await town.incoming() if d.id != old.id)
 
-    found = await told(town, new)
+    view = await view_of(town, new)
 
-    assert found.about == old.id
-    assert found.request is not None
-    assert (found.request.kind, found.request.reason, found.request.state) == ("replace", "Thay thế", None)
+    assert view.target_id == old.id
+    assert view.request is not None
+    assert (view.request.kind, view.request.reason, view.request.state) == ("replace", "Thay thế", None)

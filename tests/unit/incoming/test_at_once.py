@@ -136,9 +136,9 @@ async def test_a_parcel_that_comes_a_second_time_lands_first(town: Town) -> None
     await town.node.axis.take(1, LEASE_S)
     town.clock.advance(LEASE_S + 1)
 
-    (again,) = await town.node.axis.take(1, LEASE_S)
-    assert again.deliveries == 2
-    await receive.run(town.node.inn, again)
+    (redelivered,) = await town.node.axis.take(1, LEASE_S)
+    assert redelivered.deliveries == 2
+    await receive.run(town.node.inn, redelivered)
 
     assert (await town.row(PROVINCE, packet)).state == "landed"
 
@@ -147,10 +147,10 @@ async def test_a_signed_pdf_and_a_scanner_are_waited_for_by_nobody_who_lands(tow
     assert await landed(town, town.forge(document(), (("van-ban.pdf", SIGNED),))) == "landed"
     await town.process()
 
-    class Asked:
+    class NoScanner:
         waits = True
 
-    services = replace(town.node.inn, scanner=cast(Scanner, Asked()))
+    services = replace(town.node.inn, scanner=cast(Scanner, NoScanner()))
     for packet in (town.forge(document("16"), FILES), town.forge(document("17"), (("van-ban.pdf", LARGE),))):
         await town.deliver(packet)
         (arrival,) = await town.node.axis.take(1, LEASE_S)
@@ -186,7 +186,7 @@ async def test_a_large_signed_pdf_lands_with_the_file_that_is_kept_already(town:
 
 async def test_what_lies_in_a_file_lands_first_while_others_have_the_room(town: Town) -> None:
     packet = town.forge(document(), (("van-ban.pdf", LARGE),))
-    with town.node.inn.taken_at_once.taken(TAKEN_AT_ONCE - len(LARGE)) as fits:
+    with town.node.inn.taken_at_once.reserve(TAKEN_AT_ONCE - len(LARGE)) as fits:
         assert fits
         assert await landed(town, packet) == "landed"
 
@@ -245,10 +245,10 @@ COMES: dict[str, Callable[[Town], Sequence[Packet]]] = {
     "a recall of what comes later": lambda town: [town.forge(recall_of()), town.forge(document(), FILES)],
     "an update": lambda town: [town.forge(document(), FILES), town.forge(update_of(), FILES)],
     "what replaces it": lambda town: [
-        town.forge(each, FILES) for each in (document(), replacement_of("200", "201"))
+        town.forge(model, FILES) for model in (document(), replacement_of("200", "201"))
     ],
     "what replaces it, before it": lambda town: [
-        town.forge(each, FILES) for each in (replacement_of("200", "201"), document())
+        town.forge(model, FILES) for model in (replacement_of("200", "201"), document())
     ],
     "a status of nothing": lambda town: [
         town.forge(status_about("03", "Z91.01,2026/03/02,9/X", sender=COMMUNE, to=PROVINCE))
@@ -270,26 +270,26 @@ async def test_it_ends_as_by_the_steps_one_after_another(
 ) -> None:
     monkeypatch.setitem(globals(), "FILES", (("van-ban.pdf", content),))
     for n, (name, make) in enumerate(COMES.items()):
-        found = {}
+        by_path = {}
         for by_steps in (True, False):
             async with opened(tmp_path / f"node-{n}-{by_steps}") as town:
                 for packet in make(town):
                     await town.deliver(packet)
                     while await town.land(by_steps=by_steps) + await town.process() + await town.pack():
                         pass
-                found[by_steps] = await ends(town)
+                by_path[by_steps] = await ends(town)
         with cases.case(name):
-            assert found[True] == found[False]
+            assert by_path[True] == by_path[False]
 
 
 async def ends(town: Town) -> list[object]:
-    """What a clerk finds, and what the log tells; without ids and times."""
-    told: list[object] = []
+    """List the states that a clerk sees and the events of the log, without ids and times."""
+    lines: list[object] = []
     for row in reversed(await town.inbox()):
         events = [event.kind for event in await town.events(PROVINCE, row.id)]
         steps = [step.ok for step in row.steps]
-        told.append((row.state, row.code, row.kind, row.reason is None, steps, events))
+        lines.append((row.state, row.code, row.kind, row.reason is None, steps, events))
     for arrived in reversed(await town.incoming()):
         events = [event.kind for event in await town.events(PROVINCE, arrived.id)]
-        told.append((arrived.state, arrived.kind, arrived.marks, arrived.checks.keys(), events))
-    return [*told, await town.count("job"), await town.count("identity"), await town.ownerless()]
+        lines.append((arrived.state, arrived.kind, arrived.marks, arrived.checks.keys(), events))
+    return [*lines, await town.count("job"), await town.count("identity"), await town.ownerless()]

@@ -1,4 +1,4 @@
-"""Mail entered by hand: one run of numbers with what came over the axis, whatever the order; catch-up entries in the
+"""Mail entered by hand: one run of numbers together with mail of the axis, in any order; catch-up entries in the
 book of the year they came in; struck lines that keep their number; scans read back as they were."""
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ async def arrive(town: Town, number: str, at: str = COMMUNE) -> Any:
     await town.send(number, at, issued_on=town.node.out.today())
     await town.carry()
     town.clock.advance(1)
-    return next(one for one in await town.incoming(at) if one.state is InState.NEW)
+    return next(d for d in await town.incoming(at) if d.state is InState.NEW)
 
 
 def copies_of(document: IncomingDocument) -> list[str]:
@@ -66,17 +66,17 @@ def copies_of(document: IncomingDocument) -> list[str]:
 def codes(refused: pytest.ExceptionInfo[Refused]) -> list[ReasonCode]:
     verdict = refused.value.verdict
     assert isinstance(verdict, Verdict)
-    return [each.code for each in verdict.reasons]
+    return [reason.code for reason in verdict.reasons]
 
 
 async def test_paper_and_axis_share_one_run(town: Town) -> None:
     first = await arrive(town, "501")
 
     paper = await enter(town)
-    taken = await town.status(first, "03")
+    accepted = await town.status(first, "03")
     more = await enter(town, source=Source.EMAIL)
 
-    assert (paper.entry.number, taken.register_no, more.entry.number) == ("1", "2", "3")
+    assert (paper.entry.number, accepted.register_no, more.entry.number) == ("1", "2", "3")
     assert await book(town) == ["1", "2", "3"]
     assert (paper.document.state, paper.document.source) == (InState.ACCEPTED, Source.PAPER)
     assert paper.entry.entered_by == (await town.scope(COMMUNE)).principal_id
@@ -109,8 +109,8 @@ async def test_a_form_sent_twice_is_one_line(town: Town) -> None:
 
     both = await asyncio.gather(*(enter(town, id=id) for _ in range(2)))
 
-    assert {one.entry.number for one in both} == {"1"}
-    assert sorted(one.repeated for one in both) == [False, True]
+    assert {line.entry.number for line in both} == {"1"}
+    assert sorted(line.repeated for line in both) == [False, True]
     assert await book(town) == ["1"]
 
 
@@ -130,12 +130,10 @@ async def test_what_is_refused_uses_up_no_number(town: Town) -> None:
     assert (await enter(town)).entry.number == "1"
 
 
-@pytest.mark.parametrize("wanted", [NumberingMode.A, NumberingMode.C])
-async def test_in_the_other_modes_the_number_is_given_and_taken_once(
-    town: Town, wanted: NumberingMode
-) -> None:
+@pytest.mark.parametrize("mode", [NumberingMode.A, NumberingMode.C])
+async def test_in_the_other_modes_the_number_is_given_and_taken_once(town: Town, mode: NumberingMode) -> None:
     agency = await town.agency(PROVINCE)
-    await save_hosted(town.node.store.accounts, replace(agency, numbering=wanted))
+    await save_hosted(town.node.store.accounts, replace(agency, numbering=mode))
 
     with pytest.raises(Refused) as missing:
         await enter(town, PROVINCE)
@@ -153,26 +151,26 @@ async def test_a_book_that_begins_to_count_goes_on_after_what_was_typed(town: To
     agency = await town.agency(PROVINCE)
     await save_hosted(town.node.store.accounts, replace(agency, numbering=NumberingMode.B))
 
-    given = [(await enter(town, PROVINCE)).entry.number for _ in range(8)]
+    numbers = [(await enter(town, PROVINCE)).entry.number for _ in range(8)]
 
     # 1 to 6 are free, and 7 is taken as 007: from there on the run follows the highest.
-    assert given == ["1", "2", "3", "4", "5", "6", "42", "43"]
+    assert numbers == ["1", "2", "3", "4", "5", "6", "42", "43"]
 
 
 async def test_the_paper_copy_of_what_came_over_the_axis_gets_no_second_number_unasked(town: Town) -> None:
     document = await arrive(town, "0118")
-    said = {"number": "118", "symbol": document.symbol.lower(), "issued_on": document.issued_on}
+    fields = {"number": "118", "symbol": document.symbol.lower(), "issued_on": document.issued_on}
 
     with pytest.raises(Refused) as waiting:
-        await enter(town, **said)
-    taken = await town.status(document, "03")
+        await enter(town, **fields)
+    accepted = await town.status(document, "03")
     with pytest.raises(Refused, match="arrival=1") as numbered:
-        await enter(town, **said)
-    other = await enter(town, **(said | {"sender_code": "Z99"}))
-    copy = await enter(town, **said, copy_known=True)
+        await enter(town, **fields)
+    other = await enter(town, **(fields | {"sender_code": "Z99"}))
+    copy = await enter(town, **fields, copy_known=True)
 
     assert codes(waiting) == codes(numbered) == [ReasonCode.COPY_KEPT]
-    assert (taken.register_no, other.entry.number, copy.entry.number) == ("1", "2", "3")
+    assert (accepted.register_no, other.entry.number, copy.entry.number) == ("1", "2", "3")
     assert (other.document.marks, copy.document.marks) == ((), ("axis_copy:1",))
 
 
@@ -180,50 +178,50 @@ async def test_another_letter_is_no_copy_and_one_entered_meanwhile_is_told_when_
     town: Town,
 ) -> None:
     document = await arrive(town, "118")
-    said = {"number": "118", "symbol": document.symbol, "issued_on": document.issued_on}
+    fields = {"number": "118", "symbol": document.symbol, "issued_on": document.issued_on}
 
     for other in ({"number": "119"}, {"issued_on": date(2026, 11, 1)}, {"number": ""}):
-        assert (await enter(town, **(said | other))).document.marks == ()
-    copy = await enter(town, **said, copy_known=True)
-    taken = await town.status(document, "03")
+        assert (await enter(town, **(fields | other))).document.marks == ()
+    copy = await enter(town, **fields, copy_known=True)
+    accepted = await town.status(document, "03")
 
-    assert (copy.entry.number, taken.register_no) == ("4", "5")
-    assert copies_of(taken.document) == ["paper_copy:4"]
+    assert (copy.entry.number, accepted.register_no) == ("4", "5")
+    assert copies_of(accepted.document) == ["paper_copy:4"]
 
 
 async def test_what_comes_over_the_axis_says_that_its_paper_copy_has_a_number_before_it_gets_one(
     town: Town,
 ) -> None:
-    said = {"symbol": (await arrive(town, "116")).symbol, "issued_on": town.node.out.today()}
+    fields = {"symbol": (await arrive(town, "116")).symbol, "issued_on": town.node.out.today()}
     await town.status((await town.incoming(COMMUNE))[0], "02", reason="DUPLICATE")
-    paper = await enter(town, number="118", **said)
-    struck = await enter(town, number="117", **said)
+    paper = await enter(town, number="118", **fields)
+    struck = await enter(town, number="117", **fields)
     await by_hand.strike(town.node.inn, await town.scope(COMMUNE), struck.document.id, "Nhập nhầm")
 
     document = await arrive(town, "118")
-    taken = await town.status(document, "03")
+    accepted = await town.status(document, "03")
     alone = await arrive(town, "117")
 
     known_good = replace(document, checks=document.checks | {"revocation": "good"})
     assert (copies_of(document), received.doubt(known_good)) == (["paper_copy:1"], "paper_copy")
     assert (copies_of(alone), paper.entry.number) == ([], "1")
-    assert copies_of(taken.document) == ["paper_copy:1"]
+    assert copies_of(accepted.document) == ["paper_copy:1"]
 
 
 async def test_a_catch_up_entry_is_dated_marked_and_in_the_book_of_its_own_year(tmp_path: Path) -> None:
     async with opened(tmp_path / "node", ManualClock(datetime(2027, 1, 4, 2, tzinfo=UTC))) as town:
-        with pytest.raises(Refused) as over:
+        with pytest.raises(Refused) as refusal:
             await enter(town, received_on=date(2026, 12, 30), issued_on=None)
         late = await enter(town, received_on=date(2026, 12, 30), issued_on=None, catch_up="Mất điện 29–31/12")
         now = await enter(town)
 
-        assert codes(over) == [ReasonCode.BOOK_DAY]
+        assert codes(refusal) == [ReasonCode.BOOK_DAY]
         assert (late.entry.year, late.entry.number, late.entry.catch_up) == (2026, "1", "Mất điện 29–31/12")
         assert late.document.arrived_at == datetime(2026, 12, 29, 17, tzinfo=UTC)
         assert late.entry.entered_at == town.clock.now()
         assert (now.entry.year, now.entry.number) == (2027, "1")
-        (told,) = await town.events(COMMUNE, late.document.id)
-        assert (told.kind, told.data["catch_up"]) == (EventKind.BOOK_ENTERED, "Mất điện 29–31/12")
+        (event,) = await town.events(COMMUNE, late.document.id)
+        assert (event.kind, event.data["catch_up"]) == (EventKind.BOOK_ENTERED, "Mất điện 29–31/12")
 
 
 async def test_a_struck_line_keeps_its_number_and_says_why(town: Town) -> None:
@@ -231,23 +229,23 @@ async def test_a_struck_line_keeps_its_number_and_says_why(town: Town) -> None:
     scope = await town.scope(COMMUNE)
 
     struck = await by_hand.strike(town.node.inn, scope, entered.document.id, "Nhập nhầm")
-    again = await by_hand.strike(town.node.inn, scope, entered.document.id, "Lần nữa")
+    repeat = await by_hand.strike(town.node.inn, scope, entered.document.id, "Lần nữa")
 
-    assert (struck.repeated, again.repeated) == (False, True)
-    assert again.entry.struck_reason == "Nhập nhầm"
+    assert (struck.repeated, repeat.repeated) == (False, True)
+    assert repeat.entry.struck_reason == "Nhập nhầm"
     assert struck.document.state is InState.REJECTED
     assert (await enter(town)).entry.number == "2"
     assert await town.count("job") == 0
 
 
 async def test_only_what_was_entered_by_hand_is_struck_or_corrected_by_hand(town: Town) -> None:
-    taken = (await town.status(await arrive(town, "501"), "03")).document
+    accepted = (await town.status(await arrive(town, "501"), "03")).document
     scope = await town.scope(COMMUNE)
 
     with pytest.raises(Clash, match="not entered by hand"):
-        await by_hand.strike(town.node.inn, scope, taken.id, "x")
+        await by_hand.strike(town.node.inn, scope, accepted.id, "x")
     with pytest.raises(Clash, match="not entered by hand"):
-        await by_hand.correct(town.node.inn, scope, taken.id, letter(town), "x")
+        await by_hand.correct(town.node.inn, scope, accepted.id, letter(town), "x")
 
 
 async def test_a_correction_says_which_fields_and_why_and_keeps_the_number(town: Town) -> None:
@@ -257,10 +255,10 @@ async def test_a_correction_says_which_fields_and_why_and_keeps_the_number(town:
     mended = letter(town, subject="Đề nghị sửa cầu")
     saved = await by_hand.correct(town.node.inn, scope, entered.document.id, mended, "Gõ sai")
 
-    told = (await town.events(COMMUNE, saved.id))[-1]
+    event = (await town.events(COMMUNE, saved.id))[-1]
     assert (saved.subject, saved.register_no) == ("Đề nghị sửa cầu", "1")
-    assert told.kind is EventKind.BOOK_CORRECTED
-    assert told.data == {"fields": ["subject"], "reason": "Gõ sai"}
+    assert event.kind is EventKind.BOOK_CORRECTED
+    assert event.data == {"fields": ["subject"], "reason": "Gõ sai"}
 
 
 async def test_a_recall_that_is_agreed_strikes_the_line_with_the_senders_reason(town: Town) -> None:
@@ -274,11 +272,11 @@ async def test_a_recall_that_is_agreed_strikes_the_line_with_the_senders_reason(
     await town.carry()
     town.clock.advance(1)
 
-    asked = next(one for one in await town.incoming(COMMUNE) if one.target_id == document.id)
-    await town.status(asked, "15")
+    notice = next(d for d in await town.incoming(COMMUNE) if d.target_id == document.id)
+    await town.status(notice, "15")
 
     async with town.node.store.read(await town.scope(COMMUNE)) as work:
-        entry = await work.register.of(document.id)
+        entry = await work.register.of_document(document.id)
     assert entry is not None
     assert entry.struck_at == town.clock.now()
     assert entry.struck_reason

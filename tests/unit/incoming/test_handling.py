@@ -19,7 +19,7 @@ from tests.support.node import COMMUNE, PROVINCE, Town
 
 LEAD, HELP, OTHER = "Phòng Tổng hợp", "Phòng Tài chính", "Phòng Kinh tế"
 BY, OWN = date(2026, 11, 27), date(2026, 11, 25)
-GIVEN = Assignment(
+ASSIGNED = Assignment(
     lead_unit=LEAD,
     coordinating_units=(HELP,),
     deadline=BY,
@@ -34,21 +34,21 @@ async def assigned(town: Town) -> IncomingDocument:
     await town.carry()
     arrived = await town.only()
     await town.status(arrived, "03", register_no="4")
-    done = await town.status(arrived, "04", assignment=GIVEN)
-    return done.document
+    outcome = await town.status(arrived, "04", assignment=ASSIGNED)
+    return outcome.document
 
 
 async def parts_of(town: Town, document: IncomingDocument) -> Sequence[UnitPart]:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return (await work.parts.of([document.id]))[document.id]
+        return (await work.parts.of_documents([document.id]))[document.id]
 
 
-async def told(town: Town, document: IncomingDocument, kind: str) -> list[dict[str, object]]:
-    return [dict(each.data) for each in await town.events(PROVINCE, document.id) if each.kind == kind]
+async def event_data(town: Town, document: IncomingDocument, kind: str) -> list[dict[str, object]]:
+    return [dict(event.data) for event in await town.events(PROVINCE, document.id) if event.kind == kind]
 
 
 async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
-    """What is due first leads, and only the unit asked for is listed."""
+    """The part that is due first leads, and a unit's list has its own parts alone."""
     document = await assigned(town)
 
     parts = await parts_of(town, document)
@@ -56,12 +56,12 @@ async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
         everything = await work.parts.open_of(None, 9)
         theirs = await work.parts.open_of({"phong tai chinh"}, 9)
 
-    assert [(each.unit, each.is_lead, each.deadline, each.state) for each in parts] == [
+    assert [(part.unit, part.is_lead, part.deadline, part.state) for part in parts] == [
         (LEAD, True, BY, PartState.OPEN),
         (HELP, False, OWN, PartState.OPEN),
     ]
     assert [part.unit for part, _ in everything] == [HELP, LEAD]
-    assert [(part.unit, of.id) for part, of in theirs] == [(HELP, document.id)]
+    assert [(part.unit, d.id) for part, d in theirs] == [(HELP, document.id)]
 
 
 async def test_nothing_is_handed_back_without_a_reason_or_by_whom_it_was_not_given_to(town: Town) -> None:
@@ -73,7 +73,7 @@ async def test_nothing_is_handed_back_without_a_reason_or_by_whom_it_was_not_giv
     with pytest.raises(Clash, match="no part"):
         await handling.hand_back(services, scope, document.id, OTHER, "Không phải của phòng")
 
-    assert {each.state for each in await parts_of(town, document)} == {PartState.OPEN}
+    assert {part.state for part in await parts_of(town, document)} == {PartState.OPEN}
 
 
 async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_sender_hears_04_once(
@@ -82,7 +82,7 @@ async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_se
     document = await assigned(town)
     services, scope = town.node.inn, await town.scope(PROVINCE)
     await town.carry()
-    before = await town.statuses(PROVINCE)
+    statuses = await town.statuses(PROVINCE)
 
     back = await handling.hand_back(services, scope, document.id, HELP.upper(), "Không thuộc việc của phòng")
     async with town.node.store.read(scope) as work:
@@ -94,15 +94,15 @@ async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_se
     await town.carry()
 
     assert (back.state, waiting) == (PartState.RETURNED, [HELP])
-    assert await told(town, document, "inbox.handed_back") == [
+    assert await event_data(town, document, "inbox.handed_back") == [
         {"unit": HELP, "lead": False, "reason": "Không thuộc việc của phòng"}
     ]
-    assert {each.unit: each.state for each in await parts_of(town, document)} == {
+    assert {part.unit: part.state for part in await parts_of(town, document)} == {
         LEAD: PartState.OPEN,
         HELP: PartState.SETTLED,
         OTHER: PartState.OPEN,
     }
-    assert await town.statuses(PROVINCE) == before
+    assert await town.statuses(PROVINCE) == statuses
 
 
 async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is_opened_again(
@@ -115,14 +115,14 @@ async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is
     with pytest.raises(Clash, match="no part"):
         await handling.finish(services, scope, document.id, LEAD)
     await town.status(document, "06")
-    done = {each.unit: each.state for each in await parts_of(town, document)}
+    states = {part.unit: part.state for part in await parts_of(town, document)}
     with pytest.raises(Clash, match="no part"):
         await handling.hand_back(services, scope, document.id, LEAD, "Muộn rồi, đã xong")
     await town.status(document, "05", note="Đóng nhầm", reopens=True)
 
-    assert done == {LEAD: PartState.DONE, HELP: PartState.DONE}
-    assert await told(town, document, "inbox.part_done") == [{"unit": HELP, "lead": False}]
-    opened = [each.unit for each in await parts_of(town, document) if each.state is PartState.OPEN]
+    assert states == {LEAD: PartState.DONE, HELP: PartState.DONE}
+    assert await event_data(town, document, "inbox.part_done") == [{"unit": HELP, "lead": False}]
+    opened = [part.unit for part in await parts_of(town, document) if part.state is PartState.OPEN]
     assert sorted(opened) == sorted([LEAD, HELP])
 
 
@@ -133,33 +133,33 @@ async def test_a_unit_that_the_agency_does_not_have_is_given_nothing(town: Town)
         services, scope, document.id, Assignment(lead_unit=LEAD.upper(), coordinating_units=(OTHER,))
     )
 
-    for given, place, meant in (
+    for assignment, place, suggestion in (
         (Assignment(lead_unit="Phòng Kinh tê 2"), "lead_unit", OTHER),
         (Assignment(lead_unit=LEAD, coordinating_units=(OTHER, "Ban X")), "coordinating_units/1", None),
     ):
         with pytest.raises(Refused) as refused:
-            await act.assign(services, scope, document.id, given)
+            await act.assign(services, scope, document.id, assignment)
         verdict = refused.value.verdict
         assert isinstance(verdict, Verdict)
         (broken,) = verdict.reasons
         assert broken.code is ReasonCode.UNIT_UNKNOWN
-        assert (broken.pointer, broken.suggest) == (f"/assignment/{place}", meant)
-    before = await town.reload(document)
+        assert (broken.pointer, broken.suggest) == (f"/assignment/{place}", suggestion)
+    document_before = await town.reload(document)
     with pytest.raises(Refused, match="unit-unknown"):
         await town.status(document, "04", assignment=Assignment(lead_unit="Ban X"))
-    assert await town.reload(document) == before
+    assert await town.reload(document) == document_before
 
 
 async def test_any_unit_is_taken_where_nothing_is_known_of_units(town: Town) -> None:
     await town.send("15", COMMUNE, sender=PROVINCE)
     await town.carry()
-    arrived, given = await town.only(COMMUNE), Assignment(lead_unit="Ban X")
+    arrived, assignment = await town.only(COMMUNE), Assignment(lead_unit="Ban X")
     scope = await town.scope(COMMUNE)
     async with town.node.accounts.accounts.begin("operator") as work:
         for post in await work.posts.in_agency(scope.agency_id):
             await work.posts.give(replace(post, unit=""))
         await work.commit()
 
-    kept = await act.assign(town.node.inn, scope, arrived.id, given)
+    assigned_document = await act.assign(town.node.inn, scope, arrived.id, assignment)
 
-    assert kept.assignment == given
+    assert assigned_document.assignment == assignment

@@ -1,4 +1,4 @@
-"""The same lead file under another number of one sender is told to the receiver, as the sender is asked about it."""
+"""The same lead file under another number of one sender is marked for the receiver; the sender has to confirm it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ FILE, OTHER = (("a.pdf", pdf(3)),), (("a.pdf", pdf(4)),)
 
 
 async def marks(town: Town) -> dict[str, tuple[str, ...]]:
-    found = await town.incoming(PROVINCE)
-    return {
-        each.number: tuple(mark for mark in each.marks if mark.startswith("lead_again")) for each in found
-    }
+    documents = await town.incoming(PROVINCE)
+    return {d.number: tuple(mark for mark in d.marks if mark.startswith("lead_again")) for d in documents}
 
 
 async def test_the_second_names_the_first_and_another_file_or_sender_names_none(town: Town) -> None:
@@ -34,10 +32,10 @@ async def test_a_document_that_was_refused_or_is_replaced_is_not_named(town: Tow
     await town.carry()
     await town.status(await town.as_incoming(refused), "02")
     await town.carry()
-    kept = await town.send("12", files=FILE)
+    resent = await town.send("12", files=FILE)
     await town.carry()
-    change = DocumentChange(reason="Sửa số", replaces=((kept.document_id, (PROVINCE,)),))
-    await town.send("13", files=FILE, kind=Kind.REPLACEMENT, parent_id=kept.id, change=change)
+    change = DocumentChange(reason="Sửa số", replaces=((resent.document_id, (PROVINCE,)),))
+    await town.send("13", files=FILE, kind=Kind.REPLACEMENT, parent_id=resent.id, change=change)
     await town.carry()
 
     assert await marks(town) == {"11": (), "12": (), "13": ()}

@@ -17,16 +17,18 @@ async def test_what_is_on_hold_is_offered_to_nobody_until_it_is_taken_in(town: T
     await town.brought(town.forge(document(), FILES))
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 
-    held = await act.set_aside(town.node.inn, scope, arrived.id, f" {WHY} ", expect_version=arrived.version)
+    saved = await act.set_aside(town.node.inn, scope, arrived.id, f" {WHY} ", expect_version=arrived.version)
 
     async with town.node.store.read(scope) as work:
-        facts = await work.facts.of(arrived.id)
-        events = [each for each in await work.events.of(arrived.id) if each.kind is EventKind.INBOX_HELD]
+        facts = await work.facts.of_subject(arrived.id)
+        events = [
+            event for event in await work.events.of_subject(arrived.id) if event.kind is EventKind.INBOX_HELD
+        ]
         with pytest.raises(NotFound):
             await work.handovers.get(arrived.id)
-    assert held.state == "held"
+    assert saved.state == "held"
     assert [fact.note for fact in facts if fact.code == "held"] == [WHY]
-    assert [(each.data["why"], each.data["by"]) for each in events] == [(WHY, scope.principal_id)]
+    assert [(event.data["why"], event.data["by"]) for event in events] == [(WHY, scope.principal_id)]
     await town.status(arrived, "03", register_no="4")
     async with town.node.store.read(scope) as work:
         assert (await work.handovers.get(arrived.id)).state == "available"

@@ -1,4 +1,4 @@
-"""A status that came by the session with a foreign axis, and that nobody signed."""
+"""An unsigned status that only the session with a foreign axis vouches for."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ async def test_it_moves_nothing_that_went_by_the_signed_axis_and_is_shown(town: 
     sent = await town.send("15")
     await town.carry()
     now, draft = town.clock.now(), sent.draft
-    about = ResponseFor(
+    answered = ResponseFor(
         organ_id=DEPARTMENT, code=draft.code, document_id=sent.document_id, promulgation_date=draft.issued_on
     )
     refusal = Envelope(
         kind=Kind.STATUS,
         sender=Organisation(organ_id=PROVINCE, organ_name="x"),
-        response_for=(about,),
+        response_for=(answered,),
         status=StatusReport(code="02", description="Trả lại", timestamp=build.wall_clock(now)),
     )
     file = BytesIO()

@@ -17,7 +17,7 @@ Away = Callable[[str], None]
 
 @pytest.fixture
 def away(town: Town, monkeypatch: pytest.MonkeyPatch) -> Away:
-    """As of a certificate that was put there by another user."""
+    """Make an agency's certificate unreadable, as if another user had put it there."""
     read = Path.read_bytes
 
     def leave(code: str) -> None:
@@ -26,10 +26,10 @@ def away(town: Town, monkeypatch: pytest.MonkeyPatch) -> Away:
                 raise PermissionError(13, "Permission denied", str(path))
             return read(path)
 
-        for each in (town.node.settings.keys.folder / code).glob("*.crt.pem"):
-            fresh = each.with_name("fresh.tmp")
-            fresh.write_bytes(read(each))
-            fresh.rename(each)
+        for old in (town.node.settings.keys.folder / code).glob("*.crt.pem"):
+            fresh = old.with_name("fresh.tmp")
+            fresh.write_bytes(read(old))
+            fresh.rename(old)
         monkeypatch.setattr(Path, "read_bytes", refused)
 
     return leave

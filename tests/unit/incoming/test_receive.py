@@ -19,22 +19,22 @@ from gateway.incoming import process, receive, verify
 from gateway.policy import upkeep
 from gateway.ports.services import Pool
 from gateway.registry.directory import SqlDirectory
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, FileScratch
 from gateway.store.transaction import Transaction
 from gateway.workers import couriers
-from gateway.workers.loop import Done
+from gateway.workers.loop import StepResult
 from tests.support.faulty import Faulty, Meanwhile
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, LEASE_S, PDF, PROVINCE, Packet, Town, document, opened
 from tests.support.secret import plain_places
+from tests.support.stored_content import Lying
 from tests.support.waiting import LIMIT_S
 
 FILES = (("van-ban.pdf", PDF),)
 
 
 async def landed(town: Town, number: str = "200") -> Packet:
-    """A good packet that lies there; nobody has looked at it."""
+    """Land a good packet that is not processed yet."""
     packet = town.forge(document(number), FILES)
     await town.deliver(packet)
     await town.land()
@@ -58,7 +58,7 @@ async def test_threat_091_a_disk_that_takes_nothing_loses_nothing_and_intake_goe
         assert await town.inbox() == ()
 
         blobs.error = None
-        assert await intake.step(town.node.inn, 10, LEASE_S) is Done.ALL
+        assert await intake.step(town.node.inn, 10, LEASE_S) is StepResult.ALL
         await town.carry()
 
         assert (await town.row(PROVINCE, packet)).state == "done"
@@ -92,9 +92,9 @@ async def test_threat_091_a_store_that_fails_while_a_packet_is_looked_at_puts_it
 
 @pytest.mark.usefixtures("lies_in")
 async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_again(town: Town) -> None:
-    """Of the right size, so that only its digest tells."""
+    """The damaged file keeps its size, so only its digest shows the damage."""
     packet = await landed(town)
-    await Lying.of(town.node).change(packet.digest, lambda raw: raw.replace(b"200", b"201"))
+    await Lying.in_node(town.node).change(packet.digest, lambda raw: raw.replace(b"200", b"201"))
     await town.process()
     assert (await town.row(PROVINCE, packet)).state == "landed"
 
@@ -107,7 +107,7 @@ async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_a
 
 
 class Forgetful:
-    """Between the keeping of content and the first reference to it, somebody who had the same content lets go of it."""
+    """Blobs whose content is forgotten by another holder between `keep` and the first reference."""
 
     def __init__(self, real: FileBlobs) -> None:
         self._real = real
@@ -115,14 +115,14 @@ class Forgetful:
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 
-    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
-        kept = await self._real.keep(scratch, digest, size)
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> KeptContent:
+        is_new = await self._real.keep(scratch, digest, size)
         await self._real.forget([digest])
-        return kept
+        return is_new
 
 
 def lost_for_now(lies_in: str) -> AbstractContextManager[pytest.ExceptionInfo[StoreFailure] | None]:
-    """A file is there before somebody refers to it; a row is written by who refers to it, so nobody comes between."""
+    """Expect the loss for files alone: a row is written in the transaction that refers to it, a file before it."""
     return pytest.raises(StoreFailure, match="hand it in again") if lies_in == "files" else nullcontext()
 
 
@@ -147,7 +147,7 @@ async def test_content_that_another_lets_go_of_before_it_is_referred_to_loses_no
 async def test_content_that_another_lets_go_of_before_it_is_referred_to_refuses_a_sender_for_now_and_stores_nothing(
     town: Town, lies_in: str
 ) -> None:
-    """Not as something that is not there: whoever tries again succeeds."""
+    """The refusal asks for another try, which succeeds; it does not say that content is missing."""
     blobs = cast(FileBlobs, Forgetful(town.node.out.blobs))
     hindered = replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
 
@@ -172,8 +172,8 @@ async def test_a_packet_whose_receiver_leaves_while_it_lands_stays_with_the_axis
 
     assert await town.count("inbox") == 0
     town.clock.advance(LEASE_S + 1)
-    (again,) = await town.node.axis.take(1, LEASE_S)
-    assert again.packet_id == arrival.packet_id
+    (redelivered,) = await town.node.axis.take(1, LEASE_S)
+    assert redelivered.packet_id == arrival.packet_id
 
 
 async def test_threat_055_two_workers_with_one_packet_admit_it_once(town: Town) -> None:
@@ -195,17 +195,17 @@ async def test_threat_055_two_workers_with_one_packet_admit_it_once(town: Town) 
 @pytest.mark.parametrize("winner", ["worker", "person"])
 async def test_a_person_and_a_worker_do_not_decide_one_packet_twice(town: Town, winner: str) -> None:
     await town.brought(town.forge(document(), FILES))
-    held = await town.brought(town.forge(document(subject="Khác"), FILES))
+    on_hold = await town.brought(town.forge(document(subject="Khác"), FILES))
     scope = await town.scope(PROVINCE)
-    await process.release(town.node.inn, scope, held.id, "Nhận")
+    await process.release(town.node.inn, scope, on_hold.id, "Nhận")
     (leased,) = await town.node.store.claim_inbox(10, LEASE_S)
 
     with pytest.raises(Clash):
-        await process.discard(town.node.inn, scope, held.id, "Bỏ")
+        await process.discard(town.node.inn, scope, on_hold.id, "Bỏ")
     if winner == "worker":
         await process.run(town.node.inn, leased)
     with pytest.raises(Clash):
-        await process.give_back(town.node.inn, scope, held.id, "Trả", "OTHER")
+        await process.give_back(town.node.inn, scope, on_hold.id, "Trả", "OTHER")
     await town.carry()
     town.clock.advance(LEASE_S + 1)
     await town.carry()
@@ -223,7 +223,7 @@ async def test_one_bad_packet_in_a_batch_stops_none_of_the_others(town: Town) ->
     await couriers.process_batch(town.node.inn, 10, LEASE_S)
 
     assert len(await town.incoming()) == 3
-    rows = [await town.row(PROVINCE, one) for one in bad]
+    rows = [await town.row(PROVINCE, p) for p in bad]
     assert all(row.reason for row in rows)
 
 
@@ -299,14 +299,14 @@ async def test_no_thread_waits_while_the_directory_is_asked_for_a_senders_certif
 async def test_a_packet_whose_sender_is_not_the_one_that_the_axis_named_is_judged_by_its_own(
     town: Town,
 ) -> None:
-    for n, said in enumerate((COMMUNE, "Z91.99", "no code")):
+    for n, sender in enumerate((COMMUNE, "Z91.99", "no code")):
         packet = town.forge(document(f"20{n}"), FILES)
-        await town.deliver(replace(packet, sender=said))
+        await town.deliver(replace(packet, sender=sender))
         await town.land()
         (leased,) = await town.node.store.claim_inbox(1, LEASE_S)
 
-        opener = await verify._stored(town.node.inn, leased.item)
-        proved = await verify._examined(town.node.inn, leased.item, opener)
+        opener = await verify._open_stored(town.node.inn, leased.item)
+        proved = await verify._examine(town.node.inn, leased.item, opener)
 
         assert proved.verified.signed.sender_code == packet.sender
 
@@ -339,14 +339,14 @@ async def test_a_large_packet_is_landed_by_its_second_name_and_no_byte_of_it_is_
         packet = town.forge(document(), (("van-ban.pdf", large),))
         await town.deliver(packet)
         (payload,) = tmp_path.rglob(f"payload/{packet.digest}")
-        there = payload.stat()
+        payload_stat = payload.stat()
         await town.land()
 
         assert not payload.exists()
-        (kept,) = [path for path in tmp_path.rglob(f"{packet.digest}") if path.is_file()]
-        assert (kept.stat().st_ino, kept.stat().st_nlink) == (there.st_ino, 1)
-        assert kept.stat().st_mode & 0o077 == 0
-        assert kept.read_bytes() == packet.raw
+        (content,) = [path for path in tmp_path.rglob(f"{packet.digest}") if path.is_file()]
+        assert (content.stat().st_ino, content.stat().st_nlink) == (payload_stat.st_ino, 1)
+        assert content.stat().st_mode & 0o077 == 0
+        assert content.read_bytes() == packet.raw
         await town.carry()
         assert (await town.row(PROVINCE, packet)).state == "done"
 

@@ -9,7 +9,7 @@ from io import BytesIO
 from gateway.edxml import schema
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.incoming.check import without_files
-from gateway.incoming.translate import Looked
+from gateway.incoming.translate import CheckedFile
 from tests.support import envelopes
 from tests.support.cases import Cases
 from tests.support.fast import fast
@@ -26,12 +26,12 @@ def test_the_skeleton_is_the_same_without_the_files(cases: Cases) -> None:
     for name, files in rows.items():
         with cases.case(name):
             raw = envelopes.native(envelopes.document(files), files)
-            found = fast(raw)
-            assert found is not None
-            looked = [Looked(part=part, facts=None) for part in found.files]
-            cut = list(without_files(partial(BytesIO, raw), looked))
+            parsed = fast(raw)
+            assert parsed is not None
+            file_looks = [CheckedFile(part=part, facts=None) for part in parsed.files]
+            cut = list(without_files(partial(BytesIO, raw), file_looks))
             assert schema.skeleton(cut, EnvelopeLimits()) == schema.skeleton([raw], EnvelopeLimits())
-            assert sum(map(len, cut)) == len(raw) - sum(part.length for part in found.files)
+            assert sum(map(len, cut)) == len(raw) - sum(part.length for part in parsed.files)
             # A part without content cuts nothing.
-            blank = [replace(each, part=replace(each.part, offset=0, length=0)) for each in looked]
+            blank = [replace(look, part=replace(look.part, offset=0, length=0)) for look in file_looks]
             assert b"".join(without_files(partial(BytesIO, raw), blank)) == raw

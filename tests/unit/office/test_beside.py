@@ -1,4 +1,4 @@
-"""What goes on beside a page ends before what it works with is closed."""
+"""Background tasks of pages end before their store and pool are closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import LIMIT_S
 async def test_what_goes_on_ends_with_its_node_and_whatever_it_holds_is_given_back(tmp_path: Path) -> None:
     settings, reads = stage.settings_for(tmp_path), asyncio.Event()
     await stage.prepare(settings, SystemClock())
-    heard: list[int] = []
+    counts: list[int] = []
 
     async with asyncio.timeout(LIMIT_S), open_office(settings) as node:
 
@@ -28,13 +28,13 @@ async def test_what_goes_on_ends_with_its_node_and_whatever_it_holds_is_given_ba
                     reads.set()
                     await asyncio.Event().wait()
             finally:
-                heard.append(len(await node.store.hosted()))
+                counts.append(len(await node.store.hosted()))
 
         going_on = node.background.begin(look())
         await reads.wait()
 
     assert going_on.cancelled()
-    assert len(heard) == 1  # the database was still there
+    assert len(counts) == 1  # the database was still there
 
 
 async def test_what_begins_while_it_stops_is_stopped_too() -> None:
@@ -43,25 +43,25 @@ async def test_what_begins_while_it_stops_is_stopped_too() -> None:
     async def another() -> None:
         await asyncio.Event().wait()
 
-    async def one() -> None:
+    async def wait_and_begin() -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            begun.append(made.begin(another()))
+            begun.append(tasks.begin(another()))
 
-    async with asyncio.timeout(LIMIT_S), background_tasks() as made:
-        made.begin(one())
+    async with asyncio.timeout(LIMIT_S), background_tasks() as tasks:
+        tasks.begin(wait_and_begin())
         await asyncio.sleep(0)
 
-    assert [each.cancelled() for each in begun] == [True]
+    assert [task.cancelled() for task in begun] == [True]
 
 
 async def test_what_goes_wrong_is_told_to_who_waits_and_to_who_asked_to_hear_of_it() -> None:
     async def fails() -> int:
         raise StoreFailure("the disk is full")
 
-    made, heard = BackgroundTasks(), list[BaseException]()
+    tasks, errors = BackgroundTasks(), list[BaseException]()
 
     with pytest.raises(StoreFailure):
-        await made.begin(fails(), heard.append)
-    assert [str(each) for each in heard] == ["the disk is full"]
+        await tasks.begin(fails(), errors.append)
+    assert [str(error) for error in errors] == ["the disk is full"]

@@ -42,10 +42,10 @@ async def test_mail_goes_over_tls_with_a_password_and_arrives_as_it_was_written(
     async with running(server, tls_at_once=security == TLS):
         await mailer(pool, server, security, ca=ca, user="node", password=Secret(SECRET)).send(MAIL)
 
-    (taken,) = server.taken
-    assert (taken.was_secret, taken.user, taken.to) == (True, "node", list(MAIL.to))
-    assert taken.message["Subject"] == MAIL.subject
-    assert taken.text.strip() == MAIL.text
+    (mail,) = server.mails
+    assert (mail.was_secret, mail.user, mail.to) == (True, "node", list(MAIL.to))
+    assert mail.message["Subject"] == MAIL.subject
+    assert mail.text.strip() == MAIL.text
 
 
 @pytest.mark.parametrize("security", [STARTTLS, TLS])
@@ -56,14 +56,14 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(
     async with running(server, tls_at_once=security == TLS):
         with pytest.raises(BrokerRefused, match="is not believed"):
             await mailer(pool, server, security, user="node", password=Secret(SECRET)).send(MAIL)
-    assert server.taken == []
+    assert server.mails == []
 
 
 async def test_a_server_without_starttls_gets_no_mail(pool: ThreadPool) -> None:
     async with running(MailServer()) as server:
         with pytest.raises(BrokerRefused, match="lacks what was asked"):
             await mailer(pool, server, STARTTLS).send(MAIL)
-    assert server.taken == []
+    assert server.mails == []
 
 
 async def test_a_wrong_password_is_said_without_saying_it(
@@ -97,7 +97,7 @@ async def test_later_and_never_are_told_apart(pool: ThreadPool) -> None:
         async with running(MailServer(refuses={command: answer})) as server:
             with pytest.raises(kind):
                 await mailer(pool, server).send(MAIL)
-        assert server.taken == [], (command, answer)
+        assert server.mails == [], (command, answer)
 
 
 async def test_one_refused_address_does_not_keep_it_from_the_others_or_send_it_twice(
@@ -106,7 +106,7 @@ async def test_one_refused_address_does_not_keep_it_from_the_others_or_send_it_t
     async with running(MailServer(refused_addresses={"a@north.example"})) as server:
         with pytest.raises(BrokerRefused, match="refused 1 of the addresses"):
             await mailer(pool, server).send(MAIL)
-    assert [each.to for each in server.taken] == [["b@north.example"]]
+    assert [mail.to for mail in server.mails] == [["b@north.example"]]
 
 
 async def test_a_server_that_is_gone_or_says_nothing_is_tried_later(pool: ThreadPool) -> None:

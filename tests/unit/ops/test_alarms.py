@@ -1,7 +1,7 @@
-"""Every alarm that the operators' page recommends fires in the trouble that it is for, and no other does: the page's own
-expressions are read and held against a scrape of a node in that trouble, and against one of the node before it; what
-the page says of alarms that keep still beside their cause is heeded. Where documents cannot pass in it, the doctor is
-not green either. What takes a broker or real seconds is tried in the long lane."""
+"""Every alarm that the operators' page recommends fires in the trouble that it is for, and no other does: the page's
+own expressions are read and held against a scrape of a node in that trouble, and against one of the node before it;
+alarms that keep still beside their cause do so as the page says. Where documents cannot pass in it, the doctor is not
+green either. Alarms that need a broker or real seconds are tried in the long lane."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from gateway.ops.metrics import Scrape
 from gateway.ops.subject import Subject
 from gateway.outgoing.intake import Order
 from gateway.settings.options import FolderSettings
-from gateway.stopwatch import at_door
+from gateway.stopwatch import note_arrival
 from gateway.store.data_folder import Room
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
@@ -55,7 +55,7 @@ from tests.support.log_hour import log_of, turn
 from tests.support.node import LEASE_S, PROVINCE, Town, draft
 from tests.support.parcels import parcel
 from tests.support.small_disk import filled
-from tests.support.tls_servers import made, serving
+from tests.support.tls_servers import make_certificate, serving
 from tests.support.waiting import within_limit
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -63,7 +63,7 @@ LONG_TESTS = Path(__file__).parents[2] / "long"
 EXPRESSION = re.compile(
     r"(?:increase\()?gateway_(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})?(?:\[\w+\]\))? (?P<op>>|<|==) (?P<than>\d+)"
 )
-# What keeps still beside another expression, for the same values of these labels.
+# An expression that keeps still beside another one, for the same values of these labels.
 UNLESS = re.compile(r"(?P<one>.+) unless on \((?P<on>\w*)\) (?P<other>.+)")
 LABELLED = re.compile(r'label_replace\((?P<of>.+), "(?P<label>\w+)", "(?P<value>\w+)", "", ""\)')
 QUANTILE = re.compile(
@@ -74,7 +74,7 @@ Sample = tuple[str, Mapping[str, str], float]
 
 
 def alarms() -> dict[str, str]:
-    """What stands under "when", by the name of the alarm."""
+    """Map the name of each alarm to its "when"."""
     table = PAGE.read_text("utf-8").split("| alarm | when | look at |\n|---|---|---|\n")[1].split("\n\n")[0]
     rows = [re.split(r"(?<!\\)\|", line)[1:3] for line in table.splitlines()]
     return {name.strip(): when.strip().replace("\\|", "|") for name, when in rows}
@@ -85,33 +85,33 @@ async def scraped(town: Town) -> list[Sample]:
 
 
 def samples(text: str) -> list[Sample]:
-    found = text_string_to_metric_families(text)
-    return [(each.name, each.labels, each.value) for family in found for each in family.samples]
+    families = text_string_to_metric_families(text)
+    return [(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]
 
 
-def matching(found: re.Match[str], scrape: list[Sample]) -> list[Sample]:
-    """What the expression asks for, of one scrape."""
-    wanted = re.findall(r'(\w+)(=~?)"([^"]*)"', found["labels"] or "")
+def matching(expression: re.Match[str], scrape: list[Sample]) -> list[Sample]:
+    """Select the samples of one scrape that the expression names."""
+    label_patterns = re.findall(r'(\w+)(=~?)"([^"]*)"', expression["labels"] or "")
     return [
         (name, labels, value)
         for name, labels, value in scrape
-        if name == f"gateway_{found['name']}"
+        if name == f"gateway_{expression['name']}"
         and all(
             re.fullmatch(want if how == "=~" else re.escape(want), labels.get(label, ""))
-            for label, how, want in wanted
+            for label, how, want in label_patterns
         )
     ]
 
 
-def quantiles(found: re.Match[str], before: list[Sample], now: list[Sample]) -> list[float]:
-    """As Prometheus has it, one for each value of the label: what was added below each bound, and a straight line between
-    the two bounds where the quantile lies."""
+def quantiles(expression: re.Match[str], past: list[Sample], now: list[Sample]) -> list[float]:
+    """Return the quantile for each value of the label as Prometheus does: the increase below each bound, and a straight
+    line between the two bounds around the quantile."""
     sums: dict[str, dict[float, float]] = {}
-    for scrape, sign in ((now, 1), (before, -1)):
-        for _, labels, value in matching(found, scrape):
-            of = sums.setdefault(labels[found["by"]], {})
-            of[float(labels["le"])] = of.get(float(labels["le"]), 0.0) + sign * value
-    return [_quantile(float(found["q"]), sorted(of.items())) for of in sums.values()]
+    for scrape, sign in ((now, 1), (past, -1)):
+        for _, labels, value in matching(expression, scrape):
+            by_bound = sums.setdefault(labels[expression["by"]], {})
+            by_bound[float(labels["le"])] = by_bound.get(float(labels["le"]), 0.0) + sign * value
+    return [_quantile(float(expression["q"]), sorted(by_bound.items())) for by_bound in sums.values()]
 
 
 def _quantile(q: float, within: list[tuple[float, float]]) -> float:
@@ -125,47 +125,50 @@ def _quantile(q: float, within: list[tuple[float, float]]) -> float:
     raise AssertionError("the last bound holds for all")
 
 
-def firing(when: str, before: list[Sample], now: list[Sample]) -> list[Mapping[str, str]]:
+def firing(when: str, past: list[Sample], now: list[Sample]) -> list[Mapping[str, str]]:
     """Labels for which the page's own expression holds over one scrape; an increase and a rate are what was added since
     the one before."""
     if unless := UNLESS.search(when):
-        other = [labels.get(unless["on"], "") for labels in firing(unless["other"], before, now)]
-        one = firing(unless["one"], before, now)
-        return [labels for labels in one if labels.get(unless["on"], "") not in other]
+        other = [labels.get(unless["on"], "") for labels in firing(unless["other"], past, now)]
+        label_sets = firing(unless["one"], past, now)
+        return [labels for labels in label_sets if labels.get(unless["on"], "") not in other]
     if labelled := LABELLED.search(when):
         return [
-            {**labels, labelled["label"]: labelled["value"]} for labels in firing(labelled["of"], before, now)
+            {**labels, labelled["label"]: labelled["value"]} for labels in firing(labelled["of"], past, now)
         ]
     if quantile := QUANTILE.search(when):
-        return [{} for value in quantiles(quantile, before, now) if value > float(quantile["than"])]
-    found = EXPRESSION.search(when)
-    assert found is not None, when
-    than, values = float(found["than"]), [(labels, value) for _, labels, value in matching(found, now)]
+        return [{} for value in quantiles(quantile, past, now) if value > float(quantile["than"])]
+    expression = EXPRESSION.search(when)
+    assert expression is not None, when
+    than, values = (
+        float(expression["than"]),
+        [(labels, value) for _, labels, value in matching(expression, now)],
+    )
     if "increase(" in when:
-        added = sum(value for _, value in values) - sum(value for *_, value in matching(found, before))
+        added = sum(value for _, value in values) - sum(value for *_, value in matching(expression, past))
         values = [({}, added)]
     holds: dict[str, Callable[[float], bool]] = {
         ">": lambda value: value > than,
         "<": lambda value: value < than,
         "==": lambda value: value == than,
     }
-    return [labels for labels, value in values if holds[found["op"]](value)]
+    return [labels for labels, value in values if holds[expression["op"]](value)]
 
 
-def fires(when: str, before: list[Sample], now: list[Sample]) -> bool:
-    return bool(firing(when, before, now))
+def fires(when: str, past: list[Sample], now: list[Sample]) -> bool:
+    return bool(firing(when, past, now))
 
 
 def kept_still() -> dict[str, set[str]]:
-    """Which alarms keep still while that one fires, as the page says."""
+    """Map each alarm of the page to the alarms that keep still while it fires."""
     table = PAGE.read_text("utf-8").split("| while this fires | these keep still |\n|---|---|\n")[1]
     rows = [line.split("|")[1:3] for line in table.split("\n\n")[0].splitlines()]
-    return {cause.strip(): {each.strip() for each in others.split(",")} for cause, others in rows}
+    return {cause.strip(): {name.strip() for name in names.split(",")} for cause, names in rows}
 
 
-def heard(before: list[Sample], now: list[Sample], *, ready: bool = True) -> set[str]:
-    """Every alarm that somebody hears."""
-    fired = {name for name, when in alarms().items() if name != "not ready" and fires(when, before, now)}
+def alarms_fired(past: list[Sample], now: list[Sample], *, ready: bool = True) -> set[str]:
+    """Name every alarm that fires and is not kept still."""
+    fired = {name for name, when in alarms().items() if name != "not ready" and fires(when, past, now)}
     if not ready:
         fired.add("not ready")
     still = kept_still()
@@ -174,9 +177,9 @@ def heard(before: list[Sample], now: list[Sample], *, ready: bool = True) -> set
 
 @asynccontextmanager
 async def on_a_broker_that_is_away(town: Town) -> AsyncIterator[Town]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
-        server = Server(host="127.0.0.1", port=taken.getsockname()[1], tls=False)
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))  # bound, and not listening
+        server = Server(host="127.0.0.1", port=occupied.getsockname()[1], tls=False)
         access = Access(servers=(server,), vhost="axis", user="invented", password="invented")
         folder = town.node.settings.node.data_dir / "parts"
         async with AmqpAxis(access, "town", folder, town.clock, town.node.pool, AmqpOptions()) as axis:
@@ -257,7 +260,7 @@ async def dead(town: Town) -> None:
     await axis.publish(parcel(), [PROVINCE])
     for _ in range(town.node.settings.axis.poison_limit):
         for arrival in await axis.take(1, 60):
-            await axis.settle(arrival, done=False)
+            await axis.settle(arrival, is_done=False)
     await axis.take(1, 60)
 
 
@@ -274,13 +277,13 @@ async def scanner_away(town: Town) -> Town:
     return replace(town, node=replace(town.node, scanner=scanner))
 
 
-async def webhook_gone(town: Town) -> None:
-    async with receiving(answers(410)) as gone:
+async def webhook_answering_410(town: Town) -> None:
+    async with receiving(answers(410)) as receiver:
         desk = replace(town.node.webhooks, reach=Reach(networks=(read_network("127.0.0.0/8"),), plain=True))
         poster = HttpPoster(desk.reach, timeout_s=30, at_once=2, agent="test")
         near = replace(desk, sender=replace(desk.sender, poster=poster))
         hooked = Hooked(town=replace(town, node=replace(town.node, webhooks=near)))
-        await hooked.add(gone.url, after=0)
+        await hooked.add(receiver.url, after=0)
         await hooked.happen()
         await hooked.push()
         await poster.close()
@@ -308,7 +311,7 @@ def hot_folder(town: Town) -> tuple[Town, Path]:
 
 
 async def folder_away(town: Town) -> Town:
-    """As an unmounted share leaves it: an empty folder in its place."""
+    """An unmounted share leaves an empty folder in its place."""
     hot, folder = hot_folder(town)
     shutil.rmtree(folder.parent)
     folder.parent.mkdir()
@@ -324,8 +327,8 @@ async def folder_refuses(town: Town) -> Town:
 
 
 async def certificate_ends(town: Town) -> None:
-    found = await scraped(town)
-    (days,) = {value for name, _, value in found if name == "gateway_certificate_days_left"} or {0.0}
+    metrics = await scraped(town)
+    (days,) = {value for name, _, value in metrics if name == "gateway_certificate_days_left"} or {0.0}
     town.clock.advance(timedelta(days=days - 29))
 
 
@@ -333,8 +336,10 @@ async def certificate_ends(town: Town) -> None:
 async def server_certificate_ends(town: Town) -> AsyncIterator[Town]:
     """The broker's: asked for by itself, because the line would only break on it when it is too late."""
     node = town.node
-    shown = made(node.settings.node.data_dir, "broker", town.clock.now() + timedelta(days=20))
-    with serving(*shown) as (port, _):
+    certificate_files = make_certificate(
+        node.settings.node.data_dir, "broker", town.clock.now() + timedelta(days=20)
+    )
+    with serving(*certificate_files) as (port, _):
         amqp = replace(node.settings.amqp, servers=f"amqps://127.0.0.1:{port}")
         settings = replace(node.settings, axis=replace(node.settings.axis, kind="amqp"), amqp=amqp)
         yield replace(town, node=replace(node, settings=settings))
@@ -370,7 +375,7 @@ async def slow_to_accept(town: Town, took_s: float = 5.5) -> None:
             holder.execute("ROLLBACK")
 
         asyncio.get_running_loop().call_later(HELD_S, let_go)
-        with at_door(town.clock.now()):
+        with note_arrival(town.clock.now()):
             await town.send("100")
 
 
@@ -441,7 +446,7 @@ TEN_MINUTES = timedelta(minutes=10)
 # Real seconds: longer than a document takes to the door of the database.
 HELD_S = 0.5
 Met = Callable[[Town], Awaitable[Town | None] | AbstractAsyncContextManager[Town]]
-# What happens to a node: it, or another one in its place, is scraped then.
+# Troubles of a node: it, or another one in its place, is scraped then.
 TROUBLES: dict[str, Met] = {
     "a disk fills": disk_fills,
     "a part is silent": database_away,
@@ -458,7 +463,7 @@ TROUBLES: dict[str, Met] = {
     "scanner away": scanner_away,
     "hot folder away": folder_away,
     "hot folder refuses": folder_refuses,
-    "a webhook is down": webhook_gone,
+    "a webhook is down": webhook_answering_410,
     "a document system takes nothing": system_gives_up,
     "certificate": certificate_ends,
     "certificate of a server": server_certificate_ends,
@@ -504,8 +509,8 @@ DOCTORS = {
 async def test_in_a_trouble_its_alarm_is_heard_and_no_other_and_none_before(town: Town, fault: str) -> None:
     trouble, alarm = LARGER.get(fault) or (TROUBLES[fault], fault)
     await town.node.pulse.beat()  # as a worker that is well
-    before, check = await scraped(town), DOCTORS.get(fault)
-    assert heard(before, before) == set()
+    past, check = await scraped(town), DOCTORS.get(fault)
+    assert alarms_fired(past, past) == set()
     assert check not in await complaints(town)
 
     async with AsyncExitStack() as stack:
@@ -517,43 +522,43 @@ async def test_in_a_trouble_its_alarm_is_heard_and_no_other_and_none_before(town
         if fault not in WITHOUT_WORKER:
             await town.node.pulse.beat()
         ready = condition(await Watch(node=in_it.node).ready()) != "not-well"
-        assert heard(before, await scraped(in_it), ready=ready) == {alarm}
+        assert alarms_fired(past, await scraped(in_it), ready=ready) == {alarm}
         assert check is None or check in await complaints(in_it)
 
 
 async def test_a_schema_of_a_newer_program_is_heard_as_not_ready_alone(town: Town) -> None:
     await town.node.pulse.beat()
-    before = await scraped(town)
+    past = await scraped(town)
     with closing(sqlite3.connect(database_of(town))) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
 
     ready = condition(await Watch(node=town.node).ready()) != "not-well"
 
-    assert heard(before, await scraped(town), ready=ready) == {"not ready"}
+    assert alarms_fired(past, await scraped(town), ready=ready) == {"not ready"}
 
 
 async def complaints(town: Town) -> set[str]:
     """Return the checks of the doctor that are not green."""
     node = Subject(settings=town.node.settings, clock=town.clock, pool=town.node.pool)
-    return {found.check for found in await checks.examine(node) if found.level != "green"}
+    return {finding.check for finding in await checks.examine(node) if finding.level != "green"}
 
 
 async def test_what_leaves_later_is_not_late_before_its_time(town: Town) -> None:
     await town.order(Order(draft=draft("15", PROVINCE), wait=timedelta(hours=2)))
-    before, when = await scraped(town), alarms()["nothing is packed"]
+    past, when = await scraped(town), alarms()["nothing is packed"]
     town.clock.advance(timedelta(hours=2, seconds=1800))
-    assert not fires(when, before, await scraped(town))
+    assert not fires(when, past, await scraped(town))
     assert "queues" not in await complaints(town)
 
     town.clock.advance(1)
 
-    assert fires(when, before, await scraped(town))
+    assert fires(when, past, await scraped(town))
     assert "queues" in await complaints(town)
 
 
 def test_every_alarm_of_the_page_is_held_against_its_trouble() -> None:
     assert set(alarms()) == {*TROUBLES, *LONG, "not ready"}
-    assert set(alarms()) >= {*kept_still(), *(each for others in kept_still().values() for each in others)}
+    assert set(alarms()) >= {*kept_still(), *(x for names in kept_still().values() for x in names)}
     for alarm, file in LONG.items():
         assert f'"{alarm}"' in (LONG_TESTS / file).read_text("utf-8")
 
@@ -562,9 +567,9 @@ async def test_not_ready_is_told_while_the_disk_is_full_or_the_database_is_away(
     assert condition(await Watch(node=town.node).ready()) != "not-well"
     full = replace(town.node, room=Room(folder=town.node.settings.node.data_dir, reserve=1 << 62))
     assert condition(await Watch(node=full).ready()) == "not-well"
-    told = await scraped(replace(town, node=full))
-    assert ("gateway_up", {"part": "disk"}, 1.0) in told
-    assert [value for name, _, value in told if name == "gateway_disk_free_bytes"] != []
+    metrics = await scraped(replace(town, node=full))
+    assert ("gateway_up", {"part": "disk"}, 1.0) in metrics
+    assert [value for name, _, value in metrics if name == "gateway_disk_free_bytes"] != []
 
     await database_away(town)
     assert condition(await Watch(node=town.node).ready()) == "not-well"
@@ -577,40 +582,40 @@ async def test_the_regulations_five_seconds_raise_no_alarm_while_they_are_kept(
     town: Town, alarm: str, trouble: Callable[[Town, float], Awaitable[None]]
 ) -> None:
     await town._host()
-    before = await scraped(town)
+    past = await scraped(town)
 
     await trouble(town, 5.0)
 
-    assert not fires(alarms()[alarm], before, await scraped(town))
+    assert not fires(alarms()[alarm], past, await scraped(town))
 
 
 async def test_an_urgent_lane_that_is_slow_is_not_hidden_by_a_quick_ordinary_one(town: Town) -> None:
-    when, before = alarms()["slow to accept"], await scraped(town)
+    when, past = alarms()["slow to accept"], await scraped(town)
     for n in range(30):
-        town.node.stopwatch.took(Metric.ACCEPT, Lane.NORMAL, town.clock.now())
-        assert n or not fires(when, before, await scraped(town))
+        town.node.stopwatch.record(Metric.ACCEPT, Lane.NORMAL, town.clock.now())
+        assert n or not fires(when, past, await scraped(town))
 
-    town.node.stopwatch.took(Metric.ACCEPT, Lane.URGENT, town.clock.now() - timedelta(seconds=6))
+    town.node.stopwatch.record(Metric.ACCEPT, Lane.URGENT, town.clock.now() - timedelta(seconds=6))
 
-    assert fires(when, before, await scraped(town))
+    assert fires(when, past, await scraped(town))
 
 
 def test_the_calls_whose_slowness_is_told_are_those_of_the_api() -> None:
     routes = re.search(r'route=~"([^"]+)"', alarms()["slow calls"])
 
     assert routes is not None
-    assert set(routes[1].split("|")) <= {each.name for each in ROUTES}
+    assert set(routes[1].split("|")) <= {route.name for route in ROUTES}
 
 
 async def test_a_line_that_is_down_is_told_while_the_broker_does_not_answer(town: Town) -> None:
     async with on_a_broker_that_is_away(town) as cut:
         town.clock.advance(60)
-        told = await scraped(cut)
+        metrics = await scraped(cut)
 
-    values = {name: value for name, labels, value in told if not labels}
+    values = {name: value for name, labels, value in metrics if not labels}
     assert values["gateway_axis_connected"] == 0
     assert values["gateway_axis_down_seconds"] == 60
-    assert ("gateway_up", {"part": "axis"}, 0.0) in told
+    assert ("gateway_up", {"part": "axis"}, 0.0) in metrics
 
 
 async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(town: Town) -> None:
@@ -643,9 +648,9 @@ async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(town
         async with server, on_a_broker_that_is_away(town) as cut:
             scanner = ClamScanner(read_address(f"unix:{folder}/clamd.ctl"), town.node.pool)
             stuck = replace(cut, node=replace(cut.node, scanner=scanner, axis=watched))
-            told = await within_limit(scraped(stuck), "a scrape of parts that never answer")
+            metrics = await within_limit(scraped(stuck), "a scrape of parts that never answer")
 
     assert asked_after_the_axis == [False]
-    assert ("gateway_scanner_works", {}, 0.0) in told
-    assert ("gateway_up", {"part": "axis"}, 0.0) in told
-    assert ("gateway_up", {"part": "database"}, 1.0) in told
+    assert ("gateway_scanner_works", {}, 0.0) in metrics
+    assert ("gateway_up", {"part": "axis"}, 0.0) in metrics
+    assert ("gateway_up", {"part": "database"}, 1.0) in metrics

@@ -1,4 +1,4 @@
-"""What is under way on the axis is counted with what the other processes of the node say that they hold; an axis that
+"""Mail under way on the axis is counted with the parcels that other processes of the node report to hold; an axis that
 takes nothing from them, or that they cannot reach, is not called well."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gateway.workers.heartbeat import HEARD_LATELY, Pulse, own_name
 from tests.support.clock import START, ManualClock
 from tests.support.parcels import parcel
 
-HELD = {"waiting": 5, "urgent": 2, "fetched": 5, "leased": 3}
+HELD_ROWS = {"waiting": 5, "urgent": 2, "fetched": 5, "leased": 3}
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ async def axis(tmp_path: Path) -> AsyncIterator[EmbeddedAxis]:
     pool.close()
 
 
-def beat(folder: Path, process: str, at: datetime, holds: object = HELD, **more: object) -> None:
+def beat(folder: Path, process: str, at: datetime, holds: object = HELD_ROWS, **more: object) -> None:
     folder.mkdir(exist_ok=True)
-    told = {"at": at.isoformat(), "since": START.isoformat(), "stuck": [], "holds": holds, **more}
-    (folder / f"{process}.json").write_text(json.dumps(told), encoding="utf-8")
+    heartbeat = {"at": at.isoformat(), "since": START.isoformat(), "stuck": [], "holds": holds, **more}
+    (folder / f"{process}.json").write_text(json.dumps(heartbeat), encoding="utf-8")
 
 
 async def test_what_the_workers_of_other_processes_hold_is_counted(
@@ -43,10 +43,10 @@ async def test_what_the_workers_of_other_processes_hold_is_counted(
     for process in ("here-1", "there-2"):
         beat(tmp_path / "beats", process, START - timedelta(seconds=9))
 
-    found = await axis_view.look(axis, tmp_path / "beats", START)
+    view = await axis_view.look(axis, tmp_path / "beats", START)
 
-    assert found.counts == {"waiting": 11, "urgent": 4, "leased": 6, "dead": 0, "fetched": 10}
-    assert found.state.connected_since is not None
+    assert view.counts == {"waiting": 11, "urgent": 4, "leased": 6, "dead": 0, "fetched": 10}
+    assert view.state.connected_since is not None
 
 
 async def test_what_this_process_holds_is_not_counted_twice_and_a_silent_one_holds_nothing(
@@ -56,9 +56,9 @@ async def test_what_this_process_holds_is_not_counted_twice_and_a_silent_one_hol
     beat(tmp_path / "beats", "died-3", START - HEARD_LATELY)
     beat(tmp_path / "beats", "odd-4", START, holds=["no", "table"])
 
-    found = await axis_view.look(axis, tmp_path / "beats", START)
+    view = await axis_view.look(axis, tmp_path / "beats", START)
 
-    assert found.counts == {"waiting": 1, "urgent": 0, "leased": 0, "dead": 0}
+    assert view.counts == {"waiting": 1, "urgent": 0, "leased": 0, "dead": 0}
 
 
 async def test_an_axis_that_blocks_the_worker_is_blocked_for_whoever_asks_from_another_process(
@@ -76,13 +76,13 @@ async def test_an_axis_that_blocks_the_worker_is_blocked_for_whoever_asks_from_a
     (tmp_path / "beats" / f"{own_name()}.json").rename(tmp_path / "beats" / "worker-1.json")
     pool.close()
 
-    found = await axis_view.look(axis, tmp_path / "beats", START)
-    whole, _ = axis_view.collect_states(axis, tmp_path / "beats", START)
+    view = await axis_view.look(axis, tmp_path / "beats", START)
+    states, _ = axis_view.collect_states(axis, tmp_path / "beats", START)
     silent = await axis_view.look(axis, tmp_path / "beats", START + HEARD_LATELY)
 
-    assert (found.state.blocked_since, found.state.reason) == (START, "short of memory")
-    assert whole == found.state
-    assert found.counts
+    assert (view.state.blocked_since, view.state.reason) == (START, "short of memory")
+    assert states == view.state
+    assert view.counts
     assert silent.state.blocked_since is None
 
 
@@ -90,6 +90,6 @@ async def test_a_beat_of_another_version_says_nothing_of_the_axis(axis: Embedded
     beat(tmp_path / "beats", "newer-1", START, axes={"": ["", "", "", "", "a fifth word"]})
     beat(tmp_path / "beats", "older-2", START)
 
-    found = await axis_view.look(axis, tmp_path / "beats", START)
+    view = await axis_view.look(axis, tmp_path / "beats", START)
 
-    assert (found.state.down_since, found.state.blocked_since) == (None, None)
+    assert (view.state.down_since, view.state.blocked_since) == (None, None)

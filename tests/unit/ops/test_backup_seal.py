@@ -36,11 +36,11 @@ def sealed(data: bytes) -> bytes:
 
 def opened(raw: bytes, words: bytes = WORDS) -> bytes:
     with closing(BackupReader(io.BytesIO(raw), words)) as reader:
-        found = {}
+        contents = {}
         while (member := reader.next()) is not None:
-            found[member.name] = reader.read(member)
-    assert found.pop("second") == b"the last word"
-    return found["first"]
+            contents[member.name] = reader.read(member)
+    assert contents.pop("second") == b"the last word"
+    return contents["first"]
 
 
 @given(data=st.binary(max_size=2000))
@@ -51,7 +51,7 @@ def test_what_was_written_comes_back(data: bytes) -> None:
 def test_it_is_a_tar_of_two_age_files() -> None:
     with tarfile.open(fileobj=io.BytesIO(sealed(bytes(300_000)))) as archive:
         assert archive.getnames() == [KEY, STREAM]
-        locked, stream = (archive.extractfile(each) for each in archive)
+        locked, stream = (archive.extractfile(member) for member in archive)
         assert locked is not None
         assert stream is not None
         identity = pyrage.x25519.Identity.from_str(locked.read()[32:].decode())
@@ -66,9 +66,9 @@ def test_nothing_of_it_is_readable_with_another_passphrase() -> None:
     raw = sealed(b"-----BEGIN PRIVATE KEY-----" * 20)
 
     assert b"PRIVATE KEY" not in raw
-    with pytest.raises(Damaged, match="passphrase does not open") as told:
+    with pytest.raises(Damaged, match="passphrase does not open") as excinfo:
         opened(raw, b"other words altogether")
-    assert told.value.code == "GW-B-002"
+    assert excinfo.value.code == "GW-B-002"
 
 
 def test_every_changed_byte_is_found() -> None:
@@ -96,9 +96,11 @@ def test_damage_far_inside_is_told_with_its_place_after_what_lies_before_it() ->
         raw[:300_000] + bytes([raw[300_000] ^ 1]) + raw[300_001:],
         raw[:at] + raw[at + piece : at + 2 * piece] + raw[at : at + piece] + raw[at + 2 * piece :],
     ):
-        with pytest.raises(Damaged, match=r"damaged before byte \d{5,6}: .* \(in or behind first\)") as told:
+        with pytest.raises(
+            Damaged, match=r"damaged before byte \d{5,6}: .* \(in or behind first\)"
+        ) as excinfo:
             opened(changed)
-        assert told.value.code == "GW-B-001"
+        assert excinfo.value.code == "GW-B-001"
 
 
 def test_a_reader_that_is_left_half_way_ends() -> None:

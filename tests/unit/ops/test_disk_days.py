@@ -13,13 +13,13 @@ from tests.support.clock import START
 MB = 1024 * 1024
 
 
-def samples(*told: tuple[float, int]) -> list[QueueSample]:
+def samples(*history: tuple[float, int]) -> list[QueueSample]:
     """Days before now, megabytes that were free."""
-    return [QueueSample(at=START - timedelta(days=days), queue=DISK, depth=mb) for days, mb in told]
+    return [QueueSample(at=START - timedelta(days=days), queue=DISK, depth=mb) for days, mb in history]
 
 
 @pytest.mark.parametrize(
-    ("told", "days"),
+    ("history", "days"),
     [
         ([(4, 1400), (2, 1200), (0, 1000)], 10),
         ([(1, 1001), (0, 1000)], 1000),
@@ -31,8 +31,10 @@ def samples(*told: tuple[float, int]) -> list[QueueSample]:
     ],
     ids=["a hundred a day", "a little", "nothing", "it was cleared", "too short", "unknown", "far away"],
 )
-def test_the_disk_lasts_as_the_last_days_filled_it(told: list[tuple[float, int]], days: int | None) -> None:
-    assert checks_of_parts.disk_days_left(samples(*told), 1000 * MB) == days
+def test_the_disk_lasts_as_the_last_days_filled_it(
+    history: list[tuple[float, int]], days: int | None
+) -> None:
+    assert checks_of_parts.disk_days_left(samples(*history), 1000 * MB) == days
 
 
 def test_queues_are_no_disk() -> None:

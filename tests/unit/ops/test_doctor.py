@@ -89,10 +89,10 @@ class Ward:
     def examine(self) -> list[Diagnosis]:
         return asyncio.run(checks.examine(self.subject))
 
-    def found(self, check: str) -> list[Diagnosis]:
-        return [each for each in self.examine() if each.check == check]
+    def find(self, check: str) -> list[Diagnosis]:
+        return [fault for fault in self.examine() if fault.check == check]
 
-    def later(self, **span: float) -> None:
+    def advance(self, **span: float) -> None:
         self.clock.advance(timedelta(**span))
 
 
@@ -105,10 +105,10 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ward_in(folder: Path, blank: Path) -> Iterator[Ward]:
     clock, pool = ManualClock(datetime.now(UTC)), ThreadPool(1)
     folders = {name: folder / name for name in ("data", "axis", "keys", "trust")}
-    for each in folders.values():
-        each.mkdir(mode=0o700, parents=True)
+    for path in folders.values():
+        path.mkdir(mode=0o700, parents=True)
     database = Path(shutil.copy(blank, folders["data"] / "gateway.db"))
-    told = {
+    variables = {
         "NODE_NAME": "trial",
         "NODE_DATA_DIR": folders["data"],
         "DATABASE_URL": f"sqlite+aiosqlite:///{database}",
@@ -118,7 +118,7 @@ def ward_in(folder: Path, blank: Path) -> Iterator[Ward]:
         "TRUST_FOLDER": folders["trust"],
         "LIMITS_DISK_FREE_MB": 0,
     }
-    settings = load(None, {f"GATEWAY_{name}": str(value) for name, value in told.items()})
+    settings = load(None, {f"GATEWAY_{name}": str(value) for name, value in variables.items()})
     subject = Subject(settings=settings, clock=clock, pool=pool)
     authority = Authority.create("Trial", clock.now())
     asyncio.run(furnished(subject, authority))
@@ -128,8 +128,8 @@ def ward_in(folder: Path, blank: Path) -> Iterator[Ward]:
 
 @pytest.fixture
 def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
-    with ward_in(tmp_path, blank) as made:
-        yield made
+    with ward_in(tmp_path, blank) as new_ward:
+        yield new_ward
 
 
 @asynccontextmanager
@@ -165,12 +165,12 @@ def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
 
     findings = ward.examine()
 
-    assert "database.file" not in {each.check for each in findings}
+    assert "database.file" not in {finding.check for finding in findings}
     gravest = worst(findings)
     assert gravest is not None
     assert (gravest.level, gravest.cause) == ("yellow", "scanner.off")
-    assert {each.level for each in findings if each.check != "scanner"} == {"green"}
-    assert {each.check for each in findings} >= {
+    assert {finding.level for finding in findings if finding.check != "scanner"} == {"green"}
+    assert {finding.check for finding in findings} >= {
         *("folder.data", "folder.axis", "folder.keys", "disk", "clock", "trust", "revocation"),
         *("database", "leases", "keys", "queues", "axis"),
     }
@@ -180,15 +180,15 @@ def test_examining_changes_nothing(ward: Ward) -> None:
     shutil.rmtree(ward.settings.axis.folder)
     ward.settings.axis.folder.mkdir()
 
-    def there() -> set[Path]:
+    def snapshot() -> set[Path]:
         every = ward.data.parent.rglob("*")
-        return {each for each in every if not each.name.endswith(("-wal", "-shm"))}
+        return {path for path in every if not path.name.endswith(("-wal", "-shm"))}
 
-    before = there()
+    earlier = snapshot()
 
     ward.examine()
 
-    assert there() == before
+    assert snapshot() == earlier
 
 
 def on_server(ward: Ward, url: str) -> Subject:
@@ -203,31 +203,31 @@ async def test_a_clock_far_from_the_database_servers_is_red_and_a_near_one_is_no
     far_off = replace(on_server(ward, migrated_postgres_url), clock=clock)
     patient = replace(far_off, settings=replace(far_off.settings, workers=WorkerSettings(lease_s=600)))
 
-    far = [each for each in await checks.examine(far_off) if each.cause == "clock.apart"]
+    far = [finding for finding in await checks.examine(far_off) if finding.cause == "clock.apart"]
     near = await checks.examine(patient)
 
-    assert [(each.check, each.level, each.cure) for each in far] == [
+    assert [(finding.check, finding.level, finding.cure) for finding in far] == [
         ("clock", "red", "timedatectl set-ntp true")
     ]
     assert far[0].params["most"] == 20
-    assert not [each for each in near if each.cause == "clock.apart"]
+    assert not [finding for finding in near if finding.cause == "clock.apart"]
 
 
 async def test_a_database_that_takes_nothing_is_red_though_it_answers(
     ward: Ward, migrated_postgres_url: str
 ) -> None:
-    """As a server that became a standby."""
+    """A server does so after it became a standby."""
     patient = on_server(ward, migrated_postgres_url)
-    writing = [each for each in await checks.examine(patient) if each.cause == "database.read-only"]
+    writing = [finding for finding in await checks.examine(patient) if finding.cause == "database.read-only"]
     admin = await asyncpg.connect(migrated_postgres_url)
     name = migrated_postgres_url.rpartition("/")[2]
     await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     await admin.close()
 
-    (found,) = [each for each in await checks.examine(patient) if each.cause == "database.read-only"]
+    (x,) = [finding for finding in await checks.examine(patient) if finding.cause == "database.read-only"]
 
     assert writing == []
-    assert (found.check, found.level) == ("database", "red")
+    assert (x.check, x.level) == ("database", "red")
 
 
 def test_a_log_without_a_timestamp_is_red_from_when_nothing_is_taken_in(cases: Cases) -> None:
@@ -236,32 +236,32 @@ def test_a_log_without_a_timestamp_is_red_from_when_nothing_is_taken_in(cases: C
 
     def check(row: tuple[int, list[str]]) -> None:
         hours, expected = row
-        found = log_findings(head, now, stamped=True, closes_after=timedelta(hours=hours))
-        assert [each.cause for each in found if each.level == "red"] == expected
+        findings = log_findings(head, now, stamped=True, closes_after=timedelta(hours=hours))
+        assert [finding.cause for finding in findings if finding.level == "red"] == expected
 
-    cases.each(((0, []), (1, ["log.closed"]), (3, [])), check)
+    cases.check_rows(((0, []), (1, ["log.closed"]), (3, [])), check)
 
 
 def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -> None:
-    gone, settings = ward.data.parent / "gone", ward.settings
+    lost_folder, settings = ward.data.parent / "gone", ward.settings
     moved = ward.with_settings(
-        node=replace(settings.node, data_dir=gone),
-        axis=replace(settings.axis, folder=gone),
-        keys=replace(settings.keys, folder=gone),
+        node=replace(settings.node, data_dir=lost_folder),
+        axis=replace(settings.axis, folder=lost_folder),
+        keys=replace(settings.keys, folder=lost_folder),
     )
 
-    found = [each for each in moved.examine() if each.cause == "folder.missing"]
+    findings = [finding for finding in moved.examine() if finding.cause == "folder.missing"]
 
-    assert [each.check for each in found] == ["folder.data", "folder.axis", "folder.keys"]
-    assert {(each.level, each.cure) for each in found} == {("red", f"mkdir -p {gone}")}
+    assert [finding.check for finding in findings] == ["folder.data", "folder.axis", "folder.keys"]
+    assert {(finding.level, finding.cure) for finding in findings} == {("red", f"mkdir -p {lost_folder}")}
 
 
 def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
     ward: Ward, monkeypatch: pytest.MonkeyPatch, cases: Cases
 ) -> None:
     """The disk is what cannot be filled in a test; the other one is where the other folders are not."""
-    here = os.stat(ward.data).st_dev
-    elsewhere = next(each for each in ("/dev/shm", "/var/tmp") if os.stat(each).st_dev != here)  # noqa: S108 - only looked at
+    device = os.stat(ward.data).st_dev
+    elsewhere = next(x for x in ("/dev/shm", "/var/tmp") if os.stat(x).st_dev != device)  # noqa: S108 - only looked at
     statvfs, mb, places = os.statvfs, 1024**2, core.places
     rows = [("backups", 10_000, "green"), ("backups", 1_000, "yellow"), ("backups", 5, "red")]
     rows += [("content", 5, "red"), ("axis", 5, "red"), ("keys", 1_000, "green"), ("keys", 5, "red")]
@@ -279,32 +279,32 @@ def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
             monkeypatch.setattr(os, "statvfs", small)
             mounted = {**places(ward.settings), place: Path(memory) / "not made yet"}
             monkeypatch.setattr(core, "places", lambda settings: mounted)
-            found = {check.params["places"]: check for check in ward.found("disk")}
-            assert (len(found), found[place].level) == (2, level)
-            assert {check.level for name, check in found.items() if name != place} == {"green"}
-            assert found[place].cure is not None or level == "green"
+            checks_by_place = {check.params["places"]: check for check in ward.find("disk")}
+            assert (len(checks_by_place), checks_by_place[place].level) == (2, level)
+            assert {check.level for name, check in checks_by_place.items() if name != place} == {"green"}
+            assert checks_by_place[place].cure is not None or level == "green"
 
-        cases.each(rows, judged)
+        cases.check_rows(rows, judged)
 
 
 def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward: Ward) -> None:
     """Also on the axis: a parcel that is leased until a day that never was."""
-    ward.later(days=400)
+    ward.advance(days=400)
     asyncio.run(landed(ward, state="landed", claimed=True))
     asyncio.run(happened(ward))
     ahead = ward.clock.now().isoformat(timespec="seconds")
-    ward.later(days=-400)
+    ward.advance(days=-400)
 
-    (told,) = [each for each in ward.found("clock") if each.level != "green"]
+    (jump,) = [finding for finding in ward.find("clock") if finding.level != "green"]
 
-    assert (told.level, told.cause, told.cure) == ("yellow", "clock.moved", "timedatectl set-ntp true")
-    assert told.params == {"count": 1, "tables": "inbox", "written": ahead}
+    assert (jump.level, jump.cause, jump.cure) == ("yellow", "clock.moved", "timedatectl set-ntp true")
+    assert jump.params == {"count": 1, "tables": "inbox", "written": ahead}
 
-    ward.later(days=400)
+    ward.advance(days=400)
     asyncio.run(taken_from_the_axis(ward))
-    ward.later(days=-400)
-    moved = [each.params for each in ward.found("clock") if each.cause == "clock.moved"]
-    assert {(each["count"], each["tables"]) for each in moved} == {(1, "inbox"), (1, "axis")}
+    ward.advance(days=-400)
+    moved = [finding.params for finding in ward.find("clock") if finding.cause == "clock.moved"]
+    assert {(finding["count"], finding["tables"]) for finding in moved} == {(1, "inbox"), (1, "axis")}
 
 
 async def happened(ward: Ward) -> None:
@@ -340,8 +340,8 @@ def of_a_newer_program(steps: int) -> Callable[[Ward], None]:
 
 
 def half_a_database(ward: Ward) -> None:
-    whole = ward.database.read_bytes()
-    ward.database.write_bytes(whole[: len(whole) // 2])
+    content = ward.database.read_bytes()
+    ward.database.write_bytes(content[: len(content) // 2])
 
 
 def without_certificate(ward: Ward) -> None:
@@ -361,18 +361,18 @@ def wrong_password(ward: Ward) -> Ward:
     return ward.with_settings(keys=replace(ward.settings.keys, password=Secret("wrong")))
 
 
-# What is done to it; which check finds that, how bad, by which cause and with which cure, where these are told.
+# The harm; the check that finds it, how bad, its cause and its cure, where there are any.
 NEW_KEY, CERTIFY = "gateway keys new --agency Z91.02", "gateway keys import CERTIFICATE --agency Z91.02"
-# What is done to it; which check finds that, how bad and by which cause; and how the cure begins, where one is told.
+# The harm; the check that finds it, how bad and by its cause; and the beginning of the cure, where there is one.
 HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "open keys": (lambda ward: ward.keys.chmod(0o755), "folder.keys", "red folder.open", None),
     "open database": (lambda ward: ward.database.chmod(0o644), "database.file", "yellow", "chmod 600 "),
-    "behind": (lambda ward: ward.later(hours=-1), "clock", "red clock.behind", None),
+    "behind": (lambda ward: ward.advance(hours=-1), "clock", "red clock.behind", None),
     "no anchors": (lambda ward: ward.anchors.unlink(), "trust", "red trust.missing", None),
     "odd anchors": (lambda ward: ward.anchors.write_text("no certificate"), "trust", "red failed", None),
-    "old anchors": (lambda ward: ward.later(days=3640), "trust", "yellow trust.expiring", None),
-    "past anchors": (lambda ward: ward.later(days=3670), "trust", "red trust.expiring", None),
-    "old list (K4)": (lambda ward: ward.later(days=400), "revocation", "red revocation.late", None),
+    "old anchors": (lambda ward: ward.advance(days=3640), "trust", "yellow trust.expiring", None),
+    "past anchors": (lambda ward: ward.advance(days=3670), "trust", "red trust.expiring", None),
+    "old list (K4)": (lambda ward: ward.advance(days=400), "revocation", "red revocation.late", None),
     "no list": (lambda ward: shutil.rmtree(ward.lists), "revocation", "yellow revocation.none", None),
     "no schema": (without_schema, "database", "red", "gateway migrate up"),
     "one step newer": (of_a_newer_program(1), "database", "yellow database.newer", None),
@@ -382,10 +382,10 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "no key": (lambda ward: shutil.rmtree(ward.keys / AGENCY.code), "keys", "red keys.none", NEW_KEY),
     "no certificate": (without_certificate, "keys", "red", CERTIFY),
     "wrong password": (wrong_password, "keys", "red keys.none", None),
-    "old certificate": (lambda ward: ward.later(days=680), "keys", "yellow keys.expiring", None),
-    "past certificate": (lambda ward: ward.later(days=720), "keys", "red keys.expiring", None),
-    "no worker": (lambda ward: ward.later(seconds=45), "workers", "red workers.none", "gateway serve"),
-    "a worker of the future": (lambda ward: ward.later(days=-2), "workers", "red workers.none", None),
+    "old certificate": (lambda ward: ward.advance(days=680), "keys", "yellow keys.expiring", None),
+    "past certificate": (lambda ward: ward.advance(days=720), "keys", "red keys.expiring", None),
+    "no worker": (lambda ward: ward.advance(seconds=45), "workers", "red workers.none", "gateway serve"),
+    "a worker of the future": (lambda ward: ward.advance(days=-2), "workers", "red workers.none", None),
     "never started": (never_started, "workers", "yellow workers.never", "gateway serve"),
     "quarantine": (quarantined, "quarantine", "yellow", "gateway inbox list --quarantine"),
 }
@@ -396,9 +396,9 @@ def test_each_harm_is_found_and_named_and_has_its_cure(tmp_path: Path, blank: Pa
         with cases.case(name), ward_in(tmp_path / name, blank) as ward:
             ward.database.chmod(0o600)
             harmed = harm(ward)
-            found = (harmed if isinstance(harmed, Ward) else ward).found(check)[0]
-            assert f"{found.level} {found.cause}".startswith(finding)
-            assert cure is None or (found.cure or "nothing").startswith(cure)
+            finding_at_fault = (harmed if isinstance(harmed, Ward) else ward).find(check)[0]
+            assert f"{finding_at_fault.level} {finding_at_fault.cause}".startswith(finding)
+            assert cure is None or (finding_at_fault.cure or "nothing").startswith(cure)
 
 
 def test_a_missing_database_is_red_and_the_rest_is_still_examined(ward: Ward) -> None:
@@ -406,16 +406,16 @@ def test_a_missing_database_is_red_and_the_rest_is_still_examined(ward: Ward) ->
 
     findings = ward.examine()
 
-    assert [(each.level, each.cause) for each in findings if each.check == "database"] == [
+    assert [(finding.level, finding.cause) for finding in findings if finding.check == "database"] == [
         ("red", "database.missing")
     ]
-    assert "axis" in {each.check for each in findings}
+    assert "axis" in {finding.check for finding in findings}
     assert not ward.database.exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TroubledAxis:
-    """What a doctor asks of an axis: one that nobody reaches, or that takes nothing for now."""
+    """An axis for the doctor: one that does not answer, or that accepts nothing for now."""
 
     trouble: AxisState
 
@@ -439,19 +439,19 @@ def test_an_axis_that_is_away_or_blocked_is_red_and_names_its_cure(ward: Ward, t
 
     on_broker = ward.with_settings(axis=replace(ward.settings.axis, kind="amqp"))
     subject = replace(on_broker.subject, open_axis=lambda settings: opened())
-    (found,) = [each for each in asyncio.run(checks.examine(subject)) if each.check == "axis"]
+    (axis_finding,) = [finding for finding in asyncio.run(checks.examine(subject)) if finding.check == "axis"]
 
-    assert (found.level, found.cause) == ("red", f"axis.{trouble}")
-    assert found.cure
+    assert (axis_finding.level, axis_finding.cause) == ("red", f"axis.{trouble}")
+    assert axis_finding.cure
 
 
 def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
     asyncio.run(landed(ward, state="landed", claimed=True))
     ward.clock.advance(timedelta(minutes=30))
 
-    found = ward.found("leases")
+    findings = ward.find("leases")
 
-    assert [(each.level, each.params["count"], each.params["tables"]) for each in found] == [
+    assert [(finding.level, finding.params["count"], finding.params["tables"]) for finding in findings] == [
         ("yellow", 1, "inbox")
     ]
 
@@ -471,19 +471,19 @@ def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> N
     copied_at = ward.clock.now().isoformat()
     asyncio.run(marked_as_restored(ward.subject, copied_at))
 
-    (found,) = ward.found("restored")
+    (fault,) = ward.find("restored")
 
-    assert (found.level, found.cure) == ("red", "gateway restored")
-    assert copied_at in found.says("en")
+    assert (fault.level, fault.cure) == ("red", "gateway restored")
+    assert copied_at in fault.says("en")
 
 
 async def marked_as_restored(subject: Subject, copied_at: str) -> None:
-    told = {"copied_at": copied_at, "node": "trial"}
+    event_data = {"copied_at": copied_at, "node": "trial"}
     async with (
         store_of(subject) as store,
         store.begin(AgencyScope(agency_id="", principal_id="operator")) as work,
     ):
-        await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, subject.clock.now(), told)
+        await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, subject.clock.now(), event_data)
         await work.commit()
 
 
@@ -492,28 +492,28 @@ def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:
     ward.keys.chmod(0o755)
     ward.clock.advance(timedelta(days=690))
 
-    for each in ward.examine():
+    for finding in ward.examine():
         for lang in labels.LANGUAGES:
-            assert each.says(lang)
+            assert finding.says(lang)
 
 
 def test_a_job_that_no_longer_reports_is_named_and_a_node_that_never_worked_is_not(ward: Ward) -> None:
-    before = ward.found("jobs")
-    asyncio.run(told(ward, Beat(job="landing", at=ward.clock.now()), Beat(job="backup", at=ward.clock.now())))
-    well = ward.found("jobs")
+    earlier = ward.find("jobs")
+    asyncio.run(beat(ward, Beat(job="landing", at=ward.clock.now()), Beat(job="backup", at=ward.clock.now())))
+    well = ward.find("jobs")
     ward.clock.advance(timedelta(hours=1))
-    late = ward.found("jobs")
+    late = ward.find("jobs")
     ward.clock.advance(timedelta(hours=26))
-    both = ward.found("jobs")
+    both = ward.find("jobs")
 
-    assert before == []
-    assert [(each.level, each.cause) for each in well] == [("green", "jobs.fine")]
-    ((params, cure),) = [(each.params["jobs"], each.cure) for each in late]
+    assert earlier == []
+    assert [(finding.level, finding.cause) for finding in well] == [("green", "jobs.fine")]
+    ((params, cure),) = [(finding.params["jobs"], finding.cure) for finding in late]
     assert cure == "gateway serve"
     assert isinstance(params, tuple)
     assert "landing" in params
     assert "backup" not in params
-    assert [each.cure for each in both] == [
+    assert [finding.cure for finding in both] == [
         "gateway serve",
         "gateway backup --passphrase-file passphrase.txt",
     ]
@@ -525,35 +525,35 @@ def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
     beats = [Beat(job=job, at=now) for job in upkeep.JOBS if job not in upkeep.OPTIONAL]
     failed = Beat(job="digest", at=now, failed_at=now + timedelta(seconds=1), code="GW-T-101")
 
-    asyncio.run(told(ward, *beats, failed))
+    asyncio.run(beat(ward, *beats, failed))
 
-    ((found,),) = [ward.found("jobs")]
-    assert (found.level, found.cause, found.params["jobs"]) == ("yellow", "jobs.faulty", ("digest",))
+    ((fault,),) = [ward.find("jobs")]
+    assert (fault.level, fault.cause, fault.params["jobs"]) == ("yellow", "jobs.faulty", ("digest",))
 
 
-async def told(ward: Ward, *beats: Beat) -> None:
+async def beat(ward: Ward, *beats: Beat) -> None:
     async with store_of(ward.subject) as store:
         await store.history.record(beats, [], ward.clock.now())
 
 
-def measured(ward: Ward, way: Metric, *took_s: float) -> None:
-    """By a process of the node."""
+def measured(ward: Ward, metric: Metric, *took_s: float) -> None:
+    """Measure as a process of the node does."""
     stopwatch = Stopwatch("embedded", ward.clock)
     for seconds in took_s:
-        stopwatch.took(way, Lane.URGENT, ward.clock.now() - timedelta(seconds=seconds))
+        stopwatch.record(metric, Lane.URGENT, ward.clock.now() - timedelta(seconds=seconds))
     subject = ward.subject
     pulse = Pulse(folder=subject.heartbeat, clock=ward.clock, pool=subject.pool, slots=stopwatch.slots)
     asyncio.run(pulse.beat())
 
 
-@pytest.mark.parametrize("way", [Metric.ACCEPT, Metric.ARRIVAL_TO_ADMITTED])
-def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward, way: Metric) -> None:
-    measured(ward, way, *[5.0] * 19)
-    (kept,) = ward.found("pace")
-    measured(ward, way, *[5.0] * 18, 5.1)
-    (broken,) = ward.found("pace")
+@pytest.mark.parametrize("metric", [Metric.ACCEPT, Metric.ARRIVAL_TO_ADMITTED])
+def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward, metric: Metric) -> None:
+    measured(ward, metric, *[5.0] * 19)
+    (verdict,) = ward.find("pace")
+    measured(ward, metric, *[5.0] * 18, 5.1)
+    (broken,) = ward.find("pace")
 
-    assert (kept.level, kept.params) == ("green", {"late": 0, "count": 19})
+    assert (verdict.level, verdict.params) == ("green", {"late": 0, "count": 19})
     assert (broken.level, broken.cure) == ("yellow", "gateway status")
     assert broken.says("en").endswith(
         "(Urgent): in the last hour 1 of 19 took longer than the 5 s of the regulation"
@@ -562,8 +562,8 @@ def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward
 
 
 def test_nothing_is_said_of_the_pace_where_none_was_measured_or_it_is_the_others(ward: Ward) -> None:
-    assert ward.found("pace") == []
+    assert ward.find("pace") == []
 
     measured(ward, Metric.ACCEPT_TO_01, 60.0)
 
-    assert ward.found("pace") == []
+    assert ward.find("pace") == []

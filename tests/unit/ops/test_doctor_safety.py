@@ -1,4 +1,4 @@
-"""What the doctor says of the scanner and of the sealed hold."""
+"""The doctor's findings about the scanner and the sealed hold."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from gateway.words import labels
 
 def test_a_scanner_that_does_not_answer_is_red_and_one_that_is_not_there_yellow() -> None:
     for word, level in (("off", "yellow"), ("ok", "green"), ("down", "red"), ("late", "red")):
-        told = scanner_finding(ScannerState(word=word, detail="ClamAV 1"))
-        assert told.level == level
-        assert labels.say(f"doctor.{told.cause}", "vi", **told.params)
+        finding = scanner_finding(ScannerState(word=word, detail="ClamAV 1"))
+        assert finding.level == level
+        assert labels.say(f"doctor.{finding.cause}", "vi", **finding.params)
 
 
 def test_an_open_incident_is_seen_and_one_that_cannot_be_sealed_is_red() -> None:
@@ -24,6 +24,6 @@ def test_an_open_incident_is_seen_and_one_that_cannot_be_sealed_is_red() -> None
         ({"frozen": 1, "sealed": 2}, False, ["red", "yellow"]),
     ]
     for counts, has_recipient, levels in rows:
-        told = [*hold_findings(counts, has_recipient=has_recipient)]
-        assert [each.level for each in told] == levels
-        assert all(labels.say(f"doctor.{each.cause}", "en", **each.params) for each in told)
+        findings = [*hold_findings(counts, has_recipient=has_recipient)]
+        assert [finding.level for finding in findings] == levels
+        assert all(labels.say(f"doctor.{finding.cause}", "en", **finding.params) for finding in findings)

@@ -29,9 +29,9 @@ def sample(name: str) -> Path:
 
 
 def test_a_document_is_told_in_full() -> None:
-    told = explain.explain(sample("a-new"))
+    explained = explain.explain(sample("a-new"))
 
-    assert told == {
+    assert explained == {
         "dialect": "A",
         "kind": "document",
         "from": {"code": "000.00.07.Z91", "name": "Sở Thử nghiệm tỉnh Sao Mai"},
@@ -89,27 +89,27 @@ def test_each_kind_has_its_word_and_every_key() -> None:
     )
     words = ("document", "update", "recall", "replacement", "status")
     for name, kind in zip(("a-new", "a-update", "a-recall", "a-replacement", "a-status"), words, strict=True):
-        told = explain.explain(sample(name))
-        assert told["kind"] == kind
-        assert list(told) == keys.split()
-        json.dumps(told)
+        explained = explain.explain(sample(name))
+        assert explained["kind"] == kind
+        assert list(explained) == keys.split()
+        json.dumps(explained)
 
 
 def test_a_status_tells_its_code_words_and_person_and_invents_nothing_else() -> None:
-    told = explain.explain(sample("a-status"))
+    status = explain.explain(sample("a-status"))
 
-    assert told["status"] == {"code": "03", "text": "Đã vào sổ văn bản đến", "staff": "Cán Bộ Nhận Mẫu"}
-    assert told["replies_to"][0]["code"] == "118/STN-VP"
+    assert status["status"] == {"code": "03", "text": "Đã vào sổ văn bản đến", "staff": "Cán Bộ Nhận Mẫu"}
+    assert status["replies_to"][0]["code"] == "118/STN-VP"
     absent = ["document_id", "code_number", "issued_date", "document_type", "subject", "signer", "urgency"]
-    assert [told[key] for key in absent] == [None] * len(absent)
-    assert told["attachments"] == []
+    assert [status[key] for key in absent] == [None] * len(absent)
+    assert status["attachments"] == []
 
 
 def test_what_the_sender_left_out_is_null_and_a_damaged_file_has_neither_size_nor_digest() -> None:
     bare, damaged = explain.explain(sample("bare-header")), explain.explain(sample("attachment-damaged-zip"))
 
     assert [bare[key] for key in ("code_number", "issued_date", "urgency", "signer")] == [None] * 4
-    assert {one["code"] for one in bare["findings"]} == {"MISSING", "TRACE-ABSENT"}
+    assert {finding["code"] for finding in bare["findings"]} == {"MISSING", "TRACE-ABSENT"}
     assert (damaged["attachments"][1]["size"], damaged["attachments"][1]["sha256"]) == (None, None)
     assert damaged["findings"][0]["code"] == "ATTACHMENT-DAMAGED"
 
@@ -120,12 +120,12 @@ def test_what_the_sender_left_out_is_null_and_a_damaged_file_has_neither_size_no
 def test_a_native_signature_is_present_and_not_verified() -> None:
     signer = pki.signer(envelopes.SENDER)
 
-    told = explain.explain_pieces([envelopes.native(signer=signer)])["signature"]
+    signature = explain.explain_pieces([envelopes.native(signer=signer)])["signature"]
 
-    assert (told["present"], told["verdict"]) == (True, "present-not-verified")
-    assert (told["algorithm"], told["weak"]) == (names.RSA_SHA256, False)
+    assert (signature["present"], signature["verdict"]) == (True, "present-not-verified")
+    assert (signature["algorithm"], signature["weak"]) == (names.RSA_SHA256, False)
     certificate = x509.load_der_x509_certificate(signer.certificate_der)
-    assert told["subject"] == certificate.subject.rfc4514_string()
+    assert signature["subject"] == certificate.subject.rfc4514_string()
 
 
 def test_g7_a_shape_that_is_no_signature_is_a_placeholder() -> None:
@@ -160,26 +160,26 @@ def test_weak_algorithms_and_broken_parts_are_seen(cases: Cases) -> None:
     for old, new, verdict, weak in rows:
         with cases.case(new):
             assert old in raw
-            told = explain.explain_pieces([raw.replace(old, new).encode()])["signature"]
-            assert (told["verdict"], told["weak"]) == (verdict, weak)
+            signature = explain.explain_pieces([raw.replace(old, new).encode()])["signature"]
+            assert (signature["verdict"], signature["weak"]) == (verdict, weak)
 
 
-# What cannot be read
+# Unreadable files
 
 
 def test_what_cannot_be_read_is_named_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(MalformedXml) as caught:
         explain.explain(sample("c-soap"))
-    told = explain.failure(caught.value)["error"]
-    assert (told["code"], told["where"]) == ("ENV-DIALECT", "Envelope")
-    assert "dialect C" in told["detail"]
+    explained = explain.failure(caught.value)["error"]
+    assert (explained["code"], explained["where"]) == ("ENV-DIALECT", "Envelope")
+    assert "dialect C" in explained["detail"]
 
     with pytest.raises(MalformedXml) as caught:
         explain.explain(sample("mismatched-tags"))
-    told = explain.failure(caught.value)["error"]
-    assert told["code"] == "ENV-NOT-XML"
-    assert told["where"].startswith("line ")
-    assert ", byte " in told["where"]
+    explained = explain.failure(caught.value)["error"]
+    assert explained["code"] == "ENV-NOT-XML"
+    assert explained["where"].startswith("line ")
+    assert ", byte " in explained["where"]
 
     with pytest.raises(NotFound, match=r"nothing\.edxml cannot be opened"):
         explain.explain(tmp_path / "nothing.edxml")
@@ -191,14 +191,14 @@ def test_what_cannot_be_read_is_named_with_its_place(tmp_path: Path) -> None:
 def test_the_text_holds_what_a_person_asks_for() -> None:
     for lang in ("vi", "en"):
         text = explain.to_text(explain.explain(sample("a-new")), lang)
-        for said in (
+        for sentence in (
             "Sở Thử nghiệm tỉnh Sao Mai",
             "118/STN-VP",
             "phu-luc-1.txt",
             "Người Ký Mẫu",
             "2031-03-20",
         ):
-            assert said in text
+            assert sentence in text
 
 
 def test_a_senders_text_cannot_forge_a_line_or_steer_the_terminal() -> None:
@@ -221,11 +221,11 @@ def test_a_large_file_is_told_in_bounded_memory(tmp_path: Path) -> None:
         file.write(tail)
 
     tracemalloc.start()
-    told = explain.explain(path)
+    explained = explain.explain(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert told["attachments"][0]["size"] == 400 * 48 * 1024
+    assert explained["attachments"][0]["size"] == 400 * 48 * 1024
     assert peak < 4 * 1024 * 1024
 
 
@@ -233,7 +233,7 @@ def test_a_code_is_shown_trimmed_and_the_space_is_a_finding() -> None:
     """edxml.md 4: for display a code is the trimmed text; a certificate is bound to the exact one (F10)."""
     code, spaced = b">000.00.07.Z91</edXML:OrganId>", b"> 000.00.07.Z91\n</edXML:OrganId>"
 
-    told = explain.explain_pieces([sample("a-new").read_bytes().replace(code, spaced)])
+    explained = explain.explain_pieces([sample("a-new").read_bytes().replace(code, spaced)])
 
-    assert told["from"]["code"] == "000.00.07.Z91"
-    assert "ID-SPACE" in [one["code"] for one in told["findings"]]
+    assert explained["from"]["code"] == "000.00.07.Z91"
+    assert "ID-SPACE" in [finding["code"] for finding in explained["findings"]]

@@ -32,7 +32,7 @@ MB = 1024 * 1024
 
 @pytest.fixture
 async def watch(town: Town) -> Watch:
-    """Of a node whose workers have sealed what happened while it was set up."""
+    """Watch a node whose workers have sealed the events of its own set-up."""
     await town.node.store.number_events()
     await town.node.sealer.step()
     await town.node.pulse.beat()
@@ -40,7 +40,7 @@ async def watch(town: Town) -> Watch:
 
 
 async def checks(watch: Watch, town: Town) -> dict[str, str]:
-    """What a look finds now, not what was found two seconds ago."""
+    """Return the findings of a new look, not those of two seconds ago."""
     town.clock.advance(KEPT_FOR[Tag.READY])
     return check_words(await watch.ready())
 
@@ -53,8 +53,8 @@ async def test_a_healthy_node_is_ready_and_one_that_goes_is_not_and_is_alive_to_
 
     watch.drain()
 
-    found = await watch.ready()
-    assert (condition(found), check_words(found)) == ("not-well", {"process": "draining"})
+    report = await watch.ready()
+    assert (condition(report), check_words(report)) == ("not-well", {"process": "draining"})
     assert condition(await watch.alive()) == "ok"
 
 
@@ -76,7 +76,7 @@ async def test_however_often_it_is_asked_it_looks_every_two_seconds(watch: Watch
     first = await watch.ready()
     town.clock.advance(1.9)
 
-    assert all(each is first for each in await asyncio.gather(*(watch.ready() for _ in range(50))))
+    assert all(report is first for report in await asyncio.gather(*(watch.ready() for _ in range(50))))
     town.clock.advance(0.1)
     assert await watch.ready() is not first
 

@@ -20,12 +20,12 @@ from gateway.domain.pace import Metric, paces
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
 from gateway.outgoing import manage
-from gateway.stopwatch import at_door
+from gateway.stopwatch import note_arrival
 from gateway.workers import couriers
 from gateway.workers.heartbeat import beats, slots
 from tests.support.faulty import lose_database
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 from tests.unit.workers.conftest import carried_by_workers
 
 WAYS = ("accept", "accept_to_01", "arrival_to_admitted")
@@ -35,15 +35,15 @@ TIMINGS = {"accepted_to_sent", "landed_to_verdict", "publish", "transaction", "w
 
 @dataclass(frozen=True)
 class Samples:
-    """Of one scrape, or of what was added between two, asked by name and labels."""
+    """Samples of one scrape, or added between two, by name and labels."""
 
-    found: dict[tuple[str, frozenset[tuple[str, str]]], float]
+    values: dict[tuple[str, frozenset[tuple[str, str]]], float]
 
     def __call__(self, name: str, **labels: str) -> float:
-        return self.found.get((f"gateway_{name}", frozenset(labels.items())), 0.0)
+        return self.values.get((f"gateway_{name}", frozenset(labels.items())), 0.0)
 
-    def since(self, before: Samples) -> Samples:
-        return Samples({key: value - before.found.get(key, 0.0) for key, value in self.found.items()})
+    def since(self, earlier: Samples) -> Samples:
+        return Samples({key: value - earlier.values.get(key, 0.0) for key, value in self.values.items()})
 
 
 async def look_at(town: Town) -> Samples:
@@ -51,7 +51,7 @@ async def look_at(town: Town) -> Samples:
     families = list(text_string_to_metric_families(text))
     assert len({family.name for family in families}) == len(families)
     every = [sample for family in families for sample in family.samples]
-    return Samples({(each.name, frozenset(each.labels.items())): each.value for each in every})
+    return Samples({(x.name, frozenset(x.labels.items())): x.value for x in every})
 
 
 async def test_every_part_of_a_healthy_node_is_up(town: Town) -> None:
@@ -88,11 +88,11 @@ async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town:
 
 async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
     await town._host()
-    before = await look_at(town)
+    earlier = await look_at(town)
     await town.send("15")
     town.clock.advance(timedelta(seconds=20))
     await carried_by_workers(town)
-    grown = (await look_at(town)).since(before)
+    grown = (await look_at(town)).since(earlier)
 
     assert grown("accepted_total") == 1
     # The document, and its 01 on the way back.
@@ -110,30 +110,30 @@ async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
 async def test_a_document_there_and_back_is_timed_on_all_three_ways_by_lane_and_axis(
     town: Town, urgency: Urgency, lane: str
 ) -> None:
-    before = await look_at(town)
-    with at_door(town.clock.now()):
+    earlier = await look_at(town)
+    with note_arrival(town.clock.now()):
         town.clock.advance(2)
         await town.send("15", urgency=urgency)
     town.clock.advance(20)
     await town.carry()
-    grown = partial((await look_at(town)).since(before), lane=lane, axis="embedded")
+    grown = partial((await look_at(town)).since(earlier), lane=lane, axis="embedded")
 
-    assert {way: grown(f"{way}_seconds_count") for way in WAYS} == dict.fromkeys(WAYS, 1)
+    assert {metric: grown(f"{metric}_seconds_count") for metric in WAYS} == dict.fromkeys(WAYS, 1)
     # Of what the process has served before, sums of fractions of seconds remain.
-    assert [grown(f"{way}_seconds_sum") for way in WAYS] == pytest.approx([2, 20, 0], abs=1e-6)
+    assert [grown(f"{metric}_seconds_sum") for metric in WAYS] == pytest.approx([2, 20, 0], abs=1e-6)
     assert grown("accept_seconds_bucket", le="1.0") == 0
     assert grown("accept_seconds_bucket", le="2.0") == grown("accept_seconds_bucket", le="5.0") == 1
 
 
 async def test_what_is_called_back_for_a_while_is_timed_from_when_it_may_leave(town: Town) -> None:
     draft = await town.send("15", send=False)
-    before = await look_at(town)
+    earlier = await look_at(town)
     scope = await town.scope(DEPARTMENT)
     sent = await manage.send_draft(town.node.out, scope, draft.id, wait=timedelta(seconds=30))
     town.clock.advance(33)
     await town.carry()
     assert (await town.delivery(sent)).state == "delivered"
-    grown = (await look_at(town)).since(before)
+    grown = (await look_at(town)).since(earlier)
 
     assert grown("accept_to_01_seconds_sum", **NORMAL) == pytest.approx(3)
 
@@ -141,49 +141,49 @@ async def test_what_is_called_back_for_a_while_is_timed_from_when_it_may_leave(t
 async def test_a_01_that_comes_again_is_not_timed_again(town: Town) -> None:
     document = await town.send("15")
     await town.carry()
-    before = await look_at(town)
+    earlier = await look_at(town)
     (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
     town.clock.advance(3600)
     await town.deliver(packet)
     await town.carry()
     assert (await town.delivery(document)).state == "delivered"
-    grown = (await look_at(town)).since(before)
+    grown = (await look_at(town)).since(earlier)
 
-    assert [grown(f"{way}_seconds_count", **NORMAL) for way in WAYS] == [0, 0, 0]
+    assert [grown(f"{metric}_seconds_count", **NORMAL) for metric in WAYS] == [0, 0, 0]
 
 
 async def test_a_packet_that_waited_for_another_one_is_not_timed_as_slow(town: Town) -> None:
     first, recall = town.forge(document(), (("van-ban.pdf", PDF),)), town.forge(recall_of())
     assert (await town.brought(recall)).state == "waiting"
     town.clock.advance(3600)
-    before = await look_at(town)
+    earlier = await look_at(town)
     await town.brought(first)
-    assert [each.state for each in await town.inbox()] == ["done", "done"]
-    grown = (await look_at(town)).since(before)
+    assert [inbox_item.state for inbox_item in await town.inbox()] == ["done", "done"]
+    grown = (await look_at(town)).since(earlier)
 
     assert [grown(f"arrival_to_admitted_seconds_{part}", **NORMAL) for part in ("count", "sum")] == [1, 0]
 
 
 async def test_what_no_call_asked_for_and_what_is_kept_as_a_draft_is_no_acceptance(town: Town) -> None:
-    before = await look_at(town)
+    earlier = await look_at(town)
 
     await town.send("15")
-    with at_door(town.clock.now()):
+    with note_arrival(town.clock.now()):
         await town.send("16", send=False)
 
-    assert (await look_at(town)).since(before)("accept_seconds_count", **NORMAL) == 0
+    assert (await look_at(town)).since(earlier)("accept_seconds_count", **NORMAL) == 0
 
 
 async def test_an_unroutable_recipient_and_a_repeat_are_counted_as_such(town: Town) -> None:
-    before = await look_at(town)
+    earlier = await look_at(town)
     await town.node.inn.axis.host([])
     await town.send("15")
     await town.pack()
     await town.dispatch()
-    after = await look_at(town)
+    later_samples = await look_at(town)
 
-    assert after.since(before)("returned_total", code="unroutable") == 1
-    assert after("outbox_failed") == 1
+    assert later_samples.since(earlier)("returned_total", code="unroutable") == 1
+    assert later_samples("outbox_failed") == 1
 
 
 async def test_a_silent_recipient_is_late_after_half_an_hour(town: Town) -> None:
@@ -225,15 +225,15 @@ async def test_every_metric_is_explained_to_operators_and_no_other(town: Town) -
     page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
     section = page.split("## Metrics and alarms")[1].split("\n## ")[0]
     first_cells = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", section, flags=re.MULTILINE)
-    told = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+    documented = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
 
     text = (await Scrape(node=town.node).text()).decode()
 
     names = {family.name.removeprefix("gateway_") for family in text_string_to_metric_families(text)}
     histograms = {f"{name}_seconds" for name in TIMINGS}
     invented = {name for name in names if name.startswith("invented_")}
-    assert names - invented - histograms == told - TIMINGS
-    assert told >= TIMINGS
+    assert names - invented - histograms == documented - TIMINGS
+    assert documented >= TIMINGS
     assert histograms <= names
 
 
@@ -266,15 +266,15 @@ async def test_each_worker_process_is_watched_at_a_port_of_its_own(town: Town) -
 
 
 async def test_a_process_that_only_answers_tells_the_others_how_fast_it_was_until_it_ends(town: Town) -> None:
-    with at_door(town.clock.now()):
+    with note_arrival(town.clock.now()):
         await town.send("15")
     stop, folder = asyncio.Event(), town.node.pulse.folder
-    beside = asyncio.create_task(town.node.run_beside(stop))
-    found = await until(lambda: slots(folder, town.clock.now()), "the measure of this process")
-    assert [(each.way, each.count) for each in paces(found)] == [(Metric.ACCEPT, 1)]
+    process = asyncio.create_task(town.node.run_beside(stop))
+    pace_slots = await wait_until(lambda: slots(folder, town.clock.now()), "the measure of this process")
+    assert [(pace.way, pace.count) for pace in paces(pace_slots)] == [(Metric.ACCEPT, 1)]
     assert beats(folder, town.clock.now()) == []
 
     stop.set()
-    await within_limit(beside, "a process that only answers")
+    await within_limit(process, "a process that only answers")
 
     assert slots(folder, town.clock.now()) == []

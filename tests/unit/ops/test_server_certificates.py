@@ -15,7 +15,7 @@ from gateway.ops.checks_of_lines import Peer
 from gateway.settings import load
 from gateway.store.engine import EngineRole, open_engine
 from tests.support.cases import Cases
-from tests.support.tls_servers import in_days, made, serving
+from tests.support.tls_servers import in_days, make_certificate, serving
 
 
 def peer(part: str, port: int) -> Peer:
@@ -33,19 +33,21 @@ def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accept
     ]
     for part in ("axis", "database"):
         for days, level, cause in rows:
-            wanted = in_days(days)
-            shown = serving(*made(tmp_path, f"{part}{days}", wanted), is_postgres=part == "database")
-            with cases.case((part, days)), shown as (port, _):
-                until = checks_of_lines.certificate_ends(peer(part, port))
-                told = checks_of_lines.server_finding(peer(part, port), until, datetime.now(UTC))
-                assert until == wanted
-                assert told is not None
-                assert (told.level, told.cause) == (level, cause)
-                assert (told.cure is None) == (level == "green")
+            expected_end = in_days(days)
+            server = serving(
+                *make_certificate(tmp_path, f"{part}{days}", expected_end), is_postgres=part == "database"
+            )
+            with cases.case((part, days)), server as (port, _):
+                end = checks_of_lines.certificate_ends(peer(part, port))
+                finding = checks_of_lines.server_finding(peer(part, port), end, datetime.now(UTC))
+                assert end == expected_end
+                assert finding is not None
+                assert (finding.level, finding.cause) == (level, cause)
+                assert (finding.cure is None) == (level == "green")
 
 
 def test_who_does_not_answer_or_has_no_certificate_is_not_judged(tmp_path: Path) -> None:
-    with serving(*made(tmp_path, "server", in_days(1))) as (port, _):
+    with serving(*make_certificate(tmp_path, "server", in_days(1))) as (port, _):
         pass
 
     assert checks_of_lines.certificate_ends(peer("axis", port)) is None
@@ -58,9 +60,9 @@ def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(t
         '[axis]\nkind = "amqp"\n[amqp]\nservers = "amqps://mq1:5671, amqp://mq2"\n'
         '[database]\nurl = "postgresql://gateway@db.example/gateway"\n'
     )
-    found = checks_of_lines.servers_of(load(file, {}))
+    servers = checks_of_lines.servers_of(load(file, {}))
 
-    assert [(each.part, str(each)) for each in found] == [
+    assert [(server.part, str(server)) for server in servers] == [
         ("database", "db.example:5432"),
         ("axis", "mq1:5671"),
     ]
@@ -79,11 +81,11 @@ def test_encryption_to_anybody_is_yellow() -> None:
         settings = load(
             None, {"GATEWAY_DATABASE_URL": url} | ({"GATEWAY_DATABASE_CA": str(ca)} if ca else {})
         )
-        told = [*checks_of_lines.line_findings(settings)]
-        assert [(each.level, each.cause) for each in told] == [("yellow", "database.anybody")] * is_told
+        findings = [*checks_of_lines.line_findings(settings)]
+        assert [(x.level, x.cause) for x in findings] == [("yellow", "database.anybody")] * is_told
 
 
-async def asked(folder: Path, port: int, ca: Path) -> None:
+async def connect_to_database(folder: Path, port: int, ca: Path) -> None:
     file = folder / "gateway.toml"
     file.write_text(f'[database]\nurl = "postgresql://gateway@127.0.0.1:{port}/gateway"\nca = "{ca}"\n')
     engine = open_engine(load(file, {}).database.address, EngineRole.READER)
@@ -97,27 +99,27 @@ async def asked(folder: Path, port: int, ca: Path) -> None:
 async def test_the_database_is_told_nothing_before_its_certificate_is_that_of_its_authority(
     tmp_path: Path,
 ) -> None:
-    server, key = made(tmp_path, "server", in_days(100))
-    other, _ = made(tmp_path, "other", in_days(100))
-    with serving(server, key, is_postgres=True) as (port, heard):
+    server, key = make_certificate(tmp_path, "server", in_days(100))
+    other, _ = make_certificate(tmp_path, "other", in_days(100))
+    with serving(server, key, is_postgres=True) as (port, received):
         with pytest.raises(Misconfigured, match="certificate is not accepted"):
-            await asked(tmp_path, port, other)
-        assert b"".join(heard) == b""
+            await connect_to_database(tmp_path, port, other)
+        assert b"".join(received) == b""
         with pytest.raises(SQLAlchemyError):  # it hangs up: what it heard is what counts
-            await asked(tmp_path, port, server)
+            await connect_to_database(tmp_path, port, server)
 
-    assert b"gateway" in b"".join(heard)
+    assert b"gateway" in b"".join(received)
 
 
 async def test_an_expired_certificate_of_the_database_and_an_authority_that_cannot_be_read_are_named(
     tmp_path: Path,
 ) -> None:
-    server, key = made(tmp_path, "server", in_days(-1))
-    with serving(server, key, is_postgres=True) as (port, _), pytest.raises(Misconfigured) as found:
-        await asked(tmp_path, port, server)
+    server, key = make_certificate(tmp_path, "server", in_days(-1))
+    with serving(server, key, is_postgres=True) as (port, _), pytest.raises(Misconfigured) as excinfo:
+        await connect_to_database(tmp_path, port, server)
 
-    assert "expired" in str(found.value)
-    assert "renewed at the server" in (found.value.hint or "")
+    assert "expired" in str(excinfo.value)
+    assert "renewed at the server" in (excinfo.value.hint or "")
 
     with pytest.raises(GatewayError, match=r"database\.ca"):
-        await asked(tmp_path, 5432, tmp_path / "none.pem")
+        await connect_to_database(tmp_path, 5432, tmp_path / "none.pem")

@@ -1,4 +1,5 @@
-"""`gateway verify FILE --trust DIR`: the verdict as data, and what a broken folder is told (K7, threats 40-43, 101)."""
+"""`gateway verify FILE --trust DIR`: the verdict as data, and the messages for a broken folder (K7, threats 40-43,
+101)."""
 
 from __future__ import annotations
 
@@ -86,7 +87,7 @@ def test_a_good_file_is_valid_and_everything_is_told(file: Path, trust: Path) ->
     assert report["at"] == AT.isoformat()
     assert (report["algorithm"], report["weak"]) == ("ecdsa-sha256", False)
     assert report["signing_time"] == AT.isoformat()
-    assert [each["anchor"] for each in report["chain"]] == [False, True]
+    assert [link["anchor"] for link in report["chain"]] == [False, True]
     assert (report["chain"][0]["serial"], len(report["chain"][0]["sha256"])) == (serial, 64)
     assert report["commitment"] == {
         "kind": "proof-of-origin",
@@ -127,7 +128,7 @@ def test_k7_43_44_without_a_row_no_binding_and_below_other_anchors_no_chain(file
         (trust / "ca.pem").write_bytes(anchor.public_bytes(Encoding.PEM))
         report = verify_file(file, trust, AT)
         assert (report["verdict"], report["code"]) == ("invalid", "CERT-CHAIN")
-        assert [each["anchor"] for each in report["chain"]] == [is_anchor], "as far as it goes"
+        assert [link["anchor"] for link in report["chain"]] == [is_anchor], "as far as it goes"
 
     (trust / "bindings.csv").write_text("code,certificate\n", encoding="utf-8")
     assert verify_file(file, trust, AT)["code"] == "SIG-NO-BINDING"
@@ -170,8 +171,8 @@ def _unknown_key(folder: Path) -> None:
     path = folder / f"{envelopes.SENDER}.pem"
     der = x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
     for kind in ("06072a8648ce3d0201", "06092a864886f70d010101"):  # elliptic curve, RSA
-        known = bytes.fromhex(kind)
-        der = der.replace(known, known[:-1] + b"\x7f")
+        oid = bytes.fromhex(kind)
+        der = der.replace(oid, oid[:-1] + b"\x7f")
     path.write_bytes(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM))
 
 
@@ -215,9 +216,9 @@ def test_a_broken_folder_is_an_error_that_names_what_to_mend(
 
 
 def test_a_contradiction_gives_the_code_only_when_the_certificate_holds(file: Path, trust: Path) -> None:
-    before, after = envelopes.split(native())[::2]
-    of = replace(envelopes.qualifier(envelopes.document()), kind=Kind.RECALL)
-    file.write_bytes(envelopes.sign_bytes(before, after, signer(), of))
+    head, tail = envelopes.split(native())[::2]
+    qualifier = replace(envelopes.qualifier(envelopes.document()), kind=Kind.RECALL)
+    file.write_bytes(envelopes.sign_bytes(head, tail, signer(), qualifier))
 
     for moved, code in ((0, "MSG-ID"), (5000, "CERT-TIME")):
         report = verify_file(file, trust, AT + moved * DAY)
@@ -225,20 +226,20 @@ def test_a_contradiction_gives_the_code_only_when_the_certificate_holds(file: Pa
         assert report["signer"]["code"] == envelopes.SENDER
 
 
-# --- what is told beside the verdict: revocation, commitment, and what would be said today -----------------------
+# --- beside the verdict: revocation, commitment, and the verdict of today --------------------------------------
 
 
 def test_a_receipt_is_told_with_what_it_names(file: Path, trust: Path) -> None:
-    status = envelopes.status(sender=envelopes.SENDER, about=envelopes.RECEIVER)
+    status = envelopes.status(sender=envelopes.SENDER, subject=envelopes.RECEIVER)
     receipt = envelopes.receipt()
-    file.write_bytes(envelopes.native(status, files=(), of=receipt, signer=signer()))
+    file.write_bytes(envelopes.native(status, files=(), receipt=receipt, signer=signer()))
 
-    told = verify_file(file, trust, AT)["commitment"]
+    commitment = verify_file(file, trust, AT)["commitment"]
 
-    assert told["kind"] == "proof-of-receipt"
-    assert told["receipt"]["body_sha256"] == str(receipt.body_digest)
-    assert told["receipt"]["status_code"] == "03"
-    assert told["receipt"]["of_message"] == receipt.of_packet_id
+    assert commitment["kind"] == "proof-of-receipt"
+    assert commitment["receipt"]["body_sha256"] == str(receipt.body_digest)
+    assert commitment["receipt"]["status_code"] == "03"
+    assert commitment["receipt"]["of_message"] == receipt.of_packet_id
 
 
 def test_threat_042_valid_then_and_revoked_since_are_both_told(file: Path, trust: Path) -> None:
@@ -246,13 +247,13 @@ def test_threat_042_valid_then_and_revoked_since_are_both_told(file: Path, trust
 
     report = verify_file(file, trust, AT, AT + DAY)
 
-    later = (AT + DAY).isoformat()
+    next_day = (AT + DAY).isoformat()
     assert (report["verdict"], report["code"]) == ("valid", None)
-    assert report["now"] == {"at": later, "verdict": "invalid", "code": "CERT-REVOKED"}
+    assert report["now"] == {"at": next_day, "verdict": "invalid", "code": "CERT-REVOKED"}
     assert report["revocation"] == {
         "state": "good",
         "source": "crl",
-        "as_of": later,
+        "as_of": next_day,
         "revoked_at": (AT + HOUR).isoformat(),
         "reason": "keyCompromise",
         "now_state": "revoked",

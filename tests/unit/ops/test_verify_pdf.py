@@ -15,7 +15,7 @@ from gateway.ops.pdf import verify_pdf
 from gateway.ops.verify_file import verify_file
 from tests.support import envelopes, pdf_pki, pdfs
 from tests.support.cases import Cases
-from tests.support.pdf_pki import SEEN
+from tests.support.pdf_pki import SEEN_AT
 from tests.unit.ops.test_verify_file import AT, signer
 from tests.unit.ops.test_verify_file import file as file
 from tests.unit.ops.test_verify_file import trust as trust
@@ -42,21 +42,21 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_a_pdf_alone_is_told_with_its_signers_and_its_value(place: Path, pdf_trust: Path) -> None:
-    told = verify_pdf(place, pdf_trust, SEEN, SEEN)
+    verdict = verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)
 
-    assert (told["verdict"], told["code"], told["legal_value"]) == ("valid", None, "official")
-    assert [(each["name"], each["role"]) for each in told["signers"]] == [
+    assert (verdict["verdict"], verdict["code"], verdict["legal_value"]) == ("valid", None, "official")
+    assert [(signer["name"], signer["role"]) for signer in verdict["signers"]] == [
         ("Nguyễn Văn Mẫu", "person"),
         ("Sở Mẫu", "agency"),
     ]
-    json.dumps(told)
+    json.dumps(verdict)
 
 
 def test_rules_of_the_folder_say_who_is_an_agency(place: Path, pdf_trust: Path) -> None:
     rule = '[[rule]]\nrole = "agency"\npart = "common_name"\nbegins = "Nguyễn"\n'
     (pdf_trust / "pdf" / "roles.toml").write_text(rule, encoding="utf-8")
 
-    assert [each["role"] for each in verify_pdf(place, pdf_trust, SEEN, SEEN)["signers"]] == [
+    assert [signer["role"] for signer in verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)["signers"]] == [
         "agency",
         "agency",
     ]
@@ -65,7 +65,9 @@ def test_rules_of_the_folder_say_who_is_an_agency(place: Path, pdf_trust: Path) 
 def test_rules_that_cannot_be_understood_and_a_broken_folder_are_named(
     place: Path, pdf_trust: Path, cases: Cases
 ) -> None:
-    assert verify_pdf(place, pdf_trust / "pdf", SEEN, SEEN)["verdict"] == "valid", "a folder for PDFs alone"
+    assert verify_pdf(place, pdf_trust / "pdf", SEEN_AT, SEEN_AT)["verdict"] == "valid", (
+        "a folder for PDFs alone"
+    )
     for text in (
         "rule = 1",
         "[[rule]]\nrole = 'boss'\npart = 'user_id'\nis = 'x'",
@@ -76,27 +78,27 @@ def test_rules_that_cannot_be_understood_and_a_broken_folder_are_named(
     ):
         (pdf_trust / "pdf" / "roles.toml").write_text(text, encoding="utf-8")
         with cases.case(text), pytest.raises(Misconfigured, match=r"roles\.toml"):
-            verify_pdf(place, pdf_trust, SEEN, SEEN)
+            verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)
     (pdf_trust / "pdf" / "roles.toml").unlink()
     (pdf_trust / "pdf" / "ca.pem").write_bytes(b"nothing")
     with pytest.raises(Misconfigured, match=r"ca\.pem"):
-        verify_pdf(place, pdf_trust, SEEN, SEEN)
+        verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)
 
 
 def test_the_pdfs_of_an_envelope_are_told_beside_it(file: Path, pdf_trust: Path) -> None:
     """On both paths; not of one that is not signed as it says."""
     for raw in (with_pdfs(), with_pdfs() + b"\n"):
         file.write_bytes(raw)
-        told = verify_file(file, pdf_trust, AT)
-        assert told["verdict"] == "valid"
-        found = [(each["file"], each["verdict"], len(each["signers"])) for each in told["pdf"]]
-        assert found == [("van-ban.pdf", "valid", 2), ("khong-ky.pdf", "unsigned", 0)]
+        verdict = verify_file(file, pdf_trust, AT)
+        assert verdict["verdict"] == "valid"
+        verdicts = [(x["file"], x["verdict"], len(x["signers"])) for x in verdict["pdf"]]
+        assert verdicts == [("van-ban.pdf", "valid", 2), ("khong-ky.pdf", "unsigned", 0)]
 
     (pdf_trust / "pdf" / "ca.pem").unlink()
     assert verify_file(file, pdf_trust, AT)["pdf"][0]["code"] == "PDF-NO-ANCHORS"
     file.write_bytes(with_pdfs().replace(b"</edXML:Subject>", b" </edXML:Subject>", 1))
-    told = verify_file(file, pdf_trust, AT)
-    assert (told["verdict"], told["pdf"]) == ("invalid", [])
+    verdict = verify_file(file, pdf_trust, AT)
+    assert (verdict["verdict"], verdict["pdf"]) == ("invalid", [])
 
 
 @pytest.mark.parametrize(
@@ -117,13 +119,13 @@ def test_a_clerk_reads_the_result_in_words(
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was used"))
 
     code = build()(
-        ["verify", str(place), "--trust", str(pdf_trust), "--at", SEEN.isoformat(), "--lang", lang],
+        ["verify", str(place), "--trust", str(pdf_trust), "--at", SEEN_AT.isoformat(), "--lang", lang],
         standalone_mode=False,
     )
 
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert not code
-    assert [word for word in words if word not in told] == []
+    assert [word for word in words if word not in printed] == []
 
 
 def test_a_changed_pdf_ends_with_the_exit_code_for_what_is_not_valid(

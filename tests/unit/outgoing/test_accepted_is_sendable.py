@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from gateway.api.models import MessageIn
-from gateway.api.parsing import from_json
+from gateway.api.parsing import parse_json
 from gateway.api.problems import BadCall
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import HostedAgency, NumberingMode
@@ -38,7 +38,7 @@ from gateway.policy import admission
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields
-from tests.support import envelopes, pki, said
+from tests.support import envelopes, pki, request_fields
 
 EXAMPLES = [
     100,
@@ -55,9 +55,9 @@ NAMES = st.text(min_size=1, max_size=80).map(lambda name: f"{name}.pdf")
 def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(examples: int) -> None:
     _tried(
         examples,
-        _if_the_document_is_accepted_it_is_read_again,
-        raw=said.messages(15),
-        wish=said.changes(),
+        _check_accepted_document,
+        raw=request_fields.messages(15),
+        wish=request_fields.changes(),
         kind=st.sampled_from([Kind.DOCUMENT, Kind.UPDATE, Kind.REPLACEMENT, Kind.RECALL]),
         names=st.lists(NAMES, min_size=1, max_size=3),
     )
@@ -67,8 +67,8 @@ def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(
 def test_every_status_that_is_accepted_packs_and_is_read_again_as_it_was_said(examples: int) -> None:
     _tried(
         examples,
-        _if_the_status_is_accepted_it_is_read_again,
-        raw=said.statuses(),
+        _check_accepted_status,
+        raw=request_fields.statuses(),
         at=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)),
     )
 
@@ -80,25 +80,23 @@ def _tried(examples: int, holds: Callable[..., None], **drawn: st.SearchStrategy
     chosen(given(**drawn)(holds))()
 
 
-def _if_the_document_is_accepted_it_is_read_again(
-    raw: dict[str, Any], wish: dict[str, Any], kind: Kind, names: list[str]
-) -> None:
-    order = _asked(raw, wish, kind)
+def _check_accepted_document(raw: dict[str, Any], wish: dict[str, Any], kind: Kind, names: list[str]) -> None:
+    order = _order_asked_for(raw, wish, kind)
     if order is None:
         return
     files = _files(names)
     document = _document(order, () if kind is Kind.RECALL else files)
     checked = rules.check(
         order.draft,
-        [(each, FileFacts(found_type="pdf", size=each.size)) for each in files],
+        [(file, FileFacts(found_type="pdf", size=file.size)) for file in files],
         [Resolution(query=OTHER, standing=CodeStanding.ACTIVE, entry=AgencyEntry(code=OTHER, name="Xã Mẫu"))],
         Profile(),
         TODAY,
         own_codes=(OWN,),
     )
-    wanted = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
-    asked = [*broken_fields(CHANGE, order.change, required=wanted)] if order.change is not None else []
-    if not checked.allowed or asked:
+    required = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
+    broken = [*broken_fields(CHANGE, order.change, required=required)] if order.change is not None else []
+    if not checked.allowed or broken:
         event("refused by the table of fields")
         return
     verdict = translate.judge_order(order, order.draft, document.files, document.document_id, AGENCY, NOW)
@@ -108,12 +106,12 @@ def _if_the_document_is_accepted_it_is_read_again(
         return
     event("accepted")
     model = translate.envelope_of(document, AGENCY, NOW)
-    assert _through(model, translate.qualifier(document), [each.name for each in document.files]) == model
+    assert _through(model, translate.qualifier(document), [file.name for file in document.files]) == model
 
 
-def _if_the_status_is_accepted_it_is_read_again(raw: dict[str, Any], at: datetime) -> None:
+def _check_accepted_status(raw: dict[str, Any], at: datetime) -> None:
     try:
-        call = tidy(from_json(_json(raw), StatusIn).value.to_call())
+        call = tidy(parse_json(_json(raw), StatusIn).value.to_call())
         act.complete(call)
     except (BadCall, Refused):
         event("refused")
@@ -140,17 +138,17 @@ def _if_the_status_is_accepted_it_is_read_again(raw: dict[str, Any], at: datetim
     assert _through(model, build.status_qualifier(packet), ()) == model
 
 
-def _asked(raw: dict[str, Any], wish: dict[str, Any], kind: Kind) -> Order | None:
-    """As the front doors read it; None where they cannot."""
+def _order_asked_for(raw: dict[str, Any], wish: dict[str, Any], kind: Kind) -> Order | None:
+    """Read the order as the front doors do; return None where they cannot."""
     try:
-        asked = from_json(_json(raw), MessageIn).value
+        message = parse_json(_json(raw), MessageIn).value
     except BadCall:
         event("refused as JSON")
         return None
     target = DocumentId(f"{OWN},2026/11/01,9/STD-VP")
     replaces = ((target, (OTHER,)),) if kind is Kind.REPLACEMENT else ()
     change = DocumentChange(**wish, target=target, replaces=replaces) if kind is not Kind.DOCUMENT else None
-    return Order(draft=asked.to_draft(), kind=kind, change=change)
+    return Order(draft=message.to_draft(), kind=kind, change=change)
 
 
 def _json(raw: dict[str, Any]) -> bytes:

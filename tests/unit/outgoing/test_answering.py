@@ -14,7 +14,7 @@ from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
 
-async def asked(town: Town) -> tuple[IncomingDocument, ReplyLink]:
+async def letter_asking_reply(town: Town) -> tuple[IncomingDocument, ReplyLink]:
     """The province has a letter of the department that wants a reply by tomorrow."""
     today = local(town.clock.now()).date()
     sent = await town.send("15", reply_required=True, reply_due=today + timedelta(days=1))
@@ -32,26 +32,26 @@ async def reply(town: Town, link: ReplyLink, *to: str) -> OutgoingDocument:
 
 
 async def tasks(town: Town) -> list[TaskKind]:
-    found = await todo.gather(town.node.todo, await town.scope(PROVINCE))
-    return [each.kind for each in found.tasks if each.kind is TaskKind.REPLY]
+    task_list = await todo.gather(town.node.todo, await town.scope(PROVINCE))
+    return [task.kind for task in task_list.tasks if task.kind is TaskKind.REPLY]
 
 
 async def test_a_reply_that_was_sent_takes_the_task_off_the_list(broken: tuple[Town, Faulty]) -> None:
     town, _ = broken
-    letter, link = await asked(town)
+    letter, link = await letter_asking_reply(town)
     assert await tasks(town) == [TaskKind.REPLY]
 
     sent = await reply(town, link, DEPARTMENT, COMMUNE)
 
     assert await tasks(town) == []
     assert (await town.reload(letter)).answered_by == (sent.id,)
-    events = [each for each in await town.events(PROVINCE, letter.id) if each.kind.value == "inbox.replied"]
-    assert [each.data for each in events] == [{"by": sent.id, "to": link.agency}]
+    events = [x for x in await town.events(PROVINCE, letter.id) if x.kind.value == "inbox.replied"]
+    assert [x.data for x in events] == [{"by": sent.id, "to": link.agency}]
 
 
 async def test_a_reply_that_never_left_leaves_the_task(broken: tuple[Town, Faulty]) -> None:
     town, axis = broken
-    letter, link = await asked(town)
+    letter, link = await letter_asking_reply(town)
     axis.error = BrokerRefused("no")
 
     await reply(town, link, DEPARTMENT)
@@ -64,10 +64,10 @@ async def test_a_reply_that_reached_another_recipient_alone_leaves_the_task(
     broken: tuple[Town, Faulty],
 ) -> None:
     town, _ = broken
-    letter, link = await asked(town)
+    letter, link = await letter_asking_reply(town)
     sent = await town.send("88", DEPARTMENT, COMMUNE, sender=PROVINCE, replies_to=(link,))
     await town.pack()
-    (row,) = [each for each in await town.outbox(PROVINCE) if each.subject_id == sent.id]
+    (row,) = [item for item in await town.outbox(PROVINCE) if item.subject_id == sent.id]
 
     async def reached(*codes: str) -> tuple[str, ...]:
         async with town.node.store.begin(await town.scope(PROVINCE)) as work:
@@ -83,7 +83,7 @@ async def test_a_reply_that_reached_another_recipient_alone_leaves_the_task(
 
 async def test_a_reply_to_who_took_over_from_the_asker_counts(broken: tuple[Town, Faulty]) -> None:
     town, _ = broken
-    _, link = await asked(town)
+    _, link = await letter_asking_reply(town)
 
     await reply(town, link, COMMUNE)
 

@@ -27,7 +27,7 @@ LARGE = PDF + bytes(100_000)
 
 
 async def test_one_commit_accepts_it_and_puts_its_envelope_into_the_outbox(town: Town) -> None:
-    """Of its files nothing is kept beside the envelope, whether they lie in rows or in files."""
+    """No file is kept beside the envelope, whether they lie in rows or in files."""
     lists = ([("15.pdf", PDF)], [("16.pdf", LARGE)], [("17.pdf", LARGE), ("a.txt", b"phu luc")])
     for files in lists:
         sent = await town.send(files[0][0].removesuffix(".pdf"), files=tuple(files))
@@ -56,7 +56,7 @@ async def test_nobody_who_hands_in_waits_for_a_key_in_a_token(town: Town) -> Non
 async def test_what_is_larger_still_is_packed_by_a_job_and_where_enough_is_signed_already(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with town.node.out.signed_at_once.taken(SIGNED_AT_ONCE - len(LARGE) + 1) as fits:
+    with town.node.out.signed_at_once.reserve(SIGNED_AT_ONCE - len(LARGE) + 1) as fits:
         assert fits
         await packed_by_a_job(town, LARGE)
     monkeypatch.setattr(package, "AT_ONCE", len(LARGE) - 1)
@@ -84,8 +84,8 @@ async def test_an_envelope_that_says_something_else_than_it_was_to_say_never_lea
     """W10: canonical, signed and of the right form, and still not what the document says."""
     write = build.write
 
-    def writes_another(envelope: Envelope, *given: Any) -> build.WrittenEnvelope:
-        return write(replace(envelope, subject="Một việc khác"), *given)
+    def writes_another(envelope: Envelope, *arguments: Any) -> build.WrittenEnvelope:
+        return write(replace(envelope, subject="Một việc khác"), *arguments)
 
     with monkeypatch.context() as broken:
         broken.setattr(build, "write", writes_another)

@@ -14,7 +14,7 @@ from gateway.errors import Clash, GatewayError, InvalidEnvelope, NotFound, Refus
 from gateway.outgoing import intake, ready_envelope
 from gateway.outgoing.accept import accept
 from gateway.outgoing.intake import Accepted
-from gateway.outgoing.ready_envelope import Besides
+from gateway.outgoing.ready_envelope import EnvelopeExtras
 from tests.support.cases import Cases
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Packet, Town, document
 from tests.support.packets import TODAY, update_of
@@ -27,15 +27,17 @@ def unsigned(packet: Packet) -> bytes:
     return raw[: raw.index(b"<ds:Signature")] + raw[raw.index(end) + len(end) :]
 
 
-async def hand_in(town: Town, raw: bytes, **said: Any) -> Accepted:
+async def hand_in(town: Town, raw: bytes, **fields: Any) -> Accepted:
     async def chunks() -> Any:
         for at in range(0, len(raw), 700):
             yield raw[at : at + 700]
 
     scope = await town.scope(DEPARTMENT)
-    async with intake.receive_files(town.node.out) as held:
-        came = await ready_envelope.take(town.node.out, scope, held, chunks(), Besides(**said))
-        return await accept(town.node.out, scope, came.order, held, None, came.signed)
+    async with intake.receive_files(town.node.out) as request_files:
+        envelope = await ready_envelope.take(
+            town.node.out, scope, request_files, chunks(), EnvelopeExtras(**fields)
+        )
+        return await accept(town.node.out, scope, envelope.order, request_files, None, envelope.signed)
 
 
 async def test_an_unsigned_one_becomes_a_document_of_ours(town: Town) -> None:
@@ -43,15 +45,15 @@ async def test_an_unsigned_one_becomes_a_document_of_ours(town: Town) -> None:
 
     accepted = await hand_in(town, unsigned(packet), role=RecipientRole.TO_KNOW, external_id="q-30")
 
-    made = accepted.document
-    assert made is not None
-    assert made.packet_id != packet.id
-    assert [(each.name, each.role) for each in made.files] == [
+    stored = accepted.document
+    assert stored is not None
+    assert stored.packet_id != packet.id
+    assert [(x.name, x.role) for x in stored.files] == [
         ("van-ban.pdf", FileRole.LEAD),
         ("phu-luc.txt", FileRole.APPENDIX),
     ]
-    assert (made.draft.external_id, made.draft.reply_required) == ("q-30", False)
-    assert {each.role for each in made.draft.recipients} == {RecipientRole.TO_KNOW}
+    assert (stored.draft.external_id, stored.draft.reply_required) == ("q-30", False)
+    assert {x.role for x in stored.draft.recipients} == {RecipientRole.TO_KNOW}
     await town.carry()
     assert await town.read(await town.only(PROVINCE)) == PDF
 
@@ -64,7 +66,7 @@ async def test_what_ours_has_no_place_for_is_named_and_a_due_date_is_the_word_fo
 
     accepted = await hand_in(town, unsigned(town.forge(model, FILES)))
 
-    (warned,) = [each for each in accepted.warnings if each.code == "envelope-left-out"]
+    (warned,) = [warning for warning in accepted.warnings if warning.code == "envelope-left-out"]
     assert "SteeringType" in warned.params["names"]
     assert "DocumentType/TypeDetail" in warned.params["names"]
     assert accepted.document is not None
@@ -91,13 +93,13 @@ async def test_the_same_signed_one_again_gets_the_first_answer_and_another_under
     packet = town.forge(document("31", FILES), FILES, id="own-31")
     first = await hand_in(town, packet.raw)
 
-    again = await hand_in(town, packet.raw)
+    repeated = await hand_in(town, packet.raw)
     with pytest.raises(Clash) as clash:
         await hand_in(town, town.forge(document("32", FILES), FILES, id="own-31").raw)
 
     assert first.document is not None
-    assert again.document is not None
-    assert again.document.id == first.document.id
+    assert repeated.document is not None
+    assert repeated.document.id == first.document.id
     assert await town.count("outgoing_document") == 1
     assert clash.value.code == "GW-PACKET-ID"
 
@@ -114,12 +116,12 @@ async def test_an_unsigned_update_changes_what_was_sent(town: Town) -> None:
 
     accepted = await hand_in(town, unsigned(packet))
 
-    made = accepted.document
-    assert made is not None
-    assert (made.kind, made.parent_id, made.document_id) == (Kind.UPDATE, first.id, first.document_id)
+    update = accepted.document
+    assert update is not None
+    assert (update.kind, update.parent_id, update.document_id) == (Kind.UPDATE, first.id, first.document_id)
     await town.carry()
-    (came,) = [each for each in await town.incoming(PROVINCE) if each.kind is Kind.UPDATE]
-    assert came.subject == "Trích yếu mới"
+    (arrived,) = [x for x in await town.incoming(PROVINCE) if x.kind is Kind.UPDATE]
+    assert arrived.subject == "Trích yếu mới"
 
 
 async def test_what_changes_nothing_of_ours_is_refused(town: Town, cases: Cases) -> None:
@@ -153,9 +155,9 @@ async def test_what_no_other_door_would_take_is_refused(town: Town, cases: Cases
             {"category": "mat"},
         ),
     }
-    for name, (raw, said) in rows.items():
+    for name, (raw, fields) in rows.items():
         with cases.case(name), pytest.raises((Refused, InvalidEnvelope)):
-            await hand_in(town, raw, **said)
+            await hand_in(town, raw, **fields)
     with pytest.raises(Refused, match="type-not-allowed"):
         await hand_in(town, town.forge(document("34", files), files, id="own-34").raw)
     assert await town.count("outgoing_document") == 0

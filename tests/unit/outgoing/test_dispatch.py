@@ -89,7 +89,7 @@ async def test_an_unroutable_recipient_fails_at_once_while_the_others_are_delive
     sent = await town.send("15", PROVINCE, NOBODY, COMMUNE, confirm=("recipient-unhosted",))
     await town.carry()
 
-    states = {code: one.state for code, one in (await town.deliveries(sent)).items()}
+    states = {code: delivery.state for code, delivery in (await town.deliveries(sent)).items()}
     assert states == {PROVINCE: "delivered", NOBODY: "failed", COMMUNE: "delivered"}
     failed = [e for e in await town.events(DEPARTMENT, sent.id) if e.kind.value == "message.failed"]
     assert [event.data["to"] for event in failed] == [NOBODY]

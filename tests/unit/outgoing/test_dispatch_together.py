@@ -18,8 +18,8 @@ from gateway.outgoing import dispatch
 from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.store.work import SqlWork
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
+from tests.support.stored_content import Lying
 
 UNFORESEEN = "an error that nobody foresaw"
 
@@ -34,11 +34,11 @@ class _Port:
         return self._calls.get(name) or getattr(self._real, name)
 
 
-def at_axis(services: OutgoingServices, before: Callable[[Parcel], Awaitable[None]]) -> OutgoingServices:
+def at_axis(services: OutgoingServices, act: Callable[[Parcel], Awaitable[None]]) -> OutgoingServices:
     """`before` each parcel goes."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        await before(parcel)
+        await act(parcel)
         return await services.axis.publish(parcel, routes)
 
     axis: Any = _Port(services.axis, publish=publish)
@@ -46,12 +46,12 @@ def at_axis(services: OutgoingServices, before: Callable[[Parcel], Awaitable[Non
 
 
 def without(services: OutgoingServices, recipient: str) -> OutgoingServices:
-    """Nothing is taken for that recipient now."""
+    """Make an axis that takes nothing for one recipient now."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        later = Outcome(fate=Fate.LATER, code="axis-down", detail=f"{recipient} is away")
-        taken = await services.axis.publish(parcel, [code for code in routes if code != recipient])
-        return {**taken, **{code: later for code in routes if code == recipient}}
+        postponed = Outcome(fate=Fate.RETRY, code="axis-down", detail=f"{recipient} is away")
+        outcomes = await services.axis.publish(parcel, [code for code in routes if code != recipient])
+        return {**outcomes, **{code: postponed for code in routes if code == recipient}}
 
     axis: Any = _Port(services.axis, publish=publish)
     return replace(services, axis=axis)
@@ -59,13 +59,13 @@ def without(services: OutgoingServices, recipient: str) -> OutgoingServices:
 
 def at_units(services: OutgoingServices, begun: list[str], *errors: BaseException) -> OutgoingServices:
     """The first units of work are not begun: one for each error. Those that are begun are noted."""
-    left = list(errors)
+    pending_errors = list(errors)
 
     async def share(
         scope: AgencyScope, body: Callable[[SqlWork], Awaitable[None]], *, patience_s: float
     ) -> None:
-        if left:
-            raise left.pop(0)
+        if pending_errors:
+            raise pending_errors.pop(0)
         begun.append(scope.agency_id)
         await services.store.share(scope, body, patience_s=patience_s)
 
@@ -82,13 +82,13 @@ async def packed(town: Town, *numbers: str) -> list[OutgoingDocument]:
 
 async def claimed(town: Town, limit: int = 10) -> Sequence[LeasedOutbox]:
     """All of it in one pass."""
-    (rows,) = dispatch.passes(await town.node.store.claim_outbox(limit, LEASE_S))
+    (rows,) = dispatch.group_into_passes(await town.node.store.claim_outbox(limit, LEASE_S))
     return rows
 
 
-async def told(town: Town, document: OutgoingDocument) -> list[str]:
+async def event_kinds(town: Town, document: OutgoingDocument) -> list[str]:
     events = await town.events(DEPARTMENT, document.id)
-    return [each.kind.value for each in events if each.kind.value != "message.accepted"]
+    return [event.kind.value for event in events if event.kind.value != "message.accepted"]
 
 
 async def states(town: Town, *documents: OutgoingDocument) -> list[str]:
@@ -104,7 +104,7 @@ async def test_rows_of_one_pass_are_recorded_in_one_unit(town: Town) -> None:
     assert len(begun) == 1
     assert await states(town, *sent) == ["sent"] * 3
     for document in sent:
-        assert await told(town, document) == ["message.queued", "message.sent"]
+        assert await event_kinds(town, document) == ["message.queued", "message.sent"]
     await town.carry()
     assert await states(town, *sent) == ["delivered"] * 3
 
@@ -116,13 +116,13 @@ async def test_rows_of_two_agencies_and_large_ones_go_in_passes_of_their_own(tow
     first, second, other = await town.node.store.claim_outbox(10, LEASE_S)
     large = replace(first, item=replace(first.item, envelope_size=1 << 20))
 
-    assert dispatch.passes([first, other, second]) == [[first, second], [other]]
-    assert dispatch.passes([large, second]) == [[large], [second]]
+    assert dispatch.group_into_passes([first, other, second]) == [[first, second], [other]]
+    assert dispatch.group_into_passes([large, second]) == [[large], [second]]
 
 
 async def test_a_stale_lease_costs_its_neighbour_nothing(town: Town) -> None:
     """G7: another courier took one of the rows meanwhile; its word holds for that one, ours for the other."""
-    lost, kept = await packed(town, "15", "16")
+    lost, sent = await packed(town, "15", "16")
     slow = await claimed(town)
     town.clock.advance(LEASE_S + 1)
     quick = await claimed(town, limit=1)
@@ -130,15 +130,15 @@ async def test_a_stale_lease_costs_its_neighbour_nothing(town: Town) -> None:
 
     await dispatch.run(town.node.out, slow)
 
-    assert await states(town, lost, kept) == ["queued", "sent"]
-    assert await told(town, lost) == ["message.queued"]
+    assert await states(town, lost, sent) == ["queued", "sent"]
+    assert await event_kinds(town, lost) == ["message.queued"]
     await dispatch.run(town.node.out, quick)
     await town.carry()
-    assert await states(town, lost, kept) == ["delivered", "delivered"]
+    assert await states(town, lost, sent) == ["delivered", "delivered"]
     await dispatch.run(town.node.out, slow)
     await town.carry()
-    for document in (lost, kept):
-        assert (await told(town, document)).count("message.sent") == 1
+    for document in (lost, sent):
+        assert (await event_kinds(town, document)).count("message.sent") == 1
     assert len(await town.incoming()) == 2
 
 
@@ -149,16 +149,16 @@ async def test_bytes_that_are_gone_hold_up_that_row_alone(
     lost, good = await packed(town, "15", "16")
     digest = (await town.document(lost)).envelope_digest
     assert digest is not None
-    await Lying.of(town.node).lose(digest)
+    await Lying.in_node(town.node).lose(digest)
 
     await dispatch.run(town.node.out, await claimed(town))
 
     assert await states(town, lost, good) == ["sending", "sent"]
-    assert await told(town, lost) == ["message.queued", "message.retry"]
+    assert await event_kinds(town, lost) == ["message.queued", "message.retry"]
     assert UNFORESEEN not in caplog.messages
     rows = {row.subject_id: row for row in await town.outbox(DEPARTMENT)}
     assert digest in (rows[lost.id].last_error or "")
-    assert [rows[each.id].state for each in (lost, good)] == ["waiting", "sent"]
+    assert [rows[document.id].state for document in (lost, good)] == ["waiting", "sent"]
     town.clock.advance(timedelta(hours=73))
     await town.carry()
     assert await states(town, lost, good) == ["failed", "delivered"]
@@ -166,7 +166,7 @@ async def test_bytes_that_are_gone_hold_up_that_row_alone(
 
 async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_again(town: Town) -> None:
     sent = await packed(town, "15", "16")
-    digests = {(await town.document(each)).envelope_digest for each in sent}
+    digests = {(await town.document(x)).envelope_digest for x in sent}
     with pytest.raises(asyncio.CancelledError):
         await dispatch.run(at_units(town.node.out, [], asyncio.CancelledError()), await claimed(town))
     assert await states(town, *sent) == ["queued", "queued"]
@@ -176,9 +176,9 @@ async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_aga
 
     arrived = await town.node.inn.axis.take(10, LEASE_S)
     assert len(arrived) == 4
-    assert {each.digest for each in arrived} == digests
-    for each in arrived:
-        await town.node.inn.axis.settle(each, done=False)
+    assert {x.digest for x in arrived} == digests
+    for arrival in arrived:
+        await town.node.inn.axis.settle(arrival, is_done=False)
     await town.carry()
     assert await states(town, *sent) == ["delivered", "delivered"]
     assert len(await town.incoming()) == 2
@@ -203,11 +203,11 @@ async def test_what_nobody_foresaw_breaks_its_own_row_alone(
 ) -> None:
     broken, good = await packed(town, "15", "16")
 
-    async def before(parcel: Parcel) -> None:
+    async def fail_publishing(parcel: Parcel) -> None:
         if parcel.packet_id == broken.packet_id:
             raise RuntimeError("nobody foresaw this")
 
-    await dispatch.run(at_axis(town.node.out, before), await claimed(town))
+    await dispatch.run(at_axis(town.node.out, fail_publishing), await claimed(town))
 
     assert await states(town, broken, good) == ["sending", "sent"]
     (row,) = [row for row in await town.outbox(DEPARTMENT) if row.subject_id == broken.id]
@@ -226,8 +226,8 @@ async def test_two_rows_for_one_delivery_have_a_word_each(town: Town) -> None:
     for _ in range(2):
         town.clock.advance(timedelta(seconds=1))
         async with town.node.store.begin(scope) as work:
-            again = replace(rows[0].item, id=town.clock.new_id("obx_"), attempts=0)
-            await work.outbox.put(again)
+            duplicate = replace(rows[0].item, id=town.clock.new_id("obx_"), attempts=0)
+            await work.outbox.add(duplicate)
             await work.commit()
 
     both = await claimed(town)
@@ -235,24 +235,24 @@ async def test_two_rows_for_one_delivery_have_a_word_each(town: Town) -> None:
     await dispatch.run(town.node.out, both)
 
     assert {row.state for row in await town.outbox(DEPARTMENT)} == {"sent"}
-    assert (await told(town, sent)).count("message.sent") == 3
+    assert (await event_kinds(town, sent)).count("message.sent") == 3
 
 
 async def test_one_recipient_waits_while_the_rest_of_the_pass_is_over(town: Town) -> None:
     """A row for two, one of whom cannot be reached now, beside a row that goes through."""
     await town._host()
     two = await town.send("15", PROVINCE, COMMUNE)
-    one = await town.send("16", PROVINCE)
+    document = await town.send("16", PROVINCE)
     await town.pack()
 
     await dispatch.run(without(town.node.out, COMMUNE), await claimed(town))
 
-    found = {code: each.state for code, each in (await town.deliveries(two)).items()}
-    assert found == {PROVINCE: "sent", COMMUNE: "sending"}
-    assert await told(town, two) == ["message.queued", "message.sent", "message.retry"]
-    assert await told(town, one) == ["message.queued", "message.sent"]
+    delivery_states = {code: delivery.state for code, delivery in (await town.deliveries(two)).items()}
+    assert delivery_states == {PROVINCE: "sent", COMMUNE: "sending"}
+    assert await event_kinds(town, two) == ["message.queued", "message.sent", "message.retry"]
+    assert await event_kinds(town, document) == ["message.queued", "message.sent"]
     rows = {row.subject_id: row for row in await town.outbox(DEPARTMENT)}
     assert [target.code for target in rows[two.id].targets] == [COMMUNE]
     town.clock.advance(60)
     await town.carry()
-    assert {each.state for each in (await town.deliveries(two)).values()} == {"delivered"}
+    assert {delivery.state for delivery in (await town.deliveries(two)).values()} == {"delivered"}

@@ -28,20 +28,22 @@ async def bytes_of(raw: bytes) -> AsyncIterator[bytes]:
 
 
 async def begun(
-    town: Town, said: Draft | None = None, *files: tuple[str, FileRole, bytes]
+    town: Town, content: Draft | None = None, *files: tuple[str, FileRole, bytes]
 ) -> OutgoingDocument:
     scope = await town.scope(DEPARTMENT)
-    document = await drafting.begin(town.node.out, scope, said or draft("15", PROVINCE))
+    document = await drafting.begin(town.node.out, scope, content or draft("15", PROVINCE))
     return await brought(town, document, *files) if files else document
 
 
 async def brought(
     town: Town, document: OutgoingDocument, *files: tuple[str, FileRole, bytes]
 ) -> OutgoingDocument:
-    async with receive_files(town.node.out) as held:
+    async with receive_files(town.node.out) as request_files:
         for name, role, raw in files:
-            await held.add(role, name, role, bytes_of(raw))
-        return await drafting.add_files(town.node.out, await town.scope(DEPARTMENT), document.id, held)
+            await request_files.add(role, name, role, bytes_of(raw))
+        return await drafting.add_files(
+            town.node.out, await town.scope(DEPARTMENT), document.id, request_files
+        )
 
 
 async def test_a_draft_grows_by_parts_and_leaves_as_it_was_last(town: Town) -> None:
@@ -66,18 +68,18 @@ async def test_files_are_put_in_order_replaced_and_taken_away_with_their_bytes(t
     first = await begun(
         town, None, ("x.txt", APPENDIX, b"one"), ("old.pdf", LEAD, PDF), ("x.txt", SOURCE, b"two")
     )
-    assert [(one.n, one.name, one.role) for one in first.files] == [
+    assert [(file.n, file.name, file.role) for file in first.files] == [
         (1, "old.pdf", LEAD),
         (2, "x.txt", APPENDIX),
         (3, "x (2).txt", SOURCE),
     ]
 
     replaced = await brought(town, first, ("new.pdf", LEAD, PDF + b"\n"))
-    assert [one.name for one in replaced.files] == ["new.pdf", "x.txt", "x (2).txt"]
+    assert [file.name for file in replaced.files] == ["new.pdf", "x.txt", "x (2).txt"]
     turned = await drafting.arrange(town.node.out, scope, first.id, [(1, LEAD), (3, APPENDIX)])
-    assert [(one.name, one.role) for one in turned.files] == [("new.pdf", LEAD), ("x (2).txt", APPENDIX)]
+    assert [(file.name, file.role) for file in turned.files] == [("new.pdf", LEAD), ("x (2).txt", APPENDIX)]
     async with town.node.store.read(scope) as work:
-        assert set(await work.blobs.of("source", first.id)) == {one.sha256 for one in turned.files}
+        assert set(await work.blobs.of_owner("source", first.id)) == {file.sha256 for file in turned.files}
     with pytest.raises(Clash, match="others by now"):
         await drafting.arrange(town.node.out, scope, first.id, [(3, LEAD)])
     with pytest.raises(StaleVersion):
@@ -135,20 +137,20 @@ async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town)
     outcomes = await asyncio.gather(
         *(follow_up.call_back(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
     )
-    again = next(one for one in outcomes if isinstance(one, OutgoingDocument))
+    reopened = next(x for x in outcomes if isinstance(x, OutgoingDocument))
 
-    assert sum(isinstance(one, Clash) for one in outcomes) == 1
+    assert sum(isinstance(x, Clash) for x in outcomes) == 1
     assert (await town.delivery(sent)).state == "cancelled"
-    assert (again.state, again.draft, again.files) == (OutState.DRAFT, sent.draft, sent.files)
-    told = [one.data for one in await town.events(DEPARTMENT, document.id) if one.kind == "message.cancelled"]
-    assert told == [{"undone": again.id}]
+    assert (reopened.state, reopened.draft, reopened.files) == (OutState.DRAFT, sent.draft, sent.files)
+    undone = [x.data for x in await town.events(DEPARTMENT, document.id) if x.kind == "message.cancelled"]
+    assert undone == [{"undone": reopened.id}]
     town.clock.advance(WAIT + timedelta(seconds=1))
     await town.carry()
     assert await town.incoming() == ()
 
-    await manage.send_draft(town.node.out, scope, again.id)
+    await manage.send_draft(town.node.out, scope, reopened.id)
     await town.carry()
-    assert [one.number for one in await town.incoming()] == ["15"]
+    assert [x.number for x in await town.incoming()] == ["15"]
 
 
 async def test_what_is_being_packed_is_not_called_back(town: Town) -> None:
@@ -172,15 +174,18 @@ async def test_a_check_names_what_was_sent_under_the_same_number(town: Town) -> 
     checked = await drafting.recheck(town.node.out, scope, document.id)
 
     assert checked.verdict.allowed
-    assert [one.id for one in checked.earlier] == [sent.id]
+    assert [x.id for x in checked.earlier] == [sent.id]
 
 
 def test_an_update_tells_whom_it_adds_and_whom_it_leaves_out() -> None:
-    before = (Recipient(code=PROVINCE), Recipient(code=COMMUNE))
-    wanted = draft("15", COMMUNE, "Z91.20")
-    whole, change = drafting.receivers(wanted, DocumentChange(reason="Sửa nơi nhận"), before)
+    sent_to = (Recipient(code=PROVINCE), Recipient(code=COMMUNE))
+    edited = draft("15", COMMUNE, "Z91.20")
+    merged, change = drafting.compare_receivers(edited, DocumentChange(reason="Sửa nơi nhận"), sent_to)
 
     assert (change.receivers_added, change.receivers_removed) == (("Z91.20",), (PROVINCE,))
-    assert [one.code for one in whole.recipients] == [COMMUNE, "Z91.20", PROVINCE]
-    assert drafting.remaining(whole, change) == wanted.recipients
-    assert drafting.receivers(draft("15", COMMUNE, PROVINCE), change, before)[1].receivers_changed is False
+    assert [recipient.code for recipient in merged.recipients] == [COMMUNE, "Z91.20", PROVINCE]
+    assert drafting.remaining(merged, change) == edited.recipients
+    assert (
+        drafting.compare_receivers(draft("15", COMMUNE, PROVINCE), change, sent_to)[1].receivers_changed
+        is False
+    )

@@ -13,10 +13,10 @@ from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
 from gateway.office.letters import follow_up
 from gateway.outgoing import files, intake
-from gateway.outgoing.more_recipients import send_further
+from gateway.outgoing.more_recipients import send_to_more
 from tests.support.api import pdf
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
+from tests.support.stored_content import Lying
 
 BOTH = (("van-ban.pdf", PDF), ("phu-luc.pdf", pdf(2)))
 
@@ -28,12 +28,12 @@ async def read(town: Town, document: OutgoingDocument, n: int) -> bytes:
 
 async def test_a_file_is_the_same_before_and_after_it_was_packed(town: Town) -> None:
     sent = await town.send("15", files=BOTH)
-    before = [await read(town, sent, n) for n in (1, 2)]
+    sent_bytes = [await read(town, sent, n) for n in (1, 2)]
     await town.pack()
 
-    after = [await read(town, sent, n) for n in (1, 2)]
+    stored_bytes = [await read(town, sent, n) for n in (1, 2)]
 
-    assert before == after == [PDF, pdf(2)]
+    assert sent_bytes == stored_bytes == [PDF, pdf(2)]
     with pytest.raises(NotFound):
         await read(town, sent, 3)
     with pytest.raises(NotFound):
@@ -54,12 +54,12 @@ async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town,
         at = raw.index(b64encode(PDF)[:32]) + 16 if packed else len(raw) // 2
         return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
-    await Lying.of(town.node).change(digest, altered)
+    await Lying.in_node(town.node).change(digest, altered)
 
     with pytest.raises(AlteredContent):
         await read(town, sent, 1)
 
-    assert EventKind.ALERT_CONTENT in [each.kind for each in await town.events(DEPARTMENT, sent.id)]
+    assert EventKind.ALERT_CONTENT in [event.kind for event in await town.events(DEPARTMENT, sent.id)]
 
 
 @pytest.mark.usefixtures("lies_in")
@@ -73,9 +73,9 @@ async def test_the_files_of_a_request_are_kept_each_once_in_the_order_of_their_d
     async with intake.receive_files(town.node.out) as request_files:
         for n, content in enumerate(contents):
             await request_files.add(f"file{n}", f"{n}.pdf", FileRole.APPENDIX, chunks(content))
-        kept = await request_files.kept()
+        kept_refs = await request_files.keep_all()
 
-    assert [each.digest for each in kept] == sorted({hashlib.sha256(each).hexdigest() for each in contents})
+    assert [x.digest for x in kept_refs] == sorted({hashlib.sha256(x).hexdigest() for x in contents})
 
 
 @pytest.mark.usefixtures("keys_away")
@@ -84,20 +84,20 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     sent = await town.send("15", PROVINCE, files=BOTH)
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash):
-        await send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
+        await send_to_more(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
     await town.carry()
 
-    added = (await send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
+    added = (await send_to_more(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
     await town.carry()
 
     assert added is not None
     assert added.document_id == sent.document_id
-    assert [each.sha256 for each in added.files] == [each.sha256 for each in sent.files]
+    assert [file.sha256 for file in added.files] == [file.sha256 for file in sent.files]
     assert (await town.delivery(added)).state == "delivered"
     assert (await town.delivery(sent)).state == "delivered"
     assert len(await town.incoming(PROVINCE)) == len(await town.incoming(COMMUNE)) == 1
     with pytest.raises(Refused, match="number-taken"):
-        await send_further(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
+        await send_to_more(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
 
 
 async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it(town: Town) -> None:
@@ -105,11 +105,11 @@ async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it
     await town.carry()
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash, match="no recipient has refused"):
-        await follow_up.begin_anew(town.node.out, scope, sent.id)
+        await follow_up.begin_correction(town.node.out, scope, sent.id)
     await town.status(await town.as_incoming(sent, COMMUNE), "02")
     await town.carry()
 
-    draft = await follow_up.begin_anew(town.node.out, scope, sent.id)
+    draft = await follow_up.begin_correction(town.node.out, scope, sent.id)
 
-    assert (draft.state, [each.code for each in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
-    assert [each.sha256 for each in draft.files] == [each.sha256 for each in sent.files]
+    assert (draft.state, [x.code for x in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
+    assert [x.sha256 for x in draft.files] == [x.sha256 for x in sent.files]

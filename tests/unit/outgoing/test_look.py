@@ -1,4 +1,4 @@
-"""Warnings and questions before sending: recipients that nobody receives for, a number used this year, a file that went
+"""Warnings and questions before sending: recipients without a receiving node, a number used this year, a file that went
 out before."""
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
 
 STARTER = "G01"  # of the list that ships with the program
 REACH = {ReasonCode.RECIPIENT_STARTER, ReasonCode.RECIPIENT_UNBOUND, ReasonCode.RECIPIENT_UNHOSTED}
-ASKED = {ReasonCode.NUMBER_REUSED, ReasonCode.LEAD_REUSED}
+ASKING_CODES = {ReasonCode.NUMBER_REUSED, ReasonCode.LEAD_REUSED}
 
 
-async def looked(town: Town, order: Order, raw: bytes = PDF, *, looks: bool = True) -> Verdict:
+async def send_verdict(town: Town, order: Order, raw: bytes = PDF, *, looks: bool = True) -> Verdict:
     async def chunks() -> AsyncIterator[bytes]:
         yield raw
 
     services, scope = town.node.out, await town.scope(DEPARTMENT)
-    async with receive_files(services) as held:
-        await held.add("lead", "van-ban.pdf", FileRole.LEAD, chunks())
-        run = check.look if looks else check.check
-        return (await run(services, scope, order, held))[1]
+    async with receive_files(services) as request_files:
+        await request_files.add("lead", "van-ban.pdf", FileRole.LEAD, chunks())
+        run = check.check_for_preview if looks else check.check
+        return (await run(services, scope, order, request_files))[1]
 
 
 def among(verdict: Verdict, codes: set[ReasonCode]) -> dict[ReasonCode, str]:
-    return {each.code: each.pointer for each in verdict.warnings if each.code in codes}
+    return {warning.code: warning.pointer for warning in verdict.warnings if warning.code in codes}
 
 
 async def test_recipients_that_nobody_receives_for_are_confirmed_once_and_each_is_listed(town: Town) -> None:
-    """Who is bound and hosted is not asked about; looking and taking in ask alike."""
+    """A bound and hosted recipient raises no question; looking and taking in ask alike."""
     unhosted = ReasonCode.RECIPIENT_UNHOSTED
     order = Order(draft=draft("15", PROVINCE, STARTER, "G02"))
 
-    good = await looked(town, Order(draft=draft("15", PROVINCE)))
-    asked = [await looked(town, order, looks=looks) for looks in (True, False)]
-    confirmed = await looked(town, replace(order, confirm=(unhosted,)))
+    good = await send_verdict(town, Order(draft=draft("15", PROVINCE)))
+    verdicts = [await send_verdict(town, order, looks=looks) for looks in (True, False)]
+    confirmed = await send_verdict(town, replace(order, confirm=(unhosted,)))
 
     assert (good.allowed, among(good, REACH)) == (True, {})
-    for verdict in asked:
-        assert [(one.code, one.pointer) for one in verdict.reasons] == [
+    for verdict in verdicts:
+        assert [(reason.code, reason.pointer) for reason in verdict.reasons] == [
             (unhosted, "/recipients/1/code"),
             (unhosted, "/recipients/2/code"),
         ]
@@ -56,11 +56,11 @@ async def test_recipients_that_nobody_receives_for_are_confirmed_once_and_each_i
 
 async def test_an_agency_that_was_connected_is_not_asked_about_any_more(town: Town) -> None:
     order = Order(draft=draft("15", STARTER))
-    assert not (await looked(town, order)).allowed
+    assert not (await send_verdict(town, order)).allowed
 
     await town.node.axis.host([STARTER])
 
-    assert (await looked(town, order)).allowed
+    assert (await send_verdict(town, order)).allowed
 
 
 async def test_a_number_of_this_year_with_another_date_is_asked_about(town: Town) -> None:
@@ -69,29 +69,29 @@ async def test_a_number_of_this_year_with_another_date_is_asked_about(town: Town
     day = draft("15").issued_on
     assert day is not None
 
-    async def about(number: str, on: date) -> Verdict:
-        return await looked(town, Order(draft=draft(number, PROVINCE, issued_on=on)), pdf(2))
+    async def verdict_on(number: str, on: date) -> Verdict:
+        return await send_verdict(town, Order(draft=draft(number, PROVINCE, issued_on=on)), pdf(2))
 
-    verdict = await about("15", day - timedelta(days=1))
+    verdict = await verdict_on("15", day - timedelta(days=1))
 
     assert verdict.allowed
-    assert among(verdict, ASKED) == {ReasonCode.NUMBER_REUSED: "/number"}
-    (asked,) = [each for each in verdict.warnings if each.code is ReasonCode.NUMBER_REUSED]
-    assert asked.params == {"text": "15/STD-VP", "held_on": day.isoformat(), "earlier": sent.id}
+    assert among(verdict, ASKING_CODES) == {ReasonCode.NUMBER_REUSED: "/number"}
+    (warning,) = [w for w in verdict.warnings if w.code is ReasonCode.NUMBER_REUSED]
+    assert warning.params == {"text": "15/STD-VP", "held_on": day.isoformat(), "earlier": sent.id}
     for number, other in (("16", day), ("15", day.replace(year=day.year - 1))):
-        assert among(await about(number, other), ASKED) == {}
+        assert among(await verdict_on(number, other), ASKING_CODES) == {}
 
 
 async def test_the_lead_file_of_another_document_is_asked_about(town: Town) -> None:
     """However long ago it left: its file is in the envelope then, and nowhere else. That of a draft is not."""
     order = Order(draft=draft("16", PROVINCE))
     await town.send("14", PROVINCE, send=False)
-    assert among(await looked(town, order), ASKED) == {}
+    assert among(await send_verdict(town, order), ASKING_CODES) == {}
 
     await town.send("15", PROVINCE)
     for _ in range(2):
-        assert among(await looked(town, order), ASKED) == {ReasonCode.LEAD_REUSED: "/files/0"}
-        assert among(await looked(town, order, pdf(2)), ASKED) == {}
+        assert among(await send_verdict(town, order), ASKING_CODES) == {ReasonCode.LEAD_REUSED: "/files/0"}
+        assert among(await send_verdict(town, order, pdf(2)), ASKING_CODES) == {}
         await town.carry()
 
 
@@ -102,16 +102,16 @@ async def test_a_lead_file_of_another_document_is_confirmed_and_one_difference_w
     both = first_pages.printed("16", subject=first_pages.OTHER)
 
     for looks in (True, False):
-        asked = await looked(town, order, both, looks=looks)
-        assert [(one.code, one.pointer) for one in asked.reasons] == [(other, "/number"), (other, "/subject")]
-    confirmed = await looked(town, replace(order, confirm=(other,)), both)
-    one = await looked(town, order, first_pages.printed("16"))
-    same = await looked(town, order, first_pages.printed())
+        verdict = await send_verdict(town, order, both, looks=looks)
+        assert [(x.code, x.pointer) for x in verdict.reasons] == [(other, "/number"), (other, "/subject")]
+    confirmed = await send_verdict(town, replace(order, confirm=(other,)), both)
+    printed_alone = await send_verdict(town, order, first_pages.printed("16"))
+    same = await send_verdict(town, order, first_pages.printed())
 
     assert confirmed.allowed
     assert among(confirmed, {other, differs}) == {other: "/subject"}
-    assert one.allowed
-    assert among(one, {other, differs}) == {differs: "/number"}
+    assert printed_alone.allowed
+    assert among(printed_alone, {other, differs}) == {differs: "/number"}
     assert (same.allowed, among(same, {other, differs})) == (True, {})
 
 
@@ -119,6 +119,6 @@ async def test_a_change_is_warned_and_never_asked_about_its_first_page(town: Tow
     """The notice that goes with a recall has a number of its own."""
     both = first_pages.printed("16", subject=first_pages.OTHER)
     for kind, codes in ((Kind.UPDATE, {ReasonCode.FIRST_PAGE_OTHER}), (Kind.RECALL, set())):
-        verdict = await looked(town, Order(draft=draft("15", PROVINCE), kind=kind), both)
-        assert not {one.code for one in verdict.reasons} & {ReasonCode.FIRST_PAGE_OTHER}
+        verdict = await send_verdict(town, Order(draft=draft("15", PROVINCE), kind=kind), both)
+        assert not {reason.code for reason in verdict.reasons} & {ReasonCode.FIRST_PAGE_OTHER}
         assert set(among(verdict, {ReasonCode.FIRST_PAGE_OTHER})) == codes

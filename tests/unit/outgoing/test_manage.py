@@ -17,7 +17,7 @@ from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, ope
 
 async def test_a_draft_may_be_incomplete_goes_nowhere_and_is_checked_when_it_is_sent(town: Town) -> None:
     incomplete = await town.send("", send=False)
-    whole = await town.send("15", send=False)
+    stored = await town.send("15", send=False)
     scope = await town.scope(DEPARTMENT)
     await town.carry()
     assert await town.incoming() == ()
@@ -25,12 +25,12 @@ async def test_a_draft_may_be_incomplete_goes_nowhere_and_is_checked_when_it_is_
 
     with pytest.raises(Refused, match="missing"):
         await manage.send_draft(town.node.out, scope, incomplete.id)
-    sent = await manage.send_draft(town.node.out, scope, whole.id)
+    sent = await manage.send_draft(town.node.out, scope, stored.id)
     await town.carry()
 
     assert (await town.delivery(sent)).state == "delivered"
     with pytest.raises(Clash):
-        await manage.send_draft(town.node.out, scope, whole.id)
+        await manage.send_draft(town.node.out, scope, stored.id)
     assert len(await town.incoming()) == 1
 
 
@@ -42,7 +42,7 @@ async def test_a_draft_sent_by_two_at_once_leaves_once(town: Town) -> None:
         *(manage.send_draft(town.node.out, scope, draft.id) for _ in range(3)), return_exceptions=True
     )
 
-    assert sum(isinstance(one, StaleVersion | Clash | Refused) for one in outcomes) == 2
+    assert sum(isinstance(outcome, StaleVersion | Clash | Refused) for outcome in outcomes) == 2
     await town.carry()
     assert len(await town.incoming()) == 1
     assert await town.count("delivery") == 1
@@ -73,7 +73,7 @@ async def test_what_has_not_left_is_cancelled_and_never_leaves(town: Town, stage
 
     assert cancelled.state is OutState.CANCELLED
     assert await town.incoming() == ()
-    assert [one.state for one in (await town.deliveries(document)).values()] == (
+    assert [delivery.state for delivery in (await town.deliveries(document)).values()] == (
         [] if stage == "draft" else ["cancelled"]
     )
     async with town.node.store.read(scope) as work:
@@ -113,7 +113,7 @@ async def test_what_a_worker_has_or_had_is_not_cancelled(town: Town, stage: str)
 async def test_while_the_axis_is_away_what_waits_is_cancelled_and_what_arrived_all_the_same_is_recalled(
     tmp_path: Path, unsure: bool
 ) -> None:
-    """Of a try whose end nobody knows the delivery says that it may have left; where it did, a status of its recipient
+    """The delivery of a try with an unknown outcome says that it may have left; where it did, a status of its recipient
     counts."""
     axis = Faulty("axis", "publish")
     async with opened(tmp_path / "node", wrap=axis) as town:

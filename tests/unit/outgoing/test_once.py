@@ -49,9 +49,9 @@ async def test_the_same_key_and_request_give_the_first_answer_again(town: Town) 
     """With another request the key is refused; of another owner it is another key."""
     first = document_of(await post(town, key=once()))
 
-    again = await post(town, key=once())
+    repeated = await post(town, key=once())
 
-    assert (again.document, again.replayed) == (None, (202, first.id))
+    assert (repeated.document, repeated.replayed) == (None, (202, first.id))
     for key, files in (
         (once(meta='{"a":1}'), FILES),
         (once(), (("15.pdf", pdf(2)),)),
@@ -68,20 +68,20 @@ async def test_a_request_that_runs_makes_the_second_wait_and_one_left_behind_is_
     town: Town,
 ) -> None:
     """The marker is a lease of 60 s: a node killed in the middle does not lock the key for ever."""
-    left = once("left")
+    busy = once("left")
     async with intake.receive_files(town.node.out) as request_files:
         await request_files.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, chunks())
-        digest = request_digest(left, request_files)
+        digest = request_digest(busy, request_files)
     async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
-        await work.idempotency.begin(left.owner, left.key, digest, town.clock.now() + IN_FLIGHT)
+        await work.idempotency.begin(busy.owner, busy.key, digest, town.clock.now() + IN_FLIGHT)
         await work.commit()
 
     with pytest.raises(Clash) as clash:
-        await post(town, key=left)
+        await post(town, key=busy)
     assert clash.value.code == "GW-IDEM-RUNNING"
     town.clock.advance(IN_FLIGHT + timedelta(seconds=1))
 
-    assert (await post(town, key=left)).document is not None
+    assert (await post(town, key=busy)).document is not None
 
 
 async def chunks() -> AsyncIterator[bytes]:
@@ -102,9 +102,9 @@ async def test_a_request_that_lost_its_key_stores_nothing_and_leaves_the_key_to_
 
     async def begin_other() -> Remembered | None:
         async with town.node.store.begin(scope) as work:
-            known = await work.idempotency.begin("prn_1", "k", "d2", town.clock.now() + IN_FLIGHT)
+            state = await work.idempotency.begin("prn_1", "k", "d2", town.clock.now() + IN_FLIGHT)
             await work.commit()
-        return known
+        return state
 
     async def meanwhile() -> None:
         town.clock.advance(IN_FLIGHT)
@@ -166,9 +166,9 @@ async def test_a_repeat_that_was_accepted_while_this_one_is_checked_gets_the_fir
         earlier.append(document_of(await post(town, key=once("k1"), external_id="q-1")))
 
     directory = cast(SqlDirectory, Meanwhile(town.node.out.directory, "resolve", meanwhile))
-    later = replace(town, node=replace(town.node, out=replace(town.node.out, directory=directory)))
+    later_town = replace(town, node=replace(town.node, out=replace(town.node.out, directory=directory)))
 
-    repeated = await post(later, key=once("k2"), external_id="q-1")
+    repeated = await post(later_town, key=once("k2"), external_id="q-1")
 
     assert earlier == [repeated.document]
     assert (await post(town, key=once("k2"), external_id="q-1")).replayed is not None
@@ -177,6 +177,6 @@ async def test_a_repeat_that_was_accepted_while_this_one_is_checked_gets_the_fir
 async def test_one_external_id_sent_many_times_at_once_is_one_document(town: Town) -> None:
     outcomes = await asyncio.gather(*(post(town, key=once(f"k{n}"), external_id="q-1") for n in range(5)))
 
-    assert len({document_of(one).id for one in outcomes}) == 1
+    assert len({document_of(outcome).id for outcome in outcomes}) == 1
     await town.carry()
     assert len(await town.incoming()) == 1

@@ -1,5 +1,5 @@
-"""What a process writes while it has a courier is leased to it from the start and sent without a claim; whatever is lost of
-that in memory is claimed when the lease is over."""
+"""Rows that a process writes while it has a courier are leased to it from the start and sent without a claim; those
+that it loses from memory are claimed when the lease is over."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LARGE = (("14.pdf", PDF + bytes(100_000)),)
 @pytest.fixture
 async def rung(town: Town) -> AsyncIterator[list[str]]:
     """The process has a courier; how often it was rung."""
-    heard: list[str] = []
+    rings: list[str] = []
     await town._host()
-    town.node.out.own_rows.open(lambda: heard.append("rung"), MOST, LEASE_S)
-    yield heard
+    town.node.out.own_rows.open(lambda: rings.append("rung"), MOST, LEASE_S)
+    yield rings
     town.node.out.own_rows.close()
 
 
@@ -78,8 +78,8 @@ async def test_what_is_large_goes_by_its_file_without_another_look_and_nothing_s
     sent = await town.send("14", files=LARGE)
     assert (rung, large, await town.dispatch(), await send_own(town)) == ([], ["rung"], 0, False)
 
-    with monkeypatch.context() as asked:
-        asked.setattr(SqlBlobRefs, "found_each", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlBlobRefs, "find_all", None)
         assert await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
 
     assert (await state_of(town, sent), await town.dispatch()) == ("sent", 0)
@@ -120,7 +120,7 @@ async def test_without_a_courier_and_after_it_stopped_everything_waits_for_a_cla
     await town.send("16")
     assert await town.dispatch() == 1
 
-    await town.node.store.let_go()
+    await town.node.store.release_leases()
 
     assert await town.dispatch() == 1
 
@@ -156,23 +156,23 @@ async def test_a_lease_that_another_took_over_writes_nothing(town: Town, rung: l
 async def test_what_waited_for_longer_than_a_moment_is_looked_at_again(
     town: Town, rung: list[str], monkeypatch: pytest.MonkeyPatch, waited_s: int
 ) -> None:
-    """It may have been sealed, and then nobody sends it."""
-    asked, found_each = [], SqlBlobRefs.found_each
+    """It may have been sealed, and then it is never sent."""
+    lookups, original_lookup = [], SqlBlobRefs.find_all
 
-    async def noted(*given: object) -> object:
-        asked.append(given)
-        return await found_each(*given)  # type: ignore[arg-type]  # as it was called
+    async def noted(*arguments: object) -> object:
+        lookups.append(arguments)
+        return await original_lookup(*arguments)  # type: ignore[arg-type]  # as it was called
 
     sent = await town.send("15")
     town.clock.advance(waited_s)
     if waited_s > 1:
         scope = await town.scope(DEPARTMENT)
         await files.seal_document(town.node.out, town.node.hold, scope, sent.id, "Có dấu Mật")
-    monkeypatch.setattr(SqlBlobRefs, "found_each", noted)
+    monkeypatch.setattr(SqlBlobRefs, "find_all", noted)
     await send_own(town)
 
-    assert bool(asked) is (waited_s > 1)
-    assert (await state_of(town, sent) == "sent") is not bool(asked)
+    assert bool(lookups) is (waited_s > 1)
+    assert (await state_of(town, sent) == "sent") is not bool(lookups)
 
 
 async def test_a_unit_that_leaves_nothing_hands_nothing_over(

@@ -1,5 +1,5 @@
-"""What goes on paper: it is accepted and entered like any document, never travels alone, waits on the dispatch list until a
-person says when and how it went, and is neither late nor failed meanwhile."""
+"""Documents on paper: they are accepted and entered like any other, never travel alone, wait on the dispatch list until
+a person says when and how they went, and are neither late nor failed meanwhile."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ async def waiting(town: Town, at: str = DEPARTMENT) -> list[PaperLine]:
 
 
 async def hand_over(town: Town, id: str, *to: str, on: date | None = None, **more: Any) -> None:
-    said = Handover(on=on or town.node.out.today(), **({"means": Means.POST} | more))
-    await manage.close_paper(town.node.out, await town.scope(DEPARTMENT), id, said, to)
+    handover = Handover(on=on or town.node.out.today(), **({"means": Means.POST} | more))
+    await manage.close_paper(town.node.out, await town.scope(DEPARTMENT), id, handover, to)
 
 
 async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(town: Town) -> None:
@@ -55,14 +55,14 @@ async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(
 
     document = await town.document(sent)
     assert (document.state, document.envelope_digest) == (OutState.PAPER, None)
-    assert [each.state for each in (await town.deliveries(sent)).values()] == ["paper", "paper"]
+    assert [delivery.state for delivery in (await town.deliveries(sent)).values()] == ["paper", "paper"]
     assert await town.count("outbox") == 0
     assert await town.count("job") == 0
     assert await town.incoming(PROVINCE) == await town.incoming(COMMUNE) == ()
     assert [line.delivery.recipient.code for line in await waiting(town)] == [PROVINCE, COMMUNE]
     scope = await town.scope(DEPARTMENT)
     async with town.node.store.read(scope) as work:
-        lines = [line async for part in books.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
+        lines = [line async for part in books.read_all(work, Book.OUTGOING, Span(year=2026)) for line in part]
         listed = await work.office.lists.line(sent.id)
         assert await work.blobs.holds(sent.files[0].sha256)
     assert [(line.number, line.cells["dispatched_on"]) for line in lines] == [("15", None)]
@@ -84,10 +84,10 @@ async def test_both_travels_and_is_on_the_list_too(town: Town) -> None:
     await town.recall(sent)
     await town.carry()
     assert [line.document.id for line in await waiting(town)] == [sent.id]
-    before = (await town.delivery(sent)).state
+    earlier_state = (await town.delivery(sent)).state
     await hand_over(town, sent.id)
     assert await waiting(town) == []
-    assert (await town.delivery(sent)).state == before
+    assert (await town.delivery(sent)).state == earlier_state
 
 
 async def test_a_person_closes_each_line_with_day_and_means_and_puts_them_right(town: Town) -> None:
@@ -103,18 +103,18 @@ async def test_a_person_closes_each_line_with_day_and_means_and_puts_them_right(
         await hand_over(town, sent.id)
 
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
-        found = await manage.paper_handed_over(work, today, town.node.out.today())
-        lines = [line async for part in books.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
-    said = {each.delivery.recipient.code: (each.part.handed_over, each.part.means) for each in found}
-    assert said == {code: (today + timedelta(days=1), "post") for code in (PROVINCE, COMMUNE)}
+        parts = await manage.paper_handed_over(work, today, town.node.out.today())
+        lines = [line async for part in books.read_all(work, Book.OUTGOING, Span(year=2026)) for line in part]
+    handovers = {x.delivery.recipient.code: (x.part.handed_over, x.part.means) for x in parts}
+    assert handovers == {code: (today + timedelta(days=1), "post") for code in (PROVINCE, COMMUNE)}
     assert lines[0].cells["dispatched_on"] == today + timedelta(days=1)
-    events = [each for each in await town.events(DEPARTMENT, sent.id) if each.kind.value == "message.paper"]
-    assert [(each.data["to"], each.data.get("before")) for each in events] == [
+    events = [x for x in await town.events(DEPARTMENT, sent.id) if x.kind.value == "message.paper"]
+    assert [(x.data["to"], x.data.get("before")) for x in events] == [
         (PROVINCE, None),
         (COMMUNE, None),
         (PROVINCE, today.isoformat()),
     ]
-    assert [each.state for each in (await town.deliveries(sent)).values()] == ["paper", "paper"]
+    assert [x.state for x in (await town.deliveries(sent)).values()] == ["paper", "paper"]
 
 
 async def test_what_is_said_of_it_is_checked_and_changes_nothing_when_refused(
@@ -129,9 +129,9 @@ async def test_what_is_said_of_it_is_checked_and_changes_nothing_when_refused(
         ({"note": "x" * 501}, "/note"),
         ({"note": "a\x0bb"}, "/note"),
     ]
-    for said, pointer in wrong:
-        with cases.case(said), pytest.raises(Refused, match=pointer):
-            await hand_over(town, sent.id, **said)
+    for fields, pointer in wrong:
+        with cases.case(fields), pytest.raises(Refused, match=pointer):
+            await hand_over(town, sent.id, **fields)
 
     assert len(await waiting(town)) == 1
 
@@ -148,7 +148,7 @@ async def test_what_does_not_go_on_paper_and_anothers_document_are_not_closed(to
 
 
 async def test_it_is_cancelled_until_it_was_handed_over_and_not_again_after(town: Town) -> None:
-    """One that was sealed waits for nobody either."""
+    """A sealed one waits for no handover either."""
     scope = await town.scope(DEPARTMENT)
     first, second, third = [await town.send(n, delivery_mode=PAPER) for n in ("15", "16", "17")]
     await hand_over(town, second.id)
@@ -168,12 +168,12 @@ async def test_it_is_cancelled_until_it_was_handed_over_and_not_again_after(town
 
 async def test_a_draft_sent_on_paper_may_be_called_back(town: Town) -> None:
     scope = await town.scope(DEPARTMENT)
-    kept = await town.send("15", send=False, delivery_mode=PAPER)
+    stored = await town.send("15", send=False, delivery_mode=PAPER)
 
-    sent = await manage.send_draft(town.node.out, scope, kept.id, wait=timedelta(seconds=30))
-    again = await follow_up.call_back(town.node.out, scope, sent.id)
+    sent = await manage.send_draft(town.node.out, scope, stored.id, wait=timedelta(seconds=30))
+    reopened_draft = await follow_up.call_back(town.node.out, scope, sent.id)
 
-    assert (sent.state, again.state) == (OutState.PAPER, OutState.DRAFT)
+    assert (sent.state, reopened_draft.state) == (OutState.PAPER, OutState.DRAFT)
     assert await waiting(town) == []
 
 
@@ -200,11 +200,11 @@ async def test_a_file_is_not_needed_and_no_signature_is_asked_of_one(town: Town)
 
 
 async def test_a_reply_on_paper_ends_the_wait_for_it_once_it_was_handed_over(town: Town) -> None:
-    asked = await town.send("88", DEPARTMENT, sender=PROVINCE, reply_required=True)
+    question = await town.send("88", DEPARTMENT, sender=PROVINCE, reply_required=True)
     await town.carry()
     (letter,) = await town.incoming(DEPARTMENT)
-    today, number = town.node.out.today(), asked.draft.code
-    link = ReplyLink(agency=PROVINCE, number=number, date=today, document_id=asked.document_id)
+    today, number = town.node.out.today(), question.draft.code
+    link = ReplyLink(agency=PROVINCE, number=number, date=today, document_id=question.document_id)
     reply = await town.send("15", delivery_mode=PAPER, replies_to=(link,))
     assert (await town.reload(letter)).answered_by == ()
 
@@ -228,17 +228,17 @@ def test_the_senders_word_then_the_agencys_table_then_the_signatures_then_the_cl
         ("giay_moi", BOTH, official, own_invitation, "both"),
         ("", None, None, {"": PAPER}, "paper"),
     ]
-    for type_key, said, worth, own, mode in rows:
-        assert rules.delivery_mode_of(document_of(type_key, said), worth, own).value == mode
+    for type_key, fields, worth, own, mode in rows:
+        assert rules.delivery_mode_of(document_of(type_key, fields), worth, own).value == mode
 
 
 async def test_what_the_sender_leaves_open_is_settled_when_it_is_accepted_and_not_in_a_draft(
     town: Town,
 ) -> None:
-    kept = await town.send("15", send=False, type_key="to_trinh")
+    stored = await town.send("15", send=False, type_key="to_trinh")
     sent = await town.send("16", type_key="to_trinh")
 
-    assert (kept.draft.delivery_mode, sent.draft.delivery_mode) == (None, BOTH)
+    assert (stored.draft.delivery_mode, sent.draft.delivery_mode) == (None, BOTH)
 
 
 def test_attachments_of_an_invitation_that_travels_are_not_printed() -> None:
@@ -254,4 +254,4 @@ def test_attachments_of_an_invitation_that_travels_are_not_printed() -> None:
         ("giay_moi", PAPER, "acd"),
     ):
         printed = rules.printed_files(document_of(type_key, mode), files)
-        assert "".join(each.name for each in printed) == names
+        assert "".join(x.name for x in printed) == names

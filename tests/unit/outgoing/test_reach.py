@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from gateway.outgoing.reach import KEPT, SILENT, Reach
+from gateway.outgoing.reach import REMEMBERED, SILENT, Reach
 from gateway.ports.axis import Axis
 from tests.support.clock import START
 
@@ -25,8 +25,8 @@ class Questions:
 async def test_a_hosted_code_is_asked_about_once_a_minute_and_an_unhosted_one_each_time() -> None:
     axis, reach = Questions("Z91"), Reach()
 
-    async def unhosted(after: int) -> frozenset[str]:
-        return await reach.unhosted(cast(Axis, axis), ["Z91", "Z92"], START + KEPT * after)
+    async def unhosted(days: int) -> frozenset[str]:
+        return await reach.unhosted(cast(Axis, axis), ["Z91", "Z92"], START + REMEMBERED * days)
 
     assert [await unhosted(0), await unhosted(0), await unhosted(1)] == [{"Z92"}] * 3
     assert axis.asked == [["Z91", "Z92"], ["Z92"], ["Z91", "Z92"]]
@@ -36,8 +36,8 @@ async def test_nothing_is_said_of_anybody_while_the_axis_cannot_say() -> None:
     axis, reach = Questions(), Reach()
     axis.hosted = None
 
-    async def unhosted(after: int) -> frozenset[str]:
-        return await reach.unhosted(cast(Axis, axis), ["Z91"], START + SILENT * after)
+    async def unhosted(days: int) -> frozenset[str]:
+        return await reach.unhosted(cast(Axis, axis), ["Z91"], START + SILENT * days)
 
     assert [await unhosted(0), await unhosted(0)] == [frozenset(), frozenset()]
     axis.hosted = set()

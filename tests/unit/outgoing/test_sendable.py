@@ -1,5 +1,5 @@
-"""Accepted means that it can be sent: blank is absent at every door, what could never be packed is refused before it is
-accepted, and a packet that cannot be made after all ends as failed for everybody to see."""
+"""Accepted means that it can be sent: blank is absent at every door, a document that could never be packed is refused
+before it is accepted, and a packet that cannot be made after all ends visibly as failed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from gateway.office import todo as gather
 from gateway.office.domain.task import Task, TaskKind
 from gateway.outgoing import drafting, manage, recall, requests
 from tests.support.cases import Cases
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
+from tests.support.stored_content import Lying
 
 BLANKS = ("", " ", "\t", "\u00a0", "\u3000 ", "\u200b", "\r\n")
 LINK = ReplyLink(agency=PROVINCE, number="7/UBND-VP", date=date(2026, 11, 2), document_id=DocumentId(" "))
@@ -104,9 +104,9 @@ async def test_a_status_that_could_never_be_sent_is_refused_and_nothing_changes(
         ({"register_no": "1" * 51}, "too-long at /register_no"),
         ({"assignment": Assignment(lead_unit="Đ" * 201)}, "too-long at /assignment/lead_unit"),
     ]
-    for said, pointer in wrong:
+    for fields, pointer in wrong:
         with cases.case(pointer), pytest.raises(Refused, match=pointer):
-            await town.status(arrived, "03", **said)
+            await town.status(arrived, "03", **fields)
         assert (await town.reload(arrived)).state == arrived.state
 
     await town.carry()
@@ -140,8 +140,8 @@ async def test_what_could_never_be_packed_is_refused_before_it_is_accepted(town:
         wrong += [
             ({**many, "send": send}, f"too-many at /recipients .*count={count}") for send in (True, False)
         ]
-    for changes, told in wrong:
-        with cases.case(told), pytest.raises(Refused, match=told):
+    for changes, message in wrong:
+        with cases.case(message), pytest.raises(Refused, match=message):
             await town.send("15", **changes)
 
     assert await town.count("outgoing_document") == 0
@@ -174,19 +174,19 @@ async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_
     """It can be cancelled; and once the file is whole again it is packed and sent on demand."""
     sent = await town.send("15", PROVINCE, COMMUNE)
     other = await town.send("16")
-    scope, lying = await town.scope(DEPARTMENT), Lying.of(town.node)
+    scope, lying = await town.scope(DEPARTMENT), Lying.in_node(town.node)
     await lying.write(sent.files[0].sha256, PDF[:-1] + b"?")  # both have the same file
 
     await town.carry()
 
-    kept = await town.document(sent)
-    assert {each.state for each in (await town.deliveries(sent)).values()} == {"failed"}
-    assert (kept.state_reason or "").startswith("GW-S-410")
-    failed = [each for each in await town.events(DEPARTMENT, sent.id) if each.kind.value == "message.failed"]
-    assert sorted(each.data["to"] for each in failed) == sorted((PROVINCE, COMMUNE))
+    document = await town.document(sent)
+    assert {x.state for x in (await town.deliveries(sent)).values()} == {"failed"}
+    assert (document.state_reason or "").startswith("GW-S-410")
+    failed = [x for x in await town.events(DEPARTMENT, sent.id) if x.kind.value == "message.failed"]
+    assert sorted(x.data["to"] for x in failed) == sorted((PROVINCE, COMMUNE))
     assert await town.count("job") == 0
     todo = await gather.gather(town.node.todo, scope)
-    assert [each.kind for each in todo.tasks] == [TaskKind.FAILED] * 3
+    assert [x.kind for x in todo.tasks] == [TaskKind.FAILED] * 3
 
     assert (await manage.cancel(town.node.out, scope, sent.id)).state is OutState.CANCELLED
     await lying.write(other.files[0].sha256, PDF)
@@ -202,18 +202,18 @@ async def test_an_answer_that_nobody_can_write_ends_with_an_event_and_a_task(tow
     arrived = await town.only()
     scope = await town.scope(PROVINCE)
     async with town.node.store.begin(scope) as work:
-        await work.jobs.put("answer", arrived.inbox_id, payload=_unwritable(arrived))
+        await work.jobs.add("answer", arrived.inbox_id, payload=_unwritable(arrived))
         await work.commit()
 
     await town.carry()
 
     failed = [e for e in await town.events(PROVINCE, arrived.inbox_id) if e.kind.value == "message.failed"]
-    assert [each.data["code"] for each in failed] == ["GW-I-100"]
+    assert [x.data["code"] for x in failed] == ["GW-I-100"]
     async with town.node.store.read(scope) as work:
         assert "forbidden character" in (await work.jobs.error_of(arrived.inbox_id) or "")
     assert (await town.node.store.counts())["job.waiting"] == 0
     todo = await gather.gather(town.node.todo, scope)
-    assert [each.kind for each in todo.tasks if each.kind is TaskKind.STATUS] == [TaskKind.STATUS]
+    assert [x.kind for x in todo.tasks if x.kind is TaskKind.STATUS] == [TaskKind.STATUS]
 
 
 async def test_a_take_back_that_nobody_can_write_ends_with_an_event_and_a_task(town: Town) -> None:
@@ -226,23 +226,23 @@ async def test_a_take_back_that_nobody_can_write_ends_with_an_event_and_a_task(t
 
     delivery = await town.delivery(sent)
     failed = [e for e in await town.events(DEPARTMENT, delivery.id) if e.kind.value == "message.failed"]
-    assert [(each.data["code"], each.data["to"]) for each in failed] == [("GW-I-100", PROVINCE)]
+    assert [(event.data["code"], event.data["to"]) for event in failed] == [("GW-I-100", PROVINCE)]
     assert delivery.state == "delivered", "it is asked no more"
-    (task,) = await _unasked(town)
+    (task,) = await _take_back_tasks(town)
     assert (task.id, task.subject_id) == (f"take_back:{delivery.id}", sent.id)
     assert (task.counterpart, task.document) == (PROVINCE, sent.draft.code)
     assert not task.is_incoming
-    assert await _unasked(town, PROVINCE) == []
+    assert await _take_back_tasks(town, PROVINCE) == []
     async with town.node.store.read(scope) as work:
         assert "forbidden character" in (await work.jobs.error_of(delivery.id) or "")
 
     # Once it was asked for again it is no task any more.
     town.clock.advance(60)
     await town.recall(sent, take_back=True)
-    assert await _unasked(town) == []
+    assert await _take_back_tasks(town) == []
     await town.carry()
     assert (await town.delivery(sent)).state == "take_back_asked"
-    assert await _unasked(town) == []
+    assert await _take_back_tasks(town) == []
 
 
 async def _take_back_unwritable(town: Town, sent: OutgoingDocument) -> None:
@@ -256,7 +256,7 @@ async def _take_back_unwritable(town: Town, sent: OutgoingDocument) -> None:
         document_id=sent.document_id,
     )
     async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
-        await work.jobs.put("answer", delivery.id, payload=packet)
+        await work.jobs.add("answer", delivery.id, payload=packet)
         town.clock.advance(1)
         kind = RequestKind.TAKE_BACK
         await requests.ask_recipient(
@@ -265,9 +265,9 @@ async def _take_back_unwritable(town: Town, sent: OutgoingDocument) -> None:
         await work.commit()
 
 
-async def _unasked(town: Town, code: str = DEPARTMENT) -> list[Task]:
-    found = await gather.gather(town.node.todo, await town.scope(code))
-    return [each for each in found.tasks if each.kind is TaskKind.TAKE_BACK]
+async def _take_back_tasks(town: Town, code: str = DEPARTMENT) -> list[Task]:
+    view = await gather.gather(town.node.todo, await town.scope(code))
+    return [task for task in view.tasks if task.kind is TaskKind.TAKE_BACK]
 
 
 def _unwritable(arrived: IncomingDocument) -> StatusPacket:

@@ -1,5 +1,5 @@
-"""What waits when its key ends is signed again: same content, same packet id, new file (W9, threat 119). A key that is
-down leaves documents queued with the reason."""
+"""A packet that waits when its key ends is signed again: same content, same packet id, new file (W9, threat 119). A key
+that is down leaves documents queued with the reason."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from tests.unit.outgoing.test_dispatch_together import without
 DAY = timedelta(days=1)
 
 
-async def made_key(town: Town, code: str = DEPARTMENT, where: str = "file") -> x509.Certificate:
+async def made_key(town: Town, code: str = DEPARTMENT, storage: str = "file") -> x509.Certificate:
     """A second key with its certificate."""
     keys = town.node.keys
-    entry = keys.generate(code, storage=where)
+    entry = keys.generate(code, storage=storage)
     authority = Authority.load(town.node.settings.node.data_dir / "authority")
     issued = authority.issue_for_request(keys.request(code, entry.key_id, "Demo"), town.clock.now())
     keys.import_certificate(code, issued.public_bytes(Encoding.PEM))
     return issued
 
 
-async def new_key(town: Town, code: str = DEPARTMENT, where: str = "file") -> bytes:
+async def new_key(town: Town, code: str = DEPARTMENT, storage: str = "file") -> bytes:
     """A second key, bound beside the first one; its certificate."""
-    issued = await made_key(town, code, where)
+    issued = await made_key(town, code, storage)
     der = issued.public_bytes(Encoding.DER)
     times = (issued.not_valid_before_utc, issued.not_valid_after_utc)
     await town.node.directory.bind(code, der, *times, "one", "two")
@@ -51,7 +51,7 @@ async def new_key(town: Town, code: str = DEPARTMENT, where: str = "file") -> by
 
 
 def key_end(town: Town, der: bytes, code: str = DEPARTMENT) -> KeyEnd:
-    (entry,) = [each for each in town.node.keys.entries(code) if each.certificate_der == der]
+    (entry,) = [key_entry for key_entry in town.node.keys.entries(code) if key_entry.certificate_der == der]
     mine = fingerprint(der)
     return KeyEnd(agency_code=code, key_id=entry.key_id, fingerprint=mine, at=town.clock.now(), by="operator")
 
@@ -75,7 +75,7 @@ async def test_threat_119_what_waits_is_signed_again_under_the_new_key(
     broken: tuple[Town, Faulty], how: str
 ) -> None:
     town, axis = broken
-    old, before = await waiting(town, axis)
+    old, first_packet = await waiting(town, axis)
     sent = await _only(town)
     new = await new_key(town)
     services, ended = town.node.deciding, key_end(town, old)
@@ -92,19 +92,19 @@ async def test_threat_119_what_waits_is_signed_again_under_the_new_key(
 
     await town.carry()
 
-    (after,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    (resigned,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
     now = await town.document(sent)
-    assert oracles.xmlsec_says_valid(after.raw, new)
-    assert not oracles.xmlsec_says_valid(before.raw, new)
-    assert (after.id, now.body_digest) == (before.id, sent.body_digest)
-    assert now.envelope_digest == after.digest != before.digest
+    assert oracles.xmlsec_says_valid(resigned.raw, new)
+    assert not oracles.xmlsec_says_valid(first_packet.raw, new)
+    assert (resigned.id, now.body_digest) == (first_packet.id, sent.body_digest)
+    assert now.envelope_digest == resigned.digest != first_packet.digest
     received = await town.only()
-    assert (received.envelope_digest, received.body_digest) == (after.digest, sent.body_digest)
+    assert (received.envelope_digest, received.body_digest) == (resigned.digest, sent.body_digest)
     events = await town.events(DEPARTMENT, sent.id)
-    (told,) = [each for each in events if each.kind is EventKind.MESSAGE_RESIGNED]
-    assert told.data["was"] == before.digest
-    assert told.data["envelope"] == after.digest
-    assert told.data["certificate"] == fingerprint(new)
+    (event,) = [x for x in events if x.kind is EventKind.MESSAGE_RESIGNED]
+    assert event.data["was"] == first_packet.digest
+    assert event.data["envelope"] == resigned.digest
+    assert event.data["certificate"] == fingerprint(new)
     assert (await town.delivery(sent)).state == "delivered", "the receipt names the same content"
 
 
@@ -122,8 +122,8 @@ async def test_w9_what_was_once_published_is_published_again_byte_for_byte(
     old = signing(town)
     document = await town.send("15", PROVINCE, COMMUNE)
     await town.pack()
-    (before,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-    (item,) = [each for each in await town.outbox(DEPARTMENT) if each.subject_id == document.id]
+    (first_packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    (item,) = [x for x in await town.outbox(DEPARTMENT) if x.subject_id == document.id]
     await _deliver_to_one(town, item.id)
     await new_key(town)
     await proposals.retire_key(town.node.deciding, key_end(town, old))
@@ -131,12 +131,12 @@ async def test_w9_what_was_once_published_is_published_again_byte_for_byte(
 
     await town.carry()
 
-    (after,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-    assert after.raw == before.raw
+    (resigned,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    assert resigned.raw == first_packet.raw
 
 
 async def _deliver_to_one(town: Town, outbox_id: str) -> None:
-    """As a courier does whose axis takes the parcel for the first recipient alone."""
+    """Deliver as a courier does whose axis takes the parcel for the first recipient alone."""
     (leased,) = await town.node.store.claim_outbox(1, 60)
     assert leased.item.id == outbox_id
     await dispatch.run(without(town.node.out, COMMUNE), [leased])
@@ -148,7 +148,7 @@ async def test_an_answer_that_waits_is_signed_again_too(broken: tuple[Town, Faul
     for step in (town.pack, town.dispatch, town.land, town.process, town.pack):
         await step()
     axis.error = Unreachable("the axis does not answer")
-    (before,) = await town.crossed(PROVINCE, Kind.STATUS)
+    (first_packet,) = await town.crossed(PROVINCE, Kind.STATUS)
     old = signing(town, PROVINCE)
     new = await new_key(town, PROVINCE)
     await proposals.retire_key(town.node.deciding, key_end(town, old, PROVINCE))
@@ -156,9 +156,9 @@ async def test_an_answer_that_waits_is_signed_again_too(broken: tuple[Town, Faul
 
     await town.carry()
 
-    (after,) = await town.crossed(PROVINCE, Kind.STATUS)
-    assert oracles.xmlsec_says_valid(after.raw, new)
-    assert after.id == before.id
+    (resigned,) = await town.crossed(PROVINCE, Kind.STATUS)
+    assert oracles.xmlsec_says_valid(resigned.raw, new)
+    assert resigned.id == first_packet.id
     assert (await town.delivery(sent)).state == "delivered"
 
 
@@ -166,7 +166,7 @@ async def test_threat_119_without_a_key_that_may_sign_nothing_leaves_and_the_row
     broken: tuple[Town, Faulty],
 ) -> None:
     town, axis = broken
-    old, before = await waiting(town, axis)
+    old, first_packet = await waiting(town, axis)
     await proposals.report_stolen(
         town.node.deciding, key_end(town, old), town.clock.now() - timedelta(hours=1)
     )
@@ -176,7 +176,7 @@ async def test_threat_119_without_a_key_that_may_sign_nothing_leaves_and_the_row
 
     await town.carry()
 
-    (row,) = [each for each in await town.outbox(DEPARTMENT) if each.packet_id == before.id]
+    (row,) = [x for x in await town.outbox(DEPARTMENT) if x.packet_id == first_packet.id]
     assert row.state == "waiting"
     assert "stolen" in (row.last_error or "")
     assert (await town.document(second)).state is OutState.QUEUED
@@ -185,12 +185,12 @@ async def test_threat_119_without_a_key_that_may_sign_nothing_leaves_and_the_row
     town.clock.advance(DAY)
     await town.carry()
     packets = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-    assert [oracles.xmlsec_says_valid(each.raw, new) for each in packets] == [True, True]
+    assert [oracles.xmlsec_says_valid(x.raw, new) for x in packets] == [True, True]
     assert len(await town.incoming()) == 2
 
 
 async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(town: Town) -> None:
-    """Not the newest file on disk: one that nobody bound yet would be refused by every receiver."""
+    """Not the newest file on disk: an unbound one would be refused by every receiver."""
     first = signing(town)
     issued = await made_key(town)
     await town.send("15")
@@ -204,7 +204,7 @@ async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(
     await town.carry()
 
     packets = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-    signers = [oracles.xmlsec_says_valid(each.raw, first) for each in packets]
+    signers = [oracles.xmlsec_says_valid(packet.raw, first) for packet in packets]
     assert signers == [True, True, False]
     assert len(await town.incoming()) == 3
 
@@ -214,10 +214,10 @@ async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(
 
 @pytest.fixture
 def hsm() -> Iterator[Hsm]:
-    made = hsms.of_this_process()
-    yield made
-    if (made.folder / "away").is_dir():
-        made.plug_in()
+    own_hsm = hsms.of_this_process()
+    yield own_hsm
+    if (own_hsm.folder / "away").is_dir():
+        own_hsm.plug_in()
 
 
 async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason(
@@ -232,7 +232,7 @@ async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason(
 
     async with opened(tmp_path / "node", change=with_token) as town:
         old = signing(town)
-        new = await new_key(town, where="token")
+        new = await new_key(town, storage="token")
         await proposals.retire_key(town.node.deciding, key_end(town, old))
         hsm.unplug()
         sent = await town.send("15")

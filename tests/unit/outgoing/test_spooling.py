@@ -1,4 +1,4 @@
-"""What comes goes into its file once: written and hashed on the way, and never twice in memory."""
+"""Incoming bytes go into their file once: written and hashed on the way, and never twice in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def chunks(*sizes: int) -> AsyncIterator[bytes]:
 class CountedScratch(FileScratch):
     """Counts what is written, in memory too."""
 
-    written = 0
+    bytes_written = 0
 
     @property
     def file(self) -> Any:  # Any: a handle that counts
@@ -46,7 +46,7 @@ class CountedHandle:
         self._scratch, self._handle = scratch, handle
 
     def write(self, piece: bytes) -> int:
-        self._scratch.written += len(piece)
+        self._scratch.bytes_written += len(piece)
         return self._handle.write(piece)
 
     def flush(self) -> None:
@@ -84,22 +84,26 @@ async def test_each_byte_is_hashed_once_and_written_once(
     await spool.fill(chunks(*sizes), lambda size: None)
     digest = spool.end()
 
-    whole = b"".join([chunk async for chunk in chunks(*sizes)])
-    assert (CountedHash.hashed, scratch.written, spool.size) == (len(whole), len(whole), len(whole))
-    assert (digest, spool.digest()) == (SHA256(whole).hexdigest(),) * 2
-    assert spool.digest(b"behind") == SHA256(whole + b"behind").hexdigest()
+    content = b"".join([chunk async for chunk in chunks(*sizes)])
+    assert (CountedHash.hashed, scratch.bytes_written, spool.size) == (
+        len(content),
+        len(content),
+        len(content),
+    )
+    assert (digest, spool.digest()) == (SHA256(content).hexdigest(),) * 2
+    assert spool.digest(b"behind") == SHA256(content + b"behind").hexdigest()
     with scratch.content.open("rb") as file:
-        assert file.read() == whole
-    assert (tmp_path / "a").exists() is (len(whole) >= PIECE)
+        assert file.read() == content
+    assert (tmp_path / "a").exists() is (len(content) >= PIECE)
     scratch.discard()
 
 
 async def test_what_is_too_large_is_not_read_on(town: Town, tmp_path: Path) -> None:
-    taken = []
+    chunk_reads = []
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
-            taken.append(1)
+            chunk_reads.append(1)
             yield bytes(1000)
 
     def check_size(size: int) -> None:
@@ -109,7 +113,7 @@ async def test_what_is_too_large_is_not_read_on(town: Town, tmp_path: Path) -> N
     spool = Spool(FileScratch(tmp_path, "a", few=True), town.node.pool)
     with pytest.raises(BadForm):
         await spool.fill(endless(), check_size)
-    assert len(taken) == 6
+    assert len(chunk_reads) == 6
     assert not (tmp_path / "a").exists()
 
 
@@ -121,19 +125,19 @@ async def test_a_small_scan_is_looked_at_without_a_thread_once_a_first_pdf_was(
     services = replace(town.node.out, inspector=FileInspector())
     inspect = FileInspector.inspect
 
-    def noted(self: FileInspector, *args: Any, **named: Any) -> FileFacts:
+    def noted(self: FileInspector, *args: Any, **keywords: Any) -> FileFacts:
         threads.append("loop" if threading.current_thread() is threading.main_thread() else "pool")
-        return inspect(self, *args, **named)
+        return inspect(self, *args, **keywords)
 
     monkeypatch.setattr(FileInspector, "inspect", noted)
     scan, text = papers.content(10_000, 1), (FOLDER / "cong-van.pdf").read_bytes()[: 15 * 1024]
-    async with receive_files(services) as held:
+    async with receive_files(services) as request_files:
         for n, raw in enumerate((scan, scan, text, papers.content(17 * 1024, 1), b"chu")):
-            received = await held.add("file", f"{n}.pdf", FileRole.LEAD, whole(raw))
+            received = await request_files.add("file", f"{n}.pdf", FileRole.LEAD, single_chunk(raw))
             assert received.item.sha256 == hashlib.sha256(raw).hexdigest()
             assert received.item.pages == (None if raw in (text, b"chu") else 1)
     assert threads == ["pool", "loop", "pool", "pool", "pool"]
 
 
-async def whole(raw: bytes) -> AsyncIterator[bytes]:
+async def single_chunk(raw: bytes) -> AsyncIterator[bytes]:
     yield raw

@@ -1,4 +1,4 @@
-"""What goes out by itself (interfaces.md 1.5, verification A7), as a table."""
+"""The statuses that go out by themselves (interfaces.md 1.5, verification A7), as a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROFILE = Profile()
 
 
 def test_what_a_proved_sender_hears() -> None:
-    heard = {
+    expected = {
         (Kind.DOCUMENT, PacketEnding.ADMITTED): ("01",),
         (Kind.DOCUMENT, PacketEnding.HELD): ("01",),
         (Kind.UPDATE, PacketEnding.WAITING): ("01",),
@@ -23,7 +23,7 @@ def test_what_a_proved_sender_hears() -> None:
         (Kind.STATUS, PacketEnding.ADMITTED): (),
         (Kind.STATUS, PacketEnding.WAITING): (),
     }
-    assert {pair: answers(*pair, PROFILE, authenticated=True) for pair in heard} == heard
+    assert {pair: answers(*pair, PROFILE, authenticated=True) for pair in expected} == expected
 
 
 def test_a_sender_not_proved_hears_nothing_a7_02_only_where_nobody_could_act_and_a_profile_turns_each_off() -> (
@@ -44,6 +44,6 @@ def test_a_sender_not_proved_hears_nothing_a7_02_only_where_nobody_could_act_and
 
 
 def test_the_recall_of_a_document_taken_in_waits_for_the_clerk_r70() -> None:
-    found = answers(Kind.RECALL, PacketEnding.ADMITTED, PROFILE, authenticated=True, taken_in=True)
+    codes_sent = answers(Kind.RECALL, PacketEnding.ADMITTED, PROFILE, authenticated=True, taken_in=True)
 
-    assert found == ("01",)
+    assert codes_sent == ("01",)

@@ -22,7 +22,7 @@ def line(on: date | None) -> BookLine:
 
 
 def codes(day: date, *, catch_up: bool = False, issued_on: date | None = None) -> list[ReasonCode]:
-    asked = rules.HandEntry(
+    hand_entry = rules.HandEntry(
         texts={"sender": "A", "subject": "B"},
         needed=frozenset({"sender", "subject"}),
         issued_on=issued_on,
@@ -30,7 +30,7 @@ def codes(day: date, *, catch_up: bool = False, issued_on: date | None = None) -
         given_number=None,
         is_catch_up=catch_up,
     )
-    return [each.code for each in rules.check_entry(asked, NumberingMode.B, TODAY).reasons]
+    return [reason.code for reason in rules.check_entry(hand_entry, NumberingMode.B, TODAY).reasons]
 
 
 @given(st.sets(st.integers(1, 400), min_size=1), st.sampled_from([None, 1]))
@@ -39,10 +39,10 @@ def test_gaps_are_exactly_the_numbers_that_no_line_has(numbers: set[int], start:
 
     first = start or min(numbers)
     absent = set(range(first, max(numbers) + 1)) - numbers
-    named = {n for gap in run.gaps for n in range(gap.first, gap.last + 1)}
+    missing_numbers = {n for gap in run.gaps for n in range(gap.first, gap.last + 1)}
     assert run.missing == len(absent)
-    assert named <= absent
-    assert named == absent or len(run.gaps) == rules.MOST_GAPS
+    assert missing_numbers <= absent
+    assert missing_numbers == absent or len(run.gaps) == rules.MOST_GAPS
     assert run.is_whole == (not absent)
 
 
@@ -58,13 +58,13 @@ def test_the_printed_book_has_no_gap_one_line_for_a_date_and_texts_as_long_as_th
         assert all(277 * rules.WIDTHS[column] / total >= 18.5 for column in dates), columns
 
     assert rules.check_text("reason", "x" * 500).allowed
-    assert [each.code for each in rules.check_text("reason", "x" * 501).reasons] == [ReasonCode.TOO_LONG]
-    assert [each.code for each in rules.check_text("reason", "a\x00b").reasons] == [ReasonCode.BAD_CHARACTERS]
+    assert [x.code for x in rules.check_text("reason", "x" * 501).reasons] == [ReasonCode.TOO_LONG]
+    assert [x.code for x in rules.check_text("reason", "a\x00b").reasons] == [ReasonCode.BAD_CHARACTERS]
 
 
 def test_the_sentence_says_what_is_missing() -> None:
     odd = rules.run_of(map(str, range(1, 200, 2)))
-    for run, said in (
+    for run, sentence in (
         (rules.run_of(map(str, range(1, 1246))), "Liên tục 1–1245, không thiếu số"),
         (rules.run_of(["1", "2", "5", "7"]), "Từ 1 đến 7 thiếu 3 số: 3–4, 6"),
         (rules.run_of(["3", "3"], start=1), "Từ 1 đến 3 thiếu 2 số: 1–2. Trùng số: 3"),
@@ -72,7 +72,7 @@ def test_the_sentence_says_what_is_missing() -> None:
         (rules.run_of(["4"], series="Công văn"), "Công văn: Liên tục 4–4, không thiếu số"),
         (odd, "Từ 1 đến 199 thiếu 99 số: " + ", ".join(map(str, range(2, 102, 2))) + ", …"),
     ):
-        assert gaps_sentence(run, "vi") == said
+        assert gaps_sentence(run, "vi") == sentence
 
 
 @given(st.lists(st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 12, 31))), max_size=40))
@@ -99,7 +99,7 @@ def test_forms_have_the_columns_of_their_regulation() -> None:
         (Book.FOLLOW_UP, BookForm.CIRCULAR_07): 7,
     }
     for columns in rules.COLUMNS.values():
-        assert all(labels.has(f"book.column.{each}") and rules.WIDTHS[each] for each in columns)
+        assert all(labels.has(f"book.column.{column}") and rules.WIDTHS[column] for column in columns)
 
 
 def test_days_of_receipt_have_their_bounds() -> None:

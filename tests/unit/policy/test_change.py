@@ -34,9 +34,9 @@ def change(**changes: Any) -> DocumentChange:
 
 
 def broken(
-    made: DocumentChange, kind: Kind, parent: OutgoingDocument = SENT, new: Draft | None = None
+    change: DocumentChange, kind: Kind, parent: OutgoingDocument = SENT, new: Draft | None = None
 ) -> set[tuple[str, str]]:
-    return {(found.code.value, found.pointer) for found in check_change(made, kind, parent, new).reasons}
+    return {(reason.code.value, reason.pointer) for reason in check_change(change, kind, parent, new).reasons}
 
 
 def test_a_change_acts_on_its_sent_parent_and_names_what_its_kind_needs_r70_r71() -> None:

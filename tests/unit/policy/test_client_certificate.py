@@ -25,11 +25,11 @@ PRIVATE = "-----BEGIN%20PRIVATE%20KEY-----%0AAA%3D%3D%0A-----END%20PRIVATE%20KEY
 def test_both_forms_of_a_proxy_give_the_same_certificate_and_an_empty_header_none() -> None:
     bare, nginx = made.header(PROGRAM), made.nginx(PROGRAM)
     for text in (bare, f"  {bare} ", nginx, nginx[:-3]):
-        found = client_certificate.read_header([text])
-        assert found is not None
-        assert (found.sha256, found.name) == (hashlib.sha256(DER).hexdigest(), "qlvb")
-        assert found.begins_at == PROGRAM.certificate.not_valid_before_utc
-        assert found.ends_at == PROGRAM.certificate.not_valid_after_utc
+        certificate = client_certificate.read_header([text])
+        assert certificate is not None
+        assert (certificate.sha256, certificate.name) == (hashlib.sha256(DER).hexdigest(), "qlvb")
+        assert certificate.begins_at == PROGRAM.certificate.not_valid_before_utc
+        assert certificate.ends_at == PROGRAM.certificate.not_valid_after_utc
     for values in ([], [""], ["  "]):
         assert client_certificate.read_header(values) is None
 
@@ -68,18 +68,18 @@ def test_what_is_not_exactly_one_certificate_is_refused(cases: Cases) -> None:
 def test_whatever_bytes_come_it_is_a_certificate_or_it_is_refused(raw: bytes) -> None:
     for text in (_b64(raw), raw.decode("latin-1")):
         with suppress(NotACertificate):
-            found = client_certificate.read_header([text])
-            assert found is None or found.name.isprintable()
+            certificate = client_certificate.read_header([text])
+            assert certificate is None or certificate.name.isprintable()
 
 
 def test_a_file_may_be_pem_or_der_and_say_more_around_it() -> None:
-    told = b"Bag Attributes\n  friendlyName: qlvb\n"
+    bag_attributes = b"Bag Attributes\n  friendlyName: qlvb\n"
 
-    found = [
-        client_certificate.read_file(each) for each in (DER, made.pem(PROGRAM), told + made.pem(PROGRAM))
+    certificates = [
+        client_certificate.read_file(x) for x in (DER, made.pem(PROGRAM), bag_attributes + made.pem(PROGRAM))
     ]
 
-    assert {each.sha256 for each in found} == {hashlib.sha256(DER).hexdigest()}
+    assert {x.sha256 for x in certificates} == {hashlib.sha256(DER).hexdigest()}
 
 
 def test_a_file_of_anything_else_is_refused_and_a_private_key_by_name() -> None:

@@ -32,26 +32,26 @@ def test_csv_in_utf_8_and_bytes_that_nobody_can_tell_come_out_as_they_are_and_ol
     raw = b"code;name\nZ91;\x81\xff\xfe\xa0\n"
     assert opened(raw).csv == raw
 
-    found = opened("code;name\r\nZ91;Së Tµi chÝnh\r\nZ92;Së Néi vô\r\n".encode("latin-1"))
+    table = opened("code;name\r\nZ91;Së Tµi chÝnh\r\nZ92;Së Néi vô\r\n".encode("latin-1"))
 
-    assert found.letters is Letters.TCVN3
-    assert found.csv.decode() == "code;name\nZ91;Sở Tài chính\nZ92;Sở Nội vụ\n"
-    assert found.samples[0] == ("Z91;Së Tµi chÝnh", "Z91;Sở Tài chính")
+    assert table.letters is Letters.TCVN3
+    assert table.csv.decode() == "code;name\nZ91;Sở Tài chính\nZ92;Sở Nội vụ\n"
+    assert table.samples[0] == ("Z91;Së Tµi chÝnh", "Z91;Sở Tài chính")
 
 
 def test_a_workbook_is_a_table_without_its_title_and_json_a_list_of_objects() -> None:
-    found = opened(b"PK\x03\x04", formulas=3)
+    table = opened(b"PK\x03\x04", formulas=3)
 
-    assert (found.form, found.formulas) == (CodeFileForm.XLSX, 3)
-    assert found.csv.decode() == "Mã định danh;Tên\nZ91.01;Sở Y tế\nZ91.02;\n"
+    assert (table.form, table.formulas) == (CodeFileForm.XLSX, 3)
+    assert table.csv.decode() == "Mã định danh;Tên\nZ91.01;Sở Y tế\nZ91.02;\n"
     old = opened(b"PK\x03\x04", [["code", "name"], ["Z91", "Sôû Noâng nghieäp"]])
     assert (old.letters, old.samples) == (Letters.VNI, (("Sôû Noâng nghieäp", "Sở Nông nghiệp"),))
 
     rows = [{"code": "Z91", "name": "Sở; “một”"}, {"code": "Z92", "phone": 12, "name": None}]
     for content in (rows, {"agencies": rows, "total": 2}):
-        found = opened(json.dumps(content).encode())
-        assert found.form is CodeFileForm.JSON
-        assert found.csv.decode() == 'code;name;phone\nZ91;"Sở; “một”";\nZ92;;12\n'
+        table = opened(json.dumps(content).encode())
+        assert table.form is CodeFileForm.JSON
+        assert table.csv.decode() == 'code;name;phone\nZ91;"Sở; “một”";\nZ92;;12\n'
 
 
 def test_what_is_no_table_is_refused(cases: Cases) -> None:

@@ -1,4 +1,4 @@
-"""What a file may be, by what was found in its bytes: archives with their members, names against bytes, the scanner."""
+"""Rules for a file by the facts of its bytes: archives with their members, names against bytes, the scanner."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.support.cases import Cases
 PROFILE = Profile()
 
 
-def judged(name: str, found: str = "pdf", profile: Profile = PROFILE, **facts: Any) -> Verdict:
-    return judge_file(name, FileFacts(found_type=found, size=9_000, **facts), profile, "/files/0")
+def judged(name: str, found_type: str = "pdf", profile: Profile = PROFILE, **facts: Any) -> Verdict:
+    return judge_file(name, FileFacts(found_type=found_type, size=9_000, **facts), profile, "/files/0")
 
 
 def codes(verdict: Verdict) -> list[str]:
-    return [each.code.value for each in verdict.reasons]
+    return [reason.code.value for reason in verdict.reasons]
 
 
 def test_threats_061_062_063_064_what_would_run_or_is_another_type_does_not_pass(cases: Cases) -> None:
     """Bytes of another type under a good name, harmless bytes under a name that runs, a file that is two files, and what
     a reader would run."""
-    others = ("exe", "elf", "script", "html", "unknown", "jar", "docm", "mht", "gzip")
+    kinds = ("exe", "elf", "script", "html", "unknown", "jar", "docm", "mht", "gzip")
     names = {
         **dict.fromkeys(("a.exe .", "chay.bat", "a.exe\u200b", "a.b\u200dat", "a.pdf/b.vbs"), "txt"),
         **dict.fromkeys(("cv.pdf.exe", "a.pdf .exe"), "pdf"),
@@ -33,8 +33,8 @@ def test_threats_061_062_063_064_what_would_run_or_is_another_type_does_not_pass
     }
     active = ("javascript", "launch", "macro", "remote-content", "script")
     rows = {
-        **{f"{found} named pdf": (judged("cong van.pdf", found), "type-not-allowed") for found in others},
-        **{name: (judged(name, found), "type-not-allowed") for name, found in names.items()},
+        **{f"{kind} named pdf": (judged("cong van.pdf", kind), "type-not-allowed") for kind in kinds},
+        **{name: (judged(name, kind), "type-not-allowed") for name, kind in names.items()},
         **{why: (judged("a.pdf", broken=why), "broken") for why in ("junk-before", "junk-after")},
         **{kind: (judged("a.pdf", active=(kind,)), "active-content") for kind in active},
     }

@@ -22,7 +22,7 @@ SENT = replace(document(), issued_on=DAY, subject="Phối hợp kiểm thử li�
 
 
 def differs(page: FirstPage, **sent: Any) -> set[str]:
-    return {each.field for each in compare(page, replace(SENT, **sent)) if not each.same}
+    return {comparison.field for comparison in compare(page, replace(SENT, **sent)) if not comparison.same}
 
 
 def test_another_way_of_writing_the_same_is_no_difference(cases: Cases) -> None:
@@ -71,11 +71,11 @@ def test_two_differences_ask_the_sender_and_number_with_subject_is_doubtful_to_t
         with cases.case(sent):
             data = replace(SENT, **sent)
             reasons = judge_sent(PAGE, data)
-            assert {one.code is ReasonCode.FIRST_PAGE_OTHER for one in reasons} == ({asks} if sent else set())
+            assert {x.code is ReasonCode.FIRST_PAGE_OTHER for x in reasons} == ({asks} if sent else set())
             assert len(reasons) == len(sent)
-            found, told = judge_arrived(PAGE, data)
-            assert (found, len(told)) == (standing, len(sent))
-            assert {one.code for one in told} <= {ReasonCode.FIRST_PAGE_DIFFERS}
+            page_standing, warnings = judge_arrived(PAGE, data)
+            assert (page_standing, len(warnings)) == (standing, len(sent))
+            assert {warning.code for warning in warnings} <= {ReasonCode.FIRST_PAGE_DIFFERS}
 
 
 def test_a_scan_and_letters_that_may_be_misread_say_nothing() -> None:
@@ -92,9 +92,9 @@ def test_the_demonstrations_documents_agree_with_their_first_pages(cases: Cases)
     cast = stage.cast()
     for key in cast.data["documents"]:
         with cases.case(key):
-            told = cast.document(key)
+            sample = cast.document(key)
             page = read_first_page(read_text(io.BytesIO(cast.file(key, 0, DAY))))
-            sent = {name: told[name] for name in ("number", "symbol", "subject")} | {
-                "type_name": told["type"]
+            sent = {name: sample[name] for name in ("number", "symbol", "subject")} | {
+                "type_name": sample["type"]
             }
             assert [field.same for field in compare(page, replace(SENT, **sent))] == [True, True, True]

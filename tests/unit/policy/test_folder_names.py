@@ -1,4 +1,4 @@
-"""What names in a hot folder mean, and what things are called where they are put."""
+"""The meaning of names in a hot folder, and the names of files that the node puts there."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def test_what_leads_elsewhere_is_no_plain_name_and_names_no_folder() -> None:
 
 @given(name=ANY, tail=st.sampled_from(["", ".result.json", ".error.txt"]))
 def test_every_name_becomes_one_that_a_file_system_bears(name: str, tail: str) -> None:
-    kept = kept_name(name, tail)
+    clean = kept_name(name, tail)
 
-    assert is_plain(kept)
-    assert len(kept.encode()) <= 255
-    assert kept.endswith(tail)
-    assert not any(ord(each) < 32 for each in kept)
+    assert is_plain(clean)
+    assert len(clean.encode()) <= 255
+    assert clean.endswith(tail)
+    assert not any(ord(x) < 32 for x in clean)
 
 
 @given(names=st.lists(st.sampled_from(["a.pdf", "a", "a (2).pdf"]), max_size=12))
 def test_names_that_collide_are_kept_apart(names: list[str]) -> None:
-    taken: set[str] = set()
-    for each in names:
-        free = free_name(each, taken.__contains__)
-        assert free not in taken
-        taken.add(free)
+    used_names: set[str] = set()
+    for name in names:
+        free = free_name(name, used_names.__contains__)
+        assert free not in used_names
+        used_names.add(free)

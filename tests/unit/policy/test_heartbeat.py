@@ -1,4 +1,4 @@
-"""How it stands with periodic jobs, as a table: what is kept of their days, and the word that a person reads."""
+"""The state of periodic jobs, as a table: the kept facts of their days, and the word that a person reads."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ DAY = JobDay(job="landing", day=TODAY, beats=3, last_at=NOW - timedelta(minutes=
 
 
 def line(*days: JobDay, job: str = "landing") -> JobLine:
-    return next(each for each in upkeep.job_lines(days, NOW) if each.job == job)
+    return next(job_line for job_line in upkeep.job_lines(days, NOW) if job_line.job == job)
 
 
-def words(found: JobLine) -> dict[date, str]:
-    return {each.day: each.word for each in found.cells}
+def words(job_line: JobLine) -> dict[date, str]:
+    return {cell.day: cell.word for cell in job_line.cells}
 
 
 def test_a_day_has_one_word() -> None:
@@ -40,11 +40,11 @@ def test_a_day_has_one_word() -> None:
 def test_a_day_is_missed_only_of_what_reported_once_and_a_backup_may_wait_a_night() -> None:
     first = replace(DAY, day=TODAY - timedelta(days=3), last_at=NOW - timedelta(days=3))
 
-    found = words(line(first, DAY))
+    words_by_day = words(line(first, DAY))
 
-    assert len(found) == DAYS
-    assert found[TODAY - timedelta(days=4)] == UNKNOWN
-    assert found[TODAY - timedelta(days=2)] == found[YESTERDAY] == MISSING
+    assert len(words_by_day) == DAYS
+    assert words_by_day[TODAY - timedelta(days=4)] == UNKNOWN
+    assert words_by_day[TODAY - timedelta(days=2)] == words_by_day[YESTERDAY] == MISSING
 
     old = replace(DAY, day=TODAY - timedelta(days=2), last_at=NOW - NIGHTLY - timedelta(minutes=1))
     fresh = replace(DAY, last_at=NOW - timedelta(hours=2))

@@ -1,4 +1,4 @@
-"""May this packet come in? What is sealed, what nobody could act on, and what a clerk decides."""
+"""Decisions about an incoming packet: sealed ones, ones that no person could act on, and ones that a clerk decides."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from gateway.policy.profile import MB, Profile
 PROFILE = Profile()
 
 
-def arrived(name: str = "88.pdf", found: str = "pdf", size: int = 9_000, **facts: Any) -> ArrivedFile:
-    return ArrivedFile(name=name, facts=FileFacts(found_type=found, size=size, **facts))
+def arrived(name: str = "88.pdf", found_type: str = "pdf", size: int = 9_000, **facts: Any) -> ArrivedFile:
+    return ArrivedFile(name=name, facts=FileFacts(found_type=found_type, size=size, **facts))
 
 
 def packet(**changes: Any) -> ArrivedPacket:
-    whole = ArrivedPacket(
+    arrived_packet = ArrivedPacket(
         our_codes=("Z91.07", "000.00.07.Z91"),
         addressed_to=("Z92", "Z91.07"),
         subject="V/v báo cáo thử nghiệm",
         files=(arrived(),),
     )
-    return replace(whole, **changes)
+    return replace(arrived_packet, **changes)
 
 
 def test_an_ordinary_packet_is_allowed_a_declared_secret_sealed_first_r4_and_findings_held_r3() -> None:
@@ -40,7 +40,7 @@ def test_an_ordinary_packet_is_allowed_a_declared_secret_sealed_first_r4_and_fin
 
     assert (ruling.decision, ruling.code) == (Admission.SEALED, "SECRET")
 
-    finding = Finding(code="NO-LEAD", where="/edXML", detail="no lead file")
+    finding = Finding(code="NO-LEAD", place="/edXML", detail="no lead file")
 
     ruling = check(packet(category="complaint", findings=(finding,)), PROFILE)
 
@@ -50,17 +50,17 @@ def test_an_ordinary_packet_is_allowed_a_declared_secret_sealed_first_r4_and_fin
 
 def test_what_nobody_could_act_on_is_answered_unless_the_profile_leaves_it_to_the_clerk() -> None:
     damaged = ArrivedFile(name="x.pdf", damaged="not base64")
-    for sent, code, switch, told in (
+    for sent, code, switch, reason_code in (
         (packet(addressed_to=("Z92", "Z91.071")), "WRONG_ADDRESSEE", "answer_wrong_addressee", "schema"),
         (packet(files=(damaged,)), "DAMAGED", "answer_damaged", "schema"),
         (packet(files=(arrived(malware="Eicar.Test"),)), "MALWARE", "answer_malware", "malware"),
     ):
         ruling = check(sent, PROFILE)
         assert (ruling.decision, ruling.code) == (Admission.UNACTIONABLE, code)
-        off: dict[str, Any] = {switch: False}
-        held = check(sent, replace(PROFILE, **off))
-        assert held.decision is Admission.HELD
-        assert [reason.code.value for reason in held.verdict.reasons] == [told]
+        switched: dict[str, Any] = {switch: False}
+        held_packet = check(sent, replace(PROFILE, **switched))
+        assert held_packet.decision is Admission.HELD
+        assert [reason.code.value for reason in held_packet.verdict.reasons] == [reason_code]
     assert check(packet(files=(damaged,)), PROFILE).detail == "x.pdf: not base64"
 
 
@@ -85,7 +85,7 @@ def test_a_first_page_that_was_not_read_to_its_end_warns_and_is_compared_with_no
     ruling = check(packet(files=(cut, arrived(page_cut=True))), PROFILE)
 
     assert (ruling.decision, ruling.first_page) == (Admission.ALLOWED, PageStanding.UNREAD)
-    assert [(each.code.value, each.pointer) for each in ruling.verdict.warnings] == [
+    assert [(warning.code.value, warning.pointer) for warning in ruling.verdict.warnings] == [
         ("first-page-cut", "/files/0")
     ]
 

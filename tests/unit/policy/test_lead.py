@@ -60,12 +60,12 @@ CASES: list[tuple[FileVerdict | None, list[ReasonCode], list[ReasonCode] | None]
 
 def test_a_document_to_act_on_is_refused_for_what_is_broken_and_warned_of_what_is_open(cases: Cases) -> None:
     """The same only warns where it is sent to be known, or the profile says so."""
-    for verdict, broken, asked in CASES:
+    for verdict, broken, warning_codes in CASES:
         with cases.case(verdict):
-            told = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)
-            assert [reason.code for reason in told.reasons] == broken
-            assert asked is None or [warning.code for warning in told.warnings] == asked
+            lead = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)
+            assert [reason.code for reason in lead.reasons] == broken
+            assert warning_codes is None or [warning.code for warning in lead.warnings] == warning_codes
             for to, profile in ((TO_KNOW, REFUSE), (TO_ACT, WARN)):
-                told = pdf_verdict.check_lead(verdict, to, profile)
-                assert told.allowed
-                assert [warning.code for warning in told.warnings][: len(broken)] == broken
+                lead = pdf_verdict.check_lead(verdict, to, profile)
+                assert lead.allowed
+                assert [warning.code for warning in lead.warnings][: len(broken)] == broken

@@ -1,4 +1,4 @@
-"""Letters of before Unicode: both kinds are told apart and come back whole, and Unicode is left alone."""
+"""Letters of before Unicode: the two kinds are distinguished and come back whole, and Unicode is left alone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ VNI = {
 
 
 def test_each_kind_is_known_and_read_and_what_is_unicode_or_of_another_country_stays() -> None:
-    for letters, known in ((Letters.TCVN3, TCVN3), (Letters.VNI, VNI)):
-        assert texts.found_letters(known) is letters
-        assert {written: texts.to_unicode(written, letters) for written in known} == known
+    for letters, table in ((Letters.TCVN3, TCVN3), (Letters.VNI, VNI)):
+        assert texts.found_letters(table) is letters
+        assert {old_text: texts.to_unicode(old_text, letters) for old_text in table} == table
 
     for text in (
         *("Sở Tài chính tỉnh Hà Tĩnh", "xã Tùng, Hà Nam; Trà Vinh", "Phòng Giáo", "Café Müller, Straße 5"),

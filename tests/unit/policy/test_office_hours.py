@@ -90,14 +90,14 @@ def test_a_row_of_the_node_goes_over_the_shipped_day() -> None:
 
 
 def test_every_shipped_day_differs_from_its_weekday_or_names_the_feast_itself() -> None:
-    assert len({each.day for each in SHIPPED}) == len(SHIPPED)
-    for each in SHIPPED:
-        assert labels.has(each.name)
-        assert each.shipped
-        if each.kind is DayKind.WORKDAY:
-            assert each.day.weekday() >= 5
-    free = [each.day for each in SHIPPED if each.kind is DayKind.HOLIDAY and each.day.year == 2026]
-    swapped = [each.day for each in SHIPPED if each.kind is DayKind.WORKDAY and each.day.year == 2026]
+    assert len({special.day for special in SHIPPED}) == len(SHIPPED)
+    for special in SHIPPED:
+        assert labels.has(special.name)
+        assert special.shipped
+        if special.kind is DayKind.WORKDAY:
+            assert special.day.weekday() >= 5
+    free = [x.day for x in SHIPPED if x.kind is DayKind.HOLIDAY and x.day.year == 2026]
+    swapped = [x.day for x in SHIPPED if x.kind is DayKind.WORKDAY and x.day.year == 2026]
     # Eleven days of the Labour Code, the new one of November, and one more for each day that is worked instead.
     assert len([day for day in free if day.weekday() < 5]) == 11 + 1 + len(swapped)
 

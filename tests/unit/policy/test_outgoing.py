@@ -20,7 +20,7 @@ PROFILE = Profile()
 
 
 def draft(**changes: Any) -> Draft:
-    whole = Draft(
+    full_draft = Draft(
         number="88",
         symbol="STN-VP",
         issued_on=TODAY,
@@ -30,18 +30,18 @@ def draft(**changes: Any) -> Draft:
         recipients=(Recipient(code="Z92.01"), Recipient(code="Z92.02")),
         reply_required=False,
     )
-    return replace(whole, **changes)
+    return replace(full_draft, **changes)
 
 
 def item(
     name: str = "van-ban.pdf",
     role: FileRole = FileRole.LEAD,
-    found: str = "pdf",
+    found_type: str = "pdf",
     size: int = 40_000,
     **facts: Any,
 ) -> tuple[FileItem, FileFacts]:
-    one = FileItem(n=1, name=name, role=role, content_type="", size=size, sha256=Digest("ab" * 32))
-    return one, FileFacts(found_type=found, size=size, **facts)
+    file = FileItem(n=1, name=name, role=role, content_type="", size=size, sha256=Digest("ab" * 32))
+    return file, FileFacts(found_type=found_type, size=size, **facts)
 
 
 FILES = (item(), item("van-ban.docx", FileRole.SOURCE, "docx"))
@@ -53,19 +53,19 @@ def active(code: str, **changes: Any) -> Resolution:
 
 
 def judge(
-    given: Draft,
+    new_draft: Draft,
     files: tuple[tuple[FileItem, FileFacts], ...] = FILES,
     resolutions: tuple[Resolution, ...] | None = None,
     profile: Profile = PROFILE,
     confirmed: tuple[str, ...] = (),
 ) -> Verdict:
-    found = (
-        tuple(active(recipient.code) for recipient in given.recipients)
+    all_resolutions = (
+        tuple(active(recipient.code) for recipient in new_draft.recipients)
         if resolutions is None
         else resolutions
     )
     own = ("Z91.07", "000.00.07.Z91")
-    return check(given, files, found, profile, TODAY, own_codes=own, confirmed=confirmed)
+    return check(new_draft, files, all_resolutions, profile, TODAY, own_codes=own, confirmed=confirmed)
 
 
 def broken(verdict: Verdict) -> set[tuple[str, str]]:
@@ -173,8 +173,8 @@ def test_a_document_that_names_what_it_answers_and_has_no_link_to_it_warns(cases
         with cases.case(subject):
             files = (item(first_page=page),)
             verdict = judge(draft(subject=subject), files)
-            told = [one.params["text"] for one in verdict.warnings if one.code is ReasonCode.REPLY_UNLINKED]
-            assert told == ([answered] if answered else [])
+            unlinked = [x.params["text"] for x in verdict.warnings if x.code is ReasonCode.REPLY_UNLINKED]
+            assert unlinked == ([answered] if answered else [])
             linked = judge(draft(subject=subject, replies_to=(link,)), files)
             assert "reply-unlinked" not in warned(linked)
 
@@ -226,30 +226,32 @@ def test_a_recipient_that_is_ourselves_named_twice_or_not_looked_up_is_refused()
     mapped = active("Z92.01", query="000.00.01.Z92", standing=CodeStanding.MAPPED)
     twice = judge(draft(recipients=recipients), resolutions=(active("Z92.01"), mapped))
     assert broken(twice) == {("recipient-twice", "/recipients/1/code")}
-    not_asked = judge(draft(), resolutions=(active("Z92.01"),))
-    assert broken(not_asked) == {("recipient-unknown", "/recipients/1/code")}
+    verdict = judge(draft(), resolutions=(active("Z92.01"),))
+    assert broken(verdict) == {("recipient-unknown", "/recipients/1/code")}
 
 
 def test_only_rows_that_may_refuse_refuse_r48() -> None:
-    one = draft(recipients=(Recipient(code="Z93"),))
+    letter = draft(recipients=(Recipient(code="Z93"),))
     for standing, code in (
         (CodeStanding.UNKNOWN, "recipient-unknown"),
         (CodeStanding.CLOSED, "recipient-closed"),
         (CodeStanding.UNCERTAIN, "recipient-uncertain"),
     ):
-        found = Resolution(query="Z93", standing=standing, successor="Z94", nearest="Z94")
-        refused = judge(one, resolutions=(found,))
-        starter = judge(one, resolutions=(replace(found, may_refuse=False),))
+        resolution = Resolution(query="Z93", standing=standing, successor="Z94", nearest="Z94")
+        refused = judge(letter, resolutions=(resolution,))
+        starter = judge(letter, resolutions=(replace(resolution, may_refuse=False),))
         assert broken(refused) == {(code, "/recipients/0/code")}
         assert refused.reasons[0].suggest == "Z94"
         if standing is CodeStanding.CLOSED:
-            asked = "recipient-closed-starter"
-            assert broken(starter) == {(asked, "/recipients/0/code")}
+            reason_code = "recipient-closed-starter"
+            assert broken(starter) == {(reason_code, "/recipients/0/code")}
             starter, code = (
-                judge(one, resolutions=(replace(found, may_refuse=False),), confirmed=(asked,)),
-                asked,
+                judge(letter, resolutions=(replace(resolution, may_refuse=False),), confirmed=(reason_code,)),
+                reason_code,
             )
-            assert judge(one, resolutions=(found,), confirmed=(asked, "recipient-closed")).reasons
+            assert judge(
+                letter, resolutions=(resolution,), confirmed=(reason_code, "recipient-closed")
+            ).reasons
         assert (starter.allowed, warned(starter)) == (True, {code})
 
 
@@ -268,12 +270,12 @@ def test_there_is_exactly_one_lead_and_it_is_a_pdf_by_its_bytes_r11() -> None:
     for count in (0, 2):
         files = (item("goc.docx", FileRole.SOURCE, "docx"), *(item() for _ in range(count)))
         assert broken(judge(draft(), files)) == {("lead-count", "/files")}
-    files = (item("van-ban.pdf", found="docx"), FILES[1])
+    files = (item("van-ban.pdf", found_type="docx"), FILES[1])
     assert ("lead-type", "/files/0") in broken(judge(draft(), files))
 
 
 def test_a_file_that_cannot_be_trusted_is_refused_at_its_pointer(cases: Cases) -> None:
-    """61, 62, 64, 66 and R12; by which signs, tests/unit/policy/test_contents.py has."""
+    """61, 62, 64, 66 and R12; the signs of each are in tests/unit/policy/test_contents.py."""
     zipped: list[tuple[dict[str, Any], str]] = [
         ({"encrypted": True}, "encrypted"),
         ({"broken": "unreadable"}, "broken"),
@@ -312,11 +314,11 @@ def test_a_name_unlike_its_content_and_all_but_a_pdf_with_its_page_count_warn_r1
 
 def test_a_file_one_byte_over_the_limit_is_named_and_all_together_have_a_limit_r13() -> None:
     limit = 10 * MB
-    over = judge(draft(), (item(size=limit + 1), FILES[1]))
+    refused = judge(draft(), (item(size=limit + 1), FILES[1]))
     assert judge(draft(), (item(size=limit), FILES[1])).allowed
-    assert broken(over) == {("file-too-large", "/files/0")}
+    assert broken(refused) == {("file-too-large", "/files/0")}
     sizes = {"size_bytes": str(limit + 1), "limit_bytes": str(limit)}
-    assert dict(over.reasons[0].params) == {"name": "van-ban.pdf"} | sizes
+    assert dict(refused.reasons[0].params) == {"name": "van-ban.pdf"} | sizes
     five = tuple(item(f"{n}.pdf", FileRole.APPENDIX, size=limit) for n in range(5))
     assert broken(judge(draft(), (item(size=1), *five))) == {("document-too-large", "/files")}
     assert judge(draft(), (item(size=limit), *five[:4])).allowed
@@ -325,9 +327,9 @@ def test_a_file_one_byte_over_the_limit_is_named_and_all_together_have_a_limit_r
 def test_a_refusal_tells_every_kind_of_rule_in_one_answer() -> None:
     bad = draft(number="", secrecy="mat", issued_on=date(2027, 1, 1), recipients=(Recipient(code="Z91.07"),))
 
-    found = {reason.code for reason in judge(bad, (item(found="exe", encrypted=True),)).reasons}
+    codes = {reason.code for reason in judge(bad, (item(found_type="exe", encrypted=True),)).reasons}
 
-    assert found == {
+    assert codes == {
         ReasonCode.MISSING,
         ReasonCode.SECRECY_DECLARED,
         ReasonCode.DATE_IN_FUTURE,

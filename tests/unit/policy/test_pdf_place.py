@@ -49,8 +49,8 @@ def standing(*places: tuple[int, Area] | None) -> PdfStanding:
     return PdfStanding(digest=Digest("a" * 64), size=1, pages=3, earlier=earlier)
 
 
-def blank(*taken: Area, size: Size = A4) -> PageView:
-    return PageView(number=1, size=size, occupied=taken)
+def blank(*occupied_areas: Area, size: Size = A4) -> PageView:
+    return PageView(number=1, size=size, occupied=occupied_areas)
 
 
 def image_of(placed: Placement) -> Area:
@@ -59,7 +59,7 @@ def image_of(placed: Placement) -> Area:
 
 
 def test_a_seal_covers_a_third_of_the_signature_on_its_left_and_its_text_moves_away_from_words() -> None:
-    """Of the last one that shows; without one a person must say where."""
+    """The last visible signature counts; without one a person must choose the place."""
     image = image_of(place_seal(standing((1, HAND)), SEAL, blank(), IMAGE, TEXT))
     assert image.right - HAND.left == pytest.approx(HAND.width / 3)
     assert image.top + image.height / 2 == pytest.approx(HAND.top + HAND.height / 2)
@@ -106,7 +106,7 @@ def test_a_mark_moves_up_and_then_flat_before_it_covers_anything() -> None:
     high = Area(left=300, top=EDGE + STACKED.size.height + 4, width=250, height=14)
     higher = Area(left=300, top=EDGE + FLAT.size.height + 4, width=250, height=14)
 
-    up, flat = (place_mark(COPY, blank(each), (STACKED, FLAT)) for each in (high, higher))
+    up, flat = (place_mark(COPY, blank(size), (STACKED, FLAT)) for size in (high, higher))
 
     assert (up.layout, up.crowded) == (STACKED, False)
     assert up.area.top < TOP
@@ -126,9 +126,9 @@ parts = st.builds(
 
 @given(st.builds(Size, width=sizes, height=sizes), parts, st.lists(parts, max_size=5))
 def test_everything_lies_on_the_page_whatever_it_looks_like(
-    size: Size, hand: Area, taken: list[Area]
+    size: Size, hand: Area, occupied_areas: list[Area]
 ) -> None:
-    view = blank(*taken, size=size)
+    view = blank(*occupied_areas, size=size)
     for placed in (
         place_seal(standing((1, hand)), SEAL, view, IMAGE, TEXT),
         place_mark(COPY, view, (STACKED, FLAT)),
@@ -138,4 +138,4 @@ def test_everything_lies_on_the_page_whatever_it_looks_like(
             assert part.right <= size.width + 0.01
             assert part.top >= -0.01
             assert part.bottom <= size.height + 0.01
-        assert placed.crowded or not any(placed.text.meets(each) for each in taken)
+        assert placed.crowded or not any(placed.text.meets(area) for area in occupied_areas)

@@ -79,4 +79,4 @@ def test_a_copy_is_told_by_whole_words_at_the_beginning() -> None:
         ("Sao lục: văn bản",): "SL",
         **dict.fromkeys((("Syria",), ("Bản sao y",), ("Tôi đồng ý", "Sở Mẫu"), ())),
     }
-    assert {said: copy_form(*said) for said in forms} == forms
+    assert {form: copy_form(*form) for form in forms} == forms

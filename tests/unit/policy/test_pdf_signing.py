@@ -1,4 +1,4 @@
-"""What the agency's own key may sign: every reason at once, before and after the key is open."""
+"""Reasons against signing with the agency's own key: all at once, before and after the key is open."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ KEY = KeyFacts(
 
 
 def codes(standing: PdfStanding, wish: Wish = SEAL) -> set[str]:
-    return {str(each.code) for each in may_be_signed(standing, wish, "a.pdf").reasons}
+    return {str(reason.code) for reason in may_be_signed(standing, wish, "a.pdf").reasons}
 
 
 def key_codes(key: KeyFacts, standing: PdfStanding = SOUND, exchange: tuple[str, ...] = ()) -> set[str]:
-    return {str(each.code) for each in may_sign(standing, key, exchange, AT).reasons}
+    return {str(reason.code) for reason in may_sign(standing, key, exchange, AT).reasons}
 
 
 def test_threat_120_an_agency_seals_once_what_a_person_signed_and_no_key_of_the_exchange_signs() -> None:
@@ -66,5 +66,5 @@ def test_what_is_wrong_with_a_file_is_said_and_every_reason_at_once() -> None:
 
 
 def test_a_typed_pin_lasts_for_one_sitting() -> None:
-    over = {timedelta(0): False, SESSION_LASTS: False, SESSION_LASTS * 2: True, -SESSION_LASTS: True}
-    assert {passed: is_over(AT, AT + passed) for passed in over} == over
+    lasts = {timedelta(0): False, SESSION_LASTS: False, SESSION_LASTS * 2: True, -SESSION_LASTS: True}
+    assert {passed: is_over(AT, AT + passed) for passed in lasts} == lasts

@@ -1,4 +1,4 @@
-"""Whether a recipient will hear of a document and can answer it: warnings at its pointer, none of which refuses."""
+"""Warnings for a recipient that may not receive a document or cannot answer it: at its pointer, and none refuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def answer(
 
 
 def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -> None:
-    """Who has a certificate and an official row is not spoken of."""
+    """A recipient with a certificate and an official row raises no warning."""
     unbound, starter = ReasonCode.RECIPIENT_UNBOUND, ReasonCode.RECIPIENT_STARTER
     rows: list[tuple[RowSource, set[str], list[ReasonCode]]] = [
         (RowSource.IMPORTED, {"Z91"}, []),
@@ -29,9 +29,11 @@ def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -
         (RowSource.STARTER, set(), [starter, unbound]),
     ]
     for source, bound, codes in rows:
-        found = list(outgoing.warnings_of_registry([answer("Z90"), answer("Z91", source)], {"Z90", *bound}))
-        assert [warning.code for warning in found] == codes
-        for warning in found:
+        warnings = list(
+            outgoing.warnings_of_registry([answer("Z90"), answer("Z91", source)], {"Z90", *bound})
+        )
+        assert [warning.code for warning in warnings] == codes
+        for warning in warnings:
             assert warning.pointer == "/recipients/1/code"
             assert (warning.params["recipient"], warning.params["name"]) == ("Z91", "Cơ quan Z91")
 
@@ -39,9 +41,9 @@ def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -
 def test_whom_nobody_receives_for_is_told_at_its_place_and_who_is_not_addressed_by_other_rules() -> None:
     to = [Recipient(code="Z91", name="Một"), Recipient(code="Z92", name="Hai")]
 
-    (found,) = outgoing.unhosted_reasons(to, {"Z92"})
+    (reason,) = outgoing.unhosted_reasons(to, {"Z92"})
 
-    assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
+    assert (reason.code, reason.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
 
     for standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
         assert not list(outgoing.warnings_of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
@@ -49,23 +51,23 @@ def test_whom_nobody_receives_for_is_told_at_its_place_and_who_is_not_addressed_
 
 
 def test_what_the_axis_of_a_recipient_does_not_carry_is_told() -> None:
-    """Of many recipients three are named."""
-    known = (Recipient(code="Z91", role=RecipientRole.TO_KNOW),)
+    """The warning names three of many recipients."""
+    rows_to_know = (Recipient(code="Z91", role=RecipientRole.TO_KNOW),)
     rows: list[tuple[dict[str, Any], set[str]]] = [
         ({"reply_required": False}, set()),
         ({"reply_required": True, "reply_due": date(2026, 12, 1)}, set()),
         ({"reply_required": True}, {"/reply_required"}),
         ({"urgency": Urgency.TIMED_EXPRESS}, {"/due_at"}),
-        ({"recipients": known}, {"/recipients"}),
-        ({"recipients": (replace(known[0], code="Z92"),)}, set()),
+        ({"recipients": rows_to_know}, {"/recipients"}),
+        ({"recipients": (replace(rows_to_know[0], code="Z92"),)}, set()),
     ]
-    for said, lost in rows:
-        given = replace(Draft(recipients=(Recipient(code="Z91", name="Một"),)), **said)
-        found = list(outgoing.warnings_of_loss(given, {"Z91"}))
-        assert {warning.pointer for warning in found} == lost
-        assert all(warning.code is ReasonCode.AXIS_LOSES for warning in found)
-        assert not list(outgoing.warnings_of_loss(given, ()))
+    for fields, lost in rows:
+        new_draft = replace(Draft(recipients=(Recipient(code="Z91", name="Một"),)), **fields)
+        warnings = list(outgoing.warnings_of_loss(new_draft, {"Z91"}))
+        assert {warning.pointer for warning in warnings} == lost
+        assert all(warning.code is ReasonCode.AXIS_LOSES for warning in warnings)
+        assert not list(outgoing.warnings_of_loss(new_draft, ()))
     many = tuple(Recipient(code=f"Z9{n}") for n in range(4))
-    given = Draft(recipients=many, urgency=Urgency.TIMED_EXPRESS)
-    (warning,) = outgoing.warnings_of_loss(given, {recipient.code for recipient in many})
+    new_draft = Draft(recipients=many, urgency=Urgency.TIMED_EXPRESS)
+    (warning,) = outgoing.warnings_of_loss(new_draft, {recipient.code for recipient in many})
     assert warning.params["name"] == "Z90, Z91, Z92…"

@@ -44,17 +44,17 @@ def lives(*codes: str, **parents: str) -> dict[str, Life]:
 
 
 def reform(kind: ReformKind, *sources: str, to: tuple[Target | str, ...] = (), **more: object) -> Reform:
-    targets = tuple(each if isinstance(each, Target) else Target(code=each) for each in to)
-    told = {"decision": DECISION, "effective_on": JULY} | more
-    return Reform(kind=kind, sources=sources, targets=targets, **told)  # type: ignore[arg-type]
+    targets = tuple(target if isinstance(target, Target) else Target(code=target) for target in to)
+    fields = {"decision": DECISION, "effective_on": JULY} | more
+    return Reform(kind=kind, sources=sources, targets=targets, **fields)  # type: ignore[arg-type]
 
 
 def new(code: str, **more: str) -> Target:
     return Target(code=code, **({"name": f"Sở mới {code}"} | more))
 
 
-def applied(known: Mapping[str, Life], *changes: Reform) -> dict[str, Life]:
-    now = dict(known)
+def applied(lives_now: Mapping[str, Life], *changes: Reform) -> dict[str, Life]:
+    now = dict(lives_now)
     for change in changes:
         planned = plan_step(change, RegistryView(lives=now), TODAY)
         assert planned.conflicts == ()
@@ -62,35 +62,35 @@ def applied(known: Mapping[str, Life], *changes: Reform) -> dict[str, Life]:
     return now
 
 
-def keys(change: Reform, known: Mapping[str, Life], **view: object) -> set[str]:
-    found = plan_step(change, RegistryView(lives=known, **view), TODAY)  # type: ignore[arg-type]
-    return {each.key for each in found.conflicts}
+def keys(change: Reform, lives_now: Mapping[str, Life], **view: object) -> set[str]:
+    step_plan = plan_step(change, RegistryView(lives=lives_now, **view), TODAY)  # type: ignore[arg-type]
+    return {conflict.key for conflict in step_plan.conflicts}
 
 
 # --- what each kind does ----------------------------------------------------------------------------------------
 
 
 def test_a_rename_a_move_a_recode_and_a_split_hold_from_their_day_on() -> None:
-    found = applied(
+    lives_by_code = applied(
         lives("Z91.01", "Z92"),
         reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính"),
         reform(ReformKind.MOVE, "Z91.01", parent="Z92"),
     )["Z91.01"]
-    assert (found.at(JULY - DAY).name, found.at(JULY - DAY).parent) == ("Sở Z91.01", None)
+    assert (lives_by_code.at(JULY - DAY).name, lives_by_code.at(JULY - DAY).parent) == ("Sở Z91.01", None)
     for day in (JULY, date.max):
-        assert (found.at(day).name, found.at(day).parent) == ("Sở Tài chính", "Z92")
+        assert (lives_by_code.at(day).name, lives_by_code.at(day).parent) == ("Sở Tài chính", "Z92")
 
-    after = applied(lives("Z91.01"), reform(ReformKind.RECODE, "Z91.01", to=(Target(code="Z91.51"),)))
+    turned = applied(lives("Z91.01"), reform(ReformKind.RECODE, "Z91.01", to=(Target(code="Z91.51"),)))
 
-    assert after["Z91.01"].record.valid_to == JULY - DAY
-    assert after["Z91.51"].record.valid_from == JULY
-    assert after["Z91.51"].record.name == "Sở Z91.01"
-    assert registry_change.heir_on(after, "Z91.01", JULY) == "Z91.51"
+    assert turned["Z91.01"].record.valid_to == JULY - DAY
+    assert turned["Z91.51"].record.valid_from == JULY
+    assert turned["Z91.51"].record.name == "Sở Z91.01"
+    assert registry_change.heir_on(turned, "Z91.01", JULY) == "Z91.51"
 
-    after = applied(lives("Z91.01"), reform(ReformKind.SPLIT, "Z91.01", to=("Z91.01", new("Z91.08"))))
+    turned = applied(lives("Z91.01"), reform(ReformKind.SPLIT, "Z91.01", to=("Z91.01", new("Z91.08"))))
 
-    assert after["Z91.01"].record.valid_to is None
-    assert after["Z91.08"].record.valid_from == JULY
+    assert turned["Z91.01"].record.valid_to is None
+    assert turned["Z91.08"].record.valid_from == JULY
 
 
 def test_what_ends_has_its_last_day_and_its_successor() -> None:
@@ -104,20 +104,20 @@ def test_what_ends_has_its_last_day_and_its_successor() -> None:
         (reform(ReformKind.DISSOLVE, "Z91.01", to=("Z91.03",)), {"Z91.01"}, "Z91.03"),
     ]
     for change, ended, successor in rows:
-        found = applied(lives("Z91.01", "Z91.02", "Z91.03"), change)
-        assert {code for code, life in found.items() if life.record.valid_to == JULY - DAY} == ended
-        assert {found[code].record.successor for code in ended} == {successor}
+        lives_by_code = applied(lives("Z91.01", "Z91.02", "Z91.03"), change)
+        assert {code for code, life in lives_by_code.items() if life.record.valid_to == JULY - DAY} == ended
+        assert {lives_by_code[code].record.successor for code in ended} == {successor}
 
 
 def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
-    known = {"Z91": Life(record=AgencyRecord(code="Z91", name="Tỉnh Z91"), source=RowSource.STARTER)}
+    lives_now = {"Z91": Life(record=AgencyRecord(code="Z91", name="Tỉnh Z91"), source=RowSource.STARTER)}
 
-    found = applied(known, reform(ReformKind.DISSOLVE, "Z91"))
+    lives_by_code = applied(lives_now, reform(ReformKind.DISSOLVE, "Z91"))
 
-    assert found["Z91"].source is RowSource.IMPORTED
+    assert lives_by_code["Z91"].source is RowSource.IMPORTED
 
 
-# --- what stands against it -------------------------------------------------------------------------------------
+# --- conflicts --------------------------------------------------------------------------------------------------
 
 
 def test_what_cannot_be_is_named(cases: Cases) -> None:
@@ -148,48 +148,52 @@ def test_what_cannot_be_is_named(cases: Cases) -> None:
     ]
     for change, expected in rows:
         with cases.case((expected, change)):
-            known = lives("Z91.01", "Z91.02", "Z91.03")
-            assert expected in keys(change, known, aliases={"000.00.05.Z91": "Z91.05"})
+            lives_now = lives("Z91.01", "Z91.02", "Z91.03")
+            assert expected in keys(change, lives_now, aliases={"000.00.05.Z91": "Z91.05"})
 
 
 def test_a_code_that_ended_is_neither_changed_nor_given_again_and_two_mergers_are_no_circle() -> None:
-    known = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.DISSOLVE, "Z91.01"))
-    later: Any = {"effective_on": JULY + DAY}
+    lives_now = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.DISSOLVE, "Z91.01"))
+    next_day: Any = {"effective_on": JULY + DAY}
 
-    assert keys(reform(ReformKind.RENAME, "Z91.01", name="Sở mới", **later), known) == {"ends_already"}
-    assert keys(reform(ReformKind.CREATE, to=(new("Z91.01"),), **later), known) == {"taken"}
-    assert keys(reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), **later), known) == {"heir_not_in_force"}
+    assert keys(reform(ReformKind.RENAME, "Z91.01", name="Sở mới", **next_day), lives_now) == {"ends_already"}
+    assert keys(reform(ReformKind.CREATE, to=(new("Z91.01"),), **next_day), lives_now) == {"taken"}
+    assert keys(reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), **next_day), lives_now) == {
+        "heir_not_in_force"
+    }
 
-    known = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)))
+    lives_now = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)))
 
-    found = keys(reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), effective_on=JULY - 5 * DAY), known)
+    conflict_keys = keys(
+        reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), effective_on=JULY - 5 * DAY), lives_now
+    )
 
-    assert found == {"successor_circle"}
+    assert conflict_keys == {"successor_circle"}
 
-    known = applied(
+    lives_now = applied(
         lives("Z91.01", "Z91.02"), reform(ReformKind.MOVE, "Z91.01", parent="Z91.02", effective_on=JULY + DAY)
     )
 
-    assert keys(reform(ReformKind.MOVE, "Z91.02", parent="Z91.01"), known) == {"parent_circle"}
+    assert keys(reform(ReformKind.MOVE, "Z91.02", parent="Z91.01"), lives_now) == {"parent_circle"}
 
 
 def test_a_plan_on_another_registry_or_before_a_planned_change_is_refused() -> None:
-    known = applied(lives("Z91.01"), reform(ReformKind.RENAME, "Z91.01", name="Sở Một"))
+    lives_now = applied(lives("Z91.01"), reform(ReformKind.RENAME, "Z91.01", name="Sở Một"))
 
     earlier = reform(ReformKind.RENAME, "Z91.01", name="Sở Hai", effective_on=JULY - DAY)
 
-    assert keys(earlier, known) == {"turned_later"}
-    assert keys(replace(earlier, effective_on=JULY), known) == set()
-    assert keys(reform(ReformKind.DISSOLVE, "Z91.01"), known) == {"turned_later"}
-    assert keys(reform(ReformKind.DISSOLVE, "Z91.01", effective_on=JULY + DAY), known) == set()
+    assert keys(earlier, lives_now) == {"turned_later"}
+    assert keys(replace(earlier, effective_on=JULY), lives_now) == set()
+    assert keys(reform(ReformKind.DISSOLVE, "Z91.01"), lives_now) == {"turned_later"}
+    assert keys(reform(ReformKind.DISSOLVE, "Z91.01", effective_on=JULY + DAY), lives_now) == set()
 
-    known = lives("Z91.01", "Z91.02")
+    lives_now = lives("Z91.01", "Z91.02")
     change = plan_step(
-        reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)), RegistryView(lives=known), TODAY
+        reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)), RegistryView(lives=lives_now), TODAY
     ).ready
-    other = known | {"Z91.02": Life(record=replace(known["Z91.02"].record, name="Sở khác"))}
+    other = lives_now | {"Z91.02": Life(record=replace(lives_now["Z91.02"].record, name="Sở khác"))}
 
-    assert rules.check_base(change, plan_step(change, RegistryView(lives=known), TODAY)) is None
+    assert rules.check_base(change, plan_step(change, RegistryView(lives=lives_now), TODAY)) is None
     assert rules.check_base(change, plan_step(change, RegistryView(lives=other), TODAY)) is not None
 
 
@@ -212,10 +216,10 @@ def test_a_reform_is_undone_for_seven_days_and_reported_by_the_16th() -> None:
     planned = plan_step(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
     view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.lives_after))
     for age, allowed in ((7 * DAY, True), (7 * DAY + timedelta(seconds=1), False)):
-        found = undo_obstacles(
+        obstacles = undo_obstacles(
             record(change), planned.lives_before, planned.lives_after, view, BuiltOn(), NOW + age
         )
-        assert (found == ()) is allowed
+        assert (obstacles == ()) is allowed
 
     urgencies = {1: "open", 10: "open", 11: "soon", 16: "soon", 17: "late"}
     dissolved = [record(reform(ReformKind.DISSOLVE, "Z91.01"))]
@@ -227,15 +231,15 @@ def test_a_reform_is_undone_for_seven_days_and_reported_by_the_16th() -> None:
 
 def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_circle() -> None:
     # 01 stood under 02, and moved away; then 02 went below 01 by way of 03.
-    known = lives("Z91.01", "Z91.02", "Z91.03", "Z92", Z91_01="Z91.02", Z91_03="Z91.01")
-    first = plan_step(reform(ReformKind.MOVE, "Z91.01", parent="Z92"), RegistryView(lives=known), TODAY)
-    moved = applied(known | dict(first.lives_after), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
+    lives_now = lives("Z91.01", "Z91.02", "Z91.03", "Z92", Z91_01="Z91.02", Z91_03="Z91.01")
+    first = plan_step(reform(ReformKind.MOVE, "Z91.01", parent="Z92"), RegistryView(lives=lives_now), TODAY)
+    moved = applied(lives_now | dict(first.lives_after), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
 
-    found = undo_obstacles(
+    obstacles = undo_obstacles(
         record(first.reform), first.lives_before, first.lives_after, RegistryView(lives=moved), BuiltOn(), NOW
     )
 
-    assert [each.key for each in found] == ["parent_circle"]
+    assert [obstacle.key for obstacle in obstacles] == ["parent_circle"]
 
 
 # --- any sequence -----------------------------------------------------------------------------------------------
@@ -247,22 +251,22 @@ DAYS = st.integers(0, 12).map(lambda n: JULY + n * DAY)
 
 @st.composite
 def reforms(draw: st.DrawFn) -> Reform:
-    one = st.sampled_from(CODES + FRESH)
-    known, other, third = draw(one), draw(one), draw(one)
+    code_strategy = st.sampled_from(CODES + FRESH)
+    code, other, third = draw(code_strategy), draw(code_strategy), draw(code_strategy)
     fresh = draw(st.sampled_from(FRESH))
     on = draw(DAYS)
     choices = [
-        reform(ReformKind.RENAME, known, name=f"Sở {draw(st.integers(0, 3))}"),
-        reform(ReformKind.RECODE, known, to=(Target(code=fresh),)),
-        reform(ReformKind.MERGE, known, to=(other,)),
-        reform(ReformKind.MERGE, known, other, to=(third,)),
-        reform(ReformKind.CONSOLIDATE, known, other, to=(new(fresh),)),
-        reform(ReformKind.SPLIT, known, to=(other, new(fresh)), mail_to=fresh),
-        reform(ReformKind.SPLIT, known, to=(other, new(fresh)), triage=True),
-        reform(ReformKind.SPLIT, known, to=(known, new(fresh))),
-        reform(ReformKind.DISSOLVE, known),
-        reform(ReformKind.DISSOLVE, known, to=(other,)),
-        reform(ReformKind.MOVE, known, parent=other),
+        reform(ReformKind.RENAME, code, name=f"Sở {draw(st.integers(0, 3))}"),
+        reform(ReformKind.RECODE, code, to=(Target(code=fresh),)),
+        reform(ReformKind.MERGE, code, to=(other,)),
+        reform(ReformKind.MERGE, code, other, to=(third,)),
+        reform(ReformKind.CONSOLIDATE, code, other, to=(new(fresh),)),
+        reform(ReformKind.SPLIT, code, to=(other, new(fresh)), mail_to=fresh),
+        reform(ReformKind.SPLIT, code, to=(other, new(fresh)), triage=True),
+        reform(ReformKind.SPLIT, code, to=(code, new(fresh))),
+        reform(ReformKind.DISSOLVE, code),
+        reform(ReformKind.DISSOLVE, code, to=(other,)),
+        reform(ReformKind.MOVE, code, parent=other),
         reform(ReformKind.CREATE, to=(new(fresh, parent=other),)),
     ]
     return replace(draw(st.sampled_from(choices)), effective_on=on)
@@ -275,7 +279,7 @@ def test_any_sequence_leaves_one_answer_or_a_named_refusal_for_each_code_and_day
 ) -> None:
     """A number undoes one of the reforms before it, where that may be."""
     now: dict[str, Life] = lives(*CODES)
-    done: list[rules.ReformPlan] = []
+    plans: list[rules.ReformPlan] = []
     ever: set[str] = set(now)
     for step in steps:
         if isinstance(step, Reform):
@@ -283,53 +287,53 @@ def test_any_sequence_leaves_one_answer_or_a_named_refusal_for_each_code_and_day
             if planned.conflicts:
                 assert not planned.lives_after
                 continue
-            now, done = now | dict(planned.lives_after), [*done, planned]
+            now, plans = now | dict(planned.lives_after), [*plans, planned]
             ever |= now.keys()
-        elif done:
-            now, done = _undone(now, done, step % len(done))
-        _whole(now)
+        elif plans:
+            now, plans = _undone(now, plans, step % len(plans))
+        _check_chains(now)
 
 
 def _undone(
-    now: dict[str, Life], done: list[rules.ReformPlan], n: int
+    now: dict[str, Life], plans: list[rules.ReformPlan], n: int
 ) -> tuple[dict[str, Life], list[rules.ReformPlan]]:
-    this = done[n]
+    undone = plans[n]
     built = BuiltOn(
         reforms=[
-            str(m) for m, each in enumerate(done) if m > n and set(each.reform.codes) & set(this.reform.codes)
+            str(m) for m, x in enumerate(plans) if m > n and set(x.reform.codes) & set(undone.reform.codes)
         ],
         rows=[
             code
-            for code in this.lives_after
-            if this.lives_before[code] is None
+            for code in undone.lives_after
+            if undone.lives_before[code] is None
             and any(
-                code in (life.record.parent, life.record.successor, *(each.parent for each in life.former))
+                code in (life.record.parent, life.record.successor, *(x.parent for x in life.former))
                 for other, life in now.items()
-                if other not in this.lives_after
+                if other not in undone.lives_after
             )
         ],
     )
     refused = undo_obstacles(
-        record(this.reform), this.lives_before, this.lives_after, RegistryView(lives=now), built, NOW
+        record(undone.reform), undone.lives_before, undone.lives_after, RegistryView(lives=now), built, NOW
     )
     if refused:
-        return now, done
-    restored = {code: life for code, life in now.items() if code not in this.lives_before}
-    restored |= {code: life for code, life in this.lives_before.items() if life is not None}
-    if n == len(done) - 1:
-        replayed = plan_step(this.reform, RegistryView(lives=restored), TODAY)
-        assert dict(replayed.lives_after) == dict(this.lives_after), (
+        return now, plans
+    restored = {code: life for code, life in now.items() if code not in undone.lives_before}
+    restored |= {code: life for code, life in undone.lives_before.items() if life is not None}
+    if n == len(plans) - 1:
+        replayed = plan_step(undone.reform, RegistryView(lives=restored), TODAY)
+        assert dict(replayed.lives_after) == dict(undone.lives_after), (
             "undoing the last one restores what it was planned on"
         )
-    return restored, done[:n] + done[n + 1 :]
+    return restored, plans[:n] + plans[n + 1 :]
 
 
-def _whole(now: Mapping[str, Life]) -> None:
+def _check_chains(now: Mapping[str, Life]) -> None:
     """On each day every code is in force, not begun, or closed with a chain that ends; no parent comes back."""
     for code, life in now.items():
         first, last = life.record.valid_from, life.record.valid_to
         assert first is None or last is None or first <= last + DAY
-        assert [each.until for each in life.former] == sorted({each.until for each in life.former})
+        assert [x.until for x in life.former] == sorted({x.until for x in life.former})
         chain = list(registry_change.successors(now, code))
         assert code not in chain
         assert len(set(chain)) == len(chain)

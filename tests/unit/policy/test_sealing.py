@@ -16,8 +16,8 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def sealed(size: int, at: datetime, stamp: bytes | None = None) -> PublishedSeal:
-    made = Seal(log_id="0" * 32, number=1, tree_size=size, root=b"r" * 32, previous=NO_SEAL, at=at)
-    return PublishedSeal(signed=seal_key().sign(made), stamp=stamp)
+    seal = Seal(log_id="0" * 32, number=1, tree_size=size, root=b"r" * 32, previous=NO_SEAL, at=at)
+    return PublishedSeal(signed=seal_key().sign(seal), stamp=stamp)
 
 
 def test_a_seal_is_due_when_something_new_waited_long_enough() -> None:
@@ -59,11 +59,11 @@ def test_a_stamp_is_due_once_an_hour_publishing_once_a_day_and_a_seal_within_fiv
         assert upkeep.lacks_stamp(LogHead(unstamped_since=START - since), most, START) == lacks
 
 
-def words(**given: Any) -> list[tuple[str, str]]:
+def words(**head_fields: Any) -> list[tuple[str, str]]:
     from gateway.ops.checks_of_parts import log_findings
 
-    stamped = given.pop("stamped", False)
-    return [(each.level, each.cause) for each in log_findings(LogHead(**given), START, stamped=stamped)]
+    stamped = head_fields.pop("stamped", False)
+    return [(x.level, x.cause) for x in log_findings(LogHead(**head_fields), START, stamped=stamped)]
 
 
 def test_a_doctor_says_what_is_late() -> None:

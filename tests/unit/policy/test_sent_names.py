@@ -1,4 +1,4 @@
-"""What a sender calls a file, whatever library wrote the header: the ending must survive (threats 75 to 78)."""
+"""The name of a sent file, whatever library wrote the header: the ending must survive (threats 75 to 78)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from gateway.policy.admission import meant_name
 
 
-def name_of(written: str) -> str | None:
-    """Of a header with that file name, as a library reads it that takes a backslash for an escape."""
-    return meant_name(f'form-data; name="lead"; filename="{written}"', written.replace("\\", "") or None)
+def name_of(raw_name: str) -> str | None:
+    """Read the name of a header as a library does that takes a backslash for an escape."""
+    return meant_name(f'form-data; name="lead"; filename="{raw_name}"', raw_name.replace("\\", "") or None)
 
 
 def test_the_last_part_of_what_was_meant_is_the_name() -> None:
-    """The extended form is read by the library; one that nobody can read is none."""
+    """The extended form is read by the library; an unreadable one counts as absent."""
     names = {
         "15.pdf": "15.pdf",
         r"C:\Users\van thu\Công văn 15.pdf": "Công văn 15.pdf",
@@ -32,7 +32,7 @@ def test_the_last_part_of_what_was_meant_is_the_name() -> None:
         **dict.fromkeys(("=?UTF-8?B?%%%?=", "=?nowhere?B?Q8O0?=", "=?UTF-8?B?/w==?=")),
         **dict.fromkeys(("a%0D%0AX-Injected: 1.pdf", "a%00b.pdf")),
     }
-    assert {written: name_of(written) for written in names} == names
+    assert {name: name_of(name) for name in names} == names
     header = 'form-data; name="lead"; filename="x.pdf"; filename*=UTF-8\'\'C%C3%B4ng%20v%C4%83n.pdf'
     assert meant_name(header, "Công văn.pdf") == "Công văn.pdf"
     assert meant_name('form-data; name="lead"', None) is None

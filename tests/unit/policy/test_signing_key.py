@@ -1,4 +1,4 @@
-"""Which certificate may sign (W9): bound where any is bound, not ended, in its time."""
+"""The certificate that may sign (W9): bound where any is bound, not ended, in its time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ DAY = timedelta(days=1)
 OLD, NEW = b"old certificate", b"new certificate"
 
 
-def bound(der: bytes, since: datetime | None = None, until: datetime | None = None) -> Binding:
-    return Binding(code="Z91", certificate_der=der, valid_from=since, valid_to=until)
+def bound(der: bytes, since: datetime | None = None, valid_to: datetime | None = None) -> Binding:
+    return Binding(code="Z91", certificate_der=der, valid_from=since, valid_to=valid_to)
 
 
 def end(der: bytes, at: datetime, stolen: datetime | None = None) -> KeyEnd:
@@ -27,8 +27,8 @@ def end(der: bytes, at: datetime, stolen: datetime | None = None) -> KeyEnd:
 def test_w9_where_nothing_is_bound_any_certificate_may_sign_and_else_what_is_bound_in_its_time() -> None:
     """A binding of another code is none of ours; outside of its binding nothing signs, not even when no other is bound."""
     other = Binding(code="Z92", certificate_der=OLD)
-    for known in ([], [other]):
-        use = trust.key_use_of("Z91", known, [], NOW)
+    for bindings in ([], [other]):
+        use = trust.key_use_of("Z91", bindings, [], NOW)
         assert use == ANY_KEY
         assert use.fault(fingerprint(OLD)) is None
     use = trust.key_use_of("Z91", [bound(OLD)], [], NOW)

@@ -37,12 +37,12 @@ def test_a_stamp_is_found_where_it_stands_for_itself_and_not_inside_other_words(
         "  MẬT  \nTỐI MẬT": ("TỐI MẬT", "MẬT"),
         unicodedata.normalize("NFD", "TUYỆT MẬT"): ("TUYỆT MẬT",),
     }
-    others = (
+    other_texts = (
         *("", "V/v bảo vệ bí mật nhà nước", "LUẬT BẢO VỆ BÍ MẬT NHÀ NƯỚC", "QUY CHẾ BẢO MẬT", "MẬTĐỘ"),
         *("Mật độ dân số, mật khẩu, thân mật", "DANH MỤC TÀI LIỆU MẬT NĂM 2026"),
         "Tài liệu đóng dấu mật được gửi riêng",
     )
-    expected = pages | dict.fromkeys(others, ())
+    expected = pages | dict.fromkeys(other_texts, ())
     assert {page: stamps_on(page, STAMPS) for page in expected} == expected
 
 
@@ -108,10 +108,10 @@ def test_good_vietnamese_is_never_taken_for_old_letters(text: str) -> None:
 
 @given(st.lists(st.sampled_from(VIETNAMESE), min_size=1, max_size=3).map(" ".join), st.sampled_from(BACK))
 def test_the_same_text_in_old_letters_is_known(text: str, back: Callable[[str], str]) -> None:
-    written = back(text)
-    words = [word for word in _odd_words([written]) if not _is_abbreviation(word)]
+    old_text = back(text)
+    words = [word for word in _odd_words([old_text]) if not _is_abbreviation(word)]
     # "Bá bé läc": what reads like Unicode but for one word may be a foreign name in it.
     assume(len(words) > 4 and sum(not _is_syllable(word) for word in words) >= 2)
-    assume(max(written) <= "\xff")
+    assume(max(old_text) <= "\xff")
 
-    assert is_legacy_font(written)
+    assert is_legacy_font(old_text)

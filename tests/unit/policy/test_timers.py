@@ -18,7 +18,7 @@ from gateway.words import labels
 OFFICE = timers.calendar_of(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
 MOMENT = timedelta(microseconds=1)
 NORMAL = Urgency.NORMAL
-URGENT = [each for each in Urgency if each is not NORMAL]
+URGENT = [urgency for urgency in Urgency if urgency is not NORMAL]
 
 
 def at(text: str) -> datetime:
@@ -48,9 +48,9 @@ def test_t2_is_two_working_hours() -> None:
         (f"{SAT} 10:00", f"{NEXT_MON} 09:30"),
         (f"{THU} 12:15", f"{THU} 15:30"),
     ):
-        found = timers.take_in(OFFICE, at(arrived), NORMAL)
-        assert (found.timer, found.at) == (Timer.T2, at(due))
-        assert found.time_left(OFFICE, at(arrived)) == timedelta(hours=2)
+        timer = timers.take_in(OFFICE, at(arrived), NORMAL)
+        assert (timer.timer, timer.at) == (Timer.T2, at(due))
+        assert timer.time_left(OFFICE, at(arrived)) == timedelta(hours=2)
 
 
 def test_t3_ends_when_the_office_closes_and_is_late_when_the_day_is_over() -> None:
@@ -60,19 +60,19 @@ def test_t3_ends_when_the_office_closes_and_is_late_when_the_day_is_over() -> No
         (f"{FRI} 17:00", f"{NEXT_MON} 17:00", f"{NEXT_TUE} 00:00"),
         (f"{SAT} 10:00", f"{NEXT_MON} 17:00", f"{NEXT_TUE} 00:00"),
     ):
-        found = timers.receipt(OFFICE, at(arrived))
-        assert (found.timer, found.at) == (Timer.T3, at(due))
-        assert not found.is_late(at(late))
-        assert found.is_late(at(late) + MOMENT)
+        timer = timers.receipt(OFFICE, at(arrived))
+        assert (timer.timer, timer.at) == (Timer.T3, at(due))
+        assert not timer.is_late(at(late))
+        assert timer.is_late(at(late) + MOMENT)
 
 
 def test_t2u_runs_at_night_and_on_weekends_and_ends_at_the_hour_of_an_express_letter() -> None:
     arrived = at(f"{SAT} 23:30")
     minutes = {Urgency.URGENT: 60, Urgency.VERY_URGENT: 30, Urgency.EXPRESS: 15, Urgency.TIMED_EXPRESS: 15}
     for urgency, minute in minutes.items():
-        found = timers.take_in(OFFICE, arrived, urgency)
-        assert (found.timer, found.wall_clock) == (Timer.T2U, True)
-        assert found.at - arrived == found.time_left(OFFICE, arrived) == timedelta(minutes=minute)
+        timer = timers.take_in(OFFICE, arrived, urgency)
+        assert (timer.timer, timer.wall_clock) == (Timer.T2U, True)
+        assert timer.at - arrived == timer.time_left(OFFICE, arrived) == timedelta(minutes=minute)
     arrived = at(f"{SAT} 20:00")
     due = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 22:00"))
     missed = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 19:00"))
@@ -112,13 +112,13 @@ _IN_OFFICE_TIME = {
 def test_a_timer_of_office_time_ends_on_a_working_day_and_never_before_one_that_began_earlier(
     name: str, a: datetime, b: datetime
 ) -> None:
-    start, later = sorted((a, b))
+    start, end = sorted((a, b))
     due: Due = _IN_OFFICE_TIME[name](start)
 
     assert due.at > start
     assert not due.wall_clock
     assert OFFICE.works(local(due.at).date())
-    assert due.at <= _IN_OFFICE_TIME[name](later).at
+    assert due.at <= _IN_OFFICE_TIME[name](end).at
     assert due.time_left(OFFICE, due.at) == timedelta()
 
 

@@ -1,5 +1,5 @@
-"""What `policy.trust` decides from evidence: steps 9 and 10, and the claimed time (K1-K4, threats 40-45, 49, 101);
-and step 11: who published it (A1, threat 107)."""
+"""The decisions of `policy.trust` from evidence: steps 9 and 10, and the claimed time (K1-K4, threats 40-45, 49, 101);
+and step 11, the publisher (A1, threat 107)."""
 
 from __future__ import annotations
 
@@ -129,18 +129,18 @@ def test_what_does_not_hold_is_refused_or_held_at_its_step(cases: Cases) -> None
     """It gives the code before a contradiction that stands at step 11."""
     for name, signed, evidence, error, code, step in REFUSED:
         with cases.case(name):
-            with pytest.raises(error) as found:
+            with pytest.raises(error) as excinfo:
                 _decide(signed, evidence)
-            refusal = found.value
+            refusal = excinfo.value
             assert isinstance(refusal, InvalidEnvelope | CannotTell)
             assert (refusal.code, refusal.step) == (code, step)
-            told = [each for each in refusal.steps if isinstance(each, Step)]
-            assert [each.n for each in told if each.ok is False] == [step]
-            assert all(each.ok is None for each in told if each.n > step)
-            with pytest.raises((InvalidEnvelope, CannotTell)) as found:
+            steps = [s for s in refusal.steps if isinstance(s, Step)]
+            assert [s.n for s in steps if s.ok is False] == [step]
+            assert all(s.ok is None for s in steps if s.n > step)
+            with pytest.raises((InvalidEnvelope, CannotTell)) as excinfo:
                 _decide({"contradiction": AGAINST, **signed}, evidence)
-            assert isinstance(found.value, InvalidEnvelope | CannotTell)
-            assert found.value.code == code
+            assert isinstance(excinfo.value, InvalidEnvelope | CannotTell)
+            assert excinfo.value.code == code
 
 
 def test_k2_a_signing_time_within_the_window_passes_and_the_ends_of_the_calendar_are_times_like_others() -> (
@@ -164,7 +164,7 @@ def test_only_this_module_can_make_a_verified_envelope() -> None:
         VerifiedEnvelope(signed=_signed(), sender="x", verdict="valid", received_at=AT, seal=object())  # type: ignore[arg-type]  # a forged seal
 
 
-AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", where="gw:Kind")
+AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", place="gw:Kind")
 
 
 # --- who published it (A1, threat 107) ------------------------------------------------------------------------
@@ -172,7 +172,7 @@ AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", where="gw:K
 SENDER = "000.00.07.Z91"
 
 
-def _carried(node: str | None, host: str | None, sender: str = SENDER) -> Routing:
+def _routing(node: str | None, host: str | None, sender: str = SENDER) -> Routing:
     return Routing(sender=sender, node=node, host=host)
 
 
@@ -187,18 +187,18 @@ def test_a1_the_hosting_node_passes_and_silence_is_a_finding() -> None:
         ("n1", None, ["HOST-UNKNOWN"], unknown),
     ]
     for node, host, findings, detail in rows:
-        proved = decide(_signed(), _evidence(), TrustPolicy(), AT, _carried(node, host))
+        proved = decide(_signed(), _evidence(), TrustPolicy(), AT, _routing(node, host))
         assert [note.code for note in proved.notes] == ["ODD", *findings]
         assert (proved.steps[10].ok, proved.steps[10].detail) == (True, detail)
 
 
 def test_a1_a_node_that_does_not_host_the_sender_is_refused_at_step_11() -> None:
     """That is graver than a contradiction; the certificate is judged before it."""
-    foreign = _carried("n2", "n1")
+    foreign = _routing("n2", "n1")
     for signed in (_signed(), _signed(contradiction=AGAINST)):
-        with pytest.raises(InvalidEnvelope) as found:
+        with pytest.raises(InvalidEnvelope) as excinfo:
             decide(signed, _evidence(), TrustPolicy(), AT, foreign)
-        refusal = found.value
+        refusal = excinfo.value
         assert (refusal.code, refusal.step) == ("AXIS-NODE", 11)
         assert "the node n2 published it, and n1 speaks for 000.00.07.Z91" in str(refusal)
         steps = [step for step in refusal.steps if isinstance(step, Step)]
@@ -211,18 +211,18 @@ def test_a1_a_node_that_does_not_host_the_sender_is_refused_at_step_11() -> None
 def test_109_the_sender_that_the_axis_names_is_the_signed_one_and_a_contradiction_is_refused_at_step_11() -> (
     None
 ):
-    same = _carried("n1", "n1", sender=" 000.00.07.z91 ")
+    same = _routing("n1", "n1", sender=" 000.00.07.z91 ")
     assert decide(_signed(), _evidence(), TrustPolicy(), AT, same).verdict == "valid"
 
-    with pytest.raises(BadSignature) as found:
-        decide(_signed(), _evidence(), TrustPolicy(), AT, _carried("n1", "n1", sender="Z91.08"))
+    with pytest.raises(BadSignature) as excinfo:
+        decide(_signed(), _evidence(), TrustPolicy(), AT, _routing("n1", "n1", sender="Z91.08"))
 
-    assert (found.value.code, found.value.step, found.value.where) == ("MSG-ID", 11, "From/OrganId")
+    assert (excinfo.value.code, excinfo.value.step, excinfo.value.location) == ("MSG-ID", 11, "From/OrganId")
 
-    with pytest.raises(BadSignature) as found:
+    with pytest.raises(BadSignature) as excinfo:
         _decide({"contradiction": AGAINST}, {})
 
-    assert (found.value.code, found.value.step, found.value.where) == ("MSG-ID", 11, "gw:Kind")
-    steps = [step for step in found.value.steps if isinstance(step, Step)]
+    assert (excinfo.value.code, excinfo.value.step, excinfo.value.location) == ("MSG-ID", 11, "gw:Kind")
+    steps = [step for step in excinfo.value.steps if isinstance(step, Step)]
     assert [step.ok for step in steps] == [True] * 10 + [False, None]
     assert [step.detail for step in steps][8:11] == ["a < b", "good at arrival", "gw:Kind says recall"]

@@ -1,4 +1,4 @@
-"""Who may approve what (K6): every way in which one person could be two, and that nothing else is in the way."""
+"""Approval by two people (K6): every way in which one person could be two is refused, and nothing else is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PROPOSAL = Proposal(
 
 
 def person(id: str, **more: object) -> Person:
-    made = Person(
+    new_person = Person(
         id=id,
         name=id,
         roles=frozenset({Role.TRUST}),
@@ -45,18 +45,18 @@ def person(id: str, **more: object) -> Person:
         roles_at=LONG_AGO,
         enrolled_at=LONG_AGO,
     )
-    return replace(made, **more)  # type: ignore[arg-type]  # fields by name
+    return replace(new_person, **more)  # type: ignore[arg-type]  # fields by name
 
 
 def judged(
     proposal: Proposal = PROPOSAL,
     proposer: Person | None = None,
     approver: Person | None = None,
-    typed: tuple[str, ...] = CONTENT.expected,
+    words: tuple[str, ...] = CONTENT.expected,
     now: datetime = NOW,
     *,
-    first_made: str | None = PROPOSAL.digest,
-    seen: str = PROPOSAL.digest,
+    first_digest: str | None = PROPOSAL.digest,
+    shown_digest: str = PROPOSAL.digest,
     in_set_up: bool = False,
     one_hand: bool = False,
 ) -> Objection | None:
@@ -64,10 +64,10 @@ def judged(
         proposal,
         proposer or person("one"),
         approver or person("two"),
-        typed,
+        words,
         now,
-        recorded_digest=first_made,
-        shown_digest=seen,
+        recorded_digest=first_digest,
+        shown_digest=shown_digest,
         in_set_up=in_set_up,
         one_hand=one_hand,
     )
@@ -77,15 +77,15 @@ def test_two_people_of_age_may_and_in_set_up_nothing_but_the_age_is_waived() -> 
     """Digits may be written as people write them."""
     (digits,) = CONTENT.expected
     colons = ":".join(digits[n : n + 2] for n in range(0, 16, 2))
-    for written in (digits, f" {digits} ", digits.upper(), colons):
-        assert judged(typed=(written,)) is None
+    for typed_text in (digits, f" {digits} ", digits.upper(), colons):
+        assert judged(words=(typed_text,)) is None
 
     fresh = person("two", added_at=NOW, roles_at=NOW, enrolled_at=NOW)
 
     assert judged(approver=fresh, in_set_up=True) is None
     assert judged(approver=replace(fresh, roles_by="one"), in_set_up=True) is Objection.CHANGED
     assert judged(approver=fresh, in_set_up=True, one_hand=True) is Objection.CHANGED
-    assert judged(approver=fresh, typed=(), in_set_up=True) is Objection.DIGITS
+    assert judged(approver=fresh, words=(), in_set_up=True) is Objection.DIGITS
     assert judged(one_hand=True) is None, "of age it does not matter who gave the roles"
 
 
@@ -137,16 +137,16 @@ PERSONS = st.builds(
 
 @given(PERSONS, PERSONS, MOMENTS, st.sampled_from([CONTENT.expected, (), ("0" * 16,)]), st.booleans())
 def test_whatever_passes_is_two_different_people_with_the_role_and_the_digits(
-    proposer: Person, approver: Person, now: datetime, typed: tuple[str, ...], first: bool
+    proposer: Person, approver: Person, now: datetime, words: tuple[str, ...], first: bool
 ) -> None:
-    if judged(proposer=proposer, approver=approver, typed=typed, now=now, in_set_up=first) is not None:
+    if judged(proposer=proposer, approver=approver, words=words, now=now, in_set_up=first) is not None:
         return
     assert proposer.id == "one" != approver.id
-    assert all(each.is_active and Role.TRUST in each.roles for each in (proposer, approver))
-    assert typed == CONTENT.expected
+    assert all(person.is_active and Role.TRUST in person.roles for person in (proposer, approver))
+    assert words == CONTENT.expected
     assert now < PROPOSAL.expires_at
-    for one, other in ((proposer, approver), (approver, proposer)):
-        assert one.roles_by != other.id or now - one.roles_at >= AGE
+    for subject, other in ((proposer, approver), (approver, proposer)):
+        assert subject.roles_by != other.id or now - subject.roles_at >= AGE
     if not first:
         assert now - max(approver.added_at, approver.roles_at, approver.enrolled_at or now) >= AGE
 

@@ -39,10 +39,10 @@ def tries(chances: list[float], took: list[float]) -> list[timedelta]:
 
 def test_the_plan_is_that_of_the_specification() -> None:
     ages = tries([0.0], [0.0])
-    waits = [later - earlier for earlier, later in pairwise(ages)]
+    waits = [later_age - earlier for earlier, later_age in pairwise(ages)]
 
     seconds = [5, 30, 120, 600, 3600, 3 * 3600, 8 * 3600, 24 * 3600]
-    assert waits[:8] == [timedelta(seconds=each) for each in seconds]
+    assert waits[:8] == [timedelta(seconds=second) for second in seconds]
     assert waits[8:10] == [timedelta(hours=12)] * 2
     assert ages[-1] == 3 * DAY
 
@@ -53,7 +53,7 @@ chance = st.floats(0, 1, exclude_max=True)
 @given(st.lists(chance, min_size=1, max_size=20), st.lists(st.floats(0, 30), min_size=1, max_size=20))
 def test_it_ends_after_three_days_and_never_hurries(chances: list[float], took: list[float]) -> None:
     ages = tries(chances, took)
-    waits = [later - earlier for earlier, later in pairwise(ages)]
+    waits = [later_age - earlier for earlier, later_age in pairwise(ages)]
 
     assert 3 * DAY <= ages[-1] <= 3 * DAY + timedelta(seconds=30)
     assert len(ages) <= 12
@@ -74,12 +74,14 @@ def test_no_wait_passes_the_limit(attempt: int, age: timedelta, jitter: float) -
 
 
 @given(st.timedeltas(timedelta(), 7 * DAY), st.none() | st.timedeltas(-DAY, 7 * DAY))
-def test_a_secret_is_never_good_for_longer_than_it_was(overlap: timedelta, left: timedelta | None) -> None:
+def test_a_secret_is_never_good_for_longer_than_it_was(
+    overlap: timedelta, remaining: timedelta | None
+) -> None:
     now = datetime(2026, 11, 20, tzinfo=UTC)
-    end = upkeep.secret_end(now, None if left is None else now + left, overlap)
+    end = upkeep.secret_end(now, None if remaining is None else now + remaining, overlap)
 
     assert end <= now + overlap
-    assert left is None or end <= now + left
+    assert remaining is None or end <= now + remaining
 
 
 INSIDE = [
@@ -126,7 +128,7 @@ def test_what_no_list_says_is_public_is_not_reached(address: IPv4Address) -> Non
         *map(IPv4Network, ("10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"))
     ]
 
-    assert not (may_reach(address) and any(address in each for each in private))
+    assert not (may_reach(address) and any(address in network for network in private))
 
 
 def test_an_address_of_another_form_is_refused(cases: Cases) -> None:

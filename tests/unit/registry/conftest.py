@@ -36,8 +36,8 @@ async def reader(url: str, writer: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def memory(url: str, writer: AsyncEngine) -> AsyncIterator[Memory]:
-    async with remembering(url) as made:
-        yield made
+    async with remembering(url) as directory_store:
+        yield directory_store
 
 
 @pytest.fixture

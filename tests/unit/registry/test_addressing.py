@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
-from gateway.outgoing.addressing import offers_of_each
+from gateway.outgoing.addressing import list_offers
 from gateway.registry.directory import SqlDirectory
 from tests.support.cases import Cases
 
@@ -44,21 +44,23 @@ async def book(directory: SqlDirectory) -> SqlDirectory:
     return directory
 
 
-def told(found: Sequence[Offer]) -> list[tuple[str, str, list[str]]]:
-    return [(each.item.name, each.kind.value, [one.code for one in each.agencies]) for each in found]
+def rows_of(offered: Sequence[Offer]) -> list[tuple[str, str, list[str]]]:
+    return [
+        (offer.item.name, offer.kind.value, [agency.code for agency in offer.agencies]) for offer in offered
+    ]
 
 
 async def offers(
     book: SqlDirectory, groups: Sequence[RecipientGroup], text: str, on: date, near: str | None = None
 ) -> tuple[Offer, ...]:
-    (found,) = await offers_of_each(book, groups, (text,), on, near, units=["Phòng Tổng hợp"])
-    return found
+    (offered,) = await list_offers(book, groups, (text,), on, near, units=["Phòng Tổng hợp"])
+    return offered
 
 
 async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
-    found = await offers(book, (), BLOCK, TODAY, near="Z91.12")
+    offered = await offers(book, (), BLOCK, TODAY, near="Z91.12")
 
-    assert told(found) == [
+    assert rows_of(offered) == [
         ("Như Điều 3", "pointer", []),
         ("Sở Thử nghiệm", "named", ["Z91.07"]),
         ("UBND xã Bình Mẫu", "named", ["Z91.40"]),
@@ -67,12 +69,12 @@ async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
         ("Các sở, ban, ngành", "many", []),
         ("Lưu: VT, VP", "filed", []),
     ]
-    assert [each.item.role for each in found[3:5]] == ["to_coordinate", "to_report"]
-    assert [each.settled for each in found] == [True, True, True, True, True, False, True]
+    assert [x.item.role for x in offered[3:5]] == ["to_coordinate", "to_report"]
+    assert [x.settled for x in offered] == [True, True, True, True, True, False, True]
 
 
 HEAD, ALL = "- Chủ tịch UBND tỉnh (để b/c);", "Các sở, ban, ngành"
-# A text, and who asks; what it is taken for, whom it offers first, and whether nobody is asked.
+# A text and the asking agency; how it is understood, the first offers, and whether no question remains.
 OFFERED: dict[tuple[str, str | None], tuple[str, list[str], bool]] = {
     # One's own head is no recipient; the head above is asked for with the own province.
     (HEAD, "Z91"): ("own", [], True),
@@ -107,45 +109,45 @@ async def test_each_text_is_taken_for_what_it_is_and_what_is_not_clear_is_asked(
 ) -> None:
     for (text, near), says in OFFERED.items():
         with cases.case((text, near)):
-            (found,) = await offers(book, (), text, TODAY, near)
-            codes = sorted(each.code for each in found.agencies)
-            assert (found.kind.value, codes, found.settled) == says
+            (offer,) = await offers(book, (), text, TODAY, near)
+            codes = sorted(agency.code for agency in offer.agencies)
+            assert (offer.kind.value, codes, offer.settled) == says
 
 
 async def test_a_saved_group_stands_for_its_members_and_blocks_are_each_read_by_themselves(
     book: SqlDirectory,
 ) -> None:
     """One with a dissolved member is asked about."""
-    found = await offers(book, (group("Z91.07", "Z91.12"),), f"- {ALL};", TODAY)
+    offered = await offers(book, (group("Z91.07", "Z91.12"),), f"- {ALL};", TODAY)
     (closed,) = await offers(book, (group("Z91.07", "Z92.20"),), ALL.lower(), TODAY)
 
-    assert told(found) == [(ALL, "group", ["Z91.07", "Z91.12"])]
+    assert rows_of(offered) == [(ALL, "group", ["Z91.07", "Z91.12"])]
     assert (closed.kind, closed.settled) == (OfferKind.CLOSED, False)
 
     texts = (BLOCK, "Sở Nội vụ", "Z91.12", "Sở Cũ", "Các sở, ban, ngành")
 
-    together = await offers_of_each(book, (), texts, TODAY, near="Z91.12")
+    together = await list_offers(book, (), texts, TODAY, near="Z91.12")
 
-    assert [told(each) for each in together] == [
-        told(await offers(book, (), text, TODAY, near="Z91.12")) for text in texts
+    assert [rows_of(x) for x in together] == [
+        rows_of(await offers(book, (), text, TODAY, near="Z91.12")) for text in texts
     ]
 
 
 async def test_what_is_not_clear_offers_ones_own_province_first(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (), "Sở Nội vu tỉnh", TODAY, near="Z92.20")
+    (offer,) = await offers(book, (), "Sở Nội vu tỉnh", TODAY, near="Z92.20")
     (many,) = await offers(book, (), "Các sở", TODAY, near="Z92.20")
     (begun,) = await offers(book, (), "Sở Nội", TODAY, near="Z92")
 
-    assert all(each.kind is not OfferKind.EXACT for each in (found, many))
+    assert all(x.kind is not OfferKind.EXACT for x in (offer, many))
     assert begun.agencies[0].code == "Z92.12"
 
 
 async def test_those_a_letter_is_addressed_to_are_read_and_as_above_means_them(book: SqlDirectory) -> None:
     addressed = "Kính gửi:\n- Sở Thử nghiệm;\n- Ủy ban nhân dân xã Bình Mẫu.\n"
 
-    found = await offers(book, (), f"{addressed}Nơi nhận:\n- Như trên;\n- Lưu: VT.", TODAY, near="Z91.12")
+    offered = await offers(book, (), f"{addressed}Nơi nhận:\n- Như trên;\n- Lưu: VT.", TODAY, near="Z91.12")
 
-    assert told(found) == [
+    assert rows_of(offered) == [
         ("Sở Thử nghiệm", "named", ["Z91.07"]),
         ("Ủy ban nhân dân xã Bình Mẫu", "named", ["Z91.40"]),
         ("Lưu: VT", "filed", []),
@@ -160,14 +162,14 @@ async def test_codes_are_taken_however_they_are_listed(book: SqlDirectory, cases
         "1. Z91.07\n2. Z91.12\n3. Z91.40",
     ):
         with cases.case(pasted):
-            found = await offers(book, (), pasted, TODAY)
-            assert [each.agencies[0].code for each in found] == ["Z91.07", "Z91.12", "Z91.40"]
-            assert {each.kind for each in found} == {OfferKind.EXACT}
+            offered = await offers(book, (), pasted, TODAY)
+            assert [x.agencies[0].code for x in offered] == ["Z91.07", "Z91.12", "Z91.40"]
+            assert {x.kind for x in offered} == {OfferKind.EXACT}
     assert len(await offers(book, (), "Z91.07; z91.07; Z91.07", TODAY)) == 1, "told once"
 
 
 def group(*codes: str) -> RecipientGroup:
-    members = tuple(GroupMember(code=each) for each in codes)
+    members = tuple(GroupMember(code=code) for code in codes)
     at = datetime(2026, 11, 20, tzinfo=UTC)
     return RecipientGroup(name=ALL, members=members, saved_by="prn", saved_at=at)
 
@@ -180,22 +182,22 @@ TEXTS = (
 
 
 async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirectory) -> None:
-    """What had another name until a later day answers to both, with the name of the day."""
+    """An agency renamed from a later day on answers to both names, with the name of the day."""
     parents = (None, "Z91", "z92", "Ủy ban nhân dân tỉnh Sao Mai", "Z92.20", "Không có")
-    asked = [(text, parent) for text in TEXTS for parent in parents]
+    queries = [(text, parent) for text in TEXTS for parent in parents]
 
-    together = await book.resolve_all([*asked, asked[0]], TODAY)
+    together = await book.resolve_all([*queries, queries[0]], TODAY)
 
-    assert list(together[:-1]) == [await book.resolve(text, TODAY, parent) for text, parent in asked]
+    assert list(together[:-1]) == [await book.resolve(text, TODAY, parent) for text, parent in queries]
     assert together[-1] == together[0]
 
     renamed = AGENCIES.replace("Sở Thử nghiệm,Z91", "Sở Đổi mới,Z91")
     await book.apply(await book.plan_import(renamed.encode()), "operator")
-    asked = [(text, "Z91") for text in ("Sở Đổi mới", "Sở Thử nghiệm", "Z91.07")]
+    queries = [(text, "Z91") for text in ("Sở Đổi mới", "Sở Thử nghiệm", "Z91.07")]
 
-    together = await book.resolve_all(asked, TODAY)
+    together = await book.resolve_all(queries, TODAY)
 
-    assert list(together) == [await book.resolve(text, TODAY, parent) for text, parent in asked]
+    assert list(together) == [await book.resolve(text, TODAY, parent) for text, parent in queries]
 
 
 async def test_a_long_list_takes_few_looks_at_the_registry(book: SqlDirectory, reader: AsyncEngine) -> None:
@@ -208,6 +210,6 @@ async def test_a_long_list_takes_few_looks_at_the_registry(book: SqlDirectory, r
     first = len(statements)
     many = await offers(book, (), "\n".join(f"- UBND xã Đông {n};" for n in range(40)), TODAY, near="Z91.12")
 
-    assert {each.kind for each in (*few, *many)} == {OfferKind.EXACT}
+    assert {offer.kind for offer in (*few, *many)} == {OfferKind.EXACT}
     assert len(many) == 40
     assert len(statements) - first < 2 * first

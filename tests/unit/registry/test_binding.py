@@ -26,9 +26,9 @@ async def bind(
     code: str,
     der: bytes,
     since: datetime | None = None,
-    until: datetime | None = None,
+    valid_to: datetime | None = None,
 ) -> Binding:
-    return await directory.bind(code, der, since, until, "an", "binh")
+    return await directory.bind(code, der, since, valid_to, "an", "binh")
 
 
 async def test_a_binding_is_told_with_its_certificate_and_time_for_the_exact_code_alone(
@@ -37,10 +37,10 @@ async def test_a_binding_is_told_with_its_certificate_and_time_for_the_exact_cod
     """K1; F10: letter for letter."""
     der = certificate("Z91.DN", "one")
 
-    made = await bind(directory, "Z91.DN", der, JUNE, JULY)
+    binding = await bind(directory, "Z91.DN", der, JUNE, JULY)
 
-    assert list(await directory.bindings("Z91.DN")) == [made]
-    assert made == Binding(code="Z91.DN", certificate_der=der, valid_from=JUNE, valid_to=JULY)
+    assert list(await directory.bindings("Z91.DN")) == [binding]
+    assert binding == Binding(code="Z91.DN", certificate_der=der, valid_from=JUNE, valid_to=JULY)
     assert await directory.bindings("Z91.dn") == []
     assert await directory.bindings("Z91") == []
 
@@ -126,8 +126,8 @@ async def test_a_withdrawn_binding_keeps_its_past(directory: SqlDirectory, clock
 
     await directory.unbind("Z91", fingerprint(der))
 
-    (kept,) = await directory.bindings("Z91")
-    assert (kept.valid_from, kept.valid_to) == (JUNE, clock.now())
+    (binding,) = await directory.bindings("Z91")
+    assert (binding.valid_from, binding.valid_to) == (JUNE, clock.now())
     with pytest.raises(Clash, match="is withdrawn for Z91"):
         await bind(directory, "Z91", der)
     await bind(directory, "Z92", der, clock.now())

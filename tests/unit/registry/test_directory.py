@@ -1,4 +1,4 @@
-"""What the directory answers for codes and names at a date."""
+"""Answers of the directory for codes and names at a date."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ async def test_a_code_is_found_whatever_its_letter_case_and_only_while_it_is_in_
     filled: SqlDirectory, cases: Cases
 ) -> None:
     """The last day counts; an alias is not a code."""
-    for written in ("Z91.07", "z91.07", "  Z91.07 "):
-        with cases.case(written):
-            entry = await filled.find(written, TODAY)
+    for spelling in ("Z91.07", "z91.07", "  Z91.07 "):
+        with cases.case(spelling):
+            entry = await filled.find(spelling, TODAY)
             assert entry is not None
             assert (entry.code, entry.name) == ("Z91.07", "Sở Thử nghiệm tỉnh Sao Mai")
             assert (entry.alias, entry.parent) == ("000.00.15.Z91", "Z91")
             assert entry.source is RowSource.IMPORTED
-    for code, on, there in (
+    for code, on, is_there in (
         ("Z92.20", date(2025, 2, 28), True),
         ("Z92.20", date(2025, 3, 1), False),
         ("Z92.23", date(2026, 12, 31), False),
@@ -63,11 +63,11 @@ async def test_a_code_is_found_whatever_its_letter_case_and_only_while_it_is_in_
         ("000.00.15.Z91", TODAY, False),
     ):
         with cases.case((code, on)):
-            assert (await filled.find(code, on) is not None) is there
+            assert (await filled.find(code, on) is not None) is is_there
 
 
-class Told(NamedTuple):
-    """What is answered for a text: the code of its entry, how it was found, and who took over."""
+class Resolved(NamedTuple):
+    """Answer for a text: the code of its entry, how it was found, and its successor."""
 
     standing: CodeStanding
     code: str | None = None
@@ -78,32 +78,32 @@ class Told(NamedTuple):
 
 ACTIVE, MAPPED, CLOSED = CodeStanding.ACTIVE, CodeStanding.MAPPED, CodeStanding.CLOSED
 UNCERTAIN, UNKNOWN = CodeStanding.UNCERTAIN, CodeStanding.UNKNOWN
-RESOLVED: dict[tuple[str, str | None, date], Told] = {
-    ("Z91.07", None, TODAY): Told(ACTIVE, "Z91.07"),
+RESOLVED: dict[tuple[str, str | None, date], Resolved] = {
+    ("Z91.07", None, TODAY): Resolved(ACTIVE, "Z91.07"),
     # R77: by table only, except the all-zero level-1 form; else it is only a proposal (rules 14.1).
-    ("000.00.15.Z91", None, TODAY): Told(MAPPED, "Z91.07", "alias"),
-    ("15.Z91", None, TODAY): Told(MAPPED, "Z91.07", "alias"),
-    ("000.00.00.Z92", None, TODAY): Told(MAPPED, "Z92", "level 1"),
-    ("003.44.55.z91", None, TODAY): Told(MAPPED, "Z91.12.03", "alias"),
-    ("000.00.07.Z91", None, TODAY): Told(UNCERTAIN, nearest="Z91.07"),
+    ("000.00.15.Z91", None, TODAY): Resolved(MAPPED, "Z91.07", "alias"),
+    ("15.Z91", None, TODAY): Resolved(MAPPED, "Z91.07", "alias"),
+    ("000.00.00.Z92", None, TODAY): Resolved(MAPPED, "Z92", "level 1"),
+    ("003.44.55.z91", None, TODAY): Resolved(MAPPED, "Z91.12.03", "alias"),
+    ("000.00.07.Z91", None, TODAY): Resolved(UNCERTAIN, nearest="Z91.07"),
     # A name is found under its parent, and decides nothing without one, but for names of level 1.
-    ("ubnd tinh sao mai", None, TODAY): Told(MAPPED, "Z91", "name"),
+    ("ubnd tinh sao mai", None, TODAY): Resolved(MAPPED, "Z91", "name"),
     **{
-        ("SO NOI VU", parent, TODAY): Told(MAPPED, "Z92.12", "name")
+        ("SO NOI VU", parent, TODAY): Resolved(MAPPED, "Z92.12", "name")
         for parent in ("Z92", "z92", "000.00.00.Z92", "UBND tỉnh Bình Minh")
     },
-    ("Sở Nội vụ", None, TODAY): Told(UNCERTAIN),
-    ("Phòng Đăng ký", None, TODAY): Told(UNCERTAIN, nearest="Z91.12.03"),
-    ("Sở Nội vụ", "UBND tỉnh Không Có", TODAY): Told(UNKNOWN),
+    ("Sở Nội vụ", None, TODAY): Resolved(UNCERTAIN),
+    ("Phòng Đăng ký", None, TODAY): Resolved(UNCERTAIN, nearest="Z91.12.03"),
+    ("Sở Nội vụ", "UBND tỉnh Không Có", TODAY): Resolved(UNKNOWN),
     # R83: a closed code offers the successor in force, through the whole chain.
-    ("Z92.20", None, TODAY): Told(CLOSED, "Z92.20", successor="Z92.22"),
-    ("Z92.20", None, date(2025, 4, 1)): Told(CLOSED, "Z92.20", successor="Z92.21"),
-    ("Z92.21", None, TODAY): Told(CLOSED, "Z92.21", successor="Z92.22"),
-    ("Z92.24", None, TODAY): Told(CLOSED, "Z92.24"),
-    ("Z92.23", None, TODAY): Told(UNCERTAIN, "Z92.23"),
+    ("Z92.20", None, TODAY): Resolved(CLOSED, "Z92.20", successor="Z92.22"),
+    ("Z92.20", None, date(2025, 4, 1)): Resolved(CLOSED, "Z92.20", successor="Z92.21"),
+    ("Z92.21", None, TODAY): Resolved(CLOSED, "Z92.21", successor="Z92.22"),
+    ("Z92.24", None, TODAY): Resolved(CLOSED, "Z92.24"),
+    ("Z92.23", None, TODAY): Resolved(UNCERTAIN, "Z92.23"),
     # An unknown text gets the nearest offer, or none.
     **{
-        (text, None, TODAY): Told(UNKNOWN, nearest=near)
+        (text, None, TODAY): Resolved(UNKNOWN, nearest=near)
         for text, near in (
             ("Z91.O7", "Z91.07"),
             ("Z9107", "Z91.07"),
@@ -126,13 +126,13 @@ RESOLVED: dict[tuple[str, str | None, date], Told] = {
 async def test_a_text_is_resolved_by_code_table_or_name_at_its_day(
     filled: SqlDirectory, cases: Cases
 ) -> None:
-    for asked, told in RESOLVED.items():
-        with cases.case(asked):
-            answer = await filled.resolve(asked[0], asked[2], asked[1])
+    for query, resolved in RESOLVED.items():
+        with cases.case(query):
+            answer = await filled.resolve(query[0], query[2], query[1])
             code = answer.entry.code if answer.entry else None
-            found = Told(answer.standing, code, answer.mapped_by, answer.successor, answer.nearest)
-            assert found == told
-            assert answer.may_refuse or told.standing not in (ACTIVE, CLOSED)
+            answered = Resolved(answer.standing, code, answer.mapped_by, answer.successor, answer.nearest)
+            assert answered == resolved
+            assert answer.may_refuse or resolved.standing not in (ACTIVE, CLOSED)
 
 
 async def test_a_circle_of_successors_offers_none_and_a_database_without_tables_is_a_store_failure(
@@ -156,7 +156,7 @@ async def test_a_circle_of_successors_offers_none_and_a_database_without_tables_
 
 
 async def test_only_imported_rows_may_refuse(directory: SqlDirectory) -> None:
-    """R48: a starter row only warns, and so does silence about what stands under one; without others all do."""
+    """R48 (starter rows only warn): so does silence about units under one; without others all do."""
     await directory.load_starter()
     for text in ("Q77", "không ai biết"):
         assert not (await directory.resolve(text, TODAY)).may_refuse
@@ -201,14 +201,14 @@ async def test_children_are_the_entries_directly_below_and_come_in_pages_that_mi
 
 async def test_changes_are_told_since_a_moment(filled: SqlDirectory, clock: ManualClock) -> None:
     clock.advance(timedelta(hours=1))
-    later = clock.now()
+    changed_at = clock.now()
     await filled.load_starter()
 
     everything = await filled.changes()
-    newer = await filled.changes(since=later)
+    newer = await filled.changes(since=changed_at)
 
     assert [change.by for change in everything] == ["operator", "starter"]
-    assert [(change.by, change.at) for change in newer] == [("starter", later)]
+    assert [(change.by, change.at) for change in newer] == [("starter", changed_at)]
     assert everything[0].summary["added"] == 11
 
 
@@ -245,9 +245,9 @@ async def test_exact_questions_use_an_index_among_120_000_rows(
             assert any("SEARCH agency USING" in step or "Index" in step for step in steps), (name, steps)
             assert not any("SCAN" in step or "Seq Scan" in step for step in steps), (name, steps)
 
-    found = await directory.resolve("z07.1234", TODAY)
+    answer = await directory.resolve("z07.1234", TODAY)
     misspelt = await directory.resolve("Z07.1234X", TODAY)
-    assert found.standing is CodeStanding.ACTIVE
+    assert answer.standing is CodeStanding.ACTIVE
     assert (misspelt.standing, misspelt.nearest) == (CodeStanding.UNKNOWN, "Z07.1234")
 
 
@@ -275,14 +275,14 @@ async def test_the_list_is_narrowed(filled: SqlDirectory, cases: Cases) -> None:
         (AgencyFilter(is_unbound=True, level=1), ["Z91", "Z92"]),
         (AgencyFilter(certificate_days=90), []),
     ]
-    for wanted, codes in rows:
-        with cases.case(wanted):
-            assert [each.code for each in (await filled.filtered(wanted)).items] == codes
+    for agency_filter, codes in rows:
+        with cases.case(agency_filter):
+            assert [row.code for row in (await filled.filtered(agency_filter)).items] == codes
 
-    wanted = AgencyFilter(root="Z92", standing="ended")
-    first = await filled.filtered(wanted, 2)
-    second = await filled.filtered(wanted, 2, first.next_cursor)
-    assert [each.code for each in (*first.items, *second.items)] == ["Z92.20", "Z92.21", "Z92.24"]
+    agency_filter = AgencyFilter(root="Z92", standing="ended")
+    first = await filled.filtered(agency_filter, 2)
+    second = await filled.filtered(agency_filter, 2, first.next_cursor)
+    assert [row.code for row in (*first.items, *second.items)] == ["Z92.20", "Z92.21", "Z92.24"]
     assert second.next_cursor is None
 
 
@@ -292,31 +292,31 @@ async def test_a_list_by_certificate_knows_what_ends_soon(filled: SqlDirectory, 
         der = pki.der(pki.root().issue(code, pki.key("p256", code)))
         await filled.bind(code, der, now, now + timedelta(days=days), "one", "two")
 
-    async def found(**wanted: object) -> list[str]:
-        return [each.code for each in (await filled.filtered(AgencyFilter(**wanted))).items]  # type: ignore[arg-type]
+    async def codes_in(**conditions: object) -> list[str]:
+        return [row.code for row in (await filled.filtered(AgencyFilter(**conditions))).items]  # type: ignore[arg-type]
 
-    assert await found(certificate_days=30) == ["Z91.07"]
-    assert await found(certificate_days=60) == ["Z91.07", "Z91.12"]
-    assert await found(is_unbound=True, root="Z91") == ["Z91", "Z91.12.03"]
+    assert await codes_in(certificate_days=30) == ["Z91.07"]
+    assert await codes_in(certificate_days=60) == ["Z91.07", "Z91.12"]
+    assert await codes_in(is_unbound=True, root="Z91") == ["Z91", "Z91.12.03"]
     clock.advance(int(timedelta(days=30).total_seconds()))
-    assert await found(certificate_days=30) == ["Z91.12"]
-    assert "Z91.07" in await found(is_unbound=True)
+    assert await codes_in(certificate_days=30) == ["Z91.12"]
+    assert "Z91.07" in await codes_in(is_unbound=True)
 
 
 async def test_a_row_changed_when_it_was_written_or_a_certificate_was_bound_or_withdrawn(
     filled: SqlDirectory, clock: ManualClock
 ) -> None:
-    written = clock.now()
+    imported_at = clock.now()
     certificate = pki.root().issue("Z91.07", pki.key("p256", "Z91.07"))
     codes = ["Z91", "Z91.07", "Z99"]
 
     clock.advance(timedelta(days=2))
     await filled.bind("Z91.07", pki.der(certificate), None, None, "one", "two")
-    assert await filled.last_changed(codes) == {"Z91": written, "Z91.07": clock.now()}
+    assert await filled.last_changed(codes) == {"Z91": imported_at, "Z91.07": clock.now()}
 
     clock.advance(timedelta(days=2))
     await filled.unbind("Z91.07", binding.fingerprint(pki.der(certificate)))
-    assert await filled.last_changed(codes) == {"Z91": written, "Z91.07": clock.now()}
-    for days, found in ((1, ["Z91.07"]), (4, ["Z91.07"]), (5, [])):
-        wanted = AgencyFilter(changed_since=TODAY + timedelta(days=days))
-        assert [each.code for each in (await filled.filtered(wanted)).items] == found
+    assert await filled.last_changed(codes) == {"Z91": imported_at, "Z91.07": clock.now()}
+    for days, codes_changed in ((1, ["Z91.07"]), (4, ["Z91.07"]), (5, [])):
+        agency_filter = AgencyFilter(changed_since=TODAY + timedelta(days=days))
+        assert [row.code for row in (await filled.filtered(agency_filter)).items] == codes_changed

@@ -39,11 +39,11 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def room(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock, tmp_path: Path) -> Iterator[FeedRoom]:
     with closing(ThreadPool(2)) as pool:
-        made = FeedRoom(
+        feed_room = FeedRoom(
             writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
         )
-        feeds.permit(made, feeds.ISSUER)
-        yield made
+        feeds.permit(feed_room, feeds.ISSUER)
+        yield feed_room
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ Give = Callable[[bytes], Awaitable[FeedOutcome]]
 
 
 @pytest.fixture
-def given(feed: SqlFeed, tmp_path: Path) -> Give:
+def give(feed: SqlFeed, tmp_path: Path) -> Give:
     async def accepted(raw: bytes) -> FeedOutcome:
         path = tmp_path / "given.feed"
         path.write_bytes(raw)
@@ -69,11 +69,11 @@ async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
 
 
 async def test_a_first_snapshot_comes_into_force_whole(
-    feed: SqlFeed, directory: SqlDirectory, given: Give, tmp_path: Path
+    feed: SqlFeed, directory: SqlDirectory, give: Give, tmp_path: Path
 ) -> None:
-    done = await given(feeds.feed(LIST, 7))
+    outcome = await give(feeds.feed(LIST, 7))
 
-    assert (done.verdict, done.sequence, done.added, done.closed) == ("applied", 7, 3, 0)
+    assert (outcome.verdict, outcome.sequence, outcome.added, outcome.closed) == ("applied", 7, 3, 0)
     rows = await everything(directory)
     assert list(rows) == ["Z91", "Z91.01", "Z91.02"]
     assert (rows["Z91.01"].source, rows["Z91.01"].host) == (RowSource.SYNCED, "north")
@@ -87,60 +87,60 @@ async def test_a_first_snapshot_comes_into_force_whole(
 
 
 async def test_the_same_list_again_is_a_repeat_and_a_snapshot_takes_back_what_it_no_longer_proposes(
-    feed: SqlFeed, directory: SqlDirectory, given: Give
+    feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
     own = feeds.proposal("Z91.01", pki.signer("Z91.01", "p256").certificate_der)
     raw = feeds.feed([*LIST, own], 7)
-    await given(raw)
+    await give(raw)
 
-    assert (await given(raw)).verdict == "repeat"
+    assert (await give(raw)).verdict == "repeat"
     assert len(await directory.changes()) == 1
     assert await feed.refusals() == []
-    await given(feeds.feed(LIST, 8))
+    await give(feeds.feed(LIST, 8))
     assert await feed.proposals() == []
 
 
 async def test_changes_lead_to_the_list_that_its_snapshot_names(
-    feed: SqlFeed, directory: SqlDirectory, given: Give
+    feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
     first = feeds.feed(LIST, 7)
-    await given(first)
+    await give(first)
     renamed = feeds.agency("Z91.01", "Sở Một mới", parent="Z91", host="south")
-    later = feeds.feed([LIST[0], renamed, LIST[2]], 8, base=feeds.header_of(first))
+    newer = feeds.feed([LIST[0], renamed, LIST[2]], 8, base=feeds.header_of(first))
     changes = feeds.feed(
-        [renamed], 8, base=feeds.header_of(first), kind=FeedKind.CHANGES, digest=feeds.header_of(later).digest
+        [renamed], 8, base=feeds.header_of(first), kind=FeedKind.CHANGES, digest=feeds.header_of(newer).digest
     )
 
-    done = await given(changes)
+    outcome = await give(changes)
 
-    assert (done.verdict, done.added, done.changed) == ("applied", 0, 1)
+    assert (outcome.verdict, outcome.added, outcome.changed) == ("applied", 0, 1)
     assert (await everything(directory))["Z91.01"].host == "south"
-    assert (await given(later)).verdict == "repeat"
+    assert (await give(newer)).verdict == "repeat"
 
 
 async def test_a_code_that_a_later_snapshot_lacks_is_closed_the_day_before(
-    feed: SqlFeed, directory: SqlDirectory, given: Give
+    feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
-    await given(feeds.feed(LIST, 7))
+    await give(feeds.feed(LIST, 7))
     heir = feeds.agency("Z91.03", "Sở Ba", parent="Z91", alias="000.00.02.Z91")
 
-    done = await given(feeds.feed([*LIST[:2], heir], 9))
+    outcome = await give(feeds.feed([*LIST[:2], heir], 9))
 
-    assert (done.added, done.changed, done.closed) == (1, 0, 1)
-    gone = (await everything(directory))["Z91.02"]
-    assert (gone.valid_to, gone.alias) == (date(2026, 11, 19), None)
+    assert (outcome.added, outcome.changed, outcome.closed) == (1, 0, 1)
+    closed_entry = (await everything(directory))["Z91.02"]
+    assert (closed_entry.valid_to, closed_entry.alias) == (date(2026, 11, 19), None)
     assert (await directory.resolve("Z91.02", date(2026, 11, 20))).standing is CodeStanding.CLOSED
     mapped = await directory.resolve("000.00.02.Z91", date(2026, 11, 20))
     assert mapped.entry is not None
     assert mapped.entry.code == "Z91.03"
 
 
-async def test_rows_that_were_imported_here_stay(feed: SqlFeed, directory: SqlDirectory, given: Give) -> None:
+async def test_rows_that_were_imported_here_stay(feed: SqlFeed, directory: SqlDirectory, give: Give) -> None:
     await directory.load_starter()
     plan = await directory.plan_import(b"code,name\nZ95,Own\nZ91.01,Old name\n")
     await directory.apply(plan, "operator")
-    await given(feeds.feed(LIST, 1))
-    await given(feeds.feed(LIST[:1], 2))
+    await give(feeds.feed(LIST, 1))
+    await give(feeds.feed(LIST[:1], 2))
 
     rows = await everything(directory)
 
@@ -151,17 +151,17 @@ async def test_rows_that_were_imported_here_stay(feed: SqlFeed, directory: SqlDi
 
 
 async def test_threat_090_a_number_that_does_not_follow_is_refused(
-    feed: SqlFeed, directory: SqlDirectory, given: Give
+    feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
     """One that was rolled back, and two lists of one number."""
-    await given(feeds.feed(LIST, 7))
-    before = await everything(directory)
+    await give(feeds.feed(LIST, 7))
+    entries_before = await everything(directory)
 
     for sequence, lines, code in ((6, LIST, "FEED-ROLLED-BACK"), (7, LIST[:2], "FEED-CONFLICT")):
-        done = await given(feeds.feed(lines, sequence))
-        assert (done.verdict, done.code) == ("refused", code)
-        assert await everything(directory) == before
-    assert {(each.code, each.sequence, each.by) for each in await feed.refusals()} == {
+        outcome = await give(feeds.feed(lines, sequence))
+        assert (outcome.verdict, outcome.code) == ("refused", code)
+        assert await everything(directory) == entries_before
+    assert {(refusal.code, refusal.sequence, refusal.by) for refusal in await feed.refusals()} == {
         ("FEED-ROLLED-BACK", 6, "operator"),
         ("FEED-CONFLICT", 7, "operator"),
     }
@@ -170,39 +170,39 @@ async def test_threat_090_a_number_that_does_not_follow_is_refused(
     assert in_force.sequence == 7
 
 
-async def test_threat_090_changes_on_another_base_are_refused(feed: SqlFeed, given: Give) -> None:
+async def test_threat_090_changes_on_another_base_are_refused(feed: SqlFeed, give: Give) -> None:
     first, other = feeds.feed(LIST, 7), feeds.feed(LIST[:2], 7)
-    later = feeds.feed(LIST, 8, base=feeds.header_of(first))
+    newer = feeds.feed(LIST, 8, base=feeds.header_of(first))
 
     def changes(base: bytes, sequence: int = 8) -> bytes:
         return feeds.feed(LIST[:1], sequence, base=feeds.header_of(base), kind=FeedKind.CHANGES)
 
-    assert (await given(changes(first))).code == "FEED-GAP"
-    await given(first)
-    assert (await given(changes(later, 9))).code == "FEED-GAP"
-    assert (await given(changes(other))).code == "FEED-CONFLICT"
+    assert (await give(changes(first))).code == "FEED-GAP"
+    await give(first)
+    assert (await give(changes(newer, 9))).code == "FEED-GAP"
+    assert (await give(changes(other))).code == "FEED-CONFLICT"
     forked = feeds.feed(LIST, 8, base=feeds.header_of(other))
-    assert (await given(forked)).code == "FEED-CONFLICT"
-    assert (await given(feeds.feed(LIST, 8))).verdict == "applied"
+    assert (await give(forked)).code == "FEED-CONFLICT"
+    assert (await give(feeds.feed(LIST, 8))).verdict == "applied"
 
 
 async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
-    feed: SqlFeed, directory: SqlDirectory, given: Give
+    feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
-    """Threat 115: the binding in force stays as it is."""
+    """Threat 115: the binding in force stays unchanged."""
     pinned, fresh = pki.signer("Z91.01", "p256"), pki.signer("Z91.01", "rsa-2048")
     certificate = x509.load_der_x509_certificate(pinned.certificate_der)
     times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     await directory.bind("Z91.01", pinned.certificate_der, *times, "one", "two")
-    before = await directory.bindings("Z91.01")
+    bindings_before = await directory.bindings("Z91.01")
 
-    done = await given(feeds.feed([*LIST, feeds.proposal("Z91.01", fresh.certificate_der)], 1))
+    outcome = await give(feeds.feed([*LIST, feeds.proposal("Z91.01", fresh.certificate_der)], 1))
 
-    assert (done.verdict, done.proposed) == ("applied", 1)
-    assert await directory.bindings("Z91.01") == before
+    assert (outcome.verdict, outcome.proposed) == ("applied", 1)
+    assert await directory.bindings("Z91.01") == bindings_before
     (waiting,) = await feed.proposals()
-    found = await feed.proposal("z91.01", waiting.fingerprint.upper())
-    await directory.bind("Z91.01", found.certificate_der, *times, "one", "two")
+    proposal = await feed.proposal("z91.01", waiting.fingerprint.upper())
+    await directory.bind("Z91.01", proposal.certificate_der, *times, "one", "two")
     assert len(await directory.bindings("Z91.01")) == 2
     assert await feed.proposals() == []
     with pytest.raises(NotFound):
@@ -210,56 +210,56 @@ async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
 
 
 async def test_threat_090_a_key_bound_to_one_code_cannot_be_proposed_for_another(
-    feed: SqlFeed, directory: SqlDirectory, given: Give
+    feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
     """Threat 90: a certificate moved between codes; the key counts, whatever certificate carries it."""
     key = pki.key("p256", "moved")
-    one, other = (pki.der(pki.root().issue(code, key)) for code in ("Z91.01", "Z91.02"))
+    certificate, other = (pki.der(pki.root().issue(code, key)) for code in ("Z91.01", "Z91.02"))
     span = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))
-    await directory.bind("Z91.01", one, *span, "one", "two")
+    await directory.bind("Z91.01", certificate, *span, "one", "two")
 
-    moved = await given(feeds.feed([*LIST, feeds.proposal("Z91.02", other)], 1))
+    moved = await give(feeds.feed([*LIST, feeds.proposal("Z91.02", other)], 1))
 
     assert (moved.verdict, moved.code) == ("refused", "FEED-BINDING")
     assert await everything(directory) == {}
     assert await feed.proposals() == []
 
 
-async def test_what_waits_for_confirmation_holds_its_key_too(feed: SqlFeed, given: Give) -> None:
+async def test_what_waits_for_confirmation_holds_its_key_too(feed: SqlFeed, give: Give) -> None:
     key = pki.key("p256", "twice")
-    one, other = (feeds.proposal(c, pki.der(pki.root().issue(c, key))) for c in ("Z91.01", "Z91.02"))
-    first = feeds.feed([*LIST, one], 1)
-    await given(first)
+    proposal, other = (feeds.proposal(c, pki.der(pki.root().issue(c, key))) for c in ("Z91.01", "Z91.02"))
+    first = feeds.feed([*LIST, proposal], 1)
+    await give(first)
 
-    both = feeds.feed([*LIST, one, other], 2)
+    both = feeds.feed([*LIST, proposal, other], 2)
     added = feeds.feed([other], 2, base=feeds.header_of(first), kind=FeedKind.CHANGES)
 
-    assert (await given(both)).code == "FEED-BINDING"
-    assert (await given(added)).code == "FEED-BINDING"
+    assert (await give(both)).code == "FEED-BINDING"
+    assert (await give(added)).code == "FEED-BINDING"
 
 
 async def test_a_successor_certificate_of_the_same_name_is_the_same_issuer(
-    feed: SqlFeed, room: FeedRoom, given: Give
+    feed: SqlFeed, room: FeedRoom, give: Give
 ) -> None:
-    await given(feeds.feed(LIST, 1))
+    await give(feeds.feed(LIST, 1))
     feeds.permit(room, feeds.STRANGER)
 
-    assert (await given(feeds.feed(LIST[:2], 2))).code == "FEED-ISSUER"
-    assert (await given(feeds.feed(LIST[:2], 2, signer=feeds.STRANGER))).verdict == "applied"
+    assert (await give(feeds.feed(LIST[:2], 2))).code == "FEED-ISSUER"
+    assert (await give(feeds.feed(LIST[:2], 2, signer=feeds.STRANGER))).verdict == "applied"
 
 
-async def test_another_issuer_does_not_take_over(feed: SqlFeed, room: FeedRoom, given: Give) -> None:
+async def test_another_issuer_does_not_take_over(feed: SqlFeed, room: FeedRoom, give: Give) -> None:
     other = pki.signer("Z95", "p384")
     feeds.permit(room, feeds.ISSUER, other)
-    await given(feeds.feed(LIST, 1))
+    await give(feeds.feed(LIST, 1))
 
-    taken = await given(feeds.feed(LIST[:1], 2, signer=other, issuer="Agency Z95"))
+    outcome = await give(feeds.feed(LIST[:1], 2, signer=other, issuer="Agency Z95"))
 
-    assert (taken.verdict, taken.code) == ("refused", "FEED-ISSUER")
+    assert (outcome.verdict, outcome.code) == ("refused", "FEED-ISSUER")
 
 
 async def test_checking_writes_nothing(
-    feed: SqlFeed, directory: SqlDirectory, given: Give, tmp_path: Path
+    feed: SqlFeed, directory: SqlDirectory, give: Give, tmp_path: Path
 ) -> None:
     path = tmp_path / "given.feed"
     path.write_bytes(feeds.feed(LIST, 3))
@@ -272,46 +272,46 @@ async def test_checking_writes_nothing(
 
 
 async def test_an_import_between_judging_and_applying_is_not_overwritten(
-    feed: SqlFeed, room: FeedRoom, directory: SqlDirectory, given: Give, tmp_path: Path
+    feed: SqlFeed, room: FeedRoom, directory: SqlDirectory, give: Give, tmp_path: Path
 ) -> None:
     path = tmp_path / "given.feed"
     path.write_bytes(feeds.feed(LIST, 1))
-    async with feed_judge.judge_feed(room, path) as found:
+    async with feed_judge.judge_feed(room, path) as judged:
         plan = await directory.plan_import(b"code,name\nZ95,Own\n")
         await directory.apply(plan, "operator")
         with pytest.raises(StoreFailure, match="take it again"):
-            await feed_apply.apply_feed(room, found, "operator")
+            await feed_apply.apply_feed(room, judged, "operator")
 
     assert list(await everything(directory)) == ["Z95"]
     assert (await feed.accept(path, "operator")).verdict == "applied"
 
 
 async def test_the_oldest_refusals_give_way(
-    feed: SqlFeed, clock: ManualClock, given: Give, monkeypatch: pytest.MonkeyPatch
+    feed: SqlFeed, clock: ManualClock, give: Give, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_apply, "REFUSALS_KEPT", 3)
     for sequence in range(1, 6):
         clock.advance(timedelta(seconds=1))
-        await given(feeds.feed(LIST, sequence, signer=feeds.STRANGER))
+        await give(feeds.feed(LIST, sequence, signer=feeds.STRANGER))
 
-    assert [each.sequence for each in await feed.refusals()] == [5, 4, 3]
+    assert [refusal.sequence for refusal in await feed.refusals()] == [5, 4, 3]
 
 
 async def test_a_row_still_to_begin_never_was_in_force_when_it_goes(
-    feed: SqlFeed, directory: SqlDirectory, given: Give
+    feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
     to_come = feeds.agency("Z91.05", valid_from=date(2027, 1, 1))
-    await given(feeds.feed([LIST[0], to_come], 1))
+    await give(feeds.feed([LIST[0], to_come], 1))
 
-    done = await given(feeds.feed(LIST[:1], 2))
-    again = await given(feeds.feed(LIST[:1], 3))
+    outcome = await give(feeds.feed(LIST[:1], 2))
+    repeated = await give(feeds.feed(LIST[:1], 3))
 
-    gone = (await everything(directory))["Z91.05"]
-    assert (gone.valid_from, gone.valid_to) == (date(2026, 11, 19), date(2026, 11, 19))
-    assert (done.closed, again.closed) == (1, 0)
+    closed_entry = (await everything(directory))["Z91.05"]
+    assert (closed_entry.valid_from, closed_entry.valid_to) == (date(2026, 11, 19), date(2026, 11, 19))
+    assert (outcome.closed, repeated.closed) == (1, 0)
 
 
-async def test_proposals_need_a_row_and_a_whole_certificate(feed: SqlFeed, given: Give) -> None:
+async def test_proposals_need_a_row_and_a_whole_certificate(feed: SqlFeed, give: Give) -> None:
     der = pki.signer("Z91.01", "p256").certificate_der
     wrong: list[ProposalLine] = [
         feeds.proposal("Z95", der),
@@ -319,6 +319,6 @@ async def test_proposals_need_a_row_and_a_whole_certificate(feed: SqlFeed, given
         feeds.proposal("Z91.01", der).model_copy(update={"sha256": "0" * 64}),
     ]
 
-    codes = [(await given(feeds.feed([*LIST, each], 1))).code for each in wrong]
+    codes = [(await give(feeds.feed([*LIST, line], 1))).code for line in wrong]
 
     assert codes == ["FEED-ROWS"] * 3

@@ -1,4 +1,4 @@
-"""What one registry gives is what another one has afterwards, by snapshots or by changes; and two lists compared."""
+"""A registry that takes another one's snapshots or changes equals it afterwards; and two lists are compared."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Side:
                 await connection.execute(insert(AGENCY), values)
 
     async def shows(self) -> dict[str, AgencyEntry]:
-        found = (await self.directory.entries(limit=1000)).items
-        return {entry.code: replace(entry, source=RowSource.SYNCED) for entry in found}
+        entries = (await self.directory.entries(limit=1000)).items
+        return {entry.code: replace(entry, source=RowSource.SYNCED) for entry in entries}
 
 
 @asynccontextmanager
@@ -85,12 +85,12 @@ async def test_rows_stand_by_their_bytes_on_both_databases(issuer_url: str | Non
 
         header = await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER, sequence=3)
 
-        found = feed_file.ends(tmp_path / "1.feed")
-        places = [feed_file.place(line) for line in feed_file.lines(tmp_path / "1.feed", found)]
+        ends = feed_file.ends(tmp_path / "1.feed")
+        places = [feed_file.place(line) for line in feed_file.lines(tmp_path / "1.feed", ends)]
         assert [place[1] for place in places[:-1]] == sorted(codes)
         assert places[-1][0] == "~Z91.A"
         assert (header.kind, header.sequence, header.rows) == (FeedKind.SNAPSHOT, 3, 7)
-        assert not [each for each in tmp_path.iterdir() if each.name.startswith(".")]
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 async def test_starter_rows_are_not_given_on_and_a_row_that_no_receiver_would_take_stops_the_export(
@@ -100,7 +100,7 @@ async def test_starter_rows_are_not_given_on_and_a_row_that_no_receiver_would_ta
         await issuer.holds({"Z91": AgencyRecord(code="Z91", name=" spaces ")})
         with pytest.raises(FeedRefused, match="Z91 cannot stand in a feed"):
             await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER)
-        assert [each.name for each in tmp_path.iterdir()] == ["issuer"]
+        assert [path.name for path in tmp_path.iterdir()] == ["issuer"]
 
         await issuer.holds({})
         assert await issuer.directory.load_starter() > 0
@@ -114,36 +114,36 @@ def write(path: Path, raw: bytes) -> Path:
 
 async def test_two_lists_are_compared_row_by_row(tmp_path: Path) -> None:
     der = pki.signer("Z91", "p256").certificate_der
-    one = write(tmp_path / "1", feeds.feed([feeds.agency("Z91", "A"), feeds.agency("Z92")], 1))
-    two = write(
+    older = write(tmp_path / "1", feeds.feed([feeds.agency("Z91", "A"), feeds.agency("Z92")], 1))
+    newer = write(
         tmp_path / "2",
         feeds.feed([feeds.agency("Z91", "B"), feeds.agency("Z93"), feeds.proposal("Z91", der)], 2),
     )
 
-    found = list(snapshot.differences(one, two))
+    differences = list(snapshot.differences(older, newer))
 
-    assert [(each.code, each.is_proposal, each.older, each.newer) for each in found] == [
+    assert [(x.code, x.is_proposal, x.older, x.newer) for x in differences] == [
         ("Z91", False, True, True),
         ("Z92", False, True, False),
         ("Z93", False, False, True),
         ("Z91", True, False, True),
     ]
-    assert found[0].fields == {"name": ("A", "B")}
-    assert "certificate" not in found[3].fields
+    assert differences[0].fields == {"name": ("A", "B")}
+    assert "certificate" not in differences[3].fields
 
 
 async def test_changes_cannot_say_that_a_row_went(tmp_path: Path) -> None:
     numbers = count(1)
-    one, two = (
+    older, newer = (
         write(tmp_path / name, feeds.feed(rows, next(numbers)))
         for name, rows in (("1", [feeds.agency("Z91"), feeds.agency("Z92")]), ("2", [feeds.agency("Z91")]))
     )
 
     with pytest.raises(FeedRefused, match="Z92 is no longer in the list"):
-        snapshot.write_changes(one, two, tmp_path / "c", feeds.ISSUER)
+        snapshot.write_changes(older, newer, tmp_path / "c", feeds.ISSUER)
     with pytest.raises(FeedRefused, match="2 is not older than 1"):
-        snapshot.write_changes(two, one, tmp_path / "c", feeds.ISSUER)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["1", "2"]
+        snapshot.write_changes(newer, older, tmp_path / "c", feeds.ISSUER)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
 
 
 async def test_a_damaged_list_is_not_compared(tmp_path: Path) -> None:

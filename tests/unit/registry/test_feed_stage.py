@@ -20,8 +20,8 @@ edges = st.dictionaries(st.sampled_from(CODES), st.sampled_from(CODES))
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[FeedStage]:
-    with closing(FeedStage(tmp_path, is_snapshot=True)) as made:
-        yield made
+    with closing(FeedStage(tmp_path, is_snapshot=True)) as feed_stage:
+        yield feed_stage
 
 
 def chain(links: int) -> list[tuple[AgencyLine, str]]:
@@ -49,9 +49,9 @@ def test_circles_are_found_as_a_walk_finds_them(parents: dict[str, str], tmp_pat
 
     with closing(FeedStage(tmp_path, is_snapshot=True)) as stage:
         stage.put_feed((feeds.agency(code, parent=parents.get(code)), "") for code in CODES)
-        found = {text.split(":")[0] for text in stage.problems(4)}
+        circles = {text.split(":")[0] for text in stage.problems(4)}
 
-    assert found == {code for code in CODES if not ends(code)}
+    assert circles == {code for code in CODES if not ends(code)}
 
 
 def test_a_circle_that_only_our_own_rows_make_does_not_stop_a_feed(stage: FeedStage) -> None:

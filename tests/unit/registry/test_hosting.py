@@ -1,4 +1,4 @@
-"""Which node speaks for a code is a column of the registry like others: imported, shown, moved, and listed by day."""
+"""The node of a code is a column of the registry like others: imported, shown, moved, and listed by day."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ async def taken_in(directory: SqlDirectory, text: str) -> None:
 
 
 async def on(directory: SqlDirectory, day: date) -> list[Hosting]:
-    return [each async for each in directory.hosting(day)]
+    return [hosting async for hosting in directory.hosting(day)]
 
 
 async def test_a_day_lists_the_codes_in_force_that_have_a_node(directory: SqlDirectory) -> None:
     await taken_in(directory, LIST)
 
-    one = Hosting(node="north", code="Z91", alias="000.00.00.Z91")
-    two = Hosting(node="north", code="Z91.02")
-    three = Hosting(node="south.2", code="Z92")
-    assert await on(directory, date(2026, 6, 30)) == [one, two, three]
-    assert await on(directory, date(2026, 7, 1)) == [one, three]
-    assert await on(directory, date(2025, 12, 31)) == [one, three]
+    north = Hosting(node="north", code="Z91", alias="000.00.00.Z91")
+    other_north = Hosting(node="north", code="Z91.02")
+    south = Hosting(node="south.2", code="Z92")
+    assert await on(directory, date(2026, 6, 30)) == [north, other_north, south]
+    assert await on(directory, date(2026, 7, 1)) == [north, south]
+    assert await on(directory, date(2025, 12, 31)) == [north, south]
 
 
 async def test_a_move_is_a_recorded_change_and_touches_nothing_else(directory: SqlDirectory) -> None:
     await taken_in(directory, LIST)
-    before = await directory.entry("Z91")
+    old = await directory.entry("Z91")
 
     planned = await directory.plan_import(b"code,name,host\nZ91,One,south.2\n")
     change = await directory.apply(planned, "operator")
-    after = await directory.entry("Z91")
+    new = await directory.entry("Z91")
 
-    assert [dict(each.fields) for each in planned.changed] == [{"host": ("north", "south.2")}]
+    assert [dict(x.fields) for x in planned.changed] == [{"host": ("north", "south.2")}]
     assert change.summary["changed"] == 1
-    assert before is not None
-    assert after is not None
-    assert (after.host, after.alias, after.name) == ("south.2", before.alias, before.name)
+    assert old is not None
+    assert new is not None
+    assert (new.host, new.alias, new.name) == ("south.2", old.alias, old.name)
 
 
 async def test_an_empty_cell_leaves_a_code_without_a_node_and_no_column_keeps_it(
@@ -55,13 +55,13 @@ async def test_an_empty_cell_leaves_a_code_without_a_node_and_no_column_keeps_it
 ) -> None:
     await taken_in(directory, LIST)
     await taken_in(directory, "code,name\nZ91,One\n")
-    kept = await directory.entry("Z91")
+    untouched = await directory.entry("Z91")
     await taken_in(directory, "code,name,host\nZ91,One,\n")
     emptied = await directory.entry("Z91")
 
-    assert kept is not None
+    assert untouched is not None
     assert emptied is not None
-    assert (kept.host, emptied.host) == ("north", None)
+    assert (untouched.host, emptied.host) == ("north", None)
 
 
 async def test_a_name_that_no_node_can_have_is_a_problem_of_its_line(
@@ -71,8 +71,8 @@ async def test_a_name_that_no_node_can_have_is_a_problem_of_its_line(
     for name in odd:
         with cases.case(name):
             planned = await directory.plan_import(f"code,name,host\nZ91,One,{name}\n".encode())
-            assert [(each.line, each.column) for each in planned.problems] == [(2, "host")]
+            assert [(x.line, x.column) for x in planned.problems] == [(2, "host")]
     for name in ("n", "Z91.02", "province-1", "a_b", "x" * 63):
         with cases.case(name):
             await taken_in(directory, f"code,name,host\nZ91,One,{name}\n")
-            assert [each.node for each in await on(directory, date(2026, 11, 20))] == [name]
+            assert [x.node for x in await on(directory, date(2026, 11, 20))] == [name]

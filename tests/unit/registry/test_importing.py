@@ -90,8 +90,8 @@ def test_a_problem_says_what_to_do_and_circles_are_reported_where_they_can_be_cu
         third = AgencyRecord(code="Z93", name="Ba")
         third = replace(third, parent="Z91") if column == "parent" else replace(third, successor="Z91")
         text = f"code,name,{column}\nZ91,Một,Z92\nZ92,Hai,Z93\nZ94,Bốn,Z91\nZ95,Năm,Z95\n"
-        found = problems_of(text, Base(records={"Z93": third}, digest=DIGEST))
-        assert found == [(2, column, "Z92"), (3, column, "Z93"), (5, column, "Z95")]
+        line_problems = problems_of(text, Base(records={"Z93": third}, digest=DIGEST))
+        assert line_problems == [(2, column, "Z92"), (3, column, "Z93"), (5, column, "Z95")]
 
 
 def test_a_file_that_cannot_be_read_says_where(monkeypatch: pytest.MonkeyPatch, cases: Cases) -> None:
@@ -143,18 +143,18 @@ ONE_ALIAS = Base(records={"Z91.01": AgencyRecord(code="Z91.01", name="Một", al
 
 
 def test_aliases_and_new_codes_are_compared_with_the_registry_too() -> None:
-    taken = problems_of("code,name,alias\nZ91.02,Hai,000.00.01.z91\n", ONE_ALIAS)
+    other_problems = problems_of("code,name,alias\nZ91.02,Hai,000.00.01.z91\n", ONE_ALIAS)
     moved = problems_of("code,name,alias\nZ91.01,Một,\nZ91.02,Hai,000.00.01.Z91\n", ONE_ALIAS)
-    kept = problems_of("code,name\nZ91.01,Một\n", ONE_ALIAS)
+    unmoved = problems_of("code,name\nZ91.01,Một\n", ONE_ALIAS)
 
-    assert taken == [(2, "alias", OLD)]
-    assert moved == kept == []
+    assert other_problems == [(2, "alias", OLD)]
+    assert moved == unmoved == []
 
     # Whether its line is not in the file or changes nothing; it may take what its owner gives up there.
-    for others in ("", f"Z91.01,Một,{OLD}\n"):
-        text = f"code,name,alias\n{OLD},Mới,\n{others}"
+    for more_rows in ("", f"Z91.01,Một,{OLD}\n"):
+        text = f"code,name,alias\n{OLD},Mới,\n{more_rows}"
         planned = plan(ONE_ALIAS, csv_file.read(text.encode()), DIGEST)
-        assert [(each.line, each.column, each.found) for each in planned.problems] == [(2, "code", OLD)]
+        assert [(x.line, x.column, x.found) for x in planned.problems] == [(2, "code", OLD)]
         assert "Z91.01" in planned.problems[0].advice
     assert problems_of(f"code,name,alias\n{OLD},Mới,\nZ91.01,Một,\n", ONE_ALIAS) == []
 
@@ -178,7 +178,7 @@ def test_a_line_that_changes_nothing_is_counted_and_gets_the_parent_that_the_fil
     with_parent = plan(base, csv_file.read(f"{text}Z91.07,Sở\nZ92,\n".encode()), DIGEST)
 
     assert (alone.rows, alone.unchanged) == ((), 2)
-    assert [(each.line, each.column) for each in with_parent.problems] == [(5, "name"), (5, "code")]
+    assert [(problem.line, problem.column) for problem in with_parent.problems] == [(5, "name"), (5, "code")]
     assert [change.fields for change in with_parent.changed] == [{"parent": (None, "Z91.07")}]
     assert (len(with_parent.added), with_parent.unchanged) == (1, 1)
 
@@ -232,7 +232,7 @@ async def test_added_changed_closed_and_unchanged_are_told_apart(directory: SqlD
 
 
 async def test_an_absent_column_keeps_and_an_empty_cell_clears(directory: SqlDirectory) -> None:
-    """What the file leaves out stays."""
+    """A column that the file leaves out keeps its values."""
     first = "code,name,email,phone\nZ91,Sao Mai,a@sao-mai.example,000 1\nZ92,Bình Minh,,\n"
     await do_import(directory, first)
     await do_import(directory, "code,name,phone\nZ91,Sao Mai Mới,\n")
@@ -254,8 +254,8 @@ async def test_a_plan_with_problems_is_not_applied(directory: SqlDirectory) -> N
     """One bad row hides none of the good ones, and nothing is written."""
     planned = await directory.plan_import("code,name\nZ95,Tốt\nz96,Sai\nZ97,Khác\n".encode())
 
-    assert [each.line for each in planned.problems] == [3]
-    assert [each.code for each in planned.added] == ["Z95", "Z97"]
+    assert [x.line for x in planned.problems] == [3]
+    assert [x.code for x in planned.added] == ["Z95", "Z97"]
     with pytest.raises(Clash, match=r"1 problems and was not imported: line 3, code: found 'z96'"):
         await directory.apply(planned, "operator")
     assert await everything(directory) == {}
@@ -294,21 +294,21 @@ async def test_the_change_is_kept_with_its_source_and_counts(
 
 
 async def test_threat_115_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
-    """K6: changing a binding needs two people (threat 115). A code that ends speaks for nobody from then on; its end
+    """K6: changing a binding needs two people (threat 115). A code that ends no longer vouches for its agency; its end
     is no part of the binding, and moves with the code."""
     certificate = pki.signer("Z91", "p256").certificate_der
     await directory.bind("Z91", certificate, None, None, "an", "binh")
     await do_import(directory, "code,name\nZ91,Sao Mai\n")
-    before = await directory.bindings("Z91")
+    bindings_before = await directory.bindings("Z91")
 
     await do_import(directory, "code,name,valid_to,successor\nZ91,Đổi tên,2026-01-01,Z92\nZ92,Khác,,\n")
     (ended,) = await directory.bindings("Z91")
     assert (ended.certificate_der, ended.valid_to) == (certificate, datetime(2026, 1, 2, tzinfo=VIETNAM))
     await do_import(directory, "code,name,valid_to,successor\nZ91,Sao Mai,2030-01-01,\nZ92,Khác,,\n")
 
-    (later,) = await directory.bindings("Z91")
-    assert (later.certificate_der, later.valid_to) == (certificate, datetime(2030, 1, 2, tzinfo=VIETNAM))
-    assert [one.certificate_der for one in before] == [certificate]
+    (binding,) = await directory.bindings("Z91")
+    assert (binding.certificate_der, binding.valid_to) == (certificate, datetime(2030, 1, 2, tzinfo=VIETNAM))
+    assert [x.certificate_der for x in bindings_before] == [certificate]
     assert await directory.bindings("Z92") == []
 
 
@@ -336,23 +336,26 @@ async def test_what_the_preview_shows_is_what_applying_does(
         text = "code,name,valid_from,valid_to,email\n" + "".join(
             f"{code},{','.join(cells)}\n" for code, cells in rows.items()
         )
-        before = await everything(directory)
+        entries_before = await everything(directory)
         planned = await do_import(directory, text)
-        after = await everything(directory)
-        again = await directory.plan_import(text.encode())
+        entries_after = await everything(directory)
+        same = await directory.plan_import(text.encode())
 
         changed = {change.code for change in (*planned.changed, *planned.closed)}
-        assert {record.code for record in planned.added} == after.keys() - before.keys()
-        assert changed == {code for code in before if before[code] != after[code]}
+        assert {record.code for record in planned.added} == entries_after.keys() - entries_before.keys()
+        assert changed == {code for code in entries_before if entries_before[code] != entries_after[code]}
         for change in (*planned.changed, *planned.closed):
             for field, (old, new) in change.fields.items():
-                assert [_text(before[change.code], field), _text(after[change.code], field)] == [old, new]
-        assert (again.rows, again.unchanged) == ((), len(rows))
+                assert [
+                    _text(entries_before[change.code], field),
+                    _text(entries_after[change.code], field),
+                ] == [old, new]
+        assert (same.rows, same.unchanged) == ((), len(rows))
 
 
 def _text(entry: AgencyEntry, field: str) -> str | None:
-    found = getattr(entry, field)
-    return None if found is None else str(found)
+    content = getattr(entry, field)
+    return None if content is None else str(content)
 
 
 async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
@@ -360,15 +363,15 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
 ) -> None:
     first = "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Tài chính,1/QĐ\nZ91.02,Sở Y tế,1/QĐ\n"
     await directory.apply(await directory.plan_import(first.encode()), "operator")
-    again = (
+    revised_text = (
         "code,name,decision\nZ91.01,Sở Tài chính,1/QĐ\nZ91.03,Sở Tài chính,2/QĐ\nZ91.04,Sở Y tê,2/QĐ\n"
         "Z92,Sở Y tế,\nZ92.01,Sở Y tế,\n"
     )
 
-    plan = await directory.plan_import(again.encode())
+    plan = await directory.plan_import(revised_text.encode())
 
     assert plan.problems == ()
-    assert [(each.line, each.column, each.advice.split(";")[0]) for each in plan.doubts] == [
+    assert [(doubt.line, doubt.column, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
         (3, "name", "Z91.01 under the same parent has the same name"),
         (4, "name", "Z91.02 under the same parent has a name that differs by accents or case alone"),
         (5, "decision", "2 agencies begin or end without a decision"),
@@ -386,7 +389,7 @@ async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlD
     plan = await directory.plan_import(text.encode())
 
     assert plan.problems == ()
-    assert [(each.line, each.advice.split(";")[0]) for each in plan.doubts] == [
+    assert [(doubt.line, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
         (2, "the name has the short form UBND"),
         (3, "the name is in capitals"),
         (4, "the name has no accents"),
@@ -398,14 +401,14 @@ async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlD
 async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_it(
     directory: SqlDirectory,
 ) -> None:
-    """And a code below one that nobody has."""
+    """A code below one that does not exist is doubted too."""
     await do_import(directory, "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Y tế,1/QĐ\n")
     text = "code,name,decision\nZ91.02,Sở Y tế,2/QĐ\nZ91.01,Sở Y tế,1/QĐ\nZ95.10.01,Phòng Mồ côi,1/QĐ\n"
 
     plan = await directory.plan_import(text.encode())
 
     assert plan.problems == ()
-    doubts = [(each.line, each.column) for each in plan.doubts]
+    doubts = [(doubt.line, doubt.column) for doubt in plan.doubts]
     assert doubts == [(2, "name"), (4, "parent")]
     assert plan.doubts[1].found == "Z95.10.01"
     assert "Z95.10" in plan.doubts[1].advice

@@ -9,7 +9,7 @@ WORDS = st.text("AB.1", max_size=7)
 
 
 def test_edits_are_counted() -> None:
-    for left, right, distance in (
+    for left_word, right_word, distance in (
         ("Z91", "Z91", 0),
         ("Z91", "Z92", 1),
         ("Z91", "Z9", 1),
@@ -17,14 +17,14 @@ def test_edits_are_counted() -> None:
         ("Z91", "", 3),
         ("AB", "BCA", 3),
     ):
-        assert edits(left, right, 5) == edits(right, left, 5) == distance
-    # What is too far is only said to be too far.
+        assert edits(left_word, right_word, 5) == edits(right_word, left_word, 5) == distance
+    # A distance beyond the limit is only known to be beyond it.
     assert edits("Z91.07.12", "H49", 2) == edits("ABCDEF", "UVWXYZ", 2) == 3
 
 
 @given(WORDS, WORDS, st.integers(0, 4))
-def test_a_limit_never_changes_a_near_answer(left: str, right: str, limit: int) -> None:
-    assert edits(left, right, limit) == min(edits(left, right, 20), limit + 1)
+def test_a_limit_never_changes_a_near_answer(left_word: str, right_word: str, limit: int) -> None:
+    assert edits(left_word, right_word, limit) == min(edits(left_word, right_word, 20), limit + 1)
 
 
 def test_only_one_nearest_candidate_is_offered() -> None:
@@ -36,8 +36,8 @@ def test_only_one_nearest_candidate_is_offered() -> None:
         (["Z91.0755", "Z91.08"], "Z91.08"),
         (["Z91.08", "Z91.08"], "Z91.08"),
     ]
-    for candidates, found in rows:
-        assert nearest("Z91.07", candidates, 2) == found
+    for candidates, closest in rows:
+        assert nearest("Z91.07", candidates, 2) == closest
 
 
 @given(WORDS)

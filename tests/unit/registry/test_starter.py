@@ -72,10 +72,10 @@ async def test_a_dissolved_province_is_told_as_closed_with_its_successor_and_ref
     await directory.load_starter()
 
     today = await directory.resolve("Ủy ban nhân dân tỉnh Hải Dương", TODAY)
-    before = await directory.resolve("H23", date(2025, 6, 30))
+    resolution = await directory.resolve("H23", date(2025, 6, 30))
 
     assert (today.standing, today.successor, today.may_refuse) == (CodeStanding.CLOSED, "H24", False)
-    assert before.standing is CodeStanding.ACTIVE
+    assert resolution.standing is CodeStanding.ACTIVE
 
 
 async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_stay(

@@ -23,14 +23,14 @@ _ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours))
 @settings(max_examples=100)
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2900, 1, 1), timezones=_ZONES))
 def test_a_moment_comes_back_as_the_same_instant_in_utc(moment: datetime) -> None:
-    kept = Moment().process_bind_param(moment, dialect())
-    assert kept is not None
+    stored = Moment().process_bind_param(moment, dialect())
+    assert stored is not None
 
-    found = Moment().process_result_value(kept.replace(tzinfo=None), dialect())
+    moment_read = Moment().process_result_value(stored.replace(tzinfo=None), dialect())
 
-    assert found == moment
-    assert found is not None
-    assert found.tzinfo is UTC
+    assert moment_read == moment
+    assert moment_read is not None
+    assert moment_read.tzinfo is UTC
 
 
 @settings(max_examples=100)
@@ -40,30 +40,30 @@ def test_a_moment_is_written_for_sqlite_in_utc_with_all_its_digits(moment: datet
     assert write is not None
     assert read is not None
 
-    kept = [write(moment), write(moment.astimezone(UTC))]
+    stored = [write(moment), write(moment.astimezone(UTC))]
 
-    assert kept == [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")] * 2
-    found = read(kept[0])
-    assert found == moment
-    assert found is not None
-    assert found.tzinfo is UTC
+    assert stored == [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")] * 2
+    moment_read = read(stored[0])
+    assert moment_read == moment
+    assert moment_read is not None
+    assert moment_read.tzinfo is UTC
     assert (write(None), read(None)) == (None, None)
 
 
 def test_a_row_is_made_of_a_value_and_what_is_said_beside_it_and_of_nothing_else() -> None:
     fact = Fact(track=Track.TRANSPORT, code="sent", at=datetime(2026, 11, 20, tzinfo=UTC))
-    beside = {"agency_id": "agy", "subject_id": "dlv", "key": "k", "track": "transport", "body": "{}"}
+    columns = {"agency_id": "agy", "subject_id": "dlv", "key": "k", "track": "transport", "body": "{}"}
 
-    row = FactRow.of(fact, **beside)
+    row = FactRow.from_value(fact, **columns)
 
-    assert row.values() == beside | {"code": "sent", "at": fact.at}
+    assert row.values() == columns | {"code": "sent", "at": fact.at}
     with pytest.raises(TypeError, match="look at colour"):
-        FactRow.of(fact, **beside, colour="red")
-    made: Any = BlobRow
+        FactRow.from_value(fact, **columns, colour="red")
+    new_row: Any = BlobRow
     with pytest.raises(TypeError, match="stored_at"):
-        made(digest="d", size=1)
+        new_row(digest="d", size=1)
     with pytest.raises(TypeError, match="colour"):
-        made(digest="d", size=1, stored_at=datetime.now(UTC), colour="red")
+        new_row(digest="d", size=1, stored_at=datetime.now(UTC), colour="red")
 
 
 def test_a_time_without_zone_is_refused_and_a_moment_may_be_absent() -> None:
@@ -76,10 +76,10 @@ def test_a_time_without_zone_is_refused_and_a_moment_may_be_absent() -> None:
 def test_json_keeps_the_small_types_and_forgives_fields_of_a_newer_version() -> None:
     change = DocumentChange(reason="r", target=DocumentId("d"), replaces=((DocumentId("x"), ("Z91",)),))
 
-    found = from_json(DocumentChange, to_json(DocumentChange, change)[:-1] + ', "added_later": 1}')
+    change_read = from_json(DocumentChange, to_json(DocumentChange, change)[:-1] + ', "added_later": 1}')
 
-    assert found == change
-    assert isinstance(found.target, DocumentId)
+    assert change_read == change
+    assert isinstance(change_read.target, DocumentId)
 
 
 def test_json_of_tuples_and_enums_comes_back_typed() -> None:
@@ -112,13 +112,13 @@ def test_a_row_is_read_as_the_value_that_it_was_made_of() -> None:
         subject_id="doc",
     )
 
-    row = OutboxRow.of(item, settled_at=None, lease_token=None, lease_until=None)
-    found = value_of(OutboxItem, row)
+    row = OutboxRow.from_value(item, settled_at=None, lease_token=None, lease_until=None)
+    item_read = value_of(OutboxItem, row)
 
     assert (row.kind, row.lane, row.not_before) == ("edoc", "urgent", None)
     assert from_json(tuple[OutboxTarget, ...], row.targets) == item.targets
-    assert found == item
-    assert (type(found.envelope_digest), type(found.lane)) == (Digest, Lane)
+    assert item_read == item
+    assert (type(item_read.envelope_digest), type(item_read.lane)) == (Digest, Lane)
     assert value_of(OutboxItem, row, attempts=3).attempts == 3
     with pytest.raises(AttributeError, match="code"):
         value_of(OutboxTarget, row)

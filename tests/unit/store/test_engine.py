@@ -1,4 +1,4 @@
-"""How the database is opened: what SQLite must promise, and which URLs are refused (design 6)."""
+"""Opening the database: the promises that SQLite must keep, and the URLs that are refused (design 6)."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ async def test_g1_the_writer_is_durable_and_checks_foreign_keys_and_the_reader_c
 ) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", EngineRole.WRITER)
     async with engine.connect() as connection:
-        found = {
+        pragmas = {
             name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     await engine.dispose()
 
-    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
 
     engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", EngineRole.READER)
     async with engine.connect() as connection:

@@ -28,7 +28,7 @@ _LOST = col(HostedAgencyRow.id) == "agy_9"
 
 
 class Commits:
-    """Counts the commits of the writer, and fails those that it is told to fail."""
+    """Counter of the writer's commits, which fails those that a test chooses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counted, self.failing = 0, False
@@ -49,9 +49,9 @@ def _watched() -> Iterator[Commits]:
         yield Commits(monkeypatch)
 
 
-async def _put(store: SqlOfficeStore, subject: str) -> None:
+async def _add(store: SqlOfficeStore, subject: str) -> None:
     async with store.begin(NORTH) as work:
-        await work.jobs.put("pack", subject)
+        await work.jobs.add("pack", subject)
         await work.commit()
 
 
@@ -60,26 +60,26 @@ async def _jobs(store: SqlOfficeStore) -> list[str]:
 
 
 def _on_disk(folder: Path, subject: str) -> bool:
-    """Whether another program sees it that opens the file now."""
+    """Tell whether another program that opens the file now sees it."""
     with closing(sqlite3.connect(folder / "node.db")) as other:
-        found = other.execute("SELECT 1 FROM job WHERE subject_id = ?", (subject,)).fetchall()
-    return len(found) == 1
+        rows = other.execute("SELECT 1 FROM job WHERE subject_id = ?", (subject,)).fetchall()
+    return len(rows) == 1
 
 
 async def test_units_that_wait_for_each_other_share_one_commit(store: SqlOfficeStore) -> None:
     """A stream of them is committed in bounded groups."""
-    for count, commits_made in ((20, 1), (2 * groups.MOST + 1, 3)):
+    for count, commit_count in ((20, 1), (2 * groups.MOST + 1, 3)):
         names = [f"doc_{count}_{n:03}" for n in range(count)]
         with _watched() as commits:
-            await asyncio.gather(*(_put(store, name) for name in names))
-            assert commits.counted == commits_made
+            await asyncio.gather(*(_add(store, name) for name in names))
+            assert commits.counted == commit_count
         assert await _jobs(store) == names
 
 
 async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(store: SqlOfficeStore) -> None:
     async def put_then_another(name: str) -> None:
-        await _put(store, name)
-        await _put(store, f"{name}_again")
+        await _add(store, name)
+        await _add(store, f"{name}_again")
 
     with _watched() as commits:
         await asyncio.gather(*(put_then_another(f"doc_{n:03}") for n in range(20)))
@@ -89,25 +89,25 @@ async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(stor
 
 
 async def test_g1_commit_returns_when_the_disk_has_it(store: SqlOfficeStore, tmp_path: Path) -> None:
-    async def put(subject: str) -> bool:
-        await _put(store, subject)
+    async def add(subject: str) -> bool:
+        await _add(store, subject)
         return _on_disk(tmp_path, subject)
 
-    assert await asyncio.gather(*(put(f"doc_{n}") for n in range(5))) == [True] * 5
+    assert await asyncio.gather(*(add(f"doc_{n}") for n in range(5))) == [True] * 5
 
 
 async def test_a_unit_that_fails_or_is_left_without_commit_is_undone_alone(store: SqlOfficeStore) -> None:
     async def lost(error: type[Exception] | None = None) -> None:
         async with store.begin(NORTH) as work:
-            await work.jobs.put("pack", "lost")
+            await work.jobs.add("pack", "lost")
             if error is not None:
                 raise error
 
-    units = (_put(store, "first"), lost(LookupError), _put(store, "second"), lost(LookupError), lost())
-    told = await asyncio.gather(*units, return_exceptions=True)
+    units = (_add(store, "first"), lost(LookupError), _add(store, "second"), lost(LookupError), lost())
+    outcomes = await asyncio.gather(*units, return_exceptions=True)
 
     nothing = type(None)
-    assert [type(each) for each in told] == [nothing, LookupError, nothing, LookupError, nothing]
+    assert [type(outcome) for outcome in outcomes] == [nothing, LookupError, nothing, LookupError, nothing]
     assert await _jobs(store) == ["first", "second"]
 
 
@@ -118,12 +118,12 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOffic
         async with store.begin(NORTH) as work:
             holding.set()
             await go_on.wait()
-            await work.jobs.put("pack", "first")
+            await work.jobs.add("pack", "first")
             await work.commit()
 
     first = asyncio.create_task(holds())
     await holding.wait()
-    waiting = [asyncio.create_task(_put(store, f"doc_{n}")) for n in range(3)]
+    waiting = [asyncio.create_task(_add(store, f"doc_{n}")) for n in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     go_on.set()
@@ -136,19 +136,19 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOffic
 
 
 async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: SqlOfficeStore) -> None:
-    """What was settled before it in the same group is committed, and what comes after it too."""
+    """Units settled before it in the same group are committed, and those after it too."""
     begun, go_on = asyncio.Event(), threading.Event()
 
     async def long_one() -> None:
         async with store.writing() as tx:
-            tx.put(HostedAgencyRow(id="agy_9", code="Z91.99", body="{}"))
-            held = _held(asyncio.get_running_loop(), begun, go_on)
-            drivers.sqlite_driver(tx.connection).create_function("held", 0, held)
+            tx.insert(HostedAgencyRow(id="agy_9", code="Z91.99", body="{}"))
+            blocking = _blocker(asyncio.get_running_loop(), begun, go_on)
+            drivers.sqlite_driver(tx.connection).create_function("held", 0, blocking)
             await tx.tuples(select(func.held()).execution_options(**{drivers.SLOW: True}))
 
-    first = asyncio.create_task(_put(store, "first"))
+    first = asyncio.create_task(_add(store, "first"))
     long = asyncio.create_task(long_one())
-    last = asyncio.create_task(_put(store, "last"))
+    last = asyncio.create_task(_add(store, "last"))
     await within_limit(begun.wait(), "a statement in a thread")
     for _ in range(2):  # once by a limit in time, once more by a stop
         long.cancel()
@@ -156,21 +156,23 @@ async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: S
     assert not long.done()  # the thread has the connection still
     go_on.set()
 
-    told = await asyncio.gather(first, long, last, return_exceptions=True)
-    assert [type(each) for each in told] == [type(None), asyncio.CancelledError, type(None)]
+    outcomes = await asyncio.gather(first, long, last, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), asyncio.CancelledError, type(None)]
     assert await _jobs(store) == ["first", "last"]
-    async with store.looking() as view:
+    async with store.viewing_few() as view:
         assert await view.first(HostedAgencyRow, select(HostedAgencyRow).where(_LOST)) is None
 
 
-def _held(loop: asyncio.AbstractEventLoop, begun: asyncio.Event, go_on: threading.Event) -> Callable[[], int]:
+def _blocker(
+    loop: asyncio.AbstractEventLoop, begun: asyncio.Event, go_on: threading.Event
+) -> Callable[[], int]:
     """A function of the database that takes as long as one lets it."""
 
-    def held() -> int:
+    def block() -> int:
         loop.call_soon_threadsafe(begun.set)
         return int(go_on.wait(LIMIT_S))
 
-    return held
+    return block
 
 
 async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(
@@ -178,11 +180,11 @@ async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(
 ) -> None:
     with _watched() as commits:
         commits.failing = True
-        told = await asyncio.gather(*(_put(store, f"doc_{n}") for n in range(3)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(_add(store, f"doc_{n}") for n in range(3)), return_exceptions=True)
         commits.failing = False
-        await _put(store, "after")
+        await _add(store, "after")
 
-    assert [type(each) for each in told] == [errors.StoreFailure] * 3
+    assert [type(outcome) for outcome in outcomes] == [errors.StoreFailure] * 3
     assert await _jobs(store) == ["after"]
 
 
@@ -194,13 +196,13 @@ async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_i
             await tx.connection.exec_driver_sql("ROLLBACK")
             await tx.commit()
 
-    await _put(store, "before")
-    told = await asyncio.gather(
-        _put(store, "first"), ends_it(), _put(store, "behind"), return_exceptions=True
+    await _add(store, "before")
+    outcomes = await asyncio.gather(
+        _add(store, "first"), ends_it(), _add(store, "behind"), return_exceptions=True
     )
-    await _put(store, "after")
+    await _add(store, "after")
 
-    assert [type(each) for each in told] == [errors.StoreFailure, errors.StoreFailure, type(None)]
+    assert [type(outcome) for outcome in outcomes] == [errors.StoreFailure, errors.StoreFailure, type(None)]
     assert await _jobs(store) == ["after", "before", "behind"]
 
 
@@ -213,7 +215,7 @@ def _another_writes(folder: Path) -> Iterator[sqlite3.Connection]:
 
 async def test_while_another_program_writes_the_loop_goes_on(store: SqlOfficeStore, tmp_path: Path) -> None:
     with _another_writes(tmp_path) as other:
-        mine = asyncio.create_task(_put(store, "mine"))
+        mine = asyncio.create_task(_add(store, "mine"))
         turns = 0
         while turns < 1000:
             await asyncio.sleep(0)
@@ -230,9 +232,9 @@ async def test_a_unit_that_never_gets_the_file_says_so(
 ) -> None:
     monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
     with _another_writes(tmp_path), pytest.raises(errors.StoreFailure, match="locked"):
-        await _put(store, "late")
+        await _add(store, "late")
 
-    await _put(store, "after")
+    await _add(store, "after")
     assert await _jobs(store) == ["after"]
 
 
@@ -255,28 +257,28 @@ async def test_those_who_wait_together_for_a_file_hear_together_that_they_do_not
     monkeypatch.setattr(drivers, "lock", counted)
     with _another_writes(tmp_path):
         ends = await asyncio.gather(
-            *(_put(store, f"late {n}") for n in range(5)), _nobody_writes(store), return_exceptions=True
+            *(_add(store, f"late {n}") for n in range(5)), _nobody_writes(store), return_exceptions=True
         )
 
     assert [type(end) for end in ends] == [*[errors.StoreFailure] * 5, type(None)]
-    assert len(tried) == 2  # the first found nobody waiting; the four who came after it hear together
-    await asyncio.gather(*(_put(store, f"after {n}") for n in range(5)))
+    assert len(tried) == 2  # the first found no waiter; the four after it fail together
+    await asyncio.gather(*(_add(store, f"after {n}") for n in range(5)))
     assert await _jobs(store) == [f"after {n}" for n in range(5)]
 
 
 class Traced:
-    """What the writer's connection ran since the last `take`, and how often a connection was made."""
+    """Statements of the writer's connection since the last `take`, and the number of connections made."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made, self._ran = 0, list[str]()
         connect = sqlite3.dbapi2.connect
 
         # Any: what the driver itself is called with
-        def traced(*given: Any, **named: Any) -> sqlite3.Connection:
+        def traced(*arguments: Any, **keywords: Any) -> sqlite3.Connection:
             self.made += 1
-            made: sqlite3.Connection = connect(*given, **named)
-            made.set_trace_callback(self._ran.append)
-            return made
+            connection: sqlite3.Connection = connect(*arguments, **keywords)
+            connection.set_trace_callback(self._ran.append)
+            return connection
 
         monkeypatch.setattr(sqlite3.dbapi2, "connect", traced)
 
@@ -293,30 +295,30 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Traced:
 async def test_a_unit_that_comes_alone_opens_nothing_and_has_no_savepoint(
     traced: Traced, store: SqlOfficeStore
 ) -> None:
-    """Nothing stands around its own statements but the transaction, and a look whether others wrote."""
+    """Around its own statements there are only the transaction and a look whether others wrote."""
     for name in ("first", "second"):  # a statement that is kept is prepared when it is asked for again
-        await _put(store, name)
-    made = traced.made
+        await _add(store, name)
+    connections = traced.made
     traced.take()
 
-    await _put(store, "third")
+    await _add(store, "third")
 
     assert traced.take() == ["BEGIN", "PRAGMA", "INSERT", "COMMIT"]
-    assert traced.made == made
+    assert traced.made == connections
 
 
 async def test_the_first_of_a_group_that_is_undone_takes_nobody_along(store: SqlOfficeStore) -> None:
     async def lost() -> None:
         async with store.begin(NORTH) as work:
-            await work.jobs.put("pack", "lost")
+            await work.jobs.add("pack", "lost")
             raise LookupError
 
     with _watched() as commits:
-        told = await asyncio.gather(
-            lost(), _put(store, "first"), _put(store, "second"), return_exceptions=True
+        outcomes = await asyncio.gather(
+            lost(), _add(store, "first"), _add(store, "second"), return_exceptions=True
         )
 
-    assert [type(each) for each in told] == [LookupError, type(None), type(None)]
+    assert [type(outcome) for outcome in outcomes] == [LookupError, type(None), type(None)]
     assert await _jobs(store) == ["first", "second"]
     assert commits.counted >= 1
 
@@ -333,12 +335,12 @@ async def test_between_two_units_the_file_is_free_for_other_programs(
     store: SqlOfficeStore, tmp_path: Path
 ) -> None:
     """The connection stays open, and holds nothing: others write, shorten the log, and what they wrote is seen."""
-    await _put(store, "first")
+    await _add(store, "first")
     with closing(sqlite3.connect(tmp_path / "node.db", timeout=0, isolation_level=None)) as other:
         other.execute("UPDATE job SET subject_id = 'theirs'")
         ((busy, _, _),) = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    await _put(store, "second")
+    await _add(store, "second")
 
     assert busy == 0
     assert await _jobs(store) == ["second", "theirs"]
@@ -348,7 +350,7 @@ async def test_a_store_that_is_closed_in_the_middle_of_a_unit_keeps_what_is_comm
     store: SqlOfficeStore, tmp_path: Path
 ) -> None:
     async with store.begin(NORTH) as work:
-        await work.jobs.put("pack", "late")
+        await work.jobs.add("pack", "late")
         closing_it = asyncio.create_task(store.close())
         await asyncio.sleep(0)
         await work.commit()

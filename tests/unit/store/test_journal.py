@@ -18,15 +18,15 @@ from tests.support.stores import NORTH
 
 @pytest.fixture
 async def journal(store: SqlOfficeStore) -> WriteAheadLog:
-    """Something is in it that must not stay."""
-    kept = store.journal
-    assert kept is not None
-    assert await kept.cut()
+    """Return a journal that holds words which must not stay."""
+    journal_file = store.journal
+    assert journal_file is not None
+    assert await journal_file.cut()
     async with store.begin(NORTH) as work:
-        await work.jobs.put("pack", "words of a secret")
+        await work.jobs.add("pack", "words of a secret")
         await work.commit()
-    kept.mark()
-    return kept
+    journal_file.mark()
+    return journal_file
 
 
 def size(tmp_path: Path) -> int:

@@ -31,30 +31,30 @@ async def test_what_cannot_be_made_of_it_leaves_no_transaction_open(store: SqlOf
 
 @pytest.mark.parametrize("how", ["reading", "looking", "writing"])
 async def test_what_is_open_when_the_store_closes_ends_before(store: SqlOfficeStore, how: str) -> None:
-    begun, go_on, told = asyncio.Event(), asyncio.Event(), list[str]()
+    begun, go_on, steps = asyncio.Event(), asyncio.Event(), list[str]()
 
     async def look() -> None:
         async with getattr(store, how)() as tx:
             begun.set()
             await go_on.wait()
             await tx.tuples(select(col(HostedAgencyRow.id)))
-        told.append("read")
+        steps.append("read")
 
     looking = asyncio.create_task(look())
     await begun.wait()
     closing = asyncio.create_task(store.close())
-    done, _ = await asyncio.wait({closing}, timeout=0.1)
-    assert not done
+    finished, _ = await asyncio.wait({closing}, timeout=0.1)
+    assert not finished
     go_on.set()
     await closing
 
     await looking
-    assert told == ["read"]
+    assert steps == ["read"]
 
 
 async def test_a_store_closes_also_where_somebody_never_ends(
     store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_LAST_S", 0.01)
-    async with store.looking():
+    monkeypatch.setattr(engine, "_CLOSE_WAIT_S", 0.01)
+    async with store.viewing_few():
         await store.close()

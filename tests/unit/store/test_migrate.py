@@ -29,8 +29,8 @@ from gateway.store.migrate import MigrationStep
 from gateway.store.row import with_indexes
 from tests.support import former_content
 from tests.support.clock import ManualClock
-from tests.support.kept import Lying
 from tests.support.later_version import later_version
+from tests.support.stored_content import Lying
 from tests.support.stores import NORTH, SOUTH, committing, opened, outgoing
 
 
@@ -66,15 +66,15 @@ async def open_and_close(url: str) -> None:
 
 async def test_an_empty_database_is_brought_to_the_head_and_a_second_run_changes_nothing(url: str) -> None:
     """Every revision says whether it expands or contracts."""
-    before = await migrate.status(url)
+    status = await migrate.status(url)
     first = await migrate.up(url)
     second = await migrate.up(url)
 
-    assert before.current is None
-    assert [int(step.revision) for step in before.pending] == [200 + n for n in range(len(before.pending))]
-    assert {step.phase for step in before.pending} <= {"expand", "contract"}
-    assert before.pending
-    assert all(step.says for step in before.pending)
+    assert status.current is None
+    assert [int(step.revision) for step in status.pending] == [200 + n for n in range(len(status.pending))]
+    assert {step.phase for step in status.pending} <= {"expand", "contract"}
+    assert status.pending
+    assert all(step.summary for step in status.pending)
     assert first == second == await migrate.status(url)
     assert (first.current, first.pending) == (first.head, ())
 
@@ -115,9 +115,9 @@ STEPS = {
 
 
 async def test_two_nodes_that_start_together_migrate_once(url: str) -> None:
-    found = await asyncio.gather(migrate.up(url), migrate.up(url))
+    statuses = await asyncio.gather(migrate.up(url), migrate.up(url))
 
-    assert found[0] == found[1]
+    assert statuses[0] == statuses[1]
 
 
 async def test_a_new_database_that_somebody_is_writing_is_waited_for(tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ async def test_a_new_database_that_somebody_is_writing_is_waited_for(tmp_path: P
         other.execute("CREATE TABLE of_another (n)")
         asyncio.get_running_loop().call_later(0.2, other.execute, "COMMIT")
 
-        found = await migrate.up(f"sqlite:///{file}")
+        status = await migrate.up(f"sqlite:///{file}")
 
-    assert found.current == found.head
+    assert status.current == status.head
 
 
 async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str,
     async def work() -> None:
         async with store.begin(NORTH) as unit:
             await unit.outgoing.add(outgoing(clock))
-            await unit.jobs.put("pack", "msg-1")
+            await unit.jobs.add("pack", "msg-1")
             await unit.commit()
         await store.claim_jobs("pack", 1, 60)
 
@@ -186,27 +186,27 @@ async def test_the_schema_that_the_baseline_stands_for_is_taken_over_as_it_is(ur
 
     with pytest.raises(errors.Misconfigured, match="gateway migrate up"):
         await open_and_close(url)
-    before, after = await migrate.status(url), await migrate.up(url)
+    old_status, new_status = await migrate.status(url), await migrate.up(url)
     await open_and_close(url)
 
-    assert (before.current, [step.revision for step in before.pending][:1]) == ("0116", ["0200"])
-    assert (after.current, after.pending) == (after.head, ())
+    assert (old_status.current, [step.revision for step in old_status.pending][:1]) == ("0116", ["0200"])
+    assert (new_status.current, new_status.pending) == (new_status.head, ())
 
 
 async def test_the_next_version_widens_by_itself_and_takes_away_when_asked(url: str, tmp_path: Path) -> None:
     await migrate.up(url)
     with later_version(tmp_path / "later") as (wider, narrower):
         widened = await migrate.up(url)
-        again = await migrate.up(url)
+        repeated = await migrate.up(url)
         narrowed = await migrate.up(url, contract=True)
 
     assert (widened.current, [step.revision for step in widened.pending]) == (wider, [narrower])
-    assert again == widened
+    assert repeated == widened
     assert (narrowed.current, narrowed.pending) == (narrower, ())
 
 
 async def test_a_step_that_fails_leaves_nothing_of_those_before_it(url: str, tmp_path: Path) -> None:
-    before = await migrate.up(url)
+    status = await migrate.up(url)
     async with migrating(url) as connection:
         await connection.execute(text("ALTER TABLE queue_sample RENAME TO elsewhere"))
     with later_version(tmp_path / "later"), pytest.raises(errors.StoreFailure, match="nothing was applied"):
@@ -214,8 +214,8 @@ async def test_a_step_that_fails_leaves_nothing_of_those_before_it(url: str, tmp
     async with migrating(url) as connection:
         columns = await connection.run_sync(lambda sync: inspect(sync).get_columns("job"))
 
-    assert await migrate.status(url) == before
-    assert "priority" not in {each["name"] for each in columns}
+    assert await migrate.status(url) == status
+    assert "priority" not in {column["name"] for column in columns}
 
 
 async def test_a_store_opens_on_its_own_schema_and_on_the_next_one_only(url: str) -> None:
@@ -235,7 +235,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
 ) -> None:
     clock, folder = ManualClock(), tmp_path / "content"
     former = await former_content.fill(url, folder, clock)
-    shared, large = former_content.named(former.shared), former_content.named(former.large)
+    shared, large = former_content.digest_of(former.shared), former_content.digest_of(former.large)
     await migrate.up(url)
 
     async with opened(url, clock) as store:
@@ -243,7 +243,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
 
         async def read(scope: AgencyScope, content: bytes) -> bytes:
             async with store.read(scope) as view:
-                opener = await blobs.open(view, former_content.named(content))
+                opener = await blobs.open(view, former_content.digest_of(content))
             with opener() as file:
                 return file.read()
 
@@ -253,34 +253,34 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
         with pytest.raises(errors.NotFound):
             await read(SOUTH, former.large)
         async with committing(store) as work:
-            assert (await work.blobs.of("document", "msg-1"))[large] == len(former.large)
-            assert await work.blobs.others(shared, "hld_1") == 2
+            assert (await work.blobs.of_owner("document", "msg-1"))[large] == len(former.large)
+            assert await work.blobs.count_other_owners(shared, "hld_1") == 2
             await work.blobs.keep(blobs.keep_small(shared, former.shared), "document", "msg-2")
             await work.blobs.drop("document", "msg-1")
         clock.advance(timedelta(hours=25))
         assert (
             await blobs.sweep(clock.now()) == 3
-        )  # what nobody owned, and what was let go but for what is shared
+        )  # content without an owner, and released content but for the shared one
         assert await read(NORTH, former.shared) == await read(SOUTH, former.shared) == former.shared
         for scope, owner in ((NORTH, "msg-2"), (SOUTH, "msg-1")):
             async with committing(store, scope) as work:
                 await work.blobs.drop("document", owner)
         await blobs.forget([shared])
-        assert not await Lying(store, folder).there(shared)
+        assert not await Lying(store, folder).is_there(shared)
     if url.startswith("sqlite"):
         everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-        assert [each for each in (b"shared words", b"words of nobody") if each in everything] == []
+        assert [words for words in (b"shared words", b"words of nobody") if words in everything] == []
 
 
 def test_contract_steps_wait_until_they_are_asked_for() -> None:
     steps = tuple(
-        MigrationStep(revision=f"{n:04}", phase=phase, says="x")
+        MigrationStep(revision=f"{n:04}", phase=phase, summary="x")
         for n, phase in enumerate(("expand", "expand", "contract", "expand"), start=1)
     )
-    found = migrate.SchemaStatus(current=None, head="0004", pending=steps)
+    status = migrate.SchemaStatus(current=None, head="0004", pending=steps)
 
-    assert migrate.target(found, contract=False) == "0002"
-    assert migrate.target(found, contract=True) == "0004"
+    assert migrate.target(status, contract=False) == "0002"
+    assert migrate.target(status, contract=True) == "0004"
     widened = migrate.SchemaStatus(current="0002", head="0004", pending=steps[2:])
     assert migrate.target(widened, contract=False) is None
 

@@ -51,7 +51,7 @@ _T = Table(
 )
 _NEW = _T.insert()
 _BY_ID = select(_T).where(_T.c.id == bindparam("id"))
-_THIS = update(_T).where(_T.c.id == bindparam("which"))
+_EDIT = update(_T).where(_T.c.id == bindparam("which"))
 _ZONES = st.sampled_from([UTC, timezone(timedelta(hours=7)), timezone(timedelta(hours=-3, minutes=-30))])
 _ROWS = st.fixed_dictionaries(
     {
@@ -69,37 +69,37 @@ _ROWS = st.fixed_dictionaries(
 @given(row=_ROWS, other=_ROWS)
 def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], other: dict[str, Any]) -> None:
     engine = create_engine("sqlite+pysqlite:///:memory:")
-    known = Statements()
+    cache = Statements()
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
         _T.metadata.create_all(connection)
-        for statement in (_NEW, _BY_ID, _THIS):
-            known.of(statement, {}, engine.dialect)  # asked for the first time: not kept by anybody, perhaps
+        for statement in (_NEW, _BY_ID, _EDIT):
+            cache.find(statement, {}, engine.dialect)  # asked for the first time: perhaps kept nowhere yet
 
-        new, by_id = known.of(_NEW, row, engine.dialect), known.of(_BY_ID, {"id": 0}, engine.dialect)
+        new, by_id = cache.find(_NEW, row, engine.dialect), cache.find(_BY_ID, {"id": 0}, engine.dialect)
         assert new is not None
         assert by_id is not None
-        assert drivers.run_here(new, driver, row).rowcount == 1
+        assert drivers.run_on_sqlite(new, driver, row).rowcount == 1
         (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
-        (ours,) = drivers.run_here(by_id, driver, {"id": row["id"]}).rows
+        (ours,) = drivers.run_on_sqlite(by_id, driver, {"id": row["id"]}).rows
         assert (tuple(ours), ours.at, ours.words) == (tuple(theirs), row["at"], row["words"])
 
         changed = {name: value for name, value in other.items() if name != "id"}
-        over = known.of(_THIS, changed | {"which": row["id"]}, engine.dialect)
-        assert over is not None
-        assert drivers.run_here(over, driver, changed | {"which": row["id"]}).rowcount == 1
-        assert drivers.run_here(over, driver, changed | {"which": row["id"] + 1}).rowcount == 0
+        edit = cache.find(_EDIT, changed | {"which": row["id"]}, engine.dialect)
+        assert edit is not None
+        assert drivers.run_on_sqlite(edit, driver, changed | {"which": row["id"]}).rowcount == 1
+        assert drivers.run_on_sqlite(edit, driver, changed | {"which": row["id"] + 1}).rowcount == 0
         (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
         assert theirs._asdict() == changed | {"id": row["id"]}
     engine.dispose()
 
 
 def test_what_the_driver_cannot_do_alone_is_left_to_sqlalchemy(cases: Cases) -> None:
-    engine, known = create_engine("sqlite+pysqlite:///:memory:"), Statements()
-    of, of_many, many = known.of, known.of_many, select(_T.c.id).where(_T.c.id.in_([1, 2, 3]))
+    engine, cache = create_engine("sqlite+pysqlite:///:memory:"), Statements()
+    single, of_many, many = cache.find, cache.find_for_many, select(_T.c.id).where(_T.c.id.in_([1, 2, 3]))
     rows: dict[str, Callable[[], object]] = {
-        "made for one question": lambda: of(select(_T.c.id), None, engine.dialect),
-        "as many values as it is asked for": lambda: of(many, None, engine.dialect),
+        "made for one question": lambda: single(select(_T.c.id), None, engine.dialect),
+        "as many values as it is asked for": lambda: single(many, None, engine.dialect),
         "rows that tell each their key": lambda: of_many(
             insert(_T).returning(_T.c.id), [{"id": 1}, {"id": 2}], engine.dialect
         ),
@@ -107,7 +107,7 @@ def test_what_the_driver_cannot_do_alone_is_left_to_sqlalchemy(cases: Cases) -> 
     for name, ask in rows.items():
         with cases.case(name):
             assert [ask() for _ in range(3)] == [None, None, None]
-            assert name != "made for one question" or len(known) == 0
+            assert name != "made for one question" or len(cache) == 0
 
 
 def test_so_many_rows_that_others_would_wait_go_to_a_thread() -> None:
@@ -121,66 +121,66 @@ async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(sto
     naive = datetime(2026, 1, 1)
     for _ in range(3):
         async with store.writing() as tx:
-            tx.put(BlobRow(digest="d", size=1, stored_at=naive))
+            tx.insert(BlobRow(digest="d", size=1, stored_at=naive))
             with pytest.raises(errors.StoreFailure, match="has no zone"):
-                await tx.put_now()
+                await tx.flush()
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert await tx.tuples(select(BlobRow.digest)) == []  # type: ignore[call-overload]  # a column, to the table
 
 
 async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlOfficeStore) -> None:
     row = HostedAgencyRow(id="agy_1", code="Z91.77", body="{}")
     async with store.writing() as tx:
-        tx.put(row)
+        tx.insert(row)
         await tx.commit()
 
     for _ in range(3):
         async with store.writing() as tx:
-            tx.put(row)
+            tx.insert(row)
             with pytest.raises(errors.Clash):
-                await tx.put_now()
+                await tx.flush()
             with pytest.raises(errors.StoreFailure, match="was refused"):
                 await tx.commit()
 
 
 async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlOfficeStore) -> None:
-    asked = select(HostedAgencyRow.code).where(HostedAgencyRow.code == "Z91.79")  # type: ignore[call-overload]  # as above
-    async with store.looking() as view:
-        assert await view.tuples(asked) == []
+    question = select(HostedAgencyRow.code).where(HostedAgencyRow.code == "Z91.79")  # type: ignore[call-overload]  # as above
+    async with store.viewing_few() as view:
+        assert await view.tuples(question) == []
         async with store.writing() as tx:
-            tx.put(HostedAgencyRow(id="agy_3", code="Z91.79", body="{}"))
+            tx.insert(HostedAgencyRow(id="agy_3", code="Z91.79", body="{}"))
             await tx.commit()
-        assert await view.tuples(asked) == []
+        assert await view.tuples(question) == []
         with pytest.raises(errors.StoreFailure, match="readonly"):
-            await view.put_new(HostedAgencyRow(id="agy_4", code="Z91.80", body="{}"))
+            await view.insert_new(HostedAgencyRow(id="agy_4", code="Z91.80", body="{}"))
 
-    async with store.looking() as view:
-        assert [tuple(row) for row in await view.tuples(asked)] == [("Z91.79",)]
+    async with store.viewing_few() as view:
+        assert [tuple(row) for row in await view.tuples(question)] == [("Z91.79",)]
 
 
 async def test_more_views_than_connections_are_kept_are_all_served_and_leave_nothing_open(
     store: SqlOfficeStore,
 ) -> None:
     async def look() -> int:
-        async with store.looking() as view:
+        async with store.viewing_few() as view:
             await asyncio.sleep(0)
             return len(await view.tuples(select(HostedAgencyRow)))
 
     assert len(set(await asyncio.gather(*(look() for _ in range(100))))) == 1
 
     async with store.writing() as tx:
-        tx.put(HostedAgencyRow(id="agy_5", code="Z91.81", body="{}"))
+        tx.insert(HostedAgencyRow(id="agy_5", code="Z91.81", body="{}"))
         await tx.commit()
     file = sqlite3.connect(store.writer.url.database or "", isolation_level=None)
-    # Nobody's view holds the journal.
+    # No view holds the journal.
     assert file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     file.close()
 
 
 async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlOfficeStore) -> None:
     async def fail() -> None:
-        async with store.looking() as view:
+        async with store.viewing_few() as view:
             await view.tuples(select(HostedAgencyRow))
             raise ZeroDivisionError
 
@@ -188,21 +188,21 @@ async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlOfficeStore
         with pytest.raises(ZeroDivisionError):
             await fail()
 
-    async with store.looking() as view:
+    async with store.viewing_few() as view:
         assert await view.tuples(select(date_of_nobody())) != []
 
 
 async def test_whoever_is_cut_short_while_a_thread_reads_leaves_a_usable_view(store: SqlOfficeStore) -> None:
     loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
-    def held() -> int:
+    def block() -> int:
         loop.call_soon_threadsafe(begun.set)
         go_on.wait(LIMIT_S)
         return 1
 
     async def look() -> None:
-        async with store.looking() as view:
-            drivers.sqlite_driver(view.connection).create_function("held", 0, held)
+        async with store.viewing_few() as view:
+            drivers.sqlite_driver(view.connection).create_function("held", 0, block)
             await view.tuples(select(func.held()).execution_options(**{drivers.SLOW: True}))
 
     looking = asyncio.create_task(look())
@@ -212,7 +212,7 @@ async def test_whoever_is_cut_short_while_a_thread_reads_leaves_a_usable_view(st
     with pytest.raises(asyncio.CancelledError):
         await looking
 
-    async with store.looking() as view:
+    async with store.viewing_few() as view:
         assert await view.tuples(select(date_of_nobody())) != []
 
 

@@ -1,5 +1,5 @@
 """The names of SQLAlchemy and SQLModel that no documentation promises, and that `store.drivers`, `store.engine` and
-`store.row` lean on. A library that drops one is told here by its name, and not by a node that does not start."""
+`store.row` lean on. A library that drops one is named here, and not by a node that does not start."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sqlalchemy.util import concurrency
 from sqlmodel import main
 from sqlmodel.main import SQLModelMetaclass
 
-from gateway.store.drivers import HereDialect
+from gateway.store.drivers import InlineDialect
 from gateway.store.tables import BlobRow
 from tests.support.cases import Cases
 
-_COMPILED = select(BlobRow).compile(dialect=HereDialect())
+_COMPILED = select(BlobRow).compile(dialect=InlineDialect())
 _LEANT_ON: tuple[tuple[object, Iterable[str]], ...] = (
     (AsyncAdapt_asyncpg_connection, ("_connection", "_execute_mutex", "_transaction")),
     (AsyncAdapt_asyncpg_connection, ("_start_transaction", "_handle_exception", "create")),

@@ -1,14 +1,14 @@
-"""An error of a driver is told without the values of the statement, which are content."""
+"""The text of a driver's error never has the values of the statement, which are content."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateway.store.transaction import said
+from gateway.store.transaction import driver_message
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown_text"),
     [
         (
             "invalid input for query argument $2: 'Nguyen (A)' (expected str, got int)",
@@ -18,5 +18,5 @@ from gateway.store.transaction import said
         ("no such table\nSELECT 'a secret'", "no such table"),
     ],
 )
-def test_a_value_is_never_told(words: str, told: str) -> None:
-    assert said(OverflowError(words)) == told
+def test_a_value_is_never_told(words: str, shown_text: str) -> None:
+    assert driver_message(OverflowError(words)) == shown_text

@@ -1,4 +1,4 @@
-"""Which tables a statement reads or writes is told by the statement itself: all that its SQL names, and no other."""
+"""A statement names all tables that its SQL reads or writes, and no other."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from tests.support.cases import Cases
 DIALECTS: tuple[Any, ...] = (sqlite.dialect(), postgresql.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
 
-def _kept() -> dict[str, ClauseElement]:
+def _statements_by_name() -> dict[str, ClauseElement]:
     """Every statement that a module of the stores keeps."""
-    found: dict[str, ClauseElement] = {}
+    statements: dict[str, ClauseElement] = {}
     for package in (gateway.store, gateway.office.store):
-        for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            for name, value in vars(importlib.import_module(each.name)).items():
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
                 parts = vars(leases.SharedRows) if isinstance(value, leases.SharedRows) else ()
                 for part in parts:
-                    if isinstance(asked := getattr(value, part, None), SelectBase | UpdateBase):
-                        found[f"{each.name}.{name}.{part}"] = asked
+                    if isinstance(statement := getattr(value, part, None), SelectBase | UpdateBase):
+                        statements[f"{module.name}.{name}.{part}"] = statement
                 if isinstance(value, SelectBase | UpdateBase):
-                    found[f"{each.name}.{name}"] = value
-    return found
+                    statements[f"{module.name}.{name}"] = value
+    return statements
 
 
 def test_a_statement_tells_every_table_that_its_sql_names(cases: Cases) -> None:
-    kept, names = _kept(), set(SQLModel.metadata.tables)
-    assert len(kept) > 100
-    for name, statement in kept.items():
+    statements, names = _statements_by_name(), set(SQLModel.metadata.tables)
+    assert len(statements) > 100
+    for name, statement in statements.items():
         for dialect in DIALECTS:
             text = str(statement.compile(dialect=dialect))
             with cases.case(f"{name} on {dialect.name}"):
                 # A column may have the name of a table: what it names, it names before a point or as a place to look in.
-                named = set(re.findall(r"(?:FROM|JOIN|INTO|UPDATE|,)\s+(\w+)", text)) & names
-                assert named <= tables_of(statement) <= set(re.findall(r"\w+", text))
+                tables_named = set(re.findall(r"(?:FROM|JOIN|INTO|UPDATE|,)\s+(\w+)", text)) & names
+                assert tables_named <= tables_of(statement) <= set(re.findall(r"\w+", text))

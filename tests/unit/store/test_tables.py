@@ -25,7 +25,7 @@ def test_every_tenant_table_starts_its_key_with_the_agency(cases: Cases) -> None
             column = table.columns["agency_id"]
             assert not column.nullable
             if table.name in KEYED_BY_POSITION:
-                keys = [each for each in table.constraints if hasattr(each, "columns")]
+                keys = [constraint for constraint in table.constraints if hasattr(constraint, "columns")]
                 assert ("agency_id", "id") in [tuple(c.name for c in key.columns) for key in keys]
             else:
                 assert next(iter(table.primary_key)).name == "agency_id"

@@ -20,13 +20,13 @@ def test_the_files_are_as_the_description_is_now() -> None:
 
 
 def test_every_operation_is_there_once_and_no_name_is_open() -> None:
-    described = [each["operationId"] for ways in DOCUMENT["paths"].values() for each in ways.values()]
+    described = [x["operationId"] for ways in DOCUMENT["paths"].values() for x in ways.values()]
     text = make_collections.HTTP.read_text("utf-8")
 
     assert re.findall("^# @name (.*)$", text, re.M) == described
     assert set(re.findall(r"\{\{(\w+)\}\}", text)) <= set(make_collections.VARIABLES)
     folders = json.loads(make_collections.POSTMAN.read_text("utf-8"))["item"]
-    assert sorted(each["name"] for folder in folders for each in folder["item"]) == sorted(described)
+    assert sorted(x["name"] for folder in folders for x in folder["item"]) == sorted(described)
 
 
 def test_a_body_is_one_that_the_call_takes(cases: Cases) -> None:
@@ -35,9 +35,9 @@ def test_a_body_is_one_that_the_call_takes(cases: Cases) -> None:
             continue
         with cases.case(call.name):
             content = DOCUMENT["paths"][call.path][call.method.lower()]["requestBody"]["content"]
-            (schema,) = [each["schema"] for each in content.values()]
-            wanted = schema["properties"]["meta"] if call.parts else schema
-            assert list(validator(wanted).iter_errors(call.body or call.parts["meta"])) == []
+            (schema,) = [x["schema"] for x in content.values()]
+            part_schema = schema["properties"]["meta"] if call.parts else schema
+            assert list(validator(part_schema).iter_errors(call.body or call.parts["meta"])) == []
 
 
 async def test_what_is_only_read_is_answered(door: Door, cases: Cases) -> None:
@@ -46,7 +46,7 @@ async def test_what_is_only_read_is_answered(door: Door, cases: Cases) -> None:
         if call.method != "GET" or "{" in call.path:
             continue
         with cases.case(call.name):
-            query = {each: make_collections.VARIABLES[each] for each in call.needs}
+            query = {need: make_collections.VARIABLES[need] for need in call.needs}
             headers = key if "Authorization" in call.headers else {}
             answer = await door.client.get(call.path, params=query, headers=headers)
             assert answer.status == 200, await answer.text()

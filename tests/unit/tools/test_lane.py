@@ -1,4 +1,4 @@
-"""The few tests that failed are run once more: chance is told and counted, a fault stays a failure."""
+"""The few tests that failed are run once more: chance is reported and counted, a fault stays a failure."""
 
 from __future__ import annotations
 
@@ -47,28 +47,28 @@ def failing_once(count: int) -> list[str]:
 
 
 def test_up_to_three_that_pass_alone_are_told_and_the_run_passes(tmp_path: Path) -> None:
-    done = run_lane(tmp_path, PASSES, *failing_once(3), processes=2)
+    process = run_lane(tmp_path, PASSES, *failing_once(3), processes=2)
 
-    assert done.returncode == 0, done.stdout
-    told = sorted(line for line in done.stdout.splitlines() if line.startswith("FLAKY "))
-    assert told == [f"FLAKY test_some.py::test_{n}" for n in range(3)]
-    assert done.stdout.splitlines()[-1] == "3 flaky, 0 failed twice"
+    assert process.returncode == 0, process.stdout
+    flaky_lines = sorted(line for line in process.stdout.splitlines() if line.startswith("FLAKY "))
+    assert flaky_lines == [f"FLAKY test_some.py::test_{n}" for n in range(3)]
+    assert process.stdout.splitlines()[-1] == "3 flaky, 0 failed twice"
     assert (tmp_path / "tried-passes").read_text() == "tried "
 
 
 def test_four_fail_the_run(tmp_path: Path) -> None:
-    done = run_lane(tmp_path, *failing_once(4))
+    process = run_lane(tmp_path, *failing_once(4))
 
-    assert done.returncode == 1
-    assert "FLAKY" not in done.stdout
+    assert process.returncode == 1
+    assert "FLAKY" not in process.stdout
 
 
 def test_one_that_fails_twice_fails_the_run(tmp_path: Path) -> None:
-    done = run_lane(tmp_path, FAILS_ALWAYS, *failing_once(1))
+    process = run_lane(tmp_path, FAILS_ALWAYS, *failing_once(1))
 
-    assert done.returncode == 1
+    assert process.returncode == 1
     assert (tmp_path / "tried-always").read_text() == "tried tried "
-    assert done.stdout.splitlines()[-1] == "1 flaky, 1 failed twice"
+    assert process.stdout.splitlines()[-1] == "1 flaky, 1 failed twice"
 
 
 def test_a_file_that_cannot_be_read_fails_the_run(tmp_path: Path) -> None:

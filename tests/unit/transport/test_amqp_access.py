@@ -1,4 +1,4 @@
-"""How a broker's address is written, and that no fault repeats a password."""
+"""The form of a broker's address; no fault repeats a password."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def test_addresses_are_read_with_the_ports_of_their_kind_and_shown_as_they_can_b
         " amqps://a.invalid:1 ,\n amqps://b.invalid , ": [("a.invalid", 1, True), ("b.invalid", 5671, True)],
         "amqps://[::1]:5671": [("::1", 5671, True)],
     }
-    read = {text: [(each.host, each.port, each.tls) for each in read_servers(text)] for text in servers}
+    read = {
+        text: [(server.host, server.port, server.tls) for server in read_servers(text)] for text in servers
+    }
     assert read == servers
     for text in ("amqps://mq.example.invalid:5671", "amqp://[::1]:5672"):
         assert [str(server) for server in read_servers(text)] == [text]

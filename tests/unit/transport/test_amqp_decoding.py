@@ -36,21 +36,21 @@ VALUES = st.recursive(
 
 @pytest.fixture(autouse=True)
 def _widened() -> Iterator[None]:
-    before = dict(decode.METHODS)
+    methods = dict(decode.METHODS)
     connection.widen_decoding()
     yield
-    decode.METHODS.update(before)
+    decode.METHODS.update(methods)
 
 
-def held(name: bytes, kind: bytes, value: bytes) -> bytes:
+def table_of(name: bytes, kind: bytes, value: bytes) -> bytes:
     """A table of one value."""
     inside = bytes([len(name)]) + name + kind + value
     return struct.pack(">I", len(inside)) + inside
 
 
 @given(st.dictionaries(WORDS, VALUES, max_size=6))
-def test_a_valid_table_is_read_as_the_library_reads_it(told: dict[str, Any]) -> None:
-    data = encode.field_table(told)
+def test_a_valid_table_is_read_as_the_library_reads_it(table: dict[str, Any]) -> None:
+    data = encode.field_table(table)
 
     assert connection.read_table(data + b"what follows") == decode.field_table(data)
 
@@ -67,22 +67,22 @@ def test_a_valid_time_and_a_valid_short_text_are_read_as_the_library_reads_them(
 
 @given(st.dictionaries(st.sampled_from(commands.Basic.Properties.attributes()), st.binary(max_size=255)))
 @example({"timestamp": LATER_THAN_ALL, "message_type": b"\xff\xfe"})
-def test_no_properties_that_the_broker_let_pass_raise(told: dict[str, bytes]) -> None:
+def test_no_properties_that_the_broker_let_pass_raise(table: dict[str, bytes]) -> None:
     """It checks that each field is whole, and no more."""
     properties = commands.Basic.Properties
-    flags, written = 0, b""
+    flags, property_list = 0, b""
     for name in properties.attributes():
-        if name in told:
+        if name in table:
             flags |= properties.flags[name]
-            written += whole(properties.amqp_type(name), told[name])
+            property_list += property_bytes(properties.amqp_type(name), table[name])
     read = header.ContentHeader()
 
-    read.unmarshal(bytes(12) + struct.pack(">H", flags) + written)
+    read.unmarshal(bytes(12) + struct.pack(">H", flags) + property_list)
 
     assert isinstance(read.properties, properties)
 
 
-def whole(kind: str, data: bytes) -> bytes:
+def property_bytes(kind: str, data: bytes) -> bytes:
     """A field of this kind with these bytes in it."""
     match kind:
         case "shortstr":
@@ -96,14 +96,14 @@ def whole(kind: str, data: bytes) -> bytes:
 
 @given(st.binary(max_size=400))
 def test_a_table_of_any_bytes_is_read_and_is_as_long_as_it_says(inside: bytes) -> None:
-    used, found = connection.read_table(struct.pack(">I", len(inside)) + inside)
+    used, table_read = connection.read_table(struct.pack(">I", len(inside)) + inside)
 
     assert used == 4 + len(inside)
-    assert isinstance(found, dict)
+    assert isinstance(table_read, dict)
 
 
 def test_one_value_that_means_nothing_costs_no_other() -> None:
-    ours = held(b"x-lane", b"S", struct.pack(">I", 6) + b"urgent")[4:]
+    ours = table_of(b"x-lane", b"S", struct.pack(">I", 6) + b"urgent")[4:]
     smallest = Decimal(2**31 - 1) * Decimal(10) ** -255
     rows: list[tuple[bytes, bytes, bytes, dict[str, Any]]] = [
         (b"at", b"T", LATER_THAN_ALL, {"at": None}),
@@ -113,20 +113,20 @@ def test_one_value_that_means_nothing_costs_no_other() -> None:
         (b"?", b"?", b"abcd", {}),
     ]
     for name, kind, value, read in rows:
-        inside = ours + held(name, kind, value)[4:]
-        _, found = connection.read_table(struct.pack(">I", len(inside)) + inside)
-        assert found == {"x-lane": "urgent", **read}
+        inside = ours + table_of(name, kind, value)[4:]
+        _, table_read = connection.read_table(struct.pack(">I", len(inside)) + inside)
+        assert table_read == {"x-lane": "urgent", **read}
 
 
 def test_tables_within_tables_end_somewhere() -> None:
-    data = held(b"", b"V", b"")
+    data = table_of(b"", b"V", b"")
     for _ in range(10_000):
-        data = held(b"", b"F", data)
+        data = table_of(b"", b"F", data)
 
-    _, found = connection.read_table(data)
+    _, table_read = connection.read_table(data)
     depth = 0
-    while found is not None:
-        found, depth = found[""], depth + 1
+    while table_read is not None:
+        table_read, depth = table_read[""], depth + 1
 
     assert depth == connection.TABLE_DEPTH
 

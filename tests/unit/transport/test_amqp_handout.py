@@ -13,7 +13,7 @@ from gateway.domain.identity import Digest
 from gateway.ports.axis import Arrival
 from gateway.transport.amqp.handout import BrokerDelivery, HandOut
 from gateway.transport.amqp.label import Label
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 ACTS = st.sampled_from(["put", "take one", "take all", "done", "again", "stale", "cut"])
 
@@ -31,7 +31,7 @@ class Counter:
         self.held: list[Arrival] = []
         self.stale: list[Arrival] = []
 
-    def put(self, codes: int, lane: Lane) -> None:
+    def add(self, codes: int, lane: Lane) -> None:
         id = f"p{len(self.ended)}"
         self.ended[id], self.codes[id], self.done[id] = [], codes, 0
 
@@ -48,21 +48,21 @@ class Counter:
             node=None,
             deliveries=1,
         )
-        self.handout.put(
+        self.handout.add(
             BrokerDelivery(
                 label, lane, [f"Z92.{n}" for n in range(codes)], open=lambda: io.BytesIO(b"x"), end=end
             )
         )
 
-    async def settle(self, done: bool) -> None:
+    async def settle(self, is_done: bool) -> None:
         if self.held:
             arrival = self.held.pop(0)
             self.stale.append(arrival)
-            if done:
+            if is_done:
                 self.done[arrival.packet_id] += 1
             else:
                 self.refused.add(arrival.packet_id)
-            await self.handout.settle(arrival.token, done=done)
+            await self.handout.settle(arrival.token, is_done=is_done)
 
     def cut(self) -> None:
         self.gone |= {id for id, ends in self.ended.items() if not ends}
@@ -92,19 +92,19 @@ def test_each_delivery_is_ended_once_and_as_done_only_when_all_of_it_is(
         for act, number, lane in acts:
             match act:
                 case "put":
-                    counter.put(number, lane)
+                    counter.add(number, lane)
                 case "take one":
                     counter.held += counter.handout.take(1, 60.0)
                 case "take all":
-                    taken = counter.handout.take(100, 60.0)
-                    lanes = [each.lane is Lane.NORMAL for each in taken]
+                    arrivals = counter.handout.take(100, 60.0)
+                    lanes = [x.lane is Lane.NORMAL for x in arrivals]
                     assert lanes == sorted(lanes)
-                    counter.held += taken
+                    counter.held += arrivals
                 case "done" | "again":
                     await counter.settle(act == "done")
                 case "stale":
                     for arrival in counter.stale:
-                        await counter.handout.settle(arrival.token, done=True)
+                        await counter.handout.settle(arrival.token, is_done=True)
                 case "cut":
                     counter.cut()
             counter.check()
@@ -115,11 +115,11 @@ def test_each_delivery_is_ended_once_and_as_done_only_when_all_of_it_is(
 
 async def test_a_lease_that_runs_out_gives_the_whole_delivery_back_once() -> None:
     counter = Counter()
-    counter.put(2, Lane.NORMAL)
+    counter.add(2, Lane.NORMAL)
     (first,) = counter.handout.take(1, 0.01)
 
-    await until(lambda: bool(counter.ended["p0"]), "the end")
-    await counter.handout.settle(first.token, done=True)
+    await wait_until(lambda: bool(counter.ended["p0"]), "the end")
+    await counter.handout.settle(first.token, is_done=True)
 
     assert counter.ended["p0"] == [False]
     assert counter.handout.take(10, 60.0) == []
@@ -128,7 +128,7 @@ async def test_a_lease_that_runs_out_gives_the_whole_delivery_back_once() -> Non
 async def test_the_time_starts_anew_with_each_arrival_of_a_delivery_for_many() -> None:
     """Three hundred agencies of one node are not landed within one lease; the copy must not come again and again."""
     counter = Counter()
-    counter.put(2, Lane.NORMAL)
+    counter.add(2, Lane.NORMAL)
     counter.handout.take(1, 0.02)
 
     counter.handout.take(1, 60.0)
@@ -142,10 +142,10 @@ async def test_the_time_starts_anew_with_each_arrival_of_a_delivery_for_many() -
 
 
 async def test_a_share_of_every_batch_is_the_oldest_ordinary_ones_of_the_counter() -> None:
-    """What lies joined on disk is counted apart, so that small messages do not keep large packets from being offered."""
+    """Large packets joined on disk are counted apart, so that small messages do not keep them from being offered."""
     counter = Counter()
     for lane in [Lane.NORMAL] * 6 + [Lane.URGENT] * 20:
-        counter.put(1, lane)
+        counter.add(1, lane)
     assert (counter.handout.waiting(), counter.handout.joined) == (26, 0)
     batch = counter.handout.take(8, 60.0)
     assert [arrival.packet_id for arrival in batch] == [*(f"p{n}" for n in range(6, 12)), "p0", "p1"]

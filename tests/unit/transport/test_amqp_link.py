@@ -1,4 +1,4 @@
-"""A line to the broker that closes while somebody asks for a channel: what the library says of it becomes our own error."""
+"""A line to the broker that closes while a channel is asked for: the library's error becomes our own."""
 
 from __future__ import annotations
 

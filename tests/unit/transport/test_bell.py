@@ -42,12 +42,12 @@ def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
         await within_limit(waiting, "a ring from another loop")
         waker.close()
 
-    async def ring_here() -> None:
+    async def ring_in_loop() -> None:
         ring(QUEUE)
 
     other = threading.Thread(target=lambda: asyncio.run(wait_elsewhere()))
     other.start()
     assert started.wait(LIMIT_S)
-    asyncio.run(ring_here())
+    asyncio.run(ring_in_loop())
     other.join(LIMIT_S)
     assert not other.is_alive()

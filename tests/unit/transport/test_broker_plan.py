@@ -1,5 +1,5 @@
-"""What a plan promises, whatever the broker looked like before: it ends as the registry says, and no code that is
-hosted before and after is ever out of reach on the way."""
+"""Promises of a plan from any state of the broker: it ends as the registry says, and no code that is hosted before and
+after is ever out of reach on the way."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gateway.errors import Clash, Misconfigured
 from gateway.transport.amqp import topology
 from gateway.transport.broker.management import batches
 from gateway.transport.broker.plan import (
-    Binding,
     BrokerLayout,
     BrokerPlan,
     PlanStep,
-    Policy,
     Queue,
+    QueueBinding,
+    QueuePolicy,
     Rights,
     Sign,
     State,
@@ -29,7 +29,7 @@ from gateway.transport.broker.plan import (
     Vhost,
     layout,
     plan,
-    wanted,
+    wanted_state,
 )
 
 ADMIN = "boss"
@@ -44,56 +44,56 @@ _PLACES = {
 }
 
 
-def axis_of(where: Mapping[str, str]) -> BrokerLayout:
-    return layout("v", [Hosting(node=node, code=code) for code, node in where.items()])
+def axis_of(nodes_by_code: Mapping[str, str]) -> BrokerLayout:
+    return layout("v", [Hosting(node=node, code=code) for code, node in nodes_by_code.items()])
 
 
 def as_live(axis: BrokerLayout, **counts: int) -> State:
     """The state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
-    state = wanted(axis, dict.fromkeys(axis.nodes, "hash"))
+    state = wanted_state(axis, dict.fromkeys(axis.nodes, "hash"))
     queues = {
         name: replace(queue, messages=counts.get(name.replace(".", "_"), 0))
         for name, queue in state.queues.items()
     }
-    seen = frozenset(each._replace(props=f"{each.key}~") for each in state.bindings)
-    return replace(state, queues=queues, bindings=seen, users={**state.users, ADMIN: boss()})
+    bindings_live = frozenset(binding._replace(props=f"{binding.key}~") for binding in state.bindings)
+    return replace(state, queues=queues, bindings=bindings_live, users={**state.users, ADMIN: boss()})
 
 
 def boss() -> User:
     return User(name=ADMIN, tags=frozenset({"administrator"}), password_hash="hash")
 
 
-def after(state: State, step: PlanStep) -> State:
-    """A broker that does what it is told."""
-    thing, removed = step.thing, step.sign is Sign.REMOVE
-    if isinstance(thing, Vhost):
+def state_after(state: State, step: PlanStep) -> State:
+    """Apply a step as an obedient broker does."""
+    subject, removed = step.entity, step.sign is Sign.REMOVE
+    if isinstance(subject, Vhost):
         return replace(state, exists=True)
-    if isinstance(thing, Binding):
-        return replace(state, bindings=state.bindings - {thing} if removed else state.bindings | {thing})
-    place = _PLACES[type(thing).__name__]
-    name = thing.user if isinstance(thing, Rights) else thing.name
-    left = {key: value for key, value in getattr(state, place).items() if key != name}
-    changed: Any = {place: left if removed else {**left, name: thing}}
+    if isinstance(subject, QueueBinding):
+        return replace(state, bindings=state.bindings - {subject} if removed else state.bindings | {subject})
+    place = _PLACES[type(subject).__name__]
+    name = subject.user if isinstance(subject, Rights) else subject.name
+    remaining = {key: value for key, value in getattr(state, place).items() if key != name}
+    changed: Any = {place: remaining if removed else {**remaining, name: subject}}
     state = replace(state, **changed)
-    if removed and isinstance(thing, Queue):
-        return replace(state, bindings=frozenset(each for each in state.bindings if each.destination != name))
+    if removed and isinstance(subject, Queue):
+        return replace(state, bindings=frozenset(x for x in state.bindings if x.destination != name))
     return state
 
 
-def walked(state: State, made: BrokerPlan) -> Iterator[State]:
-    for step in made.steps:
-        state = after(state, step)
+def walked(state: State, changes: BrokerPlan) -> Iterator[State]:
+    for step in changes.steps:
+        state = state_after(state, step)
         yield state
 
 
-def ends(state: State) -> set[Binding]:
-    return {each.ends for each in state.bindings}
+def ends(state: State) -> set[QueueBinding]:
+    return {binding.ends for binding in state.bindings}
 
 
 hostings = st.dictionaries(st.sampled_from(CODES), st.sampled_from(NODES))
 strays = st.frozensets(
     st.builds(
-        Binding,
+        QueueBinding,
         st.sampled_from(topology.EXCHANGES),
         st.sampled_from(["spy", "lienthong.west.normal", *map(topology.dead_queue, NODES)]),
         st.sampled_from(["z91", "z99", "@west"]),
@@ -104,33 +104,39 @@ strays = st.frozensets(
 )
 
 
-@given(before=hostings, later=hostings, stray=strays, empty=st.booleans(), remove=st.booleans())
+@given(nodes_old=hostings, nodes_new=hostings, stray=strays, empty=st.booleans(), remove=st.booleans())
 def test_any_state_becomes_what_the_registry_says_and_no_code_is_lost_on_the_way(
-    before: dict[str, str], later: dict[str, str], stray: frozenset[Binding], empty: bool, remove: bool
+    nodes_old: dict[str, str],
+    nodes_new: dict[str, str],
+    stray: frozenset[QueueBinding],
+    empty: bool,
+    remove: bool,
 ) -> None:
-    old = as_live(axis_of(before))
+    old = as_live(axis_of(nodes_old))
     live = State(vhost="v", exists=False, users={ADMIN: boss()}) if empty else old
     live = replace(live, bindings=live.bindings if empty else live.bindings | stray)
-    goal = wanted(axis_of(later), dict.fromkeys(axis_of(later).nodes, "hash"))
-    made = plan(live, goal, admin=ADMIN, remove_nodes=remove)
-    staying = {topology.routing_key(code) for code in ({} if empty else before)} & axis_of(later).hosts.keys()
+    goal = wanted_state(axis_of(nodes_new), dict.fromkeys(axis_of(nodes_new).nodes, "hash"))
+    changes = plan(live, goal, admin=ADMIN, remove_nodes=remove)
+    staying = {topology.routing_key(code) for code in ({} if empty else nodes_old)} & axis_of(
+        nodes_new
+    ).hosts.keys()
 
     end = live
-    for state in walked(live, made):
+    for state in walked(live, changes):
         end = state
         reached = ends(state)
         for exchange in (*map(topology.lane_exchange, topology.LANES), topology.HOSTED_EXCHANGE):
-            at = {
-                each.key for each in reached if each.source == exchange and each.destination in state.queues
-            }
+            at = {x.key for x in reached if x.source == exchange and x.destination in state.queues}
             assert staying <= at, f"{staying - at} out of reach of {exchange}"
-        for each in reached - ends(live):
-            assert each.destination in state.queues, "bound before there is a queue"
+        for binding in reached - ends(live):
+            assert binding.destination in state.queues, "bound before there is a queue"
 
-    left = {node for node in NODES if topology.dead_queue(node) in end.queues} - set(axis_of(later).nodes)
-    dead = {Binding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node) for node in left}
+    leavers = {node for node in NODES if topology.dead_queue(node) in end.queues} - set(
+        axis_of(nodes_new).nodes
+    )
+    dead = {QueueBinding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node) for node in leavers}
     assert ends(end) - dead == goal.bindings
-    assert not (remove and left)
+    assert not (remove and leavers)
     for place in ("exchanges", "queues", "policies", "rights"):
         assert getattr(goal, place).items() <= getattr(end, place).items()
     assert ADMIN not in end.rights
@@ -138,26 +144,34 @@ def test_any_state_becomes_what_the_registry_says_and_no_code_is_lost_on_the_way
     assert plan(end, goal, admin=ADMIN, remove_nodes=remove).steps == ()
 
 
-@given(before=hostings, later=hostings)
-def test_what_shares_a_call_may_be_done_in_any_order(before: dict[str, str], later: dict[str, str]) -> None:
+@given(nodes_old=hostings, nodes_new=hostings)
+def test_what_shares_a_call_may_be_done_in_any_order(
+    nodes_old: dict[str, str], nodes_new: dict[str, str]
+) -> None:
     """A call adds things of one kind, bindings of one exchange; its order inside is the broker's."""
-    made = plan(as_live(axis_of(before)), wanted(axis_of(later), {}), admin=ADMIN, remove_nodes=True)
+    changes = plan(
+        as_live(axis_of(nodes_old)), wanted_state(axis_of(nodes_new), {}), admin=ADMIN, remove_nodes=True
+    )
 
-    for batch in batches(made.steps):
-        kinds = {(type(step.thing), step.sign is Sign.REMOVE) for step in batch}
+    for batch in batches(changes.steps):
+        kinds = {(type(step.entity), step.sign is Sign.REMOVE) for step in batch}
         assert len(kinds) == 1
-        assert len({step.thing.source for step in batch if isinstance(step.thing, Binding)}) <= 1
-    assert [step for batch in batches(made.steps) for step in batch] == list(made.steps)
+        assert len({step.entity.source for step in batch if isinstance(step.entity, QueueBinding)}) <= 1
+    assert [step for batch in batches(changes.steps) for step in batch] == list(changes.steps)
 
 
 def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
-    """Whoever hears that a code is hosted must find its lane."""
-    made = plan(
+    """A sender that learns that a code is hosted must find its lane."""
+    changes = plan(
         as_live(axis_of({"Z91": "north", "Z92": "south"})),
-        wanted(axis_of({"Z91": "north", "Z93": "south"}), {}),
+        wanted_state(axis_of({"Z91": "north", "Z93": "south"}), {}),
         admin=ADMIN,
     )
-    moves = [(str(step.sign), step.thing.source) for step in made.steps if isinstance(step.thing, Binding)]
+    moves = [
+        (str(step.sign), step.entity.source)
+        for step in changes.steps
+        if isinstance(step.entity, QueueBinding)
+    ]
 
     assert moves == [
         ("+", "lienthong.urgent"),
@@ -170,19 +184,19 @@ def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
 
 
 def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_message() -> None:
-    goal = wanted(axis_of({"Z91": "north", "Z92": "north"}), {})
+    goal = wanted_state(axis_of({"Z91": "north", "Z92": "north"}), {})
     for queue in ("urgent", "normal", "dead"):
         live = as_live(axis_of({"Z91": "north", "Z92": "south"}), **{f"lienthong_south_{queue}": 3})
 
-        made = plan(live, goal, admin=ADMIN, remove_nodes=True)
+        changes = plan(live, goal, admin=ADMIN, remove_nodes=True)
 
-        (remark,) = made.remarks
+        (remark,) = changes.remarks
         assert remark.key == "queue_kept"
         assert (remark.params["name"], remark.params["messages"]) == (f"lienthong.south.{queue}", 3)
-        gone = [step.thing for step in made.steps if step.sign is Sign.REMOVE]
-        assert all(thing.key in ("z92", "@south") for thing in gone if isinstance(thing, Binding))
-        assert not [thing for thing in gone if isinstance(thing, Queue | Policy)]
-        *_, end = walked(live, made)
+        removed = [step.entity for step in changes.steps if step.sign is Sign.REMOVE]
+        assert all(x.key in ("z92", "@south") for x in removed if isinstance(x, QueueBinding))
+        assert not [x for x in removed if isinstance(x, Queue | QueuePolicy)]
+        *_, end = walked(live, changes)
         assert "south" not in {*end.users, *end.rights}
         assert set(end.queues) == set(live.queues)
 
@@ -190,17 +204,17 @@ def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_
 def test_a_node_that_left_is_removed_only_when_asked_with_user_rights_and_limits() -> None:
     """Its user stays where it has rights in another vhost."""
     live = as_live(axis_of({"Z91": "north", "Z92": "south"}))
-    goal = wanted(axis_of({"Z91": "north"}), {})
-    done = plan(live, goal, admin=ADMIN, remove_nodes=True)
+    goal = wanted_state(axis_of({"Z91": "north"}), {})
+    final_plan = plan(live, goal, admin=ADMIN, remove_nodes=True)
     assert [remark.key for remark in plan(live, goal, admin=ADMIN).remarks] == ["node_left"]
-    assert done.remarks == ()
-    *_, end = walked(live, done)
+    assert final_plan.remarks == ()
+    *_, end = walked(live, final_plan)
     assert set(end.queues) == set(goal.queues)
     assert set(end.users) == {"north", ADMIN}
     assert set(end.policies) == set(goal.policies)
     elsewhere = replace(live, elsewhere=frozenset({"south"}))
-    made = plan(elsewhere, goal, admin=ADMIN, remove_nodes=True)
-    assert [step.thing for step in made.steps if isinstance(step.thing, User)] == []
+    changes = plan(elsewhere, goal, admin=ADMIN, remove_nodes=True)
+    assert [step.entity for step in changes.steps if isinstance(step.entity, User)] == []
 
 
 def test_too_many_rights_and_tags_are_taken_back() -> None:
@@ -210,18 +224,18 @@ def test_too_many_rights_and_tags_are_taken_back() -> None:
     forger = User(name="north", tags=frozenset({"impersonator"}), password_hash="kept")
     live = replace(live, rights={"north": wide}, users={**live.users, "north": forger})
 
-    made = plan(live, wanted(axis, {}), admin=ADMIN)
+    changes = plan(live, wanted_state(axis, {}), admin=ADMIN)
 
-    assert [step.thing for step in made.steps] == [
+    assert [step.entity for step in changes.steps] == [
         User(name="north", password_hash="kept"),
-        wanted(axis, {}).rights["north"],
+        wanted_state(axis, {}).rights["north"],
     ]
 
 
 def test_strangers_other_kinds_and_policies_over_ours_are_told() -> None:
     axis = axis_of({"Z91": "north"})
     live = as_live(axis)
-    everything = Policy(name="all", pattern=".*", definition={"max-length": 1}, priority=9)
+    everything = QueuePolicy(name="all", pattern=".*", definition={"max-length": 1}, priority=9)
     live = replace(
         live,
         rights={**live.rights, "spy": Rights(user="spy", configure="", write="", read=".*")},
@@ -232,10 +246,10 @@ def test_strangers_other_kinds_and_policies_over_ours_are_told() -> None:
         policies={**live.policies, "all": everything},
     )
 
-    made = plan(live, wanted(axis, {}), admin=ADMIN)
+    changes = plan(live, wanted_state(axis, {}), admin=ADMIN)
 
-    assert made.steps == ()
-    assert {(each.key, each.serious) for each in made.remarks} == {
+    assert changes.steps == ()
+    assert {(remark.key, remark.serious) for remark in changes.remarks} == {
         ("stranger", False),
         ("other_kind", True),
         ("foreign_policy", True),
@@ -246,10 +260,10 @@ def test_the_administrator_is_never_made_a_node() -> None:
     axis = axis_of({"Z91": ADMIN})
     live = State(vhost="v", users={ADMIN: boss()})
 
-    made = plan(live, wanted(axis, {ADMIN: "other"}), admin=ADMIN)
+    changes = plan(live, wanted_state(axis, {ADMIN: "other"}), admin=ADMIN)
 
-    assert [each.key for each in made.remarks] == ["admin_is_node"]
-    assert [step for step in made.steps if isinstance(step.thing, User | Rights)] == []
+    assert [remark.key for remark in changes.remarks] == ["admin_is_node"]
+    assert [step for step in changes.steps if isinstance(step.entity, User | Rights)] == []
 
 
 def test_an_alias_leads_to_its_code_and_what_no_broker_could_hold_apart_is_refused() -> None:

@@ -19,7 +19,7 @@ from gateway.domain.registry import Hosting
 from gateway.errors import Misconfigured
 from gateway.transport.amqp import topology
 from gateway.transport.broker import definitions
-from gateway.transport.broker.plan import BrokerLayout, Thing, layout, wanted
+from gateway.transport.broker.plan import BrokerEntity, BrokerLayout, layout, wanted_state
 
 TWO = [
     Hosting(node="north", code="Z91", alias="000.00.00.Z91"),
@@ -28,14 +28,14 @@ TWO = [
 
 
 def file_of(axis: BrokerLayout, hashes: dict[str, str] | None = None) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = json.loads("".join(definitions.pieces(axis, hashes or {})))
-    return found
+    sections: dict[str, list[dict[str, Any]]] = json.loads("".join(definitions.pieces(axis, hashes or {})))
+    return sections
 
 
 def test_the_file_holds_what_a_plan_would_make() -> None:
     axis = layout("v", TWO)
-    goal = wanted(axis, {"north": "hash"})
-    things: list[Thing] = [
+    goal = wanted_state(axis, {"north": "hash"})
+    parts: list[BrokerEntity] = [
         *goal.exchanges.values(),
         *goal.queues.values(),
         *goal.policies.values(),
@@ -44,23 +44,23 @@ def test_the_file_holds_what_a_plan_would_make() -> None:
         *goal.bindings,
     ]
 
-    whole = file_of(axis, {"north": "hash"})
-    apart = definitions.document(things, "v")
+    whole_file = file_of(axis, {"north": "hash"})
+    document_sections = definitions.document(parts, "v")
 
-    assert whole.pop("vhosts") == [{"name": "v"}]
-    for section, told in whole.items():
-        assert sorted(map(str, told)) == sorted(map(str, apart[section])), section
+    assert whole_file.pop("vhosts") == [{"name": "v"}]
+    for section, rows in whole_file.items():
+        assert sorted(map(str, rows)) == sorted(map(str, document_sections[section])), section
 
 
 def test_a_node_has_two_lanes_and_a_dead_queue_tied_to_its_codes_aliases_and_itself() -> None:
-    told = file_of(layout("v", TWO))
+    sections = file_of(layout("v", TWO))
 
-    assert [(each["name"], each["arguments"]["x-queue-type"]) for each in told["queues"]] == [
+    assert [(x["name"], x["arguments"]["x-queue-type"]) for x in sections["queues"]] == [
         ("lienthong.sink", "quorum"),
         *((f"lienthong.north.{which}", "quorum") for which in ("urgent", "normal", "dead")),
         *((f"lienthong.south.2.{which}", "quorum") for which in ("urgent", "normal", "dead")),
     ]
-    ties = {(each["source"], each["destination"], each["routing_key"]) for each in told["bindings"]}
+    ties = {(x["source"], x["destination"], x["routing_key"]) for x in sections["bindings"]}
     keys = {"north": ("z91", "000.00.00.z91", "@north"), "south.2": ("z92.01", "@south.2")}
     assert ties == {
         *(
@@ -72,25 +72,24 @@ def test_a_node_has_two_lanes_and_a_dead_queue_tied_to_its_codes_aliases_and_its
         *(("lienthong.hosted", "lienthong.sink", key) for node in keys for key in keys[node]),
         *(("lienthong.dead", f"lienthong.{node}.dead", node) for node in keys),
     }
-    assert len(told["bindings"]) == len(ties)
-    assert all(each["durable"] for each in chain(told["queues"], told["exchanges"]))
-    assert {each["name"]: each["type"] for each in told["exchanges"]} == dict.fromkeys(
+    assert len(sections["bindings"]) == len(ties)
+    assert all(x["durable"] for x in chain(sections["queues"], sections["exchanges"]))
+    assert {x["name"]: x["type"] for x in sections["exchanges"]} == dict.fromkeys(
         topology.EXCHANGES, "direct"
     )
 
 
 def test_each_policy_means_the_queues_of_one_node_and_no_other() -> None:
-    told = file_of(
+    sections = file_of(
         layout("v", [*TWO, Hosting(node="south-2", code="Z93"), Hosting(node="urgent", code="Z94")])
     )
-    names = [each["name"] for each in told["queues"]]
+    names = [x["name"] for x in sections["queues"]]
 
-    meant = {
-        each["name"]: [name for name in names if re.search(each["pattern"], name)]
-        for each in told["policies"]
+    limits_by_queue = {
+        x["name"]: [name for name in names if re.search(x["pattern"], name)] for x in sections["policies"]
     }
 
-    assert meant == {
+    assert limits_by_queue == {
         "lienthong.sink": ["lienthong.sink"],
         "lienthong.dead": [f"lienthong.{node}.dead" for node in ("north", "south-2", "south.2", "urgent")],
         **{
@@ -98,7 +97,7 @@ def test_each_policy_means_the_queues_of_one_node_and_no_other() -> None:
             for node in ("north", "south.2", "south-2", "urgent")
         },
     }
-    limits = next(each for each in told["policies"] if each["name"] == "lienthong.south.2")["definition"]
+    limits = next(x for x in sections["policies"] if x["name"] == "lienthong.south.2")["definition"]
     assert (limits["dead-letter-routing-key"], limits["delivery-limit"]) == ("south.2", 5)
     assert (limits["dead-letter-strategy"], limits["overflow"]) == ("at-least-once", "reject-publish")
 
@@ -110,16 +109,16 @@ names = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,5}(?:\.[a-z0-9])?)?", full
 
 @given(nodes=st.lists(names, min_size=2, max_size=4, unique_by=str.casefold))
 def test_a_node_may_read_its_own_queues_and_nothing_else(nodes: list[str]) -> None:
-    told = file_of(layout("v", [Hosting(node=node, code=f"Z{n}") for n, node in enumerate(nodes)]))
-    queues = [each["name"] for each in told["queues"]]
+    sections = file_of(layout("v", [Hosting(node=node, code=f"Z{n}") for n, node in enumerate(nodes)]))
+    queues = [queue["name"] for queue in sections["queues"]]
 
-    for right in told["permissions"]:
+    for right in sections["permissions"]:
         read = {name for name in queues if re.search(right["read"], name)}
         assert read == {f"lienthong.{right['user']}.{which}" for which in ("urgent", "normal", "dead")}
-        written = [
+        exchanges_written = [
             name for name in [*queues, *topology.EXCHANGES, "amq.default"] if re.search(right["write"], name)
         ]
-        assert written == ["lienthong.urgent", "lienthong.normal", "lienthong.hosted"]
+        assert exchanges_written == ["lienthong.urgent", "lienthong.normal", "lienthong.hosted"]
         assert not any(re.search(right["configure"], name) for name in queues)
 
 
@@ -131,10 +130,10 @@ def test_users_have_no_tags_and_no_password_that_can_be_read() -> None:
     assert {user["name"]: user["tags"] for user in users} == {"north": "", "south.2": ""}
     assert [user["password_hash"] for user in users] == [hashes["north"], ""]
     assert "open sesame" not in "".join(definitions.pieces(axis, hashes))
-    kept = definitions.hashed_password("same", b"salt")
-    again = definitions.password_hashes({"north": "same", "south": "new"}, {"north": kept, "south": kept})
-    assert again["north"] == kept != again["south"]
-    assert definitions.matches_hash("new", again["south"])
+    old = definitions.hashed_password("same", b"salt")
+    fresh = definitions.password_hashes({"north": "same", "south": "new"}, {"north": old, "south": old})
+    assert fresh["north"] == old != fresh["south"]
+    assert definitions.matches_hash("new", fresh["south"])
     assert not definitions.matches_hash("x", "no base64!")
 
 
@@ -177,16 +176,16 @@ def test_a_folder_that_takes_no_password_is_named_before_anything_is_made(tmp_pa
 
 
 def test_a_large_axis_is_written_piece_by_piece(tmp_path: Path) -> None:
-    """What is held grows with the codes, not with the file."""
+    """The memory grows with the codes, not with the file."""
     axis = layout("v", [Hosting(node=f"n{n % 20}", code=f"Z{n:05}") for n in range(20_000)])
     file = tmp_path / "definitions.json"
 
     tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
+    traced_before = tracemalloc.get_traced_memory()[0]
     with file.open("w") as out:
         for piece in definitions.pieces(axis, {}):
             out.write(piece)
-    peak = tracemalloc.get_traced_memory()[1] - before
+    peak = tracemalloc.get_traced_memory()[1] - traced_before
     tracemalloc.stop()
 
     assert peak < file.stat().st_size / 2

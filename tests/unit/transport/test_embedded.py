@@ -1,4 +1,4 @@
-"""What the embedded axis does beyond the contract: its files, its dead list, its failures, its wake-ups."""
+"""The embedded axis beyond the contract: its files, its dead list, its failures, its wake-ups."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LARGE = b"large" * SMALL
 
 
 class NeverLater(ManualClock):
-    """A clock on which no time passes: whoever waits is woken by something else, or never."""
+    """Clock on which no time passes: a waiter is woken by something else, or never."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.Event().wait()
@@ -63,11 +63,11 @@ def payloads(folder: Path) -> list[str]:
 def leave(folder: Path, name: str, age_s: float) -> Path:
     """A file as a crash may have left it, changed so long ago."""
     (folder / "payload").mkdir(exist_ok=True)
-    left = folder / "payload" / name
-    left.write_bytes(b"left behind")
-    changed = left.stat().st_mtime - age_s
-    os.utime(left, (changed, changed))
-    return left
+    stray_file = folder / "payload" / name
+    stray_file.write_bytes(b"left behind")
+    changed = stray_file.stat().st_mtime - age_s
+    os.utime(stray_file, (changed, changed))
+    return stray_file
 
 
 async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
@@ -75,7 +75,7 @@ async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
     await axis.publish(parcel(packet_id), ["Z92"])
     for _ in range(2):
         (arrival,) = await axis.take(1, 60)
-        await axis.settle(arrival, done=False)
+        await axis.settle(arrival, is_done=False)
     assert await axis.take(1, 60) == []
     (dead,) = await axis.dead_list()
     return dead.id
@@ -84,7 +84,7 @@ async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
 async def test_one_payload_serves_many_recipients_and_goes_with_the_last(
     axis: EmbeddedAxis, tmp_path: Path
 ) -> None:
-    """Who is named twice gets one parcel; nothing is copied for those whom nobody hosts."""
+    """A code named twice gets one parcel; nothing is copied for codes that no node hosts."""
     sent = parcel(content=LARGE)
     assert (await axis.publish(sent, ["Z99"]))["Z99"].fate is Fate.NEVER
     assert payloads(tmp_path) == []
@@ -92,10 +92,10 @@ async def test_one_payload_serves_many_recipients_and_goes_with_the_last(
     assert payloads(tmp_path) == [sent.digest]
 
     first, second = await axis.take(10, 60)
-    await axis.settle(first, done=True)
+    await axis.settle(first, is_done=True)
     assert payloads(tmp_path) == [sent.digest]
 
-    await axis.settle(second, done=True)
+    await axis.settle(second, is_done=True)
     assert payloads(tmp_path) == []
 
 
@@ -119,7 +119,7 @@ async def test_a_code_that_moves_takes_its_waiting_parcels_with_it(
         await other.host(["z92"])
 
         assert await axis.take(10, 60) == ()
-        assert [each.recipient for each in await other.take(10, 60)] == ["z92"]
+        assert [arrival.recipient for arrival in await other.take(10, 60)] == ["z92"]
 
 
 async def test_who_hosts_a_code_is_known_at_once_whoever_changed_it(
@@ -147,8 +147,8 @@ async def test_what_a_full_batch_left_and_what_another_published_is_taken_by_the
         assert await axis.take(10, 60) == ()
         for n in range(3):
             await axis.publish(parcel(f"p{n}"), ["Z92"])
-        taken = [len(await axis.take(2, 60)) for _ in range(3)]
-        assert taken == [2, 1, 0]
+        counts = [len(await axis.take(2, 60)) for _ in range(3)]
+        assert counts == [2, 1, 0]
 
         axis._bell.take()
         await other.publish(parcel("p3"), ["Z92"])
@@ -197,9 +197,9 @@ async def test_a_lease_taken_while_the_clock_was_ahead_is_over_once_the_clock_is
 
     assert await axis.take(1, 60) == ()
     assert await axis.counts() == {"waiting": 0, "urgent": 0, "leased": 1, "dead": 0}
-    await axis.settle(ahead, done=True)  # its token is stale
+    await axis.settle(ahead, is_done=True)  # its token is stale
     assert (await axis.counts())["leased"] == 1
-    await axis.settle(right, done=True)
+    await axis.settle(right, is_done=True)
 
 
 async def test_counts_tell_waiting_urgent_leased_and_dead_and_the_dead_say_what_they_were_and_why(
@@ -233,7 +233,7 @@ async def test_a_dead_parcel_can_be_tried_again_from_the_start_or_dropped_with_a
     with pytest.raises(NotFound):
         await axis.dead_drop("nonsense", "because")
     assert (await axis.counts())["leased"] == 1
-    await axis.settle(arrival, done=True)
+    await axis.settle(arrival, is_done=True)
 
     id = await poison(axis)
     caplog.clear()
@@ -253,7 +253,7 @@ async def test_a_late_settle_does_not_touch_a_dead_parcel(axis: EmbeddedAxis, cl
         clock.advance(61)
     assert await axis.take(1, 60) == []
 
-    await axis.settle(last, done=True)
+    await axis.settle(last, is_done=True)
 
     assert len(await axis.dead_list()) == 1
 
@@ -288,12 +288,12 @@ async def test_a_payload_that_is_gone_is_a_failure_with_its_name(axis: EmbeddedA
 async def test_a_folder_that_cannot_be_made_is_unreachable_and_heals(
     tmp_path: Path, clock: ManualClock, pool: ThreadPool
 ) -> None:
-    in_the_way = tmp_path / "axis"
-    in_the_way.write_text("a file where the folder should be")
-    async with EmbeddedAxis(in_the_way, "one", clock, pool) as axis:
+    blocking_file = tmp_path / "axis"
+    blocking_file.write_text("a file where the folder should be")
+    async with EmbeddedAxis(blocking_file, "one", clock, pool) as axis:
         with pytest.raises(Unreachable, match=r"axis\.sqlite did not answer") as caught:
             await axis.host(["Z92"])
-        in_the_way.unlink()
+        blocking_file.unlink()
         await axis.host(["Z92"])
 
         assert isinstance(caught.value.__cause__, OSError)
@@ -365,15 +365,15 @@ async def test_a_publish_that_is_cancelled_leaves_nothing_half_done(
             assert await axis.take(1, 60) == ()
             assert (await axis.publish(parcel(content=content), ["Z92"]))["Z92"].fate is Fate.DELIVERED
             (arrival,) = await axis.take(10, 60)
-            await axis.settle(arrival, done=True)
+            await axis.settle(arrival, is_done=True)
 
 
 def test_a_long_backlog_is_searched_by_index(tmp_path: Path) -> None:
-    asked = {"node": "one", "now": 0.0, "far": 120.0, "most": 10}
+    query_parameters = {"node": "one", "now": 0.0, "far": 120.0, "most": 10}
     with closing(sqlite3.connect(tmp_path / "axis.sqlite", isolation_level=None)) as queue:
         queue.executescript(queue_file.SCHEMA)
         for which in (queue_file.DUE, queue_file.DUE_ORDINARY):
-            plan = [row[3] for row in queue.execute("EXPLAIN QUERY PLAN " + which, asked)]
+            plan = [row[3] for row in queue.execute("EXPLAIN QUERY PLAN " + which, query_parameters)]
             assert any("USING COVERING INDEX queue_due" in step for step in plan)
             assert not any(step.startswith("SCAN q") for step in plan)
 
@@ -381,13 +381,13 @@ def test_a_long_backlog_is_searched_by_index(tmp_path: Path) -> None:
 async def test_an_idle_axis_is_asked_when_somebody_wrote_and_once_a_second_for_leases(
     tmp_path: Path, clock: ManualClock, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    statements: list[str] = []
     read = queue_file.QueueFile.read
 
     # Any: as the file itself is asked
-    async def noted(queue: queue_file.QueueFile, words: str, about: Any = ()) -> list[Any]:
-        asked.append(words)
-        return await read(queue, words, about)
+    async def noted(queue: queue_file.QueueFile, words: str, query_parameters: Any = ()) -> list[Any]:
+        statements.append(words)
+        return await read(queue, words, query_parameters)
 
     async with (
         EmbeddedAxis(tmp_path, "one", clock, pool) as axis,
@@ -399,7 +399,7 @@ async def test_an_idle_axis_is_asked_when_somebody_wrote_and_once_a_second_for_l
         monkeypatch.setattr(queue_file.QueueFile, "read", noted)
         for _ in range(5):
             assert await axis.take(10, 60) == ()
-        assert asked == []
+        assert statements == []
 
         await other.publish(parcel("p1"), ["Z92"])
         axis._bell.take()  # another process would not have rung it
@@ -407,8 +407,8 @@ async def test_an_idle_axis_is_asked_when_somebody_wrote_and_once_a_second_for_l
         assert (theirs.packet_id, await axis.take(10, 60)) == ("p1", ())
 
         clock.advance(61)
-        (again,) = await axis.take(10, 60)
-        await axis.settle(again, done=True)
+        (next_arrival,) = await axis.take(10, 60)
+        await axis.settle(next_arrival, is_done=True)
 
 
 async def test_what_was_published_here_is_taken_without_asking_first(

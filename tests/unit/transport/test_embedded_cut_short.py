@@ -1,5 +1,5 @@
-"""Whoever is cut short on the embedded axis, as at a stop, takes nothing away from others and leaves no file behind; what
-is gone leaves the log of its file wherever the axis is taken from."""
+"""A call that is cut short on the embedded axis, as at a stop, takes nothing away from others and leaves no file
+behind; removed content leaves the log of its file wherever the axis is taken from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.waiting import LIMIT_S, within_limit
 LARGE = b"x" * (SMALL + 1)
 
 
-class Held:
+class Blockade:
     """A step that stops in its thread until it may go on. Any: whatever the step is called with."""
 
     def __init__(self) -> None:
@@ -36,20 +36,20 @@ class Held:
         self.began.set()
         assert self._go_on.wait(LIMIT_S)
 
-    def before(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        def held(*words: Any) -> Any:
+    def block_before(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def blocked_step(*words: Any) -> Any:
             self.stop()
             return step(*words)
 
-        return held
+        return blocked_step
 
-    def after(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        def held(*words: Any) -> Any:
-            done = step(*words)
+    def block_after(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def blocked_step(*words: Any) -> Any:
+            step_value = step(*words)
             self.stop()
-            return done
+            return step_value
 
-        return held
+        return blocked_step
 
     async def cut_short(self, work: asyncio.Task[Any]) -> None:
         """Cancelled in the middle of the step, which then goes on."""
@@ -69,39 +69,39 @@ async def axis(tmp_path: Path, pool: ThreadPool) -> AsyncIterator[EmbeddedAxis]:
 
 
 def files(tmp_path: Path) -> list[str]:
-    return [each.name for each in (tmp_path / "axis" / "payload").iterdir()]
+    return [file.name for file in (tmp_path / "axis" / "payload").iterdir()]
 
 
 async def test_g2_an_end_that_is_cut_short_takes_no_bytes_that_another_has_published_meanwhile(
     axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large, held = parcel("p1", LARGE), Held()
+    large, blockade = parcel("p1", LARGE), Blockade()
     await axis.publish(large, ["Z92"])
     (arrival,) = await axis.take(1, 60)
-    monkeypatch.setattr(PayloadFolder, "remove", held.before(PayloadFolder.remove))
+    monkeypatch.setattr(PayloadFolder, "remove", blockade.block_before(PayloadFolder.remove))
     async with EmbeddedAxis(tmp_path / "axis", "two", ManualClock(), pool) as other:
-        ending = asyncio.create_task(axis.settle(arrival, done=True))
-        assert await asyncio.to_thread(held.began.wait, LIMIT_S)
+        ending = asyncio.create_task(axis.settle(arrival, is_done=True))
+        assert await asyncio.to_thread(blockade.began.wait, LIMIT_S)
         ending.cancel()
-        again = asyncio.create_task(other.publish(replace(large, packet_id="p2"), ["Z92"]))
-        await asyncio.wait([again], timeout=0.2)  # it would be over by now, did it not wait for the lock
-        await held.cut_short(ending)
+        second = asyncio.create_task(other.publish(replace(large, packet_id="p2"), ["Z92"]))
+        await asyncio.wait([second], timeout=0.2)  # it would be over by now, did it not wait for the lock
+        await blockade.cut_short(ending)
 
-        assert (await again)["Z92"].fate is Fate.DELIVERED
+        assert (await second)["Z92"].fate is Fate.DELIVERED
         (arrived,) = await axis.take(1, 60)
         assert (arrived.packet_id, bytes_of(arrived)) == ("p2", LARGE)
 
 
 async def test_a_copy_that_is_cut_short_leaves_no_file(tmp_path: Path) -> None:
-    held, pool = Held(), ThreadPool(1)
+    blockade, pool = Blockade(), ThreadPool(1)
     axis = EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool)
     await axis.host(["Z92"])
 
     class Slow(io.BytesIO):
-        read = held.before(io.BytesIO.read)
+        read = blockade.block_before(io.BytesIO.read)
 
     slow: Parcel = replace(parcel("p1", LARGE), open=lambda: Slow(LARGE))
-    await held.cut_short(asyncio.create_task(axis.publish(slow, ["Z92"])))
+    await blockade.cut_short(asyncio.create_task(axis.publish(slow, ["Z92"])))
     await axis.close()
     pool.close()  # its thread has ended
 
@@ -113,15 +113,15 @@ async def test_a_finished_file_goes_with_the_publish_that_is_cut_short_and_stays
 ) -> None:
     large = parcel("p1", LARGE)
     with monkeypatch.context() as patched:
-        held = Held()
-        patched.setattr(PayloadFolder, "adopt", held.after(PayloadFolder.adopt))
-        await held.cut_short(asyncio.create_task(axis.publish(large, ["Z92"])))
+        blockade = Blockade()
+        patched.setattr(PayloadFolder, "adopt", blockade.block_after(PayloadFolder.adopt))
+        await blockade.cut_short(asyncio.create_task(axis.publish(large, ["Z92"])))
     assert files(tmp_path) == []
 
     await axis.publish(large, ["Z92"])
-    held = Held()
-    monkeypatch.setattr(PayloadFolder, "adopt", held.after(PayloadFolder.adopt))
-    await held.cut_short(asyncio.create_task(axis.publish(replace(large, packet_id="p2"), ["Z92"])))
+    blockade = Blockade()
+    monkeypatch.setattr(PayloadFolder, "adopt", blockade.block_after(PayloadFolder.adopt))
+    await blockade.cut_short(asyncio.create_task(axis.publish(replace(large, packet_id="p2"), ["Z92"])))
     (arrived,) = await axis.take(2, 60)
     assert (arrived.packet_id, bytes_of(arrived)) == ("p1", LARGE)
 
@@ -129,11 +129,11 @@ async def test_a_finished_file_goes_with_the_publish_that_is_cut_short_and_stays
 async def test_who_is_cut_short_while_the_others_are_committed_leaves_them_their_answer(
     axis: EmbeddedAxis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, inside, go_on = Held(), asyncio.Event(), asyncio.Event()
+    blockade, inside, go_on = Blockade(), asyncio.Event(), asyncio.Event()
     commit = queue_file._QueueDriver.commit
 
     async def slowly(driver: queue_file._QueueDriver) -> None:
-        await commits.apart(held.stop)
+        await commits.run_in_thread(blockade.stop)
         await commit(driver)
 
     async def unit() -> str:
@@ -149,7 +149,7 @@ async def test_who_is_cut_short_while_the_others_are_committed_leaves_them_their
     shortening = asyncio.create_task(axis._queue.shorten())
     await asyncio.sleep(0)  # it waits for the turn
     go_on.set()
-    await held.cut_short(shortening)
+    await blockade.cut_short(shortening)
 
     assert await within_limit(neighbour, "the unit of the neighbour") == "committed"
 
@@ -161,7 +161,7 @@ async def test_what_is_gone_leaves_the_log_also_where_nobody_waits_for_parcels(
     monkeypatch.setattr(embedded, "QUIET_S", 0.0)
     await axis.publish(parcel("p1", b"words of a secret"), ["Z92"])
     (arrival,) = await axis.take(1, 60)
-    await axis.settle(arrival, done=True)
+    await axis.settle(arrival, is_done=True)
     log = tmp_path / "axis" / "axis.sqlite-wal"
     assert b"words of a secret" in log.read_bytes()
 

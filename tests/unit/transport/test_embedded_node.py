@@ -33,21 +33,21 @@ PRAGMA user_version = 1;
 async def test_an_arrival_names_the_node_that_published_it(tmp_path: Path, pool: ThreadPool) -> None:
     clock = ManualClock()
     async with (
-        EmbeddedAxis(tmp_path, "one", clock, pool) as one,
-        EmbeddedAxis(tmp_path, "two", clock, pool) as two,
+        EmbeddedAxis(tmp_path, "one", clock, pool) as first_node,
+        EmbeddedAxis(tmp_path, "two", clock, pool) as second_node,
     ):
-        await two.host(["Z92"])
-        await one.publish(PARCEL, ["Z92"])
-        await two.publish(PARCEL, ["Z92"])
+        await second_node.host(["Z92"])
+        await first_node.publish(PARCEL, ["Z92"])
+        await second_node.publish(PARCEL, ["Z92"])
 
-        assert [arrival.node for arrival in await two.take(10, 60)] == ["one", "two"]
+        assert [arrival.node for arrival in await second_node.take(10, 60)] == ["one", "two"]
 
 
 async def test_a_queue_file_of_the_first_version_is_taken_over_with_what_lies_in_it(
     tmp_path: Path, pool: ThreadPool
 ) -> None:
-    """By several processes at once: the format is changed once, and nobody is vouched for who was not asked. What lies as
-    a file, because no payload was a row then, is read and goes like any other."""
+    """The format is changed once by several processes at once, and no node is named where none was recorded. A payload
+    in a file, because no payload was a row then, is read and goes like any other."""
     (tmp_path / "payload").mkdir()
     (tmp_path / "payload" / PARCEL.digest).write_bytes(CONTENT)
     row = ("z92", 1, "Z92", "old", "edoc", "Z91", PARCEL.digest, PARCEL.size, 0.0)
@@ -67,16 +67,16 @@ async def test_a_queue_file_of_the_first_version_is_taken_over_with_what_lies_in
         ]
         await asyncio.gather(*(axis.counts() for axis in axes))
         await axes[0].host(["Z92"])
-        before = await axes[1].take(1, 60)
-        read = [bytes_of(arrival) for arrival in before]
+        earlier_arrivals = await axes[1].take(1, 60)
+        read = [bytes_of(arrival) for arrival in earlier_arrivals]
         await axes[0].publish(PARCEL, ["Z92"])
-        arrivals = [*before, *await axes[1].take(10, 60)]
+        arrivals = [*earlier_arrivals, *await axes[1].take(10, 60)]
         await settled(axes[1], arrivals)
 
-    told = [(arrival.packet_id, arrival.node) for arrival in arrivals]
+    ids_and_nodes = [(arrival.packet_id, arrival.node) for arrival in arrivals]
     assert read == [CONTENT]
     assert list((tmp_path / "payload").iterdir()) == []
-    assert told == [("old", None), ("p1", "one")]
+    assert ids_and_nodes == [("old", None), ("p1", "one")]
     with closing(sqlite3.connect(tmp_path / "axis.sqlite")) as queue:
         assert queue.execute("PRAGMA user_version").fetchone() == (queue_file.SCHEMA_VERSION,)
         assert queue.execute("SELECT * FROM payload").fetchall() == []

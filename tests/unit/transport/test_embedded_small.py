@@ -43,12 +43,12 @@ class Commits:
         def finish(file: queue_file.QueueFile, writer: sqlite3.Connection, do: Any) -> Any:
             self.at_once += 1
 
-            def whole(queue: sqlite3.Connection) -> Any:
+            def whole_unit(queue: sqlite3.Connection) -> Any:
                 result = do(queue)
                 self._fail()
                 return result
 
-            return finished(file, writer, whole)
+            return finished(file, writer, whole_unit)
 
         monkeypatch.setattr(queue_file._QueueDriver, "commit", commit)
         monkeypatch.setattr(queue_file.QueueFile, "_finish_at_once", finish)
@@ -57,7 +57,7 @@ class Commits:
         if self.failing:
             raise sqlite3.OperationalError("disk I/O error")
 
-    def taken(self) -> tuple[int, int]:
+    def take_counts(self) -> tuple[int, int]:
         """Both, since the last call."""
         counted, self.counted, self.at_once = (self.counted, self.at_once), 0, 0
         return counted
@@ -70,15 +70,15 @@ async def axis(tmp_path: Path, pool: ThreadPool) -> AsyncIterator[EmbeddedAxis]:
         yield opened
 
 
-def asked(folder: Path, words: str, *about: str) -> list[tuple[object, ...]]:
-    """What another program sees that opens the file now."""
+def query_queue(folder: Path, words: str, *query_parameters: str) -> list[tuple[object, ...]]:
+    """Query the file as another program sees it that opens it now."""
     with closing(sqlite3.connect(folder / "axis.sqlite")) as other:
-        return other.execute(words, about).fetchall()
+        return other.execute(words, query_parameters).fetchall()
 
 
 def files_with(folder: Path, words: bytes) -> list[str]:
-    found = [path for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()]
-    return sorted(path.name for path in found)
+    paths = [path for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()]
+    return sorted(path.name for path in paths)
 
 
 def numbered(count: int, content: bytes = b"packet") -> list[Parcel]:
@@ -94,14 +94,14 @@ async def test_a_small_parcel_lies_as_a_row_and_costs_no_file_and_a_larger_one_i
         await axis.publish(parcel(content=b"s" * SMALL), ["Z92"])
     (small,) = await axis.take(1, 60)
     assert (synced, list((tmp_path / "axis" / "payload").iterdir())) == ([], [])
-    assert asked(tmp_path / "axis", "SELECT length(bytes) FROM payload") == [(SMALL,)]
+    assert query_queue(tmp_path / "axis", "SELECT length(bytes) FROM payload") == [(SMALL,)]
     assert bytes_of(small) == b"s" * SMALL
 
     large = parcel(content=b"l" * (SMALL + 1))
     await axis.publish(large, ["Z92"])
     (arrival,) = await axis.take(1, 60)
     assert [path.name for path in (tmp_path / "axis" / "payload").iterdir()] == [large.digest]
-    assert asked(tmp_path / "axis", "SELECT length(bytes) FROM payload") == [(SMALL,)]
+    assert query_queue(tmp_path / "axis", "SELECT length(bytes) FROM payload") == [(SMALL,)]
     assert bytes_of(arrival) == b"l" * (SMALL + 1)
 
 
@@ -111,16 +111,16 @@ async def test_the_bytes_go_with_the_last_who_needs_them_and_leave_nothing_that_
     monkeypatch.setattr(embedded, "QUIET_S", 0.0)
     await axis.publish(parcel(content=MARK * 500), ["Z92", "Z93"])
     first, second = await axis.take(2, 60)
-    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
+    assert query_queue(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
 
-    await axis.settle(first, done=True)
+    await axis.settle(first, is_done=True)
     await axis.wait(0.1)
-    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
+    assert query_queue(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
     assert files_with(tmp_path, MARK)
 
-    await axis.settle(second, done=True)
+    await axis.settle(second, is_done=True)
     await axis.wait(0.1)
-    assert asked(tmp_path / "axis", "SELECT * FROM payload") == []
+    assert query_queue(tmp_path / "axis", "SELECT * FROM payload") == []
     assert files_with(tmp_path, MARK) == []
 
 
@@ -162,7 +162,7 @@ async def test_what_is_dropped_from_the_dead_list_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(embedded, "QUIET_S", 0.0)
     await axis.publish(parcel(content=MARK), ["Z92"])
-    await settled(axis, await axis.take(1, 60), done=False)
+    await settled(axis, await axis.take(1, 60), is_done=False)
     assert await axis.take(1, 60) == []
     (dead,) = await axis.dead_list()
     with await axis.dead_open(dead.id) as opened:
@@ -184,9 +184,9 @@ async def test_what_a_unit_could_undo_is_noted_in_no_file_elsewhere(
 
     async with axis._queue.write() as queue:
         queue.execute("DELETE FROM payload")
-        opened = [os.readlink(each.path) for each in os.scandir("/proc/self/fd") if os.path.islink(each.path)]
+        opened = [os.readlink(x.path) for x in os.scandir("/proc/self/fd") if os.path.islink(x.path)]
 
-    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(0,)]
+    assert query_queue(tmp_path / "axis", "SELECT count(*) FROM payload") == [(0,)]
     assert str(tmp_path / "axis" / "axis.sqlite-wal") in opened
     assert [name for name in opened if "etilqs" in name] == []
 
@@ -196,14 +196,14 @@ async def test_publishes_side_by_side_share_commits_and_so_do_their_ends(
 ) -> None:
     commits = Commits(monkeypatch)
 
-    await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in numbered(40)))
-    published = commits.taken()
+    await asyncio.gather(*(axis.publish(parcel, ["Z92"]) for parcel in numbered(40)))
+    published = commits.take_counts()
     arrivals = await axis.take(40, 60)
-    taken = commits.taken()
-    await asyncio.gather(*(axis.settle(arrival, done=True) for arrival in arrivals))
+    counts = commits.take_counts()
+    await asyncio.gather(*(axis.settle(arrival, is_done=True) for arrival in arrivals))
 
     assert len(arrivals) == 40
-    assert (published, taken, commits.taken()) == ((1, 0), (0, 1), (0, 1))
+    assert (published, counts, commits.take_counts()) == ((1, 0), (0, 1), (0, 1))
 
 
 async def test_only_what_is_published_waits_for_the_disk_and_what_lies_in_a_file_is_gone_for_good_before_it(
@@ -217,19 +217,19 @@ async def test_only_what_is_published_waits_for_the_disk_and_what_lies_in_a_file
         connection = axis._queue._writer
         assert connection is not None
         levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
-        seen[step] = commits.taken()
+        counts_by_case[step] = commits.take_counts()
 
-    seen: dict[str, tuple[int, int]] = {}
+    counts_by_case: dict[str, tuple[int, int]] = {}
     for name, content in (("small", b"s"), ("large", b"l" * (SMALL + 1))):
         await axis.publish(parcel(name, content), ["Z92"])
         finish(f"publish {name}")
         (arrival,) = await axis.take(1, 60)
         finish(f"take {name}")
-        await axis.settle(arrival, done=True)
+        await axis.settle(arrival, is_done=True)
         finish(f"settle {name}")
 
     full, normal = 2, 1
-    assert seen == {
+    assert counts_by_case == {
         "publish small": (1, 0),
         "take small": (0, 1),
         "settle small": (0, 1),
@@ -255,41 +255,41 @@ async def test_a_taker_waits_while_another_process_writes_and_joins_those_who_pu
 
     commits = Commits(monkeypatch)
     async with axis._queue.write() as queue:
-        ending = asyncio.create_task(axis.settle(arrival, done=True))
+        ending = asyncio.create_task(axis.settle(arrival, is_done=True))
         for _ in range(10):
             await asyncio.sleep(0)
         assert len(queue.execute("SELECT 1 FROM queue").fetchall()) == 1  # it waits for its turn
     await ending
 
-    assert commits.taken() == (1, 0)
-    assert asked(tmp_path / "axis", "SELECT count(*) FROM queue") == [(0,)]
+    assert commits.take_counts() == (1, 0)
+    assert query_queue(tmp_path / "axis", "SELECT count(*) FROM queue") == [(0,)]
 
 
 async def test_one_that_cannot_be_read_fails_alone(axis: EmbeddedAxis) -> None:
-    def gone() -> BinaryIO:
+    def open_missing() -> BinaryIO:
         raise FileNotFoundError("its file is gone")
 
     good, other = numbered(2)
-    told = await asyncio.gather(
+    outcomes = await asyncio.gather(
         axis.publish(good, ["Z92"]),
-        axis.publish(replace(other, open=gone), ["Z92"]),
+        axis.publish(replace(other, open=open_missing), ["Z92"]),
         axis.publish(replace(other, digest=good.digest), ["Z92"]),
         return_exceptions=True,
     )
 
-    assert [type(each) for each in told[1:]] == [Unreachable, BrokerRefused]
-    assert [each.packet_id for each in await axis.take(10, 60)] == ["p0"]
+    assert [type(x) for x in outcomes[1:]] == [Unreachable, BrokerRefused]
+    assert [x.packet_id for x in await axis.take(10, 60)] == ["p0"]
 
 
 async def test_g2_a_publish_returns_when_another_program_sees_it_on_the_disk(
     axis: EmbeddedAxis, tmp_path: Path
 ) -> None:
-    async def seen(each: Parcel) -> bool:
-        await axis.publish(each, ["Z92"])
+    async def is_on_disk(parcel: Parcel) -> bool:
+        await axis.publish(parcel, ["Z92"])
         words = "SELECT 1 FROM queue JOIN payload USING (digest) WHERE packet_id = ?"
-        return len(asked(tmp_path / "axis", words, each.packet_id)) == 1
+        return len(query_queue(tmp_path / "axis", words, parcel.packet_id)) == 1
 
-    assert await asyncio.gather(*(seen(each) for each in numbered(8))) == [True] * 8
+    assert await asyncio.gather(*(is_on_disk(parcel) for parcel in numbered(8))) == [True] * 8
 
 
 async def test_a_machine_that_stops_before_the_commit_has_neither_row_nor_bytes_and_after_it_both(
@@ -304,14 +304,14 @@ async def test_a_machine_that_stops_before_the_commit_has_neither_row_nor_bytes_
         shutil.copytree(tmp_path / "axis", tmp_path / "after")
 
     monkeypatch.setattr(queue_file._QueueDriver, "commit", commit)
-    await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in numbered(3, MARK)))
+    await asyncio.gather(*(axis.publish(x, ["Z92"]) for x in numbered(3, MARK)))
     monkeypatch.undo()
 
-    found = {}
+    bytes_by_name = {}
     for name in ("before", "after"):
-        async with EmbeddedAxis(tmp_path / name, "one", ManualClock(), pool) as again:
-            found[name] = sorted(bytes_of(each) for each in await again.take(10, 60))
-    assert found == {"before": [], "after": [MARK + b" %d" % n for n in range(3)]}
+        async with EmbeddedAxis(tmp_path / name, "one", ManualClock(), pool) as restarted:
+            bytes_by_name[name] = sorted(bytes_of(x) for x in await restarted.take(10, 60))
+    assert bytes_by_name == {"before": [], "after": [MARK + b" %d" % n for n in range(3)]}
 
 
 async def test_a_commit_that_fails_is_told_to_each_publisher_and_nothing_of_it_is_there(
@@ -320,24 +320,22 @@ async def test_a_commit_that_fails_is_told_to_each_publisher_and_nothing_of_it_i
     """G2: a parcel whose end never reached the disk comes again with its bytes."""
     commits = Commits(monkeypatch)
     commits.failing = True
-    told = await asyncio.gather(
-        *(axis.publish(each, ["Z92"]) for each in numbered(3)), return_exceptions=True
-    )
+    outcomes = await asyncio.gather(*(axis.publish(x, ["Z92"]) for x in numbered(3)), return_exceptions=True)
     commits.failing = False
-    assert [type(each) for each in told] == [Unreachable] * 3
-    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(0,)]
+    assert [type(x) for x in outcomes] == [Unreachable] * 3
+    assert query_queue(tmp_path / "axis", "SELECT count(*) FROM payload") == [(0,)]
     assert (await axis.publish(parcel("after", MARK), ["Z92"]))["Z92"].fate is Fate.DELIVERED
     (arrival,) = await axis.take(10, 60)
     assert arrival.packet_id == "after"
 
     commits.failing = True
     with pytest.raises(Unreachable):
-        await axis.settle(arrival, done=True)
+        await axis.settle(arrival, is_done=True)
     commits.failing = False
-    later = ManualClock()
-    later.advance(61)
-    async with EmbeddedAxis(tmp_path / "axis", "one", later, pool) as again:
-        assert [bytes_of(each) for each in await again.take(1, 60)] == [MARK]
+    later_clock = ManualClock()
+    later_clock.advance(61)
+    async with EmbeddedAxis(tmp_path / "axis", "one", later_clock, pool) as restarted:
+        assert [bytes_of(x) for x in await restarted.take(1, 60)] == [MARK]
 
 
 async def test_while_another_process_writes_the_loop_goes_on_and_a_file_that_stays_locked_heals(
@@ -349,7 +347,7 @@ async def test_while_another_process_writes_the_loop_goes_on_and_a_file_that_sta
         for _ in range(1000):
             await asyncio.sleep(0)
         assert not mine.done()
-        assert await axis.unhosted(["Z92", "Z99"]) == frozenset({"Z99"})  # who only reads waits for nobody
+        assert await axis.unhosted(["Z92", "Z99"]) == frozenset({"Z99"})  # a reader waits for no lock
         other.execute("COMMIT")
         assert (await mine)["Z92"].fate is Fate.DELIVERED
 

@@ -1,5 +1,4 @@
-"""What became whole is at the counter, or lies where a person sees it; nothing is held for ever and nothing is offered for
-ever."""
+"""A joined packet is at the counter, or lies where a person sees it; nothing is held or offered for ever."""
 
 from __future__ import annotations
 
@@ -13,13 +12,13 @@ from gateway.errors import StoreFailure
 from gateway.pool import ThreadPool
 from gateway.ports.axis import Arrival, DeadParcel
 from gateway.transport.amqp.consumer import Assembly
-from gateway.transport.amqp.dead import AsideSets
+from gateway.transport.amqp.dead import ParkedSets
 from gateway.transport.amqp.handout import HandOut, Hosted
 from gateway.transport.amqp.parts_spool import Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, cut, land, opened
 
-WHOLE = b"the bytes of one large packet, cut into parts"
+PACKET = b"the bytes of one large packet, cut into parts"
 OFFERS = 3
 
 
@@ -33,25 +32,25 @@ class Desk:
     hosted: Hosted
     handout: HandOut
     spool: Spool
-    aside: AsideSets
+    aside_sets: ParkedSets
     assembly: Assembly
 
-    def sent(self, content: bytes = WHOLE, *numbers: int, to: Sequence[str]) -> None:
+    def sent(self, content: bytes = PACKET, *numbers: int, to: Sequence[str]) -> None:
         parts = cut(content)
         for n in numbers or range(1, len(parts) + 1):
             land(self.spool, parts[n - 1], to=to)
 
-    async def taken(self) -> Sequence[Arrival]:
+    async def take(self) -> Sequence[Arrival]:
         self.assembly.look_soon()
         await self.assembly.offer(10)
         return self.handout.take(10, 60)
 
-    async def settled(self, arrivals: Sequence[Arrival], *, done: bool) -> None:
+    async def settled(self, arrivals: Sequence[Arrival], *, is_done: bool) -> None:
         for arrival in arrivals:
-            await self.handout.settle(arrival.token, done=done)
+            await self.handout.settle(arrival.token, is_done=is_done)
 
     def dead(self) -> Sequence[DeadParcel]:
-        return self.aside.list()
+        return self.aside_sets.list()
 
 
 @pytest.fixture
@@ -59,9 +58,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock, pool, hosted, handout = ManualClock(), ThreadPool(1), Hosted(), HandOut()
     limits = replace(LIMITS, offers=OFFERS)
     folder = tmp_path / "parts"
-    spool, aside = opened(folder, clock, limits), AsideSets(folder, limits)
+    spool, aside_sets = opened(folder, clock, limits), ParkedSets(folder, limits)
     hosted.set(["Z92.01"])
-    assembly = Assembly(spool, aside, limits, hosted, handout, clock, pool, "n2")
+    assembly = Assembly(spool, aside_sets, limits, hosted, handout, clock, pool, "n2")
     yield Desk(
         folder=folder,
         clock=clock,
@@ -69,7 +68,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         hosted=hosted,
         handout=handout,
         spool=spool,
-        aside=aside,
+        aside_sets=aside_sets,
         assembly=assembly,
     )
     await handout.close()
@@ -78,13 +77,15 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 
 async def test_a_try_that_broke_off_is_given_up_when_only_another_nodes_agency_is_left(desk: Desk) -> None:
-    desk.sent(WHOLE, 1, 2, to=["Z92.01", "Z93"])
+    desk.sent(PACKET, 1, 2, to=["Z92.01", "Z93"])
     desk.sent(to=["Z92.01"])
-    await desk.settled(await desk.taken(), done=True)
+    await desk.settled(await desk.take(), is_done=True)
     desk.clock.advance(LIMITS.age)
 
-    later = Assembly(desk.spool, desk.aside, LIMITS, desk.hosted, desk.handout, desk.clock, desk.pool, "n2")
-    await later.offer(10)
+    second = Assembly(
+        desk.spool, desk.aside_sets, LIMITS, desk.hosted, desk.handout, desk.clock, desk.pool, "n2"
+    )
+    await second.offer(10)
 
     assert desk.handout.take(10, 60) == []
     assert desk.spool.counts()["sets"] == 0
@@ -97,38 +98,38 @@ async def test_a_whole_packet_whose_agency_left_is_with_the_dead_and_lands_when_
     desk.sent(to=["Z92.01"])
     desk.hosted.set(["Z92.05"])
 
-    assert await desk.taken() == []
+    assert await desk.take() == []
     (dead,) = desk.dead()
-    assert (dead.packet_id, dead.recipient, dead.size) == ("p1", "z92.01", len(WHOLE))
+    assert (dead.packet_id, dead.recipient, dead.size) == ("p1", "z92.01", len(PACKET))
     assert "none of its codes is hosted here any more" in dead.reason
 
     await desk.assembly.hosting_changed()
     assert len(desk.dead()) == 1
     desk.hosted.set(["Z92.01"])
     await desk.assembly.hosting_changed()
-    (arrival,) = await desk.taken()
+    (arrival,) = await desk.take()
     assert arrival.recipient == "Z92.01"
     assert desk.dead() == []
 
 
 async def test_what_is_never_settled_is_with_the_dead_after_the_limit(desk: Desk) -> None:
     desk.sent(to=["Z92.01"])
-    seen = []
+    delivery_counts = []
     for _ in range(OFFERS):
-        arrivals = await desk.taken()
-        seen += [arrival.deliveries for arrival in arrivals]
-        await desk.settled(arrivals, done=False)
+        arrivals = await desk.take()
+        delivery_counts += [arrival.deliveries for arrival in arrivals]
+        await desk.settled(arrivals, is_done=False)
 
-    assert await desk.taken() == []
-    assert seen == [1, 2, 3]
+    assert await desk.take() == []
+    assert delivery_counts == [1, 2, 3]
     (dead,) = desk.dead()
     assert dead.deliveries == OFFERS
     assert dead.reason == "a packet of 5 parts: handed out 3 times and never settled"
 
     await desk.assembly.hosting_changed()
-    assert await desk.taken() == []
-    desk.aside.again(dead.id)
-    (arrival,) = await desk.taken()
+    assert await desk.take() == []
+    desk.aside_sets.retry(dead.id)
+    (arrival,) = await desk.take()
     assert arrival.deliveries == 1
 
 
@@ -146,4 +147,4 @@ async def test_a_disk_that_fails_at_the_overdue_takes_nothing_from_what_was_join
         await desk.assembly.offer(10)
 
     (arrival,) = desk.handout.take(10, 60)
-    assert arrival.size == len(WHOLE)
+    assert arrival.size == len(PACKET)

@@ -26,7 +26,7 @@ def test_the_parts_in_order_are_the_bytes(content: bytes, size: int) -> None:
 
     assert b"".join(part.body for part in parts) == content
     assert [part.n for part in parts] == list(range(1, len(parts) + 1))
-    assert {part.of for part in parts} == {len(parts)}
+    assert {part.parts_total for part in parts} == {len(parts)}
     assert all(len(part.body) == size for part in parts[:-1])
     assert 0 < len(parts[-1].body) <= size
 
@@ -55,12 +55,12 @@ def test_the_same_bytes_are_the_same_set_and_others_are_not() -> None:
 
 def test_bytes_that_are_not_those_announced_never_get_their_last_part() -> None:
     """Too short, too long, or changed: the receiver must never see a whole set of them."""
-    for found in (b"0123456789abcdX", b"0123456789abcd", b"0123456789abcdeF", b"", b"0" * 15):
-        rotten = replace(parcel(b"0123456789abcde"), open=partial(BytesIO, found))
-        given: list[Part] = []
+    for content in (b"0123456789abcdX", b"0123456789abcd", b"0123456789abcdeF", b"", b"0" * 15):
+        rotten = replace(parcel(b"0123456789abcde"), open=partial(BytesIO, content))
+        parts_out: list[Part] = []
         with pytest.raises(BrokerRefused, match="not what was announced"):
-            given.extend(parts_of(rotten, 5))
-        assert all(part.n < part.of for part in given)
+            parts_out.extend(parts_of(rotten, 5))
+        assert all(part.n < part.parts_total for part in parts_out)
 
 
 class Long:
@@ -73,7 +73,7 @@ class Long:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is open."""
+        """Close nothing: there is no handle."""
 
     def read(self, size: int) -> bytes:
         size = min(size, self._left)
@@ -83,10 +83,10 @@ class Long:
 
 def test_one_part_is_in_memory_at_a_time() -> None:
     """G8"""
-    whole = replace(parcel(b""), size=64 * MB, open=lambda: cast(BinaryIO, Long(64 * MB)))
+    large_parcel = replace(parcel(b""), size=64 * MB, open=lambda: cast(BinaryIO, Long(64 * MB)))
     tracemalloc.start()
     try:
-        sizes = [len(part.body) for part in islice(parts_of(whole, 4 * MB), 15)]
+        sizes = [len(part.body) for part in islice(parts_of(large_parcel, 4 * MB), 15)]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -1,5 +1,5 @@
-"""Parts that come in any order, repeated, interleaved and in several processes become each whole once; what never
-becomes whole is told, and nothing that was kept is lost."""
+"""Parts that come in any order, repeated, interleaved and in several processes become each whole once; a set that never
+becomes whole is reported, and no kept part is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, TO, bytes_of, cut, files_in, label_of, land, opened, parcel
 
-WHOLE = b"the bytes of one large packet, cut into parts"
+PACKET = b"the bytes of one large packet, cut into parts"
 BROKEN_OFF = b"never finished, this one"
 MB = 1024 * 1024
 ROOT = Path(__file__).parents[3]
@@ -35,15 +35,15 @@ def spool(tmp_path: Path, clock: ManualClock) -> Spool:
     return opened(tmp_path / "parts", clock)
 
 
-def landed(spool: Spool, *numbers: int, content: bytes = WHOLE, to: Sequence[str] = TO) -> list[Landed]:
+def landed(spool: Spool, *numbers: int, content: bytes = PACKET, to: Sequence[str] = TO) -> list[Landed]:
     """Lands these parts, counted from 1; all of them when none is named."""
     parts = cut(content)
     chosen = numbers or range(1, len(parts) + 1)
     return [land(spool, parts[n - 1], to=to).landed for n in chosen]
 
 
-def only(found: Sequence[JoinedParts]) -> JoinedParts:
-    (joined,) = found
+def only(joined_sets: Sequence[JoinedParts]) -> JoinedParts:
+    (joined,) = joined_sets
     return joined
 
 
@@ -52,16 +52,16 @@ def only(found: Sequence[JoinedParts]) -> JoinedParts:
 
 def test_a_set_is_handed_out_once_it_is_whole(spool: Spool) -> None:
     """Its bytes can be read more than once and in pieces; a set of one part is a set."""
-    assert landed(spool, 1, 2, 3, 4) == [Landed.KEPT] * 4
+    assert landed(spool, 1, 2, 3, 4) == [Landed.STORED] * 4
     assert spool.complete(10) == []
-    assert landed(spool, 5) == [Landed.KEPT]
+    assert landed(spool, 5) == [Landed.STORED]
 
     joined = only(spool.complete(10))
 
-    assert bytes_of(joined) == bytes_of(joined) == WHOLE
+    assert bytes_of(joined) == bytes_of(joined) == PACKET
     with joined.open() as source:
-        assert b"".join(iter(lambda: source.read(7), b"")) == WHOLE
-    assert (joined.digest, joined.size) == (parcel(WHOLE).digest, len(WHOLE))
+        assert b"".join(iter(lambda: source.read(7), b"")) == PACKET
+    assert (joined.digest, joined.size) == (parcel(PACKET).digest, len(PACKET))
     assert (joined.label.packet_id, joined.label.sender, joined.label.user) == ("p1", "Z91.07", "n1")
     assert joined.recipients == ("z92.01", "z92.02")
     assert joined.flaw == ""
@@ -83,9 +83,9 @@ def test_any_order_with_repeats_of_interleaved_sets_gives_each_whole_once(
             assert land(spool, part).landed is not Landed.REFUSED
         joined = spool.complete(10)
 
-        assert sorted(bytes_of(one) for one in joined) == sorted(contents)
-        for one in joined:
-            spool.done(one.token)
+        assert sorted(bytes_of(joined_set) for joined_set in joined) == sorted(contents)
+        for joined_set in joined:
+            spool.end_set(joined_set.token)
         assert {land(spool, part).landed for part in flood} == {Landed.REPEAT}
         assert spool.complete(10) == []
 
@@ -95,7 +95,7 @@ def test_the_oldest_whole_sets_come_first_and_no_more_than_asked(spool: Spool, c
         landed(spool, content=name)
         clock.advance(1)
 
-    assert [bytes_of(one)[:5] for one in spool.complete(2)] == [b"first", b"secon"]
+    assert [bytes_of(joined_set)[:5] for joined_set in spool.complete(2)] == [b"first", b"secon"]
 
 
 # --- handing out ----------------------------------------------------------------------------------------------
@@ -113,9 +113,9 @@ def test_a_set_that_is_handed_out_is_not_given_to_another_and_a_token_that_is_ov
 
     other = opened(tmp_path / "parts")
     second = only(other.complete(1))
-    spool.done(first.token)
+    spool.end_set(first.token)
     spool.release(first.token)
-    assert bytes_of(second) == WHOLE
+    assert bytes_of(second) == PACKET
     assert spool.complete(1) == []
     other.close()
     assert len(spool.complete(1)) == 1
@@ -138,7 +138,7 @@ def test_what_a_process_held_when_it_was_lost_is_given_to_another(tmp_path: Path
         assert spool.complete(1) == []
         child.kill()
 
-    assert bytes_of(only(spool.complete(1))) == WHOLE
+    assert bytes_of(only(spool.complete(1))) == PACKET
 
 
 # --- afterwards -----------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_a_set_that_is_done_leaves_little_and_its_late_parts_make_no_new_one(
     tmp_path: Path, spool: Spool, clock: ManualClock
 ) -> None:
     landed(spool)
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
 
     assert landed(spool) == [Landed.REPEAT] * 5
     assert spool.complete(1) == []
@@ -158,14 +158,14 @@ def test_a_set_that_is_done_leaves_little_and_its_late_parts_make_no_new_one(
     clock.advance(LIMITS.age + timedelta(seconds=1))
     spool.overdue(clock.now())
     assert files_in(tmp_path / "parts") == 0
-    assert landed(spool, 1) == [Landed.KEPT]
+    assert landed(spool, 1) == [Landed.STORED]
 
 
 def test_bytes_sent_again_to_another_recipient_are_not_taken_for_a_repeat(spool: Spool) -> None:
-    """What was done for one is not yet done for another. What lies there is for the node's own user alone."""
+    """An end for one recipient is none for another. The files are readable for the node's own user alone."""
     landed(spool, to=["Z92.01"])
-    spool.done(only(spool.complete(1)).token)
-    assert landed(spool, to=["Z92.02"]) == [Landed.KEPT] * 5
+    spool.end_set(only(spool.complete(1)).token)
+    assert landed(spool, to=["Z92.02"]) == [Landed.STORED] * 5
     assert only(spool.complete(1)).recipients == ("z92.02",)
 
 
@@ -189,11 +189,11 @@ def test_a_set_never_finished_is_handed_out_with_its_flaw(spool: Spool, clock: M
     flawed = only(spool.overdue(clock.now()))
 
     assert flawed.flaw == "3 of 5 parts came since 2026-11-20 01:00 UTC; missing: 2, 4"
-    assert bytes_of(flawed) == WHOLE[:10] + WHOLE[20:30] + WHOLE[40:]
+    assert bytes_of(flawed) == PACKET[:10] + PACKET[20:30] + PACKET[40:]
     assert (flawed.size, flawed.digest) == (25, parcel(bytes_of(flawed)).digest)
     assert flawed.recipients == ("z92.01", "z92.02")
     assert spool.overdue(clock.now()) == []
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     assert spool.overdue(clock.now()) == []
     assert spool.counts()["sets"] == 0
 
@@ -205,14 +205,14 @@ def test_what_was_never_finished_may_be_sent_again_and_parts_that_come_meanwhile
     clock.advance(LIMITS.age)
     flawed = only(spool.overdue(clock.now()))
     landed(spool, 2, 4)
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     joined = only(spool.complete(1))
-    assert bytes_of(joined) == WHOLE
+    assert bytes_of(joined) == PACKET
 
     landed(spool, 1, content=BROKEN_OFF)
     clock.advance(LIMITS.age)
-    spool.done(only(spool.overdue(clock.now())).token)
-    assert set(landed(spool, content=BROKEN_OFF)) == {Landed.KEPT}
+    spool.end_set(only(spool.overdue(clock.now())).token)
+    assert set(landed(spool, content=BROKEN_OFF)) == {Landed.STORED}
     assert bytes_of(only(spool.complete(1))) == BROKEN_OFF
 
 
@@ -222,17 +222,17 @@ def test_a_try_that_broke_off_is_told_to_those_alone_who_got_nothing_later(
     landed(spool, 1, 2, to=["Z92.01", "Z92.02"])
     clock.advance(60)
     landed(spool, to=["Z92.01"])
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
     clock.advance(60)
     landed(spool, to=["Z92.02"])
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
     clock.advance(LIMITS.age - timedelta(seconds=120))
     assert spool.overdue(clock.now()) == []
     assert spool.counts()["sets"] == 0
 
     landed(spool, 1, content=BROKEN_OFF, to=["Z92.01", "Z92.02"])
     landed(spool, content=BROKEN_OFF, to=["Z92.01"])
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
     clock.advance(LIMITS.age)
     assert only(spool.overdue(clock.now())).recipients == ("z92.02",)
 
@@ -251,8 +251,8 @@ def test_a_set_whose_label_is_damaged_stops_no_other(tmp_path: Path) -> None:
     for n, damage in enumerate((b"", b"{", b'{"label": 1}', b"\xff")):
         spool = opened(tmp_path / str(n))
         landed(spool, 1)
-        (found,) = (tmp_path / str(n)).rglob("label.json")
-        found.write_bytes(damage)
+        (label_file,) = (tmp_path / str(n)).rglob("label.json")
+        label_file.write_bytes(damage)
         landed(spool, content=b"another packet, whole")
         assert bytes_of(only(spool.complete(10))) == b"another packet, whole"
         with pytest.raises(StoreFailure):
@@ -269,10 +269,10 @@ def test_a_part_that_rots_on_the_disk_is_told_never_joined_and_the_packet_comes_
     assert spool.complete(10) == []
     flawed = only(spool.overdue(clock.now()))
     assert "the set was refused: the parts together have SHA-256" in flawed.flaw
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     assert set(landed(spool, 2, 3)) == {Landed.REFUSED}  # late parts of the refused set begin no new one
-    assert set(landed(spool)) == {Landed.KEPT}
-    assert bytes_of(only(spool.complete(10))) == WHOLE
+    assert set(landed(spool)) == {Landed.STORED}
+    assert bytes_of(only(spool.complete(10))) == PACKET
 
 
 def test_what_lies_there_is_for_the_nodes_own_user_alone(tmp_path: Path, spool: Spool) -> None:
@@ -285,8 +285,8 @@ def test_what_lies_there_is_for_the_nodes_own_user_alone(tmp_path: Path, spool: 
 
 
 class Consumers(RuleBasedStateMachine):
-    """Two processes on one folder, of which one may be lost at any moment, and a broker that delivers again what was not
-    acknowledged. Each whole packet is landed with its next owner at least once, and none is told as flawed."""
+    """Two processes on one folder, one lost at any moment, and a broker that delivers again until a part is
+    acknowledged. Each whole packet is landed with its next owner at least once, and none is reported as flawed."""
 
     handed = Bundle("handed")
 
@@ -307,9 +307,9 @@ class Consumers(RuleBasedStateMachine):
     def a_part_comes(self, which: int, content: int, n: int) -> None:
         parts = cut(self.contents[content])
         part = parts[n % len(parts)]
-        told = land(self.spools[which], part).landed
-        known = part.n in self.kept[self.contents[content]]
-        assert told is (Landed.REPEAT if known else Landed.KEPT)
+        landing = land(self.spools[which], part).landed
+        is_known = part.n in self.kept[self.contents[content]]
+        assert landing is (Landed.REPEAT if is_known else Landed.STORED)
         self.kept[self.contents[content]].add(part.n)
 
     @rule(target=handed, which=st.integers(0, 1))
@@ -317,12 +317,12 @@ class Consumers(RuleBasedStateMachine):
         joined = self.spools[which].complete(1)
         return (which, joined[0].token, bytes_of(joined[0])) if joined else None
 
-    @rule(one=consumes(handed))
-    def the_next_owner_has_it(self, one: tuple[int, str, bytes] | None) -> None:
-        if one is not None:
-            which, token, content = one
+    @rule(owned_set=consumes(handed))
+    def the_next_owner_has_it(self, owned_set: tuple[int, str, bytes] | None) -> None:
+        if owned_set is not None:
+            which, token, content = owned_set
             self.owned.add(content)
-            self.spools[which].done(token)
+            self.spools[which].end_set(token)
 
     @rule(which=st.integers(0, 1))
     def a_process_is_lost(self, which: int) -> None:
@@ -330,7 +330,7 @@ class Consumers(RuleBasedStateMachine):
         self.spools[which] = self.process()
 
     @invariant()
-    def nothing_else_lies_there(self) -> None:
+    def spool_is_clean(self) -> None:
         counts = self.spools[0].counts()
         assert counts["refused"] == 0
         assert self.spools[0].overdue(self.clock.now()) == []
@@ -339,9 +339,9 @@ class Consumers(RuleBasedStateMachine):
         for spool in self.spools:
             spool.close()
         due = {c for c, numbers in self.kept.items() if len(numbers) == len(cut(c))}
-        left = {bytes_of(one) for one in self.spools[0].complete(10)}
-        assert due - self.owned <= left
-        assert left <= due
+        contents_left = {bytes_of(joined_set) for joined_set in self.spools[0].complete(10)}
+        assert due - self.owned <= contents_left
+        assert contents_left <= due
         self.spools[0].close()
         self.folder.cleanup()
 
@@ -369,15 +369,15 @@ def test_a_hundred_megabytes_are_joined_in_the_memory_of_a_small_program(tmp_pat
     """G8: the parts are streamed, so the size of a set does not matter."""
     limits = replace(LIMITS, part_bytes=4 * MB, set_bytes=100 * MB)
     part = b"\x5a" * (4 * MB)
-    size, of = 100 * MB, 25
+    size, count = 100 * MB, 25
     spool = opened(tmp_path / "parts", limits=limits)
     first = cut(b"x")[0]
-    whole = parcel(part * of).digest
-    for n in range(1, of + 1):
-        label = replace(label_of(first), n=n, of=of, whole_size=size, whole_digest=Digest(whole))
-        assert spool.land(label, part, TO).landed is Landed.KEPT
+    whole_digest = parcel(part * count).digest
+    for n in range(1, count + 1):
+        label = replace(label_of(first), n=n, of=count, whole_size=size, whole_digest=Digest(whole_digest))
+        assert spool.land(label, part, TO).landed is Landed.STORED
 
-    told = subprocess.run(
+    child_report = subprocess.run(
         [sys.executable, "-c", _JOIN, str(tmp_path / "parts")],
         cwd=ROOT,
         check=True,
@@ -385,8 +385,8 @@ def test_a_hundred_megabytes_are_joined_in_the_memory_of_a_small_program(tmp_pat
         text=True,
     ).stdout.split()
 
-    assert int(told[0]) == size
-    assert int(told[1]) < 80  # the bare program with its imports has about 40
+    assert int(child_report[0]) == size
+    assert int(child_report[1]) < 80  # the bare program with its imports has about 40
 
 
 def _leads_below(handle: Path, folder: Path) -> bool:
@@ -400,24 +400,24 @@ def test_nothing_stays_open(spool: Spool, clock: ManualClock, tmp_path: Path) ->
     """A node that runs for a year must not run out of handles."""
 
     def handles() -> int:
-        """Of its own folder: what other tests of this process left goes when it likes."""
-        return sum(_leads_below(each, tmp_path) for each in Path("/proc/self/fd").iterdir())
+        """Count the handles of the own folder: other tests of this process close theirs at any time."""
+        return sum(_leads_below(link, tmp_path) for link in Path("/proc/self/fd").iterdir())
 
     def round_trip() -> None:
         landed(spool)
         landed(spool, 1, content=b"never finished, this one")
         joined = only(spool.complete(1))
         bytes_of(joined)
-        spool.done(joined.token)
+        spool.end_set(joined.token)
         clock.advance(LIMITS.age)
         for flawed in spool.overdue(clock.now()):
-            spool.done(flawed.token)
+            spool.end_set(flawed.token)
         clock.advance(LIMITS.age)
         spool.overdue(clock.now())
 
     round_trip()
-    before = handles()
+    handles_before = handles()
     for _ in range(5):
         round_trip()
 
-    assert handles() == before < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert handles() == handles_before < resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -23,9 +23,9 @@ from gateway.transport.routed import RoutedAxis
 from tests.support.clock import ManualClock
 from tests.support.cut import line_of
 from tests.support.parcels import LEASE_S, parcel
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
-HERE = ["Z91", "Z92"]
+HOSTED_CODES = ["Z91", "Z92"]
 
 
 class Hanging:
@@ -62,38 +62,38 @@ async def two(tmp_path: Path, clock: ManualClock) -> AsyncIterator[RoutedAxis]:
         patience = {"first": 30.0, "second": 30.0}
         axis = RoutedAxis(axes, RouteTable(rules), clock, away_s=patience, patience_s=60.0, wait_s=60.0)
         await stack.enter_async_context(axis)
-        await axis.host(HERE)
+        await axis.host(HOSTED_CODES)
         yield axis
 
 
 def hanging(axis: RoutedAxis, name: str) -> Hanging:
     axes: dict[str, Any] = dict(axis.axes)
-    made = Hanging(axes[name])
-    vars(axis)["_axes"][name] = made
-    return made
+    hanging_axis = Hanging(axes[name])
+    vars(axis)["_axes"][name] = hanging_axis
+    return hanging_axis
 
 
 async def ids(axis: RoutedAxis, limit: int = 10) -> list[str]:
-    return [each.packet_id for each in await axis.take(limit, LEASE_S)]
+    return [arrival.packet_id for arrival in await axis.take(limit, LEASE_S)]
 
 
 async def soon(axis: RoutedAxis) -> list[str]:
-    """What comes next, however slow this machine is."""
-    found: list[str] = await until(lambda: ids(axis), "the next arrival")
-    return found
+    """Return the ids of the next arrivals, however slow this machine is."""
+    arrived_ids: list[str] = await wait_until(lambda: ids(axis), "the next arrival")
+    return arrived_ids
 
 
 async def test_mail_is_split_by_its_routes_and_each_arrival_names_its_axis(two: RoutedAxis) -> None:
-    outcomes = await two.publish(parcel(), HERE)
+    outcomes = await two.publish(parcel(), HOSTED_CODES)
 
-    assert {route: (one.fate, one.axis) for route, one in outcomes.items()} == {
+    assert {route: (outcome.fate, outcome.axis) for route, outcome in outcomes.items()} == {
         "Z91": (Fate.DELIVERED, "first"),
         "Z92": (Fate.DELIVERED, "second"),
     }
     arrivals = await two.take(10, LEASE_S)
-    assert {each.recipient: each.axis for each in arrivals} == {"Z91": "first", "Z92": "second"}
-    for each in arrivals:
-        await two.settle(each, done=True)
+    assert {arrival.recipient: arrival.axis for arrival in arrivals} == {"Z91": "first", "Z92": "second"}
+    for arrival in arrivals:
+        await two.settle(arrival, is_done=True)
     assert await two.counts() == {"waiting": 0, "urgent": 0, "leased": 0, "dead": 0}
 
 
@@ -106,7 +106,7 @@ async def test_urgent_mail_of_every_axis_goes_first_and_no_axis_is_ahead_for_lon
     await two.publish(parcel("urgent2", lane=Lane.URGENT), ["Z92"])
     first = await ids(two, 6)
     assert set(first[:2]) == {"urgent1", "urgent2"}
-    assert sum(each.startswith("bulk") for each in first) == 2
+    assert sum(x.startswith("bulk") for x in first) == 2
     assert len(await ids(two, 20)) == 8
     for n in range(9):
         await two.publish(parcel(f"p{n}"), ["Z92"])
@@ -133,9 +133,9 @@ async def test_an_axis_that_hangs_keeps_back_no_word_of_the_other(two: RoutedAxi
     hanging(two, "first")
     vars(two)["_patience_s"] = 3.0
 
-    outcomes = await within_limit(two.publish(parcel(), HERE), "a publish beside an axis that hangs")
+    outcomes = await within_limit(two.publish(parcel(), HOSTED_CODES), "a publish beside an axis that hangs")
     assert outcomes["Z92"].fate is Fate.DELIVERED
-    assert (outcomes["Z91"].fate, outcomes["Z91"].code) == (Fate.LATER, "axis-slow")
+    assert (outcomes["Z91"].fate, outcomes["Z91"].code) == (Fate.RETRY, "axis-slow")
     assert outcomes["Z91"].unsure  # it may have it all the same
     assert outcomes["Z91"].axis == "first"
 
@@ -145,7 +145,7 @@ async def test_an_axis_that_was_away_hears_whom_this_node_hosts_when_it_is_back(
 ) -> None:
     cut = line_of(two, "first")
     cut.is_cut = True
-    await two.host([*HERE, "Z93"])
+    await two.host([*HOSTED_CODES, "Z93"])
     await ids(two)
     cut.is_cut = False
     clock.advance(120)
@@ -158,9 +158,9 @@ async def test_an_axis_that_was_away_hears_whom_this_node_hosts_when_it_is_back(
 async def test_hosting_fails_only_where_no_axis_hears_it(two: RoutedAxis) -> None:
     for name in two.axes:
         line_of(two, name).is_cut = True
-    for asked in (two.host(HERE), two.take(10, LEASE_S), two.counts()):
+    for call in (two.host(HOSTED_CODES), two.take(10, LEASE_S), two.counts()):
         with pytest.raises(Unreachable):
-            await asked
+            await call
 
 
 async def test_an_axis_is_away_after_its_patience_and_back_with_the_first_answer(
@@ -172,9 +172,9 @@ async def test_an_axis_is_away_after_its_patience_and_back_with_the_first_answer
     clock.advance(31)
     second = (await two.publish(parcel(), ["Z91"]))["Z91"]
 
-    assert (first.fate, first.axis, first.unsure, first.at_once) == (Fate.LATER, "first", False, False)
+    assert (first.fate, first.axis, first.unsure, first.at_once) == (Fate.RETRY, "first", False, False)
     assert (second.fate, second.code, second.axis, second.at_once) == (
-        Fate.LATER,
+        Fate.RETRY,
         "axis-moved",
         "second",
         True,
@@ -189,8 +189,8 @@ async def test_an_axis_is_away_after_its_patience_and_back_with_the_first_answer
 
     cut.is_cut = False
     clock.advance(61)
-    again = (await two.publish(parcel(), ["Z91"]))["Z91"]
-    assert (again.fate, again.axis) == (Fate.DELIVERED, "first")
+    second_outcome = (await two.publish(parcel(), ["Z91"]))["Z91"]
+    assert (second_outcome.fate, second_outcome.axis) == (Fate.DELIVERED, "first")
     assert two.state().down_since is None
 
 
@@ -207,11 +207,11 @@ async def test_a_short_trouble_moves_nothing_and_while_taking_goes_well_sending_
     clock.advance(31)
     circuit = two.circuits["first"]
     assert not circuit.is_away()
-    circuit.not_sent("no confirm")
+    circuit.note_send_failure("no confirm")
     clock.advance(31)
-    circuit.took()
+    circuit.note_take()
     assert circuit.is_away()
-    circuit.sent()
+    circuit.note_sent()
     assert not circuit.is_away()
 
 
@@ -305,7 +305,7 @@ async def test_each_form_is_handed_over_by_itself_and_none_to_an_axis_that_needs
         back = replace(parcel(), trails={"Z92": Trail(axis="other")})
         outcomes = await axis.publish(back, ["Z91", "Z92", "Z93.01", "Z94"])
 
-        assert {each.fate for each in outcomes.values()} == {Fate.DELIVERED}
+        assert {outcome.fate for outcome in outcomes.values()} == {Fate.DELIVERED}
         assert vouches.handed == [(Form.STANDARD, ("Z94",)), (Form.DOTNET, ("Z91", "Z93.01"))]
         assert other.handed == [(Form.STANDARD, ("Z92",))]
         assert [await axis.form("Z91.07", code) for code in ("Z92", "Z94")] == [Form.UNSIGNED, Form.STANDARD]

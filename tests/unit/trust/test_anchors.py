@@ -28,21 +28,21 @@ def test_two_that_are_approved_at_once_are_both_kept(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda der: AnchorFile(tmp_path / "trust" / "ca.pem").add(der), roots))
 
-    kept = {pki.der(each) for each in AnchorFile(tmp_path / "trust" / "ca.pem").certificates()}
-    assert kept == set(roots)
+    anchors_stored = {pki.der(x) for x in AnchorFile(tmp_path / "trust" / "ca.pem").certificates()}
+    assert anchors_stored == set(roots)
 
 
 def test_one_that_is_there_changes_nothing_and_neither_does_what_is_none_or_too_large(tmp_path: Path) -> None:
     anchors = AnchorFile(tmp_path / "ca.pem")
     first = root(1)
     anchors.add(first)
-    before = (tmp_path / "ca.pem").stat().st_mtime_ns
+    written_at_before = (tmp_path / "ca.pem").stat().st_mtime_ns
 
     anchors.add(first)
     with pytest.raises(Clash, match="no authority"):
         anchors.add(b"no certificate")
 
-    assert (tmp_path / "ca.pem").stat().st_mtime_ns == before
+    assert (tmp_path / "ca.pem").stat().st_mtime_ns == written_at_before
     assert (tmp_path / "ca.pem").stat().st_mode & 0o777 == 0o644
 
     anchors = AnchorFile(tmp_path / "ca.pem")

@@ -70,8 +70,8 @@ def giving(body: bytes = b"", **more: Any) -> Answer:
 
 @pytest.fixture
 def responder() -> Iterator[Responder]:
-    with responding(silent) as made:
-        yield made
+    with responding(silent) as new_responder:
+        yield new_responder
 
 
 def authorities(
@@ -85,9 +85,9 @@ def authorities(
     ca = pki().agencies_ca.certificate
     sources = IssuerSources(issuer=ca, ocsp=ocsp, lists=lists, needs_nonce=needs_nonce)
     chains = Chains([pki().root.certificate], [ca])
-    made = AskedAuthorities([sources], chains, answers or Answers(asks=True), bounds=bounds(seconds))
-    made.questions([leaf().public_bytes(Encoding.DER)], AT)
-    return made
+    asker = AskedAuthorities([sources], chains, answers or Answers(asks=True), bounds=bounds(seconds))
+    asker.questions([leaf().public_bytes(Encoding.DER)], AT)
+    return asker
 
 
 def about_leaf() -> Question:
@@ -107,7 +107,7 @@ def test_threat_045_a_good_answer_is_taken_with_its_times(responder: Responder) 
 
     assert (answer.made_at, answer.ends_at, answer.revokes) == (AT - HOUR, AT + DAY, False)
     assert answer.origin == responder.url
-    assert len(nonce_in(responder.asked[0][1])) == 16
+    assert len(nonce_in(responder.requests[0][1])) == 16
 
 
 def test_threat_042_045_a_revocation_is_heard_and_the_issuer_may_answer_itself(responder: Responder) -> None:
@@ -138,7 +138,7 @@ def test_threat_045_an_answer_that_does_not_hold_is_none(responder: Responder, c
 
 
 def test_threat_045_a_responder_that_has_run_out_cannot_date_its_answer_back(responder: Responder) -> None:
-    """Old keys are guarded by nobody, and an answer may claim to hold for years."""
+    """Old keys are not guarded, and an answer may claim to hold for years."""
     ca, span = pki().agencies_ca, (AT - 100 * DAY, AT - HOUR)
     old = ca.issue("OCSP of last year", RESPONDING, NO_CHECK, valid=span)
     responder.answer = lambda body: Reply(
@@ -160,14 +160,14 @@ def test_threat_045_nothing_counts_of_a_responder_that_a_known_list_names(
     listed = RevocationList(ca.revocation_list(entry, valid=(AT - HOUR, AT + DAY)))
     body = ocsp_answer(leaf(), ca, stolen, valid=(AT - 2 * DAY, AT + 100 * DAY))
     responder.answer = giving(body)
-    about = {leaf().serial_number: (body,)}
+    answers_by_serial = {leaf().serial_number: (body,)}
 
-    before = Answers(fixed=KnownAnswers(by_serial=about)).statements(leaf(), ca.certificate)
-    answers = Answers(fixed=KnownAnswers(lists=(listed,), by_serial=about))
-    after = answers.statements(leaf(), ca.certificate)
+    without_list = Answers(fixed=KnownAnswers(by_serial=answers_by_serial)).statements(leaf(), ca.certificate)
+    answers = Answers(fixed=KnownAnswers(lists=(listed,), by_serial=answers_by_serial))
+    with_list = answers.statements(leaf(), ca.certificate)
 
-    assert [each.source for each in before] == [RevocationSource.OCSP]
-    assert [each.source for each in after] == [RevocationSource.LIST]
+    assert [x.source for x in without_list] == [RevocationSource.OCSP]
+    assert [x.source for x in with_list] == [RevocationSource.LIST]
     with pytest.raises(InvalidProof, match="is revoked"):
         authorities((responder.url,), answers=answers).ask(about_leaf(), AT)
 
@@ -189,10 +189,10 @@ def test_threat_045_the_next_responder_is_asked_when_one_fails_and_nobody_there_
         answer = authorities((responder.url, second.url)).ask(about_leaf(), AT)
 
     assert answer.origin == second.url
-    assert len(responder.asked) == 1
+    assert len(responder.requests) == 1
 
-    with responding(silent) as gone:
-        url = gone.url
+    with responding(silent) as gone_responder:
+        url = gone_responder.url
 
     with pytest.raises(Unreachable) as refusal:
         authorities((url,)).ask(about_leaf(), AT)
@@ -240,8 +240,8 @@ def test_threat_045_a_list_is_fetched_and_must_be_signed_by_its_authority(respon
 
 @pytest.mark.parametrize(("days", "word"), [(2, "after now"), (-30, "ran out")])
 def test_threat_045_a_list_of_another_time_is_none(days: int, word: str, responder: Responder) -> None:
-    made = AT + timedelta(days=days)
-    listed = pki().agencies_ca.revocation_list(valid=(made, made + DAY)).public_bytes(Encoding.DER)
+    issued_at = AT + timedelta(days=days)
+    listed = pki().agencies_ca.revocation_list(valid=(issued_at, issued_at + DAY)).public_bytes(Encoding.DER)
     responder.answer = giving(listed, kind=LIST_TYPE)
 
     with pytest.raises(InvalidProof, match=word):
@@ -253,7 +253,7 @@ def test_threat_046_no_address_inside_a_certificate_is_asked(responder: Responde
     uri = [x509.UniformResourceIdentifier(responder.url)]
     points = x509.CRLDistributionPoints([x509.DistributionPoint(uri, None, None, None)])
     methods = (AuthorityInformationAccessOID.OCSP, AuthorityInformationAccessOID.CA_ISSUERS)
-    access = x509.AuthorityInformationAccess([x509.AccessDescription(each, uri[0]) for each in methods])
+    access = x509.AuthorityInformationAccess([x509.AccessDescription(method, uri[0]) for method in methods])
     ca = pki().agencies_ca
     pointing = ca.issue("Z91", (points, False), (access, False), valid=(AT - DAY, AT + DAY)).certificate
     asking = AskedAuthorities(
@@ -263,7 +263,7 @@ def test_threat_046_no_address_inside_a_certificate_is_asked(responder: Responde
     assert asking.questions([pointing.public_bytes(Encoding.DER)], AT) == []
     with pytest.raises(NotFound):
         asking.ask(ocsp_question(pointing, ca.certificate), AT)
-    assert responder.asked == []
+    assert responder.requests == []
 
 
 def test_threat_046_a_redirect_is_not_followed(responder: Responder) -> None:
@@ -273,7 +273,7 @@ def test_threat_046_a_redirect_is_not_followed(responder: Responder) -> None:
             with pytest.raises(Unreachable, match=str(status)):
                 authorities((responder.url,)).ask(about_leaf(), AT)
 
-    assert other.asked == []
+    assert other.requests == []
 
 
 def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
@@ -285,7 +285,7 @@ def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
         responder.answer = saying("good")
         authorities((responder.url,)).ask(about_leaf(), AT)
 
-    assert proxy.asked == []
+    assert proxy.requests == []
 
     responder.answer = saying("good")
     asking = authorities((responder.url,))
@@ -293,37 +293,37 @@ def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
     for _ in range(2):
         asking.ask(about_leaf(), AT)
 
-    assert all("Cookie" not in headers for _, _, headers in responder.asked)
+    assert all("Cookie" not in headers for _, _, headers in responder.requests)
 
 
 def test_threat_046_a_question_whose_address_is_not_configured_is_not_asked(responder: Responder) -> None:
-    """Somebody wrote another address into the database."""
+    """An attacker wrote another address into the database."""
     asking = authorities(lists=("http://127.0.0.1:9/list.crl",))
 
     with pytest.raises(NotFound):
         asking.ask(about_list(responder.url), AT)
 
-    assert responder.asked == []
+    assert responder.requests == []
 
 
 def test_there_is_one_question_for_each_list_and_each_certificate_with_a_responder() -> None:
     asking = authorities(("http://ocsp.example.invalid/",), ("http://crl.example.invalid/a",))
     certificates = [pki().certificates[case].certificate for case in ("good", "revoked", "expired")]
-    ders = [each.public_bytes(Encoding.DER) for each in certificates]
+    ders = [x.public_bytes(Encoding.DER) for x in certificates]
 
-    found = asking.questions([*ders, b"no certificate"], AT)
+    questions = asking.questions([*ders, b"no certificate"], AT)
 
     source = RevocationSource
-    assert [each.source for each in found] == [source.LIST, source.OCSP, source.OCSP]
-    assert {each.about for each in found[1:]} == {f"{each.serial_number:x}" for each in certificates[:2]}
+    assert [x.source for x in questions] == [source.LIST, source.OCSP, source.OCSP]
+    assert {x.about for x in questions[1:]} == {f"{x.serial_number:x}" for x in certificates[:2]}
 
 
 def test_what_is_refused_is_always_one_of_our_own_errors(responder: Responder) -> None:
     """Any bytes at all: an answer cut at every tenth byte."""
-    whole = ocsp_answer(leaf(), pki().agencies_ca, valid=(AT - HOUR, AT + DAY))
+    whole_answer = ocsp_answer(leaf(), pki().agencies_ca, valid=(AT - HOUR, AT + DAY))
     asking = authorities((responder.url,))
 
-    for end in range(0, len(whole), 10):
-        responder.answer = giving(whole[:end])
+    for end in range(0, len(whole_answer), 10):
+        responder.answer = giving(whole_answer[:end])
         with pytest.raises(GatewayError):
             asking.ask(about_leaf(), AT)

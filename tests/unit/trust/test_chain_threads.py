@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.unit.trust.test_pki_matrix import AT, made
+from tests.unit.trust.test_pki_matrix import AT, matrix
 
 THREADS, PROCESSES = 8, 6
 
@@ -66,13 +66,13 @@ print(path_breach(path, datetime.fromisoformat(sys.argv[2])))
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     file = tmp_path / "path.pem"
-    chain = (made().certificates["good"], made().agencies_ca, made().root)
-    file.write_bytes(b"".join(each.certificate.public_bytes(Encoding.PEM) for each in chain))
+    chain = (matrix().certificates["good"], matrix().agencies_ca, matrix().root)
+    file.write_bytes(b"".join(authority.certificate.public_bytes(Encoding.PEM) for authority in chain))
     return file
 
 
-def _started(program: str, *told: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", program, *told], stdout=subprocess.PIPE, text=True)
+def _started(program: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
 
 
 def test_the_first_chains_of_a_process_are_judged_rightly_by_several_threads_at_once_with_every_class_ready(
@@ -80,6 +80,6 @@ def test_the_first_chains_of_a_process_are_judged_rightly_by_several_threads_at_
 ) -> None:
     running = [_started(PROGRAM, str(path), AT.isoformat(), str(THREADS)) for _ in range(PROCESSES)]
 
-    assert [each.communicate()[0] for each in running] == ["{None}\n"] * PROCESSES
+    assert [process.communicate()[0] for process in running] == ["{None}\n"] * PROCESSES
 
     assert _started(LATE, str(path), AT.isoformat()).communicate()[0] == "None\n"

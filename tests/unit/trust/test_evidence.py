@@ -29,11 +29,11 @@ LEAF = ROOT.issue(CODE, KEY)
 def _trust(
     *intermediates: pki.Authority, lists: list[x509.CertificateRevocationList] | None = None
 ) -> NodeTrust:
-    between = [each.certificate for each in intermediates]
-    return NodeTrust([ROOT.certificate], between, answers=_known(*lists or ()))
+    between = [intermediate.certificate for intermediate in intermediates]
+    return NodeTrust([ROOT.certificate], between, answers=_answers_of(*lists or ()))
 
 
-def _known(*lists: x509.CertificateRevocationList) -> Answers:
+def _answers_of(*lists: x509.CertificateRevocationList) -> Answers:
     return Answers(fixed=KnownAnswers(lists=tuple(map(RevocationList, lists))))
 
 
@@ -62,7 +62,7 @@ def test_k4_an_intermediate_from_configuration_completes_the_chain_and_a_revoked
 
 
 def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_path: Path) -> None:
-    """Nothing of it is read, and no signature looked at; a chain that breaks is judged each time."""
+    """A remembered one is neither read nor verified again; a chain that breaks is judged each time."""
     (tmp_path / "crl").mkdir()
     trust = NodeTrust([ROOT.certificate], [], answers=Answers(AnswerFiles(tmp_path)))
     der = pki.der(LEAF)
@@ -77,9 +77,9 @@ def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_pat
     )
     assert trust.remembered(der, AT) is None
     assert trust.collect(der, AT).revocation == "revoked"
-    told = trust.remembered(der, AT)
-    assert told is not None
-    assert told.revocation == "revoked"
+    evidence = trust.remembered(der, AT)
+    assert evidence is not None
+    assert evidence.revocation == "revoked"
 
     trust = _trust()
     for broken in (pki.der(pki.root("Other CA").issue(CODE, KEY)), b"no certificate"):
@@ -89,7 +89,7 @@ def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_pat
 
 def test_42_a_revoked_certificate_is_revoked_from_its_date_on() -> None:
     listed = ROOT.revocation_list([(LEAF, AT)], this_update=AT + DAY, next_update=AT + 2 * DAY)
-    trust = NodeTrust([ROOT.certificate], answers=_known(listed), now=lambda: AT + DAY)
+    trust = NodeTrust([ROOT.certificate], answers=_answers_of(listed), now=lambda: AT + DAY)
 
     assert trust.collect(pki.der(LEAF), AT).revocation == "revoked"
     assert trust.collect(pki.der(LEAF), AT).revoked_at == AT

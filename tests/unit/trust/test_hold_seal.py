@@ -44,7 +44,7 @@ def sealer(public: bytes, folder: Path) -> RecipientSealer:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> RecipientSealer:
+def age(tmp_path_factory: pytest.TempPathFactory) -> RecipientSealer:
     return sealer(pair("age")[1], tmp_path_factory.mktemp("head"))
 
 
@@ -60,58 +60,58 @@ def opened(raw: bytes, kind: str = "age") -> bytes:
     return target.getvalue()
 
 
-def test_any_size_comes_back_byte_for_byte(made: RecipientSealer, cases: Cases) -> None:
-    assert KeyUnsealer.from_file(pair("age")[0], b"").fingerprint == made.fingerprint
+def test_any_size_comes_back_byte_for_byte(age: RecipientSealer, cases: Cases) -> None:
+    assert KeyUnsealer.from_file(pair("age")[0], b"").fingerprint == age.fingerprint
     for size in (0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE):
         with cases.case(size):
             raw = bytes(range(256)) * (size // 256) + bytes(size % 256)
-            whole = sealed(made, raw)
-            assert opened(whole) == raw
-            assert size < 1000 or raw[:1000] not in whole
+            stored = sealed(age, raw)
+            assert opened(stored) == raw
+            assert size < 1000 or raw[:1000] not in stored
 
 
-def test_what_is_sealed_opens_with_its_own_key_alone_and_never_looks_alike(made: RecipientSealer) -> None:
-    whole = sealed(made, b"x" * 100)
+def test_what_is_sealed_opens_with_its_own_key_alone_and_never_looks_alike(age: RecipientSealer) -> None:
+    stored = sealed(age, b"x" * 100)
 
-    assert whole != sealed(made, b"x" * 100)
+    assert stored != sealed(age, b"x" * 100)
     for kind in ("pem", "another"):
         with pytest.raises(Denied, match="does not open it") as denied:
-            opened(whole, kind)
+            opened(stored, kind)
         assert denied.value.code == "GW-SEAL-KEY"
 
 
 @given(
-    at=st.integers(0, 10**6), what=st.sampled_from(["flip", "cut", "drop", "add"]), byte=st.integers(1, 255)
+    at=st.integers(0, 10**6), harm=st.sampled_from(["flip", "cut", "drop", "add"]), byte=st.integers(1, 255)
 )
 @settings(max_examples=150)
-def test_no_tampering_gives_out_other_bytes(made: RecipientSealer, at: int, what: str, byte: int) -> None:
+def test_no_tampering_gives_out_other_bytes(age: RecipientSealer, at: int, harm: str, byte: int) -> None:
     raw = b"the words of a secret " * 40
-    whole = bytearray(sealed(made, raw))
-    place = at % len(whole)
-    match what:
+    stored = bytearray(sealed(age, raw))
+    place = at % len(stored)
+    match harm:
         case "flip":
-            whole[place] ^= byte
+            stored[place] ^= byte
         case "cut":
-            del whole[place:]
+            del stored[place:]
         case "drop":
-            del whole[place]
+            del stored[place]
         case "add":
-            whole.insert(place, byte)
+            stored.insert(place, byte)
 
     with pytest.raises((StoreFailure, Denied)):
-        opened(bytes(whole))
+        opened(bytes(stored))
 
 
-def test_pieces_do_not_change_places(made: RecipientSealer) -> None:
-    whole = sealed(made, bytes(PIECE) + b"\1" * PIECE + b"end")
+def test_pieces_do_not_change_places(age: RecipientSealer) -> None:
+    stored = sealed(age, bytes(PIECE) + b"\1" * PIECE + b"end")
     size = PIECE + 16
-    head = len(whole) - 2 * size - (3 + 16)
-    first, second = whole[head : head + size], whole[head + size : head + 2 * size]
+    head = len(stored) - 2 * size - (3 + 16)
+    first, second = stored[head : head + size], stored[head + size : head + 2 * size]
 
     for changed in (second + first, first):
-        with pytest.raises(StoreFailure, match="another copy") as told:
-            opened(whole[:head] + changed + whole[head + 2 * size :])
-        assert told.value.code == "GW-SEAL-DAMAGED"
+        with pytest.raises(StoreFailure, match="another copy") as excinfo:
+            opened(stored[:head] + changed + stored[head + 2 * size :])
+        assert excinfo.value.code == "GW-SEAL-DAMAGED"
 
 
 def test_a_key_that_cannot_be_used_is_refused_at_start(tmp_path: Path) -> None:

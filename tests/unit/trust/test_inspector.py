@@ -1,4 +1,4 @@
-"""What a file is by its bytes (R10 to R12, threats 57 to 64): good files, lying files, and files made to harm."""
+"""The type of a file by its bytes (R10 to R12, threats 57 to 64): good files, lying files, and files made to harm."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def look(tmp_path: Path) -> Look:
 
 
 def archived(*members: tuple[zipfile.ZipInfo | str, bytes | str], method: int | None = None) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
         for member, raw in members:
             archive.writestr(member, raw, method)
-    return made.getvalue()
+    return stream.getvalue()
 
 
 def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
@@ -81,9 +81,9 @@ def pdf(
         change(writer)
     if password is not None:
         writer.encrypt(password, algorithm="AES-256")
-    made = io.BytesIO()
-    writer.write(made)
-    return made.getvalue()
+    stream = io.BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
 
 
 def ole(*streams: str) -> bytes:
@@ -138,10 +138,10 @@ def test_a_type_is_told_by_the_bytes_and_not_by_the_name_r10(look: Look, cases: 
         (zipped(), "a.zip", "zip"),
         (b"Rar!\x1a\x07\x01\x00" + bytes(40), "a.zip", "rar"),
     ]
-    for n, (raw, name, found) in enumerate(rows):
-        with cases.case(f"{n}: {found}"):
+    for n, (raw, name, found_type) in enumerate(rows):
+        with cases.case(f"{n}: {found_type}"):
             facts = look(raw, name)
-            assert (facts.found_type, facts.broken) == (found, None)
+            assert (facts.found_type, facts.broken) == (found_type, None)
 
 
 def test_threat_061_what_does_not_pass_is_named(look: Look, cases: Cases) -> None:
@@ -160,9 +160,9 @@ def test_threat_061_what_does_not_pass_is_named(look: Look, cases: Cases) -> Non
         (zipped(("META-INF/MANIFEST.MF", b""), ("A.class", b"\xca\xfe")), "jar"),
         (zipped(("[Content_Types].xml", b"<x/>")), "ooxml"),
     ]
-    for raw, found in rows:
-        with cases.case(found):
-            assert look(raw, "văn bản.pdf").found_type == found
+    for raw, found_type in rows:
+        with cases.case(found_type):
+            assert look(raw, "văn bản.pdf").found_type == found_type
 
 
 def test_threat_066_an_empty_file_and_a_pdf_without_pages_are_broken_and_long_walks_are_stopped(
@@ -209,10 +209,10 @@ def test_a_file_with_a_password_is_encrypted_and_one_that_limits_its_owner_opens
 
 def pdf_dict(**entries: Any) -> DictionaryObject:
     """A plain string is a name."""
-    made = DictionaryObject()
+    dictionary = DictionaryObject()
     for key, value in entries.items():
-        made[NameObject(f"/{key}")] = NameObject(value) if type(value) is str else value
-    return made
+        dictionary[NameObject(f"/{key}")] = NameObject(value) if type(value) is str else value
+    return dictionary
 
 
 def script() -> DictionaryObject:
@@ -238,8 +238,8 @@ def hidden_javascript(writer: PdfWriter) -> None:
 
 def form(writer: PdfWriter) -> None:
     """Scripts of a form that is described in XML."""
-    made = pdf_dict(XFA=TextStringObject("<xdp/>"), Fields=ArrayObject())
-    writer._root_object[NameObject("/AcroForm")] = writer._add_object(made)
+    acro_form = pdf_dict(XFA=TextStringObject("<xdp/>"), Fields=ArrayObject())
+    writer._root_object[NameObject("/AcroForm")] = writer._add_object(acro_form)
 
 
 def parents_script(writer: PdfWriter) -> None:
@@ -263,9 +263,9 @@ def test_threat_064_what_a_pdf_would_run_is_named(look: Look, cases: Cases) -> N
 
 
 def test_a_cut_pdf_never_raises(look: Look) -> None:
-    whole = (SAMPLES / "bao-cao.pdf").read_bytes()
+    whole_file = (SAMPLES / "bao-cao.pdf").read_bytes()
     for cut in (0.1, 0.5, 0.95):
-        facts = look(whole[: int(len(whole) * cut)])
+        facts = look(whole_file[: int(len(whole_file) * cut)])
         assert facts.found_type == "pdf"
         assert facts.broken is not None or facts.pages is not None
 
@@ -421,12 +421,12 @@ def test_threat_060_an_archive_that_lies_is_broken(look: Look, cases: Cases) -> 
 
 def test_threat_057_members_that_share_their_bytes_are_a_bomb(look: Look) -> None:
     """Two directory entries, one body: the way to a thousand-fold bomb of a few kilobytes."""
-    one = zipped(("a.txt", b"mot hai ba bon" * 9))
-    directory = one.index(CENTRAL)
-    end = one.index(END)
-    entry = one[directory:end]
+    archive_bytes = zipped(("a.txt", b"mot hai ba bon" * 9))
+    directory = archive_bytes.index(CENTRAL)
+    end = archive_bytes.index(END)
+    entry = archive_bytes[directory:end]
     other = entry.replace(b"a.txt", b"b.txt")
-    local = one[:directory].replace(b"a.txt", b"b.txt")
+    local = archive_bytes[:directory].replace(b"a.txt", b"b.txt")
     # the second local header lies inside the first member's bytes
     host = zipped(("a.txt", local), packed=False)
     at = host.index(local, 1)
@@ -459,7 +459,7 @@ def test_threat_060_a_directory_with_more_entries_than_it_counts_is_broken(look:
 def test_threat_060_a_folder_that_has_content_or_bytes_between_members_are_no_part_of_an_archive(
     look: Look,
 ) -> None:
-    """Nobody looks into a folder; some programs unpack it as a file."""
+    """The inspector does not look into a folder; some programs unpack it as a file."""
     for packed in (True, False):
         full, empty = (zipped(("a/", raw), ("a/b.txt", b"x"), packed=packed) for raw in (b"MZ" * 9, b""))
         assert (look(full).broken, look(empty).broken) == ("member-header", None)
@@ -481,20 +481,20 @@ def test_threat_060_an_archive_written_as_a_stream_is_sound(look: Look) -> None:
         def seekable(self) -> bool:
             return False
 
-    made = Unseekable()
-    with zipfile.ZipFile(made, "w") as archive:
+    stream = Unseekable()
+    with zipfile.ZipFile(stream, "w") as archive:
         for name in ("a.txt", "b.txt"):
             with archive.open(name, "w") as member:
                 member.write(b"mot hai ba" * 50)
 
-    assert look(made.getvalue()).broken is None
+    assert look(stream.getvalue()).broken is None
 
 
-def named_twice(shown: str, told: str) -> bytes:
+def named_twice(plain_name: str, unicode_name: str) -> bytes:
     """A member with a plain name, and another one in the field for Unicode names."""
-    raw = shown.encode()
-    field = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + told.encode()
-    member = zipfile.ZipInfo(shown, (2031, 3, 4, 9, 15, 0))
+    raw = plain_name.encode()
+    field = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + unicode_name.encode()
+    member = zipfile.ZipInfo(plain_name, (2031, 3, 4, 9, 15, 0))
     member.extra = struct.pack("<HH", 0x7075, len(field)) + field
     return archived((member, b"x"))
 
@@ -522,10 +522,10 @@ def test_threat_064_macros_and_embedded_objects_are_named(look: Look, cases: Cas
         (ole("WordDocument", "\x01Ole10Native"), "a.doc", "doc", "embedded-file"),
         (b"{\\rtf1{\\object\\objdata 0105}}", "a.rtf", "rtf", "embedded-file"),
     ]
-    for n, (raw, name, found, active) in enumerate(rows):
+    for n, (raw, name, found_type, active) in enumerate(rows):
         with cases.case(f"{n}: {name}"):
             facts = look(raw, name)
-            assert (facts.found_type, facts.active, facts.members) == (found, (active,), ())
+            assert (facts.found_type, facts.active, facts.members) == (found_type, (active,), ())
 
 
 @cache
@@ -562,7 +562,7 @@ def test_no_bytes_make_it_raise(look: Look, raw: bytes, front: bytes) -> None:
 
 
 def test_a_file_is_looked_at_once_for_each_content_and_name(tmp_path: Path) -> None:
-    """What was given up for time is looked at again."""
+    """A look that ran out of time is repeated."""
     inspector, path = FileInspector(), tmp_path / "content"
     path.write_bytes(b"a;b\n1;2\n")
     digest = Digest(sha256(path.read_bytes()).hexdigest())

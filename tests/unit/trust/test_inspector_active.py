@@ -1,4 +1,4 @@
-"""What a file would run, fetch or hide (threats 63, 64), and the text of a first page (R2)."""
+"""Content of a file that runs, fetches or hides (threats 63, 64), and the text of a first page (R2)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_threat_064_what_an_office_document_fetches_or_hides_under_another_name_
         ("document.xml.rels", relation("package", ""), "embedded-file"),
         ("document.xml.rels", relation("styles", ""), None),
         ("document.xml.rels", relation("vbaProject", ""), "macro"),
-        # What may stand between the attributes' quotes ends no element.
+        # Characters that may stand between the attributes' quotes end no element.
         (
             "settings.xml.rels",
             b'<Relationships><r-1:Relationship Id="1>2" ' + _HIDING + b"/>",
@@ -76,7 +76,7 @@ def test_threat_064_an_rtf_that_fetches_is_named_and_what_stands_behind_a_long_e
 
 
 def far_directory(streams: list[str], *, sectors: int) -> bytes:
-    """A compound file whose directory lies behind so many sectors that its table is told in a chain of its own."""
+    """A compound file whose directory lies behind so many sectors that its table has a chain of its own."""
     rows = 128
     tables = -(-(sectors + 4) // rows) + 1
     plain, more = tables - 109, sectors
@@ -113,7 +113,7 @@ def test_threat_064_macros_behind_seven_megabytes_are_named_and_a_directory_with
     assert look(bytes(raw)).broken == "too-long-to-read"
 
 
-def written(text: str, depth: int = 0) -> bytes:
+def nested_form_pdf(text: str, depth: int = 0) -> bytes:
     """A page whose text stands in forms within forms, each shown ten times by the one around it."""
     writer = PdfWriter()
     page = writer.add_blank_page(595, 842)
@@ -121,18 +121,18 @@ def written(text: str, depth: int = 0) -> bytes:
     resources = pdf_dict(Font=pdf_dict(F=font))
     content = f"BT /F 12 Tf 100 700 Td ({text}) Tj ET".encode()
     for _ in range(depth):
-        shown = StreamObject()
-        shown.set_data(content)
-        shown.update(pdf_dict(Type="/XObject", Subtype="/Form", Resources=resources))
-        resources = pdf_dict(XObject=pdf_dict(X=writer._add_object(shown)))
+        form = StreamObject()
+        form.set_data(content)
+        form.update(pdf_dict(Type="/XObject", Subtype="/Form", Resources=resources))
+        resources = pdf_dict(XObject=pdf_dict(X=writer._add_object(form)))
         content = b"/X Do\n" * 10
     drawn = StreamObject()
     drawn.set_data(content)
     page[NameObject("/Resources")] = resources
     page[NameObject("/Contents")] = writer._add_object(drawn)
-    made = io.BytesIO()
-    writer.write(made)
-    return made.getvalue()
+    stream = io.BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
 
 
 def first_page(raw: bytes, folder: Path) -> str:
@@ -144,10 +144,10 @@ def test_the_text_of_the_first_page_is_read_where_it_is_asked_for(look: Look, tm
     sample = (SAMPLES / "giay-moi.pdf").read_bytes()
 
     assert "HỎA TỐC" in first_page(sample, tmp_path).splitlines()
-    assert "xin chao" in first_page(written("xin chao"), tmp_path)
+    assert "xin chao" in first_page(nested_form_pdf("xin chao"), tmp_path)
     assert look(sample).first_page == ""
 
 
 def test_a_page_that_is_made_to_take_for_ever_is_left(tmp_path: Path) -> None:
     """Its text is shown a million million times."""
-    assert first_page(written("xin chao", depth=12), tmp_path).count("xin chao") < 10**6
+    assert first_page(nested_form_pdf("xin chao", depth=12), tmp_path).count("xin chao") < 10**6

@@ -57,12 +57,12 @@ def test_a_key_is_at_hand_once_it_was_opened_and_until_its_folder_changes(keys: 
     assert keys.opened(CODE, AT) is signer
 
     newer = _certified(keys, at=AT + timedelta(hours=1))
-    later = AT + timedelta(hours=2)
-    assert keys.opened(CODE, later) is newer
+    two_hours_on = AT + timedelta(hours=2)
+    assert keys.opened(CODE, two_hours_on) is newer
     keys.generate(CODE, "ecdsa-p256")
-    assert keys.opened(CODE, later) is None
-    assert keys.signer(CODE, later).certificate_der == newer.certificate_der
-    assert keys.opened(CODE, later) is not None
+    assert keys.opened(CODE, two_hours_on) is None
+    assert keys.signer(CODE, two_hours_on).certificate_der == newer.certificate_der
+    assert keys.opened(CODE, two_hours_on) is not None
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_keys_are_encrypted_listed_without_the_password_and_a_wrong_one_is_named
     fresh = keys.generate("Z93.05", "ecdsa-p256")
 
     listed = KeyDirectory(tmp_path / "keys", None).entries()
-    with pytest.raises(Misconfigured, match=CODE) as found:
+    with pytest.raises(Misconfigured, match=CODE) as excinfo:
         KeyDirectory(tmp_path / "keys", b"a wrong one").signer(CODE, AT)
 
-    assert "a wrong one" not in str(found.value)
+    assert "a wrong one" not in str(excinfo.value)
     assert [entry.agency_code for entry in listed] == [CODE, "Z93.05"]
     assert listed[0].certificate_der is not None
     assert listed[1] == fresh

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def settled(folder: Path) -> None:
-    """As if nothing had changed for an hour."""
+    """Date the folder an hour back."""
     past = time.time() - 3600
     os.utime(folder, (past, past))
 
@@ -45,10 +45,10 @@ def test_what_changes_names_is_seen_at_once(folder: Path) -> None:
             (folder / "two.pem").unlink(missing_ok=True)
             if is_quiet:
                 settled(folder)
-            before = look.stamp()
-            assert look.stamp() == before
+            stamp_before = look.stamp()
+            assert look.stamp() == stamp_before
             change(folder)
-            assert look.stamp() != before
+            assert look.stamp() != stamp_before
 
 
 def test_what_is_written_over_in_place_is_seen_soon_and_no_folder_and_other_files_say_nothing(
@@ -56,11 +56,11 @@ def test_what_is_written_over_in_place_is_seen_soon_and_no_folder_and_other_file
 ) -> None:
     look = FolderLook(folder, ".pem")
     settled(folder)
-    before = look.stamp()
+    stamp_before = look.stamp()
 
     (folder / "one.pem").write_text("one and more")
 
-    block_until(lambda: look.stamp() != before, "the file that was written over")
+    block_until(lambda: look.stamp() != stamp_before, "the file that was written over")
 
     assert FolderLook(folder / "nowhere", ".pem").stamp() is None
     assert FolderLook(folder / "one.pem", ".pem").stamp() is None

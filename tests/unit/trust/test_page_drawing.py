@@ -1,5 +1,6 @@
-"""Pages of hostile files: whatever a file does, there is an answer in time, of bounded size, and the next file is drawn.
-What draws reads one folder, speaks to nobody and starts nothing, by the kernel's word where the kernel has one."""
+"""Pages of hostile files: whatever a file does, there is an answer in time, of bounded size, and the next file is
+drawn. The drawing process reads one folder, opens no connection and starts nothing, by the kernel's word where the
+kernel has one."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def pdf(
     )
 
 
-def seen(place: Path, octets: bytes, kind: str = "pdf", **wish: object) -> PageLook:
+def look_at_page(place: Path, octets: bytes, kind: str = "pdf", **wish: object) -> PageLook:
     place.write_bytes(octets)
     return draw_page(place, PageWish(kind=kind, **{"page": 1, **wish}))  # type: ignore[arg-type]
 
@@ -74,7 +75,7 @@ def test_a_page_of_any_size_is_a_picture_within_bounds(place: Path, cases: Cases
     for box in (b"0 0 14400 14400", b"0 0 900000 900000", b"0 0 1 900000", b"0 0 0.01 0.01"):
         for dots in (100, 200):
             with cases.case((box, dots)):
-                look = seen(place, pdf(box=box), dots=dots)
+                look = look_at_page(place, pdf(box=box), dots=dots)
                 if look.fault is None:
                     wide, high = picture(look).size
                     assert wide * high <= MOST_PIXELS * 1.01 + LONGEST_SIDE
@@ -91,7 +92,7 @@ def test_threat_132_scripts_and_addresses_in_a_file_do_nothing_and_the_page_is_d
     acts = b"/OpenAction<</S/JavaScript/JS(while\\(true\\){app.alert\\(1\\)})>>/AA<</WC<</S/URI/URI(http://127.0.0.1:9/)>>>>"
     launch = b"/AA<</O<</S/Launch/F(/bin/sh)>>>>/Annots[<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(file:///etc/passwd)>>>>]"
 
-    look = seen(place, pdf(b"1 0 0 rg 0 0 595 842 re f", page=launch, root=acts))
+    look = look_at_page(place, pdf(b"1 0 0 rg 0 0 595 842 re f", page=launch, root=acts))
 
     assert picture(look).convert("RGB").getpixel((100, 100))[0] > 200  # type: ignore[index]  # three colours
 
@@ -105,7 +106,7 @@ def test_a_picture_that_lies_elsewhere_is_not_fetched(place: Path) -> None:
     )
     stream += b"/F(" + str(outside).encode() + b")/Length 0>>\nstream\n\nendstream\nendobj\n"
 
-    look = seen(
+    look = look_at_page(
         place, pdf(b"595 0 0 842 0 0 cm /X Do", page=b"/Resources<</XObject<</X 5 0 R>>>>", more=stream)
     )
 
@@ -123,18 +124,18 @@ def test_what_is_not_what_it_is_called_is_a_word_and_no_picture(place: Path, cas
     ]
     for octets, kind in rows:
         with cases.case(octets[:9]):
-            look = seen(place, octets, kind)
+            look = look_at_page(place, octets, kind)
             assert (look.fault, look.picture) == ("PAGE-UNREADABLE", b"")
-    assert {seen(place, pdf(), page=page).fault for page in (0, 2)} == {"PAGE-NONE"}
+    assert {look_at_page(place, pdf(), page=page).fault for page in (0, 2)} == {"PAGE-NONE"}
 
 
 def test_a_scan_is_written_anew_without_what_it_carried(place: Path) -> None:
-    held = io.BytesIO()
-    told = Image.Exif()
-    told[0x010E] = "nha rieng"
-    Image.new("RGB", (1240, 1754), "navy").save(held, "JPEG", exif=told)
+    stream = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010E] = "nha rieng"
+    Image.new("RGB", (1240, 1754), "navy").save(stream, "JPEG", exif=exif)
 
-    look = seen(place, held.getvalue() + b"<script>alert(1)</script>", "jpeg")
+    look = look_at_page(place, stream.getvalue() + b"<script>alert(1)</script>", "jpeg")
 
     assert picture(look).size == pixels(look.sizes[0], 100)
     assert b"nha rieng" not in look.picture
@@ -143,10 +144,10 @@ def test_a_scan_is_written_anew_without_what_it_carried(place: Path) -> None:
 
 def test_a_scan_that_swells_is_refused_before_it_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    held = io.BytesIO()
-    Image.new("1", (3000, 3000)).save(held, "PNG")
+    stream = io.BytesIO()
+    Image.new("1", (3000, 3000)).save(stream, "PNG")
 
-    assert seen(place, held.getvalue(), "png").fault == "PAGE-LIMIT"
+    assert look_at_page(place, stream.getvalue(), "png").fault == "PAGE-LIMIT"
 
 
 def test_an_answer_comes_back_as_it_was_said_and_one_that_is_none_is_given_to_nobody() -> None:
@@ -170,12 +171,12 @@ def test_an_answer_comes_back_as_it_was_said_and_one_that_is_none_is_given_to_no
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageBox]:
-    made = PageBox(tmp_path_factory.mktemp("scratch"), DrawingLimits(seconds=5.0, start_seconds=100.0))
-    yield made
-    made.close()
+    page_box = PageBox(tmp_path_factory.mktemp("scratch"), DrawingLimits(seconds=5.0, start_seconds=100.0))
+    yield page_box
+    page_box.close()
 
 
-def laid(box: PageBox, octets: bytes) -> Path:
+def put_in_box(box: PageBox, octets: bytes) -> Path:
     box._folder.mkdir(exist_ok=True)
     place = box._folder / "a.pdf"
     place.write_bytes(octets)
@@ -183,16 +184,16 @@ def laid(box: PageBox, octets: bytes) -> Path:
 
 
 def test_behind_its_fences_the_process_does_all_that_it_is_for(box: PageBox) -> None:
-    """What a library loads when it first needs it must be there before the fences are."""
-    told = Image.Exif()
-    told[0x0112] = 6
-    held = io.BytesIO()
-    Image.new("RGB", (300, 200), "navy").save(held, "JPEG", exif=told)
+    """A library's late imports must be loaded before the fences are up."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    Image.new("RGB", (300, 200), "navy").save(stream, "JPEG", exif=exif)
     letter = (SAMPLES / "cong-van.pdf").read_bytes()
 
-    words = box.draw(laid(box, letter), PageWish(kind="pdf", page=1, words=True))
-    drawn = box.draw(laid(box, letter), PageWish(kind="pdf", page=1, window=10))
-    scan = box.draw(laid(box, held.getvalue()), PageWish(kind="jpeg", page=1))
+    words = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, words=True))
+    drawn = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, window=10))
+    scan = box.draw(put_in_box(box, stream.getvalue()), PageWish(kind="jpeg", page=1))
 
     assert "CỘNG HÒA" in "".join(words.words).upper()
     assert picture(drawn).size == pixels(drawn.sizes[0], 100)
@@ -235,6 +236,8 @@ def test_threat_132_by_the_kernel_it_reads_one_folder_and_reaches_nobody(tmp_pat
     (tmp_path / "old").write_bytes(b"x")
     words = [sys.executable, "-c", CONFINED, str(tmp_path)]
 
-    done = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True, env=dict(os.environ))
+    process = subprocess.run(
+        words, check=True, timeout=60, capture_output=True, text=True, env=dict(os.environ)
+    )
 
-    assert done.stdout.split() == ["0", "True"]
+    assert process.stdout.split() == ["0", "True"]

@@ -1,4 +1,4 @@
-"""How long the library for PDFs may read in a file, whatever the file makes it do."""
+"""Time limits of the library for PDFs, whatever a file makes it do."""
 
 from __future__ import annotations
 

@@ -27,9 +27,9 @@ Operators = list[tuple[list[Any], bytes]]
 
 
 def ours(content: bytes) -> Operators:
-    told: Operators = []
-    follow_operators(content, lambda operands, operator: told.append((operands, operator)))
-    return told
+    operators_read: Operators = []
+    follow_operators(content, lambda operands, operator: operators_read.append((operands, operator)))
+    return operators_read
 
 
 def theirs(content: bytes) -> Operators:
@@ -41,7 +41,7 @@ def theirs(content: bytes) -> Operators:
 
 def plain(operand: Any) -> Any:
     if isinstance(operand, list):
-        return [plain(each) for each in operand]
+        return [plain(x) for x in operand]
     if isinstance(operand, DictionaryObject):
         return None
     if isinstance(operand, bytes):
@@ -51,7 +51,7 @@ def plain(operand: Any) -> Any:
 
 def test_real_pages_are_taken_apart_as_the_library_does_it(cases: Cases) -> None:
     files = {path.name: path.read_bytes() for path in sorted(SAMPLES.glob("*.pdf"))}
-    files |= {f"letter {n}": each.pdf for n, each in enumerate(letters.samples())}
+    files |= {f"letter {n}": letter.pdf for n, letter in enumerate(letters.samples())}
     cast = stage.cast()
     files |= {key: cast.file(key, 0, packets.TODAY) for key in cast.data["documents"]}
     for name, pdf in files.items():
@@ -62,15 +62,17 @@ def test_real_pages_are_taken_apart_as_the_library_does_it(cases: Cases) -> None
                 assert ours(content.get_data()) == theirs(content.get_data())
 
 
-def written(operand: object) -> bytes:
+def encode(operand: object) -> bytes:
     if isinstance(operand, bytes):
         return b"(%b)" % operand.replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
     if isinstance(operand, list):
-        return b"[%b]" % b" ".join(map(written, operand))
+        return b"[%b]" % b" ".join(map(encode, operand))
     return str(operand).encode()
 
 
-numbers = st.one_of(st.integers(-9999, 9999), st.decimals(-999, 999, places=3).map(lambda each: f"{each:f}"))
+numbers = st.one_of(
+    st.integers(-9999, 9999), st.decimals(-999, 999, places=3).map(lambda number: f"{number:f}")
+)
 texts = st.binary(max_size=12)
 arrays = st.lists(st.one_of(texts, numbers), max_size=6)
 operands = st.lists(st.one_of(numbers, texts, arrays, st.sampled_from(["/F1", "/A#20b", "/"])), max_size=5)
@@ -80,8 +82,8 @@ lines = st.lists(st.one_of(st.tuples(operands, operators), drawn), max_size=12)
 
 
 @given(lines, st.sampled_from([b"\n", b" ", b"\r\n", b" % a (comment\n"]))
-def test_what_is_well_written_is_read_alike(made: list[tuple[list[object], bytes]], between: bytes) -> None:
-    content = between.join(b" ".join([*map(written, given), operator]) for given, operator in made)
+def test_what_is_well_written_is_read_alike(lines: list[tuple[list[object], bytes]], between: bytes) -> None:
+    content = between.join(b" ".join([*map(encode, operands), operator]) for operands, operator in lines)
 
     assert ours(content) == theirs(content)
 
@@ -93,7 +95,7 @@ def test_any_bytes_end_in_operators_or_one_error(content: bytes) -> None:
 
 
 def test_each_form_of_an_operand_is_read(cases: Cases) -> None:
-    for content, told in (
+    for content, expected in (
         (b"(a(b)c) Tj", [([b"a(b)c"], b"Tj")]),
         (b"(a\\(b) Tj", [([b"a(b"], b"Tj")]),
         (b"((())\\)) Tj", [([b"(()))"], b"Tj")]),
@@ -107,14 +109,14 @@ def test_each_form_of_an_operand_is_read(cases: Cases) -> None:
         (b"1 2 3 4 5 6 7 c (a) Tj", [([b"a"], b"Tj")]),
     ):
         with cases.case(content):
-            assert ours(content) == told
+            assert ours(content) == expected
 
 
 def test_a_picture_in_the_content_is_passed_over_whatever_its_bytes_are() -> None:
     picture = b"\x00(\xff EI \x80)[<" * 5
-    told = ours(b"q BI /W 9 /H 9 /CS /G ID " + picture + b"\nEI Q (a) Tj (b) Tj")
+    operators_read = ours(b"q BI /W 9 /H 9 /CS /G ID " + picture + b"\nEI Q (a) Tj (b) Tj")
 
-    assert [operator for _, operator in told] == [b"q", b"BI", b"ID", b"Q", b"Tj", b"Tj"]
+    assert [operator for _, operator in operators_read] == [b"q", b"BI", b"ID", b"Q", b"Tj", b"Tj"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.support.printed import FOLDER
 MOST = 100_000
 
 
-def told(raw: bytes) -> PdfTraits:
+def traits_of(raw: bytes) -> PdfTraits:
     return look_into_pdf(BytesIO(raw), time.monotonic() + 60, MOST, first_page)
 
 
@@ -31,7 +31,7 @@ def told_by_library(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], PdfTra
     def look(raw: bytes) -> PdfTraits:
         with monkeypatch.context() as patched:
             patched.setattr(pdf, "read_plain", lambda data, acting: None)
-            return told(raw)
+            return traits_of(raw)
 
     return look
 
@@ -41,23 +41,23 @@ def is_plain(raw: bytes) -> bool:
 
 
 def words(traits: PdfTraits) -> tuple[Any, ...]:
-    """What anybody is told of it."""
+    """Return the facts of a PDF that the gateway uses."""
     page = traits.first_page
     read = page and (page.runs, page.sideways, page.cut)
     return traits.pages, traits.encrypted, traits.broken, traits.active, read
 
 
-def written(*objects: bytes, trailer: bytes = b"/Root 1 0 R", ending: bytes = b"") -> bytes:
+def pdf_of(*objects: bytes, trailer: bytes = b"/Root 1 0 R", ending: bytes = b"") -> bytes:
     """A file of these objects, whose table is right."""
-    made, places = bytearray(b"%PDF-1.4\n"), []
-    for n, said in enumerate(objects, 1):
-        places.append(len(made))
-        made += b"%d 0 obj\n%b\nendobj\n" % (n, said)
-    at = len(made)
-    made += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    made += b"".join(b"%010d 00000 n \n" % place for place in places)
-    made += b"trailer\n<< /Size %d %b >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, trailer, at)
-    return bytes(made) + ending
+    content, places = bytearray(b"%PDF-1.4\n"), []
+    for n, object_body in enumerate(objects, 1):
+        places.append(len(content))
+        content += b"%d 0 obj\n%b\nendobj\n" % (n, object_body)
+    at = len(content)
+    content += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    content += b"".join(b"%010d 00000 n \n" % place for place in places)
+    content += b"trailer\n<< /Size %d %b >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, trailer, at)
+    return bytes(content) + ending
 
 
 ROOT = b"<< /Type /Catalog /Pages 2 0 R >>"
@@ -66,7 +66,7 @@ PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>"
 
 
 def one_page(root: bytes = ROOT, pages: bytes = PAGES, page: bytes = PAGE, *more: bytes) -> bytes:
-    return written(root, pages, page, *more)
+    return pdf_of(root, pages, page, *more)
 
 
 def test_a_plain_file_is_read_as_the_library_reads_it(
@@ -84,7 +84,7 @@ def test_a_plain_file_is_read_as_the_library_reads_it(
     rows = {
         "a scan": (papers.content(10_000, 1), 1),
         "a blank page": (one_page(), 1),
-        "pages in branches": (written(ROOT, *tree, content), 3),
+        "pages in branches": (pdf_of(ROOT, *tree, content), 3),
         "a page of text": (one_page(ROOT, PAGES, PAGE[:-2] + font + b" /Contents 4 0 R >>", content), 1),
         "other objects, whatever they are": (one_page(ROOT, PAGES, PAGE, b"<< /A [ (", b"nonsense"), 1),
         **{path.name: (path.read_bytes(), None) for path in sorted(FOLDER.glob("*.pdf"))},
@@ -93,9 +93,9 @@ def test_a_plain_file_is_read_as_the_library_reads_it(
     for name, (raw, pages) in rows.items():
         with cases.case(name):
             assert is_plain(raw)
-            assert words(told(raw)) == words(told_by_library(raw))
-            assert pages in (None, told(raw).pages)
-    assert "xin chao" in str(told(rows["a page of text"][0]).first_page)
+            assert words(traits_of(raw)) == words(told_by_library(raw))
+            assert pages in (None, traits_of(raw).pages)
+    assert "xin chao" in str(traits_of(rows["a page of text"][0]).first_page)
 
 
 def test_threat_064_a_name_that_acts_is_left_to_the_library_however_it_is_spelled(cases: Cases) -> None:
@@ -119,21 +119,21 @@ def test_threat_064_a_name_that_acts_is_left_to_the_library_however_it_is_spelle
         raw = one_page(ROOT[:-2] + action + b" >>", PAGES, PAGE, b"<< >>")
         with cases.case(action):
             assert not is_plain(raw)
-            assert told(raw).active == active
+            assert traits_of(raw).active == active
     hidden = one_page(ROOT, PAGES, PAGE, b"<< /Length 9 >>\nstream\n<</JS 1>>\nendstream")
     assert not is_plain(hidden)
-    assert told(hidden).active == ()
+    assert traits_of(hidden).active == ()
 
 
 def test_what_readers_may_take_differently_is_not_plain(
     told_by_library: Callable[[bytes], PdfTraits], cases: Cases
 ) -> None:
     good = one_page()
-    again = good + good[good.index(b"xref") :].replace(b"/Size", b"/Prev %d /Size" % good.index(b"xref"))
+    updated = good + good[good.index(b"xref") :].replace(b"/Size", b"/Prev %d /Size" % good.index(b"xref"))
     rows = {
-        "updated": again,
-        "with a password": written(ROOT, PAGES, PAGE, trailer=b"/Root 1 0 R /Encrypt 3 0 R"),
-        "a second table": written(ROOT, PAGES, PAGE, trailer=b"/Root 1 0 R /XRefStm 9"),
+        "updated": updated,
+        "with a password": pdf_of(ROOT, PAGES, PAGE, trailer=b"/Root 1 0 R /Encrypt 3 0 R"),
+        "a second table": pdf_of(ROOT, PAGES, PAGE, trailer=b"/Root 1 0 R /XRefStm 9"),
         "another file behind": one_page() + b"PK" * 2000,
         "no table": good.replace(b"xref\n0 4", b"xerf\n0 4"),
         "a table that is wrong": good.replace(b"0000000009 00000 n", b"0000000011 00000 n"),
@@ -154,7 +154,7 @@ def test_what_readers_may_take_differently_is_not_plain(
     for name, raw in rows.items():
         with cases.case(name):
             assert not is_plain(raw)
-            assert words(told(raw)) == words(told_by_library(raw))
+            assert words(traits_of(raw)) == words(told_by_library(raw))
     assert look_into_pdf(BytesIO(good), time.monotonic() + 60, len(good) // 2 - 1).pages == 1
 
 
@@ -169,19 +169,19 @@ def test_what_is_plain_after_a_change_is_read_as_the_library_reads_it(
     told_by_library: Callable[[bytes], PdfTraits],
 ) -> None:
     chance, plain = random.Random(7), 0
-    files = [one_page(), papers.content(700, 1), written(ROOT, b"<< /Kids [3 0 R 4 0 R] >>", PAGE, PAGE)]
+    files = [one_page(), papers.content(700, 1), pdf_of(ROOT, b"<< /Kids [3 0 R 4 0 R] >>", PAGE, PAGE)]
     for n in range(3_000):
         raw = bytearray(files[n % len(files)])
         at, part = chance.randrange(len(raw)), chance.choice(_PARTS)
         raw[at : at + chance.choice((0, 1, len(part)))] = part
         if is_plain(bytes(raw)):
             plain += 1
-            assert words(told(bytes(raw))) == words(told_by_library(bytes(raw))), raw
+            assert words(traits_of(bytes(raw))) == words(told_by_library(bytes(raw))), raw
     assert plain > 100
 
 
 def test_a_scan_is_looked_at_in_a_few_calls() -> None:
     raw, profile = papers.content(10_000, 1), Profile()
-    told(raw)
-    profile.runcall(told, raw)
+    traits_of(raw)
+    profile.runcall(traits_of, raw)
     assert sum(entry.callcount for entry in profile.getstats() if not isinstance(entry.code, str)) <= 25

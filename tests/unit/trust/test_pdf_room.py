@@ -1,5 +1,5 @@
-"""What takes room on a page, so that a mark is put over none of it: words, also those that nobody can read, pictures and
-form fields; a scan of the whole page does not."""
+"""Areas of a page that a mark must not cover: words, also unreadable ones, pictures and form fields; a scan of the
+whole page does not count."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.letters import LETTER, Style, Text, page, paper
 from tests.support.pdf_pages import assembled
 
 
-def taken(folder: Path, pdf: bytes) -> tuple[Area, ...]:
+def areas_of(folder: Path, pdf: bytes) -> tuple[Area, ...]:
     place = folder / "a.pdf"
     place.write_bytes(pdf)
     return view(place, 1).occupied
@@ -24,19 +24,19 @@ def stream(entries: str, content: str = "") -> str:
 def test_words_take_their_room_whether_they_can_be_read_or_not(tmp_path: Path) -> None:
     lines = [Text("Ủy ban nhân dân", 200, 100), Text("Số: 118", 100, 300)]
 
-    read = taken(tmp_path, paper([lines]))
-    blind = taken(tmp_path, paper([lines], Style(to_unicode=False)))
+    read = areas_of(tmp_path, paper([lines]))
+    blind = areas_of(tmp_path, paper([lines], Style(to_unicode=False)))
 
-    assert [(each.left, each.top, each.height) for each in blind] == [
-        (each.left, each.top, each.height) for each in read
+    assert [(area.left, area.top, area.height) for area in blind] == [
+        (area.left, area.top, area.height) for area in read
     ]
-    assert all(each.width > 30 for each in (*read, *blind))
+    assert all(area.width > 30 for area in (*read, *blind))
 
 
 def test_of_a_scan_the_words_take_room_and_not_the_picture(tmp_path: Path) -> None:
     scan = paper([page(LETTER)], Style(invisible=True, picture=True))
 
-    assert len(taken(tmp_path, scan)) == len(taken(tmp_path, paper([page(LETTER)])))
+    assert len(areas_of(tmp_path, scan)) == len(areas_of(tmp_path, paper([page(LETTER)])))
 
 
 def test_a_picture_in_a_form_and_a_field_take_room_where_they_show(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_picture_in_a_form_and_a_field_take_room_where_they_show(tmp_path: Pat
         ]
     )
 
-    assert taken(tmp_path, pdf) == (
+    assert areas_of(tmp_path, pdf) == (
         Area(left=300, top=692, width=100, height=50),
         Area(left=110, top=162, width=80, height=60),
     )

@@ -27,12 +27,12 @@ from gateway_labs.demo.signers import DemoSigners
 from tests.support import pdf_pki, pdfs, printed
 from tests.support.areas import area_in_mm
 from tests.support.cases import Cases
-from tests.support.pdf_pki import SEEN, SIGNED, agency, person, root, tsa
+from tests.support.pdf_pki import SEEN_AT, SIGNED, agency, person, root, tsa
 
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever addresses stand in certificates: nobody is asked."""
+    """Refuse every connection, also to addresses in certificates."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a signature was looked up on the network")
@@ -50,11 +50,11 @@ def judge(tmp_path: Path) -> Judge:
     numbers = count()
 
     def judged(
-        pdf: bytes, *, seen: datetime = SEEN, now: datetime | None = None, **trust: object
+        pdf: bytes, *, seen_at: datetime = SEEN_AT, now: datetime | None = None, **trust: object
     ) -> FileVerdict:
         folder = pdf_pki.folder(tmp_path / str(next(numbers)), **trust)  # type: ignore[arg-type]
-        found = child.collect(io.BytesIO(pdf), PdfFolder(folder).read(), seen, now or seen)
-        return pdf_verdict.judge("a.pdf", 1, found)
+        pdf_facts = child.collect(io.BytesIO(pdf), PdfFolder(folder).read(), seen_at, now or seen_at)
+        return pdf_verdict.judge("a.pdf", 1, pdf_facts)
 
     return judged
 
@@ -107,7 +107,7 @@ def test_what_a_document_is_worth_hangs_on_who_signed_it(judge: Judge) -> None:
     verdict = judge(pdfs.by_both())
 
     assert verdict.verdict is SignatureWord.VALID
-    assert [(each.name, each.role, each.verdict) for each in verdict.signers] == [
+    assert [(signer.name, signer.role, signer.verdict) for signer in verdict.signers] == [
         ("Nguyễn Văn Mẫu", SignerRole.PERSON, SignatureWord.VALID),
         ("Sở Mẫu", SignerRole.AGENCY, SignatureWord.VALID),
     ]
@@ -132,7 +132,7 @@ def test_threat_032_043_044_chain_use_and_strength_of_a_certificate_count(judge:
     """A missing answer about an authority must not hide that what is said to be by it is forged."""
     other, between = pdf_pki.root("Another Root"), root().subordinate("Test PDF Sub")
     below, both_lists = between.issue("Sở Xa", agency=True), (root().crl(), between.crl())
-    forged = {each: impostor_of(each).issue(pdf_pki.ORGANISATION, agency=True) for each in (root(), between)}
+    forged = {x: impostor_of(x).issue(pdf_pki.ORGANISATION, agency=True) for x in (root(), between)}
     tower = [root()]
     for n in range(6):
         tower.append(tower[-1].subordinate(f"Sub {n}"))
@@ -150,7 +150,7 @@ def test_threat_032_043_044_chain_use_and_strength_of_a_certificate_count(judge:
         "between in our folder": (by(below), {"chain": (between,), "lists": both_lists}, None),
         "between in the file": (by(below, others=(between,)), {"lists": both_lists}, None),
         "between nowhere": (by(below), {"lists": both_lists}, "CERT-CHAIN"),
-        "too long": (high, {"chain": tower[1:], "lists": [each.crl() for each in tower]}, "CERT-CHAIN"),
+        "too long": (high, {"chain": tower[1:], "lists": [x.crl() for x in tower]}, "CERT-CHAIN"),
         "not for signing": (unfit(signing=False), {}, "CERT-USAGE"),
         "for servers alone": (unfit(purposes=(ExtendedKeyUsageOID.SERVER_AUTH,)), {}, "CERT-USAGE"),
         "an authority itself": (unfit(is_authority=True), {}, "CERT-USAGE"),
@@ -174,7 +174,7 @@ def test_without_anchors_nothing_can_be_told_and_the_value_stays_open(judge: Jud
 def test_threat_040_041_validity_counts_at_the_time_that_is_proved(judge: Judge, cases: Cases) -> None:
     late = root().issue("Sở Cũ", agency=True, not_after=SIGNED - timedelta(days=1))
     ended = root().issue("Sở Cũ", agency=True, not_after=SIGNED + timedelta(hours=1))
-    early = root().issue("Sở Mới", agency=True, not_before=SEEN + timedelta(days=1))
+    early = root().issue("Sở Mới", agency=True, not_before=SEEN_AT + timedelta(days=1))
     check(
         judge,
         cases,
@@ -198,12 +198,12 @@ def test_threat_040_041_validity_counts_at_the_time_that_is_proved(judge: Judge,
 def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_is_said(
     judge: Judge, cases: Cases
 ) -> None:
-    """What was claimed of the time proves nothing; a list that has run out still tells who was revoked."""
+    """A claimed time proves nothing; a list that has run out still names the revoked certificates."""
     days = timedelta(days=1)
     revoked, now = root().crl((agency(), SIGNED - days)), {"this_update": SIGNED}
-    after = root().crl((agency(), SIGNED + timedelta(hours=1)))
-    over = {"this_update": SIGNED - 9 * days, "next_update": SIGNED - 2 * days}
-    stale, stale_revoking = root().crl(**over), root().crl((agency(), SIGNED - 10 * days), **over)
+    revoked_after = root().crl((agency(), SIGNED + timedelta(hours=1)))
+    past = {"this_update": SIGNED - 9 * days, "next_update": SIGNED - 2 * days}
+    stale, stale_revoking = (root().crl(**past), root().crl((agency(), SIGNED - 10 * days), **past))
     good = [root().crl(this_update=SIGNED - (30 + n) * days) for n in range(25)]
     impostor = impostor_of(root())
     in_file = pdfs.with_dss(pdfs.by_agency(), [root().crl()])
@@ -211,8 +211,8 @@ def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_i
     rows: dict[str, tuple[bytes, list[x509.CertificateRevocationList], str | None]] = {
         "before it came": (pdfs.by_both(), [revoked], "CERT-REVOKED"),
         "claimed to be before": (by(at=SIGNED - 30 * days), [revoked], "CERT-REVOKED"),
-        "after the trusted time": (stamped, [after], None),
-        "after the claimed time": (pdfs.by_agency(), [after], "CERT-REVOKED"),
+        "after the trusted time": (stamped, [revoked_after], None),
+        "after the claimed time": (pdfs.by_agency(), [revoked_after], "CERT-REVOKED"),
         "ran out": (pdfs.by_agency(), [stale], "CERT-REVOCATION-UNKNOWN"),
         "ran out and revokes": (pdfs.by_agency(), [stale_revoking], "CERT-REVOKED"),
         # By name the files stand in another order: 9.pem is the last.
@@ -233,9 +233,9 @@ def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_i
 def test_threat_042_revoked_after_it_came_stays_valid_and_unknown_revocation_is_asked_again(
     judge: Judge,
 ) -> None:
-    lists = (root().crl((agency(), SEEN + timedelta(days=1))),)
+    lists = (root().crl((agency(), SEEN_AT + timedelta(days=1))),)
 
-    signer = only(judge(pdfs.by_agency(), now=SEEN + timedelta(days=2), lists=lists))
+    signer = only(judge(pdfs.by_agency(), now=SEEN_AT + timedelta(days=2), lists=lists))
 
     assert signer.verdict is SignatureWord.VALID
     assert (signer.now, signer.now_why) == (SignatureWord.INVALID, "CERT-REVOKED")
@@ -258,7 +258,7 @@ def test_a_document_timestamp_vouches_for_the_signatures_before_it_and_certifica
     verdict = judge(pdf)
 
     assert verdict.verdict is SignatureWord.VALID
-    assert {each.trusted_at for each in verdict.signers} == {SIGNED + timedelta(minutes=5)}
+    assert {x.trusted_at for x in verdict.signers} == {SIGNED + timedelta(minutes=5)}
 
     signer = only(judge(pdfs.by_agency()))
 
@@ -295,7 +295,7 @@ def test_further_signatures_proofs_and_a_table_in_two_forms_leave_a_signature_va
     pdf = pdfs.with_dss(pdfs.new_field(pdfs.by_both()), [root().crl()])
     pdf = pdfs.stamped(pdf, pdfs.stamper(tsa(), SIGNED))
 
-    assert [each.verdict for each in judge(pdf).signers] == [SignatureWord.VALID, SignatureWord.VALID]
+    assert [signer.verdict for signer in judge(pdf).signers] == [SignatureWord.VALID, SignatureWord.VALID]
 
     pdf = pdfs.sign(pdfs.hybrid(), agency(), "A", strict=False)
 
@@ -303,7 +303,7 @@ def test_further_signatures_proofs_and_a_table_in_two_forms_leave_a_signature_va
 
 
 def test_what_may_follow_is_what_the_signature_allows(judge: Judge, cases: Cases) -> None:
-    def further(pdf: bytes) -> bytes:
+    def with_empty_update(pdf: bytes) -> bytes:
         return pdfs.sign(pdf, person(), "B")
 
     def with_lists(pdf: bytes) -> bytes:
@@ -311,10 +311,10 @@ def test_what_may_follow_is_what_the_signature_allows(judge: Judge, cases: Cases
 
     rows: list[tuple[MDPPerm | None, Callable[[bytes], bytes], str | None]] = [
         (MDPPerm.NO_CHANGES, pdfs.filled, "PDF-CHANGED"),
-        (MDPPerm.NO_CHANGES, further, "PDF-CHANGED"),
+        (MDPPerm.NO_CHANGES, with_empty_update, "PDF-CHANGED"),
         (MDPPerm.NO_CHANGES, with_lists, None),
         (MDPPerm.FILL_FORMS, pdfs.filled, None),
-        (MDPPerm.FILL_FORMS, further, None),
+        (MDPPerm.FILL_FORMS, with_empty_update, None),
         (MDPPerm.FILL_FORMS, pdfs.overlaid, "PDF-CHANGED"),
         (MDPPerm.ANNOTATE, pdfs.filled, None),
         (None, pdfs.filled, "PDF-CHANGED"),
@@ -332,8 +332,8 @@ def test_what_may_follow_is_what_the_signature_allows(judge: Judge, cases: Cases
 
 
 def test_a_list_put_into_the_folder_is_read_without_a_restart(tmp_path: Path) -> None:
-    where = pdf_pki.folder(tmp_path, lists=())
-    folder = PdfFolder(where)
+    trust_folder = pdf_pki.folder(tmp_path, lists=())
+    folder = PdfFolder(trust_folder)
     assert not folder.read().material.lists
 
     pdf_pki.folder(tmp_path)
@@ -355,13 +355,13 @@ def test_what_the_node_seals_is_official_and_what_it_marks_as_a_copy_is_a_copy(t
     sample = printed.sample("cong-van.pdf")
 
     both = signers.signed_by_both(sample, area_in_mm(130, 181, 45, 22), at)
-    copy = pdfs.sign(sample, agency(), "Copy", shown="SAO Y")
+    copy = pdfs.sign(sample, agency(), "Copy", mark_text="SAO Y")
 
-    found = child.collect(io.BytesIO(both), trust, SEEN, SEEN)
-    verdict = pdf_verdict.judge("a.pdf", 1, found)
+    pdf_facts = child.collect(io.BytesIO(both), trust, SEEN_AT, SEEN_AT)
+    verdict = pdf_verdict.judge("a.pdf", 1, pdf_facts)
     assert pdf_verdict.legal_value(verdict) is LegalValue.OFFICIAL
-    assert "Sở Mẫu" in found.signatures[1].mark
+    assert "Sở Mẫu" in pdf_facts.signatures[1].mark
     folder = PdfFolder(pdf_pki.folder(tmp_path / "other")).read()
-    copied = child.collect(io.BytesIO(copy), folder, SEEN, SEEN)
+    copied = child.collect(io.BytesIO(copy), folder, SEEN_AT, SEEN_AT)
     assert copied.signatures[0].mark == "SAO Y"
     assert pdf_verdict.legal_value(pdf_verdict.judge("a.pdf", 1, copied)) is LegalValue.COPY

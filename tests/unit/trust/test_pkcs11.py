@@ -61,9 +61,9 @@ def unplugged(hsm: Hsm) -> Iterator[Hsm]:
 
 
 def certified(
-    keys: KeyDirectory, kind: KeyKind = "ecdsa-p256", *, at: datetime = AT, where: str = TOKEN
+    keys: KeyDirectory, kind: KeyKind = "ecdsa-p256", *, at: datetime = AT, storage: str = TOKEN
 ) -> EnvelopeSigner:
-    entry = keys.generate(CODE, kind, where)
+    entry = keys.generate(CODE, kind, storage)
     certificate = authority().issue_for_request(keys.request(CODE, entry.key_id, "Trial"), at)
     keys.import_certificate(CODE, certificate.public_bytes(Encoding.PEM))
     return keys.signer(CODE, at)
@@ -116,8 +116,8 @@ def test_a_signing_request_asks_for_the_use_that_receivers_look_for(
     keys: KeyDirectory, tmp_path: Path
 ) -> None:
     """K3; of a key on a token as of one in a file."""
-    for where in ("file", TOKEN):
-        entry = keys.generate(CODE, storage=where)
+    for storage in ("file", TOKEN):
+        entry = keys.generate(CODE, storage=storage)
         request = x509.load_pem_x509_csr(keys.request(CODE, entry.key_id, "Trial"))
         usage = request.extensions.get_extension_for_class(x509.KeyUsage)
 
@@ -127,12 +127,12 @@ def test_a_signing_request_asks_for_the_use_that_receivers_look_for(
 
 
 def test_keys_in_files_and_on_a_token_live_side_by_side(keys: KeyDirectory, tmp_path: Path) -> None:
-    certified(keys, where="file")
+    certified(keys, storage="file")
     new = certified(keys, at=AT + timedelta(days=10))
 
     assert keys.signer(CODE, AT).certificate_der != new.certificate_der
     assert keys.signer(CODE, AT + timedelta(days=11)).certificate_der == new.certificate_der
-    assert {each.storage for each in keys.entries(CODE)} == {"file", TOKEN}
+    assert {entry.storage for entry in keys.entries(CODE)} == {"file", TOKEN}
     # Without a token everything is listed all the same, and the key on it says what is missing.
     bare = KeyDirectory(tmp_path / "keys", None)
     assert len(bare.entries(CODE)) == 2
@@ -159,9 +159,9 @@ def test_a_token_that_was_pulled_out_is_down_and_signs_again_when_it_is_back(
     signer = certified(keys)
     unplugged.unplug()
 
-    with pytest.raises(SignerDown, match="does not answer") as found:
+    with pytest.raises(SignerDown, match="does not answer") as excinfo:
         signer.sign(DATA)
-    assert not found.value.permanent
+    assert not excinfo.value.permanent
     unplugged.plug_in()
 
     assert len(signer.sign(DATA)) == 64
@@ -172,34 +172,34 @@ def test_a_library_that_began_anew_for_one_token_leaves_the_other_to_its_own_key
 ) -> None:
     """All sessions end then, and their numbers are given again: an old number may name a session of another token."""
     first, second = hsm.token(), hsm.token()
-    one = KeyDirectory(tmp_path / "one", None, hsms.keys_on(first))
+    first_keys = KeyDirectory(tmp_path / "one", None, hsms.keys_on(first))
     other = KeyDirectory(tmp_path / "other", None, hsms.keys_on(second))
     signer = certified(other)
-    lost = certified(one)
+    lost = certified(first_keys)
     _destroy_private_keys(hsm, first)
 
     with pytest.raises(NotFound):
         lost.sign(DATA)  # which begins the library anew, in case that the token was pulled out
-    made = other.generate(CODE, storage=TOKEN)
+    new_entry = other.generate(CODE, storage=TOKEN)
 
     assert len(signer.sign(DATA)) == 64
-    assert label(CODE, made.key_id) in _labels(hsm, second)
-    assert label(CODE, made.key_id) not in _labels(hsm, first)
+    assert label(CODE, new_entry.key_id) in _labels(hsm, second)
+    assert label(CODE, new_entry.key_id) not in _labels(hsm, first)
 
 
 def _destroy_private_keys(hsm: Hsm, token: Token) -> None:
     opened = pkcs11.lib(str(hsm.module)).get_token(token_label=token.label)
     with opened.open(rw=True) as session:
-        for each in list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY})):
-            each.destroy()
+        for x in list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY})):
+            x.destroy()
 
 
 def _labels(hsm: Hsm, token: Token) -> set[str]:
     opened = pkcs11.lib(str(hsm.module)).get_token(token_label=token.label)
     with opened.open() as session:
         return {
-            each[pkcs11.Attribute.LABEL]
-            for each in session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PUBLIC_KEY})
+            public_key[pkcs11.Attribute.LABEL]
+            for public_key in session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PUBLIC_KEY})
         }
 
 
@@ -217,8 +217,8 @@ def test_a_wrong_pin_is_tried_once_and_never_shown(
         with pytest.raises(Misconfigured, match="not tried again"):
             keys.generate(CODE, storage=TOKEN)
 
-    said = str(first.value) + first.value.hint + caplog.text + repr(keys) + repr(vars(first.value))
-    assert wrong not in said
+    all_texts = str(first.value) + first.value.hint + caplog.text + repr(keys) + repr(vars(first.value))
+    assert wrong not in all_texts
     right = KeyDirectory(tmp_path / "keys", None, hsms.keys_on(token))
     assert right.generate(CODE, storage=TOKEN).storage == TOKEN
 

@@ -36,21 +36,23 @@ USAGE, REVOKED = ("refused", "CERT-USAGE"), ("refused", "CERT-REVOKED")
 
 
 @cache
-def made() -> Pki:
+def matrix() -> Pki:
     return Pki(AT)
 
 
-def _known(*lists: x509.CertificateRevocationList) -> Answers:
+def _answers(*lists: x509.CertificateRevocationList) -> Answers:
     return Answers(fixed=KnownAnswers(lists=tuple(map(RevocationList, lists))))
 
 
 @cache
 def trust() -> NodeTrust:
     """Knows every intermediate there is, as a careless operator would have it, and the lists of the moment."""
-    pki = made()
+    pki = matrix()
     lists = list(pki.lists().values())
-    lists += [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in pki.authorities.values()]
-    return NodeTrust([pki.root.certificate], pki.between(), answers=_known(*lists), now=lambda: AT + 3 * HOUR)
+    lists += [x.revocation_list(valid=(AT - HOUR, AT + DAY)) for x in pki.authorities.values()]
+    return NodeTrust(
+        [pki.root.certificate], pki.between(), answers=_answers(*lists), now=lambda: AT + 3 * HOUR
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Row:
     threat: int
     case: str
     says: tuple[str, str | None]
-    after: timedelta = timedelta()
+    offset: timedelta = timedelta()
 
 
 MATRIX = (
@@ -153,8 +155,8 @@ def signed(at: datetime | None) -> SignedEnvelope[None]:
 def check_rows(cases: Cases, threat: int) -> None:
     for row in MATRIX:
         if row.threat == threat:
-            with cases.case(f"{row.case} {row.after}"):
-                assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+            with cases.case(f"{row.case} {row.offset}"):
+                assert judged(matrix().certificates[row.case].certificate, AT + row.offset) == row.says
 
 
 def test_threat_040_041_validity_counts_at_the_time_of_arrival(cases: Cases) -> None:
@@ -194,21 +196,21 @@ def test_threat_044_a_loop_or_a_crowd_of_authorities_ends_in_bounded_work(
     cases: Cases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Equal names make every pair a candidate; the budget of signature checks ends it."""
-    between: list[Any] = [Counting(each) for each in made().between()]
+    between: list[Any] = [Counting(authority) for authority in matrix().between()]
     for case in ("deep", "loop", "crowd"):
         with cases.case(case):
             monkeypatch.setattr(Counting, "tried", 0)
-            leaf: Any = Counting(made().certificates[case].certificate)
+            leaf: Any = Counting(matrix().certificates[case].certificate)
 
-            found = chain.Chains([made().root.certificate], between).find(leaf, AT)
+            result_chain = chain.Chains([matrix().root.certificate], between).find(leaf, AT)
 
-            assert found.code == "CERT-CHAIN"
+            assert result_chain.code == "CERT-CHAIN"
             assert 0 < Counting.tried <= chain.MAX_SIGNATURE_CHECKS
 
 
 def test_threat_044_a_certificate_may_say_less_of_its_use_than_ours_do(cases: Cases) -> None:
     """But not that it is an authority, may it sign or not."""
-    ca, span = made().agencies_ca, (AT - DAY, AT + DAY)
+    ca, span = matrix().agencies_ca, (AT - DAY, AT + DAY)
     mail = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False
     uses = {
         "commitment alone": (ca.issue("Z91", use=usage("content_commitment"), valid=span), GOOD),
@@ -223,8 +225,8 @@ def test_threat_044_a_certificate_may_say_less_of_its_use_than_ours_do(cases: Ca
 def test_threat_044_a_constraint_that_cannot_be_checked_refuses_names_of_its_kind() -> None:
     name, span = x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4")), (AT - DAY, AT + DAY)
     permitted = x509.NameConstraints(permitted_subtrees=[name], excluded_subtrees=None), True
-    ca = made().root.issue("Registered CA", permitted, valid=span, authority=True)
-    judge = NodeTrust([made().root.certificate], [ca.certificate])
+    ca = matrix().root.issue("Registered CA", permitted, valid=span, authority=True)
+    judge = NodeTrust([matrix().root.certificate], [ca.certificate])
 
     def code(*extensions: Extension) -> str | None:
         leaf = ca.issue("Z91", *extensions, valid=span).certificate
@@ -235,12 +237,12 @@ def test_threat_044_a_constraint_that_cannot_be_checked_refuses_names_of_its_kin
 
 
 def test_the_matrix_has_every_certificate_that_is_made() -> None:
-    assert {row.case for row in MATRIX} == set(made().certificates)
+    assert {row.case for row in MATRIX} == set(matrix().certificates)
 
 
 def test_threat_040_a_trusted_timestamp_takes_the_place_of_the_arrival() -> None:
     """Expired now, valid when a trusted timestamp says that the signature was there: accepted with a note."""
-    expired = made().certificates["expired"].certificate
+    expired = matrix().certificates["expired"].certificate
     stamped = AT - 2 * HOUR
     evidence = trust().collect(expired.public_bytes(Encoding.DER), stamped)
 
@@ -270,7 +272,7 @@ def test_a_chain_is_told_with_every_certificate_and_its_anchor() -> None:
         "CN=Demo Agencies CA",
         "CN=Demo Root CA",
     ]
-    assert x509.load_der_x509_certificate(evidence.chain[0].der) == made().certificates["good"].certificate
+    assert x509.load_der_x509_certificate(evidence.chain[0].der) == matrix().certificates["good"].certificate
 
 
 # A general name of a kind (x400Address, ediPartyName) that the reader does not know.
@@ -278,26 +280,26 @@ ODD_NAMES = (b"\x30\x02\xa3\x00", b"\x30\x02\xa5\x00")
 
 
 @pytest.mark.parametrize("names", ODD_NAMES, ids=["x400", "edi"])
-@pytest.mark.parametrize("where", ["its own", "its authority's"])
-def test_threat_044_names_of_an_unknown_kind_are_no_chain_and_no_crash(names: bytes, where: str) -> None:
+@pytest.mark.parametrize("bad_place", ["its own", "its authority's"])
+def test_threat_044_names_of_an_unknown_kind_are_no_chain_and_no_crash(names: bytes, bad_place: str) -> None:
     span = (AT - DAY, AT + DAY)
     odd = (x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, names), False)
-    root = made().root
-    if where == "its own":
-        between, leaf = made().agencies_ca, made().agencies_ca.issue("Z91", odd, valid=span)
+    root = matrix().root
+    if bad_place == "its own":
+        between, leaf = matrix().agencies_ca, matrix().agencies_ca.issue("Z91", odd, valid=span)
     else:
         between = root.issue("Odd CA", odd, valid=span, authority=True)
         leaf = between.issue("Z91", valid=span)
     with pytest.raises(x509.UnsupportedGeneralNameType):
-        _ = (leaf if where == "its own" else between).certificate.extensions
-    lists = [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in (root, between)]
-    judge = NodeTrust([root.certificate], [between.certificate], answers=_known(*lists), now=lambda: AT)
+        _ = (leaf if bad_place == "its own" else between).certificate.extensions
+    lists = [authority.revocation_list(valid=(AT - HOUR, AT + DAY)) for authority in (root, between)]
+    judge = NodeTrust([root.certificate], [between.certificate], answers=_answers(*lists), now=lambda: AT)
 
-    found = judge.collect(leaf.certificate.public_bytes(Encoding.DER), AT)
+    evidence = judge.collect(leaf.certificate.public_bytes(Encoding.DER), AT)
 
-    assert found.chain_code == "CERT-CHAIN"
-    assert "cannot be read" in found.chain_detail
-    assert found.usage_ok is (where != "its own")
+    assert evidence.chain_code == "CERT-CHAIN"
+    assert "cannot be read" in evidence.chain_detail
+    assert evidence.usage_ok is (bad_place != "its own")
 
 
 @pytest.mark.parametrize(
@@ -309,18 +311,18 @@ def test_threat_044_names_of_an_unknown_kind_are_no_chain_and_no_crash(names: by
     ids=["bytes that are no text", "bits for text"],
 )
 def test_threat_044_an_issuer_that_cannot_be_read_is_no_chain_and_no_crash(change: bytes, to: bytes) -> None:
-    der = made().certificates["good"].certificate.public_bytes(Encoding.DER)
+    der = matrix().certificates["good"].certificate.public_bytes(Encoding.DER)
     assert change in der
 
-    found = trust().collect(der.replace(change, to), AT)
+    evidence = trust().collect(der.replace(change, to), AT)
 
-    assert found.chain_code == "CERT-CHAIN"
-    assert "cannot be read" in found.chain_detail
+    assert evidence.chain_code == "CERT-CHAIN"
+    assert "cannot be read" in evidence.chain_detail
 
 
 def test_a_remembered_chain_gives_the_same_answers_as_a_new_search() -> None:
     """At every moment, also outside its validity, and never more of them than are to be remembered."""
-    pki = made()
+    pki = matrix()
     chains = chain.Chains([pki.root.certificate], pki.between())
     moments = [AT + timedelta(days=days) for days in (0, 1, 200, 400, -200, -400, 5000, 0)]
 
@@ -333,7 +335,7 @@ def test_a_remembered_chain_gives_the_same_answers_as_a_new_search() -> None:
 
 def test_remembering_chains_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "MAX_REMEMBERED", 2)
-    pki = made()
+    pki = matrix()
     chains = chain.Chains([pki.root.certificate], [pki.agencies_ca.certificate])
 
     for case in ("good", "revoked", "other-agency", "good"):
@@ -354,5 +356,5 @@ def test_the_tool_writes_a_trust_folder_and_every_case(tmp_path: Path) -> None:
 
 
 def _evidence(case: str) -> Evidence:
-    certificate = made().certificates[case].certificate
+    certificate = matrix().certificates[case].certificate
     return trust().collect(certificate.public_bytes(Encoding.DER), AT)

@@ -15,7 +15,7 @@ _MASKS: tuple[Callable[[int, int], bool], ...] = (
 
 
 def read(rows: list[list[int]]) -> str:
-    """What a telephone reads of a code of 21 modules, whose bytes lie in one block."""
+    """Read a code of 21 modules, whose bytes lie in one block, as a telephone does."""
     side = len(rows)
     mask = _MASKS[(rows[8][2] << 2 | rows[8][3] << 1 | rows[8][4]) ^ 0b101]
     bits, up = [], True
@@ -43,10 +43,10 @@ def test_a_short_text_is_read_back_and_longer_ones_are_drawn_larger_until_one_is
 
 
 def test_the_path_keeps_a_quiet_zone_and_a_terminal_shows_the_same_modules_two_rows_to_a_line() -> None:
-    found = qr.path("otpauth://x")
+    qr_path = qr.path("otpauth://x")
 
-    assert found is not None
-    side, path = found
+    assert qr_path is not None
+    side, path = qr_path
     assert side == 21 + 8
     assert path.startswith("M4,4h1v1h-1z")
 
@@ -54,10 +54,10 @@ def test_the_path_keeps_a_quiet_zone_and_a_terminal_shows_the_same_modules_two_r
     rows = qr.draw(text)
     assert rows is not None
 
-    shown = qr.lines(text)
+    qr_lines = qr.lines(text)
 
     halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
-    read = [[halves[sign][half] for sign in line] for line in shown for half in (0, 1)]
+    read = [[halves[sign][half] for sign in line] for line in qr_lines for half in (0, 1)]
     inner = [row[qr.QUIET : -qr.QUIET] for row in read[qr.QUIET : qr.QUIET + len(rows)]]
     assert inner == rows
     assert {module for row in read[: qr.QUIET] for module in row} == {0}, "the quiet zone is light"

@@ -1,4 +1,5 @@
-"""How a certificate stood at a time, by all answers together: pure rules over statements (K4, threats 42 and 45)."""
+"""The status of a certificate at a time, by all answers together: pure rules over statements (K4, threats 42 and
+45)."""
 
 from __future__ import annotations
 
@@ -14,15 +15,15 @@ AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def said(
-    made: datetime = AT - HOUR,
+def stated(
+    made_at: datetime = AT - HOUR,
     ends: datetime | None = AT + DAY,
     revoked_at: datetime | None = None,
     reason: str | None = None,
 ) -> Statement:
-    digest = f"{made.isoformat()} {revoked_at} {reason}"
+    digest = f"{made_at.isoformat()} {revoked_at} {reason}"
     return Statement(
-        source="ocsp", digest=digest, made_at=made, ends_at=ends, revoked_at=revoked_at, reason=reason
+        source="ocsp", digest=digest, made_at=made_at, ends_at=ends, revoked_at=revoked_at, reason=reason
     )
 
 
@@ -33,11 +34,16 @@ def judged(*statements: Statement, at: datetime = AT, since: datetime | None = N
 def test_threat_042_a_running_answer_is_good_and_a_revocation_counts_from_its_date_on_with_its_reason() -> (
     None
 ):
-    found = judged(said())
+    judgement = judged(stated())
 
-    assert (found.state, found.age_s, found.as_of, found.source) == ("good", 3600, AT - HOUR, "ocsp")
+    assert (judgement.state, judgement.age_s, judgement.as_of, judgement.source) == (
+        "good",
+        3600,
+        AT - HOUR,
+        "ocsp",
+    )
 
-    answer = said(revoked_at=AT - 2 * HOUR, reason="keyCompromise")
+    answer = stated(revoked_at=AT - 2 * HOUR, reason="keyCompromise")
 
     assert judged(answer).state == "revoked"
     assert (judged(answer).revoked_at, judged(answer).reason) == (AT - 2 * HOUR, "keyCompromise")
@@ -46,18 +52,20 @@ def test_threat_042_a_running_answer_is_good_and_a_revocation_counts_from_its_da
 
 def test_threat_045_which_answers_count_and_when(cases: Cases) -> None:
     second = timedelta(seconds=1)
-    revoking = said(made=AT - 3 * DAY, ends=AT - 2 * DAY, revoked_at=AT - 4 * DAY, reason="keyCompromise")
-    hold = said(made=AT - DAY, revoked_at=AT - 2 * DAY, reason=ON_HOLD)
+    revoking = stated(
+        made_at=AT - 3 * DAY, ends=AT - 2 * DAY, revoked_at=AT - 4 * DAY, reason="keyCompromise"
+    )
+    hold = stated(made_at=AT - DAY, revoked_at=AT - 2 * DAY, reason=ON_HOLD)
     rows: dict[str, tuple[list[Statement], datetime, str]] = {
-        "an earlier time": ([said()], AT - DAY, "good"),
-        "a newer good one undoes no revocation": ([revoking, said()], AT, "revoked"),
+        "an earlier time": ([stated()], AT - DAY, "good"),
+        "a newer good one undoes no revocation": ([revoking, stated()], AT, "revoked"),
         "a hold": ([hold], AT, "revoked"),
-        "a hold that was lifted": ([hold, said()], AT, "good"),
-        "in the time in which it held": ([hold, said()], AT - 36 * HOUR, "revoked"),
-        "almost of tomorrow": ([said(made=AT + FUTURE)], AT, "good"),
-        "of tomorrow": ([said(made=AT + FUTURE + second)], AT, "unknown"),
-        "without an end for an hour": ([said(made=AT - HOUR, ends=None)], AT, "good"),
-        "and no longer": ([said(made=AT - HOUR - second, ends=None)], AT, "unknown"),
+        "a hold that was lifted": ([hold, stated()], AT, "good"),
+        "in the time in which it held": ([hold, stated()], AT - 36 * HOUR, "revoked"),
+        "almost of tomorrow": ([stated(made_at=AT + FUTURE)], AT, "good"),
+        "of tomorrow": ([stated(made_at=AT + FUTURE + second)], AT, "unknown"),
+        "without an end for an hour": ([stated(made_at=AT - HOUR, ends=None)], AT, "good"),
+        "and no longer": ([stated(made_at=AT - HOUR - second, ends=None)], AT, "unknown"),
     }
     for name, (statements, at, state) in rows.items():
         with cases.case(name):
@@ -68,23 +76,23 @@ def test_k4_unknown_counts_from_the_end_of_the_last_answer_and_silence_about_wha
     None
 ):
     for hours in (1, 23, 25):
-        found = judged(said(made=AT - 3 * DAY, ends=AT - hours * HOUR))
-        assert (found.state, found.age_s) == ("unknown", hours * 3600)
+        judgement = judged(stated(made_at=AT - 3 * DAY, ends=AT - hours * HOUR))
+        assert (judgement.state, judgement.age_s) == ("unknown", hours * 3600)
     assert judged(since=AT - 5 * HOUR).age_s == 5 * 3600
     assert judged().age_s is None
 
-    late = said(made=AT - HOUR, ends=AT + DAY)
+    late = stated(made_at=AT - HOUR, ends=AT + DAY)
 
-    found = standing([late], AT - 50 * DAY, now=AT, expires=AT - 30 * DAY)
+    judgement = standing([late], AT - 50 * DAY, now=AT, expires=AT - 30 * DAY)
 
-    assert found.state == "unknown"
+    assert judgement.state == "unknown"
 
 
 def test_threat_111_an_answer_that_names_a_revocation_counts_though_it_was_made_after_the_certificate_ran_out() -> (
     None
 ):
     """That one was not forgotten: it is revoked from its date on, and was good before."""
-    late = said(made=AT - HOUR, ends=AT + DAY, revoked_at=AT - 40 * DAY, reason="keyCompromise")
+    late = stated(made_at=AT - HOUR, ends=AT + DAY, revoked_at=AT - 40 * DAY, reason="keyCompromise")
 
     def on(day: int) -> RevocationStanding:
         return standing([late], AT - day * DAY, now=AT, expires=AT - 30 * DAY)
@@ -107,8 +115,8 @@ def test_the_worst_link_decides() -> None:
 
 _MOMENTS = st.integers(-100, 100).map(lambda hours: AT + hours * HOUR)
 _STATEMENTS = st.builds(
-    said,
-    made=_MOMENTS,
+    stated,
+    made_at=_MOMENTS,
     ends=st.none() | _MOMENTS,
     revoked_at=st.none() | _MOMENTS,
     reason=st.sampled_from([None, "keyCompromise", ON_HOLD]),
@@ -117,16 +125,16 @@ _STATEMENTS = st.builds(
 
 @given(st.lists(_STATEMENTS, max_size=6), _MOMENTS)
 def test_the_order_of_answers_does_not_matter(statements: list[Statement], at: datetime) -> None:
-    there, back = judged(*statements, at=at), judged(*reversed(statements), at=at)
+    forward, back = judged(*statements, at=at), judged(*reversed(statements), at=at)
 
-    assert (there.state, there.revoked_at, there.age_s) == (back.state, back.revoked_at, back.age_s)
+    assert (forward.state, forward.revoked_at, forward.age_s) == (back.state, back.revoked_at, back.age_s)
 
 
 @given(st.lists(_STATEMENTS, max_size=6), _STATEMENTS, _MOMENTS)
 def test_threat_045_no_further_answer_makes_a_final_revocation_good(
     statements: list[Statement], more: Statement, at: datetime
 ) -> None:
-    final = [each for each in statements if each.reason != ON_HOLD]
+    final = [statement for statement in statements if statement.reason != ON_HOLD]
     if judged(*final, at=at).state == "revoked":
         assert judged(*final, more, at=at).state == "revoked"
 
@@ -135,7 +143,7 @@ def test_threat_045_no_further_answer_makes_a_final_revocation_good(
 def test_good_always_rests_on_an_answer_that_covers_the_time(
     statements: list[Statement], at: datetime
 ) -> None:
-    found = judged(*statements, at=at)
+    judgement = judged(*statements, at=at)
 
-    covering = [each for each in statements if each.ends_at is None or each.ends_at >= at]
-    assert found.state != "good" or found.as_of in {each.made_at for each in covering}
+    covering = [x for x in statements if x.ends_at is None or x.ends_at >= at]
+    assert judgement.state != "good" or judgement.as_of in {x.made_at for x in covering}

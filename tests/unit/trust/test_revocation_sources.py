@@ -20,7 +20,7 @@ AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 
 
 @cache
-def made() -> Pki:
+def matrix_pki() -> Pki:
     return Pki(AT)
 
 
@@ -29,7 +29,7 @@ GOOD = '[[issuer]]\ncertificate = "ca.pem"\nocsp = ["http://ocsp.example.invalid
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "ca.pem").write_bytes(made().root.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "ca.pem").write_bytes(matrix_pki().root.certificate.public_bytes(Encoding.PEM))
     return tmp_path
 
 
@@ -42,12 +42,12 @@ def test_each_certificate_of_the_named_file_has_its_addresses_and_without_it_nob
         GOOD + 'crl = ["https://crl.example.invalid/a.crl"]\nnonce = "required"\n', encoding="utf-8"
     )
 
-    (found,) = read_sources(folder)
+    (source,) = read_sources(folder)
 
-    assert found.issuer == made().root.certificate
-    assert found.ocsp == ("http://ocsp.example.invalid/",)
-    assert found.lists == ("https://crl.example.invalid/a.crl",)
-    assert found.needs_nonce
+    assert source.issuer == matrix_pki().root.certificate
+    assert source.ocsp == ("http://ocsp.example.invalid/",)
+    assert source.lists == ("https://crl.example.invalid/a.crl",)
+    assert source.needs_nonce
 
 
 def test_threat_046_a_file_that_says_something_else_stops_the_node(folder: Path, cases: Cases) -> None:
@@ -75,42 +75,42 @@ def test_threat_046_a_file_that_says_something_else_stops_the_node(folder: Path,
 
 
 def test_answers_in_files_are_read_by_certificate(folder: Path) -> None:
-    leaf, ca = made().certificates["good"].certificate, made().agencies_ca.certificate
+    leaf, ca = matrix_pki().certificates["good"].certificate, matrix_pki().agencies_ca.certificate
     (folder / "ocsp").mkdir()
     for case in ("good", "unknown", "by-impostor"):
-        (folder / "ocsp" / f"{case}.der").write_bytes(made().answers(leaf)[case])
+        (folder / "ocsp" / f"{case}.der").write_bytes(matrix_pki().answers(leaf)[case])
     answers = Answers(AnswerFiles(folder))
 
-    (found,) = answers.statements(leaf, ca)
+    (answer,) = answers.statements(leaf, ca)
 
-    assert (found.source, found.made_at, found.revoked_at) == ("ocsp", AT - timedelta(hours=1), None)
+    assert (answer.source, answer.made_at, answer.revoked_at) == ("ocsp", AT - timedelta(hours=1), None)
     assert answers.expected
-    assert answers.statements(made().certificates["revoked"].certificate, ca) == []
+    assert answers.statements(matrix_pki().certificates["revoked"].certificate, ca) == []
     (folder / "ocsp" / "bad.der").write_bytes(b"no answer")
     with pytest.raises(Misconfigured, match=r"bad\.der"):
         AnswerFiles(folder)
 
 
 def test_files_that_come_and_go_are_noticed(folder: Path) -> None:
-    leaf, ca = made().certificates["revoked"].certificate, made().agencies_ca
+    leaf, ca = matrix_pki().certificates["revoked"].certificate, matrix_pki().agencies_ca
     answers = Answers(AnswerFiles(folder))
-    empty, seen = answers.statements(leaf, ca.certificate), answers.version
+    empty, version_before = answers.statements(leaf, ca.certificate), answers.version
     (folder / "crl").mkdir()
     file = folder / "crl" / "a.pem"
-    file.write_bytes(made().lists()["agencies"].public_bytes(Encoding.PEM))
-    (there,) = answers.statements(leaf, ca.certificate)
+    file.write_bytes(matrix_pki().lists()["agencies"].public_bytes(Encoding.PEM))
+    (answer,) = answers.statements(leaf, ca.certificate)
     changed = answers.version
     file.unlink()
 
     assert empty == []
-    assert there.reason == "keyCompromise"
-    assert seen != changed
+    assert answer.reason == "keyCompromise"
+    assert version_before != changed
     assert answers.statements(leaf, ca.certificate) == []
 
 
 def test_a_list_whose_issuer_cannot_be_read_is_named_and_not_found_out_with_each_packet(folder: Path) -> None:
     """A disk that lost a bit: the list opens, and its names do not."""
-    good = made().lists()["agencies"].public_bytes(Encoding.DER)
+    good = matrix_pki().lists()["agencies"].public_bytes(Encoding.DER)
     (folder / "crl").mkdir()
     for change in ((b"\x0c\x10De", b"\x0c\x10\xff\xfe"), (b"\x0c\x10De", b"\x03\x10De")):
         assert change[0] in good

@@ -46,7 +46,7 @@ def test_threat_120_a_seal_that_it_signed_holds_by_anybodys_verifier_and_it_sign
     public.verify(encode_dss_signature(r, s), SEAL.to_bytes(), ec.ECDSA(hashes.SHA256()))
     assert s <= ORDER // 2
 
-    # What it signs always begins with the domain tag: no envelope, status or pack does.
+    # Its signed bytes always begin with the domain tag: no envelope, status or pack does.
     offered = [name for name in dir(seals.SealKey) if not name.startswith("_")]
 
     assert offered == ["sign"]
@@ -87,13 +87,13 @@ def test_no_bytes_break_the_check(signature: bytes, der: bytes) -> None:
 def test_the_key_is_made_once_and_is_the_nodes_own(tmp_path: Path) -> None:
     """Also by processes that start together. One that does not open says so without the password."""
     with ThreadPoolExecutor(4) as threads:
-        made = set(threads.map(lambda _: seals.open_seal_key(tmp_path, b"secret").public, range(8)))
+        public_keys = set(threads.map(lambda _: seals.open_seal_key(tmp_path, b"secret").public, range(8)))
 
     file = tmp_path / "_log" / "seal.key.pem"
-    assert len(made) == 1
+    assert len(public_keys) == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert b"ENCRYPTED" in file.read_bytes()
-    assert [each.name for each in file.parent.iterdir()] == ["seal.key.pem"]
+    assert [path.name for path in file.parent.iterdir()] == ["seal.key.pem"]
     assert KeyDirectory(tmp_path, b"secret").entries() == (), "it is no agency's key"
     with pytest.raises(Misconfigured) as caught:
         seals.open_seal_key(tmp_path, b"hunter-two")

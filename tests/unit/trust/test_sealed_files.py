@@ -19,7 +19,7 @@ from tests.support.cases import Cases
 SEALED = Path(__file__).parents[2] / "samples" / "sealed"
 WORDS = b"words that nobody guesses"
 OF_THE_HEAD = b"words of the head"
-HELD = b"The words of a secret, sealed before this program wrote age.\n" * 30
+HELD_WORDS = b"The words of a secret, sealed before this program wrote age.\n" * 30
 
 
 def test_a_passphrase_opens_a_key_and_another_one_does_not() -> None:
@@ -37,18 +37,18 @@ def test_a_passphrase_opens_a_key_and_another_one_does_not() -> None:
 
 
 def members(raw: bytes, words: bytes = WORDS) -> dict[str, bytes]:
-    reader, found = BackupReader(io.BytesIO(raw), words), {}
+    reader, member_bytes = BackupReader(io.BytesIO(raw), words), {}
     while (member := reader.next()) is not None:
-        found[member.name] = reader.read(member)
+        member_bytes[member.name] = reader.read(member)
     reader.close()
-    return found
+    return member_bytes
 
 
 def test_a_backup_of_before_is_read_and_its_damage_found(cases: Cases) -> None:
     raw = (SEALED / "node.backup").read_bytes()
-    found = members(raw)
-    assert read_about(found["about.json"]).node == "Z91.02"
-    assert found.keys() >= {"manifest.json", "settings.toml"}
+    member_bytes = members(raw)
+    assert read_about(member_bytes["about.json"]).node == "Z91.02"
+    assert member_bytes.keys() >= {"manifest.json", "settings.toml"}
 
     changed = {
         "another passphrase": (raw, b"words of another person", "GW-B-002"),
@@ -60,9 +60,9 @@ def test_a_backup_of_before_is_read_and_its_damage_found(cases: Cases) -> None:
     }
     for name, (bad, words, code) in changed.items():
         with cases.case(name):
-            with pytest.raises(Damaged, match=r"byte|passphrase") as told:
+            with pytest.raises(Damaged, match=r"byte|passphrase") as excinfo:
                 members(bad, words)
-            assert told.value.code == code
+            assert excinfo.value.code == code
 
 
 def test_content_that_was_sealed_before_opens_with_its_key_and_its_damage_is_found(cases: Cases) -> None:
@@ -75,7 +75,7 @@ def test_content_that_was_sealed_before_opens_with_its_key_and_its_damage_is_fou
         with cases.case(kind):
             target = io.BytesIO()
             key.unseal(io.BytesIO(raw), target)
-            assert target.getvalue() == HELD
+            assert target.getvalue() == HELD_WORDS
         for name, bad, fault in (
             ("cut in its head", raw[:20], Denied),
             ("cut", raw[:-10], StoreFailure),

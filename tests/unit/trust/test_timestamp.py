@@ -30,8 +30,8 @@ DATA = b"a signed seal"
 
 @pytest.fixture
 def running() -> Iterator[Running]:
-    with authorities.running(tsa(), NOW) as made:
-        yield made
+    with authorities.running(tsa(), NOW) as new_authority:
+        yield new_authority
 
 
 def asker(url: str, trusted: Tsa | None = None, seconds: float = 60.0) -> TimestampAuthority:
@@ -50,8 +50,8 @@ def test_a_good_answer_proves_its_time_and_names_who_says_so(
     assert stamp.authority == "CN=time authority"
     assert len(stamp.chain) == 2
     assert seals.check_stamp(token, DATA, [tsa().root]) == stamp
-    (asked,) = running.asked
-    assert DATA not in asked
+    (request_read,) = running.requests
+    assert DATA not in request_read
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
@@ -63,7 +63,7 @@ def test_each_question_has_its_own_nonce(running: Running) -> None:
     for _ in range(2):
         asker(running.url).stamp(DATA)
 
-    first, second = (tsp.TimeStampReq.load(each)["nonce"].native for each in running.asked)
+    first, second = (tsp.TimeStampReq.load(x)["nonce"].native for x in running.requests)
     assert first != second
 
 
@@ -98,11 +98,11 @@ def test_a_wrong_token_proves_nothing(cases: Cases) -> None:
         "empty": (b"", tsa()),
         "rubbish": (b"\x30\x82rubbish", tsa()),
         "endless": (b"\x30" * (MOST_STAMP + 1), tsa()),
-        **{name: (each.token(DATA, NOW), each) for name, each in unfit.items()},
+        **{name: (authority.token(DATA, NOW), authority) for name, authority in unfit.items()},
     }
-    for name, (made, trusted) in rows.items():
+    for name, (token, trusted) in rows.items():
         with cases.case(name), pytest.raises(InvalidProof):
-            seals.check_stamp(made, DATA, [trusted.root])
+            seals.check_stamp(token, DATA, [trusted.root])
 
 
 @cache
@@ -119,24 +119,24 @@ def test_a_token_with_a_byte_changed_never_proves_another_time_or_raises_anythin
     token = bytearray(good_token())
     token[data.draw(st.integers(0, len(token) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        found = seals.check_stamp(bytes(token), DATA, [tsa().root])
+        stamp = seals.check_stamp(bytes(token), DATA, [tsa().root])
     except InvalidProof:
         return
-    assert found.at == NOW
+    assert stamp.at == NOW
 
 
 def test_an_answer_to_another_request_is_refused(running: Running) -> None:
-    """A token kept back by somebody on the way, with another nonce; one without a nonce; one over other bytes."""
+    """A token kept back by an attacker on the way, with another nonce; one without a nonce; one over other bytes."""
     asker(running.url).stamp(DATA)
-    kept = running.tsa.reply(running.asked[0], NOW)
+    old_reply = running.tsa.reply(running.requests[0], NOW)
     bare = {"status": {"status": "granted"}, "time_stamp_token": tsp.ContentInfo.load(good_token())}
 
     def over_other_bytes(request: bytes, reply: tsp.TimeStampResp) -> Reply:
-        asked = tsp.TimeStampReq.load(request)
-        asked["message_imprint"]["hashed_message"] = b"\x00" * 32
-        return Reply(body=running.tsa.reply(asked.dump(), NOW).dump(), kind=REPLY)
+        request_read = tsp.TimeStampReq.load(request)
+        request_read["message_imprint"]["hashed_message"] = b"\x00" * 32
+        return Reply(body=running.tsa.reply(request_read.dump(), NOW).dump(), kind=REPLY)
 
-    running.wrong = lambda request, reply: Reply(body=kept.dump(), kind=REPLY)
+    running.wrong = lambda request, reply: Reply(body=old_reply.dump(), kind=REPLY)
     with pytest.raises(InvalidProof, match="nonce"):
         asker(running.url).stamp(DATA)
     running.wrong = lambda request, reply: Reply(body=tsp.TimeStampResp(bare).dump(), kind=REPLY)
@@ -172,7 +172,7 @@ def test_whatever_else_a_server_says_is_an_answer_that_did_not_come(cases: Cases
         with cases.case(name), authorities.somewhere(reply) as server:
             with pytest.raises(Unreachable):
                 asker(server.url).stamp(DATA)
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
     for body in (b"rubbish", b"", b"\x30\x03\x02\x01\x00"):
         rubbish = authorities.somewhere(Reply(body=body, kind=REPLY))
         with cases.case(body), rubbish as server, pytest.raises((InvalidProof, Unreachable)):

@@ -1,5 +1,5 @@
-"""The catalogues: each subject has a file in each language, each entry stands in the file of its head, and what is wrong in
-a file is told with its line."""
+"""The catalogues: each subject has a file in each language, each entry stands in the file of its head, and a fault of a
+file is reported with its line."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ GOOD = 'msgid "a.b"\nmsgstr "words"\n'
 
 
 def test_there_is_one_file_for_each_subject_and_language() -> None:
-    wanted = {f"{lang}/{subject}.po" for lang in LANGUAGES for subject in SUBJECTS}
+    expected_files = {f"{lang}/{subject}.po" for lang in LANGUAGES for subject in SUBJECTS}
 
-    assert {path.relative_to(FOLDER).as_posix() for path in FILES} == wanted
+    assert {path.relative_to(FOLDER).as_posix() for path in FILES} == expected_files
 
 
 def test_every_entry_stands_in_the_file_that_its_head_names() -> None:
-    heads = [head for named in SUBJECTS.values() for head in named.split()]
+    heads = [head for head_text in SUBJECTS.values() for head in head_text.split()]
     read_from = {
         subject: {key.partition(".")[0] for key in read_catalogue("vi", subject)} for subject in SUBJECTS
     }
 
     assert len(heads) == len(set(heads))
-    assert {subject: set(named.split()) for subject, named in SUBJECTS.items()} == read_from
+    assert {subject: set(head_text.split()) for subject, head_text in SUBJECTS.items()} == read_from
     assert SUBJECT_OF["rule"] == "rules"
 
 
 def test_both_languages_have_their_entries_in_the_same_order_and_count_the_same() -> None:
-    """So that two files can be laid beside each other."""
+    """Two files can then be read side by side."""
     differing = [
         subject
         for subject in SUBJECTS
@@ -70,13 +70,13 @@ def test_files_are_composed_unicode_and_say_what_they_are_about() -> None:
     """Each language has one rule of plurals."""
     rules: dict[str, set[str]] = {lang: set() for lang in LANGUAGES}
     for path in FILES:
-        said = path.read_text(encoding="utf-8")
-        assert said == unicodedata.normalize("NFC", said), path
-        assert re.match(r"# [A-Z].*\.\nmsgid \"\"\n", said), path
-        assert f'"Language: {path.parent.name}\\n"' in said, path
-        rules[path.parent.name] |= set(re.findall(r"Plural-Forms: .*", said))
+        content = path.read_text(encoding="utf-8")
+        assert content == unicodedata.normalize("NFC", content), path
+        assert re.match(r"# [A-Z].*\.\nmsgid \"\"\n", content), path
+        assert f'"Language: {path.parent.name}\\n"' in content, path
+        rules[path.parent.name] |= set(re.findall(r"Plural-Forms: .*", content))
 
-    assert {lang: len(found) for lang, found in rules.items()} == dict.fromkeys(LANGUAGES, 1)
+    assert {lang: len(plurals) for lang, plurals in rules.items()} == dict.fromkeys(LANGUAGES, 1)
 
 
 def test_a_file_of_another_form_is_refused_with_its_line(cases: Cases) -> None:

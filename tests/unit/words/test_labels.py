@@ -89,21 +89,21 @@ VERIFICATION = (
 
 def test_every_key_that_the_program_can_ask_for_has_words() -> None:
     assert len(NEEDED) > 200
-    assert unsaid(NEEDED) == []
-    assert unsaid(f"code.{code}" for code in VERIFICATION) == []
-    assert unsaid(key for key in entries("vi") if "#" not in key) == []
+    assert unsayable_keys(NEEDED) == []
+    assert unsayable_keys(f"code.{code}" for code in VERIFICATION) == []
+    assert unsayable_keys(key for key in entries("vi") if "#" not in key) == []
 
 
 def test_both_languages_have_every_entry_with_the_same_parameters() -> None:
     vi, en = (entries(lang) for lang in LANGUAGES)
-    asked = {key: [parameters(each[key]) for each in (vi, en)] for key in vi.keys() & en.keys()}
+    parameters_by_key = {key: [parameters(x[key]) for x in (vi, en)] for key in vi.keys() & en.keys()}
 
     assert len(vi) > 4000
     assert sorted(vi.keys() ^ en.keys()) == []
-    assert sorted(key for key, (one, other) in asked.items() if one != other) == []
+    assert sorted(key for key, (single, other) in parameters_by_key.items() if single != other) == []
 
 
-# What a clerk reads all day; technical details lie behind a heading of their own.
+# Texts that a clerk reads all day; technical details lie behind a heading of their own.
 _CLERKS = (
     *("account", "book", "books", "compose", "deadlines", "documents", "errors", "help", "incoming", "lists"),
     *("notices", "office", "outgoing", "recalls", "rules", "signing", "states", "tags", "tasks", "told"),
@@ -113,16 +113,16 @@ _PLACE = re.compile(r"\{[^}]*\}")
 
 
 def test_a_clerk_reads_no_machine_words() -> None:
-    said = {
+    texts = {
         key: text
         for subject in _CLERKS
         for key, text in read_catalogue("vi", subject).items()
         if not _TECHNICAL.search(key)
     }
 
-    assert len(said) > 1000
-    told = [f"{key}: {form}" for key, text in said.items() for form in forms(text)]
-    assert [each for each in told if MACHINE_WORDS.search(_PLACE.sub("", each.partition(": ")[2]))] == []
+    assert len(texts) > 1000
+    lines = [f"{key}: {form}" for key, text in texts.items() for form in forms(text)]
+    assert [line for line in lines if MACHINE_WORDS.search(_PLACE.sub("", line.partition(": ")[2]))] == []
 
 
 def test_a_missing_key_language_or_parameter_is_an_error() -> None:
@@ -146,7 +146,7 @@ def test_a_size_is_told_with_file_and_limit_in_each_language() -> None:
     # Over a limit it never reads like the limit.
     assert (megabytes(limit), megabytes(limit + 1)) == ("10 MB", "10,1 MB")
 
-    # None is told of a file that was not read to its end.
+    # A file that was not read to its end has no known size.
     params = {"name": "a.pdf", "limit_bytes": str(limit)}
     for code in ("file-too-large", "document-too-large"):
         assert "vượt giới hạn 10 MB" in reason_text(code, params)
@@ -164,7 +164,7 @@ def test_a_reason_names_its_field_date_and_suggestion() -> None:
         assert reason_text("missing", {"field": field}) == text
     assert "20/11/2026" in reason_text("date-in-future", {"given_on": "2026-11-20", "today_on": "2026-11-19"})
     assert reason_text("recipient-unknown", {"recipient": "Z9"}, suggest="Z91").endswith("Có phải: Z91?")
-    # A finding is told in words where there are some.
+    # Findings with a text of their own are shown in words.
     for finding, words in {
         "MISSING": "thiếu một thành phần",
         "DAMAGED": "Tệp lỗi, không mở được",
@@ -199,7 +199,7 @@ def test_a_mark_has_words() -> None:
         assert mark_text(mark) == text
 
 
-def unsaid(keys: Iterable[str]) -> list[str]:
+def unsayable_keys(keys: Iterable[str]) -> list[str]:
     """Those of these keys that cannot be said in some language, for one or for many, or that leave a parameter unfilled."""
     return [f"{key} ({lang})" for key in keys for lang in LANGUAGES if not all(_spoken(key, lang))]
 
@@ -209,14 +209,14 @@ def _spoken(key: str, lang: str) -> Iterator[bool]:
     yield text is not None
     if text is not None:
         for value in ("x", 1, 2):
-            said = say(key, lang, **dict.fromkeys(parameters(text), value))
-            yield bool(said) and not fields(said)
+            line = say(key, lang, **dict.fromkeys(parameters(text), value))
+            yield bool(line) and not fields(line)
 
 
 def parameters(text: Text) -> set[str]:
     """The names of what is filled into a text, into its forms and into the parts that have entries of their own."""
-    named = {name for form in forms(text) for name in fields(form)}
-    return {name.removeprefix("#") for name in named} | (
+    names_filled = {name for form in forms(text) for name in fields(form)}
+    return {name.removeprefix("#") for name in names_filled} | (
         {text.counts} if isinstance(text, CountedText) else set()
     )
 

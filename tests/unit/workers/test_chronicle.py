@@ -1,5 +1,4 @@
-"""What a process tells of its jobs, and when: turns and failures from the pulse, other jobs beside, the axis where it
-answers."""
+"""The job history of a process: turns and failures from the pulse, other jobs beside, the axis where it answers."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from tests.support.clock import START, ManualClock
 
 
 @dataclass
-class Kept:
+class KeptHistory:
     """Remembers what it was told."""
 
     beats: list[Beat] = field(default_factory=list)
@@ -34,7 +33,7 @@ class Kept:
         beats: Sequence[Beat],
         sampled: Sequence[QueueSample],
         now: datetime,
-        off: Collection[str] = (),
+        jobs_off: Collection[str] = (),
         trims: bool = True,
     ) -> None:
         self.calls += 1
@@ -68,16 +67,16 @@ def pulse(tmp_path: Path) -> Iterator[Pulse]:
 
 
 def chronicle(
-    pulse: Pulse, kept: Kept, line: Line | None = None, off: frozenset[str] = frozenset()
+    pulse: Pulse, kept_history: KeptHistory, line: Line | None = None, jobs_off: frozenset[str] = frozenset()
 ) -> Chronicle:
     return Chronicle(
-        history=cast(SqlHistory, kept),
+        history=cast(SqlHistory, kept_history),
         pulse=pulse,
         axis=line or Line(),
         clock=pulse.clock,
-        besides=nothing_else,
+        other_beats=nothing_else,
         free_mb=some_space,
-        off=off,
+        silent_jobs=jobs_off,
     )
 
 
@@ -95,8 +94,8 @@ async def broken() -> bool:
 
 
 async def test_turns_and_failures_are_told_once_every_five_minutes(pulse: Pulse) -> None:
-    kept = Kept()
-    writing = chronicle(pulse, kept)
+    kept_history = KeptHistory()
+    writing = chronicle(pulse, kept_history)
     landing, digest = pulse.counted("landing", well), pulse.counted("digest", broken)
     for _ in range(3):
         await landing()
@@ -104,41 +103,41 @@ async def test_turns_and_failures_are_told_once_every_five_minutes(pulse: Pulse)
             await digest()
 
     await writing.step()
-    assert kept.calls == 0
+    assert kept_history.calls == 0
     for seconds in (20, 1, SAMPLED_EVERY.total_seconds()):
         advance(pulse, seconds)
         await writing.step()
 
-    assert kept.calls == 2
-    by_job = {each.job: each for each in kept.beats}
-    assert len(kept.beats) == 2
+    assert kept_history.calls == 2
+    by_job = {beat.job: beat for beat in kept_history.beats}
+    assert len(kept_history.beats) == 2
     assert (by_job["landing"].beats, by_job["landing"].at, by_job["landing"].failures) == (3, START, 0)
     assert (by_job["digest"].at, by_job["digest"].failures, by_job["digest"].failed_at) == (None, 3, START)
     assert by_job["digest"].code == Unreachable("x").code
 
 
 async def test_the_axis_is_sampled_and_its_silence_stops_nothing(pulse: Pulse) -> None:
-    kept, silent = Kept(), Kept()
+    kept_history, silent = KeptHistory(), KeptHistory()
 
-    for each in (chronicle(pulse, kept), chronicle(pulse, silent, Line(down=True))):
-        await each.step()
+    for writing in (chronicle(pulse, kept_history), chronicle(pulse, silent, Line(down=True))):
+        await writing.step()
         advance(pulse, 20)
-        await each.step()
+        await writing.step()
 
-    assert {each.queue: each.depth for each in kept.samples_} == {"axis": 3, "dead": 2, "disk": 5000}
-    assert (silent.calls, [each.queue for each in silent.samples_]) == (1, ["disk"])
+    assert {x.queue: x.depth for x in kept_history.samples_} == {"axis": 3, "dead": 2, "disk": 5000}
+    assert (silent.calls, [x.queue for x in silent.samples_]) == (1, ["disk"])
 
 
 async def test_a_job_that_is_not_set_up_here_is_not_told_of(pulse: Pulse) -> None:
-    kept = Kept()
+    kept_history = KeptHistory()
     await pulse.counted("digest", well)()
 
-    writing = chronicle(pulse, kept, off=frozenset({"digest"}))
+    writing = chronicle(pulse, kept_history, jobs_off=frozenset({"digest"}))
     await writing.step()
     advance(pulse, 20)
     await writing.step()
 
-    assert (kept.calls, kept.beats) == (1, [])
+    assert (kept_history.calls, kept_history.beats) == (1, [])
 
 
 @dataclass
@@ -159,5 +158,5 @@ async def test_mail_that_does_not_leave_is_a_failure_of_the_digest_though_its_lo
         await mailer.send(letter)
 
     assert mailer.is_on
-    assert [(each.job, each.failures) for each in pulse.taken()] == [("digest", 1)]
-    assert pulse.taken() == []
+    assert [(x.job, x.failures) for x in pulse.take_beats()] == [("digest", 1)]
+    assert pulse.take_beats() == []

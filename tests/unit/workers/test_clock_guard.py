@@ -20,7 +20,7 @@ from gateway.words.labels import say
 from gateway.workers.clock_guard import LOOK_EVERY, ClockGuard
 from tests.support.faulty import Faulty
 from tests.support.node import LEASE_S, PROVINCE, Packet, Town, opened, recall_of
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 DAY = timedelta(days=1)
 
@@ -45,11 +45,11 @@ def guarded(town: Town) -> tuple[Town, Server]:
 async def working(town: Town) -> AsyncIterator[None]:
     """The loops of a worker process, entered when each of them has turned since then."""
     stop = asyncio.Event()
-    town.node.pulse.taken()
+    town.node.pulse.take_beats()
     process = asyncio.create_task(town.node.run_workers(stop))
     try:
-        await until(
-            lambda: {"clocks", "packer", "dispatcher", "sealer"} <= town.node.pulse._told.keys(), "the loops"
+        await wait_until(
+            lambda: {"clocks", "packer", "dispatcher", "sealer"} <= town.node.pulse._beats.keys(), "the loops"
         )
         yield
     finally:
@@ -82,7 +82,7 @@ async def test_far_from_the_servers_clock_nothing_is_claimed_or_sealed_and_the_p
     server.behind = timedelta(days=2)
     await server.guard.step()
     document = await town.send("15")
-    before = await town.node.store.log.head()
+    head_before = await town.node.store.log.head()
 
     async with working(town):
         pass
@@ -91,7 +91,7 @@ async def test_far_from_the_servers_clock_nothing_is_claimed_or_sealed_and_the_p
     scrape = text_string_to_metric_families((await Scrape(node=town.node).text()).decode())
     gaps = [sample.value for family in scrape for sample in family.samples if "clock_gap" in sample.name]
     assert (await town.delivery(document)).state == "queued"
-    assert (await town.node.store.log.head()).seal == before.seal
+    assert (await town.node.store.log.head()).seal == head_before.seal
     assert (condition(ready), check_words(ready)["clock"]) == ("not-well", "apart")
     assert gaps == [timedelta(days=2).total_seconds()]
 
@@ -112,7 +112,7 @@ async def test_days_that_never_were_end_nothing_that_waits(town: Town) -> None:
 
     async with working(town):
         town.clock.advance(4 * DAY)
-        await until(lambda: _ended(town, packet), "the end of the packet")
+        await wait_until(lambda: _ended(town, packet), "the end of the packet")
 
     assert (ahead.state, back.state) == ("waiting", "waiting")
 

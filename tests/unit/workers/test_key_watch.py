@@ -1,5 +1,5 @@
-"""Ends of certificates are told at 60, 30 and 7 days, once each, for ours and for those bound here; a revoked key of ours
-signs no more."""
+"""Ends of certificates are announced at 60, 30 and 7 days, once each, for ours and for those bound here; a revoked key
+of ours signs no more."""
 
 from __future__ import annotations
 
@@ -42,43 +42,43 @@ def test_the_nearest_mark_that_was_passed_counts() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-9, 99), st.sampled_from("xyz"))))
-def test_of_each_code_the_certificate_that_ends_last_counts(known: list[tuple[str, int, str]]) -> None:
-    found = upkeep.last_of_each_code([ending(code, days, mine) for code, days, mine in known])
+def test_of_each_code_the_certificate_that_ends_last_counts(endings: list[tuple[str, int, str]]) -> None:
+    last_by_code = upkeep.last_of_each_code([ending(code, days, mine) for code, days, mine in endings])
 
-    assert {each.code: each.ends_at for each in found} == {
-        code: NOW + timedelta(days=max(days for c, days, _ in known if c == code)) for code, *_ in known
+    assert {x.code: x.ends_at for x in last_by_code} == {
+        code: NOW + timedelta(days=max(days for c, days, _ in endings if c == code)) for code, *_ in endings
     }
 
 
 def watch_of(town: Town, **other: Any) -> KeyWatch:
     node = town.node
-    made = bootstrap_keys.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
-    return replace(made, **other)
+    key_watch = bootstrap_keys.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
+    return replace(key_watch, **other)
 
 
 def signing(town: Town, code: str = DEPARTMENT) -> bytes:
     return town.node.keys.signer(code, town.clock.now()).certificate_der
 
 
-async def told(town: Town, code: str) -> list[int]:
+async def expiry_days(town: Town, code: str) -> list[int]:
     async with town.node.store.read(NODE) as work:
-        events = await work.events.of(f"key:{trust.fingerprint(signing(town, code))}")
-    return [int(each.data["days"]) for each in events if each.kind is EventKind.KEY_EXPIRING]
+        events = await work.events.of_subject(f"key:{trust.fingerprint(signing(town, code))}")
+    return [int(event.data["days"]) for event in events if event.kind is EventKind.KEY_EXPIRING]
 
 
 async def test_each_mark_is_told_once_also_by_two_processes(town: Town) -> None:
     ends = x509.load_der_x509_certificate(signing(town, PROVINCE)).not_valid_after_utc
-    one, two = watch_of(town), watch_of(town)
+    first_watch, second_watch = watch_of(town), watch_of(town)
 
-    await one.step()
-    assert await told(town, PROVINCE) == []
+    await first_watch.step()
+    assert await expiry_days(town, PROVINCE) == []
     for days in (59, 45, 29, 6, 3):
         town.clock.advance(ends - timedelta(days=days) - town.clock.now())
-        for each in (one, two):
-            await each.step()
+        for watch in (first_watch, second_watch):
+            await watch.step()
 
-    assert await told(town, PROVINCE) == [60, 30, 7]
-    assert await told(town, DEPARTMENT) == [60, 30, 7]
+    assert await expiry_days(town, PROVINCE) == [60, 30, 7]
+    assert await expiry_days(town, DEPARTMENT) == [60, 30, 7]
 
 
 async def test_an_idle_loop_looks_once_an_hour(town: Town) -> None:
@@ -100,8 +100,8 @@ class Revoked:
     ders: frozenset[bytes]
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
-        found = self.trust.collect(certificate_der, at)
-        return replace(found, revocation="revoked") if certificate_der in self.ders else found
+        evidence = self.trust.collect(certificate_der, at)
+        return replace(evidence, revocation="revoked") if certificate_der in self.ders else evidence
 
 
 async def test_a_key_of_ours_that_its_authority_revoked_signs_no_more(town: Town) -> None:
@@ -123,8 +123,10 @@ async def test_a_new_key_that_waits_does_not_hide_that_the_one_in_use_is_revoked
     town.clock.advance(timedelta(days=1))
     waiting = town.node.keys.generate(DEPARTMENT).key_id
     authority = Authority.load(town.node.settings.node.data_dir / "authority")
-    made = authority.issue_for_request(town.node.keys.request(DEPARTMENT, waiting, "Demo"), town.clock.now())
-    town.node.keys.import_certificate(DEPARTMENT, made.public_bytes(Encoding.PEM))
+    certificate = authority.issue_for_request(
+        town.node.keys.request(DEPARTMENT, waiting, "Demo"), town.clock.now()
+    )
+    town.node.keys.import_certificate(DEPARTMENT, certificate.public_bytes(Encoding.PEM))
     watch = watch_of(town, trust=Revoked(town.node.trust, frozenset([der])))
 
     await watch.step()
@@ -155,4 +157,4 @@ async def test_a_look_that_failed_is_taken_again_at_the_next_turn(town: Town) ->
 
     await watch.step()
 
-    assert [each.by for each in await town.node.store.key_ends(DEPARTMENT)] == ["node"]
+    assert [key_end.by for key_end in await town.node.store.key_ends(DEPARTMENT)] == ["node"]

@@ -1,4 +1,4 @@
-"""One wake-up asks what is due: a ring for whoever has something to do, and for nobody else."""
+"""One wake-up asks for all due work: it rings the workers that have some, and no others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Office:
 async def test_who_has_something_due_is_rung_until_it_is_done_and_once_for_a_change_by_another_process() -> (
     None
 ):
-    """Of a change before the first look too: who keeps up with it may have looked before that, and would sleep on."""
+    """A change before the first look rings too: its worker may have looked before that, and would sleep on."""
     office = Office()
     assert await office.rung() == {"hosting"}
     assert await office.rung() == set()

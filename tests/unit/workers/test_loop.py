@@ -42,7 +42,10 @@ class Turning:
     """A loop that stops at its last turn; `act` says what happens in each, and whether there was work."""
 
     def __init__(
-        self, last: int, act: Callable[[int, loop.Waker], bool | loop.Done], waker: loop.Waker | None = None
+        self,
+        last: int,
+        act: Callable[[int, loop.Waker], bool | loop.StepResult],
+        waker: loop.Waker | None = None,
     ) -> None:
         self.turns, self._last, self._act = 0, last, act
         self._stop, self._bell = asyncio.Event(), waker or loop.Waker()
@@ -52,7 +55,7 @@ class Turning:
         await within_limit(turning, "the loop")
         assert self.turns == self._last
 
-    async def _step(self) -> bool | loop.Done:
+    async def _step(self) -> bool | loop.StepResult:
         self.turns += 1
         if self.turns == self._last:
             self._stop.set()
@@ -60,10 +63,10 @@ class Turning:
         return self._act(self.turns, self._bell)
 
 
-def breaking(until: int, error: BaseException) -> Callable[[int, loop.Waker], bool]:
+def breaking(turns: int, error: BaseException) -> Callable[[int, loop.Waker], bool]:
     def act(turn: int, waker: loop.Waker) -> bool:
         waker.ring()
-        if turn < until:
+        if turn < turns:
             raise error
         return False
 
@@ -81,8 +84,8 @@ async def test_a_failure_that_has_a_name_is_told_by_it_and_without_a_trace(
 ) -> None:
     await Turning(2, breaking(2, StoreFailure("the server does not answer"))).run()
 
-    (told,) = [record for record in caplog.records if getattr(record, "action", "") == "test.broke"]
-    assert (told.getMessage(), told.exc_info) == ("the server does not answer", None)
+    (broken_record,) = [record for record in caplog.records if getattr(record, "action", "") == "test.broke"]
+    assert (broken_record.getMessage(), broken_record.exc_info) == ("the server does not answer", None)
 
 
 async def test_a_ring_while_one_looked_is_not_missed() -> None:
@@ -100,25 +103,25 @@ async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(wor
 
 
 def test_a_batch_that_is_not_full_was_all_that_there_was() -> None:
-    assert [loop.Done.batch(taken, 2) for taken in range(3)] == [*loop.Done]
-    assert [bool(done) for done in loop.Done] == [False, True, True]
+    assert [loop.StepResult.batch(count, 2) for count in range(3)] == [*loop.StepResult]
+    assert [bool(outcome) for outcome in loop.StepResult] == [False, True, True]
 
 
 async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_for_others_at_once() -> None:
     """A ring in the middle of its step is not missed."""
     waits: list[float] = []
-    told: list[int] = []
+    rounds: list[int] = []
 
-    class Heard(loop.Waker):
+    class CountingWaker(loop.Waker):
         async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
             assert ticket is not None
-            waits.append(len(told))
+            waits.append(len(rounds))
             return ticket.is_set()
 
-    ends = {1: loop.Done.MORE, 2: loop.Done.ALL, 3: loop.Done.NOTHING}
-    turning, stop = Turning(4, lambda turn, waker: ends.get(turn, False), Heard()), asyncio.Event()
+    ends = {1: loop.StepResult.MORE, 2: loop.StepResult.ALL, 3: loop.StepResult.NOTHING}
+    turning, stop = Turning(4, lambda turn, waker: ends.get(turn, False), CountingWaker()), asyncio.Event()
     turning._stop = stop
-    running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: told.append(1))
+    running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: rounds.append(1))
     await within_limit(running, "the loop")
 
     assert (turning.turns, waits) == (4, [2, 2, 2])
@@ -143,16 +146,16 @@ async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None
     for _ in range(3):
         ticket = waker.ticket()
         assert not ticket.is_set()
-        assert not await waker.heard(0.01, ticket)
+        assert not await waker.wait(0.01, ticket)
 
 
 async def test_a_ring_shortens_the_wait_and_leaves_no_time_running() -> None:
     waker = loop.Waker()
     asyncio.get_running_loop().call_soon(waker.ring)
-    await within_limit(waker.heard(0.02), "a ring")
+    await within_limit(waker.wait(0.02), "a ring")
     ticket = waker.ticket()
 
-    await loop.Waker().heard(0.05)  # what ran on would be over by then
+    await loop.Waker().wait(0.05)  # what ran on would be over by then
 
     assert not ticket.is_set()
 
@@ -191,7 +194,7 @@ async def test_a_renewal_that_fails_once_is_tried_again_and_a_lost_lease_ends_it
                 raise StaleLease("lost")
             return await town.node.store.renew(table, lease, LEASE_S)
 
-    async with loop.kept(Store(), "job", job.lease, lease_s=0.003):  # type: ignore[arg-type]  # renew is all that is asked
+    async with loop.keep_leases(Store(), "job", job.lease, lease_s=0.003):  # type: ignore[arg-type]  # renew is all that is asked
         await within_limit(third.wait(), "the third renewal")
 
     assert renewed == ["job"] * 3

@@ -38,8 +38,8 @@ async def test_files_of_processes_that_died_go_after_a_day(pulse: Pulse) -> None
 
     await pulse.beat()
 
-    left = {each.name for each in pulse.folder.iterdir()} - {pulse._file.name}
-    assert left == {"other-2.json", "note.txt"}
+    files_left = {x.name for x in pulse.folder.iterdir()} - {pulse._file.name}
+    assert files_left == {"other-2.json", "note.txt"}
 
 
 async def test_the_file_is_written_every_ten_seconds_and_no_oftener(pulse: Pulse) -> None:
@@ -87,12 +87,12 @@ async def test_a_step_that_never_ends_is_found_stuck_and_told_to_others(pulse: P
 async def test_a_beat_is_read_by_others_until_an_orderly_end(pulse: Pulse) -> None:
     """That of a process that died is shown for a day."""
     await pulse.beat()
-    (seen,) = beats(pulse.folder, START)
-    almost, over = START + FORGOTTEN - timedelta(seconds=1), START + FORGOTTEN
-    assert (len(beats(pulse.folder, almost)), beats(pulse.folder, over)) == (1, [])
+    (beat,) = beats(pulse.folder, START)
+    almost, forgotten_at = START + FORGOTTEN - timedelta(seconds=1), START + FORGOTTEN
+    assert (len(beats(pulse.folder, almost)), beats(pulse.folder, forgotten_at)) == (1, [])
     pulse.stop()
 
-    assert (seen.at, seen.since, seen.stuck) == (START, START, ())
+    assert (beat.at, beat.since, beat.stuck) == (START, START, ())
     assert beats(pulse.folder, START) == []
 
 
@@ -112,20 +112,20 @@ async def test_a_folder_that_cannot_be_made_is_a_failure_of_the_store(pulse: Pul
 
 async def test_how_long_it_took_is_read_by_others_also_from_a_process_that_only_answers(pulse: Pulse) -> None:
     stopwatch = Stopwatch("amqp", pulse.clock)
-    stopwatch.took(Metric.ACCEPT, Lane.URGENT, START - timedelta(seconds=4))
+    stopwatch.record(Metric.ACCEPT, Lane.URGENT, START - timedelta(seconds=4))
     answering = replace(pulse, slots=stopwatch.slots)
 
     await answering.beat(works=False)
 
     assert slots(pulse.folder, START) == stopwatch.slots()
-    assert [(each.axis, each.p95) for each in paces(slots(pulse.folder, START))] == [("amqp", 4.0)]
+    assert [(pace.axis, pace.p95) for pace in paces(slots(pulse.folder, START))] == [("amqp", 4.0)]
     assert beats(pulse.folder, START) == []
     assert slots(pulse.folder, START + timedelta(hours=2)) == []
 
 
 async def test_slots_that_another_version_wrote_in_its_own_way_are_left_out(pulse: Pulse) -> None:
     stopwatch = Stopwatch("embedded", pulse.clock)
-    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, START)
+    stopwatch.record(Metric.ACCEPT, Lane.NORMAL, START)
     await replace(pulse, slots=stopwatch.slots).beat()
     short, huge = '[1, "accept", "normal", "x", [1]]', '[1e99, "accept", "normal", "x", []]'
     for row in ("3", "[]", short, huge, '{"a": 1}'):

@@ -1,4 +1,4 @@
-"""The sealer beside a timestamp authority that is down, wrong or slow to come back: seals go on, and what came late is
+"""The sealer beside a timestamp authority that is down, wrong or slow to come back: seals go on, and a late stamp stays
 late."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 
 
 class Authority:
-    """Says what it is told to; counts how often it is asked."""
+    """Timestamp authority that fails on demand and counts its requests."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
@@ -46,9 +46,9 @@ class Authority:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(1)
-    yield made
-    made.close()
+    new_pool = ThreadPool(1)
+    yield new_pool
+    new_pool.close()
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +87,9 @@ async def test_it_looks_every_five_seconds_and_takes_a_full_batch_at_once(
 
 
 async def numbers(book: Book) -> tuple[int | None, int | None]:
-    """Of the last seal, and of the last that was stamped."""
+    """Return the number of the last seal, and of the last one that was stamped."""
     head = await book.store.log.head()
-    last, stamped = [each.signed.seal.number if each else None for each in (head.seal, head.stamped)]
+    last, stamped = [x.signed.seal.number if x else None for x in (head.seal, head.stamped)]
     return last, stamped
 
 
@@ -135,7 +135,7 @@ async def test_a_late_stamp_is_said_to_be_late(book: Book, authority: Authority)
 
     report = await book.examine(await seal_numbered(book.store), roots=[tsa().root])
     assert (report.holds, report.stamps) == (True, 1)
-    assert [each.code for each in report.notes] == ["stamps_late"]
+    assert [note.code for note in report.notes] == ["stamps_late"]
 
 
 async def test_a_wrong_answer_is_no_stamp(book: Book, authority: Authority) -> None:
@@ -159,9 +159,9 @@ async def test_seals_are_put_where_others_carry_them_away(book: Book, tmp_path: 
 
     book.clock.advance(24 * HOUR)
     await sealer.step()
-    found = sorted(folder.iterdir())
-    assert [sealed_log.read_seal(each.read_bytes()).signed.seal.number for each in found] == [1, 2]
-    assert (await book.examine(*(sealed_log.read_seal(each.read_bytes()) for each in found))).anchored
+    seal_files = sorted(folder.iterdir())
+    assert [sealed_log.read_seal(x.read_bytes()).signed.seal.number for x in seal_files] == [1, 2]
+    assert (await book.examine(*(sealed_log.read_seal(x.read_bytes()) for x in seal_files))).anchored
 
 
 async def test_threat_117_a_history_made_anew_does_not_take_the_place_of_what_was_published(
@@ -212,7 +212,7 @@ async def test_a_demanded_timestamp_holds_intake_back_only_after_its_hours(
     with pytest.raises(StoreFailure) as caught:
         await gate.check()
     assert caught.value.code == "GW-S-508"
-    await StampGate(log=book.store.log, clock=book.clock, most=timedelta()).check()  # nobody demands it
+    await StampGate(log=book.store.log, clock=book.clock, most=timedelta()).check()  # no stamp is demanded
 
     authority.fails = None
     await book.sealer().step()
@@ -223,9 +223,7 @@ async def test_a_demanded_timestamp_holds_intake_back_only_after_its_hours(
 def test_paper_has_what_an_eye_needs_to_compare() -> None:
     lines = seals.on_paper(PublishedSeal(signed=SIGNED))
 
-    joined = {
-        name: "".join(value for each, value in lines if each == name).replace(" ", "") for name, _ in lines
-    }
+    joined = {name: "".join(value for k, value in lines if k == name).replace(" ", "") for name, _ in lines}
     assert joined["root"] == SIGNED.seal.root.hex()
     assert joined["seal"] == SIGNED.digest.hex()
     assert joined["key"] == SIGNED.key_id

@@ -12,13 +12,13 @@ from gateway.errors import StoreFailure, Unreachable
 from gateway.log import Throttle
 from gateway.workers import loop
 from gateway.workers.loop import LONGEST_REST_S, Trouble
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 FULL = StoreFailure("the disk is full", code="GW-S-507")
 
 
 class Failing:
-    """A loop that fails for as long as it is asked, on a time that passes only while it rests."""
+    """Loop that fails for as long as a test wants, on a clock that advances only while it rests."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -35,11 +35,11 @@ class Failing:
 @pytest.fixture
 def failing(caplog: pytest.LogCaptureFixture) -> Iterator[Failing]:
     """Loops of a process; what is captured is limited as in the program."""
-    made = Failing()
-    limit = Throttle(lambda: made.now)
+    new_failing = Failing()
+    limit = Throttle(lambda: new_failing.now)
     caplog.handler.addFilter(limit)
     caplog.set_level(logging.INFO)
-    yield made
+    yield new_failing
     caplog.handler.removeFilter(limit)
 
 
@@ -52,12 +52,12 @@ def test_a_disk_that_is_full_for_an_hour_is_said_once_a_minute_by_all_loops_toge
 ) -> None:
     failing.for_seconds(3600)
 
-    said = lines(caplog)
-    assert 55 <= len(said) <= 61
-    told = len(said) + sum(vars(record).get("suppressed", 0) for record in said)
-    # What the last minute brought is said at its end.
-    assert failing.failures - told <= len(failing.troubles) * (60 / LONGEST_REST_S + 1)
-    assert {record.getMessage() for record in said} == {"the disk is full"}
+    lines_logged = lines(caplog)
+    assert 55 <= len(lines_logged) <= 61
+    reported_failures = len(lines_logged) + sum(vars(record).get("suppressed", 0) for record in lines_logged)
+    # The suppressed lines of the last minute are reported at its end.
+    assert failing.failures - reported_failures <= len(failing.troubles) * (60 / LONGEST_REST_S + 1)
+    assert {record.getMessage() for record in lines_logged} == {"the disk is full"}
 
 
 def test_each_failure_in_a_row_rests_longer_up_to_half_a_minute_and_a_step_that_comes_through_ends_it() -> (
@@ -66,7 +66,7 @@ def test_each_failure_in_a_row_rests_longer_up_to_half_a_minute_and_a_step_that_
     trouble = Trouble(name="landing")
 
     rests = [trouble.broke(FULL) for _ in range(30)]
-    trouble.over()
+    trouble.clear()
 
     assert rests[:4] == [0.2, 0.4, 0.8, 1.6]
     assert max(rests) == rests[-1] == LONGEST_REST_S
@@ -80,7 +80,7 @@ def test_another_sort_of_failure_is_said_at_once_and_two_in_turn_are_not_said_ea
         for trouble in failing.troubles:
             trouble.broke(FULL)
             trouble.broke(Unreachable("nobody there"))
-            trouble.over()
+            trouble.clear()
 
     assert [(record.getMessage(), record.levelname) for record in lines(caplog)] == [
         ("the disk is full", "ERROR"),
@@ -96,7 +96,7 @@ def test_the_end_of_an_outage_is_said_with_how_often_it_failed_and_that_of_a_hic
         for trouble in failing.troubles:
             for _ in range(failures):
                 trouble.broke(FULL)
-            trouble.over()
+            trouble.clear()
 
     (record,) = lines(caplog, "works_again")
     assert vars(record)["failures"] == 7
@@ -117,7 +117,7 @@ async def test_no_bell_hurries_a_loop_that_rests_and_its_stop_ends_the_rest_at_o
         waker.ring()
         return turns >= 3
 
-    await until(rung, "a third turn")
+    await wait_until(rung, "a third turn")
     stop.set()
     await within_limit(turning, "the loop that rests")
 
@@ -127,8 +127,8 @@ async def test_no_bell_hurries_a_loop_that_rests_and_its_stop_ends_the_rest_at_o
 def test_a_loop_that_stands_still_fails_often_enough_for_its_alarm(failing: Failing) -> None:
     """The alarm of the documentation: more than five failures in ten minutes."""
     failing.for_seconds(600)
-    before = failing.failures
+    failures_before = failing.failures
 
     failing.for_seconds(600)
 
-    assert (failing.failures - before) / len(failing.troubles) > 5
+    assert (failing.failures - failures_before) / len(failing.troubles) > 5

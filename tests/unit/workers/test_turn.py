@@ -28,5 +28,5 @@ def test_a_turn_comes_at_once_and_after_each_span_also_where_the_clock_was_ahead
 
     assert turn.has_come(START)
     assert turn.has_come(START)
-    turn.done(START)
+    turn.mark_done(START)
     assert not turn.has_come(START)

@@ -1,5 +1,5 @@
-"""An error that nobody foresaw counts as a try, has its reason on the row, and ends visibly at the limit: in a packing
-job, in a courier's row, in a packet that is judged, in a webhook."""
+"""An unforeseen error counts as a try, has its reason on the row, and ends visibly at the limit: in a packing job, in a
+courier's row, in a packet that is judged, in a webhook."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TURNS = 100
 BREAK = timedelta(hours=2)
 
 
-def broken(*given: object, **named: object) -> None:
+def broken(*arguments: object, **keywords: object) -> None:
     raise ValueError("a library broke")
 
 
 @pytest.mark.usefixtures("keys_away")
 async def test_a_packing_job_ends_failed_with_its_reason(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = await town.send("15")
-    monkeypatch.setattr(package, "_written", broken)
+    monkeypatch.setattr(package, "_write_and_verify", broken)
     tries = 0
 
     for _ in range(TURNS):
@@ -52,7 +52,7 @@ async def test_a_couriers_row_ends_failed_with_its_reason(tmp_path: Path) -> Non
         await town.pack()
 
         for _ in range(TURNS):
-            for rows in dispatch.passes(await town.node.store.claim_outbox(50, LEASE_S)):
+            for rows in dispatch.group_into_passes(await town.node.store.claim_outbox(50, LEASE_S)):
                 await dispatch.run(town.node.out, rows)
             town.clock.advance(BREAK)
 
@@ -100,9 +100,9 @@ async def test_an_event_that_cannot_be_told_stands_in_the_way_of_no_other(
             await hooked.push()
             town.clock.advance(BREAK)
 
-        (failed,) = [one for one in await hooked.log(endpoint.id) if one.sequence == spoiled[0]]
+        (failed,) = [x for x in await hooked.log(endpoint.id) if x.sequence == spoiled[0]]
         assert failed.state is DeliveryState.FAILED
-        assert {one.code for one in failed.tries} == {TryCode.UNMADE}
+        assert {x.code for x in failed.tries} == {TryCode.UNMADE}
         assert [sequence for sequence in receiver.sequences if sequence > failed.sequence]
 
 

@@ -34,8 +34,8 @@ async def hooked(tmp_path: Path) -> AsyncIterator[Hooked]:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as made:
-        yield made
+    async with receiving() as new_receiver:
+        yield new_receiver
 
 
 async def test_every_wanted_event_is_told_in_order_signed_and_as_the_feed_says_it(
@@ -48,15 +48,15 @@ async def test_every_wanted_event_is_told_in_order_signed_and_as_the_feed_says_i
     await hooked.push()
 
     events = await hooked.town.node.store.events_after(endpoint.agency_id, 0, 500)
-    wanted = [each for each in events if each.kind.startswith("message.")]
-    assert receiver.sequences == [each.agency_seq for each in wanted]
+    messages = [x for x in events if x.kind.startswith("message.")]
+    assert receiver.sequences == [x.agency_seq for x in messages]
     assert receiver.all_signed(secret)
-    assert {headers["webhook-id"] for headers, _ in receiver.raw} == {feed.event_id(each) for each in wanted}
+    assert {headers["webhook-id"] for headers, _ in receiver.raw} == {feed.event_id(x) for x in messages}
     assert all(body["data"]["callback_data"] == "as it is" for body in receiver.bodies)
     assert receiver.bodies[0]["data"]["external_id"] == "qlvb-15"
-    words = await hooked.town.node.webhooks.rows.client_words(endpoint.agency_id, feed.documents_of(wanted))
-    assert receiver.bodies == [feed.event_body(each, DEPARTMENT, words) for each in wanted]
-    assert [each.state for each in await hooked.log(endpoint.id)] == [DeliveryState.DELIVERED] * len(wanted)
+    words = await hooked.town.node.webhooks.rows.client_words(endpoint.agency_id, feed.documents_of(messages))
+    assert receiver.bodies == [feed.event_body(x, DEPARTMENT, words) for x in messages]
+    assert [x.state for x in await hooked.log(endpoint.id)] == [DeliveryState.DELIVERED] * len(messages)
 
 
 async def test_one_begins_with_what_happens_next_or_behind_a_named_event(
@@ -71,7 +71,7 @@ async def test_one_begins_with_what_happens_next_or_behind_a_named_event(
     receiver.bodies.clear()
     await hooked.add(receiver.url, "message.retry", after=1)
     await hooked.push()
-    assert [each for each in receiver.sequences if each <= 3] == [2, 3]
+    assert [sequence for sequence in receiver.sequences if sequence <= 3] == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_an_answer_that_is_none_is_tried_again_by_the_plan(
     await hooked.happen()
     await hooked.push()
 
-    (first,) = [each for each in await hooked.log(endpoint.id) if each.kind == "message.retry"]
+    (first,) = [delivery for delivery in await hooked.log(endpoint.id) if delivery.kind == "message.retry"]
     assert first.last is not None
     assert (first.state, first.last.code, first.last.status) == (DeliveryState.WAITING, code, status)
     assert "whsec_" not in first.last.said
@@ -101,7 +101,7 @@ async def test_an_answer_that_is_none_is_tried_again_by_the_plan(
     assert len(receiver.bodies) == tried, "the first wait is five seconds"
     receiver.behave = fine
     await hooked.push(timedelta(seconds=2))
-    assert [each.state for each in await hooked.log(endpoint.id)] == [DeliveryState.DELIVERED] * 2
+    assert [delivery.state for delivery in await hooked.log(endpoint.id)] == [DeliveryState.DELIVERED] * 2
     assert receiver.all_signed(secret)
 
 
@@ -128,10 +128,10 @@ async def test_one_that_hangs_or_drips_is_given_up_after_its_time(
         _, endpoint = await hooked.add(receiver.url, "message.retry")
         await hooked.happen()
         await within_limit(hooked.push(), "telling one that never answers")
-        (one,) = await hooked.log(endpoint.id)
+        (delivery,) = await hooked.log(endpoint.id)
 
-    assert one.last is not None
-    assert one.last.code in (TryCode.TIMEOUT, TryCode.BROKEN)
+    assert delivery.last is not None
+    assert delivery.last.code in (TryCode.TIMEOUT, TryCode.BROKEN)
 
 
 async def floods(request: web.Request) -> web.StreamResponse:
@@ -155,16 +155,16 @@ async def trickles(request: web.Request) -> web.StreamResponse:
 async def test_of_an_answer_the_beginning_alone_is_read_and_its_status_counts(
     hooked: Hooked, receiver: Receiver, behave: Behaviour
 ) -> None:
-    (one,) = await hooked.log(await told(hooked, receiver, behave))
+    (delivery,) = await hooked.log(await endpoint_of(hooked, receiver, behave))
 
-    assert one.state is DeliveryState.DELIVERED
-    assert one.last is not None
-    assert one.last.said == "x" * len(one.last.said)
-    assert len(one.last.said) <= 300
+    assert delivery.state is DeliveryState.DELIVERED
+    assert delivery.last is not None
+    assert delivery.last.said == "x" * len(delivery.last.said)
+    assert len(delivery.last.said) <= 300
 
 
-async def told(hooked: Hooked, receiver: Receiver, behave: Behaviour = fine, count: int = 1) -> str:
-    """A webhook to which so many events are told, answered like this; its id."""
+async def endpoint_of(hooked: Hooked, receiver: Receiver, behave: Behaviour = fine, count: int = 1) -> str:
+    """Add a webhook with this answer, push some events to it, and return its id."""
     receiver.behave = behave
     _, endpoint = await hooked.add(receiver.url, "message.retry")
     await hooked.happen(count)
@@ -175,7 +175,7 @@ async def told(hooked: Hooked, receiver: Receiver, behave: Behaviour = fine, cou
 async def test_one_that_is_down_costs_two_tries_and_misses_nothing(
     hooked: Hooked, receiver: Receiver
 ) -> None:
-    endpoint = await told(hooked, receiver, answers(503), 30)
+    endpoint = await endpoint_of(hooked, receiver, answers(503), 30)
     assert len(receiver.bodies) == 2
     assert (await hooked.endpoint(endpoint)).is_failing
 
@@ -192,32 +192,32 @@ async def test_one_event_that_never_comes_through_holds_nothing_up(
     async def not_the_third(request: web.Request) -> web.StreamResponse:
         return web.Response(status=422 if receiver.bodies[-1]["sequence"] == 3 else 200)
 
-    endpoint = await told(hooked, receiver, not_the_third, 6)
-    states = {each.sequence: each.state for each in await hooked.log(endpoint)}
+    endpoint = await endpoint_of(hooked, receiver, not_the_third, 6)
+    states = {x.sequence: x.state for x in await hooked.log(endpoint)}
     assert states == {n: DeliveryState.WAITING if n == 3 else DeliveryState.DELIVERED for n in range(2, 8)}
 
     for _ in range(12):
         await hooked.push(12 * HOUR)
         await hooked.happen()
         await hooked.push()
-    (third,) = [each for each in await hooked.log(endpoint) if each.sequence == 3]
+    (third,) = [x for x in await hooked.log(endpoint) if x.sequence == 3]
     assert third.state is DeliveryState.FAILED
     assert (await hooked.endpoint(endpoint)).state is EndpointState.ACTIVE
     gave_up = await hooked.town.events(DEPARTMENT, endpoint)
-    assert [each.data["sequence"] for each in gave_up if each.kind is EventKind.WEBHOOK_GAVE_UP] == [3]
+    assert [x.data["sequence"] for x in gave_up if x.kind is EventKind.WEBHOOK_GAVE_UP] == [3]
 
 
 async def test_one_that_takes_nothing_for_three_days_is_paused_told_of_and_goes_on_where_it_stopped(
     hooked: Hooked, receiver: Receiver
 ) -> None:
-    endpoint = await told(hooked, receiver, answers(500), 5)
-    while (found := await hooked.endpoint(endpoint)).state is EndpointState.ACTIVE:
+    endpoint = await endpoint_of(hooked, receiver, answers(500), 5)
+    while (endpoint_row := await hooked.endpoint(endpoint)).state is EndpointState.ACTIVE:
         await hooked.push(HOUR / 2)
-    assert found.paused_why is PauseWhy.FAILING
-    assert found.paused_at is not None
-    assert timedelta(days=3) <= found.paused_at - found.created_at <= timedelta(days=3, hours=1)
+    assert endpoint_row.paused_why is PauseWhy.FAILING
+    assert endpoint_row.paused_at is not None
+    assert timedelta(days=3) <= endpoint_row.paused_at - endpoint_row.created_at <= timedelta(days=3, hours=1)
     events = await hooked.town.events(DEPARTMENT, endpoint)
-    assert [each.data["why"] for each in events if each.kind is EventKind.WEBHOOK_PAUSED] == ["failing"]
+    assert [event.data["why"] for event in events if event.kind is EventKind.WEBHOOK_PAUSED] == ["failing"]
 
     receiver.behave, receiver.bodies = fine, []
     await hooked.push(HOUR)
@@ -246,8 +246,8 @@ async def test_410_pauses_at_once_and_an_agency_that_left_is_told_nothing(
     await hooked.push()
 
     assert not receiver.bodies
-    found = await hooked.town.node.webhooks.rows.get(other.agency_id, other.id)
-    assert found.state is EndpointState.PAUSED
+    endpoint_row = await hooked.town.node.webhooks.rows.get(other.agency_id, other.id)
+    assert endpoint_row.state is EndpointState.PAUSED
 
 
 async def test_while_a_secret_is_changed_both_are_good_and_then_the_new_one_alone(
@@ -299,17 +299,17 @@ async def test_told_anew_are_events_that_it_may_be_told_alone(hooked: Hooked, re
 
 
 async def test_a_slow_one_has_other_places_than_those_that_answer(hooked: Hooked) -> None:
-    """Eight that hang take the half that is theirs; the others are told meanwhile."""
+    """Eight that hang take the half that is theirs; the others get their events meanwhile."""
     rows = hooked.town.node.webhooks.rows
     async with receiving(hangs) as stuck, receiving() as quick:
         for _ in range(8):
             await hooked.add(stuck.url, "message.retry")
         await hooked.happen(3)
-        for each in await rows.claim(8, 60.0, slow=False):
-            await rows.record(each, Report(cursor=0, suspects=0, slow=True))
+        for claim in await rows.claim(8, 60.0, slow=False):
+            await rows.record(claim, Report(cursor=0, suspects=0, slow=True))
         await hooked.add(quick.url, "message.retry", after=0)
         pushing = asyncio.create_task(hooked.push())
-        await quick.until(3)
+        await quick.wait_for(3)
         assert len(stuck.bodies) <= 4
         pushing.cancel()
         await asyncio.wait([pushing])
@@ -319,22 +319,22 @@ async def test_a_trial_is_signed_and_no_event_and_no_secret_stands_in_rows_or_ev
     hooked: Hooked, receiver: Receiver
 ) -> None:
     secret, endpoint = await hooked.add(receiver.url + "?token=theirs")
-    done = await hooked.town.node.webhooks.test(await hooked.scope(), endpoint.id, DEPARTMENT)
+    trial = await hooked.town.node.webhooks.test(await hooked.scope(), endpoint.id, DEPARTMENT)
 
-    assert done.is_good
+    assert trial.is_good
     assert receiver.all_signed(secret)
     assert (receiver.bodies[0]["type"], receiver.bodies[0]["sequence"]) == ("webhook.test", 0)
     assert not await hooked.log(endpoint.id)
-    kept = json.dumps([each.sealed for each in (await hooked.endpoint(endpoint.id)).secrets])
-    events = json.dumps([each.data for each in await hooked.town.events(DEPARTMENT, endpoint.id)])
-    assert secret.removeprefix("whsec_") not in kept
+    secrets_kept = json.dumps([x.sealed for x in (await hooked.endpoint(endpoint.id)).secrets])
+    events = json.dumps([x.data for x in await hooked.town.events(DEPARTMENT, endpoint.id)])
+    assert secret.removeprefix("whsec_") not in secrets_kept
     assert "theirs" not in events
 
 
 async def test_new_events_are_looked_through_only_where_an_endpoint_is_active(
     hooked: Hooked, receiver: Receiver
 ) -> None:
-    """What is known of that is as old as the last look; whoever adds or changes an endpoint asks for one."""
+    """The list of active endpoints is as old as the last look; adding or changing an endpoint asks for one."""
     rung: list[bool] = []
     async with asyncio.TaskGroup() as tasks:
         pusher = hooked.pusher(tasks.create_task, lambda: rung.append(True))

@@ -435,7 +435,7 @@ def _skip_reason(request: PageRequest, act: str, line: ListLine) -> str:
         "don-doc": line.is_overdue(request.deps.clock.now()),
         "tu-choi": line.awaits_us and line.state not in REQUESTED,
         "trinh": line.own_state in WORKED_ON,
-        "giao-lai": line.own_state not in received.GONE,
+        "giao-lai": line.own_state not in received.ENDED_STATES,
         "da-doc": line.unread,
     }.get(act, True)
     key = {"don-doc": "listing.skip.not_late", "da-doc": "listing.skip.read"}.get(act, "listing.skip.state")

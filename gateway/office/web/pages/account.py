@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, Denied, NotFound
 from gateway.office.accounts import credentials, posts, sessions
-from gateway.office.accounts.credentials import NotTaken
+from gateway.office.accounts.credentials import PasswordRefused
 from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
@@ -55,7 +55,7 @@ def typed_twice(request: PageRequest) -> Problems:
     return []
 
 
-def password_problems(request: PageRequest, error: NotTaken) -> Problems:
+def password_problems(request: PageRequest, error: PasswordRefused) -> Problems:
     least = request.deps.accounts.rules.passwords.least
     return [("new", request.say(f"password.{fault}", least=least)) for fault in error.faults]
 
@@ -137,7 +137,7 @@ async def change_password(request: PageRequest) -> web.StreamResponse:
         token = await credentials.change_password(
             request.deps.accounts, request.person, old, new, request.origin
         )
-    except NotTaken as error:
+    except PasswordRefused as error:
         return await repeat(password_problems(request, error))
     except Denied as error:
         return await repeat(_proof_problems(request, error, "old"))
@@ -214,7 +214,7 @@ _DELEGATION_FIELDS = {
 
 
 async def list_delegations(request: PageRequest) -> web.StreamResponse:
-    delegations = await posts.delegations_seen(request.deps.accounts, request.person)
+    delegations = await posts.list_delegations(request.deps.accounts, request.person)
     may_approve = request.may(Right.APPROVE_DELEGATION)
     return await request.page(
         "account/delegations.html",
@@ -331,7 +331,7 @@ def _missing_in_delegation(
 
 async def _load_delegation(request: PageRequest) -> Delegation:
     """Load a delegation that the person may see. Raise NotFound for any other."""
-    delegations = await posts.delegations_seen(request.deps.accounts, request.person)
+    delegations = await posts.list_delegations(request.deps.accounts, request.person)
     delegation = next((d for d in delegations if d.id == request.path("id")), None)
     if delegation is None:
         raise NotFound("there is no such delegation")

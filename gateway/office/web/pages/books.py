@@ -73,7 +73,7 @@ async def enter_sent(request: PageRequest) -> web.StreamResponse:
     if copies and forms.whole_number(copies, 5) is None:
         problems.append(("copies", request.say("books.number.unreadable")))
     if not problems and issued_on is not None:
-        letter = books.Sent(
+        letter = books.TypedLine(
             issued_on=issued_on,
             dispatched_on=dates.typed_day(dispatched_on, today) if dispatched_on else None,
             copies=int(copies) if copies else None,
@@ -314,23 +314,27 @@ async def show_books(request: PageRequest) -> web.StreamResponse:
         year_summary = await books.summary_of(
             work, ask.book, Span(year=ask.span.year), series_by_type=services.series_by_type
         )
-        leaf = await books.leaf(
+        leaf = await books.read_page(
             work,
             ask.book,
             ask.span,
             limit=_ROWS,
-            after=await books.line_named(work, ask.book, sau[:50]) if sau else None,
+            cursor=await books.line_named(work, ask.book, sau[:50]) if sau else None,
             lang=request.lang,
         )
     if problems:
-        leaf = replace(leaf, lines=(), after=None)
+        leaf = replace(leaf, lines=(), next_cursor=None)
     query = dict(request.http.query)
     following = (
         url_for(
             "/so-van-ban",
-            **merged(query, sau=leaf.after if isinstance(leaf.after, str) else leaf.after.id, told=None),
+            **merged(
+                query,
+                sau=leaf.next_cursor if isinstance(leaf.next_cursor, str) else leaf.next_cursor.id,
+                told=None,
+            ),
         )
-        if leaf.after
+        if leaf.next_cursor
         else ""
     )
     return await request.page(

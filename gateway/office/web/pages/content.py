@@ -25,7 +25,7 @@ from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import whole_number
 from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
-from gateway.stored_content import OpenFile, streamed
+from gateway.stored_content import OpenFile, stream_pieces
 
 T = TypeVar("T")
 # Logs that a file is read, by its name.
@@ -93,7 +93,7 @@ def _read_packet(request: PageRequest, packet: HeldPacket) -> AsyncIterator[byte
         raise Clash(
             f"the packet {packet.packet_id} cannot be read: it is {packet.absent}", code="GW-UNREADABLE"
         )
-    return streamed(request.deps.pool, pieces(packet.open))
+    return stream_pieces(request.deps.pool, pieces(packet.open))
 
 
 async def packet_page(
@@ -138,7 +138,7 @@ async def give_pack(request: PageRequest, id: str, note: Note, name: str) -> web
 async def pack_of(request: PageRequest, id: str) -> FileContent:
     """Make the evidence pack; an event records it."""
     pack = await request.deps.evidence.make(request.scope(), id)
-    content = streamed(request.deps.pool, pack.pieces())
+    content = stream_pieces(request.deps.pool, pack.pieces())
     return FileContent(name=pack.name, found_type="zip", size=pack.size, pieces=content)
 
 

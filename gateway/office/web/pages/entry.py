@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.errors import Denied
 from gateway.office.accounts import credentials, sessions, sign_in
-from gateway.office.accounts.credentials import NotTaken
+from gateway.office.accounts.credentials import PasswordRefused
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway.office.domain.listing import Side
 from gateway.office.web import forms, page_requests
@@ -90,7 +90,7 @@ async def signed_in(request: PageRequest) -> web.StreamResponse:
         login=login, password=form.text("password"), code=form.text("code").replace(" ", "")
     )
     try:
-        session = await sign_in.run(
+        session = await sign_in.sign_in(
             request.deps.accounts, credentials_typed, request.origin, _earlier_token(request)
         )
     except Denied as error:
@@ -113,11 +113,11 @@ async def take_up_account(request: PageRequest) -> web.StreamResponse:
     services, new = request.deps.accounts, request.form.text("new")
     try:
         person = await credentials.take_up(services, request.path("code"), new, request.origin)
-    except NotTaken as error:
+    except PasswordRefused as error:
         return await open_link(request, account.password_problems(request, error))
     sign_in_typed = TypedSignIn(login=person.login or person.name, password=new)
     return _enter(
-        request, await sign_in.run(services, sign_in_typed, request.origin, _earlier_token(request)), "/"
+        request, await sign_in.sign_in(services, sign_in_typed, request.origin, _earlier_token(request)), "/"
     )
 
 
@@ -160,7 +160,7 @@ def _entry_message(session: OpenedSession) -> str:
     """Return the most urgent message on coming in: R94, T19 (notices at sign-in)."""
     if session.reminder == 1:
         return "account.password.1"
-    if session.others:
+    if session.other_sessions:
         return "entry.others"
     return f"account.password.{session.reminder}" if session.reminder is not None else ""
 

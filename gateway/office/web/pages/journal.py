@@ -21,7 +21,7 @@ from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.page_requests import AUDITS, PageRequest, merged, url_for
 from gateway.office.web.routes import Access, Needs, get, post
-from gateway.store.log_reading import WantedEvents
+from gateway.store.log_reading import EventFilter
 from gateway.words import labels
 
 KEY, PATH = "audit", "/nhat-ky"
@@ -113,13 +113,13 @@ async def _read_query(request: PageRequest) -> tuple[JournalQuery, Problems]:
     elif principal:
         # An id, or the person of that name; an unknown name finds no lines.
         principal = next(iter(await request.deps.operations.journal.find_people(principal)), principal[:200])
-    events_filter = WantedEvents(
+    events_filter = EventFilter(
         agency_id=None if _is_everywhere(request, manner) else request.own_agency.id,
         principal_id=principal or None,
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else None,
         subject_id=request.ask("object")[:200] or None,
         since=dates.midnight(since) if since else None,
-        until=dates.midnight(end + _DAY) if end else None,
+        ends_before=dates.midnight(end + _DAY) if end else None,
     )
     within = {Manner.TECHNICAL: _TECHNICAL, Manner.ACCOUNTS: _ACCOUNTS}.get(manner, ())
     return JournalQuery(event_filter=events_filter, within=within, people=manner is Manner.ACCOUNTS), problems

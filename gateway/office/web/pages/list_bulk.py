@@ -221,7 +221,7 @@ async def _tag(request: PageRequest, choice: Choice) -> str:
 
 
 async def _offer(request: PageRequest, choice: Choice) -> str:
-    had = await received.offer_again(request.deps.inn, request.scope(), choice.id)
+    had = await received.repeat_offer(request.deps.inn, request.scope(), choice.id)
     return request.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
 
@@ -277,7 +277,7 @@ async def _late_by_recipient(
     """Return, per recipient, its late documents and whom to phone, and the chosen ones among them."""
     ids = {c.id for c in chosen.accepted}
     async with request.deps.store.read(request.scope()) as work:
-        deliveries_by_id = await work.deliveries.of_many(sorted(ids))
+        deliveries_by_id = await work.deliveries.of_documents(sorted(ids))
     late_codes = {
         delivery.recipient.code
         for deliveries in deliveries_by_id.values()

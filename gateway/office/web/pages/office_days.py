@@ -29,7 +29,7 @@ async def add_day(request: PageRequest) -> web.StreamResponse:
     if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
         return await show_days(request, [("name", request.say("office.name.long"))])
     calendar_day = CalendarDay(day=day, kind=DayKind(kind), name=name)
-    await request.deps.todo.calendar.put([calendar_day], request.deps.clock.now(), request.person.person.id)
+    await request.deps.todo.calendar.save([calendar_day], request.deps.clock.now(), request.person.person.id)
     return request.confirm(PATH, "office.added", nam=str(day.year))
 
 
@@ -51,7 +51,7 @@ async def import_days(request: PageRequest) -> web.StreamResponse:
     except Clash as error:
         # Its faults are named with their lines; they are few and short.
         return await show_days(request, [("file", f"{request.say('clash.GW-CALENDAR')} {error}")])
-    await request.deps.todo.calendar.put(days, request.deps.clock.now(), request.person.person.id)
+    await request.deps.todo.calendar.save(days, request.deps.clock.now(), request.person.person.id)
     return request.confirm(PATH, "office.imported", nam=str(days[0].day.year))
 
 

@@ -22,14 +22,14 @@ CLIENT = "node_client"
 WAIT_S = 60
 
 
-def made(path: str) -> Any:
+def client_module(path: str) -> Any:
     """A module of the client, which exists only where it was made."""
     return import_module(f"{CLIENT}.{path}" if path else CLIENT)
 
 
 def call(path: str, client: Any, *args: Any, **more: Any) -> Any:
     """The checked answer of one operation, with its headers; anything but success ends the run."""
-    answer = made(f"api.{path}").sync_detailed(*args, client=client, **more)
+    answer = client_module(f"api.{path}").sync_detailed(*args, client=client, **more)
     if answer.status_code >= 300:
         raise SystemExit(f"{path}: {answer.status_code} {answer.content.decode(errors='replace')}")
     return answer
@@ -37,14 +37,14 @@ def call(path: str, client: Any, *args: Any, **more: Any) -> Any:
 
 def follow(client: Any, kind: str, **data: str) -> Any:
     """The first event of that kind with that data, as the feed brings it."""
-    after = "0"
-    until = time.monotonic() + WAIT_S
-    while time.monotonic() < until:
-        feed = call("events.read_events", client, after=after, wait=10).parsed
+    cursor = "0"
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        feed = call("events.read_events", client, after=cursor, wait=10).parsed
         for event in feed.data:
             if event.type_ == kind and data.items() <= event.data.to_dict().items():
                 return event
-        after = feed.next_after
+        cursor = feed.next_after
     raise SystemExit(f"no event {kind} came")
 
 
@@ -52,13 +52,13 @@ def send(client: Any, meta: dict[str, Any], pdf: bytes) -> tuple[Any, bool]:
     """The message, and whether a second call under the same key was answered as a repeat."""
     answers = []
     for _ in range(2):
-        body = made("models").CreateMessageBody(
-            meta=made("models").MessageIn.from_dict(meta),
-            lead=made("types").File(payload=io.BytesIO(pdf), file_name="1523.pdf"),
+        body = client_module("models").CreateMessageBody(
+            meta=client_module("models").MessageIn.from_dict(meta),
+            lead=client_module("types").File(payload=io.BytesIO(pdf), file_name="1523.pdf"),
         )
         answers.append(call("messages.create_message", client, body=body, idempotency_key="one"))
-    first, again = answers
-    return first.parsed, again.headers.get("Idempotency-Replayed") == "true"
+    first, repeat = answers
+    return first.parsed, repeat.headers.get("Idempotency-Replayed") == "true"
 
 
 def take(client: Any) -> tuple[Any, bytes, bytes]:
@@ -67,28 +67,28 @@ def take(client: Any) -> tuple[Any, bytes, bytes]:
     (item,) = call("inbox.list_inbox", client, lease=60).parsed.data
     file = call("inbox.read_inbox_file", client, item.id, str(item.files[0].n)).parsed.payload.read()
     envelope = call("inbox.read_inbox_envelope", client, item.id).parsed.payload.read()
-    body = made("models").NothingIn()
+    body = client_module("models").NothingIn()
     call("inbox.acknowledge_inbox_item", client, item.id, body=body)
     return item, file, envelope
 
 
 def reached(node: str, key: str) -> Any:
-    return made("").AuthenticatedClient(
-        base_url=node, token=key, timeout=made("client").httpx.Timeout(WAIT_S)
+    return client_module("").AuthenticatedClient(
+        base_url=node, token=key, timeout=client_module("client").httpx.Timeout(WAIT_S)
     )
 
 
 def exchange(node: str, sender_key: str, recipient_key: str, pdf: Path, out: Path) -> dict[str, Any]:
-    said = json.loads((out / "description.json").read_text(encoding="utf-8"))
-    body = said["paths"]["/api/v1/messages"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    description = json.loads((out / "description.json").read_text(encoding="utf-8"))
+    body = description["paths"]["/api/v1/messages"]["post"]["requestBody"]["content"]["multipart/form-data"]
     meta = body["examples"]["sample"]["value"]["meta"]
     sender, recipient = reached(node, sender_key), reached(node, recipient_key)
     sent, replayed = send(sender, meta, pdf.read_bytes())
     item, file, envelope = take(recipient)
-    status = made("models").StatusIn.from_dict({"code": "03", "register_no": "1245"})
-    done = call("inbox.set_status", recipient, item.id, body=status)
+    status = client_module("models").StatusIn.from_dict({"code": "03", "register_no": "1245"})
+    status_answer = call("inbox.set_status", recipient, item.id, body=status)
     follow(sender, "message.status", code="03")
-    seen = call("messages.read_message", sender, sent.id)
+    message = call("messages.read_message", sender, sent.id)
     proof = call("messages.read_message_evidence", sender, sent.id).parsed.payload.read()
     (out / "file").write_bytes(file)
     (out / "envelope").write_bytes(envelope)
@@ -98,12 +98,12 @@ def exchange(node: str, sender_key: str, recipient_key: str, pdf: Path, out: Pat
         "sent": sent.id,
         "state": str(sent.state.value),
         "taken": item.number,
-        "status_version": done.headers["ETag"],
-        "seen": sorted(str(each.state.value) for each in seen.parsed.recipients),
+        "status_version": status_answer.headers["ETag"],
+        "seen": sorted(str(r.state.value) for r in message.parsed.recipients),
     }
 
 
-heard: Queue[str | None] = Queue()
+answered_codes: Queue[str | None] = Queue()
 secrets: list[str] = []
 
 
@@ -113,22 +113,22 @@ class Hook(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         genuine = self._signature(body) in self.headers["webhook-signature"].split()
-        heard.put(json.loads(body)["data"]["code"] if genuine else None)
+        answered_codes.put(json.loads(body)["data"]["code"] if genuine else None)
         self.send_response(204 if genuine else 401)
         self.end_headers()
 
     def _signature(self, body: bytes) -> str:
-        said = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode() + body
+        signed_text = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode() + body
         key = base64.b64decode(secrets[0].removeprefix("whsec_"))
-        return "v1," + base64.b64encode(hmac.new(key, said, "sha256").digest()).decode()
+        return "v1," + base64.b64encode(hmac.new(key, signed_text, "sha256").digest()).decode()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: what is printed is the answer."""
+        """Print nothing: only the answer goes to stdout."""
 
 
 def afternoon(node: str, key: str, paper: Path, pdf: Path, out: Path) -> dict[str, Any]:
     """With a robot: send, hear 01 and 03 by a webhook whose signature is checked, fetch the answer with its files."""
-    models = made("models")
+    models = client_module("models")
     client = reached(node, key)
     hook = HTTPServer(("127.0.0.1", 0), Hook)
     Thread(target=hook.serve_forever, daemon=True).start()
@@ -140,18 +140,18 @@ def afternoon(node: str, key: str, paper: Path, pdf: Path, out: Path) -> dict[st
 
     meta = json.loads(paper.read_text(encoding="utf-8"))
     meta["recipients"] = [{"code": "TEST.REPLY", "role": "to_act"}]
-    file = made("types").File(payload=pdf.open("rb"), file_name=pdf.name)
+    file = client_module("types").File(payload=pdf.open("rb"), file_name=pdf.name)
     body = models.CreateMessageBody(meta=models.MessageIn.from_dict(meta), lead=file)
     sent = call("messages.create_message", client, body=body, idempotency_key="first").parsed
-    codes = [heard.get(timeout=WAIT_S) for _ in range(2)]
+    codes = [answered_codes.get(timeout=WAIT_S) for _ in range(2)]
 
     follow(client, "inbox.received")
     (item,) = call("inbox.list_inbox", client, lease=60).parsed.data
-    for each in item.files:
-        came = call("inbox.read_inbox_file", client, item.id, str(each.n)).parsed.payload.read()
-        if hashlib.sha256(came).hexdigest() != each.sha256:
-            raise SystemExit(f"file {each.n} is not what the item says")
-        (out / f"answer-{each.n}").write_bytes(came)
+    for attachment in item.files:
+        content = call("inbox.read_inbox_file", client, item.id, str(attachment.n)).parsed.payload.read()
+        if hashlib.sha256(content).hexdigest() != attachment.sha256:
+            raise SystemExit(f"file {attachment.n} is not what the item says")
+        (out / f"answer-{attachment.n}").write_bytes(content)
     call("inbox.acknowledge_inbox_item", client, item.id, body=models.NothingIn())
     return {
         "sent": sent.id,
@@ -162,12 +162,12 @@ def afternoon(node: str, key: str, paper: Path, pdf: Path, out: Path) -> dict[st
     }
 
 
-def main(story: str, node: str, *told: str) -> None:
+def main(story: str, node: str, *arguments: str) -> None:
     if story == "exchange":
-        sender, recipient, pdf, out = told
+        sender, recipient, pdf, out = arguments
         print(json.dumps(exchange(node, sender, recipient, Path(pdf), Path(out))))
     else:
-        key, paper, pdf, out = told
+        key, paper, pdf, out = arguments
         print(json.dumps(afternoon(node, key, Path(paper), Path(pdf), Path(out))))
 
 

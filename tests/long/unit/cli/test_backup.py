@@ -29,10 +29,10 @@ def node(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return terminal
 
 
-def made(node: Terminal) -> str:
-    said = node.type("backup", "--to", "node.backup", *PASSPHRASE, "-o", "json")
-    assert said.code == 0, said.err
-    return str(said.json["path"])
+def back_up(node: Terminal) -> str:
+    output = node.type("backup", "--to", "node.backup", *PASSPHRASE, "-o", "json")
+    assert output.code == 0, output.err
+    return str(output.json["path"])
 
 
 def moved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,14 +41,14 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backup_is_noted_and_proved_by_a_drill_without_its_name(node: Terminal) -> None:
-    said = node.type("backup", *PASSPHRASE, "-o", "json")
-    file = Path(said.json["path"])
-    assert (said.code, file.parent.name, file.suffix) == (0, "backups", ".backup")
+    output = node.type("backup", *PASSPHRASE, "-o", "json")
+    file = Path(output.json["path"])
+    assert (output.code, file.parent.name, file.suffix) == (0, "backups", ".backup")
 
     drilled = node.type("--lang", "en", "restore", "--drill", *PASSPHRASE)
 
     assert drilled.code == 0, drilled.err
-    assert f"Restored {said.json['rows']} rows, {said.json['files']} files, equal." in drilled.err
+    assert f"Restored {output.json['rows']} rows, {output.json['files']} files, equal." in drilled.err
     noted = json.loads(Path("state/backup.json").read_text())
     assert noted["path"] == str(file)
     assert noted["verified_at"] > noted["at"]
@@ -58,16 +58,16 @@ def test_older_backups_of_this_node_go_with_days_to_keep_and_no_other_file(node:
     folder = Path("state/backups")
     folder.mkdir()
     old = ("Z91.02-20200101T000000Z.backup", "Z91.02-20200102T000000Z.backup")
-    others = ("Z91.03-20200101T000000Z.backup", "Z91.02-notes.backup", "Z91.02-20200101T000000Z.txt")
-    for name in (*old, *others):
+    foreign_files = ("Z91.03-20200101T000000Z.backup", "Z91.02-notes.backup", "Z91.02-20200101T000000Z.txt")
+    for name in (*old, *foreign_files):
         (folder / name).write_text("of a test")
 
-    kept = node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json
-    assert {*old, *others} < {each.name for each in folder.iterdir()}
+    backup = node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json
+    assert {*old, *foreign_files} < {path.name for path in folder.iterdir()}
     last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
 
-    here = {each.name for each in folder.iterdir()}
-    assert here == {*others, Path(kept["path"]).name, Path(last["path"]).name}
+    names = {path.name for path in folder.iterdir()}
+    assert names == {*foreign_files, Path(backup["path"]).name, Path(last["path"]).name}
 
 
 def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
@@ -79,23 +79,23 @@ def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
     files = [Path(node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json["path"]) for _ in range(3)]
 
     assert [file.name.partition("Z-")[2] for file in files] == ["", "2.backup", "3.backup"]
-    later = at + timedelta(days=15)
-    monkeypatch.setattr(SystemClock, "now", lambda _: later)
+    two_weeks_on = at + timedelta(days=15)
+    monkeypatch.setattr(SystemClock, "now", lambda _: two_weeks_on)
     last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
-    assert [str(each) for each in files[0].parent.iterdir()] == [last["path"]]
+    assert [str(path) for path in files[0].parent.iterdir()] == [last["path"]]
 
 
 def test_a_restored_node_works_again_when_two_people_say_so(
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = made(node)
+    file = back_up(node)
     moved(monkeypatch)
 
     assert node.type("restore", file, *PASSPHRASE, "--yes").code == 0
     refused = node.type("inbox", "list", "-o", "json")
     assert (refused.code, refused.json["error"]["code"]) == (1, "GW-C-002")
-    shown = node.type("restored", "-o", "json").json
-    assert shown["numbers"] == [{"code": "Z91.02", "last": 0}]
+    restored = node.type("restored", "-o", "json").json
+    assert restored["numbers"] == [{"code": "Z91.02", "last": 0}]
     assert node.type("restored", *TWO).code == 4, "the last number must be said"
     assert node.type("restored", "--number", "Z91.02=57", *TWO[:2], "--approved-by", "a. operator").code == 5
     assert node.type("restored", "--number", "Z91.02=57", *TWO).code == 0
@@ -113,7 +113,7 @@ def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_again(
     Path("partner.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     Path("agencies.csv").write_text("code,name\nZ91.07,Partner\n")
     assert node.type("registry", "import", "agencies.csv", "--apply", "--yes").code == 0
-    two = Deciders.of(Path("gateway.toml"))
+    two = Deciders.add_to(Path("gateway.toml"))
     with typing(two.lines(FIRST)):
         proposal = node.type(
             "keys", "propose", "Z91.07", "partner.pem", "--as", FIRST, "--yes", "-o", "json"
@@ -121,19 +121,19 @@ def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_again(
     with typing(two.lines(SECOND, proposal["sha256"][0][-16:])):
         approved = node.type("keys", "approve", proposal["id"], "--as", SECOND, "--yes")
     assert approved.code == 0, approved.err
-    file = made(node)
+    file = back_up(node)
     moved(monkeypatch)
     node.type("restore", file, *PASSPHRASE, "--yes")
 
-    (shown,) = node.type("restored", "-o", "json").json["certificates"]
-    assert shown["code"] == "Z91.07"
-    assert shown["proposed_by"] != shown["approved_by"]
+    (suspect,) = node.type("restored", "-o", "json").json["certificates"]
+    assert suspect["code"] == "Z91.07"
+    assert suspect["proposed_by"] != suspect["approved_by"]
     both = ("--confirmed-by", FIRST, "--approved-by", SECOND, "--yes")
     with typing(two.lines(FIRST) + two.lines(SECOND)):
         unknown = node.type("restored", "--number", "Z91.02=0", "--withdraw", f"Z91.07={'0' * 64}", *both)
     assert unknown.code == 3
     assert node.type("inbox", "list").code == 1, "what failed half-way confirms nothing"
-    last = ("--number", "Z91.02=0", "--withdraw", f"Z91.07={shown['fingerprint']}")
+    last = ("--number", "Z91.02=0", "--withdraw", f"Z91.07={suspect['fingerprint']}")
     with typing(two.lines(FIRST) + two.lines(SECOND)):
         assert node.type("restored", *last, *both).code == 0
     listed = node.type("registry", "show", "Z91.07", "-o", "json").json
@@ -146,14 +146,14 @@ def test_what_is_wrong_with_the_words_is_said_before_anything_is_read(
     Path("short").write_text("too short\n")
     assert node.type("restore", *PASSPHRASE).code == 2
     assert node.type("restore", "--drill", *PASSPHRASE).code == 3
-    said = node.type("backup", "--passphrase-file", "short")
-    assert (said.code, "12 or more" in said.err) == (1, True)
-    assert "Cụm mật khẩu quá ngắn" in said.err
+    output = node.type("backup", "--passphrase-file", "short")
+    assert (output.code, "12 or more" in output.err) == (1, True)
+    assert "Cụm mật khẩu quá ngắn" in output.err
 
     dry = node.type("backup", "--to", "node.backup", *PASSPHRASE, "--dry-run")
     assert (dry.code, "node.backup" in dry.err) == (0, True)
     assert not Path("node.backup").exists()
-    file = made(node)
+    file = back_up(node)
     full = node.type("restore", file, *PASSPHRASE, "--yes")
     assert (full.code, "empty node" in full.err) == (4, True)
     moved(monkeypatch)
@@ -163,14 +163,14 @@ def test_what_is_wrong_with_the_words_is_said_before_anything_is_read(
 
 def test_a_damaged_backup_is_told_in_words(node: Terminal) -> None:
     """Damage in its key looks like another passphrase: both are named."""
-    file = Path(made(node))
-    whole = file.read_bytes()
+    file = Path(back_up(node))
+    content = file.read_bytes()
 
-    told = []
-    for damaged in (whole[:-1], whole[:520] + bytes([whole[520] ^ 1]) + whole[521:]):
+    codes = []
+    for damaged in (content[:-1], content[:520] + bytes([content[520] ^ 1]) + content[521:]):
         file.write_bytes(damaged)
-        said = node.type("restore", file, "--drill", *PASSPHRASE, "-o", "json")
-        assert said.code == 1
-        told.append(said.json["error"]["code"])
+        output = node.type("restore", file, "--drill", *PASSPHRASE, "-o", "json")
+        assert output.code == 1
+        codes.append(output.json["error"]["code"])
 
-    assert told == ["GW-B-001", "GW-B-002"]
+    assert codes == ["GW-B-001", "GW-B-002"]

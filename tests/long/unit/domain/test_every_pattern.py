@@ -22,11 +22,11 @@ def test_no_pattern_of_the_program_takes_the_square_of_a_text_made_for_it(cases:
     """Each of its repeats is fed what it eats, after what leads to it, and what a search begins with again and again."""
     uses = {use for package in ("gateway", "gateway_client") for use in uses_in(package)}
     assert len(uses) > 200
-    assert {use.where for use in uses} >= ASKED_BY.keys() | NOT_TRIED.keys()
-    for use in sorted(uses, key=lambda use: (use.where, use.method, str(use.pattern.pattern))):
+    assert {use.place for use in uses} >= ASKED_BY.keys() | NOT_TRIED.keys()
+    for use in sorted(uses, key=lambda use: (use.place, use.method, str(use.pattern.pattern))):
         attacks = list(attacks_on(use.pattern))
-        if use.where in NOT_TRIED or not attacks:
+        if use.place in NOT_TRIED or not attacks:
             continue
-        method = ASKED_BY.get(use.where, use.method)
-        with cases.case(f"{use.where}, {method}, {use.pattern.pattern!r}"):
+        method = ASKED_BY.get(use.place, use.method)
+        with cases.case(f"{use.place}, {method}, {use.pattern.pattern!r}"):
             assert_linear(use.pattern, method, attacks)

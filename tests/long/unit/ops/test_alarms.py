@@ -11,7 +11,7 @@ from gateway.ops.metrics import Scrape
 from tests.support.api import Door
 from tests.support.folder import Desk
 from tests.support.node import PROVINCE, Town
-from tests.unit.ops.test_alarms import heard, hot_folder, samples, scraped
+from tests.unit.ops.test_alarms import alarms_fired, hot_folder, samples, scraped
 
 # Longer than the alarm bears with, and shorter than a writer waits.
 HELD_S = 7.0
@@ -21,7 +21,7 @@ async def test_calls_that_wait_for_a_database_that_is_held_fire_their_alarm(door
     scrape = Scrape(node=door.node)
     await door.send()  # with this it has its key
     await door.node.pulse.beat()
-    before = samples((await scrape.text()).decode())
+    old_samples = samples((await scrape.text()).decode())
     file = door.node.settings.node.data_dir / "gateway.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -29,14 +29,14 @@ async def test_calls_that_wait_for_a_database_that_is_held_fire_their_alarm(door
         answer = await door.send()
 
     assert answer.status == 202
-    assert heard(before, before) == set()
-    assert heard(before, samples((await scrape.text()).decode())) == {"slow calls"}
+    assert alarms_fired(old_samples, old_samples) == set()
+    assert alarms_fired(old_samples, samples((await scrape.text()).decode())) == {"slow calls"}
 
 
 async def test_a_document_system_that_takes_nothing_away_is_heard_after_500_documents(town: Town) -> None:
     hot, folder = hot_folder(town)
     await town.node.pulse.beat()
-    before = await scraped(hot)
+    old_samples = await scraped(hot)
     for n in range(1, 502):
         await town.send(str(n))
     await town.carry()
@@ -45,4 +45,4 @@ async def test_a_document_system_that_takes_nothing_away_is_heard_after_500_docu
     await town.node.pulse.beat()
 
     assert len(list((folder / "in").glob("inb_*"))) == 501
-    assert heard(before, await scraped(hot)) == {"hot folder not emptied"}
+    assert alarms_fired(old_samples, await scraped(hot)) == {"hot folder not emptied"}

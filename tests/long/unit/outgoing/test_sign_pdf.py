@@ -87,7 +87,7 @@ async def refusal(room: Room, plan: sign_pdf.SigningPlan, key: HeldKey) -> Gatew
         await room.sign(plan, key)
     assert not list(room.folder.glob("*out.pdf*"))
     async with room.office.store.read(SCOPE) as work:
-        assert await work.events.of(key.facts.key_id) == []
+        assert await work.events.of_subject(key.facts.key_id) == []
     return refused.value
 
 
@@ -97,14 +97,14 @@ async def test_a_signed_file_has_its_event(room: Room) -> None:
     await room.sign(await room.plan(), key)
 
     async with room.office.store.read(SCOPE) as work:
-        (event,) = await work.events.of(key.facts.key_id)
+        (event,) = await work.events.of_subject(key.facts.key_id)
     standing = room.services.signer.examine(room.out)
     assert event.kind.value == "document.signed"
     assert event.principal_id == "prn_clerk"
     assert event.data["signed"] == str(standing.digest)
     assert event.data["file"] == str(room.services.signer.examine(room.file).digest)
     assert event.data["serial"] == key.facts.serial
-    assert [each.intact for each in standing.earlier] == [True, True]
+    assert [signature.intact for signature in standing.earlier] == [True, True]
     assert await sign_pdf.has_signed_pdfs(room.office.store, SCOPE, key.facts.key_id)
 
 

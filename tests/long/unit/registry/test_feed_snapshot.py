@@ -22,12 +22,12 @@ days = st.none() | st.dates(date(2026, 12, 1), date(2030, 1, 1))
 @st.composite
 def lists(draw: st.DrawFn) -> dict[str, AgencyRecord]:
     """Rows as an import may leave them: no parents, so that any set of codes goes together."""
-    found = {}
+    agencies = {}
     for code in draw(st.lists(st.sampled_from(CODES), unique=True)):
         text = unicodedata.normalize("NFC", draw(names)).strip() or "x"
         host = draw(st.sampled_from([None, "north"]))
-        found[code] = AgencyRecord(code=code, name=text, valid_to=draw(days), host=host)
-    return found
+        agencies[code] = AgencyRecord(code=code, name=text, valid_to=draw(days), host=host)
+    return agencies
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,7 +35,7 @@ def lists(draw: st.DrawFn) -> dict[str, AgencyRecord]:
 def test_another_registry_comes_to_the_same_rows(
     first: dict[str, AgencyRecord], second: dict[str, AgencyRecord], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """By snapshots: rows that go are closed. By changes, where none goes: the same list."""
+    """Snapshots close rows that go; changes, where none goes, lead to the same list."""
     folder = tmp_path_factory.mktemp("sides")
 
     async def tell() -> None:
@@ -55,9 +55,9 @@ def test_another_registry_comes_to_the_same_rows(
             await issuer.holds(second)
             await issuer.feed.export(folder / "3.feed", feeds.ISSUER, since=folder / "2.feed")
             assert (await taker.feed.accept(folder / "3.feed", "x")).verdict == "applied"
-            shown = await taker.shows()
-            assert {code: shown[code] for code in second} == await issuer.shows()
-            gone = [shown[code].valid_to for code in grown.keys() - second.keys()]
-            assert set(gone) <= {date(2026, 11, 19)}
+            rows = await taker.shows()
+            assert {code: rows[code] for code in second} == await issuer.shows()
+            ends = [rows[code].valid_to for code in grown.keys() - second.keys()]
+            assert set(ends) <= {date(2026, 11, 19)}
 
     asyncio.run(tell())

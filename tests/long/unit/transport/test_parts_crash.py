@@ -18,8 +18,8 @@ from gateway.transport.amqp.publisher import Part
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, bytes_of, cut, files_in, land, opened
 
-WHOLE = b"a packet that is cut into three"
-PARTS = cut(WHOLE, 12)
+PACKET = b"a packet that is cut into three"
+PARTS = cut(PACKET, 12)
 FALSE = Part(
     **{name: getattr(PARTS[1], name) for name in Part.__slots__ if name != "body"}, body=b"twelve other"
 )
@@ -30,41 +30,41 @@ Say = Callable[[str], None]
 def whole_set(spool: Spool, say: Say) -> None:
     """A packet's way through: parts kept and acknowledged, the whole owned by the next, then forgotten."""
     for part in (PARTS[2], PARTS[0], PARTS[1]):
-        assert land(spool, part).landed is Landed.KEPT
+        assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
     (joined,) = spool.complete(1)
-    assert bytes_of(joined) == WHOLE
+    assert bytes_of(joined) == PACKET
     say("owned")
-    spool.done(joined.token)
+    spool.end_set(joined.token)
     say("done")
 
 
 def refused_set(spool: Spool, say: Say) -> None:
     """A part that comes with two contents: the set is refused, told, and remembered."""
-    assert land(spool, PARTS[1]).landed is Landed.KEPT
+    assert land(spool, PARTS[1]).landed is Landed.STORED
     say("kept 2")
     assert land(spool, FALSE).landed is Landed.REFUSED
     say("refused")
     (flawed,) = spool.overdue(ManualClock().now())
     assert "part 2 came twice" in flawed.flaw
     say("owned")
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     say("done")
 
 
 def unfinished_set(spool: Spool, say: Say) -> None:
     """Two of three parts, a day old."""
     for part in PARTS[:2]:
-        assert land(spool, part).landed is Landed.KEPT
+        assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
     (flawed,) = spool.overdue(ManualClock().now() + LIMITS.age)
     say("owned")
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     say("done")
 
 
 def killed(folder: Path, story: Callable[[Spool, Say], None], at: int) -> tuple[bool, list[str]]:
-    """Whether a child that told this story died at its operation number `at`, and what it had said before."""
+    """Run this story in a child that dies at operation number `at`; return whether it died, and its lines before."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -78,15 +78,15 @@ def killed(folder: Path, story: Callable[[Spool, Say], None], at: int) -> tuple[
         finally:
             os._exit(status)
     os.close(writer)
-    with os.fdopen(reader) as told:
-        said = told.read().splitlines()
+    with os.fdopen(reader) as pipe:
+        lines = pipe.read().splitlines()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code in (0, -signal.SIGKILL)
-    return code != 0, said
+    return code != 0, lines
 
 
 def void(_: object) -> None:
-    """Nothing."""
+    """Ignore a line."""
 
 
 def _die_at(at: int) -> None:
@@ -115,16 +115,16 @@ def points(folder: Path, story: Callable[[Spool, Say], None]) -> Iterator[tuple[
     at, died = 0, True
     while died:
         at += 1
-        died, said = killed(folder / str(at), story, at)
+        died, lines = killed(folder / str(at), story, at)
         if died:
-            yield folder / str(at), said
+            yield folder / str(at), lines
         else:
-            assert said[-1] == "done"
+            assert lines[-1] == "done"
     assert at > 40
 
 
 def finished(folder: Path, clock: ManualClock) -> None:
-    """Nothing is left but the memory of what is over; in the end not even that."""
+    """Check that only the memory of finished sets is left, and in the end not even that."""
     spool = opened(folder, clock)
     assert spool.complete(10) == []
     assert spool.counts()["sets"] == 0
@@ -134,63 +134,63 @@ def finished(folder: Path, clock: ManualClock) -> None:
 
 
 def test_whenever_it_dies_every_kept_part_is_there_and_the_packet_is_whole_once(tmp_path: Path) -> None:
-    for folder, said in points(tmp_path, whole_set):
+    for folder, lines in points(tmp_path, whole_set):
         spool, clock = opened(folder), ManualClock()
         for part in PARTS:  # the broker gives again what it was not told to forget
-            if f"kept {part.n}" not in said:
-                assert land(spool, part).landed in (Landed.KEPT, Landed.REPEAT), said
+            if f"kept {part.n}" not in lines:
+                assert land(spool, part).landed in (Landed.STORED, Landed.REPEAT), lines
 
         remembered = list(folder.glob("*/over/*"))
-        found = spool.complete(10)
+        joined = spool.complete(10)
 
-        assert not (remembered and found), said
-        assert [bytes_of(one) for one in found] in ([WHOLE], [] if "owned" in said else [WHOLE]), said
-        for one in found:
-            spool.done(one.token)
-        assert {land(spool, part).landed for part in PARTS} == {Landed.REPEAT}, said
+        assert not (remembered and joined), lines
+        assert [bytes_of(s) for s in joined] in ([PACKET], [] if "owned" in lines else [PACKET]), lines
+        for s in joined:
+            spool.end_set(s.token)
+        assert {land(spool, part).landed for part in PARTS} == {Landed.REPEAT}, lines
         finished(folder, clock)
 
 
 def test_whenever_it_dies_a_refused_set_is_told_stays_refused_and_may_be_sent_again_from_its_first_part(
     tmp_path: Path,
 ) -> None:
-    for folder, said in points(tmp_path, refused_set):
+    for folder, lines in points(tmp_path, refused_set):
         spool, clock = opened(folder), ManualClock()
-        if "kept 2" not in said:
-            assert land(spool, PARTS[1]).landed in (Landed.KEPT, Landed.REPEAT)
-        if "refused" not in said:
+        if "kept 2" not in lines:
+            assert land(spool, PARTS[1]).landed in (Landed.STORED, Landed.REPEAT)
+        if "refused" not in lines:
             assert land(spool, FALSE).landed is Landed.REFUSED
 
-        told: list[JoinedParts] = list(spool.overdue(clock.now()))
+        overdue_sets: list[JoinedParts] = list(spool.overdue(clock.now()))
 
-        assert len(told) == 1 or (not told and "owned" in said), said
-        for one in told:
-            spool.done(one.token)
-        assert {land(spool, part).landed for part in PARTS[1:]} == {Landed.REFUSED}, said
-        assert {land(spool, part).landed for part in PARTS} == {Landed.KEPT}, said
+        assert len(overdue_sets) == 1 or (not overdue_sets and "owned" in lines), lines
+        for overdue in overdue_sets:
+            spool.end_set(overdue.token)
+        assert {land(spool, part).landed for part in PARTS[1:]} == {Landed.REFUSED}, lines
+        assert {land(spool, part).landed for part in PARTS} == {Landed.STORED}, lines
         (joined,) = spool.complete(10)
-        assert bytes_of(joined) == WHOLE
-        spool.done(joined.token)
+        assert bytes_of(joined) == PACKET
+        spool.end_set(joined.token)
         finished(folder, clock)
 
 
 def test_whenever_it_dies_an_unfinished_set_is_told_and_may_be_sent_again(tmp_path: Path) -> None:
-    for folder, said in points(tmp_path, unfinished_set):
+    for folder, lines in points(tmp_path, unfinished_set):
         spool, clock = opened(folder), ManualClock()
         clock.advance(LIMITS.age)
-        if "owned" not in said:
+        if "owned" not in lines:
             for part in PARTS[:2]:
-                if f"kept {part.n}" not in said:
+                if f"kept {part.n}" not in lines:
                     land(spool, part)
             clock.advance(LIMITS.age)
-            (told,) = spool.overdue(clock.now())
-            spool.done(told.token)
+            (overdue,) = spool.overdue(clock.now())
+            spool.end_set(overdue.token)
 
         for part in PARTS:
             land(spool, part)
         (joined,) = spool.complete(10)
-        assert bytes_of(joined) == WHOLE
-        spool.done(joined.token)
+        assert bytes_of(joined) == PACKET
+        spool.end_set(joined.token)
         finished(folder, clock)
 
 
@@ -233,7 +233,7 @@ class Unsynced:
             yield
 
     def that_matter(self) -> set[Path]:
-        """Drafts are nobody's until they are renamed."""
+        """Drafts have no owner until they are renamed."""
         return {path for path in self.paths if "drafts" not in path.parts}
 
 
@@ -244,10 +244,10 @@ def test_what_is_said_to_be_kept_or_over_has_reached_the_disk(
     unsynced, spool = Unsynced(), opened(tmp_path / "parts")
     with unsynced.watched(monkeypatch):
         for part in PARTS:
-            assert land(spool, part).landed is Landed.KEPT
+            assert land(spool, part).landed is Landed.STORED
             assert unsynced.that_matter() == set()
         (joined,) = spool.complete(1)
-        spool.done(joined.token)
+        spool.end_set(joined.token)
         assert unsynced.that_matter() == set()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.domain.pdf import PageWish
 from gateway.trust.page_drawing.drawer import PageBox
 from tests.unit.trust.test_page_drawing import box as box
-from tests.unit.trust.test_page_drawing import laid, pdf
+from tests.unit.trust.test_page_drawing import pdf, put_in_box
 
 
 def endless() -> bytes:
@@ -21,7 +21,7 @@ def endless() -> bytes:
 def test_threat_132_a_page_without_end_is_cut_short_and_the_next_one_is_drawn(box: PageBox) -> None:
     wish = PageWish(kind="pdf", page=1)
 
-    look = box.draw(laid(box, endless()), wish)
+    look = box.draw(put_in_box(box, endless()), wish)
 
     assert look.fault in ("PAGE-LIMIT", "PAGE-READER")
-    assert box.draw(laid(box, pdf()), wish).fault is None
+    assert box.draw(put_in_box(box, pdf()), wish).fault is None

@@ -85,7 +85,7 @@ def sealed(path: Path) -> tuple[Path, Placement]:
 
 
 def hand_signed(path: Path, area: Area = HAND, holder: Holder | None = None) -> Path:
-    """As the competent person leaves it."""
+    """Sign a PDF as the competent person does."""
     out = path.with_name(f"{path.stem}-hand.pdf")
     empty = SIGNER.set_text((), 8, 100)
     placement = Placement(page=1, area=area, image=area, text=area, layout=empty)
@@ -104,13 +104,13 @@ def valid(path: Path) -> list[bool]:
     """The verdict of the library's own validator on each signature, with our root."""
     with path.open("rb") as stream:
         return [
-            validate_pdf_signature(each, context(root().certificate), context(root().certificate)).bottom_line
-            for each in PdfFileReader(stream).embedded_regular_signatures
+            validate_pdf_signature(s, context(root().certificate), context(root().certificate)).bottom_line
+            for s in PdfFileReader(stream).embedded_regular_signatures
         ]
 
 
 def context(*anchors: Certificate) -> ValidationContext:
-    roots = load_certs_from_pemder_data(b"".join(pem(each) for each in anchors))
+    roots = load_certs_from_pemder_data(b"".join(pem(anchor) for anchor in anchors))
     return ValidationContext(trust_roots=list(roots), moment=SIGNED, allow_fetching=False)
 
 
@@ -120,25 +120,25 @@ def pem(certificate: Certificate) -> bytes:
 
 def poppler(program: str, *words: str | Path) -> str:
     """Another program's view of the file."""
-    found = shutil.which(program) or missing(f"{program} is not installed (package poppler-utils)")
-    done = subprocess.run([found, *map(str, words)], capture_output=True, check=True, timeout=60)
-    return done.stdout.decode("utf-8")
+    path = shutil.which(program) or missing(f"{program} is not installed (package poppler-utils)")
+    run = subprocess.run([path, *map(str, words)], capture_output=True, check=True, timeout=60)
+    return run.stdout.decode("utf-8")
 
 
 def words_of(path: Path, page: int = 1) -> list[tuple[Area, str]]:
-    """Every word with its place on the page as it is seen."""
-    told = poppler("pdftotext", "-bbox", "-f", str(page), "-l", str(page), path, "-")
+    """Return each word with its place on the visible page."""
+    page_xml = poppler("pdftotext", "-bbox", "-f", str(page), "-l", str(page), path, "-")
     pattern = r'<word xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMax="([\d.-]+)">(.*?)</word>'
     return [
         (Area(left=float(a), top=float(b), width=float(c) - float(a), height=float(d) - float(b)), word)
-        for a, b, c, d, word in re.findall(pattern, told)
+        for a, b, c, d, word in re.findall(pattern, page_xml)
     ]
 
 
 def pixels(path: Path, dots: int = 72) -> Image.Image:
-    held = path.with_suffix("")
-    poppler("pdftoppm", "-png", "-singlefile", "-r", str(dots), path, held)
-    with Image.open(held.with_suffix(".png")) as picture:
+    target = path.with_suffix("")
+    poppler("pdftoppm", "-png", "-singlefile", "-r", str(dots), path, target)
+    with Image.open(target.with_suffix(".png")) as picture:
         return picture.convert("RGB")
 
 
@@ -146,11 +146,11 @@ def test_the_signature_holds_here_and_in_another_program(tmp_path: Path) -> None
     """The words of the mark can be read and copied, and its time is that of the signature."""
     out, placement = marked(on_disk(tmp_path, paper()))
 
-    told = poppler("pdfsig", "-nocert", out)
+    report = poppler("pdfsig", "-nocert", out)
     assert valid(out) == [True]
-    assert "Signature Type: ETSI.CAdES.detached" in told
-    assert "Total document signed" in told
-    assert "Signature Validation: Signature is Valid." in told
+    assert "Signature Type: ETSI.CAdES.detached" in report
+    assert "Total document signed" in report
+    assert "Signature Validation: Signature is Valid." in report
     read = [word for area, word in words_of(out) if area.meets(placement.area)]
     assert " ".join(read) == " ".join(MARK)
     assert "LiberationSerif" in poppler("pdffonts", out)
@@ -178,10 +178,10 @@ def test_the_seal_is_red_and_in_real_size_over_a_third_of_the_hand(tmp_path: Pat
     picture, image = pixels(out), placement.image
     assert image is not None
     reds = [n % picture.width for n, dot in enumerate(picture.get_flattened_data()) if is_red(dot)]
-    left, right = min(reds), max(reds)
-    assert abs(left - image.left) < 3
+    first, right = min(reds), max(reds)
+    assert abs(first - image.left) < 3
     assert abs(right - image.right) < 3
-    assert abs((right - left) / 72 * 25.4 - 36) < 1.5
+    assert abs((right - first) / 72 * 25.4 - 36) < 1.5
     assert image.right == pytest.approx(HAND.left + HAND.width / 3, abs=0.1)
     assert is_red(
         picture.getpixel((round(image.left + image.width / 2), round(image.top + image.height / 2)))
@@ -228,11 +228,11 @@ def test_a_mark_does_not_cover_words_while_there_is_room(tmp_path: Path) -> None
 
 
 def test_earlier_signatures_are_found_with_their_places(tmp_path: Path) -> None:
-    found = SIGNER.examine(
+    standing = SIGNER.examine(
         hand_signed(on_disk(tmp_path, paper(turned=90)), Area(left=300, top=200, width=90, height=40))
     )
 
-    (earlier,) = found.earlier
+    (earlier,) = standing.earlier
     assert earlier.intact
     assert earlier.page == 1
     assert earlier.area is not None
@@ -243,8 +243,8 @@ def test_earlier_signatures_are_found_with_their_places(tmp_path: Path) -> None:
 def test_a_file_changed_after_it_was_signed_is_seen_as_such(tmp_path: Path) -> None:
     signed = pdfs.sign(pdfs.plain(), person(), "NguoiKy")
     for changed in (pdfs.rewritten(signed), pdfs.overlaid(signed)):
-        found = SIGNER.examine(on_disk(tmp_path, changed))
-        assert [each.intact for each in found.earlier] == [False]
+        standing = SIGNER.examine(on_disk(tmp_path, changed))
+        assert [signature.intact for signature in standing.earlier] == [False]
 
 
 def test_a_certified_file_has_no_room_for_a_seal(tmp_path: Path) -> None:
@@ -282,19 +282,19 @@ def test_what_is_no_pdf_or_has_a_password_is_said_also_by_the_reader(tmp_path: P
 
 
 @settings(max_examples=60)
-@given(at=st.integers(0, 10_000), what=st.binary(min_size=1, max_size=8))
+@given(at=st.integers(0, 10_000), damage=st.binary(min_size=1, max_size=8))
 def test_a_damaged_file_is_a_finding_and_never_an_error(
-    tmp_path_factory: pytest.TempPathFactory, at: int, what: bytes
+    tmp_path_factory: pytest.TempPathFactory, at: int, damage: bytes
 ) -> None:
     content = bytearray(pdfs.by_both())
     at %= len(content)
-    content[at : at + len(what)] = what
+    content[at : at + len(damage)] = damage
     path = on_disk(tmp_path_factory.getbasetemp(), bytes(content), "damaged.pdf")
 
-    found = SIGNER.examine(path)
+    standing = SIGNER.examine(path)
 
-    assert found.size == len(content)
-    assert found.fault is not None or found.pages >= 0
+    assert standing.size == len(content)
+    assert standing.fault is not None or standing.pages >= 0
 
 
 def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
             offsets.append(file.tell())
             file.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
         tail = file.tell()
-        rows = b"".join(b"%010d 00000 n \n" % each for each in offsets)
+        rows = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
         file.write(b"xref\n0 5\n0000000000 65535 f \n" + rows)
         file.write(b"trailer\n<</Size 5/Root 4 0 R>>\nstartxref\n%d\n%%%%EOF\n" % tail)
     tracemalloc.start()
@@ -326,12 +326,12 @@ def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
 
 def test_lists_that_cover_the_chain_are_kept_in_the_file_and_others_are_left_out(tmp_path: Path) -> None:
     stale = root().crl(next_update=SIGNED - timedelta(days=30))
-    for name, lists, kept in (("good", None, 1), ("stale", [stale], 0)):
+    for name, lists, count in (("good", None, 1), ("stale", [stale], 0)):
         signer = PadesSigner(long_term=folder(tmp_path / name, lists=lists))
         out, _ = marked(on_disk(tmp_path, paper(), f"{name}.pdf"), signer)
         with out.open("rb") as stream:
-            held = PdfFileReader(stream).root
-            assert (len(held["/DSS"]["/CRLs"]) if "/DSS" in held else 0) == kept
+            trailer = PdfFileReader(stream).root
+            assert (len(trailer["/DSS"]["/CRLs"]) if "/DSS" in trailer else 0) == count
         assert valid(out) == [True]
 
 
@@ -343,7 +343,7 @@ def test_a_revoked_certificate_does_not_sign(tmp_path: Path) -> None:
         marked(on_disk(tmp_path, paper()), signer)
 
     assert refused.value.code == "CERT-REVOKED"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.pdf", "trust"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pdf", "trust"]
 
 
 def test_what_is_no_picture_is_no_seal_and_a_seal_says_its_own_size() -> None:
@@ -352,8 +352,8 @@ def test_what_is_no_picture_is_no_seal_and_a_seal_says_its_own_size() -> None:
             SIGNER.image_size(image)
         assert refused.value.code == "SEAL-IMAGE"
 
-    found = SIGNER.image_size(seal_png(AGENCY_NAME))
-    assert found.width / 72 * 25.4 == pytest.approx(36, abs=0.1)
+    size = SIGNER.image_size(seal_png(AGENCY_NAME))
+    assert size.width / 72 * 25.4 == pytest.approx(36, abs=0.1)
 
 
 def test_an_image_that_would_not_look_like_a_seal_is_refused(cases: Cases) -> None:
@@ -367,10 +367,10 @@ def test_an_image_that_would_not_look_like_a_seal_is_refused(cases: Cases) -> No
     for ground, colour, dpi, why in rows:
         picture = Image.new("RGBA", (400, 400), ground)
         picture.paste(colour, (100, 100, 300, 300))
-        held = io.BytesIO()
-        picture.save(held, "PNG", dpi=(dpi, dpi))
+        image = io.BytesIO()
+        picture.save(image, "PNG", dpi=(dpi, dpi))
         with cases.case(why), pytest.raises(Clash, match=why):
-            SIGNER.image_size(held.getvalue())
+            SIGNER.image_size(image.getvalue())
 
 
 def test_a_preview_is_the_page_with_the_seal_on_it(tmp_path: Path) -> None:
@@ -403,15 +403,13 @@ def test_lines_are_no_wider_than_asked_unless_a_word_is(text: str, width: float)
     st.floats(min_value=0, max_value=500),
     st.floats(min_value=0, max_value=500),
 )
-def test_a_place_seen_is_the_same_place_in_user_space(
-    turned: int, unit: float, left: float, top: float
-) -> None:
+def test_a_place_seen_is_the_same_place_in_user_space(turned: int, unit: float, x: float, top: float) -> None:
     frame = PageFrame(box=(-20, 30, 575, 872), turned=turned, unit=unit)
-    area = Area(left=left, top=top, width=50, height=20)
+    area = Area(left=x, top=top, width=50, height=20)
 
     back = frame.area(frame.rect(area))
 
-    assert back.left == pytest.approx(left, abs=1e-6)
+    assert back.left == pytest.approx(x, abs=1e-6)
     assert back.top == pytest.approx(top, abs=1e-6)
     assert back.width == pytest.approx(50)
     assert back.height == pytest.approx(20)
@@ -423,9 +421,9 @@ def stamping(holder: Holder, at: datetime = SIGNED) -> Answer:
     """The answers of a timestamp authority."""
 
     def answer(body: bytes) -> Reply:
-        asked = tsp.TimeStampReq.load(body)
-        made = pdfs.stamper(holder, at).request_tsa_response(asked)
-        return Reply(body=made.dump(), kind="application/timestamp-reply")
+        request = tsp.TimeStampReq.load(body)
+        stamp = pdfs.stamper(holder, at).request_tsa_response(request)
+        return Reply(body=stamp.dump(), kind="application/timestamp-reply")
 
     return answer
 
@@ -480,23 +478,23 @@ def test_what_is_signed_here_and_by_the_demonstration_is_judged_so_by_our_own_ve
     official, _ = sealed(hand_signed(on_disk(tmp_path, SAMPLE.read_bytes())))
     copy, _ = marked(on_disk(tmp_path, paper(), "copy.pdf"))
 
-    told = [verify_pdf(each, trust, SIGNED, SIGNED) for each in (official, copy)]
+    verdicts = [verify_pdf(verdict, trust, SIGNED, SIGNED) for verdict in (official, copy)]
 
-    assert [each["verdict"] for each in told] == ["valid", "valid"]
-    assert [each["legal_value"] for each in told] == ["official", "copy"]
+    assert [verdict["verdict"] for verdict in verdicts] == ["valid", "valid"]
+    assert [verdict["legal_value"] for verdict in verdicts] == ["official", "copy"]
 
     authority = Authority.create("Demo", SIGNED)
-    made = DemoSigners.create(authority, "Z91", AGENCY_NAME, "Người Ký Mẫu", SIGNED)
+    signers = DemoSigners.create(authority, "Z91", AGENCY_NAME, "Người Ký Mẫu", SIGNED)
     demo = tmp_path / "demo"
     (demo / "crl").mkdir(parents=True)
     authority.write_trust(demo, {})
     (demo / "crl" / "none.pem").write_bytes(authority.revocation_list([], SIGNED))
-    file = on_disk(tmp_path, made.signed_by_both(SAMPLE.read_bytes(), HAND, SIGNED))
+    file = on_disk(tmp_path, signers.signed_by_both(SAMPLE.read_bytes(), HAND, SIGNED))
 
     by_both = verify_pdf(file, demo, SIGNED, SIGNED)
 
     assert by_both["legal_value"] == "official"
-    assert [each["role"] for each in by_both["signers"]] == ["person", "agency"]
+    assert [signer["role"] for signer in by_both["signers"]] == ["person", "agency"]
 
 
 def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> None:
@@ -510,9 +508,9 @@ def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> No
     assert not out.exists()
 
     out.write_bytes(b"something else")
-    with pytest.raises(Clash) as there:
+    with pytest.raises(Clash) as refusal:
         SIGNER.sign(path, out, placement, None, key(), SIGNED)
-    assert there.value.code == "SIGN-OUT"
+    assert refusal.value.code == "SIGN-OUT"
     assert out.read_bytes() == b"something else", "a file that is there is never written over"
 
 

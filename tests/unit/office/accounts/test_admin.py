@@ -1,4 +1,4 @@
-"""Who may administer whom; posts, mailboxes, delegations, idle accounts, the yearly list, and what is read."""
+"""Administration of accounts: posts, mailboxes, delegations, idle accounts, the yearly list, and reading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import AccountStanding, Credentials, Person, Role
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import acting, admin, posts, sessions, sign_in
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway.office.policy.signing_in import AccountMeasure
 from gateway.office.services import AccountServices
@@ -24,34 +24,34 @@ from tests.support.clock import ManualClock
 
 async def team(services: AccountServices) -> dict[str, Someone]:
     """An operator, and in the north an administrator, a clerk, a head and a unit head."""
-    found = {"root": await accounts.operator(services)}
+    staff = {"root": await accounts.operator(services)}
     for login, role in (
         ("admin", PostRole.AGENCY_ADMIN),
         ("clerk", PostRole.CLERK),
         ("head", PostRole.HEAD),
         ("unit", PostRole.UNIT_HEAD),
     ):
-        found[login] = await accounts.someone(services, found["root"].by, login, post(role))
-    return found
+        staff[login] = await accounts.someone(services, staff["root"].by, login, post(role))
+    return staff
 
 
 async def test_the_machine_sets_up_the_first_operator_and_nobody_after(services: AccountServices) -> None:
     await accounts.operator(services)
 
-    found = await denied(accounts.someone(services, MACHINE, "second", post(PostRole.OPERATOR)))
+    error = await denied(accounts.someone(services, MACHINE, "second", post(PostRole.OPERATOR)))
     await denied(admin.link(services, MACHINE, "quantri"))
-    assert found.code == "GW-RIGHT"
+    assert error.code == "GW-RIGHT"
 
 
 async def test_an_agencys_administrator_stays_in_the_own_agency(services: AccountServices) -> None:
     """And makes no link for an account that may do more: who has the link is that person."""
-    found = await team(services)
-    by = found["admin"].by
+    staff = await team(services)
+    by = staff["admin"].by
     await accounts.someone(
-        services, found["root"].by, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH)
+        services, staff["root"].by, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH)
     )
 
-    made = await accounts.someone(services, by, "new", post(PostRole.OFFICER, unit="Room 3"))
+    added = await accounts.someone(services, by, "new", post(PostRole.OFFICER, unit="Room 3"))
     await admin.link(services, by, "new")
     refused = (
         accounts.someone(services, by, "far", post(PostRole.CLERK, SOUTH)),
@@ -63,21 +63,21 @@ async def test_an_agencys_administrator_stays_in_the_own_agency(services: Accoun
         admin.unlock(services, by, "both"),
         admin.sign_out(services, by, "both"),
         admin.must_change(services, by, "both"),
-        posts.give(services, found["clerk"].by, "new", post(PostRole.CLERK)),
+        posts.give(services, staff["clerk"].by, "new", post(PostRole.CLERK)),
         admin.review_lines(services, by, SOUTH),
     )
-    for each in refused:
-        assert (await denied(each)).code == "GW-RIGHT"
-    assert made.person.added_by == found["admin"].person.id
+    for attempt in refused:
+        assert (await denied(attempt)).code == "GW-RIGHT"
+    assert added.person.added_by == staff["admin"].person.id
 
 
 async def test_of_a_person_with_posts_elsewhere_one_ends_the_posts_of_the_own_agency(
     services: AccountServices,
 ) -> None:
-    """And, once there is no post elsewhere, does everything again; whoever administers both agencies does it from the
+    """Without a post elsewhere every act is possible again; an administrator of both agencies may do everything from the
     beginning."""
-    found = await team(services)
-    root, by = found["root"].by, found["admin"].by
+    staff = await team(services)
+    root, by = staff["root"].by, staff["admin"].by
     both = await accounts.someone(services, root, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH))
     wide = post(PostRole.AGENCY_ADMIN), post(PostRole.AGENCY_ADMIN, SOUTH)
     two = await accounts.someone(services, root, "two", *wide)
@@ -98,13 +98,13 @@ async def test_of_a_person_with_posts_elsewhere_one_ends_the_posts_of_the_own_ag
 async def test_nobody_links_a_person_who_decides_about_trust_but_who_administers_the_node(
     services: AccountServices, clock: ManualClock
 ) -> None:
-    found = await team(services)
+    staff = await team(services)
     async with services.accounts.begin("operator") as work:
         decider = Person(
             id=clock.new_id("prn_"),
             name="Decider",
             roles=frozenset({Role.TRUST}),
-            added_by=found["admin"].person.id,
+            added_by=staff["admin"].person.id,
             added_at=clock.now(),
             roles_by="operator",
             roles_at=clock.now(),
@@ -112,25 +112,25 @@ async def test_nobody_links_a_person_who_decides_about_trust_but_who_administers
         await work.people.add(decider, Credentials())
         await work.commit()
 
-    await denied(admin.link(services, found["admin"].by, "Decider"))
-    changed, _ = await admin.link(services, found["root"].by, "Decider")
+    await denied(admin.link(services, staff["admin"].by, "Decider"))
+    changed, _ = await admin.link(services, staff["root"].by, "Decider")
     # As with enrolling anew: what this person approves does not count for a day.
-    assert (changed.roles_by, changed.roles_at) == (found["root"].person.id, clock.now())
+    assert (changed.roles_by, changed.roles_at) == (staff["root"].person.id, clock.now())
 
 
 async def test_nobody_changes_the_own_account_and_the_last_operator_stays(services: AccountServices) -> None:
     root = await accounts.operator(services)
     other = await accounts.someone(services, root.by, "second", post(PostRole.OPERATOR))
 
-    for each in (
+    for attempt in (
         posts.give(services, root.by, "quantri", post(PostRole.HEAD)),
         admin.link(services, root.by, "quantri"),
         admin.stand(services, root.by, "quantri", AccountStanding.LOCKED, "a test of oneself"),
     ):
-        assert (await denied(each)).code == "GW-OWN-RIGHTS"
+        assert (await denied(attempt)).code == "GW-OWN-RIGHTS"
     await posts.take(services, root.by, "second", PostRole.OPERATOR)
     await denied(posts.take(services, other.by, "quantri", PostRole.OPERATOR))
-    decider = By.person(root.person.id)
+    decider = Administrator.person(root.person.id)
     await posts.give(services, decider, "second", post(PostRole.AGENCY_ADMIN))
     with pytest.raises(NotFound):
         await posts.take(services, decider, "second", PostRole.CLERK, NORTH)
@@ -141,16 +141,16 @@ async def test_a_post_belongs_where_it_belongs(services: AccountServices) -> Non
     await accounts.someone(services, root.by, "clerk", post(PostRole.CLERK))
 
     for role, agency_id in ((PostRole.OPERATOR, NORTH), (PostRole.CLERK, ""), (PostRole.SYSTEM, NORTH)):
-        with pytest.raises(Clash) as found:
+        with pytest.raises(Clash) as error:
             await posts.give(services, root.by, "clerk", posts.WantedPost(role=role, agency_id=agency_id))
-        assert found.value.code == "GW-POST"
+        assert error.value.code == "GW-POST"
 
 
 async def test_a_name_to_sign_in_with_is_plain_and_one_persons_alone(services: AccountServices) -> None:
     for login in ("", "a", "Văn", "van anh", "vanANH", ".van", "x" * 65, "van\nanh"):
-        with pytest.raises(Clash) as found:
+        with pytest.raises(Clash) as error:
             await admin.add(services, MACHINE, admin.NewAccount(login=login, name="Vân Anh"))
-        assert found.value.code == "GW-LOGIN"
+        assert error.value.code == "GW-LOGIN"
 
     for login in ("tranvana", "tranvana2"):
         await admin.add(services, MACHINE, admin.NewAccount(login=login, name="Trần Văn A"))
@@ -159,15 +159,15 @@ async def test_a_name_to_sign_in_with_is_plain_and_one_persons_alone(services: A
 
 
 async def test_a_mailbox_is_a_name_for_which_persons_act(services: AccountServices) -> None:
-    found = await team(services)
-    by = found["admin"].by
-    made = await posts.make_mailbox(services, by, NORTH, "vanthunorth", PostRole.CLERK)
+    staff = await team(services)
+    by = staff["admin"].by
+    mailbox = await posts.make_mailbox(services, by, NORTH, "vanthunorth", PostRole.CLERK)
 
     ((listed, people),) = await posts.mailboxes_of(services, NORTH)
-    assert (listed, [each.login for each in people]) == (made, ["clerk"])
-    assert await posts.own_mailboxes(services, await found["clerk"].acts()) == [made]
-    assert await posts.own_mailboxes(services, await found["head"].acts()) == []
-    for each in (
+    assert (listed, [person.login for person in people]) == (mailbox, ["clerk"])
+    assert await posts.own_mailboxes(services, await staff["clerk"].acts()) == [mailbox]
+    assert await posts.own_mailboxes(services, await staff["head"].acts()) == []
+    for attempt in (
         posts.make_mailbox(services, by, NORTH, "vanthunorth", PostRole.CLERK),
         posts.make_mailbox(services, by, NORTH, "clerk", PostRole.CLERK),
         posts.make_mailbox(services, by, NORTH, "heads", PostRole.HEAD),
@@ -176,12 +176,14 @@ async def test_a_mailbox_is_a_name_for_which_persons_act(services: AccountServic
         ),
     ):
         with pytest.raises(Clash):
-            await each
+            await attempt
     assert (
-        await denied(sign_in.run(services, found["clerk"].typed(login="vanthunorth"), accounts.HERE))
+        await denied(
+            sign_in.sign_in(services, staff["clerk"].sign_in_form(login="vanthunorth"), accounts.ORIGIN)
+        )
     ).code == "GW-SIGN-IN"
     await posts.close_mailbox(services, by, NORTH, "vanthunorth")
-    assert await posts.own_mailboxes(services, await found["clerk"].acts()) == []
+    assert await posts.own_mailboxes(services, await staff["clerk"].acts()) == []
 
 
 def lends(
@@ -199,44 +201,46 @@ def lends(
 
 
 async def test_a_delegation_acts_once_a_head_agreed(services: AccountServices, clock: ManualClock) -> None:
-    found = await team(services)
-    unit, head, clerk = [await found[each].acts() for each in ("unit", "head", "clerk")]
-    made = await posts.delegate(services, unit, lends(services, "clerk", Right.INSTRUCT))
+    staff = await team(services)
+    unit, head, clerk = [await staff[name].acts() for name in ("unit", "head", "clerk")]
+    delegation = await posts.delegate(services, unit, lends(services, "clerk", Right.INSTRUCT))
 
-    before = await sessions.check(services, (await found["clerk"].enters()).token)
-    await denied(posts.approve_delegation(services, unit, made.id))
-    await denied(posts.approve_delegation(services, clerk, made.id))
-    await posts.approve_delegation(services, head, made.id)
+    session_before = await sessions.check(services, (await staff["clerk"].enters()).token)
+    await denied(posts.approve_delegation(services, unit, delegation.id))
+    await denied(posts.approve_delegation(services, clerk, delegation.id))
+    await posts.approve_delegation(services, head, delegation.id)
     with pytest.raises(Clash):
-        await posts.approve_delegation(services, head, made.id)
-    after = await sessions.check(services, (await found["clerk"].enters()).token)
+        await posts.approve_delegation(services, head, delegation.id)
+    session_after = await sessions.check(services, (await staff["clerk"].enters()).token)
 
-    assert not before.may(Right.INSTRUCT)
-    granted = after.require(Right.INSTRUCT)
+    assert not session_before.may(Right.INSTRUCT)
+    granted = session_after.require(Right.INSTRUCT)
     assert (granted.manner, granted.on_behalf_of) == (Manner.OWN, unit.person.id)
-    assert [each.id for each in await posts.delegations_seen(services, after)] == [made.id]
+    assert [
+        seen_delegation.id for seen_delegation in await posts.list_delegations(services, session_after)
+    ] == [delegation.id]
     clock.advance(10 * DAY)
-    assert not (await sessions.check(services, (await found["clerk"].enters()).token)).may(Right.INSTRUCT)
+    assert not (await sessions.check(services, (await staff["clerk"].enters()).token)).may(Right.INSTRUCT)
 
 
 async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_the_head(
     services: AccountServices,
 ) -> None:
-    found = await team(services)
-    head = await found["head"].acts()
-    made = await posts.delegate(services, head, lends(services, "unit", Right.SIGN_PERSON, act="12/UQ-SNV"))
+    staff = await team(services)
+    head = await staff["head"].acts()
+    loan = await posts.delegate(services, head, lends(services, "unit", Right.SIGN_PERSON, act="12/UQ-SNV"))
 
     async def may() -> bool:
-        return (await found["unit"].acts()).may(Right.SIGN_PERSON, Manner.YES)
+        return (await staff["unit"].acts()).may(Right.SIGN_PERSON, Manner.YES)
 
     assert await may()
-    await admin.stand(services, found["root"].by, "head", AccountStanding.LOCKED, "the token was lost")
+    await admin.stand(services, staff["root"].by, "head", AccountStanding.LOCKED, "the token was lost")
     assert not await may()
-    await admin.stand(services, found["root"].by, "head", AccountStanding.ACTIVE, "the token was found")
+    await admin.stand(services, staff["root"].by, "head", AccountStanding.ACTIVE, "the token was found")
     assert await may()
-    await posts.end_delegation(services, await found["unit"].acts(), made.id)
+    await posts.end_delegation(services, await staff["unit"].acts(), loan.id)
     assert not await may()
-    kinds = [each.kind for each in await accounts.told(services, made.id)]
+    kinds = [event.kind for event in await accounts.load_events(services, loan.id)]
     assert kinds == [EventKind.DELEGATION_CREATED, EventKind.DELEGATION_ENDED]
 
 
@@ -247,28 +251,28 @@ async def test_two_sweeps_at_once_leave_a_clerk(services: AccountServices, clock
         await accounts.someone(services, root.by, login, post(PostRole.CLERK))
     clock.advance(183 * DAY)
 
-    done = await asyncio.gather(sessions.sweep_idle(services), sessions.sweep_idle(services))
-    again = await sessions.sweep_idle(services)
+    sweeps = await asyncio.gather(sessions.sweep_idle(services), sessions.sweep_idle(services))
+    third_sweep = await sessions.sweep_idle(services)
 
     async with services.accounts.read() as view:
-        people = {each.login: each for each in await view.people.everybody()}
-    standing = {login: each.standing for login, each in people.items()}
+        people = {person.login: person for person in await view.people.all()}
+    standing = {login: person.standing for login, person in people.items()}
     assert standing == {
         "clerk1": AccountStanding.SUSPENDED,
         "clerk2": AccountStanding.SUSPENDED,
         "clerk3": AccountStanding.ACTIVE,
         "quantri": AccountStanding.ACTIVE,
     }
-    verdicts = {people_id: verdict for each in done for people_id, verdict in each.items()}
+    verdicts = {people_id: verdict for sweep in sweeps for people_id, verdict in sweep.items()}
     assert sorted(verdicts.values()) == [
         AccountMeasure.SPARED,
         AccountMeasure.SPARED,
         AccountMeasure.SUSPEND,
         AccountMeasure.SUSPEND,
     ]
-    assert again == {}
-    told = await accounts.told(services, people["clerk3"].id)
-    assert told[-1].data["verdict"] == "kept"
+    assert third_sweep == {}
+    events = await accounts.load_events(services, people["clerk3"].id)
+    assert events[-1].data["verdict"] == "kept"
 
 
 async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
@@ -299,72 +303,72 @@ async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
 async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_told(
     services: AccountServices,
 ) -> None:
-    found = await team(services)
-    await accounts.with_factor(found["clerk"])
-    by = found["admin"].by
+    staff = await team(services)
+    await accounts.with_factor(staff["clerk"])
+    by = staff["admin"].by
     lines = await admin.review_lines(services, by, NORTH)
 
-    assert [(each.person.login, each.has_factor) for each in lines] == [
+    assert [(line.person.login, line.has_factor) for line in lines] == [
         ("admin", False),
         ("clerk", True),
         ("head", False),
         ("unit", False),
     ]
     assert await admin.confirm_review(services, by, NORTH, 2026) == 4
-    (told,) = await accounts.told(services, f"accounts:{NORTH}")
-    assert (told.kind, told.data["year"], told.principal_id) == (
+    (event,) = await accounts.load_events(services, f"accounts:{NORTH}")
+    assert (event.kind, event.data["year"], event.principal_id) == (
         EventKind.ACCOUNT_REVIEWED,
         2026,
-        found["admin"].person.id,
+        staff["admin"].person.id,
     )
 
 
 async def test_each_reading_is_told_with_who_read_it_and_for_whom(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
-    found = await team(services)
-    head = await found["head"].acts()
-    made = await posts.delegate(services, head, lends(services, "unit", Right.SEE_CONTENT, act="12/UQ"))
-    await acting.note_reading(services, await found["clerk"].acts(), "inb_1", file="a.pdf")
-    await acting.note_reading(services, await found["unit"].acts(), "inb_1")
+    staff = await team(services)
+    head = await staff["head"].acts()
+    delegation = await posts.delegate(services, head, lends(services, "unit", Right.SEE_CONTENT, act="12/UQ"))
+    await acting.note_reading(services, await staff["clerk"].acts(), "inb_1", file="a.pdf")
+    await acting.note_reading(services, await staff["unit"].acts(), "inb_1")
 
     async with store.read(AgencyScope(agency_id=NORTH, principal_id="x")) as view:
-        told = await view.events.of("inb_1")
-    assert [(each.kind, each.principal_id) for each in told] == [
-        (EventKind.DOCUMENT_READ, found["clerk"].person.id),
-        (EventKind.DOCUMENT_READ, found["unit"].person.id),
+        events = await view.events.of_subject("inb_1")
+    assert [(event.kind, event.principal_id) for event in events] == [
+        (EventKind.DOCUMENT_READ, staff["clerk"].person.id),
+        (EventKind.DOCUMENT_READ, staff["unit"].person.id),
     ]
-    assert (told[0].data["file"], told[0].data["role"]) == ("a.pdf", "clerk")
-    assert (told[1].data["on_behalf_of"], told[1].data["delegation"]) == (head.person.id, made.id)
+    assert (events[0].data["file"], events[0].data["role"]) == ("a.pdf", "clerk")
+    assert (events[1].data["on_behalf_of"], events[1].data["delegation"]) == (head.person.id, delegation.id)
 
 
 async def test_who_sees_metadata_own_items_or_by_order_alone_reads_no_more(services: AccountServices) -> None:
-    found = await team(services)
-    await accounts.someone(services, found["root"].by, "auditor", post(PostRole.AUDITOR))
+    staff = await team(services)
+    await accounts.someone(services, staff["root"].by, "auditor", post(PostRole.AUDITOR))
     async with services.accounts.read() as view:
-        auditor = Someone(services=services, person=await view.people.named("auditor"))
+        auditor = Someone(services=services, person=await view.people.find_by_name("auditor"))
     admin_, unit, root, by_order = [
-        await each.acts() for each in (found["admin"], found["unit"], found["root"], auditor)
+        await person.acts() for person in (staff["admin"], staff["unit"], staff["root"], auditor)
     ]
 
-    for each in (
+    for attempt in (
         acting.note_reading(services, admin_, "inb_1"),
         acting.note_reading(services, root, "inb_1"),
         acting.note_reading(services, unit, "inb_1"),
         acting.note_reading(services, by_order, "inb_1", order=" "),
     ):
-        await denied(each)
+        await denied(attempt)
     await acting.note_reading(services, unit, "inb_1", assigned=True)
     await acting.note_reading(services, by_order, "inb_1", order="7/QĐ-TTr")
 
 
 async def test_a_reason_is_asked_for(services: AccountServices) -> None:
-    found = await team(services)
+    staff = await team(services)
 
     with pytest.raises(Clash) as short:
-        await admin.stand(services, found["root"].by, "clerk", AccountStanding.LOCKED, "too short")
-    changed = await admin.must_change(services, found["root"].by, "clerk")
-    acting = await sessions.check(services, (await found["clerk"].enters()).token)
+        await admin.stand(services, staff["root"].by, "clerk", AccountStanding.LOCKED, "too short")
+    changed = await admin.must_change(services, staff["root"].by, "clerk")
+    acting = await sessions.check(services, (await staff["clerk"].enters()).token)
 
     assert short.value.code == "GW-REASON"
     assert changed.must_change

@@ -1,4 +1,4 @@
-"""API keys: made, changed over and revoked by whoever administers the agency, and by nobody else."""
+"""API keys: made, changed over and revoked by an administrator of the agency alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support import accounts, client_certificates
 from tests.support.accounts import DAY, NORTH, SOUTH, denied, post
 from tests.support.clock import ManualClock
 
-WANTED = WantedKey(name="qlvb", scopes=frozenset(program_keys.DAILY), life=90 * DAY)
+KEY = WantedKey(name="qlvb", scopes=frozenset(program_keys.DAILY), life=90 * DAY)
 
 
 def digest(secret: str) -> str:
@@ -35,22 +35,22 @@ async def test_two_keys_are_good_while_a_program_changes_over(
     admin = await accounts.someone(services, root.by, "admin", post(PostRole.AGENCY_ADMIN))
     book = store.accounts
 
-    secret, key = await program_keys.make(services, book, admin.by, NORTH, WANTED)
-    other, second = await program_keys.make(services, book, admin.by, NORTH, WANTED)
+    secret, key = await program_keys.make(services, book, admin.by, NORTH, KEY)
+    other, second = await program_keys.make(services, book, admin.by, NORTH, KEY)
 
     assert (key.prefix, key.expires_at) == (secret[:10], clock.now() + 90 * DAY)
-    assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [True, True]
-    found = await program_keys.listed(services, book, admin.by, NORTH)
-    assert [each.used_at for each in found] == [clock.now(), clock.now()]
+    assert [await book.find_key(digest(s)) is not None for s in (secret, other)] == [True, True]
+    keys = await program_keys.listed(services, book, admin.by, NORTH)
+    assert [key.used_at for key in keys] == [clock.now(), clock.now()]
     await program_keys.revoke(services, book, admin.by, NORTH, key.id)
-    assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [False, True]
-    assert [each.kind for each in await accounts.told(services, key.id)] == [
+    assert [await book.find_key(digest(s)) is not None for s in (secret, other)] == [False, True]
+    assert [event.kind for event in await accounts.load_events(services, key.id)] == [
         EventKind.API_KEY_CREATED,
         EventKind.API_KEY_REVOKED,
     ]
     clock.advance(timedelta(days=90))
     assert await book.find_key(digest(other)) is None
-    assert {each.state(clock.now()) for each in [*found, second]} == {"expired"}
+    assert {key.state(clock.now()) for key in [*keys, second]} == {"expired"}
 
 
 async def test_a_key_is_its_agencys_alone(services: AccountServices, store: SqlOfficeStore) -> None:
@@ -58,10 +58,10 @@ async def test_a_key_is_its_agencys_alone(services: AccountServices, store: SqlO
     north = await accounts.someone(services, root.by, "north", post(PostRole.AGENCY_ADMIN))
     south = await accounts.someone(services, root.by, "south", post(PostRole.AGENCY_ADMIN, SOUTH))
     clerk = await accounts.someone(services, root.by, "clerk", post(PostRole.CLERK))
-    _, key = await program_keys.make(services, store.accounts, north.by, NORTH, WANTED)
+    _, key = await program_keys.make(services, store.accounts, north.by, NORTH, KEY)
 
     for by, agency in ((south.by, NORTH), (clerk.by, NORTH), (north.by, SOUTH)):
-        await denied(program_keys.make(services, store.accounts, by, agency, WANTED))
+        await denied(program_keys.make(services, store.accounts, by, agency, KEY))
     with pytest.raises(NotFound):
         await program_keys.revoke(services, store.accounts, south.by, SOUTH, key.id)
     assert await program_keys.listed(services, store.accounts, south.by, SOUTH) == []
@@ -88,10 +88,10 @@ async def test_a_key_that_cannot_be_is_not_made(
     code: str,
 ) -> None:
     root = await accounts.operator(services)
-    wanted = WantedKey(name=name, scopes=frozenset(scopes), life=days * DAY)
+    wish = WantedKey(name=name, scopes=frozenset(scopes), life=days * DAY)
 
     with pytest.raises(Clash) as why:
-        await program_keys.make(services, store.accounts, root.by, NORTH, wanted)
+        await program_keys.make(services, store.accounts, root.by, NORTH, wish)
 
     assert why.value.code == code
     assert await store.accounts.list_keys() == []
@@ -104,16 +104,16 @@ async def test_a_key_keeps_its_networks_each_once_and_twenty_at_most(
     twenty = [account.read_network(f"203.0.113.{n}") for n in range(20)]
 
     _, key = await program_keys.make(
-        services, store.accounts, root.by, NORTH, replace(WANTED, networks=(*twenty, *twenty))
+        services, store.accounts, root.by, NORTH, replace(KEY, networks=(*twenty, *twenty))
     )
     more = (*twenty, account.read_network("2001:db8::/32"))
     with pytest.raises(Clash) as why:
-        await program_keys.make(services, store.accounts, root.by, NORTH, replace(WANTED, networks=more))
+        await program_keys.make(services, store.accounts, root.by, NORTH, replace(KEY, networks=more))
 
     assert why.value.code == "GW-KEY-NETWORKS"
-    assert [each.networks for each in await store.accounts.list_keys()] == [tuple(twenty)]
-    (made,) = await accounts.told(services, key.id)
-    assert made.data["networks"][:2] == ["203.0.113.0/32", "203.0.113.1/32"]
+    assert [key.networks for key in await store.accounts.list_keys()] == [tuple(twenty)]
+    (event,) = await accounts.load_events(services, key.id)
+    assert event.data["networks"][:2] == ["203.0.113.0/32", "203.0.113.1/32"]
 
 
 async def test_a_key_that_takes_a_certificate_is_changed_over_with_it_and_one_without_a_secret_not_at_all(
@@ -121,14 +121,14 @@ async def test_a_key_that_takes_a_certificate_is_changed_over_with_it_and_one_wi
 ) -> None:
     root = await accounts.operator(services)
     admin = await accounts.someone(services, root.by, "admin", post(PostRole.AGENCY_ADMIN))
-    shown = client_certificates.bound(client_certificates.program())
-    wanted = replace(WANTED, way=KeyAuth.BOTH, certificate=shown)
+    certificate = client_certificates.bound(client_certificates.program())
+    wish = replace(KEY, key_kind=KeyAuth.BOTH, certificate=certificate)
 
-    _, key = await program_keys.make(services, store.accounts, admin.by, NORTH, wanted)
+    _, key = await program_keys.make(services, store.accounts, admin.by, NORTH, wish)
 
-    assert (key.way, key.certificate) == (KeyAuth.BOTH, shown)
+    assert (key.way, key.certificate) == (KeyAuth.BOTH, certificate)
     with pytest.raises(Clash) as caught:
         await program_keys.make(
-            services, store.accounts, admin.by, NORTH, replace(wanted, way=KeyAuth.CERTIFICATE)
+            services, store.accounts, admin.by, NORTH, replace(wish, key_kind=KeyAuth.CERTIFICATE)
         )
     assert caught.value.code == "GW-CERT-SECRET"

@@ -11,14 +11,14 @@ from sqlalchemy import text
 from gateway.domain.person import AccountStanding
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts import admin, credentials, posts, sessions
-from gateway.office.accounts.credentials import NotTaken
+from gateway.office.accounts.credentials import PasswordRefused
 from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import CallOrigin
 from gateway.office.policy.signing_in import PasswordFault, PasswordRules, SessionRules
 from gateway.office.services import AccountServices
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
-from tests.support.accounts import HERE, NORTH, PASSWORD, SOUTH, Someone, denied, post
+from tests.support.accounts import NORTH, ORIGIN, PASSWORD, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
 
 NEW = "uV4#tr0p mới"
@@ -40,10 +40,10 @@ async def is_over(services: AccountServices, token: str) -> bool:
 
 
 async def test_signing_in_gives_a_new_id_and_ends_the_one_before(services: AccountServices) -> None:
-    """Whoever planted a session in the browser has nothing."""
-    _, one = await clerk(services)
-    planted = (await one.enters()).token
-    entered = await one.enters(before=planted)
+    """A session that was planted in the browser before is worthless."""
+    _, user = await clerk(services)
+    planted = (await user.enters()).token
+    entered = await user.enters(earlier_token=planted)
 
     assert entered.token != planted
     assert await is_over(services, planted)
@@ -51,8 +51,8 @@ async def test_signing_in_gives_a_new_id_and_ends_the_one_before(services: Accou
 
 
 async def test_choosing_an_agency_gives_a_new_id_and_other_rights(services: AccountServices) -> None:
-    _, one = await clerk(services)
-    entered = await one.enters()
+    _, user = await clerk(services)
+    entered = await user.enters()
     north = await sessions.choose_agency(services, entered.token, NORTH)
     south = await sessions.choose_agency(services, north, SOUTH)
 
@@ -65,8 +65,8 @@ async def test_choosing_an_agency_gives_a_new_id_and_other_rights(services: Acco
 
 async def test_nobody_works_for_an_agency_without_a_post(services: AccountServices) -> None:
     root = await accounts.operator(services)
-    one = await accounts.someone(services, root.by, "vananh", post(PostRole.CLERK))
-    token = (await one.enters()).token
+    user = await accounts.someone(services, root.by, "vananh", post(PostRole.CLERK))
+    token = (await user.enters()).token
 
     await denied(sessions.choose_agency(services, token, SOUTH))
 
@@ -75,8 +75,8 @@ async def test_a_session_ends_when_it_is_not_used_and_in_any_case(
     services: AccountServices, clock: ManualClock
 ) -> None:
     short = replace(services, rules=replace(services.rules, sessions=SessionRules(total=timedelta(hours=1))))
-    _, one = await clerk(short)
-    idle, used = (await one.enters()).token, (await one.enters()).token
+    _, user = await clerk(short)
+    idle, used = (await user.enters()).token, (await user.enters()).token
 
     for _ in range(2):
         clock.advance(timedelta(minutes=29))
@@ -89,8 +89,8 @@ async def test_a_session_ends_when_it_is_not_used_and_in_any_case(
 
 
 async def test_use_is_written_down_once_a_minute(services: AccountServices, clock: ManualClock) -> None:
-    _, one = await clerk(services)
-    token = (await one.enters()).token
+    _, user = await clerk(services)
+    token = (await user.enters()).token
     first = (await sessions.check(services, token)).session.seen_at
     clock.advance(59)
     second = (await sessions.check(services, token)).session.seen_at
@@ -103,16 +103,16 @@ async def test_use_is_written_down_once_a_minute(services: AccountServices, cloc
 
 
 async def test_signing_out_everywhere_and_ending_one(services: AccountServices) -> None:
-    root, one = await clerk(services)
-    tokens = [(await one.enters(CallOrigin(address=f"192.0.2.{n}"))).token for n in range(4)]
-    entered = await one.enters()
-    assert entered.others == 4
+    root, user = await clerk(services)
+    tokens = [(await user.enters(CallOrigin(address=f"192.0.2.{n}"))).token for n in range(4)]
+    entered = await user.enters()
+    assert entered.other_sessions == 4
     acting = await sessions.check(services, entered.token)
     listed = await sessions.open_of(services, acting.person)
 
-    assert [each.address for each in listed][1:] == ["192.0.2.3", "192.0.2.2", "192.0.2.1", "192.0.2.0"]
+    assert [row.address for row in listed][1:] == ["192.0.2.3", "192.0.2.2", "192.0.2.1", "192.0.2.0"]
     await sessions.end_one(services, acting, listed[1].id)
-    assert [await is_over(services, each) for each in tokens] == [False, False, False, True]
+    assert [await is_over(services, token) for token in tokens] == [False, False, False, True]
     other = await root.acts()
     with pytest.raises(NotFound):
         await sessions.end_one(services, other, listed[2].id)
@@ -120,50 +120,50 @@ async def test_signing_out_everywhere_and_ending_one(services: AccountServices) 
     await sessions.sign_out(services, entered.token)
     await sessions.sign_out(services, entered.token)
     assert await is_over(services, entered.token)
-    await sessions.end_everywhere(services, one.person)
-    assert all([await is_over(services, each) for each in tokens])
+    await sessions.end_everywhere(services, user.person)
+    assert all([await is_over(services, token) for token in tokens])
 
 
 async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(
     services: AccountServices,
 ) -> None:
-    _, one = await clerk(services)
-    device, _, _ = await accounts.with_factor(one)
+    _, user = await clerk(services)
+    device, _, _ = await accounts.with_factor(user)
     other, mine = (await device.enters()).token, (await device.enters()).token
     acting = await sessions.check(services, mine)
-    token = await credentials.change_password(services, acting, PASSWORD, NEW, HERE)
+    token = await credentials.change_password(services, acting, PASSWORD, NEW, ORIGIN)
 
-    assert [await is_over(services, each) for each in (other, mine, token)] == [True, True, False]
+    assert [await is_over(services, t) for t in (other, mine, token)] == [True, True, False]
     changed = Someone(services=services, person=device.person, password=NEW, totp=device.totp)
     await changed.enters()  # the device still fits
     await denied(device.enters())
 
 
 async def test_no_password_of_before_is_taken_again(services: AccountServices, clock: ManualClock) -> None:
-    """Of two that are remembered; the third last may come back."""
+    """With two remembered passwords the third last may come back."""
     two = replace(services, rules=replace(services.rules, passwords=PasswordRules(remembered=2)))
-    _, one = await clerk(two)
-    token = (await one.enters()).token
+    _, user = await clerk(two)
+    token = (await user.enters()).token
 
     async def change(old: str, new: str) -> str:
         clock.advance(1)
-        return await credentials.change_password(two, await sessions.check(two, token), old, new, HERE)
+        return await credentials.change_password(two, await sessions.check(two, token), old, new, ORIGIN)
 
     token = await change(PASSWORD, NEW)
-    for again in (PASSWORD, NEW):
-        with pytest.raises(NotTaken) as found:
-            await change(NEW, again)
-        assert found.value.faults == (PasswordFault.PAST,)
+    for old_password in (PASSWORD, NEW):
+        with pytest.raises(PasswordRefused) as error:
+            await change(NEW, old_password)
+        assert error.value.faults == (PasswordFault.PAST,)
     token = await change(NEW, NEW + " 2")
     token = await change(NEW + " 2", PASSWORD)
 
 
 async def test_a_stolen_session_guesses_no_password(services: AccountServices) -> None:
-    _, one = await clerk(services)
-    acting = await sessions.check(services, (await one.enters()).token)
+    _, user = await clerk(services)
+    acting = await sessions.check(services, (await user.enters()).token)
 
     codes = [
-        (await denied(credentials.change_password(services, acting, "Wrong-1 word", NEW, HERE))).code
+        (await denied(credentials.change_password(services, acting, "Wrong-1 word", NEW, ORIGIN))).code
         for _ in range(6)
     ]
 
@@ -172,8 +172,8 @@ async def test_a_stolen_session_guesses_no_password(services: AccountServices) -
 
 @pytest.mark.parametrize("how", ["locked", "post", "link", "own", "table"])
 async def test_who_is_out_is_out_at_once(services: AccountServices, store: SqlOfficeStore, how: str) -> None:
-    root, one = await clerk(services)
-    token = (await one.enters()).token
+    root, user = await clerk(services)
+    token = (await user.enters()).token
     acting = await sessions.check(services, token)
 
     match how:
@@ -199,11 +199,11 @@ async def test_whatever_a_browser_sends_is_no_session(services: AccountServices,
 
 
 async def test_nothing_that_is_kept_opens_a_session(services: AccountServices, store: SqlOfficeStore) -> None:
-    _, one = await clerk(services)
-    entered = await one.enters()
+    _, user = await clerk(services)
+    entered = await user.enters()
     async with store.reader.connect() as line:
-        kept = [str(each) for row in await line.execute(text("SELECT * FROM session")) for each in row]
+        cells = [str(cell) for row in await line.execute(text("SELECT * FROM session")) for cell in row]
 
-    assert entered.token not in " ".join(kept)
+    assert entered.token not in " ".join(cells)
     assert entered.token not in repr(entered)
-    assert [await is_over(services, each) for each in kept] == [True] * len(kept)
+    assert [await is_over(services, cell) for cell in cells] == [True] * len(cells)

@@ -11,31 +11,31 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import AccountStanding
 from gateway.errors import Clash, Denied
 from gateway.office.accounts import admin, credentials, sessions, sign_in
-from gateway.office.accounts.credentials import NotTaken
+from gateway.office.accounts.credentials import PasswordRefused
 from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import CallOrigin, Factor, SignInDuty
 from gateway.office.policy.signing_in import PasswordFault
 from gateway.office.services import AccountServices
 from tests.support import accounts
-from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, denied, post
+from tests.support.accounts import DAY, MACHINE, ORIGIN, PASSWORD, denied, post
 from tests.support.clock import ManualClock
 
 
 async def test_a_new_account_is_taken_up_by_its_person_alone(services: AccountServices) -> None:
-    wanted = admin.NewAccount(login="vananh", name="Nguyễn Vân Anh", posts=(post(PostRole.CLERK),))
-    made, code = await admin.add(services, MACHINE, wanted)
+    account = admin.NewAccount(login="vananh", name="Nguyễn Vân Anh", posts=(post(PostRole.CLERK),))
+    added, code = await admin.add(services, MACHINE, account)
 
-    assert (await credentials.owner_of_code(services, code, HERE)).id == made.id
-    await denied(sign_in.run(services, sign_in.TypedSignIn(login="vananh", password=""), HERE))
-    taken = await accounts.taken_up(services, code.lower())
-    assert (await denied(credentials.take_up(services, code, "uV4#tr0p x", HERE))).code == "GW-ONE-TIME"
-    entered = await taken.enters()
+    assert (await credentials.owner_of_code(services, code, ORIGIN)).id == added.id
+    await denied(sign_in.sign_in(services, sign_in.TypedSignIn(login="vananh", password=""), ORIGIN))
+    user = await accounts.taken_up(services, code.lower())
+    assert (await denied(credentials.take_up(services, code, "uV4#tr0p x", ORIGIN))).code == "GW-ONE-TIME"
+    entered = await user.enters()
     assert (entered.duties, entered.session.factor, entered.session.agency_id) == (
         (),
         Factor.NONE,
         accounts.NORTH,
     )
-    assert [each.kind for each in await accounts.told(services, made.id)] == [
+    assert [event.kind for event in await accounts.load_events(services, added.id)] == [
         EventKind.PERSON_ADDED,
         EventKind.POST_ASSIGNED,
         EventKind.PERSON_ENROLLED,
@@ -48,87 +48,89 @@ async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
 ) -> None:
     _, code = await admin.add(services, MACHINE, admin.NewAccount(login="vananh", name="Vân Anh"))
 
-    for _ in range(6):  # whoever has the link may look for a good one as long as it takes
-        with pytest.raises(NotTaken) as found:
-            await credentials.take_up(services, code, "VanAnh@2026", HERE)
+    for _ in range(6):  # the holder of a link may try passwords without a limit
+        with pytest.raises(PasswordRefused) as error:
+            await credentials.take_up(services, code, "VanAnh@2026", ORIGIN)
     clock.advance(timedelta(hours=72))
     with pytest.raises(Denied, match="too old"):
-        await credentials.take_up(services, code, PASSWORD, HERE)
+        await credentials.take_up(services, code, PASSWORD, ORIGIN)
 
-    assert PasswordFault.NAME in found.value.faults
+    assert PasswordFault.NAME in error.value.faults
 
 
 async def test_every_failure_looks_alike(services: AccountServices) -> None:
-    one = await accounts.operator(services)
-    device, _, _ = await accounts.with_factor(one)
-    said = set()
+    user = await accounts.operator(services)
+    device, _, _ = await accounts.with_factor(user)
+    refusals = set()
 
-    for typed in (
-        one.typed(password="Another-1 word"),
-        one.typed(login="nobody"),
-        one.typed(),  # the code is missing
-        device.typed(code="000000", password="Another-1 word"),
+    for attempt in (
+        user.sign_in_form(password="Another-1 word"),
+        user.sign_in_form(login="nobody"),
+        user.sign_in_form(),  # the code is missing
+        device.sign_in_form(code="000000", password="Another-1 word"),
     ):
-        found = await denied(sign_in.run(services, typed, HERE))
-        said.add((found.code, found.detail, found.hint))
+        error = await denied(sign_in.sign_in(services, attempt, ORIGIN))
+        refusals.add((error.code, error.detail, error.hint))
 
-    assert said == {("GW-SIGN-IN", "name, password or code do not fit", "")}
+    assert refusals == {("GW-SIGN-IN", "name, password or code do not fit", "")}
 
 
 @pytest.mark.parametrize("login", ["quantri", "nobody"])
 async def test_five_wrong_tries_lock_a_name_whether_or_not_somebody_has_it(
     services: AccountServices, clock: ManualClock, login: str
 ) -> None:
-    one = await accounts.operator(services)
-    wrong = one.typed(login=login, password="wrong")
-    codes = [(await denied(sign_in.run(services, wrong, HERE))).code for _ in range(7)]
+    user = await accounts.operator(services)
+    wrong = user.sign_in_form(login=login, password="wrong")
+    codes = [(await denied(sign_in.sign_in(services, wrong, ORIGIN))).code for _ in range(7)]
 
     assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"] * 2
     if login == "quantri":
         # The right password does not open a locked name, and unlocking it does.
-        right = await denied(one.enters())
+        right = await denied(user.enters())
         assert (right.code, right.hint) == ("GW-LOCKED", "wait: 900 s")
         await admin.unlock(services, MACHINE, "quantri")
-        assert (await one.enters()).person.id == one.person.id
+        assert (await user.enters()).person.id == user.person.id
         for _ in range(5):
-            await denied(sign_in.run(services, one.typed(login="QuanTri", password="wrong"), HERE))
-        await denied(one.enters())
+            await denied(
+                sign_in.sign_in(services, user.sign_in_form(login="QuanTri", password="wrong"), ORIGIN)
+            )
+        await denied(user.enters())
     clock.advance(services.rules.slow.lock)
-    assert (await one.enters()).person.id == one.person.id
+    assert (await user.enters()).person.id == user.person.id
     locked = [
-        each for each in await accounts.told(services, one.person.id) if each.kind is EventKind.PERSON_LOCKED
+        e for e in await accounts.load_events(services, user.person.id) if e.kind is EventKind.PERSON_LOCKED
     ]
     assert len(locked) == (2 if login == "quantri" else 0)
 
 
 async def test_many_tries_at_once_gain_nothing(services: AccountServices) -> None:
-    one = await accounts.operator(services)
+    user = await accounts.operator(services)
 
     async def attempt() -> str:
-        found = await denied(sign_in.run(services, one.typed(password="wrong"), HERE))
-        return found.code
+        error = await denied(sign_in.sign_in(services, user.sign_in_form(password="wrong"), ORIGIN))
+        return error.code
 
-    found = await asyncio.gather(*(attempt() for _ in range(12)))
+    codes = await asyncio.gather(*(attempt() for _ in range(12)))
 
-    assert sorted(found) == ["GW-LOCKED"] * 7 + ["GW-SIGN-IN"] * 5
+    assert sorted(codes) == ["GW-LOCKED"] * 7 + ["GW-SIGN-IN"] * 5
 
 
 async def test_an_address_that_tries_many_names_waits_and_others_do_not(
     services: AccountServices, clock: ManualClock
 ) -> None:
-    one = await accounts.operator(services)
+    user = await accounts.operator(services)
     bad = CallOrigin(address="198.51.100.9")
     for n in range(services.rules.slow.by_address):
-        await denied(sign_in.run(services, one.typed(login=f"name{n}"), bad))
+        await denied(sign_in.sign_in(services, user.sign_in_form(login=f"name{n}"), bad))
 
-    found = await denied(one.enters(bad))
-    assert (found.code, found.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
-    assert (await one.enters()).person.id == one.person.id
+    error = await denied(user.enters(bad))
+    assert (error.code, error.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
+    assert (await user.enters()).person.id == user.person.id
     clock.advance(1)
-    await one.enters(bad)
+    await user.enters(bad)
     # One success gives back one try, not all of them.
-    await denied(sign_in.run(services, one.typed(login="another"), bad))
-    assert (await denied(one.enters(bad))).code == "GW-SLOW-DOWN"
+    await denied(sign_in.sign_in(services, user.sign_in_form(login="another"), bad))
+    assert (await denied(user.enters(bad))).code == "GW-SLOW-DOWN"
 
 
 async def test_a_second_factor_and_each_recovery_code_are_good_once(services: AccountServices) -> None:
@@ -136,9 +138,9 @@ async def test_a_second_factor_and_each_recovery_code_are_good_once(services: Ac
     entered = await device.enters()
     assert entered.session.factor is Factor.TOTP
 
-    await denied(sign_in.run(services, device.typed(), HERE))
-    by_code = await sign_in.run(services, device.typed(code=codes[3].lower()), HERE)
-    await denied(sign_in.run(services, device.typed(code=codes[3]), HERE))
+    await denied(sign_in.sign_in(services, device.sign_in_form(), ORIGIN))
+    by_code = await sign_in.sign_in(services, device.sign_in_form(code=codes[3].lower()), ORIGIN)
+    await denied(sign_in.sign_in(services, device.sign_in_form(code=codes[3]), ORIGIN))
 
     assert by_code.session.factor is Factor.RECOVERY
     assert len(set(codes)) == 10
@@ -147,15 +149,15 @@ async def test_a_second_factor_and_each_recovery_code_are_good_once(services: Ac
 
 
 async def test_a_code_that_does_not_fit_sets_up_nothing(services: AccountServices) -> None:
-    one = await accounts.operator(services)
-    acting = await sessions.check(services, (await one.enters()).token)
+    user = await accounts.operator(services)
+    acting = await sessions.check(services, (await user.enters()).token)
     totp, uri = credentials.begin_factor(services, acting)
 
     with pytest.raises(Clash):
-        await credentials.set_up_factor(services, acting, PASSWORD, totp, "nothing", HERE)
-    await denied(credentials.set_up_factor(services, acting, "Wrong-1 word", totp, "000000", HERE))
+        await credentials.set_up_factor(services, acting, PASSWORD, totp, "nothing", ORIGIN)
+    await denied(credentials.set_up_factor(services, acting, "Wrong-1 word", totp, "000000", ORIGIN))
     assert "quantri" in uri
-    assert (await one.enters()).session.factor is Factor.NONE
+    assert (await user.enters()).session.factor is Factor.NONE
 
 
 async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(
@@ -165,7 +167,7 @@ async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(
     clerk = await accounts.someone(services, root.by, "vananh", post(PostRole.CLERK))
     await admin.stand(services, root.by, "vananh", AccountStanding.SUSPENDED, "on leave for a year")
 
-    wrong = await denied(sign_in.run(services, clerk.typed(password="wrong"), HERE))
+    wrong = await denied(sign_in.sign_in(services, clerk.sign_in_form(password="wrong"), ORIGIN))
     right = await denied(clerk.enters())
     await admin.stand(services, root.by, "vananh", AccountStanding.ACTIVE, "is back from leave")
 
@@ -176,17 +178,17 @@ async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(
 async def test_an_old_password_signs_in_to_nothing_but_its_change(
     services: AccountServices, clock: ManualClock
 ) -> None:
-    one = await accounts.operator(services)
+    user = await accounts.operator(services)
     clock.advance(89 * DAY)
-    assert (await one.enters()).reminder == 1
+    assert (await user.enters()).reminder == 1
     clock.advance(DAY)
-    entered = await one.enters()
+    entered = await user.enters()
 
     acting = await sessions.check(services, entered.token)
     assert entered.duties == acting.duties == (SignInDuty.CHANGE_PASSWORD,)
-    with pytest.raises(Denied) as found:
+    with pytest.raises(Denied) as error:
         acting.require(Right.ACCOUNTS, agency_id="")
-    assert found.value.code == "GW-DUTY"
+    assert error.value.code == "GW-DUTY"
 
 
 async def test_a_guessed_link_locks_nobody_and_slows_its_address_down(services: AccountServices) -> None:

@@ -34,22 +34,22 @@ YEAR = Span(year=2026)
 
 async def enter(town: Town, subject: str = "Đề nghị sửa đường", **fields: Any) -> str:
     letter = TypedMail(sender="Hợp tác xã Một", subject=subject, received_on=town.node.out.today(), **fields)
-    done = await by_hand.enter(town.node.inn, await town.scope(COMMUNE), letter)
-    return done.document.id
+    entry = await by_hand.enter(town.node.inn, await town.scope(COMMUNE), letter)
+    return entry.document.id
 
 
-async def taken(town: Town, number: str = "501", **fields: Any) -> Any:
+async def take_in(town: Town, number: str = "501", **fields: Any) -> Any:
     await town.send(number, COMMUNE, issued_on=town.node.out.today(), **fields)
     await town.carry()
-    (document,) = [one for one in await town.incoming(COMMUNE) if one.number == number]
-    done = await town.status(document, "03")
+    (document,) = [d for d in await town.incoming(COMMUNE) if d.number == number]
+    accepted = await town.status(document, "03")
     town.clock.advance(1)
-    return done.document
+    return accepted.document
 
 
 async def lines(town: Town, book: Book, at: str = COMMUNE, limit: int = 100) -> list[BookLine]:
     async with town.node.store.read(await town.scope(at)) as work:
-        return [line async for part in books.whole(work, book, YEAR, at_once=limit) for line in part]
+        return [line async for part in books.read_all(work, book, YEAR, at_once=limit) for line in part]
 
 
 async def summary(town: Town, book: Book, at: str = COMMUNE, span: Span = YEAR) -> Summary:
@@ -93,7 +93,7 @@ class Table(HTMLParser):
 
 
 async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None:
-    document = await taken(town)
+    document = await take_in(town)
     await act.set_status(
         town.node.inn,
         await town.scope(COMMUNE),
@@ -124,19 +124,19 @@ async def test_struck_lines_and_catch_up_entries_say_so(town: Town) -> None:
     await enter(town, catch_up="Mất điện")
 
     first, second = await lines(town, Book.INCOMING)
-    told = await summary(town, Book.INCOMING)
+    total = await summary(town, Book.INCOMING)
 
     assert (first.struck, second.struck) == (True, False)
     assert first.cells["note"] == "Văn bản giấy. Gạch bỏ ngày 20/11/2026: Nhập nhầm"
     assert (
         second.cells["note"] == "Văn bản giấy. Vào sổ bù ngày 20/11/2026, người nhập: clerk. Lý do: Mất điện"
     )
-    assert (told.lines, told.struck, told.first, told.last) == (2, 1, "1", "2")
-    assert told.runs[0].is_whole
+    assert (total.lines, total.struck, total.first, total.last) == (2, 1, "1", "2")
+    assert total.runs[0].is_whole
 
 
 async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> None:
-    document = await taken(town)
+    document = await take_in(town)
     assignment = Assignment(lead_unit="Phòng Tổng hợp", deadline=date(2026, 11, 27))
     await act.assign(town.node.inn, await town.scope(COMMUNE), document.id, assignment)
 
@@ -164,7 +164,7 @@ async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town
     first, second = await lines(town, Book.OUTGOING, DEPARTMENT)
     town.clock.advance(1)
     await town.recall(sent)
-    asked, _ = await lines(town, Book.OUTGOING, DEPARTMENT)
+    open_recall, _ = await lines(town, Book.OUTGOING, DEPARTMENT)
     await town.carry()
     await town.status(document, "15")
     await town.carry()
@@ -174,12 +174,12 @@ async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town
     assert str(first.cells["recipients"]).endswith("; Như trên")
     assert str(first.cells["signed_for"]).startswith("Đã tiếp nhận, ")
     assert first.cells["dispatched_on"] == town.node.out.today()
-    assert (first.struck, asked.struck, recalled.struck) == (False, False, True)
+    assert (first.struck, open_recall.struck, recalled.struck) == (False, False, True)
     assert "Gửi nhầm" in str(recalled.cells["note"])
     assert (second.cells["signed_for"], second.cells["dispatched_on"]) == ("", None)
-    told = await summary(town, Book.OUTGOING, DEPARTMENT)
-    assert (told.lines, told.struck) == (2, 1)
-    assert [(run.first, run.last, run.is_whole) for run in told.runs] == [(15, 16, True)]
+    total = await summary(town, Book.OUTGOING, DEPARTMENT)
+    assert (total.lines, total.struck) == (2, 1)
+    assert [(run.first, run.last, run.is_whole) for run in total.runs] == [(15, 16, True)]
 
 
 async def test_what_was_refused_and_sent_anew_has_its_number_once(town: Town) -> None:
@@ -187,35 +187,35 @@ async def test_what_was_refused_and_sent_anew_has_its_number_once(town: Town) ->
     for turn in range(2):
         await town.send("15", COMMUNE, issued_on=today, subject=f"Bản {turn}")
         await town.carry()
-        arrived = next(one for one in await town.incoming(COMMUNE) if one.state is InState.NEW)
+        arrived = next(d for d in await town.incoming(COMMUNE) if d.state is InState.NEW)
         await town.status(arrived, "02", reason="OTHER", note="Sai thể thức")
         await town.carry()
 
-    told = await summary(town, Book.OUTGOING, DEPARTMENT)
-    assert [(run.first, run.last, run.is_whole, run.doubled) for run in told.runs] == [(15, 15, True, ())]
+    total = await summary(town, Book.OUTGOING, DEPARTMENT)
+    assert [(run.first, run.last, run.is_whole, run.doubled) for run in total.runs] == [(15, 15, True, ())]
 
 
 async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: Town) -> None:
     scope, today = await town.scope(DEPARTMENT), town.node.out.today()
     await town.send("15", PROVINCE, issued_on=today)
 
-    made = await books.enter(town.node.book, scope, paper_letter(town, "14"))
+    letter = await books.enter(town.node.book, scope, paper_letter(town, "14"))
     with pytest.raises(Refused):
         await books.enter(town.node.book, scope, replace(paper_letter(town, "14"), signer=" "))
-    struck = await books.strike(town.node.book, scope, made.id, "Không gửi")
-    again = await books.strike(town.node.book, scope, made.id, "Lần nữa")
+    struck = await books.strike(town.node.book, scope, letter.id, "Không gửi")
+    second = await books.strike(town.node.book, scope, letter.id, "Lần nữa")
 
     paper, sent = await lines(town, Book.OUTGOING, DEPARTMENT)
     assert (paper.number, sent.number) == ("14", "15")
-    assert struck == again
+    assert struck == second
     assert paper.struck
     assert "Gạch bỏ ngày 20/11/2026: Không gửi" in str(paper.cells["note"])
     async with town.node.store.read(scope) as work:
         assert await books.suggested(work, 2026) == 16
 
 
-def paper_letter(town: Town, number: str) -> books.Sent:
-    return books.Sent(
+def paper_letter(town: Town, number: str) -> books.TypedLine:
+    return books.TypedLine(
         number=number,
         symbol="STD-VP",
         issued_on=town.node.out.today(),
@@ -234,7 +234,7 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
     services, scope, ask = town.node.book, await town.scope(COMMUNE), Ask(book=Book.INCOMING, span=YEAR)
     files: dict[str, BytesIO] = {name: BytesIO() for name in ("xlsx", "csv", "html")}
 
-    told = [
+    exports = [
         await books.write_xlsx(services, scope, ask, files["xlsx"]),
         await books.write_csv(services, scope, ask, files["csv"]),
         await book_page.write(services, scope, ask, files["html"], nonce="abc"),
@@ -253,19 +253,15 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
     assert text[1][5] == "'=HYPERLINK(0) <b>“Ô tô”</b>"
     assert "<b>“" not in page
     assert [row for row in table.rows if len(row) == 1] == [["Tháng 11/2026"], ["Tháng 12/2026"]]
-    assert len({each.digest for each in told}) == 1
-    assert told[0].digest in sheet[-1][0]
-    assert told[0].digest in page
+    assert len({export.digest for export in exports}) == 1
+    assert exports[0].digest in sheet[-1][0]
+    assert exports[0].digest in page
     assert sheet[-2][0] == "Liên tục 1–6, không thiếu số"
     assert table.loads == []
     assert 'nonce="abc"' in page
     assert "Từ số 1 đến số 6" in page
-    exported = [one for one in await town.events(COMMUNE, "book") if one.kind is EventKind.BOOK_EXPORTED]
-    assert [(one.data["format"], one.data["lines"]) for one in exported] == [
-        ("xlsx", 6),
-        ("csv", 6),
-        ("html", 6),
-    ]
+    exported = [e for e in await town.events(COMMUNE, "book") if e.kind is EventKind.BOOK_EXPORTED]
+    assert [(e.data["format"], e.data["lines"]) for e in exported] == [("xlsx", 6), ("csv", 6), ("html", 6)]
 
 
 async def test_pages_of_any_size_make_the_same_book(town: Town) -> None:
@@ -289,10 +285,10 @@ async def test_of_a_part_only_what_the_whole_year_lacks_is_missing(town: Town) -
     )
     await enter(town)
 
-    told = await summary(town, Book.INCOMING, span=Span(year=2026, since=day, until=day))
+    total = await summary(town, Book.INCOMING, span=Span(year=2026, since=day, until=day))
     empty = await summary(town, Book.INCOMING, span=Span(year=2025))
 
-    assert (told.lines, told.runs[0].first, told.runs[0].last, told.runs[0].is_whole) == (2, 1, 3, True)
+    assert (total.lines, total.runs[0].first, total.runs[0].last, total.runs[0].is_whole) == (2, 1, 3, True)
     assert empty == Summary()
 
 
@@ -315,16 +311,16 @@ async def test_a_span_that_cannot_be_is_refused() -> None:
 
 
 async def test_the_stamp_is_for_what_is_in_the_book(town: Town) -> None:
-    document = await taken(town)
+    document = await take_in(town)
     agency = await town.agency(COMMUNE)
     await town.send("502", COMMUNE, issued_on=town.node.out.today())
     await town.carry()
-    fresh = next(one for one in await town.incoming(COMMUNE) if one.number == "502")
+    fresh = next(d for d in await town.incoming(COMMUNE) if d.number == "502")
 
-    made = books.stamp(agency, document)
-    page = await book_page.stamp(made, nonce="n")
+    stamp = books.stamp(agency, document)
+    page = await book_page.stamp(stamp, nonce="n")
 
-    assert (made.number, made.on, made.width_mm, made.height_mm) == ("1", town.node.out.today(), 50, 35)
+    assert (stamp.number, stamp.on, stamp.width_mm, stamp.height_mm) == ("1", town.node.out.today(), 50, 35)
     assert all(word in page for word in ("ĐẾN", "Số: 1", "Ngày: 20/11/2026", agency.name))
     with pytest.raises(Clash, match="not in the book"):
         books.stamp(agency, fresh)
@@ -347,11 +343,11 @@ async def test_a_number_that_a_draft_holds_is_not_offered_to_the_next_one_until_
     draft = Draft(symbol="STD-VP", type_name="Công văn", issued_on=today)
 
     first = await books.next_number(book, scope, draft, today)
-    held = await drafting.begin(out, scope, replace(draft, number=first))
+    draft_kept = await drafting.begin(out, scope, replace(draft, number=first))
     second = await books.next_number(book, scope, draft, today)
     other = await books.next_number(book, scope, replace(draft, symbol="QĐ-STD"), today)
 
     assert int(second) == int(first) + 1
     assert int(other) <= int(first)
-    await drafting.save(out, scope, held.id, replace(draft, number=""))
+    await drafting.save(out, scope, draft_kept.id, replace(draft, number=""))
     assert await books.next_number(book, scope, draft, today) == first

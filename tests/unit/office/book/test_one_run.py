@@ -73,18 +73,18 @@ class Story:
         return TypedMail(**(values | fields))
 
     async def enter(self, **fields: Any) -> None:
-        done = await by_hand.enter(self.services, self.scope, self.letter(**fields))
-        self.made.append((done.entry.year, done.document.id))
-        self.by_hand.append(done.document.id)
+        entered = await by_hand.enter(self.services, self.scope, self.letter(**fields))
+        self.made.append((entered.entry.year, entered.document.id))
+        self.by_hand.append(entered.document.id)
 
     async def take_in(self) -> None:
         document = incoming(self.town.clock, scope=self.scope, sender_code="Z91.09")
         async with self.services.store.begin(self.scope) as work:
             await work.incoming.add(document)
             await work.commit()
-        done = await act.set_status(self.services, self.scope, document.id, StatusCall(code="03"))
-        assert done.document.register_year is not None
-        self.made.append((done.document.register_year, document.id))
+        outcome = await act.set_status(self.services, self.scope, document.id, StatusCall(code="03"))
+        assert outcome.document.register_year is not None
+        self.made.append((outcome.document.register_year, document.id))
 
     async def crash(self, *, committed: bool) -> None:
         """The clerk sends the form again after the crash."""
@@ -96,39 +96,41 @@ class Story:
             await by_hand.enter(broken, self.scope, self.letter(id=id))
         await self.enter(id=id)
 
-    async def do(self, what: str) -> None:
-        if what == "axis":
+    async def do(self, step: str) -> None:
+        if step == "axis":
             await self.take_in()
-        elif what == "paper":
+        elif step == "paper":
             await self.enter()
-        elif what == "late":
+        elif step == "late":
             last_year = local(self.town.clock.now()).date() - timedelta(days=364)
             await self.enter(received_on=last_year, catch_up="Mất điện")
-        elif what == "refused":
+        elif step == "refused":
             with suppress(Refused):
                 await self.enter(subject="")
-        elif what == "strike" and self.by_hand:
+        elif step == "strike" and self.by_hand:
             await by_hand.strike(self.services, self.scope, self.by_hand[-1], "Nhập nhầm")
-        elif what in ("crash", "crash-after"):
-            await self.crash(committed=what == "crash-after")
-        elif what == "days":
+        elif step in ("crash", "crash-after"):
+            await self.crash(committed=step == "crash-after")
+        elif step == "days":
             self.town.clock.advance(timedelta(days=97, hours=7))
-        elif what == "together":
+        elif step == "together":
             await asyncio.gather(self.enter(), self.take_in(), self.enter())
         self.town.clock.advance(1)
 
     async def check(self) -> None:
         now = local(self.town.clock.now()).year
         for year in range(START.year - 1, now + 1):
-            ids = {id for of, id in self.made if of == year}
+            ids = {id for made_in, id in self.made if made_in == year}
             span = Span(year=year)
             async with self.town.node.store.read(self.scope) as work:
-                told = [
-                    line async for part in books.whole(work, Book.INCOMING, span, at_once=3) for line in part
+                lines = [
+                    line
+                    async for part in books.read_all(work, Book.INCOMING, span, at_once=3)
+                    for line in part
                 ]
                 summary = await books.summary_of(work, Book.INCOMING, span)
-            assert [line.number for line in told] == [str(n + 1) for n in range(len(ids))]
-            assert {line.subject_id for line in told} == ids
+            assert [line.number for line in lines] == [str(n + 1) for n in range(len(ids))]
+            assert {line.subject_id for line in lines} == ids
             assert summary.lines == len(ids)
             assert all(run.is_whole for run in summary.runs)
 
@@ -139,8 +141,8 @@ async def tell(town: Town, acts: list[str]) -> None:
     agency = HostedAgency(id=id, code=f"Z91.{id[-6:]}", name="Xã Mẫu", numbering=NumberingMode.B)
     await town.node.store.accounts.add_hosted(agency)
     story = Story(town, AgencyScope(agency_id=id, principal_id="clerk"))
-    for what in acts:
-        await story.do(what)
+    for step in acts:
+        await story.do(step)
     await story.check()
 
 

@@ -24,7 +24,7 @@ M = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 COLUMNS = [XlsxColumn(title="Ngày đến", width=12), XlsxColumn(title="Số đến", width=9)]
 
 
-def written(rows: Sequence[Sequence[Cell]], below: Sequence[str] = (), **more: Any) -> zipfile.ZipFile:
+def write_book(rows: Sequence[Sequence[Cell]], below: Sequence[str] = (), **more: Any) -> zipfile.ZipFile:
     out = BytesIO()
     with XlsxWriter(out, "Sổ đăng ký văn bản đến", COLUMNS) as writer:
         for row in rows:
@@ -38,11 +38,11 @@ def part(book: zipfile.ZipFile, name: str = "xl/worksheets/sheet1.xml") -> Eleme
 
 
 def read(book: zipfile.ZipFile) -> list[list[Cell]]:
-    """As a table program would: by the type of the cell and the number format of its style."""
+    """Read the cells as a table program does: by their type and the number format of their style."""
     formats = [
-        int(each.attrib["numFmtId"]) for each in part(book, "xl/styles.xml").findall("m:cellXfs/m:xf", NS)
+        int(style.attrib["numFmtId"]) for style in part(book, "xl/styles.xml").findall("m:cellXfs/m:xf", NS)
     ]
-    found: list[list[Cell]] = []
+    rows: list[list[Cell]] = []
     for row in part(book).findall("m:sheetData/m:row", NS):
         cells: list[Cell] = []
         for cell in row.findall("m:c", NS):
@@ -56,19 +56,19 @@ def read(book: zipfile.ZipFile) -> list[list[Cell]]:
                 cells.append(date(1899, 12, 30) + timedelta(days=int(value.text or "")))
             else:
                 cells.append(int(value.text or ""))
-        found.append(cells)
-    return found
+        rows.append(cells)
+    return rows
 
 
 def test_dates_are_dates_and_text_numbers_stay_text() -> None:
-    book = written([[date(2026, 11, 20), "01"], [None, 12]])
+    book = write_book([[date(2026, 11, 20), "01"], [None, 12]])
 
     assert read(book) == [["Ngày đến", "Số đến"], [date(2026, 11, 20), "01"], [None, 12]]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", " =1+1"])
 def test_what_looks_like_a_formula_is_text_and_says_so(text: str) -> None:
-    book = written([[text, None]])
+    book = write_book([[text, None]])
     sheet = part(book)
     (cell,) = sheet.findall("m:sheetData/m:row[2]/m:c[1]", NS)
     style = part(book, "xl/styles.xml").findall("m:cellXfs/m:xf", NS)[int(cell.attrib["s"])]
@@ -80,10 +80,10 @@ def test_what_looks_like_a_formula_is_text_and_says_so(text: str) -> None:
 
 
 def test_header_frozen_filter_and_print_area_cover_the_table() -> None:
-    book = written([[date(2026, 1, n), str(n)] for n in range(1, 6)], ["Liên tục 1–5, không thiếu số"])
+    book = write_book([[date(2026, 1, n), str(n)] for n in range(1, 6)], ["Liên tục 1–5, không thiếu số"])
     sheet = part(book)
     pane = sheet.find("m:sheetViews/m:sheetView/m:pane", NS)
-    names = {each.attrib["name"]: each.text for each in part(book, "xl/workbook.xml").iter(f"{M}definedName")}
+    names = {n.attrib["name"]: n.text for n in part(book, "xl/workbook.xml").iter(f"{M}definedName")}
 
     assert pane is not None
     assert (pane.get("ySplit"), pane.get("state")) == ("1", "frozen")
@@ -100,7 +100,7 @@ def test_header_frozen_filter_and_print_area_cover_the_table() -> None:
 
 
 def test_the_parts_of_a_sheet_stand_in_the_order_of_the_standard() -> None:
-    order = [each.tag.removeprefix(M) for each in part(written([["a", "b"]], ["below"]))]
+    order = [child.tag.removeprefix(M) for child in part(write_book([["a", "b"]], ["below"]))]
 
     assert order == [
         *("sheetPr", "sheetViews", "sheetFormatPr", "cols", "sheetData", "autoFilter", "mergeCells"),
@@ -109,22 +109,22 @@ def test_the_parts_of_a_sheet_stand_in_the_order_of_the_standard() -> None:
 
 
 def test_every_part_is_declared_and_every_relation_leads_to_one() -> None:
-    book = written([])
+    book = write_book([])
     names = set(book.namelist())
     declared = {
-        each.attrib["PartName"].lstrip("/")
-        for each in part(book, "[Content_Types].xml")
-        if "PartName" in each.attrib
+        override.attrib["PartName"].lstrip("/")
+        for override in part(book, "[Content_Types].xml")
+        if "PartName" in override.attrib
     }
-    targets = {each.attrib["Target"] for each in part(book, "_rels/.rels")} | {
-        "xl/" + each.attrib["Target"] for each in part(book, "xl/_rels/workbook.xml.rels")
+    targets = {r.attrib["Target"] for r in part(book, "_rels/.rels")} | {
+        "xl/" + r.attrib["Target"] for r in part(book, "xl/_rels/workbook.xml.rels")
     }
 
     assert declared == targets == {name for name in names if name.endswith(".xml")} - {"[Content_Types].xml"}
 
 
 def test_struck_lines_are_struck_in_every_cell() -> None:
-    book = written([[date(2026, 1, 1), "5"]], struck=True)
+    book = write_book([[date(2026, 1, 1), "5"]], struck=True)
     styles = part(book, "xl/styles.xml")
     fonts = styles.findall("m:fonts/m:font", NS)
     forms = styles.findall("m:cellXfs/m:xf", NS)
@@ -147,7 +147,7 @@ def test_equal_tables_are_equal_files() -> None:
 
 
 def test_a_text_too_long_for_a_cell_is_cut_where_all_can_see() -> None:
-    (_, row) = read(written([["x" * 40_000, "1"]]))
+    (_, row) = read(write_book([["x" * 40_000, "1"]]))
 
     assert isinstance(row[0], str)
     assert (len(row[0]), row[0][-1]) == (MOST_LETTERS, "…")
@@ -164,8 +164,8 @@ cells = st.one_of(
 
 @given(st.lists(st.tuples(cells, cells), max_size=12))
 def test_every_row_is_there_once_whatever_people_wrote(rows: list[tuple[Cell, Cell]]) -> None:
-    shown = [
+    expected = [
         [safe.clean_text(cell) or None if isinstance(cell, str) else cell for cell in row] for row in rows
     ]
 
-    assert read(written(rows))[1:] == shown
+    assert read(write_book(rows))[1:] == expected

@@ -15,16 +15,18 @@ from tests.unit.api.test_messages import sent
 LATE = timedelta(days=3)
 
 
-async def remind(door: Door, id: str, key: str = "r", **said: Any) -> Answer:
-    told = {"recipient": PROVINCE, "by": "Trần Thị Mẫu", "how": "phone", "text": "Đề nghị tiếp nhận."}
-    return await door.ask("POST", f"/messages/{id}/remind", once=key, json=told | said)
+async def remind(door: Door, id: str, key: str = "r", **fields: Any) -> Answer:
+    body = {"recipient": PROVINCE, "by": "Trần Thị Mẫu", "how": "phone", "text": "Đề nghị tiếp nhận."}
+    return await door.ask("POST", f"/messages/{id}/remind", once=key, json=body | fields)
 
 
 async def urged(door: Door, id: str) -> list[Any]:
     agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     async with door.node.store.read(AgencyScope(agency_id=agency.id, principal_id="reader")) as work:
-        return [each.data for each in await work.events.of(id) if each.kind is EventKind.MESSAGE_URGED]
+        return [
+            event.data for event in await work.events.of_subject(id) if event.kind is EventKind.MESSAGE_URGED
+        ]
 
 
 async def test_what_is_late_is_noted_with_who_reminded_of_it(door: Door) -> None:
@@ -33,36 +35,36 @@ async def test_what_is_late_is_noted_with_who_reminded_of_it(door: Door) -> None
 
     early = await remind(door, ids[0])
     door.clock.advance(LATE)
-    done = await remind(door, ids[0], "s")
-    again = await remind(door, ids[0], "s")
+    reminded = await remind(door, ids[0], "s")
+    repeat = await remind(door, ids[0], "s")
     soon = await remind(door, ids[1], "t")
     door.clock.advance(timedelta(days=7))
-    whole = await remind(door, ids[1], "u", every=True)
+    every_document = await remind(door, ids[1], "u", every=True)
 
     assert (early.status, early.json["code"]) == (409, "GW-NOT-LATE")
-    assert (done.status, done.json["documents"]) == (200, [ids[0]])
-    assert again.raw == done.raw
+    assert (reminded.status, reminded.json["documents"]) == (200, [ids[0]])
+    assert repeat.raw == reminded.raw
     assert (soon.status, soon.json["code"]) == (409, "GW-URGED")
-    assert set(whole.json["documents"]) == set(ids)
-    assert [each["person"] for each in await urged(door, ids[0])] == ["Trần Thị Mẫu"] * 2
+    assert set(every_document.json["documents"]) == set(ids)
+    assert [note["person"] for note in await urged(door, ids[0])] == ["Trần Thị Mẫu"] * 2
     assert len(await urged(door, ids[1])) == 1
 
 
-@pytest.mark.parametrize("said", [{"by": ""}, {"text": ""}, {"how": "shouting"}, {"recipient": None}])
-async def test_who_and_what_must_be_said(door: Door, said: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fields", [{"by": ""}, {"text": ""}, {"how": "shouting"}, {"recipient": None}])
+async def test_who_and_what_must_be_said(door: Door, fields: dict[str, Any]) -> None:
     id = (await sent(door))["id"]
     await door.carry()
     door.clock.advance(LATE)
 
-    assert (await remind(door, id, **said)).status in (400, 422)
+    assert (await remind(door, id, **fields)).status in (400, 422)
     assert await urged(door, id) == []
 
 
 async def test_of_others_documents_nobody_is_reminded(door: Door) -> None:
     id = (await sent(door))["id"]
     other = await door.key(PROVINCE, scopes=(ApiScope.MESSAGES_SEND,))
-    told = {"recipient": PROVINCE, "by": "Trần Thị Mẫu", "text": "Đề nghị tiếp nhận."}
+    body = {"recipient": PROVINCE, "by": "Trần Thị Mẫu", "text": "Đề nghị tiếp nhận."}
 
-    answer = await door.ask("POST", f"/messages/{id}/remind", key=other, agency=PROVINCE, once="r", json=told)
+    answer = await door.ask("POST", f"/messages/{id}/remind", key=other, agency=PROVINCE, once="r", json=body)
 
     assert answer.status == 404

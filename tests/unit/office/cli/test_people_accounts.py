@@ -20,7 +20,7 @@ from tests.unit.cli.conftest import Terminal
 
 @pytest.fixture
 def folder(tmp_path: Path, terminal: Terminal) -> Path:
-    """A node with one agency and nobody who administers it."""
+    """Set up a node with one agency and no administrator."""
     folder = tmp_path / "node"
     folder.mkdir()
     settings = stage.settings_for(folder)
@@ -29,14 +29,14 @@ def folder(tmp_path: Path, terminal: Terminal) -> Path:
         encoding="utf-8",
     )
 
-    async def made() -> None:
+    async def set_up() -> None:
         await migrate.up(settings.database.url)
         async with open_core(settings) as office:
             await office.store.accounts.add_hosted(
                 HostedAgency(id=accounts.NORTH, code="Z91.01", name="North")
             )
 
-    asyncio.run(made())
+    asyncio.run(set_up())
     return folder
 
 
@@ -45,8 +45,8 @@ def taken_up(folder: Path, code: str) -> None:
 
     async def work() -> None:
         async with open_core(stage.settings_for(folder)) as office:
-            one = await accounts.taken_up(account_services(office), code)
-            await one.enters()
+            person = await accounts.taken_up(account_services(office), code)
+            await person.enters()
 
     asyncio.run(work())
 
@@ -54,14 +54,14 @@ def taken_up(folder: Path, code: str) -> None:
 def test_the_first_operator_is_made_at_the_machine_with_a_link_and_no_password(
     folder: Path, terminal: Terminal
 ) -> None:
-    made = terminal.type(
+    added = terminal.type(
         "people", "account", "quantri", "A. Admin", "--post", "operator", "--yes", "-o", "json"
     )
 
-    assert made.code == 0, made.err
-    assert made.json["link"] == f"https://gateway.example.invalid/lien-ket/{made.json['code']}"
-    assert made.json["standing"] == "active"
-    taken_up(folder, made.json["code"])
+    assert added.code == 0, added.err
+    assert added.json["link"] == f"https://gateway.example.invalid/lien-ket/{added.json['code']}"
+    assert added.json["standing"] == "active"
+    taken_up(folder, added.json["code"])
     second = terminal.type(
         "people", "account", "second", "B. Admin", "--post", "operator", "--yes", "--lang", "en"
     )
@@ -70,34 +70,34 @@ def test_the_first_operator_is_made_at_the_machine_with_a_link_and_no_password(
 
 
 def test_a_link_closes_what_was_open_and_is_shown_with_the_sessions(folder: Path, terminal: Terminal) -> None:
-    made = terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--yes", "-o", "json")
-    taken_up(folder, made.json["code"])
+    added = terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--yes", "-o", "json")
+    taken_up(folder, added.json["code"])
 
-    before = terminal.type("people", "sessions", "vananh", "-o", "json")
+    sessions = terminal.type("people", "sessions", "vananh", "-o", "json")
     link = terminal.type("people", "link", "vananh", "--yes", "-o", "json")
-    after = terminal.type("people", "sessions", "vananh", "-o", "json")
+    sessions_left = terminal.type("people", "sessions", "vananh", "-o", "json")
 
-    assert [(each["address"], each["factor"]) for each in before.json["data"]] == [
-        (accounts.HERE.address, "none")
+    assert [(row["address"], row["factor"]) for row in sessions.json["data"]] == [
+        (accounts.ORIGIN.address, "none")
     ]
-    assert link.json["code"] != made.json["code"]
-    assert after.json["data"] == []
+    assert link.json["code"] != added.json["code"]
+    assert sessions_left.json["data"] == []
 
 
 def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: Terminal) -> None:
-    made = terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--yes", "-o", "json")
-    taken_up(folder, made.json["code"])
+    added = terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--yes", "-o", "json")
+    taken_up(folder, added.json["code"])
 
     async def lock() -> list[str]:
         codes = []
         async with open_core(stage.settings_for(folder)) as office:
             async with account_services(office).accounts.read() as view:
-                person = await view.people.named("vananh")
-            one = accounts.Someone(services=account_services(office), person=person, password="wrong")
+                person = await view.people.find_by_name("vananh")
+            guesser = accounts.Someone(services=account_services(office), person=person, password="wrong")
             for _ in range(6):
-                with pytest.raises(Denied) as found:
-                    await one.enters()
-                codes.append(found.value.code)
+                with pytest.raises(Denied) as error:
+                    await guesser.enters()
+                codes.append(error.value.code)
         return codes
 
     assert terminal.type("people", "sign-out", "vananh", "--yes", "-o", "json").json["ended"] == 1
@@ -108,17 +108,17 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
 
 def test_posts_standing_and_the_yearly_list(folder: Path, terminal: Terminal) -> None:
     terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--title", "Văn thư", "--yes")
-    given = terminal.type("people", "post", "vananh", "officer", "--unit", "Phòng 3", "--yes", "-o", "json")
+    added = terminal.type("people", "post", "vananh", "officer", "--unit", "Phòng 3", "--yes", "-o", "json")
     stood = terminal.type(
         "people", "stand", "vananh", "locked", "--reason", "the phone was stolen", "--yes", "-o", "json"
     )
     listed = terminal.type("people", "review", "--agency", "Z91.01", "-o", "json")
-    told = terminal.type("people", "review", "--agency", "Z91.01")
+    review = terminal.type("people", "review", "--agency", "Z91.01")
 
-    assert (given.code, stood.json["standing"]) == (0, "locked")
+    assert (added.code, stood.json["standing"]) == (0, "locked")
     (line,) = listed.json["data"]
-    assert [(each["role"], each["unit"]) for each in line["posts"]] == [("clerk", ""), ("officer", "Phòng 3")]
-    assert "Chuyên viên" in told.out
-    assert "Khóa" in told.out
+    assert [(post["role"], post["unit"]) for post in line["posts"]] == [("clerk", ""), ("officer", "Phòng 3")]
+    assert "Chuyên viên" in review.out
+    assert "Khóa" in review.out
     assert terminal.type("people", "post", "vananh", "system", "--yes").code == 2
     assert terminal.type("people", "stand", "vananh", "gone", "--reason", "x" * 10, "--yes").code == 2

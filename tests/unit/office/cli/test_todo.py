@@ -57,27 +57,27 @@ def test_a_task_is_listed_taken_snoozed_and_settled(node: Terminal, tmp_path: Pa
 
     (task,) = node.type("todo", "list", "-o", "json").json["data"]
     table = node.type("todo", "list", "--lang", "en")
-    taken = node.type("todo", "take", task["id"], "--owner", "A. Clerk", "--yes", "-o", "json")
+    with_owner = node.type("todo", "take", task["id"], "--owner", "A. Clerk", "--yes", "-o", "json")
     closed = node.type("todo", "close", task["id"], "--note", "Went on paper", "--yes", "-o", "json")
-    rest = node.type("todo", "list", "-o", "json").json
-    whole = node.type("todo", "list", "--all", "-o", "json").json["data"]
+    open_tasks = node.type("todo", "list", "-o", "json").json
+    all_tasks = node.type("todo", "list", "--all", "-o", "json").json["data"]
     assert node.type("todo", "wake", task["id"], "--yes").code == 0
 
     assert (task["id"], task["subject"], task["direction"]) == (f"take_in:{id}", id, "in")
     assert (task["wall_clock"], task["urgency"], task["timer"]) == (True, "hoa_toc", "t2u")
     assert "To be taken in" in table.out
-    assert taken.json["owner"] == "A. Clerk"
+    assert with_owner.json["owner"] == "A. Clerk"
     assert closed.json["note"] == "Went on paper"
-    assert (rest["data"], rest["resting"]) == ([], 1)
-    assert [(each["id"], each["owner"]) for each in whole] == [(task["id"], "A. Clerk")]
+    assert (open_tasks["data"], open_tasks["resting"]) == ([], 1)
+    assert [(t["id"], t["owner"]) for t in all_tasks] == [(task["id"], "A. Clerk")]
     assert len(node.type("todo", "list", "-o", "json").json["data"]) == 1
 
 
 def test_what_is_wrong_with_a_note_is_said(node: Terminal) -> None:
-    until = ("--until", "2026-13-01 09:00", "--note", "x")
+    options = ("--until", "2026-13-01 09:00", "--note", "x")
 
     assert node.type("todo", "close", "failed:nobody", "--note", "x", "--yes").code == 3
-    assert node.type("todo", "snooze", "failed:nobody", *until, "--yes").code == 2
+    assert node.type("todo", "snooze", "failed:nobody", *options, "--yes").code == 2
     assert node.type("todo", "take", "failed:nobody", "--dry-run").code == 0
 
 
@@ -91,7 +91,7 @@ def test_a_day_is_added_over_what_ships_and_taken_back(node: Terminal) -> None:
     removed = node.type("calendar", "remove", "2026-02-16", "--yes")
 
     assert added.code == 0, added.err
-    day = {each["id"]: each for each in changed}["2026-02-16"]
+    day = {day_row["id"]: day_row for day_row in changed}["2026-02-16"]
     assert (day["kind"], day["name"], day["shipped"]) == ("ordinary", "Flood", False)
     assert len(changed) == len(shipped)
     assert "Tết Nguyên đán" in table.out
@@ -125,7 +125,7 @@ OFFICE_DAY = timedelta(hours=7, minutes=30)
 
 def test_a_countdown_reads_as_clerks_read_it() -> None:
     hour, minute = timedelta(hours=1), timedelta(minutes=1)
-    for left, day, vi, en in (
+    for time_left, day, vi, en in (
         (2 * hour, None, "Còn 2 giờ", "2 h left"),
         (hour + 12 * minute, OFFICE_DAY, "Còn 1 giờ 12 phút", "1 h 12 min left"),
         (-40 * minute, OFFICE_DAY, "Quá 40 phút", "Late by 40 min"),
@@ -138,7 +138,7 @@ def test_a_countdown_reads_as_clerks_read_it() -> None:
         (-51 * hour - 5 * minute, None, "Quá 2 ngày 3 giờ", "Late by 2 days 3 h"),
         (timedelta(), None, "Còn 0 phút", "0 min left"),
     ):
-        assert (labels.time_left(left, "vi", day), labels.time_left(left, "en", day)) == (vi, en)
+        assert (labels.time_left(time_left, "vi", day), labels.time_left(time_left, "en", day)) == (vi, en)
 
 
 async def take_up(folder: Path, code: str) -> None:
@@ -151,21 +151,21 @@ def test_a_document_is_submitted_to_a_leader_whose_opinion_is_recorded(
 ) -> None:
     new, id = asyncio.run(arrive(tmp_path)), asyncio.run(arrive(tmp_path, InState.ACCEPTED))
     with people.cheap():
-        made = node.type("people", "account", "lanhdao", "A. Head", "--post", "head", "--yes", "-o", "json")
-        asyncio.run(take_up(tmp_path, made.json["code"]))
+        leader = node.type("people", "account", "lanhdao", "A. Head", "--post", "head", "--yes", "-o", "json")
+        asyncio.run(take_up(tmp_path, leader.json["code"]))
     early = node.type("todo", "submit", new, "lanhdao", "--yes")
     stranger = node.type("todo", "submit", id, "nobody", "--yes")
     submitted = node.type("todo", "submit", id, "lanhdao", "--note", "For planning", "--yes", "-o", "json")
     listed = node.type("todo", "list", "-o", "json").json["data"]
-    given = node.type("todo", "opinion", id, "To be filed.", "--by", "A. Head", "--yes", "-o", "json")
-    again = node.type("todo", "opinion", id, "Once more.", "--yes", "--lang", "en")
+    opinion = node.type("todo", "opinion", id, "To be filed.", "--by", "A. Head", "--yes", "-o", "json")
+    repeat = node.type("todo", "opinion", id, "Once more.", "--yes", "--lang", "en")
 
     assert (early.code, stranger.code) == (4, 3)
     assert "cannot be submitted" in early.err
     assert "its heads: lanhdao" in stranger.err
     assert (submitted.json["document"], submitted.json["note"]) == (id, "For planning")
-    assert {(each["kind"], each["subject"]) for each in listed} == {("take_in", new), ("opinion", id)}
-    assert (given.json["state"], given.json["opinion"]) == ("decided", "To be filed.")
-    assert given.json["decided_by"] == submitted.json["leader"]
-    assert again.code == 3
-    assert [each["kind"] for each in node.type("todo", "list", "-o", "json").json["data"]] == ["take_in"]
+    assert {(row["kind"], row["subject"]) for row in listed} == {("take_in", new), ("opinion", id)}
+    assert (opinion.json["state"], opinion.json["opinion"]) == ("decided", "To be filed.")
+    assert opinion.json["decided_by"] == submitted.json["leader"]
+    assert repeat.code == 3
+    assert [row["kind"] for row in node.type("todo", "list", "-o", "json").json["data"]] == ["take_in"]

@@ -1,4 +1,4 @@
-"""What the last documents of an agency suggest for the next one."""
+"""Suggestions for the next document from an agency's last ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sent(signer: Signer, *codes: str, state: OutState = OutState.PACKED) -> Outg
 def test_a_signer_has_the_title_of_the_last_time_and_only_where_none_was_typed() -> None:
     habits = habits_of([sent(DEPUTY), sent(replace(DEPUTY, title="Trưởng phòng")), sent(HEAD)])
 
-    assert [each.name for each in habits.signers] == ["Lý Phó", "Đặng Giám Đốc"]
+    assert [signer.name for signer in habits.signers] == ["Lý Phó", "Đặng Giám Đốc"]
     assert remembered(Signer(name="lý phó"), habits) == replace(DEPUTY, name="lý phó")
     assert remembered(Signer(name="Lý Phó", title="Quyền Giám đốc"), habits) == Signer(
         name="Lý Phó", title="Quyền Giám đốc"
@@ -35,11 +35,11 @@ def test_offers_are_of_the_own_province_first_and_among_those_the_usual_ones() -
     habits = habits_of(
         [sent(HEAD, "Z91.12", "Z90.01"), sent(HEAD, "Z91.07"), sent(HEAD, "Z91.07"), sent(HEAD, "Z91.07")]
     )
-    found = [AgencyEntry(code=code, name=code) for code in ("Z90.01", "Z90.02", "Z91.01", "Z91.12", "Z91.07")]
+    rows = [AgencyEntry(code=code, name=code) for code in ("Z90.01", "Z90.02", "Z91.01", "Z91.12", "Z91.07")]
 
-    told = [each.code for each in ranked(found, "Z91.30", habits)]
+    codes = [r.code for r in ranked(rows, "Z91.30", habits)]
 
-    assert told == ["Z91.07", "Z91.12", "Z91.01", "Z90.01", "Z90.02"]
+    assert codes == ["Z91.07", "Z91.12", "Z91.01", "Z90.01", "Z90.02"]
 
 
 def test_what_was_only_drafted_or_is_sealed_is_no_habit() -> None:

@@ -20,9 +20,9 @@ FILES = (("van-ban.pdf", PDF),)
 async def arrived(town: Town) -> IncomingDocument:
     """With as many pages as are stated, of a sender whose certificate is known not to be revoked."""
     await town.brought(town.forge(document(), FILES))
-    found = await town.only()
-    lead = replace(found.files[0], role=FileRole.LEAD, pages=found.pages)
-    return replace(found, files=(lead,), checks=found.checks | {"revocation": "good"})
+    arrived_document = await town.only()
+    lead = replace(arrived_document.files[0], role=FileRole.LEAD, pages=arrived_document.pages)
+    return replace(arrived_document, files=(lead,), checks=arrived_document.checks | {"revocation": "good"})
 
 
 async def test_what_passed_everything_may_be_taken_in_unopened_and_one_doubtful_check_leaves_it_to_a_person(
@@ -39,10 +39,10 @@ async def test_what_passed_everything_may_be_taken_in_unopened_and_one_doubtful_
         "recipient": "other",
         "rules": "held",
     }
-    for key, found in doubtful.items():
-        assert received.doubt(replace(document, checks=document.checks | {key: found})) == key
-        left = {name: value for name, value in document.checks.items() if name != key}
-        assert received.doubt(replace(document, checks=left)) == key
+    for key, check in doubtful.items():
+        assert received.doubt(replace(document, checks=document.checks | {key: check})) == key
+        checks_left = {name: value for name, value in document.checks.items() if name != key}
+        assert received.doubt(replace(document, checks=checks_left)) == key
 
 
 async def test_pages_signatures_state_and_kind_are_looked_at_too(town: Town) -> None:
@@ -66,13 +66,13 @@ async def test_pages_signatures_state_and_kind_are_looked_at_too(town: Town) -> 
 
 async def test_numbers_are_shown_before_and_none_is_taken_by_looking(town: Town) -> None:
     scope = await town.scope(PROVINCE)
-    modes = {each.id: each.numbering for each in await town.node.store.hosted()}
+    modes = {agency.id: agency.numbering for agency in await town.node.store.hosted()}
     expected = (1, 2, 3) if modes[scope.agency_id] is NumberingMode.B else ()
 
     first = await received.next_numbers(town.node.inn, scope, 3)
-    again = await received.next_numbers(town.node.inn, scope, 3)
+    second = await received.next_numbers(town.node.inn, scope, 3)
 
-    assert tuple(first) == tuple(again) == expected
+    assert tuple(first) == tuple(second) == expected
 
 
 async def test_read_is_told_once(town: Town) -> None:
@@ -88,15 +88,15 @@ async def test_what_the_document_system_had_is_offered_once_more(town: Town) -> 
         await work.handovers.ack(document.id, "key_1", town.clock.now())
         await work.commit()
 
-    assert await received.offer_again(town.node.inn, scope, document.id)
-    assert not await received.offer_again(town.node.inn, scope, document.id)
+    assert await received.repeat_offer(town.node.inn, scope, document.id)
+    assert not await received.repeat_offer(town.node.inn, scope, document.id)
 
     async with town.node.store.begin(scope) as work:
         leased = await work.handovers.lease("key_1", 5, town.clock.now())
-        told = [each.kind for each in await work.events.of(document.id)]
-    assert [each.incoming_id for each in leased] == [document.id]
-    assert told.count(EventKind.INBOX_OFFERED) == 1
+        kinds = [event.kind for event in await work.events.of_subject(document.id)]
+    assert [row.incoming_id for row in leased] == [document.id]
+    assert kinds.count(EventKind.INBOX_OFFERED) == 1
 
     await town.status(document, "02", reason="BAD_FORM")
     with pytest.raises(Clash):  # what was refused goes to no document system
-        await received.offer_again(town.node.inn, scope, document.id)
+        await received.repeat_offer(town.node.inn, scope, document.id)

@@ -65,4 +65,4 @@ async def test_a_typed_pin_signs_once_and_nothing_is_left(
 
     assert signed.startswith(file)
     assert len(signed) > len(file)
-    assert [each for each in town.node.settings.node.data_dir.rglob("scratch/*") if each.is_file()] == []
+    assert [path for path in town.node.settings.node.data_dir.rglob("scratch/*") if path.is_file()] == []

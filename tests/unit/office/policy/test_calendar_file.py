@@ -64,7 +64,7 @@ def test_what_is_no_calendar_is_refused(content: bytes) -> None:
 )
 def test_no_bytes_end_in_anything_but_days_or_a_refusal(content: bytes) -> None:
     try:
-        found = calendar_file.read(content)
+        days = calendar_file.read(content)
     except Clash:
         return
-    assert found
+    assert days

@@ -1,4 +1,4 @@
-"""Idle accounts and waiting after wrong tries: each boundary, and nobody taken out who is needed."""
+"""Idle accounts and waiting after wrong tries: each boundary, and no needed account withdrawn."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ STRICT = IdleRules(lock_new=30 * DAY)
 
 
 def account(**more: object) -> Person:
-    given = {"added_at": START, "roles_at": START, "last_login_at": START, **more}
+    fields = {"added_at": START, "roles_at": START, "last_login_at": START, **more}
     names = dict.fromkeys(("id", "name", "added_by", "roles_by"), "x")
-    return Person(roles=frozenset(), **names, **given)  # type: ignore[arg-type]
+    return Person(roles=frozenset(), **names, **fields)  # type: ignore[arg-type]
 
 
 def verdict(
@@ -47,14 +47,14 @@ def test_who_is_needed_is_told_of_once_and_kept() -> None:
 
 
 def test_a_suspended_account_is_withdrawn_after_fifteen_days_unless_needed() -> None:
-    gone: dict[str, Any] = {
+    suspended: dict[str, Any] = {
         "standing": AccountStanding.SUSPENDED,
         "standing_why": signing_in.IDLE,
         "standing_at": START,
     }
-    assert verdict(14.9, **gone) is AccountMeasure.FINE
-    assert verdict(15, **gone) is AccountMeasure.WITHDRAW
-    assert verdict(15, **gone, is_needed=True) is AccountMeasure.FINE
+    assert verdict(14.9, **suspended) is AccountMeasure.FINE
+    assert verdict(15, **suspended) is AccountMeasure.WITHDRAW
+    assert verdict(15, **suspended, is_needed=True) is AccountMeasure.FINE
 
 
 def test_a_new_account_is_locked_only_where_the_profile_asks() -> None:
@@ -68,15 +68,15 @@ def test_a_new_account_is_locked_only_where_the_profile_asks() -> None:
 def test_who_is_needed_is_never_taken_out(days: int, is_new: bool, warned: int | None) -> None:
     login = None if is_new else START
     warned_at = None if warned is None else START + warned * DAY
-    found = verdict(days, STRICT, is_needed=True, last_login_at=login, warned_at=warned_at)
+    measure = verdict(days, STRICT, is_needed=True, last_login_at=login, warned_at=warned_at)
 
-    assert found in {AccountMeasure.FINE, AccountMeasure.WARN, AccountMeasure.SPARED}
+    assert measure in {AccountMeasure.FINE, AccountMeasure.WARN, AccountMeasure.SPARED}
 
 
 SLOW = SlowRules()
 
 
-def after(failures: int) -> FailedTries:
+def failed(failures: int) -> FailedTries:
     tries = FailedTries()
     for _ in range(failures):
         tries = signing_in.one_more_failure(tries, SLOW, START)
@@ -85,17 +85,17 @@ def after(failures: int) -> FailedTries:
 
 def test_every_fifth_failure_locks_the_name() -> None:
     for failures, waits in {0: False, 4: False, 5: True, 6: False, 10: True}.items():
-        found = signing_in.name_waits_until(after(failures), SLOW, START)
-        assert found == (START + SLOW.lock if waits else None), failures
-        assert signing_in.name_waits_until(after(failures), SLOW, START + SLOW.lock) is None
+        ends_at = signing_in.name_waits_until(failed(failures), SLOW, START)
+        assert ends_at == (START + SLOW.lock if waits else None), failures
+        assert signing_in.name_waits_until(failed(failures), SLOW, START + SLOW.lock) is None
 
 
 def test_an_address_waits_twice_as_long_each_time() -> None:
-    assert signing_in.address_waits_until(after(19), SLOW, START) is None
+    assert signing_in.address_waits_until(failed(19), SLOW, START) is None
     for failures, seconds in {20: 1, 21: 2, 25: 32, 500: 900}.items():
-        found = signing_in.address_waits_until(after(failures), SLOW, START)
-        assert found == START + timedelta(seconds=seconds), failures
+        ends_at = signing_in.address_waits_until(failed(failures), SLOW, START)
+        assert ends_at == START + timedelta(seconds=seconds), failures
 
 
 def test_failures_of_an_hour_ago_are_forgotten() -> None:
-    assert signing_in.one_more_failure(after(19), SLOW, START + timedelta(hours=1)).failures == 1
+    assert signing_in.one_more_failure(failed(19), SLOW, START + timedelta(hours=1)).failures == 1

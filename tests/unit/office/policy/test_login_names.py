@@ -9,7 +9,7 @@ from gateway.office.policy.signing_in import LoginStyle
 
 
 @pytest.mark.parametrize(
-    ("name", "style", "taken", "tail", "wanted"),
+    ("name", "style", "used", "tail", "expected"),
     [
         ("Nguyễn Văn An", LoginStyle.NEXT, (), "", "nguyenvanan"),
         ("Nguyễn Văn An", LoginStyle.NEXT, ("nguyenvanan",), "", "nguyenvanan1"),
@@ -19,8 +19,8 @@ from gateway.office.policy.signing_in import LoginStyle
         ("Đặng Thị Đào", LoginStyle.SECOND, (), "", "dangthidao"),
     ],
 )
-def test_persons(name: str, style: LoginStyle, taken: tuple[str, ...], tail: str, wanted: str) -> None:
-    assert signing_in.login_of_person(name, style, taken, tail) == wanted
+def test_persons(name: str, style: LoginStyle, used: tuple[str, ...], tail: str, expected: str) -> None:
+    assert signing_in.login_of_person(name, style, used, tail) == expected
 
 
 def test_agencies() -> None:

@@ -36,8 +36,8 @@ def test_an_incident_is_told_at_once_and_says_how_to_work_meanwhile_and_afterwar
         ("meanwhile", todo.MISSING),
         ("afterwards", todo.MISSING),
     )
-    whole = replace(wish, meanwhile="On paper", afterwards="With the real time of receipt")
-    assert todo.notice_faults(whole, OFFICE, FRIDAY) == ()
+    complete = replace(wish, meanwhile="On paper", afterwards="With the real time of receipt")
+    assert todo.notice_faults(complete, OFFICE, FRIDAY) == ()
 
 
 def test_each_fault_names_its_field() -> None:
@@ -55,12 +55,12 @@ def test_each_fault_names_its_field() -> None:
 def test_a_stop_ends_by_itself_and_an_incident_when_somebody_says_so() -> None:
     stop = Notice(id="ntc_1", wish=STOP, published_at=FRIDAY, published_by="prn_1")
     incident = replace(stop, wish=replace(STOP, kind=NoticeKind.INCIDENT))
-    later = MONDAY + timedelta(hours=3)
+    in_three_hours = MONDAY + timedelta(hours=3)
 
     assert stop.holds(FRIDAY)
-    assert not stop.holds(later)
-    assert incident.holds(later)
-    assert not replace(incident, closed_at=later).holds(later)
+    assert not stop.holds(in_three_hours)
+    assert incident.holds(in_three_hours)
+    assert not replace(incident, closed_at=in_three_hours).holds(in_three_hours)
 
 
 def test_a_notice_for_one_agency_is_for_no_other() -> None:

@@ -66,12 +66,12 @@ def test_whatever_is_typed_gets_an_answer(text: str) -> None:
 
 
 def test_a_password_ages_to_the_day_and_is_reminded_of_three_times() -> None:
-    made = START
-    left = {
-        n: signing_in.password_reminder(made, RULES, made + timedelta(days=n)) for n in (75, 76, 83, 89, 90)
+    when = START
+    reminders = {
+        n: signing_in.password_reminder(when, RULES, when + timedelta(days=n)) for n in (75, 76, 83, 89, 90)
     }
 
-    assert left == {75: None, 76: 14, 83: 7, 89: 1, 90: None}
-    assert not signing_in.is_password_too_old(made, RULES, made + timedelta(days=90, microseconds=-1))
-    assert signing_in.is_password_too_old(made, RULES, made + timedelta(days=90))
-    assert not signing_in.is_password_too_old(made, PasswordRules(age=None), made + timedelta(days=9000))
+    assert reminders == {75: None, 76: 14, 83: 7, 89: 1, 90: None}
+    assert not signing_in.is_password_too_old(when, RULES, when + timedelta(days=90, microseconds=-1))
+    assert signing_in.is_password_too_old(when, RULES, when + timedelta(days=90))
+    assert not signing_in.is_password_too_old(when, PasswordRules(age=None), when + timedelta(days=9000))

@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 SIGNS = {"+": Manner.YES, "-": Manner.NO, "o": Manner.OWN}
 OF_NODE = {PostRole.OPERATOR, PostRole.AUDITOR, PostRole.CODES}
 # What the two narrowed forms keep of the column that they are cut from.
-KEPT = {
+LIMITED = {
     PostRole.VIEWER: (PostRole.HEAD, {Right.SEE_CONTENT, Right.REPORTS}),
     PostRole.CODES: (PostRole.OPERATOR, {Right.OWN_ENTRY, Right.CODES}),
 }
@@ -30,38 +30,38 @@ def read_table() -> dict[tuple[PostRole, Right], Manner]:
     """Every cell of the page."""
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     head = next(line for line in lines if line.startswith("| right |"))
-    roles = [PostRole(each.strip()) for each in head.strip("|").split("|")[1:]]
-    found = {}
+    roles = [PostRole(cell.strip()) for cell in head.strip("|").split("|")[1:]]
+    cells_by_right = {}
     for line in lines:
         if (row := re.match(r"\| `([a-z-]+)` \|(.*)\|$", line)) is not None:
-            cells = [each.strip() for each in row[2].split("|")]
+            cells = [cell.strip() for cell in row[2].split("|")]
             assert len(cells) == len(roles)
             for role, cell in zip(roles, cells, strict=True):
-                found[role, Right(row[1])] = SIGNS.get(cell) or Manner(cell)
-    return found
+                cells_by_right[role, Right(row[1])] = SIGNS.get(cell) or Manner(cell)
+    return cells_by_right
 
 
 def test_each_cell_is_that_of_the_page_in_the_own_and_in_another_agency(cases: Cases) -> None:
     table = read_table()
     assert {right for _, right in table} == set(Right)
-    assert {role for role, _ in table} == set(PostRole) - KEPT.keys()
+    assert {role for role, _ in table} == set(PostRole) - LIMITED.keys()
     for role, right in itertools.product(PostRole, Right):
         with cases.case((role, right)):
-            base, kept = KEPT.get(role, (role, set(Right)))
-            wanted = table[base, right] if right in kept else Manner.NO
-            assert manner(role, right, own=True) is wanted
-            assert manner(role, right, own=False) is (wanted if role in OF_NODE else Manner.NO)
+            base, allowed = LIMITED.get(role, (role, set(Right)))
+            expected = table[base, right] if right in allowed else Manner.NO
+            assert manner(role, right, own=True) is expected
+            assert manner(role, right, own=False) is (expected if role in OF_NODE else Manner.NO)
 
 
 def test_the_page_names_what_nothing_in_the_program_asks_for() -> None:
-    """So that nobody is promised a right by a table that is wider than the program."""
+    """A table that is wider than the program would promise rights that do not exist."""
     of_table = {"rights.py", "roles.py"}
     sources = [path for path in (ROOT / "gateway").rglob("*.py") if path.name not in of_table]
     used = set(re.findall(r"\b(?:Right|Manner)\.[A-Z_]+", "\n".join(path.read_text() for path in sources)))
     page = " ".join(PAGE.read_text(encoding="utf-8").split())
 
-    def listed(after: str) -> set[str]:
-        return set(re.findall(r"`([a-z-]+)`", page.partition(after)[2].partition(".")[0]))
+    def listed(heading: str) -> set[str]:
+        return set(re.findall(r"`([a-z-]+)`", page.partition(heading)[2].partition(".")[0]))
 
     assert listed("asks for these rights:") == {right for right in Right if f"Right.{right.name}" not in used}
     assert listed("open nothing of their own:") == {
@@ -70,12 +70,12 @@ def test_the_page_names_what_nothing_in_the_program_asks_for() -> None:
 
 
 def post(person: str, role: PostRole, agency: str = "agy_a", **more: object) -> Post:
-    where = NODE if role.is_of_node else agency
-    return Post(person_id=person, role=role, agency_id=where, given_by="prn_x", given_at=NOW - DAY, **more)  # type: ignore[arg-type]
+    place = NODE if role.is_of_node else agency
+    return Post(person_id=person, role=role, agency_id=place, given_by="prn_x", given_at=NOW - DAY, **more)  # type: ignore[arg-type]
 
 
 def delegation(**more: object) -> Delegation:
-    given = {
+    fields = {
         "id": "dlg_1",
         "agency_id": "agy_a",
         "from_id": "head",
@@ -87,13 +87,13 @@ def delegation(**more: object) -> Delegation:
         "made_at": NOW,
         "act_number": "12/UQ",
     }
-    return Delegation(**{**given, **more})  # type: ignore[arg-type]
+    return Delegation(**{**fields, **more})  # type: ignore[arg-type]
 
 
-def lent(what: Delegation, *posts: Post, is_active: bool = True) -> Rights:
+def lent(loan: Delegation, *posts: Post, is_active: bool = True) -> Rights:
     mine = (post("clerk", PostRole.CLERK),)
     return Rights(
-        person_id="clerk", posts=mine, loans=(Loan(delegation=what, posts=posts, is_active=is_active),)
+        person_id="clerk", posts=mine, loans=(Loan(delegation=loan, posts=posts, is_active=is_active),)
     )
 
 
@@ -106,19 +106,19 @@ def test_of_two_posts_the_one_that_allows_more_counts() -> None:
 
 
 def test_a_post_is_over_at_its_last_moment() -> None:
-    until = Rights(person_id="a", posts=(post("a", PostRole.CLERK, until=NOW + DAY),))
+    ending = Rights(person_id="a", posts=(post("a", PostRole.CLERK, until=NOW + DAY),))
 
-    assert until.may(Right.ISSUE, "agy_a", NOW + DAY - timedelta(microseconds=1))
-    assert not until.may(Right.ISSUE, "agy_a", NOW + DAY)
-    assert until.agencies(NOW + DAY) == frozenset()
+    assert ending.may(Right.ISSUE, "agy_a", NOW + DAY - timedelta(microseconds=1))
+    assert not ending.may(Right.ISSUE, "agy_a", NOW + DAY)
+    assert ending.agencies(NOW + DAY) == frozenset()
 
 
 def test_what_was_lent_names_the_lender_and_ends_with_its_time_post_or_account() -> None:
     head = post("head", PostRole.HEAD)
-    found = lent(delegation(), head).best_grant(Right.INSTRUCT, "agy_a", NOW)
+    grant = lent(delegation(), head).best_grant(Right.INSTRUCT, "agy_a", NOW)
 
-    assert found is not None
-    assert (found.on_behalf_of, found.role, found.delegation_id) == ("head", PostRole.HEAD, "dlg_1")
+    assert grant is not None
+    assert (grant.on_behalf_of, grant.role, grant.delegation_id) == ("head", PostRole.HEAD, "dlg_1")
     none = (
         lent(delegation(act_number=""), head),
         lent(delegation(starts_at=NOW + DAY), head),
@@ -129,7 +129,7 @@ def test_what_was_lent_names_the_lender_and_ends_with_its_time_post_or_account()
         lent(delegation()),
         lent(delegation(rights=frozenset({Right.REPORTS})), head),
     )
-    assert [each.may(Right.INSTRUCT, "agy_a", NOW) for each in none] == [False] * len(none)
+    assert [r.may(Right.INSTRUCT, "agy_a", NOW) for r in none] == [False] * len(none)
 
 
 def test_what_nobody_passes_on_is_worth_nothing_even_in_a_row() -> None:
@@ -143,7 +143,7 @@ def test_what_nobody_passes_on_is_worth_nothing_even_in_a_row() -> None:
 HEAD = Rights(person_id="head", posts=(post("head", PostRole.HEAD),))
 UNIT = Rights(person_id="unit", posts=(post("unit", PostRole.UNIT_HEAD),))
 CLERK = Rights(person_id="clerk", posts=(post("clerk", PostRole.CLERK),))
-HERE = frozenset({"agy_a"})
+OWN_AGENCY = frozenset({"agy_a"})
 
 
 def test_who_may_lend_what(cases: Cases) -> None:
@@ -167,14 +167,14 @@ def test_who_may_lend_what(cases: Cases) -> None:
     ]
     for lender, more, objection in rows:
         with cases.case((lender.person_id, more)):
-            assert rights.objection_to_lending(delegation(**more), lender, HERE, NOW) is objection
+            assert rights.objection_to_lending(delegation(**more), lender, OWN_AGENCY, NOW) is objection
 
 
 def test_what_was_lent_is_not_lent_on() -> None:
     borrower = lent(delegation(rights=frozenset({Right.INSTRUCT})), post("head", PostRole.HEAD))
     onward = delegation(from_id="clerk", to_id="other", act_number="")
 
-    assert rights.objection_to_lending(onward, borrower, HERE, NOW) is LendingObjection.RIGHT
+    assert rights.objection_to_lending(onward, borrower, OWN_AGENCY, NOW) is LendingObjection.RIGHT
 
 
 def test_a_head_agrees_never_the_one_who_lends() -> None:

@@ -51,12 +51,12 @@ Ask = Callable[[SqlLists], Awaitable[object]]
 
 
 async def plans(store: SqlOfficeStore, ask: Ask) -> Sequence[Sequence[str]]:
-    """The steps by which each statement that is asked of lists finds its rows."""
-    asked: list[tuple[str, Any]] = []
+    """Return the query plan of each statement that `ask` runs on the lists."""
+    statements: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
         if "FROM list_row" in statement:
-            asked.append((statement, values))
+            statements.append((statement, values))
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
@@ -64,12 +64,12 @@ async def plans(store: SqlOfficeStore, ask: Ask) -> Sequence[Sequence[str]]:
             await ask(view.office.lists)
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    told = []
+    details = []
     async with store.reading() as tx:
-        for words, values in asked:
+        for words, values in statements:
             steps = await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values)
-            told.append([step.detail for step in steps if not _is_of_the_page(step)])
-    return told
+            details.append([step.detail for step in steps if not _is_of_the_page(step)])
+    return details
 
 
 def _is_of_the_page(step: Any) -> bool:
@@ -81,15 +81,15 @@ async def test_each_question_is_answered_in_the_order_of_an_index(
     blank_database: Path, tmp_path: Path, clock: ManualClock, cases: Cases
 ) -> None:
     async with with_agencies(copied(blank_database, tmp_path), clock) as store:
-        for wanted, index in FOUND_BY:
-            with cases.case(wanted):
-                told = await plans(store, partial(_page, wanted))
-                assert any(f"INDEX ix_list_row_{index} " in step for step in told[0]), told
-                assert not any("TEMP B-TREE" in step for steps in told for step in steps), told
+        for query, index in FOUND_BY:
+            with cases.case(query):
+                found_plans = await plans(store, partial(_page, query))
+                assert any(f"INDEX ix_list_row_{index} " in step for step in found_plans[0]), found_plans
+                assert not any("TEMP B-TREE" in step for steps in found_plans for step in steps), found_plans
 
 
-async def _page(wanted: Filter, lists: SqlLists) -> None:
-    await lists.page(wanted, limit=50)
+async def _page(query: Filter, lists: SqlLists) -> None:
+    await lists.page(query, limit=50)
 
 
 async def test_what_is_counted_and_chosen_from_is_read_in_an_index_alone(
@@ -103,8 +103,8 @@ async def test_what_is_counted_and_chosen_from_is_read_in_an_index_alone(
         await lists.day(clock.now().date())
 
     async with with_agencies(copied(blank_database, tmp_path), clock) as store:
-        told = await plans(store, ask)
-    steps = [step for steps in told for step in steps if "list_row" in step]
+        found_plans = await plans(store, ask)
+    steps = [step for steps in found_plans for step in steps if "list_row" in step]
     assert len(steps) > 20
     assert [step for step in steps if "COVERING INDEX" not in step] == []
 
@@ -113,5 +113,5 @@ async def test_a_row_stands_in_ten_indexes_at_most(
     blank_database: Path, tmp_path: Path, clock: ManualClock
 ) -> None:
     async with with_agencies(copied(blank_database, tmp_path), clock) as store, store.reading() as tx:
-        found = await tx.connection.exec_driver_sql("SELECT name FROM pragma_index_list('list_row')")
-        assert len(found.all()) <= 10
+        indexes = await tx.connection.exec_driver_sql("SELECT name FROM pragma_index_list('list_row')")
+        assert len(indexes.all()) <= 10

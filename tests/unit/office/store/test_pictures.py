@@ -34,13 +34,13 @@ def folder(root: Path, most: int = 100_000, reserve: int = 0) -> FilePictures:
 
 
 def test_what_was_kept_is_found_and_nothing_else(root: Path) -> None:
-    kept = folder(root)
-    kept.keep(KEY, LOOK)
+    pictures = folder(root)
+    pictures.keep(KEY, LOOK)
 
-    assert kept.find(KEY) == LOOK
+    assert pictures.find(KEY) == LOOK
     for other in ({"document_id": "inb_2"}, {"agency_id": "agy_2"}, {"page": 2}, {"dots": 200}, {"n": 2}):
-        assert kept.find(replace(KEY, **other)) is None
-    assert kept.find(replace(KEY, digest=Digest.of_bytes(b"\2" * 32))) is None
+        assert pictures.find(replace(KEY, **other)) is None
+    assert pictures.find(replace(KEY, digest=Digest.of_bytes(b"\2" * 32))) is None
 
 
 def test_only_the_nodes_own_user_reads_them(root: Path) -> None:
@@ -50,39 +50,39 @@ def test_only_the_nodes_own_user_reads_them(root: Path) -> None:
 
 
 def test_threat_133_a_document_takes_all_its_pictures_along_and_no_others(root: Path) -> None:
-    kept, other = folder(root), replace(KEY, document_id="inb_2")
-    for each in (KEY, replace(KEY, page=2), replace(KEY, dots=200), other):
-        kept.keep(each, LOOK)
+    pictures, other = folder(root), replace(KEY, document_id="inb_2")
+    for key in (KEY, replace(KEY, page=2), replace(KEY, dots=200), other):
+        pictures.keep(key, LOOK)
 
-    kept.forget("agy_1", ["inb_1", "inb_3"])
+    pictures.forget("agy_1", ["inb_1", "inb_3"])
 
-    assert kept.find(KEY) is None
-    assert kept.find(other) == LOOK
-    assert kept.documents() == {"agy_1": ["inb_2"]}
+    assert pictures.find(KEY) is None
+    assert pictures.find(other) == LOOK
+    assert pictures.documents() == {"agy_1": ["inb_2"]}
 
 
 def test_over_the_bound_those_go_that_nobody_looked_at_longest(root: Path) -> None:
-    kept = folder(root, most=3_000)
+    pictures = folder(root, most=3_000)
     keys = [replace(KEY, page=n) for n in range(1, 10)]
-    for n, each in enumerate(keys):
-        kept.keep(each, LOOK)
-        for at, path in enumerate(sorted(root.rglob("1-*"), key=lambda one: one.stat().st_mtime_ns)):
+    for n, key in enumerate(keys):
+        pictures.keep(key, LOOK)
+        for at, path in enumerate(sorted(root.rglob("1-*"), key=lambda path: path.stat().st_mtime_ns)):
             os.utime(path, ns=(at, at))
         if n < 8:
-            kept.find(keys[0])
+            pictures.find(keys[0])
 
-    assert kept.find(keys[0]) == LOOK
-    assert kept.find(keys[1]) is None or kept.find(keys[2]) is None
+    assert pictures.find(keys[0]) == LOOK
+    assert pictures.find(keys[1]) is None or pictures.find(keys[2]) is None
     assert sum(path.stat().st_size for path in root.rglob("1-*")) <= 3_000
 
 
 @pytest.mark.parametrize("octets", [b"", b"{}", b"{}\nx", b'{"pages": 1, "sizes": [[1]], "length": 1}\nx'])
 def test_a_file_that_was_damaged_is_drawn_anew(root: Path, octets: bytes) -> None:
-    kept = folder(root)
-    kept.keep(KEY, LOOK)
+    pictures = folder(root)
+    pictures.keep(KEY, LOOK)
     next(root.rglob("1-*")).write_bytes(octets)
 
-    assert kept.find(KEY) is None
+    assert pictures.find(KEY) is None
 
 
 def test_with_no_room_nothing_is_kept_and_nothing_breaks(root: Path) -> None:
@@ -96,9 +96,9 @@ def test_with_no_room_nothing_is_kept_and_nothing_breaks(root: Path) -> None:
 def test_threat_133_what_is_doubted_taken_back_sealed_or_marked_secret_is_never_kept() -> None:
     document = replace(incoming(ManualClock()), state=InState.NEW, checks={})
 
-    kept = {state for state in InState if may_be_kept(replace(document, state=state))}
+    states = {state for state in InState if may_be_kept(replace(document, state=state))}
     work = {InState.NEW, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING}
-    assert kept == work | {InState.DONE, InState.REPLACED}
+    assert states == work | {InState.DONE, InState.REPLACED}
     assert not may_be_kept(replace(document, checks={"warnings": "secrecy-stamp at /files/1 (stamp=MẬT)"}))
     assert not may_be_kept(replace(document, checks={"reasons": "secrecy-declared at /secrecy (value=mat)"}))
 

@@ -28,10 +28,10 @@ from tests.support.stores import NORTH, delivery, incoming, outgoing, seed_incom
 
 @dataclass
 class Certificates:
-    known: list[CertificateEnding] = field(default_factory=list)
+    certificates: list[CertificateEnding] = field(default_factory=list)
 
     async def endings(self, now: datetime) -> Sequence[CertificateEnding]:
-        return self.known
+        return self.certificates
 
 
 @pytest.fixture
@@ -80,11 +80,11 @@ class TodoOffice:
     async def send(self, state: str, **fields: Any) -> str:
         """A document to one recipient whose delivery stands so; the delivery's id."""
         document = outgoing(self.clock, state=OutState.PACKED, **fields)
-        one = delivery(document, "Z91.02", state)
+        sent_delivery = delivery(document, "Z91.02", state)
         async with self.change() as work:
             await work.outgoing.add(document)
-            await work.deliveries.add([one])
-        return one.id
+            await work.deliveries.add([sent_delivery])
+        return sent_delivery.id
 
     async def give(self, document_id: str, **fields: Any) -> UnitPart:
         """To a unit, to be done by Monday."""

@@ -37,7 +37,7 @@ HOUR = timedelta(hours=1)
 
 
 def asked_for(office: TodoOffice, kind: RequestKind, packet_id: str = "p1") -> Fact:
-    """What is noted of a document whose sender, or whose recipient, is asked for something."""
+    """Build the fact of an open request about a document."""
     return Fact(
         track=Track.REQUEST,
         code="asked",
@@ -70,7 +70,7 @@ async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(office:
     office.clock.advance(120)
     assert await office.kinds() == [TaskKind.TAKE_IN]
 
-    await office.store.calendar.put(
+    await office.store.calendar.save(
         [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")],
         office.clock.now(),
         "operator",
@@ -115,8 +115,8 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
     certificates: Certificates, office: TodoOffice
 ) -> None:
     new = await office.receive()
-    held = await office.receive(state=InState.HELD)
-    asked = await office.receive(state=InState.ACCEPTED)
+    on_hold = await office.receive(state=InState.HELD)
+    with_request = await office.receive(state=InState.ACCEPTED)
     reply = await office.receive(state=InState.ACCEPTED, reply_required=True, due_on=date(2026, 11, 24))
     refused, failed = await office.send("rejected"), await office.send("failed")
     request = asked_for(office, RequestKind.RECALL)
@@ -124,9 +124,9 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
         office.clock, state=OutState.DRAFT, draft=draft(signed_at=office.clock.now() - 2 * HOUR)
     )
     async with office.change() as work:
-        await work.facts.add(asked.id, request)
+        await work.facts.add(with_request.id, request)
         await work.outgoing.add(signed)
-    certificates.known = [
+    certificates.certificates = [
         CertificateEnding(code="Z91.01", fingerprint="f1", ends_at=at("26 07:00"), own=True),
         CertificateEnding(code="Z91.02", fingerprint="f2", ends_at=at("26 07:00"), own=True),
         CertificateEnding(
@@ -135,33 +135,33 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
     ]
     office.to("23 09:00")
 
-    found = await todo.gather(office.services, NORTH)
+    listing = await todo.gather(office.services, NORTH)
 
-    assert [(each.kind, each.id.partition(":")[2], each.due_at) for each in found.tasks] == [
+    assert [(task.kind, task.id.partition(":")[2], task.due_at) for task in listing.tasks] == [
         (TaskKind.TAKE_IN, new.id, at("20 10:00")),
         (TaskKind.FAILED, failed, at("20 17:00")),
         (TaskKind.REJECTED, refused, at("20 17:00")),
-        (TaskKind.DECIDE, held.id, at("23 08:00")),
-        (TaskKind.RECALL, f"{asked.id}:p1", at("23 08:00")),
+        (TaskKind.DECIDE, on_hold.id, at("23 08:00")),
+        (TaskKind.RECALL, f"{with_request.id}:p1", at("23 08:00")),
         (TaskKind.ISSUE, signed.id, at("23 11:30")),
-        *((TaskKind.ASSIGN, id, at("23 17:00")) for id in sorted((asked.id, reply.id))),
+        *((TaskKind.ASSIGN, id, at("23 17:00")) for id in sorted((with_request.id, reply.id))),
         (TaskKind.REPLY, reply.id, at("24 17:00")),
         (TaskKind.CERTIFICATE, "f1", at("26 07:00")),
     ]
-    assert [each.is_late for each in found.tasks] == [True] * 5 + [False] * 5
-    assert (found.resting, found.cut) == (0, False)
+    assert [task.is_late for task in listing.tasks] == [True] * 5 + [False] * 5
+    assert (listing.resting, listing.cut) == (0, False)
 
 
 async def test_what_is_settled_leaves_the_list_by_itself(office: TodoOffice) -> None:
-    asked = await office.receive(state=InState.ACCEPTED)
+    with_request = await office.receive(state=InState.ACCEPTED)
     request = asked_for(office, RequestKind.UPDATE)
     async with office.change() as work:
-        await work.facts.add(asked.id, request)
+        await work.facts.add(with_request.id, request)
     assert await office.kinds() == [TaskKind.RECALL]
 
     async with office.change() as work:
         await work.facts.add(
-            asked.id,
+            with_request.id,
             Fact(
                 track=Track.REQUEST,
                 code="16",
@@ -183,9 +183,9 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     async with office.change() as work:
         await work.inbox.land(replace(landed, incoming_id=document.id))
         await work.inbox.settle(replace(landed, incoming_id=document.id), None)
-        await work.outbox.put(first)
-        await work.outbox.put(second)
-        await work.outbox.put(outbox_item(office.clock))
+        await work.outbox.add(first)
+        await work.outbox.add(second)
+        await work.outbox.add(outbox_item(office.clock))
     office.clock.advance(24 * HOUR - timedelta(seconds=1))
     assert await office.kinds() == []
 
@@ -198,9 +198,9 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     for leased in await office.store.claim_outbox(10, 60):
         async with office.change() as work:
             if leased.item.id == first.id:
-                await work.outbox.failed(leased.lease, office.clock.now(), "silent")
+                await work.outbox.mark_failed(leased.lease, office.clock.now(), "silent")
             else:
-                await work.outbox.sent([leased.lease], office.clock.now())
+                await work.outbox.mark_sent([leased.lease], office.clock.now())
     assert await office.kinds() == [TaskKind.STATUS]
     office.clock.advance(timedelta(days=60))
     assert await office.kinds() == []
@@ -218,7 +218,7 @@ async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_
     await asks("p-1")
     office.clock.advance(1)
     async with office.change() as work:
-        await work.outbox.put(outbox_item(office.clock, kind=Kind.STATUS, subject_id=id))
+        await work.outbox.add(outbox_item(office.clock, kind=Kind.STATUS, subject_id=id))
     office.clock.advance(24 * HOUR - timedelta(seconds=1))
     assert await office.kinds() == []
 
@@ -246,17 +246,17 @@ async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(off
     await todo.snooze_task(office.services, NORTH, task, at("20 14:00"), "They move\nhouse")
 
     resting = await todo.gather(office.services, NORTH)
-    whole = await todo.gather(office.services, NORTH, everything=True)
+    everything = await todo.gather(office.services, NORTH, everything=True)
     office.to("20 14:00")
     (back,) = await office.tasks()
 
     assert (resting.tasks, resting.resting) == ((), 1)
-    assert [each.id for each in whole.tasks] == [task]
+    assert [t.id for t in everything.tasks] == [task]
     assert back.note is not None
     assert (back.owner, back.note.note, back.note.noted_by) == ("A. Clerk", "They move house", "prn_north")
     async with office.store.read(NORTH) as work:
-        events = await work.events.of(back.subject_id)
-    assert [(each.kind, each.data["what"]) for each in events] == [
+        events = await work.events.of_subject(back.subject_id)
+    assert [(event.kind, event.data["what"]) for event in events] == [
         (EventKind.TASK_NOTED, "taken"),
         (EventKind.TASK_NOTED, "snoozed"),
     ]
@@ -273,11 +273,11 @@ async def test_a_settled_task_comes_back_only_when_it_begins_anew(office: TodoOf
 
     async with office.change() as work:
         await work.deliveries.save_state(id, "failed", (), office.clock.now())
-    (again,) = await office.tasks()
+    (reopened,) = await office.tasks()
     await todo.take_task(office.services, NORTH, task, "B. Clerk")
 
-    assert again.owner == "A. Clerk"
-    assert [each.owner for each in await office.tasks()] == ["B. Clerk"]
+    assert reopened.owner == "A. Clerk"
+    assert [t.owner for t in await office.tasks()] == ["B. Clerk"]
     await todo.close_task(office.services, NORTH, task, "Corrected")
     assert await office.kinds() == []
     await todo.wake_task(office.services, NORTH, task)
@@ -327,9 +327,9 @@ async def test_nobody_notes_on_what_is_no_task_of_theirs_without_words_or_for_an
     for scope, name in ((SOUTH, task), (NORTH, "failed:dlv_nobody"), (NORTH, "")):
         with pytest.raises(NotFound):
             await todo.close_task(office.services, scope, name, "Done")
-    for until in (at("20 08:00"), at("20 07:00"), office.clock.now() + timedelta(days=91)):
+    for wakes_at in (at("20 08:00"), at("20 07:00"), office.clock.now() + timedelta(days=91)):
         with pytest.raises(Clash, match="within the next 90 days"):
-            await todo.snooze_task(office.services, NORTH, task, until, "Later")
+            await todo.snooze_task(office.services, NORTH, task, wakes_at, "Later")
     with pytest.raises(Clash, match="letters"):
         await todo.close_task(office.services, NORTH, task, "  ")
     assert await office.kinds() == [TaskKind.FAILED]
@@ -349,7 +349,7 @@ async def test_a_sealed_document_shows_no_words_of_its_own(office: TodoOffice) -
 async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after_its_day(
     office: TodoOffice,
 ) -> None:
-    """T6, T7: first it is to be begun, then to be done; nobody else's unit sees it."""
+    """T6, T7: first it is to be begun, then to be done; no other unit sees it."""
     document = await office.receive(state=InState.ASSIGNED)
     lead = await office.give(document.id)
     helping = await office.give(document.id, unit="Phòng Tài chính", is_lead=False, deadline=None)
@@ -358,10 +358,10 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     theirs = await office.tasks(units={"Phòng Tài chính"})
     nobodys = await office.tasks(units={""})
 
-    assert [(each.id, each.kind, each.due_at, each.unit) for each in mine] == [
+    assert [(m.id, m.kind, m.due_at, m.unit) for m in mine] == [
         (f"work:{lead.id}", TaskKind.START, at("23 08:00"), "Phòng Tổng hợp")
     ]
-    assert [(each.id, each.timer) for each in theirs] == [(f"work:{helping.id}", "t7n")]
+    assert [(task.id, task.timer) for task in theirs] == [(f"work:{helping.id}", "t7n")]
     assert nobodys == ()
 
     await todo.take_task(office.services, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})
@@ -378,7 +378,7 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     office.to("23 17:01")
     assert await office.kinds() == []
     office.to("25 17:00")
-    assert [(each.kind, each.unit, each.is_late) for each in await office.tasks()] == [
+    assert [(task.kind, task.unit, task.is_late) for task in await office.tasks()] == [
         (TaskKind.WORK, "Phòng Tổng hợp", True)
     ]
 
@@ -400,18 +400,18 @@ async def test_fifteen_working_days_count_from_the_day_the_document_came(office:
 async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_there_is_an_opinion(
     office: TodoOffice,
 ) -> None:
-    """Once; the event says who and what; a document with an opinion is nobody's task of this kind any more."""
+    """A document is submitted once; the event names person and text; an opinion ends the task."""
     document = await office.receive(state=InState.ACCEPTED)
     inn = cast(
         "OfficeIncomingServices", SimpleNamespace(store=office.store, clock=office.clock, wake=lambda: None)
     )
 
-    made = await received.submit(inn, NORTH, document.id, "prn_head", "Đề nghị giao Phòng Tổng hợp")
+    submission = await received.submit(inn, NORTH, document.id, "prn_head", "Đề nghị giao Phòng Tổng hợp")
     with pytest.raises(Clash, match="cannot be submitted"):
         await received.submit(inn, NORTH, document.id, "prn_head")
     office.to("20 16:30")
     (task,) = await office.tasks()
-    assert (task.id, task.kind, task.due_at) == (f"opinion:{made.id}", TaskKind.OPINION, at("23 17:00"))
+    assert (task.id, task.kind, task.due_at) == (f"opinion:{submission.id}", TaskKind.OPINION, at("23 17:00"))
     assert await office.tasks(SOUTH) == ()
 
     with pytest.raises(Clash, match="needs words"):
@@ -421,14 +421,14 @@ async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_
     assert (decided and decided.opinion, await office.kinds()) == ("Lưu hồ sơ.", [])
     assert await received.decide(inn, NORTH, document.id, "Lần nữa") is None
     async with office.store.read(NORTH) as work:
-        told = {each.kind: dict(each.data) for each in await work.events.of(document.id)}
-    assert told == {
+        data_by_kind = {event.kind: dict(event.data) for event in await work.events.of_subject(document.id)}
+    assert data_by_kind == {
         "inbox.submitted": {
-            "submission": made.id,
+            "submission": submission.id,
             "leader": "prn_head",
             "note": "Đề nghị giao Phòng Tổng hợp",
         },
-        "inbox.opinion": {"submission": made.id, "opinion": "Lưu hồ sơ."},
+        "inbox.opinion": {"submission": submission.id, "opinion": "Lưu hồ sơ."},
     }
 
 
@@ -445,12 +445,12 @@ async def test_what_was_taken_in_is_told_in_the_afternoon_until_it_is_given_to_s
 
     part = await office.give(document.id)
     async with office.change() as work:
-        given = replace(
+        assigned = replace(
             await work.incoming.get(document.id),
             assignment=Assignment(lead_unit=part.unit),
             state=InState.ASSIGNED,
         )
-        await work.incoming.save(given)
+        await work.incoming.save(assigned)
         back = replace(
             part, state=PartState.RETURNED, ended_by="prn_unit", ended_at=office.clock.now(), why="Sai"
         )

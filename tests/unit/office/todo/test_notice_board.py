@@ -1,4 +1,4 @@
-"""A notice is on every page as soon as it was given, whoever looked meanwhile."""
+"""A notice is on every page as soon as it was published, also where a page was just loaded."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ async def test_a_page_that_was_asked_for_just_before_hides_no_notice(
         afterwards="Nhập lại khi có kết nối",
     )
 
-    given = await board.publish("person", wish)
-    shown = await board.current(clock.now())
-    await board.end("person", given.id)
+    published = await board.publish("person", wish)
+    current_notice = await board.current(clock.now())
+    await board.end("person", published.id)
 
-    assert shown == given
+    assert current_notice == published
     assert await board.current(clock.now()) is None

@@ -38,13 +38,13 @@ async def server() -> AsyncIterator[MailServer]:
 @pytest.fixture
 def reminders(services: TodoServices, server: MailServer, clock: ManualClock) -> Iterator[Reminders]:
     pool = ThreadPool(2)
-    where = MailSettings(
+    mail_settings = MailSettings(
         host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10
     )
     people = {"z91.01": (OURS,), "z91.77": ("somebody@elsewhere.example",)}
     yield Reminders(
         services=services,
-        mailer=SmtpMailer(where, clock, pool),
+        mailer=SmtpMailer(mail_settings, clock, pool),
         digest_at=(time(8), time(14)),
         people=people,
         heads=nobody,
@@ -74,25 +74,25 @@ class Post:
     reminders: Reminders
 
     async def look(self, *moments: str, **changed: Any) -> None:
-        """As a worker does that has just started: at each of these hours, or now."""
+        """Run the step of a worker that has just started, at each of these hours or now."""
         reminders = replace(self.reminders, **changed)
         for moment in moments or (None,):
             if moment is not None:
                 self.office.to(moment)
             await DigestMail(reminders).step()
 
-    async def told(self, words: str, *moments: str, **changed: Any) -> list[tuple[str, str]]:
+    async def mails(self, words: str, *moments: str, **changed: Any) -> list[tuple[str, str]]:
         """At which hour whom a letter with these words in its subject reached."""
-        found: list[tuple[str, str]] = []
+        sent: list[tuple[str, str]] = []
         for moment in moments:
-            before = len(self.server.taken)
+            sent_before = len(self.server.mails)
             await self.look(moment, **changed)
-            letters = [each for each in self.server.taken[before:] if words in str(each.message["Subject"])]
-            found += [(moment, each.to[0]) for each in letters]
-        return found
+            letters = [m for m in self.server.mails[sent_before:] if words in str(m.message["Subject"])]
+            sent += [(moment, letter.to[0]) for letter in letters]
+        return sent
 
     def subjects(self) -> list[str]:
-        return [str(each.message["Subject"]) for each in self.server.taken]
+        return [str(mail.message["Subject"]) for mail in self.server.mails]
 
 
 @pytest.fixture
@@ -105,22 +105,22 @@ async def test_a_digest_goes_out_at_its_hours_once_to_our_own_people_alone(post:
     arrived = await post.office.receive(sender_name="South")
     await post.look("20 09:01", "20 14:00", "20 14:01", "20 16:59")
 
-    (taken,) = post.server.taken
-    assert taken.to == [OURS]
-    assert taken.message["Subject"] == "[Liên thông văn bản] 1 việc cần xử lý, 1 việc quá hạn"
-    assert "- Cần tiếp nhận ngay: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in taken.text
-    assert arrived.subject not in taken.text
-    assert taken.message["Auto-Submitted"] == "auto-generated"
+    (mail,) = post.server.mails
+    assert mail.to == [OURS]
+    assert mail.message["Subject"] == "[Liên thông văn bản] 1 việc cần xử lý, 1 việc quá hạn"
+    assert "- Cần tiếp nhận ngay: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in mail.text
+    assert arrived.subject not in mail.text
+    assert mail.message["Auto-Submitted"] == "auto-generated"
 
 
 async def test_nothing_is_said_at_night_on_weekends_and_about_nothing(post: Post) -> None:
     await post.look()  # Friday 08:00, with nothing to do
     await post.office.receive()
     await post.look("20 12:00", "20 17:30", "20 23:00", "21 08:00", "22 14:00", "23 07:59")
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     await post.look("23 08:00")
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_all_late_documents_of_one_sender_are_one_letter(post: Post) -> None:
@@ -134,7 +134,7 @@ async def test_all_late_documents_of_one_sender_are_one_letter(post: Post) -> No
         "[Liên thông văn bản] Quá hạn tiếp nhận 1 văn bản của West (Z91.03)",
         "[Liên thông văn bản] Quá hạn tiếp nhận 40 văn bản của South (Z91.02)",
     ]
-    (south,) = [each for each in post.server.taken if "South" in str(each.message["Subject"])]
+    (south,) = [mail for mail in post.server.mails if "South" in str(mail.message["Subject"])]
     assert south.text.count("\n- ") == 40
 
 
@@ -142,17 +142,17 @@ async def test_an_express_letter_speaks_at_night_again_and_again_but_not_for_eve
     post.office.to("21 23:00")
     await post.office.receive(urgency=Urgency.EXPRESS, sender_name="South")
     await post.office.receive(urgency=Urgency.VERY_URGENT, sender_code="Z91.03")
-    seen = []
+    counts = []
     for _ in range(90):
         await post.look()
-        seen.append(len(post.server.taken))
+        counts.append(len(post.server.mails))
         post.office.clock.advance(60)
 
-    assert seen[0:11:5] == [1, 2, 3]
-    assert seen[4] == 1
-    assert seen[-1] == 6
+    assert counts[0:11:5] == [1, 2, 3]
+    assert counts[4] == 1
+    assert counts[-1] == 6
     assert set(post.subjects()) == {"[Liên thông văn bản] KHẨN: 1 văn bản của South (Z91.02) chờ tiếp nhận"}
-    assert len({each.message["Message-ID"] for each in post.server.taken}) == 6
+    assert len({mail.message["Message-ID"] for mail in post.server.mails}) == 6
 
 
 async def test_an_urgent_letter_of_the_night_is_told_when_the_office_opens(post: Post) -> None:
@@ -160,18 +160,18 @@ async def test_an_urgent_letter_of_the_night_is_told_when_the_office_opens(post:
     await post.office.receive(urgency=Urgency.URGENT, sender_name="South")
     await post.look("23 07:29", "23 07:30", "23 07:31")
 
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_a_server_that_says_later_gets_the_letter_at_the_next_look(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS)
     post.server.refuses["MAIL"] = "451 later"
     await post.look()
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     post.server.refuses.clear()
     await post.look()
-    assert len(post.server.taken) == 2  # the alert and the digest of eight o'clock
+    assert len(post.server.mails) == 2  # the alert and the digest of eight o'clock
 
 
 async def test_a_server_that_says_never_is_not_asked_again_for_the_same(post: Post) -> None:
@@ -181,11 +181,11 @@ async def test_a_server_that_says_never_is_not_asked_again_for_the_same(post: Po
     await post.look()
     post.server.refused_addresses.clear()
     await post.look()
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     post.office.clock.advance(300)
     await post.look()
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_two_processes_that_look_at_once_send_one_letter(post: Post) -> None:
@@ -194,7 +194,7 @@ async def test_two_processes_that_look_at_once_send_one_letter(post: Post) -> No
 
     await asyncio.gather(*(post.look() for _ in range(4)))
 
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_a_name_cannot_begin_a_header_or_a_line(post: Post) -> None:
@@ -203,10 +203,10 @@ async def test_a_name_cannot_begin_a_header_or_a_line(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS, sender_name=name, number="7\r\n.\r\n")
     await post.look()
 
-    (taken,) = post.server.taken
-    assert taken.to == [OURS]
-    assert taken.message["Bcc"] is None
-    assert "\n- All is well" not in taken.text
+    (mail,) = post.server.mails
+    assert mail.to == [OURS]
+    assert mail.message["Bcc"] is None
+    assert "\n- All is well" not in mail.text
 
 
 async def test_only_hosted_agencies_have_people_and_none_that_left(post: Post) -> None:
@@ -219,14 +219,14 @@ async def test_only_hosted_agencies_have_people_and_none_that_left(post: Post) -
 
 async def test_without_a_server_nothing_is_looked_at(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS)
-    off = MailSettings(host="", port=25, security=mail.NONE, sender="")
+    no_server = MailSettings(host="", port=25, security=mail.NONE, sender="")
     pool = ThreadPool(1)
-    silent = replace(post.reminders, mailer=SmtpMailer(off, post.office.clock, pool))
+    silent = replace(post.reminders, mailer=SmtpMailer(no_server, post.office.clock, pool))
 
     assert await DigestMail(silent).step() is False
     pool.close()
     await post.look()
-    assert len(post.server.taken) == 2
+    assert len(post.server.mails) == 2
 
 
 async def test_a_worker_looks_once_a_minute(post: Post) -> None:
@@ -235,11 +235,11 @@ async def test_a_worker_looks_once_a_minute(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS)
     post.office.clock.advance(timedelta(seconds=59))
     await digest.step()
-    assert post.server.taken == []
+    assert post.server.mails == []
 
     post.office.clock.advance(1)
     await digest.step()
-    assert len(post.server.taken) == 1
+    assert len(post.server.mails) == 1
 
 
 async def test_a_recall_that_waits_is_told_to_the_heads_once_and_not_what_it_is_about(post: Post) -> None:
@@ -258,13 +258,13 @@ async def test_a_recall_that_waits_is_told_to_the_heads_once_and_not_what_it_is_
     async with post.office.change() as work:
         await work.outgoing.add(document)
         await work.office.recalls.add(ask)
-    told = await post.told("phê duyệt", "20 09:01", "20 09:02", heads=heads)
+    letters = await post.mails("phê duyệt", "20 09:01", "20 09:02", heads=heads)
 
-    assert told == [("20 09:01", HEAD)]
-    taken = post.server.taken[0]
-    assert document.draft.code in taken.text
-    assert document.draft.subject not in taken.text
-    assert ask.reason not in taken.text
+    assert letters == [("20 09:01", HEAD)]
+    first = post.server.mails[0]
+    assert document.draft.code in first.text
+    assert document.draft.subject not in first.text
+    assert ask.reason not in first.text
 
 
 async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_heads_two_days_later(
@@ -280,25 +280,25 @@ async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_head
 
     moments = ("20 09:01", "20 16:00", "23 09:00", "24 09:00", "25 09:00", "25 18:00", "26 08:30", "30 08:30")
     twice = [moment for moment in moments for _ in range(2)]
-    told = await post.told("đơn vị đang xử lý", *twice, heads=heads, units=units)
+    letters = await post.mails("đơn vị đang xử lý", *twice, heads=heads, units=units)
 
-    assert told == [
+    assert letters == [
         ("20 09:01", OFFICER),
         ("23 09:00", OFFICER),
         ("25 09:00", OFFICER),
         ("26 08:30", UNIT_HEAD),
         ("30 08:30", HEAD),
     ]
-    assert all(document.subject not in each.text for each in post.server.taken)
+    assert all(document.subject not in mail.text for mail in post.server.mails)
 
 
 async def test_what_came_today_and_is_not_taken_in_is_told_at_four(post: Post) -> None:
     """T3."""
     post.office.to("20 15:30")
     await post.office.receive()
-    told = await post.told("đến trong ngày chưa tiếp nhận", "20 15:59", "20 16:01", "20 16:30", "23 07:45")
+    sent = await post.mails("đến trong ngày chưa tiếp nhận", "20 15:59", "20 16:01", "20 16:30", "23 07:45")
 
-    assert [moment for moment, _ in told] == ["20 16:01"]
+    assert [moment for moment, _ in sent] == ["20 16:01"]
 
 
 async def test_what_was_given_to_nobody_is_told_at_four_and_to_the_heads_the_next_morning(post: Post) -> None:
@@ -307,8 +307,8 @@ async def test_what_was_given_to_nobody_is_told_at_four_and_to_the_heads_the_nex
     await post.office.receive(state=InState.ACCEPTED)
 
     moments = ("20 15:59", "20 16:01", "20 16:30", "23 08:30", "23 09:30")
-    told = await post.told("chờ trình, phân công", *moments, heads=heads)
+    letters = await post.mails("chờ trình, phân công", *moments, heads=heads)
 
-    assert told[0][0] == "20 16:01"
-    assert told[0][1] != HEAD
-    assert told[1:] == [("23 08:30", HEAD)]
+    assert letters[0][0] == "20 16:01"
+    assert letters[0][1] != HEAD
+    assert letters[1:] == [("23 08:30", HEAD)]

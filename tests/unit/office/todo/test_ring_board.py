@@ -22,48 +22,48 @@ from tests.unit.office.todo.conftest import TodoOffice
 DAY = timedelta(days=1)
 
 
-class Around:
-    """What the board asks beside the store."""
+class BoardInputs:
+    """Sources of the board beside the store."""
 
     def __init__(self, clock: ManualClock) -> None:
-        self.clock, self.packets, self.known = clock, list[InboxPacket](), dict[str, Partner]()
+        self.clock, self.packets, self.partners_by_code = clock, list[InboxPacket](), dict[str, Partner]()
 
-    async def aside(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
+    async def set_aside(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
         return self.packets[:limit]
 
     async def partners(self, codes: Sequence[str], agency_id: str) -> Mapping[str, Partner]:
-        return {code: self.known[code] for code in codes if code in self.known}
+        return {code: self.partners_by_code[code] for code in codes if code in self.partners_by_code}
 
 
 @pytest.fixture
-def around(clock: ManualClock) -> Around:
-    return Around(clock)
+def inputs(clock: ManualClock) -> BoardInputs:
+    return BoardInputs(clock)
 
 
 @pytest.fixture
-def board(services: TodoServices, around: Around) -> RingBoard:
-    return RingBoard(bell=TaskCount(services), quarantined=around.aside, partners=around.partners)
+def board(services: TodoServices, inputs: BoardInputs) -> RingBoard:
+    return RingBoard(bell=TaskCount(services), quarantined=inputs.set_aside, partners=inputs.partners)
 
 
 async def kinds(board: RingBoard) -> list[RingKind]:
-    """As somebody finds them who looks some minutes later."""
+    """List the kinds of rings that a page shows some minutes later."""
     board.bell.services.clock.advance(301)  # type: ignore[attr-defined]  # the clock of tests
-    return [each.kind for each in await board.of_agency(NORTH)]
+    return [ring.kind for ring in await board.of_agency(NORTH)]
 
 
 async def test_it_tells_what_came_and_forgets_what_was_settled(
-    board: RingBoard, around: Around, office: TodoOffice
+    board: RingBoard, inputs: BoardInputs, office: TodoOffice
 ) -> None:
     assert await kinds(board) == []
     arrived = await office.receive(urgency=Urgency.EXPRESS)
-    around.packets = [replace(inbox_item(office.clock), state=each) for each in ("quarantined", "waiting")]
+    inputs.packets = [replace(inbox_item(office.clock), state=state) for state in ("quarantined", "waiting")]
     assert sorted(await kinds(board)) == [RingKind.SET_ASIDE, RingKind.URGENT]
 
-    around.packets = []
+    inputs.packets = []
     async with office.change() as work:
         await work.incoming.save(replace(arrived, state=InState.DONE))
     board.bell.stale(NORTH.agency_id)
-    assert [each.kind for each in await board.of_agency(NORTH)] == []
+    assert [ring.kind for ring in await board.of_agency(NORTH)] == []
 
 
 async def test_who_waits_for_news_hears_of_an_urgent_letter_at_once(
@@ -74,7 +74,7 @@ async def test_who_waits_for_news_hears_of_an_urgent_letter_at_once(
     await office.receive(urgency=Urgency.URGENT)
     assert await board.of_agency(NORTH) == []
     await board.look(NORTH)
-    assert [each.kind for each in await board.of_agency(NORTH)] == [RingKind.URGENT]
+    assert [ring.kind for ring in await board.of_agency(NORTH)] == [RingKind.URGENT]
 
 
 async def test_an_ordinary_letter_is_told_of_half_an_hour_before_its_time(
@@ -91,35 +91,35 @@ async def test_an_ordinary_letter_is_told_of_half_an_hour_before_its_time(
 
 
 async def test_a_silent_recipient_is_told_until_it_speaks(
-    board: RingBoard, around: Around, office: TodoOffice
+    board: RingBoard, inputs: BoardInputs, office: TodoOffice
 ) -> None:
     await office.send("sent")
-    around.known["Z91.02"] = Partner(name="Sở Mẫu")
+    inputs.partners_by_code["Z91.02"] = Partner(name="Sở Mẫu")
     assert RingKind.SILENT not in await kinds(board)
     office.clock.advance(DAY)
     assert RingKind.SILENT in await kinds(board)
 
-    around.known["Z91.02"] = Partner(name="Sở Mẫu", heard_at=office.clock.now())
+    inputs.partners_by_code["Z91.02"] = Partner(name="Sở Mẫu", heard_at=office.clock.now())
     assert RingKind.SILENT not in await kinds(board)
 
 
 async def test_a_unit_hears_what_was_given_to_it_since_then(board: RingBoard, office: TodoOffice) -> None:
-    given = Assignment(lead_unit="Phòng Mẫu")
-    arrived = await office.receive(state=InState.ASSIGNED, assignment=given)
+    assignment = Assignment(lead_unit="Phòng Mẫu")
+    arrived = await office.receive(state=InState.ASSIGNED, assignment=assignment)
     office.clock.advance(3_600)
     async with office.change() as work:
         await work.facts.add(arrived.id, Fact(track=Track.BUSINESS, code="04", at=office.clock.now()))
 
-    (told,) = await board.of_unit(NORTH, "Phòng Mẫu")
-    assert (told.kind, told.at, told.subject_id) == (RingKind.ASSIGNED, office.clock.now(), arrived.id)
+    (ring,) = await board.of_unit(NORTH, "Phòng Mẫu")
+    assert (ring.kind, ring.at, ring.subject_id) == (RingKind.ASSIGNED, office.clock.now(), arrived.id)
     assert await board.of_unit(NORTH, "Phòng Khác") == []
 
 
 async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_was(
     board: RingBoard, office: TodoOffice
 ) -> None:
-    given = Assignment(lead_unit="Phòng Mẫu")
-    arrived = await office.receive(state=InState.ASSIGNED, assignment=given)
+    assignment = Assignment(lead_unit="Phòng Mẫu")
+    arrived = await office.receive(state=InState.ASSIGNED, assignment=assignment)
 
     async def request(code: str, state: InState) -> list[str]:
         fact = Fact(
@@ -134,7 +134,7 @@ async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_wa
             await work.incoming.save(replace(await work.incoming.get(arrived.id), state=state))
         board.bell.stale(NORTH.agency_id)
         rings = await board.of_unit(NORTH, "Phòng Mẫu")
-        return [each.says for each in rings if each.kind is RingKind.RECALL]
+        return [ring.says for ring in rings if ring.kind is RingKind.RECALL]
 
     assert await request("asked", InState.ASSIGNED) == ["bell.recall.asked"]
     assert await request("15", InState.RECALLED) == ["bell.recall.done"]
@@ -144,15 +144,15 @@ async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_wa
 async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, office: TodoOffice) -> None:
     assert await board.services(NORTH) == NotificationSettings()
     now = office.clock.now()
-    await board.read(NORTH, now + DAY)  # nobody reads ahead
+    await board.read(NORTH, now + DAY)  # reading ahead is not possible
     await board.read(NORTH, now - DAY)  # nor back
     await board.choose(NORTH, frozenset({RingKind.SILENT, RingKind.DUE}))
     await board.put_tour_away(NORTH)
 
-    kept = NotificationSettings(
+    settings = NotificationSettings(
         read_until=now, muted=frozenset({RingKind.SILENT, RingKind.DUE}), toured_at=now
     )
-    assert await board.services(NORTH) == kept
-    assert await board.services(NORTH, fresh=True) == kept
+    assert await board.services(NORTH) == settings
+    assert await board.services(NORTH, fresh=True) == settings
     assert await board.services(SOUTH) == NotificationSettings()
     assert await board.services(replace(NORTH, principal_id="prn_other")) == NotificationSettings()

@@ -1,4 +1,4 @@
-"""What every page shows of the tasks: known for seconds, and gathered anew for whoever acted."""
+"""The count of tasks on every page: kept for seconds, and gathered anew after an act."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ async def test_whoever_acted_sees_what_is_left(office: TodoOffice) -> None:
     arrived = await office.receive(urgency=Urgency.EXPRESS)
     assert len((await bell.listed(NORTH)).tasks) == 1
     async with office.change() as work:
-        found = await work.incoming.get(arrived.id)
-        await work.incoming.save(replace(found, state=InState.DONE))
+        document = await work.incoming.get(arrived.id)
+        await work.incoming.save(replace(document, state=InState.DONE))
 
     bell.stale("somebody-else")
     assert len((await bell.listed(NORTH)).tasks) == 1

@@ -18,16 +18,16 @@ def row(*, standing: str = "active", is_bound: bool = True) -> ShownAgency:
 
 
 def test_a_light_says_whether_mail_reaches_an_agency(cases: Cases) -> None:
-    """Who was heard in half a year is reachable; without a certificate nothing counts; who is not in force has none."""
-    heard, never = {"Z91": NOW}, dict[str, datetime]()
+    """An agency heard in half a year is reachable; without a certificate none is; one that is not in force has no light."""
+    recently, never = {"Z91": NOW}, dict[str, datetime]()
     rows = {
-        "now": (row(), heard, "reachable"),
+        "now": (row(), recently, "reachable"),
         "half a year ago": (row(), {"Z91": NOW - SIX_MONTHS}, "reachable"),
         "before that": (row(), {"Z91": NOW - SIX_MONTHS - timedelta(seconds=1)}, "silent"),
         "never": (row(), never, "silent"),
-        "no certificate": (row(is_bound=False), heard, "no_certificate"),
-        "upcoming": (row(standing="upcoming"), heard, ""),
-        "ended": (row(standing="ended"), heard, ""),
+        "no certificate": (row(is_bound=False), recently, "no_certificate"),
+        "upcoming": (row(standing="upcoming"), recently, ""),
+        "ended": (row(standing="ended"), recently, ""),
     }
     for name, (agency, contacts, light) in rows.items():
         with cases.case(name):

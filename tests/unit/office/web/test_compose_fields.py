@@ -15,12 +15,12 @@ from gateway.office.web.pages.compose import addressing, fields, uploads
 TODAY = date(2026, 11, 20)
 
 
-def form(**typed: str) -> Form:
-    return Form(MappingProxyType({name: (value,) for name, value in typed.items()}))
+def form(**texts: str) -> Form:
+    return Form(MappingProxyType({name: (value,) for name, value in texts.items()}))
 
 
 def test_what_was_typed_comes_back_as_it_is_shown() -> None:
-    given = {
+    texts = {
         "number": "15",
         "symbol": "STD-VP",
         "date": "20112026",
@@ -40,16 +40,16 @@ def test_what_was_typed_comes_back_as_it_is_shown() -> None:
         "secrecy": "none",
     }
 
-    draft, wrong = fields.read_draft(form(**given), Draft(), TODAY)
+    draft, wrong = fields.read_draft(form(**texts), Draft(), TODAY)
 
     assert wrong == []
     assert (draft.issued_on, draft.type_name, draft.urgency) == (TODAY, "Công văn", Urgency.EXPRESS)
-    shown = fields.values(draft)
-    assert shown["date"] == "20/11/2026"
-    assert shown["subject"] == "Về việc báo cáo"
-    assert shown["signed_at"] == "07:30 20/11/2026"
-    assert shown["reply"] == "yes"
-    assert fields.read_draft(form(**shown), Draft(), TODAY)[0] == draft
+    shown_texts = fields.values(draft)
+    assert shown_texts["date"] == "20/11/2026"
+    assert shown_texts["subject"] == "Về việc báo cáo"
+    assert shown_texts["signed_at"] == "07:30 20/11/2026"
+    assert shown_texts["reply"] == "yes"
+    assert fields.read_draft(form(**shown_texts), Draft(), TODAY)[0] == draft
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_a_pdf_fills_what_is_empty_and_doubts_what_is_not_sure_or_was_typed_othe
         signer=Field(value="Trần Văn Thử", sure=Sure.DOUBTFUL, why="capitals"),
         type_key=Field(value="bao_cao", sure=Sure.SURE),
     )
-    typed = Draft(number="117", subject="Đã nhập", signer=Signer(name="", title="Giám đốc"))
+    draft_typed = Draft(number="117", subject="Đã nhập", signer=Signer(name="", title="Giám đốc"))
 
-    draft, doubts, filled = uploads.filled_draft(typed, read)
+    draft, doubts, filled = uploads.filled_draft(draft_typed, read)
 
     assert (draft.number, draft.subject, draft.symbol) == ("117", "Đã nhập", "UBND-VP")
     assert draft.signer == Signer(name="Trần Văn Thử", title="Giám đốc")
@@ -96,10 +96,10 @@ def test_a_file_that_was_dropped_gets_the_role_that_its_name_tells() -> None:
 
 def test_a_doubt_ends_when_it_is_ticked_or_the_field_typed_anew_and_not_before() -> None:
     doubts = (("number", "typed"), ("symbol", "mismatch"), ("date", "late"))
-    before = {"number": "1", "symbol": "A", "date": "20/11/2026"}
+    first = {"number": "1", "symbol": "A", "date": "20/11/2026"}
 
-    assert fields.still_doubted(doubts, [], before, before) == doubts
-    assert fields.still_doubted(doubts, ["date"], before, {**before, "symbol": "B"}) == (doubts[0],)
+    assert fields.still_doubted(doubts, [], first, first) == doubts
+    assert fields.still_doubted(doubts, ["date"], first, {**first, "symbol": "B"}) == (doubts[0],)
 
 
 def test_rows_keep_their_roles_and_a_question_becomes_what_was_chosen() -> None:
@@ -113,9 +113,9 @@ def test_rows_keep_their_roles_and_a_question_becomes_what_was_chosen() -> None:
         )
     )
 
-    found = addressing.read_rows(rows, ())
+    recipients = addressing.read_rows(rows, ())
 
-    assert [(each.code, each.role.value) for each in found] == [
+    assert [(recipient.code, recipient.role.value) for recipient in recipients] == [
         ("Z91.07", "to_know"),
         ("Z91.12", "to_act"),
         ("z91.07", "to_act"),

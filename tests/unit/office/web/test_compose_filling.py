@@ -1,4 +1,4 @@
-"""What is told after a PDF was read into a draft: no more than was read."""
+"""The message after a PDF was read into a draft names no more than was read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIGNED_AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("after", "doubts", "key"),
+    ("filled", "doubts", "key"),
     [
         (EMPTY, (), "compose.read.nothing"),
         (EMPTY, ("number",), "compose.read.differs"),
@@ -27,7 +27,7 @@ SIGNED_AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
     ],
 )
 def test_only_what_was_read_is_said_to_have_been_filled_in(
-    after: Draft, doubts: tuple[str, ...], key: str
+    filled: Draft, doubts: tuple[str, ...], key: str
 ) -> None:
-    assert filling_message(EMPTY, after, doubts) == key
+    assert filling_message(EMPTY, filled, doubts) == key
     assert labels.has(f"told.{key}")

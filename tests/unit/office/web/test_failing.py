@@ -1,4 +1,4 @@
-"""What a person reads of an error: of a number that is taken, whose it is and which one is free."""
+"""The message of an error: for a taken number its holder and the next free one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import pytest
 from gateway import errors
 from gateway.office.web import answers
 
-HELD = {"number": "12", "year": "2026", "of": "15/UBND", "sender": "Sở Nội vụ", "next_free": "40"}
+HOLDER = {"number": "12", "year": "2026", "of": "15/UBND", "sender": "Sở Nội vụ", "next_free": "40"}
 LETTER = {"number": "12/TB", "year": "2026", "date": "20/11/2026", "to": "Sở Nội vụ", "next_free": "40"}
 
 
 @pytest.mark.parametrize("lang", ["vi", "en"])
-@pytest.mark.parametrize(("code", "told"), [("GW-NUMBER-TAKEN", HELD), ("GW-LETTER-TAKEN", LETTER)])
+@pytest.mark.parametrize(("code", "facts"), [("GW-NUMBER-TAKEN", HOLDER), ("GW-LETTER-TAKEN", LETTER)])
 def test_a_number_that_is_taken_is_named_with_its_holder_and_the_next_free_one(
-    code: str, told: dict[str, str], lang: str
+    code: str, facts: dict[str, str], lang: str
 ) -> None:
-    title = answers.failure_of(errors.Clash("taken", code=code, told=told), lang).title
+    title = answers.failure_of(errors.Clash("taken", code=code, params=facts), lang).title
 
-    assert all(each in title for each in told.values())
+    assert all(text in title for text in facts.values())

@@ -1,4 +1,4 @@
-"""How long a text may be stands in one table: a page's field takes it from there."""
+"""One table holds the longest length of each text: a page's field takes it from there."""
 
 from __future__ import annotations
 
@@ -25,42 +25,44 @@ def fields() -> Iterator[tuple[str, str, str]]:
     for folder in TABLES:
         for path in sorted((TEMPLATES / folder).rglob("*.html")):
             name = path.relative_to(TEMPLATES).as_posix()
-            for found in _FIELD.finditer(path.read_text(encoding="utf-8")):
-                yield name, found["id"], found["most"]
+            for match in _FIELD.finditer(path.read_text(encoding="utf-8")):
+                yield name, match["id"], match["most"]
 
 
-def ruled(template: str, wanted: str) -> list[tuple[str, str]]:
+def ruled(template: str, field: str) -> list[tuple[str, str]]:
     """Tables and paths that rule a text of that name: `reply_number` is the number of a reply."""
-    tables = [(each, answers.TEXTS[each]) for each in TABLES[template.partition("/")[0]]]
-    paths = [(table, path, path.removesuffix("/*").rpartition("/")[2]) for table, of in tables for path in of]
-    whole = [(table, path) for table, path, last in paths if last == wanted]
-    return whole or [(table, path) for table, path, last in paths if wanted.endswith(f"_{last}")]
+    tables = [(name, answers.TEXTS[name]) for name in TABLES[template.partition("/")[0]]]
+    paths = [
+        (table, path, path.removesuffix("/*").rpartition("/")[2]) for table, texts in tables for path in texts
+    ]
+    exact = [(table, path) for table, path, last in paths if last == field]
+    return exact or [(table, path) for table, path, last in paths if field.endswith(f"_{last}")]
 
 
 def test_a_text_of_the_table_takes_its_length_from_there(cases: Cases) -> None:
     def check(row: tuple[str, str, str]) -> None:
         template, field, most = row
-        found = _TABLE.fullmatch(most)
+        match = _TABLE.fullmatch(most)
         if row in OWN:
-            assert found is None
-        elif found:
-            wanted = CALLED.get(row, field)
-            assert (found["table"], found["path"]) in ruled(template, wanted)
+            assert match is None
+        elif match:
+            called = CALLED.get(row, field)
+            assert (match["table"], match["path"]) in ruled(template, called)
         else:
             assert ruled(template, field) == [], f"{template} writes the length of {field} by hand"
 
-    cases.each([*fields()], check)
+    cases.check_rows([*fields()], check)
 
 
 def test_what_the_templates_say_is_found_here() -> None:
-    said = {each[0] for each in fields() if "longest" in each[2]}
+    templates = {field[0] for field in fields() if "longest" in field[2]}
 
-    assert said >= {
+    assert templates >= {
         "compose/edit.html",
         "outgoing/_questions.html",
         "incoming/take_in.html",
         "incoming/_questions.html",
     }
-    for each in TEMPLATES.rglob("*.html"):
-        for table, path in _TABLE.findall(each.read_text(encoding="utf-8")):
+    for template in TEMPLATES.rglob("*.html"):
+        for table, path in _TABLE.findall(template.read_text(encoding="utf-8")):
             assert path in answers.TEXTS[table]

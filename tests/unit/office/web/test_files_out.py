@@ -1,5 +1,5 @@
-"""What a browser is told of a file: shown only where it is a PDF, never run, never framed by others, whatever its name; and
-what it gets of one that breaks off."""
+"""Headers and bytes of files for a browser: only a PDF is shown, no file is run or framed by others, whatever its name; and
+a file that breaks off."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ HOSTILE = (
 )
 
 
-async def told(
+async def answer_file(
     *pieces: bytes | Exception, found_type: str = "pdf", inline: bool = True, size: int | None = None
 ) -> tuple[Mapping[str, str], bytes]:
     """Headers and body that a browser gets of these pieces."""
 
     async def read() -> AsyncIterator[bytes]:
-        for each in pieces:
-            if isinstance(each, Exception):
-                raise each
-            yield each
+        for piece in pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        async with aclosing(read()) as made:  # type: ignore[type-var]
-            content = FileContent(name="van-ban.pdf", found_type=found_type, pieces=made, size=size)
+        async with aclosing(read()) as pieces:  # type: ignore[type-var]
+            content = FileContent(name="van-ban.pdf", found_type=found_type, pieces=pieces, size=size)
             return await answers.give_file(request, content, inline=inline)
 
     app = web.Application()
@@ -57,56 +57,56 @@ async def told(
 def test_no_name_breaks_out_of_its_header(cases: Cases) -> None:
     for name, how in itertools.product(HOSTILE, ("inline", "attachment")):
         with cases.case((name, how)):
-            made = disposition(name, how)
-            assert made.isascii()
-            assert made.isprintable()
-            assert made.count('"') == 2
-            assert made.split(";")[0] == how
-            assert "/" not in made.split('"')[1]
+            header = disposition(name, how)
+            assert header.isascii()
+            assert header.isprintable()
+            assert header.count('"') == 2
+            assert header.split(";")[0] == how
+            assert "/" not in header.split('"')[1]
 
 
 def test_a_type_that_a_browser_would_run_is_only_bytes(cases: Cases) -> None:
     def check(found_type: str) -> None:
-        made = file_headers("a", found_type)
-        assert made["Content-Type"] == "application/octet-stream"
-        assert made["Content-Disposition"].startswith("attachment;")
-        assert made["Content-Security-Policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
-        assert made["X-Content-Type-Options"] == "nosniff"
-        assert made["Cache-Control"] == "no-store"
+        headers = file_headers("a", found_type)
+        assert headers["Content-Type"] == "application/octet-stream"
+        assert headers["Content-Disposition"].startswith("attachment;")
+        assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
 
     runnable = ("html", "text/html", "svg", "image/svg+xml", "xml", "js", "exe", "docx", "unknown", "")
-    cases.each(runnable, check)
+    cases.check_rows(runnable, check)
 
 
 async def test_a_pdf_is_shown_on_request_in_pages_of_this_node_alone() -> None:
-    shown, _ = await told(b"%PDF-1.7 ...")
-    kept, _ = await told(b"%PDF-1.7 ...", inline=False)
+    inline, _ = await answer_file(b"%PDF-1.7 ...")
+    attached, _ = await answer_file(b"%PDF-1.7 ...", inline=False)
 
-    policy = dict(each.strip().partition(" ")[::2] for each in shown["Content-Security-Policy"].split(";"))
+    policy = dict(part.strip().partition(" ")[::2] for part in inline["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["frame-ancestors"] == "'self'"
     assert "script-src" not in policy
-    assert shown["Content-Disposition"].startswith("inline;")
-    assert kept["Content-Disposition"].startswith("attachment;")
+    assert inline["Content-Disposition"].startswith("inline;")
+    assert attached["Content-Disposition"].startswith("attachment;")
 
 
 @pytest.mark.parametrize(("found_type", "first"), [("html", b"%PDF-1.7"), ("pdf", b"<html>")])
 async def test_what_is_no_pdf_by_its_content_is_only_a_download(found_type: str, first: bytes) -> None:
-    made, body = await told(first, found_type=found_type)
+    headers, body = await answer_file(first, found_type=found_type)
 
-    assert made["Content-Disposition"].startswith("attachment;")
-    assert "sandbox" in made["Content-Security-Policy"]
+    assert headers["Content-Disposition"].startswith("attachment;")
+    assert "sandbox" in headers["Content-Security-Policy"]
     assert body == first
 
 
 @pytest.mark.parametrize("size", [None, 100_000])
 async def test_a_file_that_breaks_off_is_no_whole_download(size: int | None) -> None:
     with pytest.raises(aiohttp.ClientError):
-        await told(b"%PDF-1.7", AlteredContent("other bytes than were taken in"), size=size)
+        await answer_file(b"%PDF-1.7", AlteredContent("other bytes than were taken in"), size=size)
 
 
 async def test_a_file_that_is_gone_is_told_before_its_headers() -> None:
-    headers_of, body = await told(AlteredContent("other bytes than were taken in"))
+    headers_of, body = await answer_file(AlteredContent("other bytes than were taken in"))
 
     assert "Content-Disposition" not in headers_of
     assert b"%PDF" not in body

@@ -16,7 +16,7 @@ LIMIT = 3_000
 
 
 async def answered(data: object, **headers: str) -> str:
-    """What reading that form gives: its field `text`, or the code of the objection."""
+    """Post a form; return its field `text`, or the code of the refusal."""
 
     async def read(request: web.Request) -> web.Response:
         try:
@@ -36,7 +36,7 @@ async def answered(data: object, **headers: str) -> str:
 
 
 async def in_parts(*fields: tuple[str, bytes]) -> str:
-    """Of a browser that does not say how long its form is."""
+    """Post a form in parts without its length, as some browsers do."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for name, value in fields:
@@ -61,6 +61,6 @@ async def test_names_count_as_well() -> None:
     assert await in_parts(*((f"n{n}" + "x" * 900, b"") for n in range(4))) == "GW-FORM-SIZE"
 
 
-@pytest.mark.parametrize(("length", "told"), [(2_900, "a" * 2_900), (3_000, "GW-FORM-SIZE")])
-async def test_a_plain_form_is_bounded_with_its_names(length: int, told: str) -> None:
-    assert await answered({"text": "a" * length}) == told
+@pytest.mark.parametrize(("length", "expected"), [(2_900, "a" * 2_900), (3_000, "GW-FORM-SIZE")])
+async def test_a_plain_form_is_bounded_with_its_names(length: int, expected: str) -> None:
+    assert await answered({"text": "a" * length}) == expected

@@ -27,7 +27,7 @@ ARROW = re.compile(r"(?<=[^\s\"'>]) → (?=[^\s\"'<])|(?<=> )?(?:(?<=\}) →|(?<
 # Letters that stand in the cells of a calendar, each with its word beside it.
 LETTERS = re.compile(r'aria-hidden="true">\{\{ (?:cell\.day\.day|say\("operating\.beat\.letter)')
 COLOURS = {"grey": "quiet", "blue": "blue", "teal": "teal", "green": "good", "red": "bad"} | {
-    each: each for each in ("amber", "purple")
+    colour: colour for colour in ("amber", "purple")
 }
 WORDS = sorted({*STATES, *icons.INCOMING})
 
@@ -35,12 +35,12 @@ WORDS = sorted({*STATES, *icons.INCOMING})
 def test_no_letter_stands_for_a_drawing(cases: Cases) -> None:
     def check(path: Path) -> None:
         for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            found = GLYPH.search(ARROW.sub("", line))
-            assert not found, f"line {n}: {found.group() if found else ''}"
+            glyph = GLYPH.search(ARROW.sub("", line))
+            assert not glyph, f"line {n}: {glyph.group() if glyph else ''}"
             hidden = re.search(r'<(?:span|b|i)[^>]*aria-hidden="true">(?!\s*<)', line)
             assert not hidden or LETTERS.search(line), f"line {n}: a sign without its drawing"
 
-    cases.each(SOURCES, check)
+    cases.check_rows(SOURCES, check)
 
 
 def test_words_of_buttons_bring_no_drawing_of_their_own() -> None:
@@ -62,21 +62,21 @@ def test_a_glyph_and_a_bare_sign_are_seen() -> None:
 
 def test_a_drawing_is_svg_that_is_not_heard_and_asks_for_nothing(cases: Cases) -> None:
     def check(drawn: str) -> None:
-        for each in etree.fromstring(f"<div>{drawn}</div>"):
-            assert (each.tag, each.get("aria-hidden"), each.get("class")) == ("svg", "true", "icon")
-            assert (each.get("width"), each.get("height")) == ("20", "20")
-            assert not re.search(r"https?:|href|style=|<script", etree.tostring(each, encoding="unicode"))
+        for drawing in etree.fromstring(f"<div>{drawn}</div>"):
+            assert (drawing.tag, drawing.get("aria-hidden"), drawing.get("class")) == ("svg", "true", "icon")
+            assert (drawing.get("width"), drawing.get("height")) == ("20", "20")
+            assert not re.search(r"https?:|href|style=|<script", etree.tostring(drawing, encoding="unicode"))
 
-    cases.each({word: icons.state_icon(word) for word in WORDS}, check)
-    cases.each({word: icons.sign(word) for word in icons.SIGNS}, check)
-    cases.each({each.key: icons.menu_icon(each.key) for each in MENU}, check)
+    cases.check_rows({word: icons.state_icon(word) for word in WORDS}, check)
+    cases.check_rows({word: icons.sign(word) for word in icons.SIGNS}, check)
+    cases.check_rows({menu_entry.key: icons.menu_icon(menu_entry.key) for menu_entry in MENU}, check)
 
 
 def test_every_state_has_a_drawing_and_a_word_that_is_none_has_the_question() -> None:
     assert {STATES[word].shape for word in STATES} | {shape for _, shape in icons.INCOMING.values()} == set(
         icons.SHAPES
     )
-    assert {str(each) for each in InState} <= set(WORDS)
+    assert {str(state) for state in InState} <= set(WORDS)
     assert icons.state_icon("no-such-state") == icons.state_icon("unknown")
 
 
@@ -85,10 +85,10 @@ def test_a_state_has_the_colour_of_the_table_in_lists_and_charts(cases: Cases) -
     rules = re.findall(r":is\(\.state, \.part\):is\(([^)]*)\) \{ --of-state: var\(--(\w+)\); \}", style)
 
     def check(word: str) -> None:
-        found = [colour for names, colour in rules if f".{word.replace('_', '-')}" in names.split(", ")]
-        assert (found or ["quiet"]) == [COLOURS[icons.shown_as(word)[0]]]
+        colours = [colour for names, colour in rules if f".{word.replace('_', '-')}" in names.split(", ")]
+        assert (colours or ["quiet"]) == [COLOURS[icons.shown_as(word)[0]]]
 
-    cases.each(WORDS, check)
+    cases.check_rows(WORDS, check)
 
 
 def test_the_page_of_states_says_how_incoming_ones_are_shown() -> None:
@@ -101,8 +101,8 @@ def test_a_state_on_a_page_is_drawing_and_word() -> None:
     page = templates().from_string(
         '{% import "parts/macros.html" as m with context %}{{ m.state("update_asked", text) }}'
     )
-    shown = etree.fromstring(page.render(text="Chờ <trả> lời", say=str, v=None))
+    drawn = etree.fromstring(page.render(text="Chờ <trả> lời", say=str, v=None))
 
-    assert shown.get("class") == "state update-asked"
-    assert shown.find(".//svg") is not None
-    assert "".join(map(str, shown.itertext())).strip() == "Chờ <trả> lời"
+    assert drawn.get("class") == "state update-asked"
+    assert drawn.find(".//svg") is not None
+    assert "".join(map(str, drawn.itertext())).strip() == "Chờ <trả> lời"

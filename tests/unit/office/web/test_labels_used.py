@@ -17,8 +17,8 @@ VIEW = Path(gateway.__file__).parent / "document_view"
 CODE = sorted((*WEB.rglob("*.py"), *VIEW.rglob("*.py")))
 API = Path(gateway.__file__).parent / "api"
 DOOR = [*sorted(API.rglob("*.py")), *sorted(API.rglob("*.html"))]
-_SAID = re.compile(r"""\bsay\(\s*(["'])([^"'{}]+)\1\s*(~|\+)?""")
-_TOLD = re.compile(r"""\.said\((?:[^()]|\([^()]*\))*?,\s*"([a-z0-9_.-]+)\"""", re.S)
+_LABEL = re.compile(r"""\bsay\(\s*(["'])([^"'{}]+)\1\s*(~|\+)?""")
+_MESSAGE = re.compile(r"""\.said\((?:[^()]|\([^()]*\))*?,\s*"([a-z0-9_.-]+)\"""", re.S)
 _PREFIX = re.compile(r"""f?["']([a-zA-Z0-9_.-]+\.)(?:\{|["']\s*(?:~|\+))""")
 # The catalogues of the pages, those of the API among them.
 _SUBJECTS = (
@@ -31,7 +31,7 @@ _ELSEWHERE = ("clash.", "page.job.", "page.row.")
 
 
 def constant_keys(path: Path) -> Iterator[str]:
-    for _, key, goes_on in _SAID.findall(path.read_text(encoding="utf-8")):
+    for _, key, goes_on in _LABEL.findall(path.read_text(encoding="utf-8")):
         if not goes_on and not key.endswith("."):
             yield key
 
@@ -40,24 +40,24 @@ def test_every_key_of_templates_and_code_has_its_words(cases: Cases) -> None:
     def check(path: Path) -> None:
         keys = [*constant_keys(path)]
         if path.suffix == ".py":
-            keys += [f"told.{key}" for key in _TOLD.findall(path.read_text(encoding="utf-8"))]
+            keys += [f"told.{key}" for key in _MESSAGE.findall(path.read_text(encoding="utf-8"))]
         assert [key for key in keys if not labels.has(key)] == []
 
-    cases.each([*TEMPLATES, *CODE], check)
+    cases.check_rows([*TEMPLATES, *CODE], check)
 
 
 def test_every_word_of_the_pages_is_said_somewhere() -> None:
     texts = [path.read_text(encoding="utf-8") for path in (*TEMPLATES, *CODE, *DOOR)]
     everything = "\n".join(texts)
-    prefixes = {each for text in texts for each in _PREFIX.findall(text)}
+    prefixes = {p for text in texts for p in _PREFIX.findall(text)}
 
-    unsaid = [
+    unused = [
         key
         for subject in _SUBJECTS
         for key in read_catalogue("vi", subject)
         if not key.startswith(_ELSEWHERE)
         and key.removeprefix("told.") not in everything
-        and not any(key.startswith(each) or key.removeprefix("told.").startswith(each) for each in prefixes)
+        and not any(key.startswith(p) or key.removeprefix("told.").startswith(p) for p in prefixes)
     ]
 
-    assert unsaid == []
+    assert unused == []

@@ -36,9 +36,9 @@ FULL = {
 
 
 def test_every_filter_is_asked_of_the_core() -> None:
-    asked = asking.read_address(Side.OUT, FULL, TODAY)
+    question = asking.read_address(Side.OUT, FULL, TODAY)
 
-    assert asked.criteria == Filter(
+    assert question.criteria == Filter(
         side=Side.OUT,
         tab=Tab.SENT,
         text="kế hoạch",
@@ -57,26 +57,26 @@ def test_every_filter_is_asked_of_the_core() -> None:
         since=datetime(2026, 11, 1, tzinfo=VIETNAM),
         until=datetime(2026, 11, 21, tzinfo=VIETNAM),
     )
-    assert asked.size == 100
+    assert question.size == 100
 
 
 @pytest.mark.parametrize("side", list(Side))
 def test_an_address_read_again_is_the_same_question(side: Side) -> None:
     first = asking.read_address(side, {**FULL, "tab": "all"}, TODAY, columns=("so", "trang-thai"))
-    again = asking.read_address(
+    repeat = asking.read_address(
         side,
         dict(parse_qsl(urlsplit(first.address()).query)),
         TODAY,
         columns=tuple(dict(parse_qsl(first.query))["cot"].split(",")),
     )
 
-    assert again == first
+    assert repeat == first
 
 
 def test_one_value_is_taken_out_or_put_in_and_the_place_is_left_behind() -> None:
-    asked = asking.read_address(Side.OUT, {**FULL, "trang": "a-cursor"}, TODAY)
+    question = asking.read_address(Side.OUT, {**FULL, "trang": "a-cursor"}, TODAY)
 
-    moved = dict(parse_qsl(urlsplit(asked.address(khan=None, tab="failed")).query))
+    moved = dict(parse_qsl(urlsplit(question.address(khan=None, tab="failed")).query))
 
     assert "khan" not in moved
     assert moved["tab"] == "failed"
@@ -101,18 +101,18 @@ def test_words_that_mean_nothing_are_left_out() -> None:
         "chua-doc": "1",
     }
 
-    asked = asking.read_address(Side.OUT, odd, TODAY)
+    question = asking.read_address(Side.OUT, odd, TODAY)
 
-    assert asked == asking.read_address(Side.OUT, {}, TODAY)
-    assert asked.criteria == Filter(side=Side.OUT)
+    assert question == asking.read_address(Side.OUT, {}, TODAY)
+    assert question.criteria == Filter(side=Side.OUT)
 
 
 def test_a_day_that_is_none_is_told_and_not_guessed() -> None:
-    asked = asking.read_address(Side.OUT, {"tu": "31/02/2026"}, TODAY)
+    question = asking.read_address(Side.OUT, {"tu": "31/02/2026"}, TODAY)
 
-    assert asked.unread_days == ("tu",)
-    assert asked.criteria.since is None
-    assert asked.parameters["tu"] == "31/02/2026"
+    assert question.unread_days == ("tu",)
+    assert question.criteria.since is None
+    assert question.parameters["tu"] == "31/02/2026"
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_a_day_that_is_none_is_told_and_not_guessed() -> None:
     ],
 )
 def test_quick_picks_begin_where_their_span_does(pick: str, first: date) -> None:
-    asked = asking.read_address(Side.IN, {"ngay": pick}, TODAY)
+    question = asking.read_address(Side.IN, {"ngay": pick}, TODAY)
 
-    assert asked.criteria.since == datetime(first.year, first.month, first.day, tzinfo=VIETNAM)
-    assert asked.criteria.until == datetime(2026, 11, 21, tzinfo=VIETNAM)
+    assert question.criteria.since == datetime(first.year, first.month, first.day, tzinfo=VIETNAM)
+    assert question.criteria.until == datetime(2026, 11, 21, tzinfo=VIETNAM)
 
 
 def test_an_incoming_list_opens_with_what_waits_and_a_filter_means_all() -> None:
@@ -138,26 +138,26 @@ def test_an_incoming_list_opens_with_what_waits_and_a_filter_means_all() -> None
 
 
 def test_who_sees_metadata_alone_finds_nothing_by_content() -> None:
-    asked = asking.read_address(Side.OUT, FULL, TODAY, content=False, viewer=unit_viewer("Phòng A"))
+    question = asking.read_address(Side.OUT, FULL, TODAY, content=False, viewer=unit_viewer("Phòng A"))
 
-    assert (asked.criteria.text, asked.criteria.signer) == ("", None)
-    assert asked.criteria.viewer == unit_viewer("Phòng A")
-    assert asked.criteria.tag == "tag_a"
+    assert (question.criteria.text, question.criteria.signer) == ("", None)
+    assert question.criteria.viewer == unit_viewer("Phòng A")
+    assert question.criteria.tag == "tag_a"
     assert asking.read_address(Side.OUT, FULL, TODAY, tags=False).criteria.tag is None
     assert not {"trich-yeu", "nguoi-ky"} & {
-        each.key for each in chosen_columns(Side.OUT, ("trich-yeu", "nguoi-ky", "so"), content=False)
+        column.key for column in chosen_columns(Side.OUT, ("trich-yeu", "nguoi-ky", "so"), content=False)
     }
 
 
 def test_columns_stand_in_the_order_of_the_list_and_never_none() -> None:
-    keys = [each.key for each in chosen_columns(Side.IN, ("so", "con-lai"), content=True)]
+    keys = [column.key for column in chosen_columns(Side.IN, ("so", "con-lai"), content=True)]
 
     assert keys == ["con-lai", "so"]
     assert chosen_columns(Side.OUT, ("nothing",), content=True) == chosen_columns(Side.OUT, (), content=True)
-    assert all(each.key for side in Side for each in COLUMNS[side])
+    assert all(column.key for side in Side for column in COLUMNS[side])
 
 
 def test_the_number_stands_in_every_table_because_it_opens_the_row() -> None:
     for side in Side:
         for column in COLUMNS[side]:
-            assert "so" in [each.key for each in chosen_columns(side, (column.key,), content=True)]
+            assert "so" in [c.key for c in chosen_columns(side, (column.key,), content=True)]

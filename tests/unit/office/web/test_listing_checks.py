@@ -35,14 +35,14 @@ def document(**more: Any) -> IncomingDocument:
     return test_checks.document(**{"arrived_at": at(18, 9), "pages": None} | more)
 
 
-def line(document: IncomingDocument, *facts: Fact, shown: str = "") -> ListLine:
+def line(document: IncomingDocument, *facts: Fact, state: str = "") -> ListLine:
     owed = status.duty_of(document, facts)
     due_at = timers.of_duty(OFFICE, owed, document.urgency).at if owed is not None else None
-    return incoming_line(document, shown or document.state.value, due_at)
+    return incoming_line(document, state or document.state.value, due_at)
 
 
 def words(document: IncomingDocument) -> dict[str, str]:
-    return {each.key: each.word for each in checks(line(document))}
+    return {check.key: check.word for check in checks(line(document))}
 
 
 def test_what_passed_everything_is_ticked_and_mail_of_another_way_has_no_ticks() -> None:
@@ -66,7 +66,7 @@ def test_a_document_that_is_held_or_to_be_looked_at_has_no_row_of_ticks_alone(
     assert words(document(**more))[key] == word
 
 
-def asked(when: datetime) -> Fact:
+def recall_fact(when: datetime) -> Fact:
     return Fact(
         track=Track.REQUEST,
         code="asked",
@@ -79,37 +79,37 @@ def asked(when: datetime) -> Fact:
 
 @pytest.mark.parametrize("urgency", [Urgency.NORMAL, Urgency.EXPRESS])
 @pytest.mark.parametrize(
-    ("state", "facts", "shown"),
+    ("state", "facts", "word"),
     [
         (InState.NEW, (), ""),
         (InState.HELD, (Fact(track=Track.OTHER, code="held", at=at(18, 15)),), ""),
-        (InState.ACCEPTED, (asked(at(18, 16)),), "recall_asked"),
+        (InState.ACCEPTED, (recall_fact(at(18, 16)),), "recall_asked"),
     ],
 )
 def test_the_list_tells_the_time_left_that_the_page_tells(
-    urgency: Urgency, state: InState, facts: tuple[Fact, ...], shown: str
+    urgency: Urgency, state: InState, facts: tuple[Fact, ...], word: str
 ) -> None:
-    now, made = at(19, 8), document(state=state, urgency=urgency)
-    owed = status.duty_of(made, facts)
+    now, arrived = at(19, 8), document(state=state, urgency=urgency)
+    owed = status.duty_of(arrived, facts)
     assert owed is not None
     on_page = timers.of_duty(OFFICE, owed, urgency).time_left(OFFICE, now)
 
-    row = RowRenderer(lang="vi", now=now, office=OFFICE).row(line(made, *facts, shown=shown))
+    row = RowRenderer(lang="vi", now=now, office=OFFICE).row(line(arrived, *facts, state=word))
 
     assert row.remaining == on_page
 
 
 def test_a_request_runs_from_when_we_learnt_of_it_and_not_from_the_time_its_sender_states() -> None:
-    found = status.duty_of(document(state=InState.DONE), (asked(at(18, 16)),))
+    duty = status.duty_of(document(state=InState.DONE), (recall_fact(at(18, 16)),))
 
-    assert found == Duty(waits=Waits.ANSWER, since=at(18, 16))
+    assert duty == Duty(waits=Waits.ANSWER, since=at(18, 16))
 
 
 def test_without_office_hours_a_hold_and_a_request_have_a_day() -> None:
     since = at(18, 16)
-    found = {waits: due_within(Duty(waits=waits, since=since), Urgency.URGENT) - since for waits in Waits}
+    spans = {waits: due_within(Duty(waits=waits, since=since), Urgency.URGENT) - since for waits in Waits}
 
-    assert found[Waits.DECIDE] == found[Waits.ANSWER] > found[Waits.TAKE_IN] == found[Waits.PARTNER]
+    assert spans[Waits.DECIDE] == spans[Waits.ANSWER] > spans[Waits.TAKE_IN] == spans[Waits.PARTNER]
 
 
 DOUBTS: list[tuple[dict[str, Any], str]] = [
@@ -129,17 +129,17 @@ DOUBTS: list[tuple[dict[str, Any], str]] = [
 def test_a_row_names_what_is_doubtful_in_one_word_and_has_no_button_then(
     more: dict[str, Any], doubt: str
 ) -> None:
-    made = document(**more)
-    row = RowRenderer(lang="vi", now=at(18, 9), office=OFFICE).row(line(made))
+    doubtful = document(**more)
+    row = RowRenderer(lang="vi", now=at(18, 9), office=OFFICE).row(line(doubtful))
 
-    assert doubt_of(line(made)) == doubt
+    assert doubt_of(line(doubtful)) == doubt
     assert bool(row.doubt) == bool(doubt)
-    assert row.can_take == (not doubt and made.state is InState.NEW)
+    assert row.can_take == (not doubt and doubtful.state is InState.NEW)
     # Where the row offers its button the page has one too, and the row doubts what the page doubts.
-    page = test_checks.panel_of(made)
-    if made.state is InState.NEW and doubt not in ("", "paper_copy"):
+    page = test_checks.panel_of(doubtful)
+    if doubtful.state is InState.NEW and doubt not in ("", "paper_copy"):
         assert not page.is_clean
-    assert not may_be_taken(line(made)) or page.is_clean
+    assert not may_be_taken(line(doubtful)) or page.is_clean
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_a_row_names_what_is_doubtful_in_one_word_and_has_no_button_then(
     ],
 )
 def test_what_is_to_be_read_is_named_and_stops_nothing(more: dict[str, Any], note: str) -> None:
-    found = line(document(**more))
+    list_line = line(document(**more))
 
-    assert (doubt_of(found), note_of(found), may_be_taken(found)) == ("", note, True)
+    assert (doubt_of(list_line), note_of(list_line), may_be_taken(list_line)) == ("", note, True)
 
 
 def test_a_row_offers_nothing_where_the_act_would_be_refused() -> None:
@@ -165,7 +165,7 @@ def test_a_row_offers_nothing_where_the_act_would_be_refused() -> None:
 
 
 def test_urgent_ones_come_first_then_doubtful_ones_then_those_with_least_time() -> None:
-    said: list[dict[str, Any]] = [
+    fields: list[dict[str, Any]] = [
         {"urgency": Urgency.NORMAL, "arrived_at": at(18, 8)},
         {"urgency": Urgency.URGENT, "arrived_at": at(18, 10)},
         {"urgency": Urgency.NORMAL, "arrived_at": at(18, 10), "pages": 9},
@@ -174,28 +174,28 @@ def test_urgent_ones_come_first_then_doubtful_ones_then_those_with_least_time() 
         {"urgency": Urgency.EXPRESS, "arrived_at": at(18, 14), "pages": 9},
     ]
 
-    leads = [moving_columns(line(document(**each)))["lead"] for each in said]
+    leads = [moving_columns(line(document(**f)))["lead"] for f in fields]
 
-    assert sorted(range(len(said)), key=lambda n: leads[n]) == [5, 3, 1, 2, 0, 4]
+    assert sorted(range(len(fields)), key=lambda n: leads[n]) == [5, 3, 1, 2, 0, 4]
 
 
 def test_rows_of_before_stand_rightly_among_new_ones() -> None:
-    """What is not doubtful has the place that it always had."""
-    found = line(document(urgency=Urgency.URGENT))
-    assert found.due_at is not None
+    """A letter without doubts keeps its place."""
+    list_line = line(document(urgency=Urgency.URGENT))
+    assert list_line.due_at is not None
 
-    assert moving_columns(found)["lead"] == (3 << 52) + microseconds(found.due_at)
+    assert moving_columns(list_line)["lead"] == (3 << 52) + microseconds(list_line.due_at)
 
 
 @pytest.mark.parametrize(
-    ("urgency", "now", "told"),
+    ("urgency", "now", "expected"),
     [
         (Urgency.NORMAL, at(18, 9), "Còn 2 giờ"),
         (Urgency.NORMAL, at(19, 14), "Quá 1 ngày 1 giờ làm việc"),
         (Urgency.EXPRESS, at(19, 8, 30), "Quá 23 giờ 15 phút"),
     ],
 )
-def test_time_is_told_on_the_clock_that_it_runs_by(urgency: Urgency, now: datetime, told: str) -> None:
-    made = document(arrived_at=at(18, 9), urgency=urgency)
+def test_time_is_told_on_the_clock_that_it_runs_by(urgency: Urgency, now: datetime, expected: str) -> None:
+    arrived = document(arrived_at=at(18, 9), urgency=urgency)
 
-    assert RowRenderer(lang="vi", now=now, office=OFFICE).row(line(made)).time_left == told
+    assert RowRenderer(lang="vi", now=now, office=OFFICE).row(line(arrived)).time_left == expected

@@ -20,8 +20,8 @@ async def test_no_more_listen_than_there_are_places() -> None:
         assert second is not None
         assert third is None
         assert not first.is_set()
-    async with live.place("prn_3") as again:
-        assert again is not None
+    async with live.place("prn_3") as second_place:
+        assert second_place is not None
 
 
 async def test_whoever_has_none_gets_a_place_of_one_who_has_several() -> None:

@@ -1,4 +1,4 @@
-"""What a row of a list calls its document: the number that people know it by, never an id of ours."""
+"""The name of a document in a list: the number that people know it by, never an id of ours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def line(side: Side, number: str, symbol: str, state: str = "accepted") -> ListL
 
 
 @pytest.mark.parametrize(
-    ("side", "number", "symbol", "state", "shown"),
+    ("side", "number", "symbol", "state", "expected"),
     [
         (Side.IN, "12", "HTX", "accepted", "12/HTX"),
         (Side.IN, "", "", "accepted", "không số"),
@@ -44,13 +44,13 @@ def line(side: Side, number: str, symbol: str, state: str = "accepted") -> ListL
     ],
 )
 def test_a_letter_without_a_number_says_so_and_shows_no_inner_id(
-    side: Side, number: str, symbol: str, state: str, shown: str
+    side: Side, number: str, symbol: str, state: str, expected: str
 ) -> None:
-    assert RowRenderer(lang="vi", now=NOW).row(line(side, number, symbol, state)).number == shown
+    assert RowRenderer(lang="vi", now=NOW).row(line(side, number, symbol, state)).number == expected
 
 
 @pytest.mark.parametrize(
-    ("states", "said"),
+    ("states", "expected"),
     [
         ({"accepted": 1, "done": 1}, "2/2 đã tiếp nhận"),
         ({"accepted": 1, "rejected": 1}, "1/2 đã tiếp nhận, 1 từ chối tiếp nhận"),
@@ -62,9 +62,9 @@ def test_a_letter_without_a_number_says_so_and_shows_no_inner_id(
     ],
 )
 def test_whoever_is_asked_to_give_back_is_not_counted_as_one_who_never_took_it_in(
-    states: dict[str, int], said: str
+    states: dict[str, int], expected: str
 ) -> None:
     plain = line(Side.OUT, "12", "UBND-VP", "accepted")
-    asked = replace(plain, card=replace(plain.card, states=states))
+    with_states = replace(plain, card=replace(plain.card, states=states))
 
-    assert RowRenderer(lang="vi", now=NOW).row(asked).summary == said
+    assert RowRenderer(lang="vi", now=NOW).row(with_states).summary == expected

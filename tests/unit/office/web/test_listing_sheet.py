@@ -36,13 +36,13 @@ class Counted:
     async def pieces(self) -> AsyncIterator[Piece]:
         for n in range(PIECES):
             gc.collect(0)
-            self.most_alive = max(self.most_alive, sum(each() is not None for each in self.alive))
+            self.most_alive = max(self.most_alive, sum(ref() is not None for ref in self.alive))
 
             def piece(n: int = n) -> Rows:
                 self.threads.add(threading.get_ident())
-                made = Rows(([f"{n * ROWS + row}/UBND", "Về việc thử"], False) for row in range(ROWS))
-                self.alive.append(weakref.ref(made))
-                return made
+                rows = Rows(([f"{n * ROWS + row}/UBND", "Về việc thử"], False) for row in range(ROWS))
+                self.alive.append(weakref.ref(rows))
+                return rows
 
             yield piece
 
@@ -50,15 +50,15 @@ class Counted:
 @pytest.mark.parametrize("form", ["xlsx", "csv"])
 async def test_ten_thousand_rows_are_made_off_the_loop_a_piece_at_a_time(form: str) -> None:
     out, counted, pool = io.BytesIO(), Counted(), ThreadPool(2)
-    heads = [XlsxColumn(title=each, width=18) for each in ("Số", "Trích yếu")]
+    heads = [XlsxColumn(title=title, width=18) for title in ("Số", "Trích yếu")]
     await table_files.write(pool, out, form, "Văn bản", heads, counted.pieces())
     if form == "xlsx":
         text = zipfile.ZipFile(out).read("xl/worksheets/sheet1.xml").decode()
-        found = text.count("/UBND")
+        count = text.count("/UBND")
     else:
-        found = len(list(csv.reader(io.StringIO(out.getvalue().decode("utf-8-sig"))))) - 1
+        count = len(list(csv.reader(io.StringIO(out.getvalue().decode("utf-8-sig"))))) - 1
 
-    assert found == PIECES * ROWS
+    assert count == PIECES * ROWS
     assert threading.get_ident() not in counted.threads
     assert len(counted.alive) == PIECES
     assert counted.most_alive <= 1

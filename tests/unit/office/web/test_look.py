@@ -1,4 +1,4 @@
-"""What the pages are made of: our own files alone in static/, every foreign file in the tree with its origin beside it, the
+"""Parts of the pages: our own files alone in static/, every foreign file in the tree with its origin beside it, the
 tokens of the stylesheet as docs/pages.md names them, and the agency's emblem as a picture that can do nothing."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FOREIGN = re.compile(r"copyright|licen[cs]e|@version|sourceMappingURL|https?://(
 
 
 def test_static_holds_our_own_code_alone() -> None:
-    assert {each.name for each in (ROOT / "static").iterdir()} == set(STATIC)
+    assert {path.name for path in (ROOT / "static").iterdir()} == set(STATIC)
     for name in STATIC:
         text = (ROOT / "static" / name).read_text(encoding="utf-8")
         assert not FOREIGN.search(text), name
@@ -33,28 +33,28 @@ def test_static_holds_our_own_code_alone() -> None:
 
 def test_foreign_files_have_origin_version_and_licence_beside_them() -> None:
     """Typefaces, the one kind of foreign file in the program."""
-    found = [
-        each for each in (TREE / "gateway").rglob("*") if each.suffix in (".ttf", ".otf", ".woff", ".woff2")
+    fonts = [
+        path for path in (TREE / "gateway").rglob("*") if path.suffix in (".ttf", ".otf", ".woff", ".woff2")
     ]
-    assert found == [FONT]
-    told = (FONT.parent / "ORIGIN.md").read_text(encoding="utf-8")
-    assert FONT.name in told
-    assert hashlib.sha256(FONT.read_bytes()).hexdigest() in told
-    assert re.search(r"\| \d+\.\d+\.\d+ \|", told)
+    assert fonts == [FONT]
+    origin = (FONT.parent / "ORIGIN.md").read_text(encoding="utf-8")
+    assert FONT.name in origin
+    assert hashlib.sha256(FONT.read_bytes()).hexdigest() in origin
+    assert re.search(r"\| \d+\.\d+\.\d+ \|", origin)
     assert (FONT.parent / "OFL.txt").is_file()
 
 
 def test_the_page_names_every_token_and_every_token_is_used() -> None:
-    head, _, rest = STYLE.partition("* { box-sizing")
+    head, _, rules = STYLE.partition("* { box-sizing")
     tokens = set(re.findall(r"^ +(--[a-z-]+):", head, re.M))
     page = (TREE / "docs" / "pages.md").read_text(encoding="utf-8")
 
     assert len(tokens) > 30
-    assert {each for each in tokens if f"var({each})" not in STYLE} == set()
+    assert {token for token in tokens if f"var({token})" not in STYLE} == set()
     assert set(re.findall(r"`(--[a-z-]+)`", page)) <= tokens
     # A section may name what it alone uses; the width of the pane is the person's.
-    own = set(re.findall(r"(--[a-z-]+):", rest)) | {"--pane"}
-    assert set(re.findall(r"var\((--[a-z-]+)\)", rest)) <= tokens | own
+    own = set(re.findall(r"(--[a-z-]+):", rules)) | {"--pane"}
+    assert set(re.findall(r"var\((--[a-z-]+)\)", rules)) <= tokens | own
     named_in_dark = re.findall(r"^    (--[a-z-]+):", head, re.M)
     assert set(named_in_dark) <= tokens
 
@@ -108,9 +108,9 @@ async def test_an_emblem_opened_by_itself_runs_and_loads_nothing(tmp_path: Path)
 
     assert headers["Content-Type"] == "image/svg+xml"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    policy = [each.strip() for each in headers["Content-Security-Policy"].split(";")]
+    policy = [part.strip() for part in headers["Content-Security-Policy"].split(";")]
     assert {"default-src 'none'", "sandbox"} <= set(policy)
-    assert not [each for each in policy if "script" in each or "allow" in each]
+    assert not [part for part in policy if "script" in part or "allow" in part]
 
 
 def test_the_setting_names_a_file_from_where_it_is_written(tmp_path: Path) -> None:

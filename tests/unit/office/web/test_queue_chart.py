@@ -1,4 +1,4 @@
-"""The chart of what waits: queues together, the highest of each quarter of an hour, and its table by the hour."""
+"""The chart of waiting rows: queues together, the highest of each quarter of an hour, and its table by the hour."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ def sample(minutes: float, queue: str, depth: int, oldest_s: int | None = None) 
 
 
 def test_queues_are_counted_together_and_what_was_put_aside_is_not() -> None:
-    told = [sample(10, "outbox", 3, 60), sample(10, "inbox", 4, 180), sample(10, "dead", 50)]
+    samples = [sample(10, "outbox", 3, 60), sample(10, "inbox", 4, 180), sample(10, "dead", 50)]
 
-    made = charts.queue_chart(told, START)
+    chart = charts.queue_chart(samples, START)
 
-    assert made is not None
-    (hour,) = made.hours
+    assert chart is not None
+    (hour,) = chart.hours
     assert (hour.depth, hour.minutes) == (7, 3.0)
     assert hour.at == local(START - timedelta(minutes=10)).replace(minute=0, second=0, microsecond=0)
 
 
 def test_the_highest_of_a_quarter_and_of_an_hour_are_kept() -> None:
-    told = [sample(20, "outbox", 1, 30), sample(21, "outbox", 9, 600), sample(22, "outbox", 2)]
+    samples = [sample(20, "outbox", 1, 30), sample(21, "outbox", 9, 600), sample(22, "outbox", 2)]
 
-    made = charts.queue_chart(told, START)
+    chart = charts.queue_chart(samples, START)
 
-    assert made is not None
-    assert [(each.depth, each.minutes) for each in made.hours] == [(9, 10.0)]
-    assert len(made.depth.lines[0].dots) == 1
+    assert chart is not None
+    assert [(hour.depth, hour.minutes) for hour in chart.hours] == [(9, 10.0)]
+    assert len(chart.depth.lines[0].dots) == 1
 
 
 def test_a_time_without_samples_breaks_the_line() -> None:
-    told = [sample(n, "outbox", 1) for n in (1200, 1185, 30, 15)]
+    samples = [sample(n, "outbox", 1) for n in (1200, 1185, 30, 15)]
 
-    made = charts.queue_chart(told, START)
+    chart = charts.queue_chart(samples, START)
 
-    assert made is not None
-    assert len(made.depth.lines[0].runs) == 2
+    assert chart is not None
+    assert len(chart.depth.lines[0].runs) == 2
 
 
 def test_nothing_sampled_within_the_day_makes_no_chart() -> None:
@@ -51,7 +51,9 @@ def test_nothing_sampled_within_the_day_makes_no_chart() -> None:
 
 
 def test_each_queue_has_a_small_line_with_its_highest_figure() -> None:
-    made = charts.queue_sparks([sample(60, "outbox", 2), sample(0, "outbox", 8), sample(0, "dead", 1)], START)
+    lines = charts.queue_sparks(
+        [sample(60, "outbox", 2), sample(0, "outbox", 8), sample(0, "dead", 1)], START
+    )
 
-    assert {queue: line.most for queue, line in made.items()} == {"outbox": 8, "dead": 1}
-    assert made["outbox"].points == "115.0,17.0 120.0,2.0"
+    assert {queue: line.most for queue, line in lines.items()} == {"outbox": 8, "dead": 1}
+    assert lines["outbox"].points == "115.0,17.0 120.0,2.0"

@@ -43,9 +43,9 @@ def test_headings_of_offices_are_known_and_each_column_is_taken_once() -> None:
 
 
 def test_a_file_is_rewritten_with_the_columns_that_were_matched() -> None:
-    given = 'Mã;Ghi chú;Tên\nZ91;x;"A; B"\nZ92;y\n'.encode()
+    content = 'Mã;Ghi chú;Tên\nZ91;x;"A; B"\nZ92;y\n'.encode()
 
-    assert columns.rename_columns(given, ("code", "", "name")) == b'code;name\nZ91;"A; B"\nZ92;y\n'
+    assert columns.rename_columns(content, ("code", "", "name")) == b'code;name\nZ91;"A; B"\nZ92;y\n'
 
 
 @pytest.mark.parametrize("raw", [b"code,name\nZ91,A\n", b"\xff\xfea", b""])
@@ -54,26 +54,26 @@ def test_a_file_that_needs_or_bears_no_change_stays_as_it_is(raw: bytes) -> None
 
 
 def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) -> None:
-    known = AgencyRecord(code="Z99.01", name="A", alias="000.00.01.Z99")
-    base = Base(records={known.code: known}, digest=Digest("0" * 64))
+    record = AgencyRecord(code="Z99.01", name="A", alias="000.00.01.Z99")
+    base = Base(records={record.code: record}, digest=Digest("0" * 64))
 
     def check(text: str) -> None:
-        found = plan(base, csv_file.read(text.encode()), Digest("1" * 64))
-        assert found.problems
-        for each in found.problems:
-            said = common.row_advice(each.advice, "vi")
-            assert said != common.row_advice("what nobody knows", "vi"), each.advice
-            assert common.row_advice(each.advice, "en").lower() == each.advice.lower()
+        planned = plan(base, csv_file.read(text.encode()), Digest("1" * 64))
+        assert planned.problems
+        for problem in planned.problems:
+            advice = common.row_advice(problem.advice, "vi")
+            assert advice != common.row_advice("what nobody knows", "vi"), problem.advice
+            assert common.row_advice(problem.advice, "en").lower() == problem.advice.lower()
 
-    cases.each(FAULTS, check)
+    cases.check_rows(FAULTS, check)
 
 
 def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
     text = "code,name,decision\nZ91,A,1\nZ91.01,Ba,1\nZ91.02,Ba,1\nZ91.03,B\u00e0,1\nZ91.04,C,\n"
     text += "Z91.05,UBND xã,1\nZ91.06,SỞ Y TẾ,1\nZ91.07,So Tai chinh,1\n"
 
-    found = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
+    planned = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
 
-    said = {common.row_advice(each.advice, "vi") for each in found.doubts}
-    assert len(said) == 6
-    assert common.row_advice("what nobody knows", "vi") not in said
+    texts = {common.row_advice(doubt.advice, "vi") for doubt in planned.doubts}
+    assert len(texts) == 6
+    assert common.row_advice("what nobody knows", "vi") not in texts

@@ -6,5 +6,5 @@ from tests.support import evidence
 
 
 @pytest.fixture(scope="session")
-def scene() -> evidence.Made:
-    return evidence.made()
+def scene() -> evidence.Scene:
+    return evidence.played_scene()

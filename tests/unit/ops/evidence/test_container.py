@@ -26,7 +26,7 @@ from gateway.ops.evidence import log, pack_file
 from gateway.ops.evidence.contents import read_story
 from gateway.ops.evidence.pack_file import EvidenceKey, PackPart, part_of, prepare
 from tests.support.cases import Cases
-from tests.support.evidence import Made, unpacked
+from tests.support.evidence import Scene, unpacked
 
 SIGNER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 WORDS = Manifest(
@@ -38,7 +38,7 @@ contents = st.dictionaries(
 )
 
 
-def written(members: dict[str, bytes]) -> bytes:
+def zip_bytes(members: dict[str, bytes]) -> bytes:
     files = [part_of(name, "application/octet-stream", content) for name, content in members.items()]
     return b"".join(prepare(files, WORDS, SIGNER).pieces())
 
@@ -54,13 +54,13 @@ def opened(raw: bytes, folder: Path) -> pack_file.Pack:
 def test_what_was_written_is_read_back_by_us_and_by_any_unpacking_program(
     members: dict[str, bytes], tmp_path: Path
 ) -> None:
-    raw = written(members)
+    raw = zip_bytes(members)
 
     pack = opened(raw, tmp_path)
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in members} == members
-    assert {each.name: pack.read(each.name) for each in pack.manifest.members} == members
+    assert {member.name: pack.read(member.name) for member in pack.manifest.members} == members
     pack_file.check_signature(pack.signature, pack.manifest_bytes)
 
 
@@ -68,7 +68,7 @@ def test_the_same_parts_words_and_key_give_the_same_bytes_whose_number_is_known_
     ready = prepare([part_of("a", "text/plain", b"x" * 1000)], WORDS, SIGNER)
 
     assert ready.size == len(b"".join(ready.pieces()))
-    assert written({"a": b"1", "b": b"2"}) == written({"a": b"1", "b": b"2"})
+    assert zip_bytes({"a": b"1", "b": b"2"}) == zip_bytes({"a": b"1", "b": b"2"})
 
 
 @given(data=st.data())
@@ -76,7 +76,7 @@ def test_the_same_parts_words_and_key_give_the_same_bytes_whose_number_is_known_
 def test_a_pack_with_anything_changed_left_out_or_put_in_is_refused_by_a_members_name(
     data: st.DataObject, tmp_path: Path
 ) -> None:
-    raw = written({"packets/1.edxml": b"<edXML/>" * 20, "story.json": b"{}\n"})
+    raw = zip_bytes({"packets/1.edxml": b"<edXML/>" * 20, "story.json": b"{}\n"})
     at = data.draw(st.integers(0, len(raw) - 1))
     match data.draw(st.sampled_from(("change", "remove", "insert", "cut"))):
         case "change":
@@ -97,7 +97,7 @@ def test_a_pack_with_anything_changed_left_out_or_put_in_is_refused_by_a_members
 def test_threat_118_an_archive_with_more_than_the_manifest_makes_is_refused(
     tmp_path: Path, cases: Cases
 ) -> None:
-    raw = written({"story.json": b"{}\n"})
+    raw = zip_bytes({"story.json": b"{}\n"})
     odd = {
         "a comment": raw[:-2] + b"\x03\x00abc",
         "bytes before it": b"#!/bin/sh\n" + raw,
@@ -114,46 +114,48 @@ def test_threat_118_an_archive_with_more_than_the_manifest_makes_is_refused(
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_threat_118_a_member_that_the_manifest_does_not_name_is_refused(tmp_path: Path, cases: Cases) -> None:
     """Also one of the same name, or of the same name in other letters; put in by an ordinary program."""
-    raw = written({"story.json": b"{}\n"})
+    raw = zip_bytes({"story.json": b"{}\n"})
     for extra in ("extra.txt", "story.json", "STORY.JSON", "../story.json", "/etc/passwd"):
-        held = io.BytesIO()
-        with zipfile.ZipFile(io.BytesIO(raw)) as source, zipfile.ZipFile(held, "w") as archive:
+        altered = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(raw)) as source, zipfile.ZipFile(altered, "w") as archive:
             for name in source.namelist():
                 archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), source.read(name))
             archive.writestr(extra, b"x")
         with cases.case(extra), pytest.raises(SpoiledPack):
-            opened(held.getvalue(), tmp_path)
+            opened(altered.getvalue(), tmp_path)
 
 
 def test_threat_118_a_manifest_cannot_give_a_member_a_name_that_is_another_place_or_a_name_twice(
     cases: Cases,
 ) -> None:
     odd = ("A", "a/../b", "../a", "/a", "a//b", "a/", "", ".hidden", "con\u202efdp", "a b", "a\\b", "a" * 200)
-    told = {"size": 0, "sha256": "0" * 64, "media": "text/plain"}
+    fields = {"size": 0, "sha256": "0" * 64, "media": "text/plain"}
     for name in (*odd, MANIFEST):
         with cases.case(name), pytest.raises(SpoiledPack):
-            Manifest.from_bytes(manifest_with([{"name": name, **told}]))
+            Manifest.from_bytes(manifest_with([{"name": name, **fields}]))
     with cases.case("twice"), pytest.raises(SpoiledPack, match="twice"):
-        Manifest.from_bytes(manifest_with([{"name": "a", **told}] * 2))
+        Manifest.from_bytes(manifest_with([{"name": "a", **fields}] * 2))
 
 
 def test_threat_118_a_pack_past_what_a_zip_can_tell_is_refused_and_breaks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Offsets of four bytes end there; ZIP64 would be a second way to say them."""
-    each = {"size": MOST_BYTES, "sha256": "0" * 64, "media": "text/plain"}
+    fields = {"size": MOST_BYTES, "sha256": "0" * 64, "media": "text/plain"}
     with pytest.raises(SpoiledPack, match="more than"):
-        Manifest.from_bytes(manifest_with([{"name": "a", **each}, {"name": "b", **each}]))
+        Manifest.from_bytes(manifest_with([{"name": "a", **fields}, {"name": "b", **fields}]))
 
-    raw = written({"a": b"1"})
+    raw = zip_bytes({"a": b"1"})
     monkeypatch.setattr(pack_file, "MOST_BYTES", len(raw) - 1)
     with pytest.raises(SpoiledPack, match="more than"):
         opened(raw, tmp_path)
 
 
 def manifest_with(members: list[dict[str, object]]) -> bytes:
-    told = {name: getattr(WORDS, name) for name in ("pack", "made_at", "node", "agency", "software", "about")}
-    return canonical({"format": "gateway-evidence-1", **told, "members": members})
+    fields = {
+        name: getattr(WORDS, name) for name in ("pack", "made_at", "node", "agency", "software", "about")
+    }
+    return canonical({"format": "gateway-evidence-1", **fields, "members": members})
 
 
 @given(raw=st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
@@ -170,14 +172,14 @@ def test_whatever_stands_in_place_of_a_list_it_is_spoiled_and_nothing_else(raw: 
             reader(raw)
 
 
-def some(found: Sequence[object]) -> None:
+def some(sequence: Sequence[object]) -> None:
     """No line at all is no fault of a list."""
-    if not found:
+    if not sequence:
         raise SpoiledPack("log", "no line")
 
 
 def test_threat_118_a_manifest_in_another_form_is_refused_although_it_says_the_same(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     pack = opened(scene.sent, tmp_path)
 
@@ -195,7 +197,7 @@ def test_a_small_member_that_is_too_large_is_not_read_and_a_part_that_changes_st
     with pytest.raises(Exception, match="was changed while the pack was written"):
         b"".join(prepare([changing], WORDS, SIGNER).pieces())
 
-    pack = opened(written({"story.json": b"x" * 1000}), tmp_path)
+    pack = opened(zip_bytes({"story.json": b"x" * 1000}), tmp_path)
 
     with pytest.raises(SpoiledPack, match="larger than"):
         pack.read("story.json", 999)
@@ -222,9 +224,9 @@ def test_a_large_member_is_never_held_whole(tmp_path: Path) -> None:
     assert peak < 8 * 1024 * 1024
 
 
-def test_a_pack_unpacks_to_what_the_manifest_names(scene: Made, tmp_path: Path) -> None:
-    found = unpacked(scene.sent, tmp_path)
+def test_a_pack_unpacks_to_what_the_manifest_names(scene: Scene, tmp_path: Path) -> None:
+    members_by_name = unpacked(scene.sent, tmp_path)
 
-    assert {"index.html", "story.json", "log/leaves.jsonl", "log/consistency.jsonl"} <= found.keys()
-    assert sum(name.startswith("packets/") for name in found) == 3
-    assert sum(name.startswith("certificates/") for name in found) == 3
+    assert {"index.html", "story.json", "log/leaves.jsonl", "log/consistency.jsonl"} <= members_by_name.keys()
+    assert sum(name.startswith("packets/") for name in members_by_name) == 3
+    assert sum(name.startswith("certificates/") for name in members_by_name) == 3

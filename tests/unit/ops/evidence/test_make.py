@@ -1,4 +1,4 @@
-"""What goes into a pack, and what never does."""
+"""The content of a pack, and what never goes into one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.evidence import check, exchanged, pack_of, rebuilt, sealed, u
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
 
 
-def told(raw: bytes, folder: Path) -> Story:
+def open_story(raw: bytes, folder: Path) -> Story:
     return contents.read_story(unpacked(raw, folder)["story.json"])
 
 
@@ -57,14 +57,14 @@ async def test_updates_recalls_and_their_answers_are_in_the_pack_of_their_docume
     await town.status(arrived, "15")
     await town.carry()
 
-    ours = told(await pack_of(town, DEPARTMENT, sent.id), tmp_path / "a")
-    theirs = told(await pack_of(town, PROVINCE, arrived.id), tmp_path / "b")
+    ours = open_story(await pack_of(town, DEPARTMENT, sent.id), tmp_path / "a")
+    theirs = open_story(await pack_of(town, PROVINCE, arrived.id), tmp_path / "b")
 
     for story in (ours, theirs):
-        written = [each.kind for each in story.packets if each.part in ("document", "change")]
-        receipts = sorted(each.status or "" for each in story.packets if each.part == "receipt")
-        assert (written, receipts) == (["edoc", "update"], ["01", "01", "03", "15"])
-    assert {each.sha256 for each in ours.packets} == {each.sha256 for each in theirs.packets}
+        kinds = [packet.kind for packet in story.packets if packet.part in ("document", "change")]
+        receipts = sorted(packet.status or "" for packet in story.packets if packet.part == "receipt")
+        assert (kinds, receipts) == (["edoc", "update"], ["01", "01", "03", "15"])
+    assert {packet.sha256 for packet in ours.packets} == {packet.sha256 for packet in theirs.packets}
 
 
 async def test_recalled_content_is_there_by_digest_alone(town: Town, tmp_path: Path) -> None:
@@ -81,13 +81,13 @@ async def test_recalled_content_is_there_by_digest_alone(town: Town, tmp_path: P
         town.clock.advance(timedelta(days=400 * purged))
         assert await incoming_seal.purge_recalled(town.node.inn) == purged
         raw = await pack_of(town, PROVINCE, document.id)
-        story = told(raw, tmp_path)
-        (first,) = [each for each in story.packets if each.part == "document"]
+        story = open_story(raw, tmp_path)
+        (first,) = [packet for packet in story.packets if packet.part == "document"]
         assert (first.member, first.absent, first.sha256) == ("", Absent.RECALLED, document.envelope_digest)
         assert story.absent is Absent.RECALLED
         assert story.subject == document.subject
         assert not holds_content(raw)
-        assert [each for each in check(raw, tmp_path, None).lines if each.ok is False] == []
+        assert [line for line in check(raw, tmp_path, None).lines if line.ok is False] == []
 
 
 @pytest.mark.parametrize("side", [DEPARTMENT, PROVINCE])
@@ -102,28 +102,28 @@ async def test_sealed_content_never_enters_a_pack(town: Town, side: str, tmp_pat
 
     raw = await pack_of(town, side, sent.id if side == DEPARTMENT else arrived.id)
 
-    story = told(raw, tmp_path)
-    assert (story.absent, story.subject, {each.name for each in story.files}) == (Absent.SEALED, "", {""})
+    story = open_story(raw, tmp_path)
+    assert (story.absent, story.subject, {file.name for file in story.files}) == (Absent.SEALED, "", {""})
     assert story.packets[0].sha256 == arrived.envelope_digest
     assert not holds_content(raw)
     assert sent.draft.subject.encode() not in raw
 
 
 def holds_content(raw: bytes) -> bool:
-    """Whether the one PDF of the document is in it, as the envelope codes it."""
+    """Tell whether the one PDF of the document is in it, as the envelope codes it."""
     return base64.b64encode(PDF)[:60] in raw or PDF[:60] in raw
 
 
 async def test_making_a_pack_is_an_event_that_names_its_manifest(town: Town) -> None:
     sent, _ = await exchanged(town)
 
-    made = await EvidenceMaker(town.node).make(await town.scope(DEPARTMENT), sent.id)
+    pack = await EvidenceMaker(town.node).make(await town.scope(DEPARTMENT), sent.id)
 
     (event,) = await town.events(DEPARTMENT, SUBJECT)
     assert event.kind is EventKind.EVIDENCE_CREATED
-    assert (event.data["pack"], event.data["document"]) == (made.id, sent.id)
-    assert event.data["manifest"] == made.digest
-    assert holds_content(b"".join(made.pieces())), "of a document that is not withheld"
+    assert (event.data["pack"], event.data["document"]) == (pack.id, sent.id)
+    assert event.data["manifest"] == pack.digest
+    assert holds_content(b"".join(pack.pieces())), "of a document that is not withheld"
 
 
 async def test_a_pack_of_another_agencys_document_cannot_be_made(town: Town) -> None:
@@ -141,7 +141,7 @@ async def test_a_document_that_was_never_packed_has_a_pack_with_its_header(
 ) -> None:
     sent = await town.send("15")
 
-    story = told(await pack_of(town, DEPARTMENT, sent.id), tmp_path)
+    story = open_story(await pack_of(town, DEPARTMENT, sent.id), tmp_path)
 
     assert (story.packets, story.code, story.absent) == ((), "15/STD-VP", None)
 
@@ -153,13 +153,13 @@ async def test_every_event_of_the_document_that_is_sealed_is_in_the_pack_with_it
     await sealed(town, None)
     await exchanged(town, "16")
 
-    story = told(await pack_of(town, DEPARTMENT, sent.id), tmp_path)
+    story = open_story(await pack_of(town, DEPARTMENT, sent.id), tmp_path)
 
-    kinds = {each.kind for each in story.events}
+    kinds = {event.kind for event in story.events}
     told_of = {"message.accepted", "message.queued", "message.sent", "inbox.landed", "message.status"}
     assert told_of | {"binding.approved"} <= kinds
-    assert all(each.seal == 1 for each in story.events)
-    assert all(any(each.sha256 in one.names for one in story.events) for each in story.packets)
+    assert all(event.seal == 1 for event in story.events)
+    assert all(any(packet.sha256 in x.names for x in story.events) for packet in story.packets)
 
 
 async def test_answers_of_authorities_are_in_the_pack_and_count_where_the_user_has_none(
@@ -174,7 +174,7 @@ async def test_answers_of_authorities_are_in_the_pack_and_count_where_the_user_h
 
     raw = await pack_of(town, DEPARTMENT, sent.id)
 
-    (name,) = [each for each in unpacked(raw, tmp_path) if each.startswith("revocation/")]
+    (name,) = [member for member in unpacked(raw, tmp_path) if member.startswith("revocation/")]
     assert name.endswith(".crl")
     lines = check(raw, tmp_path, without, at=START).lines
     unknown = {line.detail for line in lines if line.step == "packet"}
@@ -184,7 +184,7 @@ async def test_answers_of_authorities_are_in_the_pack_and_count_where_the_user_h
 async def test_an_answer_in_a_pack_that_its_authority_did_not_sign_counts_for_nothing(
     town: Town, tmp_path: Path
 ) -> None:
-    """A list by somebody who took the authority's name, which revokes the sender long ago."""
+    """A list by a stranger who took the authority's name, which revokes the sender long ago."""
     sent, _ = await exchanged(town)
     signer = town.node.keys.signer(DEPARTMENT, town.clock.now())
     certificate = load_der_x509_certificate(signer.certificate_der)

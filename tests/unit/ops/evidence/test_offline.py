@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.evidence import LATER, Made
+from tests.support.evidence import YEARS_LATER, Scene
 
 ROOT = Path(__file__).parents[4]
 # Raises at the first thing that has to do with a network, and at the end says what was loaded.
@@ -31,57 +31,57 @@ sys.exit(code)
 """
 
 
-def carried(scene: Made, to: Path) -> list[str]:
+def verify_words(scene: Scene, to: Path) -> list[str]:
     """The pack and what the court brought, on another path; the words to check them with."""
     (to / "court").mkdir(parents=True)
     (to / "court" / "pack.zip").write_bytes(scene.sent)
     shutil.copytree(scene.trust, to / "court" / "trust")
     shutil.copy(scene.seal, to / "court" / "published.seal")
     words = ["evidence", "verify", "pack.zip", "--trust", "trust", "--seal", "published.seal"]
-    return [*words, "--at", LATER.isoformat(), "-o", "json"]
+    return [*words, "--at", YEARS_LATER.isoformat(), "-o", "json"]
 
 
-def run(words: list[str], where: Path) -> tuple[int, dict[str, Any], str]:
+def run(words: list[str], folder: Path) -> tuple[int, dict[str, Any], str]:
     """In an environment with nothing but a place for Python's own files."""
-    done = subprocess.run(
+    process = subprocess.run(
         words,
-        cwd=where / "court",
-        env={"PYTHONPATH": str(ROOT), "HOME": str(where), "PATH": "/usr/bin:/bin"},
+        cwd=folder / "court",
+        env={"PYTHONPATH": str(ROOT), "HOME": str(folder), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    told = json.loads(done.stdout) if done.stdout.startswith("{") else {}
-    return done.returncode, told, done.stderr
+    report = json.loads(process.stdout) if process.stdout.startswith("{") else {}
+    return process.returncode, report, process.stderr
 
 
 def test_a_pack_verifies_where_every_socket_is_an_error_and_no_database_is_loaded(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
-    code, told, said = run([sys.executable, "-c", GUARDED, *carried(scene, tmp_path)], tmp_path)
+    code, report, errors = run([sys.executable, "-c", GUARDED, *verify_words(scene, tmp_path)], tmp_path)
 
-    assert (code, told.get("verdict")) == (0, "valid"), said
+    assert (code, report.get("verdict")) == (0, "valid"), errors
 
 
-def test_a_pack_verifies_in_a_process_without_any_network(scene: Made, tmp_path: Path) -> None:
+def test_a_pack_verifies_in_a_process_without_any_network(scene: Scene, tmp_path: Path) -> None:
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-rn", "true"], check=False).returncode:
         pytest.skip("this machine lets nobody make a namespace without a network")
-    words = [unshare, "-rn", sys.executable, "-m", "gateway", *carried(scene, tmp_path)]
+    words = [unshare, "-rn", sys.executable, "-m", "gateway", *verify_words(scene, tmp_path)]
 
-    code, told, said = run(words, tmp_path)
+    code, report, errors = run(words, tmp_path)
 
-    assert (code, told.get("verdict")) == (0, "valid"), said
+    assert (code, report.get("verdict")) == (0, "valid"), errors
 
 
-def test_the_exit_code_is_7_for_what_is_not_valid_or_cannot_be_told(scene: Made, tmp_path: Path) -> None:
-    words = carried(scene, tmp_path)
+def test_the_exit_code_is_7_for_what_is_not_valid_or_cannot_be_told(scene: Scene, tmp_path: Path) -> None:
+    words = verify_words(scene, tmp_path)
     raw = bytearray(scene.sent)
     raw[len(raw) // 2] ^= 1
     bare = ["evidence", "verify", "pack.zip", "-o", "json"]
 
     for arguments, content, verdict in ((bare, scene.sent, "unknown"), (words, bytes(raw), "invalid")):
         (tmp_path / "court" / "pack.zip").write_bytes(content)
-        code, told, said = run([sys.executable, "-m", "gateway", *arguments], tmp_path)
-        assert (code, told["verdict"]) == (7, verdict), said
+        code, report, errors = run([sys.executable, "-m", "gateway", *arguments], tmp_path)
+        assert (code, report["verdict"]) == (7, verdict), errors

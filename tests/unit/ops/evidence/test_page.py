@@ -15,7 +15,7 @@ import pytest
 from gateway.domain.evidence import Absent, Story
 from gateway.ops.evidence import contents
 from gateway.ops.evidence.page import page
-from tests.support.evidence import Made, unpacked
+from tests.support.evidence import Scene, unpacked
 
 
 class Reader(HTMLParser):
@@ -45,32 +45,32 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def story(scene: Made, tmp_path: Path) -> Story:
+def story(scene: Scene, tmp_path: Path) -> Story:
     return contents.read_story(unpacked(scene.sent, tmp_path)["story.json"])
 
 
-def seen(html: str) -> str:
+def visible_text(html: str) -> str:
     return " ".join(Reader(html).text.split())
 
 
-def test_the_page_is_well_formed_and_loads_and_runs_nothing(scene: Made, tmp_path: Path) -> None:
+def test_the_page_is_well_formed_and_loads_and_runs_nothing(scene: Scene, tmp_path: Path) -> None:
     html = unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8")
 
-    found = Reader(html)
+    reader = Reader(html)
 
-    assert found.open == []
-    assert not {"script", "img", "link", "iframe", "object", "form", "a", "base"} & set(found.tags)
-    assert not {"href", "src", "action"} & {name for name, _ in found.attributes}
-    assert not any(name.startswith("on") for name, _ in found.attributes)
+    assert reader.open == []
+    assert not {"script", "img", "link", "iframe", "object", "form", "a", "base"} & set(reader.tags)
+    assert not {"href", "src", "action"} & {name for name, _ in reader.attributes}
+    assert not any(name.startswith("on") for name, _ in reader.attributes)
     assert "default-src 'none'" in html
     assert "@media print" in html
     assert "url(" not in html
     assert "@import" not in html
 
 
-def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Made, tmp_path: Path) -> None:
+def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Scene, tmp_path: Path) -> None:
     """And what each proof does not prove: R1 and R4 in words."""
-    text = seen(unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8"))
+    text = visible_text(unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8"))
 
     for words in (
         "Hồ sơ chứng cứ điện tử",
@@ -93,17 +93,17 @@ def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Made,
     assert not re.search(r"\d\d:\d\d:\d\d (?!\(\+07:00\))", text), "a time without its offset"
 
 
-def test_the_page_says_for_what_time_a_thing_is_proved(scene: Made, tmp_path: Path, story: Story) -> None:
+def test_the_page_says_for_what_time_a_thing_is_proved(scene: Scene, tmp_path: Path, story: Story) -> None:
     for pack, words in ((scene.sent, "20/11/2026 08:06:00 (+07:00)"), (scene.unstamped, "chưa có dấu")):
         html = unpacked(pack, tmp_path)["index.html"].decode("utf-8")
         row = r"<tr>\n<td>(?:(?!</tr>).)*packets/0000\d(?:(?!</tr>).)*</tr>"
         rows = re.findall(row, html, flags=re.DOTALL)
         assert len(rows) == 3
-        assert all(words in each for each in rows)
+        assert all(words in x for x in rows)
 
     bare = replace(story, seals=(), events=(), made_at=datetime(2026, 11, 20, tzinfo=UTC))
 
-    text = seen(page(bare, [], "x.zip"))
+    text = visible_text(page(bare, [], "x.zip"))
 
     assert "không chứng minh được thời điểm nào bằng nhật ký" in text
     assert "không có trong nhật ký đã niêm phong" in text
@@ -117,7 +117,7 @@ def test_the_page_says_why_content_is_not_there(story: Story) -> None:
     }
     for absent in Absent:
         first = replace(story.packets[0], member="", absent=absent)
-        text = seen(page(replace(story, absent=absent, packets=(first,)), [], "x.zip"))
+        text = visible_text(page(replace(story, absent=absent, packets=(first,)), [], "x.zip"))
         assert words[absent] in text
         assert story.packets[0].sha256 in text
 
@@ -133,8 +133,8 @@ def test_what_others_wrote_is_text_and_never_markup(story: Story) -> None:
         packets=(replace(story.packets[0], packet_id=odd, answers=odd, status=odd),),
     )
 
-    found = Reader(page(hostile, [], "x.zip"))
+    reader = Reader(page(hostile, [], "x.zip"))
 
-    assert not {"script", "img"} & set(found.tags)
-    assert "\u202e" not in found.text
-    assert "\x00" not in found.text
+    assert not {"script", "img"} & set(reader.tags)
+    assert "\u202e" not in reader.text
+    assert "\x00" not in reader.text

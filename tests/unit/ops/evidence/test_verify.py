@@ -1,4 +1,4 @@
-"""What a pack proves, to whom, and for what time (E4, E5, R3, R4)."""
+"""The proofs of a pack, for each reader and time (E4, E5, R3, R4)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from gateway_labs.authority import Authority
 from tests.support.cases import Cases
 from tests.support.clock import START
 from tests.support.evidence import (
-    LATER,
     SOON,
-    Made,
+    YEARS_LATER,
+    Scene,
     TimeAuthority,
     check,
     exchanged,
@@ -42,17 +42,17 @@ STRANGER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" * 4))
 
 
 def only(report: PackReport, step: str, n: int = 0) -> ReportLine:
-    return [each for each in report.lines if each.step == step][n]
+    return [line for line in report.lines if line.step == step][n]
 
 
 def checked(
-    scene: Made, folder: Path, changed: dict[str, bytes], seal: Path | None = None, at: datetime = SOON
+    scene: Scene, folder: Path, changed: dict[str, bytes], seal: Path | None = None, at: datetime = SOON
 ) -> PackReport:
-    """What is found of the pack with members that a stranger changed, and made the manifest fit."""
+    """Check the pack with members that a stranger changed and made the manifest fit."""
     return check(rebuilt(scene.sent, folder, STRANGER, changed), folder, scene.trust, seal, at)
 
 
-def story_of(scene: Made, folder: Path) -> Any:  # Any: as it stands in the pack
+def story_of(scene: Scene, folder: Path) -> Any:  # Any: as it stands in the pack
     return json.loads(unpacked(scene.sent, folder)["story.json"])
 
 
@@ -61,17 +61,17 @@ def packed(story: Any) -> dict[str, bytes]:
 
 
 def broken(report: PackReport) -> ReportLine:
-    return next(each for each in report.lines if each.ok is False)
+    return next(line for line in report.lines if line.ok is False)
 
 
 # --- what holds -----------------------------------------------------------------------------------------------
 
 
 def test_a_stamped_pack_is_valid_for_the_trusted_time_whenever_it_is_checked(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     for pack in (scene.sent, scene.received):
-        for at in (SOON, LATER):
+        for at in (SOON, YEARS_LATER):
             report = check(pack, tmp_path, scene.trust, scene.seal, at)
             assert report.verdict == "valid", report.to_json()
             for line in report.lines:
@@ -79,17 +79,17 @@ def test_a_stamped_pack_is_valid_for_the_trusted_time_whenever_it_is_checked(
                     assert (line.ok, line.trusted, line.proved_at) == (True, True, scene.stamped_at)
 
 
-def test_the_receipts_of_a_sent_document_are_proved_against_its_packet(scene: Made, tmp_path: Path) -> None:
-    """And the fingerprints of whom one believes are told."""
+def test_the_receipts_of_a_sent_document_are_proved_against_its_packet(scene: Scene, tmp_path: Path) -> None:
+    """The report also has the fingerprints of the trusted keys."""
     report = check(scene.sent, tmp_path, scene.trust, scene.seal)
 
-    told = [line for line in report.lines if line.step == "receipt"]
-    assert [(line.params["code"], line.params["sender"], line.note) for line in told] == [
+    receipt_lines = [line for line in report.lines if line.step == "receipt"]
+    assert [(line.params["code"], line.params["sender"], line.note) for line in receipt_lines] == [
         ("01", PROVINCE, "receipt_proved"),
         ("03", PROVINCE, "receipt_proved"),
     ]
-    assert sorted(each.kind for each in report.anchors) == ["ca", "node", "node", "seal", "tsa"]
-    assert all(len(each.sha256) == 64 for each in report.anchors)
+    assert sorted(anchor.kind for anchor in report.anchors) == ["ca", "node", "node", "seal", "tsa"]
+    assert all(len(anchor.sha256) == 64 for anchor in report.anchors)
 
 
 async def test_a_pack_of_the_demonstration_is_valid_by_the_trust_folder_that_it_leaves(
@@ -110,7 +110,7 @@ async def test_a_pack_of_the_demonstration_is_valid_by_the_trust_folder_that_it_
 # --- threat 111: a receipt that is denied later ---------------------------------------------------------------
 
 
-def revoked(scene: Made, to: Path, at: datetime) -> Path:
+def revoked(scene: Scene, to: Path, at: datetime) -> Path:
     """A trust folder in which the receiver's key was revoked at that time; of lists made after a certificate has run out
     its authority may leave it."""
     folder = scene.copy_of_trust(to)
@@ -122,31 +122,31 @@ def revoked(scene: Made, to: Path, at: datetime) -> Path:
 
 
 def test_threat_111_a_receipt_denied_after_its_key_was_revoked_or_ran_out_holds_by_the_trusted_time(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
-    assert scene.certificates[PROVINCE].not_valid_after_utc < LATER
-    after = revoked(scene, tmp_path / "after", START + timedelta(days=100))
-    before = revoked(scene, tmp_path / "before", scene.stamped_at - timedelta(minutes=5))
+    assert scene.certificates[PROVINCE].not_valid_after_utc < YEARS_LATER
+    revoked_after = revoked(scene, tmp_path / "after", START + timedelta(days=100))
+    revoked_before = revoked(scene, tmp_path / "before", scene.stamped_at - timedelta(minutes=5))
 
-    for folder in (scene.trust, after):
-        report = check(scene.sent, tmp_path, folder, scene.seal, LATER)
+    for folder in (scene.trust, revoked_after):
+        report = check(scene.sent, tmp_path, folder, scene.seal, YEARS_LATER)
         assert only(report, "receipt", 1).ok is True
         assert report.verdict == "valid", report.to_json()
-    report = check(scene.sent, tmp_path, before, scene.seal, LATER)
+    report = check(scene.sent, tmp_path, revoked_before, scene.seal, YEARS_LATER)
     assert report.verdict == "invalid"
     assert broken(report).params["code"] == "CERT-REVOKED"
 
 
-def test_threat_111_without_a_timestamp_it_cannot_be_told(scene: Made, tmp_path: Path) -> None:
+def test_threat_111_without_a_timestamp_it_cannot_be_told(scene: Scene, tmp_path: Path) -> None:
     since = revoked(scene, tmp_path / "trust", START + timedelta(hours=1))
-    for folder, at in ((scene.trust, LATER), (since, SOON)):
+    for folder, at in ((scene.trust, YEARS_LATER), (since, SOON)):
         report = check(scene.unstamped, tmp_path, folder, None, at)
         assert [line.ok for line in report.lines if line.step == "receipt"] == [None, None]
         assert report.verdict == "unknown"
 
 
 def test_without_a_timestamp_a_pack_is_valid_only_for_the_time_of_the_check(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     report = check(scene.unstamped, tmp_path, scene.trust)
 
@@ -159,7 +159,7 @@ def test_without_a_timestamp_a_pack_is_valid_only_for_the_time_of_the_check(
 
 
 def test_threat_118_without_anchors_a_good_pack_is_consistent_and_no_more(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     report = check(scene.sent, tmp_path, None)
 
@@ -170,7 +170,7 @@ def test_threat_118_without_anchors_a_good_pack_is_consistent_and_no_more(
     }
 
 
-def test_threat_118_anchors_that_a_pack_brings_are_not_believed(scene: Made, tmp_path: Path) -> None:
+def test_threat_118_anchors_that_a_pack_brings_are_not_believed(scene: Scene, tmp_path: Path) -> None:
     """The court knows another authority; what led to the pack's own root is in the pack and changes nothing."""
     elsewhere = Authority.create("Another authority", START)
     folder = scene.copy_of_trust(tmp_path / "trust")
@@ -184,7 +184,7 @@ def test_threat_118_anchors_that_a_pack_brings_are_not_believed(scene: Made, tmp
 
 
 def test_threat_118_a_manifest_signed_anew_by_another_key_is_not_anchored(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     report = checked(scene, tmp_path, {}, scene.seal)
 
@@ -194,7 +194,7 @@ def test_threat_118_a_manifest_signed_anew_by_another_key_is_not_anchored(
 
 
 def test_threat_118_a_manifest_whose_signature_is_another_keys_fails_by_name(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     """The stranger's signature beside the true key's name."""
     (tmp_path / "signature.zip").write_bytes(scene.sent)
@@ -209,7 +209,7 @@ def test_threat_118_a_manifest_whose_signature_is_another_keys_fails_by_name(
 
 
 def test_threat_118_the_timestamp_of_another_authority_or_seal_fails_by_the_seals_name(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     name, published = stamped_seal(scene, tmp_path)
     other, own = TimeAuthority("Other", START - timedelta(days=300)), TimeAuthority("Time", START)
@@ -219,14 +219,14 @@ def test_threat_118_the_timestamp_of_another_authority_or_seal_fails_by_the_seal
         assert not any(line.trusted for line in report.lines)
 
 
-def stamped_seal(scene: Made, folder: Path) -> tuple[str, sealed_log.PublishedSeal]:
+def stamped_seal(scene: Scene, folder: Path) -> tuple[str, sealed_log.PublishedSeal]:
     for name, content in unpacked(scene.sent, folder).items():
-        if name.startswith("log/seals/") and (found := sealed_log.read_seal(content)).stamp is not None:
-            return name, found
+        if name.startswith("log/seals/") and (seal := sealed_log.read_seal(content)).stamp is not None:
+            return name, seal
     raise AssertionError("no seal of the scene has a stamp")
 
 
-def test_without_one_kind_of_anchor_what_rests_on_it_cannot_be_told(scene: Made, tmp_path: Path) -> None:
+def test_without_one_kind_of_anchor_what_rests_on_it_cannot_be_told(scene: Scene, tmp_path: Path) -> None:
     for missing in ("nodes", "tsa"):
         folder = scene.copy_of_trust(tmp_path / f"without-{missing}")
         shutil.rmtree(folder / missing)
@@ -237,14 +237,14 @@ def test_without_one_kind_of_anchor_what_rests_on_it_cannot_be_told(scene: Made,
 
 
 def test_threat_092_one_bit_of_a_packed_envelope_or_receipt_is_found_by_its_name(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
-    """Whoever holds the pack's key makes manifest and story fit the changed packet: its own signature does not."""
+    """An attacker with the pack's key makes manifest and story fit the changed packet: its own signature does not."""
     members = unpacked(scene.sent, tmp_path)
-    for name in sorted(each for each in members if each.startswith("packets/")):
+    for name in sorted(x for x in members if x.startswith("packets/")):
         content = flipped(members[name], members[name].index(b"</edXML:From>") - 30)
         story = story_of(scene, tmp_path)
-        (packet,) = [each for each in story["packets"] if each["member"] == name]
+        (packet,) = [x for x in story["packets"] if x["member"] == name]
         packet["sha256"], packet["size"] = hashlib.sha256(content).hexdigest(), len(content)
 
         report = checked(scene, tmp_path, {name: content, **packed(story)}, scene.seal)
@@ -256,7 +256,7 @@ def flipped(raw: bytes, at: int) -> bytes:
     return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
 
-def test_a_receipt_for_another_packet_proves_nothing_of_this_one(scene: Made, tmp_path: Path) -> None:
+def test_a_receipt_for_another_packet_proves_nothing_of_this_one(scene: Scene, tmp_path: Path) -> None:
     """The receiver's true receipt, put beside a packet that it does not answer."""
     story = story_of(scene, tmp_path)
     for packet in story["packets"]:
@@ -269,10 +269,10 @@ def test_a_receipt_for_another_packet_proves_nothing_of_this_one(scene: Made, tm
 
 
 def test_a_story_that_says_what_a_packet_does_not_say_is_spoiled(
-    scene: Made, tmp_path: Path, cases: Cases
+    scene: Scene, tmp_path: Path, cases: Cases
 ) -> None:
-    said = {"kind": "recall", "packet_id": "pkt_other", "status": "06", "body_sha256": "0" * 64}
-    for field, value in said.items():
+    claims = {"kind": "recall", "packet_id": "pkt_other", "status": "06", "body_sha256": "0" * 64}
+    for field, value in claims.items():
         with cases.case(field):
             story = story_of(scene, tmp_path)
             story["packets"][1][field] = value
@@ -286,7 +286,7 @@ def test_a_story_that_says_what_a_packet_does_not_say_is_spoiled(
 # --- the log --------------------------------------------------------------------------------------------------
 
 
-def lines_of(scene: Made, folder: Path, member: str) -> list[dict[str, object]]:
+def lines_of(scene: Scene, folder: Path, member: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in unpacked(scene.sent, folder)[member].splitlines()]
 
 
@@ -295,7 +295,7 @@ def packed_lines(lines: list[dict[str, object]]) -> bytes:
 
 
 def test_threat_092_a_line_of_the_log_that_is_changed_is_under_no_seal(
-    scene: Made, tmp_path: Path, cases: Cases
+    scene: Scene, tmp_path: Path, cases: Cases
 ) -> None:
     body = base64.b64decode(str(lines_of(scene, tmp_path, "log/leaves.jsonl")[0]["body"]))
     other: dict[str, object] = {
@@ -304,10 +304,10 @@ def test_threat_092_a_line_of_the_log_that_is_changed_is_under_no_seal(
         "path": ["00" * 32],
         "seal": 99,
     }
-    for what, value in other.items():
-        with cases.case(what):
+    for field, value in other.items():
+        with cases.case(field):
             lines = lines_of(scene, tmp_path, "log/leaves.jsonl")
-            lines[0][what] = value
+            lines[0][field] = value
             report = checked(scene, tmp_path, {"log/leaves.jsonl": packed_lines(lines)})
             assert (broken(report).member, report.verdict) == ("log/leaves.jsonl", "invalid")
     name, published = stamped_seal(scene, tmp_path)
@@ -317,17 +317,17 @@ def test_threat_092_a_line_of_the_log_that_is_changed_is_under_no_seal(
     assert (broken(report).member, report.verdict) == (name, "invalid")
 
 
-def test_a_packet_that_no_line_names_has_no_trusted_time(scene: Made, tmp_path: Path) -> None:
+def test_a_packet_that_no_line_names_has_no_trusted_time(scene: Scene, tmp_path: Path) -> None:
     digest = story_of(scene, tmp_path)["packets"][1]["sha256"].encode()
     lines = lines_of(scene, tmp_path, "log/leaves.jsonl")
-    rest = [line for line in lines if digest not in base64.b64decode(str(line["body"]))]
+    other_lines = [line for line in lines if digest not in base64.b64decode(str(line["body"]))]
 
-    report = checked(scene, tmp_path, {"log/leaves.jsonl": packed_lines(rest)}, None, LATER)
+    report = checked(scene, tmp_path, {"log/leaves.jsonl": packed_lines(other_lines)}, None, YEARS_LATER)
 
     assert (only(report, "packet", 1).ok, only(report, "packet", 1).note) == (None, "no_time")
 
 
-def test_seals_that_nothing_joins_are_refused(scene: Made, tmp_path: Path) -> None:
+def test_seals_that_nothing_joins_are_refused(scene: Scene, tmp_path: Path) -> None:
     """The pack made before the second seal, given that seal without a proof."""
     name, published = stamped_seal(scene, tmp_path)
     forged = rebuilt(scene.unstamped, tmp_path, STRANGER, {name: published.to_bytes()})
@@ -338,7 +338,7 @@ def test_seals_that_nothing_joins_are_refused(scene: Made, tmp_path: Path) -> No
 
 
 def test_threat_117_a_published_seal_of_another_history_is_told_and_one_that_is_not_there_cannot_be_compared(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     """The same number, another root: what a node shows that rewrote its history."""
     _, published = stamped_seal(scene, tmp_path)
@@ -356,7 +356,7 @@ def test_threat_117_a_published_seal_of_another_history_is_told_and_one_that_is_
     assert report.verdict == "unknown"
 
 
-def test_whoever_has_a_published_seal_knows_the_logs_key_by_it(scene: Made, tmp_path: Path) -> None:
+def test_whoever_has_a_published_seal_knows_the_logs_key_by_it(scene: Scene, tmp_path: Path) -> None:
     folder = scene.copy_of_trust(tmp_path / "trust")
     (folder / "nodes" / "log.pem").unlink()
 
@@ -369,26 +369,26 @@ def test_whoever_has_a_published_seal_knows_the_logs_key_by_it(scene: Made, tmp_
 # --- folders that cannot be used ------------------------------------------------------------------------------
 
 
-def test_a_trust_folder_that_cannot_be_used_says_what_to_mend(scene: Made, tmp_path: Path) -> None:
-    for place, content, said in (
+def test_a_trust_folder_that_cannot_be_used_says_what_to_mend(scene: Scene, tmp_path: Path) -> None:
+    for place, content, message in (
         ("nodes/pack.pem", b"no key", "no public key"),
         ("tsa/ca.pem", b"-----BEGIN CERTIFICATE-----\n", "PEM certificates"),
         ("bindings.csv", b"a,b\n", "expected the columns"),
     ):
-        folder = scene.copy_of_trust(tmp_path / said)
+        folder = scene.copy_of_trust(tmp_path / message)
         (folder / place).write_bytes(content)
-        with pytest.raises(Misconfigured, match=said):
+        with pytest.raises(Misconfigured, match=message):
             check(scene.sent, tmp_path, folder)
 
 
 def test_threat_118_a_seal_that_its_key_did_not_sign_makes_that_key_known_to_nobody(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     """Else a file with the right numbers and a stranger's key would vouch for the stranger's packs."""
     published, key = sealed_log.read_seal(scene.seal.read_bytes()), open_seal_key(tmp_path / "keys", None)
     forged = replace(published, signed=replace(published.signed, key=key.public))
     odd = scene.seal.read_bytes() + b"\n"
-    for content, said in ((forged.to_bytes(), "not of its key"), (odd, "no published seal")):
+    for content, message in ((forged.to_bytes(), "not of its key"), (odd, "no published seal")):
         (tmp_path / "odd.seal").write_bytes(content)
-        with pytest.raises(Misconfigured, match=said):
+        with pytest.raises(Misconfigured, match=message):
             check(scene.sent, tmp_path, scene.trust, tmp_path / "odd.seal")

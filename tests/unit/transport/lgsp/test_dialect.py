@@ -1,4 +1,4 @@
-"""What a provincial service answers, in all the forms that it is known to have, and in none of them."""
+"""Answers of a provincial service, in all its known forms, and in none of them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ TOKEN = '{"code":"200","message":"OK","data":{"token":"abc.def-ghi","id":1}}'
 
 @pytest.fixture
 async def hub() -> AsyncIterator[OddHub]:
-    async with odd_hub() as made:
-        made.answers["login"] = fixed(TOKEN)
-        made.answers["syncReceivedEdocList"] = fixed('{"success":true,"message":"OK","count":0,"data":[]}')
-        made.answers["updateStatus"] = fixed('{"success":true,"message":"OK"}')
-        yield made
+    async with odd_hub() as new_hub:
+        new_hub.answers["login"] = fixed(TOKEN)
+        new_hub.answers["syncReceivedEdocList"] = fixed('{"success":true,"message":"OK","count":0,"data":[]}')
+        new_hub.answers["updateStatus"] = fixed('{"success":true,"message":"OK"}')
+        yield new_hub
 
 
 @pytest.fixture
 async def axis(hub: OddHub, tmp_path: Path, clock: ManualClock) -> AsyncIterator[RestAxis]:
-    async with lgsp.client(tmp_path, hub.url, "Z92", clock) as made:
-        await made.host(["Z92"])
-        yield made
+    async with lgsp.client(tmp_path, hub.url, "Z92", clock) as new_axis:
+        await new_axis.host(["Z92"])
+        yield new_axis
 
 
 async def published(axis: RestAxis) -> tuple[Fate, str]:
@@ -48,8 +48,8 @@ async def published(axis: RestAxis) -> tuple[Fate, str]:
 
 
 def no(code: object) -> str:
-    told = {"docId": None, "status": "error", "errorCode": code, "errorDesc": "not this"}
-    return json.dumps({"success": False, "message": "no", "data": told})
+    error_data = {"docId": None, "status": "error", "errorCode": code, "errorDesc": "not this"}
+    return json.dumps({"success": False, "message": "no", "data": error_data})
 
 
 async def test_a_token_is_found_in_either_place(hub: OddHub, tmp_path: Path, clock: ManualClock) -> None:
@@ -59,10 +59,10 @@ async def test_a_token_is_found_in_either_place(hub: OddHub, tmp_path: Path, clo
         hub.answers["login"] = fixed(form)
         async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
             assert await published(axis) == (Fate.DELIVERED, "")
-        said = hub.said[-1]
-        assert said["authorization"].startswith("Bearer a")
-        assert (said["x-systemid"], said["x-secretkey"]) == (lgsp.id_of("Z92"), lgsp.key_of("Z92"))
-        assert int(said["content-length"]) > 0
+        headers = hub.request_headers[-1]
+        assert headers["authorization"].startswith("Bearer a")
+        assert (headers["x-systemid"], headers["x-secretkey"]) == (lgsp.id_of("Z92"), lgsp.key_of("Z92"))
+        assert int(headers["content-length"]) > 0
 
 
 async def test_threat_137_however_many_ask_the_service_is_signed_in_to_once(
@@ -75,9 +75,9 @@ async def test_threat_137_however_many_ask_the_service_is_signed_in_to_once(
     hub.answers["login"] = slow
     sent = [parcel_of(unsigned(str(n)), "Z92") for n in range(5)]
 
-    outcomes = await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in sent))
+    outcomes = await asyncio.gather(*(axis.publish(x, ["Z92"]) for x in sent))
 
-    assert {each["Z92"].code for each in outcomes} == {"no-credentials"}
+    assert {x["Z92"].code for x in outcomes} == {"no-credentials"}
     assert hub.calls["login"] == 1
 
 
@@ -87,7 +87,7 @@ async def test_threat_137_what_is_no_token_goes_into_no_header(
     for n, token in enumerate(("", "a b", "a\r\nX-Other: 1", "ệ")):
         hub.answers["login"] = fixed(json.dumps({"code": 200, "data": {"token": token}}))
         async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
-            assert (await published(axis))[0] is Fate.LATER
+            assert (await published(axis))[0] is Fate.RETRY
             assert axis.state().down_since is not None
         assert hub.calls["sendEdoc"] == 0
 
@@ -97,7 +97,7 @@ async def test_a_code_says_whether_it_is_tried_again(hub: OddHub, tmp_path: Path
     for code in (*never, "20", "99"):
         hub.answers["sendEdoc"] = fixed(no(code))
         async with lgsp.client(tmp_path / f"{code}", hub.url, "Z92", clock) as axis:
-            fate = Fate.NEVER if code in never else Fate.LATER
+            fate = Fate.NEVER if code in never else Fate.RETRY
             assert await published(axis) == (fate, f"axis-{code}")
 
 
@@ -111,9 +111,9 @@ async def test_credentials_that_are_refused_are_not_tried_again(
 
     for _ in range(3):  # a token that is not known may be that of a service that was started anew
         outcome = await published(axis)
-    assert outcome == (Fate.LATER, "no-credentials")
+    assert outcome == (Fate.RETRY, "no-credentials")
     calls = hub.calls.total()
-    assert await published(axis) == (Fate.LATER, "no-credentials")
+    assert await published(axis) == (Fate.RETRY, "no-credentials")
     assert hub.calls.total() == calls
     assert lgsp.id_of("Z92") in axis.state().reason
 
@@ -124,7 +124,7 @@ async def test_a_service_that_is_started_anew_at_a_bad_moment_stops_nobody(
     """It forgets the token, and the one that it gave in its place."""
     hub.answers["sendEdoc"] = fixed('{"message":"licenseInfo: invalid"}', 401)
     fate, code = await published(axis)
-    assert (fate, code != "no-credentials") == (Fate.LATER, True)
+    assert (fate, code != "no-credentials") == (Fate.RETRY, True)
 
     hub.answers["sendEdoc"] = fixed('{"success":true,"docId":"d1"}')
     assert await published(axis) == (Fate.DELIVERED, "")
@@ -148,7 +148,7 @@ async def test_a_file_is_taken_in_each_form(hub: OddHub, axis: RestAxis, form: s
     rows = [row, row | {"docId": "d0", "status": "done"}]
 
     async def listed(request: web.Request) -> web.StreamResponse:
-        hub.said.append(dict(request.query))
+        hub.request_headers.append(dict(request.query))
         assert "%2F" in request.raw_path
         return web.json_response(
             {"success": True, "data": rows if request.query["messageType"] == "edoc" else []}
@@ -169,9 +169,9 @@ async def test_agencies_are_listed_in_each_form(hub: OddHub, axis: RestAxis) -> 
     rows = '[{"orgCode":"Z91","orgName":"Sở Mẫu","parentCode":"Z","email":null}]'
     for shape in ('{"code":200,"data":%s}', '{"success":true,"data":%s}', "%s"):
         hub.answers["getAgenciesList"] = fixed(shape % rows)
-        found: list[ListedAgency] = []
-        await axis.agencies(found.append)
-        assert [(a.code, a.name, a.parent, a.mail) for a in found] == [("Z91", "Sở Mẫu", "Z", "")]
+        agencies_listed: list[ListedAgency] = []
+        await axis.agencies(agencies_listed.append)
+        assert [(a.code, a.name, a.parent, a.mail) for a in agencies_listed] == [("Z91", "Sở Mẫu", "Z", "")]
 
 
 async def test_what_is_over_is_told_again_with_a_sweep_alone(
@@ -185,19 +185,19 @@ async def test_what_is_over_is_told_again_with_a_sweep_alone(
         return web.json_response({"success": True, "data": [row] if is_edoc else []})
 
     hub.answers["syncReceivedEdocList"] = listed
-    given = {"success": True, "data": {"edxml": unsigned("1").decode()}}
-    hub.answers["getEdoc"] = fixed(json.dumps(given))
+    answer = {"success": True, "data": {"edxml": unsigned("1").decode()}}
+    hub.answers["getEdoc"] = fixed(json.dumps(answer))
     await axis.look()
     (arrival,) = await axis.take(10, LEASE_S)
-    await axis.settle(arrival, done=True)
+    await axis.settle(arrival, is_done=True)
     for _ in range(4):
         await axis.look()
-    told = hub.calls["updateStatus"]
-    assert told <= 2  # two may tell at the same moment
+    count_before = hub.calls["updateStatus"]
+    assert count_before <= 2  # two may tell at the same moment
 
     clock.advance(86_400)
     await axis.look()
-    assert hub.calls["updateStatus"] > told
+    assert hub.calls["updateStatus"] > count_before
 
 
 # --- what a service may make us lose ----------------------------------------------------------------------------------
@@ -205,41 +205,41 @@ async def test_what_is_over_is_told_again_with_a_sweep_alone(
 
 def lists(hub: OddHub, most_days: int, *, statuses: bool = True) -> list[tuple[str, int]]:
     """A list that is refused beyond so many days, or of statuses; which was asked for, and over how many days."""
-    asked: list[tuple[str, int]] = []
+    list_periods: list[tuple[str, int]] = []
     entry = {"docId": "d1", "from": "Z91.07", "to": "Z92", "status": "initial"}
 
     async def listed(request: web.Request) -> web.StreamResponse:
         kind = request.query["messageType"]
-        since, until = (
+        since, until_moment = (
             datetime.strptime(request.query[name], "%Y/%m/%d").replace(tzinfo=UTC)
             for name in ("fromDate", "toDate")
         )
-        asked.append((kind, (until - since).days))
-        if asked[-1][1] > most_days or (kind == "status" and not statuses):
+        list_periods.append((kind, (until_moment - since).days))
+        if list_periods[-1][1] > most_days or (kind == "status" and not statuses):
             return web.Response(text=no(22), content_type="application/json")
         return web.json_response({"success": True, "data": [entry] if kind == "edoc" else []})
 
     hub.answers["syncReceivedEdocList"] = listed
     hub.answers["getEdoc"] = fixed(json.dumps({"success": True, "data": {"edxml": unsigned("1").decode()}}))
-    return asked
+    return list_periods
 
 
 async def test_a_service_that_refuses_the_long_list_is_asked_for_the_short_one(
     hub: OddHub, axis: RestAxis, clock: ManualClock
 ) -> None:
-    """What waits comes in at the next look, and the long list is asked for once an hour."""
-    asked = lists(hub, most_days=31)
+    """Waiting packets come in at the next look, and the long list is asked for once an hour."""
+    list_periods = lists(hub, most_days=31)
     for _ in range(4):
         await axis.look()
         clock.advance(60)
 
     assert len(await axis.take(10, LEASE_S)) == 1
-    assert sum(days > 31 for _, days in asked) == 2  # of each kind
+    assert sum(days > 31 for _, days in list_periods) == 2  # of each kind
     assert axis.state().down_since is None
 
     clock.advance(3600)
     await axis.look()
-    assert sum(days > 31 for _, days in asked) == 4
+    assert sum(days > 31 for _, days in list_periods) == 4
 
 
 async def test_a_long_list_that_breaks_does_not_keep_back_what_waits(
@@ -257,26 +257,26 @@ async def test_a_long_list_that_breaks_does_not_keep_back_what_waits(
 async def test_a_service_without_a_list_of_statuses_is_not_away(
     hub: OddHub, axis: RestAxis, clock: ManualClock
 ) -> None:
-    """Nor for somebody who only asks how it is."""
-    asked = lists(hub, most_days=400, statuses=False)
+    """Nor is it away for a caller who only asks for its state."""
+    list_periods = lists(hub, most_days=400, statuses=False)
     await axis.counts()
     assert axis.state().connected_since is not None
-    asked.clear()
+    list_periods.clear()
     for _ in range(4):
         await axis.look()
         assert axis.state().connected_since is not None
         clock.advance(60)
-    assert sum(days > 31 for _, days in asked) == 2
+    assert sum(days > 31 for _, days in list_periods) == 2
 
 
 TOKEN_WORD = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJxdWFu-dHJpIiwiZXhwIjoxfQ.4_pCYkk-QmE9x7"
 
 
-async def told(axis: RestAxis, caplog: pytest.LogCaptureFixture) -> str:
-    """Everything that a person may see of one try to send."""
+async def public_texts(axis: RestAxis, caplog: pytest.LogCaptureFixture) -> str:
+    """Collect all texts that a person may see of one try to send."""
     outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
-    kept = b"".join(answer[5] for answer in await axis.odd_answers()).decode()
-    return " ".join([outcome.detail, axis.state().reason, kept, caplog.text])
+    odd_answers = b"".join(answer[5] for answer in await axis.odd_answers()).decode()
+    return " ".join([outcome.detail, axis.state().reason, odd_answers, caplog.text])
 
 
 async def test_threat_137_an_odd_answer_to_a_login_is_kept_without_its_token(
@@ -292,10 +292,10 @@ async def test_threat_137_an_odd_answer_to_a_login_is_kept_without_its_token(
     ):
         hub.answers["login"] = fixed(answer)
         async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
-            seen = await told(axis, caplog)
+            public_text = await public_texts(axis, caplog)
             assert await axis.odd_answers()
         for secret in (*TOKEN_WORD.split("."), TOKEN_WORD[:20], lgsp.LOGIN.password):
-            assert secret not in seen
+            assert secret not in public_text
 
 
 async def test_threat_137_what_a_service_says_after_us_is_no_way_for_a_secret_to_get_out(
@@ -313,9 +313,9 @@ async def test_threat_137_what_a_service_says_after_us_is_no_way_for_a_secret_to
     ):
         hub.answers["sendEdoc"] = fixed(answer)
         async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
-            seen = await told(axis, caplog)
-        assert key not in seen
-        assert "abc.def-ghi" not in seen
+            public_text = await public_texts(axis, caplog)
+        assert key not in public_text
+        assert "abc.def-ghi" not in public_text
 
 
 async def test_threat_137_a_login_that_repeats_the_password_is_told_without_it(

@@ -32,23 +32,23 @@ def cut(raw: bytes, at: list[int]) -> list[bytes]:
 def test_a_list_is_the_same_in_pieces(
     rows: list[dict[str, Any]], cuts: list[int], ascii_: bool, indent: int | None
 ) -> None:
-    found: list[Any] = []
-    answer = Answer(item=found.append)
-    whole = {"status": "OK", "ErrorCode": "0", "data": rows, "count": 12}
+    rows_read: list[Any] = []
+    answer = Answer(item=rows_read.append)
+    answer_json = {"status": "OK", "ErrorCode": "0", "data": rows, "count": 12}
 
-    for piece in cut(json.dumps(whole, ensure_ascii=ascii_, indent=indent).encode(), cuts):
+    for piece in cut(json.dumps(answer_json, ensure_ascii=ascii_, indent=indent).encode(), cuts):
         answer.feed(piece)
     values = answer.close()
 
-    assert found == [{str(key).casefold(): each for key, each in row.items()} for row in rows]
+    assert rows_read == [{str(key).casefold(): text for key, text in row.items()} for row in rows]
     assert values == {"status": "OK", "errorcode": "0", "count": 12}
     assert answer.has_list
 
 
 @given(raw=st.binary(max_size=600), cuts=st.lists(st.integers(0, 10_000), max_size=8), slashes=st.booleans())
 def test_a_file_is_the_same_in_pieces(raw: bytes, cuts: list[int], slashes: bool) -> None:
-    kept = bytearray()
-    file = Base64File(kept.extend)
+    content = bytearray()
+    file = Base64File(content.extend)
     answer = Answer(file=frozenset({"data"}), out=file.feed)
     text = json.dumps({"status": "OK", "data": base64.b64encode(raw).decode(), "ErrorCode": 0})
     if slashes:
@@ -59,21 +59,21 @@ def test_a_file_is_the_same_in_pieces(raw: bytes, cuts: list[int], slashes: bool
     answer.close()
     file.close()
 
-    assert bytes(kept) == raw
+    assert bytes(content) == raw
     assert answer.text("errorcode") == "0"
 
 
 @given(text=st.text(max_size=80), cuts=st.lists(st.integers(0, 10_000), max_size=8), ascii_=st.booleans())
 def test_text_inside_an_object_is_the_same_in_pieces(text: str, cuts: list[int], ascii_: bool) -> None:
-    kept: list[str] = []
-    answer = Answer(file=frozenset({"edxml"}), out=kept.append)
-    whole = {"success": True, "data": {"docId": "d", "edxml": text, "from": "Z91"}, "message": "OK"}
+    chunks: list[str] = []
+    answer = Answer(file=frozenset({"edxml"}), out=chunks.append)
+    answer_json = {"success": True, "data": {"docId": "d", "edxml": text, "from": "Z91"}, "message": "OK"}
 
-    for piece in cut(json.dumps(whole, ensure_ascii=ascii_).encode("utf-8", "replace"), cuts):
+    for piece in cut(json.dumps(answer_json, ensure_ascii=ascii_).encode("utf-8", "replace"), cuts):
         answer.feed(piece)
 
     assert answer.close() == {"success": True, "data.docid": "d", "data.from": "Z91", "message": "OK"}
-    assert "".join(kept) == text
+    assert "".join(chunks) == text
 
 
 def test_what_is_no_such_answer_is_refused(cases: Cases) -> None:
@@ -136,16 +136,16 @@ def test_a_member_that_nobody_needs_passes_unread_whatever_is_in_it() -> None:
 
 def test_a_file_is_its_own_text_or_base64_of_it() -> None:
     """A text that does not end as XML does is cut short."""
-    said = '\ufeff \n<?xml version="1.0"?><a>Số 1 𠀀</a>'
-    coded = base64.b64encode(said.encode()).decode()
-    for text, content in ((said, said.lstrip("\ufeff \n").encode()), (coded, said.encode())):
+    xml = '\ufeff \n<?xml version="1.0"?><a>Số 1 𠀀</a>'
+    coded = base64.b64encode(xml.encode()).decode()
+    for text, content in ((xml, xml.lstrip("\ufeff \n").encode()), (coded, xml.encode())):
         for size in (1, 5, 4096):
-            found: list[bytes] = []
-            file = TextOrBase64(found.append)
+            chunks: list[bytes] = []
+            file = TextOrBase64(chunks.append)
             for at in range(0, len(text), size):
                 file.feed(text[at : at + size])
             file.close()
-            assert b"".join(found) == content
+            assert b"".join(chunks) == content
             assert file.size == len(content)
     file = TextOrBase64(lambda _: None)
     file.feed("<a>half of wh")

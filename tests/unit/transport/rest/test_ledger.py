@@ -1,4 +1,4 @@
-"""What the ledger of a foreign axis remembers of files in other forms, also in a file that an earlier version began."""
+"""The ledger of a foreign axis: its rows of files in other forms, also in a file that an earlier version began."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.forms import Form, Handed
 from gateway.domain.identity import Digest
 from gateway.errors import Unreachable
-from gateway.transport.rest.ledger import SENT, TRYING, Ledger, Sent
+from gateway.transport.rest.ledger import SENT, TRYING, Ledger, SentFile
 
 STANDARD = "a" * 64
 HANDED = Handed(form=Form.DOTNET, digest=Digest("b" * 64), size=1234)
@@ -32,11 +32,11 @@ def test_a_file_that_an_earlier_version_began_is_read_and_goes_on(tmp_path: Path
     for _ in range(2):  # the second time nothing is left to do
         with closing(Ledger(path)) as ledger:
             ledger.mark(STANDARD, ["z92"], TRYING, 2.0, handed=HANDED)
-            known = ledger.sent(STANDARD, ["z91", "z92"])
+            sent_before = ledger.sent(STANDARD, ["z91", "z92"])
 
-    assert known == {
-        "z91": Sent(state=SENT, at=1.0, doc_id="d1"),
-        "z92": Sent(state=TRYING, at=2.0, doc_id="", handed=HANDED),
+    assert sent_before == {
+        "z91": SentFile(state=SENT, at=1.0, doc_id="d1"),
+        "z92": SentFile(state=TRYING, at=2.0, doc_id="", handed=HANDED),
     }
 
 
@@ -50,7 +50,7 @@ def test_it_knows_for_whom_an_id_was_given(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_a_failure_of_the_transport(tmp_path: Path) -> None:
-    """It is told, and tried again, like any other; no error of the database's own comes out."""
+    """It is reported and tried again like any other; no error of the database's own comes out."""
     path = tmp_path / "ledger.db"
     ledger = Ledger(path)
     for n in range(200):

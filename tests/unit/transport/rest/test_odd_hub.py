@@ -1,4 +1,4 @@
-"""What a hub answers is a weapon at worst: it costs bounded room, leads nowhere, and stops nothing else."""
+"""Answers of a hub as a weapon: they cost bounded room, lead nowhere, and stop nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.pool import ThreadPool
 from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.transport.rest.answers import Answer
 from gateway.transport.rest.axis import RestAxis
-from gateway.transport.rest.line import Line, Odd, OddAnswer, Question
+from gateway.transport.rest.line import Line, OddAnswer, OddAnswerError, Question
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.odd_hub import FINE, OddHub, cut, fixed, odd_hub, parcel_of, row, unsigned
@@ -27,23 +27,23 @@ SYSTEM = "mau.lienthong.01"
 
 @pytest.fixture
 async def hub() -> AsyncIterator[OddHub]:
-    async with odd_hub() as made:
-        yield made
+    async with odd_hub() as new_hub:
+        yield new_hub
 
 
 @pytest.fixture
 async def axis(hub: OddHub, tmp_path: Path, clock: ManualClock) -> AsyncIterator[RestAxis]:
-    async with vxp.client(tmp_path, hub.url, SYSTEM, clock) as made:
-        await made.host(["Z92"])
-        yield made
+    async with vxp.client(tmp_path, hub.url, SYSTEM, clock) as new_axis:
+        await new_axis.host(["Z92"])
+        yield new_axis
 
 
-async def here(axis: RestAxis) -> list[str]:
+async def ids_received(axis: RestAxis) -> list[str]:
     return [arrival.packet_id for arrival in await axis.take(10, LEASE_S)]
 
 
 async def sent_to(axis: RestAxis, sent: Parcel | None = None) -> Outcome:
-    """What became of one document to Z92."""
+    """Return the outcome of one document to Z92."""
     return (await axis.publish(sent or parcel_of(unsigned("1")), ["Z92"]))["Z92"]
 
 
@@ -73,7 +73,7 @@ async def test_threat_135_an_answer_that_is_none_leads_nowhere_and_what_is_good_
                 hub.lists("getReceivedEdocList", row("good"))
                 hub.gives({"good": unsigned("1")})
                 await axis.look()
-                assert await here(axis) == ["good"]
+                assert await ids_received(axis) == ["good"]
                 assert axis.state().down_since is None
             # No redirect was followed, and nothing settled.
             assert set(hub.calls) == {"getReceivedEdocList", "getEdoc"}
@@ -81,9 +81,7 @@ async def test_threat_135_an_answer_that_is_none_leads_nowhere_and_what_is_good_
 
 async def test_threat_135_ids_that_no_call_can_name_stop_no_other_packet(hub: OddHub, axis: RestAxis) -> None:
     odd = ["\ud800", "a\u0000b", "a b", "x" * 5000, "", "văn-bản"]
-    rows = [row(each) for each in odd] + [
-        row("good", **{"from": "\ud800\u0000" + "y" * 9000, "to": "\udc00"})
-    ]
+    rows = [row(x) for x in odd] + [row("good", **{"from": "\ud800\u0000" + "y" * 9000, "to": "\udc00"})]
     hub.lists("getReceivedEdocList", *rows)
     hub.gives({"good": unsigned("1")})
 
@@ -109,10 +107,10 @@ async def test_threat_135_a_damaged_file_is_put_off_alone_and_kept_without_its_c
     hub.answers["getEdoc"] = give
     await axis.look()
 
-    assert await here(axis) == ["good"]
-    (kept,) = await axis.odd_answers()
-    assert secret[:200].encode() not in kept[5]
-    assert b"characters left out" in kept[5]
+    assert await ids_received(axis) == ["good"]
+    (odd_answer,) = await axis.odd_answers()
+    assert secret[:200].encode() not in odd_answer[5]
+    assert b"characters left out" in odd_answer[5]
     assert "updateStatus" not in hub.calls
 
 
@@ -122,14 +120,14 @@ async def test_a_hub_that_cannot_be_told_is_still_asked_what_waits(hub: OddHub, 
     hub.lists("getReceivedEdocList", row("a"))
     await axis.look()
     for arrival in await axis.take(10, LEASE_S):
-        await axis.settle(arrival, done=True)
+        await axis.settle(arrival, is_done=True)
 
     hub.lists("getReceivedEdocList", row("a"), row("b"))
     await axis.look()
-    assert await here(axis) == ["b"]
+    assert await ids_received(axis) == ["b"]
     hub.lists("getReceivedEdocList", row("a"), row("b"), row("c"))
     await axis.look()
-    assert await here(axis) == ["c"]
+    assert await ids_received(axis) == ["c"]
     assert (await axis.counts())["unsettled"] == 3
 
 
@@ -144,20 +142,20 @@ async def test_a_list_of_one_kind_that_is_odd_does_not_hide_the_other(hub: OddHu
 
     await axis.look()
 
-    assert await here(axis) == ["status"]
+    assert await ids_received(axis) == ["status"]
 
 
 async def test_the_session_is_known_as_soon_as_a_packet_can_be_taken(
     hub: OddHub, axis: RestAxis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the shelf and the ledger somebody may take it, or we may be killed."""
+    """Between the shelf and the ledger another process may take it, or ours may be killed."""
     hub.lists("getReceivedEdocList", row("a"))
     hub.gives({"a": unsigned("1")})
 
     def killed(*_: object) -> None:
         raise RuntimeError("killed here")
 
-    monkeypatch.setattr(axis._ledger, "took", killed)
+    monkeypatch.setattr(axis._ledger, "note_fetched", killed)
     with pytest.raises(RuntimeError):
         await axis.look()
 
@@ -177,7 +175,7 @@ async def test_a_process_that_only_looks_says_whether_the_hub_lets_it_in(
 
         assert looker.state().down_since is not None
         assert SYSTEM in looker.state().reason
-    assert hub.calls.total() == 1  # nobody is locked out by repetition
+    assert hub.calls.total() == 1  # repetition locks no account
 
 
 async def test_a_hub_that_refuses_every_list_is_down_and_well_again_afterwards(
@@ -205,16 +203,16 @@ async def test_threat_135_another_document_under_a_likely_id_is_not_taken_for_ou
     hub.answers["sendEdoc"] = cut
     sent = parcel_of(unsigned("1"))
     first = await sent_to(axis, sent)
-    assert (first.fate, first.code, first.unsure) == (Fate.LATER, "outcome-unknown", True)
+    assert (first.fate, first.code, first.unsure) == (Fate.RETRY, "outcome-unknown", True)
 
     del hub.answers["sendEdoc"]
     hub.lists("getSentEdocList", {"senderDocId": "other", "toCode": "Z92", "title": "Số 1"})
     hub.gives({"other": unsigned("2", subject="Số 1")})
     clock.advance(301)
-    again = await sent_to(axis, sent)
+    second_outcome = await sent_to(axis, sent)
 
-    assert again.fate is Fate.DELIVERED
-    assert "other" not in again.detail
+    assert second_outcome.fate is Fate.DELIVERED
+    assert "other" not in second_outcome.detail
     assert hub.calls["sendEdoc"] == 2
 
 
@@ -247,7 +245,7 @@ async def test_where_too_many_look_like_it_nothing_is_sent_again(
 
     outcome = await sent_to(axis, sent)
 
-    assert (outcome.fate, outcome.unsure) == (Fate.LATER, True)
+    assert (outcome.fate, outcome.unsure) == (Fate.RETRY, True)
     assert hub.calls["sendEdoc"] == 1
 
 
@@ -267,23 +265,23 @@ async def test_a_long_upload_that_broke_gives_the_hub_its_time_from_the_end(
 
     outcome = await sent_to(axis, sent)
 
-    assert (outcome.fate, outcome.code) == (Fate.LATER, "outcome-unknown")
+    assert (outcome.fate, outcome.code) == (Fate.RETRY, "outcome-unknown")
     assert hub.calls["sendEdoc"] == 1
 
 
 async def test_recipients_that_no_call_can_name_are_never_sent_to_all(hub: OddHub, axis: RestAxis) -> None:
-    """Without the names in the call the hub would send it to everybody in the file, who may have it another way."""
+    """Without the names in the call the hub would send it to all in the file, who may have it another way."""
     to = tuple(f"H{n:02}.{m:02}.99" for n in range(10, 30) for m in range(15))
     sent = parcel_of(unsigned("1", to=to))
 
     outcomes = await axis.publish(sent, to[:250])
 
-    assert {(each.fate, each.code) for each in outcomes.values()} == {
+    assert {(outcome.fate, outcome.code) for outcome in outcomes.values()} == {
         (Fate.NEVER, "axis-too-many-recipients")
     }
     assert hub.calls["sendEdoc"] == 0
     assert (await axis.publish(sent, to[:20]))[to[0]].fate is Fate.DELIVERED
-    assert json.loads(hub.said[-1]["xroadvnpt-to"]) == list(to[:20])
+    assert json.loads(hub.request_headers[-1]["xroadvnpt-to"]) == list(to[:20])
 
 
 async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHub, axis: RestAxis) -> None:
@@ -292,7 +290,7 @@ async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHu
 
     outcome = await sent_to(axis)
 
-    assert (outcome.fate, outcome.unsure) == (Fate.LATER, False)
+    assert (outcome.fate, outcome.unsure) == (Fate.RETRY, False)
     assert len(outcome.detail) < 500
     assert outcome.detail.isprintable()
 
@@ -300,7 +298,7 @@ async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHu
 async def test_a_document_does_not_go_on_a_connection_that_the_hub_may_have_given_up(
     hub: OddHub, axis: RestAxis
 ) -> None:
-    """Cut there, nobody knows whether it was taken: a person would have to look."""
+    """Cut there, its outcome is unknown: a person would have to look."""
     used: set[object] = set()
 
     async def listed(request: web.Request) -> web.StreamResponse:
@@ -335,7 +333,7 @@ async def test_a_hub_that_keeps_failing_is_left_alone_for_a_while_of_the_node_s_
     clock.advance(2)
     late = await sent_to(axis, sent)
 
-    assert (early.fate, early.unsure, late.fate) == (Fate.LATER, False, Fate.DELIVERED)
+    assert (early.fate, early.unsure, late.fate) == (Fate.RETRY, False, Fate.DELIVERED)
     assert "5 times in a row" in early.detail
     assert hub.calls["sendEdoc"] == 6
 
@@ -361,11 +359,11 @@ async def test_threat_135_an_answer_without_end_is_left_at_the_limit(hub: OddHub
             return response
 
     hub.answers["list"] = endless
-    kept: list[OddAnswer] = []
+    odd: list[OddAnswer] = []
     pool = ThreadPool(2)
-    line = Line(hub.url, pool, ManualClock(), ca=None, rate_per_s=1000.0, max_bytes=1 << 20, keep=kept.append)
+    line = Line(hub.url, pool, ManualClock(), ca=None, rate_per_s=1000.0, max_bytes=1 << 20, keep=odd.append)
     try:
-        with pytest.raises(Odd, match="larger than"):
+        with pytest.raises(OddAnswerError, match="larger than"):
             await line.ask(
                 Question(operation="list", path="list"),
                 lambda: Answer(item=lambda _: None, file=frozenset({"data"})),
@@ -375,4 +373,4 @@ async def test_threat_135_an_answer_without_end_is_left_at_the_limit(hub: OddHub
         pool.close()
 
     assert went < 64 << 20
-    assert [len(each.head) <= 64 * 1024 for each in kept] == [True]
+    assert [len(answer.head) <= 64 * 1024 for answer in odd] == [True]

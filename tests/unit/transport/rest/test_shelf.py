@@ -1,4 +1,5 @@
-"""What is fetched from a foreign axis lies on a shelf of the node. Who is cancelled leaves no file and no lock behind."""
+"""Packets fetched from a foreign axis lie on a shelf of the node. A cancelled fetch leaves no file and no lock
+behind."""
 
 from __future__ import annotations
 
@@ -9,14 +10,14 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.pool import ThreadPool
-from gateway.transport.rest.fetched_queue import Draft, Shelf
+from gateway.transport.rest.fetched_queue import FetchedQueue, PartialDownload
 from gateway.transport.rest.line import NotSent
 
 
 def test_a_file_is_there_from_its_first_byte_until_it_is_discarded_and_never_made_again(
     tmp_path: Path,
 ) -> None:
-    draft = Draft(tmp_path / "drafts")
+    draft = PartialDownload(tmp_path / "drafts")
     assert list(tmp_path.iterdir()) == []
     draft.begin().write(b"half")
     draft.begin().write(b"whole")
@@ -30,11 +31,11 @@ def test_a_file_is_there_from_its_first_byte_until_it_is_discarded_and_never_mad
 
 async def test_whoever_is_cancelled_while_he_waits_for_the_lock_does_not_have_it(tmp_path: Path) -> None:
     pool = ThreadPool(1)
-    shelf = Shelf(tmp_path, "node", SystemClock(), pool, poison_limit=5, lease_s=60.0)
+    shelf = FetchedQueue(tmp_path, "node", SystemClock(), pool, poison_limit=5, lease_s=60.0)
     try:
-        may_go_on, asked = asyncio.Event(), asyncio.get_running_loop()
+        may_go_on, loop = asyncio.Event(), asyncio.get_running_loop()
         busy = asyncio.create_task(
-            pool.run(lambda: asyncio.run_coroutine_threadsafe(may_go_on.wait(), asked).result())
+            pool.run(lambda: asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result())
         )
         waiting = asyncio.create_task(_alone(shelf))
         await asyncio.sleep(0)
@@ -49,6 +50,6 @@ async def test_whoever_is_cancelled_while_he_waits_for_the_lock_does_not_have_it
         pool.close()
 
 
-async def _alone(shelf: Shelf) -> bool:
+async def _alone(shelf: FetchedQueue) -> bool:
     async with shelf.alone() as alone:
         return alone

@@ -1,4 +1,4 @@
-"""Credentials of a foreign axis: what was refused is not tried again before somebody has looked after it."""
+"""Credentials of a foreign axis: refused ones are not tried again before a person has looked after them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.errors import Misconfigured
 from gateway.transport.rest.systems import Systems
 
 
-def written(folder: Path, text: str) -> Path:
+def systems_file(folder: Path, text: str) -> Path:
     file = folder / "vxp.toml"
     file.write_text(text, encoding="utf-8")
     file.chmod(0o600)
@@ -19,19 +19,19 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_what_was_refused_rests_until_the_file_is_touched_and_can_be_read(tmp_path: Path) -> None:
-    file = written(tmp_path, '[[system]]\nid = "a"\nsecret = "very-secret"\n')
+    file = systems_file(tmp_path, '[[system]]\nid = "a"\nsecret = "very-secret"\n')
     systems = Systems(file, None)
-    (one,) = systems.all()
+    (system,) = systems.all()
     assert "very-secret" not in repr(systems.all())
-    systems.refuse(one, "HTTP 403")
+    systems.refuse(system, "HTTP 403")
     assert list(systems.all()) == []
     assert str(file) in systems.alarm()
 
-    os.utime(file, ns=(1, 1))  # the hub was at fault, the secret is good: whoever runs the node says so
+    os.utime(file, ns=(1, 1))  # the hub was at fault, the secret is good: the operator says so
 
-    assert list(systems.all()) == [one]
+    assert list(systems.all()) == [system]
     assert systems.alarm() == ""
-    systems.refuse(one, "HTTP 403")
+    systems.refuse(system, "HTTP 403")
     file.write_text("[[system", encoding="utf-8")
     assert list(systems.all()) == []
     assert "cannot be read" in systems.alarm()
@@ -50,22 +50,22 @@ agencies = [{code = "Z91", system = "Z91.DN.001", secret = "s1"}, {code = "Z92",
 """
 
 
-def applications(folder: Path, text: str = APPLICATION, said: str = "p") -> Systems:
-    (folder / "lgsp.password").write_text(said, encoding="utf-8")
-    return Systems(written(folder, text), None, with_login=True)
+def applications(folder: Path, text: str = APPLICATION, first_line: str = "p") -> Systems:
+    (folder / "lgsp.password").write_text(first_line, encoding="utf-8")
+    return Systems(systems_file(folder, text), None, with_login=True)
 
 
 def test_an_application_signs_in_for_each_of_its_agencies(tmp_path: Path) -> None:
-    systems = applications(tmp_path, said="mật khẩu\n")
-    one, two = systems.all()
-    assert (one.id, one.secret, one.agencies) == ("Z91.DN.001", "s1", ("Z91",))
-    assert (two.id, two.agencies) == ("Z92", ("Z92",))
-    assert one.login == two.login
-    assert one.login is not None
-    assert one.login.password == "mật khẩu"
-    assert "mật khẩu" not in repr(one)
-    assert systems.of("Z92") == two
-    assert systems.of("Z93") is None
+    systems = applications(tmp_path, first_line="mật khẩu\n")
+    system, other_system = systems.all()
+    assert (system.id, system.secret, system.agencies) == ("Z91.DN.001", "s1", ("Z91",))
+    assert (other_system.id, other_system.agencies) == ("Z92", ("Z92",))
+    assert system.login == other_system.login
+    assert system.login is not None
+    assert system.login.password == "mật khẩu"
+    assert "mật khẩu" not in repr(system)
+    assert systems.system_for("Z92") == other_system
+    assert systems.system_for("Z93") is None
 
 
 def test_a_login_that_is_refused_stops_all_that_sign_in_alike_and_is_told_of_once(tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ def test_a_login_that_is_refused_stops_all_that_sign_in_alike_and_is_told_of_onc
 
 
 def test_what_is_wrong_with_the_table_is_named_before_any_call(tmp_path: Path) -> None:
-    """Of a secret that no header can carry nothing is shown."""
+    """A secret that no header can carry is not shown."""
     secret = '[[system]]\nid = "a"\nsecret = "{}"\n'
-    for text, named, with_login in (
+    for text, problem, with_login in (
         (APPLICATION.replace('application = "QLVB"\n', ""), "application", True),
         (APPLICATION.replace(', secret = "s2"', ""), "secret", True),
         (APPLICATION.replace("agencies", "others"), "agencies", True),
@@ -90,15 +90,15 @@ def test_what_is_wrong_with_the_table_is_named_before_any_call(tmp_path: Path) -
         (secret.format("a\\u0000b"), "secret", False),
     ):
         (tmp_path / "lgsp.password").write_text("p", encoding="utf-8")
-        systems = Systems(written(tmp_path, text), None, with_login=with_login)
+        systems = Systems(systems_file(tmp_path, text), None, with_login=with_login)
         assert list(systems.all()) == []
-        assert named in systems.alarm()
+        assert problem in systems.alarm()
         assert "a\nb" not in systems.alarm()
 
 
 def test_a_secret_in_a_file_of_its_own_that_was_mended_is_tried(tmp_path: Path) -> None:
     """The table itself was not touched."""
-    systems = applications(tmp_path, said="wrong")
+    systems = applications(tmp_path, first_line="wrong")
     systems.refuse(systems.all()[0], "HTTP 401", with_login=True)
     assert list(systems.all()) == []
 
@@ -111,18 +111,18 @@ def test_a_secret_in_a_file_of_its_own_that_was_mended_is_tried(tmp_path: Path) 
 def test_what_is_refused_is_not_read_again_before_it_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks how the axis is does so many times a second, on the event loop."""
+    """The state of the axis is asked for many times a second, on the event loop."""
     systems = applications(tmp_path)
     systems.refuse(systems.all()[0], "error 15")
     reads: list[Path] = []
     real = Path.read_text
 
-    def counted(self: Path, *given: str, **more: str) -> str:
+    def counted(self: Path, *arguments: str, **more: str) -> str:
         reads.append(self)
-        return real(self, *given, **more)
+        return real(self, *arguments, **more)
 
     monkeypatch.setattr(Path, "read_text", counted)
 
-    assert [each.id for each in systems.all()] == ["Z92"]
+    assert [system.id for system in systems.all()] == ["Z92"]
     assert "Z91.DN.001" in systems.alarm()
     assert reads == []

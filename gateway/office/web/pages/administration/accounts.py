@@ -20,7 +20,7 @@ from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import admin, posts
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
@@ -56,8 +56,8 @@ def is_everywhere(request: PageRequest) -> bool:
     return request.person.rights.may(Right.ACCOUNTS, NODE, request.person.at, Manner.YES)
 
 
-def administrator(request: PageRequest) -> By:
-    return By.person(request.person.person.id)
+def administrator(request: PageRequest) -> Administrator:
+    return Administrator.person(request.person.person.id)
 
 
 async def list_places(request: PageRequest, *, together: bool = True, node: bool = True) -> Sequence[Place]:
@@ -237,7 +237,7 @@ async def post_of_form(request: PageRequest) -> tuple[WantedPost | None, Problem
         ends_at = dates.midnight(day + timedelta(days=1)) if day is not None else None
         if ends_at is None or ends_at <= request.person.at:
             problems.append(("until", request.say("admin.until.wrong")))
-    post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=ends_at)
+    post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), ends_at=ends_at)
     return (None if problems else post), problems
 
 

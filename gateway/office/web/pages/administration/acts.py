@@ -18,7 +18,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import admin, posts
 from gateway.office.accounts.acting import refused
-from gateway.office.accounts.admin import AccountLine, AccountSeen
+from gateway.office.accounts.admin import AccountDetail, AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
@@ -82,7 +82,7 @@ async def do_act(request: PageRequest) -> web.StreamResponse:
 
 
 async def _act_page(
-    request: PageRequest, act: AccountAct, account: AccountSeen, problems: Problems
+    request: PageRequest, act: AccountAct, account: AccountDetail, problems: Problems
 ) -> web.Response:
     person = account.person
     if person.id == request.person.person.id:

@@ -37,7 +37,7 @@ from gateway.office.web.page_requests import ADMINISTERS, PageRequest, merged, u
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Access, both, get, post
-from gateway.webhooks import WantedEndpoint, sequence_in
+from gateway.webhooks import NewWebhook, parse_sequence
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
 _AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
@@ -103,7 +103,7 @@ async def rotate_key(request: PageRequest) -> web.StreamResponse:
         scopes=key.scopes,
         life=min(span, timedelta(days=LIVES[-1])),
         networks=key.networks,
-        way=key.way,
+        key_kind=key.way,
         certificate=key.certificate,
     )
     return await _make_key(request, agency, key_wish)
@@ -202,7 +202,7 @@ async def _load_key(request: PageRequest) -> tuple[Place, ApiKey]:
     if agency is None:
         raise NotFound("there is no such API key")
     by = accounts.administrator(request)
-    return agency, await program_keys.one(deps.accounts, deps.store.accounts, by, agency.id, id)
+    return agency, await program_keys.find_key(deps.accounts, deps.store.accounts, by, agency.id, id)
 
 
 CALLS = f"{KEYS}/{{id}}/nhat-ky"
@@ -215,8 +215,8 @@ async def show_calls(request: PageRequest) -> web.StreamResponse:
     _, key = await _load_key(request)
     errors, route = request.ask("ket-qua") == _FAILED_CALLS, request.ask("dia-chi")
     calls = request.deps.store.calls
-    listed = await calls.listed(
-        key.id, _CALLS_PER_PAGE + 1, errors=errors, route=route, before=request.ask("truoc")
+    listed = await calls.list_calls(
+        key.id, _CALLS_PER_PAGE + 1, errors=errors, route=route, before_id=request.ask("truoc")
     )
     page = listed[:_CALLS_PER_PAGE]
     path = f"{KEYS}/{key.id}/nhat-ky"
@@ -297,7 +297,7 @@ _HOOK_STATES = {"loi": DeliveryState.FAILED, "cho": DeliveryState.WAITING, "xong
 
 async def list_hooks(request: PageRequest) -> web.StreamResponse:
     agency = await accounts.chosen_agency(request)
-    hooks = await request.deps.webhooks.listed(agency.id)
+    hooks = await request.deps.webhooks.list(agency.id)
     return await request.page(
         "admin/webhooks.html",
         title=request.say("webhook.title"),
@@ -318,7 +318,7 @@ async def make_hook(request: PageRequest) -> web.StreamResponse:
     if not request.is_act:
         return await _hook_form(request, agency, {}, set(), [])
     ticked = {kind for kind in _hook_kinds() if kind in form.all("types")}
-    endpoint_wish = WantedEndpoint(
+    endpoint_wish = NewWebhook(
         url=form.text("url"),
         types=tuple(f"{kind}.*" for kind in _hook_kinds() if kind in ticked),
         note=form.text("note"),
@@ -350,7 +350,7 @@ async def _hook_log(request: PageRequest, agency: Place, endpoint: Endpoint, tri
         endpoint.agency_id,
         endpoint.id,
         _EVENTS_PER_PAGE,
-        before=int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 18 else 0,
+        before_sequence=int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 18 else 0,
         state=_HOOK_STATES.get(state_word),
     )
     path, query = f"{HOOKS}/{endpoint.id}", merged(dict(request.http.query), truoc=None)
@@ -380,7 +380,7 @@ async def _hook_log(request: PageRequest, agency: Place, endpoint: Endpoint, tri
 async def redeliver(request: PageRequest) -> web.StreamResponse:
     agency, endpoint = await _load_hook(request)
     typed_event = request.form.text("event")
-    sequences = [sequence_in(typed_event)] if typed_event else None
+    sequences = [parse_sequence(typed_event)] if typed_event else None
     await request.deps.webhooks.redeliver(_hook_scope(request, agency), endpoint.id, sequences)
     return request.confirm(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
 
@@ -454,7 +454,7 @@ async def _load_hook(request: PageRequest) -> tuple[Place, Endpoint]:
     id = request.path("id")
     for place in await accounts.list_agencies(request):
         try:
-            return place, await request.deps.webhooks.one(place.id, id)
+            return place, await request.deps.webhooks.get(place.id, id)
         except NotFound:
             continue
     raise NotFound("there is no such webhook")

@@ -45,7 +45,7 @@ async def list_reforms(request: PageRequest) -> web.StreamResponse:
     code, fault = await common.known_code(request, text) if text else ("", "")
     reforms = await registry_changes.list_reforms(services, _MOST_REFORMS, code.upper() or None)
     async with services.decisions.read() as view:
-        open_proposals = await view.proposals.listed((ProposalState.OPEN,), _MOST_OPEN)
+        open_proposals = await view.proposals.list_in_states((ProposalState.OPEN,), _MOST_OPEN)
     now = request.deps.clock.now()
     return await request.page(
         "agencies/changes.html",

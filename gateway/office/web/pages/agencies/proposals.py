@@ -50,8 +50,8 @@ _MOST_LINES = 200
 
 async def list_proposals(request: PageRequest) -> web.StreamResponse:
     async with request.deps.deciding.decisions.read() as view:
-        open_proposals = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
-        decided = await view.proposals.listed(
+        open_proposals = await view.proposals.list_in_states((ProposalState.OPEN,), _ROWS)
+        decided = await view.proposals.list_in_states(
             (ProposalState.APPROVED, ProposalState.REJECTED, ProposalState.EXPIRED), _ROWS
         )
         names = await view.people.names(set().union(*(p.people for p in (*open_proposals, *decided))))

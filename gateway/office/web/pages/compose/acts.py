@@ -143,7 +143,7 @@ async def _save(request: PageRequest, typed_form: TypedForm) -> OutgoingDocument
     is_renamed = (draft.signer.name if draft.signer else "") != base.values.get("name", "")
     # Only where the page is shown again with it.
     if is_renamed and typed_form.act != _QUICK and not request.is_piece:
-        draft = replace(draft, signer=remembered(draft.signer, await request.deps.habits.of(out, scope)))
+        draft = replace(draft, signer=remembered(draft.signer, await request.deps.habits.load(out, scope)))
     if base.kind is Kind.UPDATE and change is not None:
         parent_id = document.parent_id if document else base.parent_id
         draft, change = await _limit_to_receivers(request, draft, change, parent_id)
@@ -258,7 +258,7 @@ async def _limit_to_receivers(
     """Limit an update to the recipients of the document it changes."""
     async with request.deps.store.read(request.scope()) as work:
         parent = await work.outgoing.get(parent_id or "")
-    return drafting.receivers(draft, change, parent.draft.recipients)
+    return drafting.compare_receivers(draft, change, parent.draft.recipients)
 
 
 async def put_recipients(request: PageRequest, stored: OutgoingDocument, draft: Draft) -> OutgoingDocument:

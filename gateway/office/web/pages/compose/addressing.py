@@ -25,7 +25,7 @@ from gateway.domain.wall_clock import local
 from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Form
 from gateway.office.web.page_requests import PageRequest
-from gateway.outgoing.addressing import groups, read_each, read_recipients, save_group
+from gateway.outgoing.addressing import groups, read_recipient_lists, read_recipients, save_group
 
 MOST = 2_000
 # A recipient that could not be reached in this time, and is silent since, is marked.
@@ -151,7 +151,7 @@ async def _look_up(request: PageRequest, recipients: Sequence[Recipient]) -> _Kn
     coded = list(dict.fromkeys((r.code, r.parent) for r in recipients if r.code))
     answers = dict(zip(coded, await book.resolve_all(coded, out.today()), strict=True)) if coded else {}
     names = list(dict.fromkeys(r.name or "" for r in recipients if not r.code))
-    offers = await read_each(out, book, request.scope(), names) if names else ()
+    offers = await read_recipient_lists(out, book, request.scope(), names) if names else ()
     codes = {answer.entry.code if answer.entry else code for (code, _), answer in answers.items()}
     now = request.deps.clock.now()
     async with request.deps.store.read(request.scope()) as work:

@@ -216,7 +216,7 @@ async def show_sheet(
         unsigned=document is not None and _is_unsigned(document),
         twins=await _same_lead(request, document) if document else [],
         groups=await groups(request.deps.store, request.scope()),
-        signers=(await request.deps.habits.of(request.deps.out, request.scope())).signers,
+        signers=(await request.deps.habits.load(request.deps.out, request.scope())).signers,
         check=checking.make_check_list(request, checked) if checked else None,
         may_send=may_send(request, sheet.kind),
         may_sign=request.may(Right.SIGN_AGENCY, Manner.YES),

@@ -128,7 +128,7 @@ _DEEPEST = 12
 async def suggest_agencies(request: PageRequest) -> web.StreamResponse:
     """Offer the agencies that match the typed words; without words the usual recipients."""
     text, today = request.ask("q")[:200], request.deps.out.today()
-    usual = await request.deps.habits.of(request.deps.out, request.scope())
+    usual = await request.deps.habits.load(request.deps.out, request.scope())
     agencies: Sequence[AgencyEntry]
     if text:
         root = request.own_agency.code.partition(".")[0]

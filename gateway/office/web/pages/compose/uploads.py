@@ -209,7 +209,9 @@ async def _with_usual_fields(
     request: PageRequest, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]
 ) -> Draft:
     """Add fields that the file lacks from the agency's own papers: each to be looked at."""
-    signer = habits.remembered(draft.signer, await request.deps.habits.of(request.deps.out, request.scope()))
+    signer = habits.remembered(
+        draft.signer, await request.deps.habits.load(request.deps.out, request.scope())
+    )
     if signer is not None and signer != draft.signer:
         draft = replace(draft, signer=signer)
         doubts.update({name: "last" for name in ("title", "competence") if getattr(signer, name)})

@@ -259,7 +259,7 @@ def give_status(
 async def last_act_words(request: PageRequest, id: str) -> str:
     """Name the last act of a person, else say that it changed by itself."""
     async with request.deps.store.read(request.scope()) as work:
-        events = await work.events.of(id)
+        events = await work.events.of_subject(id)
     last = max(events, key=lambda event: (event.at, event.id), default=None)
     if last is None or last.principal_id == page_requests.NODE_ITSELF:
         return request.say("incoming.conflict.node")

@@ -267,7 +267,7 @@ async def finish_part(request: PageRequest) -> web.StreamResponse:
 
 async def _load_parts(request: PageRequest, incoming: IncomingView) -> Sequence[UnitPart]:
     async with request.deps.store.read(request.scope()) as work:
-        return (await work.parts.of([incoming.main.id]))[incoming.main.id]
+        return (await work.parts.of_documents([incoming.main.id]))[incoming.main.id]
 
 
 async def _open_part(request: PageRequest, incoming: IncomingView, unit: str) -> UnitPart | None:

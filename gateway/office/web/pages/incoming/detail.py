@@ -24,7 +24,7 @@ from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.domain.status import AT_WORK_CODES, CODES, TAKEN_CODES, Fact, RequestState, Track, incoming_word
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import reading
-from gateway.incoming.reading import AroundDocument, SenderRequest
+from gateway.incoming.reading import DocumentContext, SenderRequest
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
@@ -73,7 +73,7 @@ class IncomingRecords:
     agency: HostedAgency
     facts: Sequence[Fact]
     events: Sequence[Event]
-    context: AroundDocument
+    context: DocumentContext
     ours: Sequence[OutgoingDocument]
     newer: IncomingDocument | None
     unread: bool
@@ -183,9 +183,9 @@ async def load_records(request: PageRequest, document: IncomingDocument) -> Inco
         line = await work.office.lists.line(document.id)
         return IncomingRecords(
             agency=await work.agency(),
-            facts=await work.facts.of(document.id),
-            events=await work.events.of(document.id),
-            context=await reading.around_one(work, document, office),
+            facts=await work.facts.of_subject(document.id),
+            events=await work.events.of_subject(document.id),
+            context=await reading.load_context(work, document, office),
             # Our own documents that it answers, or that answer it.
             ours=await content.load_present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,

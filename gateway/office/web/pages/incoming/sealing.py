@@ -86,7 +86,7 @@ async def purge(request: PageRequest) -> web.StreamResponse:
     if request.is_act and not may_decide:
         raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
     async with request.deps.store.read(request.scope()) as work:
-        hold = await work.held.open_of(incoming.main.id)
+        hold = await work.holds.open_of(incoming.main.id)
     if hold is None:
         return await access.late_page(request, incoming)
     closed = "" if may_decide else request.say("incoming.purge.not_you")
@@ -97,7 +97,7 @@ async def purge(request: PageRequest) -> web.StreamResponse:
         signer = await common.require_sign_in(request)
     except Denied as error:
         return await repeat([("password", request.why(error))])
-    decision = holding.decided(request.deps.hold, signer, request.form.text("reason"))
+    decision = holding.make_decision(request.deps.hold, signer, request.form.text("reason"))
     try:
         await holding.purge(request.deps.hold, request.scope(), hold.id, decision)
     except Clash:
@@ -107,11 +107,13 @@ async def purge(request: PageRequest) -> web.StreamResponse:
 
 async def _load_hold(work: OfficeWork, incoming_id: str) -> Hold | None:
     """Return the open hold, else the purged one."""
-    hold = await work.held.open_of(incoming_id)
+    hold = await work.holds.open_of(incoming_id)
     if hold is not None:
         return hold
-    purges = [event for event in await work.events.of(incoming_id) if event.kind is EventKind.HOLD_PURGED]
-    return await work.held.get(str(purges[-1].data["hold"])) if purges else None
+    purges = [
+        event for event in await work.events.of_subject(incoming_id) if event.kind is EventKind.HOLD_PURGED
+    ]
+    return await work.holds.get(str(purges[-1].data["hold"])) if purges else None
 
 
 def _may_decide(request: PageRequest) -> bool:

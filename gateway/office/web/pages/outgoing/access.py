@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.document_view.facts import By, FactView, state_word
+from gateway.document_view.facts import FactSource, FactView, state_word
 from gateway.document_view.recipients import Progress, RecipientView, progress_of, recipient_view
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
@@ -101,15 +101,15 @@ async def find(request: PageRequest) -> OutgoingView:
         document = await work.outgoing.get(request.path("id"))
         if granted.manner is Manner.OWN and document.accepted_by != request.person.person.id:
             raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-        deliveries = tuple(await work.deliveries.of(document.id))
+        deliveries = tuple(await work.deliveries.of_document(document.id))
         namesakes = await work.outgoing.by_document_id(document.document_id)
         return OutgoingView(
             document=document,
             content=granted.manner in (Manner.YES, Manner.OWN) and not document.is_sealed,
             manner=granted.manner,
             deliveries=deliveries,
-            facts=await work.facts.of_many([d.id for d in deliveries]) if deliveries else {},
-            events=tuple(await work.events.of(document.id)),
+            facts=await work.facts.of_subjects([d.id for d in deliveries]) if deliveries else {},
+            events=tuple(await work.events.of_subject(document.id)),
             line=await work.office.lists.line(document.id),
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
             answers_late=await late_answers(work, [document], {document.id: deliveries}, request.today),
@@ -418,7 +418,7 @@ def _technical(fact: Fact, lang: str) -> str:
 
 def _fact_packet(view: FactView, delivery: Delivery, outgoing: OutgoingView) -> str:
     fact = view.fact
-    if view.by is By.NODE:
+    if view.by is FactSource.NODE:
         digest = fact.handed.digest if fact.handed is not None else outgoing.document.envelope_digest
         was_sent = fact.track is Track.TRANSPORT and fact.code == "sent"
         return str(digest) if digest is not None and was_sent else ""

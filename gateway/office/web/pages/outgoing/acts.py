@@ -31,7 +31,7 @@ from gateway.office.web.pages.outgoing import access
 from gateway.office.web.pages.outgoing.access import PATH, OutgoingView
 from gateway.office.web.routes import Needs, PageRoute, get, post
 from gateway.outgoing import manage, recall
-from gateway.outgoing.more_recipients import send_further
+from gateway.outgoing.more_recipients import send_to_more
 from gateway.words import labels
 
 STEP = "step"
@@ -51,7 +51,7 @@ async def approvers(request: PageRequest) -> Sequence[Person]:
 
 async def latest_request(request: PageRequest, outgoing: OutgoingView) -> RecallAsk | None:
     """Return the recall request to show on the document's page: a waiting one, or the last one if it was refused."""
-    requests = await follow_up.recalls_asked(request.deps.out, request.scope(), outgoing.document.id)
+    requests = await follow_up.list_recall_requests(request.deps.out, request.scope(), outgoing.document.id)
     is_shown = bool(requests) and requests[0].state in _VISIBLE_STATES
     return requests[0] if is_shown and (_may_ask(request) or _decides(request)) else None
 
@@ -125,7 +125,7 @@ async def _finish_step(
 async def _step_page(
     request: PageRequest, outgoing: OutgoingView, problems: Problems | None = None
 ) -> web.StreamResponse:
-    requests = await follow_up.recalls_asked(request.deps.out, request.scope(), outgoing.document.id)
+    requests = await follow_up.list_recall_requests(request.deps.out, request.scope(), outgoing.document.id)
     ask = requests[0] if requests else None
     names = await _names_in_requests(request, requests)
     can = _can_decide(request, ask) if ask is not None else RecallObjection.RIGHT
@@ -152,7 +152,7 @@ async def _step_page(
 async def _load_request(request: PageRequest) -> tuple[OutgoingView, RecallAsk]:
     """Load the request that the form was made for: another one may wait by now."""
     outgoing = await access.find(request)
-    requests = await follow_up.recalls_asked(request.deps.out, request.scope(), outgoing.document.id)
+    requests = await follow_up.list_recall_requests(request.deps.out, request.scope(), outgoing.document.id)
     ask = next((r for r in requests if r.id == request.form.text("ask")), None)
     if ask is None:
         raise NotFound("nobody asked for this recall")
@@ -433,7 +433,7 @@ async def correct(request: PageRequest) -> web.StreamResponse:
         all_rows = access.recipient_rows(outgoing, request.deps.clock.now(), request.lang)
         rows = [row for row in all_rows if row.word == "rejected"]
         return await ask(request, outgoing, "anew", look="", do="outgoing.anew.do", rows=rows)
-    draft = await follow_up.begin_anew(request.deps.out, request.scope(), outgoing.document.id)
+    draft = await follow_up.begin_correction(request.deps.out, request.scope(), outgoing.document.id)
     return request.confirm(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
@@ -454,7 +454,7 @@ async def add_recipients(request: PageRequest) -> web.StreamResponse:
         return await repeat(problems)
     confirmed = tuple(request.form.all("confirm"))
     act = partial(
-        send_further, request.deps.out, request.scope(), outgoing.document.id, recipients, confirmed
+        send_to_more, request.deps.out, request.scope(), outgoing.document.id, recipients, confirmed
     )
     return await attempt(request, outgoing, act, "outgoing.further", repeat)
 

@@ -131,7 +131,7 @@ async def _namesake_states(request: PageRequest, outgoing: OutgoingView) -> Mapp
     if not outgoing.namesakes:
         return {}
     async with request.deps.store.read(request.scope()) as work:
-        deliveries_by_id = await work.deliveries.of_many([d.id for d in outgoing.namesakes])
+        deliveries_by_id = await work.deliveries.of_documents([d.id for d in outgoing.namesakes])
     states = {id: [d.state for d in deliveries] for id, deliveries in deliveries_by_id.items()}
     return {d.id: document_word(d.state, states.get(d.id, ())) for d in outgoing.namesakes}
 

@@ -27,13 +27,13 @@ OPERATIONS: Mapping[str, Answer] = {
     "getAgenciesList": lists.agencies,
     "getAgenciesListQD20": lists.agencies,
     "getSynchronizeUnit": lists.changed_agencies,
-    "registerAgency": lists.not_here,
-    "deleteAgency": lists.not_here,
+    "registerAgency": lists.refuse_registry_change,
+    "deleteAgency": lists.refuse_registry_change,
     "sendEdoc": sending.send,
-    "getReceivedEdocList": box.received,
-    "getEdoc": box.fetched,
-    "downloadEdoc": box.downloaded,
-    "updateStatus": box.told,
+    "getReceivedEdocList": box.list_received,
+    "getEdoc": box.get_document,
+    "downloadEdoc": box.download,
+    "updateStatus": box.update_status,
     "getSentEdocList": lists.sent,
     "countReceiveEdoc": box.documents_counted,
     "countReceiveStatus": box.statuses_counted,
@@ -43,7 +43,7 @@ _LONGEST_HEADER = 64 * 1024
 _LONGEST_TEXT = 2000
 
 
-def hang(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
+def add_operations(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
     """Add the operations, before the application starts."""
     own_paths = {f"/{name}" for name in OPERATIONS}
     for name, answer in OPERATIONS.items():
@@ -57,8 +57,8 @@ def hang(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
         problem = request.get(FAILURE)
         if problem is None or request.path not in own_paths:
             return response
-        failure = vxp.no(str(problem.status), told_of(problem, request[LANG], request[REQUEST_ID]))
-        return answered(failure, dict(problem.headers))
+        failure = vxp.no(str(problem.status), problem_line(problem, request[LANG], request[REQUEST_ID]))
+        return ascii_answer(failure, dict(problem.headers))
 
     app.middlewares.insert(0, in_dialect)
     app[LONGEST_HEADER] = _LONGEST_HEADER
@@ -77,13 +77,13 @@ def _handler(
             return caller
 
         let_in = await entry.let_in(request, deps.api, f"vxp {named_system(request)}", identify)
-        call = VxpCall(request=request, deps=deps, caller=let_in, said=params, lang=request[LANG])
+        call = VxpCall(request=request, deps=deps, caller=let_in, params=params, lang=request[LANG])
         return await answer(call)
 
     return handle
 
 
-def told_of(problem: Problem, lang: Lang, request_id: str) -> str:
+def problem_line(problem: Problem, lang: Lang, request_id: str) -> str:
     """Describe a problem in one line: the fault, each broken rule, its code here."""
     if problem.code == Denied.code:
         sentences = [say("fault.vxp-denied", lang)]
@@ -108,6 +108,6 @@ def _fault_text(fault: Mapping[str, object]) -> str:
     return f"{fault.get('detail', '')}" + (f" → {suggest}" if suggest else "")
 
 
-def answered(content: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
+def ascii_answer(content: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer in ASCII: the library reads the answer of sendEdoc so, whatever charset is named."""
     return web.Response(text=json.dumps(content), content_type="application/json", headers=headers)

@@ -40,10 +40,10 @@ class Lying:
         self._root = root
 
     @classmethod
-    def of(cls, node: Office) -> Lying:
+    def in_node(cls, node: Office) -> Lying:
         return cls(node.store, node.room.folder)
 
-    async def there(self, digest: str) -> bool:
+    async def is_there(self, digest: str) -> bool:
         return bool(await self._rows(digest)) or path_of(self._root, digest).exists()
 
     async def read(self, digest: str) -> bytes:
@@ -51,7 +51,7 @@ class Lying:
         return rows[0] if rows else path_of(self._root, digest).read_bytes()
 
     async def change(self, digest: str, change: Callable[[bytes], bytes]) -> None:
-        """As a broken disk or a person past the program would."""
+        """Change content as a broken disk, or a person past the program, would."""
         await self.write(digest, change(await self.read(digest)))
 
     async def write(self, digest: str, body: bytes) -> None:

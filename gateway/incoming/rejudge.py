@@ -1,8 +1,7 @@
-"""Looks again at what was judged before everything was known: signatures of PDFs that could not be told (R23), packets
-whose certificate nobody could say was good (K4), documents that a stolen key may have signed (threat 119). In: due
-jobs, what the authorities answered meanwhile, a key and since when it was in other hands. Out: new verdicts, held
-packets opened again, marks set or removed, each told by an event. Nothing is ever deleted for it: a person decides.
-The time that counts stays that of arrival: what was revoked later does not reach back."""
+"""Judges again once more is known: PDF signatures that could not be judged (R23, certificates), packets whose
+certificate could not be confirmed (K4, revocation), documents that a stolen key may have signed (threat 119). In: due
+jobs, later answers of the authorities, a key and the time of its theft. Out: new verdicts, held packets opened again,
+marks set or removed, each with an event. Nothing is deleted for it: a person decides. The time of arrival counts."""
 
 from __future__ import annotations
 
@@ -39,11 +38,11 @@ GIVE_UP = timedelta(days=30)
 
 
 async def ask_due(services: IncomingServices) -> int:
-    """One batch of due jobs; how many."""
+    """Judge the signatures of one batch of due jobs; return how many."""
     jobs = await services.store.claim_jobs(check.SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
     for job in jobs:
         try:
-            await _ask(services, job)
+            await _judge_signatures(services, job)
         except StaleLease:
             log.action(
                 _log, "signatures.discarded", "another worker asked meanwhile", document=job.subject_id
@@ -53,51 +52,51 @@ async def ask_due(services: IncomingServices) -> int:
     return len(jobs)
 
 
-async def _ask(services: IncomingServices, job: Job) -> None:
+async def _judge_signatures(services: IncomingServices, job: Job) -> None:
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
     async with services.store.read(scope) as work:
-        asked = await work.incoming.get(job.subject_id)
-        seen_at = await check.files_arrived_at(work, asked)
+        judged = await work.incoming.get(job.subject_id)
+        seen_at = await check.files_arrived_at(work, judged)
     verdicts: list[FileVerdict] = []
-    if asked.state not in UNREADABLE:
-        verdicts = [await _asked_again(services, scope, asked, each, seen_at) for each in asked.signatures]
+    if judged.state not in UNREADABLE:
+        verdicts = [await _judge_file(services, scope, judged, v, seen_at) for v in judged.signatures]
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(job.subject_id)
         readable = document.state not in UNREADABLE
-        # An update may have brought other files meanwhile: of those nothing was asked.
-        mine = readable and document.files == asked.files
-        told = check.with_verdicts(document, tuple(verdicts)) if verdicts and mine else document
-        if told != document:
-            await work.incoming.save(told)
-        if (told.legal_value, _words(told)) != (document.legal_value, _words(document)):
-            data = {"legal_value": told.legal_value, "pdf_signature": told.checks.get("pdf_signature")}
-            await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), data)
+        # An update may have brought other files meanwhile; the verdicts are not about those.
+        is_unchanged = readable and document.files == judged.files
+        new = check.with_verdicts(document, tuple(verdicts)) if verdicts and is_unchanged else document
+        if new != document:
+            await work.incoming.save(new)
+        if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
+            details = {"legal_value": new.legal_value, "pdf_signature": new.checks.get("pdf_signature")}
+            await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
         waits = readable and services.clock.now() < seen_at + GIVE_UP
-        if waits and pdf_verdict.is_open(told.signatures):
-            later = services.clock.now() + check.SIGNATURES_AGAIN
-            await work.jobs.retry(job.lease, later, f"{pdf_verdict.REVOCATION}: still not known")
+        if waits and pdf_verdict.is_open(new.signatures):
+            retry_at = services.clock.now() + check.REJUDGE_DELAY
+            await work.jobs.retry(job.lease, retry_at, f"{pdf_verdict.REVOCATION}: still not known")
         else:
-            await work.jobs.done(job.lease)
+            await work.jobs.finish(job.lease)
         await work.commit()
 
 
 def _words(document: IncomingDocument) -> list[tuple[str, str]]:
-    """The verdicts alone: what a certificate is today changes with the days and is no news."""
+    """List the verdicts alone: the present state of a certificate changes with the days and is no news."""
     return [
         word
-        for each in document.signatures
-        for word in ((each.file, each.verdict), *((one.field, one.verdict) for one in each.signers))
+        for v in document.signatures
+        for word in ((v.file, v.verdict), *((s.field, s.verdict) for s in v.signers))
     ]
 
 
-async def _asked_again(
+async def _judge_file(
     services: IncomingServices,
     scope: AgencyScope,
     document: IncomingDocument,
     verdict: FileVerdict,
     seen_at: datetime,
 ) -> FileVerdict:
-    file = next((one for one in document.files if one.n == verdict.n), None)
+    file = next((f for f in document.files if f.n == verdict.n), None)
     if file is None or not pdf_verdict.is_open((verdict,)):
         return verdict
     try:
@@ -106,7 +105,7 @@ async def _asked_again(
         log.action(_log, "signatures.unread", str(error), document=document.id, code=error.code)
         return verdict
     if facts.fault is not None and verdict.signers:
-        return verdict  # the reader was busy or the file is too much for it now: what was known stays
+        return verdict  # the reader was busy or the file is too much for it now: the old verdict stays
     return pdf_verdict.judge(file.name, file.n, facts, services.profile.pdf_roles)
 
 
@@ -127,39 +126,39 @@ async def _read_file(
 
 
 REVOKED_BEFORE = "revoked_before_arrival"
-_CODE = "CERT-REVOCATION-UNKNOWN"
-_PENDING_AT_ONCE = 200
+_UNKNOWN_REVOCATION = "CERT-REVOCATION-UNKNOWN"
+_PENDING_PAGE_SIZE = 200
 
 
-def pending_of(item: InboxPacket, certificate_der: bytes) -> PendingRevocation:
-    """What is remembered of a packet until more is known."""
+def pending_of(packet: InboxPacket, certificate_der: bytes) -> PendingRevocation:
+    """Return the record that keeps a packet pending until more is known."""
     return PendingRevocation(
-        agency_id=item.agency_id,
-        inbox_id=item.id,
+        agency_id=packet.agency_id,
+        inbox_id=packet.id,
         certificate_der=certificate_der,
-        arrived_at=item.received_at,
+        arrived_at=packet.received_at,
     )
 
 
-async def note_pending(work: SqlWork, item: InboxPacket, proved: Proved) -> None:
-    """Remembers a packet that passes only because the grace runs, in the unit that settles it."""
-    if any(each.code == _CODE for each in proved.envelope.notes):
-        await work.pending.add(pending_of(item, proved.envelope.signed.certificate_der))
+async def note_pending(work: SqlWork, packet: InboxPacket, proved: Proved) -> None:
+    """Remember a packet that passes only because the grace runs, in the unit that settles it."""
+    if any(note.code == _UNKNOWN_REVOCATION for note in proved.envelope.notes):
+        await work.pending.add(pending_of(packet, proved.envelope.signed.certificate_der))
 
 
 async def judge_pending(services: IncomingServices) -> int:
-    """Judges every packet that waits by what is known now; of how many it is known at last."""
-    settled, after = 0, ("", "")
+    """Judge every pending packet anew; return how many are settled."""
+    settled, cursor = 0, ("", "")
     while True:
-        found = await services.store.pending_revocations(after, _PENDING_AT_ONCE)
-        for each in found:
-            settled += await _judge_one(services, each)
-        if len(found) < _PENDING_AT_ONCE:
+        batch = await services.store.pending_revocations(cursor, _PENDING_PAGE_SIZE)
+        for pending in batch:
+            settled += await _judge_packet(services, pending)
+        if len(batch) < _PENDING_PAGE_SIZE:
             return settled
-        after = (found[-1].agency_id, found[-1].inbox_id)
+        cursor = (batch[-1].agency_id, batch[-1].inbox_id)
 
 
-async def _judge_one(services: IncomingServices, pending: PendingRevocation) -> bool:
+async def _judge_packet(services: IncomingServices, pending: PendingRevocation) -> bool:
     evidence = await services.pool.run(
         lambda: services.trust.collect(pending.certificate_der, pending.arrived_at)
     )
@@ -169,11 +168,11 @@ async def _judge_one(services: IncomingServices, pending: PendingRevocation) -> 
         await services.answers.use(evidence.answers)
     try:
         async with services.store.begin(_scope(pending.agency_id)) as work:
-            item = await work.inbox.get(pending.inbox_id)
-            if item.state == "landed":  # it is being judged at this moment, perhaps by what was known before
+            packet = await work.inbox.get(pending.inbox_id)
+            if packet.state == "landed":  # a worker judges it now, perhaps by older answers
                 return False
-            await _settle(services, work, item, evidence)
-            await work.pending.remove(item.id)
+            await _settle(services, work, packet, evidence)
+            await work.pending.remove(packet.id)
             await work.commit()
     except (Clash, StaleVersion):  # a worker or a person has it now; the next look finds it as they left it
         return False
@@ -181,33 +180,33 @@ async def _judge_one(services: IncomingServices, pending: PendingRevocation) -> 
     return True
 
 
-async def _settle(services: IncomingServices, work: SqlWork, item: InboxPacket, evidence: Evidence) -> None:
-    if item.state == "held" and item.code == _CODE:
-        await work.inbox.reopen(item.id)
+async def _settle(services: IncomingServices, work: SqlWork, packet: InboxPacket, evidence: Evidence) -> None:
+    if packet.state == "held" and packet.code == _UNKNOWN_REVOCATION:
+        await work.inbox.reopen(packet.id)
         services.wake()
-    elif item.incoming_id is not None:
-        await _of_document(services, work, item.incoming_id, evidence)
-    elif item.state == "done" and evidence.revocation == "revoked":
+    elif packet.incoming_id is not None:
+        await _update_document(services, work, packet.incoming_id, evidence)
+    elif packet.state == "done" and evidence.revocation == "revoked":
         await work.events.append(
-            EventKind.INBOX_REVOCATION, item.id, services.clock.now(), _as_told(evidence)
+            EventKind.INBOX_REVOCATION, packet.id, services.clock.now(), _revocation_details(evidence)
         )
 
 
-async def _of_document(
+async def _update_document(
     services: IncomingServices, work: SqlWork, incoming_id: str, evidence: Evidence
 ) -> None:
     document = await work.incoming.get(incoming_id)
     revoked = evidence.revocation == "revoked"
-    marks = [each for each in document.marks if each != REVOCATION_UNKNOWN]
-    checked = document.checks | {"revocation": evidence.revocation}
-    changed = replace(document, marks=(*marks, REVOKED_BEFORE) if revoked else tuple(marks), checks=checked)
+    marks = [mark for mark in document.marks if mark != REVOCATION_UNKNOWN]
+    checks = document.checks | {"revocation": evidence.revocation}
+    changed = replace(document, marks=(*marks, REVOKED_BEFORE) if revoked else tuple(marks), checks=checks)
     await work.incoming.save(changed, expect_version=document.version)
     await work.events.append(
-        EventKind.INBOX_REVOCATION, document.id, services.clock.now(), _as_told(evidence)
+        EventKind.INBOX_REVOCATION, document.id, services.clock.now(), _revocation_details(evidence)
     )
 
 
-def _as_told(evidence: Evidence) -> Mapping[str, object]:
+def _revocation_details(evidence: Evidence) -> Mapping[str, object]:
     at = evidence.revoked_at
     return {
         "state": evidence.revocation,
@@ -230,7 +229,7 @@ MOST_SENT = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoubtedDocument:
-    """One document of the time in question. `way`: it came in, or we sent it."""
+    """Document of the time in question. `way`: it came in, or we sent it."""
 
     id: str
     agency_id: str
@@ -242,30 +241,30 @@ class DoubtedDocument:
 async def mark_suspects(
     services: IncomingServices, code: str, fingerprint: str, since: datetime
 ) -> list[DoubtedDocument]:
-    """Everything of that agency since then that does not hold any more, marked. The binding was withdrawn before."""
-    found = []
+    """Mark every document of that agency since then that no longer holds. The binding was withdrawn before."""
+    doubted = []
     for agency in await services.store.hosted():
         scope = AgencyScope(agency_id=agency.id, principal_id="node")
-        async for document in _since(services, scope, code, since):
-            reason = await _why_it_fails(services, scope, document)
+        async for document in _documents_since(services, scope, code, since):
+            reason = await _find_fault(services, scope, document)
             if reason:
-                await _mark_in(services, scope, document, fingerprint, reason)
-                found.append(
+                await _mark_received(services, scope, document, fingerprint, reason)
+                doubted.append(
                     DoubtedDocument(
                         id=document.id, agency_id=agency.id, way="in", at=document.arrived_at, reason=reason
                     )
                 )
-    for item in await services.store.signed_under(fingerprint, since, MOST_SENT):
-        await _tell_out(services, item, fingerprint)
-        found.append(
+    for row in await services.store.signed_under(fingerprint, since, MOST_SENT):
+        await _record_sent(services, row, fingerprint)
+        doubted.append(
             DoubtedDocument(
-                id=item.subject_id, agency_id=item.agency_id, way="out", at=item.created_at, reason=item.kind
+                id=row.subject_id, agency_id=row.agency_id, way="out", at=row.created_at, reason=row.kind
             )
         )
-    return found
+    return doubted
 
 
-async def _since(
+async def _documents_since(
     services: IncomingServices, scope: AgencyScope, code: str, since: datetime
 ) -> AsyncIterator[IncomingDocument]:
     cursor = None
@@ -282,12 +281,12 @@ async def _since(
         cursor = page.next_cursor
 
 
-async def _why_it_fails(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> str:
-    """Why it does not hold by what is known now; nothing when it does, being signed under another key."""
+async def _find_fault(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> str:
+    """Return why the document no longer holds; an empty text when it does, being signed under another key."""
     async with services.store.read(scope) as work:
-        item = await work.inbox.get(document.inbox_id)
+        packet = await work.inbox.get(document.inbox_id)
     try:
-        await verify.run(services, item)
+        await verify.run(services, packet)
     except StoreFailure:
         raise
     except GatewayError as error:
@@ -295,21 +294,21 @@ async def _why_it_fails(services: IncomingServices, scope: AgencyScope, document
     return ""
 
 
-async def _mark_in(
+async def _mark_received(
     services: IncomingServices, scope: AgencyScope, document: IncomingDocument, fingerprint: str, reason: str
 ) -> None:
     async with services.store.begin(scope) as work:
         fresh = await work.incoming.get(document.id)
         if SUSPECT_MARK not in fresh.marks:
             await work.incoming.save(replace(fresh, marks=(*fresh.marks, SUSPECT_MARK)))
-        told = {"certificate": fingerprint, "from": document.sender_code, "reason": reason}
-        await work.events.append(EventKind.KEY_SUSPECT, document.id, services.clock.now(), told)
+        details = {"certificate": fingerprint, "from": document.sender_code, "reason": reason}
+        await work.events.append(EventKind.KEY_SUSPECT, document.id, services.clock.now(), details)
         await work.commit()
 
 
-async def _tell_out(services: IncomingServices, item: OutboxItem, fingerprint: str) -> None:
-    scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
+async def _record_sent(services: IncomingServices, row: OutboxItem, fingerprint: str) -> None:
+    scope = AgencyScope(agency_id=row.agency_id, principal_id="node")
     async with services.store.begin(scope) as work:
-        told = {"certificate": fingerprint, "packet": item.packet_id, "envelope": item.envelope_digest}
-        await work.events.append(EventKind.KEY_SUSPECT, item.subject_id, services.clock.now(), told)
+        details = {"certificate": fingerprint, "packet": row.packet_id, "envelope": row.envelope_digest}
+        await work.events.append(EventKind.KEY_SUSPECT, row.subject_id, services.clock.now(), details)
         await work.commit()

@@ -17,7 +17,7 @@ def number(full: Any, help: str, *, quick: Any = None, read: Callable[[str], Any
     return field(default=full, metadata=metadata)
 
 
-def of(kind: type[N], *, quick: bool, words: Mapping[str, Any] | None = None) -> N:
+def numbers_for(kind: type[N], *, quick: bool, words: Mapping[str, Any] | None = None) -> N:
     """Return the numbers of a run, where the caller asked for no others."""
     numbers = {f.name: f.metadata["quick"] if quick else f.default for f in _fields(kind)}
     chosen = {name: value for name, value in (words or {}).items() if name in numbers and value is not None}
@@ -43,7 +43,7 @@ def options(parser: argparse.ArgumentParser, kinds: Mapping[str, type[Any]]) -> 
             )
 
 
-def told(numbers: Any) -> dict[str, Any]:
+def numbers_json(numbers: Any) -> dict[str, Any]:
     """Return the numbers in the form kept beside the figures: two runs compare only where these are alike."""
     return asdict(numbers)
 

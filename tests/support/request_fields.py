@@ -46,7 +46,7 @@ _ANY = st.text(max_size=60)
 
 
 def text(rule: Rule) -> st.SearchStrategy[str]:
-    """Of a field under that rule."""
+    """Draw texts for a field under that rule."""
     good = st.text(
         st.sampled_from("aăâđêôơưáảạ NAM 2026-/.&<>\"'"), min_size=1, max_size=min(rule.longest, 60)
     )
@@ -56,14 +56,14 @@ def text(rule: Rule) -> st.SearchStrategy[str]:
 
 def messages(number: int) -> st.SearchStrategy[dict[str, Any]]:
     """The JSON of a message with that number, with up to six fields that are not plain."""
-    return st.lists(_field(DRAFT, _LISTED), max_size=6).map(lambda found: _message(number, found))
+    return st.lists(_field(DRAFT, _LISTED), max_size=6).map(lambda fields: _message(number, fields))
 
 
 def changes() -> st.SearchStrategy[dict[str, Any]]:
-    """What an update or a recall says beside the document."""
+    """Draw the fields of an update or a recall beside the document."""
     plain = {"reason": "Sửa trích yếu", "approved_by": "Giám đốc Mẫu", "notice_no": "7/TB"}
     rules = {name: rule for name, rule in CHANGE.items() if name in plain}
-    return st.lists(_field(rules, ()), max_size=2).map(lambda found: _over(plain, found))
+    return st.lists(_field(rules, ()), max_size=2).map(lambda fields: _apply(plain, fields))
 
 
 def statuses() -> st.SearchStrategy[dict[str, Any]]:
@@ -75,8 +75,8 @@ def statuses() -> st.SearchStrategy[dict[str, Any]]:
         name: rule for name, rule in STATUS.items() if not name.startswith(("assignment", "register_no"))
     }
     return st.builds(
-        lambda code, found: _over(
-            {"code": code[0], "note": "Ghi chú", "staff": {"name": "Trần Thử"}, "reason": code[1]}, found
+        lambda code, fields: _apply(
+            {"code": code[0], "note": "Ghi chú", "staff": {"name": "Trần Thử"}, "reason": code[1]}, fields
         ),
         codes,
         st.lists(_field(rules, ()), max_size=4),
@@ -92,8 +92,8 @@ def _field(rules: Mapping[str, Rule], left_out: tuple[str, ...]) -> st.SearchStr
     return st.sampled_from(paths).flatmap(lambda path: text(rules[path]).map(lambda value: (path, value)))
 
 
-def _message(number: int, found: list[Change]) -> dict[str, Any]:
-    return _over(
+def _message(number: int, fields: list[Change]) -> dict[str, Any]:
+    return _apply(
         {
             "number": str(number),
             "symbol": "STD-VP",
@@ -104,24 +104,24 @@ def _message(number: int, found: list[Change]) -> dict[str, Any]:
             "reply_required": False,
             "recipients": [{"code": "Z91.01", "role": "to_act"}],
         },
-        found,
+        fields,
     )
 
 
-def _over(plain: dict[str, Any], found: list[Change]) -> dict[str, Any]:
+def _apply(plain: dict[str, Any], fields: list[Change]) -> dict[str, Any]:
     """The plain values with these put over them, by their paths."""
-    said = {name: dict(value) if isinstance(value, dict) else value for name, value in plain.items()}
-    for path, value in found:
-        first, *rest = path.split("/")
-        if not rest:
-            said[first] = value
-        elif rest == ["*"]:
-            said[first] = [*said.get(first, []), value]
-        elif rest[0] == "*":
-            said[first] = [{**_FIRST[first], rest[1]: value}]
+    message = {name: dict(value) if isinstance(value, dict) else value for name, value in plain.items()}
+    for path, value in fields:
+        first, *subpath = path.split("/")
+        if not subpath:
+            message[first] = value
+        elif subpath == ["*"]:
+            message[first] = [*message.get(first, []), value]
+        elif subpath[0] == "*":
+            message[first] = [{**_FIRST[first], subpath[1]: value}]
         else:
-            said[first] = {**_FIRST.get(first, {}), **(said.get(first) or {}), rest[0]: value}
-    return {name: value for name, value in said.items() if value is not None}
+            message[first] = {**_FIRST.get(first, {}), **(message.get(first) or {}), subpath[0]: value}
+    return {name: value for name, value in message.items() if value is not None}
 
 
 _FIRST: dict[str, dict[str, Any]] = {
