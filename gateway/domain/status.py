@@ -62,7 +62,7 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
                 "02",
                 "red",
                 "circle-cross",
-                "recipient's clerk; by itself only as interfaces.md 1.5",
+                "recipient's clerk; its node only where no person could act",
             ),
             (14, "accepted", "business", "03", "green", "board-tick", "recipient's clerk"),
             (15, "assigned", "business", "04", "green", "person", "recipient"),

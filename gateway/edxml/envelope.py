@@ -23,7 +23,7 @@ from gateway.errors import BreaksRule
 @dataclass(frozen=True, slots=True)
 class Wire:
     """The element of an attribute: its path below the element of its part, and the length of the longest text we write.
-    `known`: the numbers that mean something. `words`: the texts of yes and no. `identity`: it is read exactly (F10)."""
+    `valid_range`: the numbers that mean something. `words`: the texts of yes and no. `identity`: it is read exactly (F10)."""
 
     path: str
     longest: int = 0
@@ -75,7 +75,7 @@ class SignerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherInfo:
-    priority: Annotated[int | None, Wire("Priority", known=range(5))] = None
+    priority: Annotated[int | None, Wire("Priority", valid_range=range(5))] = None
     sphere_of_promulgation: Annotated[str | None, Wire("SphereOfPromulgation", _D["sphere"].longest)] = None
     typer_notation: Annotated[str | None, Wire("TyperNotation", _D["drafter"].longest)] = None
     promulgation_amount: Annotated[int | None, Wire("PromulgationAmount")] = None
@@ -185,7 +185,7 @@ class Envelope:
     due_date: Annotated[date | None, Wire("DueDate")] = None  # hạn trả lời
     other: Annotated[OtherInfo | None, Wire("OtherInfo")] = None
     response_for: Annotated[tuple[ResponseFor, ...], Wire("ResponseFor")] = ()
-    steering_type: Annotated[int | None, Wire("SteeringType", known=range(4))] = None  # văn bản chỉ đạo
+    steering_type: Annotated[int | None, Wire("SteeringType", valid_range=range(4))] = None  # văn bản chỉ đạo
     to_places: Annotated[tuple[str, ...], Wire("ToPlaces/Place", _D["to_places/*"].longest)] = ()
     task_codes: Annotated[tuple[str, ...], Wire("ResponseForTask/TaskCode", 255)] = ()
     application_type: Annotated[str | None, Wire("ApplicationType", 100)] = None
@@ -204,7 +204,7 @@ _LONGEST = {date: 10, datetime: 19, int: 9}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireField:
     """One row of the table. `above`: the element around it that holds nothing else of its own, if any. `holds`: the
-    type of one value. `is_text`: it is read as one unchanged text. `written`: makes a text or a tree of one value; None
+    type of one value. `is_text`: it is read as one unchanged text. `to_wire`: makes a text or a tree of one value; None
     for a text."""
 
     attribute: str

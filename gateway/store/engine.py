@@ -167,7 +167,7 @@ def _server_arguments(role: EngineRole, limits: ServerLimits) -> dict[str, Any]:
     }
 
 
-def _connect(dialect: Any, pool_record: object, args: Any, arguments: dict[str, Any]) -> Any:
+def _connect(dialect: Any, record: object, args: Any, arguments: dict[str, Any]) -> Any:
     """Open a connection to the driver. An error before it is open becomes the driver's error of a statement. Any: the
     parts of the driver have no public types."""
     from gateway.store.server_connection import connect_server
@@ -195,7 +195,7 @@ def _name_failure(context: ExceptionContext) -> None:
         raise OperationalError(None, None, cause) from cause
 
 
-def _refuse_closed(connection: Any, pool_record: object, proxy: object) -> None:
+def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
     """Refuse connections that a restarted server closed; the pool makes new ones. Asking each connection before each
     use would cost three round trips, and this costs nothing."""
     if connection.driver_connection.is_closed():
@@ -217,7 +217,7 @@ def _check_file(path: str) -> None:
         )
 
 
-def _create_private(dialect: object, pool_record: object, args: Any, arguments: dict[str, Any]) -> None:
+def _create_private(dialect: object, record: object, args: Any, arguments: dict[str, Any]) -> None:
     """Create a new file for the node's own user alone, however it is made; SQLite gives its journals the same mode."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(args[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -261,7 +261,7 @@ def _sqlite_engine(url: URL, role: EngineRole) -> AsyncEngine:
     start = "BEGIN" if role in _READING else "BEGIN IMMEDIATE"
 
     def prepare(
-        connection: Any, pool_record: object
+        connection: Any, record: object
     ) -> None:  # Any: the driver's own connection has no public type
         cursor = connection.cursor()
         for pragma in _pragmas(role):
