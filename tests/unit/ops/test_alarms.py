@@ -160,8 +160,8 @@ def fires(when: str, past: list[Sample], now: list[Sample]) -> bool:
 
 
 def kept_still() -> dict[str, set[str]]:
-    """Map each alarm of the page to the alarms that keep still while it fires."""
-    table = PAGE.read_text("utf-8").split("| while this fires | these keep still |\n|---|---|\n")[1]
+    """Map each alarm of the page to the alarms that it inhibits."""
+    table = PAGE.read_text("utf-8").split("| while this fires | these are inhibited |\n|---|---|\n")[1]
     rows = [line.split("|")[1:3] for line in table.split("\n\n")[0].splitlines()]
     return {cause.strip(): {name.strip() for name in names.split(",")} for cause, names in rows}
 
@@ -449,26 +449,26 @@ HELD_S = 0.5
 Met = Callable[[Town], Awaitable[Town | None] | AbstractAsyncContextManager[Town]]
 # Troubles of a node: it, or another one in its place, is scraped then.
 TROUBLES: dict[str, Met] = {
-    "a disk fills": disk_fills,
-    "a part is silent": database_away,
+    "a disk fills up": disk_fills,
+    "a part does not answer": database_away,
     "axis down": broker_away,
     "clock off": clock_off,
-    "urgent mail lies": urgent_lies,
-    "mail lies": ordinary_lies,
+    "urgent mail waits": urgent_lies,
+    "mail waits": ordinary_lies,
     "nothing is packed": nothing_packed,
     "no worker": worker_dies,
     "mail waits at the axis": mail_waits_at_the_axis,
-    "nobody works": nobody_works,
+    "arrivals wait": nobody_works,
     "dead parcels": dead,
     "quarantine grows": quarantined,
-    "scanner away": scanner_away,
-    "hot folder away": folder_away,
+    "scanner down": scanner_away,
+    "hot folder down": folder_away,
     "hot folder refuses": folder_refuses,
     "a webhook is down": webhook_answering_410,
     "a document system takes nothing": system_gives_up,
     "certificate": certificate_ends,
     "certificate of a server": server_certificate_ends,
-    "something breaks": step_breaks,
+    "steps fail": step_breaks,
     "slow to accept": slow_to_accept,
     "slow to take in": slow_to_take_in,
 }
@@ -476,11 +476,11 @@ TROUBLES: dict[str, Met] = {
 LARGER: dict[str, tuple[Met, str]] = {
     "nobody works at anything": (nobody_works_at_anything, "no worker"),
     "the clock is off and mail waits": (clock_off_and_mail_waits, "clock off"),
-    "the scanner is away and mail waits": (scanner_away_and_mail_waits, "scanner away"),
+    "the scanner is away and mail waits": (scanner_away_and_mail_waits, "scanner down"),
     "the broker is away and mail waits": (broker_away_and_mail_waits, "axis down"),
-    "the disk fills and mail comes": (disk_fills_and_mail_comes, "a disk fills"),
+    "the disk fills and mail comes": (disk_fills_and_mail_comes, "a disk fills up"),
     "a certificate has ended": (certificate_ended, "certificate"),
-    "the database is away for long": (database_away_for_long, "a part is silent"),
+    "the database is away for long": (database_away_for_long, "a part does not answer"),
 }
 # Where no process works any more.
 WITHOUT_WORKER = {"no worker", "nobody works at anything"}
@@ -492,13 +492,13 @@ LONG = {
 }
 # The check of the doctor that says so, where documents cannot pass.
 DOCTORS = {
-    "a part is silent": "database",
-    "urgent mail lies": "queues",
-    "mail lies": "queues",
+    "a part does not answer": "database",
+    "urgent mail waits": "queues",
+    "mail waits": "queues",
     "nothing is packed": "queues",
     "no worker": "workers",
     "mail waits at the axis": "axis",
-    "nobody works": "queues",
+    "arrivals wait": "queues",
     "dead parcels": "axis.dead",
     "quarantine grows": "quarantine",
     "a document system takes nothing": "compat",
