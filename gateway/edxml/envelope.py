@@ -23,7 +23,7 @@ from gateway.errors import BreaksRule
 @dataclass(frozen=True, slots=True)
 class Wire:
     """The element of an attribute: its path below the element of its part, and the length of the longest text we write.
-    `valid_range`: the numbers that mean something. `words`: the texts of yes and no. `identity`: it is read exactly (F10)."""
+    `valid_range`: numbers that mean something. `words`: texts of yes and no. `identity`: it is read exactly (F10)."""
 
     path: str
     longest: int = 0
