@@ -82,8 +82,8 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWebhook:
-    """Input for a new webhook. `scopes` are its maker's: it gets no event that its maker may not read. `after`: it begins
-    behind that event of the agency; None: with future events."""
+    """Input for a new webhook. `scopes` are its maker's: it gets no event that its maker may not read. `start_after`: it
+    begins behind that event of the agency; None: with future events."""
 
     url: str
     types: tuple[str, ...] = ()

@@ -393,14 +393,15 @@ def _plan_json(call: Invocation, plan: BrokerPlan) -> dict[str, Any]:
 
 
 def _step(call: Invocation, step: PlanStep) -> str:
-    from gateway.transport.broker.plan import QueueBinding, Rights
+    from gateway.transport.broker.plan import QueueBinding, QueuePolicy, Rights
 
     part = step.entity
     if isinstance(part, QueueBinding):
         parts = {"code": part.key, "destination": part.destination, "source": part.source}
         return call.word("broker.part.binding", **parts)
     name = part.user if isinstance(part, Rights) else part.name
-    return call.word(f"broker.part.{type(part).__name__.lower()}", name=name)
+    kind = "policy" if isinstance(part, QueuePolicy) else type(part).__name__.lower()
+    return call.word(f"broker.part.{kind}", name=name)
 
 
 def _need_folder(passwords: Path | None, make: bool) -> None:

@@ -107,7 +107,7 @@ async def test_threat_053_110_a_status_that_its_receipt_or_its_sender_cannot_say
         "no body digest": ({"body_digest": None}, "RCPT-DIGEST"),
         "another document": ({"of_document_id": DocumentId(document_id("77"))}, "RCPT-DIGEST"),
         "a packet never sent": ({"of_packet_id": PacketId("pkt_unknown")}, "RCPT-DIGEST"),
-        "copied from another delivery": ({"about": other.document_id}, "RCPT-DIGEST"),
+        "copied from another delivery": ({"of_document_id": other.document_id}, "RCPT-DIGEST"),
         "of another agency's packet": ({"of_sender": COMMUNE}, "MSG-NOT-PARTY"),
         "of no recipient": ({"by": COMMUNE}, "MSG-NOT-PARTY"),
         "of no recipient, without a receipt": ({"by": COMMUNE, "receipt": False}, "MSG-NOT-PARTY"),

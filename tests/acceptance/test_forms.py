@@ -229,7 +229,7 @@ async def test_an_answer_goes_in_the_form_of_its_recipient(tmp_path: Path) -> No
     """A partner without signatures is answered without one: no receipt is proved, and it is counted as such."""
     async with AsyncExitStack() as stack:
         options = (RouteSettings(to=DEPARTMENT, axes=("national",), form="dotnet"), *routes())
-        three = await opened(stack, tmp_path, told=options)
+        three = await opened(stack, tmp_path, routed=options)
         town = three.town
         sent = await town.send("15", COMMUNE)
         await three.carry()
@@ -308,7 +308,7 @@ async def test_what_was_handed_over_is_told_though_the_settings_changed_meanwhil
         (raw,) = three.at_hub(three.national, COMMUNE)
     clock.advance(3600)
     async with AsyncExitStack() as stack:
-        three = await opened(stack, tmp_path, clock, told=routes(national="dotnet"))
+        three = await opened(stack, tmp_path, clock, routed=routes(national="dotnet"))
         for _ in range(3):
             await three.carry()
             clock.advance(3600)
@@ -329,7 +329,7 @@ async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_n
 ) -> None:
     """It answers the second file with the id of the first, and hands it to no recipient."""
     async with AsyncExitStack() as stack:
-        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=TWO_SYSTEMS)
+        three = await opened(stack, tmp_path, routed=TWO_FORMS, systems=TWO_SYSTEMS)
         town = three.town
         sent = await town.send("15", PROVINCE, COMMUNE)
         await three.carry()
@@ -347,7 +347,7 @@ async def test_two_forms_go_over_a_hub_that_takes_both(tmp_path: Path, kind: str
     """Also where its answers are lost: what others have there is never taken for what these were sent."""
     async with AsyncExitStack() as stack:
         hub = replace(FORWARDING, dedupe=False)
-        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=TWO_SYSTEMS, hub=hub)
+        three = await opened(stack, tmp_path, routed=TWO_FORMS, systems=TWO_SYSTEMS, hub=hub)
         town = three.town
         three.national.faults.change(
             {"rate": 1.0, "kinds": [kind] if kind else [], "operations": ["sendEdoc"]}

@@ -294,7 +294,7 @@ async def test_a_document_of_which_only_some_recipients_go_over_the_service(
             await on_hub.town.only(code)
 
 
-@pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
+@pytest.mark.parametrize("at", ["note_fetched", "note_end", "note_reported", "mark"])
 async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_lgsp: OnLgsp, at: str) -> None:
     town, sent = on_lgsp.town, await on_lgsp.sent_past_a_kill(at, "25")
 

@@ -239,7 +239,7 @@ async def test_the_sender_is_told_before_sending_what_the_hub_has_no_place_for(o
     assert [warning.pointer for warning in warnings] == ["/reply_required"]
 
 
-@pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
+@pytest.mark.parametrize("at", ["note_fetched", "note_end", "note_reported", "mark"])
 async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_vxp: OnVxp, at: str) -> None:
     """All steps before the write are done, and none after it: the next look mends it."""
     sent = await on_vxp.sent_past_a_kill(at, "20")

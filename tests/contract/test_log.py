@@ -364,7 +364,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     assert await count(kind="message_status") == await count(kind="inbox.*") == 0
     assert await count(subject_id="msg_1") == 4
     assert await count(agency_id="agy_south") == await count(principal_id="prn_south") == 2
-    assert await count(since=middle) == await count(until=middle) == 2
+    assert await count(since=middle) == await count(ends_before=middle) == 2
     newest = await log_reading.search_log(book.store, EventFilter(), limit=1, newest=True)
     assert newest[0].event.node_seq == 4
 

@@ -108,7 +108,7 @@ async def test_a_unit_of_which_something_was_refused_cannot_commit(
 
 
 async def _put_and_commit(work: Any, item: Any) -> None:
-    await work.outbox.put(item)
+    await work.outbox.add(item)
     await work.commit()
 
 

@@ -51,7 +51,7 @@ def test_a_case_of_a_table_is_a_result_of_its_own() -> None:
         ((93,), "passed", "embedded"),
         ((94,), "failed", "embedded"),
     ]
-    assert results[0].said["outcome"] == "admitted"
+    assert results[0].recorded["outcome"] == "admitted"
 
 
 def test_a_line_tells_what_is_wanting() -> None:

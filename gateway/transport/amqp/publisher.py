@@ -145,7 +145,7 @@ class Publisher:
         async with self._alone(parcel.packet_id, channel):
             parts = parts_of(parcel, self._part_bytes)
             while (part := await self._pool.run(partial(next, parts, None))) is not None:
-                more = part.headers() if part.of > 1 else None
+                more = part.headers() if part.parts_total > 1 else None
                 at = self._clock.now()
                 message = label.make_message(parcel, part.body, keys, user=self._user, at=at, more=more)
                 exchange = names.lane_exchange(parcel.lane)

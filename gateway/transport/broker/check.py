@@ -240,7 +240,7 @@ async def confirm(session: ServerSession) -> Mapping[str, object]:
     raise Fault("confirm.silent", "apply", exchange=topology.HOSTED_EXCHANGE)
 
 
-async def check_hosted_codes(session: ServerSession) -> Mapping[str, object]:
+async def hosted(session: ServerSession) -> Mapping[str, object]:
     """Check that every code that the node hosts leads somewhere."""
     lost: list[str] = []
     async with session.channel() as channel:
@@ -267,8 +267,7 @@ Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
 # In the order in which a person would mend them: the line, then the faults on it.
 _STEPS: Mapping[str, Step] = {
-    step.__name__: step
-    for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, check_hosted_codes)
+    step.__name__: step for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, hosted)
 }
 STEPS = tuple(_STEPS)
 SPARE_S = 1.0  # a step with a limit of its own says better what it waited for

@@ -193,14 +193,16 @@ def _fixtures(players: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iter
     )
     yield fixture_of("good/document.edxml", Kind.DOCUMENT, _ADMITTED, number=_NUMBER)
     yield fixture_of("good/urgent.edxml", Kind.DOCUMENT, _ADMITTED, number=_URGENT, urgency=Urgency.EXPRESS)
-    yield fixture_of("good/reply.edxml", Kind.DOCUMENT, _ADMITTED, about=yours)
-    yield fixture_of("good/update.edxml", Kind.UPDATE, _ADMITTED, about=own)
-    yield fixture_of("good/replacement.edxml", Kind.REPLACEMENT, _ADMITTED, about=own)
+    yield fixture_of("good/reply.edxml", Kind.DOCUMENT, _ADMITTED, document=yours)
+    yield fixture_of("good/update.edxml", Kind.UPDATE, _ADMITTED, document=own)
+    yield fixture_of("good/replacement.edxml", Kind.REPLACEMENT, _ADMITTED, document=own)
     recalled = Expected(verify="valid", answers=("01", "15"), becomes="admitted")
-    yield fixture_of("good/recall.edxml", Kind.RECALL, recalled, about=sent(_URGENT))
+    yield fixture_of("good/recall.edxml", Kind.RECALL, recalled, document=sent(_URGENT))
     for code in _STATUSES:
         subject = own if code == "13" else yours
-        yield fixture_of(f"good/status-{code}.edxml", Kind.STATUS, _ACCEPTED_STATUS, code=code, about=subject)
+        yield fixture_of(
+            f"good/status-{code}.edxml", Kind.STATUS, _ACCEPTED_STATUS, code=code, document=subject
+        )
     for flaw, expected in _BAD.items():
         number = _NUMBER if flaw == OTHER_CONTENT else str(200 + counter)
         yield fixture_of(f"bad/{flaw}.edxml", Kind.DOCUMENT, expected, number=number, flaws=(flaw,))
@@ -209,6 +211,6 @@ def _fixtures(players: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iter
         Kind.STATUS,
         _refused("SIG-VALUE"),
         code="03",
-        about=yours,
+        document=yours,
         flaws=(BAD_SIGNATURE,),
     )

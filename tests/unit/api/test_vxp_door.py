@@ -340,7 +340,7 @@ async def test_statuses_of_what_others_sent_are_not_its_own(vxp: VxpDoor) -> Non
 
 
 async def test_more_than_a_page_is_listed_oldest_first(vxp: VxpDoor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(box, "_AT_ONCE", 2)
+    monkeypatch.setattr(box, "_PAGE_SIZE", 2)
     await vxp.system()
 
     ids = await arrive(vxp, 5)

@@ -283,7 +283,7 @@ async def webhook_answering_410(town: Town) -> None:
         poster = HttpPoster(desk.reach, timeout_s=30, at_once=2, agent="test")
         near = replace(desk, sender=replace(desk.sender, poster=poster))
         hooked = Hooked(town=replace(town, node=replace(town.node, webhooks=near)))
-        await hooked.add(receiver.url, after=0)
+        await hooked.add(receiver.url, start_after=0)
         await hooked.happen()
         await hooked.push()
         await poster.close()

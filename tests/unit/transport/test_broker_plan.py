@@ -38,7 +38,7 @@ CODES = ("Z91", "Z91.02", "Z92.01", "Z92.05", "000.00.07.Z91")
 _PLACES = {
     "Exchange": "exchanges",
     "Queue": "queues",
-    "Policy": "policies",
+    "QueuePolicy": "policies",
     "User": "users",
     "Rights": "rights",
 }

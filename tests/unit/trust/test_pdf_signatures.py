@@ -148,7 +148,7 @@ def test_threat_032_043_044_chain_use_and_strength_of_a_certificate_count(judge:
         "forged below the root": (by(forged[root()]), {}, "CERT-CHAIN"),
         "forged below another": (by(forged[between]), {"chain": (between,), "lists": ()}, "CERT-CHAIN"),
         "between in our folder": (by(below), {"chain": (between,), "lists": both_lists}, None),
-        "between in the file": (by(below, others=(between,)), {"lists": both_lists}, None),
+        "between in the file": (by(below, chain=(between,)), {"lists": both_lists}, None),
         "between nowhere": (by(below), {"lists": both_lists}, "CERT-CHAIN"),
         "too long": (high, {"chain": tower[1:], "lists": [x.crl() for x in tower]}, "CERT-CHAIN"),
         "not for signing": (unfit(signing=False), {}, "CERT-USAGE"),

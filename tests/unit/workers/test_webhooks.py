@@ -69,7 +69,7 @@ async def test_one_begins_with_what_happens_next_or_behind_a_named_event(
     assert receiver.sequences == [4, 5], "the fourth says that there is a webhook now"
 
     receiver.bodies.clear()
-    await hooked.add(receiver.url, "message.retry", after=1)
+    await hooked.add(receiver.url, "message.retry", start_after=1)
     await hooked.push()
     assert [sequence for sequence in receiver.sequences if sequence <= 3] == [2, 3]
 
@@ -240,7 +240,7 @@ async def test_410_pauses_at_once_and_an_agency_that_left_is_told_nothing(
     assert len(receiver.bodies) == 1
 
     receiver.bodies.clear()
-    _, other = await hooked.add(receiver.url, after=0)
+    _, other = await hooked.add(receiver.url, start_after=0)
     await hooked.town.number()
     assert await hooked.town.node.store.accounts.leave(other.agency_id) == {}
     await hooked.push()
@@ -307,7 +307,7 @@ async def test_a_slow_one_has_other_places_than_those_that_answer(hooked: Hooked
         await hooked.happen(3)
         for claim in await rows.claim(8, 60.0, slow=False):
             await rows.record(claim, Report(cursor=0, suspects=0, slow=True))
-        await hooked.add(quick.url, "message.retry", after=0)
+        await hooked.add(quick.url, "message.retry", start_after=0)
         pushing = asyncio.create_task(hooked.push())
         await quick.wait_for(3)
         assert len(stuck.bodies) <= 4
