@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench import machine, numbers, report, results
+from bench import amounts, machine, report, results
 from bench.measurements import MEASUREMENTS
 
 
@@ -27,13 +27,13 @@ def main(words: Sequence[str]) -> int:
     run = results.Run.begun(machine.facts().as_json())
     _print(report.machine(run.machine))
     for name in names or MEASUREMENTS:
-        amounts = numbers.numbers_for(
+        case_amounts = amounts.numbers_for(
             MEASUREMENTS[name].module.Numbers, quick=options.quick, words=vars(options)
         )
         with tempfile.TemporaryDirectory(prefix="gateway-bench-", dir=options.folder) as folder:
-            figures = asyncio.run(MEASUREMENTS[name].module.measure(Path(folder), amounts))
+            figures = asyncio.run(MEASUREMENTS[name].module.measure(Path(folder), case_amounts))
         _print(MEASUREMENTS[name].words(figures))
-        run.add(name, numbers.numbers_json(amounts), figures)
+        run.add(name, amounts.numbers_json(case_amounts), figures)
         _print(results.compared(run, name))
     path = run.write(results.RECORDED if options.record else options.out)
     print(f"figures and charts: {path}")
@@ -61,7 +61,7 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
         "--record", action="store_true", help="keep them in the source tree, for later runs to compare with"
     )
     parser.add_argument("--folder", type=Path, help="where databases and files go; its disk is measured too")
-    numbers.options(parser, {name: MEASUREMENTS[name].module.Numbers for name in names})
+    amounts.options(parser, {name: MEASUREMENTS[name].module.Numbers for name in names})
     return parser
 
 

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from bench import pair, servers, stage
-from bench.numbers import number
+from bench.amounts import number
 from bench.pair import Pair
 from gateway_labs.demo.axes_between import service
 from gateway_labs.simulators.settings import HubAgency

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from bench import papers, servers
-from bench.numbers import number
+from bench.amounts import number
 from bench.served import Served, opened
 from gateway.domain.event import EventKind
 

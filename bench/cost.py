@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any
 
 from bench import pair, primitives, version
+from bench.amounts import number
 from bench.machine import MB
-from bench.numbers import number
 from bench.pair import Pair
 
 SIDES = ("sender", "receiver")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import pair, reach
+from bench.amounts import number
 from bench.machine import load
-from bench.numbers import number
 from bench.reach import Reach
 
 SENDER, ABSENT = "Z91", "Z91.99"

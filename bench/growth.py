@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from bench import pair, register, stage, traffic
-from bench.numbers import number
+from bench.amounts import number
 
 SEEDS = 40
 SIZE = 10_000

@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import ClientError, ClientSession
 
 from bench import machine, stage
-from bench.numbers import number
+from bench.amounts import number
 from gateway.settings import load
 from tests.services.process import free_ports
 

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import Any
 
 from bench import machine, pair, reach
+from bench.amounts import number
 from bench.machine import MB
-from bench.numbers import number
 from bench.reach import Reach, Sent
 from bench.soak.processes import Worker
 

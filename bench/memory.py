@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import pair
+from bench.amounts import number
 from bench.machine import MB
-from bench.numbers import number
 
 SMALL = 10_000
 LIMIT = 100 * MB

@@ -21,8 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench import environments
+from bench.amounts import number
 from bench.machine import MB
-from bench.numbers import number
 from bench.pair import Broken, Side
 from gateway.cli.serve import freeze_loaded
 from gateway.domain.proof import SignedEnvelope

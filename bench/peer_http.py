@@ -31,9 +31,9 @@ from time import perf_counter, process_time
 from typing import Any, Protocol
 
 from bench import as2_served, environments, machine, papers, served
+from bench.amounts import number
 from bench.burst import shares
 from bench.machine import MB
-from bench.numbers import number
 from bench.pair import Broken
 from bench.served import Served
 

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from bench import pair, stage
-from bench.numbers import number
+from bench.amounts import number
 from bench.pair import Side
 
 

@@ -10,8 +10,8 @@ from statistics import median
 from typing import Any
 
 from bench import heartbeat, pair, stage, traffic
+from bench.amounts import number
 from bench.machine import MB
-from bench.numbers import number
 
 IDLE_S = 2.0
 

@@ -13,7 +13,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from bench import heartbeat, meters, pair, stage, traffic
-from bench.numbers import number
+from bench.amounts import number
 
 LISTED_CALLS = 12
 BARE_COMMITS = 200

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from bench import large, pair, reach
+from bench.amounts import number
 from bench.large import LIMIT, RECEIVER, SENDER
 from bench.machine import MB, forget_peak, load
-from bench.numbers import number
 from bench.reach import Reach, Sent
 from tests.support.tcp_proxy import Direction, TcpProxy
 

@@ -20,7 +20,7 @@ from typing import Any
 import asyncpg
 
 from bench import pair, servers, stage, traffic
-from bench.numbers import number
+from bench.amounts import number
 from bench.pair import Broken, Side
 from bench.servers import Servers
 from bench.worker import Counted

@@ -18,7 +18,7 @@ from tests.support.unforeseen import Breaker
 
 MOST_BYTES = 1_000_000
 MOST_TRACES = 2  # of one cause: at its beginning, and after an hour
-BROKEN = ("store.share.outbox.sent", "before")
+BROKEN = ("store.share.outbox.mark_sent", "before")
 
 
 def full_disk(settings: Settings) -> Settings:

@@ -15,7 +15,7 @@ BROKEN = (
     ("store.share", "after"),
     ("store.share.facts.of_many", "before"),
     ("store.share.inbox.land_to_settle", "after"),
-    ("store.share.outbox.sent", "before"),
+    ("store.share.outbox.mark_sent", "before"),
     ("trust.collect", "before"),
 )
 

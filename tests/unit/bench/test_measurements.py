@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench
-from bench import environments, numbers, peer
+from bench import amounts, environments, peer
 from bench.measurements import MEASUREMENTS
 
 
@@ -128,7 +128,7 @@ def test_every_measurement_has_words_marks_and_smaller_numbers_for_a_quick_run()
             name,
         ]
         full, quick = (
-            numbers.numbers_json(numbers.numbers_for(m.module.Numbers, quick=quick))
+            amounts.numbers_json(amounts.numbers_for(m.module.Numbers, quick=quick))
             for quick in (False, True)
         )
         assert full != quick, name
