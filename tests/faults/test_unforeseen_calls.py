@@ -10,10 +10,10 @@ from tests.support.unforeseen import left_open
 
 BROKEN = (
     ("axis.settle", "after"),
-    ("blobs.open_each", "before"),
+    ("blobs.open_all", "before"),
     ("keys.signer", "before"),
     ("store.share", "after"),
-    ("store.share.facts.of_many", "before"),
+    ("store.share.facts.of_subjects", "before"),
     ("store.share.inbox.land_to_settle", "after"),
     ("store.share.outbox.mark_sent", "before"),
     ("trust.collect", "before"),
