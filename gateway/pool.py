@@ -1,5 +1,5 @@
 """The one bounded thread pool for CPU and file work, behind the `Pool` promise. Small on purpose: more cores are used by
-more worker processes, not by more threads (design 6). Work of about a millisecond is done without a thread."""
+more worker processes, not by more threads. Work of about a millisecond is done without a thread."""
 
 import asyncio
 from collections import deque

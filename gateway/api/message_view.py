@@ -211,7 +211,7 @@ def warning_views(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
 
 
 def normal_form(lang: Lang) -> WarningOut:
-    """Warn that text came in another Unicode form than NFC and was normalised (interfaces.md 3.2)."""
+    """Warn that text came in another Unicode form than NFC and was normalised."""
     return WarningOut(type="normalized", detail=say("api.normalized", lang))
 
 

@@ -1,6 +1,6 @@
 """Input models of outgoing documents, with their conversion into the domain. In: JSON members. Out: `Draft` and
 `DocumentChange`. Rules are not checked here; missing values stay missing, so that the rules can name them, and none is ever
-filled in (interfaces.md 3.3)."""
+filled in."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class StaffIn(RequestModel):
 
 
 class FileCodeIn(RequestModel):
-    """The file that the document belongs to (rules.md 12.3)."""
+    """The file that the document belongs to."""
 
     organ: AgencyCode
     year: int = Field(ge=1900, le=2999)

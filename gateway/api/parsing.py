@@ -183,7 +183,7 @@ def too_large(limit: int) -> BadCall:
 
 
 def bad_fields(why: ValidationError, model: type[BaseModel], at: str) -> BadCall:
-    """Collect every fault that pydantic found. Only missing fields: 422, because the shape is right (interfaces.md 3.3)."""
+    """Collect every fault that pydantic found. Only missing fields: 422, because the shape is right."""
     faults = tuple(_fault(error, model, at) for error in why.errors(include_url=False, include_input=False))
     slug = "missing-field" if all(fault.code == "missing" for fault in faults) else "bad-request"
     return BadCall(slug, *faults)

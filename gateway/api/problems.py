@@ -291,7 +291,7 @@ def reasons_json(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object
 
 
 def _of_refusal(error: errors.Refused, sort: ProblemSort, lang: Lang) -> Problem:
-    """Describe every broken rule. Sizes alone are 413, because a smaller file would pass (interfaces.md 3.3)."""
+    """Describe every broken rule. Sizes alone are 413, because a smaller file would pass."""
     reasons = error.verdict.reasons if isinstance(error.verdict, Verdict) else ()
     codes = {str(reason.code) for reason in reasons}
     code = error.code

@@ -92,7 +92,7 @@ def incoming_record(call: Invocation, document: IncomingDocument, context: Docum
 
 
 def packet_record(call: Invocation, inbox_packet: InboxPacket) -> dict[str, Any]:
-    """Return a packet that did not become a document (interfaces.md 1.4), with the steps of its verification."""
+    """Return a packet that did not become a document, with the steps of its verification."""
     from gateway.api.inbox_view import quarantine_view
 
     record: dict[str, Any] = quarantine_view(inbox_packet, call.lang.value).model_dump(

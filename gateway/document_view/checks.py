@@ -1,5 +1,5 @@
 """Checks on arrival, weighed by one table for every front end. In: an incoming document, or the words of its checks and its
-marks. Out: rows in the reader's language with the verdict that chooses the one button of its page (interfaces.md 2.6); for
+marks. Out: rows in the reader's language with the verdict that chooses the one button of its page; for
 lists, one word for a doubt or a note."""
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Principal:
 
 
 class ApiScope(StrEnum):
-    """A permission of an API key (interfaces.md 3.2)."""
+    """A permission of an API key."""
 
     MESSAGES_SEND = "messages:send"
     MESSAGES_READ = "messages:read"
@@ -149,7 +149,7 @@ class ApiKey:
 
 
 class NumberingMode(StrEnum):
-    """Source of the arrival number (interfaces.md 1.6)."""
+    """Source of the arrival number."""
 
     A = "A"
     B = "B"

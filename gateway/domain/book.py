@@ -48,7 +48,7 @@ def end_of_run(numbers: Iterable[int], first: int) -> int:
 
 
 class Book(StrEnum):
-    """The two registers, and the book that follows incoming documents to their end (rules.md 12.1, 12.2)."""
+    """The two registers, and the book that follows incoming documents to their end."""
 
     INCOMING = "incoming"
     OUTGOING = "outgoing"

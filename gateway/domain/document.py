@@ -278,7 +278,7 @@ class Draft:
 
 
 class OutState(ValueAtHand, StrEnum):
-    """The document's own state, before and beside that of its deliveries (interfaces.md 1.1)."""
+    """The document's own state, before and beside that of its deliveries."""
 
     DRAFT = "draft"
     BLOCKED = "blocked"
@@ -357,7 +357,7 @@ class Source(ValueAtHand, StrEnum):
 
 
 class InState(ValueAtHand, StrEnum):
-    """State of an incoming document (interfaces.md 1.3)."""
+    """State of an incoming document."""
 
     NEW = "new"
     HELD = "held"

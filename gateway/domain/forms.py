@@ -16,7 +16,7 @@ class Form(StrEnum):
     UNSIGNED = "unsigned"
     """The same file without its Signature."""
     DOTNET = "dotnet"
-    """The .NET flavour, A-net (edxml.md 8)."""
+    """The .NET flavour, A-net."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

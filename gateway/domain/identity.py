@@ -57,7 +57,7 @@ known_digest: Callable[[str], Digest] = partial(str.__new__, Digest)
 
 
 class DocumentId(_Text):
-    """Identity of a document over the whole network; opaque on receipt (`edxml.md` 5)."""
+    """Identity of a document over the whole network; opaque on receipt."""
 
     __slots__ = ()
 

@@ -1,8 +1,8 @@
 """From facts to states: three tracks, their codes, the one word shown, and whose turn it is. A fact is never changed or
-removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter (interfaces.md 1.1).
+removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter.
 
 In: the facts of one delivery or one incoming document. Out: its standing; a `Duty`, or None where nothing is due. `CODES`
-is the only table of wire codes, `STATES` of words (interfaces.md 1.2); labels, API, pages and exports read them. Lists,
+is the only table of wire codes, `STATES` of words; labels, API, pages and exports read them. Lists,
 pages and the to-do list reckon the time left from the same moment, that of the duty."""
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None
 
 
 _TRANSPORT_RANK = {"queued": 0, "sending": 1, "failed": 2}
-# 02 and 03 stand in the request track only for peers that answer a recall so (rules.md 7.1); the caller decides that.
+# 02 and 03 stand in the request track only for peers that answer a recall so; the caller decides that.
 _ANSWERS = {
     "15": RequestState.AGREED,
     "03": RequestState.AGREED,
@@ -369,7 +369,7 @@ def open_request(standing: DeliveryStanding | IncomingStanding) -> RequestStandi
 
 
 def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
-    """Judge a status call (interfaces.md 3.3): 02 to 06 in any order and twice, 15 and 16 only as the answer to the open
+    """Judge a status call: 02 to 06 in any order and twice, 15 and 16 only as the answer to the open
     request, nothing about a sealed document; about a recalled one 15 again, or the answer that leaves it recalled."""
     if code not in CODES:
         return Permission(allowed=False, reason="status.unknown_code")

@@ -1,6 +1,6 @@
 """Encodes and decodes one attachment: between its file and its base64 text. Outgoing: choose raw or zipped by the name
 and encode as a stream. Incoming: decode strictly while the parser delivers text, and decide by the bytes, not by
-labels, whether a person would open the content of the ZIP or the ZIP itself (`edxml.md` 2.6). Damage is a result, never
+labels, whether a person would open the content of the ZIP or the ZIP itself. Damage is a result, never
 an exception, because one bad attachment must not cost the message. The wire's ZIP of exactly one entry is a stream in
 both directions, in bounded memory."""
 
@@ -25,7 +25,7 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.errors import BreaksRule, CannotOpen
 
 PIECE: Final = 256 * 1024
-"""Size of the pieces in which files are read and hashed (design 6)."""
+"""Size of the pieces in which files are read and hashed."""
 
 LOCAL_MAGIC: Final = b"PK\x03\x04"
 _DESCRIPTOR_MAGIC: Final = b"PK\x07\x08"
@@ -42,7 +42,7 @@ _MAX_TAIL: Final = 4 * 65_536 + 256
 
 
 def zip_pieces(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -> Iterator[bytes]:
-    """Zip a file as one DEFLATE entry with a data descriptor, as the vendor library writes it (`edxml.md` 2.6)."""
+    """Zip a file as one DEFLATE entry with a data descriptor, as the vendor library writes it."""
     name, (date, time) = entry_name.encode(), _dos_time(at)
     yield _LOCAL.pack(LOCAL_MAGIC, 20, _FLAGS, _DEFLATE, time, date, 0, 0, 0, len(name), 0) + name
     packer = zlib.compressobj(level, zlib.DEFLATED, -15)

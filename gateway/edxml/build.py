@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["AttachmentContent", "Qualifier", "WrittenEnvelope", "write"]
 
 OPERATIONS = {kind: number for number, kind in KIND_OF_BUSINESS.items()}
-"""The number of BussinessDocType for each kind (edxml.md 2.4)."""
+"""The number of BussinessDocType for each kind."""
 _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
 # Bytes of a Signature without terms: certificate, digests, value, and a receipt of the longest texts.
 _SIGNATURE_WITHOUT_TERMS = 65_536
@@ -394,5 +394,5 @@ def staff_of(person: Staff) -> StaffInfo:
 
 
 def wall_clock(at: datetime) -> datetime:
-    """Return a time in whole seconds, on the Vietnamese wall clock that the wire writes (edxml.md 6)."""
+    """Return a time in whole seconds, on the Vietnamese wall clock that the wire writes."""
     return local(at).replace(microsecond=0)

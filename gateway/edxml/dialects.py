@@ -1,6 +1,6 @@
 """The shapes that envelopes come in, as tables: the place of each element, its other names, and the kind of value it
 holds. In: a namespace and a local name. Out: the place it has in the model, or none. `reader` walks these tables; a
-difference between dialects is a row here and never a branch there (edxml.md 1).
+difference between dialects is a row here and never a branch there.
 
 Also here: the light tree that a streamed envelope leaves behind, known elements with their short texts, without the
 attachments' bytes. Absent, empty and blank are the same thing here: None. Other text is kept exactly, spaces included,
@@ -184,7 +184,7 @@ ROOTS: Mapping[tuple[str, str], Dialect] = {
 }
 
 ROOTS_OF_C = frozenset({(SOAP, "Envelope"), (names.DIALECT_C, "Envelope"), (names.DIALECT_C, "AllDocument")})
-"""Dialect C, the SOAP generation of 2012: refused by its name, so that a person knows it (edxml.md 9)."""
+"""Dialect C, the SOAP generation of 2012: refused by its name, so that a person knows it."""
 
 ATTACHMENT_NAMES: Mapping[str, tuple[str, str]] = {
     "attachment": ("AttachmentName", "ContentType"),
@@ -193,7 +193,7 @@ ATTACHMENT_NAMES: Mapping[str, tuple[str, str]] = {
 }
 """Types of element that carry a file, and their elements of its name and content type."""
 
-# Only the .NET flavour writes these (edxml.md 8): any one of them makes "A" into "A-net".
+# Only the .NET flavour writes these: any one of them makes "A" into "A-net".
 NET_ELEMENTS = frozenset({"DigitalSignature"})
 NET_ATTRIBUTES = frozenset(
     {

@@ -2,7 +2,7 @@
 element that holds it, in the order of the file, with the greatest length that we write. `names` makes the writer's
 closed table from it, `dialects` the reader's table, `model` the reading; here it turns the model into texts, ready to
 be put in order. Text is as in the canonical octets; absent is None, never invented. Dates, times and numbers get their
-one written form here (`edxml.md` 6), and `BreaksRule` is raised for a value that has none."""
+one written form here, and `BreaksRule` is raised for a value that has none."""
 
 from __future__ import annotations
 

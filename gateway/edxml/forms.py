@@ -1,4 +1,4 @@
-"""An envelope of ours in the form that an axis wants: without its signature, or in the .NET flavour (edxml.md 8). In: the
+"""An envelope of ours in the form that an axis wants: without its signature, or in the .NET flavour. In: the
 standard file, signed by our own writer, and the form's name. Out: another file of the same meaning: the same identity, the
 same words, the coded bytes of the files in it untouched. The same file in the same form gives the same bytes each time, so
 a copy need not be stored to send it again; it is spliced together while it is read and never held whole.

@@ -186,7 +186,7 @@ def _method_uri(method: str) -> str:
 _SIGNATURE: Final = ds("Signature")
 _HEADER_PATH: Final = tuple(f"{{{names.QCVN}}}{local}" for local in ("edXMLHeader", "edXMLEnvelope", "edXML"))
 _NAME = re.compile(r"[^\W\d][\w.\-]*")
-# An identifier that no registry has; the vendor library writes it, no verifier knows it (edxml.md 2.7).
+# An identifier that no registry has; the vendor library writes it, no verifier knows it.
 _UNREGISTERED: Final = "http://www.w3.org/TR/xml-exc-c14n#"
 
 

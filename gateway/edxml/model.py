@@ -2,7 +2,7 @@
 `KnownElement` of any dialect; the manifest's lines and the file's attachments. Out: `Envelope`, and a finding for each
 value that should be there and is not; for each attachment its line, and a finding for every difference. Absent stays
 None, never invented; `schema` and `policy` decide whether a packet may act. Content ids are compared without their
-`cid:`, however often it is repeated; then names, then places (edxml.md 2.6)."""
+`cid:`, however often it is repeated; then names, then places."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _usual_pattern(longest: int) -> re.Pattern[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
     """One element of the native form at its exact path. A leaf has no children and holds text; anything else holds
-    no text. `max_length` is the writer's limit in characters (`edxml.md` 2.2), None where bytes are streamed."""
+    no text. `max_length` is the writer's limit in characters, None where bytes are streamed."""
 
     local: str
     prefix: str = ""

@@ -2,7 +2,7 @@
 events. Out: its events, with namespaces resolved and byte offsets of the file. Refuses DOCTYPE, entities and everything
 over the limits; an ill-formed file is refused with its place and never repaired (G2). No file, no network, no entity is
 ever opened. The octets are made plain UTF-8 first: without a byte order mark and without the JSON string that some
-transports wrap around the whole file, unwrapped once (edxml.md 11).
+transports wrap around the whole file, unwrapped once.
 
 For a person, `view` shows an untrusted file as lines of a tree, as far as it can be read: bounded lines, the last one
 marked where reading ended, with the byte and why. Texts are cut, and a file inside is shown by its size alone. Pure."""

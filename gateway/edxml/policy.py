@@ -77,7 +77,7 @@ class XmlPolicy:
     """Raise it and one forged envelope with a giant key costs seconds of processor time to refuse."""
 
     allow_p384: bool = False
-    """Takes `ecdsa-sha384` (verification.md 12.7). Receivers that know only W8's P-256 call such envelopes invalid."""
+    """Takes `ecdsa-sha384`. Receivers that know only W8's P-256 call such envelopes invalid."""
 
     own_axis: bool = True
     """False for a foreign axis: an envelope without signature or qualifier is then a finding and not a refusal, so

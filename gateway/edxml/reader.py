@@ -2,7 +2,7 @@
 file. Out: `Read`, the model with its attachments' slices and findings. Liberal: order means nothing, and an oddity that
 does not disturb the meaning is a finding. `strict` is for packets of our own axis, where two readers that differ would be
 two documents: there a doubled, foreign or unlisted part is refused (`ENV-DIALECT`). Attachments are collected as they
-stream by: decoded, measured and hashed (edxml.md 2.6), or left closed for a later reader. Never holds a file whole."""
+stream by: decoded, measured and hashed, or left closed for a later reader. Never holds a file whole."""
 
 from __future__ import annotations
 

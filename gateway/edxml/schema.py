@@ -217,7 +217,7 @@ def _root(skeleton: bytes) -> etree._Element:
 
 
 def _schema_for(header: etree._Element | None) -> str:
-    """Choose the schema: a MessageHeader with StatusCode is a status (edxml.md 3)."""
+    """Choose the schema: a MessageHeader with StatusCode is a status."""
     return DOCUMENT if _find(header, "MessageHeader", "StatusCode") is None else STATUS
 
 
@@ -276,7 +276,7 @@ def _repeated_receivers(header: etree._Element | None) -> Iterator[SchemaProblem
 
 
 def _operation_problems(business: etree._Element) -> Iterator[SchemaProblem]:
-    """List elements that each operation lacks (edxml.md 2.4), and those that belong to another one."""
+    """List elements that each operation lacks, and those that belong to another one."""
     number = _text(business, "BussinessDocType")
     needed = {
         "1": ("BussinessDocReason",),
@@ -319,7 +319,7 @@ _FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncode
 
 def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool = False) -> bytes:
     """Cut a whole file to its skeleton. `liberal` is for envelopes that we did not write: order has no meaning there and
-    an empty element is an absent one (edxml.md 2.2, 11), so siblings come in the writer's order and blanks go."""
+    an empty element is an absent one, so siblings come in the writer's order and blanks go."""
     builder = _Builder(limits)
     parse.parse(pieces, builder, limits, Notes())
     if builder.root is None:

@@ -7,7 +7,7 @@ was known before (W5-W8). The caller decides about signer, key and time (W9), an
 before it leaves (W10).
 
 `SignatureWatcher` notes for a person the shape of any passing Signature element, whatever its namespace. The verdict is
-`verify`'s alone, and nothing of it reaches the envelope's model (verification.md 11)."""
+`verify`'s alone, and nothing of it reaches the envelope's model."""
 
 from __future__ import annotations
 

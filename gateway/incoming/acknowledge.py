@@ -30,7 +30,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.store.work import PutStatus, SqlWork
 
-# The writer's maximum for Description (edxml.md 2.4).
+# The writer's maximum for Description.
 _LONGEST = 500
 # The longest packet id in words; a longer one, or one that cannot be written, appears as its digest.
 _LONGEST_ID = 64

@@ -1,6 +1,6 @@
 """Acts of a clerk or a document system on an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over, and
 putting a new one on hold for a closer look (R59, irregular signs). In: a `StatusCall`. Out, committed: facts, state,
-register entry, the answer on its way. Any order works, and a repeat is harmless (interfaces.md 3.3). A document on hold
+register entry, the answer on its way. Any order works, and a repeat is harmless. A document on hold
 is not answered before it is decided, nor offered to a document system; timer T4 runs from then."""
 
 from __future__ import annotations

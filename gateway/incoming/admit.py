@@ -192,7 +192,7 @@ class _NewPacket:
         await self.work.events.append_many(self.leased.item.id, self.services.clock.now(), events)
 
     async def _return(self) -> None:
-        """Return a packet that cannot be acted on: 02 to the proved sender, the reason in the row (interfaces.md 1.5)."""
+        """Return a packet that cannot be acted on: 02 to the proved sender, the reason in the row."""
         packet, ruling = self.leased.item, self.checked.ruling
         code = ruling.code or "DAMAGED"
         await self._claim(None)

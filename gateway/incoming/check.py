@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 LOOP = "MSG-LOOP"
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
-# Broken rules of the form that change what a packet says. The others are layout, which we read liberally (design 4).
+# Broken rules of the form that change what a packet says. The others are layout, which we read liberally.
 _DECISIVE = frozenset({"missing", "value", "operation", "receiver", "date"})
 # An envelope that its axis vouches for needs only the fields of a change: the rest is read as each system writes it,
-# and what stayed unknown becomes a doubt (edxml.md 11).
+# and what stayed unknown becomes a doubt.
 _DECISIVE_VOUCHED = frozenset({"operation", "receiver"})
 _DOUBTS = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
 
@@ -77,7 +77,7 @@ async def run(
         file, inflated = await _check_file(services, leased, opener, part, attached.attachment_name, limits)
         files.append(file)
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
-    # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
+    # The order of another system's elements has no meaning; ours is checked to the letter.
     decisive = _DECISIVE_VOUCHED if proved.is_vouched else _DECISIVE if proved.is_liberal else None
     problems: Sequence[SchemaProblem] = ()
     if not proved.keeps_form:

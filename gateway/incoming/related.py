@@ -1,5 +1,5 @@
 """Relations between documents here: other copies of one document, look-alikes (R117, duplicates), the older of two
-changes (A6, order), replacements (interfaces.md 1.3), and documents of ours that a new one answers (R52, reply links;
+changes (A6, order), replacements, and documents of ours that a new one answers (R52, reply links;
 R83, closed codes). In: one document in its transaction. Out: the others, or the same marked and linked. Two copies with
 two arrival numbers are two lines of a book about one document, so the clerk who enters the second reads of the first.
 Once a replacement is taken in, the documents that it names show as replaced, whichever came first; one signed before

@@ -85,7 +85,7 @@ def ours(agency: HostedAgency) -> tuple[str, ...]:
 
 
 def is_ours(agency: HostedAgency, code: str | None) -> bool:
-    """Compare codes as routing does, without letter case and outer spaces (edxml.md 4)."""
+    """Compare codes as routing does, without letter case and outer spaces."""
     return code is not None and code.strip().casefold() in _fold_codes(agency.code, agency.aliases)
 
 
@@ -95,5 +95,5 @@ def _fold_codes(code: str, aliases: tuple[str, ...]) -> frozenset[str]:
 
 
 def from_wall_clock(at: datetime | None) -> datetime | None:
-    """Read a naive time of the wire on a Vietnamese wall clock (edxml.md 6)."""
+    """Read a naive time of the wire on a Vietnamese wall clock."""
     return None if at is None else at.replace(tzinfo=VIETNAM) if at.tzinfo is None else at

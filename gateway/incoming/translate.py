@@ -136,7 +136,7 @@ def marks_of(proved: Proved) -> tuple[str, ...]:
 
 
 def target_of(model: Envelope) -> str | None:
-    """Return the DocumentId that an update or recall acts on (edxml.md 2.4): Bussiness, else ResponseFor, else its own."""
+    """Return the DocumentId that an update or recall acts on: Bussiness, else ResponseFor, else its own."""
     if model.business and model.business.document_id:
         return model.business.document_id
     for response_for in model.response_for:

@@ -112,7 +112,7 @@ def _organisation(organisation: Organisation) -> dict[str, Any]:
 
 
 def _display_code(code: str | None) -> str | None:
-    """Trim a code for people (edxml.md 4); bindings use the exact text."""
+    """Trim a code for people; bindings use the exact text."""
     return None if code is None else code.strip(XML_SPACE)
 
 

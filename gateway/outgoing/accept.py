@@ -32,7 +32,7 @@ from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.store.blob_refs import KeptContent
 from gateway.store.work import SqlWork
 
-# A request may be at work for so long before its key can be taken over (interfaces.md 3.3).
+# A request may be at work for so long before its key can be taken over.
 IN_FLIGHT = timedelta(seconds=60)
 _log = logging.getLogger(__name__)
 _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}

@@ -187,7 +187,7 @@ async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> Hoste
 
 
 def document_id_of(agency: HostedAgency, draft: Draft) -> DocumentId:
-    """Return the standard identity: code, date, number/notation (`edxml.md` 5)."""
+    """Return the standard identity: code, date, number/notation."""
     day = draft.issued_on.strftime("%Y/%m/%d") if draft.issued_on else ""
     return DocumentId(f"{agency.code},{day},{draft.code}")
 

@@ -46,7 +46,7 @@ async def ask_recipient(
     packet_id: str,
     reason: str | None,
 ) -> None:
-    """Open one request on one delivery. At most one may be open (interfaces.md 1.1); an earlier one whose packet never
+    """Open one request on one delivery. At most one may be open; an earlier one whose packet never
     arrived, or was refused, will not be answered any more: it is withdrawn."""
     facts = list(await work.facts.of_subject(delivery.id))
     earlier = open_request(fold_delivery(facts))

@@ -151,7 +151,7 @@ MOST_HOPS = 32
 
 def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
     """Say why a packet is taken to go in a circle; empty for one that does not. Each system that hands it on adds
-    itself to the trace, so a code stands there as often as the packet was there (edxml.md 2.3). A circle is never
+    itself to the trace, so a code stands there as often as the packet was there. A circle is never
     answered. A packet that comes back to its sender names that sender once."""
     passes = 0
     if len(hops) > 1:  # a trace of one entry is the sender's own

@@ -12,7 +12,7 @@ from types import MappingProxyType
 class ReasonCode(StrEnum):
     """Codes of the rules that can be broken or warned of, as the API, logs and labels use them."""
 
-    # a document's own fields (R17, edxml.md 2.2)
+    # a document's own fields (R17)
     MISSING = "missing"
     TOO_LONG = "too-long"
     TOO_MANY = "too-many"
@@ -88,7 +88,7 @@ class ReasonCode(StrEnum):
     PARENT_ON_PAPER = "parent-on-paper"
     CHANGE_ON_PAPER = "change-on-paper"
     BEFORE_ITS_DATE = "before-its-date"
-    # an identity that is taken (R117, interfaces.md 3.3)
+    # an identity that is taken (R117)
     NUMBER_IN_USE = "number-taken"
     NUMBER_REUSED = "number-again"
     LEAD_REUSED = "lead-again"
@@ -97,7 +97,7 @@ class ReasonCode(StrEnum):
     BOOK_DAY = "book-day"
     COPY_KEPT = "copy-here"
     IDEMPOTENCY_OTHER = "idempotency-other"
-    # status calls (interfaces.md 3.3)
+    # status calls
     STATUS_UNKNOWN = "status-unknown"
     STATUS_TIME = "status-time"
     NUMBER_WITHOUT_03 = "number-without-03"

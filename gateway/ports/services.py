@@ -59,7 +59,7 @@ class Clock(Protocol):
 
 
 class Pool(Protocol):
-    """The one bounded thread pool for CPU work and file work (design 6)."""
+    """The one bounded thread pool for CPU work and file work."""
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread and return its result; the event loop goes on meanwhile."""

@@ -41,7 +41,7 @@ REPEATED = ("parent", "valid_from", "valid_to", "successor", "decision", "host")
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
 LONGEST_CELL = 500
 _LONGEST_REPEATED = 60  # characters of a cell repeated in a problem
-_ALIAS = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]{0,73}[A-Z0-9])?")  # columns seen go up to 75 (edxml.md 4)
+_ALIAS = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]{0,73}[A-Z0-9])?")  # columns seen go up to 75
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOCAL_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 

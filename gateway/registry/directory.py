@@ -195,7 +195,7 @@ class SqlDirectory:
             return await importing.apply(self._writer, self._clock, self._log, plan, principal)
 
     def needs_two(self, plan: Plan) -> bool:
-        """Tell whether a second person must approve it: it changes rows that count (rules.md 13)."""
+        """Tell whether a second person must approve it: it changes rows that count."""
         return self._two_people and bool(plan.rewrites)
 
     async def load_starter(self) -> int:

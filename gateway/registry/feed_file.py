@@ -31,7 +31,7 @@ LONGEST_EDGE = 4 * 1024  # the header and the seal: read before anything is know
 MOST_ROWS = 1_000_000  # eight times the agencies that design 7 counts with
 MOST_BYTES = 512 * 1024 * 1024  # a million rows as they are seen have 150 MB
 LONGEST_TEXT = 500
-LONGEST_ALIAS = 75  # columns seen go up to this (edxml.md 4)
+LONGEST_ALIAS = 75  # columns seen go up to this
 _MOST = 2**53 - 1  # what every JSON reader keeps exactly
 
 

@@ -111,7 +111,7 @@ _FINISHED, _RELEASED = update(_KEY).where(*_OWN_MARKER), delete(_KEY).where(*_OW
 
 
 async def forget_idempotency_keys(tx: Transaction, used_before: datetime) -> int:
-    """Remove keys first used before that time, and return their number. Seven days are kept (interfaces.md 3.2)."""
+    """Remove keys first used before that time, and return their number. Seven days are kept."""
     return await tx.change(delete(_KEY).where(col(_KEY.created_at) < used_before))
 
 

@@ -1,4 +1,4 @@
-"""The one stream of events (design 3). In: what happened, in the caller's transaction. Out: committed events with dense
+"""The one stream of events. In: what happened, in the caller's transaction. Out: committed events with dense
 numbers, per node and per agency.
 
 SQLite has one writer at a time, and a rollback takes its numbers back: there an event has its numbers from the start. On

@@ -123,7 +123,7 @@ INCOMING = "incoming"  # names the lock on an incoming DocumentId, for every rea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """Hand-over of one incoming document to the agency's document system (interfaces.md 1.4)."""
+    """Hand-over of one incoming document to the agency's document system."""
 
     incoming_id: str
     state: str

@@ -173,7 +173,7 @@ def dead_parcels(row: Sequence[Any]) -> DeadParcel:
     )
 
 
-BUSY_S = 10.0  # how long a writer waits for another process's transaction (design 6)
+BUSY_S = 10.0  # how long a writer waits for another process's transaction
 
 
 def version_of(connection: sqlite3.Connection) -> object:

@@ -17,7 +17,7 @@ from gateway.incoming.services import IncomingServices
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
-# An idempotency key answers for so long (interfaces.md 3.3).
+# An idempotency key answers for so long.
 KEYS_KEPT = timedelta(days=7)
 
 

@@ -1,5 +1,5 @@
 """Content by digest, in rows and in files: it is durable together with the rows that refer to it, read through one's own
-reference only, and swept when no row refers to it (design 6)."""
+reference only, and swept when no row refers to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document register: numbers without gaps or repeats, and given numbers taken once (interfaces.md 1.6)."""
+"""The document register: numbers without gaps or repeats, and given numbers taken once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every variant that was counted in the wild (edxml.md 11, 12) is read or refused as the specification says: one invented
+"""Every variant that was counted in the wild is read or refused as the specification says: one invented
 file each in `samples/`, one row each here. What a row does not mention must be as in `plain.edxml`."""
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ READ = [
             (lambda e: e.document_type and (e.document_type.type, e.document_type.name), (71, "Công văn")),
         ),
     ),
-    # Details that remain uncertain (edxml.md 12).
+    # Details that remain uncertain.
     Row("type-18", facts=((lambda e: e.document_type and e.document_type.type, 18),)),
     Row("steering-report", facts=((lambda e: e.steering_type, 3),)),
     Row("paper-count", facts=((lambda e: e.business and e.business.paper, 3),)),

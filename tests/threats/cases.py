@@ -255,7 +255,7 @@ _OTHER_NAME = swap(b"<AttachmentName>cong-van.pdf", b"<AttachmentName>khac.pdf")
 
 
 def _manifests() -> Iterator[Case]:
-    """Yield files that an owner may sign although their parts do not fit together (edxml.md 2.6)."""
+    """Yield files that an owner may sign although their parts do not fit together."""
     rows: list[tuple[str, Mutation, str]] = [
         ("66-one-more-announced", _repeat_line(1, b"cid:x", b"them.pdf"), "ENV-DIALECT"),
         ("66-none-came", _without_parts, "ENV-DIALECT"),

@@ -49,7 +49,7 @@ from gateway.incoming import act, handling, reading
 from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.store.work import SqlWork
 
-# 01 is the node's own, 13 the sender's (interfaces.md 1.2).
+# 01 is the node's own, 13 the sender's.
 SETTABLE_CODES = tuple(code for code, row in CODES.items() if row.set_by == "receiver")
 
 

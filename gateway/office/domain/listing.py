@@ -56,7 +56,7 @@ class Side(StrEnum):
 
 
 class Tab(IntFlag):
-    """The tabs of both lists (interfaces.md 2.2, 2.5); a document may stand in several. Documents that wait for a person,
+    """The tabs of both lists; a document may stand in several. Documents that wait for a person,
     for the axis or for an answer are found by these too."""
 
     QUEUED = 1
@@ -83,7 +83,7 @@ TABS: Mapping[Side, tuple[Tab, ...]] = {
         Tab.NOT_HANDED,
     ),
 }
-# Time for taking a document in, without a calendar (rules.md 11: T2 and T2u).
+# Time for taking a document in, without a calendar (T2 and T2u).
 _TAKE_IN_TIMES = {
     Urgency.NORMAL: timedelta(hours=2),
     Urgency.URGENT: timedelta(minutes=60),

@@ -87,7 +87,7 @@ NODE = ""  # the agency of a post that holds for the whole node
 
 
 class PostRole(StrEnum):
-    """The columns of the one table of roles (rules.md 13), and its two narrowed forms."""
+    """The columns of the one table of roles, and its two narrowed forms."""
 
     CLERK = "clerk"
     HEAD = "head"

@@ -24,7 +24,7 @@ ENDED_STATES = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 
 
 def doubt(document: IncomingDocument) -> str | None:
-    """Return why a person has to look before it is taken in; None when all checks passed (interfaces.md 2.5). A held
+    """Return why a person has to look before it is taken in; None when all checks passed. A held
     document, and a request of its sender, always needs a look."""
     if document.state is not InState.NEW or not document.kind.is_whole:
         return "state"

@@ -1,4 +1,4 @@
-"""Holds the table of roles (rules.md 13), and the rights of a person under its posts and under delegations. And the rules
+"""Holds the table of roles, and the rights of a person under its posts and under delegations. And the rules
 of what takes two persons: delegating rights (R95) and recalling a document (R70): who may begin it, who must agree, who may
 end it; they are two people, also where one acts for the other, and only rights of an own post can be delegated. In: a role
 or a person's posts, a right, an agency, a time; the delegation or the request. Out: the manner, and on whose behalf; the

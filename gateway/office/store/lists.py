@@ -72,7 +72,7 @@ class ListCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiles:
-    """The dashboard's tiles that are about documents (interfaces.md 2.1); each is the count of a list."""
+    """The dashboard's tiles that are about documents; each is the count of a list."""
 
     late: ListCount
     urgent: ListCount

@@ -60,7 +60,7 @@ class Story:
         opened = node.opened(self.folder / name, self.clock, change=change)
         self.towns[name] = await self._open[name].enter_async_context(opened)
         for hub in self.towns[name].foreign:
-            for at in ("took", "ended", "told", "mark", "unmark", "coming"):
+            for at in ("note_fetched", "note_end", "note_reported", "mark", "unmark", "note_coming"):
                 setattr(hub._ledger, at, self._may_kill(name, getattr(hub._ledger, at)))
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Every variant that was counted in the wild (edxml.md 11, 12), through a hub into a node: as that hub writes it anew, and
+"""Every variant that was counted in the wild, through a hub into a node: as that hub writes it anew, and
 as the hub would give it that passes bytes on. What can be read is taken in, and told what stayed unknown; what cannot be
 read has its place and its word. The files of the samples are text under the names of PDFs, so a clerk is asked about
 each of them, and about nothing else where nothing is written here."""

@@ -41,7 +41,7 @@ def test_a_second_agency_is_taken_from_the_registry_and_listed(node: Terminal) -
     assert run.code == 0, run.err
     assert (run.json["code"], run.json["name"], run.json["numbering"]) == ("Z92.02", "Second", "B")
     assert "gateway keys new --agency Z92.02" in run.err
-    assert "registry has Z92.02 at –" in run.err
+    assert "According to the registry Z92.02 is hosted by –" in run.err
     assert [(row["code"], row["host"]) for row in listed] == [("Z92.01", "node-b"), ("Z92.02", None)]
 
 

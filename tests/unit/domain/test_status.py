@@ -81,7 +81,7 @@ def test_the_highest_business_code_is_shown() -> None:
 
 
 def test_a_later_05_with_its_reason_opens_what_was_done_and_a_new_06_closes_it() -> None:
-    """The sender keeps 06 with a mark, our own work goes on (interfaces.md 1.1). Without a reason, or stated earlier, it
+    """The sender keeps 06 with a mark, our own work goes on. Without a reason, or stated earlier, it
     opens nothing."""
     opened = [status("03", 1), status("06", 2), replace(status("05", 3), note="Đóng nhầm")]
     for order in itertools.permutations(opened):
@@ -169,7 +169,7 @@ def test_an_open_request_is_shown_before_anything_else() -> None:
 
 
 def test_an_agreed_recall_or_take_back_stays_and_what_was_refused_is_a_mark_beside_the_word() -> None:
-    """The caller puts a 03 into the request track only for a peer marked so (rules.md 17). An agreed update is a mark."""
+    """The caller puts a 03 into the request track only for a peer marked so. An agreed update is a mark."""
     for kind in (RequestKind.RECALL, RequestKind.TAKE_BACK):
         for code in ("15", "03"):
             standing = fold_delivery([status("01", 1), ask(2, kind), answered(code, 3), status("06", 9)])

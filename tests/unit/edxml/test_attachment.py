@@ -1,4 +1,4 @@
-"""One attachment between its file and its base64 text (edxml.md 2.6): out as every known reader opens it, in by its
+"""One attachment between its file and its base64 text: out as every known reader opens it, in by its
 bytes and never by its labels, with damage reported and never raised."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The decoder of files, held against Python's own: the same texts are taken, into the same octets, and the same ones are
-refused (edxml.md 2.6). It looks at many characters at once, so long texts with one wrong place matter most."""
+refused. It looks at many characters at once, so long texts with one wrong place matter most."""
 
 from __future__ import annotations
 

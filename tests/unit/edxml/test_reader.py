@@ -220,7 +220,7 @@ def test_the_operation_gives_the_kind_and_a_status_code_a_status_whatever_else_i
     assert lenient(status).envelope.kind is Kind.STATUS
 
 
-# Dates (edxml.md 6)
+# Dates
 
 
 def test_a_date_is_read_day_first_and_in_hanoi() -> None:

@@ -1,4 +1,4 @@
-"""Opening the database: the promises that SQLite must keep, and the URLs that are refused (design 6)."""
+"""Opening the database: the promises that SQLite must keep, and the URLs that are refused."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ async def test_what_cannot_be_made_of_it_leaves_no_transaction_open(store: SqlOf
         await work.commit()
 
 
-@pytest.mark.parametrize("how", ["reading", "looking", "writing"])
+@pytest.mark.parametrize("how", ["reading", "viewing_few", "writing"])
 async def test_what_is_open_when_the_store_closes_ends_before(store: SqlOfficeStore, how: str) -> None:
     begun, go_on, steps = asyncio.Event(), asyncio.Event(), list[str]()
 

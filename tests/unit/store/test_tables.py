@@ -1,4 +1,4 @@
-"""Tenancy, walked over every table: no row without its agency, no pointer into another one (design 6)."""
+"""Tenancy, walked over every table: no row without its agency, no pointer into another one."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ def _make_filter(side: Side, tab: str, parameters: Mapping[str, str]) -> Filter:
 
 
 def tabs_of(side: Side) -> tuple[str, ...]:
-    """List the tabs in the order of the page (interfaces.md 2.2, 2.5)."""
+    """List the tabs in the order of the page."""
     names = tuple(tab.name.lower() for tab in TABS[side] if tab.name)
     return (ALL, ATTENTION, *names) if side is Side.OUT else (*names, ALL)
 

@@ -135,7 +135,7 @@ async def _offered_tags(request: PageRequest, chosen: ChosenRows) -> Sequence[Ta
 
 
 def act_word(request: PageRequest, act_key: str) -> str:
-    """Return the act's word. Modes B and C enter it in the register as well (interfaces.md 1.6)."""
+    """Return the act's word. Modes B and C enter it in the register as well."""
     key = f"listing.act.{act_key}"
     return request.say(f"{key}.so" if act_key == "tiep-nhan" and request.own_agency.numbering != "A" else key)
 

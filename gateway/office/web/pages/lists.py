@@ -173,7 +173,7 @@ async def _counts(work: OfficeWork, question: ListQuery) -> Mapping[str, ListCou
 async def _broken(
     request: PageRequest, work: OfficeWork, question: ListQuery
 ) -> Sequence[tuple[InboxPacket, str]]:
-    """List packets that could not be opened: rows too, where a clerk looks for held ones (interfaces.md 2.5)."""
+    """List packets that could not be opened: rows too, where a clerk looks for held ones."""
     if question.criteria.viewer is not None or question.filters or question.tab not in ("held", ALL):
         return ()
     packets = (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items

@@ -45,7 +45,7 @@ from gateway.words import labels
 MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
 _SENT = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
 _CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
-# Rights to prepare a change; sending is checked again (rules.md 13).
+# Rights to prepare a change; sending is checked again.
 _PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
 
 
