@@ -113,7 +113,7 @@ async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_
     rounds: list[int] = []
 
     class CountingWaker(loop.Waker):
-        async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
+        async def wait(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
             assert ticket is not None
             waits.append(len(rounds))
             return ticket.is_set()
@@ -131,7 +131,7 @@ async def test_its_looks_come_ever_less_often() -> None:
     waits: list[float] = []
 
     class Unheard(loop.Waker):
-        async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
+        async def wait(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
             waits.append(timeout_s)
             return False
 
