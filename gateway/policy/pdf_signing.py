@@ -69,7 +69,7 @@ def _readable_reasons(standing: PdfStanding, wish: Wish, name: str) -> Iterator[
         if not signature.intact:
             yield reason(ReasonCode.SIGN_EARLIER_BROKEN, name=name, signer=signature.subject)
     if wish.purpose is Purpose.SEAL and not standing.earlier:
-        # R19 (person before seal): the competent person signs first; the seal stands over that signature.
+        # R19 (two signatures): the competent person signs first; the seal stands over that signature.
         yield reason(ReasonCode.SIGN_NO_PERSON, name=name)
     if wish.purpose is Purpose.APPENDIX and not wish.number.strip():
         yield reason(ReasonCode.SIGN_NO_NUMBER)

@@ -2,7 +2,7 @@
 written by `web`. And lines of the outgoing book that are no documents of the exchange: mail on paper, mail during a stop:
 R32, R99 (entries by hand). In: a book, a span of one year, a unit of work; for a file also its form; the clerk's entry.
 Out: `BookLine` in the order of the book, with one page of them in memory; or the file, line by line, from one view of the
-database, and an event about the export: R38 (exports are recorded); a line under a free number."""
+database, and an event about the export: R38 (printed books); a line under a free number."""
 
 from __future__ import annotations
 

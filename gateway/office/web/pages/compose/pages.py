@@ -1,6 +1,6 @@
 """The pages of a new document beside its form: begun, opened again, discarded, sent with time to call it back; recipients
 chosen rather than typed: offers while a name is typed, the tree of agencies, the saved groups; and the agency's own
-signature on the lead file of a draft, put on in person: R23a, R25 (signing in person). It shows the place of the signature,
+signature on the lead file of a draft, put on in person: R23a (two kinds of keys). It shows the place of the signature,
 asks for the PIN of the token, and replaces the old file by the signed one. In: a draft's id, typed or ticked fields. Out: a
 page, a region for the form, or the draft as it now is. The PIN is typed for each signature and never kept."""
 

@@ -1,7 +1,7 @@
 """/van-ban-den/{id}: opens one incoming document for a person, as its page or, where it is sealed, as the locked one; and
-the pages of the sealed hold, R4 (state secrets): any person with the right freezes a possible state secret; the locked page
-leads through the steps; the head's recorded decision ends it. In: a request and its form. Out: the page, which marks the
-document as read for the agency; or pages without its content."""
+the pages of the sealed hold, R4 (secrets found inside): any person with the right freezes a possible state secret; the
+locked page leads through the steps; the head's recorded decision ends it. In: a request and its form. Out: the page, which
+marks the document as read for the agency; or pages without its content."""
 
 from __future__ import annotations
 
