@@ -15,7 +15,7 @@ BEAT_S = 0.002
 
 @dataclass(slots=True)
 class Stalls:
-    """Delays of the beats in milliseconds; filled while `watched` runs, complete after it."""
+    """Delays of the beats in milliseconds; filled while `measure_stalls` runs, complete after it."""
 
     beats: int = 0
     p50_ms: float = 0.0

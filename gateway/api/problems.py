@@ -69,7 +69,7 @@ PAGES = "/problems/"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemSort:
     """One kind of problem: its slug (the last step of its type), its status, the label of its title, and whether the same
-    call may succeed later. `told` is False where the cause is internal and only logged."""
+    call may succeed later. `is_public` is False where the cause is internal and only logged."""
 
     slug: str
     status: int

@@ -152,7 +152,7 @@ _TRIMMED = timedelta(minutes=10)
 
 
 class CallLog:
-    """Log of calls, one per process; `running` is for its application. Noting a call returns at once and never fails."""
+    """Log of calls, one per process; `run` is for its application. Noting a call returns at once and never fails."""
 
     def __init__(
         self, calls: SqlApiCalls, clock: Clock, retention: timedelta, every_s: float = EVERY_S

@@ -61,7 +61,7 @@ _PATH_SIGNS = frozenset("/\\\t\n")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentContent:
     """The bytes of one attachment: `open` is called once. `entry_name` is the file's name inside the ZIP: a random
-    UUID, a dot and the file's own extension (`unk` when it has none). `known` holds size and digest of bytes that
+    UUID, a dot and the file's own extension (`unk` when it has none). `size_and_digest` holds size and digest of bytes that
     stayed in memory since they were hashed; those of any others are computed while they are written."""
 
     entry_name: str

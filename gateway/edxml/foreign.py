@@ -1,8 +1,8 @@
 """Envelopes of an axis that writes them anew: the words that an axis needs to route and find one, and its content where the
-session with that axis vouches for it. In: a file, or its opener. Out: `Said`; or `Verified` with path "axis", which has
-no verified signature. Its body digest is one of the content alone: two copies that differ in the parts that axes change
-(order, trace, Direction, how files are packed) have the same one (A9). Streams: no file is whole in memory, unless it is
-wrapped as a JSON string, and then it is small."""
+session with that axis vouches for it. In: a file, or its opener. Out: `EnvelopeSummary`; or `Verified` with path "axis",
+which has no verified signature. Its body digest is one of the content alone: two copies that differ in the parts that axes
+change (order, trace, Direction, how files are packed) have the same one (A9). Streams: no file is whole in memory, unless
+it is wrapped as a JSON string, and then it is small."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ _CONVERTERS: Final[Mapping[type, _Converter]] = {
 
 
 class _Form:
-    """The written form of a part of the model. `_taken` names for each text its attribute, whether that belongs to the
+    """The written form of a part of the model. `_captures` names for each text its attribute, whether that belongs to the
     part or to the one inside it (`_inner`), and what makes its value of the text: for a part below, and several of them,
     its own form. `wanted` are the elements that must be there, by the path of names that leads to each."""
 

@@ -200,7 +200,7 @@ def read(
 
 @dataclass(slots=True)
 class _Frame:
-    """One open element of the light tree. `known` are the children it may have, `size` is its text in bytes."""
+    """One open element of the light tree. `slots` are the children it may have, `size` is its text in bytes."""
 
     node: KnownElement
     slot: ChildSlot

@@ -136,7 +136,7 @@ async def sign(
     **details: Unpack[AnswerDetails],
 ) -> PutStatus | None:
     """Sign the same answer before anything of its packet is committed; the result puts it into the outbox in the unit of
-    work that commits the packet. None where that cannot be; then `put` has it signed later."""
+    work that commits the packet. None where that cannot be; then `queue_answer` has it signed later."""
     packet = _make_packet(services, agency, answered, code, **details)
     return await services.sign_status(agency, packet, answered.subject_id)
 

@@ -436,7 +436,7 @@ async def claim_identity(
     at: datetime,
     first: Identity | None = None,
 ) -> None:
-    """Claim the packet's identity, in this transaction, from verified content. `of` is the first when this is a further
+    """Claim the packet's identity, in this transaction, from verified content. `first` is the first when this is a further
     envelope of it; a later one then repeats the first."""
     signed, model = proved.envelope.signed, proved.envelope.model
     await work.identities.claim(

@@ -1,5 +1,5 @@
 """Reads admitted documents: the context of one for programs and terminals, its files, its envelope byte for byte. In:
-documents and the office's calendar; ids of one's own agency. Out: an `AroundDocument` for each: its deadline, its
+documents and the office's calendar; ids of one's own agency. Out: an `DocumentContext` for each: its deadline, its
 sender's request, the document it is about, its look-alikes; or a stream of the admitted bytes. Altered bytes are not
 given out, and raise an alarm. A recalled document's files are unreadable at once (R70, recall)."""
 

@@ -2,7 +2,7 @@
 then may the axis forget it (G2, nothing is lost). Landing is not identity: the row is unique on (agency, file digest)
 alone. At least once here, and exactly once in `admit`. A parcel that the axis calls broken, or with other bytes than
 announced, lands unread in quarantine. A packet without obstacles is settled in the unit that lands it, one in a file
-only while few bytes are in hand; any other lands, and a worker claims it. A feed for the node goes to `FeedDoor`."""
+only while few bytes are in hand; any other lands, and a worker claims it. A feed for the node goes to `FeedFilter`."""
 
 from __future__ import annotations
 

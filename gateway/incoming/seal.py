@@ -101,7 +101,7 @@ async def unread(
     state_before: str = SEALED,
 ) -> Hold:
     """Freeze a packet that says itself that it is a secret, or that goes with a sealed document, in the caller's
-    transaction. `before` is the state that it has again when the hold is lifted."""
+    transaction. `state_before` is the state that it has again when the hold is lifted."""
     begun = await freeze(services.clock, work, replace(_suspect_packet(row), before=state_before), why)
     await work.inbox.settle(replace(row, state=SEALED, code=_CODE), leased.lease)
     return begun

@@ -26,7 +26,7 @@ MOST_NAMED = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFinding:
-    """One failed check. `code` is a label key below `audit.`, `where` the leaf, event, seal or file."""
+    """One failed check. `code` is a label key below `audit.`, `place` the leaf, event, seal or file."""
 
     code: str
     place: str

@@ -166,7 +166,7 @@ class Axis(Protocol):
         settled within `lease_s`. After the poison limit of deliveries it goes to the dead list instead."""
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
-        """Forget the parcel when `done`, which means that the next owner has it durably; otherwise deliver it again. A
+        """Forget the parcel when `is_done`, which means that the next owner has it durably; otherwise deliver it again. A
         stale token changes nothing."""
 
     async def wait(self, timeout_s: float) -> None:

@@ -142,8 +142,8 @@ class HostedAccounts:
         return key
 
     async def add_system_key(self, key: ApiKey, *, old_ends_at: datetime | None = None) -> None:
-        """Add the credential of a document system. Clash where it has one already, unless `until` limits how long that
-        one stays good: only then do two stand side by side."""
+        """Add the credential of a document system. Clash where it has one already, unless `old_ends_at` limits how long
+        that one stays good: only then do two stand side by side."""
         async with self._writing() as tx:
             name = key.system or ""
             await tx.hold("systems", name)

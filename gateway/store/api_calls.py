@@ -65,7 +65,7 @@ class SqlApiCalls:
     async def list_calls(
         self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before_id: str = ""
     ) -> Sequence[ApiCall]:
-        """Return calls, the newest first, from before the call `before`; only errors, or only one route, when asked."""
+        """Return calls, the newest first, from before the call `before_id`; only errors, or only one route, when asked."""
         query = select(_CALL).where(col(_CALL.key_id) == key_id)
         if errors:
             query = query.where(col(_CALL.status) >= _FIRST_ERROR)

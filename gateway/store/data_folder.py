@@ -37,7 +37,7 @@ _ENOUGH_FOR_S = 0.05
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """Space that is kept back on the disk of `folder`, and on those of `beside`; 0 keeps nothing back."""
+    """Space that is kept back on the disk of `folder`, and on those of `other_folders`; 0 keeps nothing back."""
 
     folder: Path
     reserve: int

@@ -369,7 +369,7 @@ def sqlite_driver(outer: Connection | AsyncConnection) -> sqlite3.Connection:
 
 
 class Line:
-    """A connection, with its driver where it is one of `HereDialect`: a statement is over there before anything is
+    """A connection, with its driver where it is one of `InlineDialect`: a statement is over there before anything is
     awaited."""
 
     __slots__ = ("connection", "counters", "dialect", "driver", "sync_connection")

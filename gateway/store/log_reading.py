@@ -343,7 +343,8 @@ async def _node(tx: Transaction, node: TreeNode) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """Filter of events; None leaves a field open. `kind` may end in `*`; the period is from `since` to before `until`."""
+    """Filter of events; None leaves a field open. `kind` may end in `*`; the period is from `since` to before
+    `ends_before`."""
 
     kind: str | None = None
     subject_id: str | None = None

@@ -40,7 +40,7 @@ class MigrationStep:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaStatus:
     """State of a database's schema. `current` is None for an empty one; `pending` is in order. `is_newer`: a newer
-    program made it; `runs_here`: it is no more than one step newer, which this version accepts."""
+    program made it; `is_supported`: it is no more than one step newer, which this version accepts."""
 
     current: str | None
     head: str

@@ -275,8 +275,8 @@ async def database_size(store: SqlStore) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseHealth:
-    """Health of a database. `damage` is empty for an undamaged file, and for a server, which checks itself. `stale`
-    counts rows by table, and `ahead` those whose lease or retry lies beyond the horizon; `written` is the latest time
+    """Health of a database. `damage` is empty for an undamaged file, and for a server, which checks itself. `stale` counts
+    rows by table, and `ahead` those whose lease or retry lies beyond the horizon; `newest_event_at` is the latest time
     among the newest events. `searches`: an index of words makes searching many documents fast."""
 
     damage: str

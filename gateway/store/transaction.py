@@ -2,8 +2,9 @@
 of the driver's. Queries run at once; new rows are written when a query of this transaction needs their table, and at the
 latest when the transaction ends (`pending_writes`).
 
-Rows that a writing transaction has read through `kept` stay unchanged until it ends; `hold` does the same for names of rows
-that do not exist yet. SQLite has one writer and needs neither; on a server two writers would decide on what both saw."""
+Rows that a writing transaction has read through `lock_rows` stay unchanged until it ends; `hold` does the same for names of
+rows that do not exist yet. SQLite has one writer and needs neither; on a server two writers would decide on what both
+saw."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 
 
 class Transaction:
-    """Open transaction, over at `commit` or on leaving. A failed `put_new` leaves it usable on both databases."""
+    """Open transaction, over at `commit` or on leaving. A failed `insert_new` leaves it usable on both databases."""
 
     _is_autocommit = False
 
@@ -210,16 +211,16 @@ class Transaction:
             self._pending.add(row_insert(type(rows[0])), *rows, finish=finish)
 
     def insert_missing(self, *rows: Row) -> None:
-        """Write rows as `put` does; existing ones stay unchanged."""
+        """Write rows as `insert` does; existing ones stay unchanged."""
         if rows:
             self._pending.add(row_insert(type(rows[0]), missing=True), *rows)
 
     def upsert_later(self, row: Row, *columns: str) -> None:
-        """Write the row as `put_over` does, later and together with others."""
+        """Write the row as `upsert` does, later and together with others."""
         self._pending.add(row_insert(type(row), *columns), row)
 
     def insert_by(self, insert: RowInsert, row: Row) -> None:
-        """Write the row as `put` does, in a way of the table's own."""
+        """Write the row as `insert` does, in a way of the table's own."""
         self._pending.add(insert, row)
 
     async def insert_required(self, row: Row, error: Callable[[], Exception]) -> None:
@@ -227,7 +228,8 @@ class Transaction:
         await self._run_required(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(error))
 
     def insert_open(self, row: Row) -> PendingWrite:
-        """Write a row as `put` does, which `amend` may still change; statements marked as `OTHERS` do not wait for it."""
+        """Write a row as `insert` does, which `amend` may still change; statements marked as `SKIPS_OPEN_ROWS` do not wait
+        for it."""
         return self._pending.add_open(row_insert(type(row)), row)
 
     def amend(self, row: PendingWrite, values: Mapping[str, Any]) -> bool:
@@ -269,8 +271,8 @@ class Transaction:
         ).rowcount == 1
 
     async def insert_or_else(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        """Write the row as `put_new` does, or call `otherwise` where its key is taken. Where units share a transaction that
-        shows when it ends, and each then runs alone."""
+        """Write the row as `insert_new` does, or call `otherwise` where its key is taken. Where units share a transaction
+        that shows when it ends, and each then runs alone."""
         if not await self.insert_new(row):
             await otherwise()
 

@@ -286,9 +286,9 @@ class AxisCounting(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Chronicle:
-    """Writer of the history; one per process, several may write at once. `besides` returns beats of jobs that are no loops
-    here, `free_mb` is of the disk; while `trims` returns False, because the clock is not believed, nothing is removed for
-    its age. Jobs in `off` are not set up on this node, and their loops turn for nothing."""
+    """Writer of the history; one per process, several may write at once. `other_beats` returns beats of jobs that are no
+    loops here, `free_mb` is of the disk; while `trims` returns False, because the clock is not believed, nothing is removed
+    for its age. Jobs in `silent_jobs` are not set up on this node, and their loops turn for nothing."""
 
     history: SqlHistory
     pulse: Pulse

@@ -223,7 +223,7 @@ class Turn:
         self._next: datetime | None = None
 
     def has_come(self, now: datetime) -> bool:
-        """Tell whether the turn has come, changing nothing: `done` follows the work."""
+        """Tell whether the turn has come, changing nothing: `mark_done` follows the work."""
         return self._next is None or not self._next - self._every <= now < self._next
 
     def mark_done(self, now: datetime) -> None:

@@ -61,7 +61,7 @@ Spawn = Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
 
 @dataclass(slots=True, kw_only=True)
 class Pusher:
-    """Serves webhooks; one per process, several may run at once. `again` is called when a place is free."""
+    """Serves webhooks; one per process, several may run at once. `wake` is called when a place is free."""
 
     store: SqlStore
     rows: SqlWebhooks

@@ -47,7 +47,7 @@ class VxpDeps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VxpCall:
-    """One signed call. `said` are its parameters by lower-case name; ones that an operation does not use are ignored, as
+    """One signed call. `params` are its parameters by lower-case name; ones that an operation does not use are ignored, as
     they stick."""
 
     request: web.Request

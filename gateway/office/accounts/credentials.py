@@ -37,7 +37,8 @@ class PasswordRefused(Clash):
 async def change_password(
     services: AccountServices, acting: Acting, old: str, new: str, origin: CallOrigin
 ) -> str:
-    """Change the password and return the browser's new token. `NotTaken` names every rule that the new one breaks."""
+    """Change the password and return the browser's new token. `PasswordRefused` names every rule that the new one
+    breaks."""
     person, now = acting.person, services.clock.now()
     credentials = await sign_in.is_password(services, person, old, origin)
     async with services.accounts.read() as view:

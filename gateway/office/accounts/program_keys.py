@@ -40,8 +40,8 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedKey:
-    """Entry of a key; without networks it is valid from everywhere. `way` and `certificate` are those of the key that it
-    replaces: a key of a certificate alone has no secret to change."""
+    """Entry of a key; without networks it is valid from everywhere. `key_kind` and `certificate` are those of the key that
+    it replaces: a key of a certificate alone has no secret to change."""
 
     name: str
     scopes: frozenset[ApiScope]

@@ -116,8 +116,8 @@ class TypedSignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedSession:
-    """Result of signing in. `others` counts the person's other open sessions, R94 (parallel sessions), `reminder` the days
-    of T19 (password age)."""
+    """Result of signing in. `other_sessions` counts the person's other open sessions, R94 (parallel sessions), `reminder`
+    the days of T19 (password age)."""
 
     token: str = field(repr=False)
     session: Session
@@ -137,7 +137,7 @@ class _Proof:
 async def sign_in(
     services: AccountServices, fields: TypedSignIn, origin: CallOrigin, earlier_token: str | None = None
 ) -> OpenedSession:
-    """Sign in. `before` is the token that the browser had: that session ends. Raise Denied when a field does not fit
+    """Sign in. `earlier_token` is the token that the browser had: that session ends. Raise Denied when a field does not fit
     (`GW-SIGN-IN`), while the name or the address has to wait, and, after a full proof, when the account is closed
     (`GW-ACCOUNT`)."""
     counted_try = await count_try(services, fields.login[:LONGEST_NAME], origin.address)

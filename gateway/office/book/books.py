@@ -50,7 +50,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookPage:
-    """Some lines in a row; `after` is the cursor of the next ones, None at the end of the book."""
+    """Some lines in a row; `next_cursor` is the cursor of the next ones, None at the end of the book."""
 
     lines: tuple[BookLine, ...]
     next_cursor: str | OutgoingLine | None = None

@@ -1,6 +1,6 @@
 """The sets of one node on disk: which parts may be kept, and which sets are over. In: a label that was read, the bytes, the
-recipients. Out: KEPT once they are on disk, REPEAT, LATER, or REFUSED with the reason. One lock for each node, so that its
-quota is exact whatever number of processes land its parts. A shelf does not know another node's sets: they never join. A
+recipients. Out: STORED once they are on disk, REPEAT, WAIT, or REFUSED with the reason. One lock for each node, so that its
+quota is exact whatever number of processes land its parts. A folder holds the sets of one node alone. A
 set is named by (set id, recipients): bytes sent again to fewer recipients are a set of their own, so that none of them gets
 what was sent to another, and none loses its copy to another's."""
 
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class Landed(StrEnum):
-    """Outcome for one part. KEPT and REPEAT: acknowledge it. LATER: leave it unacknowledged and land it again, we are
+    """Outcome for one part. STORED and REPEAT: acknowledge it. WAIT: leave it unacknowledged and land it again, we are
     slower than it came. REFUSED: reject it, so that it is visible on the dead list."""
 
     STORED = "kept"
@@ -80,11 +80,11 @@ class PartsFolder:
 
     @classmethod
     def for_node(cls, root: Path, user: str | None, limits: PartLimits) -> Self:
-        """Return the shelf of this node, or the one for parts without a vouched node."""
+        """Return the folder of this node, or the one for parts whose node the broker does not name."""
         return cls(root / (_name(user) if user is not None else "nobody"), limits)
 
     def land(self, label: PartLabel, body: bytes, recipients: Sequence[str], now: datetime) -> Landing:
-        """Put the part on disk (KEPT). A contradiction refuses the whole set."""
+        """Put the part on disk (STORED). A contradiction refuses the whole set."""
         to = tuple(sorted({fold_code(code) for code in recipients}))
         name = f"{_name(label.set_id)}-{_name(*to)}"
         for folder in (self._sets, self._over, self._drafts):

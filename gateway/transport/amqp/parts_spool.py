@@ -3,7 +3,7 @@ may lie. Out: each set once it is whole and its digest is right, or with the fla
 All on disk in a folder that several processes share; sync: call it in the pool. One part is in memory.
 
 `land` makes a part durable, so that it may be acknowledged. `complete` and `overdue` hand sets out, each to one process at
-a time; `done` when the next owner has it durably, `release` to have it handed out again, as a crash does. A set that was
+a time; `end_set` when the next owner has it durably, `release` to have it handed out again, as a crash does. A set that was
 handed out too often, or is whole and for no code hosted here, is put aside: `dead.AsideSets` shows it."""
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Spool:
         self._guard = threading.Lock()
 
     def land(self, label: PartLabel, body: bytes, recipients: Sequence[str]) -> Landing:
-        """Keep a part. KEPT: durable. REPEAT: it was kept before, or its set is over. LATER and REFUSED: nothing of it was
-        kept; LATER while whole sets of its node wait for us. `recipients` are all that it came for, hosted here or not:
+        """Keep a part. STORED: durable. REPEAT: it was kept before, or its set is over. WAIT and REFUSED: nothing of it was
+        kept; WAIT while whole sets of its node wait for us. `recipients` are all that it came for, hosted here or not:
         they are part of the set's name."""
         fault = self._too_much(label, body, recipients)
         if fault:

@@ -273,7 +273,7 @@ def _moving(key: str) -> Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Part `n` of `of`, counted from 1."""
+    """Part `n` of `parts_total`, counted from 1."""
 
     set_id: str
     n: int

@@ -217,8 +217,8 @@ _POLICY_NAME = re.compile(r"lienthong\.(.+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departed:
-    """A node that left. `keeps` names each queue that still holds messages or is read; `things` are what to remove once it
-    keeps nothing, in that order. `people` are the rights and the user: they can go at any time."""
+    """A node that left. `keeps` names each queue that still holds messages or is read; `entities` are what to remove once
+    it keeps nothing, in that order. `people` are the rights and the user: they can go at any time."""
 
     node: str
     queues: frozenset[str]

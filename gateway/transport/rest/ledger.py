@@ -47,7 +47,8 @@ TRYING, SENT, ASKED_PERSON = "trying", "sent", "asked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPacket:
-    """A packet that was fetched. `ended`: done or fail, once the node needs it no more; `told`: the axis knows."""
+    """A packet that was fetched. `note_end`: done or fail, once the node needs it no more; `note_reported`: the axis
+    knows."""
 
     system: str
     kind: str
@@ -84,7 +85,7 @@ class Ledger:
                 self._file = None
 
     def note_coming(self, doc_id: str, system: str) -> None:
-        """Note a packet that is about to be put on the shelf; `took` confirms it."""
+        """Note a packet that is about to be put on the shelf; `note_fetched` confirms it."""
         with self._write() as file:
             file.execute("INSERT OR REPLACE INTO coming (doc_id, system) VALUES (?, ?)", (doc_id, system))
 

@@ -1,8 +1,8 @@
 """One line to a service over HTTP. In: a question. Out: its answer, read in pieces within bounds of time and size, or the
-error that says what to do: `NotSent` (nothing reached the service), `Lost` (its effect is unknown), `Odd` (an answer
-outside its specification), `Turned` (a refusal, with its code). Questions without effect are asked again, never more than
-so many a second, and an operation that keeps failing pauses for a while. A question with effect has a connection of its
-own: on one that the service gave up its outcome would be unknown. Odd answers are kept, the first 64 KiB, without
+error that says what to do: `NotSent` (nothing reached the service), `Lost` (its effect is unknown), `OddAnswerError` (an
+answer outside its specification), `Refused` (a refusal, with its code). Questions without effect are asked again, never
+more than so many a second, and an operation that keeps failing pauses for a while. A question with effect has a connection
+of its own: on one that the service gave up its outcome would be unknown. Odd answers are kept, the first 64 KiB, without
 secrets."""
 
 from __future__ import annotations

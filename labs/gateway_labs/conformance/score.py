@@ -59,7 +59,7 @@ class Check:
         self._note(label, expected, actual, ok=ok)
 
     def need(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
-        """Expect as `that`, and end the step where it fails."""
+        """Expect as `expect`, and end the step where it fails."""
         self._note(label, expected, actual, ok=ok)
         if not ok:
             raise StepFailed(label)
@@ -78,7 +78,8 @@ class Check:
 
 
 class SkipCause(StrEnum):
-    """Why a step was skipped. `STEP`: another step broke off; `TIME`: the time had ended; `GIVEN`: an input was missing."""
+    """Why a step was skipped. `STEP`: another step broke off; `TIME`: the time had ended; `MISSING_INPUT`: an input was
+    missing."""
 
     STEP = "step"
     TIME = "time"

@@ -23,7 +23,7 @@ class OptionalInput(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step. `needs` is the step that it depends on; `given` the input that the run must have for it."""
+    """One step. `needs` is the step that it depends on; `needs_input` the input that the run must have for it."""
 
     n: int
     key: str

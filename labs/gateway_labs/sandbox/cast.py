@@ -25,7 +25,7 @@ _WORD = re.compile(r"\[([a-z0-9-]{1,20})\]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedAct:
-    """One act of a script: `what` is a status code, `document` or `recall`."""
+    """One act of a script: `act` is a status code, `document` or `recall`."""
 
     delay: timedelta
     act: str

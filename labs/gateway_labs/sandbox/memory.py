@@ -41,7 +41,7 @@ MOST, MOST_RAW = 5000, 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedPacket:
-    """A packet that came to a robot. `told` is its content and the findings on it; `times`: how often it came."""
+    """A packet that came to a robot. `content` is its content and the findings on it; `times`: how often it came."""
 
     seq: int
     robot: str

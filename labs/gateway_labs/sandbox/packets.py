@@ -85,7 +85,7 @@ class DocumentReference:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
     """Content of a robot's packet. `kind` with its own fields: a status has `code`, the others a number and a subject;
-    `about` is the document it answers, changes or takes back."""
+    `document` is the document it answers, changes or takes back."""
 
     kind: Kind
     packet_id: str
