@@ -28,7 +28,7 @@ from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles
 from gateway.outgoing.package import Packed
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy import admission, pdf_verdict
-from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
+from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict, reason
 from gateway.store.blob_refs import KeptContent
 from gateway.store.work import SqlWork
 
@@ -245,11 +245,8 @@ class _Task:
         document, earlier = await _set_identity(work, planned, order)
         warnings = verdict.warnings
         if order.send:
-            in_use, reused = await checking.find_earlier(
-                work, agency, draft, order, self.request_files, earlier
-            )
-            if order.parent_id is None:
-                warnings += tuple(reused)
+            in_use, reused = await self._find_earlier(work, agency, draft, earlier)
+            warnings += tuple(reused)
             if in_use:
                 raise Refused(Verdict(reasons=(in_use,), warnings=warnings))
         now = services.clock.now()
@@ -271,6 +268,16 @@ class _Task:
         if packed is not None:
             await package.put_document(services, work, agency, document, deliveries, packed)
         return Accepted(document=document, deliveries=deliveries, warnings=warnings)
+
+    async def _find_earlier(
+        self, work: SqlWork, agency: HostedAgency, draft: Draft, same_identity: Sequence[OutgoingDocument]
+    ) -> tuple[Reason | None, Sequence[Reason]]:
+        """Find what holds the number and, unless a view has done so before, signs that the document was sent already."""
+        order, files = self.order, self.request_files
+        if order.parent_id is None:
+            return await checking.find_earlier(work, agency, draft, order, files, same_identity)
+        digests = checking.digests(files)
+        return await checking.find_number_conflict(work, agency, draft, order, digests, same_identity), ()
 
     async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
         """Store the answer under its key, in the transaction that makes it true."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.book import Alike
@@ -37,6 +39,9 @@ from gateway.ports.axis import ManagedAxis, ManyAxes
 from gateway.store.work import SqlWork
 
 _SENT_STATES = (OutState.QUEUED, OutState.PACKED)
+# The parent of a document, what holds its number, and signs that it was sent before.
+_Earlier: TypeAlias = "tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]"
+_NO_EARLIER: _Earlier = (None, None, ())
 
 
 async def check(
@@ -65,15 +70,9 @@ async def check(
     mode = _delivery_mode(services, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 
-    parent: OutgoingDocument | None = None
-    in_use: Reason | None = None
-    reused: Sequence[Reason] = ()
+    parent, in_use, reused = _NO_EARLIER
     if with_earlier:
-
-        async def load(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
-            parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-            return parent, *await find_earlier(work, agency, draft, order, request_files)
-
+        load = partial(_load_earlier, agency=agency, draft=draft, order=order, request_files=request_files)
         parent, in_use, reused = await services.store.share_view(scope, load)
     inspected = [(received.item, received.facts) for received in request_files.received]
     verdict = rules.check(
@@ -103,10 +102,17 @@ async def check(
     if travels and order.send:
         unhosted = await _find_unhosted(services, draft.recipients)
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
-    addressed = [a.code for a in rules.addressed_agencies(resolutions)] if travels else []
-    bound = await services.directory.bound(addressed, services.clock.now()) if addressed else ()
-    registry_warnings = rules.warnings_of_registry(resolutions if travels else (), bound)
+    registry_warnings = await _warn_of_registry(services, resolutions if travels else ())
     return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings, *reused))
+
+
+async def _warn_of_registry(
+    services: OutgoingServices, resolutions: Sequence[Resolution]
+) -> Sequence[Reason]:
+    """Warn of recipients that only a starter row names, and of those without a confirmed certificate."""
+    codes = [agency.code for agency in rules.addressed_agencies(resolutions)]
+    bound = await services.directory.bound(codes, services.clock.now()) if codes else ()
+    return tuple(rules.warnings_of_registry(resolutions, bound))
 
 
 def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
@@ -250,6 +256,13 @@ def _uses_number(order: Order, draft: Draft) -> bool:
 
 def _lead_index(request_files: RequestFiles) -> int | None:
     return next((n for n, r in enumerate(request_files.received) if r.item.role is FileRole.LEAD), None)
+
+
+async def _load_earlier(
+    work: SqlWork, *, agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles
+) -> _Earlier:
+    parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
+    return parent, *await find_earlier(work, agency, draft, order, request_files)
 
 
 async def find_earlier(

@@ -17,9 +17,11 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     Integer,
     Select,
     String,
+    Table,
     bindparam,
     case,
     exists,
@@ -230,6 +232,14 @@ def _numbering_statement() -> Select[Any]:
         .returning(event.c.position)
         .cte("numbered")
     )
+    return select(
+        select(func.count()).select_from(numbered).scalar_subquery(),
+        exists(select(counter.c.last).where(counter.c.agency_id == NODE)) & ~lacks_counter,
+    ).add_cte(_counting(counter, numbers))
+
+
+def _counting(counter: Table, numbers: CTE) -> CTE:
+    """Make the part of the numbering statement that moves the counters on to the last numbers."""
     last = union_all(
         select(literal(NODE, String), func.max(numbers.c.node_seq)).having(func.count() > 0),
         select(numbers.c.agency_id, func.max(numbers.c.agency_seq))
@@ -237,13 +247,11 @@ def _numbering_statement() -> Select[Any]:
         .group_by(numbers.c.agency_id),
     )
     counting = insert_of("postgresql", counter).from_select(["agency_id", "last"], last)
-    counted = counting.on_conflict_do_update(
+    upsert = counting.on_conflict_do_update(
         index_elements=["agency_id"], set_={"last": counting.excluded.last}
-    ).returning(counter.c.agency_id)
-    return select(
-        select(func.count()).select_from(numbered).scalar_subquery(),
-        exists(select(counter.c.last).where(counter.c.agency_id == NODE)) & ~lacks_counter,
-    ).add_cte(counted.cte("counted"))
+    )
+    counted: CTE = upsert.returning(counter.c.agency_id).cte("counted")
+    return counted
 
 
 @cache
