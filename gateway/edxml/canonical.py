@@ -233,14 +233,14 @@ def _most_beside(limits: EnvelopeLimits) -> int:
 def read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
     """Read a whole file by F1 to F8, and return it with the digest of its SignedProperties. It is as good as the
     digests in its signature, which `read_small` compares. `opens`: the files in it are decoded."""
-    cut = _Cut(len(raw))
+    cut = _Cut(len(raw), limits.text_bytes)
     cut.feed(raw)
     cut.end()
     return _read_cut(cut, raw, limits, opens=opens)
 
 
 def _cut_of(pieces: Iterable[bytes], size: int, limits: EnvelopeLimits) -> _Cut:
-    cut = _Cut(_most_beside(limits))
+    cut = _Cut(_most_beside(limits), limits.text_bytes)
     for piece in pieces:
         cut.feed(piece)
         if cut.size > size:
@@ -260,14 +260,14 @@ class _Cut:
     mean nothing to a parser, and canonical form leaves them alone: with and without them a file is equally native. Any
     other content of a file stays in, where it comes in one piece."""
 
-    def __init__(self, most: int) -> None:
-        """Keep at most `most` octets."""
+    def __init__(self, most: int, longest_text: int) -> None:
+        """Keep at most `most` octets, and of a file no text that is longer."""
         self.octets = bytearray()
         self.files: list[tuple[int, int, bool]] = []
         """Place of each file, and whether it was left out."""
         self.size = self.begin = self.end_of_signature = self.a = self.b = 0
         self.file_hash, self.body_hash = hashlib.sha256(), hashlib.sha256()
-        self._most = most
+        self._most, self._longest_text = most, longest_text
         self._hashed = 0  # of `octets`
         self._start: int | None = None  # of the file that is passing
         self._held_back = b""
@@ -312,7 +312,7 @@ class _Cut:
         if plain:
             self.body_hash.update(text)
             self.size += len(text)
-        elif end < 0 or self.size > start:
+        elif end < 0 or self.size > start or len(text) > self._longest_text:
             raise _TooMuchBeside
         else:
             self.octets += text

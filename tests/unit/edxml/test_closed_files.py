@@ -124,6 +124,7 @@ def test_a_closed_file_whose_text_is_damaged_is_found_damaged_when_it_is_opened(
 
 @given(parts=st.lists(_PIECES, max_size=4), step=st.sampled_from([1, 3, 64, 1000, 1 << 18]))
 @example(parts=[b"QUJD", b"\n", b"QUJD"], step=1)
+@example(parts=[b"\n", b"A" * 70_000], step=1 << 18)
 @settings(max_examples=60)
 def test_what_stands_beside_the_files_is_read_as_the_whole_file_is_however_it_is_cut(
     parts: list[bytes], step: int
