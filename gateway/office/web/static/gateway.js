@@ -130,6 +130,11 @@
       if (typing(event.target)) event.target.blur();
       return;
     }
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+      const field = document.getElementById("search");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || body.dataset.keys !== "on" || typing(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
     if (key(event.key)) event.preventDefault();
