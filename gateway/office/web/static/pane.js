@@ -8,7 +8,9 @@
   const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]");
   const list = document.getElementById("list");
   const LIST = new URL(pane.dataset.list, location.href).pathname;
-  const LETTER = /^\/van-ban-(?:den|di)\/((?:inb|msg)_[0-9A-Za-z]+)(?:\/(?:tiep-nhan|tam-giu|tu-choi|chuyen-xu-ly|tien-do|dong-y|khong-dong-y|niem-phong))?$/;
+// The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
+  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi|don-doc";
+  const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(?:${ACTS}))?$`);
   const isThere = () => pane.getClientRects().length > 0;
   const rows = () => [...list.querySelectorAll("[data-row]")];
   const rowOf = (id) => rows().find((row) => row.dataset.id === id);
@@ -35,12 +37,15 @@
     });
   };
   const put = (text, id, mine) => {
-    inside.innerHTML = text;
+    // A form of the letter that is open stands beside its paper; anything else takes the place of both.
+    const parts = new DOMParser().parseFromString(text, "text/html").body;
+    const side = id === open && !parts.querySelector(".at-desk") && inside.querySelector(".at-desk > .side");
+    if (side) { side.replaceChildren(...parts.childNodes); side.scrollTop = 0; } else inside.replaceChildren(...parts.childNodes);
     open = id;
     stand();
     history.replaceState(history.state, "", `#${id}`);
     // A form that was asked for takes the keys; a letter that was walked to leaves them to the list.
-    const field = inside.querySelector("[data-problems]") ?? (inside.querySelector(".at-desk") ? null : inside.querySelector("form[data-act] :is(select, textarea, input:not([type=hidden]))"));
+    const field = inside.querySelector("[data-problems]") ?? (!side ? null : inside.querySelector("form[data-act] :is(select, textarea, input:not([type=hidden]))"));
     field?.focus({ preventScroll: true });
     settle(mine);
   };
