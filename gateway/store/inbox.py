@@ -1,4 +1,4 @@
-"""Arrived packets of the inbox, and their outcome (G4, no packet lost). In: a packet whose bytes are stored already, with
+"""Arrived packets of the inbox, and their outcome (G4, none is dropped). In: a packet whose bytes are stored already, with
 the routing that the transport gave. Out: its row under a lease, until it is settled. A packet is stored (landed) before it
 is judged (A3)."""
 
@@ -78,7 +78,7 @@ async def overdue_waiting(tx: Transaction, cutoff: datetime, limit: int) -> list
     return [to_inbox_item(row) for row in rows]
 
 
-# Packets in quarantine without a proved sender (A7).
+# Packets in quarantine without a proved sender (A7, unproved senders).
 _UNPROVED = (col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_(None))
 # Marked as slow, because in a flood of packets these are many rows.
 _UNPROVED_BYTES = (

@@ -207,7 +207,7 @@ def load_tree(row: LogRow) -> GrowingTree:
 
 
 async def head(tx: Transaction) -> LogHead:
-    """Return the log's state as this transaction sees it: size, root, newest seals, and what waits for a seal since
+    """Return the log's state as this transaction sees it: size, root, newest seals, and since when events or seals wait
     when."""
     rows, newests, stampeds, ((last,),), unnumbered = await tx.find_all(
         (_LOG, {}), (_NEWEST, {}), (_STAMPED, {}), (_LAST_NUMBER, {}), (_UNNUMBERED, {})

@@ -51,7 +51,7 @@ _LATEST = select(func.max(col(EventRow.at))).where(
 OPEN_STATES = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
 # A recipient that has not answered for this long is late; between two healthy nodes status 01 takes seconds.
 SILENCE = timedelta(minutes=30)
-# Failures that are older are not counted, because somebody has dealt with them by then.
+# Failures that are older are not counted, because a person has dealt with them by then.
 LATELY = timedelta(days=7)
 _STATE, _AT = col(DeliveryRow.state), col(DeliveryRow.updated_at)
 DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(OPEN_STATES)).group_by(_STATE)

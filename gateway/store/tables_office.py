@@ -173,7 +173,8 @@ class SavedViewRow(OfAgency, table=True):
 
 
 class NotificationSettingsRow(OfAgency, table=True):
-    """Notification settings of one person. `muted` is a JSON list of the kinds of which the person gets no notification."""
+    """Notification settings of one person. `muted` is a JSON list of the kinds of notification that the person gets none
+    of."""
 
     __tablename__ = "own_desk"
 

@@ -180,7 +180,7 @@ class Transaction:
         return row
 
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
-        """Run a query for any columns; return its rows, each of which is a tuple."""
+        """Run a query for any columns; return its rows as tuples."""
         return (await self._execute(query, values)).rows
 
     async def find_all(self, *questions: BoundQuery) -> Sequence[Sequence[Any]]:
@@ -304,8 +304,8 @@ class Transaction:
     async def change_all_required(
         self, statement: Update, check: Check, sets: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Run the update for each set of values, each of which changes one row, as `change_required` does. `check` gets the
-        number of rows that all sets changed."""
+        """Run the update for each set of values as `change_required` does; `check` gets the number of rows that all sets
+        changed together."""
         if sets:
             await self._run_required(statement, *sets, check=check)
 
