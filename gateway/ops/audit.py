@@ -1,8 +1,7 @@
 """Examine the whole sealed log of a node, or of a copy of its database (E3, unbroken history), and export a part of it. In:
 a store, published seals, the authorities trusted for time. Out: an `AuditReport`. It reads in batches, so that memory does
 not grow with the log; it changes nothing. `export` yields all that a checker without this node needs, as JSON lines: first
-the seal, then each leaf as hashed, with its proof of inclusion in that seal; texts only on request, each with the salt for
-its digest."""
+the seal, then each leaf as hashed, with its proof of inclusion in that seal; texts only on request, each with its salt."""
 
 from __future__ import annotations
 

@@ -35,8 +35,7 @@ class AuditFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A check that was not possible, or a fact that the reader of a report must know. `code` is a label key below
-    `audit.note.`."""
+    """A check that was not possible, or a fact to be known. `code` is a label key below `audit.note.`."""
 
     code: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -218,8 +217,7 @@ class SealCheck:
         return min(sizes, default=None)
 
     def expect(self, rows: Sequence[UnreadSeal], leaves: int) -> None:
-        """Queue the next seals in order, to be checked by `check_up_to`; `leaves` is the number of all leaves of the
-        log."""
+        """Queue the next seals in order, to be checked by `check_up_to`; `leaves` is the log's number of leaves."""
         self._leaves = leaves
         for row in rows:
             try:

@@ -256,8 +256,7 @@ def read_about(data: bytes) -> BackupDescription:
 
 
 def passphrase_of(file: Path) -> bytes:
-    """Return the passphrase, the first line of the file. Misconfigured when it is unreadable or too short to protect
-    keys."""
+    """Return the passphrase, the first line of the file. Misconfigured when it is unreadable or too short."""
     try:
         text = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:

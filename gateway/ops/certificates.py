@@ -40,8 +40,7 @@ class FolderCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListState:
-    """One revocation list. `made_at` is None when none was ever received; `error` tells why the last try to get it
-    failed."""
+    """One revocation list. `made_at` is None when none was ever received; `error` tells why the last try failed."""
 
     issuer: str
     origin: str

@@ -325,8 +325,7 @@ def is_here(host: str) -> bool:
 
 
 def certificate_ends(peer: Peer) -> datetime | None:
-    """Return when the server's certificate ends; None when it does not answer or has none. It blocks: call it in the
-    pool."""
+    """Return when the server's certificate ends; None when it does not answer or has none. It blocks."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Only its dates are read, so an expired certificate, or one of an unknown authority, is accepted too.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

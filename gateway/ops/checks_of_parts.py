@@ -242,8 +242,7 @@ def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
 
 
 async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that the database accepts writes. A standby server or a read-only disk answers reads, but accepts no
-    document."""
+    """Check that the database accepts writes. A standby server or a read-only disk only answers reads."""
     try:
         async with asyncio.timeout(WRITES_S):
             await reporting.check_writable(subject.store)
@@ -391,8 +390,7 @@ def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> Iterator
 
 
 async def webhooks(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report webhooks that are paused or fail. Their events are delivered later, but until then their program misses
-    them."""
+    """Report webhooks that are paused or fail. Their events are delivered later, but their program misses them now."""
     load = await subject.store.webhooks.load()
     failing_count = load.endpoints.get("failing", 0)
     if load.dead:
@@ -480,8 +478,7 @@ async def folder_states(subject: Subject) -> Sequence[FolderState]:
 
 
 async def hot_folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report for each hot folder whether the node can work in it, entries wait too long, or a person has to correct
-    some."""
+    """Report for each hot folder whether it works, entries wait too long, or a person has to correct some."""
     for folder in await folder_states(subject):
         facts: dict[str, object] = {"code": folder.code, "path": folder.path}
         if folder.trouble:

@@ -31,8 +31,7 @@ SCHEMA_EVERY = timedelta(minutes=1)
 
 @dataclass(slots=True, kw_only=True)
 class Subject:
-    """The node to examine. When it is not open (`node` is None), parts that a check needs are opened for it until
-    `close`."""
+    """The node to examine. If it is not open (`node` is None), parts that a check needs are opened until `close`."""
 
     settings: Settings
     clock: Clock
@@ -84,8 +83,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check of the list. `cure` is shown when the check cannot be made; after a red `first` check those `of_store` are
-    skipped."""
+    """One check of the list. `cure` is shown when the check cannot be made; a red `first` check skips those `of_store`."""
 
     name: str
     run: Callable[[Subject], AsyncGenerator[Diagnosis]]

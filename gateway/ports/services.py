@@ -142,8 +142,7 @@ class HealthProbe(Protocol):
         """Check that this process's loops run. A diagnosis with `stops` means that the process should be restarted."""
 
     async def ready(self) -> Sequence[Diagnosis]:
-        """Check that calls can be served. A diagnosis with `stops` means that calls should go to another process for
-        now."""
+        """Check that calls can be served. A diagnosis with `stops` means: use another process for now."""
 
     async def list_findings(self, tag: Tag) -> Sequence[Diagnosis]:
         """Return the findings of the checks with this tag, some seconds old at most."""

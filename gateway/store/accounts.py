@@ -211,8 +211,7 @@ class HostedAccounts:
         return bound
 
     async def revoke_key(self, id: str) -> bool:
-        """Revoke a key. Return True when this call revoked it, False when it was revoked before. NotFound when there is no
-        such key."""
+        """Revoke a key. Return False when it was revoked before. NotFound when there is no such key."""
         live = (col(ApiKeyRow.id) == id, col(ApiKeyRow.revoked_at).is_(None))
         async with self._writing() as tx:
             revoked = await tx.change(update(ApiKeyRow).where(*live).values(revoked_at=self._clock.now()))

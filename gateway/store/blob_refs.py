@@ -183,8 +183,7 @@ class SqlBlobRefs(WatchedRows):
         self._tx.insert_by(_FURTHER_OWNERS, self._ref(kept_content.digest, owner_kind, owner_id))
 
     async def heal(self, kept_content: KeptContent) -> None:
-        """Replace damaged bytes of small content that this agency may read by these. `FileBlobs.keep` does so for large
-        content."""
+        """Replace damaged bytes of small content that this agency may read; `FileBlobs.keep` does so for large content."""
         if kept_content.body is None:
             return
         readable = await self.find(kept_content.digest)

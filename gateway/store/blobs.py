@@ -224,8 +224,7 @@ class FileBlobs:
         return lambda: path.open("rb")
 
     def keep_small(self, digest: Digest, body: bytes) -> KeptContent:
-        """Return small bytes as content for `SqlBlobRefs.keep`, without a file. StoreFailure while the disk has too little
-        room."""
+        """Return small bytes as content for `SqlBlobRefs.keep`. StoreFailure while the disk has too little room."""
         self._room.check()
         return KeptContent(digest=digest, size=len(body), body=body)
 
@@ -292,8 +291,7 @@ class FileBlobs:
 
 
 def _read_small(scratch: FileScratch, size: int) -> bytes:
-    """Read back a small scratch file in the calling thread. It was written a moment ago, so this does not wait for the
-    disk."""
+    """Read back a small scratch file in the calling thread; just written, it is read without waiting for the disk."""
     with _refused_named():
         scratch.file.flush()
         scratch.file.seek(0)
@@ -454,8 +452,7 @@ async def remove_content(root: Path, store: SqlStore, digest: str, cutoff: datet
 async def _sweep_shard(
     root: Path, store: SqlStore, shard: str, ages: dict[str, datetime], cutoff: datetime
 ) -> int:
-    """Delete the files of one folder whose `keep` was never committed, and return how many; log rows whose file is
-    missing."""
+    """Delete one folder's files whose `keep` was never committed; return how many. Log rows whose file is missing."""
     async with store.reading() as tx:
         with_files = {digest for (digest,) in await tx.tuples(_WITH_FILES, first=shard, end=f"{shard}g")}
         orphans = sorted(digest for digest, at in ages.items() if digest not in with_files and at < cutoff)
@@ -537,8 +534,7 @@ class FileVault:
 
     @contextmanager
     def scratch(self, hold_id: str) -> Iterator[FileScratch]:
-        """Open a temporary file for unsealed bytes on their way back to the content store; `tidy` removes it after a
-        crash."""
+        """Open a temporary file for unsealed bytes that return to the content store; `tidy` removes it after a crash."""
         scratch = FileScratch(self._folder(hold_id), f".{secrets.token_hex(8)}")
         try:
             yield scratch

@@ -100,8 +100,7 @@ class Disk:
 
 
 def disks(places: Mapping[str, Path], reserve: int) -> list[Disk]:
-    """Return one `Disk` for each file system of these places, by name. A file system that does not answer counts as
-    full."""
+    """Return one `Disk` for each file system of these named places. One that does not answer counts as full."""
     mounts: dict[int, list[str]] = {}
     for name, path in places.items():
         try:

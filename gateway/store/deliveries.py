@@ -172,8 +172,7 @@ class SqlFacts(AgencyRows):
         self._tx.insert_missing(*rows)
 
     async def of_subject(self, subject_id: str) -> Sequence[Fact]:
-        """Return the subject's facts in the order in which our node learnt them. A writing transaction locks the
-        delivery."""
+        """Return a subject's facts in the order in which our node learnt them; a writing transaction locks the delivery."""
         parameters = {"agency": self._agency_id, "id": subject_id}
         # The lock keeps two transactions from both deciding on these facts and adding to them.
         await self._tx.lock(_ID_ALONE, **parameters)

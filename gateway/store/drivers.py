@@ -426,8 +426,7 @@ async def lock(driver: sqlite3.Connection, patience_s: float) -> None:
 
 
 def version_of(driver: sqlite3.Connection) -> object:
-    """Return the SQLite file's version as this connection sees it; it changes when another connection, of any process, has
-    committed."""
+    """Return the SQLite file's version, which changes when another connection, of any process, has committed."""
     ((version,),) = driver.execute("PRAGMA data_version").fetchall()
     return version
 

@@ -242,8 +242,7 @@ class Snapshot:
 
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator[Snapshot]:
-    """Open a snapshot of the database at this moment. Misconfigured when it cannot be opened, or has no schema of this
-    program."""
+    """Open a snapshot of the database at this moment. Misconfigured when it cannot be opened or has no schema of ours."""
     try:
         async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
             yield await snapshot_on(connection)
@@ -252,8 +251,7 @@ async def snapshot(url: str) -> AsyncIterator[Snapshot]:
 
 
 async def snapshot_on(connection: AsyncConnection) -> Snapshot:
-    """Return the snapshot as the connection's transaction sees it. Misconfigured when there is no schema of this
-    program."""
+    """Return the snapshot as the connection's transaction sees it. Misconfigured when there is no schema of ours."""
     revision = await connection.run_sync(revision_of)
     if revision is None:
         raise errors.Misconfigured("the database holds no schema of this program; check database.url")

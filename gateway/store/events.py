@@ -258,8 +258,8 @@ def _counting(counter: Table, numbers: CTE) -> CTE:
 
 @cache
 def _insert_counters() -> Any:
-    """Return the statement that inserts missing counters: the node's, and those of agencies with unnumbered events. Any: as
-    in `insert_of`."""
+    """Return the statement that inserts missing counters: the node's, and those of agencies with new events. Any: as in
+    `insert_of`."""
     counter, event = table_of(EventCounterRow), table_of(EventRow)
     sequences = select(literal(NODE, String), literal(0, Integer)).union(
         select(event.c.agency_id, literal(0, Integer)).where(event.c.node_seq.is_(None))

@@ -25,8 +25,7 @@ _LONGEST_CODE = 40
 
 
 class SqlHistory:
-    """Repository of queue depths and job runs. Every process reports them, and each is counted once; they are deleted after
-    30 days."""
+    """Repository of queue depths and job runs. All processes report them, each is counted once; deleted after 30 days."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading

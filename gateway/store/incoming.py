@@ -340,7 +340,7 @@ class SqlHandovers(WatchedRows):
     """Repository of one agency's hand-overs: incoming documents offered to document systems, each taken under a lease."""
 
     async def offer(self, incoming_id: str) -> None:
-        """Offer a document to the document systems; a second offer changes nothing. Clash when there is no such incoming
+        """Offer a document to the document systems; a second offer changes nothing. Clash when there is no such
         document."""
         now = self._clock.now()
         row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
@@ -410,8 +410,7 @@ class SqlHandovers(WatchedRows):
         return False
 
     async def take(self, incoming_id: str, client: str, ends_at: datetime) -> bool:
-        """Lease one document to `client`. Return False when it was acknowledged before. Clash while another client leases
-        it."""
+        """Lease one document to `client`. Return False when it was acknowledged before. Clash while another leases it."""
         changed = await self._tx.change(
             update(_HANDOVER)
             .where(self._has_document(incoming_id), col(_HANDOVER.state) != ACKED, self._is_free_for(client))
@@ -554,8 +553,7 @@ class SqlUnitParts(AgencyRows):
         await self._change(part, PartState.OPEN)
 
     async def settle(self, part: UnitPart) -> None:
-        """Save a returned part as settled, because its document is assigned anew. Clash when it is not returned any
-        more."""
+        """Save a returned part as settled, because its document is assigned anew. Clash when it is settled already."""
         await self._change(part, PartState.RETURNED)
 
     async def _change(self, part: UnitPart, state_before: PartState) -> None:

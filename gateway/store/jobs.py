@@ -55,8 +55,7 @@ def is_open() -> ColumnElement[bool]:
 
 
 class SqlJobs(WatchedRows):
-    """Repository of one agency's jobs. Each runs at least once; one that was added twice, or whose worker crashed, may run
-    twice."""
+    """Repository of one agency's jobs. Each runs at least once, and may run twice when its worker crashed."""
 
     async def add(
         self,
@@ -87,8 +86,7 @@ class SqlJobs(WatchedRows):
         await self._tx.change_required(_UPDATE, leases.only(lease), **self._lease_key(lease), **columns)
 
     async def fail(self, job: Job, error: str) -> None:
-        """Mark a job as never to be tried again, and keep it with its error. StaleLease when the lease is no longer
-        ours."""
+        """Mark a job as never to be tried again and keep its error. StaleLease when the lease is no longer ours."""
         columns = leases.released(None, error) | {"kind": job.kind + NEVER}
         await self._tx.change_required(
             _UPDATE, leases.only(job.lease), **self._lease_key(job.lease), **columns

@@ -207,8 +207,7 @@ def load_tree(row: LogRow) -> GrowingTree:
 
 
 async def head(tx: Transaction) -> LogHead:
-    """Return the log's state as this transaction sees it: size, root, newest seals, and since when events or seals wait
-    when."""
+    """Return the log's state as this transaction sees it: size, root, newest seals, and since when events or seals wait."""
     rows, newests, stampeds, ((last,),), unnumbered = await tx.find_all(
         (_LOG, {}), (_NEWEST, {}), (_STAMPED, {}), (_LAST_NUMBER, {}), (_UNNUMBERED, {})
     )

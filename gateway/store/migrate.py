@@ -51,8 +51,7 @@ class SchemaStatus:
 
 
 async def up(url: str, contract: bool = False) -> SchemaStatus:
-    """Apply the pending steps, up to the first contract step unless `contract`, in one transaction; return the new
-    state."""
+    """Apply the pending steps, up to the first contract step unless `contract`, in one transaction; return the state."""
     try:
         async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             await connection.run_sync(_upgrade, contract)

@@ -351,8 +351,7 @@ class SqlOutgoingNumbers(AgencyRows):
         return str(end_of_run(numbers, int(number)) + 1)
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
-        """Return the sent documents and paper letters with that number and notation in that year, without struck or
-        cancelled ones."""
+        """Return the year's documents and letters with that number and notation, without struck or cancelled ones."""
         parameters = number_parameters(self._agency_id, number, symbol, year)
         sent = await self._tx.rows(OutgoingRow, SENT_UNDER, **parameters)
         lines: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]

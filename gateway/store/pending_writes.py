@@ -157,8 +157,7 @@ class PendingWrites:
         return False
 
     def _may_be_together(self, insert: RowInsert, first: int) -> bool:
-        """Tell whether new rows may join the write at index `first`: no later write is to their table or one that they
-        refer to."""
+        """Tell whether new rows may join the write at index `first`: no later write is to a table that they refer to."""
         later_tables = [write.table for write in self._closed[first + 1 :]]
         return not later_tables or referenced_tables(insert.kind).isdisjoint(later_tables)
 

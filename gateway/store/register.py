@@ -46,8 +46,8 @@ _MOST_DIGITS = 10
 
 
 class SqlDocumentRegister(AgencyRows):
-    """Books of one agency's incoming documents. Each document has one entry; the numbers of a book and year have no gaps or
-    repeats."""
+    """Books of one agency's incoming documents. Each document has one entry; numbers have no gaps or repeats in a book and
+    year."""
 
     async def next_number(self, book: str, year: int) -> int:
         """Take the next number of a book and year in the caller's transaction, without gaps or repeats. It follows the

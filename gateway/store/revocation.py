@@ -137,8 +137,8 @@ class SqlRevocationAnswers:
         return f"{fetched} {count} {first}"
 
     async def current(self, cache: Mapping[str, Answer]) -> Sequence[Answer]:
-        """Return the newest answer to each question, and every answer that revokes. Answers in `cache`, by digest, are not
-        read again."""
+        """Return the newest answer to each question, and every answer that revokes. Answers in `cache` are not read
+        again."""
         counts = or_(col(_ANSWER.revokes), not_(_IS_REPLACED))
         newest = select(*_KEY, col(_ANSWER.digest)).where(counts).order_by(col(_ANSWER.fetched_at).desc())
         async with self._reading() as tx:
@@ -188,8 +188,7 @@ class SqlRevocationAnswers:
         return [value_of(Answer, row, question=_to_question(row)) for row in rows]
 
     async def prune(self, fetched_before: datetime) -> int:
-        """Delete replaced answers that were fetched before that time, revoke nothing and were never used; return how
-        many."""
+        """Delete replaced answers fetched before that time that revoke nothing and were never used; return how many."""
         conditions = (
             col(_ANSWER.fetched_at) < fetched_before,
             col(_ANSWER.used).is_(False),

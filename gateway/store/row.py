@@ -269,8 +269,7 @@ _PLAIN_TYPES = (str, int, float, bool, bytes, date, datetime)
 
 @cache
 def _converters(kind: Any) -> tuple[dict[str, _Convert], dict[str, _Convert]]:
-    """Return converters by field, for reading and for writing, of a dataclass's fields that a column stores in another
-    form."""
+    """Return converters for reading and for writing, by field, of a dataclass's fields that columns store otherwise."""
     reads, writes = dict[str, _Convert](), dict[str, _Convert]()
     for name, hint in get_type_hints(kind).items() if is_dataclass(kind) else ():
         is_union = get_origin(hint) in (Union, UnionType)

@@ -171,8 +171,7 @@ class SqlStore:
         await migrate.check(self._writer)
 
     async def clock_gap(self, now: Callable[[], datetime]) -> timedelta:
-        """Return how far the clock that `now` reads is ahead of the database server's; zero on SQLite, which has no
-        server."""
+        """Return how far the clock of `now` is ahead of the database server's; zero on SQLite, which has no server."""
         if self._one_writer:
             return timedelta()
         async with self.reading() as tx:
@@ -266,8 +265,8 @@ class SqlStore:
         )
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
-        """Lease up to `limit` landed inbox rows of all hosted agencies, the urgent lane first, then the oldest. Committed
-        on return."""
+        """Lease up to `limit` landed inbox rows of all agencies, the urgent lane first, then the oldest. Committed on
+        return."""
         return await self._claim(
             lambda tx: inbox.claim(tx, self._clock, limit, lease_s, self._ordinary("inbox", limit)),
             partial(inbox.any_due, lease_s=lease_s),
@@ -296,8 +295,7 @@ class SqlStore:
         return rows
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
-        """Extend a lease in `table` (`job`, `outbox` or `inbox`) and return the new one. StaleLease when it is no longer
-        ours."""
+        """Extend a lease in `table` (`job`, `outbox`, `inbox`) and return it. StaleLease when it is no longer ours."""
         if table not in _TABLES:
             raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(_TABLES)}")
         ends_at = self._clock.now() + timedelta(seconds=lease_s)

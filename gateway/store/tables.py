@@ -198,7 +198,7 @@ class HandoverRow(Row, table=True):
 
 
 class IdentityRow(OfAgency, table=True):
-    """Identity of an admitted packet (A4, A9: admitted once). It outlives the rows that it names, so they are no foreign
+    """Identity of an admitted packet (A4, A9: admitted once). It outlives the rows it names, so they are no foreign
     keys."""
 
     __table_args__ = (
@@ -356,8 +356,7 @@ class IdempotencyRow(OfAgency, table=True):
 
 
 class ReplacedRow(Row, table=True):
-    """One DocumentId that the replacement `incoming_id` names as replaced; the replacement's facts say whether it was
-    registered."""
+    """One DocumentId that the replacement `incoming_id` names as replaced; its facts say whether it was registered."""
 
     __tablename__ = "replaced_document"
     __table_args__ = (_within("replaced_document", "incoming_id", "incoming_document"),)
@@ -558,8 +557,7 @@ class WebhookDeliveryRow(Row, table=True):
 
 
 class SystemItemRow(OfAgency, table=True):
-    """One item offered to a document system: a status, or a document about which the system reported more than its
-    receipt."""
+    """Item offered to a document system: a status, or a document about which it reported more than its receipt."""
 
     __table_args__ = (index("ix_system_item_state", "agency_id", "state", "updated_at"),)
 

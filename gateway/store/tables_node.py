@@ -315,8 +315,7 @@ class QuestionRow(Row, table=True):
 
 
 class AnswerRow(Row, table=True):
-    """Answer to a revocation question. The same bytes again are the same row. `used` marks an answer that a verdict relied
-    on."""
+    """Answer to a revocation question. The same bytes are one row. `used` marks an answer that a verdict relied on."""
 
     __tablename__ = "revocation_answer"
     __table_args__ = (

@@ -137,8 +137,7 @@ class ListFillRow(OfAgency, table=True):
 
 
 class KeepingRow(Row, table=True):
-    """One value that a page keeps for later pages of the session. `body` is base64, because a backup can hold only texts
-    and numbers."""
+    """Value that a page keeps for the session's later pages. `body` is base64, as backups hold only texts and numbers."""
 
     __tablename__ = "page_keeping"
     __table_args__ = (
@@ -157,8 +156,7 @@ class KeepingRow(Row, table=True):
 
 
 class SavedViewRow(OfAgency, table=True):
-    """A person's saved list view. `folded` is the name without accents and case, so two names that read the same are
-    one."""
+    """A person's saved list view. `folded` is the name without accents and case: names that read the same are one."""
 
     person_id: str = Field(primary_key=True)
     side: str = Field(primary_key=True)
@@ -173,8 +171,7 @@ class SavedViewRow(OfAgency, table=True):
 
 
 class NotificationSettingsRow(OfAgency, table=True):
-    """Notification settings of one person. `muted` is a JSON list of the kinds of notification that the person gets none
-    of."""
+    """Notification settings of one person. `muted` is a JSON list of the kinds that the person does not get."""
 
     __tablename__ = "own_desk"
 

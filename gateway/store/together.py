@@ -44,8 +44,7 @@ _OF_ALL_ROWS = (CompoundSelect, functions.count, functions.max, functions.min, f
 
 @dataclass(frozen=True, slots=True)
 class SetsQuery:
-    """Query for any number of sets of values. On SQLite `writes` converts each value for the JSON text; None on a
-    server."""
+    """Query for any number of sets of values. `writes` converts values for SQLite's JSON text; None on a server."""
 
     prepared: Prepared
     names: tuple[str, ...]

@@ -53,8 +53,7 @@ HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 
 
 class Transaction:
-    """Open transaction; it ends at `commit`, or when its context ends. A failed `insert_new` leaves it usable on both
-    databases."""
+    """Open transaction; it ends at `commit`, or when its context ends. It stays usable after a failed `insert_new`."""
 
     _is_autocommit = False
 
@@ -184,8 +183,7 @@ class Transaction:
         return (await self._execute(query, values)).rows
 
     async def find_all(self, *questions: BoundQuery) -> Sequence[Sequence[Any]]:
-        """Run several queries as `tuples` does; return the rows of each. On a server they are one call, and of one
-        moment."""
+        """Run several queries as `tuples` does; return the rows of each. On a server that is one call, of one moment."""
         queries = list[tuple[Prepared, dict[str, Any]]]()
         if self._on_server and self._pending.is_empty:
             self._check_open()
@@ -229,8 +227,7 @@ class Transaction:
         self._pending.add(insert, row)
 
     async def insert_required(self, row: Row, error: Callable[[], Exception]) -> None:
-        """Insert a row that must be new. Where its key is taken, `error()` is raised, at the latest when the transaction
-        ends."""
+        """Insert a row that must be new. If its key is taken, raise `error()`, at the latest when the transaction ends."""
         await self._run_required(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(error))
 
     def insert_open(self, row: Row) -> PendingWrite:
@@ -253,8 +250,7 @@ class Transaction:
             raise
 
     async def write_pending(self, waiting: Sequence[PendingWrite]) -> None:
-        """Write these pending writes, which may be of several units; call the check of each with its number of changed
-        rows."""
+        """Write these pending writes, which may be of several units; give each check its number of changed rows."""
         if self._on_server:
             await self._write_on_server(waiting)
             return
@@ -412,13 +408,11 @@ class Transaction:
         self._is_broken = self._is_broken or self._on_server
 
     def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
-        """Return the prepared form of a statement. None when SQLAlchemy must run it: at the first use, and on SQLite in a
-        thread."""
+        """Return the prepared form of a statement. None when SQLAlchemy must run it: at first use, and in a thread."""
         return _STATEMENTS.find(statement, values, self._dialect) if self._is_direct else None
 
     def _asks_for_own(self, prepared: Prepared) -> bool:
-        """Tell whether this statement may find, refer to or delete a row whose write is still pending in this
-        transaction."""
+        """Tell whether this statement may find, refer to or delete a row that this transaction has not written yet."""
         return prepared.takes_away or self._pending.touches(
             prepared.reaches, open_too=not prepared.skips_open_rows
         )
@@ -558,8 +552,7 @@ def driver_message(cause: _DriverError) -> str:
 
 
 def _lock_number(key: str) -> int:
-    """Return the number of an advisory lock's name, a hash. Two names with the same number only wait for each other without
-    need."""
+    """Return the number of an advisory lock's name, a hash. Names with the same number only wait for each other."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 

@@ -85,8 +85,7 @@ class Wake:
 
 
 class ServerWake(Wake):
-    """Rings through a server, by a connection (the line) that is opened when it is first needed, and again when it
-    breaks."""
+    """Rings through a server, by a connection (the line) that is opened at first need, and again when it breaks."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__()

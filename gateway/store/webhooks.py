@@ -156,8 +156,8 @@ class WebhookLoad:
 
 
 class SqlWebhooks:
-    """Repository of the node's webhooks. Each call is a transaction of its own; a change of an endpoint is committed with
-    its event."""
+    """Repository of the node's webhooks. Each call is a transaction; a change of an endpoint is committed with its
+    event."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open, clock: Clock) -> None:
         """Take functions that open transactions: `looking` for reading few rows, `asking` for one query of few rows."""
@@ -296,8 +296,7 @@ class SqlWebhooks:
         before_sequence: int = 0,
         state: DeliveryState | None = None,
     ) -> Sequence[WebhookDelivery]:
-        """Return an endpoint's deliveries, the newest event first, optionally of events before a number and in one
-        state."""
+        """Return an endpoint's deliveries, the newest event first, optionally before a sequence and in one state."""
         query = select(_DELIVERY).where(*_sent_to(agency_id, id))
         if before_sequence:
             query = query.where(col(_DELIVERY.sequence) < before_sequence)

@@ -24,8 +24,7 @@ from gateway.workers.loop import StepResult, keep_leases, together
 
 class Intake:
     """Step that lands arrivals. After a failure of the node's storage it takes nothing from the axis until a small test
-    file can be stored: each take counts as a delivery, so that with a full disk good parcels would soon be on the dead
-    list."""
+    file can be stored: each take counts as a delivery, so with a full disk good parcels would soon be dead."""
 
     def __init__(self) -> None:
         self._failed = False

@@ -60,8 +60,7 @@ LOOK_EVERY = timedelta(seconds=5)
 
 @dataclass(slots=True, kw_only=True)
 class LogSealer:
-    """Worker that adds events to the log, seals, stamps and publishes it. Several processes may run one at the same
-    time."""
+    """Worker that adds events to the log, seals, stamps and publishes it. Several processes may run one at once."""
 
     log: SqlEventLog
     open_key: Callable[[], SealKey]

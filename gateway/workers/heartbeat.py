@@ -303,8 +303,7 @@ class Chronicle:
         return self._next is None or not self._next - SAMPLED_EVERY <= now < self._next
 
     async def step(self) -> bool:
-        """Record beats and samples every five minutes; the first time some seconds after the start, when every loop has run
-        once."""
+        """Record beats and samples every five minutes; at first some seconds after the start, when all loops have run."""
         now = self.clock.now()
         if self._next is None:
             self._next = now + _SOON

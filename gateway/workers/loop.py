@@ -225,8 +225,7 @@ class Turn:
         self._next: datetime | None = None
 
     def has_come(self, now: datetime) -> bool:
-        """Tell whether the step is due, also when the clock was set back. It changes nothing; call `mark_done`
-        afterwards."""
+        """Tell whether the step is due, also when the clock was set back. `mark_done` sets the next time."""
         return self._next is None or not self._next - self._every <= now < self._next
 
     def mark_done(self, now: datetime) -> None:

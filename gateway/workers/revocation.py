@@ -77,8 +77,7 @@ class RevocationAsker:
         return bool(asked_count or judged_count)
 
     async def plan(self) -> None:
-        """Plan a question for every revocation list and every bound certificate, again when these change, and every
-        hour."""
+        """Plan a question for every list and every bound certificate, again when these change, and every hour."""
         certificates, now = await self._bound(), self._services.clock.now()
         if frozenset(certificates) == self._planned and not self._is_time("plan anew", REPLAN_EVERY):
             return

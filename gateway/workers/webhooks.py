@@ -171,8 +171,7 @@ class Pusher:
 
 @dataclass(slots=True, kw_only=True)
 class EndpointBatch:
-    """One batch for one endpoint: first deliveries that are due again, then new events, until it fails or its time is
-    over."""
+    """One batch for one endpoint: first deliveries due again, then new events, until it fails or its time is over."""
 
     pusher: Pusher
     leased: LeasedEndpoint

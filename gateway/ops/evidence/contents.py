@@ -210,8 +210,7 @@ class Finder:
             await self._add_packet(_from_outbox(answer, PacketRole.RECEIPT))
 
     async def _request_ids(self, document: IncomingDocument) -> AsyncIterator[str]:
-        """Yield the inbox ids of take-backs (13) of a received document, which are requests without a document of their
-        own."""
+        """Yield the inbox ids of take-backs (13) of a received document: requests without a document of their own."""
         for fact in await self._work.facts.of_subject(document.id):
             if fact.request_id is not None:
                 identity = await self._work.identities.by_packet(document.sender_code, fact.request_id)

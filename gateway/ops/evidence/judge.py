@@ -270,8 +270,7 @@ def _judge_packet(
 
 
 def _copy_line(pack: Pack, copy: StoryPacket, story: Story) -> ReportLine:
-    """Return the line about a file in another form, which an axis got: it must have the same content as a packet of the
-    pack."""
+    """Return the line about a file in another form, which an axis got: its content must be that of a packet."""
     original = next((p for p in story.packets if p.sha256 == copy.made_of and p.member), None)
     copy_digest = _read_body_digest(pack, copy)
     same = (
@@ -349,8 +348,7 @@ _SIGNATURE_STEP = 5
 
 
 def is_vouched(steps: Sequence[NotedStep]) -> bool:
-    """Tell whether these steps are of a packet for which a session with the axis vouched, so that no signature was
-    judged."""
+    """Tell whether a session with the axis vouched for the packet of these steps, so that no signature was judged."""
     return any(step.n == _SIGNATURE_STEP and step.ok is None and step.detail for step in steps)
 
 
@@ -378,8 +376,7 @@ def _check_receipt(
     withheld: Mapping[str, StoryPacket],
     copies: Mapping[str, StoryPacket],
 ) -> ReportLine:
-    """Compare a receipt with the packet of the pack that it names (R3, receipts name the received packet); return its
-    line."""
+    """Compare a receipt with the packet of the pack that it names (R3, receipts name the packet); return its line."""
     signed = answer.judged.signed
     receipt = signed.receipt if signed is not None else None
     if signed is None or receipt is None:

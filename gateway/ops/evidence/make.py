@@ -150,8 +150,7 @@ class EvidenceMaker:
         return digests
 
     async def _bindings(self, code: str) -> Sequence[Binding]:
-        """Return the registry's bindings of a code; for a hosted agency also those of its own keys, which the registry may
-        lack."""
+        """Return the registry's bindings of a code; for a hosted agency also those of its own keys."""
         node = self._node
         bindings = list(await node.directory.bindings(code))
         if code in {agency.code for agency in await node.store.hosted()}:
@@ -256,8 +255,7 @@ async def proofs_of(
 
 
 def with_times(proofs: LogProofs, folder: Path) -> LogProofs:
-    """Return the proofs with the times of timestamps that verify by the node's own trust folder; readers need not trust
-    them."""
+    """Return the proofs with the times of timestamps that the node's own trust folder verifies, for information."""
     roots = [c for path in sorted((folder / "tsa").glob("*.pem")) for c in certificates_in(path)]
     times: dict[int, datetime] = {}
     for published in proofs.seals if roots else ():

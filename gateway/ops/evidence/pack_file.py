@@ -153,8 +153,7 @@ def _pieces(parts: Sequence[_MeasuredPart]) -> Iterator[bytes]:
 
 
 def _measured_content(measured: _MeasuredPart) -> Iterator[bytes]:
-    """Yield the bytes of a part. StoreFailure when the part has changed since it was measured, which would spoil the
-    pack."""
+    """Yield the bytes of a part. StoreFailure when it has changed since it was measured."""
     hasher = hashlib.sha256()
     with measured.part.open() as file:
         while piece := file.read(PIECE):
@@ -325,8 +324,8 @@ def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
 
 
 def check_signature(signature: PackSignature, manifest: bytes) -> None:
-    """Check that the key named in the signature signed the manifest; SpoiledPack when not. Whose key it is, is left to the
-    caller."""
+    """Check that the key named in the signature signed the manifest; SpoiledPack when not. The caller checks whose key it
+    is."""
     try:
         key = load_der_public_key(signature.public_key)
         if not isinstance(key, Ed25519PublicKey) or spki(key) != signature.public_key:
