@@ -47,6 +47,7 @@ def _minute(at: datetime | None) -> str:
 
 
 async def folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the folders of data, axis and keys exist, can be written, and that only the node can read its keys."""
     settings = subject.settings
     paths = {"data": settings.node.data_dir, "axis": settings.axis.folder, "keys": settings.keys.folder}
     if settings.axis_kind != "embedded":
@@ -118,8 +119,8 @@ def disk_days_left(samples: Sequence[QueueSample], free: int) -> int | None:
     if not points or points[-1][0] - points[0][0] < _SHORTEST_SPAN:
         return None
     (first_at, first), (last_at, last) = points[0], points[-1]
-    a_day = (first - last) / ((last_at - first_at) / timedelta(days=1))
-    return min(MOST_DISK_DAYS, int(free / MB / a_day)) if a_day > 0 else None
+    mb_per_day = (first - last) / ((last_at - first_at) / timedelta(days=1))
+    return min(MOST_DISK_DAYS, int(free / MB / mb_per_day)) if mb_per_day > 0 else None
 
 
 def free_bytes(subject: Subject) -> int:
@@ -140,6 +141,7 @@ _OLD_COPY = timedelta(hours=36)
 
 
 async def copies(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the last backup is not too old."""
     backup = data_folder.last_backup(subject.settings.node.data_dir)
     level, cause = Level.GREEN, "copies.well"
     if backup is None:
@@ -192,6 +194,7 @@ def clock_set_back(ahead: Mapping[str, int], mtime: datetime | None, now: dateti
 
 
 async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Examine the database: its schema, damage, abandoned leases, times in the future, and the search index."""
     file = sqlite_file(subject.settings)
     if file is not None and not file.is_file():
         yield red("database", "database.missing", "gateway init", path=file)
@@ -261,6 +264,7 @@ async def restored(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def jobs(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check by the history whether periodic jobs are late or fail."""
     now = subject.clock.now()
     days = await subject.store.history.days((now - HISTORY_KEPT).date())
     lines = upkeep.job_lines(days, now)
@@ -433,6 +437,7 @@ LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
 
 
 async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check whether work waits too long, failed, or needs a person."""
     counts, now = await subject.store.counts(), subject.clock.now()
     set_aside_states = ("held", "quarantined", "malformed", "sealed")
     facts = {

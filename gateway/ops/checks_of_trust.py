@@ -46,6 +46,7 @@ def closed_registry(subject: Subject) -> SqlDirectory:
 
 
 async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the trusted roots in `ca.pem` are readable and do not expire soon."""
     folder, now = subject.settings.trust.folder, subject.clock.now()
     file = folder / "ca.pem"
     if not file.is_file():
@@ -102,6 +103,7 @@ async def asked_authorities(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def agencies(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that agencies are hosted, and that each has a valid signing key."""
     store, keys, now = subject.store, subject.keys, subject.clock.now()
     hosted, registry = await store.hosted(), closed_registry(subject)
     if not hosted:

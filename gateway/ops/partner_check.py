@@ -84,6 +84,7 @@ def _registry_finding(hit: Resolution, code: str) -> Diagnosis:
 
 
 async def _route(partner: _Partner) -> Diagnosis:
+    """Check which axis and node mail to the partner takes, and whether that route is open now."""
     route = await explain_route(
         partner.core.settings, partner.axis, partner.core.host_of, partner.sender, partner.code
     )

@@ -109,6 +109,7 @@ async def _restore(
     tell: Tell,
     mark: Callable[[form.BackupDescription], restored.RestoreMark] | None,
 ) -> Restored:
+    """Read the backup into the database and temporary folders, compare all with the manifest, and commit it."""
     kept_trust = _check_empty(target)
     try:
         with (

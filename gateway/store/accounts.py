@@ -232,8 +232,8 @@ class HostedAccounts:
 async def _load_hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
     query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
     rows = await Transaction(connection, shared=False).rows(HostedAgencyRow, query)
-    every = (from_json(HostedAgency, row.body) for row in rows)
-    return tuple(agency for agency in every if agency.left_at is None)
+    agencies = (from_json(HostedAgency, row.body) for row in rows)
+    return tuple(agency for agency in agencies if agency.left_at is None)
 
 
 async def _save(tx: Transaction, agency: HostedAgency) -> None:

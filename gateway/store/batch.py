@@ -457,6 +457,7 @@ class _Member(Transaction):
             self._pending.add_separate(statement, row_values)
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
+        """Run a statement: a query waits to run together with those of other units, any other statement runs at once."""
         prepared = self._prepared(statement, values)
         if prepared is None or prepared.changes or not self._may_wait(prepared):
             self.wrote = self.wrote or not self._pending.is_empty or isinstance(statement, UpdateBase)

@@ -105,10 +105,10 @@ async def look_for_signs(
         ("revocation", (_TO_ASK, {"now": now, "far": now + 2 * AUTHORITY_DELAY})),
     ]
     queries = [query for _, query in queries_by_name]
-    *due_rows, (answers,), (to_ask,) = await tx.find_all(*queries, (_ANSWERS, {}), (_QUESTIONS, {}))
+    *due_rows, (answers,), (questions,) = await tx.find_all(*queries, (_ANSWERS, {}), (_QUESTIONS, {}))
     due = {name for (name, _), rows in zip(queries_by_name, due_rows, strict=True) if rows}
     return SignsAsOf(
-        signs=Signs(due=frozenset(due), marks={"revocation": (*answers, *to_ask), "hosting": registry}),
+        signs=Signs(due=frozenset(due), marks={"revocation": (*answers, *questions), "hosting": registry}),
         version=version,
         since=now,
         ends_at=now if due or version is None else await _next_due(tx, now),

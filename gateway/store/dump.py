@@ -407,6 +407,7 @@ def _known_revision(revision: str) -> str:
 
 
 def _prepare(connection: Connection, revision: str) -> None:
+    """Check that the database has no rows, nor tables of another program, and migrate it to the revision."""
     if revision_of(connection) is None and inspect(connection).get_table_names():
         raise errors.Clash("the database holds tables that are not of this program; name an empty one")
     for table in reflect_tables(connection).sorted_tables:

@@ -290,6 +290,7 @@ async def unsealed(tx: Transaction, agency_id: str, ids: Collection[str]) -> Map
 
 
 def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
+    """Return one row for each DocumentId that a replacement names as replaced; none for another document."""
     if document.kind is not Kind.REPLACEMENT or document.change is None:
         return []
     return [

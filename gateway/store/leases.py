@@ -129,6 +129,7 @@ async def claim(
 async def _find_due(
     tx: Transaction, queue: SharedRows[Claimable], limit: int, ordinary: int, parameters: Mapping[str, Any]
 ) -> list[Claimable]:
+    """Return the due rows to claim, of which at least `ordinary` are of the normal lane, where there are as many."""
     rows = list(await tx.rows(queue.table, queue.find, most=limit, **parameters))
     if queue.ordinary is None or len(rows) < limit:
         return rows

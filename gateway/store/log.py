@@ -129,6 +129,7 @@ class SqlEventLog:
 
 
 async def _grow(tx: Transaction, limit: int) -> int:
+    """Append numbered events as leaves in this transaction, under the log's lease; return how many."""
     row = await tx.first(LogRow, _LEASE)
     if row is None:
         await tx.insert_new(
@@ -195,14 +196,14 @@ _PLAIN = json.JSONDecoder(parse_constant=_refuse)
 
 def load_tree(row: LogRow) -> GrowingTree:
     """Rebuild the growing tree from the log's row. StoreFailure when the row does not fit the tree's size."""
-    text, wrong = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
+    text, fault = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
     try:
         peaks = [bytes.fromhex(text[at : at + _HASH_DIGITS]) for at in range(0, len(text), _HASH_DIGITS)]
         fits = len(peaks) == row.size.bit_count()
-    except (ValueError, TypeError, AttributeError) as why:
-        raise StoreFailure(wrong) from why
+    except (ValueError, TypeError, AttributeError) as cause:
+        raise StoreFailure(fault) from cause
     if not fits:
-        raise StoreFailure(wrong)
+        raise StoreFailure(fault)
     return GrowingTree(size=row.size, peaks=peaks)
 
 
@@ -243,5 +244,5 @@ def seal_of(row: LogSealRow) -> PublishedSeal:
         return sealed_log.read_seal(
             body + (sealed_log.stamp_line(row.stamp) if row.stamp is not None else b"")
         )
-    except (TypeError, AttributeError) as why:  # a column of SQLite takes values of any type
-        raise InvalidProof(f"the row of seal {row.number} holds no seal") from why
+    except (TypeError, AttributeError) as cause:  # a column of SQLite takes values of any type
+        raise InvalidProof(f"the row of seal {row.number} holds no seal") from cause

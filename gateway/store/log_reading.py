@@ -314,9 +314,11 @@ class Prover:
         self._hashes: dict[TreeNode, bytes] = {}
 
     async def inclusions(self, indexes: Sequence[int], size: int) -> list[tuple[bytes, ...]]:
+        """Return for each leaf the proof that it is in the tree of the first `size` leaves."""
         return [await self.hashes(sealed_log.inclusion_spans(index, size)) for index in indexes]
 
     async def hashes(self, spans: Sequence[LeafSpan]) -> tuple[bytes, ...]:
+        """Return the root hash of the tree over each of these spans of leaves."""
         nodes_by_span = [sealed_log.complete_subtrees(span) for span in spans]
         missing = {node for nodes in nodes_by_span for node in nodes} - self._hashes.keys()
         if len(self._hashes) > _MOST_NODES:
@@ -332,8 +334,8 @@ class Prover:
 
 async def _node(tx: Transaction, node: TreeNode) -> bytes:
     """Compute the hash of a tree node from the nearest stored level at or below it. NotFound when leaves are missing."""
-    up = node.level % EVERY_LEVEL
-    first, count, level = node.place << up, 1 << up, node.level - up
+    height = node.level % EVERY_LEVEL
+    first, count, level = node.place << height, 1 << height, node.level - height
     if level == 0:
         place = col(LogLeafRow.leaf_index)
         query = select(col(LogLeafRow.hash)).where(place >= first, place < first + count).order_by(place)
@@ -407,6 +409,7 @@ async def search_log(
 
 
 def _among(search: EventFilter, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
+    """Return the SQL conditions of the filter."""
     at = col(EventRow.at)
     parts: list[ColumnElement[bool]] = []
     if search.kind is not None:

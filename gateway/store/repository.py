@@ -71,6 +71,8 @@ class NodeRows:
 
 
 class AgencyRows(NodeRows):
+    """Repository of rows of one agency, whose id is the parameter `agency` of every query."""
+
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id

@@ -115,8 +115,8 @@ def with_indexes(metadata: MetaData) -> MetaData:
     """Create the indexes that the tables declare, and return the metadata."""
     for table in metadata.tables.values():
         for name, columns, condition, unique in table.info.pop(_INDEXES, ()):
-            words = [column.split() for column in columns]
-            ordered = [table.c[key].desc() if down else table.c[key] for key, *down in words]
+            parts = [column.split() for column in columns]
+            ordered = [table.c[key].desc() if down else table.c[key] for key, *down in parts]
             Index(name, *ordered, unique=unique, postgresql_where=condition, sqlite_where=condition)
     return metadata
 

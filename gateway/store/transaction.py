@@ -340,6 +340,7 @@ class Transaction:
         self._callbacks += tells
 
     async def commit(self) -> None:
+        """Write all pending writes, commit, and call the functions of `when_committed`."""
         self._check_open()
         await self.flush()
         self._over = True
@@ -544,11 +545,11 @@ def failure(cause: _DriverError) -> errors.StoreFailure:
 
 def driver_message(cause: _DriverError) -> str:
     """Return the driver's first line, without the statement and its values, which are content."""
-    words = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
-    if (match := _ARGUMENT.search(words)) is not None:
-        _, mark, why = words.rstrip().rpartition(" (")
-        words = words[: match.end()] + (mark + why if why.endswith(")") else "")
-    return words.partition("\n")[0]
+    message = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
+    if (match := _ARGUMENT.search(message)) is not None:
+        _, bracket, reason = message.rstrip().rpartition(" (")
+        message = message[: match.end()] + (bracket + reason if reason.endswith(")") else "")
+    return message.partition("\n")[0]
 
 
 def _lock_number(key: str) -> int:

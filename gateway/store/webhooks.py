@@ -313,6 +313,7 @@ class SqlWebhooks:
         return value_of(WebhookDelivery, row) if row is not None else None
 
     async def figures(self, agency_id: str, ids: Collection[str]) -> Mapping[str, EndpointFigures]:
+        """Return by endpoint how its newest finished deliveries ended, how many wait, and how many events are not sent."""
         figures = {}
         async with self._reading() as tx:
             last = await _newest(tx, agency_id)
@@ -320,14 +321,14 @@ class SqlWebhooks:
                 mine = _sent_to(agency_id, id)
                 ended = select(col(_DELIVERY.state)).where(*mine, col(_DELIVERY.state) != _WAITING)
                 newest = ended.order_by(col(_DELIVERY.sequence).desc()).limit(FIGURES_OF).subquery()
-                good = func.sum(case((newest.c.state == DeliveryState.DELIVERED.value, 1), else_=0))
-                ((all_of_them, delivered),) = await tx.tuples(select(func.count(), good).select_from(newest))
-                waits = select(func.count()).where(*mine, col(_DELIVERY.state) == _WAITING)
-                ((waiting,),) = await tx.tuples(waits)
+                is_good = func.sum(case((newest.c.state == DeliveryState.DELIVERED.value, 1), else_=0))
+                ((count, delivered),) = await tx.tuples(select(func.count(), is_good).select_from(newest))
+                count_waiting = select(func.count()).where(*mine, col(_DELIVERY.state) == _WAITING)
+                ((waiting,),) = await tx.tuples(count_waiting)
                 row = await tx.first(_HOOK, select(_HOOK).where(*_is_endpoint(agency_id, id)))
                 figures[id] = EndpointFigures(
                     delivered=int(delivered or 0),
-                    failed=all_of_them - int(delivered or 0),
+                    failed=count - int(delivered or 0),
                     waiting=waiting,
                     behind=max(0, last - row.cursor) if row is not None else 0,
                 )
@@ -352,20 +353,21 @@ class SqlWebhooks:
         return {id: d for id, d in data_by_id.items() if d.words or d.trace is not None}
 
     async def load(self) -> WebhookLoad:
+        """Count the endpoints and the waiting deliveries of the whole node."""
         failing = and_(col(_HOOK.state) == _ACTIVE, col(_HOOK.suspects) >= MOST_SUSPECTS)
-        words = select(case((failing, "failing"), else_=col(_HOOK.state)).label("word")).subquery()
-        behind = exists().where(
+        states = select(case((failing, "failing"), else_=col(_HOOK.state)).label("word")).subquery()
+        of_endpoint = exists().where(
             col(_HOOK.agency_id) == col(_DELIVERY.agency_id), col(_HOOK.id) == col(_DELIVERY.webhook_id)
         )
-        is_waiting = and_(col(_DELIVERY.state) == _WAITING, behind.where(col(_HOOK.state) == _ACTIVE))
+        is_waiting = and_(col(_DELIVERY.state) == _WAITING, of_endpoint.where(col(_HOOK.state) == _ACTIVE))
         async with self._reading() as tx:
-            counted = await tx.tuples(select(words.c.word, func.count()).group_by(words.c.word))
-            by_itself = (col(_HOOK.paused_why) != PauseWhy.PERSON.value, col(_HOOK.state) != _ACTIVE)
-            ((dead,),) = await tx.tuples(select(func.count()).select_from(_HOOK).where(*by_itself))
+            counts = await tx.tuples(select(states.c.word, func.count()).group_by(states.c.word))
+            was_paused = (col(_HOOK.paused_why) != PauseWhy.PERSON.value, col(_HOOK.state) != _ACTIVE)
+            ((dead,),) = await tx.tuples(select(func.count()).select_from(_HOOK).where(*was_paused))
             ((waiting, oldest),) = await tx.tuples(
                 select(func.count(), func.min(col(_DELIVERY.first_at))).where(is_waiting)
             )
-        return WebhookLoad(endpoints=dict(list(counted)), dead=dead, waiting=waiting, oldest=_aware(oldest))
+        return WebhookLoad(endpoints=dict(list(counts)), dead=dead, waiting=waiting, oldest=_aware(oldest))
 
     # --- for workers ------------------------------------------------------------------------------------------
 

@@ -58,6 +58,7 @@ class QuarantineClock(_Clock):
     every = timedelta(seconds=15)
 
     async def step(self, services: IncomingServices) -> bool:
+        """End the oldest packets of unproved senders while these exceed their quota of bytes."""
         if not self._turn.take(services.clock.now()):
             return False
         return bool(await settle.keep_quota(services))

@@ -180,6 +180,7 @@ class StampGate:
             )
 
     async def is_closed(self) -> bool:
+        """Tell whether the log lacks a timestamp for too long; log when that changes."""
         if not self.most:
             return False
         now = self.clock.now()

@@ -188,6 +188,7 @@ class EndpointBatch:
     _waiting: int = 0
 
     async def run(self) -> None:
+        """Retry due deliveries, send new events, and record the results; pause an endpoint that may get no events."""
         pusher, endpoint = self.pusher, self.leased.endpoint
         self._cursor, self._suspects = endpoint.cursor, endpoint.suspects
         self._last_ok_at, self._slow = endpoint.last_ok_at, endpoint.slow
@@ -262,6 +263,7 @@ class EndpointBatch:
     async def _try(
         self, event: Event, code: str, words: ClientWords, earlier: WebhookDelivery | None
     ) -> WebhookDelivery:
+        """Send one event, and return its delivery with this try recorded."""
         endpoint = self.leased.endpoint
         sent = await self._send(event, code, words)
         self._slow = not sent.is_good or sent.took_ms > SLOW_S * 1000

@@ -313,6 +313,7 @@ def _binding_from_pack(pack: Pack, packet: StoryPacket, code: str) -> Sequence[B
 def _packet_line(
     packet: StoryPacket, judged: JudgedSignature, proved_at: datetime | None, trusted: PacketTrust
 ) -> ReportLine:
+    """Return the report line for the verdict on one packet."""
     ok: bool | None
     if judged.word == VALID:
         ok, note = True, "valid_stamped" if proved_at else "valid_now"

@@ -93,19 +93,19 @@ class EvidenceMaker:
     async def _make(self, scope: AgencyScope, id: str) -> PreparedPack:
         node = self._node
         case = await self._load_case(scope, id)
-        heard_packets = [
+        judged_packets = [
             PackPacket(packet=packet, judged=await self.judge(packet), member=contents.member_name(n, packet))
             for n, packet in enumerate(case.collected.packets, start=1)
         ]
-        senders = [assembled.packet.sender for assembled in heard_packets]
+        senders = [assembled.packet.sender for assembled in judged_packets]
         log = await proofs_of(node.store, scope.agency_id, case.collected.subjects, senders)
         folder = node.settings.trust.folder
         log = await node.pool.run(partial(with_times, log, folder))
-        names = await self._names(heard_packets)
-        story = contents.story_of(node, case.agency, case.document, case.deliveries, heard_packets, names)
+        names = await self._names(judged_packets)
+        story = contents.story_of(node, case.agency, case.document, case.deliveries, judged_packets, names)
         story = contents.with_log(story, log)
-        answers = await answers_of(node.store, folder, await self._answer_digests(heard_packets), node.pool)
-        pack = await node.pool.run(partial(self._prepare, story, heard_packets, log, answers))
+        answers = await answers_of(node.store, folder, await self._answer_digests(judged_packets), node.pool)
+        pack = await node.pool.run(partial(self._prepare, story, judged_packets, log, answers))
         await self._record_event(scope, story, pack)
         return pack
 
@@ -173,6 +173,7 @@ class EvidenceMaker:
     def _prepare(
         self, story: Story, packets: Sequence[PackPacket], log: LogProofs, answers: AnswerBodies
     ) -> PreparedPack:
+        """Assemble and sign the pack of all its parts, with the printable page first."""
         settings = self._node.settings
         password = settings.keys.password
         signer = pack_file.open_key(
