@@ -307,7 +307,7 @@ class SqlStore:
 
     async def release_leases(self, cut: Callable[[], None] = lambda: None) -> None:
         """Release all leases of this process when it stops; the attempts stay counted, and later results are discarded as
-        stale. `cut` must cancel the running work; it is called while this transaction excludes other writers."""
+        stale. `cut` must cancel the running work; it is called within this transaction."""
         async with self.writing() as tx:
             # On SQLite no other unit writes now: its driver may leave the file locked when it is cancelled in a write.
             cut()
