@@ -77,7 +77,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignsAsOf:
-    """Signs that are valid for one version of the database, from `since` until at `ends_at` time makes something due."""
+    """Signs that are valid for one version of the database, from `since` until work falls due at `ends_at`."""
 
     signs: Signs
     version: object

@@ -341,8 +341,7 @@ class SqlHandovers(WatchedRows):
     """Repository of one agency's hand-overs: incoming documents offered to document systems, each taken under a lease."""
 
     async def offer(self, incoming_id: str) -> None:
-        """Offer a document to the document systems; a second offer changes nothing. Clash when there is no such
-        document."""
+        """Offer a document to document systems; a second offer changes nothing. Clash when there is no such document."""
         now = self._clock.now()
         row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
         self._tx.insert_missing(row)

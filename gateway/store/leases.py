@@ -147,8 +147,7 @@ def any_due(
     longest: timedelta = LONGEST_DELAY,
     **among: str,
 ) -> BoundQuery:
-    """Return the query whether any row is due. It runs before a claim, because mostly none is, and claims hold up
-    writers."""
+    """Return the query whether any row is due. It runs before a claim, which would hold up other writers."""
     return queue.look, {**_times(Horizon.from_lease(now, lease_s, longest)), **among}
 
 

@@ -111,8 +111,7 @@ class OwnRows:
         self._most, self._rings = 0, (_ring_nobody, _ring_nobody)
 
     def lease(self, id: str, *, large: bool = False) -> Lease | None:
-        """Return a lease for a row that is about to be written. None when the queue is full or closed; a claim finds the
-        row."""
+        """Return a lease for a row to be written. None when the queue is full or closed; the row is then claimed later."""
         if len(self._waiting[large]) >= self._most:
             return None
         now, shared = self._clock.now(), self._shared

@@ -46,8 +46,7 @@ _MOST_DIGITS = 10
 
 
 class SqlDocumentRegister(AgencyRows):
-    """Books of one agency's incoming documents. Each document has one entry; numbers have no gaps or repeats in a book and
-    year."""
+    """Books of one agency's incoming documents. Each document has one entry; a year's numbers have no gaps or repeats."""
 
     async def next_number(self, book: str, year: int) -> int:
         """Take the next number of a book and year in the caller's transaction, without gaps or repeats. It follows the

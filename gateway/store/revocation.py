@@ -137,8 +137,7 @@ class SqlRevocationAnswers:
         return f"{fetched} {count} {first}"
 
     async def current(self, cache: Mapping[str, Answer]) -> Sequence[Answer]:
-        """Return the newest answer to each question, and every answer that revokes. Answers in `cache` are not read
-        again."""
+        """Return the newest answer to each question, and all that revoke. Answers in `cache` are not read again."""
         counts = or_(col(_ANSWER.revokes), not_(_IS_REPLACED))
         newest = select(*_KEY, col(_ANSWER.digest)).where(counts).order_by(col(_ANSWER.fetched_at).desc())
         async with self._reading() as tx:

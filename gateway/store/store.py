@@ -265,8 +265,7 @@ class SqlStore:
         )
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
-        """Lease up to `limit` landed inbox rows of all agencies, the urgent lane first, then the oldest. Committed on
-        return."""
+        """Lease up to `limit` landed inbox rows of all agencies, the urgent lane first. Committed on return."""
         return await self._claim(
             lambda tx: inbox.claim(tx, self._clock, limit, lease_s, self._ordinary("inbox", limit)),
             partial(inbox.any_due, lease_s=lease_s),

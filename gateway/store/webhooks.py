@@ -156,8 +156,7 @@ class WebhookLoad:
 
 
 class SqlWebhooks:
-    """Repository of the node's webhooks. Each call is a transaction; a change of an endpoint is committed with its
-    event."""
+    """Repository of the node's webhooks. Each call is a transaction; a change is committed with its event."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open, clock: Clock) -> None:
         """Take functions that open transactions: `looking` for reading few rows, `asking` for one query of few rows."""

@@ -46,8 +46,8 @@ class KeyWatch:
         return self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Check the certificates, at start and then every hour; a failed check is repeated soon. Return whether any event
-        was recorded."""
+        """Check the certificates, at start and then every hour; a failed check is repeated. Return whether an event was
+        recorded."""
         now = self.clock.now()
         if not self._turn.has_come(now):
             return False

@@ -324,8 +324,7 @@ def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
 
 
 def check_signature(signature: PackSignature, manifest: bytes) -> None:
-    """Check that the key named in the signature signed the manifest; SpoiledPack when not. The caller checks whose key it
-    is."""
+    """Check that the key named in the signature signed the manifest; SpoiledPack when not. The caller judges the key."""
     try:
         key = load_der_public_key(signature.public_key)
         if not isinstance(key, Ed25519PublicKey) or spki(key) != signature.public_key:
