@@ -103,7 +103,7 @@ def request_digest(once: Once, request_files: RequestFiles) -> str:
 
 
 class _AgencyChanged(Exception):
-    """Signal that the agency changed while its document was being signed, so that it is signed again under the present
+    """Signal that the agency changed while its document was being signed, so that it is signed again under its new
     name."""
 
 
@@ -227,8 +227,8 @@ class _Task:
     def _replan(
         self, agency: HostedAgency, planned: OutgoingDocument, packed: Packed | None
     ) -> OutgoingDocument:
-        """Plan the document again for the agency as it is now. Raises _AgencyChanged where its envelope was signed under
-        the old name, and Clash where the agency itself signed it."""
+        """Plan the document for the agency as it is now. Raises _AgencyChanged where its envelope was signed under the
+        old name, and Clash where the agency itself signed it."""
         if self.signed is not None:
             raise Clash("the agency changed while its envelope was taken in; send it again")
         if packed is not None:
@@ -305,8 +305,7 @@ async def record_confirmations(
 
 
 def content_digest(order: Order, request_files: RequestFiles) -> str:
-    """Hash the content that an `external_id` names: the order and its files, without idempotency key and multipart
-    boundary."""
+    """Hash the content that an `external_id` names: the order and its files, without key or boundary."""
     files = [
         (received.item.role, received.item.name, received.item.sha256) for received in request_files.received
     ]
@@ -375,8 +374,7 @@ async def _set_identity(
 
 
 def first_state(draft: Draft) -> OutState:
-    """Return the state of an accepted document: queued to be packed, or on paper, which never goes over the axis (R6,
-    electronic or paper)."""
+    """Return the state of an accepted document: queued, or on paper and never on the axis (R6, electronic or paper)."""
     return OutState.PAPER if draft.delivery_mode is DeliveryMode.PAPER else OutState.QUEUED
 
 

@@ -100,8 +100,7 @@ async def _load_line(book: SqlDirectory, code: str | None) -> tuple[AgencyEntry,
 
 def _find_in_line(item: Item, line: Sequence[AgencyEntry]) -> AgencyEntry | None:
     """Find the agency behind a generic name: "the People's Committee of the province" means that of the asking agency's
-    province, so the nearest agency of its line whose name begins with these words. A name with a parent is not
-    generic."""
+    province, so the nearest agency of its line whose name begins with these words. No name with a parent is generic."""
     if item.parent is not None or item.kind is ItemKind.MANY:
         return None
     name = fold(written_out(item.name))
@@ -126,8 +125,7 @@ _GUESSED = (OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.PERSON)
 
 
 def _prefer_own_province(offer: Offer, line: Sequence[AgencyEntry]) -> Offer:
-    """Choose the only candidate in the asking agency's own province, if there is exactly one. A code that the directory
-    does not have stays a question."""
+    """Choose the only candidate of the asking agency's province. A code that the directory lacks stays a question."""
     if not line:
         return offer
     root = f"{line[-1].code}."
@@ -194,8 +192,8 @@ async def _offer_agency(
 async def _list_candidates(
     book: SqlDirectory, answer: Resolution, searched: Sequence[AgencyEntry]
 ) -> tuple[AgencyEntry, ...]:
-    """List candidates for an unclear item: those of the directory's answer (entry, successor, nearest), then search
-    results."""
+    """List candidates for an unclear item: those of the directory's answer (entry, successor, nearest), then those
+    searched."""
     candidates: dict[str, AgencyEntry] = {}
     if answer.entry is not None and answer.standing is not CodeStanding.CLOSED:
         candidates[answer.entry.code] = answer.entry
@@ -230,8 +228,7 @@ def _is_alive(agency: AgencyEntry, on: date) -> bool:
 
 
 async def _offer_group(book: SqlDirectory, group: RecipientGroup, item: Item, on: date) -> Offer:
-    """Offer the group's members as of today. Where a member has ended, the offer is marked as closed, so that a person
-    decides."""
+    """Offer the group's members as of today. It is marked as closed where a member has ended."""
     answers = await book.resolve_all([(m.code, None) for m in group.members], on)
     agencies = [
         answer.entry
@@ -300,8 +297,7 @@ class ReadDocument:
 async def read_document(
     services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, request_files: RequestFiles
 ) -> ReadDocument:
-    """Read the fields and recipients of the request's PDF. Raises Refused when the file is no PDF, or may not be sent
-    anyway."""
+    """Read the fields and recipients of the request's PDF. Refused when it is no PDF, or may not be sent anyway."""
     file = request_files.received[0]
     verdict = _judge_pdf(services, file)
     if not verdict.allowed:

@@ -1,6 +1,5 @@
 """Ends the wait of a received document once its answer has reached the agency that asked (R52, reply links; R53, classes
-of reply). In: rows that left in one pass, or a letter that was handed over. Out: received documents that name their
-answers."""
+of reply). In: rows that left in one pass, or a letter handed over. Out: received documents that name their answers."""
 
 from __future__ import annotations
 
@@ -21,8 +20,7 @@ async def late_answers(
     deliveries: Mapping[str, Sequence[Delivery]],
     today: date,
 ) -> frozenset[str]:
-    """Return the ids of deliveries whose recipients have not answered by the document's deadline, which is over (T9,
-    reply deadline)."""
+    """Return the ids of deliveries whose recipients have missed the document's deadline (T9, reply deadline)."""
     due = [d for d in documents if d.reply_by is not None and d.reply_by < today]
     answered = await work.outgoing.answered_from([d.id for d in due]) if due else {}
     return frozenset(
@@ -36,8 +34,7 @@ async def late_answers(
 async def end_waits_of_rows(
     work: SqlWork, rows: Sequence[tuple[OutboxItem, Collection[str]]], now: datetime
 ) -> None:
-    """End the waits that these outbox rows answer, by the codes that each row reached. An answer with several recipients
-    ends each wait once."""
+    """End the waits that these rows answer, by the codes that each reached. One answer ends each wait once."""
     reached: dict[str, list[str]] = {}
     for item, codes in rows:
         if codes and item.kind.is_whole:

@@ -58,8 +58,7 @@ async def read(services: OutgoingServices, scope: AgencyScope, model: Envelope) 
 async def recall_from_envelope(
     services: OutgoingServices, scope: AgencyScope, model: Envelope
 ) -> OutgoingDocument:
-    """Recall the document that the envelope names, at the envelope's recipients. A repeat returns the recall that was
-    made before."""
+    """Recall the document that the envelope names, at the envelope's recipients. A repeat returns the earlier recall."""
     agency = await check.hosted_agency(services, scope)
     async with services.store.read(scope) as work:
         parent = await _find_parent(work, agency, model)
@@ -88,7 +87,7 @@ async def sent_before(work: SqlWork, agency: HostedAgency, reference: ResponseFo
 
 def _read_notice(model: Envelope, parent: OutgoingDocument) -> DocumentChange:
     """Read the notice of a recall. Its number and approver stand in the reason text; or the envelope is itself the
-    notice, with its own id, number and signer. The signer of the recalled document never counts as the approver of its
+    notice, with its own id, number and signer. The recalled document's signer never counts as the approver of the
     recall."""
     notice = notice_words.read((model.business.reason if model.business else None) or "")
     number = f"{model.code.number or ''}/{model.code.notation or ''}" if model.code else ""
@@ -144,7 +143,7 @@ async def _find_parent(work: SqlWork, agency: HostedAgency, model: Envelope) -> 
 
 
 def _parent_names(agency: HostedAgency, model: Envelope) -> Iterator[str]:
-    """Yield the names by which the envelope may mean the changed document, in the order of the dialect. `ResponseFor` is
+    """Yield the names that the envelope may use for the changed document, in the order of the dialect. `ResponseFor` is
     read for a recall alone, since answers have it too."""
     yield (model.business.document_id if model.business else None) or ""
     if model.kind is Kind.RECALL:

@@ -1,6 +1,5 @@
 """Step 2 of the way out checks whether a draft may leave. In: a draft with recipients as written, and its files. Out: the
-draft with its recipients resolved to the codes of today, and a `Verdict` that lists every broken rule at once. Nothing is
-stored."""
+draft with its recipients resolved to the codes of today, and a `Verdict` with every broken rule. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -111,16 +110,14 @@ async def check(
 async def _warn_of_registry(
     services: OutgoingServices, resolutions: Sequence[Resolution]
 ) -> Sequence[Reason]:
-    """Return warnings about recipients known only from starter rows of the registry, and about those without a confirmed
-    certificate."""
+    """Return warnings about recipients known only from starter rows, and those without a confirmed certificate."""
     codes = [agency.code for agency in rules.addressed_agencies(resolutions)]
     bound = await services.directory.bound(codes, services.clock.now()) if codes else ()
     return tuple(rules.warnings_of_registry(resolutions, bound))
 
 
 def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
-    """Return how the document is delivered, by the legal value of its lead file; a draft keeps the wish of its author
-    until it is sent."""
+    """Return how the document is delivered, by the legal value of its lead file; a draft keeps its author's wish."""
     if not order.send:
         return order.draft.delivery_mode
     worth = pdf_verdict.legal_value(lead)
@@ -130,8 +127,7 @@ def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict |
 async def check_for_preview(
     services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
 ) -> tuple[Draft, Verdict]:
-    """Check a draft for a person who looks at it before sending: adds warnings where a recipient's axis rewrites
-    files."""
+    """Check a draft for a person who looks at it before sending: warns where a recipient's axis rewrites files."""
     draft, verdict = await check(services, scope, order, request_files)
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
     codes = [r.code for r in draft.recipients if r.code and on_axis]
@@ -141,8 +137,7 @@ async def check_for_preview(
 
 
 async def _find_unhosted(services: OutgoingServices, recipients: Sequence[Recipient]) -> frozenset[str]:
-    """Return the recipients' codes that no node receives for. Agencies of this node are never among them, even while its
-    workers are not running."""
+    """Return the recipients' codes that no node receives for. Agencies of this node are never among them."""
     own = {
         fold_code(code) for agency in await services.store.hosted() for code in (agency.code, *agency.aliases)
     }
@@ -151,8 +146,7 @@ async def _find_unhosted(services: OutgoingServices, recipients: Sequence[Recipi
 
 
 async def ways(axis: ManagedAxis, sender: str, code: str) -> Sequence[tuple[str | None, ManagedAxis]]:
-    """List the axes for mail from that agency to that code, first choice first, each with its name where there are
-    several."""
+    """List the axes for mail from that agency to that code, first choice first, with names where there are several."""
     if isinstance(axis, ManyAxes):
         return [(name, axis.axes[name]) for name in await axis.order(sender, code)]
     return [(None, axis)]
@@ -281,8 +275,7 @@ async def find_earlier(
     same_identity: Sequence[OutgoingDocument] | None = None,
 ) -> tuple[Reason | None, Sequence[Reason]]:
     """Find documents that were sent before: the reason where one holds the number, and signs that this very document was
-    sent already. `same_identity` are documents of its identity, for a caller that has loaded them under the writer's
-    lock."""
+    sent already. `same_identity` are documents of its identity that the caller has loaded under the writer's lock."""
     if draft.issued_on is None or not _uses_number(order, draft):
         return None, ()
     lead = _lead_index(request_files)
@@ -328,8 +321,7 @@ def _may_follow(
 
 
 def expect(document: OutgoingDocument, version: int | None) -> None:
-    """Raise StaleVersion where the caller expects another version of the document. Called before any check of the
-    document's state."""
+    """Raise StaleVersion where the caller expects another version of the document. Called before its state is checked."""
     if version is not None and version != document.version:
         raise StaleVersion(
             f"the document {document.id} is at version {document.version}, not {version}; read it again"

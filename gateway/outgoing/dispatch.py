@@ -69,8 +69,7 @@ class _Ready:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TriedRow:
     """Outbox row after one attempt to publish it: the outcome per recipient code, recipients that are finished, codes
-    that were reached, and recipients that are retried after `delay`. A delay of None means that no further attempt is
-    made."""
+    that were reached, and recipients that are retried after `delay`; None where no further attempt is made."""
 
     leased: LeasedOutbox
     item: OutboxItem
@@ -272,8 +271,8 @@ def _put_off(
 async def _record(
     services: OutgoingServices, scope: AgencyScope, rows: Sequence[_TriedRow], began: datetime
 ) -> None:
-    """Record all rows in one unit of work; where that fails, each row in a unit of its own, so that one bad row does not
-    hold back the others."""
+    """Record all rows in one unit of work; where that fails, each in its own, so that a bad row does not hold back
+    others."""
     if _can_share(rows):
         try:
             await _write(services, scope, rows, began)
@@ -284,8 +283,7 @@ async def _record(
 
 
 def _can_share(rows: Sequence[_TriedRow]) -> bool:
-    """Tell whether several rows may share a unit of work. Two rows of one delivery may not: they are recorded one after
-    the other."""
+    """Tell whether the rows may share a unit of work. Two rows of one delivery are recorded one after the other."""
     delivery_ids = _delivery_ids(row.targets for row in rows)
     return len(rows) > 1 and len(set(delivery_ids)) == len(delivery_ids)
 
@@ -412,8 +410,7 @@ def _cancelled_ids(facts_by_delivery: Mapping[str, Sequence[Fact]]) -> Collectio
 
 
 def _list_events(row: _TriedRow, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[str, object]]]:
-    """Yield the events of a row: the outcome of each finished recipient, and one retry event for all recipients with the
-    same error code."""
+    """Yield the events of a row: the outcome of each finished recipient, and one retry event per error code."""
     for target in row.finished:
         outcome = row.outcomes[target.code]
         sent = outcome.fate is Fate.DELIVERED

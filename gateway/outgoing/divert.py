@@ -1,8 +1,7 @@
 """Decides where a packet goes when the registry has closed a recipient meanwhile (R83, closed recipients): it is held
 back with the successor named, returned at once, or sent to the successor with a notice. Only imported or synced registry
 rows have this effect (R48, recipients are codes). A status is never diverted, for it is an answer. In: the recipients of
-a packet that is about to leave. Out: outcomes of the recipients that are not published to, and the codes to publish
-to."""
+a packet that is about to leave. Out: outcomes of recipients that are left out, and the codes to publish to."""
 
 from __future__ import annotations
 

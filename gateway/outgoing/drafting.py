@@ -92,8 +92,8 @@ async def add_files(
     files: RequestFiles,
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Add files to the draft; a new lead file replaces the old one. Raises Refused, and keeps none of them, where one may
-    not pass."""
+    """Add files to the draft; a new lead file replaces the old one. Raises Refused, keeping none, where one may not
+    pass."""
     await _refuse_bad(services, scope, files)
     contents = await files.keep_all()
     new = [received.item for received in files.received]
@@ -117,8 +117,7 @@ async def arrange(
     order: Sequence[tuple[int, FileRole]],
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Put the draft's files, named by their numbers, in this order and these roles; files that are not named are
-    removed."""
+    """Put the draft's files, named by their numbers, in this order and these roles; unnamed files are removed."""
     async with services.store.begin(scope) as work:
         document = await _load_draft(work, id)
         files_by_n = {f.n: f for f in document.files}

@@ -68,8 +68,8 @@ async def _find_handed(work: SqlWork, document: OutgoingDocument, to: str) -> Ha
 
 
 async def open_file(services: OutgoingServices, scope: AgencyScope, id: str, n: int) -> OpenFile:
-    """Open the n-th file, with the bytes that were accepted. Raises NotFound when there is none, and Clash when it may
-    not be read."""
+    """Open the n-th file, with the bytes that were accepted. NotFound when there is none, Clash when it may not be
+    read."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
         refuse_sealed(document)

@@ -1,7 +1,7 @@
 """Step 1 of the way out: takes a caller's order and reads its files into scratch files, counting, hashing and inspecting
 each file as it arrives. In: an `Order`, and the chunks of each file. Out: `Received` files in `RequestFiles`, and an
-event for each refused file that carries malware. No file is kept before `accept`; leaving the context deletes the files
-that were not kept."""
+event for each refused file that carries malware. No file is kept before `accept`; leaving the context deletes the
+others."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ MOST_SIGNED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """Inspected file of a request, still in its scratch file. `verdict` is that on its signatures, None where they were
-    not read."""
+    """Inspected file of a request, still in its scratch file. `verdict` judges its signatures, None if they were not
+    read."""
 
     field: str
     item: FileItem
@@ -167,8 +167,8 @@ class RequestFiles:
             raise Refused(Verdict(reasons=(excess,)))
 
     def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
-        """Tell whether inspecting the file takes less time than a hop to the thread pool. A file this small has not been
-        written to disk yet."""
+        """Tell whether inspecting the file takes less time than a hop to the thread pool. So small a file is not written
+        yet."""
         if spool.size > _BRIEF:
             return False
         return self.services.inspector.is_brief(BytesIO(spool.unwritten), reads_page=is_lead)

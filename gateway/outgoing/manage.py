@@ -39,8 +39,7 @@ async def send_draft(
     confirm: tuple[str, ...] = (),
     wait: timedelta = timedelta(),
 ) -> OutgoingDocument:
-    """Check the draft again and queue it for sending; Refused with every reason when it may not leave. During `wait` it
-    can be called back."""
+    """Check the draft again and queue it; Refused with every reason against it. During `wait` it can be called back."""
     checked = await drafting.recheck(services, scope, id, confirm, expect_version)
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
@@ -76,8 +75,7 @@ async def send_draft(
 
 
 def _refuse_changed_draft(now: OutgoingDocument, checked: OutgoingDocument) -> None:
-    """Raise Clash where the draft was changed while it was checked: a caller that names no version has no other
-    protection."""
+    """Raise Clash where the draft was changed while it was checked: nothing else protects a caller without version."""
     if now.version != checked.version:
         raise Clash(f"{now.id} was changed or let go of while it was checked; read it, and send it again")
 
@@ -205,8 +203,7 @@ def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delive
 
 
 async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> OutgoingDocument:
-    """Pack the document again for all recipients: the cause may be gone, for example because a damaged file was
-    restored."""
+    """Pack the document again for all recipients: the cause may be gone, such as a damaged file."""
     now = services.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
     for delivery in requests.in_turn(await work.deliveries.of_document(document.id)):
@@ -238,8 +235,7 @@ MOST_PAPER_LINES = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperLine:
-    """Line of the paper mail list: one document for one recipient. `printed` are its files, empty where the node has none
-    of them."""
+    """Line of the paper mail list: one document for one recipient. `printed` are its files, if the node has any."""
 
     part: PaperPart
     document: OutgoingDocument

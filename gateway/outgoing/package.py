@@ -65,8 +65,7 @@ AT_ONCE = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Signed envelope with its reference in the content store. `signed_by` is the SHA-256 of the certificate of its
-    key."""
+    """Signed envelope with its place in the content store. `signed_by` is the SHA-256 of its key's certificate."""
 
     signed: SignedEnvelope[Envelope]
     content: KeptContent
@@ -351,8 +350,7 @@ def verify_written(
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
     """Verify an envelope that was just written by reading it again on the fast path (W10, verified before leaving), and
-    return it with the digest of its file. Files inside were hashed while they were written, so they are not decoded
-    again."""
+    return it with the digest of its file. Files inside were hashed when written, so they are not decoded again."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
     source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(reopen))
     try:

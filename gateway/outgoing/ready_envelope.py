@@ -41,14 +41,13 @@ from gateway.store.blobs import FileScratch
 from gateway.stored_content import stream_pieces
 from gateway.words import labels
 
-# The same policy by which receivers judge the time of signing (K2, signing time).
+# Receivers judge the time of signing by the same policy (K2, signing time).
 _CLOCKS = trust.TrustPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeExtras:
-    """Fields of the caller that the dialect does not have. They apply where the envelope's signature does not state
-    them."""
+    """Fields of the caller that the dialect does not have. Statements in the envelope's signature come first."""
 
     reply_required: bool | None = None
     role: RecipientRole = RecipientRole.TO_ACT
@@ -61,8 +60,7 @@ class EnvelopeExtras:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
-    """Order made of an envelope, with the digest of the received file. `signed` is the agency's own envelope, sent byte
-    for byte."""
+    """Order made of an envelope, with the digest of the received file. `signed` is sent byte for byte."""
 
     order: Order
     digest: Digest
@@ -71,7 +69,7 @@ class Brought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """Parsed envelope. Its file slices are offsets in the bytes of `open`; `proved` is set where its signature was
+    """Parsed envelope. Its file slices are offsets in the bytes of `open`; `proved` is set if its signature was
     verified."""
 
     model: Envelope
@@ -146,8 +144,8 @@ async def read(
 
 
 async def _parse(services: OutgoingServices, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:
-    """Parse and verify the envelope as its receivers will: on the fast path, else on the general one. An envelope without
-    a signature is only parsed."""
+    """Parse and verify the envelope as its receivers will: on the fast path, else on the general one. An unsigned one is
+    only parsed."""
     now = services.clock.now()
     own = await _own_bindings(services, agency, now)
 

@@ -107,7 +107,7 @@ def _select_deliveries(deliveries: Sequence[Delivery], recipients: Sequence[str]
 
 async def _check_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequence[Delivery]) -> None:
     """Check that no later attempt went to these recipients: a recall names only the DocumentId, so they would apply it to
-    the newest document that they have."""
+    the newest document."""
     codes = {delivery.recipient.code.casefold() for delivery in chosen}
     for other in await work.outgoing.by_document_id(parent.document_id):
         if not other.kind.is_whole or other.created_at <= parent.created_at:

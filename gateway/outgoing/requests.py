@@ -120,8 +120,8 @@ async def add_fact(
     new: Fact,
     earlier: Sequence[Fact] | None = None,
 ) -> None:
-    """Add a fact to the delivery, and save the resulting state. `earlier` are the delivery's facts before it, where the
-    caller has loaded them."""
+    """Add a fact to the delivery, and save the resulting state. `earlier` are the delivery's facts before it, if already
+    loaded."""
     earlier = await work.facts.of_subject(delivery.id) if earlier is None else earlier
     await work.facts.add(delivery.id, new)
     standing = fold_delivery([*earlier, new])

@@ -70,8 +70,7 @@ class OutgoingServices:
     reach: Reach = field(default_factory=Reach)
 
     signed_at_once: Share = field(default_factory=lambda: Share(SIGNED_AT_ONCE))
-    """Share of memory for large envelopes that are signed while their sender waits. Beyond it jobs sign them, urgent
-    ones first."""
+    """Share of memory for large envelopes that are signed while their sender waits; beyond it, jobs sign them."""
 
     def today(self) -> date:
         """Return the date on a clerk's calendar now."""

@@ -32,15 +32,14 @@ Opener = Callable[[], BinaryIO]
 
 @dataclass(slots=True)
 class KeyFaults:
-    """Cache of faults of keys for one pass, so that each key is checked once, also for packets that are sent side by
-    side."""
+    """Cache of faults of keys for one pass, so that each key is checked once, also for packets side by side."""
 
     services: OutgoingServices
     _faults: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def find_fault(self, code: str, signed_by: str, now: datetime) -> str | None:
-        """Return why that certificate may no longer sign for that code, or None where it may. Raises NotFound when no key
+        """Return why that certificate may no longer sign for that code, or None where it may. NotFound when no key
         may."""
         if (code, signed_by) in self._faults:
             return self._faults[code, signed_by]

@@ -44,8 +44,8 @@ MARK_WIDTH, SEAL_WIDTH = 80 * POINTS_PER_MM, 60 * POINTS_PER_MM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningServices:
-    """Ports of signing. `exchange_keys` returns the ids of the keys in these certificates, and of all keys that the node
-    signs packets with."""
+    """Ports of signing. `exchange_keys` returns the ids of the keys in these certificates and of the node's exchange
+    keys."""
 
     store: SqlStore
     directory: SqlDirectory
@@ -57,8 +57,7 @@ class SigningServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningPlan:
-    """File to sign, and the mark or seal with its place on the page. `image` is the picture of a seal, None for a
-    mark."""
+    """File to sign, and the mark or seal with its place on the page. `image` is that of a seal, None for a mark."""
 
     path: Path
     wish: Wish
@@ -124,8 +123,7 @@ async def sign(
 
 
 async def has_signed_pdfs(store: SqlStore, scope: AgencyScope, key_id: str) -> bool:
-    """Tell whether this key has ever signed a PDF for the agency, which excludes it as an exchange key (R23a, separate
-    keys)."""
+    """Tell whether this key ever signed a PDF for the agency, and so is no exchange key (R23a, separate keys)."""
     async with store.read(scope) as work:
         return bool(await work.events.of_subject(key_id))
 

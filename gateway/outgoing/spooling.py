@@ -33,8 +33,8 @@ class Spool:
         self._waiting_size = 0
 
     async def fill(self, chunks: AsyncIterator[bytes], check_size: Callable[[int], None]) -> None:
-        """Read all chunks into the file. `check_size` gets the file's size after each chunk, and raises where the file is
-        too large."""
+        """Read all chunks into the file. `check_size` gets the file's size after each chunk, and raises if it is too
+        large."""
         async for chunk in chunks:
             self.size += len(chunk)
             check_size(self.size)
@@ -50,8 +50,7 @@ class Spool:
         return b"".join(self._waiting)
 
     def end(self) -> Digest:
-        """Write the remaining bytes and return the digest; afterwards the whole file can be read. Blocks: call it in the
-        thread pool."""
+        """Write the remaining bytes and return the digest; afterwards the whole file can be read. Blocks."""
         pieces, self._waiting = self._waiting, []
         self._hash_and_write(pieces)
         self.scratch.file.flush()

@@ -163,8 +163,8 @@ def judge_order(
     agency: HostedAgency,
     at: datetime,
 ) -> Verdict:
-    """Judge whether an order that keeps every rule can be written as an envelope; its recipients are resolved, and its
-    files have their stored names."""
+    """Judge whether an order that keeps every rule can be written as an envelope; recipients are resolved, files named as
+    stored."""
     codes = {agency.code, *[r.code for r in draft.recipients]}
     is_small = len(draft.recipients) + len(files) <= _FEW and not draft.replies_to
     if order.kind is Kind.DOCUMENT and is_small and "null" not in codes:

@@ -35,7 +35,7 @@ class Announced:
 
 
 async def begin(services: OutgoingServices, scope: AgencyScope, announced: Announced) -> Upload:
-    """Begin an upload in parts. Refused at once for a file that no document may carry; Clash when the agency has too many
+    """Begin an upload in parts. Refused for a file that no document may carry, Clash when the agency has too many
     uploads."""
     await services.admits()
     _refuse_unsendable(services, announced.name, announced.size)
@@ -137,8 +137,7 @@ async def store_file(
 
 async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> Upload:
     """Assemble the parts, inspect the file, and mark the upload as complete; a repeat gives the same answer. Raises Clash
-    while parts are missing, or where the file has another digest than announced; Refused for malware, and then the upload
-    is removed."""
+    while parts are missing, or for another digest than announced; Refused for malware, and removes the upload."""
     upload, parts = await load_upload(services, scope, id)
     if upload.file is not None:
         return upload
