@@ -123,6 +123,7 @@ async def _one_hand(work: SqlDecision, proposer: Person, approver: Person) -> bo
 async def _apply(
     services: DecisionServices, work: SqlDecision, proposal: Proposal, by: str, now: datetime
 ) -> None:
+    """Put every change of the proposal in force."""
     people, facts = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
     for change in proposal.content.bindings:
         if change.earlier_end is not None:
@@ -144,6 +145,7 @@ async def _apply(
 
 
 async def _refuse(services: DecisionServices, by: str, id: str, objection: Objection, now: datetime) -> None:
+    """Record the refused approval, and close an expired proposal."""
     async with services.decisions.begin(by) as work:
         await work.events.append(EventKind.PROPOSAL_REFUSED, id, now, {"code": str(objection)})
         if objection is Objection.EXPIRED:

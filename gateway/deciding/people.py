@@ -128,6 +128,7 @@ def _actor(signed_in: SignedIn | None, operator_id: str) -> str:
 
 
 async def _may_administer(work: SqlDecision, signed_in: SignedIn | None) -> None:
+    """Raise Denied unless this person, or the operator at the beginning, may change persons."""
     actor = await work.people.get(signed_in.person.id) if signed_in is not None else None
     objection = two_people.check_administering(actor, await work.people.all())
     if objection is not None:

@@ -123,6 +123,7 @@ async def report_stolen(services: DecisionServices, end: KeyEnd, since: datetime
 async def _end_key(
     services: DecisionServices, end: KeyEnd, kind: EventKind, facts: Mapping[str, object]
 ) -> None:
+    """Store the end of the key with its event, and end its certificate's binding."""
     async with services.decisions.begin(end.by) as work:
         await work.key_ends.save(end)
         all_facts = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **facts}

@@ -239,6 +239,7 @@ def _duplicate_row(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
 
 
 def _rules(words: Mapping[str, str], holds: Sequence[str], lang: str, *, content: bool) -> Iterator[CheckRow]:
+    """Yield the row of broken rules and holds, then the row of warnings, as far as there are any."""
     word = words.get("rules", "")
     broken = broken_rules(words.get("reasons", "")) + [("", {"text": why}) for why in holds]
     if word or holds:

@@ -30,6 +30,7 @@ class RecipientView:
 
 
 def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> RecipientView:
+    """Return the view of a recipient, with its facts in words."""
     views = [sent_fact(f, lang) for f in sorted(facts, key=lambda f: f.at)]
     matching = [v for v in views if v.key == delivery.state] or views
     return RecipientView(
@@ -47,7 +48,7 @@ _STEP_OF_CODE = {code: row.step for code, row in CODES.items() if row.step}
 # Step at which a delivery in this state has ended.
 _STOP_STEP = {"failed": 0, "rejected": 2}
 _WITHOUT_STEPS = frozenset({"paper", "cancelled", "draft", "blocked"})
-# States of a delivery whose document is asked back, after the steps.
+# The step after the others, for a document that its sender asks back.
 RECALLED = "recalled"
 _ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
 _AGREED, _AGREES = "request_agreed", "15"
@@ -138,6 +139,7 @@ def picture(progresses: Sequence[Progress]) -> list[Stage]:
 
 
 def _add_recall(stages: list[Stage], progresses: Sequence[Progress]) -> list[Stage]:
+    """Add the step of a recall, if any recipient was asked to give the document back."""
     if not any(p.is_asked_back for p in progresses):
         return stages
     times = [p.given_back_at for p in progresses if p.given_back_at is not None]

@@ -220,6 +220,7 @@ def _clean(text: str) -> str:
 
 
 def _tidy_value(value: Any, default: object) -> Any:
+    """Return the tidied value; the same object where nothing changes."""
     if value is None:
         return None
     if isinstance(value, str):

@@ -185,7 +185,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chooser:
-    """Chooses the axis for each recipient. `serves` limits the senders whose mail an axis takes."""
+    """Chooser of axes for recipients. `serves` limits the senders whose mail an axis takes."""
 
     axes: Collection[str]
     is_away: Callable[[str], bool]
@@ -201,6 +201,7 @@ class Chooser:
         ]
 
     def choose(self, rule: Rule, sender: str, trail: Trail = FRESH) -> Choice:
+        """Choose the next step for a recipient: send, move to another axis, wait, or none."""
         order = self.order(rule, sender, trail)
         if trail.unsure and trail.axis and trail.axis not in self.axes and rule.unsure is OnTrouble.WAIT:
             return Choice(Turn.WAIT, trail.axis, is_removed=True)

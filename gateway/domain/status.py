@@ -213,7 +213,7 @@ class Fact:
     session: str | None = None
     """Session with a foreign axis that vouches for the fact, where no signature proves it."""
     is_on_route: bool = False
-    """Whether mail to its author may use that axis too. Then the fact counts on any axis of the document."""
+    """True if mail to its author may use that axis; then it counts even where the document took another."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -500,6 +500,7 @@ def _fold_business(facts: tuple[Fact, ...], since: datetime | None) -> str | Non
 
 
 def _fold_requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
+    """Return the standing of each request, oldest first."""
     mine = [fact for fact in facts if fact.track is Track.REQUEST and fact.request_id]
     if not mine:
         return ()
@@ -554,6 +555,7 @@ def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
 def _fold_in_state(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> InState:
+    """Return the state of an incoming document: sealed, recalled and replaced go before business codes and holds."""
     own = [fact for fact in facts if fact.track is Track.OTHER]
     if _latest_of(own, "sealed", "unsealed") == "sealed":
         return InState.SEALED
@@ -612,6 +614,7 @@ def _stray_mark(fact: Fact, request_ids: Collection[str]) -> str | None:
 
 
 def _may_answer(standing: IncomingStanding, code: str) -> Permission:
+    """Judge whether 15 or 16 may be set: on the open request, or as a repeat of its last answer."""
     waiting = _first_open_request(standing.requests)
     if waiting is not None:
         # A recalled document stays recalled: another recall of it is agreed to, and an update refused.

@@ -63,6 +63,7 @@ class WaitingEntries:
     _names: dict[str, _KnownName] = field(default_factory=dict)
 
     def look(self, out: Place) -> Look:
+        """Compare the directory with the last look, and return its complete entries, longest settled first."""
         listed, is_cut = out.listing(MOST_NAMES)
         self._note_names(out, listed)
         ready = {stem_of(name, Sort.READY) for name, state in self._names.items() if state.sort is Sort.READY}
@@ -109,6 +110,7 @@ class WaitingEntries:
                 )
 
     def _complete_entries(self, ready: set[str], claimed: set[str]) -> Iterator[Entry]:
+        """Yield the complete entries, then files that have waited too long without an entry to belong to."""
         on_disk = {nfc(name): name for name, k in self._names.items() if k.sort is not Sort.READY}
         closing = {stem_of(name, Sort.READY): name for name, k in self._names.items() if k.sort is Sort.READY}
         used = set(claimed)

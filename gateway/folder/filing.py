@@ -92,6 +92,7 @@ def _make_plan(
     tail: str,
     text: Callable[[Mapping[str, str]], str],
 ) -> Plan:
+    """Plan where each file goes: under its own name, or a free one."""
     own = next(iter(parts))
     with base.within(*target, make=True) as folder:
         used_names: set[str] = set()

@@ -269,6 +269,7 @@ class Place:
             self.flush()
 
     def _carry(self, name: str, to: Place, new: str) -> None:
+        """Copy a file or folder across devices, then remove the original."""
         mark, draft = self.mark(name), f"{_DRAFT}{os.getpid()}"
         if mark is not None and mark.is_folder:
             to.remove(draft)

@@ -90,7 +90,7 @@ async def hand_in(services: OutgoingServices, scope: AgencyScope, out: Place, en
 
 
 class _StoredAnswer:
-    """Renders the answer that is stored for repeats, and keeps it for the caller."""
+    """Renderer of the answer that is stored for repeats, which it keeps for the caller."""
 
     def __init__(self, request: _Request) -> None:
         self._request = request
@@ -204,6 +204,7 @@ def _read_meta(place: Place, name: str) -> bytes:
 
 
 def _folder_papers(out: Place, name: str) -> Papers:
+    """Open a folder with its meta; BadCall where it has no meta, a folder in it, or too many files."""
     with out.within(name) as folder:
         listed, has_more = folder.listing(MOST_FILES + 1)
         if has_more:

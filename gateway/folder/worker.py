@@ -169,6 +169,7 @@ class FolderLoop:
             )
 
     async def _look(self, folder: _AgencyFolder) -> bool:
+        """Read the disk, and do the work of a turn if there is any; return whether more is left."""
         pool = self._out.pool
         disk = await pool.run(partial(self._read_disk, folder))
         self._forget_missing(folder, disk)
@@ -263,6 +264,7 @@ class FolderLoop:
         return more
 
     async def _send_entry(self, folder: _AgencyFolder, base: Place, out: Place, entry: Entry) -> None:
+        """Send one entry, and put it away with its receipt or the reason of its refusal."""
         name = entry.name
         try:
             answer = await submit.hand_in(self._out, folder.scope, out, entry)
@@ -302,6 +304,7 @@ class FolderLoop:
         folder.attempts.clear(name)
 
     async def _record_status(self, folder: _AgencyFolder, base: Place, file: StatusFile) -> None:
+        """Record the status in one file, and put the file away with its result or the reason of its refusal."""
         pool, now = self._out.pool, self._out.clock.now()
         try:
             raw = await pool.run(partial(statuses.read, base, file))
@@ -314,7 +317,7 @@ class FolderLoop:
             if self._retries_later(folder, file.name, error):
                 return
             await self._refuse(base, (IN,), file, error, "status")
-        except Exception as error:  # reason: as above
+        except Exception as error:  # reason: an unforeseen error in one file stops no other
             if self._note_crash(folder, file.name, error) < MOST_TRIES:
                 return
             await self._refuse(base, (IN,), file, texts.report(_printable_name(file.name), error), "status")

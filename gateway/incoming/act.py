@@ -242,6 +242,7 @@ class _StatusChange:
         return settle.refusal_text(call.reason, call.note) if call.reason is not None else call.note
 
     async def give_number(self, document: IncomingDocument) -> IncomingDocument:
+        """Enter the document in the book, and send its number in a second 03."""
         call = self.call
         entry = await self._enter(document)
         if entry is None:
@@ -261,6 +262,7 @@ class _StatusChange:
         return document
 
     async def record_business(self, document: IncomingDocument) -> IncomingDocument:
+        """Record a status 02 to 06 with its effects, and queue the answer to the sender."""
         call, is_taken_in = self.call, self.call.code == "03"
         if is_taken_in:
             document = await self._take_in(document)
@@ -288,6 +290,7 @@ class _StatusChange:
             await handling.give(self.work, document, by, self.now, self.services.clock.new_id)
 
     async def _take_in(self, document: IncomingDocument) -> IncomingDocument:
+        """Enter the document in the book, release it from a hold, and mark the documents that it replaces."""
         entry = await self._enter(document)
         if entry is not None:
             document = replace(document, register_no=entry.number, register_year=entry.year)

@@ -151,6 +151,7 @@ class _NewPacket:
     """Puts the packet's 01 (arrived) into the outbox, where it is signed already."""
 
     async def admit(self) -> None:
+        """Settle the packet by its ruling: seal, return, or admit it."""
         await self._report_malware()
         ruling = self.checked.ruling
         if ruling.decision is Admission.SEALED:
@@ -207,6 +208,7 @@ class _NewPacket:
         await self.work.events.append(EventKind.INBOX_RETURNED, packet.id, now, {"reason": code})
 
     async def _admit_document(self) -> None:
+        """Admit a document with its attempt number, answers and marks, and reopen the packets that waited for it."""
         work, old = self.work, self.checked.old
         is_allowed = self.checked.ruling.decision is Admission.ALLOWED
         is_held = not is_allowed or (old is not None and not old.is_settled)
@@ -289,6 +291,7 @@ class _NewPacket:
             await agree(services, work, self.agency, target, request)
 
     async def _wait(self, target_id: str) -> None:
+        """Settle the packet as waiting for the document with this id, and answer 01 where due."""
         packet, now, needs = (
             self.leased.item,
             self.services.clock.now(),
@@ -308,6 +311,7 @@ class _NewPacket:
         notice: str | None = None,
         newer: IncomingDocument | None = None,
     ) -> None:
+        """Store the admitted document with its identity, facts, 01, hand-over and event, and settle the inbox row."""
         work, packet, now = self.work, self.leased.item, self.services.clock.now()
         await self._claim(document.id)
         await work.incoming.add(document)
@@ -344,7 +348,7 @@ class _NewPacket:
         kind, profile = self.proved.envelope.model.kind, self.services.profile
         owes = "01" in answers(kind, ending, profile, authenticated=True)
         fact = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.services.clock.now())
-        if owes and not self.leased.has_landed:  # it cannot have been answered
+        if owes and not self.leased.has_landed:  # a new packet cannot have been answered yet
             await self.work.facts.add_all([*more_facts, fact])
         else:
             await self.work.facts.add_all(more_facts)

@@ -124,6 +124,7 @@ async def _note_new_statuses(services: IncomingServices, reader: Reader) -> None
 
 
 async def _select_own(work: SqlWork, reader: Reader, events: Sequence[Event]) -> list[BoxItem]:
+    """Return box items for those events that are statuses of documents that the system sent."""
     statuses = [e for e in events if e.kind in _STATUS_KINDS]
     sent_by = {
         id: (await work.outgoing.get(id)).accepted_by for id in sorted({e.subject_id for e in statuses})
@@ -204,6 +205,7 @@ async def _report_on_document(
     why: str,
     lease: timedelta,
 ) -> None:
+    """Record a report on a document: acknowledge it, extend its lease, or give it back after a failure."""
     document, now = await work.incoming.get(doc_id), services.clock.now()
     handovers = work.handovers
     if word is BoxState.DONE:

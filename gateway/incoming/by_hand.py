@@ -116,6 +116,7 @@ async def enter(
 
 
 def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) -> None:
+    """Raise Refused with every rule that the letter breaks; Clash for one from the axis."""
     declared = admission.check_declared(letter.secrecy, None, services.profile)
     hand_entry = rules.HandEntry(
         texts={
@@ -158,6 +159,7 @@ async def _enter(
     letter: TypedMail,
     scan: BroughtFile | None,
 ) -> EnteredDocument:
+    """Store the letter's document, its line in the book, its fact and its event."""
     now = services.clock.now()
     copies = await _find_copies(work, letter)
     year = letter.received_on.year
@@ -243,6 +245,7 @@ def _make_document(
 
 
 def _arrived_at(letter: TypedMail, now: datetime) -> datetime:
+    """Return the moment of receipt; midnight of that day where it is not known."""
     if letter.received_at is not None and local(letter.received_at).date() == letter.received_on:
         return letter.received_at
     if local(now).date() == letter.received_on:
@@ -328,6 +331,7 @@ def _require_reason(why: str) -> None:
 
 
 async def _load_typed(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
+    """Load a document with its line; Clash unless it was entered by hand."""
     document = await work.incoming.get(incoming_id)
     entry = await work.register.of_document(incoming_id)
     if document.source is Source.AXIS or entry is None:

@@ -56,6 +56,7 @@ async def give(
 
 
 async def _refuse_unknown(work: SqlWork, assignment: Assignment, now: datetime) -> None:
+    """Raise Refused for units that the agency does not have, each with the nearest known name."""
     units = {unit_key(unit): unit for unit in await work.parts.units(now)}
     named_units = [("lead_unit", assignment.lead_unit)]
     named_units += [(f"coordinating_units/{n}", unit) for n, unit in enumerate(assignment.coordinating_units)]
@@ -120,6 +121,7 @@ async def _end(
     why: str,
     expect_version: int | None,
 ) -> UnitPart:
+    """End the unit's open part in this state, with an event; Clash where it may not."""
     now, key = services.clock.now(), unit_key(unit)
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)

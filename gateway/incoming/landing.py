@@ -38,6 +38,7 @@ async def bring_to_end(
 
 
 async def _land_to_settle(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> None:
+    """Land the packet in the unit of work that will also settle it."""
     packet = leased.item
     if not await stays(work):
         raise LandsFirst("its agency has left")

@@ -72,7 +72,7 @@ async def run(services: IncomingServices, leased: LeasedInbox) -> None:
         await _keep_out(services, leased, "quarantined", error, proved)
     except (CannotTell, OtherContent, BreaksRule) as error:
         await _keep_out(services, leased, "held", error, proved)
-    except Exception as error:  # reason: an unforeseen error counts as a try, and ends at the limit
+    except Exception as error:  # reason: an unforeseen error counts as an attempt, up to the limit
         if not isinstance(error, GatewayError):
             log.log_unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
         await _postpone(services, leased, as_gateway_error(error))
@@ -342,6 +342,7 @@ _DECISION_EVENTS = {
 async def _decide(
     services: IncomingServices, scope: AgencyScope, inbox_id: str, state: str, why: str
 ) -> InboxPacket:
+    """Record a person's decision on an undecided packet: judge it again, or settle it in this state."""
     _require_reason(why)
     async with services.store.begin(scope) as work:
         packet = _require_undecided(await work.inbox.get(inbox_id))

@@ -144,6 +144,7 @@ async def _find_request(
     standing: IncomingStanding,
     facts: Sequence[Fact],
 ) -> SenderRequest | None:
+    """Find the sender's request: the open one about the document, or the one that this document is."""
     if document.kind is Kind.REPLACEMENT and open_request(standing) is None and document.change is not None:
         return _describe_item("replace", document, None, None)
     if target is None:

@@ -154,6 +154,7 @@ def _bytes_of(arrival: Arrival) -> bytes:
 
 
 def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
+    """Copy the arrival's bytes into the scratch file, or link its file; return digest and size."""
     hasher, size = hashlib.sha256(), 0
     is_linked = _is_linked(arrival, scratch)
     with nullcontext(scratch.file) if is_linked else arrival.open() as source:
@@ -215,6 +216,7 @@ async def _handle_repeat(
 
 
 async def _judge_as(work: SqlWork, first: InboxPacket, packet: InboxPacket) -> None:
+    """Reopen the first packet with the routing of this copy, so that a worker judges it again."""
     await work.inbox.reopen(first.id, routing=packet.routing)
     await landing.tell(work, replace(packet, id=first.id))
 

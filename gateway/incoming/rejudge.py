@@ -53,6 +53,7 @@ async def ask_due(services: IncomingServices) -> int:
 
 
 async def _judge_signatures(services: IncomingServices, job: Job) -> None:
+    """Judge the document's PDF signatures again, store new verdicts, and repeat the job while answers are missing."""
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
     async with services.store.read(scope) as work:
         judged = await work.incoming.get(job.subject_id)
@@ -97,6 +98,7 @@ async def _judge_file(
     verdict: FileVerdict,
     seen_at: datetime,
 ) -> FileVerdict:
+    """Return the file's new verdict; the old one where it is not open, or the file cannot be read."""
     file = next((f for f in document.files if f.n == verdict.n), None)
     if file is None or not pdf_verdict.is_open((verdict,)):
         return verdict
@@ -160,6 +162,7 @@ async def judge_pending(services: IncomingServices) -> int:
 
 
 async def _judge_packet(services: IncomingServices, pending: PendingRevocation) -> bool:
+    """Settle one pending packet if its certificate's revocation is known now; return whether it was settled."""
     evidence = await services.pool.run(
         lambda: services.trust.collect(pending.certificate_der, pending.arrived_at)
     )
@@ -182,6 +185,7 @@ async def _judge_packet(services: IncomingServices, pending: PendingRevocation) 
 
 
 async def _settle(services: IncomingServices, work: SqlWork, packet: InboxPacket, evidence: Evidence) -> None:
+    """Reopen a held packet, or update the document that it became."""
     if packet.state == "held" and packet.code == _UNKNOWN_REVOCATION:
         await work.inbox.reopen(packet.id)
         services.wake()

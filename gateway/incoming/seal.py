@@ -199,6 +199,7 @@ async def purge_recalled(services: IncomingServices) -> int:
 
 
 async def _purge(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> bool:
+    """Drop the document's content if it is due; return whether it was purged now."""
     if PURGED in document.marks:
         return False
     async with services.store.begin(scope) as work:

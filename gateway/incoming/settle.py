@@ -203,6 +203,7 @@ async def keep_quota(services: IncomingServices) -> int:
 
 
 async def _drop(services: IncomingServices, oldest: InboxPacket) -> bool:
+    """Drop one unproved packet with its bytes, unless others changed it; return whether it was dropped."""
     scope = AgencyScope(agency_id=oldest.agency_id, principal_id="node")
     try:
         async with services.store.begin(scope) as work:

@@ -133,6 +133,7 @@ class _NewStatus:
         await self._settle(target.id, services.clock.now())
 
     async def apply(self) -> None:
+        """Add the status as a fact to each delivery that it is about, with the new state and an event."""
         work, status, now = self.work, self.status, self.services.clock.now()
         topic = await self._find_topic()
         if topic is None:

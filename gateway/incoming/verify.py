@@ -211,6 +211,8 @@ async def _judge_with(
     *,
     brief: bool,
 ) -> _Judgement:
+    """Judge the bytes with these bindings: on the fast path, else on the general one."""
+
     def bindings(code: str) -> Sequence[Binding]:
         if code not in bindings_by_code:
             raise _BindingsMissing(code)
@@ -304,7 +306,7 @@ def _transport(packet: InboxPacket) -> envelopes.TransportFacts:
 
 
 async def _find_bindings(services: IncomingServices, code: str, at: datetime) -> Sequence[Binding]:
-    """Return the bindings of a code. Raises UnknownSender where none is in force and the registry has no such code."""
+    """Return a code's bindings. Raises UnknownSender where none is in force and the registry does not have the code."""
     bindings = await services.directory.bindings(code)
     on = local(at).date()
     if not active_bindings(code, bindings, at) and await services.directory.find(code, on) is None:

@@ -75,6 +75,7 @@ async def accept(
 async def _begin(
     services: OutgoingServices, scope: AgencyScope, turn: _KeyLease, request_files: RequestFiles
 ) -> Accepted | None:
+    """Take the idempotency key for this request. Returns the stored first answer to a repeat, None for a new request."""
     once, digest = turn.once, request_digest(turn.once, request_files)
     async with services.store.begin(scope) as work:
         first_call = await work.idempotency.begin(once.owner, once.key, digest, turn.ends_at)
@@ -128,6 +129,7 @@ class _Task:
                 return await replace(self, signs=False)._accept()
 
     async def _accept(self) -> Accepted:
+        """Find a repeat, check the order, sign the envelope if possible, and store everything in one transaction."""
         services, order = self.services, self.order
         digest = None
         if order.draft.external_id is not None:
@@ -342,6 +344,7 @@ async def _find_same_document(
 
 
 async def _find_same_external_id(work: SqlWork, order: Order, digest: str | None) -> Accepted | None:
+    """Find the document with the order's `external_id`; Clash where it has other content."""
     if order.draft.external_id is None:
         return None
     earlier = await work.outgoing.by_external_id(order.draft.external_id)

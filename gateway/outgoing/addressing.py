@@ -174,6 +174,7 @@ def _is_clear(item: Item, answer: Resolution) -> bool:
 async def _offer_agency(
     book: SqlDirectory, item: Item, answer: Resolution, searched: Sequence[AgencyEntry]
 ) -> Offer:
+    """Offer the agency of a clear answer; else the candidates, with the kind of doubt."""
     agency = answer.entry
     if agency is not None and _is_clear(item, answer):
         is_old = answer.standing is CodeStanding.MAPPED and answer.mapped_by != "name"

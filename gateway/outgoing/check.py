@@ -200,6 +200,7 @@ def document_id_of(agency: HostedAgency, draft: Draft) -> DocumentId:
 
 
 def _apply_resolution(recipient: Recipient, answer: Resolution) -> Recipient:
+    """Return the recipient with the code and name of today; unchanged where the code is closed or unknown."""
     if answer.entry is None or answer.standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN):
         return recipient
     same = answer.entry.code == recipient.code
@@ -313,6 +314,7 @@ def _list_reused(
 def _may_follow(
     earlier: OutgoingDocument, deliveries: Sequence[Delivery], draft: Draft, files: Sequence[str]
 ) -> bool:
+    """Tell whether the number may be used again after this earlier document, as `find_number_conflict` says."""
     if all(delivery.state in NOT_HELD for delivery in deliveries):
         return True
     codes = {recipient.code.casefold() for recipient in draft.recipients}

@@ -207,6 +207,7 @@ def _make_parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mappi
 
 
 async def _publish(services: OutgoingServices, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
+    """Publish the parcel to these codes; a failure of the axis becomes the outcome of every code."""
     meters.PUBLISHED.add(lane=parcel.lane)
     try:
         with meters.PUBLISH.measure(lane=parcel.lane):
@@ -223,6 +224,7 @@ def _make_tried_row(
     targets: Sequence[OutboxTarget],
     outcomes: Mapping[str, Outcome],
 ) -> _TriedRow:
+    """Sort the recipients by their outcomes, and plan the next attempt for those to retry."""
     retried = [target for target in targets if outcomes[target.code].fate is Fate.RETRY]
     delay = _next_delay(services, leased, [outcomes[target.code] for target in retried]) if retried else None
     if delay is None:
@@ -291,6 +293,7 @@ def _can_share(rows: Sequence[_TriedRow]) -> bool:
 async def _record_alone(
     services: OutgoingServices, scope: AgencyScope, row: _TriedRow, began: datetime
 ) -> None:
+    """Record one row in a unit of its own; where that fails, record that it is retried."""
     with _log_context(row.item):
         try:
             try:

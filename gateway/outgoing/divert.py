@@ -80,6 +80,7 @@ async def _find_heir(services: OutgoingServices, answer: Resolution) -> str | No
 
 
 def _hold_outcome(answer: Resolution) -> Outcome:
+    """Return the outcome of a closed recipient without an heir for its mail: retried later, or returned at once."""
     closed_after = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
     is_returned = answer.ending is not None and answer.ending.queued is QueuedMail.RETURN
     advice = "send to it anew" if is_returned else "cancel and send to it"

@@ -156,6 +156,7 @@ def remaining(draft: Draft, change: DocumentChange | None) -> tuple[Recipient, .
 
 
 async def _refuse_bad(services: OutgoingServices, scope: AgencyScope, files: RequestFiles) -> None:
+    """Raise Refused where a file may not pass, after recording an alert for each file with malware."""
     verdict = Verdict()
     for n, received in enumerate(files.received):
         verdict += admission.judge_file(received.item.name, received.facts, services.profile, f"/files/{n}")
@@ -182,6 +183,7 @@ async def _save_files(
     expect_version: int | None = None,
     new: Sequence[KeptContent] = (),
 ) -> OutgoingDocument:
+    """Save these files with their verdicts as the draft's, numbered anew, and renew its references to their content."""
     _refuse_too_much(services, [file for file, _ in parts])
     names = admission.stored_names([file.name for file, _ in parts])
     files = tuple(

@@ -57,6 +57,7 @@ async def open_envelope(
 
 
 async def _find_handed(work: SqlWork, document: OutgoingDocument, to: str) -> Handed | None:
+    """Find the file in another form that the axis last got for this recipient; None for the standard one."""
     code = to.casefold()
     deliveries = [
         d for d in await work.deliveries.of_document(document.id) if d.recipient.code.casefold() == code

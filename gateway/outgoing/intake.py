@@ -185,6 +185,7 @@ class RequestFiles:
     async def _scan(
         self, scratch: FileScratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
     ) -> FileFacts:
+        """Return the facts with the scanner's answer, and the signatures of a PDF without malware."""
         scan = await self.services.scanner.scan(scratch.content, digest)
         facts = facts.scanned(scan)
         if must_wait(facts, self.services.profile):

@@ -84,7 +84,7 @@ async def cancel(
     services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
 ) -> OutgoingDocument:
     """Cancel the document and everything of it that has not left; `why` is the person's reason. Raises Clash while a
-    courier publishes it, and where a recipient was sent it. Deliveries that an earlier attempt may have brought to the
+    courier publishes it, and where it was sent to a recipient. Deliveries that an earlier attempt may have brought to the
     axis are marked."""
     async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
@@ -178,6 +178,7 @@ async def resend(
 async def _stop(
     services: OutgoingServices, work: SqlWork, document: OutgoingDocument, deliveries: Sequence[Delivery]
 ) -> StoppedRows:
+    """Stop the document's packing or outbox rows; Clash where it was sent to a recipient, or a courier publishes it."""
     late = Clash(
         f"{document.id} has already been handed to the axis; recall it instead", code="GW-ALREADY-SENT"
     )
@@ -217,6 +218,7 @@ async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingD
 
 
 def _select_for_resend(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+    """Return the deliveries to send again: those named, or all failed ones; Clash where that does not help."""
     chosen = (
         check.select_deliveries(deliveries, recipients)
         if recipients
@@ -289,6 +291,7 @@ async def close_paper(
 async def _select_parts(
     work: SqlWork, document: OutgoingDocument, recipients: Sequence[str]
 ) -> list[tuple[PaperPart, Delivery]]:
+    """Return the paper lines to close with their deliveries: those named, or all that wait."""
     deliveries = await work.deliveries.of_document(document.id)
     if recipients:
         deliveries = check.select_deliveries(deliveries, recipients)

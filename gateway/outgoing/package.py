@@ -130,6 +130,7 @@ def _is_final(error: GatewayError, job: Job) -> bool:
 
 
 async def _pack_document(services: OutgoingServices, scope: AgencyScope, job: Job) -> None:
+    """Write and sign the envelope of a queued document; finish the job of any other without work."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
         waits = document.state is OutState.QUEUED
@@ -264,7 +265,7 @@ async def _sign_at_once(services: OutgoingServices, task: _SigningTask) -> Packe
             return await _sign_small(services, task, signer)
         with services.signed_at_once.reserve(task.size) as fits:
             return await _sign_large(services, task, signer) if fits else None
-    except Exception as error:  # reason: no sender is refused for it, the job meets it again
+    except Exception as error:  # reason: no sender is refused for this error, which the job meets again
         code = error.code if isinstance(error, GatewayError) else type(error).__name__
         log.action(_log, "packet.signed_later", str(error), packet=task.qualifier.packet_id, code=code)
         return None
@@ -318,6 +319,7 @@ def _write_and_verify(
     file: BinaryIO,
     reopen: Callable[[], BinaryIO],
 ) -> SignedEnvelope[Envelope]:
+    """Write and sign the envelope, then read it back: StoreFailure unless it says exactly what was meant."""
     written_envelope = build.write(task.envelope, task.contents, file, signer, task.qualifier, task.at)
     file.flush()
     _check_files(task.files, written_envelope)
@@ -527,6 +529,7 @@ async def give_up(services: OutgoingServices, scope: AgencyScope, job: Job, erro
 
 
 async def _give_up_document(services: OutgoingServices, work: SqlWork, job: Job, error: GatewayError) -> None:
+    """Mark every delivery as failed, withdraw the document's requests, and record the reason."""
     await work.jobs.finish(job.lease)
     document = await work.outgoing.get(job.subject_id)
     if document.state is not OutState.QUEUED:

@@ -85,6 +85,7 @@ async def recall_in(
 
 
 def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: bool) -> None:
+    """Raise Clash or Refused unless this is a document of its own, and the change has what a recall needs."""
     if not parent.kind.is_whole:
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
@@ -98,6 +99,7 @@ def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_bac
 
 
 def _select_deliveries(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+    """Return the deliveries that have left, of these recipients or of all; Clash where there are none."""
     chosen = select_deliveries(deliveries, recipients) if recipients else deliveries
     reached = [d for d in chosen if d.state not in NEVER_LEFT]
     if not reached:
@@ -127,6 +129,7 @@ async def _send_notice(
     chosen: Sequence[Delivery],
     change: DocumentChange,
 ) -> OutgoingDocument:
+    """Queue a recall packet to these recipients, as a child document, and return that."""
     child = OutgoingDocument(
         id=services.clock.new_id("msg_"),
         agency_id=work.scope.agency_id,
@@ -167,6 +170,7 @@ async def _send_take_back(
     chosen: Sequence[Delivery],
     why: str,
 ) -> None:
+    """Queue a status 13 to each of these recipients, and open a request on its delivery."""
     for delivery in requests.in_turn(chosen):
         packet = StatusPacket(
             packet_id=PacketId(services.clock.new_id("pkt_")),

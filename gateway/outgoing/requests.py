@@ -89,6 +89,7 @@ def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
 
 
 async def _is_over(work: SqlWork, delivery: Delivery, packet_id: str) -> bool:
+    """Tell whether the packet of a request will never be answered, because it never arrived or was refused."""
     child = await work.outgoing.by_packet_id(packet_id)
     if child is None:
         rows = await work.outbox.of_subject(delivery.id)

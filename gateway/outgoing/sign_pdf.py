@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gateway.registry.directory import SqlDirectory
     from gateway.store.store import SqlStore
 
-# R24 (look of signatures): Times New Roman 10 for marks. Text beside a seal is smaller, for it stands among other words.
+# R24 (look of signatures): Times New Roman 10 for marks. Text beside a seal is smaller, because it is among other words.
 MARK_TYPE, SEAL_TYPE = 10.0, 8.0
 MARK_WIDTH, SEAL_WIDTH = 80 * POINTS_PER_MM, 60 * POINTS_PER_MM
 
@@ -148,6 +148,7 @@ def _sign(signer: PdfSigner, plan: SigningPlan, key: AgencyKey, staged: Path, at
 def _place(
     signer: PdfSigner, wish: Wish, standing: PdfStanding, view: PageView, image: bytes | None, at: datetime
 ) -> Placement:
+    """Lay out the seal or mark with its text and the time, and choose its place on the page."""
     time = local(at).isoformat(timespec="seconds")
     if wish.purpose is Purpose.SEAL:
         if image is None:

@@ -30,6 +30,7 @@ class StoppedRows:
 
 
 async def stop_rows(services: OutgoingServices, work: SqlWork, document_id: str) -> StoppedRows:
+    """Stop the document's waiting outbox rows, and return the deliveries that were not certainly stopped."""
     now, in_hand, in_doubt = services.clock.now(), set[str | None](), set[str | None]()
     for item in await work.outbox.of_subject(document_id):
         if item.state != "waiting":
@@ -48,6 +49,7 @@ async def stop_rows(services: OutgoingServices, work: SqlWork, document_id: str)
 async def cancel_deliveries(
     services: OutgoingServices, work: SqlWork, deliveries: Iterable[Delivery], rows: StoppedRows
 ) -> None:
+    """Cancel these deliveries, apart from those in a courier's hands, and mark those in doubt."""
     now = services.clock.now()
     for delivery in requests.in_turn(deliveries):
         if delivery.id not in rows.in_hand:

@@ -85,6 +85,7 @@ def terms(document: OutgoingDocument) -> Terms | None:
 
 
 def _list_references(document: OutgoingDocument) -> tuple[ResponseFor, ...]:
+    """List the documents that this one answers; a recall also refers to the recalled document."""
     links = [
         ResponseFor(
             organ_id=link.agency, code=link.number, document_id=link.document_id, promulgation_date=link.date
