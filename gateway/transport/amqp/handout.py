@@ -65,12 +65,12 @@ class BrokerDelivery:
 
     @property
     def handed_out(self) -> bool:
-        """Whether an arrival was made for every code."""
+        """True once an arrival was made for every code."""
         return not self._untaken
 
     @property
     def settled(self) -> bool:
-        """Whether every arrival was handed out and settled."""
+        """True once every arrival was handed out and settled."""
         return not self._untaken and not self.tokens
 
     def next(self) -> Arrival:

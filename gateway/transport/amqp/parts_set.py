@@ -113,7 +113,7 @@ class PartSet:
 
     @property
     def offers(self) -> int:
-        """How often the set was handed out since it began or was taken back."""
+        """Number of times the set was handed out since it began or was taken back."""
         try:
             return (self.folder / OFFERS).stat().st_size
         except FileNotFoundError:
@@ -131,7 +131,7 @@ class PartSet:
 
     @property
     def waits_for_us(self) -> bool:
-        """Whether all parts came and nothing but this node's own pace keeps the set here."""
+        """True when all parts came and nothing but this node's own pace keeps the set here."""
         return self.is_whole and not self.refusal and self.parked_reason is None
 
 

@@ -1,1 +1,1 @@
-"""Keeps a broker in line with the registry, and examines it as a node sees it: definitions, plan, apply, check."""
+"""Keep a broker in line with the registry, and examine it as a node sees it: definitions, plan, apply, check."""
