@@ -1,4 +1,4 @@
-"""Encode and decode one attachment, between its file and its base64 text. Outgoing: choose raw or zipped by the file's
+"""Encodes and decodes one attachment, between its file and its base64 text. Outgoing: choose raw or zipped by the file's
 name, and encode as a stream. Incoming: decode strictly while the parser delivers text, and decide by the bytes, not by
 labels, whether a ZIP is the wire's wrapper around a file or the file itself. Damage is reported as a value, not raised,
 because one bad attachment must not cost the message. The wrapper, a ZIP of exactly one entry, is streamed in both

@@ -1,4 +1,4 @@
-"""Write an envelope in native form (rules W1-W8). In: the model and the attachments' bytes. Out: one file in canonical
+"""Writes an envelope in native form (rules W1-W8). In: the model and the attachments' bytes. Out: one file in canonical
 form, written in a single pass and hashed meanwhile, with a gap that the Signature fills at the end. BreaksRule for a
 model that the wire cannot carry; nothing is repaired, because the signed text must be the caller's own.
 

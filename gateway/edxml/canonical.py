@@ -1,5 +1,5 @@
-"""Implement the fast path (rules F1-F13): prove in one reading that a file is exactly what our own writer makes, and
-hash and parse that same buffer. In: raw pieces. Out: `Fast`, or None for a file that is not native. It never calls a
+"""Implements the fast path (rules F1-F13): proves in one reading that a file is exactly what our own writer makes, and
+hashes and parses that same buffer. In: raw pieces. Out: `Fast`, or None for a file that is not native. It never calls a
 file invalid: the general path judges every other file, and gives the code.
 
 A file of at most a megabyte, or one with at most that much outside its files where these stay closed, is read as a tree

@@ -1,4 +1,4 @@
-"""Describe the shapes that envelopes come in, as tables: the place of each element, its other names, and the kind of
+"""Describes the shapes that envelopes come in, as tables: the place of each element, its other names, and the kind of
 value it holds. In: a namespace and a local name. Out: its place in the model, or none. `reader` walks these tables: a
 difference between dialects is a row here, not a branch there.
 

@@ -1,4 +1,4 @@
-"""Define the frozen model of one packet's XML, and with it the one table of its elements: each attribute names its
+"""Defines the frozen model of one packet's XML, and with it the one table of its elements: each attribute names its
 element, in the order of the file, with the longest text that we write. `names` derives the writer's closed table from
 it, `dialects` the reader's table, and `model` reads by it; this module turns the model into texts in that order. Text is
 as in the canonical octets; absent is None, never invented. Dates, times and numbers get their one written form here;

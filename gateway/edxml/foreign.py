@@ -1,4 +1,4 @@
-"""Read envelopes of an axis that rewrites them: the fields that an axis needs to route and find one, and its content
+"""Reads envelopes of an axis that rewrites them: the fields that an axis needs to route and find one, and its content
 where the session with that axis vouches for it. In: a file, or its opener. Out: `EnvelopeSummary`; or `Verified` with
 path "axis", without a verified signature. Its body digest covers the content alone: two copies that differ only in what
 axes change (order, trace, Direction, packing of files) have the same one (rule A9). Files are streamed, never whole in

@@ -1,4 +1,4 @@
-"""Convert an envelope of ours into the form that an axis wants: without its signature, or in the .NET flavour. In: the
+"""Converts an envelope of ours into the form that an axis wants: without its signature, or in the .NET flavour. In: the
 standard file, signed by our own writer, and the form's name. Out: another file of the same meaning: same identity, same
 texts, the encoded bytes of its files untouched. The same file in the same form always gives the same bytes, so no copy
 is stored for a resend; the file is spliced while it is read, never whole in memory.

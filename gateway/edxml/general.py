@@ -1,4 +1,4 @@
-"""Implement the general path (rules G1-G8), for every envelope that is not in native form. In: the whole file, the
+"""Implements the general path (rules G1-G8), for every envelope that is not in native form. In: the whole file, the
 policy, the bindings of a code. Out: `General`, with the canonical octets that were signed and the model read from them
 alone, or the InvalidEnvelope that names the step. Place and shape of the Signature are checked before any library sees
 it (G3-G5), because libraries ignore transforms they do not know and take the first match of a search. Our own checks

@@ -1,4 +1,4 @@
-"""Choose the bound certificate that may speak for the claimed sender (step 6; K1, F10). In: the code as the model has
+"""Chooses the bound certificate that may speak for the claimed sender (step 6; K1, F10). In: the code as the model has
 it, the registry's bindings, the certificate that the signature names, a time. Out: the one binding, or the refusal. The
 certificate in the file is only a hint: the registry's own copy verifies.
 

@@ -1,8 +1,8 @@
-"""Build the envelope from the light tree, and pair its attachments with the manifest. In: the root `KnownElement` of any
-dialect; the manifest's lines and the file's attachments. Out: `Envelope`, with a finding for each required value that is
-missing; for each attachment its manifest line, with a finding for every difference. Absent stays None, never invented;
-`schema` and `policy` decide whether a packet may act. Attachments are paired by content id without its `cid:`, then by
-name, then by position."""
+"""Builds the envelope from the light tree, and pairs its attachments with the manifest. In: the root `KnownElement` of
+any dialect; the manifest's lines and the file's attachments. Out: `Envelope`, with a finding for each required value
+that is missing; for each attachment its manifest line, with a finding for every difference. Absent stays None, never
+invented; `schema` and `policy` decide whether a packet may act. Attachments are paired by content id without its `cid:`,
+then by name, then by position."""
 
 from __future__ import annotations
 

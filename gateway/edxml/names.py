@@ -1,4 +1,4 @@
-"""Define the wire's words: namespaces, algorithm identifiers, the writer's closed table of dialect A, and the canonical
+"""Defines the wire's words: namespaces, algorithm identifiers, the writer's closed table of dialect A, and the canonical
 form of texts. `build` writes children in the table's order; `canonical` accepts a path only if the table has it (F4).
 One function escapes texts, both to write an envelope and to compare a parsed one with its bytes (F5); `text_fault` names
 what no native text may hold. Spellings of other writers are the reader's own matter."""

@@ -1,7 +1,7 @@
-"""Read a native envelope from its octets tag by tag (F4). In: octets without the Signature and without the base64 of the
-files. Out: the model and the files, with unusual findings, or NotMine. A tag is accepted only where the closed table has
-it at that path. Characters and canonical form are not checked here: the caller has libxml2 prove that these octets are
-canonical (F5), where every `<` begins a tag, tags have nothing beyond the table, and text has one meaning."""
+"""Reads a native envelope from its octets tag by tag (F4). In: octets without the Signature and without the base64 of
+the files. Out: the model and the files, with unusual findings, or NotMine. A tag is accepted only where the closed table
+has it at that path. Characters and canonical form are not checked here: the caller has libxml2 prove that these octets
+are canonical (F5), where every `<` begins a tag, tags have nothing beyond the table, and text has one meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a hardened expat over untrusted octets. In: pieces of a file as a transport delivered it, and a receiver of
+"""Runs a hardened expat over untrusted octets. In: pieces of a file as a transport delivered it, and a receiver of
 events. Out: the events, with namespaces resolved and byte offsets in the file. DOCTYPE, entities and anything over the
 limits are refused; an ill-formed file is refused with its place, never repaired (G2). No file, network or entity is ever
 opened. First the octets are made plain UTF-8: a byte order mark is dropped, and a JSON string that some transports wrap

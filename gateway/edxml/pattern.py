@@ -1,4 +1,4 @@
-"""Read an envelope of our own writer by one pattern made from the closed table (F4): its elements in the table's order,
+"""Reads an envelope of our own writer by one pattern made from the closed table (F4): its elements in the table's order,
 all required ones present, every value in its usual form. In: the octets without the Signature and without the base64 of
 the files, and the files' places. Out: the result of `native`, here without findings and with the files closed; or None
 for an envelope written in another way. It accepts no tag that `native` would refuse, and relies on the same proof: the

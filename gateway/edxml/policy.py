@@ -1,4 +1,4 @@
-"""Define limits and choices of a verifier of envelopes, as frozen values that are passed in, never global.
+"""Defines limits and choices of a verifier of envelopes, as frozen values that are passed in, never global.
 `EnvelopeLimits` bounds the cost of one file; `XmlPolicy` says which keys and forms are accepted. The defaults fit our
 own axis; every option that loosens something names its danger."""
 

@@ -1,4 +1,4 @@
-"""Read SignedProperties and our qualifier from a Signature that another system may have re-wrapped (G4, W5, W6, W6a).
+"""Reads SignedProperties and our qualifier from a Signature that another system may have re-wrapped (G4, W5, W6, W6a).
 In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. `general` and `verify` decide
 whether they were signed, and whether the qualifier agrees with the packet. The readers of Signature parts are here too:
 an element is a group or a leaf, at one position, with exactly its permitted attributes, else SIG-STRUCTURE. Nothing is

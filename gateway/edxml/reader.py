@@ -1,8 +1,8 @@
-"""Read an envelope of any known dialect, in one pass and in bounded memory. In: the events of a parser, or the octets of
-a file. Out: `Read`, the model with its attachments' slices and findings. By default it is liberal: order means nothing,
-and an oddity that does not change the meaning is a finding. `strict` is for packets of our own axis, where two readers
-must never see two documents: a repeated, foreign or unlisted part is refused (`ENV-DIALECT`). Attachments are decoded,
-measured and hashed as they stream by, or left closed for a later reader."""
+"""Reads an envelope of any known dialect, in one pass and in bounded memory. In: the events of a parser, or the octets
+of a file. Out: `Read`, the model with its attachments' slices and findings. By default it is liberal: order means
+nothing, and an oddity that does not change the meaning is a finding. `strict` is for packets of our own axis, where two
+readers must never see two documents: a repeated, foreign or unlisted part is refused (`ENV-DIALECT`). Attachments are
+decoded, measured and hashed as they stream by, or left closed for a later reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parse XML of unknown origin with lxml, as the only module that does: bytes in, a tree out, or MalformedXml. Two
+"""Parses XML of unknown origin with lxml, as the only module that does: bytes in, a tree out, or MalformedXml. Two
 parsers must accept: first expat, which sees every forbidden construct and every limit (G1, G2), then a hardened libxml2
 with no DTD, entity, network or recovery. Comments and PIs stay in the tree so that they are seen. Pure."""
 

@@ -1,4 +1,4 @@
-"""Read a native envelope in one streaming pass (F2-F8): every event is written again in canonical form and must equal
+"""Reads a native envelope in one streaming pass (F2-F8): every event is written again in canonical form and must equal
 the raw bytes at the cursor, so one buffer is compared, hashed and parsed. In: pieces. Out: a built model, both digests
 and the content of the Signature. NotMine at the first byte that our writer would not write."""
 

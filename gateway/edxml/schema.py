@@ -1,4 +1,4 @@
-"""Check whether an envelope keeps the written form of dialect A. In: a skeleton, or a tree that a reader already holds.
+"""Checks whether an envelope keeps the written form of dialect A. In: a skeleton, or a tree that a reader already holds.
 Out: None, or the problems, each with its place and a sentence that names the element and the expected form, and never
 quotes a value, because logs must not hold the content of documents. `holds` and `check` are fast and run for every
 packet; `explain` is slow, for a packet that failed. Rules that XSD 1.0 cannot express, the contents of each operation,

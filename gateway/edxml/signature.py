@@ -1,4 +1,4 @@
-"""Write and read the Signature in its one native shape (W5, W6). `render` writes it from its content; `parse` reads it
+"""Writes and reads the Signature in its one native shape (W5, W6). `render` writes it from its content; `parse` reads it
 by a pattern made from the very text that is written, so the content fixes every byte of it (F8). Nothing is verified
 here: digests, key and time are checked by `canonical` and `key`.
 

@@ -1,5 +1,5 @@
-"""Write, read and check `gw:Terms` (W6a): their form, which terms each kind of packet may carry, and whether they agree
-with the envelope. The writer and both readers use only this module, so that they cannot differ. Pure."""
+"""Writes, reads and checks `gw:Terms` (W6a): their form, which terms each kind of packet may carry, and whether they
+agree with the envelope. The writer and both readers use only this module, so that they cannot differ. Pure."""
 
 from __future__ import annotations
 

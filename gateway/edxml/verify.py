@@ -1,8 +1,8 @@
-"""Decide whether envelope bytes are signed as they claim. In: bytes, XmlPolicy, bound certificates. Out: SignedEnvelope,
-or the InvalidEnvelope that names the failed step. Pure; the certificate's chain and revocation are judged later, and a
-contradiction at step 11 is left to `policy.trust`, which reaches it after them. The fast path is tried first; only the
-general path refuses. The numbered steps and codes of docs/verification.md are tables here, and a test keeps the page
-equal to them; a report lists all twelve steps as done, failed or not reached."""
+"""Decides whether envelope bytes are signed as they claim. In: bytes, XmlPolicy, bound certificates. Out:
+SignedEnvelope, or the InvalidEnvelope that names the failed step. Pure; the certificate's chain and revocation are
+judged later, and a contradiction at step 11 is left to `policy.trust`, which reaches it after them. The fast path is
+tried first; only the general path refuses. The numbered steps and codes of docs/verification.md are tables here, and a
+test keeps the page equal to them; a report lists all twelve steps as done, failed or not reached."""
 
 from __future__ import annotations
 

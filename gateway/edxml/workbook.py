@@ -1,4 +1,4 @@
-"""Read the first sheet of a workbook (XLSX) as rows of text. In: bytes of unknown origin. Out: its cells as text, dates
+"""Reads the first sheet of a workbook (XLSX) as rows of text. In: bytes of unknown origin. Out: its cells as text, dates
 as 2031-03-04, and the number of formulas, whose last stored values are used without calculation. Every part is bounded
 while it is unpacked, and XML with a document type or an entity is refused. Pure."""
 

@@ -1,4 +1,4 @@
-"""Implement the axis on one machine as a durable queue in a SQLite file, with large payloads as files beside it, shared
+"""Implements the axis on one machine as a durable queue in a SQLite file, with large payloads as files beside it, shared
 by all processes and nodes that open the same folder. In: parcels, and the codes each node hosts. Out: arrivals under a
 lease, at least once. A row belongs to a recipient code, not to a node: any node that hosts the code may take it, so a
 code that moves takes its waiting parcels along, and several hosts of one code share its parcels. Waiters in this process

@@ -1,4 +1,4 @@
-"""Receive from several axes as from one. In: the codes that this node hosts, and how many parcels there is room for.
+"""Receives from several axes as from one. In: the codes that this node hosts, and how many parcels there is room for.
 Out: arrivals of all axes, each with its axis's name, urgent ones first, the axes taking turns.
 
 Each axis is asked in a task of its own. A slow axis is waited for once: its task goes on in the background, its late

@@ -1,4 +1,4 @@
-"""Store the bytes of parcels beside an axis's queue: large ones as files named by their digest, which many rows share;
+"""Stores the bytes of parcels beside an axis's queue: large ones as files named by their digest, which many rows share;
 small ones are read in batches. In: a parcel's reader. Out: a durable file, or verified bytes. File functions are sync:
 call them in the pool. Which files are still needed is the queue owner's to decide, under the queue's write lock, so that
 no process removes a file that another has just adopted."""

@@ -1,4 +1,4 @@
-"""Own the embedded axis's SQLite file: its three tables, every statement, and its connections. In: statements. Out:
+"""Owns the embedded axis's SQLite file: its three tables, every statement, and its connections. In: statements. Out:
 rows, or Unreachable. Short statements run on the event loop without a thread. Several processes open the file at once:
 waiting for the write lock does not block the loop, and writers of this process share one commit (`commits`).
 

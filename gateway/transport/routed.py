@@ -1,4 +1,4 @@
-"""Publish over several axes by a table of routes. In: named axes, the table, which node hosts which code. Out: an
+"""Publishes over several axes by a table of routes. In: named axes, the table, which node hosts which code. Out: an
 `AxisDesk` whose outcomes name their axis. Hosting and taking are in `gathered`.
 
 One publish hands a recipient to one axis only. When this axis refuses a parcel, or is away, the outcome says to move;

@@ -1,4 +1,4 @@
-"""Post one body to a webhook address of an agency's program. In: an address, a body, headers. Out: the outcome; faults
+"""Posts one body to a webhook address of an agency's program. In: an address, a body, headers. Out: the outcome; faults
 of the other side never raise.
 
 A network that is not allowed is never called, answers are not decompressed, the whole exchange has one deadline, and

@@ -1,4 +1,4 @@
-"""Read where the broker is and as which user this node logs in. In: texts of the settings. Out: an `Access`, or
+"""Reads where the broker is and as which user this node logs in. In: texts of the settings. Out: an `Access`, or
 Misconfigured with the fault. A server is `amqp://host:port` or `amqps://host:port`; user, password and vhost are
 settings of their own."""
 

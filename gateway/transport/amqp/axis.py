@@ -1,4 +1,4 @@
-"""Implement the axis over RabbitMQ. In: parcels to publish, codes to host. Out: outcomes, arrivals under a lease, and
+"""Implements the axis over RabbitMQ. In: parcels to publish, codes to host. Out: outcomes, arrivals under a lease, and
 the dead list. Sending and receiving use two connections, because an alarm of the broker blocks the publishing one and
 must not block acknowledgements."""
 

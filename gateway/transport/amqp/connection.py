@@ -1,4 +1,4 @@
-"""Keep one connection to the broker open while it is wanted. In: an `Access`. Out: channels, and the state of the
+"""Keeps one connection to the broker open while it is wanted. In: an `Access`. Out: channels, and the state of the
 connection. A broken connection is opened again, at any server of the cluster, for as long as the node runs. Calls under
 way fail and are not replayed; their callers retry.
 

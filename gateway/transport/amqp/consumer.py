@@ -1,6 +1,6 @@
-"""Fetch the messages for this node. In: messages pushed by the broker, up to the prefetch of each lane. Out: deliveries
-in the handout, parts on disk, and packets joined from parts. An unreadable message, or one for no code hosted here, goes
-to the dead queue, because a retry would not help.
+"""Fetches the messages for this node. In: messages pushed by the broker, up to the prefetch of each lane. Out:
+deliveries in the handout, parts on disk, and packets joined from parts. An unreadable message, or one for no code hosted
+here, goes to the dead queue, because a retry would not help.
 
 A set of parts is settled like a message: remembered as ended when all its arrivals are done, else handed out again; one
 that did not become whole is handed out with its flaw. While too many whole sets wait for this node, further parts stay

@@ -1,4 +1,4 @@
-"""Present a node's dead list: the broker's dead queue, and the parked sets of parts on disk. In: an id from the list.
+"""Presents a node's dead list: the broker's dead queue, and the parked sets of parts on disk. In: an id from the list.
 Out: the parcels, the bytes of one, or one sent again or dropped. Messages are listed by fetching and returning them, so
 a second reader meanwhile sees fewer. A message is removed only after the broker has confirmed its replacement: a crash
 may duplicate a parcel but loses none. Parts were acknowledged when stored, so the broker cannot list their sets."""

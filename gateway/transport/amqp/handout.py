@@ -1,4 +1,4 @@
-"""Hand deliveries out under a lease, and settle them. A delivery is a message of the broker, or a packet joined from
+"""Hands deliveries out under a lease, and settles them. A delivery is a message of the broker, or a packet joined from
 parts, for some agencies of this node. In: deliveries, and the codes this node hosts. Out: one arrival per code, urgent
 lane first. Each delivery ends once: as done when all its arrivals were done, else as given back. All state is in memory:
 after a crash the broker or the spool delivers again. Bindings on the broker are the administrator's; this module decides

@@ -1,7 +1,7 @@
-"""Write and read the label of a message, and of a part of a large packet. In: a parcel, or headers and properties of one
-delivery. Out: the message, a `Label`, or a `PartLabel` with values of the right shape; Unreadable or PartRefused with
-the reason. A label is not signed: it routes and limits, and proves nothing. A part must fit the limits; whether parts
-agree with each other is the spool's to check."""
+"""Writes and reads the label of a message, and of a part of a large packet. In: a parcel, or headers and properties of
+one delivery. Out: the message, a `Label`, or a `PartLabel` with values of the right shape; Unreadable or PartRefused
+with the reason. A label is not signed: it routes and limits, and proves nothing. A part must fit the limits; whether
+parts agree with each other is the spool's to check."""
 
 from __future__ import annotations
 

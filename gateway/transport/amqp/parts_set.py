@@ -1,4 +1,4 @@
-"""Read and write one set of parts in its folder: the label of its first part, the parts stored, and whether it was
+"""Reads and writes one set of parts in its folder: the label of its first part, the parts stored, and whether it was
 refused or parked. In: the folder. Out: values read from it, and files added to it. A writer holds the lock of the node's
 folder; a reader needs none, because every file appears whole. A part's file name holds its number, size and digest, so
 that a repeated part is recognised without reading the file.

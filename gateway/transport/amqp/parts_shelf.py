@@ -1,5 +1,5 @@
-"""Store one node's sets of parts on disk: decide whether a part may be kept, and remember which sets have ended. In: the
-label of a part, its bytes, its recipients. Out: STORED once the part is on disk, REPEAT, WAIT, or REFUSED with the
+"""Stores one node's sets of parts on disk: decides whether a part may be kept, and remembers which sets have ended. In:
+the label of a part, its bytes, its recipients. Out: STORED once the part is on disk, REPEAT, WAIT, or REFUSED with the
 reason.
 
 One lock per publishing node keeps its quota exact, whatever number of processes store its parts; a folder holds the sets

@@ -1,7 +1,7 @@
-"""Keep the parts of large packets until their set is whole. In: parts in any order, repeated and interleaved, from nodes
-that may lie. Out: each set once it is whole and its digest is right, or with the flaw that kept it from that; no set is
-dropped silently. All state is on disk in a folder that several processes share; one part at a time is in memory. Sync:
-call it in the pool.
+"""Keeps the parts of large packets until their set is whole. In: parts in any order, repeated and interleaved, from
+nodes that may lie. Out: each set once it is whole and its digest is right, or with the flaw that kept it from that; no
+set is dropped silently. All state is on disk in a folder that several processes share; one part at a time is in memory.
+Sync: call it in the pool.
 
 `land` makes a part durable, so that it may be acknowledged. `complete` and `overdue` hand sets out, each to one process
 at a time. The caller ends a set (`end_set`) when the next owner has stored it, or gives it back (`release`) to be handed

@@ -1,4 +1,4 @@
-"""Publish parcels and wait for the broker's confirmation of each. In: a parcel and its recipients. Out: one `Outcome`
+"""Publishes parcels and waits for the broker's confirmation of each. In: a parcel and its recipients. Out: one `Outcome`
 per recipient. One upload serves many recipients, and the broker returns a message only when none of them is bound: so
 each code is checked separately, before the upload and again after it. A large parcel is cut into parts that fit the
 broker, read one at a time. The last part is sent only once the whole equals the parcel's digest, so that a damaged file

@@ -1,4 +1,4 @@
-"""Name every exchange, queue, right and header of the axis on a broker. In: a node, a lane, a code. Out: texts. Pure:
+"""Names every exchange, queue, right and header of the axis on a broker. In: a node, a lane, a code. Out: texts. Pure:
 the node's adapter and the administrator's tools share these names, so that they cannot disagree."""
 
 from __future__ import annotations

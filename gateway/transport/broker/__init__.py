@@ -1,1 +1,1 @@
-"""Keep a broker in line with the registry, and examine it as a node sees it: definitions, plan, apply, check."""
+"""Keeps a broker in line with the registry, and examines it as a node sees it: definitions, plan, apply, check."""

@@ -1,4 +1,4 @@
-"""Examine the axis as this node's own user meets it, step by step, without changing anything. In: an `Access`, the
+"""Examines the axis as this node's own user meets it, step by step, without changing anything. In: an `Access`, the
 node's name, the codes it hosts. Out: one `Diagnosis` per step with its time, cause and cure; steps that need a
 connection are skipped without one. The first steps lead to a login: name, port, certificate, user and vhost; then follow
 the queues, rights and bindings that the node needs. A right too many is a fault as well, because a thief of the node's

@@ -1,5 +1,5 @@
-"""Write the axis as a definitions file that RabbitMQ imports (`rabbitmqctl import_definitions`, or its management API),
-and keep the passwords of the nodes' users: one file per node in a folder that only its owner reads. In: a layout, the
+"""Writes the axis as a definitions file that RabbitMQ imports (`rabbitmqctl import_definitions`, or its management API),
+and keeps the passwords of the nodes' users: one file per node in a folder that only its owner reads. In: a layout, the
 folder. Out: JSON, piece by piece; passwords, and their salted hashes for the broker. Passwords are read and made by sync
 calls: in the pool; the rest is pure."""
 

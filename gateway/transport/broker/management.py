@@ -1,4 +1,4 @@
-"""Call the broker's management API as its administrator. In: an address, a user, a password; ordered steps of a plan.
+"""Calls the broker's management API as its administrator. In: an address, a user, a password; ordered steps of a plan.
 Out: the state of one vhost; entities added, changed or removed there, each step yielded when done. HTTP errors are
 raised as our own, with a hint. Every step may be repeated, so a run after an interrupted one finishes it."""
 

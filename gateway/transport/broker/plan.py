@@ -1,4 +1,4 @@
-"""Plan how a broker is brought in line with the registry. In: its state, and the registry's hosting of a day. Out: the
+"""Plans how a broker is brought in line with the registry. In: its state, and the registry's hosting of a day. Out: the
 wanted layout, with every exchange, queue, policy, user, right and binding named by `topology`; ordered steps; nodes that
 the registry no longer names, with what can be removed of each; remarks for a person. Pure.
 

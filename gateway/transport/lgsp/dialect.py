@@ -1,4 +1,4 @@
-"""Call a provincial service (LGSP): send, list, get, update status, agencies. In: the credentials of an agency, and of
+"""Calls a provincial service (LGSP): send, list, get, update status, agencies. In: the credentials of an agency, and of
 the application that signs in for it. Out: the service's answers as our values. Its list takes a range of days: the last
 few at each look, and far back at each sweep, so that late packets are seen too. It cannot list what was sent, and takes
 recipients from the file alone.

@@ -1,5 +1,5 @@
-"""Parse a JSON answer while it comes in. In: pieces of bytes. Out: its small members; the elements of its one list, each
-passed on at once; and one member that holds a file as a string, decoded piece by piece into its receiver, never in
+"""Parses a JSON answer while it comes in. In: pieces of bytes. Out: its small members; the elements of its one list,
+each passed on at once; and one member that holds a file as a string, decoded piece by piece into its receiver, never in
 memory whole. Unneeded members are skipped. Names are compared without letter case. BadAnswer for anything else."""
 
 from __future__ import annotations

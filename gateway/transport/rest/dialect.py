@@ -1,4 +1,4 @@
-"""Define what differs between axes called over HTTP: the protocol of a dialect, its values, and shared helpers. In: the
+"""Defines what differs between axes called over HTTP: the protocol of a dialect, its values, and shared helpers. In: the
 credentials of a system and a request. Out: the axis's answer as our values, or an error of `line`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decide sends whose outcome is unknown. In: the parcel, its envelope's fields, and the axis's list of packets sent by
+"""Decides sends whose outcome is unknown. In: the parcel, its envelope's fields, and the axis's list of packets sent by
 us. Out: the axis's id where it has the file, None where the parcel may be sent again, an outcome where that cannot be
 decided. The list only hints: similar packets are fetched, and their identity compared. For an axis without such a list a
 person is asked, except for statuses, because a repeated status counts once."""

@@ -1,4 +1,4 @@
-"""Hold packets fetched from a foreign axis until the node has stored them: a durable queue in the node's folder, with
+"""Holds packets fetched from a foreign axis until the node has stored them: a durable queue in the node's folder, with
 leases, lanes and a dead list. In: a fetched file and its recipients. Out: arrivals under a lease."""
 
 from __future__ import annotations

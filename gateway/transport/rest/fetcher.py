@@ -1,4 +1,4 @@
-"""Fetch packets from a foreign axis into the queue, and report to the axis how they ended. In: the codes hosted here.
+"""Fetches packets from a foreign axis into the queue, and reports to the axis how they ended. In: the codes hosted here.
 Out: queued packets, each once as long as the ledger knows it; the axis told `done` or `fail` when no agency here needs
 the packet any more. One process of a machine fetches at a time. A packet that cannot be fetched does not stop the
 others."""

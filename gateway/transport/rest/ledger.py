@@ -1,4 +1,4 @@
-"""Remember a node's dealings with a foreign axis, in a SQLite file that the processes of one machine share: packets
+"""Remembers a node's dealings with a foreign axis, in a SQLite file that the processes of one machine share: packets
 fetched and whether their end was reported; packets sent, and sends in doubt; odd answers. In: one fact at a time. Out:
 on disk when the call returns. Sync; call it in the pool."""
 

@@ -1,5 +1,5 @@
-"""Call a service over HTTP. In: a question. Out: its answer, read in pieces within limits of time and size, or an error:
-`NotSent` (nothing reached the service), `Lost` (its effect is unknown), `OddAnswerError` (an answer outside its
+"""Calls a service over HTTP. In: a question. Out: its answer, read in pieces within limits of time and size, or an
+error: `NotSent` (nothing reached the service), `Lost` (its effect is unknown), `OddAnswerError` (an answer outside its
 specification), `Refused` (a refusal, with its code). Questions without effect are retried, at a limited rate, and an
 operation that keeps failing pauses for a while. A question with effect gets a new connection, because on a kept one that
 the service has closed its outcome would be unknown. The first 64 KiB of odd answers are kept, without secrets."""

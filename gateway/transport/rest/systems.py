@@ -1,4 +1,4 @@
-"""Manage the credentials of a node on a foreign axis, one set per system with the agencies that it stands for; on some
+"""Manages the credentials of a node on a foreign axis, one set per system with the agencies that it stands for; on some
 axes an application also signs in for all its agencies. In: a TOML file of `[[system]]`, or one set from the settings.
 Out: the credentials of each agency. The file is read again when it changes; after a refusal, also when one of its secret
 files changes. Refused credentials are not tried again until they change, because repetition may lock the account."""

@@ -1,4 +1,4 @@
-"""Call the national axis: send, list, get, update status, sent list, agencies. In: a system's credentials. Out: the
+"""Calls the national axis: send, list, get, update status, sent list, agencies. In: a system's credentials. Out: the
 axis's answers as our values. Its list is asked without dates, and has all packets that are not settled, however late
 they appeared."""
 

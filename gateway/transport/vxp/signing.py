@@ -1,5 +1,5 @@
-"""Sign a call of the national axis: all parameters travel in headers, and an HMAC over these headers authenticates them.
-In: the parameters of a call, the system and its secret. Out: the headers. A file's digest is written as the axis's
+"""Signs a call of the national axis: all parameters travel in headers, and an HMAC over these headers authenticates
+them. In: the parameters of a call, the system and its secret. Out: the headers. A file's digest is written as the axis's
 library does: without the leading zero of bytes below 16. Pure."""
 
 from __future__ import annotations
