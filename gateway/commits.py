@@ -168,8 +168,7 @@ class GroupWriter(Generic[D]):
             raise
 
     def give_turn(self) -> None:
-        """Pass the turn to the unit that has waited longest. Where none waits, or the group is large or broken, end the
-        group."""
+        """Pass the turn to the unit that has waited longest. Where none waits, or the group is large or broken, end it."""
         group = self._group
         if group is not None and (group.broken is not None or group.is_undone or group.units >= MOST):
             self._group = None

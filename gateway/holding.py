@@ -201,8 +201,7 @@ class _Hashed:
 def _write_sealed(
     sealer: RecipientSealer, opener: Callable[[], BinaryIO], digest: Digest, target: BinaryIO
 ) -> None:
-    """Write the encrypted content. Raise StoreFailure, which deletes nothing, when the bytes on disk do not match the
-    digest."""
+    """Write the encrypted content. Raise StoreFailure, which deletes nothing, when its bytes do not match the digest."""
     with opener() as source:
         hashing = _Hashed(source)
         sealer.seal(hashing, target)
@@ -256,8 +255,8 @@ async def bring_back(
 
 
 async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Sequence[KeptContent]) -> Hold:
-    """Close the hold and give the content back to its owners, in the caller's transaction; the caller restores the state
-    of the document."""
+    """Close the hold and give the content back to its owners, in the caller's transaction. The caller restores its
+    state."""
     hold = await _open_hold(work, hold_id)
     restored = {k.digest: k for k in brought_back}
     # In the order of digests, so that units of work that share contents cannot deadlock.

@@ -141,8 +141,8 @@ class HttpCaller:
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a name, resolved by the machine in a thread of this caller. aiohttp calls its resolver
-        by this method."""
+        """Return the addresses of a name, resolved in a thread of this caller. aiohttp calls its resolver by this
+        method."""
         loop = asyncio.get_running_loop()
         addresses = await loop.run_in_executor(self._threads, _resolve, host, port, family)
         return [
@@ -158,8 +158,7 @@ class HttpCaller:
         ]
 
     def _socket(self, address: Any) -> socket.socket:
-        """Return a socket for one address; raise RefusedAddress where it may not be reached. Any: a tuple as from
-        `getaddrinfo`."""
+        """Return a socket for one address; raise RefusedAddress for a forbidden one. Any: a tuple as from `getaddrinfo`."""
         family, kind, protocol, _, sockaddr = address
         if self._may_reach is None or not self._may_reach(str(sockaddr[0])):
             raise RefusedAddress("the name leads into a network that may not be reached")
@@ -225,8 +224,8 @@ class HttpRequest:
 
 
 def ask(question: HttpRequest, bounds: Bounds) -> bytes:
-    """Return the body of an answer with status 200 and an expected type; raise Unreachable otherwise. It blocks: use it
-    in the pool."""
+    """Return the body of an answer with status 200 and an expected type; else raise Unreachable. It blocks: use the
+    pool."""
     from aiohttp import ClientError
 
     parts = parse_url(question.url)

@@ -199,8 +199,8 @@ def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
 
 
 def _subject(record: logging.LogRecord, error: BaseException | None) -> str:
-    """Return the first two words of the text, which name the subject, as "the database" or a host; words with digits
-    become "#"."""
+    """Return the first two words of the text, which name the subject ("the database", a host); those with digits are
+    "#"."""
     text = record.getMessage() if error is None else str(error)
     return " ".join("#" if any(letter.isdigit() for letter in word) else word for word in text.split()[:2])
 

@@ -280,8 +280,7 @@ class WebhookService:
         before_sequence: int = 0,
         state: DeliveryState | None = None,
     ) -> tuple[Sequence[WebhookDelivery], bool]:
-        """Return the newest deliveries first, and whether there are more; raise NotFound where the agency has no such
-        webhook."""
+        """Return the newest deliveries first, and whether there are more; raise NotFound for an unknown webhook."""
         await self.rows.get(agency_id, id)
         rows = await self.rows.log(agency_id, id, limit + 1, before_sequence=before_sequence, state=state)
         return rows[:limit], len(rows) > limit

@@ -207,8 +207,7 @@ class OneEntry:
 
 
 def _descriptor(tail: bytes) -> tuple[int, int, int, int] | None:
-    """Return CRC, packed size, size and length of the data descriptor; None where it is cut short. Its signature is
-    optional."""
+    """Return CRC, packed size, size and length of the data descriptor, None where it is cut. Its signature is optional."""
     skip = 4 if tail.startswith(_DESCRIPTOR_MAGIC) else 0
     if len(tail) < skip + 12:
         return None
@@ -412,8 +411,7 @@ class Decoder:
         return self._raw()
 
     def _is_wrapper(self, entry: OneEntry, suffix: str) -> bool:
-        """Tell whether the ZIP is the wire's wrapper. For a file type that is itself ZIP-based, the entry must have a
-        wrapper's name."""
+        """Tell whether the ZIP is the wire's wrapper. For a ZIP-based file type the entry must have a wrapper's name."""
         if suffix not in _ZIP_BASED:
             return True
         is_named_so = is_entry_name(entry.entry_name or "", f"x.{suffix}")

@@ -401,8 +401,8 @@ def _prove_canonical(cut: bytes, parts: SignatureParts) -> tuple[etree._Element,
 
 
 def _skeleton(octets: bytes) -> etree._Element | None:
-    """Build the schema's input from octets proved native. None where libxml2 disagrees: the schema check reads the file
-    again."""
+    """Build the schema's input from octets proved native. None where libxml2 disagrees; the schema check then reads the
+    file."""
     try:
         root = _parse_tree(octets)
     except NotMine:

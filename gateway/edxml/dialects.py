@@ -235,8 +235,7 @@ def read_date(text: str) -> tuple[date | None, bool]:
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
-    """Return the time that `text` states (midnight for a bare date) or None, and whether it is in the form `yyyy/MM/dd
-    HH:mm:ss`."""
+    """Return the time in `text` (midnight for a bare date) or None, and whether its form is `yyyy/MM/dd HH:mm:ss`."""
     usual = _USUAL_TIME.fullmatch(text)
     try:
         if usual:

@@ -84,8 +84,7 @@ class General:
 def judge(
     raw: bytes, policy: XmlPolicy, candidates: Callable[[str], Sequence[Binding]], at: datetime
 ) -> General:
-    """Judge a file by steps 1 to 8 of the checklist. `candidates` returns the bindings of a code that are active at
-    `at`."""
+    """Judge a file by steps 1 to 8 of the checklist. `candidates` returns a code's bindings active at `at`."""
     root = safe_xml.parse(raw, policy.limits)
     body = canonical_body(root)
     read = reader.read([body], policy.limits, strict=policy.own_axis, source="canonical")

@@ -315,8 +315,7 @@ class ViewLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Lines of a file. `fault` is empty when the file was read to its end; otherwise `at` is the byte where reading
-    ended."""
+    """Lines of a file. `fault` is empty when all of it was read; otherwise `at` is the byte where reading ended."""
 
     lines: tuple[ViewLine, ...]
     fault: str = ""

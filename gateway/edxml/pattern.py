@@ -129,8 +129,7 @@ class _Form:
         last: str = "",
         is_inner: bool = False,
     ) -> str:
-        """Return the pattern for a list of parts that is one attribute. `last` is the pattern after all elements of each
-        part."""
+        """Return the pattern for a list of parts that is one attribute. `last` is the pattern after a part's elements."""
         form = self._below(part, element, path, last)
         self._captures.append((is_inner, attribute, form.read_many, lru_cache(_CACHE_SIZE)(form.read_many)))
         return self._repeat(form.pattern, path)

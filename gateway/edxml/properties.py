@@ -56,8 +56,7 @@ class SignatureShape:
 def group(
     element: etree._Element, tag: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
 ) -> list[etree._Element]:
-    """Return the children of an element that holds only elements, with at most white space between them; else
-    BadSignature."""
+    """Return the children of an element that holds only elements and white space between them; else BadSignature."""
     _check(element, tag, required, optional)
     children = list(element)
     texts = [element.text, *(child.tail for child in children)]
@@ -259,8 +258,7 @@ def _message(element: etree._Element, *, receipt: bool) -> ReadQualifier:
 
 
 def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Terms:
-    """Read gw:Terms (W6a) as strictly as in native form, because a system that re-wraps a Signature must not change
-    them."""
+    """Read gw:Terms (W6a) as strictly as in native form: a system that re-wraps a Signature must not change them."""
     try:
         signed_terms = terms.read([_term(child) for child in group(element, gw("Terms"))])
     except ValueError as why:

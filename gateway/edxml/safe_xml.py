@@ -32,8 +32,7 @@ _UNDEFINED_ENTITY: Final = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
 
 
 def parser(*, huge_tree: bool = True) -> etree.XMLParser:
-    """Make a hardened libxml2 parser for one call, because parsers keep state. `huge_tree` is safe only for input of
-    limited size."""
+    """Make a hardened libxml2 parser for one call, as parsers keep state. `huge_tree` needs input of limited size."""
     import lxml.etree as etree  # imported with the first envelope, so that an idle node does not hold it
 
     return etree.XMLParser(

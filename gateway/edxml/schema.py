@@ -152,8 +152,7 @@ def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
 
 
 def check(skeleton: bytes) -> list[SchemaProblem] | None:
-    """Return None for a good skeleton, else its problems. libxml2 gives the verdict; the slow `explain` describes the
-    problems."""
+    """Return None for a good skeleton, else its problems: libxml2 gives the verdict, the slow `explain` the texts."""
     return None if holds(_root(skeleton)) else explain(skeleton)
 
 

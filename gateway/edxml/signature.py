@@ -91,8 +91,8 @@ def _info(algorithm: str, body: Digest, properties: Digest) -> tuple[bytes, ...]
 
 @lru_cache(maxsize=16)
 def _info_as_apex(algorithm: str, body: Digest, properties: Digest) -> bytes:
-    """Return SignedInfo as document root. Cached, because one envelope needs it twice: to compare with libxml2's form,
-    and to verify."""
+    """Return SignedInfo as document root. Cached, because an envelope needs it to compare with libxml2's form and to
+    verify."""
     return _INFO_AS_APEX % _info(algorithm, body, properties)
 
 

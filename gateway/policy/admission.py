@@ -129,8 +129,7 @@ def seen_name(name: str) -> str:
 
 
 def odd_name(name: str, pointer: str) -> Iterator[Reason]:
-    """Warn of a name that gets changed or cut, or that mixes alphabets whose letters look alike (threat 76, deceiving
-    names)."""
+    """Warn of a name that is changed or cut, or that mixes alphabets with similar letters (threat 76, deceiving names)."""
     facts = _name_facts(name)
     if facts.length > _NAME_BYTES:
         length, most = facts.length, _NAME_BYTES
@@ -140,8 +139,7 @@ def odd_name(name: str, pointer: str) -> Iterator[Reason]:
 
 
 def stored_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the clean names in the same order, made unique without regard to letter case: the second `a.pdf` is `a
-    (2).pdf`."""
+    """Return the clean names in order, made unique without regard to letter case: the second `a.pdf` is `a (2).pdf`."""
     stored: list[str] = []
     used_names: set[str] = set()
     last: dict[str, int] = {}  # last number by name, so that a thousand equal names do not each count from 1

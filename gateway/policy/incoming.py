@@ -131,8 +131,7 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
 
 
 def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reason, ...]]:
-    """Compare the first page with the data sent beside it. A recall is not compared: its file is a notice with its own
-    number."""
+    """Compare the first page with the data sent beside it, except for a recall, whose notice has its own number."""
     lead = packet.files[0].facts if packet.files else None
     if lead is None or lead.page_fields is None or packet.kind is Kind.RECALL:
         return None, ()
@@ -140,8 +139,7 @@ def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reaso
 
 
 def is_for_us(packet: ArrivedPacket) -> bool:
-    """Tell whether one of our codes or aliases is among the signed recipients, without regard to letter case and outer
-    spaces."""
+    """Tell whether one of our codes or aliases is a signed recipient, without regard to letter case and outer spaces."""
     if not {*packet.our_codes}.isdisjoint(packet.addressed_to):
         return True
     ours = {code.strip().casefold() for code in packet.our_codes}

@@ -429,8 +429,7 @@ class EmbeddedAxis:
 
 
 class _Hosting:
-    """Cache of hosted codes for the writing connection, valid until another connection writes or this axis hosts other
-    codes."""
+    """Cache of hosted codes for the writing connection, until another connection writes or this axis hosts other codes."""
 
     def __init__(self) -> None:
         self._known: dict[str, bool] = {}
@@ -470,8 +469,7 @@ _BELLS: dict[str, set[WaiterWaker]] = {}
 
 
 class WaiterWaker:
-    """Wakes one waiter on the queue file `path`, until it is closed. A signal between two waits is kept for the next
-    one."""
+    """Wakes one waiter on the queue file `path`, until it is closed. A signal between two waits is kept."""
 
     def __init__(self, path: str) -> None:
         self._path = path

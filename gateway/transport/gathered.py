@@ -47,8 +47,8 @@ class GatheredAxes:
         self._turn = 0
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Host the codes on every axis that serves them; a silent axis gets them before its next take. GatewayError when
-        no axis answers."""
+        """Host the codes on every axis that serves them, on a silent axis before its next take. GatewayError when none
+        answers."""
         self._to_host = {name: self._served(name, codes) for name in self._axes}
         await asyncio.gather(*(self._host_soon(name) for name in self._axes))
         if len(self._to_host) == len(self._axes):

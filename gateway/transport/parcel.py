@@ -74,8 +74,7 @@ class PayloadFolder:
                 draft.give_up()
 
     def _open_draft(self, path: str, flags: int) -> int:
-        """Open the draft. It is private where only this user may write the folder, because no other user shares the
-        queue then."""
+        """Open the draft, privately where only this user may write the folder: no other user shares the queue then."""
         folder = self._folder.stat()
         alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
         return os.open(path, flags, 0o600 if alone else 0o666)

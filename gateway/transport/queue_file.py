@@ -92,8 +92,7 @@ OLDEST = f"SELECT MIN(q.published_at) FROM {_OF_NODE}"  # noqa: S608
 
 
 def _due(lane: str) -> str:
-    """Return the query of due rows. Its inner part reads the index alone, so that a long backlog is sorted without
-    reading rows."""
+    """Return the query of due rows. Its inner part reads only the index, so that a long backlog is sorted without rows."""
     return f"""
 WITH due AS (SELECT q.id, q.lane, h.code FROM {_OF_NODE} {lane} ORDER BY q.lane, q.id LIMIT :most)
 SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node, payload.bytes
@@ -348,8 +347,7 @@ class QueueFile:
 
 
 class FailuresNamed:
-    """Raises SQLite and disk errors as Unreachable. `unsure`: the error is of the commit itself, which may have
-    succeeded."""
+    """Raises SQLite and disk errors as Unreachable. `unsure`: the commit itself failed, and may have succeeded."""
 
     def __init__(self, path: Path, *, unsure: bool = False) -> None:
         self._path, self._unsure = path, unsure
@@ -431,8 +429,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Upgrade the file to the newest format. The format is read again under the lock, because another process may have
-    done it."""
+    """Upgrade the file to the newest format, which is read again under the lock: another process may have done it."""
     connection.execute("BEGIN IMMEDIATE")
     for version in range(_format_of(connection), SCHEMA_VERSION):
         for step in UPGRADES[version]:

@@ -76,8 +76,7 @@ class HttpPoster:
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """Read the beginning of an answer, as far as it comes at once. A connection with more to come is closed, not used
-    again."""
+    """Read the beginning of an answer, as far as it has come. A connection with more to come is closed, not used again."""
     body = bytearray()
     with suppress(TimeoutError, aiohttp.ClientError, OSError):
         async with asyncio.timeout(WORDS_S):

@@ -2,8 +2,7 @@
 one JSON question per line and waits at most a time limit for the answer; `KeptProcess` keeps one process from file to
 file, and `Lent` lends several of them in turn. In the child, `serve` limits the memory, sets up a fence against
 connections, programs and writing, and answers each question with one line; an alarm ends the child when a file takes too
-long and the node is not there to end it. An error that a file causes on either side is returned as a fault of that file.
-"""
+long and the node cannot end it. An error that a file causes on either side is a fault of that file."""
 
 from __future__ import annotations
 
@@ -83,7 +82,7 @@ class ReaderProcess:
         return self.answer(seconds)
 
     def answer(self, seconds: float) -> bytes:
-        """Return one line of the process. Raise TimeoutError when it is late or too long, EOFError when the process has
+        """Return one line of the process. Raise TimeoutError when it is late or too long, EOFError when the process
         ended."""
         assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
         deadline = time.monotonic() + seconds
@@ -114,8 +113,7 @@ class ReaderProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingLimits:
-    """Limits for reading one file: its size, seconds for the answer and for the start of the process, memory of the
-    process."""
+    """Limits for reading one file: its size, seconds for the answer and for the process to start, memory of the process."""
 
     max_bytes: int = 100 * MB
     seconds: float

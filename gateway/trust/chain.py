@@ -70,8 +70,8 @@ _E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """Certificates from the signer's to the anchor. `code` is None where the chain is valid; a broken chain may be
-    incomplete."""
+    """Certificates from the signer's to the anchor. `code` is None where the chain is valid; a broken one may be cut
+    short."""
 
     certificates: tuple[x509.Certificate, ...]
     code: str | None = None
@@ -90,8 +90,7 @@ class Chains:
         self._lock = Lock()
 
     def find(self, leaf: x509.Certificate, at: datetime) -> Chain:
-        """Return a chain that is valid at that time; where there is none, the first one found, with the code of its
-        fault."""
+        """Return a chain that is valid at that time; where there is none, the first one found, with its fault."""
         good_chain = self.remembered(leaf, at)
         if good_chain is not None:
             return good_chain
@@ -140,8 +139,7 @@ def usage_holds(leaf: x509.Certificate) -> bool:
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """Tell whether the certificate may sign other certificates: the CA flag is set, and the key usage, if there is one,
-    allows it."""
+    """Tell whether the certificate may sign others: the CA flag is set, and the key usage, if there is one, allows it."""
     try:
         basic = extension(certificate, x509.BasicConstraints)
         usage = extension(certificate, x509.KeyUsage)
@@ -173,8 +171,7 @@ def _paths(
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate, budget: list[int]) -> bool:
-    """Tell whether `issuer` signed the certificate. Each signature check costs one of `budget`; without budget the
-    answer is no."""
+    """Tell whether `issuer` signed the certificate. A signature check costs one of `budget`; without budget, answer no."""
     try:
         if certificate.issuer != issuer.subject or budget[0] <= 0:
             return False
@@ -204,8 +201,7 @@ def _validity(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple
 
 
 def _readable(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    """Return a breach where our strict reader refuses the extensions: the path library overlooks an extension that
-    occurs twice."""
+    """Return a breach where our strict reader refuses the extensions: the path library overlooks one that occurs twice."""
     for certificate in certificates:
         try:
             _ = certificate.extensions
@@ -288,8 +284,8 @@ _PREFIX = "The path could not be validated because "
 
 
 def path_breach(certificates: tuple[x509.Certificate, ...], at: datetime) -> str | None:
-    """Return the reason why the path library finds this chain not valid at that time, or None. The library checks every
-    signature again."""
+    """Return the reason why the path library finds this chain not valid at that time, or None. It checks every
+    signature."""
     try:
         *below, top = [_to_asn1(c) for c in certificates]
         if unknown := top.critical_extensions - SUPPORTED_EXTENSIONS:

@@ -39,8 +39,8 @@ class DaemonAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanLimits:
-    """Limits of one scan. After a failure the daemon is not asked for `rest_s` seconds, so that a hanging daemon delays
-    few files."""
+    """Limits of one scan. After a failure the daemon is left alone for `rest_s` seconds, so that a hanging one delays
+    little."""
 
     timeout_s: float = 30.0
     max_bytes: int = 100 * 1024 * 1024

@@ -79,8 +79,7 @@ def entries(stream: BinaryIO, size: int, most: int) -> list[ArchiveMember]:
 
 
 def entry_content(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
-    """Yield the member's bytes in pieces of at most 64 KiB; raise BadArchive when size or checksum differ from the
-    directory's."""
+    """Yield the member's bytes in pieces of at most 64 KiB; raise BadArchive when size or checksum are wrong."""
     crc = length = 0
     for piece in _inflate(stream, member):
         length += len(piece)
@@ -386,8 +385,7 @@ _OLE_EMBEDDED = frozenset({"objectpool", "\x01ole10native", "equation native"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OleFacts:
-    """Facts about a compound file. `kind` is `ole` where it is of no known kind, `ooxml` for a new document with a
-    password."""
+    """Facts about a compound file. `kind` is `ole` for one of no known kind, `ooxml` for a new document with a password."""
 
     kind: str
     encrypted: bool = False
@@ -410,8 +408,7 @@ def look_into_ole(stream: BinaryIO) -> OleFacts:
 
 
 def _ole_names(stream: BinaryIO) -> Iterator[str]:
-    """Yield the names of the directory's entries, following the chain of its sectors. Raise BadArchive for an endless
-    one."""
+    """Yield the names of the directory's entries along the chain of its sectors. Raise BadArchive for an endless one."""
     stream.seek(0)
     header = stream.read(_OLE_HEADER)
     if len(header) < _OLE_HEADER:

@@ -1,8 +1,7 @@
 """Files of a trust folder. `AnchorFile` holds the root certificates that this node trusts; the node reads it at start
 and adds anchors that two people approved. `TrustFolder` is the folder that `gateway verify --trust DIR` takes (K7):
 `ca.pem`, `bindings.csv` (columns code and certificate, the name of a PEM file beside it), and optionally `chain/*.pem`,
-`crl/*.pem` and `ocsp/*.der`. It is all that a verification knows; nothing is fetched. Misconfigured names the bad file.
-"""
+`crl/*.pem` and `ocsp/*.der`. A verification uses nothing else, and fetches nothing. Misconfigured names a bad file."""
 
 from __future__ import annotations
 

@@ -32,8 +32,7 @@ class FolderLook:
         self._last: _Look | None = None
 
     def stamp(self) -> Stamp | None:
-        """Return name, time of writing and size of each file; None where there is no folder, empty where access is
-        denied."""
+        """Return name, time of writing and size of each file; None without a folder, empty where access is denied."""
         last, now = self._last, time.monotonic()
         try:
             written_ns = os.stat(self._folder).st_mtime_ns

@@ -74,9 +74,8 @@ class KeyUnsealer:
             ) from cause
 
     def unseal(self, source: BinaryIO, target: ByteTarget) -> None:
-        """Write the decrypted bytes, each authenticated before it is written. Raise Denied for content sealed for
-        another key, StoreFailure for damaged content. The caller must check by the digest that it is the wanted content.
-        """
+        """Write the decrypted bytes, each authenticated first. Raise Denied for content sealed for another key,
+        StoreFailure for damaged content. The caller must check by the digest that it is the wanted content."""
         is_earlier = source.read(len(sealed_files.EARLIER_HOLD)) == sealed_files.EARLIER_HOLD
         source.seek(0)
         try:

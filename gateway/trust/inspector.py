@@ -207,7 +207,7 @@ class FileInspector:
         return facts
 
     def is_brief(self, stream: BinaryIO, *, reads_page: bool) -> bool:
-        """Tell whether inspecting a small file takes less time than a switch to the pool: it is a PDF that needs no
+        """Tell whether inspecting a small file takes less time than a switch to the pool: it is a PDF without the
         library."""
         is_brief = self._is_brief_pdf
         return is_brief is not None and is_brief(stream, self._limits.pdf_objects, reads_page)
@@ -298,8 +298,7 @@ class FileInspector:
     def _look_into_zip(
         self, stream: BinaryIO, facts: _GatheredFacts, name: str, depth: int, budget: _Budget
     ) -> None:
-        """Add facts about the members of a ZIP: those of an archive are listed, those of an office document only
-        searched."""
+        """Add facts about the members of a ZIP: an archive's are listed, those of an office document only searched."""
         try:
             rows = entries(stream, facts.size, self._limits.members)
             names = [row.name for row in rows]

@@ -176,8 +176,7 @@ class KeyDirectory:
         return keys.signers[newest.key_id]
 
     def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner | None:
-        """Return the signer that `signer` would return, if it is open already and signs without leaving this process;
-        else None."""
+        """Return the result of `signer` if that is open already and signs without leaving this process; else None."""
         keys = self._loaded.get(agency_code)
         if keys is None or keys.stamp != self._stamp(agency_code):
             return None

@@ -180,8 +180,8 @@ _SYMBOLIC = 1 << 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFont:
-    """Decoder of one font's codes. `font` is None where the font does not say its letters; `octets` is the usual length
-    of a code."""
+    """Decoder of one font's codes. `font` is None where the font does not say its letters; `octets` is a code's usual
+    length."""
 
     bold: bool
     octets: int
@@ -199,8 +199,7 @@ class TextFont:
 
 
 def _decode(font: Font, codes: bytes) -> Iterator[tuple[str, float, str]]:
-    """Yield letters, width (in thousandths) and code of each code in `codes`; the letters are empty where the font does
-    not say them."""
+    """Yield letters, width (in thousandths) and code of each code in `codes`; the letters are empty where unknown."""
     codec = font.encoding if isinstance(font.encoding, str) else None
     table = font.encoding if isinstance(font.encoding, dict) else {}
     usual = font.character_widths.get("default", _USUAL_WIDTH)

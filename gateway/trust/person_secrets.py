@@ -56,8 +56,7 @@ class PersonSecrets:
         return pyotp.random_base32()
 
     def keep(self, passphrase: str, totp: str) -> tuple[str, str]:
-        """Return the passphrase's hash and the second factor encrypted with it. Raise Clash if the passphrase is too
-        easy to guess."""
+        """Return the passphrase's hash and the second factor encrypted with it. Raise Clash if it is too easy to guess."""
         if not LEAST_LENGTH <= len(passphrase) <= MOST_LENGTH or len(set(passphrase)) < LEAST_LENGTH // 2:
             raise Clash(
                 f"the passphrase must have {LEAST_LENGTH} characters or more, and not the same few again and again",
@@ -76,8 +75,7 @@ class PersonSecrets:
         return f"{MEMORY_KIB}:{PASSES}:{base64.b64encode(salt + nonce + sealed).decode()}"
 
     def resealed(self, password: str, sealed_totp: str, other: str) -> str | None:
-        """Return the second factor encrypted with `other` instead of `password`; None when `password` does not decrypt
-        it."""
+        """Return the second factor encrypted with `other` instead; None when `password` does not decrypt it."""
         totp = _open(password, sealed_totp)
         return None if totp is None else self.seal(other, totp)
 
@@ -130,6 +128,5 @@ def _digest(code: str) -> str:
 
 
 def _encode(text: str) -> bytes:
-    """Return the text's bytes in one Unicode form, because keyboards compose letters differently; surrogates are no
-    error."""
+    """Return the text's bytes in one Unicode form, as keyboards compose letters differently; surrogates are no error."""
     return unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")

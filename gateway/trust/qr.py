@@ -12,8 +12,7 @@ Grid = list[list[int]]
 
 
 def path(text: str) -> tuple[int, str] | None:
-    """Return the width in modules, with the quiet zone, and the dark modules as one SVG path; None for a text that is
-    too long."""
+    """Return the width in modules, with the quiet zone, and the dark modules as one SVG path; None for a too long text."""
     rows = draw(text)
     if rows is None:
         return None

@@ -113,8 +113,7 @@ class SealedSecrets:
     def headers(
         self, webhook_id: str, secrets: Sequence[KeptSecret], event_id: str, at: datetime, body: bytes
     ) -> Mapping[str, str]:
-        """Return the headers of Standard Webhooks: id, time, and a signature with each secret that is valid at that
-        time."""
+        """Return the headers of Standard Webhooks: id, time, and a signature with each secret that is valid then."""
         stamp = str(int(at.timestamp()))
         signed = f"{event_id}.{stamp}.".encode() + body
         good = [s for s in secrets if s.until is None or at < s.until]

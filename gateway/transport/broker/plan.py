@@ -298,8 +298,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerRemark:
-    """Finding that no step mends. `key` is a label below `broker.told.`; `serious` means that the axis does not work
-    rightly."""
+    """Finding that no step mends. `key` is a label below `broker.told.`; `serious`: the axis does not work rightly."""
 
     key: str
     params: Mapping[str, object] = field(default_factory=dict)

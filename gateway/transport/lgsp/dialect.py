@@ -249,8 +249,7 @@ class LgspDialect:
         return answer
 
     def _judge(self, operation: str) -> Callable[[int, Answer], None]:
-        """Return the check of an answer: it raises Refused or NoRights for an error code, BadAnswer for an answer
-        without one."""
+        """Return the check of an answer. It raises Refused or NoRights for an error code, BadAnswer for a missing one."""
 
         def judge(status: int, answer: Answer) -> None:
             success, code = answer.text("success").strip().lower(), printable(answer.text("code"))[:40]

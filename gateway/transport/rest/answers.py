@@ -249,8 +249,8 @@ class Answer:
 
 
 class Base64File:
-    """Decoder of base64 that comes in pieces of any size; the bytes go to `out`. White space is ignored; BadAnswer for
-    anything else."""
+    """Decoder of base64 in pieces of any size; the bytes go to `out`. White space is ignored; BadAnswer for anything
+    else."""
 
     def __init__(self, out: Callable[[bytes], object]) -> None:
         self._out, self._rest, self.size = out, b"", 0

@@ -155,8 +155,7 @@ class RestAxis:
         return outcomes | dict.fromkeys(open_routes, outcome)
 
     async def _in_form(self, parcel: Parcel) -> tuple[Parcel, Handed | None]:
-        """Return the parcel in the form that its route wants, with a description of the file unless it is the standard
-        one."""
+        """Return the parcel in its route's form, with a description of the file unless that is the standard one."""
         if parcel.form is Form.STANDARD:
             return parcel, None
         return await self._pool.run(partial(self._shapes, parcel)) or (parcel, None)
@@ -170,8 +169,7 @@ class RestAxis:
         marks: Sequence[str],
         tries: Mapping[str, SentFile],
     ) -> Outcome:
-        """Send the parcel, after asking the axis about earlier tries with unknown outcome; return one outcome for all
-        routes."""
+        """Send the parcel, after asking about earlier tries with unknown outcome; return one outcome for all routes."""
         if parcel.size > self._options.max_bytes:
             return too_large(parcel.size, self._options.max_bytes)
         kind = STATUSES if parcel.kind == "status" else DOCUMENTS
@@ -364,7 +362,7 @@ class RestAxis:
         self._note_answer()
 
     async def ask(self) -> Mapping[str, SystemAnswer]:
-        """Ask once with each system, and return the result by system id. Systems that share a login are refused
+        """Ask once with each system, and return the result by system id. Systems with the same login are refused
         together."""
         answers: dict[str, SystemAnswer] = {}
         for system in self._systems.all():

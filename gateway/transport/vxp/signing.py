@@ -22,8 +22,7 @@ _PIECE = 256 * 1024
 def headers(
     system: str, secret: str, at: datetime, content_type: str, parameters: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return all headers of one call. White space in a value becomes one space, because a line break would start another
-    header."""
+    """Return all headers of one call. White space in a value becomes a space: a line break would start another header."""
     signed = {
         f"{PREFIX}systemid": system,
         f"{PREFIX}timestamp": timestamp(at),

@@ -179,7 +179,7 @@ def _look(
 
 
 def _form(embedded: EmbeddedPdfSignature, stream: BinaryIO, *, is_stamp: bool) -> None:
-    """Raise UnfitError unless /ByteRange leaves out exactly the signature's own /Contents: bytes in a wider gap are not
+    """Raise UnfitError unless /ByteRange leaves out exactly the signature's /Contents: bytes in a wider gap are not
     signed."""
     kind = str(embedded.sig_object.get("/SubFilter", ""))
     if not (kind == "/ETSI.RFC3161" if is_stamp else kind in _SIGNATURES):
@@ -262,8 +262,8 @@ def _hybrid_after(reader: PdfFileReader, revision: int) -> str | None:
 
 
 def _stray(reader: PdfFileReader, stream: BinaryIO, embedded: list[EmbeddedPdfSignature]) -> str | None:
-    """Return a fault where bytes after the last signature belong to no update: readers that repair broken files would
-    show them."""
+    """Return a fault where bytes after the last signature belong to no update: readers that repair files would show
+    them."""
     size = stream.seek(0, 2)
     end = max((x for x in map(_end_of, embedded) if x <= size), default=0)
     if end in (0, size):

@@ -76,8 +76,7 @@ class PdfSandbox(KeptProcess):
     def read_alone(
         self, file: Readable, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
     ) -> PdfFacts | None:
-        """Return the facts without the process for a file too large or without signatures; None where the process must
-        be asked."""
+        """Return the facts about a file that is too large or has no signature; None where the process must be asked."""
         try:
             if (size_fault := self.too_large(size_of(file))) is not None:
                 return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=size_fault)

@@ -138,8 +138,7 @@ def read_seal(content: bytes) -> Image.Image:
 
 
 def seal_size(picture: Image.Image) -> Size:
-    """Return its real size, by the resolution in the file, else by the usual width of a seal. Raise Clash for a wrong
-    size."""
+    """Return its real size, by its resolution, else by the usual width of a seal. Raise Clash for a wrong size."""
     dpi = float(picture.info.get("dpi", (0, 0))[0] or 0)
     wide = picture.width / dpi * _MM_PER_INCH if dpi > 1 else USUAL_SEAL_MM
     if not LEAST_SEAL_MM <= wide <= MOST_SEAL_MM:

@@ -181,8 +181,8 @@ class PadesSigner:
             return SignedPdf(digest=digest, size=size, level=level)
 
     def _write_best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
-        """Write the signature and return its level. Lists that do not cover the whole chain are left out; a revoked key
-        is an error."""
+        """Write the signature and return its level. Lists that do not cover the chain are left out; a revoked key is an
+        error."""
         roots = self.time.roots if self.time else ()
         context = proofs_at_hand(self.long_term, roots, work.at) if self.long_term else None
         try:
@@ -316,8 +316,7 @@ class _KeySigner(Signer):
 
 
 class _AtTime(PdfSigner):
-    """PDF signer that writes `at`, the time shown in the mark, as signing time; the library itself would use the system
-    clock."""
+    """PDF signer that writes `at`, the time shown in the mark, as signing time; the library would use the system clock."""
 
     at: datetime
 
