@@ -108,7 +108,7 @@ def is_foreseen(error: BaseException | None) -> bool:
     return is_coded or any(kind.__name__ in _OF_DRIVERS for kind in type(error).__mro__)
 
 
-# Codes of errors by which storage, axis, scanner or key are down: one cause, whichever loop, call or row meets it.
+# Codes of errors for a storage, axis, scanner or key that is down: one cause, whichever loop, call or row meets it.
 OUTAGES = frozenset({"GW-S-000", "GW-S-507", "GW-S-508", "GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"})
 WINDOW_S = 60.0
 TRACE_S = 3600.0
@@ -169,7 +169,7 @@ class Throttle(logging.Filter):
         return True
 
     def _forget(self, now: float) -> None:
-        """Drop ended windows once there are many, because causes contain host names, of which there can be any number."""
+        """Drop ended windows once there are many, because causes contain host names, whose number is unlimited."""
         if len(self._windows) >= _MOST_WINDOWS:
             self._windows = {
                 cause: window for cause, window in self._windows.items() if now - window.since < WINDOW_S
@@ -178,8 +178,8 @@ class Throttle(logging.Filter):
 
 
 def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
-    """Return the cause of which the line complains, and how many such lines are written in a minute; an empty cause for
-    a line that is no complaint."""
+    """Return the cause of the line's complaint, and how many such lines are written in a minute; an empty cause for a
+    line that is no complaint."""
     if record.levelno <= logging.DEBUG:
         return (), 0
     error = record.exc_info[1] if record.exc_info else None

@@ -43,7 +43,8 @@ _PADDING, _RSA_DIGEST = padding.PKCS1v15(), SHA256()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Key:
-    """Key of a certificate with what W8 (permitted keys) limits; neither `rsa` nor `ec` for a key of another kind."""
+    """Key of a certificate, with the properties that W8 (permitted keys) limits; neither `rsa` nor `ec` for another
+    kind."""
 
     rsa: rsa.RSAPublicKey | None = None
     ec: ec.EllipticCurvePublicKey | None = None

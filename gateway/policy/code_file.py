@@ -53,7 +53,7 @@ Workbook = Callable[[bytes], tuple[Rows, int]]
 
 
 def open_table(raw: bytes, workbook: Workbook) -> CodeFile:
-    """Read a table of codes; BadForm for another format or a file over a limit. A CSV in UTF-8 stays as it is."""
+    """Read a table of codes; BadForm for another format or a file over a limit. A CSV in UTF-8 is not changed."""
     if len(raw) > LARGEST:
         raise BadForm(f"a file of codes has at most {LARGEST // 1024 // 1024} MB", code=CODE)
     if raw[:2] == b"PK":

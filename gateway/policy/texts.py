@@ -133,7 +133,7 @@ def _is_abbreviation(word: str) -> bool:
 
 
 def to_unicode(text: str, letters: Letters) -> str:
-    """Convert a text from an old encoding to Unicode; text without old letters stays as it is."""
+    """Convert a text from an old encoding to Unicode; text without old letters is not changed."""
     return nfc(_CONVERTERS[letters](text)) if _is_odd(text) else text
 
 

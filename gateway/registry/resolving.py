@@ -120,7 +120,7 @@ async def successor_of(rows: KnownCodes, agency: AgencyEntry, on: date) -> str |
 
 
 async def _by_code(rows: KnownCodes, text: str) -> tuple[AgencyEntry | None, str | None]:
-    """Find an agency by code, alias, short form or level-1 form; return it with what mapped the text, or None."""
+    """Return the agency with this code, alias, short form or level-1 form, and the kind of match, None for its code."""
     capitals = text.upper()
     if (agency := await rows.by_code(capitals)) is not None:
         return agency, None

@@ -381,7 +381,8 @@ class EmbeddedAxis:
         )
 
     def _opener(self, digest: Digest, content: bytes | None) -> Callable[[], BinaryIO]:
-        """Return what opens the payload. Content without a payload row is a file: large, or written by an older version."""
+        """Return a function that opens the payload. Content without a payload row is a file: large, or of an older
+        version."""
         if content is None:
             return partial(_open_payload, self._files.path(digest))
         return partial(io.BytesIO, content)

@@ -352,7 +352,7 @@ class RoutedAxis:
                 self.circuits[name].note_sent()
 
     def _apply_routes(self, rule: Rule, sender: str, trail: Trail, by: str, outcome: Outcome) -> Outcome:
-        """Turn one axis's outcome into what the routes make of it: kept with this axis, or moved to the next."""
+        """Return one axis's outcome as the routes treat it: kept with this axis, or moved to the next one."""
         if outcome.fate is Fate.RETRY:
             current = Trail(axis=by, unsure=outcome.unsure or trail.unsure, refused=trail.refused)
             choice = self._chooser.choose(rule, sender, current)

@@ -225,8 +225,8 @@ class AskedAuthorities:
     def _refuse_responder(
         self, url: str, responder: x509.Certificate, issuer: x509.Certificate, now: datetime
     ) -> None:
-        """Raise InvalidProof for a responder whose certificate has expired or is revoked: whoever holds its key can
-        still sign answers with any date."""
+        """Raise InvalidProof for a responder whose certificate has expired or is revoked: its key can still sign answers
+        with any date."""
         if now > responder.not_valid_after_utc:
             raise InvalidProof(f"{url}: the responder's certificate has run out")
         if self._answers.revokes(responder, issuer):

@@ -303,7 +303,7 @@ def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Are
 
 
 def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
-    """Yield each annotation of the page, preceded by the reference to it."""
+    """Yield each annotation of the page, preceded by the page's reference to it."""
     listed = resolve(page.get("/Annots"))
     for place in listed if isinstance(listed, ArrayObject) else ():
         note = place.get_object()
@@ -312,7 +312,7 @@ def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
 
 
 def widgets(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
-    """Yield the form fields shown on the page, in the same form; earlier marks and seals are form fields."""
+    """Yield reference and annotation of the form fields on the page; earlier marks and seals are form fields."""
     return ((place, note) for place, note in annotations_on(page) if note.get("/Subtype") == "/Widget")
 
 

@@ -350,9 +350,9 @@ async def dial(access: Access, server: Server, **query: str) -> AbstractConnecti
 
 
 async def await_answer(call: Awaitable[T], within_s: float, trouble: asyncio.Future[str] | None = None) -> T:
-    """Return or raise what the call does, within the time limit; trouble with the connection ends the wait at once. A
-    closing connection cancels its pending calls: this raises ConnectionError instead, so that it is not mistaken for
-    cancellation of our own task."""
+    """Return the result of the call within the time limit, or raise its error; trouble with the connection ends the wait
+    at once. A closing connection cancels its pending calls: this raises ConnectionError instead, so that it is not
+    mistaken for cancellation of our own task."""
     calling = asyncio.ensure_future(call)
     watched: set[asyncio.Future[Any]] = {calling} if trouble is None else {calling, trouble}
     try:

@@ -85,7 +85,7 @@ class SystemAnswer:
 
 
 class RestAxis:
-    """A foreign axis as an `AxisDesk`, except for what `promises` leaves out."""
+    """Foreign axis as an `AxisDesk`; `promises` tells which of its guarantees the axis keeps."""
 
     def __init__(
         self,

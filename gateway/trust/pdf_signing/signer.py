@@ -300,7 +300,7 @@ def write_signature(
 
 
 class _KeySigner(Signer):
-    """Adapter by which the library lets the agency's key sign."""
+    """Signer of the PDF library that uses the agency's key."""
 
     def __init__(self, key: AgencyKey) -> None:
         store = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # of the library
