@@ -167,8 +167,8 @@ class KeyDirectory:
 
     def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
         """Return a signer with the agency's key to use at that time: of the keys that have a valid certificate and may
-        be used (W9, bound and not withdrawn), the one that was bound last. Raise NotFound when there is none. A key on a
-        token that is not reachable raises SignerDown only when it signs."""
+        be used (W9, usable keys), the one that was bound last. Raise NotFound when there is none. A key on a token that
+        is not reachable raises SignerDown only when it signs."""
         keys = self._load_keys(agency_code)
         newest = _newest(agency_code, keys.entries, at, use)
         if newest.key_id not in keys.signers:
