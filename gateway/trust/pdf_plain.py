@@ -35,7 +35,7 @@ def _value(depth: int) -> bytes:
 
 _VALUE = _value(_DEPTH)
 _DICTIONARY = rb"<<((?:" + _BLANK + _KEY + _BLANK + _VALUE + rb")*+)" + _BLANK + rb">>" + _BLANK
-_ENTRY = re.compile(_BLANK + rb"(" + _KEY + rb")" + _BLANK + rb"(" + _VALUE + rb")", re.DOTALL)
+_ENTRY = re.compile(rb"(" + _KEY + rb")" + _BLANK + rb"(" + _VALUE + rb")", re.DOTALL)
 _OBJECT = re.compile(rb"[0-9]+ [0-9]+ obj" + _BLANK + _DICTIONARY + rb"endobj", re.DOTALL)
 _KIDS = re.compile(rb"\[(?:" + _BLANK + _REFERENCE + rb")++" + _BLANK + rb"\]")
 _EACH_REFERENCE = re.compile(_REFERENCE)
