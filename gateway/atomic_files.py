@@ -1,5 +1,5 @@
-"""Files that get their name only when they are complete and on disk. In: a path, and the writer. Out: the file, or the one
-before. Sync: use it in the pool for large files."""
+"""Writes files that get their name only when they are complete and on disk. In: a path, and the content. Out: the new
+file, or the earlier one unchanged. Sync: use it in the pool for large files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import BinaryIO
 def new_file(
     path: Path, mode: int = 0o666, *, alone: bool = False, durable: bool = True
 ) -> Iterator[BinaryIO]:
-    """Write a file that takes its name when the block ends, over an existing one; an error leaves no trace of it.
-    `alone`: there is no other writer, so a part left by a crash is deleted first. Not `durable`: reproducible content
-    needs no sync."""
+    """Yield a file that takes the name `path` when the block ends, replacing an existing file; an error leaves no trace
+    of it. `alone`: no other process writes it, so a part left by a crash is deleted first. Not `durable`: content that
+    can be made again needs no sync."""
     part = path.with_name(f".{path.name}.{'part' if alone else secrets.token_hex(8)}")
     if alone:
         part.unlink(missing_ok=True)
@@ -36,19 +36,19 @@ def new_file(
 
 
 def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write a small file as a whole; it is on disk on return, and replaces an existing one."""
+    """Write a small file as a whole, durably; it replaces an existing one."""
     with new_file(path, mode) as file:
         file.write(content)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a small file for the node's own user alone, like its folder where that is new."""
+    """Write a small file that only the node's own user can read; a missing folder is made with the same rights."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_file(path, content, 0o600)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last: a rename survives a power cut only when its folder is on disk too."""
+    """Sync the folder's entries: a rename survives a power cut only when its folder is on disk too."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

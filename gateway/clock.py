@@ -1,5 +1,6 @@
-"""Real time behind the `Clock` promise: aware UTC now, a wait, and new ULIDs. Tests bring their own. Retention uses a
-second clock, which does not follow a jump ahead of the system clock, so that no retention ends by a wrong date."""
+"""Real time (the `Clock` protocol): the current time in UTC, a wait, and new ULIDs. Tests use clocks of their own.
+Retention uses a second clock, which does not follow a jump ahead of the system clock, so that a wrong date ends no
+retention."""
 
 from __future__ import annotations
 
@@ -15,19 +16,19 @@ if TYPE_CHECKING:
     from gateway.ports.services import Clock
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
-_OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte
+_OF_BYTE = (LETTERS * 8).encode()  # maps the lowest five bits of a byte to a letter
 _random = random_bytes.RandomBatch(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
 _PAIRS = [first + second for first in LETTERS for second in LETTERS]
 
 
 @lru_cache(maxsize=16)
 def moment(ms: int) -> str:
-    """Return the head of the ULIDs of a moment, in which many may be made."""
+    """Return the time part of a ULID; cached, because many are made within one millisecond."""
     return "".join([_PAIRS[ms >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
 
 
 class SystemClock:
-    """The system clock."""
+    """Clock of the operating system."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -43,14 +44,14 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-# A clock that was set ahead is accepted after this time: a wrong one would have been corrected within a day.
+# A clock that was set ahead is accepted after this time, because a wrong date would be corrected within a day.
 ACCEPTED_AFTER_S = 24 * 3600.0
 _SLEWED = timedelta(seconds=20)
 
 
 class SettledClock:
-    """The time for retention: the clock's, but a jump ahead is accepted only after a day. Until then it goes on from before
-    the jump. A clock that is set back is accepted at once."""
+    """Clock for retention. A jump ahead of the system clock is accepted only after a day; until then the time continues
+    as before the jump. A clock that is set back is accepted at once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -58,13 +59,14 @@ class SettledClock:
         self._ahead_since: float | None = None
 
     def begin(self, last: datetime | None) -> None:
-        """Start from `last`, the last write. A start long after it is a jump: the clock may be wrong since."""
+        """Start from `last`, the time of the last write. If the system clock is far ahead of it, it may have been wrong
+        since, so this counts as a jump."""
         if last is not None:
             self._last_seen = min(last, self._clock.now()), self._clock.passed_s()
             self._ahead_since = None
 
     def is_settled(self) -> bool:
-        """Tell whether the clock is accepted now."""
+        """Tell whether the system clock is accepted now."""
         self.now()
         return self._ahead_since is None
 

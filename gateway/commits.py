@@ -1,7 +1,7 @@
-"""The single writer of an SQLite file, without a thread: many units of work, one commit. In: units one after another, each
-but the first of a group in a savepoint of its own, so that a failing one does not take others along. Out: `settle` returns
-when the data is on disk. There is no timer: a group is committed once no unit is ready to write, and those that come during
-the disk write share the next commit."""
+"""The only writer of an SQLite file, without a thread: many units of work share a commit. In: units one after another,
+each but the first of a group in its own savepoint, so that a failing unit does not undo others. Out: `settle` returns
+when the data is on disk. There is no timer: a group is committed once no unit waits to write, and units that arrive
+during the disk write share the next commit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-# Bounds a group, so that its first unit does not wait for a stream of others.
+# Most units in a group, so that the first does not wait for an endless stream of others.
 MOST = 64
-# Pause between attempts while another process holds the lock. It writes for some milliseconds at a time and soon
-# comes again: with longer pauses, many of its commits would pass.
+# Pause between attempts while another process holds the lock. That process writes for some milliseconds at a time and
+# soon again: with longer pauses, many of its commits would come first.
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.004
 
 
 class Driver(Protocol):
-    """A connection with an open transaction that holds the write lock."""
+    """Connection with an open transaction that holds the write lock."""
 
     def mark(self, words: str) -> None:
-        """Begin, release or undo a savepoint."""
+        """Execute a statement that begins, releases or undoes a savepoint."""
 
     async def commit(self) -> None: ...
 
@@ -48,17 +48,15 @@ class _Group(Generic[D]):
 
     driver: D
     units: int = 0
-    broken: Exception | None = (
-        None  # SQLite ended the whole transaction by itself: a full disk, a failing one
-    )
-    is_undone: bool = False  # its first unit left without `settle`: there is nothing in it
+    broken: Exception | None = None  # SQLite itself ended the transaction, as on a full or failing disk
+    is_undone: bool = False  # its first unit was left without `settle`, so there is nothing to commit
     ending: asyncio.Task[None] | None = None
     settled: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Unit(Generic[D]):
-    """One unit of a group: its writes are on disk when `settle` returns, together with its neighbours'. The first of a
-    group has the transaction to itself, and mostly none follows."""
+    """Unit of work in a group: when `settle` returns, its writes are on disk, with those of the whole group. The first
+    unit needs no savepoint, and often is the only one."""
 
     def __init__(self, writer: GroupWriter[D], group: _Group[D]) -> None:
         self.driver = group.driver
@@ -70,15 +68,16 @@ class Unit(Generic[D]):
             self.driver.mark("SAVEPOINT unit")
 
     async def settle(self) -> None:
+        """Pass the turn on and return when the group's commit is on disk; raise its error."""
         if not self._is_first:
             self.driver.mark("RELEASE unit")
         self._group.units += 1
         self._give_turn()
-        # Shielded, because a cancelled unit must not cancel the result of the others.
+        # Shielded, because a cancelled unit must not cancel the future that all units share.
         await asyncio.shield(self._group.settled)
 
     async def leave(self) -> None:
-        """End the unit. Without `settle` its work alone is undone; after `settle` nothing happens."""
+        """End the unit. Without `settle` only its own work is undone; after `settle` this does nothing."""
         if not self.has_turn:
             return
         if self._is_first:
@@ -86,16 +85,14 @@ class Unit(Generic[D]):
         else:
             self._undo()
         self._give_turn()
-        if self._group.ending is not None:  # no unit waited: the file is free when this returns
+        if self._group.ending is not None:  # no unit waited, so the group ends: wait until the file is free
             await asyncio.shield(self._group.ending)
 
     def _undo(self) -> None:
         try:
             self.driver.mark("ROLLBACK TO unit")
             self.driver.mark("RELEASE unit")
-        except (
-            Exception
-        ) as cause:  # reason: every unit of the group fails with it, whatever the driver raised
+        except Exception as cause:  # whatever the driver raised, every unit of the group fails with it
             self._group.broken = cause
 
     def _give_turn(self) -> None:
@@ -104,10 +101,10 @@ class Unit(Generic[D]):
 
 
 class GroupWriter(Generic[D]):
-    """The connection of a file, used by one unit at a time, in order."""
+    """Connection of one file, used by one unit at a time, in order of arrival."""
 
     def __init__(self, opened: Callable[[], Awaitable[D]]) -> None:
-        """Take `opened`, which returns a connection that has begun and holds the write lock."""
+        """Keep `opened`, which returns a connection with a begun transaction that holds the write lock."""
         self._open = opened
         self._is_taken = False
         self._queue: deque[asyncio.Future[Exception | None]] = deque()
@@ -116,11 +113,11 @@ class GroupWriter(Generic[D]):
 
     @property
     def is_idle(self) -> bool:
-        """True while no unit uses the connection or is about to: no group is open, and none is being committed."""
+        """True while no unit uses or awaits the connection, no group is open, and none is being committed."""
         return not (self._is_taken or self._group is not None or self._endings)
 
     async def begin(self) -> Unit[D]:
-        """Begin a unit; it must be left, whatever happens."""
+        """Wait for the turn and return a new unit; the caller must leave it in any case."""
         if (error := await self._wait_for_turn()) is not None:
             raise error
         try:
@@ -133,9 +130,9 @@ class GroupWriter(Generic[D]):
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
-        """Commit earlier writes, and keep other writers out while the body runs."""
+        """Commit the open group, and keep other units out while the body runs."""
         while await self._wait_for_turn() is not None:
-            pass  # the lock that others did not get is not needed here
+            pass  # an error of the write lock does not matter here
         try:
             if self._group is not None:
                 group, self._group = self._group, None
@@ -145,8 +142,8 @@ class GroupWriter(Generic[D]):
             self.give_turn()
 
     async def _open_locked(self) -> D:
-        """Open the connection. When another process keeps the lock, all units that waited as long fail together: one after
-        the other, each would wait out its patience again."""
+        """Open the connection. When another process keeps the lock, all units waiting now fail together, because each
+        would otherwise wait for the lock as long again."""
         waiting_count = len(self._queue)
         try:
             return await self._open()
@@ -157,7 +154,7 @@ class GroupWriter(Generic[D]):
             raise
 
     async def _wait_for_turn(self) -> Exception | None:
-        """Wait for the turn; return the error where the file could not be locked meanwhile."""
+        """Wait for the turn. Return the error instead where the file could not be locked meanwhile."""
         if not self._is_taken:
             self._is_taken = True
             return None
@@ -171,8 +168,7 @@ class GroupWriter(Generic[D]):
             raise
 
     def give_turn(self) -> None:
-        """Pass the turn to the longest waiting unit. The group is committed when none waits, or when it has grown large
-        enough; a broken group ends at once."""
+        """Pass the turn to the unit that has waited longest. Where none waits, or the group is large or broken, end it."""
         group = self._group
         if group is not None and (group.broken is not None or group.is_undone or group.units >= MOST):
             self._group = None
@@ -198,10 +194,10 @@ class GroupWriter(Generic[D]):
         group.ending.add_done_callback(self._endings.discard)
 
     async def _end_if_idle(self, group: _Group[D]) -> None:
-        """End the group at the loop's next turn, when units that became ready at the same moment have joined."""
+        """End the group in the loop's next turn, so that units that became ready in this turn can join."""
         if self._group is not group:
             return
-        if self._is_taken:  # the unit with the turn looks again
+        if self._is_taken:  # the unit with the turn ends the group later
             group.ending = None
             return
         self._is_taken, self._group = True, None
@@ -214,15 +210,15 @@ class GroupWriter(Generic[D]):
             self.give_turn()
 
     async def _finish(self, group: _Group[D]) -> None:
-        """Commit the group; every unit of it gets the result."""
+        """Commit the group and give the result or the error to every unit of it."""
         try:
             if group.broken is not None:
                 raise group.broken
             if group.units:
                 await group.driver.commit()
-        except Exception as cause:  # reason: it is handed to every unit of the group, which raise it
+        except Exception as cause:  # every unit of the group raises it
             group.settled.set_exception(cause)
-            group.settled.exception()  # also where no unit is left to read it
+            group.settled.exception()  # marks it as read, as no unit may be left to do so
             await group.driver.drop()
         else:
             group.settled.set_result(None)
@@ -231,12 +227,13 @@ class GroupWriter(Generic[D]):
 
 
 async def run_in_thread(call: Callable[[], T]) -> T:
-    """Run in a thread to its end: when a cancelled caller resumes, the connection is no longer used."""
+    """Run `call` in a thread and return its result, also waiting for its end when cancelled, so that the connection is
+    no longer in use."""
     return await wait_to_end(asyncio.get_running_loop().run_in_executor(None, call))
 
 
 async def wait_to_end(running: asyncio.Future[T]) -> T:
-    """Wait for the end of the work; a cancellation, however often, is raised afterwards."""
+    """Return the result of the work; a cancellation meanwhile is raised only after its end."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -248,23 +245,24 @@ async def wait_to_end(running: asyncio.Future[T]) -> T:
 
 @contextmanager
 def write_transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Commit the body's work as a whole or not at all: for a small file whose writers take turns and may wait."""
+    """Commit the body's work, or roll it back after an error. For small files, whose writers wait for each other."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # a full disk has undone it by itself
+        if connection.in_transaction:  # not after a full disk: SQLite has rolled back by itself
             connection.execute("ROLLBACK")
         raise
 
 
-# For connections whose lock is taken here: waiting in SQLite itself would block the loop.
+# For connections that get their lock from `take_lock`: waiting inside SQLite would block the event loop.
 NO_WAIT = "PRAGMA busy_timeout = 0"
 
 
 async def take_lock(connection: sqlite3.Connection, patience_s: float) -> None:
-    """Begin, and take the one write lock of the file. While another process has it, this process's loop goes on."""
+    """Begin a transaction with the file's write lock, trying again for `patience_s` seconds without blocking the event
+    loop. Raise SQLite's error after that."""
     deadline, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
     while not _try_lock(connection, is_last=time.monotonic() >= deadline):
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret hangs on it

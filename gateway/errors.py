@@ -68,7 +68,8 @@ class GatewayError(Exception):
 
 
 def as_gateway_error(error: Exception) -> GatewayError:
-    """Give an unforeseen error the general code, so that it counts as a try and has its reason on the row."""
+    """Return the error, or for an unforeseen one a GatewayError with the general code, so that it counts as a try and
+    its reason is stored in the row."""
     if isinstance(error, GatewayError):
         return error
     return GatewayError(f"{type(error).__name__}: {error}")

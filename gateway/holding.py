@@ -1,8 +1,9 @@
-"""The sealed hold of secrets: content is frozen at once, encrypted for the head's key, lifted or purged by the recorded
-decision of a person with the head's role. In: the secret and the owners of its content; later the decision, and to lift it
-the recipient's private key. Out: the hold; the exact bytes back in their place, or gone for good; digests, header and
-decision stay either way. From the caller's commit of `freeze` on the content cannot be read at this node. Each step of
-`settle` may be interrupted and repeated: plain bytes go only after their sealed form is durable and recorded."""
+"""The sealed hold of secrets: content is frozen at once, encrypted for the head's key, and lifted or purged by the
+recorded decision of a person with the head's role. In: the suspected document or packet; later the decision and, to lift
+it, the recipient's private key. Out: the hold; the exact bytes restored, or deleted for good. Digests, header and
+decision remain either way. From the caller's commit of `freeze` on the content cannot be read at this node. Every step
+of `settle` can be interrupted and repeated: plain bytes are deleted only after their sealed form is durable and
+recorded."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldService:
-    """Services of the hold, made once by the wiring; stateless. Without `sealer` content stays frozen: it cannot be read,
-    and lies unsealed until `seal.recipient` is set."""
+    """Services of the hold, made once at start; stateless. Without `sealer` content stays frozen: it cannot be read, but
+    remains unencrypted until `seal.recipient` is set."""
 
     store: SqlStore
     blobs: FileBlobs
@@ -46,7 +47,7 @@ class HoldService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """The document or packet to freeze. `owners` are the (kind, id) under which its content is kept."""
+    """Document or packet to freeze. `owners` are the (kind, id) pairs that own its content in the content store."""
 
     kind: HeldKind
     subject_id: str
@@ -59,7 +60,8 @@ class Suspect:
 
 
 async def freeze(clock: Clock, work: SqlWork, suspect: Suspect, why: str) -> Hold:
-    """Freeze a suspect; raise Clash when it is held already. The event has digests and numbers, never the text."""
+    """Freeze a document or packet and return its hold; raise Clash when it is held already. The event contains digests
+    and counts, never the text."""
     hold = Hold(
         id=clock.new_id("hld_"),
         agency_id=work.scope.agency_id,
@@ -102,7 +104,7 @@ _log = logging.getLogger(__name__)
 
 
 async def settle_all(services: HoldService) -> int:
-    """Settle every hold that a crash, or a missing key, left unsettled; return how many are settled now."""
+    """Settle every hold that a crash or a missing key left unsettled; return the number of holds settled now."""
     settled_count = 0
     for hold in await services.store.unsettled_holds():
         scope = AgencyScope(agency_id=hold.agency_id, principal_id="node")
@@ -114,7 +116,8 @@ async def settle_all(services: HoldService) -> int:
 
 
 async def settle(services: HoldService, scope: AgencyScope, hold_id: str) -> Hold:
-    """Seal and clear a hold; it stays frozen where no recipient is set."""
+    """Encrypt the content of a frozen hold and delete the bytes that are no longer needed; return the hold. Without a
+    recipient it stays frozen."""
     async with services.store.read(scope) as work:
         hold = await work.holds.get(hold_id)
     if hold.state is HoldState.FROZEN:
@@ -136,7 +139,7 @@ async def _seal(services: HoldService, scope: AgencyScope, hold: Hold, sealer: R
     async with services.store.begin(scope) as work:
         latest = await work.holds.get(hold.id)
         if latest.state is not HoldState.FROZEN:
-            return latest  # another process was faster, or a decision came meanwhile
+            return latest  # another process sealed it, or it was decided meanwhile
         sealed_hold = replace(
             latest,
             state=HoldState.SEALED,
@@ -153,8 +156,8 @@ async def _seal(services: HoldService, scope: AgencyScope, hold: Hold, sealer: R
 
 
 async def _delete_content(services: HoldService, scope: AgencyScope, hold: Hold) -> Hold:
-    """Delete plain bytes, or sealed ones once the hold is closed. It is not settled while a reader keeps deleted bytes in
-    the database's journal."""
+    """Delete the plain bytes, and the encrypted ones once the hold is closed. The hold stays unsettled while a reader
+    keeps deleted bytes in the database's journal."""
     is_gone = True
     if hold.state is not HoldState.LIFTED:
         await services.blobs.forget({*hold.digests, *hold.leftovers})
@@ -176,7 +179,7 @@ async def _delete_content(services: HoldService, scope: AgencyScope, hold: Hold)
 
 
 class _Hashed:
-    """A stream that is hashed while it passes."""
+    """Stream that hashes the bytes that are read or written through it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._hasher = stream, hashlib.sha256()
@@ -198,7 +201,7 @@ class _Hashed:
 def _write_sealed(
     sealer: RecipientSealer, opener: Callable[[], BinaryIO], digest: Digest, target: BinaryIO
 ) -> None:
-    """Write the sealed form. Raise StoreFailure, and drop nothing, when the bytes on disk do not match the digest."""
+    """Write the encrypted content. Raise StoreFailure, which deletes nothing, when its bytes do not match the digest."""
     with opener() as source:
         hashing = _Hashed(source)
         sealer.seal(hashing, target)
@@ -207,7 +210,7 @@ def _write_sealed(
 
 
 def make_decision(services: HoldService, person: SignedIn, why: str) -> Decision:
-    """Make a decision. Raise Denied unless the person has the role; Refused without a reason."""
+    """Return the person's decision. Raise Denied unless the person is an active head; Refused without a reason."""
     if Role.HEAD not in person.person.roles or not person.person.is_active:
         raise Denied(
             f"{person.person.name} has not the role `head`, which decides on the sealed hold", code="GW-ROLE"
@@ -216,7 +219,7 @@ def make_decision(services: HoldService, person: SignedIn, why: str) -> Decision
 
 
 async def purge(services: HoldService, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
-    """Purge the content, plain and sealed; it is gone on return."""
+    """Close the hold and delete its content, plain and encrypted; return the hold."""
     async with services.store.begin(scope) as work:
         hold = await _open_hold(work, hold_id)
         closed = replace(hold, state=HoldState.PURGED, decision=decision, is_settled=False)
@@ -230,8 +233,8 @@ async def purge(services: HoldService, scope: AgencyScope, hold_id: str, decisio
 async def bring_back(
     services: HoldService, scope: AgencyScope, hold_id: str, key: KeyUnsealer | None
 ) -> Sequence[KeptContent]:
-    """Restore the bytes to the content store, verified as those that were sealed; `lift` gives them an owner. Denied for a
-    key that does not open them."""
+    """Decrypt the content into the content store, check it against its digests, and return it for `lift`, which gives it
+    an owner. Raise Denied for a key that does not decrypt it."""
     async with services.store.read(scope) as work:
         hold = await work.holds.get(hold_id)
     if not hold.is_open:
@@ -252,10 +255,11 @@ async def bring_back(
 
 
 async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Sequence[KeptContent]) -> Hold:
-    """Give the content back to its owners, in the caller's transaction; the caller restores the state."""
+    """Close the hold and give the content back to its owners, in the caller's transaction. The caller restores its
+    state."""
     hold = await _open_hold(work, hold_id)
     restored = {k.digest: k for k in brought_back}
-    # In the order of digests, units of work that share contents wait for each other, and never in a circle.
+    # In the order of digests, so that units of work that share contents cannot deadlock.
     for content in sorted(hold.contents, key=lambda c: c.digest):
         if content.digest in restored:
             await work.blobs.keep(restored[content.digest], content.owner_kind, content.owner_id)
@@ -269,7 +273,7 @@ async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Se
 
 
 async def _unsettle(services: HoldService, scope: AgencyScope, hold_id: str) -> None:
-    """Mark the hold as unsettled, so that a crash before it is lifted leaves no plain bytes behind."""
+    """Mark the hold as unsettled, so that `settle_all` deletes the plain bytes if a crash prevents the lifting."""
     async with services.store.begin(scope) as work:
         await work.holds.save(replace(await _open_hold(work, hold_id), is_settled=False))
         await work.commit()

@@ -1,8 +1,8 @@
-"""HTTP calls to servers, within limits. In: an address, the content, limits of time and bytes for the answer. Out: the
-answer, read within them. No redirect is followed, no proxy of the environment used, no cookie kept; certificates are
-checked; a server that drips, floods or sends something else is left. With `may_reach` the address is checked where the
-connection is made, after the name was resolved: whatever a name resolves to later, and however an address is written,
-nothing is sent to a forbidden network. A name that does not resolve then holds a thread of this caller alone."""
+"""Makes HTTP calls within limits. In: an address, the content, limits of time and bytes for the answer. Out: the answer.
+No redirect is followed, no proxy from the environment used, no cookie kept, and certificates are checked; a server that
+is too slow, sends too much or the wrong type is given up. `may_reach` judges each address after the name was resolved,
+where the connection is made, so that nothing is sent to a forbidden network, whatever a name resolves to and however an
+address is written. Names are then resolved in threads of this caller alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.errors import Misconfigured, Unreachable
 
-if TYPE_CHECKING:  # most commands make no calls, and need not wait for the library
+if TYPE_CHECKING:  # most commands make no calls, and must not wait for the import
     import aiohttp
     from aiohttp.abc import ResolveResult
     from yarl import URL
@@ -31,23 +31,23 @@ _OK = 200
 
 
 class RefusedAddress(OSError):
-    """The name leads to where nothing may go."""
+    """Error for a name that leads to a forbidden network."""
 
 
 class TooLong(ValueError):
-    """The answer is longer than its limit."""
+    """Error for an answer longer than its limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Limits of a call: bytes of its answer, and seconds from connecting to the last byte."""
+    """Limits of a call: bytes of the answer, and seconds from connecting to the last byte."""
 
     answer_bytes: int
     seconds: float
 
 
 class HttpCaller:
-    """Connections to servers, opened on demand and kept for the next call. Close it at the end."""
+    """Client whose connections are opened on demand and kept for the next call. Close it at the end."""
 
     def __init__(
         self,
@@ -60,8 +60,9 @@ class HttpCaller:
         unpacks: bool = False,
         may_reach: Callable[[str], bool] | None = None,
     ) -> None:
-        """Set the rules. `ca`: trusted instead of the machine's authorities, or `adds_ca` them. `keeps_lines`: else each
-        call has a new connection. `unpacks`: decompress answers; the limit is for the decompressed bytes."""
+        """Set the rules. `ca` is trusted instead of the machine's authorities, or besides them with `adds_ca`. Without
+        `keeps_lines` each call has a new connection. With `unpacks` answers are decompressed, and the limit counts
+        decompressed bytes."""
         self._answer_bytes, self._at_once = answer_bytes, at_once
         self._ca, self._adds_ca = ca, adds_ca
         self._keeps_lines, self._unpacks, self._may_reach = keeps_lines, unpacks, may_reach
@@ -79,8 +80,8 @@ class HttpCaller:
         seconds: float,
         silent_s: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Make a call; yield the answer as soon as its head is there. `seconds` are from connecting to the last byte,
-        `silent_s` between one byte and the next."""
+        """Send a request and yield the answer once its head has come. `seconds` limits the time from connecting to the
+        last byte, `silent_s` the time between two bytes."""
         from aiohttp import ClientTimeout
 
         own_headers = {} if self._unpacks else {"Accept-Encoding": "identity"}
@@ -95,7 +96,7 @@ class HttpCaller:
             yield answer
 
     async def pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """Yield the body; raise TooLong once it is larger than allowed."""
+        """Yield the body in pieces; raise TooLong once it exceeds the limit."""
         read = 0
         async for piece in answer.content.iter_chunked(PIECE):
             read += len(piece)
@@ -114,7 +115,7 @@ class HttpCaller:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _open_session(self) -> aiohttp.ClientSession:
-        """Open the session inside of the loop that uses it."""
+        """Return the session, opened at the first call because it must be made inside the loop that uses it."""
         if self._session is None:
             import aiohttp
 
@@ -140,7 +141,8 @@ class HttpCaller:
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Resolve as the machine does, in a thread of our own. The library calls its resolver by this name."""
+        """Return the addresses of a name, resolved in a thread of this caller. aiohttp calls its resolver by this
+        method."""
         loop = asyncio.get_running_loop()
         addresses = await loop.run_in_executor(self._threads, _resolve, host, port, family)
         return [
@@ -156,7 +158,7 @@ class HttpCaller:
         ]
 
     def _socket(self, address: Any) -> socket.socket:
-        """Make the socket for one address, if it may be reached. Any: the library's tuple, as of `getaddrinfo`."""
+        """Return a socket for one address; raise RefusedAddress for a forbidden one. Any: a tuple as from `getaddrinfo`."""
         family, kind, protocol, _, sockaddr = address
         if self._may_reach is None or not self._may_reach(str(sockaddr[0])):
             raise RefusedAddress("the name leads into a network that may not be reached")
@@ -166,8 +168,8 @@ class HttpCaller:
 
 
 def load_library() -> None:
-    """Import aiohttp, which reads the machine's authorities twice meanwhile, for callers that bring no context. All of ours
-    bring their own (`_tls`): the library finds no authorities here, so that a call without a context trusts none."""
+    """Import aiohttp. While imported it reads the machine's authorities twice, for calls without a TLS context; ours
+    always have one (`_tls`). So it is shown no authorities here, and a call without a context trusts none."""
     paths = ssl.get_default_verify_paths()
     names = (paths.openssl_cafile_env, paths.openssl_capath_env)
     saved_paths = {name: os.environ.get(name) for name in names}
@@ -187,7 +189,7 @@ def _resolve(host: str, port: int, family: int) -> list[Any]:
 
 
 def parse_url(url: str) -> SplitResult:
-    """Split an address; raise Misconfigured unless it is http(s) with a host, and without a password."""
+    """Return the parts of an address; raise Misconfigured unless it is http(s) with a host and without credentials."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -211,8 +213,8 @@ def _tls(ca: str | Path | None, *, is_beside: bool) -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """A single request: a POST where there is a body. `expects` is the media type that the answer must have, or one of
-    those that servers `also` send for it."""
+    """Single request: a POST where there is a body, else a GET. The answer must have the media type `expects`, or one of
+    `also`, which some servers send instead."""
 
     url: str
     expects: str
@@ -222,8 +224,8 @@ class HttpRequest:
 
 
 def ask(question: HttpRequest, bounds: Bounds) -> bytes:
-    """Return the body of an answer with status 200 and the expected type; raise Unreachable otherwise. It blocks: use it
-    inside the pool."""
+    """Return the body of an answer with status 200 and an expected type; else raise Unreachable. It blocks: use the
+    pool."""
     from aiohttp import ClientError
 
     parts = parse_url(question.url)

@@ -1,6 +1,7 @@
-"""Structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens. The ids of a
-request or a packet are bound once, and every line of its work names them. No fault fills the disk: a cause has one line
-a minute in the whole process, with how many were left out; only unforeseen errors have a trace."""
+"""Writes structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens. The ids of
+a request or a packet are bound once, and every line about its processing contains them. No error fills the disk: each
+cause gets one line a minute in the whole process, with the number of lines left out; only unforeseen errors have a stack
+trace."""
 
 import errno
 import json
@@ -18,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "traced"}
-# What others wrote may be of any length.
+# Longest id to log, because ids from outside can be of any length.
 _LONGEST = 200
 _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
 
@@ -40,17 +41,17 @@ class _Bound(AbstractContextManager[None]):
 
 
 def bound(**ids: str) -> AbstractContextManager[None]:
-    """Name these ids in every line that is logged inside, also from threads of the pool."""
+    """Add these ids to every line that is logged inside the block, also from threads of the pool."""
     return _Bound(ids)
 
 
 def ids_bound() -> Mapping[str, str]:
-    """Return the ids of the work at hand."""
+    """Return the ids bound at this point."""
     return _BOUND.get({})
 
 
 class JsonLines(logging.Formatter):
-    """Formatter of each record as one line of JSON; what callers pass in `extra` becomes keys of it."""
+    """Formatter of a record as one line of JSON; the values in `extra` become keys of it."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -75,11 +76,11 @@ _LONGEST_WHY, _LONGEST_TRACE = 1000, 8000
 
 
 def _library_action(logger: str) -> str:
-    """Return the action of a line that names none: those are of libraries."""
+    """Return an action for a line without one: such lines are written by libraries."""
     return f"library.{logger.partition('.')[0]}"
 
 
-# A disk that is away, full or read-only, a line that is cut: a trace would tell no more.
+# Errors of a disk that is missing, full or read-only, or of a lost connection: a stack trace would add nothing.
 _OF_DISKS_AND_LINES = frozenset(
     {
         errno.ENOSPC,
@@ -93,12 +94,12 @@ _OF_DISKS_AND_LINES = frozenset(
         errno.ENETUNREACH,
     }
 )
-# Errors of the drivers of databases and brokers when a server is away.
+# Errors that drivers of databases and brokers raise when the server is down.
 _OF_DRIVERS = frozenset({"OperationalError", "InterfaceError", "PostgresConnectionError", "AMQPError"})
 
 
 def is_foreseen(error: BaseException | None) -> bool:
-    """Tell whether the error has a code of ours, or comes of a disk, a line or a server that is away."""
+    """Tell whether the error has a code of ours, or comes from a disk, a connection or a server that is down."""
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
         return True
     if isinstance(error, OSError):
@@ -107,11 +108,12 @@ def is_foreseen(error: BaseException | None) -> bool:
     return is_coded or any(kind.__name__ in _OF_DRIVERS for kind in type(error).__mro__)
 
 
-# The storage, the axis, the scanner or the key is away: one cause, whichever loop, call or row meets it.
+# Codes of errors for a storage, axis, scanner or key that is down: one cause, whichever loop, call or row meets it.
 OUTAGES = frozenset({"GW-S-000", "GW-S-507", "GW-S-508", "GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"})
 WINDOW_S = 60.0
 TRACE_S = 3600.0
-# Complaints that are no outage are each about something else, such as a packet: so many a minute of a sort are written.
+# Other complaints are each about something different, such as a packet, so this many of one sort are written in a
+# minute.
 BURST = 20
 _MOST_WINDOWS = 1000
 _Cause = tuple[object, ...]
@@ -119,7 +121,7 @@ _Cause = tuple[object, ...]
 
 @dataclass(slots=True)
 class _Window:
-    """The minute of one cause: its beginning, how many lines were written and how many left out."""
+    """One minute of one cause: its start, and the numbers of lines written and left out."""
 
     since: float
     at: float
@@ -128,8 +130,8 @@ class _Window:
 
 
 class Throttle(logging.Filter):
-    """Filter that limits the lines of each cause, for the whole process. The next line of the cause tells how many were
-    left out (`suppressed`) and since when (`suppressed_since`)."""
+    """Filter that limits the lines of each cause in the whole process. The cause's next line tells how many were left
+    out (`suppressed`) and since when (`suppressed_since`)."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -167,7 +169,7 @@ class Throttle(logging.Filter):
         return True
 
     def _forget(self, now: float) -> None:
-        """Drop ended windows, where there are many: causes name hosts, in any number."""
+        """Drop ended windows once there are many, because causes contain host names, whose number is unlimited."""
         if len(self._windows) >= _MOST_WINDOWS:
             self._windows = {
                 cause: window for cause, window in self._windows.items() if now - window.since < WINDOW_S
@@ -176,7 +178,8 @@ class Throttle(logging.Filter):
 
 
 def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
-    """Return what the line complains of, and how many such lines a minute may have; empty where it complains of nothing."""
+    """Return the cause of the line's complaint, and how many such lines are written in a minute; an empty cause for a
+    line that is no complaint."""
     if record.levelno <= logging.DEBUG:
         return (), 0
     error = record.exc_info[1] if record.exc_info else None
@@ -196,13 +199,14 @@ def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
 
 
 def _subject(record: logging.LogRecord, error: BaseException | None) -> str:
-    """Return the beginning of the sentence: ours begin with their subject, as "the database" or the name of a host."""
+    """Return the first two words of the text, which name the subject ("the database", a host); those with digits are
+    "#"."""
     text = record.getMessage() if error is None else str(error)
     return " ".join("#" if any(letter.isdigit() for letter in word) else word for word in text.split()[:2])
 
 
 def _origin(trace: TracebackType | None) -> tuple[str, int]:
-    """Return the file and line that raised."""
+    """Return file and line where the error was raised."""
     if trace is None:
         return "", 0
     while trace.tb_next is not None:
@@ -223,9 +227,9 @@ def configure(level: str = "info") -> None:
 
 
 def quieten() -> None:
-    """Silence libraries that would write more than ids, whatever the level, and those whose errors come to us as
-    exceptions, which are logged once, with their cause."""
-    # signxml writes the whole canonical text at DEBUG, aiosqlite every value of a row: content never goes to a log.
+    """Silence libraries that would log content, at every level, and libraries whose errors reach us as exceptions, which
+    we log once with their cause."""
+    # At DEBUG signxml logs the whole canonical text and aiosqlite every value of a row: content must never reach a log.
     for name in ("signxml", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("aiosqlite", "aiormq", "aio_pika", "asyncpg", "sqlalchemy"):
@@ -233,15 +237,15 @@ def quieten() -> None:
 
 
 def log_unforeseen(logger: logging.Logger, name: str, error: Exception, **ids: object) -> None:
-    """Log an unforeseen error, with its trace; `name` is the action that it broke."""
+    """Log an unforeseen error with its stack trace; `name` is the action that failed."""
     logger.error("an error that nobody foresaw", exc_info=error, extra={"action": name, **ids})
 
 
 def warn(logger: logging.Logger, name: str, say: str, **ids: object) -> None:
-    """Log, as a warning, that `name` happened, which a person has to look at where it does not end by itself."""
+    """Log a warning that `name` happened: a person has to act unless it ends by itself."""
     logger.warning(say, extra={"action": name, **ids})
 
 
 def action(logger: logging.Logger, name: str, say: str = "", **ids: object) -> None:
-    """Log that `name` was done, with the ids it was done to."""
+    """Log that the action `name` was done, with the ids of its objects."""
     logger.info(say or name, extra={"action": name, **ids})

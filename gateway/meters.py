@@ -1,6 +1,6 @@
-"""The counters and timings of this process, one name each, recorded where things happen. In: events of the code. Out:
-samples in one registry of our own, which `ops.metrics` writes out. Labels hold our own words alone: a meter with its
-maximum of label sets counts further ones as `other`, so that outsiders cannot make it grow."""
+"""Counters and timings of this process, updated where things happen. In: events of the code. Out: samples in a registry
+of our own, which `ops.metrics` writes out. Label values are chosen by us; a meter that has its maximum of label sets
+counts further ones as `other`, so that outsiders cannot make it grow."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MOST_SETS = 100
 OTHER = "other"
 V = TypeVar("V")
 
-# Seconds. Quick work is one transaction or one call; slow work waits for an axis that was down, or for a person.
+# Bounds in seconds. Quick work is one transaction or call; slow work waits for an axis that was down, or for a person.
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 
 
 class _Meter(Collector, Generic[V]):
-    """Values by set of labels, up to a maximum of sets. The library only writes them out: its own samples cost several
-    times as much to change."""
+    """Values by set of labels, up to a maximum number of sets. The library only writes them out, because its own samples
+    cost several times as much to update."""
 
     def __init__(self, name: str, says: str, labels: Sequence[str]) -> None:
         self._name, self._says, self._labels = name, says, tuple(labels)
@@ -38,11 +38,11 @@ class _Meter(Collector, Generic[V]):
         REGISTRY.register(self)
 
     def _first_value(self) -> V:
-        """Return the first value of a set."""
+        """Return the initial value of a new set."""
         raise NotImplementedError
 
     def _family(self, values_by_set: Mapping[tuple[str, ...], V]) -> Metric:
-        """Return the values in the form that the library writes out."""
+        """Return the values in the form in which the library writes them out."""
         raise NotImplementedError
 
     def collect(self) -> Sequence[Metric]:
@@ -50,7 +50,8 @@ class _Meter(Collector, Generic[V]):
             return [self._family(self._values)]
 
     def _set_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the set of these labels; called under the lock. Raise KeyError for an undeclared or missing label."""
+        """Return the set for these labels, adding it where it is new; the caller holds the lock. Raise KeyError for an
+        undeclared or missing label."""
         label_set = tuple(map(labels.__getitem__, self._labels))
         if len(labels) != len(label_set):
             raise KeyError(
@@ -107,7 +108,7 @@ class Timing(_Meter[_Times]):
 
     @contextmanager
     def measure(self, **labels: str) -> Iterator[None]:
-        """Time the body, whether or not it succeeds."""
+        """Record the duration of the body, whether or not it succeeds."""
         started = time.perf_counter()
         try:
             yield

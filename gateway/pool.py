@@ -1,5 +1,5 @@
-"""The one bounded thread pool for CPU and file work, behind the `Pool` promise. Small on purpose: more cores are used by
-more worker processes, not by more threads. Work of about a millisecond is done without a thread."""
+"""Bounded thread pool for CPU and file work (the `Pool` protocol). It is small on purpose: more worker processes, not
+more threads, use more cores. Work of about a millisecond runs without a thread."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class ThreadPool:
-    """Pool that runs blocking work in `size` threads; more work waits its turn."""
+    """Pool that runs blocking work in `size` threads; further work waits in a queue."""
 
     def __init__(self, size: int = 4) -> None:
         self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix="gateway")
@@ -25,8 +25,8 @@ class ThreadPool:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(context.run, work))
 
     async def brief(self, work: Callable[[], T]) -> T:
-        """Run short work on the event loop, one at each of its turns. A thread would contend with the loop for the
-        interpreter at each database statement, which costs more than the work."""
+        """Run short work on the event loop, one piece in each turn of the loop. A thread would compete with the loop for
+        the interpreter lock at each database statement, which costs more than the work."""
         if self._has_turn:
             await self._wait_for_turn()
         else:
@@ -47,8 +47,8 @@ class ThreadPool:
             raise
 
     def _pass_turn(self) -> None:
-        """Wake the longest waiting caller, at the loop's next turn. Where none waits, one that comes in this turn waits
-        for the next."""
+        """Wake the caller that has waited longest. Where none waits, free the turn only in the loop's next turn, so that
+        a caller that comes in this one waits."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -1,5 +1,5 @@
-"""The program as installed: the exchange, with the office added to its applications. The only module that knows both. In:
-the typed words. Out: an exit code."""
+"""The installed program: the exchange, with the office added to its applications. Only this module knows both. In:
+command-line words. Out: an exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 
-# Every path but those of the API and monitoring.
+# Every path except those of the API and of monitoring.
 PAGES = re.compile("/(?!api/|problems|docs|metrics|healthz|readyz).*")
 
 
@@ -41,7 +41,8 @@ def _calls(node: OpenNode) -> Sequence[Route]:
 
 
 def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
-    """Add the pages. Their modules, a tenth of all there are, are loaded in a thread, and the loop goes on meanwhile."""
+    """Add the office's pages. Their modules, a tenth of all, are imported in a thread at the first request, so that the
+    event loop is not blocked."""
     from gateway.api.late import LateRoutes
     from gateway.office.bootstrap.office import Office
 

@@ -1,5 +1,5 @@
-"""Random bytes from the system, drawn in batches: each system call gives up the interpreter, and another thread may keep it
-for a while."""
+"""Random bytes from the system, drawn in batches: each system call releases the interpreter lock, and another thread may
+then hold it for a while."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ T = TypeVar("T", str, bytes)
 
 
 class RandomBatch(Generic[T]):
-    """Source of random values of sixteen bytes or letters, drawn many at a time. `read` makes letters of bytes."""
+    """Source of random values of sixteen bytes or letters, drawn many at a time. `read` converts the bytes drawn."""
 
     def __init__(self, read: Callable[[bytes], T]) -> None:
         self._read: Callable[[bytes], T] = read
         self._unused: list[T] = []
-        os.register_at_fork(after_in_child=self._unused.clear)  # two processes must never hand out the same
+        # After a fork two processes must not return the same values.
+        os.register_at_fork(after_in_child=self._unused.clear)
 
     def take(self) -> T:
         while True:

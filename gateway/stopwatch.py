@@ -1,6 +1,6 @@
-"""Measure how long this node takes to serve, where a step is committed. In: a way, a lane and the start. Out: histograms of
-this process for monitoring, and its last hour for people. It needs no database, and its memory does not grow with the
-measurements."""
+"""Measures how long this node takes, from an arrival to the commit of a step. In: a metric, a lane and the start. Out:
+histograms of this process for monitoring, and its last hour for people. It needs no database, and its memory does not
+grow with the number of measurements."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _Counts = dict[tuple[Metric, Lane], list[int]]
 
 @contextmanager
 def note_arrival(arrived_at: datetime) -> Iterator[None]:
-    """Note the arrival of a call while its body runs."""
+    """Set the arrival of the current call while the body runs."""
     token = _ARRIVED_AT.set(arrived_at)
     try:
         yield
@@ -45,21 +45,21 @@ def note_arrival(arrived_at: datetime) -> Iterator[None]:
 
 
 def arrived_at() -> datetime | None:
-    """Return the arrival of the current call; None for the node's own work."""
+    """Return the arrival of the current call; None for work that the node started itself."""
     return _ARRIVED_AT.get(None)
 
 
 class Stopwatch:
-    """The measurements of one node in this process, made by the wiring."""
+    """Measurements of one node in this process."""
 
     def __init__(self, axis: str, clock: Clock) -> None:
-        """Set up; `axis` is the kind of the node's axis."""
+        """Start without measurements; `axis` is the kind of the node's axis."""
         self._axis = axis
         self._clock = clock
         self._hour: dict[datetime, _Counts] = {}
 
     def record(self, metric: Metric, lane: Lane, since: datetime | None) -> None:
-        """Record a step that is committed now; without a known start it is not counted."""
+        """Record the time from `since` to now for a step that is committed now; without a known start do nothing."""
         if since is None:
             return
         now = self._clock.now()
@@ -68,7 +68,7 @@ class Stopwatch:
         self._slot(now)[metric, lane][bucket(seconds)] += 1
 
     def slots(self) -> Sequence[Slot]:
-        """Return the last hour."""
+        """Return the measurements of the last hour."""
         all_slots = [
             Slot(began_at=began_at, way=metric, lane=lane, axis=self._axis, counts=tuple(counts))
             for began_at, counts_by_pair in self._hour.items()

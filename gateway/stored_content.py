@@ -1,5 +1,5 @@
-"""Stored content, given out only while the store has the original bytes. In: a way to read it, and the digest that it must
-have. Out: a file to stream, its pieces made in the pool; AlteredContent, with an alert, where the store has other bytes."""
+"""Gives out stored content only while the store has the original bytes. In: a function that reads it, and its recorded
+digest. Out: a file to stream, read in the pool; AlteredContent, with an alert, where the stored bytes differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Start = Callable[[], Iterator[bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenFile:
-    """A file to stream out. `pieces` is read once."""
+    """File to stream out. `pieces` can be read once."""
 
     name: str
     content_type: str
@@ -36,7 +36,7 @@ class OpenFile:
 
 
 class ReadingServices(Protocol):
-    """Services that reading needs, common to both directions."""
+    """Services needed for reading content, for outgoing and incoming documents alike."""
 
     @property
     def store(self) -> SqlStore: ...
@@ -51,7 +51,8 @@ class ReadingServices(Protocol):
 async def check_unaltered(
     services: ReadingServices, scope: AgencyScope, id: str, start: Start, expected: Digest
 ) -> None:
-    """Check the digest before the first byte is given out, as sent bytes cannot be taken back."""
+    """Raise AlteredContent unless the content has the expected digest. The caller checks before the first byte is sent,
+    because sent bytes cannot be taken back."""
     actual = await services.pool.run(partial(_digest, start))
     if actual != expected:
         raise await report_altered(services, scope, id, expected, actual)
@@ -60,7 +61,7 @@ async def check_unaltered(
 async def report_altered(
     services: ReadingServices, scope: AgencyScope, id: str, expected: Digest, actual: Digest | None
 ) -> AlteredContent:
-    """Write the alert, and return the error to raise."""
+    """Record the alert, and return the error to raise."""
     log.action(_log, "content.altered", "the store has other bytes", document=id, wanted=expected)
     async with services.store.begin(scope) as work:
         facts = {"wanted": expected, "found": actual or ""}
@@ -73,7 +74,7 @@ async def report_altered(
 
 
 def _digest(start: Start) -> Digest | None:
-    """Hash the content; None where altered bytes cannot even be decoded."""
+    """Return the digest of the content; None where it is altered so that it cannot be decoded."""
     hasher = hashlib.sha256()
     try:
         for piece in start():
@@ -84,6 +85,6 @@ def _digest(start: Start) -> Digest | None:
 
 
 async def stream_pieces(pool: Pool, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield pieces made in the pool, without reading ahead: memory holds a single piece."""
+    """Yield the pieces, each read in the pool when it is asked for, so that memory holds only one."""
     while piece := await pool.run(partial(next, pieces, b"")):
         yield piece

@@ -1,5 +1,5 @@
-"""The trace of the current call. In: the headers of a call. Out: its trace, for rows that the call makes and for calls that
-the node makes for it; its id in every log line meanwhile. A call without a valid trace begins one."""
+"""The trace of the current call. In: the headers of a call. Out: its trace, for rows that the call writes and for calls
+that the node makes for it; its id is in every log line meanwhile. A call without a valid trace starts a new one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CURRENT: ContextVar[Trace] = ContextVar("trace")
 
 @contextmanager
 def trace_call(parents: Sequence[str], states: Sequence[str]) -> Iterator[Trace]:
-    """Make the trace current while the body runs."""
+    """Make the trace in these headers, or a new one, current while the body runs."""
     call_trace = trace.from_headers(parents, states) or Trace(_random_id(16))
     token = _CURRENT.set(call_trace)
     try:
@@ -27,16 +27,16 @@ def trace_call(parents: Sequence[str], states: Sequence[str]) -> Iterator[Trace]
 
 
 def current_trace() -> Trace | None:
-    """Return the current trace; None for the node's own work."""
+    """Return the current trace; None for work that the node started itself."""
     return _CURRENT.get(None)
 
 
 def headers(trace: Trace | None) -> Mapping[str, str]:
-    """Return the headers of one outgoing call in that trace: a step of its own."""
+    """Return the headers for one outgoing call, as a new step of that trace; none without a trace."""
     return trace.headers(_random_id(8)) if trace is not None else {}
 
 
 def _random_id(size: int) -> str:
-    """Return a random hex id, never all zeros, which would mean none."""
+    """Return a random hex id, but never all zeros, which would mean that there is none."""
     drawn = random_bytes.random_16()[:size]
     return drawn.hex() if any(drawn) else _random_id(size)

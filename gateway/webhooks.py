@@ -1,6 +1,6 @@
-"""Webhooks, for people and programs: made, changed, given another secret, paused, tried, sent again. In: a scope and the
-wish. Out: the endpoint, its secret once, the deliveries. The one way of signing and sending a body stands here too, for the
-worker and for a trial alike."""
+"""Webhooks, for people and programs: add, change, rotate the secret, pause, resume, test, redeliver. In: a scope and the
+input. Out: the endpoint, its secret once, the deliveries. `Sender` signs and sends the bodies, for the worker and for
+tests alike."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OVERLAP = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Sender of one signed body to an endpoint's address, in the trace of its event."""
+    """Sender of one signed body to the address of an endpoint, in the trace of its event."""
 
     poster: Poster
     secrets: SealedSecrets
@@ -59,6 +59,7 @@ class Sender:
     pool: Pool
 
     async def send(self, endpoint: Endpoint, id: str, body: bytes, trace: Trace | None) -> Try:
+        """Sign the body, post it and return the result; a missing secret is a result too, not an error."""
         at, started = self.clock.now(), time.perf_counter()
         try:
             signed = partial(self.secrets.headers, endpoint.id, endpoint.secrets, id, at, body)
@@ -82,8 +83,8 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWebhook:
-    """Input for a new webhook. `scopes` are its maker's: it gets no event that its maker may not read. `start_after`: it
-    begins behind that event of the agency; None: with future events."""
+    """Input for a new webhook. It gets only events that its creator may read (`scopes`). `start_after`: it starts after
+    that event of the agency; None: with future events."""
 
     url: str
     types: tuple[str, ...] = ()
@@ -94,8 +95,8 @@ class NewWebhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookService:
-    """Service for webhooks. `wake` calls the worker. `may`, in each method: the caller's scopes; a webhook that gets more
-    than those read is not the caller's to change, as changing its address means reading its events."""
+    """Service for webhooks. `wake` wakes the worker. In each method `may` are the caller's scopes: a webhook with
+    further scopes cannot be changed by the caller, who could otherwise redirect its events and read them."""
 
     rows: SqlWebhooks
     sender: Sender
@@ -108,12 +109,12 @@ class WebhookService:
         return await self.rows.list_endpoints(agency_id)
 
     async def get(self, agency_id: str, id: str) -> Endpoint:
-        """Return a webhook; raise NotFound where the agency has none."""
+        """Return a webhook; raise NotFound where the agency has none with that id."""
         return await self.rows.get(agency_id, id)
 
     async def add(self, scope: AgencyScope, new_webhook: NewWebhook) -> tuple[str, Endpoint]:
-        """Add a webhook; return its secret, which can never be read again, and the endpoint. BadForm for an invalid
-        address, type or note; Clash when the agency has as many as it may."""
+        """Add a webhook; return its secret, which cannot be read again, and the endpoint. Raise BadForm for an invalid
+        address, type or note, Clash when the agency has as many webhooks as allowed."""
         id, now = self.clock.new_id("whk_"), self.clock.now()
         types = _read_types(new_webhook.types)
         _refuse_unread(types, new_webhook.scopes)
@@ -147,7 +148,7 @@ class WebhookService:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
-        """Change the given values; others stay."""
+        """Change the given values of a webhook and return it; the others stay."""
         new_values = {
             "url": self._url(url) if url is not None else None,
             "types": _read_types(types) if types is not None else None,
@@ -169,8 +170,8 @@ class WebhookService:
         *,
         may: frozenset[ApiScope] = EVERY_SCOPE,
     ) -> tuple[str, Endpoint]:
-        """Make another secret, shown once. Until the overlap ends bodies are signed with the one before too, so that the
-        receiver changes over without a pause; zero overlap is for a leaked secret."""
+        """Make a new secret, return it once, and the endpoint. Until the overlap ends bodies are signed with the earlier
+        secret too, so that the receiver can change over without a pause; a leaked secret needs zero overlap."""
         if not timedelta() <= overlap <= timedelta(hours=LONGEST_OVERLAP_H):
             raise BadForm(
                 f"the overlap is at most {LONGEST_OVERLAP_H} hours", code="GW-HOOK-OVERLAP", field="overlap_h"
@@ -196,7 +197,7 @@ class WebhookService:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
-        """Stop sending; events meanwhile are sent after the pause."""
+        """Stop sending; events that occur meanwhile are sent after the pause."""
         now = self.clock.now()
 
         def paused(endpoint: Endpoint) -> Endpoint:
@@ -214,8 +215,8 @@ class WebhookService:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
-        """Continue where it stopped: nothing of the pause is left out. One whose key has ended then belongs to the
-        caller."""
+        """Continue after the last event that was sent; events of the pause are sent too. A webhook that was paused
+        because its API key had ended then belongs to the caller."""
 
         def resumed(endpoint: Endpoint) -> Endpoint:
             if _check_scopes(endpoint, may).state is EndpointState.ACTIVE:
@@ -241,7 +242,7 @@ class WebhookService:
     async def test(
         self, scope: AgencyScope, id: str, code: str, *, may: frozenset[ApiScope] = EVERY_SCOPE
     ) -> Try:
-        """Send a body that is no event, now, and return the result; a paused webhook can be tried too."""
+        """Send a test body, which is no event, at once and return the result; a paused webhook can be tested too."""
         endpoint, now = _check_scopes(await self.rows.get(scope.agency_id, id), may), self.clock.now()
         event_id = self.clock.new_id("evt_")
         body = {
@@ -263,7 +264,7 @@ class WebhookService:
         *,
         may: frozenset[ApiScope] = EVERY_SCOPE,
     ) -> int:
-        """Send these events again, or all that were given up; return how many. They keep their ids."""
+        """Queue these events again, or all that were given up, under the same ids; return how many."""
         if _check_scopes(await self.rows.get(scope.agency_id, id), may).state is EndpointState.PAUSED:
             raise Clash("this webhook is paused: let it go on first", code="GW-HOOK-PAUSED")
         count = await self.rows.redeliver(scope, id, sequences)
@@ -279,7 +280,7 @@ class WebhookService:
         before_sequence: int = 0,
         state: DeliveryState | None = None,
     ) -> tuple[Sequence[WebhookDelivery], bool]:
-        """List the newest events first, and whether there are more; NotFound where the agency has no such webhook."""
+        """Return the newest deliveries first, and whether there are more; raise NotFound for an unknown webhook."""
         await self.rows.get(agency_id, id)
         rows = await self.rows.log(agency_id, id, limit + 1, before_sequence=before_sequence, state=state)
         return rows[:limit], len(rows) > limit
@@ -302,7 +303,7 @@ class WebhookService:
 
 
 def parse_sequence(text: str) -> int:
-    """Parse the sequence of an event's id or number. NotFound for anything else."""
+    """Return the sequence number in an event's id, or the number itself; raise NotFound for any other text."""
     digits = text.rpartition("-")[2] if text.startswith("evt_") else text
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
         raise NotFound(f"{text[:40]!r} is neither the id of an event nor its number")
@@ -316,7 +317,7 @@ def _check_scopes(endpoint: Endpoint, may: frozenset[ApiScope]) -> Endpoint:
 
 
 def _refuse_unread(types: Sequence[str], scopes: frozenset[ApiScope]) -> None:
-    """Raise Denied for event types that these scopes do not read: they would never be sent."""
+    """Raise Denied for event types that these scopes may not read, because they would never be sent."""
     if unread := feed.unread(types, scopes):
         raise Denied(f"this key may not read the events {', '.join(unread)}", code="GW-403-SCOPE")
 

@@ -1,5 +1,5 @@
-"""Decisions of persons: the persons, their proposals and approvals, and the acts that one of them may do at once. Here: the
-tools of every decision, and how long certificates overlap."""
+"""Decisions of persons: the persons who decide, their proposals and approvals, and acts that one person may do alone.
+This module has the ports of every decision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionServices:
-    """The tools of deciding. Made once by the wiring; holds no state of its own."""
+    """Ports of the decisions, made once by the wiring. Certificates of one code are valid together for `overlap`."""
 
     decisions: SqlDecisions
     secrets: PersonSecrets

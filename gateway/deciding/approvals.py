@@ -1,9 +1,9 @@
-"""The second of two people: approves the proposal of another one, or rejects it. In: a signed-in person, a proposal, the
+"""The second of two people: approves another person's proposal, or rejects it. In: a signed-in person, a proposal, the
 digest that was shown, the digits typed. Out: the change in force, whole and with its events in one transaction; or a
-refusal that is itself an event, because a refused approval may be an attack (K6, threat 113).
+refusal, which is an event too, because a refused approval may be an attack (K6, two people).
 
 Also the set-up of a node (K6): from `gateway init` until a person ends it, at most 72 hours, approvers need not be a day
-old. It is recorded by two events of the sealed log and nothing else, so that no emptied table opens it again."""
+old. Only two events of the sealed log record it, so that an emptied table does not open it again."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ _WORDS = {
 async def approve(
     services: DecisionServices, actor: SignedIn, id: str, digits: Sequence[str], digest: str
 ) -> Proposal:
-    """Put the proposal in force. `digest` is the one that the person saw, `digits` the last sixteen of each
-    certificate's fingerprint, which the person has from another source than the proposer."""
+    """Put the proposal in force. `digest` is that of the proposal as the person saw it; `digits` are the last sixteen of
+    each certificate's fingerprint, which the person must have from another source than the proposer. Raises Denied with
+    the objection."""
     now = services.clock.now()
     async with services.decisions.begin(actor.person.id) as work:
         proposal = await work.proposals.get(id)
@@ -52,7 +53,7 @@ async def approve(
             await work.proposals.close(id, ProposalState.APPROVED, actor.person.id, now)
             facts: dict[str, object] = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
             if in_set_up:
-                facts["set_up"] = True  # K6: a later reader of the log sees that no person was a day old
+                facts["set_up"] = True  # K6: the log shows that the persons need not be a day old
             await work.events.append(EventKind.PROPOSAL_APPROVED, id, now, facts)
             await work.commit()
     if objection is not None:
@@ -62,7 +63,7 @@ async def approve(
 
 
 async def reject(services: DecisionServices, actor: SignedIn, id: str, reason: str) -> Proposal:
-    """Reject the proposal: nothing changes, and it can never be approved. One person is enough to say no."""
+    """Reject the proposal, so that it can never be approved. One person is enough, since nothing changes."""
     now = services.clock.now()
     async with services.decisions.begin(actor.person.id) as work:
         objection = two_people.check_rejecting(
@@ -77,7 +78,6 @@ async def reject(services: DecisionServices, actor: SignedIn, id: str, reason: s
 
 
 async def get_proposal(services: DecisionServices, id: str) -> Proposal:
-    """Load the proposal in its present state."""
     async with services.decisions.read() as view:
         return await view.proposals.get(id)
 
@@ -92,7 +92,7 @@ async def _objection(
     *,
     in_set_up: bool,
 ) -> Objection | None:
-    """Judge the approval by the persons' present roles, not by those at sign-in."""
+    """Return the objection to this approval, if any, by the persons' present roles and not by those at sign-in."""
     events = await work.events.of_subject(proposal.id)
     digests = [str(event.data.get("digest")) for event in events if event.kind is EventKind.PROPOSAL_CREATED]
     proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(actor.person.id)
@@ -110,7 +110,7 @@ async def _objection(
 
 
 async def _one_hand(work: SqlDecision, proposer: Person, approver: Person) -> bool:
-    """Tell whether one person gave both of them their roles. The operator, who makes the first two, is no person."""
+    """Tell whether one and the same person gave both of them their roles. The operator does not count."""
     if proposer.roles_by != approver.roles_by:
         return False
     try:
@@ -123,6 +123,7 @@ async def _one_hand(work: SqlDecision, proposer: Person, approver: Person) -> bo
 async def _apply(
     services: DecisionServices, work: SqlDecision, proposal: Proposal, by: str, now: datetime
 ) -> None:
+    """Put every change of the proposal in force."""
     people, facts = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
     for change in proposal.content.bindings:
         if change.earlier_end is not None:
@@ -136,13 +137,15 @@ async def _apply(
     for codes in proposal.content.imports:
         await registry_changes.put_import_in_force(services, work, proposal, codes, by)
     for anchor in proposal.content.anchors:
-        # The file first: `gateway doctor` finds an anchor without an event, and nothing finds a missing one.
+        # The file is written first: `gateway doctor` finds an anchor without an event, but nothing would find a missing
+        # one.
         await services.pool.run(partial(services.anchors.add, anchor.certificate_der))
         anchor_facts = {"fingerprint": anchor.fingerprint, **facts}
         await work.events.append(EventKind.ANCHOR_APPROVED, "anchors", now, anchor_facts)
 
 
 async def _refuse(services: DecisionServices, by: str, id: str, objection: Objection, now: datetime) -> None:
+    """Record the refused approval, and close an expired proposal."""
     async with services.decisions.begin(by) as work:
         await work.events.append(EventKind.PROPOSAL_REFUSED, id, now, {"code": str(objection)})
         if objection is Objection.EXPIRED:
@@ -154,8 +157,8 @@ SET_UP = "set-up"
 
 
 async def begin_set_up(services: DecisionServices, operator_id: str) -> datetime | None:
-    """Begin the set-up, once in the life of a node: where it began before, or a certificate was ever bound, nothing
-    changes. Return until when it is open."""
+    """Begin the set-up, and return when it ends. Possible once in the life of a node: nothing changes where it began
+    before, or a certificate was ever bound."""
     now = services.clock.now()
     async with services.decisions.begin(operator_id) as work:
         if not await work.events.of_subject(SET_UP) and not await work.bindings.any_ever():
@@ -166,7 +169,8 @@ async def begin_set_up(services: DecisionServices, operator_id: str) -> datetime
 
 
 async def end_set_up(services: DecisionServices, actor: SignedIn) -> None:
-    """Require a day for every approval from now on. One person is enough: it only makes things stricter. Clash if over."""
+    """End the set-up, so that every person must be a day old to approve. One person is enough, since it only makes things
+    stricter. Raises Clash where the set-up is not open."""
     now = services.clock.now()
     async with services.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "ends the set-up")
@@ -182,7 +186,7 @@ async def set_up_open_until(view: SqlDecision, now: datetime) -> datetime | None
 
 
 def set_up_by_events(events: Sequence[Event], now: datetime) -> datetime | None:
-    """Return when the set-up ends, by its events."""
+    """Return when the set-up ends, by its events; None where it is not open."""
     begun = [event.at for event in events if event.kind is EventKind.SET_UP_BEGUN]
     is_ended = any(event.kind is EventKind.SET_UP_ENDED for event in events)
     return two_people.set_up_until(min(begun, default=None), now, is_ended=is_ended)

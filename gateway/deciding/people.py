@@ -1,8 +1,8 @@
-"""The persons who decide: added, enrolled, given roles, blocked; and the proof that one of them is there. In: the actor (a
-signed-in person, or the operator while no person has that role) and a name; or a name, a passphrase and a second factor, as
-typed. Out: the person; or `SignedIn`, which every decision asks for. A one-time code is shown once and kept as a digest.
-The person who adds another knows none of the other's secrets: passphrase and second factor are made at enrolling, by the
-person alone. Every failure to sign in looks alike; five of them lock the person for a quarter of an hour."""
+"""The persons who decide: adding, enrolling and blocking them, giving roles, and signing in. In: the actor (a signed-in
+person, or the operator while no person has that role) and a name; or a name, passphrase and second factor as typed. Out:
+the person, or the `SignedIn` that every decision asks for. A one-time code is shown once and stored as a digest. A person
+who adds another learns none of that person's secrets, which are made at enrolling. Every failure to sign in looks the
+same; five of them lock the person for a quarter of an hour."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_NAME = 100
 async def add(
     services: DecisionServices, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
 ) -> tuple[Person, str]:
-    """Add a person, who must enrol before deciding anything; return the code to enrol with."""
+    """Add a person, who must enrol before deciding anything. Returns the person and the one-time code to enrol with."""
     called, now = _name(name), services.clock.now()
     by = _actor(actor, operator_id)
     person = Person(
@@ -53,8 +53,9 @@ async def add(
 async def enrol(
     services: DecisionServices, name: str, code: str, passphrase: str, totp: str, first: str
 ) -> Person:
-    """Give the person a passphrase and a second factor. `totp` is the new secret, `first` the code that the person's own
-    device made of it: a person who cannot read it back would be locked out."""
+    """Store the person's passphrase and second factor. `totp` is its new secret, and `first` a code that the person's
+    device made from it, since a person whose device makes wrong codes would be locked out. Raises Denied for a wrong
+    one-time code."""
     now = services.clock.now()
     hashed, sealed = await services.pool.run(partial(services.secrets.keep, passphrase, totp))
     step = await services.pool.run(partial(services.secrets.step, passphrase, sealed, first, now))
@@ -78,7 +79,7 @@ async def enrol(
 async def give(
     services: DecisionServices, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
 ) -> Person:
-    """Set exactly these roles; for a day they cannot be used to approve proposals of their giver."""
+    """Set exactly these roles. For a day the person cannot approve proposals of the person who gave them."""
     now, by = services.clock.now(), _actor(actor, operator_id)
     async with services.decisions.begin(by) as work:
         await _may_administer(work, actor)
@@ -93,7 +94,7 @@ async def give(
 async def reset(
     services: DecisionServices, actor: SignedIn | None, operator_id: str, name: str
 ) -> tuple[Person, str]:
-    """Make the person enrol anew with the code: for a lost device or passphrase. It counts as a change of roles."""
+    """Make the person enrol again, with a new one-time code, as after losing a device. Counts as a change of roles."""
     now, by = services.clock.now(), _actor(actor, operator_id)
     code, digest = services.secrets.new_code()
     async with services.decisions.begin(by) as work:
@@ -111,7 +112,7 @@ async def reset(
 
 
 async def block(services: DecisionServices, by: str, name: str) -> Person:
-    """Block the person. To take away needs one, and the operator may."""
+    """Block the person. The operator or one person alone may do this, since it only takes rights away."""
     now = services.clock.now()
     async with services.decisions.begin(by) as work:
         person = replace(await work.people.find_by_name(name), blocked_at=now)
@@ -127,6 +128,7 @@ def _actor(signed_in: SignedIn | None, operator_id: str) -> str:
 
 
 async def _may_administer(work: SqlDecision, signed_in: SignedIn | None) -> None:
+    """Raise Denied unless this person, or the operator at the beginning, may change persons."""
     actor = await work.people.get(signed_in.person.id) if signed_in is not None else None
     objection = two_people.check_administering(actor, await work.people.all())
     if objection is not None:
@@ -153,7 +155,7 @@ LOCKED_FOR = timedelta(minutes=15)
 
 
 async def sign_in(services: DecisionServices, name: str, passphrase: str, code: str) -> SignedIn:
-    """Return the person when both factors fit. Denied otherwise, and nothing says which of them did not."""
+    """Sign the person in if both factors fit. Raises Denied otherwise, without saying which of them is wrong."""
     person, credentials = await _by_name(services, name)
     now = services.clock.now()
     if credentials.locked_until is not None and now < credentials.locked_until:
@@ -185,7 +187,7 @@ def _step_typed(
 
 
 async def _use_step(services: DecisionServices, person: Person, step: int) -> bool:
-    """Use up a second factor: a code seen over the shoulder is worth nothing."""
+    """Use up the time step of a second factor, so that an observed code is worthless; False where it was used before."""
     async with services.decisions.begin(person.id) as work:
         fresh = await work.people.use_step(person.id, step)
         if fresh:

@@ -1,7 +1,7 @@
-"""Acts of one person alone: propose a change of this node's trust, which a second one approves; and at once the acts that
-only take trust away, withdraw a binding, retire a key of ours, report one stolen. In: the actor, and the content, or a code
-and a certificate. Out: an open proposal, recorded by an event with its digest, that changes nothing yet; or the end, for
-every process of this database, and its event."""
+"""Acts of one person alone: proposing a change of this node's trust, which a second person approves; and at once the acts
+that only take trust away: withdrawing a binding, retiring a key of ours, reporting one stolen. In: the person, and the
+content, or a code and a certificate. Out: an open proposal that changes nothing yet, recorded by an event with its
+digest; or the committed end of a binding or key, with its event, for every process of this database."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def binding_change(
     overlap: timedelta,
     at: datetime | None = None,
 ) -> BindingChange:
-    """Return the change that makes a certificate speak for its code from `at`, by default from its own first day: earlier
-    packets under it can then be looked at again. Other certificates of the code end `overlap` after both (K5)."""
+    """Return the change that binds a certificate to its code from `at`, by default from its own first day, so that
+    earlier packets can be judged again. Other certificates of the code end `overlap` after it begins (K5, roll-over)."""
     first, last = certificate.valid_from or now, certificate.valid_to
     since = first if at is None else max(at, first)
     if last is None or last <= max(since, now):
@@ -58,7 +58,7 @@ def binding_change(
 async def propose(
     services: DecisionServices, actor: SignedIn, content: ProposalContent, reason: str = ""
 ) -> Proposal:
-    """Make a proposal, open for three days. Denied for persons who may not propose."""
+    """Store a proposal, which is open for three days. Raises Denied for a person who may not propose."""
     if not content.changes or len(content.changes) > MOST_CHANGES:
         raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")
     if (content.reforms or content.imports) and len(content.changes) > 1:
@@ -81,7 +81,7 @@ async def propose(
 
 
 async def must_trust(work: SqlDecision, actor: SignedIn, act: str) -> None:
-    """Raise Denied for a person who may not do that, as the roles are now."""
+    """Raise Denied where the person, by the present roles, may not do this act; `act` completes the error's sentence."""
     objection = two_people.check_proposing(await work.people.get(actor.person.id))
     if objection is not None:
         raise Denied(f"only a person with the role `trust` {act}", code=objection)
@@ -102,20 +102,20 @@ def _told_of(proposal: Proposal) -> Mapping[str, object]:
 async def withdraw_binding(
     services: DecisionServices, by: str, code: str, fingerprint: str, reason: str
 ) -> None:
-    """End the certificate's right to speak for the code. Documents admitted before stay admitted."""
+    """End the binding of the certificate to the code. Documents that were admitted before stay admitted."""
     async with services.decisions.begin(by) as work:
         await work.bindings.withdraw(code, fingerprint, services.clock.now(), reason)
         await work.commit()
 
 
 async def retire_key(services: DecisionServices, end: KeyEnd) -> None:
-    """Let the key sign nothing from that moment on; its certificate speaks for the agency no longer, where it did here."""
+    """End a key of ours at a moment: it signs nothing after that, and its certificate's binding here ends."""
     await _end_key(services, end, EventKind.KEY_RETIRED, {"at": end.at.isoformat()})
 
 
 async def report_stolen(services: DecisionServices, end: KeyEnd, since: datetime) -> None:
-    """Let the key sign nothing from now on, and its certificate count for nothing since then: later packets are judged so
-    when they are looked at again."""
+    """End a key of ours now, and its certificate's binding already at `since`, so that later packets fail when judged
+    again."""
     facts = {"at": end.at.isoformat(), "since": since.isoformat()}
     await _end_key(services, replace(end, stolen_since=since), EventKind.KEY_STOLEN, facts)
 
@@ -123,6 +123,7 @@ async def report_stolen(services: DecisionServices, end: KeyEnd, since: datetime
 async def _end_key(
     services: DecisionServices, end: KeyEnd, kind: EventKind, facts: Mapping[str, object]
 ) -> None:
+    """Store the end of the key with its event, and end its certificate's binding."""
     async with services.decisions.begin(end.by) as work:
         await work.key_ends.save(end)
         all_facts = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **facts}
@@ -133,5 +134,5 @@ async def _end_key(
             else:
                 await work.bindings.end(end.agency_code, end.fingerprint, end.at)
         except NotFound:
-            pass  # it was never bound here, so this node accepts none of its signatures
+            pass  # the certificate was never bound here, so this node accepts no signature of it anyway
         await work.commit()

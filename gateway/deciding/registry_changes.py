@@ -1,8 +1,8 @@
-"""Changes of the registry in the hands of two people: of the organisation of agencies, and by a file of codes. In: a reform
-as a person states it, or the file as the registry reads it. Out: a plan, a proposal, or the registry changed whole with its
-event in one transaction; or the conflicts. A change of known agencies is proposed by one person and approved by another;
-one person undoes a whole change for seven days, because it only restores the earlier state. The rules are in
-`policy.reform` and `policy.reform_words`; the duty to report a reform is recorded here too."""
+"""Changes of the registry by two people: reforms of the organisation of agencies, and imports of codes from a file. In: a
+reform as a person states it, or the file. Out: a plan, a proposal, or the registry changed whole with its event in one
+transaction; or the conflicts. One person proposes a change of known agencies, another approves it; for seven days one
+person may undo a whole change, because that only restores the earlier state. The rules are in `policy.reform` and
+`policy.reform_words`; the duty to report a reform is recorded here too."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def plan_reform(services: DecisionServices, reform: Reform) -> ReformPlan:
 
 
 async def reform_with_units(services: DecisionServices, reform: Reform) -> Reform:
-    """Return the reform with further steps: units directly below an ending agency go to its successor."""
+    """Return the reform with further steps that move units directly below an ending agency to its successor."""
     async with services.decisions.read() as view:
         return reform_rules.add_unit_moves(reform, (await view.reforms.load_context(reform)).below)
 
@@ -52,7 +52,7 @@ async def get_reform(services: DecisionServices, id: str) -> ReformRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReform:
-    """An approved reform with what it did, in sentences and code by code, and why it cannot be undone."""
+    """Approved reform with its effects, in sentences and per code, and the reasons why it cannot be undone."""
 
     record: ReformRecord
     sentences: Sequence[Remark]
@@ -62,7 +62,7 @@ class KeptReform:
 
 
 async def kept_reform(services: DecisionServices, id: str) -> KeptReform:
-    """Load a reform as it was written; documents that waited then are not counted again."""
+    """Load an approved reform with its effects as written then; waiting documents are not counted again."""
     async with services.decisions.read() as view:
         approved = await view.reforms.get(id)
         lives_before, lives_after = await view.reforms.lives_of(id)
@@ -84,7 +84,7 @@ async def kept_reform(services: DecisionServices, id: str) -> KeptReform:
 async def list_reforms(
     services: DecisionServices, limit: int, code: str | None = None
 ) -> Sequence[ReformRecord]:
-    """List reforms, latest to take effect first; with a code those that touch or name it."""
+    """List reforms, latest to take effect first; with a code, only those that change or name it."""
     async with services.decisions.read() as view:
         return await view.reforms.listed(limit, code)
 
@@ -92,7 +92,7 @@ async def list_reforms(
 async def propose_reform(
     services: DecisionServices, actor: SignedIn, planned: ReformPlan, reason: str = ""
 ) -> Proposal:
-    """Propose the plan to a second person. Clash with every conflict."""
+    """Propose the planned reform to a second person. Raises Clash with every conflict."""
     _refuse(planned.conflicts)
     return await proposals.propose(services, actor, ProposalContent(reforms=(planned.ready,)), reason)
 
@@ -100,7 +100,7 @@ async def propose_reform(
 async def put_reform_in_force(
     work: SqlDecision, proposal: Proposal, reform: Reform, by: str, now: datetime
 ) -> None:
-    """Apply the reform in the approving unit of work: planned again, on a registry equal to that of the proposal."""
+    """Apply the reform in the approving unit of work. It is planned again; the registry must not have changed."""
     await work.reforms.lock_registry()
     planned = await _planned_reform(work, reform, local(now).date())
     _refuse(planned.conflicts)
@@ -119,8 +119,8 @@ async def put_reform_in_force(
 
 
 async def undo_reform(services: DecisionServices, actor: SignedIn, id: str, reason: str) -> ReformRecord:
-    """Restore the registry of before the change. One person may, because only the earlier state comes back. Clash after
-    seven days, or where something was built on it."""
+    """Restore the registry as it was before the reform. One person may, because that is only the earlier state. Raises
+    Clash after seven days, or where later changes build on it."""
     now = services.clock.now()
     async with services.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes a change of the registry")
@@ -135,7 +135,7 @@ async def undo_reform(services: DecisionServices, actor: SignedIn, id: str, reas
 
 
 async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> Sequence[Remark]:
-    """Return why it cannot be undone; empty when it can."""
+    """Return the reasons why the reform cannot be undone; empty when it can."""
     approved, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
     lives_before, lives_after = await work.reforms.lives_of(id)
     begun = [code for code, life in lives_before.items() if life is None]
@@ -169,7 +169,7 @@ async def duties(services: DecisionServices) -> Sequence[reform_words.ReportDuty
 
 
 def in_english(remarks: Sequence[Remark]) -> str:
-    """Write remarks in English, for a message; screens and the command line have both languages."""
+    """Return remarks as English text for an error message; screens and the command line use both languages."""
     return "; ".join(labels.remark_text(remark.key, remark.params, "en") for remark in remarks)
 
 
@@ -223,7 +223,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptImport:
-    """One import that was applied: what it changed, before and now, and why it cannot be undone."""
+    """Applied import with its lines before and after, and the reasons why it cannot be undone."""
 
     record: ImportRecord
     lines: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]
@@ -240,7 +240,7 @@ async def propose_import(
     number: str,
     reason: str = "",
 ) -> Proposal:
-    """Propose the plan of this file. Clash for one with problems, or that changes nothing."""
+    """Propose the planned import of this file. Raises Clash for a file with problems or without changes."""
     if plan.problems or not plan.rows:
         raise Clash("the file has problems, or changes nothing", code=CONFLICT)
     if not number.strip():
@@ -267,7 +267,7 @@ async def plan_import(services: DecisionServices, change: ImportChange) -> Plan:
 async def put_import_in_force(
     services: DecisionServices, work: SqlDecision, proposal: Proposal, change: ImportChange, by: str
 ) -> None:
-    """Apply the import in the approving unit of work: planned again on the present registry, with the proposed effect."""
+    """Apply the import in the approving unit of work. It is planned again, and must have the proposed effect."""
     now = services.clock.now()
     await work.imports.lock_registry()
     plan = await work.imports.plan(change.file, local(now).date())
@@ -302,7 +302,8 @@ async def kept_import(services: DecisionServices, id: str) -> KeptImport:
 
 
 async def undo_import(services: DecisionServices, actor: SignedIn, id: str, reason: str) -> ImportRecord:
-    """Restore the registry of before the import, in one transaction. Clash after seven days, or if built upon."""
+    """Restore the registry as it was before the import, in one transaction. Raises Clash after seven days, or where later
+    changes build on it."""
     now = services.clock.now()
     async with services.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes an import of codes")

@@ -1,5 +1,5 @@
-"""Checks on arrival, weighed by one table for every front end. In: an incoming document, or the words of its checks and its
-marks. Out: rows in the reader's language with the verdict that chooses the one button of its page; for
+"""Checks on arrival, graded by one table for every front end. In: an incoming document, or the words of its checks and
+its marks. Out: a panel of rows in the reader's language, with the grade that chooses the one button of its page; for
 lists, one word for a doubt or a note."""
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _REASON = re.compile(r"(?P<code>[a-z-]+) at (?P<pointer>/\S*)(?: \((?P<params>.*
 _SEPARATOR = re.compile(r"; (?=[a-z-]+ at /)")
 _PARAM = re.compile(r"(?:^|, )(?P<name>[a-z_]+)=")
 
-# A broken rule: its code and parameters, or a text under no code.
+# A broken rule: its code and parameters, or an empty code and a text.
 Rule = tuple[str, dict[str, str]]
 
 
 class Grade(IntEnum):
-    """Weight of a row. `NONE`: nothing could be checked, neither tick nor fault; `NOTE` is to be read and stops nothing,
-    `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
+    """Weight of a row. `NONE`: nothing could be checked, so it is neither good nor bad; a `NOTE` should be read but stops
+    nothing; a `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
 
     NONE = -1
     GOOD = 0
@@ -74,8 +74,7 @@ def grade_of(check: str, word: str) -> Grade:
 
 
 def arrival_words(document: IncomingDocument) -> dict[str, str]:
-    """Return the words of the checks on arrival, with the worst verdict on signatures inside the PDFs, and of the page
-    count."""
+    """Return the words of all checks on arrival, with the worst PDF signature verdict and the page count's result."""
     verdicts, pages = {file.verdict for file in document.signatures}, pages_word(document)
     worst = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
     pdf = next((word.value for word in worst if word in verdicts), "")
@@ -91,7 +90,7 @@ def pages_word(document: IncomingDocument) -> str:
 
 
 def weighed(words: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, Grade]]:
-    """Weigh each check; the most important one comes first."""
+    """Grade each check, the most important first, by its word and the document's marks."""
     warnings = words.get("warnings", "")
     weights = [(check, grade_of(check, words[check])) for check in ALWAYS[:-1] if check in words]
     if STOLEN in marks or REVOKED in marks:
@@ -110,12 +109,12 @@ def weighed(words: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, G
 
 
 def doubt_in(words: Mapping[str, str], marks: Sequence[str]) -> str:
-    """Name the first check that a clerk must look at before taking the document in; empty for none."""
+    """Return the name of the first check that a clerk must decide on before taking the document in; empty for none."""
     return next((key for key, grade in weighed(words, marks) if grade >= Grade.DOUBT), "")
 
 
 def note_in(words: Mapping[str, str], marks: Sequence[str]) -> str:
-    """Name the first check to be read that stops nothing; empty for none, and where there is a doubt."""
+    """Return the name of the first check to read that stops nothing; empty for none, and where there is a doubt."""
     weights = weighed(words, marks)
     notes = [key for key, grade in weights if grade is Grade.NOTE]
     if not notes or any(grade > Grade.NOTE for _, grade in weights):
@@ -170,8 +169,8 @@ def panel(
     hold_reasons: Sequence[str] = (),
     content: bool = True,
 ) -> Panel:
-    """Build the panel of checks. `doubles` are address and words of documents that look the same, `hold_reasons` why a
-    clerk put it on hold; without `content` it shows no file name and no written text."""
+    """Build the panel of checks. `doubles` are addresses and texts of documents that look the same, `hold_reasons` a
+    clerk's reasons for a hold; without `content` it shows no file names and no written text."""
     if document.source is not Source.AXIS:
         return Panel(rows=())
     words, marks = document.checks, document.marks
@@ -198,7 +197,7 @@ def panel(
 def _row(
     words: Mapping[str, str], name: str, lang: str, details: Sequence[str] = (), mark: str = ""
 ) -> CheckRow | None:
-    """Build one row. `mark` is one that says more than the check itself, and is bad."""
+    """Build the row of one check. A `mark` says more than the check itself, and makes the row bad."""
     word = words.get(name, "")
     if not word and not mark:
         return None
@@ -211,7 +210,7 @@ def _row(
 
 
 def _vouchers(document: IncomingDocument, lang: str) -> list[str]:
-    """List other envelopes of the document, and the axis session that alone vouches for it."""
+    """Describe further envelopes of the document, and the axis session that vouches for an unsigned one."""
     lines = [_describe_proof(proof, lang) for proof in document.proofs]
     session = document.checks.get("axis_session")
     return [*lines, labels.say("incoming.check.axis_session", lang, session=session)] if session else lines
@@ -246,6 +245,7 @@ def _duplicate_row(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
 
 
 def _rules(words: Mapping[str, str], holds: Sequence[str], lang: str, *, content: bool) -> Iterator[CheckRow]:
+    """Yield the row of broken rules and holds, then the row of warnings, as far as there are any."""
     word = words.get("rules", "")
     broken = broken_rules(words.get("reasons", "")) + [("", {"text": why}) for why in holds]
     if word or holds:
@@ -288,12 +288,12 @@ def _first_page_details(words: Mapping[str, str], lang: str, *, content: bool) -
 
 
 def counted_pages(document: IncomingDocument) -> int | None:
-    """Return the counted pages of the lead file, None where they could not be counted."""
+    """Return the counted pages of the lead file; None where they could not be counted."""
     return document.lead.pages if document.lead is not None else None
 
 
 def broken_rules(text: str) -> list[Rule]:
-    """Parse the reasons that a check kept as text: code and parameters. An unreadable one is kept as text."""
+    """Parse the reasons that a check stored as text into codes and parameters. An unreadable reason stays a text."""
     return [_parse_rule(part) for part in _SEPARATOR.split(text) if part.strip()]
 
 
@@ -308,7 +308,7 @@ def _parse_rule(text: str) -> Rule:
 
 
 def rule_sentence(code: str, params: Mapping[str, str], lang: str) -> str:
-    """Describe a broken rule; where a parameter was lost, give the code and the parameters that are left."""
+    """Describe a broken rule in a sentence; where a parameter is missing, return the code and the others."""
     if not code:
         return params.get("text", "")
     try:

@@ -1,7 +1,7 @@
-"""States and facts in words. In: a state, a code of the other side, a fact of a delivery or of an incoming document; a
-language. Out: text; a `FactView`: state, speaker and written text of a fact; or the history of an incoming document, oldest
-first: requests of its sender, our answers, assignments, each with our time and the stated one. A code without words is
-shown unchanged: foreign codes must never break an answer."""
+"""States and facts in words. In: a state, a code of another system, a fact of a delivery or of an incoming document; a
+language. Out: text; a `FactView` with the state, speaker and written text of a fact; or the history of an incoming
+document, oldest first: its sender's requests, our answers and assignments, each with our time and the stated one. A code
+without words is shown unchanged, so that foreign codes never break an answer."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from gateway.words import labels
 
 
 def state_word(state: str, lang: str) -> str:
-    """Return the word a sender reads for a state."""
+    """Return the word for a state that a sender reads."""
     return labels.say_or(f"state.{state}", state, lang)
 
 
 def short_word(state: str, lang: str) -> str:
-    """Return the word for a narrow column."""
+    """Return the word for a state in a narrow column."""
     return labels.say_or(f"state.short.{state}", "", lang) or state_word(state, lang)
 
 
 def received_word(state: str, lang: str, kind: Kind = Kind.DOCUMENT) -> str:
-    """Return the word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
+    """Return the word for a state that a receiver reads. A recall or an update has words of its own."""
     request_word = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
     return request_word or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
 
@@ -38,18 +38,18 @@ def packet_word(state: str, lang: str) -> str:
 
 
 def code_text(code: str | None, lang: str) -> str | None:
-    """Describe the code of a finding; None for none."""
+    """Return the description of a finding's code; None without a code."""
     return labels.say_or(f"code.{code}", code, lang) if code else None
 
 
 def without_reference(text: str | None) -> str | None:
-    """Strip from the text of a status the packet id that every answer ends with for machines."""
+    """Return a status's text without the packet id that every answer ends with for machines."""
     reference = labels.say("status.reference", "vi", packet="").strip()
     return (text or "").partition(reference)[0].rstrip(" ·") or None
 
 
 def received_marks(marks: Iterable[str], lang: str, without: frozenset[str] = frozenset()) -> list[str]:
-    """List the marks for a receiver; requests are among the facts instead."""
+    """Return the words of a document's marks for its receiver. Marks of requests are left out: facts show them."""
     words = []
     for mark in marks:
         name = mark.partition(":")[0]
@@ -72,8 +72,8 @@ class FactSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactView:
-    """One fact in words. `key` is its state by the table of states, `word` the same in words; `texts` were written,
-    `stated` the speaker's time, where it differs from ours."""
+    """Fact in words. `key` is its state by the table of states, `word` that state in words. `texts` are written by the
+    speaker; `stated` is the speaker's time, where it differs from ours."""
 
     fact: Fact
     key: str
@@ -93,7 +93,7 @@ class FactView:
 
 
 def sent_fact(fact: Fact, lang: str) -> FactView:
-    """Show a fact about a delivery to the sender of the document. Our own acts state no time."""
+    """Return a fact about a delivery as the document's sender sees it. Our own acts state no time."""
     is_ours = fact.track is Track.TRANSPORT or _is_of_request(fact)
     return FactView(
         fact=fact,
@@ -107,7 +107,7 @@ def sent_fact(fact: Fact, lang: str) -> FactView:
 
 
 def received_fact(fact: Fact, lang: str) -> FactView:
-    """Show a fact about an incoming document to its receiver."""
+    """Return a fact about an incoming document as its receiver sees it."""
     by = FactSource.NODE if fact.code == "01" or fact.track is Track.OTHER else FactSource.US
     return FactView(
         fact=fact,
@@ -131,7 +131,7 @@ def _state_key(fact: Fact) -> str:
 
 
 def _is_of_request(fact: Fact) -> bool:
-    """Tell whether the fact is a request of the document's sender, or its withdrawal, and not an answer."""
+    """Tell whether the fact opens or withdraws a request of the document's sender, and is no answer."""
     return fact.track is Track.REQUEST and fact.code in (RequestState.OPEN, RequestState.WITHDRAWN)
 
 
@@ -141,7 +141,7 @@ def _withdrawn_word(fact: Fact, lang: str) -> str:
 
 
 def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
-    """Return the reason and the note, each once."""
+    """Return the reason and the note of a fact as texts, each once."""
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
     return tuple(dict.fromkeys(text for t in (reason, fact.note) if (text := without_reference(t))))
 
@@ -160,8 +160,8 @@ _EVENT_KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLine:
-    """One line of a document's history. `speaker` is a person's name, or words for another speaker; `texts` were written,
-    `stated` the time that the speaker states."""
+    """Line of a document's history. `speaker` is a person's name, or a word for another speaker. `texts` are written, and
+    `stated` is the time that the speaker states."""
 
     at: datetime
     word: str
@@ -181,7 +181,7 @@ def history_lines(
     sender: str,
     content: bool,
 ) -> list[HistoryLine]:
-    """List the history of an incoming document, oldest first. `content`: whether written text may be shown."""
+    """Return the history of an incoming document, oldest first. Without `content`, texts and staff are left out."""
     lines = [
         *(_fact_line(received_fact(fact, lang), lang, sender) for fact in facts),
         *_event_lines(events, names, lang),
@@ -231,7 +231,7 @@ def _event_text(event: Event, lang: str) -> tuple[str, ...]:
 
 
 def _instruction_lines(event: Event, lang: str) -> tuple[str, ...]:
-    """List each instruction as it was given: a later one never replaces it (R67)."""
+    """Return the lines of one assignment as it was given; a later one never replaces it (R67, instructions stay)."""
     data = event.data
     unit = data.get("assignment")
     lines = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]

@@ -1,7 +1,7 @@
-"""Standing of each recipient of an outgoing document, and its progress in five steps: sent, arrived, taken in, assigned,
-done. In: a delivery and its facts. Out: a `RecipientView`, with the fact behind the shown word and the facts before it,
-oldest first; a `Progress`, with the steps of one recipient; for all recipients together the count and time of each step. A
-recipient on paper, or to which nothing is sent any more, has no steps. A recall is a step of its own."""
+"""State of each recipient of an outgoing document, and its progress in five steps: sent, arrived, taken in, assigned,
+done. In: a delivery and its facts. Out: a `RecipientView` with the fact behind the shown state and all facts, oldest
+first; a `Progress` with the steps of one recipient; and for all recipients together the count and time of each step. A
+recipient on paper, or with a cancelled delivery, has no steps. A recall is a step of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.words import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientView:
-    """One recipient and its facts. `last` is the newest fact behind the shown word, else the newest; None without facts."""
+    """Recipient with its facts. `last` is the newest fact behind the shown state, else of all; None without facts."""
 
     delivery: Delivery
     last: FactView | None
@@ -30,6 +30,7 @@ class RecipientView:
 
 
 def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> RecipientView:
+    """Return the view of a recipient, with its facts in words."""
     views = [sent_fact(f, lang) for f in sorted(facts, key=lambda f: f.at)]
     matching = [v for v in views if v.key == delivery.state] or views
     return RecipientView(
@@ -40,14 +41,14 @@ def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> Reci
     )
 
 
-# Named as the state of a recipient at that step.
+# Each step is named as the state of a recipient that has reached it.
 STEPS = ("sent", "delivered", "accepted", "assigned", "done")
 # A later step implies those before it: some systems report only the last one.
 _STEP_OF_CODE = {code: row.step for code, row in CODES.items() if row.step}
-# Step at which such a delivery was stopped.
+# Step at which a delivery in this state has ended.
 _STOP_STEP = {"failed": 0, "rejected": 2}
 _WITHOUT_STEPS = frozenset({"paper", "cancelled", "draft", "blocked"})
-# States of a delivery whose document is asked back, after the steps.
+# The step after the others, for a document that its sender asks back.
 RECALLED = "recalled"
 _ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
 _AGREED, _AGREES = "request_agreed", "15"
@@ -56,8 +57,8 @@ _AGREED, _AGREES = "request_agreed", "15"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Progress of one recipient. `reached` counts the steps passed; `stopped` is the step, counted from 0, at which it
-    ended. `at` is the time of each step, None for one that was skipped. `is_asked_back`: its sender recalled it, and waits
-    or has the answer; `given_back_at` is the time of the agreement."""
+    ended. `at` has the time of each step, None for a skipped one. `is_asked_back`: its sender recalled the document, and
+    waits for the answer or has it; `given_back_at` is the time of the agreement."""
 
     reached: int
     stopped: int | None
@@ -67,7 +68,7 @@ class Progress:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """One mark for each step."""
+        """Mark of each step: past, stopped or ahead."""
         return tuple(
             "past" if n < self.reached else "stopped" if n == self.stopped else "ahead"
             for n in range(len(STEPS))
@@ -75,13 +76,13 @@ class Progress:
 
     @property
     def word(self) -> str:
-        """The last step passed; empty before the first."""
+        """Name of the last step passed; empty before the first."""
         return STEPS[self.reached - 1] if self.reached else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of the picture. `at` is when the last recipient passed it, where all have; `stopped` counts those that ended
+    """One step for all recipients. `at` is when the last of them passed it, if all have; `stopped` counts those ended
     there."""
 
     step: str
@@ -93,7 +94,7 @@ class Stage:
 
 
 def progress_of(facts: Sequence[Fact], word: str) -> Progress | None:
-    """Compute the progress of one recipient; None where no packet travels to it."""
+    """Compute the progress of one recipient from its facts and state; None where no packet travels to it."""
     if word in _WITHOUT_STEPS:
         return None
     at: list[datetime | None] = [None] * len(STEPS)
@@ -120,8 +121,9 @@ def _step_number(fact: Fact) -> int:
 
 
 def picture(progresses: Sequence[Progress]) -> list[Stage]:
-    """Draw the steps of all recipients: past where all have passed, here or stopped at the first where some have not, ahead
-    after that. A recall is the last step, in place of those that no recipient passed."""
+    """Return the steps of all recipients together: past where all have passed, here or stopped at the first where some
+    have not, ahead after that. A recall is the last step; if all are recalled, steps that none has passed are left
+    out."""
     stages: list[Stage] = []
     for n, step in enumerate(STEPS):
         count = sum(p.reached > n for p in progresses)
@@ -137,6 +139,7 @@ def picture(progresses: Sequence[Progress]) -> list[Stage]:
 
 
 def _add_recall(stages: list[Stage], progresses: Sequence[Progress]) -> list[Stage]:
+    """Add the step of a recall, if any recipient was asked to give the document back."""
     if not any(p.is_asked_back for p in progresses):
         return stages
     times = [p.given_back_at for p in progresses if p.given_back_at is not None]

@@ -1,1 +1,1 @@
-"""What things are: frozen, with no I/O. Imports nothing of the program but errors."""
+"""Frozen values and pure rules about them, without I/O. Imports only errors and catalogues of words."""

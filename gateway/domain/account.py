@@ -1,8 +1,8 @@
-"""Principals, scopes of programs, API keys with the conditions of their use, their calls, and the one agency a unit of work
-is for. Frozen values. Pure.
+"""Principals, scopes of programs, API keys with the conditions of their use, their calls, and the one agency that a unit
+of work is for. Frozen values. Pure.
 
-A network is read from one address, or from CIDR form; an IPv4 address that is written as an IPv6 one is that IPv4 address.
-A call is kept with its route and result, never its content."""
+A network is parsed from one address or from CIDR form; an IPv4 address in the form of an IPv6 one is that IPv4 address.
+The record of a call has its route and result, never its content."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def read_network(text: str) -> Network:
-    """Parse a network. ValueError for an invalid one, one with a zone, or with bits set behind its prefix: 10.1.2.3/24 is
-    ambiguous."""
+    """Parse a network. ValueError for an invalid one, one with a zone, or one with bits set behind its prefix, such as
+    10.1.2.3/24."""
     if "%" in text:
         raise ValueError(f"{text} has a zone")
     network = ip_network(text.strip())
@@ -41,12 +41,12 @@ def read_address(text: str) -> Address | None:
 
 
 def networks_admit(networks: Collection[Network], caller: Address | None) -> bool:
-    """Tell whether the caller is in one of the networks. No networks admit all; an unknown caller is in none."""
+    """Tell whether the caller is in one of the networks. An empty list admits everyone, an unknown caller is in none."""
     return not networks or (caller is not None and any(caller in n for n in networks))
 
 
 def shown_network(network: Network) -> str:
-    """Format a network, one address without its prefix."""
+    """Format a network; a single address without its prefix."""
     return str(network.network_address if network.num_addresses == 1 else network)
 
 
@@ -59,7 +59,7 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """An actor; events, keys and documents refer to it."""
+    """Actor that events, keys and documents refer to."""
 
     id: str
     kind: PrincipalKind
@@ -68,7 +68,7 @@ class Principal:
 
 
 class ApiScope(StrEnum):
-    """A permission of an API key."""
+    """Permission of an API key."""
 
     MESSAGES_SEND = "messages:send"
     MESSAGES_READ = "messages:read"
@@ -83,19 +83,19 @@ class ApiScope(StrEnum):
 KEY_PREFIX = "gwk_"
 """Prefix of the secret of every API key."""
 TRIAL_KEY_PREFIX = "sbx_"
-"""The same on a trial node, so that keys of the two kinds cannot be confused."""
+"""Prefix on a trial node, so that keys of the two kinds cannot be confused."""
 KEY_PREFIX_LENGTH = 10
-"""Leading characters that are kept readable, to tell keys apart."""
+"""Leading characters that are stored readable, to tell keys apart."""
 MOST_KEY_NETWORKS = 20
 
 
 def key_prefix(trial: str) -> str:
-    """Choose the prefix by the setting `node.trial`."""
+    """Return the prefix of keys for the setting `node.trial`."""
     return TRIAL_KEY_PREFIX if trial == "on" else KEY_PREFIX
 
 
 class KeyAuth(StrEnum):
-    """Proof that a call must bring for a key."""
+    """Proof that a call must bring for a key: its secret, a client certificate, or both."""
 
     SECRET = "secret"  # noqa: S105 - a way, no secret
     CERTIFICATE = "certificate"
@@ -104,7 +104,8 @@ class KeyAuth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
-    """TLS certificate of a program. `sha256` is of its DER, in hexadecimal (RFC 8705: x5t#S256); `name` is for people."""
+    """TLS certificate of a program. `sha256` is that of its DER, in hexadecimal (RFC 8705: x5t#S256); `name` is for
+    people."""
 
     sha256: str
     name: str
@@ -112,16 +113,16 @@ class ClientCertificate:
     ends_at: datetime
 
     def is_good(self, at: datetime) -> bool:
-        """Check its own dates; its chain is judged by the server that ends TLS."""
+        """Tell whether the certificate's own dates include that time; the server that ends TLS judges its chain."""
         return self.begins_at <= at < self.ends_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A program's key, its permissions and agencies. Only the program has its secret; `prefix` is the secret's readable
-    beginning. `used_at` is known to a minute. Without `networks` it is good from everywhere. `way` is the proof that opens
-    it; `certificate` the only one that it takes, where it takes one. `system` is the document system's own name; its secret
-    is kept, sealed, as its calls are signed with it."""
+    """Key of a program, with its permissions and agencies. Only the program has its secret; `prefix` is the secret's
+    readable beginning. `used_at` is exact to a minute. Without `networks` it works from everywhere. `way` is the proof
+    that it needs; `certificate` is the one certificate that it accepts, if it needs one. `system` is the document
+    system's own name; that system's secret is stored, sealed, because it signs calls."""
 
     id: str
     principal: Principal
@@ -142,14 +143,14 @@ class ApiKey:
         return self.state(at) != "active"
 
     def state(self, at: datetime) -> str:
-        """Say whether it is good, in a word of the labels."""
+        """Return the key's state at that time as a word of the labels: active, expired or revoked."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
 
 
 class NumberingMode(StrEnum):
-    """Source of the arrival number."""
+    """Source of arrival numbers: the document system (A), the node's own book (B), or a clerk (C)."""
 
     A = "A"
     B = "B"
@@ -158,7 +159,7 @@ class NumberingMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedAgency:
-    """An agency that this node hosts, or hosted until `left_at`: its documents stay."""
+    """Agency that this node hosts, or hosted until `left_at`; its documents stay."""
 
     id: str
     code: str
@@ -172,7 +173,7 @@ class HostedAgency:
 
     @staticmethod
     def called(name: str, agencies: Iterable[HostedAgency]) -> HostedAgency | None:
-        """Find the one with that code or alias, in letters of either case."""
+        """Find the agency with that code or alias, without regard to letter case."""
         key = name.strip().casefold()
         codes = ((agency, (agency.code, *agency.aliases)) for agency in agencies)
         return next((agency for agency, names in codes if key in map(str.casefold, names)), None)
@@ -180,20 +181,20 @@ class HostedAgency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyScope:
-    """The one agency whose rows a unit of work may see, and the acting principal."""
+    """Agency whose rows a unit of work may see, and the acting principal."""
 
     agency_id: str
     principal_id: str
 
 
 MOST_CALLS_OF_A_KEY = 10_000
-"""Older ones of the same key are deleted at any age."""
+"""Older calls of the same key are deleted, whatever their age."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCall:
-    """One call of the API. `route` is the address with the names of its placeholders, without their values. `problem` is
-    the kind of a refusal, empty for a call that went well."""
+    """Call of the API. `route` is the address with the names of its placeholders, not their values. `problem` is the kind
+    of a refusal, empty for a call that succeeded."""
 
     id: str
     key_id: str
@@ -214,7 +215,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCount:
-    """Calls of one key since some moment."""
+    """Number of calls of one key since some moment, and of errors among them."""
 
     calls: int = 0
     errors: int = 0

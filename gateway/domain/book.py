@@ -1,6 +1,6 @@
-"""The register books: their lines cell by cell, the run of their numbers, the arrival stamp, and letters that left on
-paper, which are lines of the same book as the documents of the exchange. Frozen values; the store reads their contents, and
-their words are a matter of labels. Pure."""
+"""The register books: their lines with cells, the run of their numbers, the arrival stamp, and letters that left on
+paper, which have lines in the same book as exchanged documents. Frozen values; the store reads their contents, and labels
+have their words. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Cell = str | int | date | None
 """Text stays text ("01" is not 1), a date is a date; None leaves the cell empty."""
 
 
-# No run skips that many numbers on purpose.
+# No run of numbers skips that many on purpose.
 _FAR = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterEntry:
-    """One line of the book of incoming documents. `catch_up` is the outage that made it late; a struck line keeps its
+    """Line of the book of incoming documents. `catch_up` names the outage that delayed it; a struck one keeps its
     number."""
 
     incoming_id: str
@@ -30,7 +30,7 @@ class RegisterEntry:
     number: str
     entered_at: datetime
     entered_by: str | None = None
-    """The principal; None for lines older than this field."""
+    """Principal; None for lines older than this field."""
     catch_up: str | None = None
     struck_at: datetime | None = None
     struck_by: str | None = None
@@ -38,7 +38,7 @@ class RegisterEntry:
 
 
 def end_of_run(numbers: Iterable[int], first: int) -> int:
-    """Return the last number that the run from `first` reaches. A number far ahead of the others was a typing error."""
+    """Return the last number of the run that starts at `first`. A number far ahead of the others is a typing error."""
     last = first
     for number in sorted(numbers):
         if number > last + _FAR:
@@ -48,7 +48,7 @@ def end_of_run(numbers: Iterable[int], first: int) -> int:
 
 
 class Book(StrEnum):
-    """The two registers, and the book that follows incoming documents to their end."""
+    """Book of a register: of incoming or outgoing documents, or the one that follows incoming documents to their end."""
 
     INCOMING = "incoming"
     OUTGOING = "outgoing"
@@ -56,7 +56,7 @@ class Book(StrEnum):
 
 
 class BookForm(StrEnum):
-    """The columns: of decree 30/2020, or the shorter ones of circular 07/2012 that many still print."""
+    """Form of a book's columns: that of decree 30/2020, or the shorter one of circular 07/2012, still in use."""
 
     DECREE_30 = "nd30"
     CIRCULAR_07 = "tt07"
@@ -64,7 +64,7 @@ class BookForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A selected part of a book: one year, and in it the days from `since` to `until`."""
+    """Part of a book: one year, and in it the days from `since` to `until`."""
 
     year: int
     since: date | None = None
@@ -73,8 +73,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookLine:
-    """One line. `on` is the day under which it stands; `cells` are by column, those of no form left out on showing. A
-    struck line keeps its number and says why in its note. `by_hand`: a person entered it, and may correct it."""
+    """Line of a book. `on` is the day of its entry; `cells` are by column, of all forms. A struck line keeps its number,
+    with the reason in its note. `by_hand`: a person entered it, and may correct it."""
 
     subject_id: str
     number: str
@@ -87,7 +87,7 @@ class BookLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Numbers that no line has, both ends missing too."""
+    """Run of numbers without lines; `first` and `last` are missing too."""
 
     first: int
     last: int
@@ -99,7 +99,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberRun:
-    """Result of checking one run of numbers. `gaps` are the first ones in order, `missing` counts all."""
+    """Result of checking one run of numbers. `gaps` are the first ones in order; `missing` counts all missing numbers."""
 
     series: str = ""
     first: int | None = None
@@ -115,7 +115,7 @@ class NumberRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Figures on a book's cover and under its last line. `digest` is the SHA-256 of all its lines, the same in every form
+    """Figures on a book's cover and below its last line. `digest` is the SHA-256 of all its lines, the same in every form
     of export."""
 
     lines: int = 0
@@ -130,7 +130,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivalStamp:
-    """The block "arrived" of 35 by 50 mm that goes on a print or a copy, never on the signed file (PL IV.V)."""
+    """Stamp "arrived" of 35 by 50 mm, for a print or a copy, never for the signed file (PL IV.V)."""
 
     agency: str
     number: str | None
@@ -143,7 +143,7 @@ class ArrivalStamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
-    """The first page of a printed book."""
+    """First page of a printed book."""
 
     agency: str
     parent: str | None
@@ -156,7 +156,7 @@ class Cover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperLetter:
-    """Outgoing mail that went on paper, as its line of the book."""
+    """Outgoing letter on paper, as a line of the book."""
 
     id: str
     number: str
@@ -187,8 +187,8 @@ OutgoingLine = OutgoingDocument | PaperLetter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alike:
-    """Outgoing mail that may be one and the same: of one DocumentId, newest first; of one number and notation in one year,
-    on paper too; the newest few with one lead file."""
+    """Outgoing mail that may be the same: of one DocumentId, newest first; of one number and notation in one year, on
+    paper too; the newest few with the same lead file."""
 
     of_id: Sequence[OutgoingDocument] = ()
     of_number: Sequence[OutgoingLine] = ()

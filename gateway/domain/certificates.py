@@ -1,6 +1,6 @@
-"""Certificates in use: those of an agency that may sign now, and the revocation of others: questions of this node to
-authorities, and the answers it keeps. Frozen values; nothing here asks or judges. `KeyUse` is made by `policy.trust` and
-read by `trust.keys`."""
+"""Certificates in use: those of an agency that may sign now, and the revocation of others, with this node's questions to
+authorities and the answers it stores. Frozen values, without I/O or judgement; `policy.trust` makes `KeyUse`, and
+`trust.keys` reads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEnd:
-    """End of one of our keys, which signs nothing from `at` on. `stolen_since`: others may have signed with it since."""
+    """End of one of our keys, which signs nothing from `at` on. Since `stolen_since` others may have signed with it."""
 
     agency_code: str
     key_id: str
@@ -25,8 +25,8 @@ class KeyEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyUse:
-    """Certificates of an agency that may sign. `bound` has them by SHA-256, with the begin of their binding; None where
-    nothing of the agency is bound here, and its certificates' own validity decides. Those in `ended` never sign."""
+    """Certificates of an agency that may sign. `bound` has them by SHA-256, with the start of their binding; None where
+    nothing of the agency is bound here, so that the certificates' own validity decides. Those in `ended` never sign."""
 
     bound: Mapping[str, datetime | None] | None = None
     ended: Mapping[str, str] = field(default_factory=dict)
@@ -40,16 +40,16 @@ class KeyUse:
         return None
 
     def since(self, fingerprint: str) -> datetime | None:
-        """Return since when it speaks for the agency, where that is known."""
+        """Return since when the certificate is bound to the agency, where that is known."""
         return self.bound.get(fingerprint) if self.bound is not None else None
 
 
 ANY_KEY = KeyUse()
-"""For callers that only list keys."""
+"""No restriction, for callers that only list keys."""
 
 
 class RevocationSource(StrEnum):
-    """Source of revocation: an answer for one certificate, or a list of all that are revoked."""
+    """Source of revocation data: an answer about one certificate, or a list of all revoked ones."""
 
     OCSP = "ocsp"
     LIST = "crl"
@@ -57,7 +57,7 @@ class RevocationSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question to an authority. `issuer` is the SHA-256 of the authority's certificate. `about` is the serial number of
+    """Question to an authority. `issuer` is the SHA-256 of the authority's certificate; `about` is the serial number of
     one certificate, in hex, or the address of a list."""
 
     source: RevocationSource
@@ -67,7 +67,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer byte for byte (DER). `made_at` and `ends_at` are the authority's; `revokes`: a certificate is revoked."""
+    """Answer byte for byte (DER). `made_at` and `ends_at` are stated by the authority; `revokes`: it revokes a
+    certificate."""
 
     question: Question
     body: bytes = field(repr=False)
@@ -84,7 +85,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedQuestion:
-    """State of one question: its first time, the next time, the failures since."""
+    """State of a question: when it was first asked, when it is due again, and the failures since its last answer."""
 
     question: Question
     first_at: datetime
@@ -96,7 +97,8 @@ class AskedQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRevocation:
-    """A packet that was judged while the revocation of its certificate was unknown (K4); the question is repeated."""
+    """Packet that was judged while its certificate's revocation was unknown (K4, revocation); the question is
+    repeated."""
 
     agency_id: str
     inbox_id: str

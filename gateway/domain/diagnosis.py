@@ -1,4 +1,4 @@
-"""Diagnoses by the node's checks, and their summary: for a doctor, a load balancer, a screen, a metric. In: a name, a
+"""Diagnoses of the node's checks, and their summary for a doctor, a load balancer, a screen, a metric. In: a name, a
 level, a cause with its parameters, a cure. Out: frozen values; their words in a reader's language; the worst of them; one
 word for each check, for programs."""
 
@@ -12,7 +12,7 @@ from gateway.words import labels
 
 
 class Level(StrEnum):
-    """Result of a check, the best first; SKIPPED: the check could not run."""
+    """Result of a check, best first. SKIPPED: the check could not run."""
 
     GREEN = "green"
     SKIPPED = "skipped"
@@ -42,26 +42,26 @@ _STATES: Mapping[Level, tuple[str, str]] = {
 
 
 class Tag(StrEnum):
-    """A selection of the checks, by their reader."""
+    """Reader of a selection of the checks."""
 
     DOCTOR = "doctor"
-    """Everything, also the slow checks."""
+    """All checks, also the slow ones."""
     READY = "ready"
-    """Whether calls can be served now; asked every few seconds."""
+    """Checks that tell whether calls can be served now; run every few seconds."""
     STATUS = "status"
     """Checks for which `gateway status` has no line of its own."""
     METRICS = "metrics"
-    """As the doctor, without the slow checks."""
+    """The doctor's checks without the slow ones."""
     HOME = "home"
-    """Lamps of the home page beside the doctor's worst."""
+    """Lamps of the home page, beside the worst of the doctor's."""
     LINE = "line"
     """The test of the line to the axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The result of one check. `cause` is the key of its words below `words`; `cure` a command, or a key; `server` the
-    affected one, of several. `word` is for programs; `stops`: calls are not to be served because of it."""
+    """Result of one check. `cause` is the key of its text below `words`; `cure` is a command, or a key; `server` is the
+    affected server, of several. `word` is for programs; `stops`: no calls may be served because of it."""
 
     check: str
     level: Level
@@ -81,7 +81,7 @@ class Diagnosis:
         return replace(self, word=word, stops=stops)
 
     def mends(self, lang: str) -> str | None:
-        """Return the remedy, or the command to type; None where nothing is to be done."""
+        """Return the text of the cure, or the command to type; None where nothing needs to be done."""
         is_key = self.cure is not None and labels.has(self.cure)
         return labels.say(self.cure or "", lang, **self.params) if is_key else self.cure
 
@@ -99,23 +99,23 @@ def red(check: str, cause: str, cure: str | None = None, /, **params: object) ->
 
 
 def worst(findings: Iterable[Diagnosis]) -> Diagnosis | None:
-    """Return the first of the worst; None for no findings."""
+    """Return the first finding of the worst level; None without findings."""
     return max(findings, key=lambda finding: finding.level.badness, default=None)
 
 
-# Words without trouble; an axis that is away, an unsealed log and the like leave the node degraded.
+# Words of a healthy check; any other, such as that of an unreachable axis or an unsealed log, leaves the node degraded.
 _NO_TROUBLE = frozenset({"ok", "off", "on"})
 
 
 def condition(findings: Collection[Diagnosis]) -> str:
-    """Sum up: `not-well` where calls are not to be served, `degraded` with any other trouble, else `ok`."""
+    """Return the node's condition: `not-well` if no calls may be served, `degraded` with other trouble, else `ok`."""
     if any(finding.stops for finding in findings):
         return "not-well"
     return "ok" if _NO_TROUBLE.issuperset(check_words(findings).values()) else "degraded"
 
 
 def check_words(findings: Iterable[Diagnosis]) -> dict[str, str]:
-    """Return the word of each check that has one, by its worst finding."""
+    """Return the word of each check that has one, from its worst finding."""
     worst_by_check: dict[str, Diagnosis] = {}
     for finding in findings:
         previous = worst_by_check.get(finding.check)

@@ -1,5 +1,5 @@
-"""Documents on our side: the draft an agency hands in, the outgoing document and its deliveries, and the incoming document.
-Frozen; a change is `dataclasses.replace`. Wire shapes live in `edxml.envelope`."""
+"""Documents of an agency: the draft that it hands in, the outgoing document with its deliveries, and the incoming
+document. Frozen values; `dataclasses.replace` makes a changed one. The forms on the wire are in `edxml.envelope`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from gateway.domain.enums import ValueAtHand
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.signatures import FileVerdict, LegalValue
 
-Day = date  # where a field is itself called `date`, its type needs another name to be found at run time
+Day = date  # in a class with a field `date`, the type needs another name to be found at run time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """Rule of a field beside its type and its default: one row of the table of fields (`domain.fields`).
 
-    `longest`: the characters of a text, or of each text of a list. `is_required`: needed for sending. `lines`: line feeds
-    and tabs may stand in it. `without`: characters that it may not have. `least` and `most`: of a number, or of the entries
-    of a list. `api`: its name for programs, if different. `wire`: the path of its element below that of the part it belongs
-    to, from `MessageHeader` on. `says`: its description for programs. `in_form`: people type it in the form as a line of
-    its own. `is_echoed`: answers about a document repeat it."""
+    `longest`: the most characters of a text, or of each text of a list. `is_required`: needed for sending. `lines`: line
+    feeds and tabs are allowed. `without`: forbidden characters. `least` and `most`: limits of a number, or of the number
+    of entries in a list. `api`: its name for programs, if different. `wire`: the path of its element below that of its
+    part, starting from `MessageHeader`. `says`: its description for programs. `in_form`: people type it on a line of the
+    form. `is_echoed`: answers about a document repeat it."""
 
     longest: int = 0
     is_required: bool = False
@@ -39,11 +39,11 @@ class Rule:
 
 
 _THREE_DIGITS = 999
-"""PageAmount and PromulgationAmount have no more on the wire (rules.md 12.3 note b)."""
+"""PageAmount and PromulgationAmount have at most three digits on the wire."""
 
 
 class Kind(ValueAtHand, StrEnum):
-    """The five kinds of packet; the values are those of `gw:Kind` and of the transport's type."""
+    """Kind of a packet; the values are those of `gw:Kind` and of the transport's type."""
 
     DOCUMENT = "edoc"
     UPDATE = "update"
@@ -53,18 +53,16 @@ class Kind(ValueAtHand, StrEnum):
 
     @property
     def is_whole(self) -> bool:
-        """True for a document of its own, as opposed to a packet about one."""
+        """True for a document of its own, false for a packet about another document."""
         return self in (Kind.DOCUMENT, Kind.REPLACEMENT)
 
     @property
     def asks(self) -> bool:
-        """True if it asks for an answer about a document that was sent."""
+        """True for a packet that asks for an answer about a document that was sent."""
         return self in (Kind.RECALL, Kind.UPDATE)
 
 
 class Urgency(ValueAtHand, IntEnum):
-    """Urgency, rules.md 12.5."""
-
     NORMAL = 0
     URGENT = 1
     VERY_URGENT = 2
@@ -90,7 +88,7 @@ URGENCY_KEYS = {
 
 
 class Lane(ValueAtHand, StrEnum):
-    """The two queues of the axis: an urgent document never waits behind a bulk send (R46)."""
+    """Queue of the axis: an urgent document never waits behind a bulk send (R46, urgent lane)."""
 
     NORMAL = "normal"
     URGENT = "urgent"
@@ -120,7 +118,7 @@ class FileRole(ValueAtHand, StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """One agency that the document is for. As written by the caller: a code, or a name with its parent's code. As resolved:
+    """Agency that the document is for. As written by the caller: a code, or a name with its parent's code. As resolved:
     the code of today, with `given` and `mapped_by` where the caller wrote another one."""
 
     code: Annotated[str, Rule(longest=75)] = ""
@@ -133,7 +131,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileItem:
-    """One file of an outgoing document, with facts about its bytes."""
+    """File of an outgoing document, with facts about its bytes."""
 
     n: int
     name: str
@@ -143,10 +141,10 @@ class FileItem:
     sha256: Digest
     pages: int | None = None
     scanned_clean: bool = False
-    """A scanner for malware looked at it when it came, and found none."""
+    """Whether a malware scanner examined it on arrival and found nothing."""
 
     stamped: bool = False
-    """A stamp of secrecy was seen on its first page when it came as the lead file."""
+    """Whether a stamp of secrecy was found on its first page, when it came as the lead file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +156,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staff:
-    """A named person of an agency, as statuses and business headers carry them."""
+    """Person of an agency, as statuses and business headers name one."""
 
     name: Annotated[str | None, Rule(longest=200)] = None
     department: Annotated[str | None, Rule(longest=200)] = None
@@ -168,7 +166,7 @@ class Staff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCode:
-    """Code of a file of records, rules.md 12.3."""
+    """Code of the file of records that a document belongs to."""
 
     organ: Annotated[str, Rule(longest=75)]
     year: int
@@ -177,7 +175,7 @@ class FileCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyLink:
-    """The document that this one answers."""
+    """Reference to the document that this one answers."""
 
     agency: Annotated[str, Rule(longest=75, is_required=True)]
     number: Annotated[str, Rule(longest=42, is_required=True)]
@@ -187,8 +185,8 @@ class ReplyLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentChange:
-    """Data of an update, recall or replacement beside the document itself. The reason shares its place on the wire with the
-    number of the notice and the approver's name (`notice_words`)."""
+    """Data of an update, recall or replacement beside the document itself. On the wire, one text holds the reason with
+    the number of the notice and the approver's name (`notice_words`)."""
 
     reason: Annotated[str, Rule(longest=300, is_required=True, lines=True)]
     target: DocumentId | None = None
@@ -203,8 +201,8 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The metadata an agency hands in with its files, in the order of the API. A missing value is empty or None until
-    `policy.outgoing` names it; it is never filled in."""
+    """Metadata that an agency hands in with its files, in the order of the API. A missing value is empty or None until
+    `policy.outgoing` reports it; it is never filled in."""
 
     external_id: Annotated[
         str | None, Rule(longest=200, says="The caller's own id; permanently unique per agency")
@@ -246,13 +244,14 @@ class Draft:
         DeliveryMode | None,
         Rule(says="If absent, the class of the document decides; `paper` never goes over the axis"),
     ] = None
-    """The mode of its class, where the sender states none (`policy.outgoing`); always set on an accepted document."""
+    """Where the sender states none, the mode of the document's class (`policy.outgoing`); always set on an accepted
+    document."""
     file_code: Annotated[FileCode | None, Rule()] = None
     reply_required: Annotated[bool | None, Rule(says="Required to send (R53)")] = None
     reply_due: Annotated[date | None, Rule(wire="DueDate", in_form=True)] = None
     replies_to: Annotated[tuple[ReplyLink, ...], Rule(most=100)] = ()
     recipients: Annotated[tuple[Recipient, ...], Rule(most=1000)] = ()
-    """One envelope takes no more (verification.md F3): more are several documents."""
+    """Limit of one envelope; more recipients need several documents."""
     labels: Annotated[tuple[str, ...], Rule(longest=200, most=100, is_echoed=True)] = ()
     callback_data: Annotated[
         str | None, Rule(longest=20_000, lines=True, says="Stored and returned unchanged", is_echoed=True)
@@ -273,25 +272,25 @@ class Draft:
 
     @property
     def code(self) -> str:
-        """Number and symbol as printed: number / notation; of a draft without a number the notation alone."""
+        """Number and symbol as printed: number / notation; the notation alone while there is no number."""
         return f"{self.number}/{self.symbol}" if self.number else self.symbol
 
 
 class OutState(ValueAtHand, StrEnum):
-    """The document's own state, before and beside that of its deliveries."""
+    """State of an outgoing document itself, beside the states of its deliveries."""
 
     DRAFT = "draft"
     BLOCKED = "blocked"
     QUEUED = "queued"
     PACKED = "packed"
     PAPER = "paper"
-    """Accepted, and never on the axis: a person hands it over."""
+    """Accepted, but never sent over the axis: a person hands it over."""
     CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingDocument:
-    """One entry of the outgoing book, or a child packet (update, recall, replacement) of one."""
+    """Entry of the outgoing book, or a packet (update, recall, replacement) about one."""
 
     id: str
     agency_id: str
@@ -317,12 +316,12 @@ class OutgoingDocument:
     legal_value: LegalValue | None = None
     signatures: tuple[FileVerdict, ...] = ()
     leaves_at: datetime | None = None
-    """Until then it can be called back; nothing of it is packed before."""
+    """It can be called back until then, and is not packed before."""
     doubts: tuple[tuple[str, str], ...] = ()
-    """Of a draft: the fields that were read from its file and are not yet confirmed, each with why it is not sure."""
+    """Fields of a draft that were read from its file and are not confirmed yet, each with the reason for the doubt."""
 
     from_file: tuple[str, ...] = ()
-    """Of a draft: the fields that stand as they were read from its file."""
+    """Fields of a draft that are still as they were read from its file."""
 
     @property
     def reply_by(self) -> date | None:
@@ -332,7 +331,7 @@ class OutgoingDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One recipient of one outgoing document. `state` is the cached fold of its facts (`domain.status`)."""
+    """Delivery of one outgoing document to one recipient. `state` caches the standing of its facts (`domain.status`)."""
 
     id: str
     agency_id: str
@@ -343,12 +342,12 @@ class Delivery:
     updated_at: datetime
     marks: tuple[str, ...] = ()
     register_no: str | None = None
-    """The arrival number that its receiver told, and the year of its book."""
+    """Arrival number that its receiver reported. Its year is in `register_year`."""
     register_year: int | None = None
 
 
 class Source(ValueAtHand, StrEnum):
-    """Origin of an incoming document (R43): over the axis, or entered by hand."""
+    """Source of an incoming document (R43, any source): the axis, or entry by hand."""
 
     AXIS = "axis"
     EMAIL = "email"
@@ -372,18 +371,19 @@ class InState(ValueAtHand, StrEnum):
 
 
 UNDECIDED = (InState.NEW, InState.HELD)
-"""It came, and waits for a decision."""
+"""States of a document that waits for a decision."""
 WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 UNREADABLE = (InState.RECALLED, InState.SEALED)
-"""Its files and its envelope are closed to all readers."""
+"""States of a document whose files and envelope nothing may read."""
 
 PAPER_COPY, AXIS_COPY = "paper_copy", "axis_copy"
-"""Marks of a document from the axis and of one entered by hand: the other copy is here, under the number in the mark."""
+"""Mark of a document from the axis, and of one entered by hand: there is a copy of the other source, with the number in
+the mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingFile:
-    """One file of an incoming document: place of its bytes, and facts about the decoded ones."""
+    """File of an incoming document: the place of its bytes, and facts about the decoded ones."""
 
     n: int
     name: str
@@ -418,7 +418,8 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherProof:
-    """The same document in another envelope, by another axis (A9). `signature` is the word of its signature check."""
+    """The same document in another envelope, from another axis (A9, several axes). `signature` is the word of its
+    signature check."""
 
     inbox_id: str
     axis: str
@@ -429,7 +430,7 @@ class OtherProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingDocument:
-    """One admitted document. It has no number until it is registered (03). `axes` are those of several that brought it, the
+    """Admitted document, without an arrival number until it is registered (03). `axes` are the axes that brought it, the
     first one first; `proofs` are further envelopes of it."""
 
     id: str
@@ -477,24 +478,24 @@ class IncomingDocument:
     signatures: tuple[FileVerdict, ...] = ()
     source: Source = Source.AXIS
     answered_by: tuple[str, ...] = ()
-    """Our own documents that went out in answer to it."""
+    """Ids of our documents that answer it."""
     due_at: datetime | None = None
-    """The stated hour of a timed express letter."""
+    """Stated hour of a timed express letter."""
     axes: tuple[str, ...] = ()
     proofs: tuple[OtherProof, ...] = ()
 
     @property
     def code(self) -> str:
-        """Number and symbol as printed; what is missing leaves no stray stroke."""
+        """Number and symbol as printed, without a slash where one is missing."""
         return "/".join(part for part in (self.number, self.symbol) if part)
 
     @property
     def wants_reply(self) -> bool:
-        """True if its sender waits for an answer that is still due."""
+        """True while its sender waits for an answer that is still due."""
         return self.reply_required is True and not self.answered_by and self.state in UNDECIDED + WORKED_ON
 
     @property
     def lead(self) -> IncomingFile | None:
-        """The file that its sender calls the lead, else the first."""
+        """File that its sender marks as the lead, else the first."""
         leads = [file for file in self.files if file.role is FileRole.LEAD]
         return next(iter(leads or self.files), None)

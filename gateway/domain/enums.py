@@ -1,4 +1,4 @@
-"""Base of the enumerations whose values are written into rows."""
+"""Base class of enumerations whose values are written into database rows."""
 
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
 
     class ValueAtHand:
-        """Empty: a type checker knows the values of enumerations by itself."""
+        """Empty for type checkers, which know the values of enumerations already."""
 
 else:
 
     class ValueAtHand:
-        """Mixin that gives an enumeration's value without a call of Python, where the library needs two."""
+        """Mixin that reads an enumeration's value without calling Python code, where the library makes two calls."""
 
         value = property(attrgetter("_value_"))

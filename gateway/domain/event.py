@@ -1,6 +1,6 @@
-"""Events and their kinds; and from them, the certificates that speak for codes. Events are the one history: timeline, feed,
-audit and pages read them. In: events of the kinds `binding.*`. Out: the expected table of bindings, and its differences
-from the real one. Pure: the caller brings rows and events (K6, threat 114)."""
+"""Events and their kinds; and the bindings of certificates that events imply. Events are the one history, which timeline,
+feed, audit and pages read. In: events of the kinds `binding.*`. Out: the expected table of bindings, and its differences
+from the real one, so that a changed table is found. Pure: the caller loads rows and events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class EventKind(StrEnum):
-    """Every kind of event; the API's feed shows these names."""
+    """Kind of an event, by the name that the API's feed shows."""
 
     MESSAGE_ACCEPTED = "message.accepted"
     MESSAGE_QUEUED = "message.queued"
@@ -135,7 +135,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened. `node_seq` and `agency_seq` are None until the sequencer numbered it."""
+    """Event in the history. `node_seq` and `agency_seq` are None until the sequencer has numbered it."""
 
     id: str
     kind: EventKind
@@ -154,7 +154,7 @@ ACTIVE, WITHDRAWN = "active", "withdrawn"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """One certificate of one code, as a row holds it or as the events tell it."""
+    """Binding of a certificate to a code, as a row or the events have it."""
 
     code: str
     fingerprint: str
@@ -165,7 +165,8 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingDifference:
-    """A row without events (`untold`), with other events (`changed`), or events without a row (`missing`)."""
+    """Difference between table and events: a row without events (`untold`), a row that differs (`changed`), or events
+    without a row (`missing`)."""
 
     code: str
     fingerprint: str
@@ -177,12 +178,12 @@ BoundKey = tuple[str, str]
 
 
 def binding_subject(code: str) -> str:
-    """Return the subject of the events of a code's bindings."""
+    """Return the subject id of events about a code's bindings."""
     return f"binding:{code}"
 
 
 def fold_bindings(events: Iterable[Event]) -> dict[BoundKey, Bound]:
-    """Fold the events, oldest first, to one binding per code and certificate. Events of other kinds are passed over."""
+    """Compute one binding per code and certificate from events, oldest first. Events of other kinds are ignored."""
     bindings: dict[BoundKey, Bound] = {}
     for event in events:
         if event.kind not in BINDING_KINDS:
@@ -198,7 +199,7 @@ def fold_bindings(events: Iterable[Event]) -> dict[BoundKey, Bound]:
         elif (binding := bindings.get((code, fingerprint))) is not None:
             is_withdrawn = event.kind is EventKind.BINDING_WITHDRAWN
             state = WITHDRAWN if is_withdrawn else binding.state
-            # An end is never put off: one person may end a binding, and two make one.
+            # An end never moves to a later day: one person may end a binding, but making one takes two.
             ends = (binding.valid_to, _parse_moment(event.data.get("valid_to")))
             end = min((e for e in ends if e is not None), default=None)
             bindings[code, fingerprint] = replace(binding, valid_to=end, state=state)

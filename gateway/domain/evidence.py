@@ -1,11 +1,12 @@
 """The evidence pack (E4): one ZIP with a manifest of every member, the maker's signature over the manifest, and a story
 beside the proofs. In: members, or the bytes of a manifest and its signature; names, sizes, CRCs. Out: the bytes, exactly
-one form for each value; any other form, an invalid name, or a name twice is `SpoiledPack`, with the member's name. Pure.
+one form for each value; any other form, an invalid name or a repeated name raises `SpoiledPack` with the member's name.
+Pure.
 
-The story (`story.json`) is the maker's word, signed with the manifest; a checker of the pack compares it with the packets
-themselves. The ZIP has the one form that it may have: stored, in order, no times, no extra fields, no comments, nothing
-before, between or after, so that a reader makes the bytes around the members again and compares (E5). It is written by hand
-because no library gives exactly these bytes."""
+The story (`story.json`) is the maker's account, signed with the manifest; a checker of the pack compares it with the
+packets themselves. The ZIP has only one possible form: stored, in order, no times, no extra fields, no comments, nothing
+before, between or after the members, so that a reader can make the bytes around the members again and compare (E5). This
+module writes it itself, because no library gives exactly these bytes."""
 
 from __future__ import annotations
 
@@ -27,15 +28,15 @@ MANIFEST, SIGNATURE, PAGE, STORY = "manifest.json", "manifest.sig", "index.html"
 LEAVES, CONSISTENCY, SEALS = "log/leaves.jsonl", "log/consistency.jsonl", "log/seals/"
 PACKETS, CERTIFICATES, REVOCATION = "packets/", "certificates/", "revocation/"
 
-# A document for 500 recipients with four statuses each has some 3,000 members.
+# A document for 500 recipients with four statuses each has about 3,000 members.
 MOST_MEMBERS = 10_000
 MOST_MANIFEST = 8 * 1024 * 1024
 MOST_SIGNATURE = 16 * 1024
-# Without the extension for larger files, which would give one pack two forms.
+# The ZIP extension for larger files is not used, since it would give one pack two forms.
 MOST_BYTES = 0xFFFF_FFFE
 
 ALGORITHM = "ed25519"
-# K6, threat 120: the signed bytes begin with their purpose, so that a signature never fits anything else.
+# The signed bytes begin with their purpose, so that the signature never fits anything else.
 _TAG = b"gateway-evidence-manifest/1\n"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}(/[a-z0-9][a-z0-9._-]{0,99}){0,3}")
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -56,7 +57,7 @@ class SpoiledPack(InvalidProof):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file of a pack, as the manifest has it."""
+    """File of a pack, as the manifest lists it."""
 
     name: str
     size: int
@@ -66,8 +67,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Every member but the manifest and its signature, in their order; with maker, time and document of the pack. `about`
-    is {"direction", "id", "code", "document_id"}."""
+    """List of every member but the manifest and its signature, in order, with the pack's maker, time and document.
+    `about` is {"direction", "id", "code", "document_id"}."""
 
     pack: str
     made_at: str
@@ -78,12 +79,12 @@ class Manifest:
     members: tuple[Member, ...] = field(default_factory=tuple)
 
     def to_bytes(self) -> bytes:
-        """Write the one form: sorted keys, UTF-8, a line feed at the end."""
+        """Return the manifest in its one form: sorted keys, UTF-8, a line feed at the end."""
         return canonical({"format": FORMAT, **asdict(self)})
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Manifest:
-        """Read the form that `to_bytes` writes; SpoiledPack for any other bytes."""
+        """Parse the form that `to_bytes` writes; SpoiledPack for any other bytes."""
         content = parsed(raw, MANIFEST)
         try:
             members = tuple(Member(**m) for m in content["members"])
@@ -99,7 +100,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackSignature:
-    """The maker's key and signature. The key is only named here: the reader decides whether to believe it (E5)."""
+    """Key and signature of the pack's maker. The key is only stated here: the reader decides whether to trust it (E5)."""
 
     public_key: bytes
     signature: bytes
@@ -134,13 +135,13 @@ def signed_bytes(manifest: bytes) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Write JSON in one form."""
+    """Encode a value as JSON in one form."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     return text.encode("utf-8") + b"\n"
 
 
 def parsed(raw: bytes, member: str) -> dict[str, Any]:
-    """Read a member that is one JSON object."""
+    """Parse a member that is one JSON object; SpoiledPack for any other bytes."""
     try:
         content = json.loads(raw)
     except (ValueError, RecursionError) as cause:
@@ -151,7 +152,7 @@ def parsed(raw: bytes, member: str) -> dict[str, Any]:
 
 
 def _check_manifest(manifest: Manifest) -> None:
-    """Refuse names that an unpacking program could take for another file or another place."""
+    """Check types, names and sizes. A name that an unpacking program could take for another file or place is refused."""
     texts = (manifest.pack, manifest.made_at, manifest.node, manifest.agency, manifest.software)
     if not all(isinstance(t, str) for t in (*texts, *manifest.about, *manifest.about.values())):
         raise SpoiledPack(MANIFEST, "a field that should be text is not")
@@ -180,7 +181,7 @@ def _check_member(member: Member) -> None:
 
 
 class Direction(StrEnum):
-    """Direction of a packet, seen from the pack's maker."""
+    """Direction of a packet, as seen by the pack's maker."""
 
     OUT = "out"
     IN = "in"
@@ -194,11 +195,11 @@ class PacketRole(StrEnum):
     REQUEST = "request"
     RECEIPT = "receipt"
     HANDED = "handed"
-    """The document or a change of it, in the unsigned form that an axis was handed."""
+    """The document or a change of it, in the unsigned form that an axis was given."""
 
 
 class Absent(StrEnum):
-    """Reason why a packet's bytes are not in the pack: its digest stands for it."""
+    """Reason why a packet's bytes are not in the pack, which has only their digest."""
 
     RECALLED = "recalled"
     SEALED = "sealed"
@@ -207,7 +208,7 @@ class Absent(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """An agency by its code, and the name that the registry gave it when the pack was made."""
+    """Agency by its code, with its name in the registry when the pack was made."""
 
     code: str
     name: str = ""
@@ -215,7 +216,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryRecipient:
-    """One recipient of the document; `state` is a key of the states' words."""
+    """Recipient of the document; `state` is a key of the states' words."""
 
     party: Party
     state: str
@@ -223,7 +224,7 @@ class StoryRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotedStep:
-    """One step of verification, from the node's notes."""
+    """Step of verification, as the node recorded it."""
 
     n: int
     ok: bool | None
@@ -232,8 +233,8 @@ class NotedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketVerdict:
-    """Verdict of the maker's node on a packet's signature for the time `at`: `noted` on arrival, or computed for the
-    pack."""
+    """Verdict of the maker's node on a packet's signature for the time `at`: recorded on arrival (`noted`), or computed
+    for the pack."""
 
     word: str
     at: datetime
@@ -244,9 +245,9 @@ class PacketVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryPacket:
-    """One signed packet. `member` is empty where only its digest is kept (`absent`). `at` is the node's own time of packing
-    or arrival. `status` is the code of a status, `answers` the packet id that it answers. `form` and `made_of`, the digest
-    of the standard file, describe a file that was handed over in another form."""
+    """Signed packet. `member` is empty where only its digest is in the pack (`absent`). `at` is the node's own time of
+    packing or arrival. `status` is the code of a status, `answers` the packet id that it answers. `form` and `made_of`,
+    the digest of the standard file, describe a file that was handed over in another form."""
 
     part: PacketRole
     direction: Direction
@@ -270,7 +271,7 @@ class StoryPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryFile:
-    """One file that the document carries; it lies inside the packet, and here only its digest stands."""
+    """File of the document, which is inside a packet; the story has only its digest."""
 
     name: str
     size: int
@@ -279,7 +280,7 @@ class StoryFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorySeal:
-    """One seal of the log, and the trusted time over it, from the maker's log. `published` says that it left the node."""
+    """Seal of the maker's log, with the trusted time over it. `published`: it has left the node."""
 
     number: int
     size: int
@@ -290,8 +291,8 @@ class StorySeal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryEvent:
-    """One event of the log whose leaf is in the pack, and the seal that first covers it with a trusted time, or at all.
-    `names` are the digests of packets that it names."""
+    """Event of the log whose leaf is in the pack. `seal` is the first seal that covers it with a trusted time, or at all;
+    `names` are digests of packets that the event names."""
 
     kind: str
     at: datetime
@@ -303,7 +304,7 @@ class StoryEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """The whole story. `policy` are the limits and graces in force at the maker, by name."""
+    """Account of a document and its packets. `policy` are the limits and graces in force at the maker, by name."""
 
     pack: str
     made_at: datetime
@@ -333,13 +334,13 @@ _CENTRAL = struct.Struct("<4s2H6xH3IH12xI")
 _END = struct.Struct("<4s4H2IH")
 LOCAL_SIZE, CENTRAL_SIZE, END_SIZE = _LOCAL.size, _CENTRAL.size, _END.size
 
-_NEEDS = 20  # version 2.0 of the format, which every program of the last thirty years unpacks
-_DAY = 0x21  # 1 January 1980, the first day that the format can tell
+_NEEDS = 20  # version 2.0 of the format, which every unpacking program of the last thirty years reads
+_DAY = 0x21  # 1 January 1980, the first day that the format can express
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZipEntry:
-    """One member of the container. Names are ASCII (`domain.evidence`)."""
+    """Member of the container. Its name is ASCII."""
 
     name: str
     size: int
@@ -347,34 +348,34 @@ class ZipEntry:
 
     @property
     def footprint(self) -> int:
-        """Its bytes with the local header."""
+        """Size of the member with its local header."""
         return LOCAL_SIZE + len(self.name) + self.size
 
 
 def local_header(entry: ZipEntry) -> bytes:
-    """Write the header before a member's bytes."""
+    """Return the header before a member's bytes."""
     name = entry.name.encode("ascii")
     return _LOCAL.pack(b"PK\x03\x04", _NEEDS, _DAY, *_header_fields(entry)) + name
 
 
 def read_size(header: bytes) -> int:
-    """Read the size from a local header: untrusted, but bounded by its reader and compared later."""
+    """Read the size from a local header. It is untrusted: the reader limits it, and compares it later."""
     return int.from_bytes(header[22:26], "little")
 
 
 def central_header(entry: ZipEntry, offset: int) -> bytes:
-    """Write the member's line of the directory at the end."""
+    """Return the member's entry in the directory at the end."""
     name = entry.name.encode("ascii")
     return _CENTRAL.pack(b"PK\x01\x02", _NEEDS, _NEEDS, _DAY, *_header_fields(entry), offset) + name
 
 
 def _header_fields(entry: ZipEntry) -> tuple[int, int, int, int]:
-    """Return the common header fields; both sizes are one, as nothing is compressed."""
+    """Return the fields that both headers share; the two sizes are equal, since nothing is compressed."""
     return entry.crc, entry.size, entry.size, len(entry.name)
 
 
 def end_record(entries: Sequence[ZipEntry]) -> bytes:
-    """Write the last bytes of the file."""
+    """Return the last bytes of the file."""
     count = len(entries)
     return _END.pack(b"PK\x05\x06", 0, 0, count, count, directory_size(entries), directory_offset(entries), 0)
 

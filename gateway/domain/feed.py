@@ -1,8 +1,8 @@
-"""The body of an event for programs, the same in the feed and in a webhook. In: a numbered event, the code of its agency,
-the client's words about the document. Out: the body, and the scope that may read it. Pure.
+"""Body of an event for programs, the same in the feed and in a webhook. In: a numbered event, the code of its agency, the
+client's own data of the document. Out: the body, and the scope that may read it. Pure.
 
-The data of events hold reasons, notes and names that people gave, so a key that may not read documents must not learn them
-here: which scope reads which events stands in one table."""
+Events contain reasons, notes and names that people gave, so a key that may not read documents must not learn these from
+events. One table says which scope reads which events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.trace import Trace
 from gateway.domain.wall_clock import local
 
-# By the first word of a kind. Other kinds are about people, keys and the node itself: no program reads them.
+# Scope by the first word of a kind. Other kinds are about people, keys and the node itself, and no program reads them.
 _SCOPE_OF_WORD = {
     "message": ApiScope.MESSAGES_READ,
     "recall": ApiScope.MESSAGES_READ,
@@ -33,7 +33,8 @@ EVENT_SCOPES = tuple(dict.fromkeys(_SCOPE_OF_WORD.values()))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientData:
-    """The client's own data of one document beside its content, without omitted parts. `trace` is that of the call."""
+    """Data that the client attached to a document; parts that it left out are missing. `trace` is that of the call that
+    sent it."""
 
     words: Mapping[str, str]
     trace: Trace | None = None
@@ -42,7 +43,7 @@ class ClientData:
         return {**self.words, **({"trace": self.trace.id} if self.trace is not None else {})}
 
 
-# By the document's id.
+# Client data by the document's id.
 ClientWords = Mapping[str, ClientData]
 NO_WORDS: ClientWords = MappingProxyType({})
 _NO_CLIENT_WORDS = ClientData(words={})
@@ -50,28 +51,28 @@ _WILDCARD = ".*"
 
 
 def scope_of(kind: EventKind) -> ApiScope | None:
-    """Return the scope that reads a kind; None for a kind that no program reads."""
+    """Return the scope that may read a kind; None for a kind that no program reads."""
     return _SCOPE_OF_WORD.get(kind.partition(".")[0])
 
 
 def readable(scopes: Collection[ApiScope]) -> list[EventKind]:
-    """List the kinds that these scopes read."""
+    """Return the kinds that these scopes may read."""
     return [kind for kind in EventKind if scope_of(kind) in scopes]
 
 
 def known_filter(text: str) -> bool:
-    """Tell whether the text is a kind that a program may read, or the beginning of some with `.*` behind it."""
+    """Tell whether the text is a kind that a program may read, or with `.*` at its end the beginning of such kinds."""
     return any(_matches(text, kind) for kind in EventKind if scope_of(kind) is not None)
 
 
 def unread(filters: Sequence[str], scopes: Collection[ApiScope]) -> list[str]:
-    """Return the filters that name no kind which these scopes read."""
+    """Return the filters that match no kind that these scopes may read."""
     kinds = readable(scopes)
     return [text for text in filters if not any(_matches(text, kind) for kind in kinds)]
 
 
 def is_wanted(kind: EventKind, scopes: Collection[ApiScope], filters: Sequence[str]) -> bool:
-    """Tell whether these scopes read it and one of the filters names it; without filters all are wanted."""
+    """Tell whether these scopes may read the kind and a filter matches it; without filters all are wanted."""
     return scope_of(kind) in scopes and (not filters or any(_matches(f, kind) for f in filters))
 
 
@@ -82,18 +83,18 @@ def _matches(text: str, kind: EventKind) -> bool:
 
 
 def event_id(event: Event) -> str:
-    """Return the event's ULID with its sequence once it has one, so that a cursor needs no look-up."""
+    """Return the event's ULID with its sequence number, if it has one, so that a cursor needs no look-up."""
     bare = "evt_" + event.id.removeprefix("evt_")
     return bare if event.agency_seq is None else f"{bare}-{event.agency_seq}"
 
 
 def documents_of(events: Sequence[Event]) -> list[str]:
-    """List the outgoing documents of the events, each once."""
+    """Return the ids of the outgoing documents that the events are about, each once."""
     return list(dict.fromkeys(e.subject_id for e in events if e.subject_id.startswith("msg_")))
 
 
 def event_body(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, Any]:  # Any: it is JSON
-    """Make the body. The client's words about its document are added to the data unchanged."""
+    """Make the body of an event. The client's data of its document are added to the event's data unchanged."""
     client_words = words.get(event.subject_id, _NO_CLIENT_WORDS)
     return {
         "id": event_id(event),

@@ -1,6 +1,6 @@
 """The one table of a document's fields, with the rules of every text in a document, a change of it or a status: length,
-characters, whether required. A row stands in `domain.document`, where its field is declared. In: a draft, a change, a
-status. Out: the rows; the same value without blank texts, and each of its texts with its rule. API, OpenAPI, pages and both
+characters, whether required. Each row is declared with its field in `domain.document`. In: a draft, a change, a status.
+Out: the rows; the same value without blank texts; each of its texts with its rule. API, OpenAPI, pages and both
 translations of envelopes read this table."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a part of a document: its names in the domain and for programs, the type of one value, and its rule."""
+    """Field of a part of a document: its names in the domain and for programs, the type of one value, and its rule."""
 
     attribute: str
     name: str
@@ -46,7 +46,7 @@ class Field:
 
 @cache
 def fields_of(part: type[DataclassInstance]) -> Sequence[Field]:
-    """List the fields that have a rule, in their order."""
+    """Return the fields of a class that have a rule, in order."""
     return tuple(_fields_of(part))
 
 
@@ -70,7 +70,7 @@ def _fields_of(part: type[DataclassInstance]) -> Iterator[Field]:
 
 
 def annotated(hint: Any) -> tuple[Any, type[Any], Any] | None:
-    """Return the annotated type, the type of one value, and the annotation; None without an annotation."""
+    """Split an annotated type into the type, the type of one value, and the annotation; None without an annotation."""
     if get_origin(hint) is not Annotated:
         return None
     inner, annotation = get_args(hint)
@@ -78,7 +78,7 @@ def annotated(hint: Any) -> tuple[Any, type[Any], Any] | None:
 
 
 FIELDS = fields_of(Draft)
-"""The fields of a document, in the order of the API."""
+"""Fields of a document, in the order of the API."""
 
 
 def _text_rules(part: type[DataclassInstance], above: str = "") -> Iterator[tuple[str, Rule]]:
@@ -97,10 +97,10 @@ def _list_limits(*parts: type[DataclassInstance]) -> Iterator[tuple[str, int]]:
                 yield field.name, field.rule.most
 
 
-# Paths are those of the API; `*` stands for each entry of a list. Lengths: edxml.md 2.2, rules.md 12.3.
+# Rules of texts by their paths in the API, where `*` is any entry of a list.
 DRAFT: Mapping[str, Rule] = MappingProxyType(dict(_text_rules(Draft)))
 CHANGE: Mapping[str, Rule] = MappingProxyType(dict(_text_rules(DocumentChange)))
-# The note shares its place on the wire with the reason for a refusal and the id of the answered packet.
+# On the wire, the note shares one text with the reason for a refusal and the id of the answered packet.
 STATUS: Mapping[str, Rule] = MappingProxyType(
     {
         "note": Rule(longest=400, lines=True),
@@ -109,13 +109,13 @@ STATUS: Mapping[str, Rule] = MappingProxyType(
         **dict(_text_rules(Assignment, "assignment/")),
     }
 )
-# How many entries a list may have.
+# The most entries of each list.
 MOST: Mapping[str, int] = MappingProxyType(dict(_list_limits(Draft, DocumentChange)))
 # Domain names of fields that have another name for programs.
 _ATTRIBUTES = {field.name: field.attribute for field in FIELDS}
-# No document of an office is older, and none is due later: such a day is a typing error.
+# No document of an office is older, and none is due later; any other day is a typing error.
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
-# Returned to the client unchanged.
+# Fields that are returned to the client unchanged.
 _UNCHANGED_FIELDS = frozenset({"callback_data"})
 # Types without texts.
 _TYPES_WITHOUT_TEXT = frozenset({NoneType, bool, int, date, datetime})
@@ -123,8 +123,8 @@ _EMPTY_VALUES = frozenset({None, "", ()})
 
 
 def tidy(part: T) -> T:
-    """Normalise empty values: blank texts become absent, lists lose blank entries, a part without content is gone. Texts
-    are in form NFC, without white space around them, their lines ended by a line feed."""
+    """Return the value with its texts in form NFC, trimmed, and with line feeds as line ends. Blank texts become absent,
+    lists lose blank entries, and a part without content is removed."""
     changed = {}
     field_defaults, values_of = _tidied_fields(type(part))
     for (name, default), value in zip(field_defaults, values_of(part), strict=False):
@@ -139,14 +139,14 @@ def tidy(part: T) -> T:
 def _tidied_fields(
     kind: type[DataclassInstance],
 ) -> tuple[Sequence[tuple[str, Any]], Callable[[object], Sequence[Any]]]:
-    """Return the fields with their defaults, and a getter of all their values at once. Two extra attributes make the answer
-    a tuple."""
+    """Return the fields to tidy with their defaults, and a getter of all their values. The getter ends with two extra
+    attributes, so that it always returns a tuple."""
     field_defaults = [(f.name, f.default) for f in fields(kind) if f.name not in _UNCHANGED_FIELDS]
     return field_defaults, attrgetter(*(name for name, _ in field_defaults), "__class__", "__class__")
 
 
 def entries(rules: Mapping[str, Rule], part: object) -> Sequence[tuple[str, Rule, str]]:
-    """List each text of `part` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
+    """Return each text of `part` that has a rule: its JSON pointer, the rule, and the text, empty where there is none."""
     texts: list[tuple[str, Rule, str]] = []
     for path, rule in rules.items():
         attribute, tail = _ROUTES[path]
@@ -164,7 +164,8 @@ def entries(rules: Mapping[str, Rule], part: object) -> Sequence[tuple[str, Rule
 
 
 def fitting(text: str | None, rule: Rule) -> str | None:
-    """Cut a name from our own lists to the rule, without bad characters; None where nothing is left."""
+    """Return a name from our own lists cut to the length of the rule without bad characters; None where nothing is
+    left."""
     if text and len(text) <= rule.longest and usual(text):
         return text
     cleaned = _BAD.sub("", text or "")
@@ -172,30 +173,31 @@ def fitting(text: str | None, rule: Rule) -> str | None:
 
 
 def keep_if_fits(text: str | None, rule: Rule) -> str | None:
-    """Return a text that fits the rule uncut, else None: half an address is useless."""
+    """Return a text that fits the rule uncut, else None, since half an address is useless."""
     return text if text and fitting(text, rule) == text else None
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text is invisible: white space, and marks that have no form of their own."""
+    """Tell whether a text is invisible: only white space, and marks without a form of their own."""
     if text[:1].isalnum():  # the usual case
         return False
     return all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text)
 
 
 def is_encodable(text: str) -> bool:
-    """Tell whether it can be written in UTF-8 at all: lone surrogates cannot."""
+    """Tell whether a text can be encoded in UTF-8: lone surrogates cannot."""
     return _LONE_SURROGATES.search(text) is None
 
 
 def has_bad_characters(text: str, *, lines: bool = False) -> bool:
-    """Find control characters (header and log injection), those that turn the writing round (the shown text is not the
-    stored one), lone surrogates and non-characters (not XML)."""
+    """Tell whether a text has control characters (header and log injection), characters that change the direction of
+    writing (the shown text is not the stored one), lone surrogates or non-characters (not XML)."""
     return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
 
 
 def escape_turning(text: str) -> str:
-    """Write out, as `[U+202E]`, the characters that turn the writing round in a foreign text."""
+    """Replace the characters of a foreign text that change the direction of writing by their names, such as
+    `[U+202E]`."""
     return text if text.isascii() else _TURNING_CHARACTERS.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 
 
@@ -218,6 +220,7 @@ def _clean(text: str) -> str:
 
 
 def _tidy_value(value: Any, default: object) -> Any:
+    """Return the tidied value; the same object where nothing changes."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -243,7 +246,7 @@ def _has_content(part: DataclassInstance) -> bool:
 
 
 def _split_path(path: str) -> tuple[str, tuple[str, ...]]:
-    """Split a path into the attribute where it begins, and its further parts."""
+    """Split a path into its first attribute and its further parts."""
     first, *subpath = path.split("/")
     return _ATTRIBUTES.get(first, first), tuple(subpath)
 

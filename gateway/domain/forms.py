@@ -1,5 +1,4 @@
-"""The forms in which an envelope may be handed to an axis. In: nothing. Out: their names, and the record of a file that
-went out in another form than ours."""
+"""Forms in which an envelope may be handed to an axis, and the record of a file in another form than ours."""
 
 from __future__ import annotations
 
@@ -10,18 +9,18 @@ from gateway.domain.identity import Digest
 
 
 class Form(StrEnum):
-    """Form of an envelope. `standard`: our own, signed. The others are unsigned, for an axis whose session vouches."""
+    """Form of an envelope. `standard` is our own, signed. The others are unsigned, for an axis whose session vouches."""
 
     STANDARD = "standard"
     UNSIGNED = "unsigned"
     """The same file without its Signature."""
     DOTNET = "dotnet"
-    """The .NET flavour, A-net."""
+    """The form of .NET systems (A-net)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """A file that an axis was handed in place of the standard one."""
+    """File that an axis was given in place of the standard one."""
 
     form: Form
     digest: Digest

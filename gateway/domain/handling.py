@@ -1,6 +1,6 @@
 """Work on a document within the agency: the part of each unit, and its deadline. A part is made once and ends once: done,
-handed back by the unit's head, or taken over by another assignment. A returned part waits for another assignment. Other
-agencies do not learn of it; the sender gets 04 once. Frozen values."""
+handed back by the unit's head, or replaced by another assignment. A part that was handed back waits for another
+assignment. Other agencies do not learn of parts; the sender gets 04 once. Frozen values."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class PartState(StrEnum):
 
     OPEN = "open"
     RETURNED = "returned"
-    """Handed back, and waits for another assignment."""
+    """Handed back, and waiting for another assignment."""
     SETTLED = "settled"
-    """Was handed back, and assigned anew since."""
+    """Handed back, and assigned again since."""
     DONE = "done"
     CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitPart:
-    """One unit's part in one document. `given_by` and `ended_by` are principals."""
+    """Part of one unit in one document. `given_by` and `ended_by` are principals."""
 
     id: str
     document_id: str
@@ -49,12 +49,13 @@ class UnitPart:
 
 
 def unit_key(unit: str) -> str:
-    """Return the key under which a unit is found in any spelling."""
+    """Return the key of a unit, which is the same for all spellings of its name."""
     return fold(unit)
 
 
 def required_parts(assignment: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
-    """List unit, whether it leads, and its deadline: a coordinating unit without a day of its own has the assignment's."""
+    """Return unit, whether it leads, and deadline of each part. A coordinating unit without a deadline of its own has the
+    assignment's."""
     own_deadlines = {unit_key(d.unit): d.deadline for d in assignment.deadlines}
     helping = [
         (unit, False, own_deadlines.get(unit_key(unit), assignment.deadline))

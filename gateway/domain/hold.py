@@ -1,5 +1,5 @@
-"""The sealed hold (R4): secret content, frozen at once and sealed apart, until a person decides. A hold is its own incident
-record: open while the content is kept, closed by the decision to lift or to purge it."""
+"""The sealed hold (R4, sealed hold): secret content is frozen at once and sealed separately, until a person decides. A
+hold is an incident with its own record: open while the content is kept, closed by the decision to lift or to purge it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OWNER = "hold"  # owner of the references to frozen content, which no reader may
 
 
 class HoldState(StrEnum):
-    """State of a hold. `frozen`: the content is unreadable, and not yet sealed."""
+    """State of a hold. `frozen`: the content is unreadable, but not sealed yet."""
 
     FROZEN = "frozen"
     SEALED = "sealed"
@@ -25,7 +25,7 @@ OPEN = (HoldState.FROZEN, HoldState.SEALED)
 
 
 class HeldKind(StrEnum):
-    """Subject of a hold: a packet that became no document, an incoming document, an outgoing one."""
+    """Subject of a hold: a packet that became no document, an incoming document, or an outgoing one."""
 
     PACKET = "packet"
     INCOMING = "incoming"
@@ -34,7 +34,7 @@ class HeldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldContent:
-    """One piece of content and its former owner. `sealed` is the SHA-256 of its sealed form, once it has one."""
+    """Content under a hold, with its former owner. `sealed` is the SHA-256 of its sealed form, once that exists."""
 
     digest: Digest
     size: int
@@ -45,7 +45,7 @@ class HeldContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Decision on the content, with its author and reason."""
+    """Decision about the content, with its author and reason."""
 
     by: str
     why: str
@@ -54,9 +54,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """One incident. `before` is the state that its subject goes back to; `handed_over` says that a document system has a
-    copy; `leftovers` are unreferenced bytes that may still lie on the disk; `others` counts further uses of the same bytes
-    at this node. `is_settled` is False while bytes that must go are still there."""
+    """Incident of possibly secret content. `before` is the state that its subject returns to; `handed_over`: a document
+    system has a copy; `leftovers` are unreferenced bytes that may still be on disk; `others` counts further uses of the
+    same bytes at this node. `is_settled` is False while bytes that must go still exist."""
 
     id: str
     agency_id: str

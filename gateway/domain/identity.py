@@ -1,4 +1,4 @@
-"""Small types for identities, so that no bare string stands for a code, an id or a digest."""
+"""Types for identities, so that a code, an id or a digest is never a bare string."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _BYTES = 32
 
 
 class _Text(str):
-    """Base of these types, which are plain text where they are stored or sent."""
+    """Base of these types, which are stored and sent as plain text."""
 
     __slots__ = ()
 
@@ -19,13 +19,13 @@ class _Text(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> dict[str, Any]:
-        """Tell pydantic how to read one from JSON, without importing it here."""
+        """Tell pydantic how to read the type from JSON, without importing pydantic here."""
         constructor = {"type": "no-info", "function": partial(str.__new__, cls)}
         return {"type": "function-after", "function": constructor, "schema": cls._form}
 
 
 class Digest(_Text):
-    """A SHA-256, as 64 lower-case hexadecimal digits."""
+    """SHA-256, as 64 lower-case hexadecimal digits."""
 
     __slots__ = ()
     _form: ClassVar[dict[str, Any]] = {
@@ -42,7 +42,7 @@ class Digest(_Text):
 
     @classmethod
     def of_bytes(cls, raw: bytes) -> Self:
-        """Wrap a digest of 32 bytes (it does not hash)."""
+        """Return the digest for 32 bytes that are already a hash; it does not hash them."""
         if len(raw) != _BYTES:
             raise ValueError(f"a SHA-256 has {_BYTES} bytes, not {len(raw)}")
         return str.__new__(cls, raw.hex())
@@ -53,11 +53,11 @@ class Digest(_Text):
 
 
 known_digest: Callable[[str], Digest] = partial(str.__new__, Digest)
-"""The digest of what a hash function wrote as `hexdigest`: its form is known, and it is not looked at again."""
+"""Makes a digest of a hash function's `hexdigest`, whose form needs no check."""
 
 
 class DocumentId(_Text):
-    """Identity of a document over the whole network; opaque on receipt."""
+    """Identity of a document in the whole network; an opaque text on receipt."""
 
     __slots__ = ()
 

@@ -1,5 +1,5 @@
-"""Number of the notice and name of the approver of a recall, update or replacement. The wire has one text for both and the
-reason, so they are written behind the reason, where a person at any system reads them, and read back from there. Pure."""
+"""Number of the notice and name of the approver of a recall, update or replacement. The wire has a single text for the
+reason, so both are written behind the reason, where a person at any system reads them, and parsed from there. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_NOTICE, _LONGEST_NAME = CHANGE["notice_no"].longest, CHANGE["approved_b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The reason, and the notice and approver behind it."""
+    """Reason, with the number of the notice and the approver's name."""
 
     reason: str
     notice_no: str | None = None
@@ -24,7 +24,7 @@ class Parts:
 
 
 def write(words: Parts) -> str:
-    """Join them to one text. A notice without the name of a person is left out: it could not be read back."""
+    """Join the parts into one text. A notice's number without an approver is left out: it could not be parsed."""
     if words.notice_no and words.approved_by:
         return f"{words.reason}{_NOTICE}{words.notice_no}{_AND}{words.approved_by}{_END}"
     return f"{words.reason}{_ALONE}{words.approved_by}{_ALONE_END}" if words.approved_by else words.reason

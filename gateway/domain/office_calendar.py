@@ -1,9 +1,9 @@
-"""The office's week, the days that differ from it, and the holidays and swap days that ship with the program. Frozen
-values; counting in them is in `policy.timers`.
+"""Working week of the office, days that differ from it, and the holidays and swap days that come with the program. Frozen
+values; `policy.timers` counts office time.
 
-`SHIPPED` has the days of 2026 and 2027, which a node's own rows override; names are keys of the labels. Holidays are those
-of the Labour Code; where one falls on a weekend, the next working day is free. `expected` marks days without a yearly
-decision at the time of writing: an administrator checks them."""
+`SHIPPED` has the days of 2026 and 2027, which a node's own rows override; names are keys of the labels. Holidays are
+those of the Labour Code; where one falls on a weekend, the next working day is free. `expected` marks days without a
+yearly decision at the time of writing, which an administrator has to check."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ class DayKind(StrEnum):
 
     HOLIDAY = "holiday"
     WORKDAY = "workday"
-    """A swap day: worked although its weekday is free."""
+    """Swap day: worked although its weekday is free."""
     ORDINARY = "ordinary"
-    """Follows its weekday, in spite of the shipped calendar."""
+    """Follows its weekday, against the shipped calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarDay:
-    """One day that differs. `shipped`: it came with the program; `expected`: not yet decided when it was written."""
+    """Day that differs from its weekday. `shipped`: it came with the program; `expected`: it was not decided yet at the
+    time of writing."""
 
     day: date
     kind: DayKind
@@ -40,7 +41,7 @@ class CalendarDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeHours:
-    """Office time of one day without a break."""
+    """Span of office time on a day, without a break."""
 
     start: time
     end: time
@@ -54,8 +55,7 @@ AFTERNOON = OfficeHours(start=time(13, 30), end=time(17, 0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeCalendar:
-    """Working hours of the office. `weekdays`: Monday is 0; `spans` in order, without overlap; a swap day has the usual
-    hours."""
+    """Working hours of the office. In `weekdays` Monday is 0; `spans` do not overlap; a swap day has the usual hours."""
 
     weekdays: frozenset[int] = frozenset(range(5))
     spans: tuple[OfficeHours, ...] = (MORNING, AFTERNOON)
@@ -72,7 +72,7 @@ class OfficeCalendar:
         object.__setattr__(self, "day_length", length)  # frozen: derived from the other fields
 
     def works(self, day: date) -> bool:
-        """Tell whether that is a working day."""
+        """Tell whether a day is a working day."""
         match self.days.get(day):
             case DayKind.HOLIDAY:
                 return False
@@ -81,7 +81,7 @@ class OfficeCalendar:
         return day.weekday() in self.weekdays
 
     def hours_of(self, day: date) -> Hours:
-        """Return the working hours of that day, cached: every document asks for the same few days."""
+        """Return the working hours of that day, cached, since every document asks for the same few days."""
         hours = self._hours.get(day)
         if hours is None:
             if len(self._hours) >= _MOST_DAYS:
@@ -93,7 +93,7 @@ class OfficeCalendar:
         return tuple([(vietnam_time(day, span.start), vietnam_time(day, span.end)) for span in self.spans])
 
 
-# First day, how many days, name, and whether it is only expected.
+# First day, number of days, name, and whether it is only expected.
 _HOLIDAYS: tuple[tuple[date, int, str, bool], ...] = (
     (date(2026, 1, 1), 1, "new_year", False),
     (date(2026, 1, 2), 1, "swapped", False),

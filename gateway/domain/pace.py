@@ -1,10 +1,9 @@
-"""Pace of a node: rules of every queue, measured durations, and history. Frozen values and plain rules; nothing of any
-document or person. Pure.
+"""Pace of a node: rules for all queues, measured durations, and their history. Frozen values and pure rules, without data
+of documents or persons.
 
-Queues: the ordinary lane's share of a batch, and stored times that can only come from a clock that was ahead. Pace: from
-counts of durations below fixed bounds, for each way, lane and axis, the bounds that hold for 50, 95 and 99 of a hundred;
-only a bound is known, so no figure claims more. History: depth of queues at a moment, and the days on which a periodic job
-did its work."""
+Queues: the ordinary lane's share of a batch, and stored times that only a wrong clock can have written. Pace: for each
+metric, lane and axis, durations are counted between fixed bounds, from which the bounds for 50, 95 and 99 per cent
+follow. History: the depth of queues at a moment, and the days on which a periodic job did its work."""
 
 from __future__ import annotations
 
@@ -17,35 +16,35 @@ from itertools import accumulate
 
 from gateway.domain.document import Lane
 
-# Ordinary rows get one place in four; the others are for urgent rows.
+# Ordinary rows get one place in four; urgent rows get the others.
 ORDINARY_SHARE = 4
-# The longest delay of the node's own work after a failed try; some kinds of jobs wait for others.
+# The longest delay of the node's own work after a failed attempt; jobs that wait for other parties have longer ones.
 LONGEST_DELAY = timedelta(hours=1)
 ANSWER_DELAY = timedelta(hours=6)
 AUTHORITY_DELAY = timedelta(hours=4)
 # The longest time that a document system may hold fetched documents.
 LONGEST_HANDOVER = timedelta(hours=1)
-# Two machines whose clocks differ by less do not take each other's leases for leftovers of a wrong clock:
-# they would take rows from each other again and again, and finish none.
+# Between machines whose clocks differ by less, leases are never taken for leftovers of a wrong clock: otherwise the
+# machines would take rows from each other again and again, and finish none.
 CLOCKS_APART = timedelta(minutes=5)
 LONGEST_DELAY_OF: Mapping[str, timedelta] = {"signatures": ANSWER_DELAY}
 
 
-# Up to this size content touches no file for itself (a file and its folders cost more fsyncs than that many bytes in the
-# journal): it is written by the unit of work that refers to it.
+# Content up to this size is stored by the unit of work that refers to it, and in no file of its own: a file with its
+# folders costs more fsyncs than that many bytes in the journal.
 SMALL = 64 * 1024
 
 
 def ordinary_places(limit: int, turn: int) -> int:
-    """Return how many of the `turn`-th batch are the oldest ordinary rows', however many are urgent: a quarter of all
-    places over time, so that of batches of one every fourth is theirs."""
+    """Return how many places of the `turn`-th batch go to the oldest ordinary rows, however many rows are urgent: a
+    quarter of all places over time. Of batches of one, every fourth is theirs."""
     return (turn + 1) * limit // ORDINARY_SHARE - turn * limit // ORDINARY_SHARE
 
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """Latest end of a lease or retry that a right clock writes, with room for clocks that differ. A later end was written
-    while the clock was ahead, and counts as past, so that no row waits until that day."""
+    """Latest end of a lease or retry that a correct clock writes, with a tolerance. A later end was written while the
+    clock was ahead, and counts as past, so that no row waits until that day."""
 
     now: datetime
     lease: datetime
@@ -59,43 +58,43 @@ class Horizon:
 
 
 def clocks_agree(gap: timedelta, lease_s: float) -> bool:
-    """Tell whether leases hold between machines whose clocks differ by `gap` from the database's: a worker renews after a
-    third of a lease, so two of them may be two thirds apart and neither sees the other's lease run out."""
+    """Tell whether leases are safe between machines whose clocks differ from the database's by `gap`. A worker renews
+    after a third of a lease, so two of them may be two thirds apart before either sees the other's lease as over."""
     return abs(gap) <= timedelta(seconds=lease_s / 3)
 
 
-# Seconds; close together around the limit, which is one of the bounds, so that late ones are counted exactly.
+# In seconds, close together around the limit; the limit is one of them, so that late ones are counted exactly.
 BOUNDS_S = (
     *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
     *(30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0),
 )
-# R100, T26: to send, and to receive, takes at most so long each, for 95 of a hundred.
+# R100 (speed of exchange), T26: accepting and admitting each take at most so long, in 95 per cent of cases.
 LIMIT_S = 5.0
 SHARE = 95
 SLOT = timedelta(minutes=5)
-# People are shown the last hour: the slot that runs, and the twelve before it.
+# People are shown the last hour: the present slot, and the twelve before it.
 SPAN = timedelta(hours=1)
 
 
 class Metric(StrEnum):
-    """A measured span. Each ends when its transaction is committed."""
+    """Measured duration. Each ends when its transaction is committed."""
 
     ACCEPT = "accept"
-    """From the call's arrival at the door to accepted."""
+    """From the arrival of the API call to accepted."""
     ACCEPT_TO_01 = "accept_to_01"
-    """From accepted, or the earliest time of leaving, to the 01 of that delivery taken in."""
+    """From accepted, or the earliest time of sending, to the recipient's 01 applied."""
     ARRIVAL_TO_ADMITTED = "arrival_to_admitted"
-    """From arrival at this node to a document here."""
+    """From arrival at this node to admitted."""
 
 
-# The other way includes the time of the recipient, so it has no limit.
+# The other metric includes the recipient's time, so it has no limit.
 LIMITED = (Metric.ACCEPT, Metric.ARRIVAL_TO_ADMITTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Five minutes of one way, lane and axis: counts per bound, of durations above the bound before; the last count is of
-    those above all bounds."""
+    """Five minutes of one metric, lane and axis. Each count is of durations up to its bound and above the previous one;
+    the last is of those above all bounds."""
 
     began_at: datetime
     way: Metric
@@ -106,8 +105,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Durations of one way, lane and axis. `p50`, `p95` and `p99` are bounds in seconds that held for so many of a hundred,
-    None above all bounds; `late` took longer than the limit."""
+    """Summary of durations of one metric, lane and axis. `p50`, `p95` and `p99` are bounds in seconds that held for so
+    many per cent, None above all bounds; `late` counts those above the limit."""
 
     way: Metric
     lane: Lane
@@ -120,16 +119,16 @@ class Pace:
 
     @property
     def is_slow(self) -> bool:
-        """True if the limit is broken: of a way that has one, more than five of a hundred were late."""
+        """True for a metric with a limit where more than five per cent were late."""
         return self.way in LIMITED and is_slow(self.late, self.count)
 
     def to_json(self) -> dict[str, object]:
-        """Return the JSON for programs; a bound that is null was above all bounds."""
+        """Return the JSON for programs, where null means above all bounds."""
         return asdict(self) | {"slow": self.is_slow}
 
 
 def words(bound: float | None) -> tuple[str, int]:
-    """Return the key of the label for a bound, and its number."""
+    """Return the label key for a bound, and the number in it."""
     seconds = BOUNDS_S[-1] if bound is None else bound
     kind = "more" if bound is None else "at_most"
     for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
@@ -147,12 +146,12 @@ def is_recent(slot: Slot, now: datetime) -> bool:
 
 
 def bucket(seconds: float) -> int:
-    """Return the index of the duration among the counts of a slot."""
+    """Return the index of the count to which a duration belongs."""
     return bisect_left(BOUNDS_S, seconds)
 
 
 def paces(slots: Iterable[Slot]) -> Sequence[Pace]:
-    """Sum up slots, in the order of the ways, the urgent lane first."""
+    """Sum up slots by metric, lane and axis, in the order of the metrics, the urgent lane first."""
     sums: dict[tuple[Metric, Lane, str], list[int]] = {}
     for slot in slots:
         totals = sums.setdefault((slot.way, slot.lane, slot.axis), [0] * len(slot.counts))
@@ -178,21 +177,21 @@ def _make_pace(metric: Metric, lane: Lane, axis: str, counts: Sequence[int]) -> 
 
 
 def _percentile(percent: int, within: Sequence[int]) -> float | None:
-    """Return the least bound that held for so many of a hundred."""
+    """Return the least bound that held for so many per cent; None above all bounds."""
     pairs = zip(BOUNDS_S, within, strict=False)
     return next((bound for bound, n in pairs if n * 100 >= percent * within[-1]), None)
 
 
-# Both are thinned out by nothing but age.
+# History is deleted by age alone.
 HISTORY_KEPT = timedelta(days=30)
 SAMPLED_EVERY = timedelta(minutes=5)
-# Sampled beside the queues: megabytes that are free where the content lies.
+# Sampled beside the queues: free megabytes on the disk of the content.
 DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSample:
-    """Depth of one queue at a moment, and the age of its oldest row: None where that is unknown or the queue is empty."""
+    """Depth of one queue at a moment, and the age of its oldest row, None where that is unknown or the queue is empty."""
 
     at: datetime
     queue: str
@@ -202,7 +201,7 @@ class QueueSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """Runs of a job since its last report. `at` is its last success, `failed_at` its last failure, `code` the error's."""
+    """Runs of a job since its last report. `at` is its last success, `failed_at` its last failure, with its `code`."""
 
     job: str
     at: datetime | None = None
@@ -214,7 +213,8 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDay:
-    """One job on one day of the Vietnamese calendar. `gap_s`: the longest time without it that ended on this day."""
+    """Runs of one job on one day of the Vietnamese calendar. `gap_s` is the longest time without success that ended
+    then."""
 
     job: str
     day: date

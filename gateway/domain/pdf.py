@@ -1,7 +1,7 @@
-"""The pages of a PDF: their text with its places; the fields read from it, each with its certainty and place; values of
-signing with the agency's own key: the wish, the file, the key, the place, the result; and pages of a file as pictures:
-request, result, and size of a picture. Frozen values; nothing here opens a file or decides. Places are in points (1/72
-inch) from the top-left corner of the page as a reader sees it, whatever its rotation."""
+"""Values about PDFs: the text of pages with its places; fields read from it, each with its certainty and place; signing
+with the agency's own key (the wish, the file, the key, the place, the result); and pages as pictures (the request, the
+result, the size). Frozen values; nothing here opens a file or decides. Places are in points (1/72 inch) from the top-left
+corner of the page as a reader sees it, whatever its rotation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Generic, TypeVar
 from gateway.domain.identity import Digest
 
 POINTS_PER_MM = 72 / 25.4
-MOST_PDF_BYTES = 512 * 1024 * 1024  # larger files are not looked into
+MOST_PDF_BYTES = 512 * 1024 * 1024  # larger files are not opened
 
 
 class Purpose(StrEnum):
-    """Purpose of the agency's signature: each has its own look (R24, R25)."""
+    """Purpose of the agency's signature; each has its own look (R24, look of signatures; R25, copies)."""
 
     SEAL = "seal"
     COPY = "copy"
@@ -27,7 +27,7 @@ class Purpose(StrEnum):
 
 
 class CopyForm(StrEnum):
-    """The three forms of a copy (R25)."""
+    """Form of a copy (R25, copies)."""
 
     SY = "sy"
     TRS = "trs"
@@ -36,7 +36,7 @@ class CopyForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """A place chosen by a person: the middle of the seal or mark. Pages count from 1."""
+    """Place chosen by a person: the middle of the seal or mark. Pages count from 1."""
 
     page: int
     left: float
@@ -49,13 +49,13 @@ class Size:
     height: float
 
     def at(self, left: float, top: float) -> Area:
-        """Return the area of this size there."""
+        """Return the area of this size at that place."""
         return Area(left=left, top=top, width=self.width, height=self.height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """A rectangle on a page."""
+    """Rectangle on a page."""
 
     left: float
     top: float
@@ -71,7 +71,7 @@ class Area:
         return self.top + self.height
 
     def meets(self, other: Area) -> bool:
-        """Tell whether they share more than an edge."""
+        """Tell whether the two areas share more than an edge."""
         return (
             self.left < other.right
             and other.left < self.right
@@ -80,7 +80,7 @@ class Area:
         )
 
     def union(self, other: Area) -> Area:
-        """Return the smallest area that holds both."""
+        """Return the smallest area that contains both."""
         left, top = min(self.left, other.left), min(self.top, other.top)
         return Area(
             left=left,
@@ -92,7 +92,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A person's order to sign. `number` is number and notation of the document that an appendix belongs to."""
+    """Order of a person to sign. `number` is number and notation of the document that an appendix belongs to."""
 
     purpose: Purpose
     agency_name: str
@@ -103,8 +103,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierSignature:
-    """A signature that is in the file already. `intact`: the bytes it covers are as they were signed, and later additions
-    were allowed; says nothing about the trust in its certificate. `page` and `area` are None when it shows nothing."""
+    """Signature that a file already has. `intact`: the bytes that it covers are unchanged, and later additions were
+    allowed; this says nothing about trust in its certificate. `page` and `area` are None for an invisible one."""
 
     subject: str
     key_id: str
@@ -115,8 +115,8 @@ class EarlierSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfStanding:
-    """A file before it is signed. `fault` is a word for why it cannot be read as a PDF; then only digest and size count.
-    `closed`: a signature in it leaves no room for another one that shows."""
+    """File before it is signed. `fault` says why it cannot be read as a PDF; then only digest and size are set. `closed`:
+    a signature in it forbids another visible one."""
 
     digest: Digest
     size: int
@@ -129,7 +129,7 @@ class PdfStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """One visible page, with the areas that text, pictures and form fields take; empty where they are unknown."""
+    """Visible page with the areas that text, pictures and form fields take; no areas where they are unknown."""
 
     number: int
     size: Size
@@ -138,7 +138,8 @@ class PageView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:
-    """The agency's own key, by its certificate. `key_id` is of the public key, in the form of exchange keys."""
+    """Facts about the agency's own key, from its certificate. `key_id` is the id of the public key, in the form of
+    exchange keys."""
 
     certificate_der: bytes
     fingerprint: str
@@ -152,7 +153,7 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One way to set a text: its lines, the size of their type, and the room they take."""
+    """Layout of a text: its lines, the size of its type, and the space it takes."""
 
     lines: tuple[str, ...]
     type_size: float
@@ -161,8 +162,8 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Layout of a signature on its page. `area` holds all of it; `crowded`: no free room was found, so that it lies over
-    something. `reason` is stated inside the signature, for programs that cannot read a mark; empty for a seal."""
+    """Placement of a signature on its page. `area` contains all of it; `crowded`: there was no free space, so that it
+    covers something. `reason` is stated inside the signature, for programs that cannot read a mark; empty for a seal."""
 
     page: int
     area: Area
@@ -175,7 +176,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedPdf:
-    """A signed file. `level` is the PAdES baseline that was reached: B-B, B-T, or B-LT."""
+    """Signed file. `level` is the PAdES baseline that was reached: B-B, B-T, or B-LT."""
 
     digest: Digest
     size: int
@@ -186,7 +187,7 @@ T = TypeVar("T")
 
 
 class Ink(StrEnum):
-    """Kind of text on a page: printed, laid invisibly or over a scan (read by a machine), or added by an annotation."""
+    """Kind of text on a page: printed, recognised (laid over a scan by a machine), or added by an annotation."""
 
     PRINTED = "printed"
     RECOGNISED = "recognised"
@@ -195,7 +196,7 @@ class Ink(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRun:
-    """A piece of text in one font, in drawing order. `shaky`: a mark was set into it, or a letter guessed."""
+    """Piece of text in one font, in drawing order. `shaky`: a mark was added to it, or a letter guessed."""
 
     text: str
     page: int
@@ -208,7 +209,7 @@ class TextRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageSheet:
-    """One page that was read. `unread`: some of its text is in a font that does not say which letters it draws."""
+    """Page that was read. `unread`: some of its text is in a font that does not say which letters it draws."""
 
     number: int
     size: Size
@@ -217,8 +218,8 @@ class PageSheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfText:
-    """Text of the pages. `pages` counts all of them; `sheets` are those that were read. `sideways` stands along an edge and
-    in no line. `cut`: there was more than may be read. `fault` says why nothing could be."""
+    """Text of the pages. `pages` counts all of them; `sheets` are those that were read. `sideways` are texts along an
+    edge, which are in no line. `cut`: there was more text than the limit. `fault` says why nothing could be read."""
 
     pages: int | None = None
     sheets: tuple[PageSheet, ...] = ()
@@ -239,7 +240,8 @@ class Sure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field(Generic[T]):
-    """One field: its value, its certainty, the reason of a doubt (a word of the labels' `doubt.` table), and its place."""
+    """Field read from a text: its value, its certainty, the reason for a doubt (a word of the labels' `doubt.` table),
+    and its place."""
 
     value: T | None = None
     sure: Sure = Sure.NONE
@@ -250,8 +252,8 @@ class Field(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfFields:
-    """Fields of a document, read from its text. `type_key` is the key of a known type; `recipients` is the printed block of
-    recipients, `addressed` the addressees above the text, to which "as above" in the block refers."""
+    """Fields of a document, read from its text. `type_key` is the key of a known type; `recipients` is the printed block
+    of recipients, `addressed` the addressees above the text, to which "as above" in the block refers."""
 
     number: Field[str] = field(default_factory=Field)
     symbol: Field[str] = field(default_factory=Field)
@@ -267,7 +269,7 @@ class PdfFields:
     addressed: str = ""
 
     def items(self) -> Iterator[tuple[str, Field[object]]]:
-        """Yield each field with its name, in the order of a form; `addressed` is read with the recipients."""
+        """Yield each field with its name, in the order of a form; `addressed` belongs to the recipients."""
         for name in self.__dataclass_fields__:
             if name != "addressed":
                 yield name, getattr(self, name)
@@ -275,25 +277,25 @@ class PdfFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstPage:
-    """Number and symbol, date and subject from the first page; None where a field is not sure."""
+    """Number with symbol, date and subject as printed on the first page; None for each that is not sure."""
 
     code: str | None = None
     issued_on: date | None = None
     subject: str | None = None
 
 
-# A sheet of A4 at 200 dots to the inch has 3.9 million; larger ones are drawn coarser, never cut.
+# A sheet of A4 at 200 dots per inch has 3.9 million pixels; larger sheets get fewer dots, but are never cut.
 MOST_PIXELS = 4_000_000
 LONGEST_SIDE = 8_000
 MOST_PAGES = 5_000
-# Kinds of files with pictures, by the short words of the inspector.
+# Kinds of files whose pages can be drawn, in the short words of the inspector.
 DRAWN_KINDS = frozenset({"pdf", "jpeg", "png"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWish:
-    """Request for one page of a file as a picture at so many dots to the inch, with the sizes of `window` pages from it on;
-    with `words` the text of those pages instead of the picture."""
+    """Request for the picture of one page at so many dots per inch, with the sizes of `window` pages from it on; with
+    `words` for the text of those pages instead of the picture."""
 
     kind: str
     page: int
@@ -304,8 +306,8 @@ class PageWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLook:
-    """Answer to a request. `pages` counts all of the file, `sizes` and `words` are those of the pages from the wished one
-    on, `picture` is WebP. `fault` is a word for why there is nothing to see."""
+    """Answer to a `PageWish`. `pages` counts all pages of the file; `sizes` and `words` belong to the pages from the
+    requested one on; `picture` is WebP. `fault` says why there is nothing to show."""
 
     pages: int = 0
     sizes: tuple[Size, ...] = ()
@@ -316,13 +318,13 @@ class PageLook:
 
 
 def pixels(size: Size, dots: int) -> tuple[int, int]:
-    """Return width and height of the picture of a page of that size."""
+    """Return width and height in pixels of the picture of a page with that size."""
     scale = fitting_scale(size, dots)
     return max(1, math.ceil(size.width * scale)), max(1, math.ceil(size.height * scale))
 
 
 def fitting_scale(size: Size, dots: int) -> float:
-    """Return the pixels for a point, so that no picture is over the limits."""
+    """Return the pixels per point that keep a picture within the limits."""
     by_area = math.sqrt(MOST_PIXELS / (size.width * size.height))
     by_side = LONGEST_SIDE / max(size.width, size.height)
     return min(dots / 72, by_area, by_side)

@@ -1,9 +1,9 @@
-"""Persons, and the changes of trust that one of them proposes and another one approves (K6): identity, roles in matters of
-trust, standing of accounts, credentials. Frozen values; the rules about them are in `policy.two_people`,
-`office.policy.signing_in`. Pure.
+"""Persons, and the changes of trust that one of them proposes and another approves (K6, two people): identity, roles,
+state of accounts, credentials. Frozen values, pure; the rules about them are in `policy.two_people` and
+`office.policy.signing_in`.
 
-A person is a principal of the node, never a program; its rights in an agency stand in its posts. The approval covers the
-digest of the whole proposal, so that nothing in it can be exchanged in between."""
+A person is a principal of the node, never a program; rights in an agency come from the person's posts. The approval
+covers the digest of the whole proposal, so that no part of it can be exchanged in between."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _IN_NAMES = frozenset(" .,'\u2019()-")
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text is a person's name: letters of any language, their usual separators, and digits that tell two of
-    one name apart. Signs of programs are no names."""
+    """Tell whether a text may be a person's name: letters of any language, the usual separators, and digits that tell two
+    persons of one name apart, but no characters with a meaning for programs."""
     return any(map(str.isalpha, text)) and all(
         sign in _IN_NAMES or sign.isdigit() or unicodedata.category(sign)[0] in "LM" for sign in text
     )
 
 
 class Role(StrEnum):
-    """Power of a person to decide. A person has any number of them."""
+    """Role of a person in decisions about the node. A person has any number of them."""
 
     TRUST = "trust"
     """Proposes and approves what this node trusts: certificates of agencies, anchors."""
@@ -41,7 +41,7 @@ class Role(StrEnum):
 
 
 class AccountStanding(StrEnum):
-    """Standing of an account (R89, R90)."""
+    """State of an account (R89, locking; R90, withdrawal)."""
 
     ACTIVE = "active"
     LOCKED = "locked"
@@ -51,9 +51,9 @@ class AccountStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One person. `roles_at` is when the roles, or the means of signing in, were last given by `roles_by`. `login` is the
-    sign-in name of an account of the pages, the name by default. `standing_why` is a person's text, or `idle` and the
-    like."""
+    """Person who uses or decides about the node. `roles_at` is when `roles_by` last gave the roles or the means of
+    signing in. `login` is the sign-in name on the pages, by default the name. `standing_why` is a text of a person, or a
+    word such as `idle`."""
 
     id: str
     name: str
@@ -78,7 +78,7 @@ class Person:
 
     @property
     def is_active(self) -> bool:
-        """True if it has a password or passphrase of its own, and is neither blocked, locked, suspended nor withdrawn."""
+        """True for a person with a password or passphrase, who is neither blocked, locked, suspended nor withdrawn."""
         return (
             self.enrolled_at is not None
             and self.blocked_at is None
@@ -87,14 +87,14 @@ class Person:
 
     @property
     def used_at(self) -> datetime:
-        """Last use of the account; of an unused one, its creation."""
+        """Time of the last sign-in; for an unused account, of its creation."""
         return self.last_login_at or self.added_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Stored credentials of a person: no secret can be read from them. `code_digest` is of the one-time code that enrols;
-    `sealed_totp` opens with the passphrase alone; `last_step` is the last second factor that was used."""
+    """Stored credentials of a person, from which no secret can be read. `code_digest` is that of the one-time code for
+    enrolling; `sealed_totp` opens with the passphrase alone; `last_step` is the last second factor that was used."""
 
     code_digest: str | None = None
     code_until: datetime | None = None
@@ -110,7 +110,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """A person who has just shown passphrase and second factor. Made by `deciding.people` alone."""
+    """Person who has just proved passphrase and second factor. Only `deciding.people` makes this value."""
 
     person: Person
     at: datetime
@@ -129,11 +129,11 @@ class ProposalState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingChange:
-    """A certificate that shall speak for a code. Earlier certificates of the code, by SHA-256, end at `earlier_end`."""
+    """Change that binds a certificate to a code. Earlier certificates of the code, by SHA-256, end at `earlier_end`."""
 
     code: str
     certificate: str
-    """In DER, in Base64: the whole proposal is kept as text."""
+    """DER in Base64, since the whole proposal is stored as text."""
     valid_from: datetime
     valid_to: datetime
     earlier: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ class BindingChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorChange:
-    """A root certificate below which certificates of agencies are believed."""
+    """Change that adds a root certificate, under which certificates of agencies are trusted."""
 
     certificate: str
 
@@ -166,14 +166,14 @@ class AnchorChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportChange:
-    """A file of codes that shall change known agencies. `effect` is the effect of its plan: where a changed registry would
-    give it another effect, the proposal does not hold."""
+    """Change of known agencies by a file of codes. `effect` is the effect of its plan: the proposal is void where a
+    changed registry would give the file another one."""
 
     name: str
     number: str
-    """Of the document that decided it; the approver types it from the document itself."""
+    """Number of the document that decided it, which the approver types from the document itself."""
     content: str
-    """The file as the registry reads it, compressed, in Base64: the whole proposal is kept as text."""
+    """The file as the registry reads it, compressed, in Base64, since the whole proposal is stored as text."""
     effect: str
     added: int
     changed: int
@@ -181,13 +181,13 @@ class ImportChange:
 
     @property
     def file(self) -> bytes:
-        """The file, cut off at the longest allowed size."""
+        """Content of the file, cut off at the size limit."""
         return zlib.decompressobj().decompress(base64.b64decode(self.content), LONGEST_IMPORT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalContent:
-    """Changes of a proposal, all of them or none."""
+    """Changes of a proposal, which take effect together."""
 
     bindings: tuple[BindingChange, ...] = ()
     anchors: tuple[AnchorChange, ...] = ()
@@ -196,7 +196,7 @@ class ProposalContent:
 
     @property
     def changes(self) -> tuple[BindingChange | AnchorChange | Reform | ImportChange, ...]:
-        """All of them, in the order in which people go through them."""
+        """All changes, in the order in which people review them."""
         return (*self.bindings, *self.anchors, *self.reforms, *self.imports)
 
     @property
@@ -207,8 +207,8 @@ class ProposalContent:
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """Texts that the approver types: the end of each fingerprint, and of a reform or an import the number of its
-        deciding document, from the document itself."""
+        """Texts that the approver has to type: the end of each fingerprint, and the number of the deciding document of
+        each reform or import, from the document itself."""
         ends = [c[-DIGITS:] for c in self.fingerprints]
         numbers = [c.decision.number for c in self.reforms] + [c.number for c in self.imports]
         return (*ends, *(as_typed(c) for c in numbers))
@@ -216,7 +216,7 @@ class ProposalContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """One proposal from its making to its end."""
+    """Proposal, from its making to its end."""
 
     id: str
     content: ProposalContent
@@ -230,19 +230,19 @@ class Proposal:
 
     @property
     def people(self) -> frozenset[str]:
-        """Proposer and decider."""
+        """Ids of the proposer and of the person who decided."""
         return frozenset(filter(None, (self.proposed_by, self.decided_by)))
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything in it but its outcome."""
+        """SHA-256 of the proposal without its outcome."""
         content = _to_json(self.content)
         for field_name in ("reforms", "imports"):
             if isinstance(content, dict) and not content[field_name]:
                 del content[field_name]  # digests of proposals older than these fields must not change
         for reform in content.get("reforms", ()) if isinstance(content, dict) else ():
             if not reform["steps"]:
-                del reform["steps"]  # likewise changes of the organisation without steps
+                del reform["steps"]  # likewise for reforms without steps
         members = {
             "id": self.id,
             "content": content,
@@ -256,12 +256,12 @@ class Proposal:
 
 
 def as_typed(text: str) -> str:
-    """Fold a typed text: spaces, colons and letter case do not count."""
+    """Return a typed text without spaces, colons and letter case, for comparison."""
     return "".join(text.replace(":", " ").split()).lower()
 
 
 def _to_json(value: object) -> object:
-    """Convert to JSON of one form: a value has one text, on both sides of a database."""
+    """Convert a value to JSON values in one form, so that it has the same text before and after a database."""
     match value:
         case dict():
             return {str(key): _to_json(v) for key, v in value.items()}

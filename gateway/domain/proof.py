@@ -1,10 +1,10 @@
 """Proofs about an envelope, and the signed data beside the document: terms and receipts.
 
-`SignedEnvelope`: the bytes are signed as they say. `VerifiedEnvelope`: the signer may speak for the sender, decided by
-`policy.trust` and made nowhere else. Generic over the envelope model, so that `policy` and `edxml` need not know each
-other. `Terms` are statements of a sender for which the dialect has no field (`verification.md` W6a): they stand in the
+`SignedEnvelope`: the signature is valid for these bytes. `VerifiedEnvelope`: the signer may speak for the sender, which
+only `policy.trust` decides. Both are generic over the envelope model, so that `policy` and `edxml` need not know each
+other. `Terms` are statements of a sender for which the dialect has no field (W6a, signed terms): they are in the
 Signature, beside the packet id; absent means not stated. A `Receipt` is a signed statement about a packet (R2, receipts),
-and rides in a `StatusPacket`."""
+carried by a `StatusPacket`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from gateway.domain.identity import Digest, DocumentId, PacketId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Signed statements of a sender. The first four stand in a document, update or replacement: whether a reply is wanted,
-    the stated hour of a timed express letter, whether paper follows, and the role of each recipient, by the code it was
-    addressed by. The last two stand in a 03: the arrival number that its receiver gave the document, and the year of its
-    book."""
+    """Signed statements of a sender. The first four belong to a document, update or replacement: whether a reply is
+    wanted, the hour of a timed express letter, whether paper follows, and the role of each recipient by the addressed
+    code. The last two belong to a 03: the arrival number that its receiver gave the document, and its year."""
 
     reply_required: bool | None = None
     due_at: datetime | None = None
@@ -41,7 +40,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The proof of receipt that a signed status carries; the digests name exactly the held bytes."""
+    """Proof of receipt in a signed status; the digests are those of the received bytes."""
 
     of_packet_id: PacketId | None
     of_document_id: DocumentId | None
@@ -56,8 +55,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPacket:
-    """A status that one of our agencies is about to sign and send. `delivery_id` is set where it is about a delivery of
-    ours (13); `receipt` where it answers an envelope; `axis` where that came by one of several, for the answer."""
+    """Status that one of our agencies is about to sign and send. `delivery_id` is set for a status about a delivery of
+    ours (13), `receipt` for an answer to an envelope, and `axis` where that envelope came by one of several axes."""
 
     packet_id: PacketId
     sender_code: str
@@ -81,7 +80,7 @@ M = TypeVar("M")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One numbered step of `docs/verification.md`; `ok` is None when it was not reached."""
+    """Numbered step of `docs/verification.md`; `ok` is None when it was not reached."""
 
     n: int
     name: str
@@ -91,7 +90,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """An unusual fact that does not decide by itself, and its place."""
+    """Unusual fact that does not decide by itself, and its place."""
 
     code: str
     place: str = ""
@@ -100,9 +99,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSlice:
-    """Place and content of one attachment's base64. `size` and `sha256` are those of the file a person would open: unzipped
-    where the sender zipped it (`coding` "zip"), unchanged otherwise ("raw"). Offsets count bytes of `source`: "envelope",
-    the file itself, or "canonical", its canonical octets."""
+    """Place and content of one attachment's base64. `size` and `sha256` are those of the file as a person would open it:
+    unzipped where the sender zipped it (`coding` "zip"), unchanged otherwise ("raw"). Offsets count bytes of `source`:
+    "envelope" is the file itself, "canonical" its canonical octets."""
 
     n: int
     name: str
@@ -119,13 +118,13 @@ class FileSlice:
 
     @property
     def is_closed(self) -> bool:
-        """True if it was not decoded yet: only its place is known."""
+        """True if the file was not decoded yet, so that only its place is known."""
         return self.sha256 is None and self.damaged is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A certificate that the registry binds to an agency code."""
+    """Certificate that the registry binds to an agency code."""
 
     code: str
     certificate_der: bytes
@@ -135,8 +134,8 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """Step 11: the signed words against the envelope or the transport. It is found with the signature and refused
-    by `policy.trust`, after the certificate: the first step that fails gives the code."""
+    """Contradiction between the signed statements and the envelope or the transport (step 11). It is found with the
+    signature, but `policy.trust` refuses it after the certificate, since the first step that fails gives the code."""
 
     code: str
     detail: str
@@ -145,8 +144,8 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedEnvelope(Generic[M]):
-    """Bytes that are signed as they say by a certificate bound to the claimed sender. Says nothing about that certificate's
-    chain, time or revocation. `signature_digest` is over the bytes of SignatureValue (R4)."""
+    """Envelope whose signature is valid, by a certificate that is bound to the claimed sender. Nothing is said about that
+    certificate's chain, time or revocation. `signature_digest` is over the bytes of SignatureValue (R4, receipts)."""
 
     model: M
     kind: Kind
@@ -173,7 +172,7 @@ class SignedEnvelope(Generic[M]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainLink:
-    """One certificate of a chain, with its own data; `anchor` where the chain ends in our own configuration."""
+    """Certificate of a chain, with its own data; `anchor` where the chain ends in our own configuration."""
 
     subject: str
     serial: str
@@ -186,9 +185,9 @@ class ChainLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Facts about the signing certificate, no decision. `chain` has the signer first. `revocation` is good, revoked or
-    unknown, by an answer of `revocation_source` (ocsp, crl) made at `revocation_as_of`; `answers` are the SHA-256 of all
-    answers about the chain."""
+    """Facts about the signing certificate, without a decision. `chain` has the signer first. `revocation` is good,
+    revoked or unknown, by an answer of `revocation_source` (ocsp, crl) made at `revocation_as_of`; `answers` has the
+    SHA-256 of all answers about the chain."""
 
     chain_code: str | None
     chain_detail: str
@@ -208,7 +207,7 @@ class Evidence:
 
 
 class _Seal:
-    """Token held by `policy.trust` alone, without which no `VerifiedEnvelope` can be made."""
+    """Token that only `policy.trust` holds, and without which no `VerifiedEnvelope` can be made."""
 
     __slots__ = ()
 
@@ -217,7 +216,7 @@ _SEALS: list[_Seal] = []
 
 
 def claim_seal() -> _Seal:
-    """Hand out the one seal, once per process, to the module that decides trust."""
+    """Return the one seal of this process to the module that decides trust; any second call fails."""
     if _SEALS:
         raise RuntimeError("the seal for VerifiedEnvelope is already held by policy.trust")
     _SEALS.append(_Seal())
@@ -226,7 +225,7 @@ def claim_seal() -> _Seal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The tombstone of an admitted packet (A4, A9); outlives retention."""
+    """Identity of an admitted packet (A4, repeats; A9, attempts), kept even after the packet is deleted."""
 
     sender: str
     body_digest: Digest
@@ -237,12 +236,12 @@ class Identity:
     incoming_id: str | None
     at: datetime
     terms: Digest | None = None
-    """SHA-256 of the terms in its Signature (W6a); None where there are none."""
+    """SHA-256 of the terms in its Signature (W6a, signed terms); None without terms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedEnvelope(Generic[M]):
-    """An envelope whose sender is proved. Everything after verification uses only this."""
+    """Envelope whose sender is proved. All steps after verification use only this."""
 
     signed: SignedEnvelope[M]
     sender: str

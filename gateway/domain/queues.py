@@ -1,5 +1,5 @@
 """Work that waits for a worker in one agency: envelopes to send, landed packets, jobs; and the lease under which a worker
-has one of them. Frozen values; nothing here asks or writes."""
+holds one of them. Frozen values, without I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.domain.routes import Trail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A worker's right to finish one row, until `ends_at`; a completion with another token is discarded."""
+    """Right of a worker to finish one row until `ends_at`; a result under another token is discarded."""
 
     id: str
     token: str
@@ -40,8 +40,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxTarget:
-    """One recipient of an outbox row. `delivery_id` is None for answers, which have no delivery. `trail` is the result of
-    earlier tries where there are several axes, or the axis it is to take; it was written after the `tried`-th try."""
+    """Recipient of an outbox row. `delivery_id` is None for answers, which have no delivery. `trail` is the result of
+    earlier attempts where there are several axes, or the axis to use; it was written after attempt number `tried`."""
 
     code: str
     delivery_id: str | None = None
@@ -51,7 +51,7 @@ class OutboxTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxItem:
-    """One envelope on one route and lane, with the recipients still to reach."""
+    """Envelope on one route and lane, with the recipients still to reach."""
 
     id: str
     agency_id: str
@@ -69,37 +69,37 @@ class OutboxItem:
     not_before: datetime | None = None
     last_error: str | None = None
     signed_by: str | None = None
-    """The certificate, by SHA-256; None for rows older than this field."""
+    """SHA-256 of the certificate; None for rows older than this field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedOutbox:
-    """An outbox row under a lease: claimed, or just written by this very process. In the latter case the envelope's bytes
-    are still there (`body`), and whether it may answer documents that came in."""
+    """Outbox row under a lease: claimed, or just written by this process. A row of this process still has the envelope's
+    bytes (`body`), and knows whether it may answer documents that were received (`may_answer`)."""
 
     item: OutboxItem
     lease: Lease
     body: bytes | None = None
     open: Callable[[], BinaryIO] | None = None
-    """Reads the envelope of such a one that is no longer in memory, because it is large."""
+    """Opens the envelope of such a row if it is too large to stay in memory."""
     may_answer: bool = True
 
 
 class Stopped(StrEnum):
-    """Certainty that a row which is tried no more has reached no axis."""
+    """Certainty that a stopped row has reached no axis."""
 
     NEVER_LEFT = "never_left"
     MAY_HAVE_LEFT = "may_have_left"
 
 
-# Copies of one packet with different routing; further ones are sent back to the axis.
+# The most copies of one packet with different routing; further ones are returned to the axis.
 MOST_COPIES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisNote:
-    """Unsigned routing of one copy of a packet, from the axis (A2). `node` is the publisher that it vouches for, `session`
-    the authenticated session with a foreign axis that brought it."""
+    """Unsigned routing of one copy of a packet, as the axis states it (A2, unsigned words). `node` is the publisher that
+    the axis vouches for, `session` the authenticated session with a foreign axis that brought the copy."""
 
     packet_id: str
     kind: str
@@ -110,10 +110,10 @@ class AxisNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxPacket:
-    """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned, discarded,
-    dropped. `needs` is the (sender, DocumentId) a waiting packet waits for. `transport_…` is the axis's routing of the copy
-    that is judged, `untried` that of other copies, used if the first proves false. `released`: a person let it in, until
-    the next verdict other than waiting. `axes` are those of several that brought it, in that order."""
+    """Landed packet. `state` is landed, done, waiting, held, quarantined, malformed, sealed, released, returned,
+    discarded or dropped. `needs` is the (sender, DocumentId) that a waiting packet waits for. `transport_…` is the
+    routing of the copy that is judged, `untried` that of other copies, used if the first proves false. `released`: a
+    person let it in, until the next verdict other than waiting. `axes` are the axes that brought it, in order."""
 
     id: str
     agency_id: str
@@ -143,7 +143,7 @@ class InboxPacket:
 
     @property
     def axis(self) -> str:
-        """The axis that brought it first; empty where there is one axis."""
+        """Axis that brought it first; empty where there is only one axis."""
         return self.axes[0] if self.axes else ""
 
     @property
@@ -159,8 +159,8 @@ class InboxPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedInbox:
-    """A packet under a worker's lease: claimed, or just arrived. A new arrival lands in the unit of work that finishes it;
-    `body` is its bytes where it is small."""
+    """Packet under a worker's lease: claimed, or just arrived. A new arrival lands in the unit of work that finishes it;
+    `body` has its bytes if it is small."""
 
     item: InboxPacket
     lease: Lease

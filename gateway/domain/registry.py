@@ -1,11 +1,12 @@
-"""Agency codes and the answers of the directory: codes in their two forms, entries at a date, the resolution of a written
+"""Agency codes and answers of the directory: codes in their two forms, entries at a date, the resolution of a written
 code, recipients as people write them with the offer made for each, saved groups, and the names of nodes. Frozen values.
 Pure.
 
-Codes are read and printed in the forms of Decision 20/2020 (root first, `Z91.07.12`) and of QCVN 102 (deepest level first,
-`000.12.07.Z91`); `BadCode` explains an invalid one. The same unit's code in the other form may be proposed here, but only
-the registry's table decides that the two are one unit (R77); the all-zero level-1 form alone is exact. A node's name
-becomes part of queue names, a user of the broker and a file of secrets, and is compared without letter case."""
+Codes are read and printed in the forms of Decision 20/2020 (root first, `Z91.07.12`) and of QCVN 102 (deepest level
+first, `000.12.07.Z91`); `BadCode` explains an invalid one. This module may propose the same unit's code in the other
+form, but only the registry's table decides that the two are one unit (R77, old code form); only the all-zero level-1 form
+is exact. A node's name becomes part of queue names, a broker's user and a file of secrets, and is compared without letter
+case."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class BadCode(ValueError):
 
 
 class CodeForm(StrEnum):
-    """Form of a code, by the document that defines it: the two run in opposite directions."""
+    """Form of a code, by the document that defines it; the order of groups is opposite in the two."""
 
     NEW = "qd20"
     OLD = "qcvn102"
@@ -38,7 +39,7 @@ class CodeForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyCode:
-    """One valid code. `groups` run root first in both forms; `str()` prints it in its own form."""
+    """Valid code. `groups` run root first in both forms; `str()` prints the code in its own form."""
 
     form: CodeForm
     groups: tuple[str, ...]
@@ -68,34 +69,34 @@ class AgencyCode:
 
     @property
     def level(self) -> int:
-        """1 for a ministry or province; for the old form the deepest level whose group is not all zeros."""
+        """Level of the code: 1 for a ministry or province. In the old form, the deepest level without all zeros."""
         if self.form is CodeForm.NEW:
             return len(self.groups)
         return max(n for n, group in enumerate(self.groups, 1) if group.strip("0") or n == 1)
 
     @property
     def root(self) -> str:
-        """The level-1 group: the ministry or province."""
+        """Group of level 1: the ministry or province."""
         return self.groups[0]
 
     @property
     def parent(self) -> AgencyCode | None:
-        """The code one level up, of the new form only: units of the old form were renumbered, so its table decides."""
+        """Code one level up, in the new form only: old units were renumbered, so the registry's table decides."""
         if self.form is CodeForm.OLD or len(self.groups) == 1:
             return None
         return AgencyCode(form=CodeForm.NEW, groups=self.groups[:-1])
 
     @property
     def short(self) -> str:
-        """The old form without leading groups of zeros, as some systems write it."""
+        """Code in the old form without leading groups of zeros, as some systems write it."""
         if self.form is CodeForm.NEW:
             return str(self)
         return ".".join(reversed(self.groups[: self.level]))
 
 
 def propose_new(old: AgencyCode) -> AgencyCode | None:
-    """Convert an old code in the usual way (rules 14.1). A proposal: units were renumbered, so the table decides, except
-    for level 1. None where zeros stand between the levels, which the usual mapping does not explain."""
+    """Propose the new code of an old one by the usual rule. Only exact for level 1: units were renumbered, so the
+    registry's table decides. None where there are zeros between the levels, which the rule does not explain."""
     if old.form is not CodeForm.OLD:
         return None
     used = old.groups[: old.level]
@@ -105,7 +106,7 @@ def propose_new(old: AgencyCode) -> AgencyCode | None:
 
 
 def fold_code(text: str) -> str:
-    """Return the key for comparing codes in search, routing and display: trimmed, letter case ignored."""
+    """Return the key for comparing codes in search, routing and display: trimmed, without letter case."""
     return text.strip().casefold()
 
 
@@ -118,12 +119,12 @@ def _advice(text: str) -> str:
 
 LONGEST_NODE_NAME = 63
 _NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-# `sink` and `dead` name things of the whole axis, `guest` is a user that brokers bring along.
+# `sink` and `dead` are names of the axis itself, `guest` is a user that brokers create.
 RESERVED_NODE_NAMES = frozenset({"sink", "dead", "guest"})
 
 
 def node_name_fault(name: str) -> str | None:
-    """Describe the fault of a node's name and the correct form; None for a usable name."""
+    """Describe the fault of a node's name with the correct form; None for a usable name."""
     if len(name) > LONGEST_NODE_NAME or not _NODE_NAME.fullmatch(name) or ".." in name:
         return f"a node's name has letters, digits and . _ - between them, at most {LONGEST_NODE_NAME} characters"
     if name.casefold() in RESERVED_NODE_NAMES:
@@ -132,7 +133,7 @@ def node_name_fault(name: str) -> str | None:
 
 
 class RowSource(StrEnum):
-    """Origin of a row. Starter rows only warn; the others may refuse and redirect (R48)."""
+    """Source of a registry row. Starter rows only warn; the others may refuse and redirect (R48)."""
 
     STARTER = "starter"
     IMPORTED = "imported"
@@ -141,7 +142,7 @@ class RowSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyEntry:
-    """One agency at a date."""
+    """Registry entry of an agency at a date."""
 
     code: str
     name: str
@@ -156,12 +157,12 @@ class AgencyEntry:
     phone: str | None = None
     check: str | None = None
     host: str | None = None
-    """The node that hosts this code on the axis, where the registry says so."""
+    """Node that hosts this code on the axis, if the registry states it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """The state of an entry: the first one is number 1. `at` is when it became so."""
+    """Revision of an entry, counted from 1, with the time when it began."""
 
     number: int
     at: datetime
@@ -169,7 +170,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosting:
-    """Node that hosts a code on the axis on a day; `alias` is the code's older form, which leads there too."""
+    """Node that hosts a code on the axis on a day; `alias` is the code's older form, which has the same host."""
 
     node: str
     code: str
@@ -188,7 +189,7 @@ class CodeStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """The answer for one given code or name. `may_refuse` is False where only starter rows speak."""
+    """Answer of the directory for one code or name. `may_refuse` is False where it rests on starter rows alone."""
 
     query: str
     standing: CodeStanding
@@ -198,12 +199,12 @@ class Resolution:
     nearest: str | None = None
     may_refuse: bool = True
     ending: Ending | None = None
-    """Of a closed code: how it ended, where a reform of this node ended it."""
+    """For a closed code: how it ended, where a reform of this node ended it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyFilter:
-    """Filter of a list of agencies; an empty field narrows nothing. `standing` is active, upcoming or ended; `root` the
+    """Filter of a list of agencies; an empty field filters nothing. `standing` is active, upcoming or ended; `root` the
     code of a province or ministry; `certificate_days`: the last certificate ends within so many days."""
 
     text: str = ""
@@ -220,8 +221,8 @@ MOST_MEMBERS = 500
 
 
 class ItemKind(StrEnum):
-    """Kind of an entry in a list of recipients: one agency, many under one name, a reference within the document, a person,
-    or the archive."""
+    """Kind of an entry in a list of recipients: one agency, many under one name, a reference within the document, a
+    person, or the archive."""
 
     AGENCY = "agency"
     MANY = "many"
@@ -232,8 +233,7 @@ class ItemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One entry of a list of recipients. `text` is as it was written; `name` the name to search for, under `parent` where
-    one was named."""
+    """Entry of a list of recipients. `text` is as written; `name` is to be searched, under `parent` if named."""
 
     text: str
     kind: ItemKind
@@ -243,8 +243,9 @@ class Item:
 
 
 class OfferKind(StrEnum):
-    """Result of reading an entry. The last five need a person's choice; `pointer`, `filed` and `own` address no agency: the
-    last is a person or a part of the very agency that writes. `guessed` is the only match in the own province."""
+    """Result of looking up an entry. The last five need a person's choice; `pointer`, `filed` and `own` address no
+    agency, where `own` is a person or a unit of the agency that writes. `guessed` is the only match in its own
+    province."""
 
     EXACT = "named"
     OLD = "old"
@@ -265,7 +266,7 @@ UNSURE = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, Offe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Agencies that an entry may stand for. Where `settled`, `agencies` are its recipients, else a choice."""
+    """Agencies that an entry may mean. If `settled`, `agencies` are its recipients, else candidates to choose from."""
 
     item: Item
     kind: OfferKind
@@ -279,7 +280,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMember:
-    """One recipient of a group, by its code; `role` where the group gives it one."""
+    """Recipient in a group, by its code; `role` where the group sets one."""
 
     code: str
     role: RecipientRole | None = None
@@ -287,7 +288,7 @@ class GroupMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientGroup:
-    """A list of recipients under a name that the agency gave it."""
+    """Saved list of recipients, under a name that the agency chose."""
 
     name: str
     members: tuple[GroupMember, ...]

@@ -1,7 +1,7 @@
-"""Values of changing the registry: the rows an import would write, the problems of a file, the plan shown before anything
-changes, the record kept afterwards, and the life of a code over time with the effect of a reform on it. Frozen; imports are
-made by `registry.importing`. In: lives before, a reform. Out: lives after, or the agency behind a code on a day. Pure;
-decides nothing: `policy.reform` has checked before."""
+"""Values about changes of the registry: the rows an import would write, problems of a file, the plan shown before
+anything changes, the record kept afterwards; and the life of a code over time with the effect of a reform on it. In:
+lives before, and a reform. Out: lives after, or the agency behind a code on a day. Frozen values, pure;
+`registry.importing` makes the imports, and `policy.reform` has checked a reform before."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ HOST_FIELD = "host"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltOnImport:
-    """Dependents of an import: each field names those that undoing it would break."""
+    """Dependents of an import, which undoing it would break, by their kind."""
 
     begun: Sequence[str] = ()
-    """Codes that came with it."""
+    """Codes that the import added."""
     changed: Sequence[str] = ()
-    """Its codes that were changed since, or could not be restored."""
+    """Codes of the import that were changed since, or could not be restored."""
     reforms: Sequence[str] = ()
     rows: Sequence[str] = ()
     certificates: Sequence[str] = ()
@@ -35,7 +35,7 @@ class BuiltOnImport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyRecord:
-    """One agency as an import writes it: the columns of the file and nothing else."""
+    """Agency as an import writes it: exactly the columns of the file."""
 
     code: str
     name: str
@@ -56,7 +56,7 @@ RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowProblem:
-    """Reason why a line cannot be imported, and its remedy. `found` is the cell, shortened."""
+    """Reason why a line cannot be imported, with advice. `found` is the cell's text, shortened."""
 
     line: int
     column: str
@@ -69,7 +69,7 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChange:
-    """One agency that would change: each field with its old and new text."""
+    """Agency that would change: each changed field with its old and new text."""
 
     code: str
     name: str
@@ -78,8 +78,8 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Effects of applying a file on the registry it was planned on. Agencies missing from the file are not touched, and no
-    certificate binding ever is. With problems it cannot be applied; `doubts` are for a person to look at."""
+    """Effects of applying a file to the registry that it was planned on. Agencies missing from the file are not touched,
+    nor are bindings of certificates. A plan with problems cannot be applied; a person looks at `doubts`."""
 
     source_digest: Digest
     base_digest: Digest
@@ -93,13 +93,13 @@ class Plan:
 
     @property
     def rewrites(self) -> tuple[RowChange, ...]:
-        """Changed or closed rows that count. A starter row counts as empty; the node of a code is the destination of its
-        mail, not its identity."""
+        """Changed or closed rows that rewrite a known agency. A starter row is none, and the host of a code is not part
+        of its identity."""
         return tuple(change for change in (*self.changed, *self.closed) if _is_rewrite(change))
 
     @property
     def effect(self) -> Digest:
-        """Digest of the effects, equal for two plans with the same effects on whatever registry."""
+        """Digest of the effects, equal for plans with the same effects on any registry."""
         changes = [sorted((c.code, sorted(c.fields.items())) for c in (*self.changed, *self.closed))]
         return Digest(hashlib.sha256(repr((self.added, changes)).encode()).hexdigest())
 
@@ -111,7 +111,7 @@ def _is_rewrite(change: RowChange) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRecord:
-    """One import that was applied, and whether it was undone as a whole. `first_codes` are some of the added ones."""
+    """Record of an applied import, and whether it was undone as a whole. `first_codes` are some of the added ones."""
 
     id: str
     at: datetime
@@ -126,7 +126,7 @@ class ImportRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryChange:
-    """One applied change, kept for ever."""
+    """Record of an applied change, kept for ever."""
 
     id: str
     at: datetime
@@ -136,8 +136,8 @@ class RegistryChange:
 
     @property
     def is_import(self) -> bool:
-        """True for a file of codes. Reforms, feeds and undoing changes have their own key; the starter list names no
-        codes."""
+        """True for an import of codes. Summaries of reforms, feeds and undoing changes have a key of their own, and that
+        of the starter list has no codes."""
         return "codes" in self.summary and not {"reform", "feed", "undid"} & set(self.summary)
 
 
@@ -156,27 +156,27 @@ class Former:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """One code: its latest record, and its former names, oldest first."""
+    """Life of a code: its latest record, and its former names, oldest first."""
 
     record: AgencyRecord
     source: RowSource = RowSource.IMPORTED
     former: tuple[Former, ...] = ()
 
     def at(self, on: date) -> AgencyRecord:
-        """Return the record with the name and the parent of that day, whether in force then or not."""
+        """Return the record with the name and parent of that day, even if it was not in force then."""
         for former in self.former:
             if on <= former.until:
                 return replace(self.record, name=former.name, parent=former.parent)
         return self.record
 
     def in_force(self, on: date) -> bool:
-        """Tell whether the code is in force, both end days included."""
+        """Tell whether the code is in force on that day; its first and last day count."""
         first, last = self.record.valid_from, self.record.valid_to
         return (first is None or first <= on) and (last is None or on <= last)
 
     @property
     def last_turn(self) -> date | None:
-        """The day from which its present name and parent hold."""
+        """First day of its present name and parent; None if it never had others."""
         return self.former[-1].until + _DAY if self.former else None
 
 
@@ -184,7 +184,7 @@ Lives = Mapping[str, Life]
 
 
 def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
-    """Return every life that the reform changes or begins, in its new form."""
+    """Return the new life of every code that the reform changes or begins."""
     changed: dict[str, Life] = {}
     by, on = str(reform.decision), reform.effective_on
     for code in reform.sources:
@@ -202,7 +202,7 @@ def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
 
 
 def successors(lives: Lives, code: str) -> Iterator[str]:
-    """Yield the chain of codes after this one; ends where it would come back, or reaches an unknown code."""
+    """Yield the chain of successors of this code, until it would repeat or reaches an unknown code."""
     visited = {code}
     at: str | None = code
     while at is not None and at in lives and len(visited) <= LONGEST_CHAIN:
@@ -214,7 +214,7 @@ def successors(lives: Lives, code: str) -> Iterator[str]:
 
 
 def heir_on(lives: Lives, code: str, on: date) -> str | None:
-    """Return the first code in force along the chain of successors, else its last one."""
+    """Return the first successor in the chain that is in force on that day, else the last one."""
     last: str | None = None
     for last in successors(lives, code):
         if last in lives and lives[last].in_force(on):
@@ -223,7 +223,7 @@ def heir_on(lives: Lives, code: str, on: date) -> str | None:
 
 
 def parents_of(lives: Lives, code: str, on: date) -> Iterator[str]:
-    """Yield the agencies above it on that day, nearest first. A repeated one comes once more, as the last."""
+    """Yield the agencies above this code on that day, nearest first. On a cycle, the repeated one is yielded last."""
     visited = {code}
     at: str | None = code
     while at is not None and at in lives and len(visited) <= LONGEST_CHAIN:
@@ -237,21 +237,21 @@ def parents_of(lives: Lives, code: str, on: date) -> Iterator[str]:
 
 
 def turning_days(lives: Lives, since: date) -> list[date]:
-    """List that day, and each later one on which any of them gets another name or parent."""
+    """Return that day, and each later one on which a life gets another name or parent."""
     turns = {f.until + _DAY for life in lives.values() for f in life.former}
     return [since, *sorted(day for day in turns if day > since)]
 
 
 def lives_digest(lives: Mapping[str, Life | None]) -> str:
-    """Return a digest that changes with any of the lives."""
+    """Return a digest of the lives, which differs where any of them does."""
     records = {code: asdict(life) if life else None for code, life in lives.items()}
     return hashlib.sha256(json.dumps(records, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _change_life(life: Life, on: date, by: str, **to: Any) -> Life:
-    """Give it another name or parent from that day on; the day before has the old ones."""
+    """Return the life with another name or parent from that day on, and the old ones as former ones."""
     former = Former(until=on - _DAY, name=life.record.name, parent=life.record.parent)
-    # A second change on the same day: the name before that day is kept already.
+    # On a second change on the same day, the name before that day is recorded already.
     is_second_change = life.last_turn == on
     return Life(
         record=replace(life.record, decision=by, **to),
@@ -261,7 +261,7 @@ def _change_life(life: Life, on: date, by: str, **to: Any) -> Life:
 
 
 def _begin_life(target: Target, reform: Reform, lives: Lives) -> Life:
-    """Begin a new life. Where only the code is new, missing fields come from the old one."""
+    """Begin the life of a new code. If only the code of an agency is new, missing fields come from its old one."""
     source = lives[reform.sources[0]] if reform.kind is ReformKind.RECODE else None
     old_record = source.at(reform.effective_on) if source is not None else AgencyRecord(code="", name="")
     return Life(
@@ -281,5 +281,6 @@ def _begin_life(target: Target, reform: Reform, lives: Lives) -> Life:
 
 
 def _vouched_source(source: RowSource) -> RowSource:
-    """Mark a starter row as imported: two people now answer for it, so it may refuse and redirect."""
+    """Return the source after a reform: a starter row becomes an imported one, which may refuse and redirect, since two
+    people have approved it."""
     return RowSource.IMPORTED if source is RowSource.STARTER else source

@@ -1,6 +1,6 @@
-"""A dated change of the organisation of agencies: old and new agencies, the day, the decision. In: a person's statement.
-Out: the codes that end and begin, and the heirs of their mail. Frozen values; their effect on the registry is
-`registry_change`, their permission is `policy.reform`."""
+"""Reform of the organisation of agencies on a day: old and new agencies, and the decision. In: a person's statement. Out:
+the codes that end and begin, and the successors that get their mail. Frozen values; `registry_change` computes the effect
+on the registry, and `policy.reform` decides whether it is allowed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ class ReformKind(StrEnum):
     RENAME = "rename"
     RECODE = "recode"
     MERGE = "merge"
-    """Into one that goes on."""
+    """Agencies end and become part of one that goes on."""
     CONSOLIDATE = "consolidate"
-    """Several become a new one."""
+    """Several agencies become a new one."""
     SPLIT = "split"
     DISSOLVE = "dissolve"
     MOVE = "move"
-    """Under another agency."""
+    """An agency moves under another one."""
     CREATE = "create"
     REORGANISE = "reorganise"
-    """Several steps of one decision, in their order."""
+    """Several steps of one decision, in order."""
 
 
 class QueuedMail(StrEnum):
-    """Treatment of our mail that still waits to leave for a code on the day that it ends (R83)."""
+    """Treatment of our mail that still waits to leave for a code on the day when the code ends (R83, closed
+    recipients)."""
 
     REDIRECT = "redirect"
     HOLD = "hold"
@@ -41,12 +42,12 @@ class ReformEffect(StrEnum):
     BEGUN = "begun"
     CHANGED = "changed"
     HEIR = "named"
-    """It takes over, and is unchanged."""
+    """The code takes over from another, and is itself unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidingDocument:
-    """The document that decides it (R78)."""
+    """Document that decides a reform (R78, who assigns codes)."""
 
     number: str
     issued_on: date | None
@@ -59,7 +60,7 @@ class DecidingDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An agency that takes over or begins. An existing one has its code alone."""
+    """Agency that takes over or begins. For an existing one only the code is set."""
 
     code: str
     name: str | None = None
@@ -71,9 +72,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reform:
-    """One change, whole. `name` is of a rename, `parent` of a move, `mail_to` of a split that ends its source: None there
-    is manual triage, which must be said. `base` is the registry that it was planned on. One of many `steps` has only the
-    decision and its day, which each step repeats."""
+    """Reform as a person states it. `name` belongs to a rename, `parent` to a move, `mail_to` to a split that ends its
+    source; without it `triage` must be set, so that persons sort the mail. `base` is the registry that it was planned on.
+    With `steps` it has only the decision and its day, which each step repeats."""
 
     kind: ReformKind
     decision: DecidingDocument
@@ -94,12 +95,12 @@ class Reform:
 
     @property
     def flat(self) -> tuple[Reform, ...]:
-        """Its steps; without any, itself."""
+        """Steps of the reform; itself, if it has none."""
         return self.steps or (self,)
 
     @property
     def ended(self) -> tuple[str, ...]:
-        """The codes that end. A source of a split that is one of its targets goes on."""
+        """Codes that end. The source of a split goes on if it is also a target."""
         if self.steps:
             return tuple(dict.fromkeys(code for step in self.steps for code in step.ended))
         if self.kind in (ReformKind.RENAME, ReformKind.MOVE, ReformKind.CREATE):
@@ -109,21 +110,21 @@ class Reform:
 
     @property
     def heirs(self) -> tuple[str, ...]:
-        """Codes that take over from ended ones, in the order stated."""
+        """Codes that take over from ended ones, in the stated order."""
         if self.steps:
             return tuple(dict.fromkeys(code for step in self.steps for code in step.heirs))
         return tuple(target.code for target in self.targets) if self.ended else ()
 
     @property
     def successor(self) -> str | None:
-        """The code that mail to an ended code goes to; None where a person decides, or there is no heir."""
+        """Code that mail to an ended code goes to; None where a person decides, or there is no heir."""
         if self.kind is ReformKind.SPLIT:
             return None if self.triage else self.mail_to
         return self.heirs[0] if self.heirs else None
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Every code that it ends, changes, begins or names as heir, each once."""
+        """Every code that the reform ends, changes, begins or names as heir, each once."""
         own = [
             code for step in self.flat for code in (*step.sources, *(target.code for target in step.targets))
         ]
@@ -131,18 +132,18 @@ class Reform:
 
     @property
     def involved_codes(self) -> tuple[str, ...]:
-        """Those codes and their future parents."""
+        """The codes of the reform, followed by their future parents."""
         above = [code for step in self.flat for code in (step.parent, *(t.parent for t in step.targets))]
         return (*self.codes, *(code for code in above if code))
 
     def ending(self, code: str) -> Reform:
-        """Return the step that ends this code; without steps, itself."""
+        """Return the step that ends this code; the reform itself, if it has no steps."""
         return next((step for step in reversed(self.steps) if code in step.ended), self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """A sentence by its key in the label tables: an effect, an objection, or a hint."""
+    """Sentence by its key in the label tables: an effect, an objection, or a hint."""
 
     key: str
     params: Mapping[str, str] = field(default_factory=dict)
@@ -155,7 +156,7 @@ class ReformState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReformRecord:
-    """An approved reform, kept for ever. `id` is that of its proposal."""
+    """Record of an approved reform, kept for ever. `id` is that of its proposal."""
 
     id: str
     reform: Reform
@@ -172,13 +173,13 @@ class ReformRecord:
 
     @property
     def people(self) -> frozenset[str]:
-        """Every person with a part in it."""
+        """Ids of all persons with a part in it."""
         return frozenset(filter(None, (self.proposed_by, self.approved_by, self.undone_by, self.reported_by)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyCode:
-    """One line of the table of old codes: the heir, the day, the decision. `heir` None: there is none."""
+    """Line of the table of old codes: the heir, the day, the decision. `heir` is None where there is none."""
 
     code: str
     heir: str | None
@@ -187,7 +188,7 @@ class LegacyCode:
     kind: ReformKind
     reform_id: str
     is_successor: bool
-    """Whether mail to the old code goes there."""
+    """Whether mail to the old code goes to the heir."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Choice of the axis for a packet, where there are several: the table of routes, and the choice for one recipient. In:
-rules of the operator; sender, recipient and its node; the trail of earlier tries; the axes that are away. Out: the one rule
-that holds, and the axis to hand it to, to move to, or to wait for. Pure: the same question has one answer, in whatever
-order the rules were written."""
+rules of the operator; sender, recipient and its node; the trail of earlier attempts; the axes that do not answer. Out:
+the one rule that applies, and the axis to send to, to move to, or to wait for. Pure: the order in which the rules were
+written does not matter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AXIS_NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
 
 
 class Breadth(IntEnum):
-    """Breadth of a pattern; of those that fit, the narrowest one holds."""
+    """Breadth of a pattern; among those that fit, the narrowest applies."""
 
     EVERYTHING = 0
     SUBTREE = 1
@@ -31,15 +31,15 @@ class Breadth(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Pattern of recipients: `*`; `H41.*`, which is H41 and everything below; `@*`, any code that another node hosts by the
-    registry; `@name`, any code of that node; `H41.07`. Letter case is ignored."""
+    """Pattern of recipients: `*`; `H41.*`, which is H41 and everything below; `@*`, any code that the registry says
+    another node hosts; `@name`, any code of that node; `H41.07`. Letter case is ignored."""
 
     breadth: Breadth
     key: str
 
     @classmethod
     def read(cls, text: str) -> Pattern:
-        """Parse a pattern. ValueError with the mistake and the correct forms."""
+        """Parse a pattern; ValueError with the mistake and the correct forms."""
         folded = fold_code(text)
         if folded == ALL:
             return cls(Breadth.EVERYTHING, "")
@@ -58,11 +58,11 @@ class Pattern:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Sort key: the higher, the narrower; of two subtrees the deeper one."""
+        """Sort key, higher for narrower patterns; of two subtrees the deeper is narrower."""
         return self.breadth, self.key.count(".") if self.breadth is Breadth.SUBTREE else 0
 
     def fits(self, code: str, node: str | None = None) -> bool:
-        """Tell whether the pattern takes in the code, hosted by `node`. A code that begins with @ names the node itself."""
+        """Tell whether the pattern matches the code, hosted by `node`. A code that begins with @ is the node itself."""
         folded = fold_code(code)
         host = folded[1:] if folded.startswith(NODE) else fold_code(node or "")
         match self.breadth:
@@ -92,8 +92,8 @@ class OnTrouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One route. `away`: the action while the current axis does not answer; `unsure`: the action where that axis may have
-    the packet without saying so; `form`: the form of the files for an axis whose session vouches."""
+    """Route for mail. `away` is the action while the current axis does not answer, `unsure` that while it may have the
+    packet without confirming it; `form` is the form of files for an axis whose session vouches."""
 
     to: Pattern
     axes: tuple[str, ...]
@@ -112,23 +112,23 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """Table of rules. `faults` must be empty: then every recipient has exactly one rule."""
+    """Table of routes. `faults` must be empty for its rules: then every recipient has exactly one rule."""
 
     rules: tuple[Rule, ...]
 
     def rule(self, sender: str, code: str, node: str | None = None) -> Rule:
-        """Return the narrowest rule that fits, first by recipient, then by sender."""
+        """Return the narrowest rule that fits, by recipient first, then by sender."""
         fitting = [r for r in self.rules if r.to.fits(code, node) and r.sender.fits(sender)]
         return max(fitting, key=lambda r: r.rank)
 
     @property
     def asks_for_nodes(self) -> bool:
-        """True if a rule needs the registry's answer on the node of a code."""
+        """True if a rule depends on the node that hosts a code."""
         return any(r.to.breadth in (Breadth.ANY_NODE, Breadth.NODE) for r in self.rules)
 
 
 def faults(rules: Sequence[Rule], axes: Collection[str]) -> list[str]:
-    """Describe why these rules are no table; empty when they are one."""
+    """Return what is wrong with these rules, as sentences; an empty list for a valid table."""
     problems = []
     for n, rule in enumerate(rules, 1):
         if unknown_axes := [name for name in rule.axes if name not in axes]:
@@ -155,8 +155,8 @@ def _join_names(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
-    """Results of earlier tries for one recipient. `axis`: the current one; `unsure`: that one may have the packet;
-    `refused`: those that do not reach the recipient at all."""
+    """Results of earlier attempts for one recipient. `axis` is the current axis; `unsure`: that axis may have the packet;
+    `refused` are axes that do not reach the recipient at all."""
 
     axis: str = ""
     unsure: bool = False
@@ -169,14 +169,14 @@ FRESH = Trail()
 class Turn(StrEnum):
     SEND = "send"
     MOVE = "move"
-    """Bound to another axis from now on, which is written down before the hand-over."""
+    """Bound to another axis from now on, which is recorded before the hand-over."""
     WAIT = "wait"
     NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The next step for one recipient. `is_removed`: the axis that may have it is not among the settings any more."""
+    """Next step for one recipient. `is_removed`: the axis that may have the packet is no longer among the settings."""
 
     turn: Turn
     axis: str = ""
@@ -185,14 +185,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chooser:
-    """Chooser of the axis for each recipient. `serves` limits the senders whose mail an axis takes."""
+    """Chooser of axes for recipients. `serves` limits the senders whose mail an axis takes."""
 
     axes: Collection[str]
     is_away: Callable[[str], bool]
     serves: Mapping[str, tuple[Pattern, ...]] = field(default_factory=dict)
 
     def order(self, rule: Rule, sender: str, trail: Trail = FRESH) -> list[str]:
-        """List the axes that it may take, as the rule names them; the current one goes before all."""
+        """Return the axes that may take the mail, the current one first, then as the rule lists them."""
         candidates = [trail.axis, *rule.axes] if trail.axis in self.axes else [*rule.axes]
         return [
             name
@@ -201,6 +201,7 @@ class Chooser:
         ]
 
     def choose(self, rule: Rule, sender: str, trail: Trail = FRESH) -> Choice:
+        """Choose the next step for a recipient: send, move to another axis, wait, or none."""
         order = self.order(rule, sender, trail)
         if trail.unsure and trail.axis and trail.axis not in self.axes and rule.unsure is OnTrouble.WAIT:
             return Choice(Turn.WAIT, trail.axis, is_removed=True)
@@ -216,7 +217,8 @@ class Chooser:
         return Choice(Turn.MOVE, alternatives[0])
 
     def after_refusal(self, rule: Rule, sender: str, trail: Trail, by: str) -> Choice:
-        """Choose after that axis refused the recipient: the next one, whether or not it is away now."""
+        """Choose the next axis after one has refused the recipient. It is used even if it does not answer now, unless the
+        rule moves on from such an axis and another one answers."""
         candidates = [name for name in self.order(rule, sender, trail) if name != by]
         if not candidates:
             return Choice(Turn.NEVER, by)

@@ -1,14 +1,13 @@
-"""The sealed log: events as leaves (E1), the tree over them (RFC 6962), and seals that attest its size at a time (E3). In:
-an event's row and salts; hashes of 32 bytes; size and root of the tree, and the seal before. Out: bytes to be hashed or
-signed, and back; differences between kept bytes and a row; roots, and proofs that a leaf is in the tree or that it only
-grew, or whether such a proof holds. Pure: the caller brings the tree's nodes. The forms of leaf and seal are fixed in
-docs/log.md.
+"""The sealed log: events as leaves (E1), the tree over them (RFC 6962), and seals that attest its size at a time (E3).
+In: an event's row and salts; hashes of 32 bytes; size and root of the tree, and the previous seal. Out: bytes to hash or
+sign, and their values again; differences between stored bytes and a row; roots; proofs that a leaf is in the tree, or
+that it only grew, and their verdicts. Pure: the caller loads the tree's nodes. `docs/log.md` fixes the forms of leaf and
+seal.
 
-Texts that people wrote stand outside: the leaf holds a salted digest of each, so that a text can be deleted and the log
+Texts that people wrote are not in the leaf, which holds a salted digest of each: so a text can be deleted, and the log
 stays whole. A value that is no machine's word counts as such a text, whatever its name.
 
-Reading a seal takes no form but the one, so that one seal has one digest. `trust.seals` verifies signatures and
-timestamps."""
+Only one form of a seal is accepted, so that one seal has one digest. `trust.seals` verifies signatures and timestamps."""
 
 from __future__ import annotations
 
@@ -24,18 +23,18 @@ from typing import Any, NamedTuple
 
 from gateway.errors import InvalidProof
 
-# The two marks keep a leaf from ever being taken for a node.
+# With different first bytes, a leaf is never taken for a node.
 _LEAF, _NODE = b"\x00", b"\x01"
 EMPTY_ROOT = hashlib.sha256(b"").digest()
-# No log has more leaves, and no proof more hashes.
+# Levels of the tree, which limit the leaves of a log and the hashes of a proof.
 MOST_LEVELS = 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogHead:
-    """State of the log. `seal` is the newest, `stamped` the newest with a timestamp; `unsealed_since` is the time of the
-    oldest event that no seal covers, `unstamped_since` of the oldest event or seal that no timestamp covers. `published_at`
-    is when a seal last left the node."""
+    """State of the log. `seal` is the newest seal, `stamped` the newest with a timestamp. `unsealed_since` is the time of
+    the oldest event that no seal covers, `unstamped_since` that of the oldest event or seal that no timestamp covers;
+    `published_at` is when a seal last left the node."""
 
     log_id: str = ""
     size: int = 0
@@ -48,7 +47,7 @@ class LogHead:
 
 
 class TreeNode(NamedTuple):
-    """A complete subtree: over the leaves from `place << level` on, `1 << level` of them."""
+    """Complete subtree of `1 << level` leaves, from leaf `place << level` on."""
 
     level: int
     place: int
@@ -59,7 +58,7 @@ _node = partial(tuple.__new__, TreeNode)
 
 
 class LeafSpan(NamedTuple):
-    """The leaves from `start` up to, not including, `end`."""
+    """Leaves from `start` up to, but not including, `end`."""
 
     start: int
     end: int
@@ -77,13 +76,13 @@ def node_hash(left_hash: bytes, right_hash: bytes) -> bytes:
 
 @dataclass(slots=True)
 class GrowingTree:
-    """An append-only tree, held by its peaks alone: at most one hash for each power of two."""
+    """Append-only tree, stored by its peaks alone: at most one hash for each power of two."""
 
     size: int = 0
     peaks: list[bytes] = field(default_factory=list)
 
     def add(self, leaf: bytes) -> list[tuple[TreeNode, bytes]]:
-        """Add one leaf hash; return every subtree that it completes, the leaf first."""
+        """Add one leaf hash; return every subtree that it completes with its hash, the leaf first."""
         node = _node((0, self.size))
         completed = [(node, leaf)]
         while self.size >> node.level & 1:
@@ -95,7 +94,7 @@ class GrowingTree:
         return completed
 
     def extend(self, leaves: Sequence[bytes]) -> None:
-        """Add leaf hashes in their order."""
+        """Add leaf hashes in order."""
         for leaf in leaves:
             self.add(leaf)
 
@@ -104,8 +103,8 @@ class GrowingTree:
 
 
 def complete_subtrees(span: LeafSpan) -> tuple[TreeNode, ...]:
-    """Split a span into complete subtrees, left to right. Spans of proofs, and from 0 on, begin where their largest subtree
-    may."""
+    """Split a span into complete subtrees, left to right. The start of the span must fit its largest subtree, as in spans
+    of proofs and those from 0 on."""
     subtrees, start = [], span.start
     while start < span.end:
         level = (span.end - start).bit_length() - 1
@@ -157,12 +156,12 @@ def consistency_spans(old: int, new: int) -> tuple[LeafSpan, ...]:
         else:
             span, sibling, is_subtree = right_span, left_span, False
         spans.append(sibling)
-    # The verifier knows the old root already where the old tree is one subtree of the new one.
+    # The verifier already has the old root where the old tree is one subtree of the new one.
     return tuple(reversed(spans if is_subtree else [*spans, span]))
 
 
 def proves_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
-    """Verify that this leaf hash stands at `index` of the tree with that size and root."""
+    """Verify that this leaf hash is at `index` in the tree with that size and root."""
     if not 0 <= index < size or size >> MOST_LEVELS or not _are_hashes(leaf, expected, *proof):
         return False
     spans = inclusion_spans(index, size)
@@ -182,7 +181,7 @@ def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: S
         return False
     if old == 0:
         return old_root == EMPTY_ROOT
-    # Where the old tree is one subtree of the new one, its root is where both ways up begin.
+    # Where the old tree is one subtree of the new one, both computations start from its root.
     steps = list(zip(spans, proof, strict=True))
     is_subtree = not steps or steps[0][0].start >= old
     computed_old = computed_new = old_root if is_subtree else steps.pop(0)[1]
@@ -196,7 +195,7 @@ def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: S
 
 
 def _left_size(size: int) -> int:
-    """Return the largest power of two below `size`: the leaves of the left subtree."""
+    """Return the number of leaves in the left subtree: the largest power of two below `size`."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
@@ -213,7 +212,7 @@ PERSONAL = frozenset(
         *("confirmed_by", "approved_by", "proposed_by", "withdrawn_by", "email", "phone", "staff", "file"),
     }
 )
-# Codes, ids, digests, times, states. No blank, nothing beyond ASCII, no address of a person's mail.
+# Codes, ids, digests, times and states: without blanks, in ASCII, and no e-mail address.
 _MACHINE_WORD = re.compile(r"(?!.{201})@?[!-?A-~]*")
 # A digest names no person.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -221,7 +220,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """An event as its row has it. `kind` is plain text: a newer node may have written one unknown here."""
+    """Event as its row has it. `kind` is plain text: a newer node may have written one that is unknown here."""
 
     id: str
     kind: str
@@ -236,7 +235,7 @@ class Logged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """The bytes of one leaf, and the salts of the texts beside it, by name."""
+    """Bytes of one leaf, with the salts of the texts outside it, by name."""
 
     body: bytes
     salts: Mapping[str, str] = field(default_factory=dict)
@@ -247,7 +246,7 @@ class Leaf:
 
 
 def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
-    """Make the leaf of an event. `salt` gives SALT_BYTES fresh random bytes for each text that stands outside."""
+    """Make the leaf of an event. `salt` returns SALT_BYTES fresh random bytes, for each text outside it."""
     # Most values are machine words: no function is called for those, as this runs for each event.
     doubtful = [
         name
@@ -264,7 +263,7 @@ def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
 
 
 def is_personal(name: str, value: object) -> bool:
-    """Tell whether a value stands outside its leaf."""
+    """Tell whether a value stays outside its leaf, because a person wrote it or it names one."""
     if name not in PERSONAL:
         return not _is_machine_value(value)
     if isinstance(value, str):
@@ -293,8 +292,8 @@ def read_leaf(body: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedLeaf:
-    """Differences between a leaf and its row. `changed` names fields that differ, `erased` texts that are gone with their
-    salt, `texts` those that differ from their salted digest."""
+    """Differences between a leaf and its row. `changed` are fields that differ, `erased` texts that were deleted with
+    their salt, `texts` those that do not match their salted digest."""
 
     changed: tuple[str, ...] = ()
     erased: tuple[str, ...] = ()
@@ -317,7 +316,7 @@ def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> Compar
 
 
 def _differing_names(expected: Mapping[str, Any], actual: Mapping[str, Any], prefix: str) -> list[str]:
-    """Name the values of `expected` that `actual` lacks or has otherwise."""
+    """Return the names of values of `expected` that `actual` lacks or has differently."""
     return [
         f"{prefix}{name}"
         for name, value in expected.items()
@@ -326,7 +325,7 @@ def _differing_names(expected: Mapping[str, Any], actual: Mapping[str, Any], pre
 
 
 def _are_equal(first: Any, second: Any) -> bool:
-    """Compare as JSON does: true is not 1."""
+    """Compare two values as JSON, where true is not 1."""
     if type(first) is not type(second) or first != second:
         return False
     return not isinstance(first, dict | list) or _canonical_json(first) == _canonical_json(second)
@@ -366,7 +365,7 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(","
 
 
 def _canonical_json(value: object) -> bytes:
-    """Write canonical JSON: names sorted, no blanks, everything beyond ASCII escaped."""
+    """Encode canonical JSON: names sorted, no blanks, everything beyond ASCII escaped."""
     return _CANONICAL.encode(value).encode("ascii")
 
 
@@ -404,7 +403,7 @@ class Seal:
     at: datetime
 
     def to_bytes(self) -> bytes:
-        """Write the signed form: seven lines of ASCII, the first names the format, each ends with a line feed."""
+        """Return the signed form: seven lines of ASCII, the first naming the format, each ending with a line feed."""
         lines = (
             SEAL_TAG,
             f"log {self.log_id}",
@@ -419,7 +418,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedSeal:
-    """A seal with its signature: ECDSA on P-256 with SHA-256, r ‖ s of 32 bytes each, s in the lower half. `key` is the
+    """Seal with its signature: ECDSA on P-256 with SHA-256, r ‖ s of 32 bytes each, s in the lower half. `key` is the
     public key in DER (SubjectPublicKeyInfo)."""
 
     seal: Seal
@@ -427,7 +426,7 @@ class SignedSeal:
     signature: bytes
 
     def to_bytes(self) -> bytes:
-        """Write the form under the digest and the timestamp: the seal's lines, then key and signature."""
+        """Return the form that digest and timestamp cover: the seal's lines, then key and signature."""
         return self.seal.to_bytes() + _seal_line("key", self.key) + _seal_line("signature", self.signature)
 
     @property
@@ -441,19 +440,19 @@ class SignedSeal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedSeal:
-    """A signed seal as it leaves the node, with the RFC 3161 token (DER) over it where there is one."""
+    """Signed seal as it leaves the node, with the RFC 3161 token (DER) over it, if any."""
 
     signed: SignedSeal
     stamp: bytes | None = None
 
     def to_bytes(self) -> bytes:
-        """Write the whole file."""
+        """Return the whole file."""
         return self.signed.to_bytes() + (stamp_line(self.stamp) if self.stamp is not None else b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """Statement of a timestamp: the signed seal existed at that time, by this authority. `chain` are the SHA-256 of the
+    """Statement of a timestamp: the signed seal existed at that time, by this authority. `chain` has the SHA-256 of the
     certificates in the token, the authority's first."""
 
     at: datetime
@@ -464,7 +463,7 @@ class Stamp:
 
 
 def read_seal(data: bytes) -> PublishedSeal:
-    """Parse a published seal; InvalidProof for any other form than the one that `to_bytes` writes."""
+    """Parse a published seal; InvalidProof for any form but the one that `to_bytes` writes."""
     match = _SEAL_FORM.fullmatch(data.decode("latin-1")) if len(data) <= MOST_SEAL_BYTES else None
     seal = _parse_seal(match) if match is not None else None
     if seal is None or seal.to_bytes() != data:
@@ -478,7 +477,7 @@ def key_id(key: bytes) -> str:
 
 
 def stamp_line(token: bytes) -> bytes:
-    """Write the last line of a published seal."""
+    """Return the last line of a published seal, with its timestamp."""
     return _seal_line("timestamp", token)
 
 

@@ -1,5 +1,5 @@
-"""Room for so many bytes at a time, which concurrent works share. In: the size of a work. Out: whether there is room for
-it now; a work without room takes another course, and none waits."""
+"""A limited number of bytes that concurrent tasks share. In: the size of a task. Out: whether there is room for it now; a
+task without room does something else instead of waiting."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 
 class Share:
-    """Room for so many bytes at a time."""
+    """Number of bytes that tasks may use at the same time."""
 
     def __init__(self, most: int) -> None:
         self._left = most
 
     @contextmanager
     def reserve(self, size: int) -> Iterator[bool]:
-        """Reserve room to the end of the body; yield whether there was enough."""
+        """Reserve so many bytes until the end of the body; yield whether there was room."""
         reserved = size if size <= self._left else 0
         self._left -= reserved
         try:

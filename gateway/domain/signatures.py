@@ -1,5 +1,5 @@
-"""Facts about a file and its signatures: its type and malware by the `Inspector` and the `Scanner`, and the signatures
-inside a PDF: facts from its bytes and about its certificates, and the verdict of `policy.pdf_verdict`. Frozen values;
+"""Facts about a file and its signatures: its type and malware, by the `Inspector` and the `Scanner`; the signatures
+inside a PDF with facts about their bytes and certificates; and the verdict of `policy.pdf_verdict`. Frozen values;
 nothing here opens a file or decides."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gateway.domain.pdf import FirstPage
 
 
 class SignatureWord(ValueAtHand, StrEnum):
-    """Verdict on a signature, and on a file by the worst of its signatures."""
+    """Verdict on a signature, or on a file by the worst of its signatures."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -22,14 +22,14 @@ class SignatureWord(ValueAtHand, StrEnum):
 
 
 class SignerRole(ValueAtHand, StrEnum):
-    """Kind of party for which a certificate signs."""
+    """Kind of party that a certificate signs for."""
 
     AGENCY = "agency"
     PERSON = "person"
 
 
 class LegalValue(ValueAtHand, StrEnum):
-    """Legal value of a document beside paper (R19, R20, R25)."""
+    """Legal value of a document compared with paper (R19, two signatures; R20, unsigned ones; R25, copies)."""
 
     OFFICIAL = "official"
     COPY = "copy"
@@ -45,8 +45,8 @@ class Coverage(StrEnum):
 
 
 class Change(StrEnum):
-    """Content appended after a signature: nothing, only proofs (timestamps, revocation data), further signatures, filled
-    form fields, or anything else."""
+    """Kind of content appended after a signature: nothing, only proofs (timestamps, revocation data), further signatures,
+    filled form fields, or anything else."""
 
     NOTHING = "nothing"
     PROOFS = "proofs"
@@ -57,7 +57,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
-    """One certificate, with its own data. `names` are the parts of its subject, `policies` its policy OIDs."""
+    """Data of a certificate. `names` are the parts of its subject, `policies` its policy OIDs."""
 
     subject: str
     issuer: str
@@ -71,8 +71,8 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateStanding:
-    """State of a certificate by chain and revocation lists at one time. `code` None: the chain holds. `revocation` is good,
-    revoked or unknown."""
+    """State of a certificate by chain and revocation lists at one time. `code` None: the chain is valid. `revocation` is
+    good, revoked or unknown."""
 
     at: datetime
     code: str | None = None
@@ -83,7 +83,8 @@ class CertificateStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimestampFacts:
-    """A timestamp over a signature. `fault` says why its own bytes prove nothing; `standing` is its authority's."""
+    """Timestamp over a signature. `fault` says why it proves nothing by its own bytes; `standing` is that of its
+    authority."""
 
     at: datetime
     standing: CertificateStanding
@@ -93,8 +94,8 @@ class TimestampFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureFacts:
-    """One signature field of a PDF. `fault` is the code of a broken form, `certified` the DocMDP level that it sets; `mark`
-    its text on the first page. `standings` are of its certificate, each at another time."""
+    """Signature field of a PDF. `fault` is the code of a broken form, `certified` the DocMDP level that it sets, `mark`
+    its text on the first page. `standings` are those of its certificate at several times."""
 
     field: str
     fault: str | None = None
@@ -117,8 +118,9 @@ class SignatureFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfFacts:
-    """The signatures of one file, oldest first. `fault` says why they could not be read; `seen_at` is the time for which
-    the bytes are known to have existed; `now` the time of asking. `anchored` False: there are no anchors to trust."""
+    """Signatures of one file, oldest first. `fault` says why they could not be read; `seen_at` is the time at which the
+    bytes are known to have existed; `now` the time of reading. `anchored` is False where there are no anchors to
+    trust."""
 
     seen_at: datetime
     now: datetime
@@ -131,8 +133,8 @@ class PdfFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerVerdict:
-    """One signature in words for people. `verdict` is for the time that is proved, `now` for the time of asking; `why` is
-    the code of its defect."""
+    """Verdict on one signature, for people. `verdict` is for the proved time, `now` for the time of judging; `why` is the
+    code of its defect."""
 
     field: str
     verdict: SignatureWord
@@ -152,7 +154,7 @@ class SignerVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVerdict:
-    """The signatures of one file of a document; `verdict` is that of the worst."""
+    """Verdict on the signatures of one file; `verdict` is the worst of theirs."""
 
     n: int
     file: str
@@ -164,8 +166,8 @@ class FileVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRule:
-    """Rule for the role of a certificate: one whose part `part` (`policy`: one of its policy OIDs) is `value`, or begins
-    with it, signs as `role`."""
+    """Rule for the role of a certificate: it signs as `role` if its part `part` (for `policy`, one of its policy OIDs)
+    equals `value`, or with `begins` starts with it."""
 
     role: SignerRole
     part: str
@@ -175,9 +177,9 @@ class RoleRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """Answer of a scanner about one file. `malware` is the scanner's name for it; `unscanned` says why there is no verdict
-    (a word of the labels' `unscanned.` table); `clean` that it looked at every byte and found none. All empty without a
-    scanner."""
+    """Answer of a scanner about one file. `malware` is the scanner's name for it; `unscanned` says why there is no
+    verdict (a word of the labels' `unscanned.` table); `clean`: it examined every byte and found none. All are empty
+    without a scanner."""
 
     malware: str | None = None
     unscanned: str | None = None
@@ -186,10 +188,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """Facts about one file's bytes. `found_type` is a short name of rules.md R10-R12 (`pdf`, `docx`, `zip`, …) or
-    `unknown`; `pages` is counted for PDF only; `broken` says why it cannot be opened; `first_page` is the text of a PDF's
-    first page on request, `page_cut` whether that text was cut off, `page_fields` its sure fields; `signatures` are those
-    of a PDF, where they were read."""
+    """Facts about one file's bytes. `found_type` is a short name of its type (`pdf`, `docx`, `zip`, …) or `unknown`;
+    `pages` is counted for PDFs only; `broken` says why it cannot be opened. `first_page` is the text of a PDF's first
+    page on request, `page_cut` whether that text was cut off, `page_fields` its certain fields; `signatures` are those of
+    a PDF, where they were read."""
 
     found_type: str
     size: int
@@ -210,7 +212,7 @@ class FileFacts:
     scanned_clean: bool = False
 
     def scanned(self, scan: Scan) -> FileFacts:
-        """Add a scanner's answer."""
+        """Return the facts with a scanner's answer."""
         if (scan.malware, scan.unscanned, scan.clean) == (self.malware, self.unscanned, self.scanned_clean):
             return self
         return replace(self, malware=scan.malware, unscanned=scan.unscanned, scanned_clean=scan.clean)

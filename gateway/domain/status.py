@@ -1,9 +1,10 @@
-"""From facts to states: three tracks, their codes, the one word shown, and whose turn it is. A fact is never changed or
-removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter.
+"""Computes states from facts: three tracks with their codes, the one word that is shown, and whose turn it is. A fact is
+never changed or removed; a state is a pure function of the set of facts, so the order of arrival and repeats do not
+matter.
 
 In: the facts of one delivery or one incoming document. Out: its standing; a `Duty`, or None where nothing is due. `CODES`
-is the only table of wire codes, `STATES` of words; labels, API, pages and exports read them. Lists,
-pages and the to-do list reckon the time left from the same moment, that of the duty."""
+is the only table of wire codes, `STATES` the only one of words; labels, API, pages and exports read them. Lists, pages
+and the to-do list count the time left from the same moment, that of the duty."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ from gateway.domain.wall_clock import whole_second
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateWord:
-    """One word that may be shown. `wire` is the status code or packet type behind it; `rank` orders the words, the most
-    urgent for a person first."""
+    """Word for a state that may be shown. `wire` is the status code or packet type behind it; `rank` orders the words,
+    the most urgent for a person first."""
 
     rank: int
     key: str
@@ -88,8 +89,8 @@ class Track(ValueAtHand, StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeRow:
-    """One wire status code: its track, its word, and its speaker. On the business track `rank` orders the codes, and `step`
-    counts the steps of a delivery that the code implies."""
+    """Wire status code with its track, its word, and the party that sets it. On the business track `rank` orders the
+    codes, and `step` counts the steps of a delivery that the code implies."""
 
     code: str
     track: Track
@@ -117,36 +118,36 @@ CODES: Mapping[str, CodeRow] = MappingProxyType(
 )
 _BUSINESS_CODES = frozenset(code for code, row in CODES.items() if row.track is Track.BUSINESS)
 AT_WORK_CODES = tuple(code for code, row in CODES.items() if row.rank > CODES["03"].rank)
-"""Codes after taking in."""
+"""Codes of the work after a document was taken in."""
 TAKEN_CODES = ("03", *AT_WORK_CODES)
 
 TAKEN_IN = frozenset(CODES[code].key for code in TAKEN_CODES)
-"""The recipient has taken it in; one that agreed to a recall has given it back and counts no more."""
+"""States in which the recipient has taken the document in. One that agreed to a recall is not counted."""
 AWAITED = frozenset({"sent", "delivered"})
-"""It left, and is to be taken in."""
+"""States in which the document has left, and is still to be taken in."""
 HAS_IT = AWAITED | TAKEN_IN
-"""The recipient has the document, or soon will."""
+"""States in which the recipient has the document, or soon will."""
 NOT_HELD = frozenset({"rejected", "failed", "cancelled"})
-"""It is over, and the other side does not hold the document."""
+"""Final states in which the recipient does not hold the document."""
 NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
-"""There is nothing to recall; it is cancelled, or has failed."""
+"""States in which there is nothing to recall: the delivery can be cancelled, or has failed."""
 SILENT = frozenset({"queued", "sending", "sent"})
-"""Nothing has come back yet: neither 01 nor anything after it."""
+"""States in which nothing has come back yet, neither 01 nor a later code."""
 REQUESTED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
-"""A request of the sender waits for its answer."""
+"""States in which a request of the sender waits for its answer."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
-"""A person has to act."""
+"""States in which a person has to act."""
 
 
 def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
-    """Tell whether that recipient has the document, owes an answer, and has not given it. `answered`: codes in small
-    letters of recipients with an answer."""
+    """Tell whether the recipient has the document, owes an answer, and has not given it. `answered` are the casefolded
+    codes of recipients that have answered."""
     owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
     return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
 
 
 def worst(states: Iterable[str]) -> str:
-    """Return the word for a document with several recipients: the most urgent one for a person. At least one is given."""
+    """Return the state of a document with several recipients: the most urgent of theirs for a person."""
     return min(states, key=lambda state: STATES[state].rank)
 
 
@@ -154,8 +155,8 @@ _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 
 
 def document_word(own: OutState, states: Iterable[str]) -> str:
-    """Return the one word for an outgoing document, wherever it is shown: its own before there is a delivery and once it is
-    cancelled, else that of its most urgent recipient. A packed document is still queued."""
+    """Return the word shown for an outgoing document: its own state before there are deliveries and once it is cancelled,
+    else that of its most urgent recipient. A packed document still counts as queued."""
     recipient_states = tuple(states)
     if recipient_states and own not in _OWN_WORD:
         return worst(recipient_states)
@@ -163,15 +164,13 @@ def document_word(own: OutState, states: Iterable[str]) -> str:
 
 
 def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
-    """Return the one word for an incoming document, wherever it is shown: that of the sender's request that waits for an
-    answer, else its own."""
+    """Return the word shown for an incoming document: that of the sender's open request, else its own state."""
     word = fold_incoming(facts).word
     return word if word in REQUESTED and document.state is not InState.SEALED else str(document.state)
 
 
 SKEW = timedelta(minutes=5)
-# As of a SigningTime (verification.md K2). A stated time further outside of the possible span is not
-# believed.
+# As for a SigningTime (K2, signing time). A stated time further outside of the possible span is not believed.
 ALLOWED_SKEW = timedelta(minutes=10)
 
 
@@ -190,10 +189,10 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One fact about a delivery or an incoming document. `at` is when our node learnt or did it; `stated_at` is the other
-    side's own time. A fact is the same fact when track, code, stated_at, packet_digest and request_id are equal.
-    `request_id` is the packet id of the request or of the answered request. `axis` is the one of several on which it left,
-    was refused or was reported. `handed` is the file that its axis has where that is not standard."""
+    """Fact about a delivery or an incoming document. `at` is when our node learnt or did it; `stated_at` is the time that
+    the other side states. Two facts are the same when track, code, stated_at, packet_digest and request_id are equal.
+    `request_id` is the packet id of the request, or of the answered request. `axis` is the axis, of several, on which it
+    was sent, refused or reported. `handed` is the file that the axis was given, where that is not the standard one."""
 
     track: Track
     code: str
@@ -207,15 +206,14 @@ class Fact:
     note: str | None = None
     staff: Staff | None = None
     register_no: str | None = None
-    """With a 03: the arrival number that the receiver gave, and the year of its book."""
+    """With a 03: the arrival number that the receiver gave. Its year is in `register_year`."""
     register_year: int | None = None
     axis: str | None = None
     handed: Handed | None = None
     session: str | None = None
-    """The session with a foreign axis that alone vouches for it: no signature proves it."""
+    """Session with a foreign axis that vouches for the fact, where no signature proves it."""
     is_on_route: bool = False
-    """Whether mail to its author may use that axis too: then it is believed there as well as on the axis that the mail
-    took."""
+    """True if mail to its author may use that axis; then it counts even where the document took another."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -224,7 +222,7 @@ class Fact:
 
 
 def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
-    """Return a receiver's arrival number, and its year: proved ones before others, then the latest."""
+    """Return the arrival number that a receiver gave, and its year: a proved one before others, then the latest."""
     counted, _ = _split_by_weight(tuple(facts))
     numbered = [fact for fact in counted if fact.code == "03" and fact.register_no]
     if not numbered:
@@ -241,12 +239,13 @@ def queued_at(facts: Iterable[Fact]) -> datetime | None:
 
 
 def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None) -> Fact:
-    """Make a fact of our own node that may happen more than once (`queued` again on a resend): its time makes it new."""
+    """Make a fact of our own node that may happen more than once (`queued` again on a resend): its time makes it
+    distinct."""
     return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)
 
 
 _TRANSPORT_RANK = {"queued": 0, "sending": 1, "failed": 2}
-# 02 and 03 stand in the request track only for peers that answer a recall so; the caller decides that.
+# Only peers that answer a recall with 02 or 03 have these codes in the request track; the caller decides that.
 _ANSWERS = {
     "15": RequestState.AGREED,
     "03": RequestState.AGREED,
@@ -256,15 +255,15 @@ _ANSWERS = {
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
 _STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
 REOPENED = "reopened"
-"""The mark of work that was closed by mistake and is open again."""
+"""Mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
-"""The reason of `cancelled`, and its mark: an earlier try may have reached the axis."""
+"""Reason of `cancelled`, and its mark: an earlier attempt may have reached the axis."""
 _OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStanding:
-    """Result of one recall, take-back or update."""
+    """State of one recall, take-back or update, with its times."""
 
     request_id: str
     kind: RequestKind
@@ -275,7 +274,7 @@ class RequestStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryStanding:
-    """The three tracks of a delivery, the one word for it (a key of `STATES`), and the marks beside the word."""
+    """Standing of a delivery on its three tracks, the word for it (a key of `STATES`), and its marks."""
 
     transport: str
     business: str | None
@@ -286,7 +285,7 @@ class DeliveryStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingStanding:
-    """Standing of an incoming document with us. `word` is its state, or the word of the request to answer."""
+    """Standing of an incoming document. `word` is its state, or the word of the request to answer."""
 
     state: InState
     requests: tuple[RequestStanding, ...]
@@ -296,7 +295,7 @@ class IncomingStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """Permission to set a status now. `repeat`: the status is set already, nothing is to be done. `reason` is a label
+    """Permission to set a status now. `repeat`: the status is set already, so nothing is to do. `reason` is a label
     key."""
 
     allowed: bool
@@ -308,7 +307,7 @@ class Permission:
 
 
 def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
-    """Compute the standing of a delivery: any order and any repeats of the same facts give the same answer."""
+    """Compute the standing of a delivery. The order and repeats of facts do not matter."""
     counted, outweighed = _split_by_weight(_merge_repeats(facts))
     since = began(counted)
     transport = _fold_transport(counted)
@@ -326,15 +325,15 @@ def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
 
 
 def counts(fact: Fact, facts: Iterable[Fact]) -> bool:
-    """Return False for a fact of a delivery that is shown beside `facts` without effect."""
+    """Tell whether a fact of a delivery has an effect beside `facts`, or is only shown."""
     _, outweighed = _split_by_weight((*facts, fact))
     return fact not in outweighed
 
 
 def _split_by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
-    """Split the facts of a delivery into those that count and those that are only shown. A status vouched for by the
-    session with a foreign axis overrules no signed one, and counts only if that axis carried the document, or may carry
-    mail to its sender. A try that failed may have arrived all the same."""
+    """Split the facts of a delivery into those that count and those that are only shown. A status that only a session
+    with a foreign axis vouches for overrules no signed one, and counts only if that axis carried the document, or may
+    carry mail to its sender. An attempt that failed may have arrived all the same."""
     by_session = [fact for fact in facts if fact.session is not None]
     if not by_session:
         return facts, ()
@@ -348,7 +347,7 @@ def _split_by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[F
 
 
 def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
-    """Compute the standing of an incoming document; requests are the sender's, their answers ours."""
+    """Compute the standing of an incoming document, whose requests are the sender's and whose answers are ours."""
     distinct = _merge_repeats(facts)
     since = began(distinct)
     requests = _fold_requests(distinct)
@@ -364,13 +363,13 @@ def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
 
 
 def open_request(standing: DeliveryStanding | IncomingStanding) -> RequestStanding | None:
-    """Return the one request that waits for an answer; until then no second one may be made."""
+    """Return the one request that waits for an answer, if any; no second one may be made until then."""
     return _first_open_request(standing.requests)
 
 
 def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
-    """Judge a status call: 02 to 06 in any order and twice, 15 and 16 only as the answer to the open
-    request, nothing about a sealed document; about a recalled one 15 again, or the answer that leaves it recalled."""
+    """Judge whether a status may be set: 02 to 06 in any order and more than once; 15 and 16 only as the answer to the
+    open request; nothing about a sealed document; about a recalled one 15, or the answer that leaves it recalled."""
     if code not in CODES:
         return Permission(allowed=False, reason="status.unknown_code")
     if code in ("01", "13"):
@@ -385,7 +384,7 @@ def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
 
 
 def is_reopened(facts: Iterable[Fact]) -> bool:
-    """Tell whether closed work is open again: a 05 with its reason as `note`, stated later than every 06 (1.1)."""
+    """Tell whether closed work is open again: it has a 05 with a reason as `note`, stated later than every 06."""
     all_facts = tuple(facts)
     closed, since = closed_at(all_facts), began(all_facts)
     return closed is not None and any(
@@ -413,7 +412,7 @@ def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
 
 
 def code_of(text: str) -> str | None:
-    """Return the wire code for a code or a word (`03` or `accepted`); None for anything else. `3` is `03`."""
+    """Return the wire code for a code or a word (`03` or `accepted`); None for any other text. `3` is read as `03`."""
     code = text.strip()
     if code.isascii() and code.isdigit():
         code = code.zfill(2)
@@ -423,12 +422,12 @@ def code_of(text: str) -> str | None:
 
 
 def is_skewed(fact: Fact) -> bool:
-    """Tell whether the other side's time and ours differ by more than five minutes; a flag, never a decision."""
+    """Tell whether the stated time and ours differ by more than five minutes. This is shown, but never decides."""
     return fact.stated_at is not None and abs(fact.at - fact.stated_at) > SKEW
 
 
 def _merge_repeats(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Merge repeats of each fact: the earliest time we learnt it, proved if any copy was."""
+    """Merge repeats of the same fact into one: with the earliest time we learnt it, and proved if any of them was."""
     merged: dict[tuple[object, ...], Fact] = {}
     for fact in facts:
         key = (fact.track, fact.code, fact.stated_at, fact.packet_digest, fact.request_id)
@@ -447,16 +446,16 @@ def _merge_repeats(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 
 def counts_at(fact: Fact, since: datetime | None) -> datetime:
-    """Return when the fact takes effect: the stated time if possible, else the time of receipt. `since` is when the
-    document or request began with us. A time in 2099 cannot rule for ever, and one in 1999 is not first. In whole seconds:
-    the wire carries no parts of one, and sender and receiver must reach the same state."""
+    """Return when the fact takes effect: at its stated time if that is possible, else when we received it, so that a time
+    in 2099 does not rule for ever. `since` is when the document or request began with us. In whole seconds, as on the
+    wire, so that sender and receiver compute the same state."""
     at = fact.at if fact.stated_at is None or _is_absurd(fact, since) else fact.stated_at
     return whole_second(at)
 
 
 def began(facts: Iterable[Fact]) -> datetime | None:
-    """Return when we took a document to send, or received it: by facts of our own clock alone."""
-    # Our own 01, of an incoming document, states no time; that of a recipient does.
+    """Return when we accepted a document to send, or received one, by facts of our own clock alone."""
+    # Our own 01 about an incoming document states no time; a recipient's 01 does.
     ours = [
         fact.at
         for fact in facts
@@ -474,8 +473,9 @@ def _is_absurd(fact: Fact, since: datetime | None) -> bool:
 
 
 def _fold_transport(facts: tuple[Fact, ...]) -> str:
-    """Fold the transport track. `sent` and `cancelled` are final, and `cancelled` only before `sent`; paper has no later
-    code but `cancelled`; else the latest of the others, so that a resend after `failed` is `queued` again."""
+    """Return the code of the transport track. `sent` and `cancelled` are final, and `cancelled` comes only before `sent`;
+    paper has no later code but `cancelled`. Of the others the latest counts, so that a resend after `failed` is `queued`
+    again."""
     codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
     for final in ("sent", "cancelled", "paper"):
         if final in codes:
@@ -487,7 +487,8 @@ def _fold_transport(facts: tuple[Fact, ...]) -> str:
 
 
 def _fold_business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
-    """Return the highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
+    """Return the highest business code. Between 02 and 03 (R5, contradictions) a proved one goes first, then the one
+    stated later; on a tie it is 02."""
     business_facts = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES]
     if len(business_facts) < 2:
         return business_facts[0].code if business_facts else None
@@ -499,6 +500,7 @@ def _fold_business(facts: tuple[Fact, ...], since: datetime | None) -> str | Non
 
 
 def _fold_requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
+    """Return the standing of each request, oldest first."""
     mine = [fact for fact in facts if fact.track is Track.REQUEST and fact.request_id]
     if not mine:
         return ()
@@ -515,8 +517,8 @@ def _fold_requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
 
 
 def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
-    """Fold the facts of a request. The first answer rules, a tie is a refusal. An answer outweighs a withdrawal, as the
-    receiver acted."""
+    """Return the standing of a request. The first answer counts, on a tie the refusal. An answer outweighs a withdrawal,
+    since the receiver has acted on it."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
     state, answered_at = RequestState.OPEN, None
@@ -541,7 +543,7 @@ def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
 
 
 def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
-    """Apply lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
+    """Return the word of the requests: that of an open one, else that of an agreed recall or take-back, if any."""
     if not requests:
         return None
     waiting = _first_open_request(requests)
@@ -553,6 +555,7 @@ def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
 def _fold_in_state(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> InState:
+    """Return the state of an incoming document: sealed, recalled and replaced go before business codes and holds."""
     own = [fact for fact in facts if fact.track is Track.OTHER]
     if _latest_of(own, "sealed", "unsealed") == "sealed":
         return InState.SEALED
@@ -569,7 +572,7 @@ def _fold_in_state(
 
 
 def _latest_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
-    """Return the later of two facts of our own; at the same time the strict one."""
+    """Return the later of two of our own codes; at the same time the strict one; None without either."""
     candidates = [fact for fact in own if fact.code in (strict, lifted)] if own else []
     return max(candidates, key=lambda fact: (fact.at, fact.code == strict)).code if candidates else None
 
@@ -577,7 +580,7 @@ def _latest_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None
 def _collect_marks(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> set[str]:
-    """Collect contradictions, answered requests, strays, unknown codes."""
+    """Collect the marks of contradictions, answered requests, facts without effect, and odd times."""
     marks = set()
     business_codes = {fact.code for fact in facts if fact.track is Track.BUSINESS}
     if "02" in business_codes and not business_codes.isdisjoint(TAKEN_CODES):
@@ -601,7 +604,7 @@ def _collect_marks(
 
 
 def _stray_mark(fact: Fact, request_ids: Collection[str]) -> str | None:
-    """Return the mark of a fact without effect: an unrequested answer, or an unknown code."""
+    """Return the mark of a fact without effect: an answer without a request, or an unknown code."""
     if fact.track is Track.REQUEST:
         is_stray = fact.code != RequestState.OPEN and fact.request_id not in request_ids
         return f"stray:{fact.code}" if is_stray else None
@@ -611,9 +614,10 @@ def _stray_mark(fact: Fact, request_ids: Collection[str]) -> str | None:
 
 
 def _may_answer(standing: IncomingStanding, code: str) -> Permission:
+    """Judge whether 15 or 16 may be set: on the open request, or as a repeat of its last answer."""
     waiting = _first_open_request(standing.requests)
     if waiting is not None:
-        # A recalled document stays recalled: to recall it again is agreed to, to change it is refused.
+        # A recalled document stays recalled: another recall of it is agreed to, and an update refused.
         fitting = "15" if waiting.kind in _CANCELLING else "16"
         if standing.state is InState.RECALLED and code != fitting:
             return Permission(allowed=False, reason="status.recalled")
@@ -629,15 +633,15 @@ def _may_answer(standing: IncomingStanding, code: str) -> Permission:
 
 
 class Waits(StrEnum):
-    """Action that is due."""
+    """Kind of action that is due."""
 
     TAKE_IN = "take_in"
     DECIDE = "decide"
-    """On hold: to be taken in or refused."""
+    """The document is on hold, and has to be taken in or refused."""
     ANSWER = "answer"
     """The sender asks for its recall, update or take-back."""
     PARTNER = "partner"
-    """A recipient is to take in what we sent."""
+    """A recipient has to take in a document of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -645,11 +649,11 @@ class Duty:
     waits: Waits
     since: datetime
     stated: datetime | None = None
-    """The hour that a timed express letter names."""
+    """Hour that a timed express letter states."""
 
 
 def duty_of(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
-    """Return the duty of a document: an open request goes before the document's own. A sealed one has none."""
+    """Return the duty about a document: to answer an open request first, else to decide on it. A sealed one has none."""
     request = None if document.state is InState.SEALED else open_request(fold_incoming(facts))
     if request is not None:
         return Duty(waits=Waits.ANSWER, since=request_learnt_at(facts, request))
@@ -661,7 +665,7 @@ def duty_of(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
 
 
 def request_learnt_at(facts: Iterable[Fact], request: RequestStanding) -> datetime:
-    """Return when our node learnt of the request: the sender's own time is no ground for our deadline."""
+    """Return when our node learnt of the request. The sender's own time is no basis for our deadline."""
     times = [
         fact.at
         for fact in facts
@@ -671,6 +675,6 @@ def request_learnt_at(facts: Iterable[Fact], request: RequestStanding) -> dateti
 
 
 def held_since(facts: Iterable[Fact]) -> datetime | None:
-    """Return when it was last put on hold; None if never."""
+    """Return when the document was last put on hold; None if never."""
     times = [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"]
     return max(times, default=None)

@@ -1,8 +1,8 @@
-"""The box of a document system that speaks as a client of the national axis: it lists its unsettled documents, fetches one
-by one, and answers `done` or `fail`. In: its answer about one. Out: the new state of that one. Pure.
+"""The box of a document system that acts as a client of the national axis: it lists its open documents, fetches them one
+by one, and reports `done` or `fail`. In: the report on one document. Out: its new state. Pure.
 
-A document without an answer yet has no row here: the hand-over itself says that it waits. A status has one from the start,
-as its recipients are recorded nowhere else."""
+A document without a report has no row here: its hand-over record shows that it waits. A status has one from the start,
+since its recipients are recorded nowhere else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 MOST_TRIES = 5
-"""After so many `fail` a person has to look."""
+"""After so many reports of `fail` a person has to look."""
 PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 RETENTION = timedelta(days=30)
 """Time for which a settled status can be fetched again."""
@@ -32,8 +32,8 @@ class BoxState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxItem:
-    """One document or status in the box. `doc_id` is the system's name for it: the incoming document's own id, or that of
-    the event that reported a status; `subject_id` is the document that a person opens."""
+    """Document or status in the box. `doc_id` is its id for the system: the incoming document's own, or that of the event
+    that reported a status; `subject_id` is the document that a person opens."""
 
     system: str
     doc_id: str
@@ -47,14 +47,15 @@ class BoxItem:
     reason: str = ""
 
     def is_offered(self, now: datetime) -> bool:
-        """Tell whether the system may fetch it. A longer pause than any was written by a clock ahead, and is over."""
+        """Tell whether the system may fetch it now. A pause longer than any that is planned was written by a clock ahead,
+        and does not count."""
         if self.state not in (BoxState.OPEN, BoxState.PROCESSING):
             return False
         return self.not_before is None or not now < self.not_before <= now + PAUSES[-1]
 
 
 def failed(item: BoxItem, why: str, now: datetime) -> BoxItem:
-    """Record a failure of the system: offered again after a pause, or no more."""
+    """Return the item after the system reported a failure: offered again later, or stuck after the last attempt."""
     tries, text = item.tries + 1, " ".join(why.split())[:LONGEST_REASON]
     if tries >= MOST_TRIES:
         return replace(item, state=BoxState.STUCK, tries=tries, not_before=None, reason=text, updated_at=now)
@@ -63,5 +64,5 @@ def failed(item: BoxItem, why: str, now: datetime) -> BoxItem:
 
 
 def reoffer(item: BoxItem, now: datetime) -> BoxItem:
-    """Offer it again after a person's look, its tries counted anew."""
+    """Return the item offered again after a person has looked at it, with its attempts counted anew."""
     return replace(item, state=BoxState.OPEN, tries=0, not_before=None, updated_at=now)

@@ -1,17 +1,16 @@
 """Text for search and order, and its Unicode normal forms. In: texts, or search queries. Out: words without letter case,
-accents, dashes and old or new tone placing; keys in plain ASCII whose byte order, in Python or in a database, is the order
-of the dictionary; the same text in form NFC, NFD or NFKD. Pure, and needs no library of languages.
+accents, dashes and placing of tones; keys in plain ASCII whose byte order, in Python or in a database, is the order of
+the dictionary; a text in form NFC, NFD or NFKD. Pure, without a library of languages.
 
-The store keeps the words in one column, and both databases compare the same ones. An indexed text is the bare words in
-their order, a mark, and then, each once: the words that have accents, codes without their dots, numbers without leading
-zeros, abbreviations of names that stand in it, and words marked by their role.
+The store keeps the words in one column, which both databases compare in the same way. An indexed text is its bare words
+in order, a mark, and then, each once: its accented words, codes without their dots, numbers without leading zeros,
+abbreviations of names in it, and words marked with their role.
 
 In the order of Vietnamese words letters decide first, and letters with a shape are letters of their own; then tones, then
-capitals. Runs of digits count as numbers, so that `9/UBND` stands before `88/UBND`; everything that is no letter and no
-digit is a gap.
+capitals. Runs of digits count as numbers, so that `9/UBND` comes before `88/UBND`; any other character is a gap.
 
-Normal forms take time that grows with the text's length. Putting the marks of one letter in order takes the square of their
-number, so a letter keeps thirty, as UAX 15 bounds them; no writing of people has more than a few."""
+The time for normal forms grows with the text's length, but sorting the marks of one letter takes the square of their
+number. Therefore a letter keeps at most thirty, the limit of UAX 15; human writing has only a few."""
 
 from __future__ import annotations
 
@@ -28,29 +27,29 @@ T = TypeVar("T")
 # Composed Latin letters, with or without marks: a sequence of them is in form NFC.
 LETTERS = "\u00c0-\u024f\u1e00-\u1eff"
 usual = re.compile(rf"[0-9A-Za-z{LETTERS}][ -~{LETTERS}]*+(?<! )").fullmatch
-"""Matches nearly all texts: those that need no composing, no trimming and have no bad characters."""
+"""Matches nearly all texts: they need no composing and no trimming, and have no bad characters."""
 MOST_MARKS = 30
 # Only characters from U+0300 on can be part of a longer run of marks.
 _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
 
 
 def nfc(text: str) -> str:
-    """Compose letters and their marks."""
+    """Compose letters with their marks (form NFC)."""
     return text if text.isascii() or usual(text) else _normalize("NFC", text)
 
 
 def nfd(text: str) -> str:
-    """Separate letters and their marks."""
+    """Decompose letters and their marks (form NFD)."""
     return unicodedata.normalize("NFD", text) if usual(text) else _normalize("NFD", text)
 
 
 def nfkd(text: str) -> str:
-    """Separate letters and their marks, and make letters that only look different the same."""
+    """Decompose letters and their marks, and replace variants of a letter that differ only in look (form NFKD)."""
     return unicodedata.normalize("NFKD", text) if usual(text) else _normalize("NFKD", text)
 
 
 def _normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
-    if text.isascii():  # the same in every form
+    if text.isascii():  # ASCII is the same in every form
         return text
     is_long = len(text) > MOST_MARKS and _LONG_RUN.search(text)
     return unicodedata.normalize(form, _limit_marks(text) if is_long else text)
@@ -66,27 +65,27 @@ def _limit_marks(text: str) -> str:
 
 
 def remembered(make: Callable[[str], T]) -> Callable[[str], T]:
-    """Cache a function of short texts; the length of others has no bound."""
+    """Return a function that caches the results of `make` for short texts; longer ones would need unbounded memory."""
     cached = lru_cache(maxsize=_MOST_NAMES)(make)
     return lambda text: cached(text) if len(text) <= _LONGEST_KEPT else make(text)
 
 
-# The letter has no canonical decomposition, unlike every other accented letter of the alphabet.
+# This letter has no canonical decomposition, unlike every other accented letter of the alphabet.
 _STROKES = str.maketrans({"\u0111": "d"})
 # Decomposed lower-case Vietnamese, which a second decomposition does not change.
 _DECOMPOSED = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
 _WORD = re.compile(r"[^\W_]+")
-# From the beginning of a word: tried from each of its letters, one long word would take the square of its length.
+# Matched only from the beginning of a word: tried from each letter, one long word would take quadratic time.
 _DOTTED = re.compile(r"(?<![^\W_])[^\W_]+(?:\.[^\W_]+)+")
 _QUERY_PART = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
-# Letters that Vietnamese does not have, so that a marked word is never a plain one.
+# A letter that Vietnamese does not have, so that a marked word is never a plain one.
 _END = "\u0167"
 MOST_TERMS = 12
 # Keys of names and numbers are cached: each document needs them more than once.
 _MOST_NAMES = 1024
 MOST_LETTERS = 400
 _LONGEST_KEPT = 600
-# How a name is shortened on paper: typing the short form finds the long one.
+# Abbreviations on paper: typing the short form finds the long one.
 _SHORT = {
     "uy ban nhan dan": "ubnd",
     "hoi dong nhan dan": "hdnd",
@@ -108,7 +107,7 @@ _SHORT = {
     "thu tuong": "ttg",
     "van phong": "vp",
 }
-# Open syllables whose tone old and new spelling place on different letters: the old place is kept.
+# Open syllables on which old and new spelling put the tone on different letters; the old place is kept.
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _NEW_PLACE = re.compile(
     rf"(?<!q)(o(?=[ae][{_TONES}])|u(?=y[{_TONES}]))([aey])([{_TONES}])(?![^\W_]|[\u0300-\u036f])"
@@ -116,7 +115,7 @@ _NEW_PLACE = re.compile(
 
 
 class SearchRole(StrEnum):
-    """Party that a word names, in searches for it; the value is the mark before the word."""
+    """Role of the party that a word names, for searches by role; the value is the mark before the word."""
 
     SENDER = "\u0163"
     RECIPIENT = "\u00f0"
@@ -130,7 +129,7 @@ _FIELDS = {"tu": SearchRole.SENDER, "den": SearchRole.RECIPIENT, "ky": SearchRol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """Words that must stand one after the other. `is_whole`: the last one is a whole word, not only a beginning."""
+    """Words that must follow each other. `is_whole`: the last one is a whole word, not only a beginning."""
 
     words: tuple[str, ...]
     is_whole: bool = False
@@ -138,35 +137,35 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """A parsed search: all of `terms` are required; documents with all of `exact` too come first."""
+    """Parsed search query: a document must match all of `terms`; those that match all of `exact` too come first."""
 
     terms: tuple[Term, ...]
     exact: tuple[Term, ...] = ()
 
 
 def fold(text: str) -> str:
-    """Remove letter case and accents; runs of white space become one space."""
+    """Remove letter case and accents, and replace each run of white space by one space."""
     if text.isascii():
         return " ".join(text.lower().split())
     decomposed = nfkd(text).casefold()
     if not _DECOMPOSED.fullmatch(decomposed):
-        # Once more: letters that decompose may uncover capitals, and folding case may uncover accents.
+        # Decompose once more: decomposing may uncover capitals, and folding case may uncover accents.
         decomposed = nfkd(decomposed)
     bare = "".join(filterfalse(unicodedata.combining, decomposed))
     return " ".join(bare.translate(_STROKES).split())
 
 
-# Texts repeat the same syllables.
+# Texts repeat the same syllables, so their folded forms are cached.
 _fold_word = lru_cache(maxsize=4096)(fold)
 
 
 def bare_words(text: str) -> list[str]:
-    """Split a text into its words for comparison."""
+    """Split a text into its words, without case and accents."""
     return _WORD.findall(fold(text))
 
 
 def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) -> str:
-    """Make the search column of `texts`, and of names and codes in their roles."""
+    """Return the search column for `texts`, and for names and codes in their roles."""
     text = " ".join(texts)
     folded = fold(text)
     bare = _WORD.findall(folded)
@@ -188,14 +187,14 @@ def _marked_words(role: SearchRole, name: str) -> frozenset[str]:
 
 
 def marked(role: SearchRole, name: str) -> tuple[Term, ...]:
-    """Make the terms that find that name or code in that role."""
+    """Return the terms that find that name or code in that role."""
     codes = [_join_code(c) for c in _DOTTED.findall(fold(name))]
     words = codes or bare_words(name)
     return tuple(Term(words=(role + word,), is_whole=bool(codes)) for word in words)
 
 
 def exactly(role: SearchRole, word: str) -> Term:
-    """Make the term that finds that one word in that role, and none that only begins so."""
+    """Return the term that finds exactly that word in that role, and no longer word that begins with it."""
     return Term(words=(role + word,), is_whole=True)
 
 
@@ -212,7 +211,7 @@ def sought(query: str) -> Sought:
 
 
 def hits(text: str, query: Sought) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each found word in `text`, to be marked on a page."""
+    """Yield start and end of each word in `text` that the query finds, to be highlighted."""
     pairs = [(word.lstrip("".join(SearchRole)), term.is_whole) for term in query.terms for word in term.words]
     for match in _WORD.finditer(text):
         word = fold(match[0])
@@ -247,7 +246,7 @@ def _without_fields(query: str) -> str:
 
 
 def _accented_words(text: str) -> set[str]:
-    """Return the words that have accents, with the tone where old spelling puts it."""
+    """Return the words with accents, their tones placed as in old spelling."""
     decomposed = nfd(nfc(text).casefold())
     placed = nfc(_NEW_PLACE.sub(r"\1\3\2", decomposed))
     bare = {word: _fold_word(word) for word in _WORD.findall(placed) if not word.isascii()}
@@ -255,7 +254,7 @@ def _accented_words(text: str) -> set[str]:
 
 
 def _code_words(folded: str) -> set[str]:
-    """Return codes without dots, whole and without groups of zeros."""
+    """Return the codes in a text without dots: in full, and without groups of zeros."""
     codes = _DOTTED.findall(folded)
     return {c.replace(".", "") for c in codes} | {_join_code(c) for c in codes}
 
@@ -269,8 +268,8 @@ def _strip_zeros(word: str) -> str:
     return (word.lstrip("0") or "0") if word.isdigit() else word
 
 
-MOST_SORTED_LETTERS = 120  # a key is at most some eight bytes for each, and an index takes no longer ones
-# In the order of the alphabet; j, f, w and z are no letters of it and stand where other languages have them.
+MOST_SORTED_LETTERS = 120  # a key has up to about eight bytes for each letter, and an index limits its size
+# In the order of the alphabet; f, j, w and z do not belong to it, and have their place in other languages.
 _ALPHABET = nfd(
     "a \u0103 \xe2 b c d \u0111 e \xea f g h i j k l m n o \xf4 \u01a1 p q r s t u \u01b0 v w x y z"
 ).split()
@@ -283,7 +282,7 @@ _HEADS = (("uy", "ban", "nhan", "dan"), ("so",))
 
 
 def sort_key(text: str) -> str:
-    """Return the key of `text`; equal for texts that differ only in spaces and signs."""
+    """Return the sort key of a text; texts that differ only in spaces and signs have the same key."""
     letters, tones, cases = list[str](), list[str](), list[str]()
     for part in _LETTER.findall(nfd(text.strip()[:MOST_SORTED_LETTERS])):
         letter, tone, case = _sort_parts(part)
@@ -299,29 +298,29 @@ def sort_key(text: str) -> str:
 
 @lru_cache(maxsize=_MOST_NAMES)
 def number_key(number: str, symbol: str) -> str:
-    """Return the key of a document's number and symbol, ordered by number first."""
+    """Return the sort key of a document's number and symbol, by number first."""
     return sort_key(f"{number}/{symbol}")
 
 
 def number_word(number: str, symbol: str) -> str:
-    """Return a key that is the same for all spellings of a number and symbol: zeros, spaces, capitals and tones are
-    ignored."""
+    """Return a key that is the same for all spellings of a number and symbol, whatever zeros, spaces, capitals and
+    tones."""
     return number_key(number, symbol).partition(_LEVEL)[0]
 
 
 @lru_cache(maxsize=_MOST_NAMES)
 def name_key(name: str) -> str:
-    """Return the key of an agency's name without the general word at its head, for lists that ignore it."""
+    """Return the sort key of an agency's name without its general first word."""
     words, bare = name.split(), bare_words(name)
     head = next((head for head in _HEADS if tuple(bare[: len(head)]) == head and len(bare) > len(head)), ())
-    # The two counts agree only where no sign stands among the words; otherwise the whole name is the key.
+    # The two counts agree only where there are no signs among the words; otherwise the whole name is the key.
     return sort_key(" ".join(words[len(head) :]) if len(words) == len(bare) else name)
 
 
-# Texts repeat the same letters.
+# Texts repeat the same letters, so their keys are cached.
 @lru_cache(maxsize=4096)
 def _sort_parts(part: str) -> tuple[str, str, str]:
-    """Return the sort key of a letter with its marks, or of a number, with its tone and whether it is a capital."""
+    """Return the key of a letter with its marks, or of a number; then its tone, and whether it is a capital."""
     base, marks = part[0], part[1:]
     if part.isascii() and part.isdigit():
         return _digits_key(part), "0", "0"
@@ -343,5 +342,5 @@ def _digits_key(digits: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Replace characters of a foreign text that could steer a terminal, fake a line or turn the writing."""
+    """Replace characters of a foreign text that could control a terminal, fake a line or turn the writing."""
     return "".join(sign if sign.isprintable() else " " for sign in text)

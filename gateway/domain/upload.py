@@ -1,5 +1,5 @@
-"""A file that comes in parts before the document that carries it: its announcement, its parts, and the facts about the
-complete file. Frozen values. Pure."""
+"""File that is uploaded in parts before the document that carries it: its announcement, its parts, and the facts about
+the complete file. Frozen values. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MIB = 1024 * 1024
 LEAST_PART, USUAL_PART, MOST_PART = MIB, 8 * MIB, 64 * MIB
 MOST_PARTS = 1000
 MOST_OF_AGENCY = 100
-"""Uploads of one agency side by side."""
+"""The most uploads of one agency at a time."""
 OWNER = "upload"
-"""Owner of the references to the content of parts."""
+"""Kind of owner of the references to parts' content."""
 RETENTION = timedelta(hours=24)
-"""Since the last part, or the completion."""
+"""Time for which an upload is kept after its last part or its completion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One upload. `announced` is the digest that its sender named beforehand. `file` and `signatures` are set at the
-    end."""
+    """Upload of one file. `announced` is the digest that its sender stated beforehand. `file` and `signatures` are set at
+    the end."""
 
     id: str
     agency_id: str
@@ -51,7 +51,7 @@ class Upload:
         return count_of(self.size, self.part_size)
 
     def size_of(self, n: int) -> int:
-        """Return the size of the part with that number, from 1; all are equally large but the last."""
+        """Return the size of part `n`, counted from 1; all parts but the last are equally large."""
         return min(self.part_size, self.size - (n - 1) * self.part_size)
 
 

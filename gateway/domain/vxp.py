@@ -1,9 +1,9 @@
-"""The wire of the national axis (dialect R1), for a server of its clients: signed headers, their signer, digests of files,
-forms of answers. In: raw headers, the secrets of a system; values of an answer. Out: the signed parameters by their names
-in small letters, or `NotSigned`; members of an answer. Pure.
+"""Protocol of the national axis (dialect R1), for a server of its clients: signed headers, their signer, digests of
+files, forms of answers. In: raw headers, the secrets of a system; values of an answer. Out: the signed parameters by
+their names in small letters, or `NotSigned`; members of an answer. Pure.
 
-Signed text is never written anew: the code is over the received text. A client makes its time stamp once and keeps sending
-its parameters, so those that an operation does not use are ignored."""
+Signed text is never formatted again, since the code covers the text as received. A client makes its timestamp once and
+keeps sending all its parameters, so those that an operation does not use are ignored."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PREFIX = "xroadvnpt-"
 DONE_WELL: Mapping[str, str] = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
 BEFORE_DATA = '{"status":"OK","ErrorCode":"0","ErrorDesc":"","data":'
 LINE_END = b"\r\n"
-"""Written behind a file by the client library, which does not count it in the digest."""
+"""Line end that the client library adds to a file, but leaves out of the digest."""
 
 
 class NotSigned(Exception):
-    """The headers are not those that this system signed. `key` names the fault, for sentences in other languages."""
+    """The headers are not as this system signed them. `key` names the fault, for sentences in other languages."""
 
     def __init__(self, key: str, detail: str) -> None:
         super().__init__(detail)
@@ -32,8 +32,8 @@ class NotSigned(Exception):
 
 
 def by_name(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """Map headers by their names in small letters. NotSigned where one of the dialect's stands there twice: a proxy may
-    read the other one."""
+    """Return headers by their names in small letters. Raises NotSigned for a header of the dialect that occurs twice,
+    since a proxy may read the other one."""
     headers_by_name: dict[str, str] = {}
     for name, value in headers:
         folded = name.lower()
@@ -44,7 +44,7 @@ def by_name(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
 
 
 def is_code_over(text: str, code: str, secret: str) -> bool:
-    """Verify in constant time that the text was signed with the secret."""
+    """Verify in constant time that the code signs the text with the secret."""
     return hmac.compare_digest(
         hmac.new(secret.encode(), raw(text), hashlib.sha256).hexdigest().encode(), raw(code)
     )
@@ -56,14 +56,14 @@ def raw(text: str) -> bytes:
 
 
 def signed_by(headers: Mapping[str, str], secrets: Sequence[str]) -> int | None:
-    """Return the place of the secret that signed `sign-header`; None for none of them."""
+    """Return the index of the secret that signed `sign-header`; None if none of them did."""
     text, code = headers.get(f"{PREFIX}sign-header", ""), headers.get(f"{PREFIX}hash-header", "")
     matches = [is_code_over(text, code, secret) for secret in secrets]
     return matches.index(True) if True in matches else None
 
 
 def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the parameters in `sign-header`, whose code was verified before: they must equal the headers."""
+    """Return the parameters in `sign-header`, whose code was verified before. NotSigned unless they equal the headers."""
     try:
         signed = json.loads(raw(headers.get(f"{PREFIX}sign-header", "")))
     except (ValueError, RecursionError) as why:
@@ -79,7 +79,8 @@ def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def stamped_at(parameters: Mapping[str, str]) -> datetime:
-    """Parse `ddMMyyyy'T'HHmmss+SSSS`, on the wall clock of Viet Nam; the last four are milliseconds."""
+    """Parse the timestamp `ddMMyyyy'T'HHmmss+SSSS` of the Vietnamese wall clock; the last four digits are
+    milliseconds."""
     try:
         at = datetime.strptime(parameters.get("timestamp", "").partition("+")[0], "%d%m%YT%H%M%S")
     except ValueError as why:
@@ -88,12 +89,12 @@ def stamped_at(parameters: Mapping[str, str]) -> datetime:
 
 
 def digests(raw_digest: bytes) -> tuple[str, str]:
-    """Format a SHA-256 in the client library's way, without the zero of bytes below 16, and in the right one."""
+    """Return a SHA-256 as the client library formats it, without the zero of bytes below 16, and correctly."""
     return "".join(format(byte, "x") for byte in raw_digest), raw_digest.hex()
 
 
 def named_recipients(text: str) -> list[str] | None:
-    """Parse the codes of `to`, a JSON array; empty where there is none, None for an invalid one."""
+    """Parse the codes in `to`, a JSON array; an empty list for an empty text, None for an invalid one."""
     try:
         codes = json.loads(text) if text.strip() else []
     except (ValueError, RecursionError):
@@ -102,20 +103,19 @@ def named_recipients(text: str) -> list[str] | None:
 
 
 def no(code: str, detail: str) -> dict[str, Any]:
-    """Make a refusal. Any: a JSON object. DocId is never null, because the library of sendEdoc then loses the whole
-    answer."""
+    """Return a refusal. Any: a JSON object. DocId is never null, because the library then loses the whole answer."""
     return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": detail, "DocId": ""}
 
 
 def clock(at: datetime | None) -> str:
-    """Format a time of a list; no source documents the real axis's form."""
+    """Format a time for a list. The form of the real axis is not documented."""
     return f"{local(at):%Y/%m/%d %H:%M:%S}" if at is not None else ""
 
 
 def waits(
     doc_id: str, kind: str, sender: str, to: str, status: str, created: datetime, updated: datetime
 ) -> dict[str, Any]:
-    """Make a line of the list of received packets."""
+    """Return a line for the list of received packets."""
     return {
         "docId": doc_id,
         "serviceType": "eDoc",
@@ -141,7 +141,7 @@ def went(
     status: str,
     why: str = "",
 ) -> dict[str, Any]:
-    """Make a line of the list of sent packets."""
+    """Return a line for the list of sent packets."""
     return {
         "serviceType": "eDoc",
         "messageType": kind,
@@ -171,7 +171,7 @@ def agency(
     version: int = 1,
     modified: datetime | None = None,
 ) -> dict[str, Any]:
-    """Make a line of each of the three lists of agencies."""
+    """Return a line for the three lists of agencies."""
     return {
         "id": code,
         "pid": pid,

@@ -1,9 +1,9 @@
-"""Webhooks: the address of an agency's program, the events it wants, the cursor, and the fate of each delivery. Frozen
+"""Webhooks: the address of an agency's program, the events it wants, the cursor, and the outcome of each delivery. Frozen
 values. Pure.
 
-The module also decides to which addresses of machines a body may go. An address that is not plainly on the public Internet
-is refused: private, loopback, link-local, shared and reserved networks, and every form of IPv6 in which such an IPv4
-address hides. A network that the node's settings name is allowed (threat 89)."""
+The module also decides to which network addresses a body may be sent. An address that is not plainly on the public
+Internet is refused: private, loopback, link-local, shared and reserved networks, and every form of IPv6 in which such an
+IPv4 address hides. A network that the node's settings name is allowed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONGEST_NOTE = 200
 MOST_SECRETS = 3
 MOST_TRIES_KEPT = 20
 LONGEST_ANSWER = 300
-"""Characters kept of an endpoint's answer."""
+"""Characters of an endpoint's answer that are stored."""
 LONGEST_OVERLAP_H = 168
 
 
@@ -40,9 +40,9 @@ class PauseWhy(StrEnum):
     FAILING = "failing"
     """All deliveries failed for three days."""
     GONE = "gone"
-    """It answered 410."""
+    """The endpoint answered 410."""
     KEY = "key"
-    """The key that made it was revoked or has expired, and its program has no other one for the agency."""
+    """The API key that made it was revoked or has expired, and its program has no other key for the agency."""
 
 
 class DeliveryState(StrEnum):
@@ -52,7 +52,7 @@ class DeliveryState(StrEnum):
 
 
 class TryCode(StrEnum):
-    """Result of one try."""
+    """Result of one attempt to deliver."""
 
     OK = "ok"
     STATUS = "status"
@@ -70,7 +70,7 @@ class TryCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSecret:
-    """A secret, sealed for this node; valid until `until`, or while it is the newest."""
+    """Secret, sealed for this node. It is valid until `until`, or while it is the newest."""
 
     sealed: str
     until: datetime | None = None
@@ -78,10 +78,10 @@ class KeptSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One webhook. `cursor` is the agency's sequence up to which every wanted event was delivered, or has a delivery that
-    records its fate. `suspects` counts deliveries in a row whose first try failed: after two of them nothing new is tried
-    before one has come through. `due_at` is when the next of the waiting ones is tried; `slow`: its last try failed or took
-    long."""
+    """Webhook of an agency. All wanted events up to the agency's sequence number `cursor` were delivered, or have a
+    delivery that records their outcome. `suspects` counts deliveries in a row whose first attempt failed: after two of
+    them nothing new is tried until one has succeeded. `due_at` is when the next waiting delivery is tried; `slow`: its
+    last attempt failed or took long."""
 
     id: str
     agency_id: str
@@ -105,16 +105,16 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """The host, for logs: the remaining address may hold a secret of its owner."""
+        """Host of the address, for logs: the rest of the address may contain a secret."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def next_try_at(self) -> datetime | None:
-        """Time of the next try; None while paused, until a person resumes it."""
+        """Time of the next attempt; None while a person has to resume it."""
         return self.due_at if self.state is EndpointState.ACTIVE else None
 
     def paused(self, why: PauseWhy, at: datetime) -> Endpoint:
-        """Return the endpoint paused from that moment on."""
+        """Return the endpoint paused since that moment."""
         return replace(self, state=EndpointState.PAUSED, paused_why=why, paused_at=at)
 
     @property
@@ -127,7 +127,7 @@ MOST_SUSPECTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One try. `said` is the beginning of the answer, cleaned."""
+    """Attempt to deliver. `said` is the beginning of the answer, cleaned."""
 
     at: datetime
     code: TryCode
@@ -142,8 +142,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookDelivery:
-    """One event for one endpoint. The newest tries are kept; the event itself stays in the log of events. `first_at` is the
-    time of the first try, reset when a person asks for the delivery again."""
+    """Delivery of one event to one endpoint, with its newest attempts; the event itself stays in the log of events.
+    `first_at` is the time of the first attempt, reset when a person asks for the delivery again."""
 
     webhook_id: str
     sequence: int
@@ -163,25 +163,26 @@ class WebhookDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFigures:
-    """Counts of the newest finished deliveries by result, and of those that wait now."""
+    """Counts of an endpoint's newest finished deliveries by outcome, and of those that wait now."""
 
     delivered: int = 0
     failed: int = 0
     waiting: int = 0
     behind: int = 0
-    """Events of the agency not yet looked at for this endpoint."""
+    """Events of the agency that were not examined for this endpoint yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Allowed destinations of bodies. `networks` besides the public ones; `plain` allows http without TLS."""
+    """Destinations that bodies may be sent to. `networks` are allowed besides public ones; `plain` allows http without
+    TLS."""
 
     networks: tuple[Network, ...] = ()
     plain: bool = False
 
 
 def read_url(text: str, reach: Reach) -> SplitResult:
-    """Parse an endpoint's address. BadForm unless it is https with an allowed host."""
+    """Parse an endpoint's address. Raises BadForm unless it is https with an allowed host."""
     url = text.strip()
     try:
         parts = urlsplit(url)
@@ -214,7 +215,7 @@ def _bad_url(problem: str) -> BadForm:
     return BadForm(f"the address of a webhook {problem}", code="GW-HOOK-URL", field="url")
 
 
-# Public for the library, but assigned to protocols and to relays into IPv6.
+# Networks that the library counts as public, but that are assigned to protocols and to relays into IPv6.
 _NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 _UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
@@ -224,7 +225,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def may_reach(address: Address, networks: Collection[Network] = ()) -> bool:
-    """Tell whether a body may go there: on the public Internet, or in one of these networks."""
+    """Tell whether a body may be sent to this address: on the public Internet, or in one of these networks."""
     if isinstance(address, IPv6Address) and address.scope_id:
         return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
@@ -243,7 +244,7 @@ def _is_public_4(address: IPv4Address) -> bool:
 
 
 def _is_public_6(address: IPv6Address) -> bool:
-    """Judge an address that hides an IPv4 address by that one; behind the translator only public ones are public."""
+    """Tell whether an IPv6 address is public. One behind the NAT64 translator is judged by the IPv4 address in it."""
     if address in _NAT64:
         return _is_public_4(IPv4Address(int(address) & 0xFFFFFFFF))
     if address in _SIX_TO_FOUR or address in _TEREDO or address in _DOCUMENTED:
@@ -255,7 +256,7 @@ _SECRET = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{2
 
 
 def cleaned(answer: bytes) -> str:
-    """Reduce an endpoint's answer to one line of text, without control characters and possible secrets."""
+    """Return an endpoint's answer as one line of text, without control characters and possible secrets."""
     text = answer[: 4 * LONGEST_ANSWER].decode("utf-8", "replace")
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return _SECRET.sub("***", " ".join(plain.split()))[:LONGEST_ANSWER]

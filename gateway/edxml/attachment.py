@@ -1,8 +1,8 @@
-"""Encodes and decodes one attachment: between its file and its base64 text. Outgoing: choose raw or zipped by the name
-and encode as a stream. Incoming: decode strictly while the parser delivers text, and decide by the bytes, not by
-labels, whether a person would open the content of the ZIP or the ZIP itself. Damage is a result, never
-an exception, because one bad attachment must not cost the message. The wire's ZIP of exactly one entry is a stream in
-both directions, in bounded memory."""
+"""Encodes and decodes one attachment, between its file and its base64 text. Outgoing: choose raw or zipped by the file's
+name, and encode as a stream. Incoming: decode strictly while the parser delivers text, and decide by the bytes, not by
+labels, whether a ZIP is the wire's wrapper around a file or the file itself. Damage is reported as a value, not raised,
+because one bad attachment must not cost the message. The wrapper, a ZIP of exactly one entry, is streamed in both
+directions, in bounded memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ _MAX_TAIL: Final = 4 * 65_536 + 256
 
 
 def zip_pieces(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -> Iterator[bytes]:
-    """Zip a file as one DEFLATE entry with a data descriptor, as the vendor library writes it."""
+    """Yield a ZIP of one DEFLATE entry with a data descriptor, as the vendor library writes it. BreaksRule for a file
+    too large for a plain ZIP."""
     name, (date, time) = entry_name.encode(), _dos_time(at)
     yield _LOCAL.pack(LOCAL_MAGIC, 20, _FLAGS, _DEFLATE, time, date, 0, 0, 0, len(name), 0) + name
     packer = zlib.compressobj(level, zlib.DEFLATED, -15)
@@ -69,7 +70,7 @@ def _dos_time(at: datetime) -> tuple[int, int]:
 
 
 class OneEntry:
-    """Reader of an archive of one entry: takes the archive in pieces and gives the entry's bytes to `out`. Check
+    """Reader of an archive of one entry: `feed` takes the archive in pieces, `out` receives the entry's bytes. Check
     `fault` after `finish`."""
 
     def __init__(self, max_inflated: int, out: Callable[[bytes], object]) -> None:
@@ -89,7 +90,7 @@ class OneEntry:
         self._data_start = 0
 
     def feed(self, piece: bytes) -> None:
-        """Read the next bytes; after a fault they are ignored."""
+        """Read the next bytes of the archive; after a fault they are ignored."""
         if self.fault is not None:
             return
         self._read += len(piece)
@@ -100,12 +101,13 @@ class OneEntry:
             self._entry_data(piece)
 
     def finish(self) -> None:
-        """Check the bytes after the entry: descriptor, one central record that agrees, end record, nothing more."""
+        """Set `fault` unless the entry is followed by its descriptor, one central record that agrees, the end record,
+        and nothing more."""
         if self.fault is None:
             self.fault = self._end_fault()
 
     def _open_entry(self) -> bytes:
-        """Read the local header once it is complete, and return the bytes behind it."""
+        """Read the local header once it is complete, and return the bytes after it."""
         if len(self._head) < _LOCAL.size:
             return b""
         magic, _, flags, method, _, _, crc, packed, size, name_len, extra_len = _LOCAL.unpack_from(self._head)
@@ -143,7 +145,7 @@ class OneEntry:
                 self._tail.clear()
 
     def _inflate(self, inflater: zlib._Decompress, piece: bytes) -> bytes:
-        """Unpack in windows, so that a small piece cannot ask for much memory; return the bytes behind the entry."""
+        """Inflate in windows, so that a small piece cannot demand much memory; return the bytes after the entry."""
         try:
             while self.fault is None and not inflater.eof:
                 out = inflater.decompress(piece, _WINDOW)
@@ -205,7 +207,7 @@ class OneEntry:
 
 
 def _descriptor(tail: bytes) -> tuple[int, int, int, int] | None:
-    """Return CRC, packed size, size and the descriptor's own length; its signature is optional in the format."""
+    """Return CRC, packed size, size and length of the data descriptor, None where it is cut. Its signature is optional."""
     skip = 4 if tail.startswith(_DESCRIPTOR_MAGIC) else 0
     if len(tail) < skip + 12:
         return None
@@ -238,16 +240,16 @@ def extension(name: str | None) -> str:
     return name.rpartition(".")[2].lower() if name and "." in name else ""
 
 
-# Each name is needed several times while its envelope is written.
+# Cached, because each name is needed several times while its envelope is written.
 @lru_cache(maxsize=256)
 def wire_name(name: str) -> str:
-    """Return the name as the older vendor build needs it: it takes `ZIP` in capitals for something to zip again."""
+    """Return the name with `zip` in small letters: the older vendor build zips a file again that ends in `ZIP`."""
     return name[:-3] + "zip" if extension(name) == "zip" else name
 
 
 @lru_cache(maxsize=256)
 def coding_for(name: str) -> tuple[str, str]:
-    """Choose the coding and content type that every known reader opens: pdf and zip as they are, all else zipped."""
+    """Return the coding and content type that every known reader opens: pdf and zip raw, all else zipped."""
     suffix = extension(name)
     if suffix == "pdf":
         return "raw", "application/pdf"
@@ -255,14 +257,14 @@ def coding_for(name: str) -> tuple[str, str]:
 
 
 def is_entry_name(entry_name: str, name: str) -> bool:
-    """Tell whether a ZIP entry is named as a wrapper of file `name` names it: a UUID and the same extension."""
+    """Tell whether a ZIP entry has the name that a wrapper of the file `name` gives it: a UUID with the same extension."""
     base, _, inner = entry_name.rpartition(".")
     return _UUID.fullmatch(base) is not None and inner.lower() == (extension(name) or "unk")
 
 
 def encoded_pieces(name: str, entry_name: str, pieces: Iterable[bytes], at: datetime) -> Iterator[bytes]:
-    """Encode an attachment as base64 in one line, padded. `at` is the entry's time stamp, so that equal input gives
-    equal bytes; `entry_name` is a random UUID and the extension, made by the caller."""
+    """Yield the attachment as padded base64 on one line, zipped where its name asks for that. `at` is the entry's time
+    stamp, so that equal input gives equal bytes; `entry_name` is a random UUID with the extension, made by the caller."""
     if coding_for(name)[0] == "zip":
         level = _NO_EFFORT if extension(name) in _PACKED else 6
         pieces = zip_pieces(entry_name, pieces, at, level)
@@ -280,8 +282,8 @@ def encoded_pieces(name: str, entry_name: str, pieces: Iterable[bytes], at: date
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """Content of one attachment as it was found. With `damaged`, size and digest are those of the stored bytes when
-    they could be decoded, and None when not even that was possible."""
+    """Result of decoding one attachment. With `damaged`, size and digest are those of the stored bytes, or None where
+    the base64 itself could not be decoded."""
 
     coding: str
     size: int | None
@@ -290,11 +292,11 @@ class Decoded:
 
 
 def is_base64(text: bytes) -> bool:
-    """Tell whether all characters are those of base64, which mean nothing to a parser."""
+    """Tell whether the text has only characters of base64, none of which is markup to an XML parser."""
     length = len(text) & ~3
     with memoryview(text) as octets:
         try:
-            b64decode(octets[:length], validate=True)  # eight times faster than a look at each character
+            b64decode(octets[:length], validate=True)  # eight times faster than checking each character
         except ValueError:
             length = 0
         return not text[length:].translate(None, _BASE64)
@@ -337,7 +339,7 @@ class _Base64:
             raise ValueError("text after the padding")
         raw = b64decode(text, validate=True)
         if text.endswith(b"="):
-            # the decoder ignores bits beyond the last byte: two texts would give one file
+            # The decoder ignores bits beyond the last byte, so two texts would give the same file.
             if b64encode(raw[-(len(raw) % 3) :]) != text[-4:]:
                 raise ValueError("stray bits before the padding")
             self._ended = True
@@ -345,10 +347,10 @@ class _Base64:
 
 
 class Decoder:
-    """Decoder of one attachment's text, which comes in pieces of any size and is not kept. `limits.inflated_bytes` is
-    the size that this attachment may unpack to: a caller with several attachments passes the remainder, and subtracts
-    `inflated` afterwards. `out` gets the file while it passes, unless it begins as a ZIP: whether that is a wrapper is
-    known at the end only."""
+    """Decoder of one attachment's text, which comes in pieces of any size and is not stored. `limits.inflated_bytes`
+    bounds what this attachment may unpack to: a caller with several attachments passes the remainder, and subtracts
+    `inflated` afterwards. `out` receives the file as it is decoded, unless it begins as a ZIP, because only its end
+    tells whether that is a wrapper."""
 
     def __init__(
         self, name: str | None, limits: EnvelopeLimits, out: Callable[[bytes], object] | None = None
@@ -370,7 +372,7 @@ class Decoder:
 
     @property
     def gave_out(self) -> bool:
-        """True when `out` received all of the file."""
+        """True when `out` received the whole file."""
         return self._out is not None and self._entry is None
 
     def feed(self, text: bytes) -> None:
@@ -393,7 +395,7 @@ class Decoder:
             self._out(raw)
 
     def finish(self, name: str | None = None) -> Decoded:
-        """Return the decoded content. `name` is for writers that put the name after the content."""
+        """Return the decoded content. `name` is for envelopes that put the name after the content."""
         self._base64.finish()
         if self._magic and self._out is not None:
             self._out(self._magic)
@@ -409,7 +411,7 @@ class Decoder:
         return self._raw()
 
     def _is_wrapper(self, entry: OneEntry, suffix: str) -> bool:
-        """Tell whether the ZIP is a wrapper. A ZIP-based file is one only when its entry has a wrapper's name."""
+        """Tell whether the ZIP is the wire's wrapper. For a ZIP-based file type the entry must have a wrapper's name."""
         if suffix not in _ZIP_BASED:
             return True
         is_named_so = is_entry_name(entry.entry_name or "", f"x.{suffix}")
@@ -427,8 +429,8 @@ def decode_slice(
     limits: EnvelopeLimits,
     out: Callable[[bytes], object],
 ) -> tuple[FileSlice, Decoder]:
-    """Decode a slice that was not opened when its envelope was read. `name` is the attachment's own; where it has none,
-    that of its line in the manifest."""
+    """Decode a slice that stayed closed when its envelope was read; return it completed, with its decoder. `name` is the
+    attachment's own, or that of its manifest line."""
     decoder = Decoder(name, limits, out)
     for piece in text:
         decoder.feed(piece)
@@ -440,8 +442,8 @@ def decode_slice(
 
 
 def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 40) -> Iterator[bytes]:
-    """Stream a stored slice back out as the file. `CannotOpen` when it is damaged, possibly after the first pieces: a
-    caller that stores them compares the digest of the `FileSlice` at the end."""
+    """Yield the file of a stored slice. CannotOpen when it is damaged, possibly after the first pieces: a caller that
+    stores them must compare the digest of the `FileSlice` at the end."""
     base64 = _Base64()
     ready: list[bytes] = []
     entry = OneEntry(max_bytes, ready.append) if coding == "zip" else None
@@ -462,7 +464,7 @@ def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 
 
 
 def pieces(opener: Callable[[], BinaryIO], offset: int = 0, length: int = sys.maxsize) -> Iterator[bytes]:
-    """Read a file, or a part of it, in pieces; it is opened with the first piece and closed with the last."""
+    """Yield a file, or a part of it, in pieces; it is opened with the first piece and closed with the last."""
     with opener() as file:
         if offset:
             file.seek(offset)

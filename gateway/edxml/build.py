@@ -1,9 +1,9 @@
-"""Writes a native envelope (W1-W8). The model and the attachments' bytes go in; one file in canonical form comes out in
-a single pass, hashed while it is written, with a gap that the Signature fills at the end. `BreaksRule` for a model that
-the wire cannot carry; nothing is repaired on the way, because the signed text must be the caller's own.
+"""Writes an envelope in native form (rules W1-W8). In: the model and the attachments' bytes. Out: one file in canonical
+form, written in a single pass and hashed meanwhile, with a gap that the Signature fills at the end. BreaksRule for a
+model that the wire cannot carry; nothing is repaired, because the signed text must be the caller's own.
 
-Also here: the envelope of a status of ours, and the organisation block of one of our agencies. Both directions use
-them: a status tells that a document is taken back, or how far it has come."""
+Also here: the envelope of a status of ours, and the organisation block of one of our agencies, for outgoing and incoming
+flows: a status answers a document or asks to take one back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ __all__ = ["AttachmentContent", "Qualifier", "WrittenEnvelope", "write"]
 OPERATIONS = {kind: number for number, kind in KIND_OF_BUSINESS.items()}
 """The number of BussinessDocType for each kind."""
 _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
-# Bytes of a Signature without terms: certificate, digests, value, and a receipt of the longest texts.
+# Most bytes of a Signature without terms: certificate, digests, value, and a receipt with the longest texts.
 _SIGNATURE_WITHOUT_TERMS = 65_536
 _LIMITS = EnvelopeLimits()
 _STATUS_CODE = re.compile(r"[0-9]{2}")
@@ -60,9 +60,9 @@ _PATH_SIGNS = frozenset("/\\\t\n")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentContent:
-    """The bytes of one attachment: `open` is called once. `entry_name` is the file's name inside the ZIP: a random
-    UUID, a dot and the file's own extension (`unk` when it has none). `size_and_digest` holds size and digest of bytes that
-    stayed in memory since they were hashed; those of any others are computed while they are written."""
+    """Bytes of one attachment; `open` is called once. `entry_name` is the file's name inside the ZIP: a random UUID, a
+    dot and the file's extension (`unk` when it has none). `size_and_digest` is given for bytes kept in memory since they
+    were hashed; otherwise both are computed while the bytes are written."""
 
     entry_name: str
     open: Callable[[], Iterable[bytes]]
@@ -86,8 +86,8 @@ def write(
     qualifier: Qualifier | None,
     signing_time: datetime,
 ) -> WrittenEnvelope:
-    """Write one file into `out`, which is empty and can seek. Without a signer the file carries no Signature; a signer
-    needs the qualifier that agrees with the envelope. After an error `out` holds rubbish."""
+    """Write one envelope into `out`, which is empty and can seek. Without a signer it gets no Signature; a signer needs
+    a qualifier that agrees with the envelope. After an error the content of `out` is useless."""
     if (signer is None) is not (qualifier is None):
         raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
     parts = check(envelope, contents, qualifier)
@@ -109,7 +109,7 @@ def write(
 
 @dataclass(frozen=True, slots=True)
 class WrittenParts:
-    """Bytes before S, behind it, and beside each file; and the qualifier that S carries."""
+    """Bytes before and after the Signature, bytes beside each file, and the qualifier that the Signature carries."""
 
     head: bytes
     tail: bytes
@@ -120,8 +120,8 @@ class WrittenParts:
 def check(
     envelope: Envelope, contents: Sequence[AttachmentContent], qualifier: Qualifier | None
 ) -> WrittenParts:
-    """Write all parts that need no bytes of files. BreaksRule for an envelope that `write` would refuse; one that
-    passes can be written, and read again."""
+    """Write the parts that need no file bytes. BreaksRule for an envelope that `write` would refuse; one that passes can
+    be written, and read again."""
     wire_qualifier = _check_parts(envelope, contents, qualifier)
     head = _render(HEADER, envelopes.outline_header(envelope)).encode()
     tail = b""
@@ -146,7 +146,7 @@ def check(
 
 
 class _Body:
-    """The file so far: its position and the running digest of everything but the declaration and S (W7)."""
+    """Output so far: its position, and the running digest of all bytes but the declaration and the Signature (rule W7)."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -164,18 +164,18 @@ class _Body:
             self.position += len(piece)
 
     def skip(self, length: int) -> None:
-        """Leave a gap that is no part of the body."""
+        """Leave a gap for the Signature, which the body's digest does not cover."""
         self._out.write(bytes(length))
         self.position += length
 
 
 def _render(parent: Element, tree: Outline, path: str = "") -> str:
-    """Render the children of `parent` that exist, in the closed table's order, without empty groups."""
+    """Render the children of `parent` that the tree has, in the order of the closed table, without empty groups."""
     pieces: list[str] = []
     for element in parent.children.values():
         if element.local not in tree:
             continue
-        value: Any = tree[element.local]  # a text, a tree or several: the closed table says which
+        value: Any = tree[element.local]  # a text, a tree, or a list of either, as the closed table has it
         for content in value if element.many else (value,):
             if element.leaf:
                 text = content if element.usual.fullmatch(content) else _render_text(element, content, path)
@@ -190,7 +190,7 @@ def _render(parent: Element, tree: Outline, path: str = "") -> str:
 
 
 def _render_text(element: Element, text: str, path: str) -> str:
-    """Check and escape a text that is not of the usual form."""
+    """Check and escape a text that the pattern of usual texts does not match."""
     if reason := text_fault(text, element.max_length):
         raise BreaksRule(f"{_child_path(path, element)} {reason}")
     if element.local in _IDENTITIES and text.strip() == "null":
@@ -244,7 +244,7 @@ def _write_content(
 
 
 class _Tally:
-    """Size and digest of a file's own bytes, counted on their way into the coding."""
+    """Size and digest of a file's own bytes, counted before they are encoded."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -265,7 +265,7 @@ def _check_parts(
     contents: Sequence[AttachmentContent],
     qualifier: Qualifier | None,
 ) -> WrittenQualifier | None:
-    """Check that the parts of an envelope agree before a byte is written, and return the qualifier for S."""
+    """Check that the parts of an envelope agree, before any byte is written; return the qualifier for the Signature."""
     if envelope.sender.organ_id is None:
         raise BreaksRule("From has no OrganId; nobody could tell whose key to expect")
     _check_kind(envelope)
@@ -370,12 +370,12 @@ def status_envelope(packet: StatusPacket, agency: HostedAgency) -> Envelope:
 
 
 def status_qualifier(packet: StatusPacket) -> Qualifier:
-    """Return the qualifier that the signature of a status packet carries."""
+    """Return the qualifier for the signature of a status packet."""
     return Qualifier(packet_id=packet.packet_id, kind=Kind.STATUS, receipt=packet.receipt, terms=packet.terms)
 
 
 def prove_status(packet: StatusPacket, agency: HostedAgency) -> None:
-    """Raise BreaksRule where this status could never be written, by the writer's own checks."""
+    """Raise BreaksRule where the writer would refuse this status."""
     check(status_envelope(packet, agency), (), status_qualifier(packet))
 
 
@@ -394,5 +394,5 @@ def staff_of(person: Staff) -> StaffInfo:
 
 
 def wall_clock(at: datetime) -> datetime:
-    """Return a time in whole seconds, on the Vietnamese wall clock that the wire writes."""
+    """Return a time in Vietnam's zone in whole seconds, as the wire writes it."""
     return local(at).replace(microsecond=0)

@@ -1,13 +1,14 @@
-"""The fast path (F1-F13): proves, while it reads once, that a file is exactly what our own writer makes, and hashes and
-parses that very buffer. Raw pieces go in; `Fast` comes out, or None for "not mine". It never calls a file invalid: the
-general path decides about every other file, and gives the code. A file of at most a megabyte, or one with no more than
-that beside its files where these stay closed, is read by the second reader (F13): libxml2 parses once, and its tree
-gives the canonical octets, both digests and the schema's input, while `native` takes the model from the octets so
-proved; that reader shares nothing with the writer but the closed table of names and the text of S. Larger files stream
-through `scan`; tests hold the two together.
+"""Implements the fast path (rules F1-F13): proves in one reading that a file is exactly what our own writer makes, and
+hashes and parses that same buffer. In: raw pieces. Out: `Fast`, or None for a file that is not native. It never calls a
+file invalid: the general path judges every other file, and gives the code.
 
-`resigned_pieces` puts another Signature into a native envelope (W9): the bytes of a new file with the same C, the same
-packet id, terms and receipt, under another key of the same agency."""
+A file of at most a megabyte, or one with at most that much outside its files where these stay closed, is read as a tree
+(F13): libxml2 parses once, and its tree gives the canonical octets, both digests and the schema's input; `native` reads
+the model from the octets so proved. This reader shares only the closed table of names and the Signature's text with the
+writer. Larger files stream through `scan`; tests prove that both agree.
+
+`resigned_pieces` replaces the Signature of a native envelope (W9): a new file with the same body, packet id, terms and
+receipt, signed by another key of the same agency."""
 
 from __future__ import annotations
 
@@ -40,13 +41,13 @@ if TYPE_CHECKING:
     from gateway.ports.services import EnvelopeSigner
 
 _STEP: Final = 1 << 18
-"""The parser gets at most this many bytes at a time, so that no text is longer in memory."""
+"""Bytes given to the parser at a time, which bounds the text held in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fast:
-    """A native file after F1-F9: canonical, of one meaning, with both digests as its Signature states them. Nothing
-    is proved about the key yet (`check_key`). S stands at bytes [a, b)."""
+    """A native file that passed F1-F9: canonical, unambiguous, with both digests as its Signature states them. The key
+    is not yet proved (`check_key`). The Signature is at bytes [a, b)."""
 
     envelope: Envelope
     files: tuple[FileSlice, ...]
@@ -58,19 +59,19 @@ class Fast:
     a: int
     b: int
     tree: etree._Element | None = field(default=None, compare=False, repr=False)
-    """The input of `schema.holds`, where the file without its files' octets is small enough to be held."""
+    """Input of `schema.holds`, where the envelope without its files' octets is small."""
     is_usual: bool = field(default=False, compare=False)
-    """Whether `pattern` read all of it: nothing in it is unusual."""
+    """True when `pattern` read all of it, so that nothing in it is unusual."""
 
 
 def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
-    """Read a file of `size` bytes once, in order. None: not a native file, or one whose digests do not hold."""
+    """Read a file of `size` bytes once. None for a file that is not native, or whose digests do not hold."""
     return (read_small if is_small(size, policy.limits) else read_large)(pieces, size, policy)
 
 
 def read_closed(opener: Callable[[], Iterable[bytes]], size: int, policy: XmlPolicy) -> Fast | None:
-    """Read as `read_fast` does, but leave the files closed: proved with the rest and not decoded. They pass in pieces,
-    and the octets beside them are held; where those are not small, `opener` is called again for the other reader."""
+    """Read as `read_fast` does, but without decoding the files, which are only hashed as they pass. The octets outside
+    them are held; where these are too many, `opener` is called again for the streaming reader."""
     limits = policy.limits
     if not (size <= limits.max_bytes and limits.depth >= _DEEPEST):
         return read_large(opener(), size, policy, opens=False)
@@ -84,7 +85,7 @@ def read_closed(opener: Callable[[], Iterable[bytes]], size: int, policy: XmlPol
 
 
 def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
-    """Read by libxml2, which holds the whole file as a tree (F13)."""
+    """Read with libxml2, which holds the whole file as a tree (F13)."""
     try:
         fast, properties = read_tree(_read_exactly(pieces, size), policy.limits, opens=opens)
     except (NotMine, UnicodeError, InvalidEnvelope):
@@ -93,7 +94,7 @@ def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: 
 
 
 def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
-    """Read by expat, in memory that does not grow with the file (F2-F8)."""
+    """Read with expat, in memory that does not grow with the file (F2-F8)."""
     limits = policy.limits
     if not len(DECLARATION) < size <= limits.max_bytes:
         return None
@@ -129,15 +130,15 @@ def check_key(
     transport_packet_id: PacketId | None = None,
     transport_kind: Kind | None = None,
 ) -> Binding | None:
-    """Return the binding whose key made the signature, for the sender that the model names, or None (F10-F12). `bindings`
-    are the candidates active at the time of arrival (K1); facts that the transport left out are not compared."""
+    """Return the binding of the sender whose key made the signature, or None (F10-F12). `bindings` are those active at
+    the time of arrival; transport facts that are None are not compared."""
     parts, model = fast.signature, fast.envelope
     digest = hashlib.sha256(parts.certificate_der).hexdigest()
     if not compare_digest(digest, parts.certificate_digest):
         return None
-    # Exact text, exact bytes: neither is trimmed, folded or compared by name (F10).
-    speaks = (model.sender.organ_id, parts.certificate_der)
-    fitting = [b for b in bindings if (b.code, b.certificate_der) == speaks]
+    # Text and bytes must be equal: nothing is trimmed, folded or compared by name (F10).
+    identity = (model.sender.organ_id, parts.certificate_der)
+    fitting = [b for b in bindings if (b.code, b.certificate_der) == identity]
     if not fitting:
         return None
     binding = fitting[0]
@@ -157,13 +158,13 @@ def check_key(
 
 
 def _digests_hold(parts: SignatureParts, body_digest: Digest, properties_digest: bytes) -> bool:
-    """Compare both digests in constant time, so that neither result hides the other (F9)."""
+    """Compare both digests in constant time, and both always, so that timing shows nothing of either (F9)."""
     body = compare_digest(parts.body_digest, body_digest)
     return compare_digest(parts.properties_digest, properties_digest.hex()) and body
 
 
 def _read_exactly(pieces: Iterable[bytes], size: int) -> bytes:
-    """Read exactly as many octets as were announced (F1)."""
+    """Read exactly the announced number of octets (F1); NotMine for another length."""
     chunks, length = [], 0
     for piece in pieces:
         chunks.append(piece)
@@ -176,7 +177,7 @@ def _read_exactly(pieces: Iterable[bytes], size: int) -> bytes:
 
 
 def _after_declaration(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Take the 39 exact bytes off the front and yield the rest in bounded pieces (F1)."""
+    """Check and drop the XML declaration's 39 exact bytes, and yield the remaining bytes in bounded pieces (F1)."""
     head = b""
     for piece in pieces:
         if len(head) < len(DECLARATION):
@@ -193,7 +194,7 @@ def _after_declaration(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def resigned_pieces(
     fast: Fast, raw: Iterable[bytes], signer: EnvelopeSigner, at: datetime
 ) -> Iterator[bytes]:
-    """Yield the new file in pieces; `raw` are the very bytes that `fast` was read from."""
+    """Yield the envelope with a new Signature, in pieces; `raw` are the bytes that `fast` was read from."""
     sig = fast.signature
     qualifier = Qualifier(packet_id=sig.packet_id, kind=sig.kind, receipt=sig.receipt, terms=sig.terms)
     new_signature = sign_body(fast.body_digest, signer, qualifier, at)
@@ -210,7 +211,7 @@ def resigned_pieces(
 
 
 MOST_SMALL: Final = 1 << 20
-"""Bytes of the largest file that is read as a tree, which takes some six times its file."""
+"""Largest file that is read as a tree, which takes about six times its size in memory."""
 
 _SIGNATURE: Final = f"{{{names.DS}}}Signature"
 _CONTENT: Final = f"{{{QCVN}}}{CONTENT.local}"
@@ -218,11 +219,11 @@ _OPENS: Final = b"<ds:Signature "
 _CLOSES: Final = b"</ds:Signature>"
 
 _DEEPEST: Final = 14
-"""Elements above a leaf of gw:Receipt, itself counted: nothing of W5 lies deeper."""
+"""Depth of a leaf of gw:Receipt, the deepest element of a native Signature (W5)."""
 
 
 def is_small(size: int, limits: EnvelopeLimits) -> bool:
-    """Tell whether this reader takes a file of that size. No such file reaches the limits that only `scan` counts."""
+    """Tell whether the tree reader takes a file of that size. No such file can reach the limits that only `scan` counts."""
     return size <= min(_most_beside(limits), limits.max_bytes) and limits.depth >= _DEEPEST
 
 
@@ -231,8 +232,8 @@ def _most_beside(limits: EnvelopeLimits) -> int:
 
 
 def read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
-    """Read a whole file by F1 to F8, and return it with the digest of its SignedProperties. It is as good as the
-    digests in its signature, which `read_small` compares. `opens`: the files in it are decoded."""
+    """Read a whole file by F1 to F8, and return it with the digest of its SignedProperties; the caller must compare the
+    digests with those in its signature, as `read_small` does. `opens`: decode the files in it."""
     cut = _Cut(len(raw), limits.text_bytes)
     cut.feed(raw)
     cut.end()
@@ -246,30 +247,30 @@ def _cut_of(pieces: Iterable[bytes], size: int, limits: EnvelopeLimits) -> _Cut:
         if cut.size > size:
             break
     cut.end()
-    if cut.size != size:  # F1: exactly as many octets as were announced
+    if cut.size != size:  # F1: exactly the announced number of octets
         raise NotMine
     return cut
 
 
 class _TooMuchBeside(NotMine):
-    """The octets beside the files are not small, or the text of one holds more than letters of base64."""
+    """The octets outside the files are too many, or a file's text holds more than letters of base64."""
 
 
 class _Cut:
-    """A file's octets without the letters of the files in it, and both digests of all of them (F7). Letters of base64
-    mean nothing to a parser, and canonical form leaves them alone: with and without them a file is equally native. Any
-    other content of a file stays in, where it comes in one piece."""
+    """Cuts the base64 of the files out of an envelope while it hashes all octets (F7). Letters of base64 mean nothing to
+    a parser, and canonical form leaves them alone: an envelope is native with them exactly when it is without. Other
+    content of a file stays in, where it comes in one piece."""
 
     def __init__(self, most: int, longest_text: int) -> None:
-        """Keep at most `most` octets, and of a file no text that is longer."""
+        """Keep at most `most` octets, and no file text longer than `longest_text`."""
         self.octets = bytearray()
         self.files: list[tuple[int, int, bool]] = []
-        """Place of each file, and whether it was left out."""
+        """Start and end of each file, and whether it was cut out."""
         self.size = self.begin = self.end_of_signature = self.a = self.b = 0
         self.file_hash, self.body_hash = hashlib.sha256(), hashlib.sha256()
         self._most, self._longest_text = most, longest_text
-        self._hashed = 0  # of `octets`
-        self._start: int | None = None  # of the file that is passing
+        self._hashed = 0  # number of `octets` already hashed
+        self._start: int | None = None  # start of the file that is being read
         self._held_back = b""
 
     def feed(self, piece: bytes) -> None:
@@ -283,7 +284,7 @@ class _Cut:
                 continue
             opens = piece.find(CONTENT.start, at)
             end = opens + len(CONTENT.start)
-            if opens < 0:  # the tag may go on in the next piece
+            if opens < 0:  # the tag may continue in the next piece
                 last = piece.rfind(b"<", max(at, length - len(CONTENT.start) + 1))
                 end = length if last < 0 else last
                 self._held_back = piece[end:]
@@ -297,7 +298,7 @@ class _Cut:
                 at, self._start = end, self.size
 
     def end(self) -> None:
-        """Finish after the last piece. NotMine where S does not stand at its place (F6)."""
+        """Finish after the last piece. NotMine where the Signature is not at its place (F6)."""
         self.octets += self._held_back
         self.size += len(self._held_back)
         self._hash_octets()
@@ -305,7 +306,7 @@ class _Cut:
             raise NotMine
 
     def _pass_file(self, piece: bytes, at: int, start: int) -> int:
-        """Hash the text of a file, and return the place where the rest of the piece begins."""
+        """Hash the text of a file, cutting out base64, and return the position after it in the piece."""
         end = piece.find(b"<", at)
         text = piece[at:] if end < 0 else piece[at:end]
         plain = is_base64(text)
@@ -323,8 +324,8 @@ class _Cut:
         return at + len(text)
 
     def _hash_octets(self) -> None:
-        """Hash the body: all but the declaration and S. Canonical form has no `<` but in tags, so these octets are
-        those tags and nothing else."""
+        """Hash new octets as part of the body, which is all but the declaration and the Signature. In canonical form a
+        `<` occurs only in tags, so the Signature's tags are found by their octets."""
         fresh = bytes(self.octets[self._hashed :])
         body_start = len(DECLARATION) if not self._hashed else 0
         begin = -1 if self.b else fresh.find(_OPENS)
@@ -341,10 +342,10 @@ class _Cut:
 
 
 def _read_cut(cut: _Cut, raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> tuple[Fast, bytes]:
-    """Read as `read_tree` does; `raw` is only read to open files.
+    """Read an envelope from its cut octets; `raw` is used only to decode files.
 
-    The parser sees a byte only when S is exactly its text and every tag outside it is one of the closed table's, at its
-    path: no comment, instruction, CDATA, declaration, attribute or foreign name reaches the parser, which keeps each
+    The parser sees a byte only after the Signature matched its exact text and every tag outside it the closed table at
+    its path: no comment, instruction, CDATA, declaration, attribute or foreign name reaches the parser, which keeps each
     name that it ever met."""
     octets, begin, end = bytes(cut.octets), cut.begin, cut.end_of_signature
     parts = signature.parse(octets[begin:end])
@@ -371,7 +372,7 @@ def _read_cut(cut: _Cut, raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> 
 
 
 def _parse_tree(cut: bytes) -> etree._Element:
-    """Parse (F2): nothing is opened, expanded or mended, and without `huge_tree` the depth ends at 256."""
+    """Parse with entities, network and recovery off (F2); without `huge_tree` the depth ends at 256."""
     import lxml.etree as etree
 
     try:
@@ -381,12 +382,12 @@ def _parse_tree(cut: bytes) -> etree._Element:
 
 
 def _prove_canonical(cut: bytes, parts: SignatureParts) -> tuple[etree._Element, etree._Element, bytes]:
-    """Have libxml2 write the same octets in its exclusive canonical form, by code that is not ours: all of them (F5),
-    and SignedInfo, which the key covers, in the form of its place (F11). Return the tree, S in it, and the octets that
-    reference 2 covers (F9)."""
+    """Have libxml2 write the octets in exclusive canonical form, and compare: the whole envelope (F5), and SignedInfo,
+    which the key covers (F11). Return the tree, its Signature, and the octets of SignedProperties that reference 2
+    covers (F9). NotMine where they differ."""
     import lxml.etree as etree
 
-    # Any: its types do not know that this form is octets.
+    # Any: the stubs do not know that this form returns bytes.
     canonical: Any = partial(etree.tostring, method="c14n", exclusive=True, with_comments=False)
     root = _parse_tree(cut)
     try:
@@ -400,7 +401,8 @@ def _prove_canonical(cut: bytes, parts: SignatureParts) -> tuple[etree._Element,
 
 
 def _skeleton(octets: bytes) -> etree._Element | None:
-    """Make the schema's input from octets proved to be native. None where libxml2 disagrees: a second reading follows."""
+    """Build the schema's input from octets proved native. None where libxml2 disagrees; the schema check then reads the
+    file."""
     try:
         root = _parse_tree(octets)
     except NotMine:
@@ -413,6 +415,7 @@ def _skeleton(octets: bytes) -> etree._Element | None:
 
 
 def _strip_content(root: etree._Element, signature_element: etree._Element) -> etree._Element:
+    """Empty the files and the Signature in a tree, which the schema does not need."""
     for content in root.iter(_CONTENT):
         content.text = None
     signature_element.clear()

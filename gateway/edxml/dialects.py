@@ -1,12 +1,11 @@
-"""The shapes that envelopes come in, as tables: the place of each element, its other names, and the kind of value it
-holds. In: a namespace and a local name. Out: the place it has in the model, or none. `reader` walks these tables; a
-difference between dialects is a row here and never a branch there.
+"""Describes the shapes that envelopes come in, as tables: the place of each element, its other names, and the kind of
+value it holds. In: a namespace and a local name. Out: its place in the model, or none. `reader` walks these tables: a
+difference between dialects is a row here, not a branch there.
 
-Also here: the light tree that a streamed envelope leaves behind, known elements with their short texts, without the
-attachments' bytes. Absent, empty and blank are the same thing here: None. Other text is kept exactly, spaces included,
-because the signed text must be the one shown; only numbers, dates and flags are read through surrounding white space.
-Dates and times are read as senders write them and normalised: two digits first means the day first, never the month
-(edxml.md 6)."""
+Also here: the light tree that a streamed envelope leaves behind, with known elements and their short texts, without the
+attachments' bytes. Absent, empty and blank all mean None. Other text is kept exactly, spaces included, because the
+signed text must be the one shown; only numbers, dates and flags are read through surrounding white space. Dates and
+times are normalised: where two digits come first, they are the day, never the month."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ class ElementContent(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChildSlot:
-    """One permitted child: what it holds, the type of its own children, and whether it may be repeated."""
+    """One permitted child: its content, the type of its own children, and whether it may be repeated."""
 
     holds: ElementContent = ElementContent.TEXT
     type: str = ""
@@ -51,7 +50,7 @@ class ChildSlot:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One shape. `types` maps a type of element to its children; `aliases` maps other spellings to ours."""
+    """One shape of envelopes. `types` maps a type of element to its children; `aliases` maps other spellings to ours."""
 
     name: str
     namespace: str
@@ -74,7 +73,7 @@ def _leaves(*names: str) -> dict[str, ChildSlot]:
 
 
 def _types_of(*parts: type) -> dict[str, dict[str, ChildSlot]]:
-    """List the types of the elements that these parts of the model are read from, and of all below them."""
+    """Return the element types that these parts of the model are read from, and all below them."""
     types: dict[str, dict[str, ChildSlot]] = {}
     for part in parts:
         own = types[part.__name__] = {}
@@ -89,7 +88,7 @@ def _types_of(*parts: type) -> dict[str, dict[str, ChildSlot]]:
     return types
 
 
-# All elements that we write are read, and those that only other writers have.
+# All elements that we write, and those that only other writers use.
 _HEADER = _types_of(Envelope, StatusReport, TraceHeader, Business, Attachment)
 _HEADER["PromulgationInfo"] |= _leaves("Promulgator")
 _HEADER["StaffInfo"] |= _leaves("DepartmentId", "StaffId")
@@ -184,16 +183,16 @@ ROOTS: Mapping[tuple[str, str], Dialect] = {
 }
 
 ROOTS_OF_C = frozenset({(SOAP, "Envelope"), (names.DIALECT_C, "Envelope"), (names.DIALECT_C, "AllDocument")})
-"""Dialect C, the SOAP generation of 2012: refused by its name, so that a person knows it."""
+"""Dialect C, the SOAP generation of 2012: refused by name, so that a person knows why."""
 
 ATTACHMENT_NAMES: Mapping[str, tuple[str, str]] = {
     "attachment": ("AttachmentName", "ContentType"),
     "inline-attachment": ("AttachmentName", "AttachmentType"),
     "flat-attachment": ("FileName", "FileType"),
 }
-"""Types of element that carry a file, and their elements of its name and content type."""
+"""Types of element that carry a file, with the elements of its name and content type."""
 
-# Only the .NET flavour writes these: any one of them makes "A" into "A-net".
+# Only the .NET flavour writes these: any of them turns dialect "A" into "A-net".
 NET_ELEMENTS = frozenset({"DigitalSignature"})
 NET_ATTRIBUTES = frozenset(
     {
@@ -203,7 +202,7 @@ NET_ATTRIBUTES = frozenset(
     }
 )
 
-# Attributes that the samples carry and that mean nothing to the model.
+# Attributes that occur in samples, and mean nothing to the model.
 KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
     ("edXMLManifest", "", "version"),
     ("TraceHeaderList", "", "id"),
@@ -224,7 +223,8 @@ _ANY = re.compile(
 
 
 def read_date(text: str) -> tuple[date | None, bool]:
-    """Return the date that `text` states (of a time with a zone: the date in Hanoi), and whether it is `yyyy/MM/dd`."""
+    """Return the date that `text` states (for a time with a zone, the date in Hanoi) or None, and whether it is in the
+    form `yyyy/MM/dd`."""
     try:
         if _USUAL_DATE.fullmatch(text):
             return date.fromisoformat(text.replace("/", "-")), True
@@ -235,7 +235,7 @@ def read_date(text: str) -> tuple[date | None, bool]:
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
-    """Return the time that `text` states, midnight for a bare date, and whether it is `yyyy/MM/dd HH:mm:ss`."""
+    """Return the time in `text` (midnight for a bare date) or None, and whether its form is `yyyy/MM/dd HH:mm:ss`."""
     usual = _USUAL_TIME.fullmatch(text)
     try:
         if usual:
@@ -284,8 +284,8 @@ MOST_FINDINGS = 200
 
 
 Place: TypeAlias = "tuple[Place | None, str, int]"
-"""Place of an element: its parent's place (None of the root), its name, and a number among those of its name, 0 where it
-may not be repeated. It is made into words only when it is needed."""
+"""Place of an element: its parent's place (None for the root), its name, and its number among siblings of that name, 0
+where it may not be repeated. `in_words` makes the path when it is needed."""
 
 ROOT: Place = (None, "", 0)
 
@@ -302,8 +302,8 @@ def in_words(place: Place) -> str:
 
 @dataclass(slots=True)
 class KnownElement:
-    """One element that the dialect's table knows, with its content in order: `texts` of the elements that hold text
-    alone, and `children`. `value` is its own text, where it may hold either."""
+    """One element that the dialect's table knows: `texts` of its children that hold text alone, by name, and its other
+    `children`. `value` is its own text, where it may hold text or elements."""
 
     place: Place
     value: str = ""
@@ -315,7 +315,7 @@ class KnownElement:
         return in_words(self.place)
 
     def below(self, name: str, number: int = 0) -> str:
-        """Return the place of a text of that name in it."""
+        """Return the path of a child of that name."""
         return in_words((self.place, name, number))
 
     @property
@@ -323,13 +323,13 @@ class KnownElement:
         return bool(self.texts or self.children or self.value.strip(XML_SPACE))
 
     def says(self, name: str) -> bool:
-        """Tell whether the first child of that name, element or text, holds anything."""
+        """Tell whether the first child of that name, element or text, is not empty."""
         if name in self.texts:
             return bool(self.texts[name][0].strip(XML_SPACE))
         return name in self.children and self.children[name][0].says_something
 
     def first(self, name: str) -> KnownElement | None:
-        """Return the first child of that name; a doubled single element was reported when it was met."""
+        """Return the first child of that name; a repeated single element was reported when it was read."""
         children = self.children.get(name)
         return children[0] if children else None
 
@@ -337,7 +337,7 @@ class KnownElement:
         return self.children.get(name, [])
 
     def path(self, *names: str) -> KnownElement | None:
-        """Return the first element down a path of single ones."""
+        """Return the element at the end of a path of first children, or None."""
         node: KnownElement | None = self
         for name in names:
             node = node.first(name) if node else None
@@ -345,7 +345,7 @@ class KnownElement:
 
 
 class Notes:
-    """Findings, at most `MOST_FINDINGS`, then one that counts the others."""
+    """Findings, at most `MOST_FINDINGS`, then one that counts those left out."""
 
     def __init__(self) -> None:
         self._findings: list[Finding] = []
@@ -364,7 +364,7 @@ class Notes:
 
 
 class Leaves:
-    """Reader of typed values out of nodes; unusual ones are noted."""
+    """Reader of typed values out of elements; unusual ones are noted as findings."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
@@ -379,7 +379,8 @@ class Leaves:
         return tuple(text for text in texts if text.strip(XML_SPACE))
 
     def identity(self, node: KnownElement | None, name: str) -> str | None:
-        """Return an identity exactly as read, without trimming or folding: the certificate is bound to this text (F10)."""
+        """Return an identity exactly as written, neither trimmed nor folded: the certificate is bound to this text
+        (F10)."""
         texts = node.texts.get(name) if node is not None else None
         return self._identity(node, name, 0, texts[0]) if node is not None and texts else None
 
@@ -390,7 +391,7 @@ class Leaves:
 
     def _identity(self, node: KnownElement, name: str, number: int, text: str) -> str | None:
         bare = text.strip(XML_SPACE)
-        if bare == "null":  # two files that an axis itself had written say so in OrganId
+        if bare == "null":  # an axis itself wrote this in OrganId of two files
             self._notes.add("NULL-TEXT", node.below(name, number), "the text null stands for no value")
             return None
         if bare != text:

@@ -1,8 +1,8 @@
-"""The frozen model that mirrors the XML of one packet, and the one table of its elements: each attribute names the
-element that holds it, in the order of the file, with the greatest length that we write. `names` makes the writer's
-closed table from it, `dialects` the reader's table, `model` the reading; here it turns the model into texts, ready to
-be put in order. Text is as in the canonical octets; absent is None, never invented. Dates, times and numbers get their
-one written form here, and `BreaksRule` is raised for a value that has none."""
+"""Defines the frozen model of one packet's XML, and with it the one table of its elements: each attribute names its
+element, in the order of the file, with the longest text that we write. `names` derives the writer's closed table from
+it, `dialects` the reader's table, and `model` reads by it; this module turns the model into texts in that order. Text is
+as in the canonical octets; absent is None, never invented. Dates, times and numbers get their one written form here;
+BreaksRule for a value that has none."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from gateway.errors import BreaksRule
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The element of an attribute: its path below the element of its part, and the length of the longest text we write.
-    `valid_range`: numbers that mean something. `words`: texts of yes and no. `identity`: it is read exactly (F10)."""
+    """Element of an attribute: its path below its part's element, and the length of the longest text we write.
+    `valid_range`: numbers with a meaning. `words`: texts for true and false. `identity`: it is read exactly, without
+    trimming (F10)."""
 
     path: str
     longest: int = 0
@@ -36,7 +37,8 @@ def _id(path: str, longest: int) -> Wire:
     return Wire(path, longest, identity=True)
 
 
-_CODE, _ECHOED_ID = _D["recipients/*/code"].longest, 1020  # ids of other systems have the reader's length
+# Ids of other systems may be as long as the reader takes.
+_CODE, _ECHOED_ID = _D["recipients/*/code"].longest, 1020
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +135,8 @@ class ReplacementInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Business:
-    """`Bussiness`, as the wire misspells it: 0 new, 1 recall, 2 update, 3 replacement. The reason ends with the words
-    of `domain.notice_words`."""
+    """`Bussiness`, as the wire misspells it: type 0 new, 1 recall, 2 update, 3 replacement. The reason ends with the
+    words of `domain.notice_words`."""
 
     document_id: Annotated[str | None, _id("DocumentId", _ECHOED_ID)] = None
     doc_type: Annotated[int | None, Wire("BussinessDocType")] = None
@@ -147,8 +149,7 @@ class Business:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file as its line of the manifest describes it, and the same beside its bytes, which are a
-    `domain.proof.FileSlice`."""
+    """Description of a file, in its manifest line and again beside its bytes; these are a `domain.proof.FileSlice`."""
 
     content_id: Annotated[str | None, _id("ContentId", 255)] = None
     attachment_name: Annotated[str | None, Wire("AttachmentName", 255)] = None
@@ -158,7 +159,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
-    """The elements that `MessageHeader` has in a status alone."""
+    """Elements of `MessageHeader` that only a status has."""
 
     staff: Annotated[StaffInfo | None, Wire("StaffInfo")] = None
     code: Annotated[str, Wire("StatusCode", 2)]
@@ -168,8 +169,8 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One packet. A status has `status` and one `response_for`; the other kinds have the full header. The elements named
-    here are those of `MessageHeader`."""
+    """One packet. A status has `status` and one `response_for`; the other kinds have the full header. The wire names
+    here are elements of `MessageHeader`."""
 
     kind: Kind
     sender: Annotated[Organisation, Wire("From")]
@@ -203,9 +204,8 @@ _LONGEST = {date: 10, datetime: 19, int: 9}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireField:
-    """One row of the table. `above`: the element around it that holds nothing else of its own, if any. `holds`: the
-    type of one value. `is_text`: it is read as one unchanged text. `to_wire`: makes a text or a tree of one value; None
-    for a text."""
+    """One row of the table. `above`: the group element around it, if any. `holds`: the type of one value. `is_text`: it
+    is read as one unchanged text. `to_wire`: turns a value into its text or tree; None where it is a text already."""
 
     attribute: str
     above: str
@@ -221,13 +221,13 @@ class WireField:
 
 @cache
 def rows(part: type) -> tuple[WireField, ...]:
-    """List the elements of a part of the model, in their order."""
+    """Return the elements of a part of the model, in their order."""
     return tuple(_rows(part))
 
 
 @cache
 def _table(part: type) -> tuple[Sequence[WireField], Callable[[object], Sequence[Any]]]:
-    """Return the rows of a part, and a getter of all their values."""
+    """Return the rows of a part, and a getter for all their values."""
     return rows(part), attrgetter(*(row.attribute for row in rows(part)))
 
 
@@ -263,7 +263,7 @@ def _writer_for(holds: type, wire: Wire) -> Callable[[Any], str | Outline] | Non
 
 
 def outline(part: object) -> dict[str, Any]:
-    """Return a part's values as texts under the local names of its elements, without absent ones. Any: as `Outline`."""
+    """Return a part's values as texts by the local names of its elements, without absent ones. Any: as `Outline`."""
     texts: dict[str, Any] = {}
     kind: type = part.__class__
     part_rows, values_of = _table(kind)
@@ -277,7 +277,7 @@ def outline(part: object) -> dict[str, Any]:
 
 
 def outline_header(envelope: Envelope) -> Outline:
-    """Return MessageHeader and TraceHeaderList."""
+    """Return the texts of MessageHeader and TraceHeaderList."""
     message, trace = outline(envelope), dict[str, Any]()
     if envelope.status is not None:
         message |= outline(envelope.status)
@@ -299,7 +299,7 @@ def _date(day: date) -> str:
 
 
 def _time(at: datetime) -> str:
-    """Write the wall clock in Hanoi, in whole seconds."""
+    """Return the wall clock in Hanoi, in whole seconds."""
     if at.tzinfo is None:
         raise BreaksRule("a time without a zone cannot be written; give an aware time")
     try:
@@ -310,7 +310,7 @@ def _time(at: datetime) -> str:
 
 
 def value_at(model: Envelope, path: str) -> Any:
-    """Return the value of an element, by its path in MessageHeader. Any: each has its own type."""
+    """Return the value of the element at a path in MessageHeader. Any: each has its own type."""
     value: Any = model
     for row in _rows_to(path):
         value = getattr(value, row.attribute) if value is not None else None
@@ -328,8 +328,8 @@ def _rows_to(path: str, part: type = Envelope) -> tuple[WireField, ...]:
 
 
 def _paths(fields: Iterable[Field], above: str = "", part: str = "") -> Iterator[tuple[_Path, _Path, int]]:
-    """Yield, for each field that travels in an element of its own, its path in a draft, its path in an envelope, and
-    the largest number that the element takes. A path is an attribute, and before it the part that has it, if any."""
+    """Yield, for each draft field that travels in an element, its path in a draft, its path in an envelope, and the
+    largest number that the element takes (0: no limit). A path is the part (may be empty) and the attribute."""
     for field in fields:
         if field.is_part and field.rule.wire:
             yield from _paths(fields_of(field.holds), f"{field.rule.wire}/", field.attribute)
@@ -344,7 +344,7 @@ _Group: TypeAlias = tuple[str, Callable[[object], Sequence[Any]], list[tuple[_Pa
 
 
 def _group_by_part(paths: Iterable[tuple[_Path, _Path, int]]) -> Iterator[_Group]:
-    """Group paths by the part that they are read from, with a getter of all values of that part."""
+    """Group paths by the part that they are read from, with a getter for all values of that part."""
     groups: dict[str, list[tuple[str, _Path, int]]] = {}
     for (part, name), to, most in paths:
         groups.setdefault(part, []).append((name, to, most))
@@ -361,18 +361,19 @@ _PARTS: Mapping[str, Callable[..., object]] = {
 
 
 def attributes_of(draft: Draft) -> dict[str, Any]:
-    """Return the attributes of an envelope that carry fields of the draft. Any: each has its own type."""
+    """Return the envelope attributes that carry fields of the draft. Any: each has its own type."""
     return _copy_fields(draft, _OUT, _PARTS)
 
 
 def fields_in(model: Envelope) -> dict[str, Any]:
-    """Return the attributes of a draft that the envelope carries. Any: each has its own type."""
+    """Return the draft attributes that the envelope carries. Any: each has its own type."""
     return _copy_fields(model, _IN, {"signer": lambda **attributes: Signer(**{"name": ""} | attributes)})
 
 
 def _copy_fields(
     source: object, groups: Iterable[_Group], parts: Mapping[str, Callable[..., object]]
 ) -> dict[str, Any]:
+    """Copy values along the grouped paths, skipping absent ones, and build the parts that they belong to."""
     by_part: dict[str, dict[str, Any]] = {"": {}}
     for part, values_of, paths in groups:
         holder = getattr(source, part) if part else source

@@ -1,8 +1,8 @@
-"""Envelopes of an axis that writes them anew: the words that an axis needs to route and find one, and its content where the
-session with that axis vouches for it. In: a file, or its opener. Out: `EnvelopeSummary`; or `Verified` with path "axis",
-which has no verified signature. Its body digest is one of the content alone: two copies that differ in the parts that axes
-change (order, trace, Direction, how files are packed) have the same one (A9). Streams: no file is whole in memory, unless
-it is wrapped as a JSON string, and then it is small."""
+"""Reads envelopes of an axis that rewrites them: the fields that an axis needs to route and find one, and its content
+where the session with that axis vouches for it. In: a file, or its opener. Out: `EnvelopeSummary`; or `Verified` with
+path "axis", without a verified signature. Its body digest covers the content alone: two copies that differ only in what
+axes change (order, trace, Direction, packing of files) have the same one (rule A9). Files are streamed, never whole in
+memory, except for a small one wrapped as a JSON string."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _URGENT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeSummary:
-    """The words of an envelope about itself. `identity` is the same in every copy: of a document its id; of a status its
-    code, its time and the document's id."""
+    """Fields of an envelope that an axis uses. `identity` is the same in every copy: for a document its kind, sender and
+    id; for a status also its code and time, with the id of the document that it answers."""
 
     kind: str
     sender: str
@@ -42,7 +42,7 @@ class EnvelopeSummary:
 
 
 def summarise(opener: Callable[[], BinaryIO], limits: EnvelopeLimits) -> EnvelopeSummary | None:
-    """Summarise an envelope; None for a file that is no envelope we read."""
+    """Return the summary of an envelope; None for a file that is no envelope of a known form."""
     try:
         model = reader.read(pieces(opener), limits).envelope
     except MalformedXml:
@@ -74,14 +74,14 @@ def _sender(model: Envelope) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsigned:
-    """A file as it was read, and whether it carries a signature that a verifier would find."""
+    """A file as read, and whether it carries a signature that a standard verifier would find."""
 
     verified: Verified
     is_signed: bool
 
 
 def examine(source: EnvelopeSource, limits: EnvelopeLimits) -> Unsigned:
-    """Read the envelope as its axis gave it. MalformedXml when it cannot be read, or names no sender."""
+    """Read the envelope as its axis delivered it. MalformedXml when it is unreadable, too large, or names no sender."""
     if source.size > limits.max_bytes:
         detail = f"the file has {source.size} bytes; at most {limits.max_bytes} are read"
         raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
@@ -117,7 +117,7 @@ def examine(source: EnvelopeSource, limits: EnvelopeLimits) -> Unsigned:
 
 
 def content_digest(model: Envelope, files: Iterable[FileSlice]) -> Digest:
-    """Digest the sender's words and the content of the files, without the parts that an axis adds or changes."""
+    """Return a digest of the sender's fields and the files' content, without the parts that an axis adds or changes."""
     bare = replace(
         model,
         trace=(),
@@ -150,7 +150,7 @@ def _hash_pieces(stream: Iterable[bytes], update: Callable[[bytes], object]) -> 
 
 
 def unwrap(file: EnvelopeSource, limits: EnvelopeLimits) -> bytes:
-    """Return all octets that the file's slices count in: a transport that wraps a file sends small ones."""
+    """Return the octets inside a JSON string, in which the slices' offsets count; wrapped files are limited in size."""
     if file.size > limits.general_max_bytes:
         detail = f"a file inside a JSON string may have {limits.general_max_bytes} bytes, it has {file.size}"
         raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
@@ -166,5 +166,5 @@ def _steps(size: int) -> tuple[Step, ...]:
 
 
 def signature_finding(code: str, detail: str) -> Finding:
-    """Note that the file's own signature proves nothing, and why: axes that write files anew break it."""
+    """Return a finding that the file's own signature proves nothing, and why: axes that rewrite files break it."""
     return Finding(code=code, place="Signature", detail=detail)

@@ -1,7 +1,7 @@
-"""An envelope of ours in the form that an axis wants: without its signature, or in the .NET flavour. In: the
-standard file, signed by our own writer, and the form's name. Out: another file of the same meaning: the same identity, the
-same words, the coded bytes of the files in it untouched. The same file in the same form gives the same bytes each time, so
-a copy need not be stored to send it again; it is spliced together while it is read and never held whole.
+"""Converts an envelope of ours into the form that an axis wants: without its signature, or in the .NET flavour. In: the
+standard file, signed by our own writer, and the form's name. Out: another file of the same meaning: same identity, same
+texts, the encoded bytes of its files untouched. The same file in the same form always gives the same bytes, so no copy
+is stored for a resend; the file is spliced while it is read, never whole in memory.
 
 The new file is unsigned: only an axis whose own session vouches for the sender may carry it."""
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 Opener = Callable[[], BinaryIO]
 Piece = bytes | tuple[int, int]
-"""A part of the new file: bytes, or a range of the standard file."""
+"""A part of the new file: bytes, or start and end of a range of the standard file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shaped:
-    """A file in another form; `open` reads it from its beginning, as often as needed."""
+    """A file in another form; each `open` reads it from its beginning."""
 
     handed: Handed
     open: Opener
 
 
 def reshape(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped | None:
-    """Return the file in that form; None where it is no file of our own writer, which leaves unchanged. Sync: one pass
-    to read it, one for the digest."""
+    """Return the file in that form; None where our own writer did not make it, and it leaves unchanged. Sync: reads it
+    twice, once to parse and once for the digest."""
     fast = canonical.read_closed(partial(pieces, opener), size, policy)
     if fast is None:
         return None
@@ -64,7 +64,8 @@ def _open_spliced(opener: Opener, parts: Sequence[Piece]) -> BinaryIO:
 
 
 def reopen(handed: Handed, opener: Opener, size: int, policy: XmlPolicy) -> Opener:
-    """Return an opener that makes the sent file anew from the standard one, sync. AlteredContent for other bytes."""
+    """Return an opener that makes the file sent earlier from the standard one; sync. AlteredContent where its bytes
+    differ from `handed`."""
 
     def opened() -> BinaryIO:
         copy = reshape(handed.form, opener, size, policy)
@@ -78,7 +79,7 @@ def reopen(handed: Handed, opener: Opener, size: int, policy: XmlPolicy) -> Open
 
 
 class _Spliced(io.RawIOBase):
-    """File object over the parts of another one; it reads forward alone."""
+    """File object over bytes and ranges of another file; it only reads forward."""
 
     def __init__(self, file: BinaryIO, parts: Sequence[Piece]) -> None:
         super().__init__()
@@ -133,7 +134,7 @@ _HEAD = (
 ).encode()
 _ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
 _XLINK = "http://www.w3.org/1999/xlink"
-# Elements whose children have another order than ours; such an order names every child.
+# Elements whose children the .NET flavour orders differently; such an order names every child.
 _ORDER: Mapping[str, tuple[str, ...]] = {
     "MessageHeader": (
         *("From", "To", "Code", "PromulgationInfo", "DocumentType", "Subject", "Content", "SignerInfo"),
@@ -151,14 +152,14 @@ _NEVER = frozenset({"Direction"})
 
 
 def _dotnet(fast: Fast) -> Iterator[Piece]:
-    """Write the .NET flavour: on one line, without prefixes."""
+    """Yield the envelope in the .NET flavour: on one line, without prefixes."""
     model = fast.envelope
     header = envelopes.outline_header(model)
     yield _HEAD
     yield _element("MessageHeader", cast("Outline", header["MessageHeader"]))
     if model.status is None:
         trace = cast("Outline", header["TraceHeaderList"])
-        # Eight characters of the file's own digest, so that they are the same each time.
+        # From the file's own digest, so that it is the same each time.
         id = fast.body_digest[:8]
         attrs = {"id": id, "version": "1.0", "mustUnderstand": "1", "actor": _ACTOR}
         yield _element("TraceHeaderList", trace, attrs, always=True)
@@ -192,7 +193,7 @@ def _reference(line: Attachment) -> bytes:
 def _element(
     name: str, tree: Outline, attrs: Mapping[str, str] | None = None, *, always: bool = False
 ) -> bytes:
-    """Write an element; nothing for a group with nothing in it, unless `always`."""
+    """Render an element; empty for a group without content, unless `always`."""
     order = _ORDER.get(name, tuple(tree))
     inside = _children({k: tree.get(k) for k in order if k not in _NEVER})
     if not inside and not always:

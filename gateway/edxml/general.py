@@ -1,8 +1,8 @@
-"""The general path (G1-G8): every envelope that is not in our own canonical form. In: the whole file, the policy, the
-bindings of a code. Out: `General`, with the canonical octets that were signed and the model read from them alone, or the
-InvalidEnvelope that names the step. Place and shape of the Signature are judged before any library looks at it (G3-G5),
-because libraries ignore transforms they do not know and take the first match of a search. Our own checks give the codes;
-signxml, pinned to them, must agree."""
+"""Implements the general path (rules G1-G8), for every envelope that is not in native form. In: the whole file, the
+policy, the bindings of a code. Out: `General`, with the canonical octets that were signed and the model read from them
+alone, or the InvalidEnvelope that names the step. Place and shape of the Signature are checked before any library sees
+it (G3-G5), because libraries ignore transforms they do not know and take the first match of a search. Our own checks
+give the codes; signxml, pinned to their values, must agree (G6)."""
 
 from __future__ import annotations
 
@@ -49,10 +49,11 @@ if TYPE_CHECKING:
     from gateway.edxml.properties import Properties
     from gateway.edxml.reader import Read
 
-# ElementTree's path, to the one place of W4; signxml adds `ds:Signature`.
+# ElementTree's path to the header, the Signature's one place (W4); signxml adds `ds:Signature`.
 _LOCATION: Final = f"./{{{names.QCVN}}}edXMLEnvelope/{{{names.QCVN}}}edXMLHeader/"
 
-# G6: every exception of signxml is a refusal. Crafted input makes it raise more than its own classes.
+# G6 (the reference verifier must agree): any of its exceptions is a refusal; crafted input makes it raise more than its
+# own classes.
 _REFUSALS: Final = (
     SignXMLException,
     InvalidSignature,
@@ -70,7 +71,8 @@ _REFUSALS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class General:
-    """An envelope whose signature holds for a bound certificate. `canonical` is C, which the model was read from."""
+    """An envelope whose signature holds for a bound certificate. `canonical` are the canonical octets without the
+    Signature, from which the model was read."""
 
     read: Read
     canonical: bytes
@@ -82,14 +84,15 @@ class General:
 def judge(
     raw: bytes, policy: XmlPolicy, candidates: Callable[[str], Sequence[Binding]], at: datetime
 ) -> General:
-    """Judge by steps 1 to 8 of the checklist. `candidates` gives the bindings of a code that are active at `at`."""
+    """Judge a file by steps 1 to 8 of the checklist. `candidates` returns a code's bindings active at `at`."""
     root = safe_xml.parse(raw, policy.limits)
     body = canonical_body(root)
     read = reader.read([body], policy.limits, strict=policy.own_axis, source="canonical")
     shape = check_structure(root, policy)
     code = read.envelope.sender.organ_id or ""
     binding = key.choose_binding(code, shape.certificate_der, candidates(code), policy, at)
-    # G7: the octets that an old system digested. The model is still read from C: one meaning, one reader.
+    # G7 (old algorithms): these are the octets that an old system digested. The model is still read from the exclusive
+    # form, so that one reader gives one meaning.
     signed_body = (
         body if shape.body_exclusive else canonical_octets(without_signatures(root), exclusive=False)
     )
@@ -106,9 +109,9 @@ def judge(
 
 
 def _check_digests(shape: SignatureShape, signed_body: bytes, binding: Binding) -> None:
-    """Check both references, and that the properties name the bound certificate (step 7; F9, F10)."""
+    """Check the digests of both references, and that the properties name the bound certificate (step 7; F9, F10)."""
     legacy = shape.body_digest_method == LEGACY_DIGEST
-    # SHA-1 only where an administrator's dated permission put it on the list (G7).
+    # SHA-1 is possible only by an administrator's dated permission (G7).
     body = hashlib.sha1(signed_body, usedforsecurity=False) if legacy else hashlib.sha256(signed_body)
     if not compare_digest(body.digest(), shape.body_digest):
         detail = "the digest of the document is not the signed one"
@@ -126,7 +129,7 @@ def _check_digests(shape: SignatureShape, signed_body: bytes, binding: Binding) 
 
 
 def _check_value(shape: SignatureShape, binding: Binding, policy: XmlPolicy) -> None:
-    """Check the value with the key from the registry (step 8, F11). A high s is taken here, never in native form (12.5)."""
+    """Check the value with the key from the registry (step 8, F11). A high s is accepted here, never in native form."""
     signed = canonical_octets(shape.signed_info, exclusive=shape.info_exclusive)
     if shape.method in LEGACY_METHOD.values():
         code = _sha1_fault(binding.certificate_der, signed, shape.value)
@@ -149,7 +152,7 @@ def _sha1_fault(certificate_der: bytes, signed: bytes, value: bytes) -> str | No
 
 
 def _recheck(raw: bytes, shape: SignatureShape, binding: Binding, signed_body: bytes, at: datetime) -> None:
-    """Have signxml, with everything pinned, accept, and return exactly the octets that we judged (G6)."""
+    """Require that signxml, with everything pinned, accepts the file and returns exactly the octets judged here (G6)."""
     certificate = x509.load_der_x509_certificate(binding.certificate_der)
     pinned = SignatureConfiguration(
         require_x509=True,
@@ -157,12 +160,12 @@ def _recheck(raw: bytes, shape: SignatureShape, binding: Binding, signed_body: b
         expect_references=2 if shape.properties is not None else 1,
         signature_methods=frozenset({SignatureMethod(_method_uri(shape.method))}),
         digest_algorithms=frozenset({DigestAlgorithm(shape.body_digest_method), DigestAlgorithm.SHA256}),
-        # Step 9 judges the certificate's validity at T; a refusal here would hide its code.
+        # Step 9 judges the certificate's validity at arrival; a refusal here would hide its code.
         verification_time=min(max(at, certificate.not_valid_before_utc), certificate.not_valid_after_utc),
     )
     verifier = XAdESVerifier() if shape.properties is not None else XMLVerifier()
     try:
-        # x509_cert is the registry's certificate; signxml then uses no key of the file
+        # x509_cert is the registry's certificate; signxml then uses no key from the file.
         verified: Any = verifier.verify(
             raw, x509_cert=certificate, parser=safe_xml.parser(), expect_config=pinned
         )
@@ -186,17 +189,17 @@ def _method_uri(method: str) -> str:
 _SIGNATURE: Final = ds("Signature")
 _HEADER_PATH: Final = tuple(f"{{{names.QCVN}}}{local}" for local in ("edXMLHeader", "edXMLEnvelope", "edXML"))
 _NAME = re.compile(r"[^\W\d][\w.\-]*")
-# An identifier that no registry has; the vendor library writes it, no verifier knows it.
+# An identifier that is not registered; the vendor library writes it, and no verifier knows it.
 _UNREGISTERED: Final = "http://www.w3.org/TR/xml-exc-c14n#"
 
 
 def canonical_body(root: etree._Element) -> bytes:
-    """Return C: the exclusive canonical form of the document without its Signature, or without all of them."""
+    """Return the exclusive canonical form of the document without any Signature."""
     return canonical_octets(without_signatures(root))
 
 
 def without_signatures(root: etree._Element) -> etree._Element:
-    """Copy the tree without any xmldsig Signature, keeping the text around each."""
+    """Copy the tree without any xmldsig Signature, keeping the text after each."""
     copy = deepcopy(root)
     for signature in list(copy.iter(_SIGNATURE)):
         parent = signature.getparent()
@@ -213,15 +216,16 @@ def without_signatures(root: etree._Element) -> etree._Element:
 
 
 def canonical_octets(element: etree._Element, *, exclusive: bool = True) -> bytes:
-    """Return the canonical form of an element as apex, without comments."""
+    """Return the canonical form of an element as document root, without comments."""
     try:
         return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
-    except etree.C14NError as why:  # a namespace that libxml2 takes in parsing and not here
+    except etree.C14NError as why:  # libxml2 parses some namespaces that it cannot write canonically
         raise MalformedXml("ENV-FORBIDDEN", "the file has no canonical form", step=3) from why
 
 
 def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
-    """Check and read the one Signature. Codes: SIG-ABSENT, -PLACEHOLDER, -MANY, -PLACE, -STRUCTURE, -ID, -ALGORITHM."""
+    """Check and read the one Signature of a file. Codes: SIG-ABSENT, -PLACEHOLDER, -MANY, -PLACE, -STRUCTURE, -ID,
+    -ALGORITHM."""
     signature = _find_signature(root)
     _check_ids(root)
     children = group(signature, ds("Signature"), optional=("Id",))
@@ -283,7 +287,7 @@ def _find_signature(root: etree._Element) -> etree._Element:
 
 
 def _check_ids(root: etree._Element) -> None:
-    """Check every attribute that any verifier could take for an Id, over the whole file (G5)."""
+    """Check that every attribute that any verifier could take for an Id is a name and occurs once in the file (G5)."""
     ids: set[str] = set()
     for element in root.iter(etree.Element):
         for name, raw in element.attrib.items():
@@ -342,8 +346,8 @@ def _body_reference(element: etree._Element, transforms: tuple[str, ...], policy
 
 
 def _second_reference(element: etree._Element, properties: Properties | None, policy: XmlPolicy) -> bytes:
-    """Return the digest of the reference to SignedProperties, which it names at their one position: with all Ids unequal
-    (G5), equal text is identity."""
+    """Return the digest of the reference to SignedProperties, which must name them by their Id: Ids are unique (G5), so
+    equal text means the same element."""
     transforms, method, digest = _reference(element, policy)
     if method != names.SHA256_URI:
         raise _off_list(element, method, {names.SHA256_URI})
@@ -365,7 +369,7 @@ def _check_format(properties: Properties, reference: etree._Element) -> None:
 def _properties(
     signature: etree._Element, objects: list[etree._Element], policy: XmlPolicy
 ) -> Properties | None:
-    """Read one Object, one QualifyingProperties that names this S, one SignedProperties (G4)."""
+    """Read SignedProperties from the one Object, whose one QualifyingProperties must name this Signature (G4)."""
     if not objects:
         return None
     inside = group(objects[0], ds("Object"))
@@ -382,7 +386,7 @@ def _properties(
 
 
 def _certificate(key: etree._Element) -> bytes:
-    """Read one X509Data with one X509Certificate; a subject name or issuer and serial beside it are ignored (G3)."""
+    """Read the certificate of one X509Data; a subject name or issuer and serial beside it are ignored (G3)."""
     x509_data = group(key, ds("KeyInfo"))
     if len(x509_data) != 1:
         raise structure_fault(key, "must hold one X509Data alone")
@@ -410,8 +414,8 @@ def _check_ignored(element: etree._Element) -> None:
 
 
 def _algorithm(element: etree._Element, local: str, allowed: Iterable[str] | None = None) -> str:
-    """Return the Algorithm of an element that holds nothing: no parameter, no PrefixList, no HMACOutputLength. One off
-    the list is named as such, whatever parameters it has."""
+    """Return the Algorithm of an element that must be empty, so that it has no parameter, PrefixList or
+    HMACOutputLength. An algorithm that is not allowed is reported as such first."""
     parameters = group(element, ds(local), required=("Algorithm",))
     algorithm = str(element.get("Algorithm"))
     if allowed is not None and algorithm not in allowed:

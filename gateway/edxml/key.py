@@ -1,10 +1,9 @@
-"""Step 6: the bound certificate that may speak for the claimed sender (K1, F10). In: the code as the model has it, the
-registry's bindings, the certificate that the signature names, a time. Out: the one binding, or the refusal. The
+"""Chooses the bound certificate that may speak for the claimed sender (step 6; K1, F10). In: the code as the model has
+it, the registry's bindings, the certificate that the signature names, a time. Out: the one binding, or the refusal. The
 certificate in the file is only a hint: the registry's own copy verifies.
 
-Also here: the check that a certificate's key made a signature value, under the lengths and curves of W8 (F11). A
-certificate, a method, the signed bytes and the value go in; a code of `verification.md` section 9 comes out, or None for
-good."""
+Also here: the check that a certificate's key made a signature value, within the key lengths and curves of W8 (F11). In:
+a certificate, a method, the signed bytes and the value. Out: a code of docs/verification.md, or None."""
 
 from __future__ import annotations
 
@@ -44,7 +43,8 @@ _PADDING, _RSA_DIGEST = padding.PKCS1v15(), SHA256()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Key:
-    """A certificate's key with the facts that W8 needs; neither kind for a key of another one."""
+    """Key of a certificate, with the properties that W8 (permitted keys) limits; neither `rsa` nor `ec` for another
+    kind."""
 
     rsa: rsa.RSAPublicKey | None = None
     ec: ec.EllipticCurvePublicKey | None = None
@@ -56,8 +56,8 @@ class _Key:
 
 @lru_cache(maxsize=_CACHE_SIZE)
 def _key(certificate_der: bytes) -> _Key:
-    """Read a certificate's key. The same few certificates come with every envelope, and reading one is slower than
-    checking by it."""
+    """Read a certificate's key. Cached, because the same few certificates come with every envelope, and reading one is
+    slower than verifying with it."""
     key = load_der_x509_certificate(certificate_der).public_key()
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
@@ -76,14 +76,15 @@ def value_fault(
     *,
     native: bool = True,
 ) -> str | None:
-    """Return the code of a wrong value, or None. `native` demands a low s, which others need not give (section 12.5)."""
+    """Return the code of the fault in a signature value, or None. `native` demands a low s, which other writers need not
+    give."""
     key_fault = bound_key_fault(certificate_der, policy)
     if key_fault is not None:
         return key_fault
     key = _key(certificate_der)
     if algorithm != _METHODS.get(key.curve) and not policy.accepts(
         algorithm
-    ):  # the method of its curve is accepted
+    ):  # the curve's own method was accepted with the key
         return "SIG-ALGORITHM"
     try:
         if key.rsa is not None and algorithm == "rsa-sha256":
@@ -106,7 +107,7 @@ def value_fault(
 
 
 def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
-    """Return `SIG-WEAK` when a bound certificate's key is off W8 in kind, length, exponent or curve; None otherwise."""
+    """Return `SIG-WEAK` when a bound certificate's key breaks W8 in kind, length, exponent or curve; None otherwise."""
     try:
         key = _key(certificate_der)
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
@@ -119,6 +120,7 @@ def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
 
 
 def _split_pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | None:
+    """Return r and s of an ECDSA value; None where they are out of range, or s is high in native form."""
     half = (key.bits + 7) // 8
     if len(value) != 2 * half:
         return None
@@ -130,11 +132,11 @@ def _split_pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | N
 
 
 MOST_CANDIDATES: Final = 4
-"""K1: a roll-over needs two; more would let one code collect keys."""
+"""K1: a change of keys needs two bindings; more would let one code collect keys."""
 
 
 def active_bindings(code: str, bindings: Sequence[Binding], at: datetime) -> tuple[Binding, ...]:
-    """Return the bindings of exactly this code in force at that time, at most four."""
+    """Return the bindings of exactly this code that are in force at that time, at most four."""
     active = [
         binding
         for binding in bindings
@@ -148,7 +150,8 @@ def active_bindings(code: str, bindings: Sequence[Binding], at: datetime) -> tup
 def choose_binding(
     code: str, certificate_der: bytes, candidates: Sequence[Binding], policy: XmlPolicy, at: datetime
 ) -> Binding:
-    """Return the candidate whose certificate the signature names, DER for DER."""
+    """Return the candidate whose certificate equals the one in the signature, DER for DER; UnknownSender, SignerMismatch
+    or BadSignature otherwise."""
     place = "From/OrganId"
     if not candidates:
         raise UnknownSender(

@@ -1,8 +1,8 @@
-"""Makes the envelope of the light tree, and pairs its attachments with the manifest, both ways. In: the root
-`KnownElement` of any dialect; the manifest's lines and the file's attachments. Out: `Envelope`, and a finding for each
-value that should be there and is not; for each attachment its line, and a finding for every difference. Absent stays
-None, never invented; `schema` and `policy` decide whether a packet may act. Content ids are compared without their
-`cid:`, however often it is repeated; then names, then places."""
+"""Builds the envelope from the light tree, and pairs its attachments with the manifest. In: the root `KnownElement` of
+any dialect; the manifest's lines and the file's attachments. Out: `Envelope`, with a finding for each required value
+that is missing; for each attachment its manifest line, with a finding for every difference. Absent stays None, never
+invented; `schema` and `policy` decide whether a packet may act. Attachments are paired by content id without its `cid:`,
+then by name, then by position."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ _READ = {bool: Leaves.flag, date: Leaves.date, datetime: Leaves.time}
 
 
 def envelope(root: KnownElement, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
-    """Return the packet that a tree describes; `attachments` were read beside it, because their bytes were streamed."""
+    """Return the packet that a tree describes; `attachments` were read separately, because their bytes were streamed."""
     return _Model(root, notes).envelope(tuple(attachments))
 
 
 class _Model:
-    """One reading of one tree. The header lies one level higher in the flat dialect."""
+    """One reading of one tree. In the flat dialect the header is the root itself."""
 
     def __init__(self, root: KnownElement, notes: Notes) -> None:
         header = root.path("edXMLEnvelope", "edXMLHeader") or root
@@ -113,7 +113,7 @@ class _Model:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
     def _read_fields(self, part: type, node: KnownElement) -> dict[str, Any]:
-        """Return the values of a part that exist, by the names of its attributes. Any: each has its own type."""
+        """Return the values that an element has for a part, by attribute names. Any: each has its own type."""
         fields: dict[str, Any] = {}
         for row in rows(part):
             parent = node.first(row.above) if row.above else node
@@ -146,12 +146,12 @@ class _Model:
         return tuple(read for node in nodes if (read := self._part(part, node)) is not None)
 
     def _part(self, part: type[P], node: KnownElement) -> P | None:
-        """Return a part, or None where it is empty."""
+        """Return a part, or None where it is empty or lacks a required value."""
         fields = self._read_fields(part, node)
         if part is DocumentType and "name" not in fields and (text := node.value.strip(XML_SPACE)):
             fields["name"] = text
         elif part is SignerInfo and "full_name" not in fields and (name := self._leaf.text(node, "Signer")):
-            fields["full_name"] = name  # as the first version of dialect B has it
+            fields["full_name"] = name  # the first version of dialect B writes the name here
         elif part is Receiver and len(fields) < 2:
             self._notes.add("MISSING", node.location, "a receiver without code or type is left out")
             return None
@@ -199,10 +199,10 @@ class _Model:
 def pair_attachments(
     manifest: Sequence[Attachment], attachments: Sequence[Attachment], notes: Notes, *, strict: bool
 ) -> list[Attachment | None]:
-    """Return the manifest's line of each attachment, or None. `strict` refuses any pairing that is not one to one."""
+    """Return the manifest line of each attachment, or None. `strict` refuses any pairing that is not one to one."""
     ids = {bare_content_id(a.content_id) for a in attachments}
     if len(ids) == len(attachments) and None not in ids and tuple(manifest) == tuple(attachments):
-        return list(manifest)  # our own writer writes the same list twice
+        return list(manifest)  # our own writer repeats the manifest's list
 
     def object_to(code: str, place: str, detail: str) -> None:
         if strict:
@@ -235,7 +235,7 @@ def pair_attachments(
 
 
 def bare_content_id(text: str | None) -> str | None:
-    """Remove `cid:`, which the library writes twice when it made the id itself."""
+    """Return a content id without `cid:`, which the vendor library writes twice for ids it made itself."""
     while text and text[:4].lower() == "cid:":
         text = text[4:]
     return text or None
@@ -247,13 +247,13 @@ def _match(
     attachments: Sequence[Attachment],
     value_of: Callable[[Attachment], str | None],
 ) -> None:
-    """Pair the unpaired by one value; equal values pair in order."""
+    """Pair lines and attachments that are still unpaired and equal in one value; several equal ones pair in order."""
     paired = set(lines.values())
     waiting: dict[str, list[int]] = {}
-    for at, line in enumerate(manifest):
+    for line_n, line in enumerate(manifest):
         key = value_of(line)
-        if at not in paired and key is not None:
-            waiting.setdefault(key, []).append(at)
+        if line_n not in paired and key is not None:
+            waiting.setdefault(key, []).append(line_n)
     for n, attachment in enumerate(attachments):
         key = value_of(attachment)
         if n not in lines and key is not None and waiting.get(key):

@@ -1,8 +1,7 @@
-"""The wire's words: namespaces, algorithm identifiers, the writer's closed table of dialect A, and text as the canonical
-form writes it. `build` writes children in the table's order; `canonical` takes a path only if the table has it (F4). Of
-texts: characters go in, UTF-8 goes out; one function writes an envelope and writes a parsed one again to compare it
-(F5); and the faults of a text that no native file may hold are named here. Liberal spellings of other writers are the
-reader's own business."""
+"""Defines the wire's words: namespaces, algorithm identifiers, the writer's closed table of dialect A, and the canonical
+form of texts. `build` writes children in the table's order; `canonical` accepts a path only if the table has it (F4).
+One function escapes texts, both to write an envelope and to compare a parsed one with its bytes (F5); `text_fault` names
+what no native text may hold. Spellings of other writers are the reader's own matter."""
 
 from __future__ import annotations
 
@@ -47,7 +46,7 @@ DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 """W1: the first 39 bytes of every native file."""
 
 SIGNATURE: Final = "ds:Signature"
-"""W4: stands only as last child of `HEADER`, outside the closed table; `signature` owns every byte of it."""
+"""W4: only the last child of `HEADER`, outside the closed table; `signature` writes and reads it."""
 
 
 @cache
@@ -57,7 +56,7 @@ def _usual_pattern(longest: int) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """One element of the native form at its exact path. A leaf has no children and holds text; anything else holds
+    """One element of the native form at its exact path. A leaf has no children and holds text; any other element holds
     no text. `max_length` is the writer's limit in characters, None where bytes are streamed."""
 
     local: str
@@ -80,7 +79,7 @@ class Element:
     end: bytes = field(init=False)
 
     start_text: str = field(init=False)
-    """The same as texts."""
+    """The start tag as text."""
 
     end_text: str = field(init=False)
 
@@ -103,7 +102,8 @@ class Element:
             ("leaf", not self.children),
             ("usual", _usual_pattern(self.max_length or 1)),
         ):
-            object.__setattr__(self, attribute, value)  # frozen: these follow from the rest
+            # The dataclass is frozen; these follow from the other fields.
+            object.__setattr__(self, attribute, value)
 
 
 def _leaf(local: str, max_length: int, *, many: bool = False) -> Element:
@@ -124,7 +124,7 @@ def _by_name(children: tuple[Element, ...]) -> dict[str, Element]:
 
 
 def _children(*parts: type) -> Iterator[Element]:
-    """Yield the elements of some parts of the model that stand side by side."""
+    """Yield the elements of parts of the model that are siblings on the wire."""
     groups: dict[str, list[Element]] = {}
     for row in (row for part in parts for row in rows(part)):
         if row.is_part:
@@ -184,7 +184,7 @@ ENVELOPE: Final = Element(
 )
 
 ROOT: Final = Element(local="edXML", declaration="xmlns", children=_by_name((ENVELOPE, ATTACHMENTS)))
-"""The closed table of W2: everything a native file may hold, S apart, in the order it is written."""
+"""The closed table (W2): everything a native file may hold but the Signature, in writing order."""
 
 
 def paths(element: Element = ROOT, above: str = "") -> Iterator[tuple[str, Element]]:
@@ -197,14 +197,14 @@ def paths(element: Element = ROOT, above: str = "") -> Iterator[tuple[str, Eleme
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-# Texts that can only be too long: printable ASCII that begins with no space, or that has none.
+# These texts can only be too long: printable ASCII that does not begin with a space, or has none.
 _PLAIN_TEXT = re.compile("[!-~][ -~]*+")
 _PLAIN_WORD = re.compile("[!-~]++")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def escape(text: str) -> bytes:
-    """Write a text node in canonical form."""
+    """Return a text node in canonical form."""
     if "&" in text:
         text = text.replace("&", "&amp;")
     if "<" in text:
@@ -217,17 +217,16 @@ def escape(text: str) -> bytes:
 
 
 TEXT: Final = rb"((?!<)[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+(?:&(?:amp|lt|gt|#xD);[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+)*+)"
-"""A pattern of texts as `escape` writes them, of one character or more; `are_characters` tells the rest."""
+"""Pattern of texts as `escape` writes them, of one character or more; `are_characters` checks what it leaves open."""
 
 
 def are_characters(raw: bytes) -> bool:
-    """Tell whether these octets, beside the limits of a `TEXT` pattern, are characters that may stand in XML at all.
-    ValueError where they are no UTF-8."""
+    """Tell whether octets matched by `TEXT` are characters that XML permits. ValueError where they are not UTF-8."""
     return raw.isascii() or not {"\ufffe", "\uffff"} & set(raw.decode())
 
 
 def unescape(raw: bytes) -> str:
-    """Read a text that `escape` wrote."""
+    """Return the text that `escape` wrote."""
     if b"&" in raw:
         raw = (
             raw.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&#xD;", b"\r").replace(b"&amp;", b"&")
@@ -236,13 +235,13 @@ def unescape(raw: bytes) -> str:
 
 
 def escape_attribute(value: str) -> bytes:
-    """Write an attribute value in canonical form, without its quotes."""
+    """Return an attribute value in canonical form, without its quotes."""
     raw = value.encode().replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b'"', b"&quot;")
     return raw.replace(b"\t", b"&#x9;").replace(b"\n", b"&#xA;").replace(b"\r", b"&#xD;")
 
 
 def text_fault(text: str, max_length: int | None = None) -> str | None:
-    """Return why a text cannot be written (W1), or None. It names the place, never the text."""
+    """Return why a text cannot be written (W1), or None. The reason gives the position, never the text."""
     if not _PLAIN_TEXT.fullmatch(text):
         if not text.strip(" \t\r\n"):
             return "is blank; what is absent must be None"
@@ -256,7 +255,8 @@ def text_fault(text: str, max_length: int | None = None) -> str | None:
 
 
 def word_fault(text: str, max_length: int | None = None) -> str | None:
-    """Judge as `text_fault` does, and refuse space around the text or a second line: W6a's codes and numbers."""
+    """Return why a text cannot be a code or number of the terms (W6a): a fault of `text_fault`, space around it, or a
+    control character."""
     if reason := text_fault(text, max_length):
         return reason
     if _PLAIN_WORD.fullmatch(text):
@@ -269,12 +269,12 @@ def word_fault(text: str, max_length: int | None = None) -> str | None:
 
 
 def instant(at: datetime) -> str:
-    """Write an aware time in the form of SigningTime and gw:Received (W5, R2): whole seconds, UTC, `Z`."""
+    """Return an aware time in the form of SigningTime and gw:Received: whole seconds, UTC, `Z`."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:
-    """Read a time that `instant` wrote; any other form is a ValueError."""
+    """Read a time that `instant` wrote; ValueError for any other form."""
     if not _TIME.fullmatch(text):
         raise ValueError("not a time in the form YYYY-MM-DDThh:mm:ssZ")
     return datetime.fromisoformat(text)

@@ -1,7 +1,7 @@
-"""Reads a native envelope from its octets tag by tag (F4). In: octets without S and without the letters of the files.
-Out: the model and the files, with unusual findings, or NotMine. A tag is taken only where the closed table has it, at
-its very path. Characters and canonical form are not proved here: the caller has libxml2 prove that these very octets are
-canonical (F5), where every `<` begins a tag, tags carry nothing beyond the table, and text has one meaning."""
+"""Reads a native envelope from its octets tag by tag (F4). In: octets without the Signature and without the base64 of
+the files. Out: the model and the files, with unusual findings, or NotMine. A tag is accepted only where the closed table
+has it at that path. Characters and canonical form are not checked here: the caller has libxml2 prove that these octets
+are canonical (F5), where every `<` begins a tag, tags have nothing beyond the table, and text has one meaning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leaf:
-    """An element that holds text. `end` is its end tag; `file`: whether its text is a file's."""
+    """An element that holds text. `end` is its end tag; `file` is true for an attachment's content."""
 
     local: str
     many: bool
@@ -34,8 +34,9 @@ class _Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """An element that holds others, at one path of the closed table. `end` is its own end tag; `groups` are its children
-    that hold others again: no text stands beside these tags. `leaves` are the others, by the text between `<` and `>`."""
+    """An element that holds others, at one path of the closed table, with the tags that may follow in it: `end` is its
+    own end tag; `groups` are children that hold elements, by start tag; `leaves` are the others, by the text between `<`
+    and `>`."""
 
     local: str
     many: bool
@@ -73,7 +74,7 @@ def read(
     *,
     opens: bool = True,
 ) -> reader.Read:
-    """Read the octets. `files` tells where each one's text stands in `raw`, and whether it was left out of the octets."""
+    """Read the octets. `files` has start and end of each file's text in `raw`, and whether it was cut out of the octets."""
     pieces = octets.decode().split("<")
     if pieces[:2] != _BEGIN or _is_too_long(pieces, octets, limits.text_bytes):
         raise NotMine
@@ -91,20 +92,20 @@ def read(
 
 
 def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
-    """Tell whether a written text is over the limit of F3, counted as `scan` does."""
+    """Tell whether a text is over the limit of F3, counted as `scan` does."""
     return len(octets) > longest and any(len(piece.partition(">")[2].encode()) > longest for piece in pieces)
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The files' letters, in the order in which they stand."""
+    """The files' texts, in the order in which they occur."""
 
     raw: bytes
     remaining: Iterator[tuple[int, int, bool]]
     collected: reader.Collected
 
     def take(self, above: KnownElement, text: str) -> None:
-        """Collect the next file; its slice is that of the hashed octets (F7)."""
+        """Collect the next file; its slice counts in the hashed octets (F7)."""
         start, end, plain = next(self.remaining, (0, 0, False))
         self.collected.open(above, _FILE_TYPE)
         if plain and self.collected.opens:
@@ -118,8 +119,8 @@ class _Files:
 
 
 def _read_children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
-    """Read all up to the end tag of `node`: each of `tags` is one without its `<`, with the text behind it. KeyError for
-    a tag that may not stand there."""
+    """Read all up to the end tag of `node`. Each of `tags` is a tag without its `<`, with the text after it. KeyError
+    for a tag that may not occur there."""
     texts, groups, leaves = node.texts, place.groups, place.leaves
     for piece in tags:
         if piece in groups:

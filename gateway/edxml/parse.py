@@ -1,11 +1,12 @@
-"""Drives a hardened expat over untrusted octets. In: pieces of a file as a transport delivered it, and a receiver of
-events. Out: its events, with namespaces resolved and byte offsets of the file. Refuses DOCTYPE, entities and everything
-over the limits; an ill-formed file is refused with its place and never repaired (G2). No file, no network, no entity is
-ever opened. The octets are made plain UTF-8 first: without a byte order mark and without the JSON string that some
-transports wrap around the whole file, unwrapped once.
+"""Runs a hardened expat over untrusted octets. In: pieces of a file as a transport delivered it, and a receiver of
+events. Out: the events, with namespaces resolved and byte offsets in the file. DOCTYPE, entities and anything over the
+limits are refused; an ill-formed file is refused with its place, never repaired (G2). No file, network or entity is ever
+opened. First the octets are made plain UTF-8: a byte order mark is dropped, and a JSON string that some transports wrap
+around the whole file is unwrapped once.
 
-For a person, `view` shows an untrusted file as lines of a tree, as far as it can be read: bounded lines, the last one
-marked where reading ended, with the byte and why. Texts are cut, and a file inside is shown by its size alone. Pure."""
+For a person, `view` shows an untrusted file as lines of a tree, as far as it is readable: a bounded number, the last one
+marked where reading ended, with the byte and the reason. Texts are cut, and an embedded file is shown by its size alone.
+Pure."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ _BOM = codecs.BOM_UTF8
 _PIECE = 256 * 1024
 _HEAD = 64
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
-# Whole characters and whole escapes, so that a piece of a JSON string can be decoded alone; a high surrogate waits.
-# No possessive repeats: before Python 3.11.4 a group of alternatives under one gives back a part of the last.
+# Complete characters and complete escapes, so that a piece of a JSON string can be decoded alone; a high surrogate
+# waits. Not possessive: before Python 3.11.4 a possessive group of alternatives gives back part of its last match.
 _JSON_TEXT = re.compile(
     r"""(?:[^"\\]+|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
     r"""|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*""",
@@ -40,8 +41,8 @@ _JSON_TEXT = re.compile(
 
 
 class OctetSource:
-    """One pass over the octets. `skipped` is added to an offset in the octets to give one in the file; when `wrapped`,
-    the file holds escapes and has no such offsets."""
+    """One pass over the octets of a file. An offset in the octets plus `skipped` is one in the file; when `wrapped`, the
+    file holds escapes and there are no such offsets."""
 
     def __init__(self, pieces: Iterable[bytes], max_bytes: int) -> None:
         self._pieces = pieces
@@ -83,7 +84,7 @@ def _read_head(pieces: Iterator[bytes]) -> bytes:
 
 
 def _decode_utf8(pieces: Iterator[bytes], at: int) -> Iterator[tuple[bytes, str]]:
-    """Yield each piece with its text; the text of a character cut in two comes with the piece that ends it."""
+    """Yield each piece with its text; a character cut in two comes with the piece that completes it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for piece in pieces:
@@ -97,7 +98,7 @@ def _decode_utf8(pieces: Iterator[bytes], at: int) -> Iterator[tuple[bytes, str]
 
 
 def _unwrap_json(octets: Iterator[tuple[bytes, str]]) -> Iterator[bytes]:
-    """Yield the text inside one JSON string. Escapes that a piece cuts in two wait for the next piece."""
+    """Yield the text inside one JSON string. An escape that is cut in two waits for the next piece."""
     buffer, opened, closed = "", False, False
     for _, text in octets:
         buffer += text
@@ -124,7 +125,7 @@ def _unwrap_json(octets: Iterator[tuple[bytes, str]]) -> Iterator[bytes]:
 
 def _decode_json_text(text: str) -> bytes:
     try:
-        # transports write raw line ends into the string, which only a strict JSON reader refuses
+        # Transports write raw line ends into the string, which a strict JSON reader refuses.
         return str(json.loads(f'"{text}"', strict=False)).encode()
     except ValueError as error:
         raise MalformedXml(
@@ -132,14 +133,14 @@ def _decode_json_text(text: str) -> bytes:
         ) from error
 
 
-_SEPARATOR = "\x1f"  # stands in no well-formed XML, so in no namespace
+_SEPARATOR = "\x1f"  # not permitted in XML, so it occurs in no namespace
 _FLUSH = 64 * 1024
 _LONGEST_TOKEN = 4 * 1024 * 1024
 _ENTITY_ERRORS = frozenset({expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]})
 
 
 class XmlSink(Protocol):
-    """Receiver of the events; `reader.ModelBuilder` is one."""
+    """Receiver of the events of `parse`, for example `reader.ModelBuilder`."""
 
     def start(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None: ...
     def data(self, text: str, offset: int) -> None: ...
@@ -147,7 +148,8 @@ class XmlSink(Protocol):
 
 
 def parse(pieces: Iterable[bytes], events: XmlSink, limits: EnvelopeLimits, notes: Notes) -> None:
-    """Feed everything to `events`. Raises `MalformedXml`: ENV-TOO-LARGE, -ENCODING, -NOT-XML, -LIMIT, -FORBIDDEN."""
+    """Parse the file and pass its events to `events`. MalformedXml with ENV-TOO-LARGE, -ENCODING, -NOT-XML, -LIMIT or
+    -FORBIDDEN."""
     source = OctetSource(pieces, limits.max_bytes)
     driver = _ExpatDriver(events, limits, notes)
     for piece in source:
@@ -201,7 +203,7 @@ class _ExpatDriver:
             raise MalformedXml(code, detail, step=3, location=place) from error
 
     def _hardened(self) -> expat.XMLParserType:
-        # the encoding is forced, so that no declaration can change what the bytes mean (F2)
+        # The encoding is forced, so that no declaration can change the meaning of the bytes (F2).
         parser = expat.ParserCreate("UTF-8", _SEPARATOR)
         parser.ordered_attributes = True
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -243,8 +245,7 @@ class _ExpatDriver:
         self._check_tag(self._declared)
 
     def _check_tag(self, size: int) -> None:
-        """Check a size that is never above the written one: a resolved name is longer than its prefix, and counts
-        without its namespace."""
+        """Check a tag's size. It is never above the written size: a name is counted without its namespace and prefix."""
         if size > self._limits.name_bytes:
             self._refuse_limit(f"a start tag is longer than {self._limits.name_bytes} characters")
 
@@ -254,7 +255,7 @@ class _ExpatDriver:
         self._events.end(self._offset())
 
     def _data(self, text: str) -> None:
-        """Gather text into larger pieces: line-wrapped base64 comes a line at a time."""
+        """Collect text into larger pieces, because line-wrapped base64 comes line by line."""
         if not self._pending:
             self._held_from = self._offset()
         self._pending.append(text)
@@ -296,13 +297,13 @@ MAX_VIEW_LINES = 2_000
 MAX_VIEW_DEPTH = 64
 MAX_VIEW_TEXT = 400
 MAX_VIEW_BYTES = 64 * 1024 * 1024
-# A file in base64: it is not shown and may have any size.
+# Elements that hold a file in base64: it is not shown, and may have any size.
 _FILES = frozenset({"ContentTransferEncoded", "AttachmentData", "Attachment", "Content64"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewLine:
-    """One line. `kind`: element, attribute, text, file or comment; `size` is that of the whole text, in characters."""
+    """One line. `kind` is element, attribute, text, file or comment; `size` is that of the whole text, in characters."""
 
     depth: int
     kind: str
@@ -314,7 +315,7 @@ class ViewLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Lines of a file. `fault` is empty when the file was read to its end; `at` is the byte where reading ended."""
+    """Lines of a file. `fault` is empty when all of it was read; otherwise `at` is the byte where reading ended."""
 
     lines: tuple[ViewLine, ...]
     fault: str = ""
@@ -326,7 +327,7 @@ class _ReadingEnded(Exception):
 
 
 def view(pieces: Iterable[bytes]) -> View:
-    """Return the lines of one file, to its end or to its first fault."""
+    """Return the lines of one file, up to its end or its first fault."""
     reader = _ViewReader()
     try:
         for piece in pieces:
@@ -341,7 +342,7 @@ def view(pieces: Iterable[bytes]) -> View:
 
 @dataclass(kw_only=True)
 class _ViewReader:
-    """One pass; it ends at the first construct that no exchange form has, or at a bound."""
+    """Reader of one file for `view`; it ends at the first construct that no exchange form has, or at a limit."""
 
     lines: list[ViewLine] = field(default_factory=list)
     _path: list[str] = field(default_factory=list)
@@ -371,7 +372,7 @@ class _ViewReader:
         self._parser.Parse(piece, last)
 
     def end(self, why: str) -> View:
-        """Return the view, with its last line marked as the one that failed."""
+        """Return the view, with its last line marked as failed."""
         self._flush()
         if self.lines:
             self.lines[-1] = replace(self.lines[-1], failed=True)

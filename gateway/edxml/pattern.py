@@ -1,8 +1,8 @@
-"""Reads an envelope of our own writer by one pattern that is made of the closed table (F4): its elements in the table's
-order, all that a reader would miss, and every value in its usual form. In: the octets without S and without the letters
-of the files, and the places of these. Out: the result of `native`, here without a finding and with the files closed; or
-None for an envelope written in another way. It takes no tag that `native` would not take, and is believed for the same
-reason: the caller has libxml2 prove that these very octets are canonical (F5)."""
+"""Reads an envelope of our own writer by one pattern made from the closed table (F4): its elements in the table's order,
+all required ones present, every value in its usual form. In: the octets without the Signature and without the base64 of
+the files, and the files' places. Out: the result of `native`, here without findings and with the files closed; or None
+for an envelope written in another way. It accepts no tag that `native` would refuse, and relies on the same proof: the
+caller has libxml2 show that these octets are canonical (F5)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from gateway.edxml.policy import EnvelopeLimits
 
 _CAPTURE: Final = "\0"
-"""Marks a text to capture; the character stands in no tag."""
+"""Marks a text to capture; the character occurs in no tag."""
 _NOT_EMPTY: Final = "(?!</)"
-# Nothing that may be left out or stand several times is possessive: each begins with a tag of its own, so that a match
-# that fails tries no other way for long, and Python before 3.11.5 errs where a group is possessive.
+# Optional and repeated groups are not possessive: each begins with a tag of its own, so a failing match backtracks
+# little, and Python before 3.11.5 handles possessive groups wrongly.
 _TEXT: Final = "[ \t\n]*+[^ \t\n<&][^<&]*+"
 _IDENTITY: Final = "(?!null<)[^ \t\n<&]++"
 _USUAL: Final[Mapping[type, str]] = {
@@ -43,10 +43,10 @@ _STATUS_CODE: Final = re.compile("[0-9]{2}")
 _OF_STATUS: Final = b"<edXML:StatusCode>"
 
 
-# Headers repeat themselves: sender, recipients, type of document and day.
+# Cached, because headers repeat sender, recipients, type of document and day.
 _CACHE_SIZE = 64
 _LONGEST_CACHED = 1024
-"""Characters of the longest text that is cached, so that hostile headers fill no memory."""
+"""Longest text that is cached, so that hostile headers cannot fill the memory."""
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
@@ -59,7 +59,7 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("/", "-")).replace(tzinfo=VIETNAM)
 
 
-_Converter = Callable[[str], Any]  # Any: each makes another type
+_Converter = Callable[[str], Any]  # Any: each returns another type
 _CONVERTERS: Final[Mapping[type, _Converter]] = {
     int: int,
     bool: lambda text: text in ("true", "1"),
@@ -69,9 +69,9 @@ _CONVERTERS: Final[Mapping[type, _Converter]] = {
 
 
 class _Form:
-    """The written form of a part of the model. `_captures` names for each text its attribute, whether that belongs to the
-    part or to the one inside it (`_inner`), and what makes its value of the text: for a part below, and several of them,
-    its own form. `wanted` are the elements that must be there, by the path of names that leads to each."""
+    """Pattern of a part of the model, and how its captures become values. `_captures` has for each captured text:
+    whether it belongs to the inner part (`_inner`), its attribute, its converter, and a cached one. `_required` has the
+    paths of elements that must be present."""
 
     def __init__(self, holds: type, required: frozenset[str]) -> None:
         self._holds = holds
@@ -82,12 +82,12 @@ class _Form:
         self._match = re.compile("")
 
     def complete(self, *patterns: str) -> None:
-        """Join these patterns to the whole one."""
+        """Join the patterns to the part's whole pattern, and compile it."""
         self.pattern = "".join(patterns)
         self._match = re.compile(self.pattern.replace(_CAPTURE, "("))
 
     def add_elements(self, part: type, element: Element, path: str = "", *, is_inner: bool = False) -> str:
-        """Return the pattern of the elements of a part that stand in `element`, in its order."""
+        """Return the pattern for the elements of a part inside `element`, in its order."""
         needed = {field.name for field in fields(part) if field.default is MISSING}
         rows_by_name: dict[str, list[WireField]] = {}
         for row in rows(part):
@@ -107,14 +107,14 @@ class _Form:
         return pattern
 
     def add_inner(self, part: type, attribute: str, element: Element) -> str:
-        """Return the same for a part that is one attribute, and whose elements stand among those of the part itself."""
+        """Return the pattern for a part that is one attribute, whose elements are siblings of the outer part's own."""
         self._inner = attribute, part
         return self.add_elements(part, element, is_inner=True)
 
     def add_part(
         self, part: type, attribute: str, element: Element, path: str = "", *, is_inner: bool = False
     ) -> str:
-        """Return the same for a part that is one attribute and has an element of its own."""
+        """Return the pattern for a part that is one attribute and has its own element."""
         form = self._below(part, element, path)
         self._captures.append((is_inner, attribute, form.read_one, lru_cache(_CACHE_SIZE)(form.read_one)))
         return f"{_CAPTURE}{_without_captures(self._quantify(form.pattern, path))})"
@@ -129,7 +129,7 @@ class _Form:
         last: str = "",
         is_inner: bool = False,
     ) -> str:
-        """Return the same for several, which are one attribute. `last`: the pattern behind all elements of each."""
+        """Return the pattern for a list of parts that is one attribute. `last` is the pattern after a part's elements."""
         form = self._below(part, element, path, last)
         self._captures.append((is_inner, attribute, form.read_many, lru_cache(_CACHE_SIZE)(form.read_many)))
         return self._repeat(form.pattern, path)
@@ -167,8 +167,8 @@ class _Form:
         return any(p == path or p.startswith(f"{path}/") for p in self._required)
 
     def read(self, text: str) -> dict[str, Any] | None:
-        """Return the attributes of the part that the whole text holds, or None. ValueError for a day that no calendar
-        has. Any: each has its own type."""
+        """Return the part's attributes read from the whole text, or None where it does not match. ValueError for an
+        impossible date. Any: each attribute has its own type."""
         match = self._match.fullmatch(text)
         return None if match is None else self._take(match)
 
@@ -177,10 +177,11 @@ class _Form:
         return self._holds(**self._take(cast("re.Match[str]", self._match.fullmatch(text))))
 
     def read_many(self, text: str) -> tuple[Any, ...]:
-        """Return the parts that stand in the text one behind the other."""
+        """Return the parts that follow one another in the text."""
         return tuple([self._holds(**self._take(match)) for match in self._match.finditer(text)])
 
     def _take(self, match: re.Match[str]) -> dict[str, Any]:
+        """Convert the captured texts of a match into attributes."""
         attributes: dict[str, Any] = {}
         inner: dict[str, Any] = {}
         for (is_inner, attribute, convert, cached), text in zip(self._captures, match.groups(), strict=True):
@@ -199,7 +200,7 @@ def _without_captures(pattern: str) -> str:
 
 
 def _value_pattern(row: WireField) -> str:
-    """Return the pattern of a value that no reader trims, doubts or takes for another one."""
+    """Return the pattern of a value that every reader takes as it is."""
     if row.wire.identity:
         return _IDENTITY
     return "|".join(map(str, row.wire.valid_range)) if row.wire.valid_range else _USUAL[row.holds]
@@ -211,7 +212,7 @@ def _tag(raw: bytes) -> str:
 
 @cache
 def _envelope_form(*, is_status: bool) -> _Form:
-    """Make the form of a whole envelope, S apart."""
+    """Build the form of a whole envelope without the Signature, once for statuses and once for other kinds."""
     required = REQUIRED_OF_STATUS if is_status else REQUIRED
     form = _Form(Envelope, frozenset(f"{first}/{child}".rstrip("/") for first, child in required))
     message, trace = names.HEADER.children.values()
@@ -237,8 +238,8 @@ def _envelope_form(*, is_status: bool) -> _Form:
 
 
 def read(octets: bytes, files: Sequence[tuple[int, int, bool]], limits: EnvelopeLimits) -> Read | None:
-    """Read the octets. `files` tells where each one's text stands in the whole file, and whether it was left out."""
-    if len(octets) > limits.text_bytes:  # a shorter one has no text that is too long (F3)
+    """Read the octets. `files` has start and end of each file's text in the whole file, and whether it was cut out."""
+    if len(octets) > limits.text_bytes:  # a shorter envelope has no text over the limit (F3)
         return None
     is_status = _OF_STATUS in octets
     try:
@@ -272,7 +273,7 @@ def read(octets: bytes, files: Sequence[tuple[int, int, bool]], limits: Envelope
 
 
 def _kind(attributes: Mapping[str, Any], *, is_status: bool) -> Kind | None:
-    """Return the kind, or None where a reader would have a finding."""
+    """Return the packet's kind, or None where a reader would report a finding."""
     if is_status:
         return Kind.STATUS if _STATUS_CODE.fullmatch(attributes["status"].code) else None
     business = attributes.get("business")
@@ -282,7 +283,7 @@ def _kind(attributes: Mapping[str, Any], *, is_status: bool) -> Kind | None:
 
 
 def _is_paired(model: Envelope, files: Sequence[object]) -> bool:
-    """Tell whether manifest and attachments are equal, and each has an id of its own."""
+    """Tell whether manifest and attachments are equal, each with a content id of its own."""
     attachments = model.attachments
     if model.manifest != attachments or len(attachments) != len(files):
         return False

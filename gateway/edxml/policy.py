@@ -1,6 +1,6 @@
-"""Limits and choices of a verifier of envelopes, as frozen values that are passed in and never global. `EnvelopeLimits`
-bounds the cost of one file; `XmlPolicy` says which keys and forms count. The defaults are our own axis; every option
-that loosens something names its danger."""
+"""Defines limits and choices of a verifier of envelopes, as frozen values that are passed in, never global.
+`EnvelopeLimits` bounds the cost of one file; `XmlPolicy` says which keys and forms are accepted. The defaults fit our
+own axis; every option that loosens something names its danger."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeLimits:
-    """Bounds on one envelope (F1, F3, G1, G2). Raising one costs memory or time to anyone who sends us a file,
-    signed or not, because they are spent before the signature is known."""
+    """Bounds on one envelope (F1, F3, G1, G2). Raising one lets any sender cost us more memory or time, signed or not,
+    because it is spent before the signature is known."""
 
     max_bytes: int = 512 * _MIB
     """F1: a larger file is refused before it is parsed."""
@@ -62,7 +62,7 @@ class EnvelopeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XmlPolicy:
-    """Which signatures count as authentic. Make a looser value for one named foreign sender, never for all."""
+    """Choice of signatures that count as authentic. Make a looser value for one named foreign sender, never for all."""
 
     limits: EnvelopeLimits = field(default_factory=EnvelopeLimits)
 

@@ -1,8 +1,8 @@
-"""Reads SignedProperties and our qualifier out of a Signature that another system may have wrapped anew (G4, W5, W6,
-W6a, R2). In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. `general` and
-`verify` decide whether they were signed, and whether the qualifier agrees with the packet. The readers of parts of a
-Signature are here too: an element is a group or a leaf, at one position, with exactly the attributes it may have, else
-SIG-STRUCTURE. Nothing is looked up by search, so a copy parked elsewhere cannot be found first (G4)."""
+"""Reads SignedProperties and our qualifier from a Signature that another system may have re-wrapped (G4, W5, W6, W6a).
+In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. `general` and `verify` decide
+whether they were signed, and whether the qualifier agrees with the packet. The readers of Signature parts are here too:
+an element is a group or a leaf, at one position, with exactly its permitted attributes, else SIG-STRUCTURE. Nothing is
+searched for, so that a decoy elsewhere cannot be found first (G4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gateway.errors import BadSignature
 if TYPE_CHECKING:
     from gateway.edxml.policy import XmlPolicy
 
-# G7: only under a sender's dated permission.
+# G7 (old algorithms): accepted only under a sender's dated permission.
 LEGACY_METHOD: Final = {"http://www.w3.org/2000/09/xmldsig#rsa-sha1": "rsa-sha1"}
 LEGACY_DIGEST: Final = "http://www.w3.org/2000/09/xmldsig#sha1"
 LEGACY_C14N: Final = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
@@ -37,7 +37,7 @@ _SPACE = re.compile(r"[ \t\r\n]+")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureShape:
     """Content of a Signature of right structure. `method` is our name of the algorithm; `info_exclusive` and
-    `body_exclusive` tell the canonical form that was signed; `properties` None: it has only the first reference."""
+    `body_exclusive` tell which canonical form was signed; `properties` is None where only the first reference exists."""
 
     element: etree._Element
     signed_info: etree._Element
@@ -56,7 +56,7 @@ class SignatureShape:
 def group(
     element: etree._Element, tag: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
 ) -> list[etree._Element]:
-    """Return the children of an element that holds elements alone, with white space between them at most."""
+    """Return the children of an element that holds only elements and white space between them; else BadSignature."""
     _check(element, tag, required, optional)
     children = list(element)
     texts = [element.text, *(child.tail for child in children)]
@@ -70,7 +70,7 @@ def group(
 def leaf(
     element: etree._Element, tag: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
 ) -> str:
-    """Return the text of an element that holds text alone, and some."""
+    """Return the text of an element that holds only text and is not empty; else BadSignature."""
     _check(element, tag, required, optional)
     if len(element):
         raise structure_fault(element, "holds elements where only text stands")
@@ -80,7 +80,7 @@ def leaf(
 
 
 def octets(text: str, element: etree._Element, *, spaced: bool = False) -> bytes:
-    """Decode base64 that equals its own encoding; `spaced`: once white space is taken out (G3)."""
+    """Decode base64 that equals its own encoding; `spaced`: after white space is removed (G3)."""
     bare = _SPACE.sub("", text) if spaced else text
     try:
         raw = b64decode(bare, validate=True)
@@ -92,7 +92,7 @@ def octets(text: str, element: etree._Element, *, spaced: bool = False) -> bytes
 
 
 def structure_fault(element: etree._Element, problem: str) -> BadSignature:
-    """Make SIG-STRUCTURE, with the element's name and the problem."""
+    """Return SIG-STRUCTURE with the element's name and the problem."""
     local = etree.QName(element).localname if isinstance(element.tag, str) else "comment"
     return BadSignature("SIG-STRUCTURE", f"{local} {problem}", step=5, location=local)
 
@@ -125,7 +125,7 @@ _RECEIPT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadQualifier:
-    """Content of `gw:Message`, which describes the packet. `kind` None: a word that is no kind of ours."""
+    """Content of `gw:Message`, which describes the packet. `kind` is None for a word that is no kind of ours."""
 
     packet_id: PacketId
     kind: Kind | None
@@ -147,7 +147,7 @@ class Properties:
 
 
 def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: bool) -> Properties:
-    """Read SignedProperties. `unsigned`: UnsignedProperties stand beside them, which a foreign axis may have."""
+    """Read SignedProperties. `unsigned`: UnsignedProperties follow them, which a foreign axis may write."""
     children = group(element, xades("SignedProperties"), required=("Id",))
     if not children or len(children) > 2:
         raise structure_fault(element, "must hold SignedSignatureProperties and SignedDataObjectProperties")
@@ -212,7 +212,7 @@ def _about_objects(element: etree._Element) -> tuple[str | None, ReadQualifier |
 
 
 def _commitment(element: etree._Element) -> ReadQualifier | None:
-    """Read the commitment (W6). Without qualifiers there is no `gw:Message`, which step 11 reports (section 12.2)."""
+    """Read the commitment (W6). One without qualifiers has no `gw:Message`, which step 11 reports."""
     children = group(element, xades("CommitmentTypeIndication"))
     if len(children) not in (2, 3):
         raise structure_fault(
@@ -252,13 +252,13 @@ def _message(element: etree._Element, *, receipt: bool) -> ReadQualifier:
     signed_receipt = _receipt(tail[0]) if receipt else None
     if signed_receipt is not None and signed_receipt.status_code == "13":
         raise structure_fault(tail[0], "does not stand in a 13")
-    # a kind that is not the envelope's, or none at all, is a contradiction of step 11
+    # Step 11 reports a kind that is unknown or not the envelope's.
     signed_terms = None if terms_element is None else _terms(terms_element, kind, receipt=receipt)
     return ReadQualifier(packet_id=packet_id, kind=kind, receipt=signed_receipt, terms=signed_terms)
 
 
 def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Terms:
-    """Read W6a as narrowly as in native form: a system that wraps a Signature anew changes none of these words."""
+    """Read gw:Terms (W6a) as strictly as in native form: a system that re-wraps a Signature must not change them."""
     try:
         signed_terms = terms.read([_term(child) for child in group(element, gw("Terms"))])
     except ValueError as why:
@@ -278,7 +278,7 @@ def _term(element: etree._Element) -> terms.Child:
 
 
 def _receipt(element: etree._Element) -> Receipt:
-    """Read R2: each child at most once, in this order; the code and the verdict must be there."""
+    """Read gw:Receipt: each child at most once and in order; StatusCode and Verdict must be present."""
     by_name: dict[str, etree._Element] = {}
     place = -1
     for child in group(element, gw("Receipt")):
@@ -323,7 +323,7 @@ def _sha256(element: etree._Element, text: str, method: str) -> bytes:
 
 
 def _moment(text: str, element: etree._Element) -> datetime:
-    """Read any ISO form with a zone (section 12.6). Fractions beyond a microsecond are cut."""
+    """Read an ISO time with a zone. Fractions beyond a microsecond are cut."""
     if not _MOMENT.fullmatch(text):
         raise structure_fault(element, "is not a time with a zone, like 2026-03-02T08:00:00Z")
     try:

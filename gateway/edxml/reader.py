@@ -1,8 +1,8 @@
-"""Reads an envelope of any known dialect, in one pass and in bounded memory. In: the events of a parser, or the octets of a
-file. Out: `Read`, the model with its attachments' slices and findings. Liberal: order means nothing, and an oddity that
-does not disturb the meaning is a finding. `strict` is for packets of our own axis, where two readers that differ would be
-two documents: there a doubled, foreign or unlisted part is refused (`ENV-DIALECT`). Attachments are collected as they
-stream by: decoded, measured and hashed, or left closed for a later reader. Never holds a file whole."""
+"""Reads an envelope of any known dialect, in one pass and in bounded memory. In: the events of a parser, or the octets
+of a file. Out: `Read`, the model with its attachments' slices and findings. By default it is liberal: order means
+nothing, and an oddity that does not change the meaning is a finding. `strict` is for packets of our own axis, where two
+readers must never see two documents: a repeated, foreign or unlisted part is refused (`ENV-DIALECT`). Attachments are
+decoded, measured and hashed as they stream by, or left closed for a later reader."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Collected:
-    """The attachments met so far, and the one whose content is passing, if any."""
+    """The attachments read so far, and the one whose content is being read, if any."""
 
     def __init__(self, limits: EnvelopeLimits, notes: Notes, source: str, *, opens: bool = True) -> None:
         self.attachments: list[Attachment] = []
@@ -44,7 +44,7 @@ class Collected:
         self._length = self._breaks = 0
 
     def open(self, node: KnownElement, type_name: str) -> None:
-        """Begin a content element. Its name may come later: the .NET flavour writes it afterwards."""
+        """Begin a content element. The file's name may come later, because the .NET flavour writes it afterwards."""
         name, _ = dialects.ATTACHMENT_NAMES[type_name]
         if self.opens:
             limits = self._limits
@@ -56,7 +56,7 @@ class Collected:
         self._length = self._breaks = 0
 
     def feed(self, text: bytes, offset: int, breaks: int = 0) -> None:
-        """Decode text of the open content. `breaks`: how many ends of a line are in it."""
+        """Decode text of the open content. `breaks` is the number of line ends in it."""
         if self._begin is None:
             self._begin = offset
         if self._decoder is not None:
@@ -97,7 +97,7 @@ class Collected:
             if decoded.damaged:
                 self._notes.add("ATTACHMENT-DAMAGED", node.location, decoded.damaged)
             elif not 0 <= length - self._length <= self._breaks:
-                # a parser takes CR LF for one character; any other difference is a reference or CDATA
+                # A parser reads CR LF as one character; any other difference in length is a reference or CDATA.
                 self._notes.add("ATTACHMENT-SLICE", node.location, "base64 written with references or CDATA")
         return FileSlice(
             n=len(self.attachments),
@@ -115,7 +115,7 @@ class Collected:
         )
 
     def files(self, lines: Sequence[Attachment | None]) -> tuple[FileSlice, ...]:
-        """Return the slices; where an attachment names no file or type, its line of the manifest does."""
+        """Return the slices; where an attachment lacks a name, id, type or description, its manifest line gives it."""
         return tuple(
             file if line is None else _fill_from_line(file, line)
             for file, line in zip(self._files, lines, strict=True)
@@ -123,6 +123,7 @@ class Collected:
 
 
 def _fill_from_line(file: FileSlice, line: Attachment) -> FileSlice:
+    """Return the slice with missing fields taken from the manifest line."""
     own_fields = (file.name, file.content_id, file.content_type, file.description)
     line_fields = (line.attachment_name or "", line.content_id, line.content_type, line.description)
     name, content_id, content_type, description = fields = tuple(
@@ -136,7 +137,7 @@ def _fill_from_line(file: FileSlice, line: Attachment) -> FileSlice:
 
 
 MOST_ELEMENTS = 200_000
-"""Outside signatures. The largest envelope within the other limits (1,000 attachments, 1,000 receivers) has 20,000."""
+"""Limit outside signatures. An envelope at the other limits (1,000 attachments, 1,000 receivers) has 20,000."""
 
 _LEAVES = (ElementContent.TEXT, ElementContent.FILE)
 _NO_CHILDREN: Mapping[str, ChildSlot] = {}
@@ -144,7 +145,7 @@ _NO_CHILDREN: Mapping[str, ChildSlot] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """One envelope as read. `signature` is its shape only: `verify` decides whether it holds."""
+    """One envelope as read. `signature` is only its shape: `verify` decides whether it holds."""
 
     envelope: Envelope
     files: tuple[FileSlice, ...]
@@ -162,7 +163,7 @@ def finish_read(
     strict: bool = True,
     signature: FoundSignature | None = None,
 ) -> Read:
-    """Make the packet of a complete light tree."""
+    """Build the packet from a complete light tree and the attachments collected with it."""
     attachments = collected.attachments
     envelope = model.envelope(root, attachments, notes)
     if strict and envelope.sender.organ_id is None:
@@ -189,9 +190,9 @@ def _refuse(place: str, detail: str) -> NoReturn:
 def read(
     pieces: Iterable[bytes], limits: EnvelopeLimits, *, strict: bool = False, source: str = "envelope"
 ) -> Read:
-    """Read a whole file or its canonical octets. `source` names the octets that the slices' offsets count in.
+    """Read a whole file or its canonical octets. `source` names the octets in which the slices' offsets count.
 
-    Raises `MalformedXml` with the codes of verification.md 9. Nothing read here is proved."""
+    MalformedXml with a code of docs/verification.md. Nothing read here is proved."""
     notes = Notes()
     builder = ModelBuilder(limits, strict=strict, source=source, notes=notes)
     parse.parse(pieces, builder, limits, notes)
@@ -200,7 +201,7 @@ def read(
 
 @dataclass(slots=True)
 class _Frame:
-    """One open element of the light tree. `slots` are the children it may have, `size` is its text in bytes."""
+    """One open element of the light tree. `slots` are its permitted children, `size` is its text in bytes."""
 
     node: KnownElement
     slot: ChildSlot
@@ -210,8 +211,7 @@ class _Frame:
 
 
 class ModelBuilder:
-    """Builder of a model from the events of any parser that knows namespaces: `start`, `data`, `end`, then `finish`,
-    once."""
+    """Builds a model from the events of any namespace-aware parser: `start`, `data`, `end`, then `finish` once."""
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ class ModelBuilder:
         notes: Notes | None = None,
         opens: bool = True,
     ) -> None:
-        """With `opens`, decode files while they pass; else leave their slices closed."""
+        """With `opens`, decode files as they pass; without, leave their slices closed."""
         self._limits = limits
         self._strict = strict
         self._notes = notes or Notes()
@@ -267,7 +267,7 @@ class ModelBuilder:
             self._data_of(self._frames[-1], text)
 
     def content(self, text: bytes, offset: int) -> None:
-        """Add text as `data` does, of an open file, base64 alone and not decoded into characters."""
+        """Add base64 of an open file, as bytes that were not decoded into characters."""
         self._collected.feed(text, offset)
 
     def end(self, offset: int) -> None:
@@ -287,7 +287,7 @@ class ModelBuilder:
                 self._collected.close(frame.node, frame.slot.type)
 
     def finish(self) -> Read:
-        """Return the packet, when its root has ended."""
+        """Return the packet, once its root has ended."""
         if self._root is None or self._dialect is None or self._frames:
             raise MalformedXml("ENV-NOT-XML", "the envelope ends before its root does", step=3)
         return finish_read(
@@ -328,7 +328,7 @@ class ModelBuilder:
         name = local if local in frame.slots else dialect.aliases.get(local, local)
         slot = frame.slots.get(name)
         if frame.slot.holds in _LEAVES:
-            # two readers of such a leaf see two texts, one before the child and one around it
+            # Readers differ about the text of such a leaf: before the child, or around it.
             self._object(
                 "UNKNOWN-ELEMENT", self._place(), f"{local[:80]!r} inside an element that holds text"
             )
@@ -358,8 +358,8 @@ class ModelBuilder:
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
 
     def _place_node(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
-        """Return the new node at its place, or None where it is doubled and may not be. Of a leaf only the text is kept,
-        when it ends."""
+        """Return a new node at its place, or None where it is a second one and only one is permitted. A leaf is not put
+        into the tree: its text is, when it ends."""
         is_leaf = slot.holds in _LEAVES
         siblings = (above.texts if is_leaf else above.children).get(name, ())
         node = KnownElement((above.place, name, len(siblings) + 1 if slot.many else 0))
@@ -374,7 +374,7 @@ class ModelBuilder:
 
     def _open_signature(self, above: KnownElement, ns: str, name: str, local: str) -> None:
         place = above.below(name)
-        if self._watcher is not None:  # step 5 judges their number: SIG-MANY
+        if self._watcher is not None:  # step 5 judges the number of signatures: SIG-MANY
             self._notes.add("DOUBLED", place, "stands more than once; the first is read")
             self._skipped += 1
             return
@@ -422,7 +422,7 @@ class ModelBuilder:
         frame.size = self._hold(frame.node, text, frame.size)
 
     def _hold(self, node: KnownElement, text: str, size: int) -> int:
-        """Add text to a node that has `size` bytes, and return its new size."""
+        """Add text to a node that already has `size` bytes, and return the new size."""
         size += self._count_text(text)
         if size > self._limits.text_bytes:
             detail = f"{node.location} is longer than {self._limits.text_bytes} bytes"

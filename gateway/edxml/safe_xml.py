@@ -1,6 +1,6 @@
-"""The only reader of XML through lxml: bytes of unknown origin in, a tree out, or MalformedXml. Two parsers must
-accept: expat first, which sees every forbidden construct and every limit (G1, G2), then libxml2, hardened, with no
-DTD, no entity, no network and no recovery. Comments and PIs stay in the tree so that they are seen. Pure."""
+"""Parses XML of unknown origin with lxml, as the only module that does: bytes in, a tree out, or MalformedXml. Two
+parsers must accept: first expat, which sees every forbidden construct and every limit (G1, G2), then a hardened libxml2
+with no DTD, entity, network or recovery. Comments and PIs stay in the tree so that they are seen. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from gateway.edxml.policy import EnvelopeLimits
 
 _PIECE = 256 * 1024
-# A whole start tag; a `>` may stand inside a value.
+# A complete start tag; a `>` may occur inside a value.
 _TAG = re.compile(rb"""<[^>"']*(?:(?:"[^"]*"|'[^']*')[^>"']*)*>""")
 _SIGNATURE_END: Final = re.compile(rb"</[^>]*>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
-# G2: inside these a comment could cut a value in two that another reader reads whole.
+# G2 (forbidden constructs): a comment inside these could cut a value in two that another reader reads whole.
 _COMMENT_FREE = frozenset({"edXMLHeader", "MessageHeader", "TraceHeaderList", "Signature"})
-# The elements that hold a file, in any dialect, below an `Attachment`: their text has no limit of its own.
+# Elements that hold a file below an `Attachment`, in any dialect: their text has no limit of its own.
 _FILE_TEXT = frozenset({"ContentTransferEncoded", "AttachmentData", "Content"})
 
 _UNDEFINED_ENTITY: Final = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
 
 
 def parser(*, huge_tree: bool = True) -> etree.XMLParser:
-    """Make a hardened libxml2 parser for one call: parsers keep state. `huge_tree` is safe only behind a size cap."""
-    import lxml.etree as etree  # for the first envelope: an idle node has none of it
+    """Make a hardened libxml2 parser for one call, as parsers keep state. `huge_tree` needs input of limited size."""
+    import lxml.etree as etree  # imported with the first envelope, so that an idle node does not hold it
 
     return etree.XMLParser(
         encoding="UTF-8",
@@ -51,7 +51,7 @@ def parser(*, huge_tree: bool = True) -> etree.XMLParser:
 
 
 def parse(raw: bytes, limits: EnvelopeLimits) -> etree._Element:
-    """Return the root of a whole file that both parsers accept; offsets in errors count from the file's first byte."""
+    """Return the root of a whole file that both parsers accept; byte offsets in errors count from the file's start."""
     if len(raw) > limits.general_max_bytes:
         raise MalformedXml(
             "ENV-TOO-LARGE",
@@ -69,7 +69,7 @@ def parse(raw: bytes, limits: EnvelopeLimits) -> etree._Element:
 
 
 def _check_encoding(raw: bytes) -> None:
-    """Check step 2: UTF-8 with or without a byte order mark, and nothing that another reader could take for more."""
+    """Check step 2: UTF-8 with or without a byte order mark, and no beginning like UTF-16 or UTF-32."""
     if raw.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in raw[:4]:
         raise MalformedXml("ENV-ENCODING", "the file begins like UTF-16 or UTF-32; expected UTF-8", step=2)
     try:
@@ -84,7 +84,7 @@ def _check_encoding(raw: bytes) -> None:
 
 
 class _Scan:
-    """One expat pass that builds nothing; it refuses at the first forbidden construct or limit passed."""
+    """One expat pass that builds nothing, and refuses at the first forbidden construct or exceeded limit."""
 
     def __init__(self, limits: EnvelopeLimits) -> None:
         self._limits = limits
@@ -214,7 +214,7 @@ class _Scan:
             raise self._refusal("ENV-LIMIT", f"more than {self._limits.recipients} recipients")
 
     def _tag_length(self, form: re.Pattern[bytes]) -> int:
-        """Return the length in bytes of the tag at the parser's place."""
+        """Return the length in bytes of the tag at the parser's position."""
         match = form.match(self._data, self._parser.CurrentByteIndex)
         return len(match.group()) if match else 0
 

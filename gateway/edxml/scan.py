@@ -1,6 +1,6 @@
-"""One pass over the bytes of one file (F2-F8): every event is written again in canonical form and must equal the raw
-bytes at the cursor, and one buffer is compared, hashed and parsed. Pieces go in; a built model, both digests and the
-content of S come out. `NotMine` is raised at the first byte that our writer would not write."""
+"""Reads a native envelope in one streaming pass (F2-F8): every event is written again in canonical form and must equal
+the raw bytes at the cursor, so one buffer is compared, hashed and parsed. In: pieces. Out: a built model, both digests
+and the content of the Signature. NotMine at the first byte that our writer would not write."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from gateway.edxml.signature import SignatureParts
 
 _MAX_PENDING: Final = 1 << 20
-"""Bytes the parser may hold back in an unfinished tag or text of a file of ours."""
+"""Most bytes that an unfinished tag or text of a native file may take."""
 _MAX_PARSED: Final = 1 << 18
-"""Bytes, without those of the files, that are kept for the schema."""
+"""Most bytes outside the files that are kept for the schema."""
 
 
 class NotMine(Exception):
-    """The general path decides."""
+    """The file is not native: the general path decides."""
 
 
 class EnvelopeScan:
     """One pass over one file. `_buffer` holds the raw bytes that events have not confirmed yet, from absolute offset
-    `_base` on; `_cursor` is the absolute offset up to which raw bytes and canonical form are equal (F5)."""
+    `_base`; up to the absolute offset `_cursor`, raw bytes and canonical form are equal (F5)."""
 
     def __init__(self, limits: EnvelopeLimits, *, opens: bool = True) -> None:
-        """With `opens`, decode files while they pass."""
+        """With `opens`, decode files as they pass."""
         self.builder = ModelBuilder(limits, strict=True, opens=opens)
         self.a = self.b = 0
         self._limits = limits
@@ -52,7 +52,7 @@ class EnvelopeScan:
 
     @property
     def body_digest(self) -> Digest:
-        """H of F7, after `finish`."""
+        """Digest of the body (F7), valid after `finish`."""
         return Digest.of_bytes(self._body_hash.digest())
 
     @property
@@ -61,7 +61,7 @@ class EnvelopeScan:
 
     @property
     def parsed_octets(self) -> bytes | None:
-        """All that the parser saw: everything but the base64 of the files. None where that is large."""
+        """All octets that the parser saw, which are those outside the files' base64; None where they are too many."""
         return b"".join(self._parsed) if self._parsed_size <= _MAX_PARSED else None
 
     def feed(self, piece: bytes) -> None:
@@ -70,14 +70,14 @@ class EnvelopeScan:
         while at < len(piece):
             if self._cursor == self._fed and self._stack and self._stack[-1] is CONTENT:
                 at = self._pass_base64(piece, at)
-            # No further than the tag that opens a file: what follows it is mostly base64 again.
+            # Parse only up to the tag that opens a file, because base64 follows it.
             opens = piece.find(CONTENT.start, at)
             end = len(piece) if opens < 0 else opens + len(CONTENT.start)
             self._parse_piece(piece[at:end])
             at = end
 
     def _parse_piece(self, piece: bytes) -> None:
-        """Give a piece to the parser."""
+        """Hash a piece and give it to the parser."""
         if not piece:
             return
         old_size = len(self._buffer)
@@ -94,9 +94,9 @@ class EnvelopeScan:
         self._drop_confirmed()
 
     def _pass_base64(self, piece: bytes, at: int) -> int:
-        """Pass the text of a file up to its end tag, nearly all of a large envelope, by the parser: characters of base64
-        are text to every parser and their own canonical form. They are compared, hashed and given to the builder like
-        any text; any other text is left to the parser. Returns the place where the rest of the piece begins."""
+        """Take base64 of a file, nearly all of a large envelope, without the parser: to every parser it is text and its
+        own canonical form. It is hashed and given to the builder like other text; text with any other character is left
+        to the parser. Return the position after it in the piece."""
         end = piece.find(b"<", at)
         text = piece[at:] if end < 0 else piece[at:end]
         if not text or not attachment.is_base64(text):
@@ -114,12 +114,12 @@ class EnvelopeScan:
             raise NotMine
 
     def _let_go_of_text(self) -> None:
-        """Have the parser hand over a file's text, so that the next piece begins with nothing unconfirmed."""
+        """Make the parser hand over a file's buffered text, so that the next piece begins with nothing unconfirmed."""
         self._parser.buffer_text = False
         self._parser.buffer_text = True
 
     def finish(self, size: int) -> SignatureParts:
-        """Confirm everything to the last byte, with S met once, and return the content of S."""
+        """Confirm everything to the last byte, with one Signature seen, and return its content."""
         self._parser.Parse(b"", True)
         self._drop_confirmed()
         if not self._cursor == self._fed == size or self._parts is None:
@@ -127,7 +127,8 @@ class EnvelopeScan:
         return self._parts
 
     def _make_parser(self) -> expat.XMLParserType:
-        """Make the parser (F2, F3): the encoding is forced, names are as written; only elements and text pass."""
+        """Make the parser (F2, F3): the encoding is forced, names stay as written, and anything but elements and text is
+        refused."""
         parser = expat.ParserCreate("UTF-8")
         parser.ordered_attributes = True
         parser.buffer_text = True
@@ -155,7 +156,7 @@ class EnvelopeScan:
             self._start_element(name, attributes)
 
     def _start_element(self, name: str, attributes: list[str]) -> None:
-        """Take an element only where the closed table has it (F4). The strict reader judges repetition."""
+        """Accept an element only where the closed table has it (F4). The strict reader judges repetition."""
         element = self._child(name)
         if tuple(attributes) != element.written_attributes:
             raise NotMine
@@ -184,7 +185,7 @@ class EnvelopeScan:
         return element
 
     def _start_signature(self, name: str, attributes: list[str]) -> None:
-        """Begin S; the bytes before it belong to the body (F6)."""
+        """Begin the Signature; the bytes before it belong to the body (F6)."""
         if self.b or not self._stack or self._stack[-1] is not HEADER:
             raise NotMine
         self._hash_body()
@@ -192,7 +193,7 @@ class EnvelopeScan:
         self._start_inside_signature(name, attributes)
 
     def _start_inside_signature(self, name: str, attributes: list[str]) -> None:
-        """Confirm a tag of S of any name (F5); `signature.parse` then fixes every byte (F8)."""
+        """Confirm a tag of any name inside the Signature (F5); `signature.parse` then fixes every byte (F8)."""
         if len(attributes) > 2 * self._limits.attributes:
             raise NotMine
         pairs = zip(attributes[::2], attributes[1::2], strict=True)
@@ -232,14 +233,14 @@ class EnvelopeScan:
         self.builder.end(offset)
 
     def _end_signature(self) -> None:
-        """End S: its range is the cursor's, never the parser's (F6); S alone is exactly W5 and W6 (F8)."""
+        """End the Signature, located by the cursor, never by the parser (F6); it must be native byte for byte (F8)."""
         self.b = self._hashed = self._cursor
         self._parts = signature.parse(self._buffer[self.a - self._base : self.b - self._base])
         if self._parts is None:
             raise NotMine
 
     def _confirm(self, octets: bytes) -> None:
-        """Check that the raw bytes at the cursor are the event in canonical form (F5)."""
+        """Check that the raw bytes at the cursor equal the event's canonical form (F5), and move the cursor on."""
         if not self._buffer.startswith(octets, self._cursor - self._base):
             raise NotMine
         self._cursor += len(octets)
@@ -252,7 +253,7 @@ class EnvelopeScan:
         self._hashed = self._cursor
 
     def _drop_confirmed(self) -> None:
-        """Hash and drop the confirmed bytes; S alone is held until its end."""
+        """Hash and drop the confirmed bytes; those of the Signature are held until its end."""
         if not self._signature_depth:
             self._hash_body()
         keep_from = self.a if self._signature_depth else self._cursor

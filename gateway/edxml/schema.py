@@ -1,13 +1,13 @@
-"""Checks whether an envelope keeps the written form of dialect A. In: a skeleton, or the tree that a reader holds
-already. Out: None, or the problems, each with its place and a sentence for a person that names the element, the expected
-and the actual form, and never quotes a value: it may stand in a log, where the content of documents may not. `holds` and
-`check` are fast and for every packet; `explain` is slow, for a packet that failed. Rules that XSD 1.0 cannot express,
-the contents of each operation, are code here. The schemas are this program's own files, compiled with the first packet;
-`check_files` stops a start where one is missing.
+"""Checks whether an envelope keeps the written form of dialect A. In: a skeleton, or a tree that a reader already holds.
+Out: None, or the problems, each with its place and a sentence that names the element and the expected form, and never
+quotes a value, because logs must not hold the content of documents. `holds` and `check` are fast and run for every
+packet; `explain` is slow, for a packet that failed. Rules that XSD 1.0 cannot express, the contents of each operation,
+are code here. The schemas are this program's own files, compiled with the first packet; `check_files` stops a start
+where one is missing.
 
-`skeleton` cuts an envelope, native or not, down to the schema's input: the same elements with one prefix for all,
-without the attachments' bodies and the inside of a Signature, a few kilobytes however large the file. One streaming
-pass; it judges nothing."""
+`skeleton` reduces an envelope, native or not, to the schema's input: the same elements in one namespace form, without
+attachment bodies and the inside of a Signature, a few kilobytes however large the file. One streaming pass, without
+judgement."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ RULES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaProblem:
     """One departure from the form. `line` counts lines of the skeleton, which up to the attachments are those of the
-    file; None when it is written on one line. `label_key` is the key of its label on a clerk's page."""
+    file; None when the file is one line. `label_key` is the key of its label on a clerk's page."""
 
     path: str
     line: int | None
@@ -66,13 +66,13 @@ class SchemaProblem:
 
 
 def problem_at(element: etree._Element, rule: str, sentence: str) -> SchemaProblem:
-    """Make a problem of one element."""
+    """Return a problem of one element."""
     line = cast("int | None", element.sourceline)  # the stubs give it no type
     return SchemaProblem(path=_path(element), line=line, rule=rule, sentence=sentence)
 
 
 def problem_of_error(error: Any) -> SchemaProblem:  # xmlschema ships no types
-    """Put one error of `iter_errors` into words."""
+    """Return one error of `iter_errors` as a problem."""
     from xmlschema import XMLSchemaChildrenValidationError
     from xmlschema.validators import (
         XsdAttribute,
@@ -142,8 +142,8 @@ _MOST_PROBLEMS = 100
 
 
 def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
-    """Tell whether a tree keeps the form; it may lack the files' octets and the inside of the Signature. `usual`: the
-    model read from it, where nothing was unusual; then every day in it exists."""
+    """Tell whether a tree keeps the form; it may lack the files' octets and the inside of the Signature. `usual` is the
+    model read from it, where nothing was unusual: then all its dates exist."""
     if usual is not None:
         name = DOCUMENT if usual.status is None else STATUS
         return compiled(name).validate(root) and _has_distinct_receivers(usual) and _is_whole(usual.business)
@@ -152,12 +152,12 @@ def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
 
 
 def check(skeleton: bytes) -> list[SchemaProblem] | None:
-    """Return None for a good skeleton. libxml2 gives the verdict; the slow `explain` finds the words for a bad one."""
+    """Return None for a good skeleton, else its problems: libxml2 gives the verdict, the slow `explain` the texts."""
     return None if holds(_root(skeleton)) else explain(skeleton)
 
 
 def explain(skeleton: bytes) -> list[SchemaProblem]:
-    """List all problems, at most a hundred, each in words; empty when `check` finds none."""
+    """Return all problems, at most a hundred from the schema, each in words; empty when `check` finds none."""
     root = _root(skeleton)
     header = _find(root, *_HEADER)
     name = _schema_for(header)
@@ -167,13 +167,13 @@ def explain(skeleton: bytes) -> list[SchemaProblem]:
     if not problems and not compiled(name).validate(root):
         sentence = "the two schema validators do not agree; the stricter one refuses this envelope"
         return [SchemaProblem(path="/edXML", line=None, rule="form", sentence=sentence)]
-    if b"\n" not in skeleton:  # our own files are one line: its number would say nothing
+    if b"\n" not in skeleton:  # our own files are one line, whose number would say nothing
         problems = [replace(problem, line=None) for problem in problems]
     return problems
 
 
 def check_files() -> None:
-    """Raise Misconfigured where a schema is missing, which would otherwise appear with the first packet."""
+    """Raise Misconfigured where a schema file is missing, at the start instead of at the first packet."""
     for name in (DOCUMENT, STATUS, TYPES):
         if not (path := folder() / name).is_file():
             raise Misconfigured(f"the schema {path} is missing", hint="install the program again")
@@ -187,10 +187,10 @@ def folder() -> Path:
 
 @functools.cache
 def compiled(name: str) -> etree.XMLSchema:
-    """Compile the schema for every packet. The explaining one is compiled with the first packet that fails."""
+    """Compile a fast schema on first use."""
     import lxml.etree as etree
 
-    # The library makes the types of all schemas with the first one, and two threads at once spoil them.
+    # lxml builds the types of all schemas with the first one, and two threads at once corrupt them.
     with _COMPILING:
         return etree.XMLSchema(etree.parse(folder() / name, safe_xml.parser()))
 
@@ -217,7 +217,7 @@ def _root(skeleton: bytes) -> etree._Element:
 
 
 def _schema_for(header: etree._Element | None) -> str:
-    """Choose the schema: a MessageHeader with StatusCode is a status."""
+    """Return the schema's name: a MessageHeader with StatusCode is a status."""
     return DOCUMENT if _find(header, "MessageHeader", "StatusCode") is None else STATUS
 
 
@@ -251,7 +251,7 @@ _DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "Due
 
 
 def _impossible_dates(root: etree._Element) -> list[SchemaProblem]:
-    """List days that do not exist; the form of a date is the schema's business."""
+    """Return problems of dates that do not exist; the schema itself checks their form."""
     wrong = [element for element in root.iter(*_DATED) if (text := element.text) and not _is_real(text)]
     wrong.sort(key=lambda element: _DATED.index(str(element.tag)))
     return [
@@ -261,7 +261,7 @@ def _impossible_dates(root: etree._Element) -> list[SchemaProblem]:
 
 
 def _is_real(text: str) -> bool:
-    """Tell whether a time exists, or a text of a date's length as a date, which is faster."""
+    """Tell whether a date or time exists; a text of a date's length is read as a date, which is faster."""
     read = dialects.read_date if len(text) == _DATE_ALONE else dialects.read_time
     return read(text)[0] is not None
 
@@ -276,7 +276,7 @@ def _repeated_receivers(header: etree._Element | None) -> Iterator[SchemaProblem
 
 
 def _operation_problems(business: etree._Element) -> Iterator[SchemaProblem]:
-    """List elements that each operation lacks, and those that belong to another one."""
+    """Yield problems of elements that the operation lacks, or that belong to another one."""
     number = _text(business, "BussinessDocType")
     needed = {
         "1": ("BussinessDocReason",),
@@ -297,12 +297,12 @@ def _operation_problems(business: etree._Element) -> Iterator[SchemaProblem]:
 
 
 def _has_distinct_receivers(model: Envelope) -> bool:
-    """Judge a model as `_repeated_receivers` does a tree."""
+    """Check receivers as `_repeated_receivers` does, on a model instead of a tree."""
     return len(model.to) < 2 or len({(to.organ_id or "").upper() for to in model.to}) == len(model.to)
 
 
 def _is_whole(business: Business | None) -> bool:
-    """Judge a model as `_operation_problems` does a tree."""
+    """Check the operation as `_operation_problems` does, on a model instead of a tree."""
     if business is None:
         return True
     number, info, replaced = business.doc_type, business.document_info, business.replacements
@@ -318,8 +318,8 @@ _FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncode
 
 
 def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool = False) -> bytes:
-    """Cut a whole file to its skeleton. `liberal` is for envelopes that we did not write: order has no meaning there and
-    an empty element is an absent one, so siblings come in the writer's order and blanks go."""
+    """Return the skeleton of a whole file. `liberal` is for envelopes that we did not write: order means nothing in them
+    and an empty element is an absent one, so siblings are sorted into the writer's order and blank ones dropped."""
     builder = _Builder(limits)
     parse.parse(pieces, builder, limits, Notes())
     if builder.root is None:
@@ -331,7 +331,7 @@ def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool =
 
 @dataclass(slots=True)
 class _Node:
-    """One element: text and children in order, so that line breaks stay where they were."""
+    """One element, with texts and children in order, so that line breaks stay where they were."""
 
     ns: str
     local: str
@@ -344,7 +344,7 @@ class _Node:
 
 
 class _Builder:
-    """Receiver of the events of `parse`; it builds the skeleton's tree."""
+    """Receiver of `parse` events that builds the skeleton's tree."""
 
     def __init__(self, limits: EnvelopeLimits) -> None:
         self.root: _Node | None = None
@@ -361,7 +361,7 @@ class _Builder:
         if self._silent:
             self._silent += 1
             return
-        # attributes of other namespaces (xsi, xlink) mean nothing here; the reader reports them
+        # Attributes of other namespaces (xsi, xlink) mean nothing here; the reader reports them.
         node = _Node(ns, local, sorted((name, value) for space, name, value in attrs if not space))
         if self._open:
             self._open[-1].content.append(node)
@@ -392,7 +392,7 @@ class _Builder:
 
 
 def _arrange(node: _Node, table: Element) -> None:
-    """Sort stably in the order of the closed table; elements that it does not know go last and fail there."""
+    """Sort children into the closed table's order, dropping blank ones; elements unknown to it go last, where they fail."""
     children = {child.local: (place, child) for place, child in enumerate(table.children.values())}
     unknown = len(children)
     node.attributes = [

@@ -1,13 +1,12 @@
-"""The Signature in its one native shape (W5, W6): its content as a value, and that value as bytes. `render` writes it;
-`parse` reads it back by a pattern made from the very text that is written, so the content fixes every byte of S (F8).
-Nothing is verified here: digests, key and time are for `canonical` and `key`.
+"""Writes and reads the Signature in its one native shape (W5, W6). `render` writes it from its content; `parse` reads it
+by a pattern made from the very text that is written, so the content fixes every byte of it (F8). Nothing is verified
+here: digests, key and time are checked by `canonical` and `key`.
 
-`sign_body` makes it: the digest of the body, a qualifier and a signer go in; the bytes of S come out, in a length that
-was known before (W5-W8). The caller decides about signer, key and time (W9), and the fast path verifies the result
-before it leaves (W10).
+`sign_body` makes one from a body digest, a qualifier and a signer, in a length known beforehand (W5-W8). The caller
+chooses signer, key and time (W9), and the fast path verifies the result before it leaves (W10).
 
-`SignatureWatcher` notes for a person the shape of any passing Signature element, whatever its namespace. The verdict is
-`verify`'s alone, and nothing of it reaches the envelope's model."""
+`SignatureWatcher` records the shape of any Signature element it meets, in any namespace, for a person. Only `verify`
+judges, and nothing recorded reaches the envelope's model."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ _ORIGIN, _RECEIVED = names.PROOF_OF_ORIGIN.encode(), names.PROOF_OF_RECEIPT.enco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureParts:
-    """The content of a native Signature; everything else in it is fixed."""
+    """Variable content of a native Signature; everything else in it is fixed text."""
 
     algorithm: str
     body_digest: Digest
@@ -57,24 +56,24 @@ class SignatureParts:
 
     @property
     def signed_properties(self) -> bytes:
-        """The octets that reference 2 hashes: the canonical form of SignedProperties as apex (W7)."""
+        """Octets that reference 2 hashes: the canonical form of SignedProperties as document root (W7)."""
         return _PROPERTIES_AS_APEX % _properties(self)
 
     @property
     def signed_info(self) -> bytes:
-        """The octets that the key signs: the canonical form of SignedInfo as apex (W7)."""
+        """Octets that the key signs: the canonical form of SignedInfo as document root (W7)."""
         return _info_as_apex(self.algorithm, self.body_digest, self.properties_digest)
 
 
 def render(parts: SignatureParts) -> bytes:
-    """Render S for a native file."""
+    """Return the Signature of a native file as bytes."""
     bare = _base64(parts.value), _base64(parts.certificate_der)
     signed_info = _info(parts.algorithm, parts.body_digest, parts.properties_digest)
     return _TEMPLATE % (*signed_info, *bare, *_properties(parts))
 
 
 def parse(raw: bytes) -> SignatureParts | None:
-    """Return the content of S, or None when it is not W5, W6 and W6a byte for byte."""
+    """Return the content of a Signature, or None when it is not in native shape (W5, W6, W6a) byte for byte."""
     match = _SHAPE.fullmatch(raw)
     try:
         return _parts(match) if match is not None and names.are_characters(raw) else None
@@ -92,7 +91,8 @@ def _info(algorithm: str, body: Digest, properties: Digest) -> tuple[bytes, ...]
 
 @lru_cache(maxsize=16)
 def _info_as_apex(algorithm: str, body: Digest, properties: Digest) -> bytes:
-    """Render SignedInfo, needed twice for one envelope: for the comparison with libxml2's form, and to verify."""
+    """Return SignedInfo as document root. Cached, because an envelope needs it to compare with libxml2's form and to
+    verify."""
     return _INFO_AS_APEX % _info(algorithm, body, properties)
 
 
@@ -105,7 +105,7 @@ def _properties(parts: SignatureParts) -> tuple[bytes, ...]:
 
 
 class WrittenQualifier(NamedTuple):
-    """The parts of S that describe the packet, as bytes (W6)."""
+    """Parts of the Signature that describe the packet, as bytes (W6)."""
 
     proof: bytes
     packet_id: bytes
@@ -117,7 +117,7 @@ class WrittenQualifier(NamedTuple):
 def _message(
     packet_id: PacketId, kind: Kind, packet_terms: Terms | None, receipt: Receipt | None
 ) -> WrittenQualifier:
-    """Write W6: a receipt needs ProofOfReceipt and carries `gw:Receipt`; everything else has ProofOfOrigin."""
+    """Write the qualifier (W6): a receipt needs ProofOfReceipt and carries `gw:Receipt`; all else has ProofOfOrigin."""
     return WrittenQualifier(
         _ORIGIN if receipt is None else _RECEIVED,
         escape(packet_id),
@@ -128,7 +128,7 @@ def _message(
 
 
 def _receipt(receipt: Receipt) -> bytes:
-    """Write R2, without absent elements."""
+    """Write gw:Receipt, without absent elements."""
     texts = (
         receipt.of_packet_id,
         receipt.of_document_id,
@@ -182,7 +182,7 @@ def _read_terms(raw: bytes, kind: Kind, has_receipt: bool) -> Terms:
 
 
 def _read_receipt(kind: Kind, *texts: bytes | None) -> Receipt:
-    """Read a receipt, which stands only in a status, and never in a 13 (W6)."""
+    """Read a receipt; ValueError unless it is in a status other than 13 (W6)."""
     packet_id, document_id, sender, body, file, size, received, status_code, verdict = [
         None if t is None else unescape(t) if b"&" in t else t.decode() for t in texts
     ]
@@ -217,7 +217,7 @@ def _octets(text: bytes | str) -> bytes:
     return raw
 
 
-# The same few certificates sign many packets, mostly with the same terms: short texts are read once.
+# Short texts are cached, because the same few certificates sign many packets, mostly with the same terms.
 _CACHE_SIZE: Final = 256
 _LONGEST_CACHED: Final = 8192
 _known_octets = lru_cache(maxsize=_CACHE_SIZE)(_octets)
@@ -225,7 +225,7 @@ _known_digest = lru_cache(maxsize=_CACHE_SIZE)(lambda text: known_digest(a2b_bas
 _known_instant = lru_cache(maxsize=_CACHE_SIZE)(lambda text: parse_instant(text.decode()))
 _known_terms = lru_cache(maxsize=_CACHE_SIZE)(_read_terms)
 
-# S in constant pieces with `%s` for its content: one text for writing and for reading it.
+# The Signature as constant text with `%s` for its content: one text to write and to read it.
 
 
 def _empty_element(name: str, algorithm: str, declared: str = "") -> str:
@@ -254,7 +254,8 @@ def _info_text(declared: str = "") -> str:
 
 
 def _properties_text(xades: str = "", ds: str = "") -> str:
-    """Write SignedProperties. As apex, `xades` is declared on top and `ds` on each of its two elements (W7)."""
+    """Return the text of SignedProperties. As document root, `xades` is declared at the top and `ds` on each of its two
+    elements (W7)."""
     return (
         f'<xades:SignedProperties{xades} Id="sp"><xades:SignedSignatureProperties>'
         "<xades:SigningTime>%s</xades:SigningTime><xades:SigningCertificateV2><xades:Cert><xades:CertDigest>"
@@ -300,11 +301,11 @@ _RECEIPT_CHILDREN: Final = tuple(
         ("Verdict", "", names.TEXT),
     )
 )
-"""The children of gw:Receipt in their order (R2): each with its text, and the pattern of that."""
+"""Children of gw:Receipt in order: the written text of each, and the pattern of its value."""
 
 
 def _fill_pattern(text: bytes, *forms: bytes) -> bytes:
-    """Make a pattern of the text with its places filled by forms."""
+    """Return a pattern that matches the text, with each `%s` replaced by one of the forms."""
     first, *pieces = map(re.escape, text.split(b"%s"))
     return first + b"".join(form + piece for form, piece in zip(forms, pieces, strict=True))
 
@@ -328,8 +329,8 @@ _MAX_TEXT: Final = 1020
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Qualifier:
-    """The signature's words about the packet (W6): its id, its kind, the terms that the dialect has no field for (W6a)
-    and, in an answer, the receipt."""
+    """Signed statements about the packet (W6): its id, its kind, the terms that the dialect has no field for (W6a) and,
+    in an answer, the receipt."""
 
     packet_id: PacketId
     kind: Kind
@@ -338,7 +339,7 @@ class Qualifier:
 
 
 class Unsigned:
-    """S before there is a digest to sign: its length in bytes is known, which is the gap that the writer leaves."""
+    """Signature prepared before the body's digest is known. Its `size` in bytes is the gap that the writer leaves."""
 
     def __init__(self, signer: EnvelopeSigner, qualifier: WrittenQualifier, signing_time: datetime) -> None:
         if signer.algorithm not in _METHODS:
@@ -354,7 +355,7 @@ class Unsigned:
         self.size = len(self._fill(_NO_DIGEST, _NO_DIGEST, bytes(signer.signature_length)))
 
     def sign(self, body_digest: Digest) -> bytes:
-        """Return S over a body of that digest."""
+        """Sign a body of that digest, and return the Signature's bytes."""
         signer, body = self._signer, _digest_text(body_digest)
         properties = _base64(hashlib.sha256(_PROPERTIES_AS_APEX % self._properties).digest())
         value = signer.sign(_INFO_AS_APEX % (_METHODS[signer.algorithm], body, properties))
@@ -375,25 +376,26 @@ _NO_DIGEST: Final = _base64(bytes(32))
 
 @lru_cache(maxsize=256)
 def _of_certificate(der: bytes) -> tuple[bytes, bytes]:
-    """Return a certificate of ours and its digest as in S: the same few with every packet."""
+    """Return one of our certificates and its digest as base64. Cached, because the same few come with every packet."""
     return _base64(der), _base64(hashlib.sha256(der).digest())
 
 
 def sign_body(
     body_digest: Digest, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime
 ) -> bytes:
-    """Return S over a body of that digest."""
+    """Return the Signature's bytes over a body of that digest."""
     return Unsigned(signer, written_qualifier(qualifier), signing_time).sign(body_digest)
 
 
 def written_qualifier(qualifier: Qualifier) -> WrittenQualifier:
-    """Write a qualifier; BreaksRule for one that W6 forbids."""
+    """Return a qualifier as bytes; BreaksRule for one that W6 forbids."""
     check_qualifier(qualifier)
     return _message(qualifier.packet_id, qualifier.kind, qualifier.terms, qualifier.receipt)
 
 
 def check_qualifier(qualifier: Qualifier) -> None:
-    """Raise BreaksRule for a qualifier that W6 forbids."""
+    """Raise BreaksRule for a qualifier that W6 forbids: a receipt outside a status, or a text or number that cannot be
+    written."""
     receipt = qualifier.receipt
     texts: dict[str, str] = {"gw:Id": qualifier.packet_id}
     if receipt is not None:
@@ -425,7 +427,7 @@ _KEPT_TEXTS = frozenset({"SignatureValue", "X509Certificate"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSignature:
-    """The shape of one signature, as written. `element` tells the .NET flavour's empty `DigitalSignature`."""
+    """Shape of one signature as written. `element` is `DigitalSignature` in the .NET flavour, where it is empty."""
 
     namespace: str
     element: str
@@ -437,12 +439,12 @@ class FoundSignature:
 
     @property
     def in_xmldsig(self) -> bool:
-        """True where a standard verifier would find it; the vendor's stands in the envelope's namespace."""
+        """True where a standard verifier would find it; the vendor's Signature is in the envelope's namespace."""
         return self.namespace == names.DS and self.element == "Signature"
 
 
 class SignatureWatcher:
-    """Watcher of one Signature from its start tag on; `open` is False once its end tag has passed."""
+    """Records one Signature from its start tag on; `open` is False once its end tag has passed."""
 
     def __init__(self, namespace: str, element: str) -> None:
         self._namespace, self._element = namespace, element

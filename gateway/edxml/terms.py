@@ -1,5 +1,5 @@
-"""`gw:Terms` (W6a): its written form, the terms that each packet may carry, and whether they agree with the envelope.
-The writer and both readers use the functions of this module alone, so that they cannot differ. Pure."""
+"""Writes, reads and checks `gw:Terms` (W6a): their form, which terms each kind of packet may carry, and whether they
+agree with the envelope. The writer and both readers use only this module, so that they cannot differ. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LONGEST_NUMBER: Final = 50
 RECIPIENT: Final = "Recipient"
 NAMES: Final = ("ReplyRequired", "DueAt", "DeliveryMode", RECIPIENT, "RegisterNumber", "RegisterYear")
-"""The children in their order; each once at most, `RECIPIENT` as often as there are receivers."""
+"""Children in their order, each at most once, but one `RECIPIENT` per receiver."""
 
 _WITH_FILES: Final = frozenset({Kind.DOCUMENT, Kind.UPDATE, Kind.REPLACEMENT})
 _PAPER: Final = {DeliveryMode.ELECTRONIC: 0, DeliveryMode.BOTH: 1}
@@ -44,7 +44,7 @@ _MOST_RECIPIENTS: Final = EnvelopeLimits().recipients
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """One child as a reader met it: a text, or the code and role of a recipient."""
+    """One child as read: a text, or the code and role of a recipient."""
 
     name: str
     text: str = ""
@@ -53,19 +53,19 @@ class Child:
 
 
 def render(terms: Terms) -> bytes:
-    """Render the element in canonical form."""
+    """Return the element in canonical form."""
     return b"<gw:Terms>" + b"".join(_children(terms)) + b"</gw:Terms>"
 
 
 @lru_cache(maxsize=16)
 def digest(terms: Terms | None) -> Digest | None:
-    """Digest the terms, to compare a repeated packet with the first; None where there are none."""
+    """Return the digest of the terms, to compare a repeated packet with the first; None where there are none."""
     return Digest.of_bytes(hashlib.sha256(render(terms)).digest()) if terms else None
 
 
 def read(children: Iterable[Child]) -> Terms:
-    """Read the children in their order. ValueError for one that is unknown, doubled, out of order or no value; `fault`
-    judges whether they may stand in this packet."""
+    """Read the children. ValueError for one that is unknown, repeated, out of order or without a valid value; `fault`
+    judges whether the packet may carry them."""
     texts: dict[str, str] = {}
     roles: list[tuple[str, RecipientRole]] = []
     place = 0
@@ -107,14 +107,19 @@ def parse(raw: bytes) -> Terms:
 
 
 def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
-    """Return why these Terms cannot stand in a packet of this kind, whatever its envelope (step 5), or None."""
-    registered = (terms.register_no, terms.register_year) != (None, None)
-    wishes = (terms.reply_required, terms.due_at, terms.delivery_mode, terms.roles) != (None, None, None, ())
-    if not (wishes or registered):
+    """Return why a packet of this kind cannot carry these terms, whatever its envelope (step 5), or None."""
+    is_registered = (terms.register_no, terms.register_year) != (None, None)
+    has_wishes = (terms.reply_required, terms.due_at, terms.delivery_mode, terms.roles) != (
+        None,
+        None,
+        None,
+        (),
+    )
+    if not (has_wishes or is_registered):
         return "says nothing; an empty one is left out"
-    if wishes and kind not in _WITH_FILES:
+    if has_wishes and kind not in _WITH_FILES:
         return "says more than the arrival number, which stands in a document, update or replacement alone"
-    if registered and not receipt:
+    if is_registered and not receipt:
         return "says an arrival number, which stands in a receipt alone"
     if (terms.register_no is None) is not (terms.register_year is None):
         return "says one of RegisterNumber and RegisterYear; they stand together"
@@ -122,7 +127,7 @@ def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
 
 
 def against(terms: Terms, model: Envelope) -> tuple[str, str] | None:
-    """Return the place and a description of a contradiction between these Terms and the envelope (step 11), or None."""
+    """Return place and description of a contradiction between the terms and the envelope (step 11), or None."""
     unmatched = iter([to.organ_id for to in model.to])
     if not all(code in unmatched for code, _ in terms.roles):
         return "gw:Recipient", "gw:Recipient names a code that is not in To, or not in its order"
@@ -165,7 +170,7 @@ def _form(local: str, text: bytes) -> bytes:
     return b"(?:<gw:%s>%s</gw:%s>)?" % (name, text, name)
 
 
-# A code has no control character (`word_fault`).
+# A code has no control character (see `word_fault`).
 _CODE: Final = rb'[^&<"\x00-\x1f]*+(?:&(?:amp|lt|quot);[^&<"\x00-\x1f]*+)*+'
 _MODES: Final = {mode.encode(): mode for mode in DeliveryMode}
 _ROLES: Final = {role.encode(): role for role in RecipientRole}

@@ -1,8 +1,8 @@
-"""Decides whether envelope bytes are signed as they claim. In: bytes, XmlPolicy, bound certificates. Out: SignedEnvelope,
-or the InvalidEnvelope that names the failed step. Pure; judges neither the certificate's chain nor revocation, and leaves a
-contradiction at step 11 to `policy.trust`, which reaches it after them. The fast path is tried first; only the general path
-ever refuses. The numbered steps and the codes of docs/verification.md are tables here: a report of a verdict lists all
-twelve steps, done, failed at one, the rest not reached. A test keeps the page equal to these."""
+"""Decides whether envelope bytes are signed as they claim. In: bytes, XmlPolicy, bound certificates. Out:
+SignedEnvelope, or the InvalidEnvelope that names the failed step. Pure; the certificate's chain and revocation are
+judged later, and a contradiction at step 11 is left to `policy.trust`, which reaches it after them. The fast path is
+tried first; only the general path refuses. The numbered steps and codes of docs/verification.md are tables here, and a
+test keeps the page equal to them; a report lists all twelve steps as done, failed or not reached."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ STEPS: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ResultCode:
-    """The step of a code, and the fate of the packet: REJ-FMT, REJ-SEC, HOLD, DEDUP or SHOWN."""
+    """Step of a code, and what happens to the packet: REJ-FMT, REJ-SEC, HOLD, DEDUP or SHOWN."""
 
     step: int
     outcome: str
@@ -96,7 +96,7 @@ _PASSED: Final = tuple(
 
 
 def passed_steps(size: int, method: str) -> tuple[Step, ...]:
-    """List the steps that bytes alone can show: 1 to 8 and the file's part of 11 done, the others not reached."""
+    """Return the steps of a file whose signature holds: 1 to 8 and the file's part of 11 done, the others not reached."""
     first = Step(n=1, name=STEPS[1], ok=True, detail=f"{size} bytes")
     return (first, *_PASSED[1:7], _value_step(method), *_PASSED[8:])
 
@@ -107,7 +107,7 @@ def _value_step(method: str) -> Step:
 
 
 def failed_steps(n: int, detail: str) -> tuple[Step, ...]:
-    """List every step before `n` as done, `n` as failed, later ones as not reached."""
+    """Return the steps of a refusal: those before `n` done, `n` failed, later ones not reached."""
     return tuple(
         Step(n=m, name=name, ok=None if m > n else m < n, detail=detail if m == n else "")
         for m, name in STEPS.items()
@@ -119,7 +119,7 @@ _CLOCK_ERROR: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeSource:
-    """A file that can be read from its start more than once; every `open` must give the same bytes."""
+    """File that can be read from its start more than once; every `open` must give the same bytes."""
 
     open: Callable[[], Iterable[bytes]]
     size: int
@@ -127,7 +127,7 @@ class EnvelopeSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportFacts:
-    """The transport's facts, unsigned: they must agree with the signed words and never replace them (A2)."""
+    """What the transport says of a packet, unsigned: it must agree with the signed values and never replaces them (A2)."""
 
     packet_id: PacketId | None = None
     kind: Kind | None = None
@@ -139,8 +139,8 @@ _NO_FACTS: Final = TransportFacts()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """A verified envelope. `canonical` holds the canonical octets when the general path decided: the file slices count
-    in them. `tree` is the input of `schema.holds`, where the reader of small files left one; `is_usual`: without
-    oddities."""
+    in them. `tree` is the input of `schema.holds`, where the reader of small files left one; `is_usual`: nothing in it
+    is unusual."""
 
     signed: SignedEnvelope[Envelope]
     canonical: bytes | None
@@ -148,7 +148,7 @@ class Verified:
     is_usual: bool = False
 
     def keeps_form(self) -> bool:
-        """Tell whether the one reading showed already that the schema holds; where not, use `schema.check`."""
+        """Tell whether this reading already shows that the schema holds; where it does not, call `schema.check`."""
         if self.tree is None:
             return False
         return schema.holds(self.tree, self.signed.model if self.is_usual else None)
@@ -163,8 +163,9 @@ def examine(
     transport: TransportFacts | None = None,
     opens: bool = True,
 ) -> Verified:
-    """Return the envelope whose bytes a bound certificate of its claimed sender signed, at the time of arrival `at`.
-    Without `opens` the fast path leaves its files closed: proved with the rest, and not decoded."""
+    """Return the envelope if a bound certificate of its claimed sender signed its bytes, judged at the time of arrival
+    `at`; InvalidEnvelope otherwise. Without `opens` the fast path leaves the files closed: hashed with the rest, not
+    decoded."""
     quick = examine_fast(source, policy=policy, bindings=bindings, at=at, transport=transport, opens=opens)
     return quick or examine_general(source, policy=policy, bindings=bindings, at=at, transport=transport)
 
@@ -178,7 +179,7 @@ def examine_fast(
     transport: TransportFacts | None = None,
     opens: bool = True,
 ) -> Verified | None:
-    """Take the fast path alone: None when the general path has to decide, for which a caller may take turns."""
+    """Try the fast path alone; None when the general path has to decide, whose concurrency a caller may limit."""
     try:
         if source.size > policy.limits.max_bytes:
             detail = f"the file has {source.size} bytes; at most {policy.limits.max_bytes} are read"
@@ -197,7 +198,7 @@ def examine_general(
     at: datetime,
     transport: TransportFacts | None = None,
 ) -> Verified:
-    """Take the general path alone, which holds the file as a tree: callers bound how many run at once (G1)."""
+    """Take the general path alone. It holds the file as a tree, so callers bound how many run at once (G1)."""
     try:
         return _general(source, policy, bindings, at, transport or _NO_FACTS)
     except InvalidEnvelope as refusal:
@@ -206,7 +207,7 @@ def examine_general(
 
 
 def _name_steps(refusal: InvalidEnvelope) -> None:
-    """Give a refusal its step and the steps that were not reached."""
+    """Set the step of a refusal and its list of steps."""
     refusal.step = refusal.step or CODES[refusal.code].step
     refusal.steps = failed_steps(refusal.step, refusal.detail)
 
@@ -220,7 +221,7 @@ def _fast(
     *,
     opens: bool,
 ) -> Verified | None:
-    """Judge by F1-F13; None when the general path has to decide."""
+    """Judge by the fast path (F1-F13); None when the general path has to decide."""
     if opens:
         fast = canonical.read_fast(source.open(), source.size, policy)
     else:
@@ -270,7 +271,7 @@ def _general(
     facts: TransportFacts,
 ) -> Verified:
     raw = _read_file(source, policy)
-    # Partners send the native form; the library of the other one is large.
+    # Imported on first use: its library is large, and partners send the native form.
     from gateway.edxml import general
 
     proof = general.judge(raw, policy, lambda code: key.active_bindings(code, bindings(code), at), at)
@@ -294,7 +295,7 @@ def _general(
         bound_from=proof.binding.valid_from,
         bound_to=proof.binding.valid_to,
         weak=proof.shape.weak,
-        # G7: a SHA-1 signature never proves a receipt.
+        # G7 (old algorithms): a SHA-1 signature never proves a receipt.
         receipt=receipt if not proof.shape.weak else None,
         terms=qualifier.terms if qualifier is not None else None,
         files=proof.read.files,
@@ -315,7 +316,7 @@ def _digest(raw: bytes) -> Digest:
 
 
 def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[Finding, ...]:
-    """Report a wrong clock: a packet received after the answer to it was signed (section 12.10)."""
+    """Report a wrong clock: a packet received after the answer to it was signed."""
     if receipt is None or receipt.received_at is None or signed_at is None:
         return ()
     if receipt.received_at - signed_at <= _CLOCK_ERROR:
@@ -325,7 +326,7 @@ def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[F
 
 
 def _read_file(source: EnvelopeSource, policy: XmlPolicy) -> bytes:
-    """Read the file into memory, once it is known to fit (G1). The size is counted, not believed."""
+    """Read the file into memory, if it fits the general path (G1). Bytes are counted, because the stated size may lie."""
     most = policy.limits.general_max_bytes
     detail = f"the file is not in native form, or its key does not fit; such a file may have {most} bytes"
     if source.size > most:
@@ -341,7 +342,7 @@ def _read_file(source: EnvelopeSource, policy: XmlPolicy) -> bytes:
 def _contradiction(
     model: Envelope, qualifier: ReadQualifier | None, policy: XmlPolicy, facts: TransportFacts
 ) -> Contradiction | None:
-    """Compare the signed words with the model and the transport: step 11, as far as the file goes (F12, A2)."""
+    """Compare the signed values with the model and the transport, as far as step 11 concerns the file alone (F12, A2)."""
     if qualifier is None:
         if policy.own_axis:
             return _against("MSG-ID", "gw:Message", "the signature has no gw:Message, which our axis needs")

@@ -1,6 +1,6 @@
 """Reads the first sheet of a workbook (XLSX) as rows of text. In: bytes of unknown origin. Out: its cells as text, dates
-as 2031-03-04, and the number of formulas, which give their last stored value and are not calculated. Every part is
-bounded while it is unpacked, and XML with a document type or an entity is refused. Pure."""
+as 2031-03-04, and the number of formulas, whose last stored values are used without calculation. Every part is bounded
+while it is unpacked, and XML with a document type or an entity is refused. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xml.parsers import expat
 from gateway.errors import BadForm
 
 MOST_PARTS = 2_000
-MOST_BYTES = 64 * 1024 * 1024  # of one part, unpacked
+MOST_BYTES = 64 * 1024 * 1024  # bytes of one part, unpacked
 MOST_ROWS = 150_000
 MOST_COLUMNS = 60
 MOST_CELLS = 2_000_000
@@ -41,8 +41,8 @@ Rows = Sequence[Sequence[str]]
 
 
 def first_sheet(raw: bytes) -> tuple[Rows, int]:
-    """Return the rows with content, each as long as its last filled cell, and the number of formulas. BadForm for a file
-    that is no workbook, or is over a limit."""
+    """Return the rows with content, each up to its last filled cell, and the number of formulas. BadForm for a file that
+    is no workbook, or exceeds a limit."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             if len(archive.infolist()) > MOST_PARTS:
@@ -75,7 +75,7 @@ class _Book:
         return cells.rows, cells.formulas
 
     def _sheet_path(self) -> tuple[str, bool]:
-        """Find the first sheet in the order of the tabs."""
+        """Return the path of the first sheet in the order of the tabs, and whether its dates count from 1904."""
         book, relations = _Workbook(), _Relations()
         if "xl/workbook.xml" not in self._names or "xl/_rels/workbook.xml.rels" not in self._names:
             raise _refusal("it is no workbook of the form XLSX")
@@ -88,7 +88,7 @@ class _Book:
         return path, book.is_1904
 
     def _parse(self, name: str, reader: _PartListener) -> None:
-        """Parse piece by piece, and count the bytes that come out instead of the archive's own figures."""
+        """Parse a part piece by piece, counting the unpacked bytes instead of trusting the archive's own figures."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _no_doctype
@@ -143,7 +143,7 @@ class _Relations(_PartListener):
 
 
 class _Texts(_PartListener):
-    """Gatherer of one text after the other; the reading aid of a syllable (rPh) is not part of it."""
+    """Collects one text after the other, without the phonetic reading (rPh) of syllables."""
 
     def __init__(self, *, values: bool) -> None:
         self._values = values
@@ -171,7 +171,7 @@ class _Texts(_PartListener):
 
 
 class _Strings(_Texts):
-    """Texts that cells name by number."""
+    """Shared texts, which cells name by number."""
 
     def __init__(self) -> None:
         super().__init__(values=False)
@@ -191,7 +191,7 @@ class _Strings(_Texts):
 
 
 class _Styles(_PartListener):
-    """Formats of cells that show a number as a date."""
+    """Cell formats, and which of them show a number as a date."""
 
     def __init__(self) -> None:
         self._own: dict[int, str] = {}
@@ -278,7 +278,7 @@ class _Cells(_Texts):
         return text
 
     def _number(self, text: str) -> str:
-        """Write a number: as a date where it is shown as one, a whole number without a point."""
+        """Return a number as text: as a date where its format shows one, and without a point where it is whole."""
         is_date = self._style < len(self._dates) and self._dates[self._style]
         if is_date and text:
             days = int(float(text)) + self._shift
@@ -288,7 +288,7 @@ class _Cells(_Texts):
 
 
 def _column(place: str, following: int) -> int:
-    """Return a cell's column from 0; a cell without a place stands behind the one before."""
+    """Return a cell's column from 0; a cell without a place follows the one before."""
     match = _CELL.fullmatch(place)
     if match is None:
         return following

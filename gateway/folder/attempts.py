@@ -1,5 +1,5 @@
-"""Failed tries of entries in one agency's hot folder. In: names that failed, and this process's own count of seconds. Out:
-whether a name is due again, and how often it failed in a row. Each try waits twice as long as the one before."""
+"""Failed attempts at entries in one agency's hot folder. In: names that failed, and this process's own count of seconds.
+Out: whether a name is due again, and how often it failed in a row. Each pause is twice as long as the one before."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-# An entry that failed so often is put where its owner sees it.
+# An entry that has failed so often is moved to `error/`.
 MOST_TRIES = 5
 FIRST_REST_S, LONGEST_REST_S = 20.0, 3600.0
 
@@ -20,7 +20,7 @@ class _Failure:
 
 @dataclass(slots=True, kw_only=True)
 class Attempts:
-    """Failures by name, for as long as the process lives."""
+    """Failures by name, kept in memory."""
 
     now_s: Callable[[], float] = time.monotonic
     _failures: dict[str, _Failure] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Attempts:
         return failure.count if failure is not None else 0
 
     def add(self, name: str, rest_s: float | None = None) -> int:
-        """Note one more failure; return how many came in a row. `rest_s` is for causes that end soon by themselves."""
+        """Record one more failure, and return how many came in a row. `rest_s` is the pause for a short-lived cause."""
         count = self.count(name) + 1
         if rest_s is None:
             rest_s = min(FIRST_REST_S * 2.0 ** (count - 1), LONGEST_REST_S)
@@ -42,13 +42,13 @@ class Attempts:
         return count
 
     def give_up(self, name: str) -> None:
-        """Let the name rest for the longest time, as after many failures."""
+        """Let the name rest for the longest pause, as after many failures."""
         self._failures[name] = _Failure(max(self.count(name), MOST_TRIES), self.now_s() + LONGEST_REST_S)
 
     def clear(self, name: str) -> None:
         self._failures.pop(name, None)
 
     def keep_only(self, names: Collection[str]) -> None:
-        """Forget names that no longer exist."""
+        """Forget all names but these."""
         for name in self._failures.keys() - names:
             del self._failures[name]

@@ -1,7 +1,7 @@
-"""Find complete entries in `out/`. In: one look at the directory after the other. Out: entries that are no longer written,
-the longest settled first; unfinished entries are left alone. An entry is complete once size and time stayed the same
-between looks for the set time, by this machine's own count of seconds, or at once where an empty X.ready lies beside it.
-Sync, bounded in names; what does not fit waits its turn."""
+"""Finds complete entries in `out/`. In: one look at the directory after another. Out: entries that are no longer being
+written, longest settled first; unfinished entries are left alone. An entry is complete once size and time have not
+changed for the set time, by this machine's own count of seconds, or at once where an empty X.ready lies beside it.
+Blocks; the number of names is bounded, and further ones wait their turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.policy.folder_names import META, Sort, is_plain, sort_of, stem_of
 from gateway.trust import containers
 
 MOST_NAMES = 20_000
-# Of one document; the API's own limit is lower, and is reported as such.
+# Limit for one document; the API's own limit is lower, and is reported as such.
 MOST_FILES = 200
 META_BYTES = 1024 * 1024
 _ENTRIES = (Sort.SIDECAR, Sort.ENVELOPE, Sort.ARCHIVE, Sort.FOLDER)
@@ -26,8 +26,8 @@ Sign = Mark | tuple[tuple[str, Mark | None], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One document as it lies there, or what will never be one (`Sort.FILE`). `parts` are all its names, its own first,
-    each as it was last seen; `files` leads from a name in its meta to the one on disk."""
+    """One document in `out/`, or a file that belongs to none (`Sort.FILE`). `parts` are all its names on disk, its own
+    first, each as last seen; `files` maps names in its meta to names on disk."""
 
     sort: Sort
     name: str
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Result of one look. `waiting`: number of names that are incomplete, or lack some of their files."""
+    """Result of one look. `waiting` counts the names that are not part of a complete entry."""
 
     complete: Sequence[Entry]
     waiting: int
@@ -50,12 +50,12 @@ class _KnownName:
     sign: Sign | None
     since: float
     file_names: Sequence[str] | None = None
-    """Of a sidecar: the files that it names. Of an archive: its meta's name, or none."""
+    """For a sidecar, the files that it names; for an archive, its meta's name or nothing; None until it is read."""
 
 
 @dataclass(slots=True, kw_only=True)
 class WaitingEntries:
-    """Names of one agency's folder, from look to look."""
+    """Names in one agency's `out/`, tracked from look to look."""
 
     settle_s: float
     wait_s: float
@@ -63,6 +63,7 @@ class WaitingEntries:
     _names: dict[str, _KnownName] = field(default_factory=dict)
 
     def look(self, out: Place) -> Look:
+        """Compare the directory with the last look, and return its complete entries, longest settled first."""
         listed, is_cut = out.listing(MOST_NAMES)
         self._note_names(out, listed)
         ready = {stem_of(name, Sort.READY) for name, state in self._names.items() if state.sort is Sort.READY}
@@ -99,7 +100,7 @@ class WaitingEntries:
         return self._age(name) >= self.settle_s
 
     def _read_metas(self, out: Place, ready: set[str]) -> None:
-        """Read each meta once, until it is written again."""
+        """Read the meta of each settled sidecar and archive, once until it changes."""
         for name, state in self._names.items():
             if state.file_names is not None or state.sort not in (Sort.SIDECAR, Sort.ARCHIVE):
                 continue
@@ -109,6 +110,7 @@ class WaitingEntries:
                 )
 
     def _complete_entries(self, ready: set[str], claimed: set[str]) -> Iterator[Entry]:
+        """Yield the complete entries, then files that have waited too long without an entry to belong to."""
         on_disk = {nfc(name): name for name, k in self._names.items() if k.sort is not Sort.READY}
         closing = {stem_of(name, Sort.READY): name for name, k in self._names.items() if k.sort is Sort.READY}
         used = set(claimed)
@@ -150,7 +152,7 @@ class WaitingEntries:
 
 
 def _sign_of(out: Place, entry: DirectoryName) -> Sign | None:
-    """Return the mark of a file; of a folder the marks of all its files, as clients fill it file by file."""
+    """Return the mark of a file, or the marks of all files in a folder, as clients fill a folder file by file."""
     if not entry.is_folder:
         return out.mark(entry.name)
     try:
@@ -165,7 +167,7 @@ def _as_mark(sign: Sign | None) -> Mark | None:
 
 
 def _sidecar_names(out: Place, name: str) -> Sequence[str]:
-    """List the files that a sidecar names, as far as it can be read; its faults are reported when it is taken."""
+    """Return the files that a sidecar names, if it is readable; its faults are reported when it is sent."""
     try:
         meta_json = json.loads(out.read(name, META_BYTES).decode("utf-8-sig"))
         files_json = meta_json["files"][: MOST_FILES + 1]
@@ -176,8 +178,8 @@ def _sidecar_names(out: Place, name: str) -> Sequence[str]:
 
 
 def _archive_meta(out: Place, name: str) -> Sequence[str]:
-    """Return the name of an archive's meta, if there is one. Without it the archive may be a file of another document,
-    whose sidecar has not come yet. An unreadable archive is reported when it is taken."""
+    """Return the name of an archive's meta, if any. An archive without one may be a file of another document, whose
+    sidecar has not arrived yet. An unreadable archive is reported when it is sent."""
     try:
         with out.open(name) as file:
             size = file.seek(0, 2)

@@ -1,6 +1,6 @@
-"""Write an agency's events as lines of `events.ndjson`: the feed of the API, in its order and with its ids. In: the events
-after the last written one. Out: whole lines; the file itself shows how far it got, and a note helps where the file was
-taken away. It is put aside under the numbers that it holds before it grows large."""
+"""Writes an agency's events as lines of `events.ndjson`: the feed of the API, in its order and with its ids. In: the
+events after the last written one. Out: whole lines. The file itself shows how far it got, and a note helps where the file
+was taken away. A large file is renamed after the sequence numbers in it, and a new one begun."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _log = logging.getLogger(__name__)
 MOST_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 500
 _CURSOR = "events.json"
-# The events that a document system needs to follow its documents; others are for keys with more rights.
+# Events that a document system needs to follow its documents; the others are for API keys with more rights.
 _SCOPES = frozenset({ApiScope.MESSAGES_READ, ApiScope.INBOX_READ, ApiScope.AGENCIES_READ})
 _TAIL = 256 * 1024
 
 WordsOf = Callable[[str, Collection[str]], Awaitable[ClientWords]]
-"""Loads the clients' own words for these documents of that agency."""
+"""Loads the clients' own ids and data for these documents of an agency."""
 
 
 @dataclass(slots=True, kw_only=True)
 class EventLines:
-    """Event lines of one agency. `seq` is None until the file was looked at."""
+    """Event lines of one agency. `seq` is the last sequence number, None until the file was looked at."""
 
     store: SqlStore
     pool: Pool
@@ -48,20 +48,20 @@ class EventLines:
     seq: int | None = None
 
     async def has_news(self, agency: HostedAgency) -> bool:
-        """Tell whether there are new events, as far as this process knows; another one may have written them."""
+        """Tell whether this process knows of unwritten events; another process may have written them."""
         return self.seq is None or bool(await self.store.events_after(agency.id, self.seq, 1))
 
     async def write(self, base: Place, agency: HostedAgency) -> tuple[int, bool]:
-        """Write the next events; return how many, and whether any was about an incoming document. More may follow."""
+        """Write the next batch of events. Returns how many, and whether any is about an incoming document."""
         now = self.clock.now()
         is_first, self.seq = (self.seq is None, await self.pool.run(partial(_last_sequence, base, now)))
         if is_first and self.seq and not await self.store.events_after(agency.id, self.seq - 1, 1):
-            # The node was restored from an older backup, and gives numbers again.
+            # The node was restored from an older backup, and gives sequence numbers a second time.
             log.action(_log, "folder.events_back", agency=agency.code, after=self.seq)
             self.seq = None
             await self.pool.run(partial(_put_aside, base, "events.before-restore.ndjson"))
         if self.seq is None:
-            # A new file begins with future events, not with years of history.
+            # A new file begins with future events, without years of history.
             self.seq = await self._newest(agency)
             await self.pool.run(partial(_write_note, base, self.seq))
         events = await self.store.events_after(agency.id, self.seq, _AT_ONCE)
@@ -79,7 +79,7 @@ class EventLines:
         return len(events), any(e.kind.startswith("inbox.") for e in events)
 
     async def _newest(self, agency: HostedAgency) -> int:
-        """Return the newest sequence number; needed once in the life of a folder."""
+        """Return the newest sequence number by reading all events; needed once in the life of a folder."""
         low, step = 0, _AT_ONCE
         while events := await self.store.events_after(agency.id, low, step):
             low = events[-1].agency_seq or low
@@ -102,7 +102,7 @@ def _put_aside(base: Place, name: str) -> None:
 
 
 def _put_into_error(base: Place, now: datetime, error: NotAFile) -> None:
-    """Move a folder or device out of the place of the events, with the reason beside it."""
+    """Move a folder or device that has the name of the event file into `error/`, with the reason."""
     fault = texts.no_file(EVENTS, error)
 
     def reason(names: Mapping[str, str]) -> str:
@@ -118,7 +118,8 @@ def _write_note(base: Place, last: int) -> None:
 
 
 def _last_sequence(base: Place, now: datetime) -> int | None:
-    """Return the higher of the two numbers: a crash may have come between the line and the note."""
+    """Return the higher number of the file and the note, since a crash may have come between writing the two; None
+    without either."""
     noted_last = _noted_sequence(base)
     try:
         written_last = _written_sequence(base)
@@ -139,7 +140,7 @@ def _noted_sequence(base: Place) -> int | None:
 
 
 def _written_sequence(base: Place) -> int | None:
-    """Return the number in the last complete line."""
+    """Return the sequence number in the last complete line of the file."""
     with suppress(NotFound):
         with base.open(EVENTS) as file:
             size = file.seek(0, 2)

@@ -1,7 +1,7 @@
-"""Put entries away: into `sent/` with a receipt, or into `error/` with a readable reason. In: an entry and its text. Out:
-everything of it moved, the text last. The plan is on disk before the first move and removed after the last, so that a crash
-in between is finished at the next look; files that arrive meanwhile under an old name are left alone. Entries are removed
-after their days. Sync: use it in the pool."""
+"""Puts entries away: into `sent/` with a receipt, or into `error/` with a readable reason. In: an entry and its text.
+Out: all its files moved, the text written last. The plan of moves is on disk before the first move and removed after the
+last, so that the next look finishes it after a crash; files that arrive meanwhile under an old name are left alone.
+Entries are removed after their days. Blocks: use it in the pool."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_KEPT = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """One file to move. `mark` is how it was last seen: a file with another mark is new and stays."""
+    """Move of one file. `mark` is its state when last seen: a file with another mark is a new one, and stays."""
 
     name: str
     new: str
@@ -37,7 +37,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Moves of one entry. `source` and `target` are steps below the agency's directory."""
+    """Moves of one entry, with the `text` to write under the name `beside`. `source` and `target` are paths below the
+    agency's directory."""
 
     source: Sequence[str]
     target: Sequence[str]
@@ -54,7 +55,8 @@ def put_away(
     tail: str,
     text: Callable[[Mapping[str, str]], str],
 ) -> None:
-    """Move all of one entry, its own name first among `parts`. `text` gets the name under which each is kept."""
+    """Move all files of one entry, whose own name is first in `parts`, and write its text. `text` is called with the new
+    name of each file."""
     plan = _make_plan(base, source, parts, target, tail, text)
     id = hashlib.sha256(repr((source, sorted(parts))).encode(errors="surrogateescape")).hexdigest()[:32]
     raw = json.dumps(asdict(plan), ensure_ascii=True).encode()
@@ -65,7 +67,7 @@ def put_away(
 
 
 def finish_plans(base: Place) -> int:
-    """Finish moves that a crash interrupted; return how many plans there were."""
+    """Finish the moves that a crash interrupted; return the number of plans."""
     with base.within(*PLANS, make=True) as plans:
         plan_names = [entry.name for entry in plans.listing(_MOST_PLANS)[0] if entry.name.endswith(_PLAN)]
         for name in plan_names:
@@ -90,6 +92,7 @@ def _make_plan(
     tail: str,
     text: Callable[[Mapping[str, str]], str],
 ) -> Plan:
+    """Plan where each file goes: under its own name, or a free one."""
     own = next(iter(parts))
     with base.within(*target, make=True) as folder:
         used_names: set[str] = set()
@@ -122,7 +125,7 @@ def _stem(name: str) -> str:
 
 
 def _execute(base: Place, plan: Plan) -> None:
-    """Execute a plan; repeating it is harmless."""
+    """Carry out a plan; repeating it is harmless."""
     with base.within(*plan.source, make=True) as source, base.within(*plan.target, make=True) as target:
         for move in plan.moves:
             _move(source, target, move)
@@ -140,7 +143,7 @@ def _move(source: Place, target: Place, move: Move) -> None:
 
 
 def _read_plan(plans: Place, name: str) -> Plan | None:
-    """Read a plan. It is written whole or not at all; foreign or broken files are ignored and lead nowhere."""
+    """Read a plan; None for a foreign or broken file, and for a plan that leads out of the hot folder."""
     try:
         plan_json = json.loads(plans.read(name, _MOST_PLAN))
         moves = [
@@ -179,8 +182,8 @@ def _leads_nowhere_else(name: object) -> bool:
 
 
 def remove_old(base: Place, now: datetime, today: date, *, sent_days: int, error_days: int) -> int:
-    """Remove what is older than it is kept; 0 keeps for ever. Accepted entries go by the folder of their day, refused ones
-    by the time at which they were put there, as their names have no date."""
+    """Remove entries older than their days (0 keeps them for ever); return how many. Accepted ones are dated by the
+    folder of their day, refused ones by when they were put there, as their names have no date."""
     removed = 0
     with suppress(NotFound):
         if sent_days:
@@ -191,7 +194,7 @@ def remove_old(base: Place, now: datetime, today: date, *, sent_days: int, error
 
 
 def _remove_sent(base: Place, first_kept_day: date) -> int:
-    """Remove folders of whole days, and those of months and years that are empty then."""
+    """Remove the folders of earlier days, and those of months and years that become empty."""
     removed = 0
     for year in _numbers(base, SENT):
         for month in _numbers(base, SENT, year):

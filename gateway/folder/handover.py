@@ -1,7 +1,7 @@
-"""Hand incoming documents over into `in/`: each in a folder of its own, with its files, its envelope and `meta.json`, until
-its user deletes or moves that folder, which acknowledges it. In: documents not handed over yet, leased to the folder. Out:
-folders that appear whole; acknowledgements. Where a folder may have vanished by other causes (the share is gone, `in/` was
-exchanged) nothing is acknowledged: the document is given again."""
+"""Hands incoming documents over into `in/`: each as a folder with its files, its envelope and `meta.json`, until a user
+deletes or moves that folder, which acknowledges it. In: documents that are not handed over yet, leased to the folder.
+Out: folders that appear whole; acknowledgements. Where a folder may have vanished for another reason (a missing share,
+another `in/`) nothing is acknowledged, and the document is handed over again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gateway.stored_content import OpenFile
 
 _log = logging.getLogger(__name__)
 CLIENT = "folder"
-# After this time a document is asked for again; one that lies there is then only noticed.
+# After this time the lease ends, and a document is leased again; one that is already in `in/` is skipped.
 LEASE_S = 600
 ENVELOPE = "envelope.xml"
 # Marks `in/` as the folder that the node made.
@@ -39,7 +39,7 @@ _AT_ONCE = 20
 
 @dataclass(slots=True, kw_only=True)
 class Handover:
-    """Handing over for one agency. `most` bounds the documents that lie there unacknowledged."""
+    """Hand-over for one agency. `most` limits the unacknowledged documents in `in/`."""
 
     services: IncomingServices
     scope: AgencyScope
@@ -48,7 +48,7 @@ class Handover:
     _owed: list[str] = field(default_factory=list)
 
     async def acknowledge(self, base: Place) -> int:
-        """Acknowledge the documents that were taken away; return how many."""
+        """Acknowledge the documents whose folders were taken away; return how many."""
         removed_ids = await self.services.pool.run(partial(list_removed, base))
         for id in removed_ids:
             try:
@@ -59,7 +59,7 @@ class Handover:
         return len(removed_ids)
 
     async def hand_over(self, base: Place, batch: int) -> int:
-        """Hand over documents as far as there is room, at most `batch`; return how many."""
+        """Hand over documents as far as there is room in `in/`, at most `batch`; return how many."""
         lying_ids = await self.services.pool.run(partial(_lying_ids, base, self.most + 1))
         room = min(self.most - len(lying_ids), batch)
         begun_ids = await self.services.pool.run(partial(_begun_ids, base))
@@ -82,9 +82,9 @@ class Handover:
                     continue
                 try:
                     await self._give(base, document)
-                except Exception as error:  # reason: one document that cannot be given holds up no other
+                except Exception as error:  # reason: one document that fails holds up no other
                     if isinstance(error, StoreFailure) and error.code == CODE:
-                        # Its documents are leased to the folder, and no other client is offered them meanwhile.
+                        # The documents are leased to the folder, so no other client is offered them meanwhile.
                         self._owed = [d.id for d in documents[n:]] + owed + postponed
                         raise
                     await self._note_failure(base, document, error)
@@ -97,7 +97,7 @@ class Handover:
         return count
 
     async def _is_due(self, base: Place, id: str) -> bool:
-        """Tell whether to try now. A reason in `error/` outlives the process; deleting it asks for a new try."""
+        """Tell whether to try the document now. Its reason in `error/` outlives the process; deleting it retries."""
         has_reason = await self.services.pool.run(partial(_has_reason, base, id))
         if has_reason and self.attempts.count(id) < MOST_TRIES:
             self.attempts.give_up(id)
@@ -129,7 +129,7 @@ class Handover:
             await self.services.pool.run(partial(_remove_reason, base, id))
 
     async def _load_documents(self, base: Place, ids: Sequence[str]) -> Sequence[IncomingDocument]:
-        """Load those documents that are still leased to the folder; remove drafts of others."""
+        """Load those of the documents that are still leased to the folder; remove the drafts of the others."""
         documents = []
         async with self.services.store.read(self.scope) as work:
             for id in ids:
@@ -144,7 +144,7 @@ class Handover:
         return documents
 
     async def _give(self, base: Place, document: IncomingDocument) -> None:
-        """Write a draft apart, then rename it once. A draft that a crash left is made anew."""
+        """Write the document's folder as a draft, then rename it into `in/`. A draft that a crash left is made again."""
         id = document.id
         names = stored_names([META, ENVELOPE, *(f.name for f in document.files)])[2:]
         draft = await self.services.pool.run(partial(_new_draft, base, id))
@@ -158,7 +158,7 @@ class Handover:
         log.action(_log, "folder.given", document=id)
 
     async def _write_contents(self, draft: Place, document: IncomingDocument, names: Sequence[str]) -> bool:
-        """Write files and envelope; return False for a recalled or sealed document: only its meta is given."""
+        """Write files and envelope. Returns False for a recalled or sealed document, which gets meta alone."""
         try:
             for attached, name in zip(document.files, names, strict=True):
                 file = await reading.open_file(self.services, self.scope, document.id, attached.n)
@@ -176,7 +176,7 @@ class Handover:
         return True
 
     async def _write_file(self, draft: Place, name: str, file: OpenFile) -> None:
-        """Copy in pieces: memory holds one of them."""
+        """Copy a file piece by piece, so that memory holds only one piece."""
         writing = await self.services.pool.run(partial(draft.begin, name))
         try:
             async for piece in file.pieces:
@@ -187,7 +187,7 @@ class Handover:
         await self.services.pool.run(writing.end)
 
     async def _meta(self, document: IncomingDocument, paths: Mapping[str, str]) -> bytes:
-        """Write the document as the API shows it, with the name of each file here."""
+        """Return `meta.json`: the document as the API shows it, and the name of each file in its folder."""
         async with self.services.store.read(self.scope) as work:
             surroundings = await reading.load_context(work, document, await self.services.office())
         on = self.services.clock.now()
@@ -224,13 +224,13 @@ def _remove_reason(base: Place, id: str) -> None:
 
 
 def _begun_ids(base: Place) -> Sequence[str]:
-    """List drafts that a crash interrupted: these documents are still leased to the folder."""
+    """List the ids of drafts that a crash interrupted; these documents are still leased to the folder."""
     with base.within(*DRAFTS, make=True) as drafts:
         return [d.name for d in drafts.listing(_AT_ONCE)[0] if d.is_folder and d.name.isascii()]
 
 
 def _publish_draft(base: Place, id: str) -> None:
-    """Publish first and note then: after a crash between the two a document is given twice, and none is lost."""
+    """Rename the draft into `in/`, then write its note. A crash in between repeats the hand-over, but loses nothing."""
     with (
         base.within(*DRAFTS, make=True) as drafts,
         base.within(IN, make=True) as inn,
@@ -242,8 +242,8 @@ def _publish_draft(base: Place, id: str) -> None:
 
 
 def _is_own_folder(base: Place, inn: Place, notes: Place) -> bool:
-    """Tell whether `in/` is still the folder that the documents were put into. An exchanged one is marked anew, and
-    documents given into the old one are given again."""
+    """Tell whether `in/` is still the folder that documents were put into. Another one is marked as the node's, and the
+    notes of documents missing from it are removed."""
     if inn.mark(_SEAL) is not None or _noted_identity(base) == inn.identity:
         return True
     for note in notes.listing(_MOST_NOTES)[0]:
@@ -267,7 +267,7 @@ _MOST_NOTES = 100_000
 
 
 def list_removed(base: Place) -> Sequence[str]:
-    """List noted documents that are gone. Each is looked up by name: a listing of a share may lack one."""
+    """List the ids of noted documents whose folders are gone. Each is looked up by name: a listing may be incomplete."""
     with base.within(IN, make=True) as inn, base.within(*HANDED_OVER, make=True) as notes:
         noted = notes.listing(_MOST_NOTES)[0]
         if not noted or not _is_own_folder(base, inn, notes):
@@ -282,7 +282,7 @@ def _forget(base: Place, id: str) -> None:
 
 
 def _lying_ids(base: Place, most: int) -> set[str]:
-    """List documents that lie there, with those taken away a moment ago, which are acknowledged at the next look."""
+    """List the ids of documents in `in/`, and of those that were taken away but are not yet acknowledged."""
     with base.within(IN, make=True) as inn, base.within(*HANDED_OVER, make=True) as notes:
         folder_names = {folder.name for folder in inn.listing(most + 1000)[0] if folder.is_folder}
         return folder_names | {note.name for note in notes.listing(_MOST_NOTES)[0]}

@@ -36,12 +36,12 @@ _MOST_OWN = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderRules:
-    """Settings of the hot folder. `agencies` are those that have a folder; None: every hosted agency."""
+    """Settings of the hot folder. `agencies` are those that have one; None means every hosted agency."""
 
     root: Path
     node: str
     note: Path
-    """File in which this node keeps the root it worked in."""
+    """File in which this node records the root that it has worked in."""
     agencies: frozenset[str] | None = None
     look_s: float = 5.0
     settle_s: float = 5.0
@@ -59,7 +59,7 @@ class FolderRules:
 
 @contextmanager
 def open_base(root: Path, code: str, *, make: bool = False) -> Iterator[Place]:
-    """Open the agency's directory. Raise NotFound where it was never made. A missing root is never made, because an
+    """Open the agency's directory. Raises NotFound where it was never made. A missing root is never made, since an
     unmounted share would be taken for an empty one."""
     if not is_folder_of(code):
         raise StoreFailure(f"the code {code[:40]!r} cannot name a folder", code=CODE)
@@ -71,8 +71,7 @@ def open_base(root: Path, code: str, *, make: bool = False) -> Iterator[Place]:
 
 
 def claim(base: Place, node: str) -> None:
-    """Claim the folder for this node. Raise StoreFailure where it is another node's: two nodes that do not know each other
-    would both send its entries."""
+    """Claim the folder for this node. Raises StoreFailure where another node owns it: both would send its entries."""
     with base.within(OWN, make=True) as own:
         try:
             owner = json.loads(own.read(_OWNER, _MOST_OWN))
@@ -90,7 +89,7 @@ def claim(base: Place, node: str) -> None:
 
 
 def check_and_note_root(root: Path, note: Path) -> None:
-    """Check the root as `check_root` does; note a root that is new to this node."""
+    """Check the root as `check_root` does, and record a root that is new to this node."""
     with Place.open_root(root) as top:
         root_id = _root_mark(top, root, note)
         if _noted_root(note).get("root") == str(root):
@@ -102,14 +101,15 @@ def check_and_note_root(root: Path, note: Path) -> None:
 
 
 def check_root(root: Path, note: Path) -> None:
-    """Raise StoreFailure where the root is not the one that this node worked in before: an unmounted share leaves an empty
-    folder, and files in it would be lost. Raise NotFound where there is none."""
+    """Raise StoreFailure where this node has worked in the root before, but its mark is missing or another: an unmounted
+    share leaves an empty folder, and files put into it would be lost. Raises NotFound where there is none."""
     with Place.open_root(root) as top:
         _root_mark(top, root, note)
 
 
 def _root_mark(top: Place, root: Path, note: Path) -> str:
-    """Return the id that the root is marked with; empty where no node worked in it yet."""
+    """Return the id in the root's mark; empty where no node worked in it yet. StoreFailure where it is not the recorded
+    one."""
     noted = _noted_root(note)
     try:
         root_id = top.read(_ROOT, 200).decode(errors="replace").strip()
@@ -134,7 +134,7 @@ def _noted_root(note: Path) -> dict[str, str]:
 
 
 def probe(base: Place) -> None:
-    """Raise StoreFailure while the folder cannot be written, as on a full disk: entries then stay in it."""
+    """Raise StoreFailure while the folder cannot be written, as on a full disk, so that entries stay in it."""
     with base.within(OWN) as own:
         own.write("probe", [b"\n"])
         own.remove("probe")

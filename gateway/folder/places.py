@@ -1,6 +1,6 @@
-"""The directories of a hot folder, each held open while in use, so that a planted link leads nowhere. In: a path that the
-operator set, then plain names. Out: listings, bytes of regular files, and files that appear whole or not at all. Sync: use
-it in the pool. Every refusal of the disk or the share is a `StoreFailure` that says where and what to do."""
+"""Directories of a hot folder, each held open while in use, so that a planted link leads nowhere. In: a path that the
+operator set, then plain names. Out: listings, bytes of regular files, and new files that appear whole or not at all.
+Blocks: use it in the pool. Every error of the disk or the share becomes a `StoreFailure` with place and advice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NotAFile(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class DirectoryName:
-    """One name of a directory, as listed."""
+    """Name in a directory, as listed."""
 
     name: str
     is_folder: bool
@@ -47,7 +47,7 @@ class DirectoryName:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """State that differs after a later write. It uses no clock but the share's own."""
+    """State of a file that changes with every later write. Its times are only those of the share."""
 
     size: int
     changed_ns: int
@@ -68,7 +68,7 @@ def mark_of(stat_result: os.stat_result) -> Mark:
 
 
 class Writing:
-    """A file that is being written, in a folder that is not looked at yet."""
+    """File that is being written, in a folder that nothing reads yet."""
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self._file = file
@@ -90,7 +90,7 @@ class Writing:
 
 
 class Place:
-    """One directory. Close it, or leave its `with`."""
+    """Open directory. Leave its `with` to close it."""
 
     def __init__(self, fd: int, path: str) -> None:
         self._fd = fd
@@ -98,7 +98,7 @@ class Place:
 
     @staticmethod
     def open_root(root: Path) -> Place:
-        """Open the root, which the operator may have made a link or a mount; below it no link is followed."""
+        """Open the root, which may itself be a link or a mount; below it no link is followed."""
         with _as_store_failure(str(root)):
             return Place(os.open(root, _DIRECTORY), str(root))
 
@@ -114,7 +114,8 @@ class Place:
         os.close(self._fd)
 
     def within(self, *names: str, make: bool = False) -> Place:
-        """Open the directory below, or this one again; raise NotFound where it is missing and not to be made."""
+        """Open the directory at these names below this one, or this one once more without names. Raises NotFound where it
+        is missing, unless `make` creates it."""
         if not names:
             return Place(os.dup(self._fd), self.path)
         with ExitStack() as stack:
@@ -130,7 +131,7 @@ class Place:
         if make:
             with _as_store_failure(path), suppress(FileExistsError):
                 os.mkdir(name, dir_fd=self._fd)
-                # The rights of the folder apply below it too; a share may not know of rights.
+                # The rights of the parent folder apply below it too; a share may not support rights.
                 with suppress(OSError):
                     os.chmod(name, stat.S_IMODE(os.fstat(self._fd).st_mode) & ~stat.S_ISVTX, dir_fd=self._fd)
         try:
@@ -143,13 +144,13 @@ class Place:
 
     @property
     def identity(self) -> str:
-        """Return an id that differs when the directory is exchanged for another."""
+        """Id of the directory, which another one in its place does not have."""
         with _as_store_failure(self.path):
             stat_result = os.fstat(self._fd)
         return f"{stat_result.st_dev}:{stat_result.st_ino}"
 
     def listing(self, most: int) -> tuple[list[DirectoryName], bool]:
-        """List at most so many names, and tell whether there are more."""
+        """List at most so many names; return them, and whether there are more."""
         listed: list[DirectoryName] = []
         with _as_store_failure(self.path), os.scandir(self._fd) as names:
             for entry in names:
@@ -159,7 +160,7 @@ class Place:
         return listed, False
 
     def mark(self, name: str) -> Mark | None:
-        """Return the mark; None where the name does not exist."""
+        """Return the mark of a name; None where it does not exist."""
         with _as_store_failure(f"{self.path}/{name}"):
             try:
                 return mark_of(os.stat(name, dir_fd=self._fd, follow_symlinks=False))
@@ -167,7 +168,7 @@ class Place:
                 return None
 
     def changed_at(self, name: str) -> datetime | None:
-        """Return when the file came here, or was last written, whichever is later; None where it does not exist."""
+        """Return when the file was moved here or last written, whichever is later; None where it does not exist."""
         with _as_store_failure(f"{self.path}/{name}"):
             try:
                 stat_result = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
@@ -176,7 +177,7 @@ class Place:
         return datetime.fromtimestamp(max(stat_result.st_mtime, stat_result.st_ctime), UTC)
 
     def open(self, name: str) -> BinaryIO:
-        """Open a regular file; NotAFile for anything else, NotFound where it is gone."""
+        """Open a regular file. Raises NotAFile for anything else, and NotFound where it is missing."""
         path = f"{self.path}/{name}"
         try:
             with _as_store_failure(path):
@@ -195,12 +196,12 @@ class Place:
         return os.fdopen(fd, "rb")
 
     def read(self, name: str, most: int) -> bytes:
-        """Read all of a small file; one byte more than `most` of a larger one."""
+        """Read all of a small file; of a larger one, one byte more than `most`."""
         with self.open(name) as file, _as_store_failure(f"{self.path}/{name}"):
             return file.read(most + 1)
 
     def write(self, name: str, pieces: Iterator[bytes] | Sequence[bytes]) -> None:
-        """Write a file that is complete under its name and on disk, or does not appear."""
+        """Write a file so that it appears under its name only when it is complete and on disk."""
         draft = f"{_DRAFT}{os.getpid()}-{abs(hash(name)) % 10**9}"
         with _as_store_failure(f"{self.path}/{name}"):
             fd = os.open(
@@ -224,14 +225,15 @@ class Place:
             self.flush()
 
     def begin(self, name: str) -> Writing:
-        """Create a new file, written piece by piece; complete once it is ended."""
+        """Create a new file that is written piece by piece, and complete once it is ended."""
         with _as_store_failure(f"{self.path}/{name}"):
             fd = os.open(name, _NEW, 0o660, dir_fd=self._fd)
         self._share(fd)
         return Writing(os.fdopen(fd, "wb"), f"{self.path}/{name}")
 
     def append(self, name: str, raw: bytes) -> int:
-        """Append; return the size of the file. A line that a crash cut short is ended first, to keep lines readable."""
+        """Append to a file and return its size. Where a crash cut the last line short, it is ended first, so that lines
+        stay readable."""
         with _as_store_failure(f"{self.path}/{name}"):
             fd = os.open(
                 name,
@@ -255,7 +257,7 @@ class Place:
                 return file.tell()
 
     def move(self, name: str, to: Place, new: str) -> None:
-        """Move in one step on one device; else the copy is complete and on disk before the original is removed."""
+        """Move a file or folder. Across devices the copy is complete and on disk before the original is removed."""
         with _as_store_failure(f"{self.path}/{name}"):
             try:
                 os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=to._fd)
@@ -267,6 +269,7 @@ class Place:
             self.flush()
 
     def _carry(self, name: str, to: Place, new: str) -> None:
+        """Copy a file or folder across devices, then remove the original."""
         mark, draft = self.mark(name), f"{_DRAFT}{os.getpid()}"
         if mark is not None and mark.is_folder:
             to.remove(draft)
@@ -279,7 +282,7 @@ class Place:
             with self.open(name) as file:
                 to.write(new, iter(lambda: file.read(_COPY), b""))
             os.unlink(name, dir_fd=self._fd)
-        else:  # a link or a device has nothing to carry
+        else:  # a link or a device has nothing to copy
             os.unlink(name, dir_fd=self._fd)
 
     def remove(self, name: str) -> None:
@@ -295,13 +298,13 @@ class Place:
                     os.unlink(name, dir_fd=self._fd)
 
     def _share(self, fd: int) -> None:
-        """Give the directory's group its rights on the file; others get none."""
+        """Give the file the rights that the directory's group has; others get none."""
         with suppress(OSError):
             mode = stat.S_IMODE(os.fstat(self._fd).st_mode)
             os.fchmod(fd, 0o600 | (mode & 0o060))
 
     def flush(self) -> None:
-        """Flush the names in it to disk; some shares cannot promise that, and do it by themselves."""
+        """Flush the directory's names to disk, as far as the share supports it."""
         with suppress(OSError):
             os.fsync(self._fd)
 
@@ -311,7 +314,7 @@ _MOST_CHILDREN = 10_000
 
 @contextmanager
 def _as_store_failure(path: str) -> Iterator[None]:
-    """Turn refused system calls into an error that an operator can act on."""
+    """Raise a failed system call as a StoreFailure that an operator can act on."""
     try:
         yield
     except OSError as cause:
@@ -323,5 +326,5 @@ def _as_store_failure(path: str) -> Iterator[None]:
 
 
 def printable(text: str, most: int = 300) -> str:
-    """Return a name as it may stand in a message."""
+    """Return a name in a form that is safe in messages."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:most])

@@ -1,6 +1,6 @@
-"""Report to the operator on the hot folders, and on their trouble. In: the root, the agencies that have one. Out: for each
-how much waits and since when, entries in `error/`, unacknowledged documents, and trouble. Changes nothing, but for the
-probe of a check. Sync, bounded in names."""
+"""Reports the state of the hot folders to the operator. In: the root, and the agencies that have a folder. Out: for each,
+how many entries wait and since when, entries in `error/`, unacknowledged documents, and its trouble. Changes nothing,
+apart from what `check` makes and writes. Blocks; the number of names read is bounded."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MOST = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderState:
-    """State of one agency's folder. `oldest_s`: age of the oldest entry in `out/`, by the share's own times. `trouble` is
-    empty where the folder works."""
+    """State of one agency's folder. `oldest_s` is the age of the oldest entry in `out/`, by the share's own times.
+    `trouble` is empty where the folder works."""
 
     code: str
     path: str
@@ -34,7 +34,7 @@ class FolderState:
 
 
 def look(root: Path, note: Path, codes: Sequence[str]) -> list[FolderState]:
-    """Report on the folders of these agencies."""
+    """Report the state of these agencies' folders."""
     try:
         layout.check_root(root, note)
     except GatewayError as error:
@@ -43,7 +43,7 @@ def look(root: Path, note: Path, codes: Sequence[str]) -> list[FolderState]:
 
 
 def check(root: Path, node: str, note: Path, codes: Sequence[str]) -> list[FolderState]:
-    """Report likewise, and check that the node may write there: makes what is missing."""
+    """Report their state, after making missing folders and checking that the node can write in each."""
     states = []
     for code in codes:
         try:
@@ -92,7 +92,7 @@ def _count_waiting(base: Place) -> tuple[int, float]:
 
 
 def _count(base: Place, *steps: str, ending: str | None = None) -> int:
-    """Count files with that ending; without one, folders."""
+    """Count files with that ending; without an ending, folders."""
     with base.within(*steps) as place:
         listed = place.listing(_MOST)[0]
     if ending is None:

@@ -1,6 +1,6 @@
-"""Statuses of incoming documents, given as a file: `in/<id>.status.json`, with the words of the API. In: complete files.
-Out: the status recorded and its answer on the way, the file beside its result in `sent/`, or in `error/` with its reason. A
-file that is taken twice after a crash says the same twice, which is harmless."""
+"""Statuses of incoming documents given as files: `in/<id>.status.json`, with the words of the API. In: complete files.
+Out: the status recorded and its answer on the way; the file with its result in `sent/`, or with a reason in `error/`. A
+file that is read twice after a crash sets the same status twice, which is harmless."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _READY = ".status.ready"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFile:
-    """A file that is no longer written; the mark that closed it goes with it."""
+    """File that is no longer being written, with the `.ready` file that closed it, if any."""
 
     name: str
     incoming_id: str
@@ -38,14 +38,14 @@ class StatusFile:
 
 @dataclass(slots=True, kw_only=True)
 class StatusFiles:
-    """Status files of one agency, from look to look."""
+    """Status files of one agency, tracked from look to look."""
 
     settle_s: float
     now_s: Callable[[], float] = time.monotonic
     _since: dict[str, tuple[Mark | None, float]] = field(default_factory=dict)
 
     def list(self, base: Place) -> Sequence[StatusFile]:
-        """List complete files. Sync: use it in the pool."""
+        """List complete status files. Blocks: use it in the pool."""
         now, previous, self._since = self.now_s(), self._since, {}
         complete_files = []
         with base.within(IN, make=True) as inn:
@@ -64,7 +64,7 @@ class StatusFiles:
 
 
 def read(base: Place, file: StatusFile) -> bytes:
-    """Read a status file; raise BadCall for something else. Sync."""
+    """Read a status file; raise BadCall where the name is no file, or the file is too large. Blocks."""
     with base.within(IN) as inn:
         try:
             raw = inn.read(file.name, _MOST_BYTES)
@@ -78,7 +78,7 @@ def read(base: Place, file: StatusFile) -> bytes:
 async def say(
     services: IncomingServices, scope: AgencyScope, file: StatusFile, raw: bytes
 ) -> Mapping[str, Any]:
-    """Record the status; return a JSON document. Raise BadCall or an error of the tree as the API answers it."""
+    """Record the status, and return its result as a JSON document. Raises BadCall or GatewayError as the API would."""
     call = parse_json(raw, StatusIn).value.to_call()
     recorded = await act.set_status(services, scope, file.incoming_id, call)
     receipt_json: dict[str, Any] = {

@@ -1,6 +1,6 @@
-"""Send one entry of `out/` in the same way as the API: intake, check, accept. In: a complete entry, its directory held
-open. Out: the API's own answer to it, the same one again where it was accepted before; or the error with which the API
-would refuse it. Only the meta is read whole; an entry that changes while it is read is `StillWritten`."""
+"""Sends one entry of `out/` through the same steps as the API: intake, check, accept. In: a complete entry, with its
+directory held open. Out: the API's answer, the same one again for a repeat; or the error with which the API would refuse
+it. Only the meta is read into memory whole; an entry that changes while it is read raises `StillWritten`."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.stored_content import stream_pieces
 from gateway.trust import containers
 
-# Owner of these idempotency keys, apart from the API's callers.
+# Owner of the folder's idempotency keys, so that they never meet those of API callers.
 OWNER = "folder"
 _PIECE = 256 * 1024
 Start = Callable[[], Iterator[bytes]]
 
 
 class StillWritten(Exception):
-    """The entry is still being written: it is looked at again later."""
+    """Signal that the entry is still being written, so that it is looked at again later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +50,12 @@ class Papers:
     meta: bytes
     files: Mapping[str, Start] = field(default_factory=dict)
     is_closed_set: bool = True
-    """Whether every file in it must be named; beside a sidecar lie files of other entries too."""
+    """Whether the meta must name every file. Beside a sidecar there are files of other entries too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The API's answer (202), and whether it was given before."""
+    """The API's answer (202), and whether it repeats an earlier one."""
 
     body: Mapping[str, Any]  # Any: a JSON document
     is_repeated: bool
@@ -70,7 +70,8 @@ class _Request:
 
 
 async def hand_in(services: OutgoingServices, scope: AgencyScope, out: Place, entry: Entry) -> Answer:
-    """Send an entry. Raise BadCall or an error of the tree as the API answers it; StillWritten for an unfinished one."""
+    """Send an entry, and return the API's answer. Raises BadCall or GatewayError where the API would refuse it, and
+    StillWritten for an unfinished entry."""
     if entry.sort is Sort.FILE:
         is_ready = entry.name.lower().endswith(READY)
         raise _bad_entry("folder-ready-alone" if is_ready else "folder-alone", name=entry.name)
@@ -89,14 +90,14 @@ async def hand_in(services: OutgoingServices, scope: AgencyScope, out: Place, en
 
 
 class _StoredAnswer:
-    """Maker of the answer that is stored for repeats."""
+    """Renderer of the answer that is stored for repeats, which it keeps for the caller."""
 
     def __init__(self, request: _Request) -> None:
         self._request = request
         self._body = ""
 
     def once(self, name: str, request_files: RequestFiles) -> Once:
-        """Make the idempotency key: the same name with the same content is the same document, even after a crash."""
+        """Return the idempotency key: the same name with the same content is the same document, even after a crash."""
         files = [(f.field, f.item.name, f.item.sha256) for f in request_files.received]
         text = json.dumps([name, self._request.meta, files], ensure_ascii=False)
         return Once(
@@ -129,7 +130,7 @@ async def _take_envelope(
 
 
 async def _take_papers(services: OutgoingServices, papers: Papers, request_files: RequestFiles) -> _Request:
-    """Take the meta first: a declared secret is refused before a byte of a file is taken."""
+    """Read the meta, then take in the files that it names. A declared secret is refused before any file is read."""
     checked: CheckedRequest[MessageIn] = parse_json(papers.meta, MessageIn)
     message = checked.value
     order = order_of(message)
@@ -146,7 +147,7 @@ async def _take_papers(services: OutgoingServices, papers: Papers, request_files
 
 
 def _refuse_unequal(listed: Sequence[str], papers: Papers) -> None:
-    """Check that every named file exists, once; in a closed set every file must be named."""
+    """Refuse the entry unless each listed file exists and is listed once; in a closed set, every file must be listed."""
     faults = []
     for n, name in enumerate(listed):
         place = pointer("files", n)
@@ -175,7 +176,7 @@ def _bad_entry(code: str, **params: str) -> BadCall:
 
 
 def _open_papers(out: Place, entry: Entry) -> Papers:
-    """Open the contents of an entry. Sync."""
+    """Open the contents of an entry. Blocks."""
     try:
         if entry.sort is Sort.SIDECAR:
             return _sidecar_papers(out, entry)
@@ -203,6 +204,7 @@ def _read_meta(place: Place, name: str) -> bytes:
 
 
 def _folder_papers(out: Place, name: str) -> Papers:
+    """Open a folder with its meta; BadCall where it has no meta, a folder in it, or too many files."""
     with out.within(name) as folder:
         listed, has_more = folder.listing(MOST_FILES + 1)
         if has_more:
@@ -247,7 +249,7 @@ def _pieces(place: Place, name: str, mark: Mark | None) -> Iterator[bytes]:
 
 
 def _archive_papers(out: Place, entry: Entry) -> Papers:
-    """Open an archive like a packed folder, with or without the folder's own name in front of each member."""
+    """Open an archive as a packed folder, whether or not its members' names begin with the folder's name."""
     name, mark = entry.name, entry.parts[entry.name]
     try:
         with out.open(name) as file:
@@ -286,7 +288,7 @@ def _without_folder(names: Sequence[str]) -> Sequence[str]:
 def _unpacked_pieces(
     out: Place, name: str, mark: Mark | None, member: containers.ArchiveMember
 ) -> Iterator[bytes]:
-    """Yield an unpacked member; the caller bounds how much comes out (R13, unpacked size)."""
+    """Yield the bytes of an unpacked member; the caller limits their number (R13, unpacked size)."""
     file: BinaryIO
     with out.open(name) as file:
         if mark is not None and mark_of(os.fstat(file.fileno())) != mark:

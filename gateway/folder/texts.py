@@ -1,5 +1,5 @@
-"""Texts beside entries of a hot folder that were put away: the receipt of an accepted one, and the reason of a refusal, in
-Vietnamese and in English, with what to do. In: the API's answer or problem. Out: text, from the catalogues."""
+"""Texts that lie beside entries of a hot folder that were put away: the receipt of an accepted entry, and the reason of a
+refusal with advice, in Vietnamese and English. In: the API's answer or problem. Out: text, from the catalogues."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _RULE = "-" * 72
 
 
 def receipt(answer: Mapping[str, Any], names: Mapping[str, str], at: datetime, *, repeated: bool) -> str:
-    """Write the receipt: the API's answer (a JSON document), and the name under which each file lies beside it."""
+    """Return the receipt as JSON: the API's answer, and the new name of each file beside it."""
     body = {"result": "accepted", "at": _moment(at), "repeated": repeated, "kept": dict(names), **answer}
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
 def report(name: str, error: Exception) -> BadCall:
-    """Report an unforeseen error as the fault of the entry that met it."""
+    """Return an unforeseen error as a fault of the entry that met it."""
     params = {"name": printable(name, 100), "error": type(error).__name__}
     return BadCall("bad-folder", RequestFault(code="folder-broke", params=params))
 
 
 def no_file(name: str, error: NotAFile) -> BadCall:
-    """Report what lies in the place of a file: a folder, or a link or device."""
+    """Return the fault of a name that is no file: a folder, a link or a device."""
     code = "folder-for-file" if error.is_folder else "folder-no-file"
     return BadCall("bad-folder", RequestFault(code=code, params={"name": printable(name, 100)}))
 
@@ -45,7 +45,7 @@ def problem_of(error: GatewayError | BadCall, lang: Lang) -> problems.Problem:
 
 
 def reason(error: GatewayError | BadCall, name: str, names: Mapping[str, str], at: datetime, act: str) -> str:
-    """Write the reason of a refusal. `act` is the word for what to do: `send`, `status`, `give` or `tell`."""
+    """Return the text of a refusal in both languages. `act` chooses the advice: `send`, `status`, `give` or `tell`."""
     return f"\n{_RULE}\n\n".join(_in_words(error, name, names, at, act, lang) for lang in _LANGUAGES)
 
 

@@ -1,7 +1,7 @@
-"""Look through the hot folders of this node's agencies now and then. In: the root that the operator set, the clock of this
-process. Out: entries of `out/` sent or refused, statuses recorded, incoming documents handed over and acknowledged, events
-written. One process at a time works in a folder; it polls, since a share gives no sign of changes. An idle look costs a
-listing or two. A fault of one entry or one agency's folder holds up no other."""
+"""Looks through the hot folders of this node's agencies at intervals. In: the root that the operator set, and this
+process's own count of seconds. Out: entries of `out/` sent or refused, statuses recorded, incoming documents handed over
+and acknowledged, events written. One process at a time works in a folder, and polls it, since a share gives no sign of
+changes. An idle look costs a listing or two. A fault in one entry or one agency's folder holds up no other."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from gateway.outgoing.services import OutgoingServices
 from gateway.policy.folder_names import REASON, RECEIPT
 
 _log = logging.getLogger(__name__)
-# Frees the turn of a killed process after this time.
+# The turn of a killed process becomes free after this time.
 TURN = timedelta(seconds=20)
 # A turn is given back after this time, so that it never expires during work.
 _TURN_WORK_S = 8.0
-# Incoming mail is looked for after an event of it, and otherwise at this interval.
+# Incoming mail is looked for after an event about it, and otherwise at this interval.
 _GIVE_EVERY_S = 60.0
 _REMOVE_EVERY_S = 3600.0
 # A folder that does not work is tried again after this time.
 _REST_S = FIRST_REST_S
-# Bounds the batches of events in one turn.
+# The most batches of events that are written in one turn.
 _MOST_EVENT_BATCHES = 10
 
 
 @dataclass(slots=True)
 class _AgencyFolder:
-    """One agency's folder, as remembered between looks."""
+    """One agency's folder, with its state in memory between looks."""
 
     agency: HostedAgency
     scope: AgencyScope
@@ -73,7 +73,7 @@ class _DiskState:
 
 
 class FolderLoop:
-    """The loop over all hot folders, one per process."""
+    """Loop over all hot folders; each process has one."""
 
     def __init__(
         self,
@@ -92,12 +92,12 @@ class FolderLoop:
         self._folders: dict[str, _AgencyFolder] = {}
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether to look now, by this process's own count of seconds: the system clock may be set."""
+        """Tell whether to look now, by this process's own count of seconds, since the system clock may be set."""
         return self._now_s() >= self._next_s
 
     async def step(self) -> bool:
-        """Look at every folder; True when there is more to do at once. A failure of the node's own store is the loop's
-        trouble: it is raised after the last agency."""
+        """Look at every folder; return True when there is more to do at once. A failure of the node's own store is raised
+        after the last agency."""
         if self._now_s() < self._next_s:
             return False
         more = False
@@ -135,7 +135,8 @@ class FolderLoop:
         return folder
 
     async def _look_safely(self, folder: _AgencyFolder) -> bool:
-        """Look at one agency's folder. Its trouble, foreseen or not, is logged once and stops no other agency."""
+        """Look at one agency's folder; return True when there is more to do. Its errors are logged once, and stop no
+        other."""
         if self._now_s() < folder.rest_until:
             return False
         try:
@@ -168,6 +169,7 @@ class FolderLoop:
             )
 
     async def _look(self, folder: _AgencyFolder) -> bool:
+        """Read the disk, and do the work of a turn if there is any; return whether more is left."""
         pool = self._out.pool
         disk = await pool.run(partial(self._read_disk, folder))
         self._forget_missing(folder, disk)
@@ -181,7 +183,7 @@ class FolderLoop:
         return await self._run_turn(folder, entries, files)
 
     async def _remove_old(self, folder: _AgencyFolder) -> None:
-        """Remove what was put away longer ago than it is kept."""
+        """Remove accepted and refused entries that are older than the set days, once an hour."""
         rules, now_s = self._rules, self._now_s()
         keeps_all = not rules.sent_days and not rules.error_days
         if keeps_all or (folder.removed_at is not None and now_s - folder.removed_at < _REMOVE_EVERY_S):
@@ -205,7 +207,7 @@ class FolderLoop:
         )
 
     def _read_disk(self, folder: _AgencyFolder) -> _DiskState:
-        """Read all that an idle look needs in one call of the pool. Sync."""
+        """Read everything that an idle look needs, in one call of the thread pool. Blocks."""
         layout.check_and_note_root(self._rules.root, self._rules.note)
         with layout.open_base(self._rules.root, folder.agency.code, make=True) as base:
             layout.claim(base, self._rules.node)
@@ -218,7 +220,7 @@ class FolderLoop:
     # --- work of one turn ------------------------------------------------------------------------------------------
 
     async def _run_turn(self, folder: _AgencyFolder, entries: list[Entry], files: list[StatusFile]) -> bool:
-        """Work as the only one of several processes. Working twice is harmless; this spares the work."""
+        """Do the work while holding the folder's turn, so that other processes skip it; repeating it is harmless."""
         turn_end = self._out.clock.now() + TURN
         if not await self._take_turn(folder, turn_end):
             return False
@@ -239,7 +241,7 @@ class FolderLoop:
         return taken_turn is None
 
     async def _work(self, folder: _AgencyFolder, entries: list[Entry], files: list[StatusFile]) -> bool:
-        """Work through at most one batch, as other agencies' folders wait."""
+        """Work through at most one batch, since other agencies' folders wait; return True when there is more to do."""
         pool, ends = self._out.pool, self._now_s() + _TURN_WORK_S
         base = await pool.run(partial(_open_agency, self._rules.root, folder.agency.code))
         with base:
@@ -262,6 +264,7 @@ class FolderLoop:
         return more
 
     async def _send_entry(self, folder: _AgencyFolder, base: Place, out: Place, entry: Entry) -> None:
+        """Send one entry, and put it away with its receipt or the reason of its refusal."""
         name = entry.name
         try:
             answer = await submit.hand_in(self._out, folder.scope, out, entry)
@@ -276,7 +279,7 @@ class FolderLoop:
                     "bad-folder", RequestFault(code="folder-unread", params={"name": _printable_name(name)})
                 )
             await self._refuse(base, (OUT,), entry, error, "send")
-        except Exception as error:  # reason: one entry that the program did not foresee stops no other
+        except Exception as error:  # reason: an unforeseen error in one entry stops no other
             if self._note_crash(folder, name, error) < MOST_TRIES:
                 return
             await self._refuse(base, (OUT,), entry, texts.report(_printable_name(name), error), "send")
@@ -301,6 +304,7 @@ class FolderLoop:
         folder.attempts.clear(name)
 
     async def _record_status(self, folder: _AgencyFolder, base: Place, file: StatusFile) -> None:
+        """Record the status in one file, and put the file away with its result or the reason of its refusal."""
         pool, now = self._out.pool, self._out.clock.now()
         try:
             raw = await pool.run(partial(statuses.read, base, file))
@@ -313,7 +317,7 @@ class FolderLoop:
             if self._retries_later(folder, file.name, error):
                 return
             await self._refuse(base, (IN,), file, error, "status")
-        except Exception as error:  # reason: as above
+        except Exception as error:  # reason: an unforeseen error in one file stops no other
             if self._note_crash(folder, file.name, error) < MOST_TRIES:
                 return
             await self._refuse(base, (IN,), file, texts.report(_printable_name(file.name), error), "status")
@@ -334,11 +338,12 @@ class FolderLoop:
         folder.attempts.clear(file.name)
 
     def _retries_later(self, folder: _AgencyFolder, name: str, error: GatewayError | BadCall) -> bool:
-        """Leave an entry for a retry if its error may heal. A failure of the node's own store is raised."""
+        """Plan another attempt for an entry whose error may pass; return False where it is refused. A failure of the
+        node's own store is raised."""
         if isinstance(error, BadCall):
             return False
         has_tries = folder.attempts.count(name) < MOST_TRIES
-        if error.code == CODE:  # this one file: writing into the folder worked a moment ago
+        if error.code == CODE:  # only this file is at fault: writing into the folder worked a moment ago
             is_retried = has_tries
         elif isinstance(error, StoreFailure) and not error.permanent:
             raise error
@@ -354,7 +359,7 @@ class FolderLoop:
         return is_retried
 
     def _note_crash(self, folder: _AgencyFolder, name: str, error: Exception) -> int:
-        """Count an unforeseen error as a try, and return how many there were."""
+        """Log an unforeseen error and count it as an attempt; return the number of attempts."""
         meters.FOLDER_ENTRIES.add(result="broke")
         _log.error(
             "an entry of a hot folder broke the program",
@@ -384,7 +389,7 @@ class FolderLoop:
     # --- incoming documents and events -----------------------------------------------------------------------------
 
     async def _exchange(self, folder: _AgencyFolder, base: Place) -> bool:
-        """Write events and hand over documents; True when more wait."""
+        """Write events and hand over documents; return True when more wait."""
         has_mail, rows = False, 1
         for _ in range(_MOST_EVENT_BATCHES):
             rows, is_mail = await folder.event_lines.write(base, folder.agency)

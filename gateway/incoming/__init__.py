@@ -1,1 +1,1 @@
-"""The way in, in order: receive, verify, check, admit, acknowledge, register; track and waiting beside them."""
+"""The way in, step by step: receive, verify, check, admit, acknowledge, register; and `track` for received statuses."""

@@ -1,7 +1,7 @@
-"""Step 5 of the way in: the answer to a packet. In: the answered packet and a status code. Out: an `answer` job in the
-caller's transaction, which the packer signs, or a status signed before it; the outbox sends it like any other packet.
-Callers see to it that no status answers a status, and that no unproved sender gets an answer (A7). A packet that comes
-again gets the same bytes again, once a minute at most: ten thousand copies make one receipt."""
+"""Step 5 of the way in: answers a packet with a status. In: the answered packet and a status code. Out: an `answer` job
+in the caller's transaction, which the packer signs, or a status that was signed before it; the outbox sends it like any
+packet. Callers make sure that no status answers a status, and that no unproved sender gets an answer (A7, unproved
+senders). A packet that comes again gets the same answers again, at most once a minute."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.store.work import PutStatus, SqlWork
 
-# The writer's maximum for Description.
+# The longest Description that the writer allows.
 _LONGEST = 500
-# The longest packet id in words; a longer one, or one that cannot be written, appears as its digest.
+# The longest packet id that is written out; a longer or unprintable one is replaced by its digest.
 _LONGEST_ID = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredPacket:
-    """Packet that a status answers (`body_digest` … `received_at`), its axis, and the document it is about."""
+    """Packet that a status answers (`packet_id` to `verdict`, and its axis), with the document that it is about."""
 
     subject_id: str
     to_code: str
@@ -56,7 +56,7 @@ class AnsweredPacket:
 
 
 def of_packet(packet: InboxPacket, proved: Proved, document_id: str | None = None) -> AnsweredPacket:
-    """Describe a packet that is answered while it comes in."""
+    """Describe a packet that is answered while it is taken in."""
     model, signed = proved.envelope.model, proved.envelope.signed
     target = model.response_for[0] if model.kind is Kind.STATUS and model.response_for else None
     code = f"{model.code.number}/{model.code.notation}" if model.code else target.code if target else None
@@ -80,7 +80,7 @@ def of_packet(packet: InboxPacket, proved: Proved, document_id: str | None = Non
 
 
 def of_document(document: IncomingDocument) -> AnsweredPacket:
-    """Describe the packet of a document that a clerk or document system answers later."""
+    """Describe the packet of a document that a clerk or a document system answers later."""
     return AnsweredPacket(
         subject_id=document.inbox_id,
         to_code=document.sender_code,
@@ -89,7 +89,7 @@ def of_document(document: IncomingDocument) -> AnsweredPacket:
         issued_on=document.issued_on,
         urgent=document.urgency > Urgency.NORMAL,
         packet_id=document.packet_id,
-        # R2 (receipts): the sender of an unsigned packet has no such digest.
+        # The sender of an unsigned packet does not know this digest (R2, receipts).
         body_digest=document.body_digest if document.vouched_by != AXIS else None,
         file_digest=document.envelope_digest,
         size=document.envelope_size,
@@ -100,7 +100,7 @@ def of_document(document: IncomingDocument) -> AnsweredPacket:
 
 
 class AnswerDetails(TypedDict, total=False):
-    """Parts of an answer besides its code."""
+    """Optional parts of an answer, besides its code."""
 
     description: str | None
     staff: Staff | None
@@ -116,13 +116,14 @@ async def queue_answer(
     code: str,
     **details: Unpack[AnswerDetails],
 ) -> None:
-    """Queue the answer for signing and sending, if the caller commits."""
+    """Queue the answer for signing and sending, in the caller's transaction. Raises Refused where the given text or staff
+    cannot be written, so that the person can correct it."""
     packet = _make_packet(services, agency, answered, code, **details)
     try:
         build.prove_status(packet, agency)
     except BreaksRule as error:
         if details.get("staff") is not None or details.get("description") is not None:
-            # A person can word it otherwise, unless the answered packet is at fault.
+            # The person can word it differently, unless the fault lies in the answered packet.
             _refuse_unsayable(packet, agency, error)
     await work.jobs.add("answer", answered.subject_id, payload=packet)
     work.when_committed(services.wake)
@@ -135,8 +136,8 @@ async def sign(
     code: str,
     **details: Unpack[AnswerDetails],
 ) -> PutStatus | None:
-    """Sign the same answer before anything of its packet is committed; the result puts it into the outbox in the unit of
-    work that commits the packet. None where that cannot be; then `queue_answer` has it signed later."""
+    """Sign the answer before the packet's unit of work. Returns a function that puts it into the outbox in that unit;
+    None where it cannot be signed now, and `queue_answer` has to have it signed later."""
     packet = _make_packet(services, agency, answered, code, **details)
     return await services.sign_status(agency, packet, answered.subject_id)
 
@@ -148,7 +149,7 @@ def _make_packet(
     code: str,
     **details: Unpack[AnswerDetails],
 ) -> StatusPacket:
-    """Make the status with its receipt (R2, receipts)."""
+    """Make the status packet with its receipt (R2, receipts)."""
     return StatusPacket(
         packet_id=PacketId(services.clock.new_id("pkt_")),
         sender_code=agency.code,
@@ -182,7 +183,7 @@ def _refuse_unsayable(packet: StatusPacket, agency: HostedAgency, error: BreaksR
     try:
         build.prove_status(bare, agency)
     except BreaksRule:
-        return  # this packet cannot be answered: the job ends with the reason, and with a task for a person
+        return  # the packet cannot be answered at all: the job fails with the reason, as a task for a person
     raise Refused(Verdict(reasons=(reason(ReasonCode.UNSENDABLE, "", detail=error.detail),))) from error
 
 
@@ -191,9 +192,9 @@ def _digest(text: str) -> str:
 
 
 def _add_reference(description: str | None, packet_id: PacketId | None) -> str | None:
-    """Append the answered packet's id to the text. A status says its time in whole seconds and its receipt lies inside
-    the Signature, so without the id two answers to two packets about one document could have the same body, and the
-    second would count as a repeat of the first (A4, repeats)."""
+    """Append the answered packet's id to the description. Otherwise two answers about one document could have the same
+    body, since times are whole seconds and the receipt lies in the signature, and one would count as a repeat (A4,
+    repeats)."""
     if packet_id is None:
         return description
     packet_text = packet_id if text_fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
@@ -201,13 +202,13 @@ def _add_reference(description: str | None, packet_id: PacketId | None) -> str |
     return f"{description[: _LONGEST - len(reference) - 3]} · {reference}" if description else reference
 
 
-# Answers younger than this are still on their way; repeating them would only feed the storm.
+# Answers younger than this are still on their way, so repeating them would only add load.
 REPEAT_PAUSE = timedelta(minutes=1)
 
 
 async def repeat_answers(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:
     """Put every answer to the packet into the outbox again, in the caller's transaction. `by` is another axis that has
-    just brought it for the first time: it is answered there too (A9, several axes), without a pause."""
+    brought the packet for the first time: it gets the answers at once (A9, several axes)."""
     now = services.clock.now()
     rows = await work.outbox.of_subject(first.id)
     is_too_soon = any(now - row.created_at < REPEAT_PAUSE for row in rows)
@@ -231,7 +232,7 @@ async def repeat_answers(services: IncomingServices, work: SqlWork, first: Inbox
 
 
 def _retarget(target: OutboxTarget, by: str) -> OutboxTarget:
-    """Return the target without its old tries, by the named axis, else by that of the first time."""
+    """Return the recipient without its earlier attempts, on the named axis, else on that of its first answer."""
     axis = by or (target.trail.axis if target.trail else "")
     return replace(target, trail=Trail(axis=axis) if axis else None, tried=0)
 

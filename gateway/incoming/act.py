@@ -1,7 +1,8 @@
 """Acts of a clerk or a document system on an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over, and
-putting a new one on hold for a closer look (R59, irregular signs). In: a `StatusCall`. Out, committed: facts, state,
-register entry, the answer on its way. Any order works, and a repeat is harmless. A document on hold
-is not answered before it is decided, nor offered to a document system; timer T4 runs from then."""
+putting a new document on hold for a closer look (R59, irregular signs). In: a `StatusCall`. Out, committed: facts, state,
+register entry, and the answer on its way. Statuses may come in any order, and a repeat is harmless. A document on hold is
+neither answered nor offered to a document system before a person decides; timer T4 (hold to decision) runs from the
+hold."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ from gateway.policy.verdict import ReasonCode, Verdict, reason
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
-# interfaces.md 1.8, in its order.
+# Reasons for refusing a document with status 02, as the API names them.
 RefusalReason = Literal[
     "WRONG_ADDRESSEE",
     "OUT_OF_AUTHORITY",
@@ -63,7 +64,7 @@ RefusalReason = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusCall:
-    """One status as the caller says it. `reason` is a code of interfaces.md 1.8, required with 02."""
+    """Status that a caller sets. `reason` is a `RefusalReason`, required with 02."""
 
     code: str
     register_no: str | None = None
@@ -75,7 +76,7 @@ class StatusCall:
     assignment: Assignment | None = None
     answered_by: str | None = None
     reopens: bool = False
-    """With 05: the work was closed by mistake; `note` says why, and its sender reads that."""
+    """With 05: opens work again that was closed by mistake. `note` says why, and the document's sender reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class StatusDone:
     repeated: bool
     register_no: str | None
     moves_nothing: bool = False
-    """A code that goes further, or a proved or later one of the same rank, stands already."""
+    """True where the status does not change the state, since a later one holds already."""
 
 
 async def set_status(
@@ -94,8 +95,8 @@ async def set_status(
     call: StatusCall,
     expect_version: int | None = None,
 ) -> StatusDone:
-    """Record the status and queue its answer. Refused names missing fields, Clash a conflict with the document's state,
-    NotFound a document that is not ours."""
+    """Record the status on the document and queue its answer to the sender. Raises Refused for missing fields, Clash for
+    a conflict with the document's state, and NotFound for a document that is not ours."""
     call = tidy(call)
     complete(call)
     call = replace(call, at=whole_second(call.at)) if call.at is not None else call
@@ -147,7 +148,7 @@ async def set_status(
 
 
 def complete(call: StatusCall) -> None:
-    """Check the fields of a call, whatever the document's state; Refused names every fault at once."""
+    """Check the fields of a call without looking at the document; Refused names every fault at once."""
     faults = []
     if call.code not in CODES:
         faults.append(reason(ReasonCode.STATUS_UNKNOWN, "/code", status=call.code))
@@ -163,7 +164,7 @@ def complete(call: StatusCall) -> None:
 
 
 def _check_time(at: datetime | None, arrived_at: datetime, now: datetime) -> None:
-    """Refuse a time before the document's arrival or after now, as far as two clocks agree."""
+    """Refuse a stated time before the document's arrival or after now, with a tolerance for clocks that differ."""
     if at is None or arrived_at - ALLOWED_SKEW <= at <= now + ALLOWED_SKEW:
         return
     raise _time_refusal(at, arrived_at, now)
@@ -176,7 +177,7 @@ def _time_refusal(at: datetime, since: datetime, now: datetime) -> Refused:
 
 
 def _may_answer(standing: IncomingStanding, request: IncomingDocument, code: str) -> Permission:
-    """Tell whether a recall or update may have this answer; 02 or 03 said to it would refuse or take in the document."""
+    """Tell whether a recall or an update may get this answer: 15 or 16, while its request is open."""
     own = next((r for r in standing.requests if r.request_id == request.packet_id), None)
     if own is None or code not in ("15", "16"):
         return Permission(allowed=False, reason="status.no_open_request")
@@ -189,9 +190,9 @@ def _may_answer(standing: IncomingStanding, request: IncomingDocument, code: str
 def _order_in_time(
     facts: Sequence[Fact], standing: IncomingStanding, call: StatusCall, now: datetime
 ) -> tuple[StatusCall, Permission]:
-    """Return the call with a time, and whether it may be made. A reopening counts when it is stated later than the
-    closing, and the next closing when it is later than that: a call without a time gets such a time. To reopen twice is
-    harmless."""
+    """Return the call with its time set, and whether it is permitted. Reopened work counts only if it is stated later
+    than the closing, and the next closing only if it is later than that, so a call without a time gets such a time.
+    Reopening twice is harmless."""
     is_open_again = REOPENED in standing.marks
     if call.reopens and standing.state is not InState.DONE:
         return call, Permission(allowed=is_open_again, repeat=is_open_again, reason="status.not_done")
@@ -210,7 +211,8 @@ def _is_same_statement(fact: Fact, call: StatusCall) -> bool:
 
 
 def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
-    """Tell whether the call says nothing new: the same code without a time, or with the same time, and no assignment."""
+    """Tell whether the call says nothing new: it has no assignment, and a fact with the same code exists, with the same
+    time if the call states one."""
     stated_facts = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code == call.code]
     if not stated_facts or call.assignment is not None or call.code == "01":
         return False
@@ -219,7 +221,7 @@ def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StatusChange:
-    """Permitted call, in the unit of work that records it. `facts` are the document's so far."""
+    """Permitted call in the unit of work that records it. `facts` are the earlier facts of the document."""
 
     services: IncomingServices
     work: SqlWork
@@ -235,11 +237,12 @@ class _StatusChange:
 
     @property
     def description(self) -> str | None:
-        """Text that its recipient reads: the reason as its label, and the note."""
+        """Text for the document's sender: the label of the reason, and the note."""
         call = self.call
         return settle.refusal_text(call.reason, call.note) if call.reason is not None else call.note
 
     async def give_number(self, document: IncomingDocument) -> IncomingDocument:
+        """Enter the document in the book, and send its number in a second 03."""
         call = self.call
         entry = await self._enter(document)
         if entry is None:
@@ -259,6 +262,7 @@ class _StatusChange:
         return document
 
     async def record_business(self, document: IncomingDocument) -> IncomingDocument:
+        """Record a status 02 to 06 with its effects, and queue the answer to the sender."""
         call, is_taken_in = self.call, self.call.code == "03"
         if is_taken_in:
             document = await self._take_in(document)
@@ -269,7 +273,7 @@ class _StatusChange:
         if call.assignment is not None:
             document = replace(document, assignment=call.assignment)
         document = await settle.stand(self.work, document, [*self.facts, fact])
-        if document.source is Source.AXIS:  # mail that came another way has no sender on the axis
+        if document.source is Source.AXIS:  # mail from another source has no sender on the axis
             terms = register.number_terms(document) if is_taken_in else None
             await self._queue_answer(acknowledge.of_document(document), terms)
         await self._record_event(document)
@@ -277,7 +281,7 @@ class _StatusChange:
         return document
 
     async def _share_parts(self, document: IncomingDocument) -> None:
-        """Give each unit its part while the work goes on, and close the parts when it ends."""
+        """Give each assigned unit its part while the work goes on, and close all parts when it ends."""
         is_reopened_now = REOPENED in document.marks and not is_reopened(self.facts)
         if document.state in (InState.DONE, InState.REJECTED):
             await handling.close(self.work, document, self.work.scope.principal_id, self.now)
@@ -286,6 +290,7 @@ class _StatusChange:
             await handling.give(self.work, document, by, self.now, self.services.clock.new_id)
 
     async def _take_in(self, document: IncomingDocument) -> IncomingDocument:
+        """Enter the document in the book, release it from a hold, and mark the documents that it replaces."""
         entry = await self._enter(document)
         if entry is not None:
             document = replace(document, register_no=entry.number, register_year=entry.year)
@@ -300,7 +305,7 @@ class _StatusChange:
         return document
 
     async def answer(self, document: IncomingDocument, standing: IncomingStanding) -> IncomingDocument:
-        """Answer the one open request with 15 or 16."""
+        """Answer the document's open request with 15 (agreed) or 16 (refused)."""
         work, code = self.work, self.call.code
         request = open_request(standing)
         if request is None:
@@ -337,7 +342,7 @@ class _StatusChange:
             at=self.now,
             stated_at=self.stated_at,
             reason=call.reason,
-            # A 05 with words opens closed work again; its recipient knows that by the words alone.
+            # A 05 with a text reopens closed work; its recipient recognises this by the text alone.
             note=self.description if call.code == "05" else call.note,
             staff=call.staff,
         )
@@ -376,7 +381,7 @@ class _StatusChange:
 async def _find_requester(
     work: SqlWork, document: IncomingDocument, request: RequestStanding
 ) -> tuple[AnsweredPacket, IncomingDocument | None]:
-    """Return the packet that asked, whose receipt the answer carries, and the document that it became."""
+    """Return the packet that made the request, which the answer's receipt names, and its incoming document, if any."""
     answered = acknowledge.of_document(document)
     identity = await work.identities.by_packet(document.sender_code, request.request_id)
     if identity is None:
@@ -397,7 +402,7 @@ async def _find_requester(
 
 
 def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
-    """Return the document with the new values that its sender asked for; its place in the book, state and history stay."""
+    """Return the document with the update's new values. Its arrival number, state and history stay."""
     return replace(
         document,
         type_name=update.type_name,
@@ -420,7 +425,7 @@ def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDo
 
 
 def _describe(assignment: Assignment, why: str = "") -> dict[str, object]:
-    """Describe an assignment for its event. An instruction is never changed: the next is added (R67, instructions stay)."""
+    """Describe an assignment for its event. An instruction is never changed, only added (R67, instructions stay)."""
     details = {
         "assignment": assignment.lead_unit,
         "units": list(assignment.coordinating_units) or None,
@@ -440,7 +445,8 @@ async def assign(
     expect_version: int | None = None,
     why: str = "",
 ) -> IncomingDocument:
-    """Record who handles the document; `set_status` says 04. `why` explains another assignment (R65, wrong unit)."""
+    """Assign the document to the units that handle it; `set_status` reports this with 04. `why` explains a changed
+    assignment (R65, wrong unit)."""
     assignment = tidy(assignment)
     complete(StatusCall(code="04", assignment=assignment))
     async with services.store.begin(scope) as work:
@@ -459,18 +465,19 @@ async def assign(
 async def lease(
     services: IncomingServices, scope: AgencyScope, client: str, limit: int, seconds: int
 ) -> Sequence[IncomingDocument]:
-    """Lease to this client documents that are not yet handed over."""
+    """Lease to this client documents that are not yet handed over, for so many seconds, and return them."""
     ends_at = services.clock.now() + timedelta(seconds=seconds)
     async with services.store.begin(scope) as work:
         rows = await work.handovers.lease(client, limit, ends_at)
         await work.commit()
-    # Read in a second unit of work: a writing one would lock each document for the people who work on it.
+    # The documents are read in a second unit of work: a writing one would lock each of them for the people who work on
+    # it.
     async with services.store.read(scope) as work:
         return [await work.incoming.get(row.incoming_id) for row in rows]
 
 
 async def ack(services: IncomingServices, scope: AgencyScope, incoming_id: str, client: str) -> bool:
-    """Record that the client has stored the document; return False when it said so before."""
+    """Record that the client has stored the document; return False when this was recorded before."""
     now = services.clock.now()
     async with services.store.begin(scope) as work:
         is_first = await work.handovers.ack(incoming_id, client, now)
@@ -486,8 +493,8 @@ _PAGE_SIZE = 200
 async def hand_over_before(
     services: IncomingServices, scope: AgencyScope, client: str, cutoff: datetime
 ) -> int:
-    """Count documents offered before the cutoff as stored by this client, whose work begins then; return how many. It
-    takes a page at a time, so that others need not wait; an interrupted run goes on where it stopped."""
+    """Record every document offered before the cutoff as stored by this client, which starts with later ones; return how
+    many. Each page is a transaction of its own, so that others do not wait, and an interrupted run can continue."""
     count = 0
     while True:
         async with services.store.read(scope) as work:
@@ -510,7 +517,7 @@ async def set_aside(
     why: str,
     expect_version: int | None = None,
 ) -> IncomingDocument:
-    """Put a new document on hold. Refused without a reason, Clash when it does not wait to be taken in."""
+    """Put a new document on hold. Raises Refused without a reason, and Clash when it is not waiting to be taken in."""
     if not why.strip():
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
     now = services.clock.now()
@@ -535,7 +542,7 @@ async def set_aside(
 
 
 async def _withdraw_offer(work: SqlWork, incoming_id: str) -> None:
-    """Withdraw the offer, unless a document system has the document or is just taking it."""
+    """Withdraw the offer of the document, unless a document system already has it or holds a lease on it."""
     try:
         handover = await work.handovers.get(incoming_id)
     except NotFound:

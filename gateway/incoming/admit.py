@@ -1,6 +1,7 @@
-"""Step 4 of the way in: makes one incoming document of an allowed packet, exactly once, without a number. In: a proved
-packet and its ruling. Out: committed: identity claimed, document, facts, hand-over, answers, event, inbox row settled.
-One transaction; the identity is claimed from verified content inside it (A3, A4, A9: landing, repeats, attempts)."""
+"""Step 4 of the way in: makes one incoming document of an allowed packet, exactly once, without an arrival number. In: a
+proved packet and its ruling. Out: one committed transaction with the claimed identity, the document, its facts,
+hand-over, answers and event, and the settled inbox row. The identity is of verified content (A3, A4, A9: landing,
+repeats, attempts)."""
 
 from __future__ import annotations
 
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 async def run(
     services: IncomingServices, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
 ) -> None:
-    """Admit the packet, or settle it as a repeat, waiting or returned. Conflict and OtherContent are the caller's to
-    settle. All waiting comes before the unit of work: the 01 of a packet without obstacles is signed by then."""
+    """Admit the packet, or settle it as a repeat, waiting, sealed or returned. The caller settles a packet that raises
+    Conflict or OtherContent. Slow steps, such as signing a 01, come before the unit of work."""
     packet = leased.item
     agency = await services.agency(packet.agency_id)
     former = await related.sent_under_former(services, agency, translate.replies(proved.envelope.model))
@@ -57,7 +58,7 @@ async def run(
         put_arrival = await acknowledge.sign(services, agency, answered, "01", description=notice)
 
     async def end(work: SqlWork) -> bool:
-        """Admit the packet; tell whether its bytes stay."""
+        """Settle the packet; return whether its bytes stay."""
         await rejudge.note_pending(work, packet, proved)
         first = await _find_repeated(work, leased, proved, checked)
         if first is not None:
@@ -78,15 +79,15 @@ async def run(
         return True
 
     if not await landing.bring_to_end(services, leased, end):
-        # At once, not with the next sweep: the first may be under seal.
+        # The bytes are deleted at once and not by the next sweep: the first packet with them may be sealed.
         await services.blobs.forget({packet.file_digest, checked.source})
 
 
 async def _find_repeated(
     work: SqlWork, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
 ) -> Identity | None:
-    """Find the first of a repeat. A packet that lands in this very unit is not compared: its identity clashes with that
-    of the first, and then it lands by itself."""
+    """Find the identity that this packet repeats. A packet that lands in this same unit is not looked up: if it is a
+    repeat, its identity clashes with the first one, and it then lands by itself."""
     if not leased.has_landed:
         return None
     first = await came_before(work, proved)
@@ -101,7 +102,8 @@ async def _settle_repeat(
     checked: CheckedPacket,
     first: Identity,
 ) -> bool:
-    """Settle a repeat; tell whether its bytes stay: those of a second proof, until the document's own are let go."""
+    """Settle a repeat and put the first packet's answers into the outbox again. Returns whether the repeat's bytes stay,
+    which they do as a second proof of the document."""
     packet = leased.item
     by = packet.axis if await work.inbox.add_axis(first.inbox_id, packet.axis) else ""
     if by:
@@ -113,13 +115,14 @@ async def _settle_repeat(
         await claim_identity(work, packet, proved, first.incoming_id, now, first=first)
         if await second_proof.keep(services, work, packet, proved, checked, first):
             return True
-    # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
+    # The first packet has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
     await work.blobs.drop("inbox", packet.id)
     return False
 
 
 async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
-    """Find the first of a repeat. Conflict when its signed id was used for another body (A4, repeats)."""
+    """Find the identity that this packet repeats: same sender and body. Raises Conflict when its signed packet id was
+    used for another body (A4, repeats)."""
     first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
     packet_id = proved.envelope.signed.packet_id
     if first is not None or packet_id is None:
@@ -135,7 +138,7 @@ async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NewPacket:
-    """New packet in the unit of work that admits it."""
+    """Packet that repeats no other, in the unit of work that settles it."""
 
     services: IncomingServices
     work: SqlWork
@@ -145,9 +148,10 @@ class _NewPacket:
     checked: CheckedPacket
     former: related.SentUnderFormer
     put_arrival: PutStatus | None
-    """Puts its 01, with any notice about its code, into the outbox, where that is signed already."""
+    """Puts the packet's 01 (arrived) into the outbox, where it is signed already."""
 
     async def admit(self) -> None:
+        """Settle the packet by its ruling: seal, return, or admit it."""
         await self._report_malware()
         ruling = self.checked.ruling
         if ruling.decision is Admission.SEALED:
@@ -167,7 +171,7 @@ class _NewPacket:
             await self._admit_request()
 
     async def _is_about_sealed(self) -> bool:
-        """Return whether it changes, recalls or replaces a sealed document: its words may be the same secret."""
+        """Tell whether the packet updates, recalls or replaces a sealed document: its text may be as secret."""
         model, sender = self.proved.envelope.model, self.proved.envelope.sender
         if model.kind is Kind.DOCUMENT:
             return False
@@ -177,7 +181,7 @@ class _NewPacket:
         return any(target is not None and target.state is InState.SEALED for target in targets)
 
     async def _report_malware(self) -> None:
-        """Record an event for each file that carries malware, whatever becomes of the packet."""
+        """Record an event for each file that carries malware, even if the packet is not admitted."""
         alerts = [
             {
                 "from": self.proved.envelope.sender,
@@ -192,7 +196,7 @@ class _NewPacket:
         await self.work.events.append_many(self.leased.item.id, self.services.clock.now(), events)
 
     async def _return(self) -> None:
-        """Return a packet that cannot be acted on: 02 to the proved sender, the reason in the row."""
+        """Return a packet that cannot be acted on: send 02 to the proved sender, and store the reason."""
         packet, ruling = self.leased.item, self.checked.ruling
         code = ruling.code or "DAMAGED"
         await self._claim(None)
@@ -204,6 +208,7 @@ class _NewPacket:
         await self.work.events.append(EventKind.INBOX_RETURNED, packet.id, now, {"reason": code})
 
     async def _admit_document(self) -> None:
+        """Admit a document with its attempt number, answers and marks, and reopen the packets that waited for it."""
         work, old = self.work, self.checked.old
         is_allowed = self.checked.ruling.decision is Admission.ALLOWED
         is_held = not is_allowed or (old is not None and not old.is_settled)
@@ -244,7 +249,8 @@ class _NewPacket:
         return check.with_signatures(document, checked.files, self.services)
 
     async def _next_attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
-        """Return this attempt's number: another body is a new attempt once each earlier one ended in 02 (A9, R117)."""
+        """Return the attempt number of this document: other content under its identity is a new attempt once each earlier
+        one was refused with 02 (A9, attempts; R117, duplicates). Raises OtherContent otherwise."""
         for earlier in admitted:
             if earlier is None or self.leased.item.released:
                 continue
@@ -256,8 +262,9 @@ class _NewPacket:
         return len(admitted) + 1
 
     async def _admit_request(self) -> None:
-        """Admit an update or recall, which changes nothing before it is answered. Without its document it waits. One
-        that breaks a rule is held: a recall may be agreed to by itself, and an update's files enter a document."""
+        """Admit an update or a recall, which changes nothing before it is answered; it waits while its document is not
+        here. One that breaks a rule is held: a recall may be agreed to without a person, and the files of an update enter
+        a document."""
         services, work, packet, ruling = self.services, self.work, self.leased.item, self.checked.ruling
         model, sender = self.proved.envelope.model, self.proved.envelope.sender
         if ruling.decision is not Admission.ALLOWED and not packet.released:
@@ -284,6 +291,7 @@ class _NewPacket:
             await agree(services, work, self.agency, target, request)
 
     async def _wait(self, target_id: str) -> None:
+        """Settle the packet as waiting for the document with this id, and answer 01 where due."""
         packet, now, needs = (
             self.leased.item,
             self.services.clock.now(),
@@ -303,6 +311,7 @@ class _NewPacket:
         notice: str | None = None,
         newer: IncomingDocument | None = None,
     ) -> None:
+        """Store the admitted document with its identity, facts, 01, hand-over and event, and settle the inbox row."""
         work, packet, now = self.work, self.leased.item, self.services.clock.now()
         await self._claim(document.id)
         await work.incoming.add(document)
@@ -317,7 +326,7 @@ class _NewPacket:
             await work.handovers.offer(document.id)
         row = settle.proved_row(packet, self.proved, state="done", code=code, incoming_id=document.id)
         await work.inbox.settle(row, self.leased.lease)
-        if not packet.steps:  # it came to no end before: it waited for no person and for no other packet
+        if not packet.steps:  # packets that waited for a person or another packet are not measured
             took = self.services.stopwatch.record
             work.when_committed(partial(took, Metric.ARRIVAL_TO_ADMITTED, packet.lane, packet.received_at))
         details = {
@@ -334,12 +343,12 @@ class _NewPacket:
     async def _answer_arrival(
         self, ending: PacketEnding, notice: str | None = None, more_facts: Sequence[tuple[str, Fact]] = ()
     ) -> None:
-        """Answer 01, once per packet: one that waited was answered when it was stored. `notice` tells its sender a new
-        code, `more_facts` are written along."""
+        """Answer the packet with 01, but only once: a packet that waited was answered when it was stored. `notice` tells
+        the sender about an ended code; `more_facts` are stored in the same statement."""
         kind, profile = self.proved.envelope.model.kind, self.services.profile
         owes = "01" in answers(kind, ending, profile, authenticated=True)
         fact = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.services.clock.now())
-        if owes and not self.leased.has_landed:  # it cannot have been answered
+        if owes and not self.leased.has_landed:  # a new packet cannot have been answered yet
             await self.work.facts.add_all([*more_facts, fact])
         else:
             await self.work.facts.add_all(more_facts)
@@ -360,7 +369,8 @@ class _NewPacket:
 
 
 async def acted_on(work: SqlWork, sender: str, document_id: str) -> IncomingDocument | None:
-    """Find the document that this sender's request acts on; None when it is not here (A5, own documents)."""
+    """Find the document that this sender's request acts on; None when it is not here. Raises BadSignature where another
+    agency issued it (A5, own documents)."""
     documents = await work.incoming.by_document_id(sender, document_id)
     originals = [d for d in documents if d.kind.is_whole]
     if originals:
@@ -381,7 +391,8 @@ async def ask(
     request_id: str,
     why: str | None,
 ) -> None:
-    """Open the sender's request on the document; OtherContent while an earlier one is open (held for the clerk)."""
+    """Open the sender's request on the document. Raises OtherContent while an earlier request is open, so that a clerk
+    decides."""
     facts = list(await work.facts.of_subject(target.id))
     standing = fold_incoming(facts)
     if (earlier := open_request(standing)) is not None and earlier.request_id != request_id:
@@ -412,7 +423,7 @@ async def agree(
     target: IncomingDocument,
     request: IncomingDocument,
 ) -> None:
-    """Agree with 15, without a person, to the recall of a document not yet taken in."""
+    """Agree with 15 to the recall of a document that is not yet taken in, without asking a person."""
     now = services.clock.now()
     facts = list(await work.facts.of_subject(target.id))
     agreed = Fact(track=Track.REQUEST, code="15", at=now, stated_at=now, request_id=request.packet_id)
@@ -436,8 +447,8 @@ async def claim_identity(
     at: datetime,
     first: Identity | None = None,
 ) -> None:
-    """Claim the packet's identity, in this transaction, from verified content. `first` is the first when this is a further
-    envelope of it; a later one then repeats the first."""
+    """Claim the packet's identity from its verified content, in this transaction. With `first`, the packet is another
+    envelope of that identity's document, and later copies of it count as repeats of the first."""
     signed, model = proved.envelope.signed, proved.envelope.model
     await work.identities.claim(
         Identity(

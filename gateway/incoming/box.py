@@ -1,10 +1,10 @@
-"""Hand-over to a document system that speaks as the national axis's clients do: it lists what is open, fetches one by
-one, and reports each as processing, done or failed. In: the agency's scope, the system, its report. Out: the open lines,
-the committed report, a file to stream. A fetch leases, `done` acknowledges, and a failed document is offered again after
-a pause, until a person has to look.
+"""Hand-over to a document system that uses the protocol of the national axis's clients: it lists open documents, fetches
+them one by one, and reports each as processing, done or failed. In: the agency's scope, the system, its report. Out: the
+open lines, the committed report, or a file to stream. A fetch leases, `done` acknowledges, and a failed document is
+offered again after a pause, until a person has to look.
 
-The system gets the statuses of its own documents alone: it could not place others. They are found in the agency's
-events, read on from the last position, when it asks."""
+A system gets only the statuses of documents that it sent, since it could not match others. They are collected from the
+agency's events whenever it asks, from the last position on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PAGE_SIZE = 200
-# Of one look; the next goes on behind them.
+# Events that are read in one call; the next call continues behind them.
 _MAX_EVENTS = 10_000
 _STATUS_KINDS = (EventKind.DELIVERY_STATUS, EventKind.REQUEST_ANSWERED)
 _STATUS_ID_PREFIX = "evt_"
@@ -38,20 +38,20 @@ _STATUS_ID_PREFIX = "evt_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Document system that reads, and the principal that it sends as."""
+    """Document system that reads, with the scope of the principal that it sends as."""
 
     system: str
     scope: AgencyScope
 
     @property
     def client(self) -> str:
-        """Name at the hand-over, whatever secret the system has just now."""
+        """Name of the system at the hand-over, which does not change with its secret."""
         return f"vxp:{self.system}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxLine:
-    """Line of a list of open documents or statuses."""
+    """Line in a list of open documents or statuses."""
 
     doc_id: str
     kind: BoxKind
@@ -62,7 +62,7 @@ class BoxLine:
 
 
 async def documents(services: IncomingServices, reader: Reader, most: int) -> list[BoxLine]:
-    """List the documents that are not acknowledged, oldest first; mail on paper has no file of the axis's kind."""
+    """List the documents that the system has not acknowledged, oldest first. Mail on paper has no file to fetch."""
     lines: list[BoxLine] = []
     now, cursor = services.clock.now(), None
     while len(lines) < most:
@@ -89,7 +89,7 @@ async def documents(services: IncomingServices, reader: Reader, most: int) -> li
 
 
 async def statuses(services: IncomingServices, reader: Reader, most: int) -> list[BoxLine]:
-    """List the statuses of its own documents, oldest first."""
+    """List the statuses of the system's own documents, oldest first."""
     await _note_new_statuses(services, reader)
     async with services.store.read(reader.scope) as work:
         box_items = await work.systems.statuses(reader.system, most)
@@ -108,7 +108,7 @@ async def statuses(services: IncomingServices, reader: Reader, most: int) -> lis
 
 
 async def _note_new_statuses(services: IncomingServices, reader: Reader) -> None:
-    """Note the statuses that came since the last look."""
+    """Note the system's statuses among the events since the last call."""
     async with services.store.read(reader.scope) as work:
         start = position = await work.systems.read_position(reader.system)
     while position - start < _MAX_EVENTS:
@@ -124,6 +124,7 @@ async def _note_new_statuses(services: IncomingServices, reader: Reader) -> None
 
 
 async def _select_own(work: SqlWork, reader: Reader, events: Sequence[Event]) -> list[BoxItem]:
+    """Return box items for those events that are statuses of documents that the system sent."""
     statuses = [e for e in events if e.kind in _STATUS_KINDS]
     sent_by = {
         id: (await work.outgoing.get(id)).accepted_by for id in sorted({e.subject_id for e in statuses})
@@ -150,7 +151,8 @@ async def _event_of(work: SqlWork, item: BoxItem) -> Event:
 
 
 async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: timedelta) -> OpenFile:
-    """Open the file, which is the system's from now on. A settled one can be fetched again; Clash while another has it."""
+    """Open the file of a status or a document, and lease the document to the system. An acknowledged one can be fetched
+    again; Clash while another client has it."""
     if doc_id.startswith(_STATUS_ID_PREFIX):
         async with services.store.read(reader.scope) as work:
             item = await _find_status_item(work, reader, doc_id)
@@ -171,7 +173,7 @@ async def _yield_once(raw: bytes) -> AsyncIterator[bytes]:
 async def say(
     services: IncomingServices, reader: Reader, doc_id: str, word: BoxState | None, why: str, lease: timedelta
 ) -> None:
-    """Record the report: processing, done, or None for failed. A finished one stays so, and a repeat is harmless."""
+    """Record the system's report on a document or status: processing, done, or None for failed. `done` is final."""
     async with services.store.begin(reader.scope) as work:
         if doc_id.startswith(_STATUS_ID_PREFIX):
             await _report_on_status(services, work, reader, doc_id, word, why)
@@ -203,6 +205,7 @@ async def _report_on_document(
     why: str,
     lease: timedelta,
 ) -> None:
+    """Record a report on a document: acknowledge it, extend its lease, or give it back after a failure."""
     document, now = await work.incoming.get(doc_id), services.clock.now()
     handovers = work.handovers
     if word is BoxState.DONE:
@@ -247,7 +250,7 @@ async def _find_status_item(work: SqlWork, reader: Reader, doc_id: str) -> BoxIt
 
 
 async def repeat_offer(services: IncomingServices, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
-    """Offer a document again that was given up, once a person has looked at it. Clash when it was not."""
+    """Offer a document again that the system gave up, once a person has looked at it. Clash when it was not."""
     async with services.store.begin(scope) as work:
         item = await work.systems.item(system, doc_id)
         if item is None or item.state is not BoxState.STUCK:

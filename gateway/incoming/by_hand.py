@@ -1,7 +1,7 @@
-"""Mail that did not come over the axis, entered by a person into the same run of numbers: paper, e-mail, other systems,
-and late entries after a stop (R43, any source; R99, catch-up). In: the letter's fields, its scan if there is one. Out,
-committed: an incoming document taken in, its line in the book; nothing goes to the axis. For a scan the same limits and
-checks hold as for files from the axis; it is kept by the entry or gone with the request."""
+"""Enters mail that did not come over the axis into the same run of arrival numbers: paper, e-mail, other systems, and
+late entries after a stop (R43, any source; R99, catch-up). In: the letter's fields, and its scan if there is one. Out,
+committed: an incoming document that is taken in, with its line in the book; nothing goes to the axis. A scan has the same
+limits and checks as files from the axis; it is kept with the entry, or deleted with the request."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ STRUCK = "struck"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedMail:
-    """Fields that the clerk typed. `received_on` alone stands for that day; `received_at` is the moment, where it is
-    known. `catch_up`: why it is entered only now, after a stop. `id`, where the page made one, keeps a form that is sent
-    twice from entering two lines. `copy_known`: the clerk knows of the same document from the axis, and enters its copy."""
+    """Letter as the clerk typed it. Without `received_at`, the moment of receipt, `received_on` stands for the whole day.
+    `catch_up` says why it is entered late, after a stop. `id`, where the page made one, keeps a form that is sent twice
+    from making two lines. `copy_known`: the clerk knows that the document came over the axis too."""
 
     sender: str
     subject: str
@@ -78,7 +78,7 @@ class TypedMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """Scan as the page or command line hands it in."""
+    """Scan of a letter, as the page or the command line hands it in."""
 
     name: str
     chunks: AsyncIterator[bytes]
@@ -94,8 +94,8 @@ class EnteredDocument:
 async def enter(
     services: IncomingServices, scope: AgencyScope, letter: TypedMail, attached: Attached | None = None
 ) -> EnteredDocument:
-    """Enter the letter as a document with its line. Refused names every broken rule, Clash a number that is taken;
-    nothing is stored then, and no number is used up."""
+    """Enter the letter as a document with a line in the book. Raises Refused with every broken rule, and Clash for a
+    number that is taken; then nothing is stored and no number is used up."""
     agency = await services.agency(scope.agency_id)
     _check(services, agency, letter)
     async with AsyncExitStack() as stack:
@@ -116,6 +116,7 @@ async def enter(
 
 
 def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) -> None:
+    """Raise Refused with every rule that the letter breaks; Clash for one from the axis."""
     declared = admission.check_declared(letter.secrecy, None, services.profile)
     hand_entry = rules.HandEntry(
         texts={
@@ -142,7 +143,7 @@ def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) 
 
 
 async def _find_entered(work: SqlWork, id: str | None) -> EnteredDocument | None:
-    """Find the line that this very form made before."""
+    """Find the line that the same form made before, by the form's id."""
     if id is None:
         return None
     entry = await work.register.of_document(id)
@@ -158,6 +159,7 @@ async def _enter(
     letter: TypedMail,
     scan: BroughtFile | None,
 ) -> EnteredDocument:
+    """Store the letter's document, its line in the book, its fact and its event."""
     now = services.clock.now()
     copies = await _find_copies(work, letter)
     year = letter.received_on.year
@@ -191,7 +193,8 @@ async def _enter(
 
 
 async def _find_copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocument]:
-    """Find the same document from the axis. Refused until the clerk has read of it: it needs no second number."""
+    """Find copies of the letter that came over the axis. Refused until the clerk confirms to know of them: a copy needs
+    no second number."""
     number, symbol, day = letter.number, letter.symbol, letter.issued_on
     twins = await related.copies_like(work, number, symbol, day, sender_code=letter.sender_code, by_hand=True)
     if twins and not letter.copy_known:
@@ -207,7 +210,7 @@ async def _find_copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocumen
 def _make_document(
     services: IncomingServices, agency_id: str, letter: TypedMail, scan: BroughtFile | None, now: datetime
 ) -> IncomingDocument:
-    """Make the document. Without an envelope its digest is that of the typed fields, and no bytes have it."""
+    """Make the letter's document. It has no envelope, so its digests are those of the typed fields."""
     id = letter.id or services.clock.new_id("inb_")
     typed_digest = Digest.of_bytes(hashlib.sha256(repr(sorted(asdict(letter).items())).encode()).digest())
     return IncomingDocument(
@@ -242,6 +245,7 @@ def _make_document(
 
 
 def _arrived_at(letter: TypedMail, now: datetime) -> datetime:
+    """Return the moment of receipt; midnight of that day where it is not known."""
     if letter.received_at is not None and local(letter.received_at).date() == letter.received_on:
         return letter.received_at
     if local(now).date() == letter.received_on:
@@ -264,8 +268,8 @@ def _event_details(document: IncomingDocument, entry: RegisterEntry) -> dict[str
 async def correct(
     services: IncomingServices, scope: AgencyScope, incoming_id: str, letter: TypedMail, why: str
 ) -> IncomingDocument:
-    """Correct the fields of the line. Number, day of receipt, source and scan stay as they were entered. Clash for a
-    document from the axis: its sender alone corrects it."""
+    """Correct the fields of a line that was entered by hand. Number, day of receipt, source and scan stay. Raises Clash
+    for a document from the axis, which only its sender corrects."""
     agency = await services.agency(scope.agency_id)
     _require_reason(why)
     async with services.store.begin(scope) as work:
@@ -302,7 +306,7 @@ async def correct(
 async def strike(
     services: IncomingServices, scope: AgencyScope, incoming_id: str, why: str
 ) -> EnteredDocument:
-    """Strike a line entered by mistake, with the reason; its number is never given again (R32, numbers are kept)."""
+    """Strike a line that was entered by mistake; its number is never given again (R32, numbers are kept)."""
     _require_reason(why)
     async with services.store.begin(scope) as work:
         document, entry = await _load_typed(work, incoming_id)
@@ -327,6 +331,7 @@ def _require_reason(why: str) -> None:
 
 
 async def _load_typed(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
+    """Load a document with its line; Clash unless it was entered by hand."""
     document = await work.incoming.get(incoming_id)
     entry = await work.register.of_document(incoming_id)
     if document.source is Source.AXIS or entry is None:
@@ -370,7 +375,8 @@ class BroughtFile:
 async def scanned(
     services: IncomingServices, name: str, chunks: AsyncIterator[bytes]
 ) -> AsyncIterator[BroughtFile]:
-    """Spool and inspect the scan. Refused names every rule it breaks; ScannerDown without the scanner's answer."""
+    """Open a scan: spool, inspect and check it for malware. Raises Refused with every broken rule, and ScannerDown while
+    the scanner does not answer."""
     with services.blobs.scratch() as scratch:
         digest, size = await _spool(services, scratch, name, chunks)
         clean = admission.clean_name(name)

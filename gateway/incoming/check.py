@@ -1,8 +1,8 @@
-"""Step 3 of the way in: rules and file checks. In: a verified packet. Out: the facts about its files and the signatures
-inside its PDFs (R19 to R26, signatures), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or a case that
-cannot be acted on. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept.
-`judge_again` judges a signature later that cannot be judged now; it stops no packet (R23, certificates). Mail under a
-code that has ended (R83, closed codes) goes to the agency of this node that took over, with a notice to its sender."""
+"""Step 3 of the way in: rules and file checks. In: a verified packet. Out: facts about its files and the signatures
+inside its PDFs (R19 to R26, signatures), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or unactionable.
+Decoded copies are deleted at once; only the envelope is kept. A PDF signature that cannot be judged now stops no packet,
+and is judged later by `rejudge` (R23, certificates). Mail to a code that has ended (R83, closed codes) goes to the agency
+of this node that took over, with a notice to its sender."""
 
 from __future__ import annotations
 
@@ -40,29 +40,30 @@ if TYPE_CHECKING:
 
 LOOP = "MSG-LOOP"
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
-# Broken rules of the form that change what a packet says. The others are layout, which we read liberally.
+# Broken rules of the schema that change the meaning of a packet. The others concern layout, which is read liberally.
 _DECISIVE = frozenset({"missing", "value", "operation", "receiver", "date"})
-# An envelope that its axis vouches for needs only the fields of a change: the rest is read as each system writes it,
-# and what stayed unknown becomes a doubt.
+# An envelope that its axis vouches for needs only the fields of a change. The others are read as each system writes them,
+# and a field that stays unknown becomes a doubt.
 _DECISIVE_VOUCHED = frozenset({"operation", "receiver"})
 _DOUBTS = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPacket:
-    """Ruling on a packet, and the files it rests on. `source` names the octets that the slices lie in."""
+    """Ruling on a packet, with the checked files. `source` is the digest of the octets that the file slices lie in."""
 
     ruling: rules.Ruling
     files: tuple[CheckedFile, ...]
     source: Digest
     old: OldCode | None = None
-    """The ended code that it was addressed to."""
+    """The ended code that the packet was addressed to, if any."""
 
 
 async def run(
     services: IncomingServices, leased: LeasedInbox, proved: Proved, source: Digest
 ) -> CheckedPacket:
-    """Check every file of the packet, and the rules; store nothing. LandsFirst where a new packet would have to wait."""
+    """Check every file of the packet, and the rules, without storing anything. LandsFirst where a new packet would have
+    to wait."""
     item = leased.item
     agency = await services.agency(item.agency_id)
     model, addressed_to = proved.envelope.model, _addressed_codes(proved)
@@ -77,7 +78,7 @@ async def run(
         file, inflated = await _check_file(services, leased, opener, part, attached.attachment_name, limits)
         files.append(file)
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
-    # The order of another system's elements has no meaning; ours is checked to the letter.
+    # The order of elements means nothing in another system's envelope; our own is checked to the letter.
     decisive = _DECISIVE_VOUCHED if proved.is_vouched else _DECISIVE if proved.is_liberal else None
     problems: Sequence[SchemaProblem] = ()
     if not proved.keeps_form:
@@ -112,7 +113,7 @@ async def run(
 def _problems(
     limits: EnvelopeLimits, proved: Proved, files: Sequence[CheckedFile]
 ) -> Sequence[SchemaProblem]:
-    """List the schema's objections. The packet is read once more where the one reading did not show that it has none."""
+    """Return the problems that the schema finds. The packet is read again, unless its first reading found it valid."""
     if proved.judged.keeps_form():
         return ()
     liberal = proved.is_liberal
@@ -123,7 +124,7 @@ def _problems(
 async def _open_octets(
     services: IncomingServices, packet: InboxPacket, proved: Proved, source: Digest
 ) -> Callable[[], BinaryIO]:
-    """Open the octets that the files are slices of: the judged file, or the canonical ones that lie beside it."""
+    """Return an opener of the octets that the file slices lie in: the packet's file, or its canonical octets."""
     if source == packet.file_digest:
         return proved.open
     async with services.store.read(AgencyScope(agency_id=packet.agency_id, principal_id="node")) as work:
@@ -144,12 +145,12 @@ async def _check_file(
     name: str | None,
     limits: EnvelopeLimits,
 ) -> tuple[CheckedFile, int]:
-    """Return the file with its facts, and how much was unpacked for them. ScannerDown while the malware scanner gives no
-    answer: the packet stays landed (threat 65)."""
+    """Unpack and inspect one file of the packet; return it with its facts, and the number of bytes unpacked. Raises
+    ScannerDown while the malware scanner gives no answer: then the packet stays landed."""
     seen_at = leased.item.received_at
     with services.blobs.scratch(few=True) as scratch:
 
-        def look() -> tuple[FileSlice, int, FileFacts | None]:
+        def inspect_file() -> tuple[FileSlice, int, FileFacts | None]:
             unpacked, inflated = _unpack(opener, part, name, limits, scratch)
             if unpacked.damaged is not None:
                 return unpacked, inflated, None
@@ -160,10 +161,10 @@ async def _check_file(
                 signatures = services.signatures.read_alone(scratch.content, seen_at, services.clock.now())
                 file_facts = replace(file_facts, signatures=signatures)
                 if signatures is not None and not services.scanner.waits:
-                    scratch.discard()  # needed no more; removing it later would hold up the event loop
+                    scratch.discard()  # no longer needed; removing it later would hold up the event loop
             return unpacked, inflated, file_facts
 
-        part, inflated, facts = await services.pool.run(look)
+        part, inflated, facts = await services.pool.run(inspect_file)
         if facts is None:
             return CheckedFile(part=part, facts=None), inflated
         scan = await services.scanner.scan(scratch.content, part.sha256)
@@ -183,8 +184,9 @@ def _unpack(
     limits: EnvelopeLimits,
     scratch: FileScratch,
 ) -> tuple[FileSlice, int]:
-    """Write the file into the scratch file. A closed one is decoded, measured and written in one pass, unless it begins
-    as a ZIP: only its end tells whether a person would open that or a file inside."""
+    """Write the decoded file into the scratch file; return its slice and the number of bytes unpacked. A compressed file
+    is decoded, measured and written in one pass. One that begins as a ZIP is written in a second pass, since only its end
+    tells whether a person would open the ZIP or a file inside it."""
     is_written, inflated = False, 0
     if part.is_closed:
         text = pieces(opener, part.offset, part.length)
@@ -201,15 +203,15 @@ def _unpack(
 
 
 def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
-    """Stream the file that a person would open out of its slice."""
+    """Yield the bytes of the file in the slice, decoded as a person would open it."""
     if coding == PLAIN:
         return pieces(opener, offset, length)
     return attachment.decoded_pieces(pieces(opener, offset, length), coding)
 
 
 def without_files(opener: Callable[[], BinaryIO], files: Sequence[CheckedFile]) -> Iterator[bytes]:
-    """Stream the envelope without its files' octets, which no schema looks at. On the fast path alone: there the slices
-    lie in the envelope itself, and nothing in them can open or close an element."""
+    """Yield the envelope without the content of its files, which no schema looks at. Only valid on the fast path, where
+    the slices lie in the envelope itself and cannot open or close an element."""
     position = 0
     for file in files:
         if not file.part.length:
@@ -220,7 +222,7 @@ def without_files(opener: Callable[[], BinaryIO], files: Sequence[CheckedFile]) 
 
 
 SIGNATURES_JOB = "signatures"
-# One packet must not keep the reader of PDFs from those of others.
+# The signatures of at most this many files of one packet are read, so that it cannot block the PDF reader for others.
 MOST_SIGNED = 20
 REJUDGE_DELAY = ANSWER_DELAY
 
@@ -228,7 +230,7 @@ REJUDGE_DELAY = ANSWER_DELAY
 async def _read_signatures(
     services: IncomingServices, leased: LeasedInbox, scratch: FileScratch, facts: FileFacts, n: int
 ) -> PdfFacts | None:
-    """Return the facts about the n-th file's signatures; None for a file that is no PDF, or carries malware."""
+    """Return the facts about the signatures of the n-th file; None where it is no PDF, or carries malware."""
     if facts.found_type != "pdf" or facts.malware is not None:
         return None
     seen_at, now = leased.item.received_at, services.clock.now()
@@ -245,7 +247,7 @@ async def _read_signatures(
 def with_signatures(
     document: IncomingDocument, files: Sequence[CheckedFile], services: IncomingServices
 ) -> IncomingDocument:
-    """Return the document with the verdicts on its files' signatures; a sealed one is not read."""
+    """Return the document with verdicts on its files' signatures. A recall and a sealed document get none."""
     if document.kind is Kind.RECALL or document.state is InState.SEALED:
         return document
     verdicts = {
@@ -257,7 +259,7 @@ def with_signatures(
 
 
 def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> IncomingDocument:
-    """Return the document with these verdicts, and the values that follow from them."""
+    """Return the document with these verdicts on its files, and the legal value and signing time that follow."""
     lead_file = document.lead
     lead = next((v for v in verdicts if lead_file is not None and v.n == lead_file.n), None)
     return replace(
@@ -270,7 +272,7 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
 
 
 def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
-    """Return the document with the verdicts on the update's files, which are its own from now on."""
+    """Return the document with the verdicts on the files of the update, which replace its own."""
     return replace(
         document,
         signatures=update.signatures,
@@ -283,7 +285,7 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
 
 
 async def files_arrived_at(work: SqlWork, document: IncomingDocument) -> datetime:
-    """Return when the files came: with the document, or with the update that brought them."""
+    """Return when the document's present files arrived: with the document, or with the update that brought them."""
     for update in await work.incoming.by_document_id(document.sender_code, document.document_id):
         if update.target_id == document.id and update.files and update.files == document.files:
             return update.arrived_at
@@ -291,7 +293,7 @@ async def files_arrived_at(work: SqlWork, document: IncomingDocument) -> datetim
 
 
 async def plan_rejudging(services: IncomingServices, work: SqlWork, document: IncomingDocument) -> None:
-    """Queue another judgement, in the admitting transaction, where an answer is only missing."""
+    """Queue a job that judges the signatures again, where an authority's answer is missing."""
     if pdf_verdict.is_open(document.signatures):
         await work.jobs.add(SIGNATURES_JOB, document.id, not_before=services.clock.now() + REJUDGE_DELAY)
 
@@ -301,7 +303,7 @@ OLD_CODE_MARK = "old_code"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldCode:
-    """Ended code that a packet was addressed to. Without a successor a person decides who gets the document."""
+    """Ended code that a packet was addressed to. Where its successor is not settled, a person decides."""
 
     code: str
     heirs: tuple[str, ...]
@@ -314,8 +316,8 @@ class OldCode:
 
 
 async def receiving_agency(services: IncomingServices, recipient: str, kind: str) -> HostedAgency | None:
-    """Return the agency that takes a parcel. New documents to an ended code go to its successor, where that is hosted
-    here; packets about earlier documents go where those are."""
+    """Return the hosted agency that receives a parcel; None where there is none. A new document to an ended code goes to
+    its successor if that is hosted here; packets about earlier documents go where those are."""
     hosted = await services.store.hosted()
     own = next((a for a in hosted if is_ours(a, recipient)), None)
     if own is not None and kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
@@ -329,7 +331,8 @@ async def receiving_agency(services: IncomingServices, recipient: str, kind: str
 async def ended_code_named(
     services: IncomingServices, agency: HostedAgency, codes: Collection[str]
 ) -> OldCode | None:
-    """Return the ended code that brought a packet to this agency; None when it names one that is in force."""
+    """Return the ended code that a packet was addressed to when it reached this agency; None when the packet also names a
+    code of it that is in force."""
     ended: OldCode | None = None
     for code in codes:
         resolution = await _find_closed(services, code)
@@ -342,14 +345,14 @@ async def ended_code_named(
 
 
 async def codes_of_sender(services: IncomingServices, sender: str) -> frozenset[str]:
-    """Return the sender's code and every ended one that it took over from, in small letters: it answers for them."""
+    """Return the sender's code and the ended codes that it took over from, casefolded: it may answer for all of them."""
     today = local(services.clock.now()).date()
     former = await services.directory.former([sender.strip().upper()], today)
     return frozenset(code.casefold() for code in (sender, *former))
 
 
 async def _find_closed(services: IncomingServices, code: str) -> Resolution | None:
-    """Return the resolution of a code that ended, by rows that may redirect; None for every other."""
+    """Return the resolution of a code that has ended, by registry rows that may redirect mail; None for any other."""
     today = local(services.clock.now()).date()
     if await services.directory.find(code, today) is not None:
         return None
@@ -371,7 +374,7 @@ def _make_old_code(answer: Resolution, agency: HostedAgency) -> OldCode:
 
 
 def _write_notice(answer: Resolution, code: str, heirs: tuple[str, ...]) -> str:
-    """Write the notice to the sender: the code, its ending, the decision, the successor."""
+    """Write the notice to the sender: the code, how and when it ended, the decision, and the successor."""
     heir = ", ".join(heirs) or "–"
     ending = answer.ending
     if ending is None:

@@ -1,7 +1,7 @@
-"""Units that work on a document that was taken in. Each has a part of its own with its own day; a coordinating unit says
-that its part is done; a unit's head hands it back with a reason, and it is assigned anew. In: an open unit of work with
-the document just assigned, or an agency's scope and a unit. Out: the parts as they stand, each change an event. The
-document's sender hears only the statuses of `act`."""
+"""Work of units on a document that was taken in. Each unit has a part with a deadline; a coordinating unit reports its
+part as done; a unit's head hands it back with a reason, and it is assigned anew. In: an open unit of work with a document
+that was just assigned, or an agency's scope and a unit. Out: the parts as they are now; each change is an event. The
+document's sender learns only the statuses of `act`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _ALIKE = 0.85
 async def give(
     work: SqlWork, document: IncomingDocument, by: str, now: datetime, new_id: Callable[[str], str]
 ) -> None:
-    """Give out the parts that the document's assignment names; those that did not change keep their beginning. Refused
-    for a unit that the agency does not have, where its units are known."""
+    """Give out the parts that the document's assignment names; unchanged parts keep their beginning, and others are
+    ended. Raises Refused for a unit that the agency does not have, where its units are known."""
     if document.assignment is None:
         return
     await _refuse_unknown(work, document.assignment, now)
@@ -56,6 +56,7 @@ async def give(
 
 
 async def _refuse_unknown(work: SqlWork, assignment: Assignment, now: datetime) -> None:
+    """Raise Refused for units that the agency does not have, each with the nearest known name."""
     units = {unit_key(unit): unit for unit in await work.parts.units(now)}
     named_units = [("lead_unit", assignment.lead_unit)]
     named_units += [(f"coordinating_units/{n}", unit) for n, unit in enumerate(assignment.coordinating_units)]
@@ -77,7 +78,7 @@ async def _refuse_unknown(work: SqlWork, assignment: Assignment, now: datetime) 
 
 
 async def close(work: SqlWork, document: IncomingDocument, by: str, now: datetime) -> None:
-    """Close every part of the document."""
+    """Close every open part of the document as done."""
     for part in (await work.parts.of_documents([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))
@@ -107,7 +108,7 @@ async def finish(
     unit: str,
     expect_version: int | None = None,
 ) -> UnitPart:
-    """End the part of a coordinating unit; the lead unit says so with 06. Clash where it has no open part."""
+    """End the part of a coordinating unit; a lead unit ends its part with status 06. Clash where it has no open part."""
     return await _end(services, scope, incoming_id, unit, PartState.DONE, "", expect_version)
 
 
@@ -120,6 +121,7 @@ async def _end(
     why: str,
     expect_version: int | None,
 ) -> UnitPart:
+    """End the unit's open part in this state, with an event; Clash where it may not."""
     now, key = services.clock.now(), unit_key(unit)
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)

@@ -1,5 +1,5 @@
-"""Writes a packet's row into the database. In: a packet with its bytes as the content store took them. Out: row,
-reference and event, in a unit of work that only lands it, or in the one that settles it."""
+"""Writes a packet's inbox row to the database. In: a packet with its bytes as the content store has them. Out: row,
+reference and event, either in a unit of work that only lands the packet, or in the one that settles it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 async def bring_to_end(
     services: IncomingServices, leased: LeasedInbox, end: Callable[[SqlWork], Awaitable[T]]
 ) -> T:
-    """Run `end` in the unit of work that settles the packet; return its result, once that is committed. A packet that
-    just came lands in the same unit; Clash where its bytes were here before."""
+    """Run `end` in the unit of work that settles the packet, and return its result after the commit. A packet that has
+    just arrived also lands in this unit; Clash where its bytes were here before."""
 
     async def unit(work: SqlWork) -> T:
         if not leased.has_landed:
@@ -38,6 +38,7 @@ async def bring_to_end(
 
 
 async def _land_to_settle(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> None:
+    """Land the packet in the unit of work that will also settle it."""
     packet = leased.item
     if not await stays(work):
         raise LandsFirst("its agency has left")
@@ -49,7 +50,7 @@ async def _land_to_settle(services: IncomingServices, work: SqlWork, leased: Lea
 
 
 async def stays(work: SqlWork) -> bool:
-    """Tell whether the agency is still hosted, surely until the commit: the list of the hosted is a second old."""
+    """Tell whether the agency is still hosted, and keep it so until the commit: the cached list may be a second old."""
     try:
         await work.agency()
     except NotFound:
@@ -58,7 +59,7 @@ async def stays(work: SqlWork) -> bool:
 
 
 async def record_landing(work: SqlWork, packet: InboxPacket, blob: KeptContent) -> None:
-    """Record the packet's bytes and its landing."""
+    """Record the packet's bytes and the event of its landing."""
     await work.blobs.keep(blob, "inbox", packet.id)
     await tell(work, packet)
 

@@ -1,7 +1,7 @@
-"""Runs steps 2 to 5 over one landed packet and gives every ending its place (G4, nothing is dropped): admitted, applied,
-repeat, waiting, held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the
-row settled. A bad packet never stops the next good one: a disk that is full differs from a packet that our code cannot
-process. A person releases, gives back or discards a packet that became no document; every act is an event."""
+"""Runs steps 2 to 5 on one landed packet, and gives every outcome its place (G4, nothing is dropped): admitted, applied,
+repeat, waiting, held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the row
+settled. A bad packet never stops the next good one: a full disk and a packet that our code cannot process have different
+outcomes. A person releases, returns or discards a packet that became no document; every act records an event."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
-# A scanner that is away, or a disk that is full, is no fault of the packet: those tries are not counted.
+# Pauses while a scanner is away or a disk is full: neither is the packet's fault, so these attempts are not counted.
 SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
 _LEASE = timedelta(minutes=1)
 
 
 async def run(services: IncomingServices, leased: LeasedInbox) -> None:
-    """Bring one packet to its end. A failure of the node's own storage is tried again; a packet that broke every try,
-    even by killing the process, is not tried for ever."""
+    """Bring one packet to its end. After a failure of the node's own storage it is tried again; a packet that fails every
+    attempt, even by killing the process, goes to quarantine at the limit."""
     if leased.lease.attempt > upkeep.MOST_UNFORESEEN:
         await _keep_out(services, leased, "quarantined", _poison_error(leased), None)
         return
@@ -66,13 +66,13 @@ async def run(services: IncomingServices, leased: LeasedInbox) -> None:
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
     except MalformedXml as error:
-        is_attack = CODES[error.code].outcome == "REJ-SEC"  # well-meant software sends no document type
+        is_attack = CODES[error.code].outcome == "REJ-SEC"  # only attackers send a document type
         await _keep_out(services, leased, "quarantined" if is_attack else "malformed", error, proved)
     except (InvalidEnvelope, Conflict) as error:
         await _keep_out(services, leased, "quarantined", error, proved)
     except (CannotTell, OtherContent, BreaksRule) as error:
         await _keep_out(services, leased, "held", error, proved)
-    except Exception as error:  # reason: an unforeseen error counts as a try, and ends at the limit
+    except Exception as error:  # reason: an unforeseen error counts as an attempt, up to the limit
         if not isinstance(error, GatewayError):
             log.log_unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
         await _postpone(services, leased, as_gateway_error(error))
@@ -93,10 +93,10 @@ async def take_in(
     body: bytes | None,
     keep: Callable[[], Awaitable[Callable[[], BinaryIO]]] | None = None,
 ) -> bool:
-    """Bring a packet that just came to its end, with one commit; tell whether it landed and came to it. Any obstacle
-    leaves nothing written: the packet lands by itself, and `run` gives it its place. Without a `body` in memory it is
-    kept once it is proved, and read from there."""
-    # The lease is seen by no other: it begins and ends in that unit.
+    """Bring a packet that has just arrived to its end with one commit; return whether that succeeded. Any obstacle leaves
+    nothing written: then the packet lands by itself, and `run` processes it. A packet without a `body` in memory is
+    stored by `keep` once it is proved, and read from there."""
+    # No other worker sees this lease: it begins and ends in that unit.
     lease = Lease(id=row.id, token=services.clock.new_id(), ends_at=services.clock.now() + _LEASE, attempt=1)
     try:
         proved = await verify.run(services, row, opener)
@@ -105,14 +105,14 @@ async def take_in(
         await _end(services, LeasedInbox(item=row, lease=lease, body=body, has_landed=False), proved)
     except (
         Exception
-    ) as error:  # reason: what our code cannot get through lands too, and its tries are counted
+    ) as error:  # reason: a packet that our code fails on lands too, and its attempts are counted
         log.action(_log, "arrival.lands_first", str(error), inbox=row.id)
         return False
     return True
 
 
 async def _end(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> None:
-    """Take a proved packet to the unit of work that settles it."""
+    """Bring a proved packet to the unit of work that settles it."""
     if proved.envelope.model.kind is Kind.STATUS:
         await track.run(services, leased, proved)
         return
@@ -124,8 +124,9 @@ async def _end(services: IncomingServices, leased: LeasedInbox, proved: Proved) 
 
 
 async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> Digest:
-    """Keep the canonical octets of a general-path envelope beside it, for its files are slices of them. A worker whose
-    lease ran out keeps none: another one may have put the packet under seal (R4, sealed hold)."""
+    """Store the canonical octets of a general-path envelope beside it, because the file slices lie in them; return the
+    digest of the octets that hold the slices. A worker whose lease ran out stores nothing: another may have sealed the
+    packet (R4, sealed hold)."""
     packet, octets = leased.item, proved.octets
     if octets is None:
         return packet.file_digest
@@ -156,7 +157,7 @@ async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: 
 async def _keep_out(
     services: IncomingServices, leased: LeasedInbox, state: str, error: GatewayError, proved: Proved | None
 ) -> None:
-    """Keep the packet byte for byte, with its reason and without an answer."""
+    """Settle the packet as not admitted: it is kept byte for byte with its reason, and not answered."""
     packet, now = leased.item, services.clock.now()
     log.action(_log, f"inbox.{state}", str(error), inbox=packet.id, code=error.code, file=packet.file_digest)
     row = (
@@ -185,7 +186,7 @@ async def _keep_out(
 
 
 async def _try_next_copy(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> bool:
-    """Judge the same bytes by the words of their next copy, where there is one; the last verdict stands."""
+    """Judge the same bytes again with the routing of their next copy; False where there is none."""
     routing = await work.inbox.try_next(leased.lease)
     if routing is None:
         return False
@@ -200,7 +201,7 @@ async def _try_next_copy(services: IncomingServices, work: SqlWork, leased: Leas
 
 
 async def _postpone(services: IncomingServices, leased: LeasedInbox, error: GatewayError) -> None:
-    """Postpone the packet; the try counts only where the packet may be at fault."""
+    """Postpone the packet. The attempt is counted only where the packet may be at fault."""
     packet, lease = leased.item, leased.lease
     log.action(_log, "inbox.postponed", str(error), inbox=packet.id, code=error.code)
     pause = await _pause(services, packet, error)
@@ -214,10 +215,10 @@ async def _postpone(services: IncomingServices, leased: LeasedInbox, error: Gate
 
 
 async def _pause(services: IncomingServices, packet: InboxPacket, error: GatewayError) -> timedelta | None:
-    """Return the pause for a failure that is not the packet's fault, however long it lasts; None where it may be."""
+    """Return the pause after a failure that is surely not the packet's fault; None where it may be."""
     if isinstance(error, ScannerDown):
         return SCANNER_PAUSE
-    # Its canonical octets may lie beside the file.
+    # The size is doubled because canonical octets may be stored beside the file.
     if (
         isinstance(error, StoreFailure)
         and not error.permanent
@@ -231,12 +232,13 @@ def _scope(packet: InboxPacket) -> AgencyScope:
     return AgencyScope(agency_id=packet.agency_id, principal_id="node")
 
 
-# Larger than content that is kept in a row: a file is what must be written.
+# Larger than content that is kept in a database row, so that a file is written.
 _PROBE = b"does the content store take a file?\n" * 2_000
 
 
 async def probe_storage(services: IncomingServices, size: int = 0) -> None:
-    """Make room for so many bytes, then store a file and its row, as for a packet; without an owner it is swept."""
+    """Check that the storage takes a file and its row, as for a packet, with room for so many bytes. The sweeper removes
+    the file, since it has no owner."""
     with services.blobs.scratch() as scratch:
         if size:
             await services.pool.run(lambda: os.posix_fallocate(scratch.file.fileno(), 0, size))
@@ -262,16 +264,16 @@ _UNDECIDED_STATES = frozenset({"held", "waiting", "quarantined", "malformed"})
 
 
 async def release(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
-    """Verify the packet anew from its first step; the obstacle may be gone (a binding added, an earlier request
-    answered). A person's release bears with an odd signing time and other content under a known DocumentId; all else is
-    checked."""
+    """Verify the packet again from its first step, since the obstacle may be gone (a binding added, an earlier request
+    answered). A released packet may have an odd signing time, or other content under a known DocumentId; all else is
+    checked as before."""
     return await _decide(services, scope, inbox_id, "landed", why)
 
 
 async def give_back(
     services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str, code: str
 ) -> InboxPacket:
-    """Return the packet with 02 to its sender, proved once more before that (A7)."""
+    """Return the packet to its sender with a 02, after proving the sender once more (A7, unproved senders)."""
     agency = await services.agency(scope.agency_id)
     _require_reason(why)
     call = tidy(StatusCall(code="02", reason=code, note=why))
@@ -307,7 +309,8 @@ async def give_back(
 
 
 async def _claim(services: IncomingServices, work: SqlWork, packet: InboxPacket, proved: Proved) -> None:
-    """Claim the identity that a 02 is about, so that its body is known from now on like an admitted one."""
+    """Claim the identity of the packet that the 02 answers, so that its body is known from now on. Raises Clash where the
+    same content was answered before."""
     first = await admit.came_before(work, proved)
     if first is not None:
         raise Clash(
@@ -320,12 +323,12 @@ async def _claim(services: IncomingServices, work: SqlWork, packet: InboxPacket,
 async def return_unanswered(
     services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str
 ) -> InboxPacket:
-    """Record that a person returned it beside the axis: an unproved sender gets no answer (A7)."""
+    """Record that a person returned the packet outside the axis, as an unproved sender gets no answer (A7)."""
     return await _decide(services, scope, inbox_id, "returned", why)
 
 
 async def discard(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
-    """Discard the packet: it is kept byte for byte and never becomes a document."""
+    """Discard the packet: it is kept byte for byte, but never becomes a document."""
     return await _decide(services, scope, inbox_id, "discarded", why)
 
 
@@ -339,6 +342,7 @@ _DECISION_EVENTS = {
 async def _decide(
     services: IncomingServices, scope: AgencyScope, inbox_id: str, state: str, why: str
 ) -> InboxPacket:
+    """Record a person's decision on an undecided packet: judge it again, or settle it in this state."""
     _require_reason(why)
     async with services.store.begin(scope) as work:
         packet = _require_undecided(await work.inbox.get(inbox_id))
@@ -364,7 +368,8 @@ def _require_reason(why: str) -> None:
 
 
 def _require_undecided(row: InboxPacket) -> InboxPacket:
-    """Refuse a decided packet, inside the deciding transaction: a worker or another person may have ended it meanwhile."""
+    """Return the row if a person may still decide on it; raise Clash otherwise. Called in the deciding transaction, since
+    a worker or another person may have settled the packet meanwhile."""
     if row.state not in _UNDECIDED_STATES:
         raise Clash(f"{row.id} is {row.state}; only a packet that is held or in quarantine can be decided")
     return row

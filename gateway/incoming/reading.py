@@ -1,7 +1,7 @@
-"""Reads admitted documents: the context of one for programs and terminals, its files, its envelope byte for byte. In:
-documents and the office's calendar; ids of one's own agency. Out: an `DocumentContext` for each: its deadline, its
-sender's request, the document it is about, its look-alikes; or a stream of the admitted bytes. Altered bytes are not
-given out, and raise an alarm. A recalled document's files are unreadable at once (R70, recall)."""
+"""Reads admitted documents: the context of each for programs and terminals, its files, and its envelope byte for byte.
+In: documents and the office's calendar; ids of one's own agency. Out: a `DocumentContext` for each, with its deadline,
+its sender's request, the document it is about, and its look-alikes; or a stream of the admitted bytes. Altered bytes are
+not given out, and raise an alarm. The files of a recalled document are unreadable at once (R70, recall)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderRequest:
-    """Request of a document's sender. `brought_by` is the incoming document that brought it, where it is one; without a
-    `state` it asks for no answer of its own, as a replacement."""
+    """Request of a document's sender. `brought_by` is the incoming document that contained it, if any. Without a `state`
+    it needs no answer of its own, as a replacement."""
 
     kind: str
     reason: str
@@ -63,10 +63,10 @@ class DocumentContext:
     request: SenderRequest | None = None
     target_id: str | None = None
     doubles: Sequence[IncomingDocument] = ()
-    """Others that look the same."""
+    """Other documents that look the same."""
     is_readable: bool = True
     parts: Sequence[UnitPart] = ()
-    """Parts that its units have now, also those handed back."""
+    """Parts of its units that no later assignment replaced, also those handed back."""
 
     @property
     def duplicate_of(self) -> str | None:
@@ -74,7 +74,7 @@ class DocumentContext:
 
 
 async def load_context(work: SqlWork, document: IncomingDocument, office: OfficeCalendar) -> DocumentContext:
-    """Load the context of one document, whatever its state."""
+    """Load the context of one document, with its look-alikes whatever its state."""
     (context,) = await load_contexts(work, [document], office, every_double=True)
     return context
 
@@ -86,7 +86,8 @@ async def load_contexts(
     *,
     every_double: bool = False,
 ) -> list[DocumentContext]:
-    """Load the context of each document. Look-alikes are found for undecided documents, or for all with `every_double`."""
+    """Load the context of each document, in order. Look-alikes are found for undecided documents only, or with
+    `every_double` for all."""
     if not documents:
         return []
     targets = await _targets(work, documents)
@@ -124,7 +125,7 @@ async def _make_context(
     request = await _find_request(work, document, target, standing, own_facts)
     duty = status.duty_of(subject, own_facts)
     if target is not None and (request is None or request.state is not RequestState.OPEN):
-        duty = None  # the request was answered; the deadline of its document is that document's
+        duty = None  # the request was answered; the target has a deadline of its own
     needs_doubles = every_double or document.state in UNDECIDED
     return DocumentContext(
         handover=await _find_handover(work, document.id),
@@ -143,6 +144,7 @@ async def _find_request(
     standing: IncomingStanding,
     facts: Sequence[Fact],
 ) -> SenderRequest | None:
+    """Find the sender's request: the open one about the document, or the one that this document is."""
     if document.kind is Kind.REPLACEMENT and open_request(standing) is None and document.change is not None:
         return _describe_item("replace", document, None, None)
     if target is None:
@@ -155,7 +157,7 @@ async def _find_request(
 async def _describe_open(
     work: SqlWork, document: IncomingDocument, request: RequestStanding, facts: Sequence[Fact]
 ) -> SenderRequest:
-    """Describe an open request. A take-back is a bare status; a recall or an update came as a document of its own."""
+    """Describe an open request: a take-back by its fact, a recall or an update by the document that it came as."""
     identity = await work.identities.by_packet(document.sender_code, request.request_id)
     if identity is not None and identity.incoming_id is not None and identity.incoming_id != document.id:
         child = await work.incoming.get(identity.incoming_id)
@@ -177,7 +179,7 @@ def _describe_item(
     target: IncomingDocument | None,
     request: RequestStanding | None,
 ) -> SenderRequest:
-    """Describe a request that came as a document. Some systems give the notice's own number as that of the packet."""
+    """Describe a request that came as a document. If a recall has a number of its own, its notice has it."""
     change = child.change or DocumentChange(reason="")
     own = f"{child.number}/{child.symbol}"
     is_notice = child.kind is Kind.RECALL and target is not None and child.number
@@ -195,7 +197,7 @@ def _describe_item(
 
 
 async def _find_replaced(work: SqlWork, document: IncomingDocument) -> str | None:
-    """Find the first document here that a replacement names."""
+    """Return the id of the first document here that a replacement names."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for replaced in await work.incoming.by_document_id(document.sender_code, replaced_id):
             if replaced.id != document.id and not replaced.kind.asks:
@@ -204,7 +206,7 @@ async def _find_replaced(work: SqlWork, document: IncomingDocument) -> str | Non
 
 
 async def _find_handover(work: SqlWork, id: str) -> Handover | None:
-    """Find the hand-over; None for a document that is offered to no document system."""
+    """Find the document's hand-over; None where it is offered to no document system."""
     try:
         return await work.handovers.get(id)
     except NotFound:
@@ -218,7 +220,8 @@ _WHY_UNREADABLE = {
 
 
 async def open_file(services: IncomingServices, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
-    """Open the n-th file as a person would; NotFound when there is none, Clash when it may not be read."""
+    """Open the n-th file, decoded as a person would open it. NotFound when there is none, Clash when it may not be
+    read."""
     async with services.store.read(scope) as work:
         document = await _load_readable(work, incoming_id)
         file = next((f for f in document.files if f.n == n), None)
@@ -237,7 +240,7 @@ async def open_file(services: IncomingServices, scope: AgencyScope, incoming_id:
 
 
 async def open_envelope(services: IncomingServices, scope: AgencyScope, incoming_id: str) -> OpenFile:
-    """Open the envelope as it arrived."""
+    """Open the envelope as it arrived; Clash when it may not be read."""
     async with services.store.read(scope) as work:
         document = await _load_readable(work, incoming_id)
         opener = await services.blobs.open(work, document.envelope_digest)
@@ -253,7 +256,8 @@ async def open_envelope(services: IncomingServices, scope: AgencyScope, incoming
 
 
 async def _load_readable(work: SqlWork, incoming_id: str) -> IncomingDocument:
-    """Load a document with readable files. An update of a recalled document brought its files, so is as unreadable."""
+    """Load a document whose files may be read; raise Clash otherwise. An update shares its files with its document, so it
+    is as unreadable as that one."""
     document = await work.incoming.get(incoming_id)
     target = document if document.target_id is None else await work.incoming.get(document.target_id)
     for checked in (document, target):

@@ -1,8 +1,8 @@
-"""Step 1 of the way in: makes a parcel ours. In: an arrival of the axis. Out: its bytes and its inbox row durable; only
-then may the axis forget it (G2, nothing is lost). Landing is not identity: the row is unique on (agency, file digest)
-alone. At least once here, and exactly once in `admit`. A parcel that the axis calls broken, or with other bytes than
-announced, lands unread in quarantine. A packet without obstacles is settled in the unit that lands it, one in a file
-only while few bytes are in hand; any other lands, and a worker claims it. A feed for the node goes to `FeedFilter`."""
+"""Step 1 of the way in: takes a parcel over from the axis. In: an arrival of the axis. Out: its bytes and its inbox row,
+durable; only then may the axis forget it (G2, nothing is lost). The row is unique on (agency, file digest) alone: landing
+is at least once, `admit` exactly once. A parcel that the axis calls broken, or whose bytes are not those announced, lands
+unread in quarantine. A packet without obstacles is settled in the unit that lands it, a file packet only while few bytes
+are being handled; any other lands, and a worker claims it. Registry feeds for the node are left to `FeedFilter`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"}
 
 
 async def run(services: IncomingServices, arrival: Arrival) -> None:
-    """Land one parcel. After a crash before the commit the axis gives it again; later a repeat finds the row."""
+    """Land one parcel. After a crash before the commit the axis delivers it again; later a repeat finds the row."""
     at = services.clock.now()
     agency = await check.receiving_agency(services, arrival.recipient, arrival.kind)
     if agency is None:
@@ -51,11 +51,11 @@ async def run(services: IncomingServices, arrival: Arrival) -> None:
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     if await (_take_small if arrival.size <= SMALL else _take_large)(services, scope, arrival, at):
         await services.axis.settle(arrival, is_done=True)
-    # The axis gives again what is not settled.
+    # The axis delivers an arrival again that is not settled.
 
 
 async def _take_small(services: IncomingServices, scope: AgencyScope, arrival: Arrival, at: datetime) -> bool:
-    """Take in a small arrival, in memory where it lies in no file; tell whether the axis may forget it."""
+    """Take in a small arrival in memory; return whether the axis may forget it."""
     body = (
         _bytes_of(arrival) if arrival.file is None else await services.pool.run(partial(_bytes_of, arrival))
     )
@@ -71,8 +71,8 @@ async def _take_small(services: IncomingServices, scope: AgencyScope, arrival: A
 
 
 async def _take_large(services: IncomingServices, scope: AgencyScope, arrival: Arrival, at: datetime) -> bool:
-    """Take in an arrival by a file; tell whether the axis may forget it. The file is read once for proof and digest, and
-    stored by its second name, where it may come to its end here."""
+    """Take in an arrival as a file; return whether the axis may forget it. Where it may be settled as it lands, the
+    axis's file is linked instead of copied, and read once for proof and digest."""
     packet = _make_packet(services, arrival, scope.agency_id, arrival.digest, arrival.size, at)
     blob: KeptContent | None = None
     with services.blobs.scratch() as scratch:
@@ -104,33 +104,35 @@ async def _take_large(services: IncomingServices, scope: AgencyScope, arrival: A
 
 
 def _may_end(arrival: Arrival, packet: InboxPacket) -> bool:
-    """Tell whether the packet may be settled as it lands. One that comes a second time may have ended the process the
-    first time: it only lands, and its tries are counted."""
+    """Tell whether the packet may be settled as it lands. One that is delivered a second time may have crashed the
+    process the first time, so it only lands, and its attempts are counted."""
     return packet.state == _LANDED and arrival.deliveries <= 1
 
 
 async def _land(
     services: IncomingServices, scope: AgencyScope, row: InboxPacket, blob: KeptContent | None
 ) -> bool:
-    """Land the packet; tell whether the axis may forget the parcel."""
+    """Land the packet in a unit of its own; return whether the axis may forget the parcel."""
     async with services.store.begin(scope) as work:
         if not await landing.stays(work):
             log.action(_log, "arrival.put_off", "its agency has just left", packet=row.transport_packet_id)
-            return False  # it is refused when it comes again
+            return False  # it is refused when it is delivered again
         landed = await work.inbox.land(row)
         if landed is not row and landed.id == row.id:
-            # The unit before this one was committed, though the database did not say so: all of it is written.
+            # The commit of an earlier attempt succeeded although the database did not report it, so everything is
+            # written.
             return True
         if landed is row:
-            if blob is None:  # its hold has just ended
+            if blob is None:  # its hold has just ended; the next delivery is stored
                 return False
             await landing.record_landing(work, row, blob)
         elif not await _handle_repeat(services, work, landed, row, blob):
-            return False  # until the lease is over
+            return False  # the axis delivers it again
         work.when_committed(services.wake)
         await work.commit()
     if blob is not None and landed.code == _REPEAT:
-        await services.blobs.forget([row.file_digest])  # only its first is kept, and that may be under seal
+        # Only the first packet's bytes are kept, and they may be sealed.
+        await services.blobs.forget([row.file_digest])
     if landed is row:
         meters.RECEIVED.add(lane=row.lane)
     else:
@@ -139,18 +141,20 @@ async def _land(
 
 
 async def _is_held(services: IncomingServices, scope: AgencyScope, digest: Digest) -> bool:
-    """Tell whether these bytes came before and are sealed or purged: they go into no file again (R4, sealed hold)."""
+    """Tell whether these bytes arrived before and are sealed or purged; then no file gets them again (R4, sealed
+    hold)."""
     async with services.store.read(scope) as work:
         return await work.inbox.with_bytes(digest) is not None and await work.holds.keeps(digest)
 
 
 def _bytes_of(arrival: Arrival) -> bytes:
-    """Read a small arrival; one byte more than is small, where it is larger than announced."""
+    """Read a small arrival; one byte more than the limit, where it is larger than announced."""
     with arrival.open() as source:
         return source.read(SMALL + 1)
 
 
 def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
+    """Copy the arrival's bytes into the scratch file, or link its file; return digest and size."""
     hasher, size = hashlib.sha256(), 0
     is_linked = _is_linked(arrival, scratch)
     with nullcontext(scratch.file) if is_linked else arrival.open() as source:
@@ -165,7 +169,7 @@ def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
 
 
 def _is_linked(arrival: Arrival, scratch: FileScratch) -> bool:
-    """Tell whether the scratch file is the arrival's own, from now on or before."""
+    """Tell whether the scratch file is the axis's own file of this arrival, linking it if that is possible."""
     return scratch.is_taken or (arrival.file is not None and scratch.take(arrival.file))
 
 
@@ -176,9 +180,9 @@ async def _handle_repeat(
     packet: InboxPacket,
     blob: KeptContent | None,
 ) -> bool:
-    """Handle bytes that are here already; False while there is no room for their words. Anyone with a copy of a packet
-    may publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
-    repeat."""
+    """Handle a packet whose bytes are here already; return False while its routing cannot be stored, so that the axis
+    delivers it again. Anyone with a copy of a packet may publish it under another name, or damage it on the way; the true
+    packet that arrives later must not count as the repeat of such a copy."""
     if blob is None or await work.holds.keeps(blob.digest):
         log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
         await acknowledge.repeat_answers(services, work, first)
@@ -196,7 +200,7 @@ async def _handle_repeat(
     elif (
         first.state == _QUARANTINED
         and first.code in _AXIS_CODES
-        and (other_words or not first.steps)  # without steps it was never read
+        and (other_words or not first.steps)  # without steps the first was never read
     ):
         await _judge_as(work, first, packet)
     elif (
@@ -212,6 +216,7 @@ async def _handle_repeat(
 
 
 async def _judge_as(work: SqlWork, first: InboxPacket, packet: InboxPacket) -> None:
+    """Reopen the first packet with the routing of this copy, so that a worker judges it again."""
     await work.inbox.reopen(first.id, routing=packet.routing)
     await landing.tell(work, replace(packet, id=first.id))
 
@@ -219,7 +224,7 @@ async def _judge_as(work: SqlWork, first: InboxPacket, packet: InboxPacket) -> N
 def _make_packet(
     services: IncomingServices, arrival: Arrival, agency_id: str, digest: Digest, size: int, at: datetime
 ) -> InboxPacket:
-    """Make the row: landed, or in quarantine where the axis itself says that these bytes are not the packet."""
+    """Make the inbox row of an arrival: landed, or in quarantine where the axis's own statements do not fit the bytes."""
     landed = InboxPacket(
         id=services.clock.new_id("inx_"),
         agency_id=agency_id,
@@ -241,7 +246,8 @@ def _make_packet(
 
 
 def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
-    """Return the code and reason of bytes that are not whole, or not those that were announced (A2, unsigned words)."""
+    """Return the code and reason of bytes that are incomplete, or not those announced; else empty texts (A2, unsigned
+    words)."""
     if arrival.flaw:
         return "AXIS-PARTS", f"the axis has no whole packet: {arrival.flaw}"
     if digest != arrival.digest:
@@ -249,18 +255,19 @@ def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
     return "", ""
 
 
-LARGEST_FEED = 512 * 1024 * 1024  # what a feed may have (registry.feed_form); more is not copied
+LARGEST_FEED = 512 * 1024 * 1024  # the most bytes that a feed may have (registry.feed_form)
 
 
 class FeedFilter:
-    """An `Axis` for the way in that keeps the node's own arrivals to itself."""
+    """Axis that shows only the arrivals of agencies, and brings registry feeds to the node itself."""
 
     def __init__(self, axis: Axis, feed: SqlFeed, blobs: FileBlobs, pool: Pool) -> None:
         self._axis, self._feed, self._blobs, self._pool = axis, feed, blobs, pool
         self._feed_arrivals: list[Arrival] = []
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Return the agencies' arrivals. StoreFailure when the node's storage does not take a feed: it comes again."""
+        """Return the agencies' arrivals, after bringing in the registry feeds. Raises StoreFailure when the node's
+        storage cannot take a feed, which then comes again."""
         await self._bring()
         arrivals = await self._axis.take(limit, lease_s)
         self._feed_arrivals = [a for a in arrivals if a.recipient.startswith(TO_NODE)]
@@ -288,7 +295,7 @@ class FeedFilter:
         await self._axis.close()
 
     async def _bring(self) -> None:
-        """Take in the feeds one after the other. An unsettled one comes again when its lease is over."""
+        """Bring in the waiting feeds one after the other. A feed that fails is delivered again when its lease is over."""
         while self._feed_arrivals:
             arrival = self._feed_arrivals.pop(0)
             try:
@@ -307,7 +314,7 @@ class FeedFilter:
 
 
 def _copy_feed(arrival: Arrival, scratch: FileScratch) -> None:
-    """Copy a feed, at most one piece more than it may have, which is enough to refuse it."""
+    """Copy a feed into the scratch file, but stop once the limit is exceeded, which is enough to refuse it."""
     remaining = LARGEST_FEED + 1
     with arrival.open() as source:
         while remaining > 0 and (piece := source.read(PIECE)):

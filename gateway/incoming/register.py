@@ -1,7 +1,7 @@
-"""Step 6 of the way in: enters an admitted document in the register book on 03. In: the document, the given number or
-none. Out: the entry, or None in mode A without a number yet. In mode B the number is taken in the same transaction as
-the 03, so the run has no gaps; 02 never comes here. Mail entered by hand takes its number from the same run. A number
-that comes from outside later goes to the sender in a 03 of its own; once given it stays (R32, numbers are kept)."""
+"""Step 6 of the way in: enters an admitted document in the register book on 03. In: the document, and a given number or
+none. Out: the entry, or None in mode A while there is no number. In mode B the number is drawn in the transaction of the
+03, so the run has no gaps. Mail entered by hand takes its number from the same run. A number that comes from outside
+later is sent in a second 03; once given it stays (R32, numbers are kept)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
-# One book of incoming documents per agency at this stage.
+# Each agency has one book of incoming documents.
 BOOK = Book.INCOMING.value
 
 
@@ -39,8 +39,8 @@ async def enter(
     at: datetime,
     stated_at: datetime,
 ) -> RegisterEntry | None:
-    """Return the entry of this document: the one it has, or a new one. Clash when a given number is taken. A number from
-    elsewhere belongs to the year of `stated_at`, where the caller names no year."""
+    """Return the document's register entry, making it if need be; None while there is no number. Raises Clash when a
+    given number is taken. A number from elsewhere belongs to the year of `stated_at`, unless the caller names a year."""
     earlier = await work.register.of_document(document.id)
     if earlier is not None:
         return earlier
@@ -62,7 +62,7 @@ async def enter(
 
 
 async def number_for(work: SqlWork, agency: HostedAgency, given_number: str | None, year: int) -> str | None:
-    """Return the book's next number in mode B, else the given one; Refused where mode C needs one."""
+    """Return the book's next number in mode B, else the given one. Raises Refused where mode C lacks a number."""
     if agency.numbering is NumberingMode.B:
         return str(await work.register.next_number(BOOK, year))
     if given_number is None and agency.numbering is NumberingMode.C:
@@ -71,7 +71,7 @@ async def number_for(work: SqlWork, agency: HostedAgency, given_number: str | No
 
 
 async def strike(work: SqlWork, entry: RegisterEntry, why: str, at: datetime) -> bool:
-    """Strike the line through, which stays with its number; return False when it was struck before."""
+    """Strike out the entry, whose line and number stay; return False when it was struck before."""
     if not await work.register.strike(entry.incoming_id, at, work.scope.principal_id, why):
         return False
     details = {"book": entry.book, "year": entry.year, "number": entry.number, "reason": why}
@@ -82,7 +82,7 @@ async def strike(work: SqlWork, entry: RegisterEntry, why: str, at: datetime) ->
 async def recalled(
     work: SqlWork, document: IncomingDocument, request: IncomingDocument | None, at: datetime
 ) -> None:
-    """Strike the line of a document that an answer to its sender recalled, with the sender's reason."""
+    """Strike out the entry of a document whose recall was agreed to, with the sender's reason."""
     if document.state is not InState.RECALLED:
         return
     entry = await work.register.of_document(document.id)
@@ -97,7 +97,7 @@ _TAKEN_IN_STATES = (*WORKED_ON, InState.DONE, InState.REPLACED)
 def check_number(
     agency: HostedAgency, document: IncomingDocument, code: str, number: str | None, year: int | None
 ) -> None:
-    """Check, by Clash or Refused, that the number is the present one, or the first with a 03; 02, 15, 16 take none."""
+    """Check that a given number is the document's present one, or its first with a 03. Clash or Refused otherwise."""
     standing_no = document.register_no
     if number is None or (number == standing_no and year in (None, document.register_year)):
         return
@@ -119,7 +119,7 @@ def check_number(
 
 
 def lacks_number(state: InState, document: IncomingDocument) -> bool:
-    """Tell whether it was taken in without a number: the document system of mode A may bring one later."""
+    """Tell whether the document was taken in without a number, as in mode A: a document system may bring one later."""
     return document.register_no is None and state in _TAKEN_IN_STATES
 
 
@@ -135,8 +135,9 @@ async def give_number(
     note: str | None,
     staff: Staff | None,
 ) -> IncomingDocument:
-    """Send the number in a second 03 with its own time; the state does not move. The words name the number for systems
-    that do not read Terms, and keep this 03 from having the body of the first (A4, repeats)."""
+    """Store the number of a document that was taken in without one, and send it in a second 03; the state does not
+    change. The text names the number for systems that do not read Terms, and makes the body differ from the first 03's
+    (A4, repeats)."""
     fact = Fact(
         track=Track.BUSINESS,
         code="03",
@@ -167,7 +168,7 @@ async def give_number(
 
 
 def number_terms(document: IncomingDocument) -> Terms | None:
-    """Return the number as the Terms of a 03 (W6a, signed terms)."""
+    """Return the arrival number as the Terms of a 03 (W6a, signed terms); None while there is none."""
     if document.register_no is None or document.register_year is None:
         return None
     return Terms(register_no=document.register_no, register_year=document.register_year)

@@ -1,7 +1,7 @@
-"""Judges again once more is known: PDF signatures that could not be judged (R23, certificates), packets whose
-certificate could not be confirmed (K4, revocation), documents that a stolen key may have signed (threat 119). In: due
-jobs, later answers of the authorities, a key and the time of its theft. Out: new verdicts, held packets opened again,
-marks set or removed, each with an event. Nothing is deleted for it: a person decides. The time of arrival counts."""
+"""Judges again once more is known: PDF signatures that could not be judged (R23, certificates), packets whose certificate
+could not be confirmed (K4, revocation), and documents that a stolen key may have signed. In: due jobs, later answers of
+authorities, a key and the time of its theft. Out: new verdicts, held packets opened again, marks set or removed, each
+with an event. Nothing is deleted: a person decides. Everything is judged as of its arrival."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 JOBS_AT_ONCE = 20
 LEASE_S = 600.0
-# A list that has not come for a month is no longer waited for; a person asks the authority.
+# A revocation list is waited for at most a month; then a person has to ask the authority.
 GIVE_UP = timedelta(days=30)
 
 
 async def ask_due(services: IncomingServices) -> int:
-    """Judge the signatures of one batch of due jobs; return how many."""
+    """Judge the PDF signatures of one batch of due jobs; return the number of jobs."""
     jobs = await services.store.claim_jobs(check.SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
     for job in jobs:
         try:
@@ -47,12 +47,13 @@ async def ask_due(services: IncomingServices) -> int:
             log.action(
                 _log, "signatures.discarded", "another worker asked meanwhile", document=job.subject_id
             )
-        except GatewayError as error:  # its lease runs out, and it comes again
+        except GatewayError as error:  # the job is claimed again when its lease is over
             log.action(_log, "signatures.postponed", str(error), document=job.subject_id, code=error.code)
     return len(jobs)
 
 
 async def _judge_signatures(services: IncomingServices, job: Job) -> None:
+    """Judge the document's PDF signatures again, store new verdicts, and repeat the job while answers are missing."""
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
     async with services.store.read(scope) as work:
         judged = await work.incoming.get(job.subject_id)
@@ -63,7 +64,7 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(job.subject_id)
         readable = document.state not in UNREADABLE
-        # An update may have brought other files meanwhile; the verdicts are not about those.
+        # An update may have replaced the judged files meanwhile.
         is_unchanged = readable and document.files == judged.files
         new = check.with_verdicts(document, tuple(verdicts)) if verdicts and is_unchanged else document
         if new != document:
@@ -81,7 +82,8 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
 
 
 def _words(document: IncomingDocument) -> list[tuple[str, str]]:
-    """List the verdicts alone: the present state of a certificate changes with the days and is no news."""
+    """Return the verdicts of all files and signatures, without the present state of certificates: that changes with time,
+    and is no reason for an event."""
     return [
         word
         for v in document.signatures
@@ -96,16 +98,17 @@ async def _judge_file(
     verdict: FileVerdict,
     seen_at: datetime,
 ) -> FileVerdict:
+    """Return the file's new verdict; the old one where it is not open, or the file cannot be read."""
     file = next((f for f in document.files if f.n == verdict.n), None)
     if file is None or not pdf_verdict.is_open((verdict,)):
         return verdict
     try:
         facts = await _read_file(services, scope, file, seen_at)
-    except (StoreFailure, NotFound) as error:  # the bytes are lost or the disk is: asked again, for a month
+    except (StoreFailure, NotFound) as error:  # the bytes or the disk are missing: tried again for a month
         log.action(_log, "signatures.unread", str(error), document=document.id, code=error.code)
         return verdict
     if facts.fault is not None and verdict.signers:
-        return verdict  # the reader was busy or the file is too much for it now: the old verdict stays
+        return verdict  # the reader cannot read the file now: the old verdict stays
     return pdf_verdict.judge(file.name, file.n, facts, services.profile.pdf_roles)
 
 
@@ -131,7 +134,7 @@ _PENDING_PAGE_SIZE = 200
 
 
 def pending_of(packet: InboxPacket, certificate_der: bytes) -> PendingRevocation:
-    """Return the record that keeps a packet pending until more is known."""
+    """Return the record of a packet that is judged again once revocation is known."""
     return PendingRevocation(
         agency_id=packet.agency_id,
         inbox_id=packet.id,
@@ -141,13 +144,13 @@ def pending_of(packet: InboxPacket, certificate_der: bytes) -> PendingRevocation
 
 
 async def note_pending(work: SqlWork, packet: InboxPacket, proved: Proved) -> None:
-    """Remember a packet that passes only because the grace runs, in the unit that settles it."""
+    """Record in the settling unit that the packet is to be judged again, if it passed with unknown revocation."""
     if any(note.code == _UNKNOWN_REVOCATION for note in proved.envelope.notes):
         await work.pending.add(pending_of(packet, proved.envelope.signed.certificate_der))
 
 
 async def judge_pending(services: IncomingServices) -> int:
-    """Judge every pending packet anew; return how many are settled."""
+    """Judge every pending packet again; return how many are settled."""
     settled, cursor = 0, ("", "")
     while True:
         batch = await services.store.pending_revocations(cursor, _PENDING_PAGE_SIZE)
@@ -159,6 +162,7 @@ async def judge_pending(services: IncomingServices) -> int:
 
 
 async def _judge_packet(services: IncomingServices, pending: PendingRevocation) -> bool:
+    """Settle one pending packet if its certificate's revocation is known now; return whether it was settled."""
     evidence = await services.pool.run(
         lambda: services.trust.collect(pending.certificate_der, pending.arrived_at)
     )
@@ -169,18 +173,19 @@ async def _judge_packet(services: IncomingServices, pending: PendingRevocation) 
     try:
         async with services.store.begin(_scope(pending.agency_id)) as work:
             packet = await work.inbox.get(pending.inbox_id)
-            if packet.state == "landed":  # a worker judges it now, perhaps by older answers
+            if packet.state == "landed":  # a worker is judging it, perhaps with older answers
                 return False
             await _settle(services, work, packet, evidence)
             await work.pending.remove(packet.id)
             await work.commit()
-    except (Clash, StaleVersion):  # a worker or a person has it now; the next look finds it as they left it
+    except (Clash, StaleVersion):  # another changed it meanwhile; it is judged in the next run
         return False
     log.action(_log, "revocation.known", evidence.revocation, inbox=pending.inbox_id, serial=evidence.serial)
     return True
 
 
 async def _settle(services: IncomingServices, work: SqlWork, packet: InboxPacket, evidence: Evidence) -> None:
+    """Reopen a held packet, or update the document that it became."""
     if packet.state == "held" and packet.code == _UNKNOWN_REVOCATION:
         await work.inbox.reopen(packet.id)
         services.wake()
@@ -229,7 +234,7 @@ MOST_SENT = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoubtedDocument:
-    """Document of the time in question. `way`: it came in, or we sent it."""
+    """Document that a stolen key may have signed. `way`: "in" for a received one, "out" for one that we sent."""
 
     id: str
     agency_id: str
@@ -241,7 +246,8 @@ class DoubtedDocument:
 async def mark_suspects(
     services: IncomingServices, code: str, fingerprint: str, since: datetime
 ) -> list[DoubtedDocument]:
-    """Mark every document of that agency since then that no longer holds. The binding was withdrawn before."""
+    """Mark every document that this code has sent us since the theft and whose signature no longer verifies, and record
+    those that we sent under the key; return all of them. The key's binding has been withdrawn before."""
     doubted = []
     for agency in await services.store.hosted():
         scope = AgencyScope(agency_id=agency.id, principal_id="node")
@@ -282,7 +288,7 @@ async def _documents_since(
 
 
 async def _find_fault(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> str:
-    """Return why the document no longer holds; an empty text when it does, being signed under another key."""
+    """Return why the document no longer verifies; an empty text where it does, because another key signed it."""
     async with services.store.read(scope) as work:
         packet = await work.inbox.get(document.inbox_id)
     try:

@@ -1,9 +1,9 @@
-"""Relations between documents here: other copies of one document, look-alikes (R117, duplicates), the older of two
-changes (A6, order), replacements, and documents of ours that a new one answers (R52, reply links;
-R83, closed codes). In: one document in its transaction. Out: the others, or the same marked and linked. Two copies with
-two arrival numbers are two lines of a book about one document, so the clerk who enters the second reads of the first.
-Once a replacement is taken in, the documents that it names show as replaced, whichever came first; one signed before
-another already taken in replaces nothing. A packet without a signed time is never the older one."""
+"""Relations between documents here: copies of one document from another source, look-alikes (R117, duplicates), the order
+of two changes (A6, order), replacements, and our documents that a new one answers (R52, reply links; R83, closed codes).
+In: one document in its transaction. Out: the related documents, or the document marked and linked. Two copies with two
+arrival numbers are two lines of the book about one document, so the clerk who enters the second sees the first. Once a
+replacement is taken in, the documents that it names are marked as replaced, whichever came first, unless a change signed
+later is already in force. A packet without a signed time is never the older one."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ _NO_NUMBER = "–"
 
 
 async def other_copies(work: SqlWork, document: IncomingDocument) -> list[IncomingDocument]:
-    """Find the other copies, newest first. A document without number and day is like many others."""
+    """Find the copies of the document that came from the other source (axis or paper), newest first. A document without
+    number and day has none, since many others would match."""
     return copies_among(
         await work.incoming.numbered(document.number.strip(), document.symbol.strip()), document
     )
 
 
 def copies_among(peers: Sequence[IncomingDocument], document: IncomingDocument) -> list[IncomingDocument]:
-    """Select the other copies from the documents of its number and symbol."""
+    """Select the copies of the document among those with its number and symbol."""
     if not document.kind.is_whole or not document.number.strip():
         return []
     by_hand = document.source is not Source.AXIS
@@ -54,8 +55,8 @@ def copies_among(peers: Sequence[IncomingDocument], document: IncomingDocument) 
 async def copies_like(
     work: SqlWork, number: str, symbol: str, issued_on: date | None, *, sender_code: str, by_hand: bool
 ) -> list[IncomingDocument]:
-    """Find the copies that came the other way. A typed letter may lack the sender's code; two codes that differ are two
-    senders."""
+    """Find copies from the other source, by the fields of a document. A typed letter may lack the sender's code;
+    different codes mean different senders."""
     if not number.strip() or issued_on is None:
         return []
     peers = await work.incoming.numbered(number.strip(), symbol.strip())
@@ -80,12 +81,12 @@ def copy_mark(name: str, twin: IncomingDocument) -> str:
 
 
 def number_of_copy(twin: IncomingDocument) -> str:
-    """Return its arrival number; a dash while it has none."""
+    """Return the copy's arrival number; a dash while it has none."""
     return twin.register_no or _NO_NUMBER
 
 
 def marks_with_copy(document: IncomingDocument, copies: list[IncomingDocument]) -> tuple[str, ...]:
-    """Return the marks of mail from the axis, with that of the newest copy on paper."""
+    """Return the document's marks, with one for the newest copy on paper."""
     other_marks = tuple(mark for mark in document.marks if not mark.startswith(f"{PAPER_COPY}:"))
     return (*other_marks, copy_mark(PAPER_COPY, copies[0])) if copies else document.marks
 
@@ -94,8 +95,8 @@ LEAD_AGAIN = "lead_again"
 
 
 def marks_with_lead(document: IncomingDocument, twins: Sequence[IncomingDocument]) -> tuple[str, ...]:
-    """Return the marks, with the sender's newest document in force whose lead file came again under another number.
-    Documents that a replacement names may have its file."""
+    """Return the document's marks, with one where the sender's newest document in force has the same lead file under
+    another number. A document that this one replaces may have the same file."""
     own_number = number_word(document.number, document.symbol)
     replaced = {n for n, _ in document.change.replaces} if document.change is not None else set()
     for twin in twins:
@@ -109,7 +110,8 @@ _MAX_ALIKE = 5
 
 
 async def look_alikes(work: SqlWork, document: IncomingDocument) -> list[IncomingDocument]:
-    """Find documents that look the same. A recall or an update is no second copy of the document it is about."""
+    """Find documents that look the same: same identity, same sender and number on one day, or copies. A recall or an
+    update is no copy of the document it is about."""
     if not document.kind.is_whole:
         return []
     alike = {
@@ -126,13 +128,14 @@ async def look_alikes(work: SqlWork, document: IncomingDocument) -> list[Incomin
 
 
 def _has_same_name(other: IncomingDocument, document: IncomingDocument) -> bool:
-    """Tell whether sender, number, symbol and day are the same."""
+    """Tell whether two documents have the same sender, number, symbol and day."""
     names = [(d.sender_code.casefold(), d.number, d.symbol, d.issued_on) for d in (other, document)]
     return names[0] == names[1]
 
 
 def _is_of_one_life(other: IncomingDocument, document: IncomingDocument) -> bool:
-    """Tell whether the other is no double: a refused attempt and a replaced document came before on purpose."""
+    """Tell whether the other is no double, but an expected predecessor or successor: refused, recalled, replaced, sealed,
+    or arrived later."""
     return other.state in _ENDED or document.id == other.replaced_by or other.arrived_at > document.arrived_at
 
 
@@ -141,18 +144,18 @@ STALE_CODE = "MSG-STALE"
 
 
 async def is_stale(work: SqlWork, target: IncomingDocument, change: IncomingDocument) -> bool:
-    """Tell whether a change signed later than this one was applied before it."""
+    """Tell whether a change that was signed later than this one has already been applied to the target."""
     return any(is_older(change, c) for c in await _applied_changes(work, target) if c.id != change.id)
 
 
 def is_older(change: IncomingDocument, applied: IncomingDocument) -> bool:
-    """Tell whether the change was signed before the applied one; without both times it was not."""
+    """Tell whether the change was signed before the applied one; False where either has no signed time."""
     change_time, applied_time = _signed_at(change), _signed_at(applied)
     return change_time is not None and applied_time is not None and change_time < applied_time
 
 
 async def _applied_changes(work: SqlWork, target: IncomingDocument) -> list[IncomingDocument]:
-    """List the updates agreed to, and the replacement taken in."""
+    """List the changes in force on the target: updates that were agreed to, and the replacement that was taken in."""
     changes = [await work.incoming.get(target.replaced_by)] if target.replaced_by else []
     for request in fold_incoming(await work.facts.of_subject(target.id)).requests:
         if request.kind is RequestKind.UPDATE and request.state is RequestState.AGREED:
@@ -172,7 +175,7 @@ def replaced_fact(by: IncomingDocument, at: datetime) -> Fact:
 
 
 async def mark_replaced(work: SqlWork, document: IncomingDocument, now: datetime) -> IncomingDocument:
-    """Mark the documents that it names as replaced; return it, marked where one of them has a newer replacement."""
+    """Mark the documents that this replacement names. Returns it, itself marked where one of them has a newer change."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
             if not old.kind.is_whole or old.id == document.id:
@@ -188,7 +191,8 @@ async def mark_replaced(work: SqlWork, document: IncomingDocument, now: datetime
 
 
 async def ruling_of(work: SqlWork, replacements: Sequence[IncomingDocument]) -> IncomingDocument | None:
-    """Return the replacement taken in before its document; of several, the one that would rule had that come first."""
+    """Return the replacement in force among those that were taken in before their document; of several, the one that
+    would be in force if the document had come first."""
     taken_in = []
     for replacement in replacements:
         at = min(
@@ -208,14 +212,14 @@ def _is_03(fact: Fact) -> bool:
 
 
 SentUnderFormer = Mapping[ReplyLink, Sequence[OutgoingDocument] | None]
-"""Documents that the agency of a former code of ours sent, by the link that names it; None where that is this agency."""
+"""Documents that were sent under a former code of ours, by the reply link; None where this agency itself sent them."""
 
 
 async def sent_under_former(
     services: IncomingServices, agency: HostedAgency, links: Sequence[ReplyLink]
 ) -> SentUnderFormer:
-    """Load documents sent under former codes, before the unit of work. Other links name an agency elsewhere, or this
-    one."""
+    """Load the documents that these links name under a former code of ours, before the unit of work; other links are left
+    out."""
     remote = [link for link in links if link.document_id is not None and not is_ours(agency, link.agency)]
     if not remote:
         return {}
@@ -240,7 +244,7 @@ async def answered_by(
     document: IncomingDocument,
     former: SentUnderFormer,
 ) -> tuple[str, ...]:
-    """Find and record the documents of ours that it answers, in the transaction that admits it."""
+    """Return the ids of our documents that this one answers, and record an event for each."""
     answered_ids = []
     for link in document.replies_to:
         for own_document in await _find_answered(work, agency, link, former):

@@ -1,7 +1,7 @@
 """Seals incoming documents and packets that may be secret, and lifts the seal (R4, sealed hold); purges the content of
-recalled documents once their days are over (R70, recall). In: a document or a packet, and why; a hold that a person
-lifts; the clock. Out: it is unreadable at this node, or readable as before. A purge drops the references, so that the
-sweeper removes the bytes; digests, header, register line and history stay."""
+recalled documents after a number of days (R70, recall). In: a document or packet, and why; a hold that a person lifts;
+the clock. Out: a document that is unreadable at this node, or readable as before. A purge drops the references, so that
+the sweeper removes the bytes; digests, header, register line and history stay."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _NEXT = timedelta(microseconds=1)
 async def document(
     services: IncomingServices, hold: HoldService, scope: AgencyScope, incoming_id: str, why: str
 ) -> Hold:
-    """Seal the document with its replacements, updates and recalls, whichever is named. Clash when it is sealed already."""
+    """Seal the document with its replacements, updates and recalls, whichever is named. Clash when it is sealed
+    already."""
     async with services.store.begin(scope) as work:
         requested = await work.incoming.get(incoming_id)
         main = requested if requested.target_id is None else await work.incoming.get(requested.target_id)
@@ -60,7 +61,7 @@ async def document(
 
 
 async def _collect_parts(work: SqlWork, main: IncomingDocument) -> Sequence[IncomingDocument]:
-    """Collect the document, its updates and recalls, and those of every document that replaces it."""
+    """Return the document with its updates and recalls, and with the documents that replace it and theirs."""
     parts, new = dict[str, IncomingDocument](), [main]
     while new:
         part = new.pop()
@@ -79,7 +80,7 @@ async def _collect_parts(work: SqlWork, main: IncomingDocument) -> Sequence[Inco
 async def packet(
     services: IncomingServices, hold: HoldService, scope: AgencyScope, inbox_id: str, why: str
 ) -> Hold:
-    """Seal a packet, or the document that it became. Clash while a worker looks at it."""
+    """Seal a packet, or the document that it became. Raises Clash while a worker holds it."""
     async with services.store.begin(scope) as work:
         row = await work.inbox.get(inbox_id)
         if row.incoming_id is None:
@@ -100,8 +101,8 @@ async def unread(
     *,
     state_before: str = SEALED,
 ) -> Hold:
-    """Freeze a packet that says itself that it is a secret, or that goes with a sealed document, in the caller's
-    transaction. `state_before` is the state that it has again when the hold is lifted."""
+    """Seal a packet on arrival, in the caller's transaction: it declares itself secret, or belongs to a sealed document.
+    `state_before` is the state that it gets when the hold is lifted."""
     begun = await freeze(services.clock, work, replace(_suspect_packet(row), before=state_before), why)
     await work.inbox.settle(replace(row, state=SEALED, code=_CODE), leased.lease)
     return begun
@@ -115,7 +116,7 @@ async def lift(
     decision: Decision,
     key: KeyUnsealer | None,
 ) -> Hold:
-    """Lift the hold: the exact bytes are back, and the document or packet stands as it stood."""
+    """Lift the hold: restore the exact bytes, and the former state of the document or packet."""
     brought_back = await holding.bring_back(hold, scope, hold_id, key)
     async with services.store.begin(scope) as work:
         lifted = await holding.lift(work, hold_id, decision, brought_back)
@@ -159,8 +160,7 @@ async def _seal(services: IncomingServices, work: SqlWork, part: IncomingDocumen
 
 
 async def _unseal(services: IncomingServices, work: SqlWork, part: IncomingDocument) -> IncomingDocument:
-    """Unseal one part. An update or recall has no facts: it is done once its marks tell of an answer, or that it is
-    stale."""
+    """Unseal one part. An update or a recall has no facts, so its marks show whether it is done: answered, or stale."""
     if part.target_id is not None:
         answered = any(mark.startswith("request_") or mark == STALE_MARK for mark in part.marks)
         return await work.incoming.save(replace(part, state=InState.DONE if answered else InState.NEW))
@@ -170,7 +170,7 @@ async def _unseal(services: IncomingServices, work: SqlWork, part: IncomingDocum
 async def _add_fact(
     services: IncomingServices, work: SqlWork, document: IncomingDocument, facts: list[Fact], code: str
 ) -> IncomingDocument:
-    """Add a fact later than every earlier one of our own, also where the clock was set back: the later of two rules."""
+    """Add a fact that is later than all of this track, even if the clock was set back, since the latest counts."""
     times = [fact.at for fact in facts if fact.track is Track.OTHER]
     at = max(services.clock.now(), *(t + _NEXT for t in times)) if times else services.clock.now()
     fact = own_fact(Track.OTHER, code, at)
@@ -182,7 +182,7 @@ PURGED = "purged"
 
 
 async def purge_recalled(services: IncomingServices) -> int:
-    """Purge every recalled document whose agreement is older than the profile's days; return how many."""
+    """Purge every recalled document whose recall was agreed to before the profile's days; return how many."""
     purged = 0
     for agency in await services.store.hosted():
         scope = AgencyScope(agency_id=agency.id, principal_id="node")
@@ -199,6 +199,7 @@ async def purge_recalled(services: IncomingServices) -> int:
 
 
 async def _purge(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> bool:
+    """Drop the document's content if it is due; return whether it was purged now."""
     if PURGED in document.marks:
         return False
     async with services.store.begin(scope) as work:
@@ -225,7 +226,7 @@ async def _purge(services: IncomingServices, scope: AgencyScope, document: Incom
 
 
 async def packets_of(work: SqlWork, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
-    """Return the inbox rows with this document's bytes: its own packet, in every envelope, and its updates and recalls."""
+    """Return the ids of inbox rows with this document's bytes: its packet in every envelope, updates and recalls."""
     siblings = await work.incoming.by_document_id(document.sender_code, document.document_id)
     rows = {document.inbox_id, *(d.inbox_id for d in siblings if d.target_id == document.id)}
     rows |= {proof.inbox_id for proof in document.proofs}

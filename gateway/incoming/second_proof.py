@@ -1,7 +1,7 @@
-"""One identity over several axes (A9, several axes): a document that is here already, brought by another axis in an
-envelope of its own. In: a proved packet that is no repeat by its bytes or its id. Out: the first, where number, symbol,
-day, subject and every file are equal; the packet is then kept as a second proof of that document, and the stronger of
-the two is shown. A packet that differs in anything is no repeat: a person decides (R117, duplicates)."""
+"""One identity over several axes (A9, several axes): a document that is here already, brought by another axis in another
+envelope. In: a proved packet that is no repeat by its bytes or its id. Out: the first identity, where number, symbol,
+day, subject and every file are equal; the packet is then kept as a second proof of that document, and the stronger of the
+two proofs is shown. A packet that differs in anything is no repeat: a person decides (R117, duplicates)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway.incoming.verify import Proved
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
-# Proofs of the sender: the session with an axis, a weak signature, a good one.
+# Proofs of the sender, weakest first: the session with an axis, a weak signature, a good one.
 _STRENGTH = {"axis": 0, "weak": 1, "valid": 2}
 _PROOF_CHECKS = ("envelope_signature", "certificate_confirmed", "revocation", "digests", "signing_time")
 
@@ -29,7 +29,7 @@ _PROOF_CHECKS = ("envelope_signature", "certificate_confirmed", "revocation", "d
 async def first_of(
     work: SqlWork, packet: InboxPacket, proved: Proved, checked: CheckedPacket
 ) -> Identity | None:
-    """Find the identity of the same document, where another axis than this packet's brought it."""
+    """Find the identity of the document with the same content that another axis brought; None where there is none."""
     model, sender = proved.envelope.model, proved.envelope.sender
     if not packet.axis or not model.kind.is_whole or not model.document_id:
         return None
@@ -39,7 +39,7 @@ async def first_of(
         first = await work.inbox.get(identity.inbox_id)
         document = await work.incoming.get(identity.incoming_id)
         if document.state is InState.REJECTED:
-            continue  # its number may be used again: what comes now is a new attempt, by whichever axis (A9, R117)
+            continue  # a refused document may be sent again: this is a new attempt (A9, R117)
         if first.axes and packet.axis not in first.axes and _has_same_content(document, proved, checked):
             return identity
     return None
@@ -66,7 +66,7 @@ async def keep(
     checked: CheckedPacket,
     first: Identity,
 ) -> bool:
-    """Record the packet as a proof beside the first; False, and no copy kept, where the document is unreadable."""
+    """Store the packet as a further proof of the first one's document; return False where it is unreadable."""
     if first.incoming_id is None:
         return False
     document = await work.incoming.get(first.incoming_id)
@@ -93,7 +93,7 @@ async def keep(
 
 
 async def note_axis(work: SqlWork, incoming_id: str | None, axis: str) -> None:
-    """Note that the document came by this axis too."""
+    """Record that this axis brought the document too."""
     if incoming_id is None:
         return
     document = await work.incoming.get(incoming_id)
@@ -102,11 +102,11 @@ async def note_axis(work: SqlWork, incoming_id: str | None, axis: str) -> None:
 
 
 def strength(signature: str) -> int:
-    """Rank the proof of a packet's sender; unknown words are worth nothing."""
+    """Return the rank of a sender's proof; unknown words have the lowest."""
     return _STRENGTH.get(signature, -1)
 
 
 def _proof_marks(document: IncomingDocument, proved: Proved) -> tuple[str, ...]:
-    """Return the marks; that of an unknown revocation follows the shown proof."""
+    """Return the document's marks, with that of an unknown revocation set or removed by this proof."""
     other_marks = (mark for mark in document.marks if mark != translate.REVOCATION_UNKNOWN)
     return (*other_marks, *translate.marks_of(proved))

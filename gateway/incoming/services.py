@@ -1,4 +1,4 @@
-"""Services of every incoming step: the ports, and the frozen values that say what is acceptable."""
+"""Ports and fixed settings that every step of the way in uses; and small helpers for the codes of an agency."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ if TYPE_CHECKING:
     from gateway.trust.evidence import NodeTrust
     from gateway.trust.inspector import FileInspector
 
-# G1 (bounded memory): each holds a whole file as a tree; native mail keeps the other threads of the pool.
+# Envelopes on the general path at a time (G1, bounded memory): each is held whole as a tree. Native mail keeps the pool's
+# other threads.
 GENERAL_AT_ONCE = 2
-# Bytes of the files that come to their end as they land; the small packets of a batch wait for the look at them.
+# Bytes of file packets that are settled as they land, at a time; the small packets of a batch wait while these are
+# examined.
 TAKEN_AT_ONCE = 16 * 1024 * 1024
 
 
 class LandsFirst(Exception):
-    """Reason why a packet that just came lands by itself, to be settled later: a word for the log."""
+    """Signal that a new packet cannot be settled as it lands, so that it lands first. The text is for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingServices:
-    """Tools of the way in. Made once by the wiring; holds no state of its own."""
+    """Ports and settings of the way in, made once by the wiring."""
 
     store: SqlStore
     blobs: FileBlobs
@@ -58,18 +60,18 @@ class IncomingServices:
     xml: XmlPolicy
     stopwatch: Stopwatch
     wake: Callable[[], None]
-    """Called after a commit that made work: the workers look at once, also in other processes on one server."""
+    """Wakes the workers after a commit that made work, also those of other processes on this server."""
     trust_policy: TrustPolicy
     office: Callable[[], Awaitable[OfficeCalendar]]
     """Loads the present calendar of this office."""
     sign_status: SignStatus
     axes_to: Callable[[str, str], Awaitable[Sequence[str]]]
-    """The axes for mail from an agency of ours to a code; none where there is one axis alone."""
+    """Lists the axes for mail from an agency of ours to a code; empty where there is only one axis."""
     answers: SqlRevocationAnswers | None = None
-    """Keeps the answers about certificates; None where only files tell of them."""
+    """Stores revocation answers; None where revocation is known from files only."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
     taken_at_once: Share = field(default_factory=lambda: Share(TAKEN_AT_ONCE))
-    """Bytes in files that may come to their end as they land; beyond that a worker claims them."""
+    """Share of memory for file packets that are settled as they land; beyond it they land, and a worker claims them."""
 
     async def agency(self, agency_id: str) -> HostedAgency:
         """Return the hosted agency with this id; NotFound when this node does not host it."""
@@ -80,12 +82,12 @@ class IncomingServices:
 
 
 def ours(agency: HostedAgency) -> tuple[str, ...]:
-    """Return every code that packets may name this agency by."""
+    """Return every code that packets may address this agency by."""
     return (agency.code, *agency.aliases)
 
 
 def is_ours(agency: HostedAgency, code: str | None) -> bool:
-    """Compare codes as routing does, without letter case and outer spaces."""
+    """Tell whether a code names this agency, comparing as routing does: without letter case and outer spaces."""
     return code is not None and code.strip().casefold() in _fold_codes(agency.code, agency.aliases)
 
 
@@ -95,5 +97,5 @@ def _fold_codes(code: str, aliases: tuple[str, ...]) -> frozenset[str]:
 
 
 def from_wall_clock(at: datetime | None) -> datetime | None:
-    """Read a naive time of the wire on a Vietnamese wall clock."""
+    """Return the time with the Vietnamese time zone where it has none, as times on the wire."""
     return None if at is None else at.replace(tzinfo=VIETNAM) if at.tzinfo is None else at

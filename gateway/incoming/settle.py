@@ -1,7 +1,7 @@
-"""Ends an inbox row, and updates a document after new facts: small writes shared by the steps of the way in. In: a
-packet or document and its outcome. Out: the values to store, or the stored document. Time and room end rows too: packets
-whose document never came are given up after the profile's days; of the unproved ones the oldest are dropped over the
-limit, bytes and all, so that they do not fill the disk (threat 122). Row, digest and event stay."""
+"""Small writes that the steps of the way in share: ending an inbox row, and updating a document after new facts. In: a
+packet or document and its outcome. Out: the values to store, or the stored document. Time and space end rows too: a
+packet whose document never came is given up after the profile's days; the oldest unproved packets above the limit are
+dropped with their bytes, so that they cannot fill the disk. Row, digest and event stay."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MARK_TERMS = "terms_differ"
 
 
 def landed(packet: InboxPacket) -> dict[str, object]:
-    """Return the details of a landing for its event: nothing in the packet is trusted yet."""
+    """Return the details of a landing for its event. Nothing comes from the packet, which is not trusted yet."""
     details: dict[str, object] = {
         "file": packet.file_digest,
         "size": packet.size,
@@ -53,7 +53,7 @@ def proved_row(
     incoming_id: str | None = None,
     needs: tuple[str, str] | None = None,
 ) -> InboxPacket:
-    """Return the row of a packet whose sender is proved."""
+    """Return the inbox row of a packet whose sender is proved, with its new state."""
     model = proved.envelope.model
     answered_id = model.response_for[0].document_id if model.response_for else None
     return replace(
@@ -71,8 +71,8 @@ def proved_row(
 
 
 async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
-    """Settle the row of content that was admitted before. Terms lie outside of it: those of the first stand, and the row
-    and the document show that others came (W6a, signed terms)."""
+    """Settle the row of a packet whose content was admitted before. The signed terms are not part of that content: those
+    of the first packet stay valid, and row and document show that others came (W6a, signed terms)."""
     differs = terms.digest(proved.envelope.signed.terms) != first.terms
     row = proved_row(
         leased.item,
@@ -87,7 +87,7 @@ async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Id
         return
     try:
         document = await work.incoming.get(first.incoming_id)
-    except NotFound:  # the tombstone outlives what it names
+    except NotFound:  # the identity outlives its document
         return
     if MARK_TERMS not in document.marks:
         await work.incoming.save(replace(document, marks=(*document.marks, MARK_TERMS)))
@@ -96,7 +96,7 @@ async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Id
 def unproved_row(
     packet: InboxPacket, *, state: str, code: str, reason: str, steps: Sequence[object]
 ) -> InboxPacket:
-    """Return the row of a packet that names a sender who is not proved; nothing in it is trusted (A7)."""
+    """Return the row of a packet whose named sender is not proved; nothing in it is trusted (A7, unproved senders)."""
     return replace(
         packet,
         state=state,
@@ -107,15 +107,15 @@ def unproved_row(
 
 
 async def stand(work: SqlWork, document: IncomingDocument, facts: Sequence[Fact]) -> IncomingDocument:
-    """Store the state that these facts make."""
+    """Store the document with the state and marks that follow from these facts."""
     standing = fold_incoming(facts)
-    # The mark of reopened work ends once it is closed again.
+    # The mark of reopened work goes once the work is closed again.
     marks = [mark for mark in document.marks if mark not in standing.marks and mark != REOPENED]
     return await work.incoming.save(replace(document, state=standing.state, marks=(*marks, *standing.marks)))
 
 
 def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
-    """Return the checks made on arrival, for the check panel of a clerk and the inbox of a document system."""
+    """Return the checks made on arrival, as the clerk's check panel and document systems show them."""
     signed = proved.envelope.signed
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
     vouched = proved.is_vouched
@@ -136,32 +136,32 @@ def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
 
 
 def refusal_text(code: str, detail: str | None) -> str:
-    """Return the text of a 02 for the sender's clerk: our label in Vietnamese, and the detail. NotFound for a code that
-    is not in the table of interfaces.md 1.8."""
+    """Return the text of a 02 for the sender's clerk: our Vietnamese label of the reason, and the detail. NotFound for a
+    code that is no `RefusalReason`."""
     if not (code.isupper() and labels.has(f"reason.{code}")):
         raise NotFound(f"there is no reason {code[:40]!r} for refusing; use one such as BAD_FORM or OTHER")
     words = labels.say(f"reason.{code}", "vi")
     return f"{words}: {detail}"[:500] if detail else words
 
 
-# Packets in memory at a time, however many wait.
+# Number of packets that are loaded at a time.
 WAITING_AT_ONCE = 200
 
 
 async def give_up_overdue(services: IncomingServices) -> int:
-    """Move packets that waited too long to quarantine; return how many."""
+    """Move all packets that have waited too long to quarantine; return how many."""
     cutoff, count = services.clock.now() - services.profile.waiting_for, 0
     while True:
         overdue = await services.store.overdue_waiting(cutoff, WAITING_AT_ONCE)
         ended = sum([await give_up_waiting(services, packet) for packet in overdue])
         count += ended
-        # Packets that are in other hands are looked at again ten minutes later.
+        # Packets that others were working on are tried again ten minutes later.
         if len(overdue) < WAITING_AT_ONCE or not ended:
             return count
 
 
 async def give_up_waiting(services: IncomingServices, overdue: InboxPacket) -> bool:
-    """Move one to quarantine, unless its document came, or a person decided, since it was found."""
+    """Move one waiting packet to quarantine, unless it was settled meanwhile; return whether it was moved."""
     scope = AgencyScope(agency_id=overdue.agency_id, principal_id="node")
     try:
         async with services.store.begin(scope) as work:
@@ -187,7 +187,7 @@ _UNPROVED_STATES = ("quarantined", "malformed")
 
 
 async def keep_quota(services: IncomingServices) -> int:
-    """Drop the oldest unproved packets until the rest is within the limit; return how many."""
+    """Drop the oldest unproved packets until the remaining ones are within the limit; return how many."""
     excess = await services.store.unproved_bytes() - services.profile.max_quarantine_bytes
     dropped = 0
     while excess > 0 and (oldest := await services.store.oldest_unproved(_OLDEST_PAGE_SIZE)):
@@ -198,11 +198,12 @@ async def keep_quota(services: IncomingServices) -> int:
             if await _drop(services, packet):
                 dropped, excess = dropped + 1, excess - packet.size
         if excess == excess_before:
-            break  # workers or persons have all of them in hand
+            break  # workers or people are working on all of these
     return dropped
 
 
 async def _drop(services: IncomingServices, oldest: InboxPacket) -> bool:
+    """Drop one unproved packet with its bytes, unless others changed it; return whether it was dropped."""
     scope = AgencyScope(agency_id=oldest.agency_id, principal_id="node")
     try:
         async with services.store.begin(scope) as work:

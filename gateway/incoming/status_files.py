@@ -1,8 +1,7 @@
-"""Statuses as files, as document systems of another dialect exchange them. A system's file becomes an ordinary status
-call. In: the envelope as it was read. Out: the incoming document that it is about, and the call; NotFound without such a
-document. A status that we took in becomes a file for the system that sent the document. In: its event. Out: an envelope
-without a signature, since the receiver trusts its node; it names the document by the id that the system itself wrote
-into its file, and finds it by that."""
+"""Statuses as files, as document systems of another dialect exchange them. `read`: an envelope of such a system becomes
+an ordinary status call for the incoming document that it names; NotFound without such a document. `write`: an event of a
+status that we received becomes an envelope for the system that sent the document. That envelope has no signature, since
+the receiver trusts its node; it names the document by the id that the system wrote into its own file."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ from gateway.stored_content import OpenFile
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
-# The dialect has no word for a reason: the text beside a refusal gives it.
+# The dialect has no element for a reason; the description of a refusal gives it.
 _OTHER_REASON = "OTHER"
 
 
@@ -42,7 +41,7 @@ class ReportedStatus:
 
 
 async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) -> ReportedStatus:
-    """Read a status of the sender's newest document with that id; without an id, of the one with that code and date."""
+    """Read a status into a call for the newest document that it names: by DocumentId, else by code and date."""
     status, response_for = model.status, next(iter(model.response_for), None)
     if status is None or response_for is None or not response_for.organ_id or not _name(response_for):
         raise names_no_document()
@@ -76,7 +75,7 @@ async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) 
 
 
 def names_no_document() -> NotFound:
-    """Return the refusal of a status that does not say which document it is about."""
+    """Return the error for a status that does not say which document it is about."""
     return NotFound(
         "the status names no document: ResponseFor needs OrganId, and DocumentId or Code and PromulgationDate",
         code="GW-STATUS-NAMES-NONE",
@@ -90,7 +89,7 @@ def _name(response_for: ResponseFor) -> str:
 
 
 async def _find_named(work: SqlWork, response_for: ResponseFor) -> Sequence[IncomingDocument]:
-    """Return the documents that `about` names, newest first."""
+    """Return the documents that a `ResponseFor` line names, newest first."""
     sender = (response_for.organ_id or "").strip()
     if response_for.document_id:
         return await work.incoming.by_document_id(sender, response_for.document_id.strip())
@@ -105,7 +104,7 @@ async def _find_named(work: SqlWork, response_for: ResponseFor) -> Sequence[Inco
 
 
 async def write(work: SqlWork, agency: HostedAgency, event: Event, now: datetime) -> bytes:
-    """Write the envelope of a status, which is small: it has no files."""
+    """Write the envelope of the status that this event recorded. It is small enough for memory, since it has no files."""
     document = await work.outgoing.get(event.subject_id)
     delivery = await work.deliveries.get(str(event.data["delivery"]))
     fact = _find_fact(await work.facts.of_subject(delivery.id), event)
@@ -148,7 +147,7 @@ def as_file(doc_id: str, raw: bytes, pieces: AsyncIterator[bytes]) -> OpenFile:
 
 
 def _find_fact(facts: Sequence[Fact], event: Event) -> Fact | None:
-    """Find the fact that the event recorded."""
+    """Find the fact that the event recorded, by its code and stated time."""
     same_code = [f for f in facts if f.code == event.data["code"]]
     stated_at = event.data.get("stated_at")
     same_time = [f for f in same_code if (f.stated_at.isoformat() if f.stated_at else None) == stated_at]

@@ -1,6 +1,6 @@
-"""Applies a status packet: facts about documents that we sent, or a take-back (13) of one that we hold. In: a proved
-status. Out: one fact on the delivery or document it is about, once; or waiting, or quarantine when it is not its
-sender's to say (A5, own documents). A status is never answered by a status of itself."""
+"""Applies a status packet: a fact about a document that we sent, or a request to take back (13) one that we hold. In: a
+proved status. Out: one fact, once, on each delivery that it is about; or the packet waits, or goes to quarantine when its
+sender has no standing to say this (A5, own documents). A status is never answered by a status."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Topic:
-    """Subject of a status: a document with one delivery, or one to each code that its sender took over from; whether the
-    receipt proves it, and the request it answers."""
+    """Subject of a status: a document with its delivery to the sender, or those to each code that the sender took over
+    from. `proved`: the receipt proves it; `request_id`: the request that it answers."""
 
     document: OutgoingDocument
     deliveries: Sequence[Delivery]
@@ -54,7 +54,7 @@ class _Topic:
 
 
 async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> None:
-    """Apply one status, once. InvalidEnvelope for a status that its sender has no standing to give."""
+    """Apply one status, once. Raises InvalidEnvelope for a status that its sender has no standing to give."""
     agency = await services.agency(leased.item.agency_id)
     status = proved.envelope.model.status
     response_for = proved.envelope.model.response_for
@@ -85,7 +85,7 @@ async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -
 
 
 async def _find_repeated(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity | None:
-    """Find the first of a repeat, as of a document that is admitted."""
+    """Find the identity that this status repeats, as `admit` does for a document."""
     if not leased.has_landed:
         return None
     return await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
@@ -94,14 +94,14 @@ async def _find_repeated(work: SqlWork, leased: LeasedInbox, proved: Proved) -> 
 async def _is_on_route(
     services: IncomingServices, agency: HostedAgency, leased: LeasedInbox, sender: str
 ) -> bool:
-    """Tell whether our mail to that agency may go by the axis, of several, that brought this."""
+    """Tell whether the axis that brought this status is one of several that our mail to the sender may take."""
     by = leased.item.axis
     return bool(by) and by in await services.axes_to(agency.code, sender)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NewStatus:
-    """New status, in the unit of work that applies it. `known_as`: the codes that its sender answers for."""
+    """Status that repeats no other, in the unit of work that applies it. `known_as`: the codes its sender answers for."""
 
     services: IncomingServices
     work: SqlWork
@@ -118,11 +118,11 @@ class _NewStatus:
 
     @property
     def document_id(self) -> str | None:
-        """Id of the document that it is about."""
+        """Id of the document that the status is about."""
         return self.proved.envelope.model.response_for[0].document_id
 
     async def take_back(self) -> None:
-        """Open the sender's request to get its document back (13), which the clerk answers with 15 or 16."""
+        """Open the sender's request to take its document back (13), which the clerk answers with 15 or 16."""
         services, work, packet = self.services, self.work, self.leased.item
         target = await admit.acted_on(work, self.sender, self.document_id or "")
         if target is None:
@@ -133,6 +133,7 @@ class _NewStatus:
         await self._settle(target.id, services.clock.now())
 
     async def apply(self) -> None:
+        """Add the status as a fact to each delivery that it is about, with the new state and an event."""
         work, status, now = self.work, self.status, self.services.clock.now()
         topic = await self._find_topic()
         if topic is None:
@@ -191,7 +192,7 @@ class _NewStatus:
         await self.work.inbox.settle(row, self.leased.lease)
 
     async def _wait(self) -> None:
-        """Keep the status until its document is here; a status packet gets no 01."""
+        """Keep the status until its document is here. It is not answered with 01, as other waiting packets are."""
         packet, needs = self.leased.item, self.document_id or ""
         row = settle.proved_row(
             packet, self.proved, state="waiting", code="WAITING", needs=(self.sender, needs)
@@ -207,7 +208,8 @@ class _NewStatus:
         return await self._by_document()
 
     async def _by_receipt(self, receipt: Receipt, packet_id: PacketId) -> _Topic | None:
-        """Find the topic by a receipt that names one packet of ours to this sender, and its bytes (R3, proved receipts)."""
+        """Find the subject by a receipt, which names the answered packet and the digest of its content (R3, proved
+        receipts). Raises InvalidEnvelope where it does not match a packet of ours to this sender."""
         work = self.work
         if not is_ours(self.agency, receipt.of_sender):
             raise _not_party(f"the receipt is for a packet of {receipt.of_sender}, not of {self.agency.code}")
@@ -228,8 +230,8 @@ class _NewStatus:
         return _Topic(document=packet, deliveries=deliveries, proved=True, request_id=None)
 
     async def _by_take_back(self, receipt: Receipt, packet_id: PacketId) -> _Topic | None:
-        """Find the topic where the answered packet is a 13 of ours; else the receipt names none that we sent about this
-        document. The file digest of a 13 is kept, so a receipt of the same file alone is a proof."""
+        """Find the subject where the receipt names a 13 of ours; None while we have sent no such document. The log keeps
+        the file digest of a 13, so only a receipt with the same file digest is a proof."""
         documents = await self._sent_documents()
         for document in documents:
             for delivery in await self._deliveries(document.id):
@@ -244,8 +246,8 @@ class _NewStatus:
         raise self._not_what_was_sent(receipt, "no such packet was sent")
 
     async def _by_document(self) -> _Topic | None:
-        """Find the newest document of that id which went to this sender, for a status without a receipt of a packet; it
-        is proved only where the receipt names the file."""
+        """Find the newest document with this id that went to the sender, for a status whose receipt names no packet id.
+        It is proved only where the receipt names the delivered file."""
         documents = await self._sent_documents()
         if not documents:
             return None
@@ -260,8 +262,8 @@ class _NewStatus:
         raise _not_party(f"{self.sender} was no recipient of document {self.document_id or ''}")
 
     def _names_file(self, facts: Sequence[Fact]) -> bool:
-        """Tell whether the receipt names the very file that an axis was handed for this delivery: an unsigned form has
-        no packet id to name, and a file that an axis wrote anew is another one."""
+        """Tell whether the receipt names the very file that an axis was given for this delivery. This proves a status
+        about an unsigned form, which has no packet id; a file that an axis has rewritten does not match."""
         receipt = self.proved.envelope.signed.receipt
         if receipt is None or receipt.of_document_id != self.document_id:
             return False
@@ -273,7 +275,7 @@ class _NewStatus:
         return [d for d in documents if d.kind.is_whole]
 
     async def _deliveries(self, outgoing_id: str) -> Sequence[Delivery]:
-        """Return the delivery to this sender, else every one to a code that it took over from."""
+        """Return the delivery to this sender, else those to codes that it took over from."""
         deliveries = await self.work.deliveries.of_document(outgoing_id)
         alike = [d for d in deliveries if d.recipient.code.casefold() in self.known_as]
         return [d for d in alike if d.recipient.code.casefold() == self.sender.casefold()] or alike
@@ -290,7 +292,7 @@ class _NewStatus:
 def _measure_first_01(
     services: IncomingServices, work: SqlWork, document: OutgoingDocument, facts: Sequence[Fact]
 ) -> None:
-    """Measure the time from when it could leave to its first 01; a repeated 01 is not measured."""
+    """Measure the time from when the document could leave to its first 01; repeats are not measured."""
     queued = queued_at(facts)
     if queued is None or any(fact.track is Track.BUSINESS for fact in facts):
         return

@@ -1,5 +1,5 @@
-"""Translates the wire's envelope to our incoming document. In: a verified packet and the facts about its files. Out:
-`IncomingDocument`. The only place where elements of the dialect become our words; `outgoing.translate` is its
+"""Translates the envelope of the wire into an incoming document. In: a verified packet and the facts about its files.
+Out: `IncomingDocument`. Only this module turns elements of the dialect into our fields; `outgoing.translate` is its
 counterpart. A field that the sender left out stays None."""
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from gateway.incoming.verify import Proved
 from gateway.policy.admission import stored_names
 from gateway.words import labels
 
-# K4 (revocation): it passed because the grace runs; the mark stays until an authority has answered.
+# Mark of a document that passed while revocation was unknown (K4, revocation); it stays until an authority has answered.
 REVOCATION_UNKNOWN = "revocation_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile:
-    """File of a packet with the facts about it; none when its encoding is damaged."""
+    """File of a packet with the facts about it; None where its encoding is damaged."""
 
     part: FileSlice
     facts: FileFacts | None
@@ -59,8 +59,8 @@ def document(
     target_id: str | None = None,
     checks: dict[str, str] | None = None,
 ) -> IncomingDocument:
-    """Make the document that this packet becomes; `source` names the octets that its file slices lie in, `codes` are
-    those that a packet may name its receiver by."""
+    """Make the document that this packet becomes. `source` is the digest of the octets that its file slices lie in;
+    `codes` are the codes that address this agency."""
     signed, model = proved.envelope.signed, proved.envelope.model
     terms = signed.terms or Terms()
     return IncomingDocument(
@@ -101,7 +101,8 @@ _BLANK = {"number": "", "symbol": "", "issued_on": None, "type_name": None, "sub
 
 
 def _shared_fields(model: Envelope) -> dict[str, Any]:
-    """Return the fields with elements of their own that an incoming document has too. Any: each has its own type."""
+    """Return the incoming document's fields that have an element of their own, texts escaped for display. Any: of any
+    type."""
     shared = {name: value for name, value in fields_in(model).items() if name in _FIELDS}
     texts = {name: value for name, value in shared.items() if isinstance(value, str | tuple)}
     escaped = {name: _escape_all(value) for name, value in texts.items() if name not in ("number", "symbol")}
@@ -109,34 +110,36 @@ def _shared_fields(model: Envelope) -> dict[str, Any]:
 
 
 def _reply_required(terms: Terms, model: Envelope) -> bool | None:
-    """Tell whether an answer is required: with a day for it, unless the sender says that it is not."""
+    """Tell whether an answer is required: as the sender states it, else if there is a due date; None if nothing is
+    stated."""
     if terms.reply_required is not None:
         return terms.reply_required
     return True if model.due_date else None
 
 
 def _delivery_mode(terms: Terms, model: Envelope) -> DeliveryMode | None:
-    """Return the delivery mode: without Terms, Paper 1 says that paper follows, and 0 nothing (W6a, signed terms)."""
+    """Return the delivery mode: as stated in the Terms (W6a, signed terms), else both for Paper 1; None if nothing is
+    stated."""
     if terms.delivery_mode is not None:
         return terms.delivery_mode
     return DeliveryMode.BOTH if model.business and model.business.paper == 1 else None
 
 
 def _our_role(terms: Terms, model: Envelope, codes: Collection[str]) -> RecipientRole | None:
-    """Return the role of the code that addressed us: a code of ours, or one that led here (A5, addressees)."""
+    """Return our role as recipient: that of the first addressed code that is ours or led here (A5, addressees)."""
     ours = {code.strip().casefold() for code in codes}
     addressed = (to.organ_id for to in model.to if to.organ_id and to.organ_id.strip().casefold() in ours)
     return next((role for code in addressed if (role := terms.role_of(code)) is not None), None)
 
 
 def marks_of(proved: Proved) -> tuple[str, ...]:
-    """Return the marks that follow from a packet's proof."""
+    """Return the marks that follow from the proof of a packet."""
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
     return (REVOCATION_UNKNOWN,) if unknown else ()
 
 
 def target_of(model: Envelope) -> str | None:
-    """Return the DocumentId that an update or recall acts on: Bussiness, else ResponseFor, else its own."""
+    """Return the DocumentId that an update or recall acts on: in Bussiness, else a recall's ResponseFor, else its own."""
     if model.business and model.business.document_id:
         return model.business.document_id
     for response_for in model.response_for:
@@ -160,7 +163,7 @@ def _escape(text: str | None) -> str | None:
 
 
 def _escape_all(value: Any) -> Any:
-    """Escape the texts of a field, so that they may be shown. Any: it may be of any type."""
+    """Escape all texts of a field for display. Any: a field may be of any type."""
     if isinstance(value, str):
         return escape_turning(value)
     return tuple(map(_escape_all, value)) if isinstance(value, tuple) else value
@@ -170,12 +173,12 @@ _URGENCIES: Mapping[int | None, Urgency] = {int(urgency): urgency for urgency in
 
 
 def _urgency(priority: int | None) -> Urgency:
-    """Return the urgency; a number outside the table counts as normal, and the finding of the reader keeps it."""
+    """Return the urgency; an unknown priority counts as normal, and the reader records it as a finding."""
     return _URGENCIES.get(priority, Urgency.NORMAL)
 
 
 def _files(checked_files: Sequence[CheckedFile], source: Digest) -> tuple[IncomingFile, ...]:
-    """Make the files, under unique names to show and store; the envelope keeps the signed ones (threats 75 to 78)."""
+    """Make the document's files, with unique names for display and storage; the envelope keeps the signed names."""
     names = stored_names([file.part.name for file in checked_files])
     return tuple(
         IncomingFile(
@@ -197,7 +200,7 @@ def _files(checked_files: Sequence[CheckedFile], source: Digest) -> tuple[Incomi
 
 
 def _role(description: str | None) -> FileRole | None:
-    """Read the role in our own words, written by `outgoing.translate`; any other text says nothing about the role."""
+    """Return the role that a description names in the words of `outgoing.translate`; None for any other text."""
     return _roles_by_words().get(description or "")
 
 
@@ -207,8 +210,7 @@ def _roles_by_words() -> Mapping[str, FileRole]:
 
 
 def replies(model: Envelope) -> tuple[ReplyLink, ...]:
-    """List the documents that it says it answers. A recall's ResponseFor points to the document recalled, not to one
-    that it answers."""
+    """List the documents that this one answers. In a recall, ResponseFor names the recalled document instead."""
     return tuple(
         ReplyLink(
             agency=r.organ_id,

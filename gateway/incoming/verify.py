@@ -1,6 +1,6 @@
 """Step 2 of the way in: proves the sender of a packet. In: a landed row. Out: a `VerifiedEnvelope`, or the error that
-names the failed step. Bytes are judged by `edxml.verify`, evidence collected by `trust.evidence`, the decision is
-`policy.trust`'s. From here on nothing but the verified envelope is used."""
+names the failed step. `edxml.verify` judges the bytes, `trust.evidence` collects evidence, and `policy.trust` decides.
+Later steps use nothing of the packet but the verified envelope."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, Unknow
 from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.policy import trust
 
-# Verdicts over the axis's words about a copy: another copy of the same bytes may have the right ones.
+# Verdicts about the routing that the axis stated for one copy: another copy of the same bytes may have the right one.
 FALSE_WORDS = frozenset({"AXIS-NODE", "MSG-ID"})
 _ANY_TIME = timedelta(days=36500)
 _KINDS_BY_NAME = {str(kind): kind for kind in Kind}
@@ -36,33 +36,33 @@ _KINDS_BY_NAME = {str(kind): kind for kind in Kind}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
-    """Verified packet. `open` reads the file that was judged, `judged` is the result of reading it. `proof` is the log's
-    record of the signature and of its grounds (R4, receipts)."""
+    """Verified packet. `open` opens the judged file, and `judged` is the result of reading it."""
 
     envelope: VerifiedEnvelope[Envelope]
     open: Callable[[], BinaryIO]
     judged: envelopes.Verified
     evidence: Evidence | None = None
     keeps_form: bool = False
-    """It is known already that the schema holds."""
+    """True where the envelope is already known to be valid by the schema."""
 
     @property
     def octets(self) -> bytes | None:
-        """The canonical octets when the general path read it, else None."""
+        """Canonical octets where the general path read the envelope, else None."""
         return self.judged.canonical
 
     @property
     def is_vouched(self) -> bool:
-        """No signature proves it: the session with its axis vouches."""
+        """True where the session with its axis vouches for it in place of a signature."""
         return self.envelope.verdict == trust.AXIS
 
     @property
     def is_liberal(self) -> bool:
-        """Another system wrote it: the order of its elements means nothing."""
+        """True where another system wrote it, so that the order of its elements means nothing."""
         return self.octets is not None or self.is_vouched
 
     @property
     def proof(self) -> Mapping[str, object]:
+        """Record of the signature and its grounds for the sealed log (R4, receipts)."""
         signed, evidence = self.envelope.signed, self.evidence
         if self.is_vouched:
             vouching = next(
@@ -82,8 +82,8 @@ class Proved:
 async def run(
     services: IncomingServices, packet: InboxPacket, opener: Callable[[], BinaryIO] | None = None
 ) -> Proved:
-    """Prove the packet's sender at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
-    bytes that are not stored yet; LandsFirst where they are many, and no brief reading proves them."""
+    """Prove the packet's sender as of its arrival (K2, signing time), never as of the claimed SigningTime. `opener` opens
+    bytes that are not stored yet; with it, LandsFirst is raised for a large packet that needs more than the fast path."""
     brief = opener is not None and packet.size > SMALL
     opener = opener or await _open_stored(services, packet)
     if packet.transport_session is not None:
@@ -110,8 +110,9 @@ async def run(
 async def _vouch_by_session(
     services: IncomingServices, packet: InboxPacket, opener: Callable[[], BinaryIO]
 ) -> Proved | None:
-    """Prove a packet that came by a session with a foreign axis, which writes files anew. None: its own signature holds
-    all the same, and is judged like any other. A broken signature is a finding here: the session vouches, by rule."""
+    """Prove a packet that came by a session with a foreign axis, which may rewrite files. Returns None where the
+    envelope's own signature is valid: then it is judged like any other. A broken signature is only a finding, since the
+    session vouches for the packet."""
     source = envelopes.EnvelopeSource(size=packet.size, open=partial(pieces, opener))
     read = await services.pool.run(partial(foreign.examine, source, services.xml.limits))
     signed, broken = read.verified.signed, None
@@ -127,7 +128,7 @@ async def _vouch_by_session(
     day, axis_sender = local(packet.received_at).date(), packet.transport_sender
     other = axis_sender if axis_sender.strip() and fold_code(axis_sender) != fold_code(sender) else None
     if other is not None and await services.directory.find(other, day) is None:
-        other = None  # the axis names a system, which has no code
+        other = None  # the axis named a system, which has no agency code
     session = trust.Session(
         name=name, is_known=await services.directory.find(sender, day) is not None, other=other
     )
@@ -139,7 +140,7 @@ async def _vouch_by_session(
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """All that a thread found out about the bytes: each call of a thread costs more than the answer."""
+    """Findings of one call in a worker thread about the bytes; a second call would cost more than its work."""
 
     verified: envelopes.Verified
     evidence: Evidence
@@ -154,8 +155,8 @@ async def _open_stored(services: IncomingServices, packet: InboxPacket) -> Calla
 async def _examine(
     services: IncomingServices, packet: InboxPacket, opener: Callable[[], BinaryIO], *, brief: bool = False
 ) -> _Judgement:
-    """Judge the bytes, which are those that landed. AlteredContent when the store has others: a true packet must not go
-    to quarantine, nor another be taken for it, because a file was changed."""
+    """Judge the packet's stored bytes. Raises AlteredContent when they are not those that landed, so that a true packet
+    does not go to quarantine, nor another take its place, because a file was changed."""
     source = envelopes.EnvelopeSource(size=packet.size, open=partial(pieces, opener))
     try:
         judged = await _judge(services, packet, source, brief=brief)
@@ -172,7 +173,7 @@ async def _examine(
 
 
 class _BindingsMissing(Exception):
-    """The packet names another sender than the axis did, whose bindings are not loaded yet."""
+    """Signal that the envelope names another sender than the axis did, whose bindings are not loaded yet."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -182,8 +183,9 @@ class _BindingsMissing(Exception):
 async def _judge(
     services: IncomingServices, packet: InboxPacket, source: envelopes.EnvelopeSource, *, brief: bool = False
 ) -> _Judgement:
-    """Judge the bytes. The directory is asked on the event loop before a thread judges, first for the sender that the
-    axis names: a thread that waited for an answer would hold up the others. For another sender it is judged again."""
+    """Judge the bytes. The bindings are loaded on the event loop before a thread judges, since a thread that waits for
+    the database would hold up the others: first those of the sender that the axis names, and if the envelope names
+    another, it is judged again with that one's."""
     bindings_by_code: dict[str, Sequence[Binding] | UnknownSender] = {}
     code = packet.transport_sender
     while True:
@@ -209,6 +211,8 @@ async def _judge_with(
     *,
     brief: bool,
 ) -> _Judgement:
+    """Judge the bytes with these bindings: on the fast path, else on the general one."""
+
     def bindings(code: str) -> Sequence[Binding]:
         if code not in bindings_by_code:
             raise _BindingsMissing(code)
@@ -234,7 +238,7 @@ async def _judge_with(
         return combine(verified, services.trust.collect(verified.signed.certificate_der, packet.received_at))
 
     def fast() -> _Judgement | envelopes.Verified | None:
-        # Its files are decoded once, when `check` looks at them.
+        # Files are not decoded here, but once, when `check` inspects them.
         verified = ask(opens=False)
         if verified is None:
             return None
@@ -252,7 +256,7 @@ async def _judge_with(
             return await services.pool.run(general)
     if isinstance(outcome, _Judgement):
         return outcome
-    # Never brief: a chain is judged when it is first met, and lists of revoked ones are read when they change.
+    # This is never brief work: a chain is validated when it is first met, and revocation lists are read when they change.
     return await services.pool.run(partial(judge, outcome))
 
 
@@ -264,7 +268,7 @@ def _digest(source: envelopes.EnvelopeSource) -> Digest:
 
 
 def _policy(services: IncomingServices, packet: InboxPacket) -> trust.TrustPolicy:
-    """Return the trust policy; a person's release of a held packet bears with its odd signing time alone (rule 12.8)."""
+    """Return the trust policy for the packet; after a person's release it accepts an odd signing time."""
     if not packet.released:
         return services.trust_policy
     return replace(
@@ -279,7 +283,7 @@ async def _routing(services: IncomingServices, packet: InboxPacket, sender: str)
 
 
 async def _find_host(services: IncomingServices, sender: str, at: datetime) -> str | None:
-    """Find the node that speaks for this code or, where it is a former one, for the code that it became."""
+    """Return the node that hosts this code; for a code that was replaced, the host of its successor."""
     on = local(at).date()
     entry = await services.directory.find(sender, on)
     if entry is None:
@@ -289,9 +293,10 @@ async def _find_host(services: IncomingServices, sender: str, at: datetime) -> s
 
 
 def _transport(packet: InboxPacket) -> envelopes.TransportFacts:
-    """Return the unsigned facts of the axis (A2, unsigned words). A kind of none of ours contradicts all signed: MSG-ID."""
+    """Return the axis's unsigned statements about the packet (A2, unsigned words). Raises BadSignature for a kind that no
+    packet has, since it contradicts any signature."""
     if packet.transport_session is not None:
-        return envelopes.TransportFacts()  # the ids and kinds of a foreign axis are its own
+        return envelopes.TransportFacts()  # a foreign axis has ids and kinds of its own
     kind = _KINDS_BY_NAME.get(packet.transport_kind)
     if kind is None:
         raise BadSignature(
@@ -301,7 +306,7 @@ def _transport(packet: InboxPacket) -> envelopes.TransportFacts:
 
 
 async def _find_bindings(services: IncomingServices, code: str, at: datetime) -> Sequence[Binding]:
-    """Find a code's bindings. Without one in force the registry is asked for the code, to tell which of them is missing."""
+    """Return a code's bindings. Raises UnknownSender where none is in force and the registry does not have the code."""
     bindings = await services.directory.bindings(code)
     on = local(at).date()
     if not active_bindings(code, bindings, at) and await services.directory.find(code, on) is None:

@@ -1,1 +1,1 @@
-"""Running the node: status, doctor, explain, offline verification."""
+"""Functions for operators: status, checks, metrics, backup and restore, audit, evidence, offline verification."""

@@ -1,8 +1,7 @@
-"""Examine the whole log of a node, or of a copy of its database, from leaves to seals (E3, unbroken history), and export a
-part of it. In: a store, seals that had left the node, the authorities trusted for time. Out: an `AuditReport`. It reads in
-batches, so that memory does not grow with the log; it changes nothing. `export` has all that a checker without this node
-needs: JSON lines, first the seal, then each leaf as hashed, with its proof into that seal; texts only on request, each with
-the salt for its digest."""
+"""Examine the whole sealed log of a node, or of a copy of its database (E3, unbroken history), and export a part of it. In:
+a store, published seals, the authorities trusted for time. Out: an `AuditReport`. It reads in batches, so that memory does
+not grow with the log; it changes nothing. `export` yields all that a checker without this node needs, as JSON lines: first
+the seal, then each leaf as hashed, with its proof of inclusion in that seal; texts only on request, each with its salt."""
 
 from __future__ import annotations
 
@@ -28,7 +27,9 @@ _STRAYS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """Inputs of an examination. `since` is a seal whose log was examined before: the examination goes on from it."""
+    """Inputs of an examination. `published` are seals from outside the node; `since` is a published seal up to which the
+    log was examined before, so that this examination begins after it; `roots` are the authorities trusted for time; `tell`
+    is called with the number of checked leaves and of all."""
 
     published: Sequence[PublishedSeal] = ()
     since: PublishedSeal | None = None
@@ -37,10 +38,10 @@ class Inputs:
 
 
 async def verify(store: SqlStore, inputs: Inputs, pool: Pool) -> AuditReport:
-    """Report on everything that is in the log now."""
+    """Examine all leaves and seals that are in the log now, and return the report."""
     standing = await log_reading.standing(store)
     if inputs.since is not None and inputs.since.signed.seal.tree_size > standing.leaves:
-        # The log ends before that seal, so the examination begins anew, with the seal as one more published one.
+        # The log ends before that seal, so all of it is examined, with the seal as one more published seal.
         inputs = replace(inputs, published=[*inputs.published, inputs.since], since=None)
     findings = Findings()
     seals = SealCheck(
@@ -60,7 +61,8 @@ async def verify(store: SqlStore, inputs: Inputs, pool: Pool) -> AuditReport:
 async def _begin(
     store: SqlStore, since: PublishedSeal | None, seals: SealCheck, findings: Findings
 ) -> LeafCheck:
-    """Begin at the first leaf, or behind those that `since` covers: the stored peaks must give its root."""
+    """Return the check of leaves, set to begin at the first leaf, or after those that the seal `since` covers. In that case
+    the stored tree nodes must give the seal's root."""
     if since is None:
         return LeafCheck(findings=findings, tree=GrowingTree(), next_index=0, last_seq=NO_SEQ)
     seal = since.signed.seal
@@ -75,7 +77,7 @@ async def _begin(
     seals.number = seals.fetched = seal.number
     seals.previous, seals.sealed = since.signed, seal.tree_size
     seals.keys.append(since.signed.key_id)
-    # Numbers of earlier events were examined before; this examination goes on from the seal's last leaf.
+    # The numbers of earlier events were examined before, so this examination goes on from that of the seal's last leaf.
     last_leaf = await log_reading.leaves(store, seal.tree_size - 1, 1)
     seq = last_leaf[0].event.node_seq if last_leaf and last_leaf[0].event is not None else 0
     return LeafCheck(findings=findings, tree=tree, next_index=seal.tree_size, last_seq=seq)
@@ -84,7 +86,7 @@ async def _begin(
 async def _check_all_leaves(
     store: SqlStore, standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Inputs, pool: Pool
 ) -> None:
-    """Check leaves up to the end of the log at the start of the examination; writing goes on meanwhile."""
+    """Check the leaves and seals that the log had when the examination began; the node goes on writing meanwhile."""
     while leaves.next_index < standing.leaves:
         batch = await log_reading.leaves(
             store, leaves.next_index, min(READ_AT_ONCE, standing.leaves - leaves.next_index)
@@ -99,20 +101,20 @@ async def _check_all_leaves(
         await _check_strays(store, leaves, previous_seq, leaves.last_seq)
         await _check_nodes(store, leaves)
         inputs.tell(leaves.next_index, standing.leaves)
-    # The log's row may have passed over events that never became leaves.
+    # The log's row may be set past events that never became leaves.
     await _check_strays(store, leaves, leaves.last_seq, standing.last_seq)
     while await _fetch_seals(store, standing, seals):
         seals.check_up_to(leaves.tree, leaves.next_index)
 
 
 async def _check_strays(store: SqlStore, leaves: LeafCheck, first_seq: int, upto: int) -> None:
-    """Report events in that range of numbers that are no leaf."""
+    """Report events without a leaf whose number is after `first_seq` and at most `upto`, which the log has passed."""
     for seq, id in await log_reading.strays(store, first_seq, upto, _STRAYS):
         leaves.findings.add("event_added", id, number=seq)
 
 
 async def _fetch_seals(store: SqlStore, standing: LogStanding, seals: SealCheck) -> bool:
-    """Fetch seals for the next batch of leaves; tell whether there were more."""
+    """Fetch the next seals unless enough are waiting; return whether any were fetched."""
     if seals.fetched >= standing.seals or len(seals.waiting) > READ_AT_ONCE:
         return False
     rows = await log_reading.seals(store, seals.fetched, min(READ_AT_ONCE, standing.seals - seals.fetched))
@@ -133,7 +135,7 @@ def _check_batch(
 
 
 async def _check_nodes(store: SqlStore, leaves: LeafCheck) -> None:
-    """Compare stored tree nodes. A wrong node changes no verdict, but breaks the proofs that are made of it."""
+    """Compare stored tree nodes with computed ones. A wrong node changes no verdict on leaves, but breaks proofs."""
     computed, leaves.stored_nodes = leaves.stored_nodes, {}
     stored = await log_reading.nodes(store, list(computed)) if computed else {}
     for node, node_hash in computed.items():
@@ -197,7 +199,7 @@ LEAVES_AT_ONCE = 200
 async def export(
     store: SqlStore, search: EventFilter, seal: PublishedSeal, *, texts: bool = False
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield the events that the seal covers, in the log's order."""
+    """Yield the seal and then the events that it covers and the filter matches, in the log's order, each with its proof."""
     yield {"seal": seal.to_bytes().decode("ascii")}
     size, next_index, prover = seal.signed.seal.tree_size, 0, Prover(store)
     while hits := await search_log(

@@ -1,7 +1,7 @@
 """The checks that make up an examination of the sealed log. In: leaves with their events' rows, seals, published seals.
-Out: a frozen report of what was removed, changed, moved or added; it names as many findings as a person can read and counts
-all. Each leaf is compared with its own hash, its place and its event's row; each seal with the tree of the leaves, the seal
-before it, its key and its timestamp; published seals with the log."""
+Out: findings about leaves, events and seals that were removed, changed, moved or added; the first ones by name, and the
+number of all. Each leaf is compared with its hash, its place and its event's row; each seal with the tree of the leaves,
+the seal before it, its key and its timestamp; published seals with the log."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AuditFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A check that was not possible, or a fact that a reader must know. `code` is a label key below `audit.note.`."""
+    """A check that was not possible, or a fact to be known. `code` is a label key below `audit.note.`."""
 
     code: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """Result of an examination. `holds`: no finding. `anchored`: compared with a seal that had left the node; without one,
-    a history that was rewritten as a whole is not detected."""
+    """Result of an examination. `holds`: there is no finding. `anchored`: the log was compared with a published seal,
+    without which a history that was rewritten as a whole is not detected."""
 
     log_id: str
     leaves: int
@@ -65,7 +65,7 @@ class AuditReport:
 
 
 class Findings:
-    """Collector that names the first findings and counts all."""
+    """Collector that keeps the first findings and counts all."""
 
     def __init__(self) -> None:
         self.named: list[AuditFinding] = []
@@ -78,14 +78,15 @@ class Findings:
 
 
 _MOST_RESTORES = 20
-# Lies below every number that a row can have.
+# Less than any number that a row can have.
 NO_SEQ = -(2**63)
 
 
 @dataclass(slots=True, kw_only=True)
 class LeafCheck:
-    """One pass over the leaves. `tree` is None from the first gap on, where no root can be computed. `last_seq` is the
-    greatest number of an event in a leaf. `stored_nodes` must be in the store for proofs, and are not compared yet."""
+    """One pass over the leaves in order. `tree` is None from the first gap on, because no root can be computed then.
+    `last_seq` is the greatest event number in a leaf so far. `stored_nodes` are the computed tree nodes that the store must
+    have and that are still to be compared."""
 
     findings: Findings
     tree: GrowingTree | None
@@ -96,7 +97,8 @@ class LeafCheck:
     stored_nodes: dict[TreeNode, bytes] = field(default_factory=dict)
 
     def check(self, leaf: LeafWithEvent, recorded: Collection[tuple[str, str]]) -> None:
-        """Check one leaf; `recorded` are the text deletions that events record."""
+        """Check the next leaf, and add it to the tree. `recorded` are the deletions of texts that events record, as pairs
+        of event id and text name."""
         if leaf.index != self.next_index:
             self.findings.add("leaf_missing", f"leaf {self.next_index}", upto=leaf.index - 1)
             self.tree = None
@@ -114,7 +116,7 @@ class LeafCheck:
                     self.stored_nodes[node] = node_hash
 
     def _check_event(self, leaf: LeafWithEvent, recorded: Collection[tuple[str, str]]) -> None:
-        """Compare the row that people see with the sealed leaf."""
+        """Compare the event's row, which people see, with its sealed leaf."""
         event = leaf.event
         if event is None:
             self.findings.add("event_removed", _event_id(leaf), leaf=leaf.index)
@@ -139,7 +141,7 @@ class LeafCheck:
 
 
 def may_be_erased(batch: Sequence[LeafWithEvent]) -> list[sealed_log.Logged]:
-    """List events whose deletion records must be looked up."""
+    """Return the events of a batch that lack a text, for which a recorded deletion must be looked up."""
     return [
         leaf.event
         for leaf in batch
@@ -156,7 +158,7 @@ def _lacks_text(leaf: LeafWithEvent) -> bool:
 
 
 def _seq(leaf: LeafWithEvent) -> int:
-    """Read the event's number from the leaf, as the row's may have been changed."""
+    """Return the event's number from the leaf, because that in the row may have been changed; `NO_SEQ` if unreadable."""
     try:
         return int(sealed_log.read_leaf(leaf.body)["seq"])
     except (ValueError, RecursionError):
@@ -164,7 +166,7 @@ def _seq(leaf: LeafWithEvent) -> int:
 
 
 def _event_id(leaf: LeafWithEvent) -> str:
-    """Return the event's id from its row, or else from the leaf."""
+    """Return the event's id from its row, else from the leaf, else the leaf's place."""
     if leaf.event is not None:
         return leaf.event.id
     try:
@@ -173,17 +175,17 @@ def _event_id(leaf: LeafWithEvent) -> str:
         return f"leaf {leaf.index}"
 
 
-# A timestamp that came this long after its seal needed many attempts; it proves only its own time.
+# A timestamp this long after its seal needed many attempts; it proves only its own time.
 LATE = timedelta(hours=2)
-# Allows for different clocks of node and authority.
+# Allowed difference between the clocks of node and authority.
 CLOCK_ERROR = timedelta(minutes=10)
 _MOST_KEYS = 100
 
 
 @dataclass(slots=True, kw_only=True)
 class SealCheck:
-    """One pass over the seals. `published` are those that had left the node, by the size of their tree; `roots` the
-    authorities trusted for time."""
+    """One pass over the seals in order. `published` are seals from outside the node, ordered by the size of their tree;
+    `roots` are the authorities trusted for time."""
 
     findings: Findings
     log_id: str
@@ -209,13 +211,13 @@ class SealCheck:
 
     @property
     def next_stop(self) -> int | None:
-        """Return the tree size at which the next seal must be compared."""
+        """The tree size at which the next seal or published seal must be compared; None when none waits."""
         sizes = [self._next_size] if self.waiting else []
         sizes += [self.published[0].signed.seal.tree_size] if self.published else []
         return min(sizes, default=None)
 
     def expect(self, rows: Sequence[UnreadSeal], leaves: int) -> None:
-        """Queue the next seals, in order; `leaves` is how many the log has in all."""
+        """Queue the next seals in order, to be checked by `check_up_to`; `leaves` is the log's number of leaves."""
         self._leaves = leaves
         for row in rows:
             try:
@@ -226,12 +228,12 @@ class SealCheck:
 
     @property
     def _next_size(self) -> int:
-        """Return the size at which to check the next seal. A seal over more leaves than exist is checked at once."""
+        """The tree size at which to check the next seal; 0, which means at once, for a seal over more leaves than exist."""
         size, _ = self.waiting[0]
         return size if size <= self._leaves else 0
 
     def check_up_to(self, tree: GrowingTree | None, size: int) -> None:
-        """Check every seal and published seal that covers no more than the first `size` leaves."""
+        """Check the waiting seals and published seals that cover at most the first `size` leaves, whose tree is `tree`."""
         while self.waiting and self._next_size <= size:
             seal_size, row = self.waiting.popleft()
             self._check_seal(row, seal_size, tree, size)
@@ -245,7 +247,7 @@ class SealCheck:
                 self.findings.add("published_unreached", f"seal {seal.number}", size=seal.tree_size)
 
     def check_end(self, size: int) -> None:
-        """Report seals that speak of more leaves or seals than there are."""
+        """Report published seals that cover more leaves than there are, or have a number after the last seal's."""
         for published in self.published:
             seal = published.signed.seal
             self.findings.add("published_beyond", f"seal {seal.number}", size=seal.tree_size, leaves=size)
@@ -254,7 +256,7 @@ class SealCheck:
             self.findings.add("seal_missing", f"seal {self.number + 1}", upto=last)
 
     def check_published(self, published: Sequence[PublishedSeal]) -> None:
-        """Check published seals themselves: their signature, log and timestamp."""
+        """Check the signature, the log's id and the timestamp of each published seal."""
         for published_seal in published:
             seal, seal_name = published_seal.signed.seal, f"seal {published_seal.signed.seal.number}"
             try:
@@ -311,7 +313,7 @@ class SealCheck:
             self.findings.add("seal_previous", seal_name)
 
     def _check_root(self, seal_name: str, signed: SignedSeal, tree: GrowingTree | None, size: int) -> None:
-        """Compare the root; after the first difference later ones differ for the same reason."""
+        """Compare a seal's root with the tree's. Only the first difference is reported, because later roots contain it."""
         if tree is None or self._root_differs:
             return
         if signed.seal.tree_size != size or signed.seal.root != tree.root():

@@ -1,6 +1,6 @@
-"""Report the state of the axis and the packets under way on it, with those that every worker process holds. In: the axis,
-the heartbeats of the workers. Out: one `AxisView`. A broker reports how much waits with it, but not what it handed out:
-only the process that holds that knows. It reports an alarm only on lines that publish: the workers'."""
+"""State of the axis and the number of parcels on it, with those that worker processes hold. In: the axis, the heartbeats of
+the workers. Out: one `AxisView`. Heartbeats are needed, because a broker counts the parcels that wait with it, but not
+those that it has handed to a process, and reports an alarm only on connections that publish, which are the workers'."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gateway.workers.heartbeat import ProcessBeat, beats, own_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisView:
-    """State of the axis; `counts` is empty and `state.reason` says why where it does not answer. `by_name` has each of
-    several."""
+    """State and counts of the axis. When the axis does not answer, `counts` is empty, and `state.reason` tells why. Of
+    several axes `by_name` has the view of each."""
 
     state: AxisState
     counts: Mapping[str, int]
@@ -26,17 +26,18 @@ class AxisView:
 
     @property
     def answers(self) -> bool:
-        """Tell whether the axis, and each of several, answers; a foreign axis counts its packets here even while away."""
+        """Tell whether the axis, and each of several, answers. Counts alone do not show it, because those of a foreign axis
+        are kept on this node."""
         is_away = self.state.down_since is not None and self.state.connected_since is None
         return bool(self.counts) and not is_away and all(axis.answers for axis in self.by_name.values())
 
 
-# Bounds the wait for one axis among several, so that a hanging one does not hold up the others.
+# Longest wait for one of several axes, so that a hanging one does not hold up the view.
 PATIENCE_S = 10.0
 
 
 async def look(axis: ManagedAxis, heartbeat: Path, now: datetime) -> AxisView:
-    """Look at the axis and each of several. Counting makes an axis connect, so states are read after that."""
+    """Return the view of the axis and of each of several. Counting makes an axis connect, so states are read afterwards."""
     axes = {name: a for name, a in each_axis(axis).items() if name}
     views = await asyncio.gather(*(look_at_one(a, now) for a in axes.values()))
     try:
@@ -57,7 +58,7 @@ async def look(axis: ManagedAxis, heartbeat: Path, now: datetime) -> AxisView:
 
 
 def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> AxisState:
-    """Return this process's view of the axis, worsened by the reports of living worker processes."""
+    """Return an axis's state as this process sees it (`own`), with troubles that living worker processes report of it."""
     states = [beat.axes[name] for beat in _other_beats(heartbeat, now) if name in beat.axes]
     for state in states:
         own = replace(
@@ -72,25 +73,25 @@ def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> Ax
 def collect_states(
     axis: ManagedAxis, heartbeat: Path, now: datetime
 ) -> tuple[AxisState, Mapping[str, AxisState]]:
-    """Return the state of the axis, and of each of several, with the reports of the workers."""
+    """Return the state of the whole axis, and the states of several by name, with troubles that workers report."""
     state_by_name = {name: state for name, state in worst_states(axis, heartbeat, now).items() if name}
     return worst_state("", axis.state(), heartbeat, now), state_by_name
 
 
 def worst_states(axis: ManagedAxis, heartbeat: Path, now: datetime) -> Mapping[str, AxisState]:
-    """Return the states as `each_state` does, with the reports of the workers."""
+    """Return the states of the single axes as `each_state` does, with troubles that workers report."""
     return {name: worst_state(name, state, heartbeat, now) for name, state in each_state(axis).items()}
 
 
 def _other_beats(heartbeat: Path, now: datetime) -> Iterator[ProcessBeat]:
-    """Yield beats of other living worker processes. The packets of a dead process went back to the broker."""
+    """Yield the heartbeats of other living worker processes; parcels of a dead process have returned to the broker."""
     for beat in beats(heartbeat, now):
         if beat.process != own_name() and beat.lives(now):
             yield beat
 
 
 async def look_at_one(axis: ManagedAxis, now: datetime) -> AxisView:
-    """Look at one of several axes. Where it does not answer it is down, whatever its own state."""
+    """Return the view of one of several axes. One that does not answer counts as down, whatever its own state."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             counts = await axis.counts()
@@ -103,7 +104,8 @@ async def look_at_one(axis: ManagedAxis, now: datetime) -> AxisView:
 
 
 async def count(axis: ManagedAxis, heartbeat: Path, now: datetime) -> Mapping[str, int]:
-    """Count packets as `AxisDesk.counts`, with those of other processes. Raise TransportFailure without an answer."""
+    """Count parcels as `ManagedAxis.counts` does, plus those that other processes hold. TransportFailure when the axis does
+    not answer."""
     counts = dict(await axis.counts())
     for beat in _other_beats(heartbeat, now):
         for part, number in beat.holds.items():

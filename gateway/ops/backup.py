@@ -1,5 +1,6 @@
-"""Make one consistent, sealed copy of a running node. In: the folders and database of the node, and a passphrase. Out: one
-file that `ops.restore` reads, and its manifest. Rows are those of one moment; content is checked while it is copied."""
+"""Make a backup: one consistent, encrypted copy of a running node. In: the folders and database of the node, and a
+passphrase. Out: one file that `ops.restore` reads, and its manifest. All rows are of one moment; content is checked while
+it is copied."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ from gateway.ports.services import Clock, Pool
 from gateway.store import dump
 from gateway.store.blobs import hold_sweep, path_of
 
-# Lines are packed in parts of this size: a member's size must be known before its first byte.
+# Lines are compressed in parts of this size, because a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
-# More than this means another folder, not damage.
+# When more contents are missing or damaged, the folder must be a wrong one, or its disk broken.
 MOST_LACKING = 1000
 MISSING, DAMAGED, RELEASED = "missing", "damaged", "released"
 _DIGITS = 64
@@ -37,7 +38,7 @@ Tell = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSource:
-    """Places where a node keeps what is copied."""
+    """Name of a node, and where it keeps the data to copy."""
 
     node: str
     database_url: str
@@ -50,8 +51,8 @@ class BackupSource:
 async def make(
     source: BackupSource, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
 ) -> form.BackupManifest:
-    """Write the copy under exactly that name, durable on return; Clash when it exists. `tell` hears of progress. Missing or
-    damaged content is listed in the manifest's `lacks`, as the other files are worth keeping."""
+    """Write a backup to `target`, durable on return, and return its manifest. Clash when the file exists. `tell` is called
+    with the progress. Missing or damaged content is listed in the manifest's `lacks` and does not stop the backup."""
     await pool.run(partial(_hold_sweep, source.content))
     async with _new_file(target, passphrase, pool) as writer:
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
@@ -70,7 +71,7 @@ async def make(
                     large_contents.write(
                         b"".join(b"%s %d\n" % (content.digest.encode(), content.size) for content in batch)
                     )
-            # The transaction is over: copying content takes hours, and databases suffer from a view that old.
+            # The transaction has ended here: copying content may take hours, and so old a view would burden the database.
             await _copy_contents(source, large_contents, writer, copied, pool, tell)
         for name, path in _small_files(source):
             copied.files[name] = await pool.run(partial(_copy_small, writer, name, path))
@@ -80,7 +81,7 @@ async def make(
 
 @asynccontextmanager
 async def _new_file(target: Path, passphrase: bytes, pool: Pool) -> AsyncIterator[form.BackupWriter]:
-    """Write a file that gets its name only when it is complete and on disk."""
+    """Open a writer whose file gets the name `target` only when it is complete and on disk."""
     _must_not_exist(target)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,7 +171,7 @@ async def _copy_contents(
 
 
 def _hold_sweep(content: Path) -> None:
-    """Hold off the sweep of content; a folder that does not exist yet has no sweep."""
+    """Put off the sweeping of content; nothing to do when the folder does not exist yet."""
     if content.is_dir():
         hold_sweep(content)
 
@@ -190,7 +191,7 @@ def _copy_blobs(
 
 
 async def _mark_released(source: BackupSource, copied: form.BackupManifest) -> None:
-    """Mark content as released that no row refers to since the copy of the rows began: it is no damage."""
+    """Mark missing content as released if by now no row refers to it, because then it was deleted in order, not damaged."""
     async with dump.snapshot(source.database_url) as now:
         needed = await now.needed(list(copied.lacks))
     copied.lacks.update((digest, RELEASED) for digest in copied.lacks.keys() - needed)
@@ -199,7 +200,7 @@ async def _mark_released(source: BackupSource, copied: form.BackupManifest) -> N
 def _small_files(source: BackupSource) -> Iterator[tuple[str, Path]]:
     for head, folder in ((form.KEYS, source.keys), (form.TRUST, source.trust)):
         for path in sorted(folder.rglob("*")):
-            # A name that begins with a point belongs to a half-written file.
+            # A name that begins with a dot is that of a half-written file.
             if path.is_file() and not path.name.startswith("."):
                 yield head + path.relative_to(folder).as_posix(), path
     if source.settings is not None:
@@ -214,7 +215,8 @@ def _copy_small(writer: form.BackupWriter, name: str, path: Path) -> str:
 
 
 def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | None = None) -> None:
-    """Record the last backup where the node's health is read. A new backup keeps the last verification."""
+    """Write the note of the last backup, which the node's checks read. Without `verified_at` the time of the last
+    verification is kept."""
     file = data_dir / "backup.json"
     last_verified_at = read_last(data_dir).get("verified_at")
     record_json = {
@@ -226,7 +228,7 @@ def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | Non
 
 
 def read_last(data_dir: Path) -> dict[str, str | None]:
-    """Read the record that `note` wrote; empty without one."""
+    """Read the note of the last backup; empty when there is none."""
     try:
         note_json = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -235,7 +237,7 @@ def read_last(data_dir: Path) -> dict[str, str | None]:
 
 
 def check_room(folder: Path, size: int) -> None:
-    """Raise StoreFailure before hours of work that would end on a full disk."""
+    """Check that the folder's disk has `size` bytes free, before hours of work; StoreFailure when it has not."""
     free = shutil.disk_usage(folder).free
     if free < size:
         raise errors.StoreFailure(

@@ -1,8 +1,8 @@
-"""The file of a backup: its members and its seal. In: members, or the file and its passphrase. Out: one tar stream, written
-or read one member at a time in bounded memory: first the description, last the manifest with every count and digest. The
-file is a tar of two age files (`trust.sealed_files`): a key of this file alone, which the passphrase opens, and the stream,
-which that key opens. So nothing of it is readable, every changed, missing, added or exchanged byte is detected, and tar and
-any age tool open it without this program."""
+"""The file of a backup: its members and its encryption. In: members, or the file and its passphrase. Out: one tar stream,
+written or read one member at a time in bounded memory: first the description, last the manifest with every count and
+digest. The file is a tar of two age files (`trust.sealed_files`): a key for this file alone, which the passphrase decrypts,
+and the stream, which that key decrypts. So nothing of it is readable, every changed, missing, added or exchanged byte is
+detected, and tar and any age tool open it without this program."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ AT_ONCE = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupDescription:
-    """Facts that a reader must know before the first row."""
+    """First member of a backup: the facts that a reader must know before the first row."""
 
     format: int
     at: datetime
@@ -58,8 +58,9 @@ class BackupDescription:
 
 @dataclass(slots=True, kw_only=True)
 class BackupManifest:
-    """List of what a restore must find; filled while the copy is made. `lacks` are digests that rows refer to and whose
-    bytes were missing or damaged; `files` are the digests of keys, trust and settings by their names here."""
+    """Last member of a backup: the counts and digests that a restore must find. `lacks` has the reason by digest for
+    content that rows refer to and whose bytes were missing or damaged; `files` has the digests of keys, trust and settings
+    by their names here."""
 
     tables: dict[str, Sum]
     contents: int
@@ -68,7 +69,7 @@ class BackupManifest:
     files: dict[str, str] = field(default_factory=dict)
 
     def count(self, digest: str, size: int, lack: str | None) -> None:
-        """Count one copied content, or note what it lacks."""
+        """Count one copied content, or record the reason `lack` why its bytes are not in the backup."""
         if lack is not None:
             self.lacks[digest] = lack
         else:
@@ -85,7 +86,7 @@ MANIFEST_JSON = TypeAdapter(BackupManifest)
 
 
 class BackupWriter:
-    """Writer of members into one sealed file. `finish` completes it; without it, `close` ends the work."""
+    """Writer of members into one encrypted file. `finish` completes the file; `close` ends the work in any case."""
 
     def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
         identity = pyrage.x25519.Identity.generate()
@@ -100,8 +101,8 @@ class BackupWriter:
         self._add(name, len(data), io.BytesIO(data))
 
     def copy(self, name: str, path: Path, size: int) -> str:
-        """Copy a file that should have that size. Return its digest, or an empty text when its size differs: the copy is
-        then cut off or padded. Raise FileNotFoundError, with nothing written, when it does not exist."""
+        """Copy a file that should have `size` bytes. Return its digest; empty when its size differs, in which case the copy
+        is cut off or padded. FileNotFoundError, with nothing written, when it does not exist."""
         with path.open("rb") as file:
             reader = _Measured(file, size)
             self._add(name, size, reader)
@@ -140,7 +141,7 @@ def _padding(size: int) -> bytes:
 
 
 class _Measured:
-    """Reader of exactly `size` bytes, which hashes them and pads a short file."""
+    """Reader that returns exactly `size` bytes of a file and hashes them; it pads a shorter file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._remaining = file, size
@@ -149,7 +150,7 @@ class _Measured:
 
     @property
     def digest(self) -> str:
-        """Return the digest of the file; empty when it was too short or too long."""
+        """The digest of the file, once it is read; empty when the file was shorter or longer than `size`."""
         return "" if self._is_short or self._file.read(1) else self._hashed.hexdigest()
 
     def read(self, size: int) -> bytes:
@@ -162,8 +163,8 @@ class _Measured:
 
 
 class BackupReader:
-    """Reader of members in the order of writing, which returns only verified bytes. Damage is reported with the member it
-    lies in or behind, and the byte before which verification fails. Close it at the end."""
+    """Reader of members in the order of writing, which returns only verified bytes. Damage raises Damaged with the member
+    in or after which it is, and the byte before which verification fails. Close the reader at the end."""
 
     def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
         self._file, self._name = file, "its beginning"
@@ -178,7 +179,7 @@ class BackupReader:
         self.close = self._sealed.close
 
     def next(self) -> tarfile.TarInfo | None:
-        """Return the next member, to be read before the one after it; None at the verified end of the file."""
+        """Return the next member, whose bytes must be read before the next call; None at the verified end of the file."""
         with self._damage_named():
             head = self._sealed.read(tarfile.BLOCKSIZE)
             if head.strip(b"\0"):
@@ -221,7 +222,7 @@ class BackupReader:
 
 
 def _open_stream(file: BinaryIO, passphrase: bytes) -> partial[None]:
-    """Return the function that unseals the stream; raise Broken for a file that is not two members and their end."""
+    """Return the function that decrypts the stream. Broken when the file is not exactly two members and their end."""
     outer = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - the caller closes the file
     members = [member for member in (outer.next(), outer.next()) if member is not None and member.isreg()]
     if [member.name for member in members] != [KEY, STREAM]:
@@ -240,7 +241,7 @@ def _open_stream(file: BinaryIO, passphrase: bytes) -> partial[None]:
 
 
 def read_about(data: bytes) -> BackupDescription:
-    """Parse the description; raise Misconfigured for a format of another version of the program."""
+    """Parse the description. Damaged when it is unreadable, Misconfigured for a format of another version."""
     try:
         description = ABOUT_JSON.validate_json(data)
     except ValidationError as cause:
@@ -255,7 +256,7 @@ def read_about(data: bytes) -> BackupDescription:
 
 
 def passphrase_of(file: Path) -> bytes:
-    """Read the first line of the file. Raise Misconfigured when it cannot be read or is too short to protect keys."""
+    """Return the passphrase, the first line of the file. Misconfigured when it is unreadable or too short."""
     try:
         text = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,7 +1,7 @@
-"""Certificates for operators: the authorities that this node trusts and asks, and certificates that shall speak for
-agencies. In: the trust folder and the store; a certificate file. Out: anchors, intermediates, and the age of revocation
-answers, as frozen values for `gateway trust show`, doctor and status; a binding to propose, or a Clash for a certificate
-that is not for signing, or whose key signs PDFs."""
+"""Certificates for operators: the authorities that this node trusts and asks, and certificates to be bound to agencies. In:
+the trust folder and the store; a certificate file. Out: anchors, intermediates, and the age of revocation answers, as
+frozen values for `gateway trust show`, doctor and status; a binding to propose, or a Clash for a certificate that is not
+for signing, or whose key signs PDFs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FolderCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListState:
-    """One revocation list; `made_at` is None where none was ever received; `error` tells why the last try failed."""
+    """One revocation list. `made_at` is None when none was ever received; `error` tells why the last try failed."""
 
     issuer: str
     origin: str
@@ -51,8 +51,9 @@ class ListState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerState:
-    """Answers of one authority: its lists, and how many certificates it answered by OCSP. `oldest` is the time of the
-    oldest answer in use. `word`: good, failing (tries fail, answers are still valid), late (no answer)."""
+    """State of one authority's answers: its lists, how many certificates it is asked about by OCSP, and how many of these
+    have no valid answer. `oldest` is the time of the oldest answer in use. `word`: good, failing (tries fail, but answers
+    are still valid) or late (a valid answer is missing)."""
 
     issuer: str
     word: str
@@ -65,7 +66,7 @@ class IssuerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustState:
-    """All certificates and answers that decide about a certificate here."""
+    """All trusted certificates and revocation answers by which this node judges certificates."""
 
     certificates: tuple[FolderCertificate, ...]
     issuers: tuple[IssuerState, ...]
@@ -73,7 +74,8 @@ class TrustState:
 
 
 async def trust_now(folder: Path, store: SqlStore, now: datetime) -> TrustState:
-    """Read the state of trust; raise Misconfigured where a file of the folder cannot be read."""
+    """Return the trusted certificates and the state of revocation answers. Misconfigured when a file of the trust folder
+    cannot be read."""
     intermediates = sorted((folder / "chain").glob("*.pem"))
     folder_certificates = [
         FolderCertificate(
@@ -121,7 +123,7 @@ def _issuer_state(
     failing = [q for q in own_questions if q.failures]
     lists = [q for q in own_questions if q.question.source is RevocationSource.LIST]
     by_ocsp = [q for q in own_questions if q.question.source is RevocationSource.OCSP]
-    # A valid list and a responder stand in for each other: with a list, a silent responder leaves nothing unanswered.
+    # A valid list answers for all certificates, so with one a silent OCSP responder leaves none unanswered.
     has_valid_list = any(q.question in answered for q in lists)
     unanswered = 0 if has_valid_list else sum(q.question not in answered for q in by_ocsp)
     is_late = not own_questions or (not has_valid_list and (unanswered > 0 or not by_ocsp))
@@ -146,7 +148,7 @@ def _issuer_state(
 
 
 def binding_to_propose(code: str, pem: bytes, description: str) -> Binding:
-    """Make a binding of this certificate to that code."""
+    """Return a binding of the certificate in `pem` to the code, to be proposed. Clash when it is not made for signing."""
     certificate = read_certificate(pem, description)
     check_made_for_signing(certificate, description)
     return Binding(
@@ -158,7 +160,7 @@ def binding_to_propose(code: str, pem: bytes, description: str) -> Binding:
 
 
 def check_made_for_signing(certificate: x509.Certificate, description: str) -> None:
-    """Raise Clash for a certificate that every receiver would refuse at step 9, before packets end in quarantine."""
+    """Check that a certificate may sign packets. Clash when not: every receiver would refuse it, and quarantine packets."""
     if not usage_holds(certificate):
         raise Clash(
             f"{description} is not made for signing: no receiver would take what is signed with it",
@@ -168,8 +170,8 @@ def check_made_for_signing(certificate: x509.Certificate, description: str) -> N
 
 
 async def check_never_signed_pdfs(store: SqlStore, certificates: Iterable[bytes]) -> None:
-    """Raise Clash for the certificate of a key that signed a PDF for an agency here (R23a, separate keys). The other half,
-    that no exchange key signs a PDF, is in `policy.pdf_signing`."""
+    """Check that the keys of these certificates have not signed a PDF for an agency here (R23a, separate keys); Clash when
+    one has. The reverse check, that no exchange key signs a PDF, is in `policy.pdf_signing`."""
     for der in certificates:
         certificate_key = key_id(public_key_of(x509.load_der_x509_certificate(der), "the certificate"))
         for agency in await store.hosted():

@@ -1,7 +1,7 @@
-"""The list of all checks of a node, and the one way to run a selection of it: for the doctor, a load balancer, metrics, the
-screen, the home page and the test of the line. In: a `Subject`: a node by its settings, running or not, or an open node.
-Out: findings, in the order in which a person would mend things. Changes nothing; a check that cannot be made is a red
-finding. The checks stand in `checks_of_parts`, `checks_of_trust` and `checks_of_lines`."""
+"""The list of all checks of a node, and the one way to run a selection of them: for the doctor, a load balancer, metrics,
+the status screen, the home page and the test of the line. In: a `Subject`, which is an open node, or a node's settings.
+Out: findings, in the order in which a person would mend things. It changes nothing; a check that cannot be made is a red
+finding. The checks are defined in `checks_of_parts`, `checks_of_trust` and `checks_of_lines`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from gateway.ops.subject import Check, Subject, run_check
 
 
 async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
-    """Run the checks of a selection."""
+    """Run the checks that have this tag, and return their findings. After a red `first` check those `of_store` are
+    skipped."""
     all_findings: list[Diagnosis] = []
     broken: Diagnosis | None = None
     try:
@@ -82,14 +83,14 @@ CHECKS: tuple[Check, ...] = (
     Check(name="sign", run=lines.signatures, tags=_LINE, words="operating.line"),
     Check(name="clock", run=lines.server_gap, tags=_LINE, words="operating.line"),
 )
-# Applies to selections without an entry in KEPT.
+# How long findings are reused for a tag without an entry in KEPT_FOR.
 _DEFAULT_AGE = timedelta(seconds=20)
 KEPT_FOR: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: timedelta()}
 
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Health probe (`ports.services.HealthProbe`) of one open node. Findings are kept for some seconds, so that frequent
+    """Health probe (`ports.services.HealthProbe`) of one open node. Findings are reused for some seconds, so that frequent
     callers cannot load the node (threat 91, costly health checks)."""
 
     node: OpenNode

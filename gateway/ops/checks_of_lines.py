@@ -1,9 +1,9 @@
-"""Checks of the lines to other programs, made with the rights of the node's own user: the axes, and servers with a
+"""Checks of the lines (connections) to other programs, with the rights of the node's own user: the axes, and servers with a
 certificate. In: the node that is examined. Out: state and load of each axis; for the test of the line one finding per step
 with axis, time, cause and cure: for a broker the findings of `transport.broker.check`; for a folder that it exists, is
-writable and answers; for a foreign axis that each system can log in; and that signatures of each agency's key hold. The
-certificates of broker and database are read even where they are not accepted, so that an expired one is named as the cause,
-and an expiring one weeks before. No trust follows from that: the connections themselves decide it."""
+writable and answers; for a foreign axis that each system can log in; and that signatures of each agency's key are valid.
+The certificates of broker and database are read even when they are not accepted, so that an expired one is named as the
+cause, and an expiring one weeks before. The node's own connections do not trust a certificate because of this."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CURE = "gateway axis check"
 
 
 async def axes(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check each of several axes by itself, so that a silent one hides no other."""
+    """Check each axis by itself, so that one that does not answer hides no other."""
     for name, axis_settings in subject.settings.each_axis().items():
         check = Check(name="axis", run=partial(_one_axis, settings=axis_settings), cure=CURE)
         for finding in await run_check(check, subject, Tag.DOCTOR):
@@ -63,7 +63,7 @@ async def _one_axis(subject: Subject, settings: Settings) -> AsyncGenerator[Diag
             for finding in await _line_findings(subject, settings.axis_name, axis, CURE):
                 yield finding
     elif not (folder / "axis.sqlite").is_file():
-        # Opening the axis would create it, and a doctor changes nothing.
+        # Opening the axis would create it, and checks must not change anything.
         yield yellow("axis", "axis.none", "gateway serve", path=folder)
     else:
         lease_s = subject.lease_s
@@ -78,7 +78,7 @@ async def _one_axis(subject: Subject, settings: Settings) -> AsyncGenerator[Diag
 
 
 async def _line_findings(subject: Subject, name: str, axis: ManagedAxis, cure: str) -> Sequence[Diagnosis]:
-    """Check one axis. Counting makes an axis connect; its state and the workers' reports are read after that."""
+    """Check the state and load of one open axis. Counting makes an axis connect, so its state is read afterwards."""
     heartbeat, now = subject.heartbeat, subject.clock.now()
     try:
         counts = await axis_view.count(axis, heartbeat, now)
@@ -97,21 +97,21 @@ async def _line_findings(subject: Subject, name: str, axis: ManagedAxis, cure: s
 
 
 def _trouble_finding(check: str, state: AxisState) -> Diagnosis | None:
-    """Return the trouble of an axis; None where all is well, or where the axis was not needed yet."""
+    """Return the finding for an axis that is blocked, down or partly down; None when it is up or not connected yet."""
     if state.word == "blocked":
-        # RabbitMQ's own command for the missing resource; sending goes on by itself once there is room.
+        # RabbitMQ's own command, which shows the missing resource; sending goes on by itself once it is free again.
         cure = "rabbitmq-diagnostics check_local_alarms"
         return red(check, "axis.blocked", cure, reason=state.reason).worded("blocked")
     if state.word == "down":
         return red(check, "axis.down", CURE, reason=state.reason).worded("down")
     if state.word == "partly":
-        # A foreign axis still counts the packets that this node holds of it.
+        # Only a warning, because the other axes go on.
         return yellow(check, "axis.partly", CURE, reason=state.reason).worded("partly")
     return None
 
 
 async def states(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report the state of the open axes and the workers' reports, without asking the axes."""
+    """Report the states of the open node's axes as this process and the workers know them, without asking the axes."""
     if subject.node is None:
         return
     read_states = partial(axis_view.collect_states, subject.node.axis, subject.heartbeat, subject.clock.now())
@@ -122,7 +122,7 @@ async def states(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def steps(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report the findings of `gateway axis check` for every axis."""
+    """Report the findings of `gateway axis check` for every axis, with the axis's name."""
     hosted = [a for a in await subject.store.hosted() if a.left_at is None]
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for name, step in examine_axes(subject.settings, codes):
@@ -130,7 +130,7 @@ async def steps(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def signatures(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that signatures of each agency's key hold under its bound certificate."""
+    """Check for each hosted agency that a signature of its key verifies with the key's certificate."""
     store, keys, now = subject.store, subject.keys, subject.clock.now()
     registry = closed_registry(subject)
     for agency in (a for a in await store.hosted() if a.left_at is None):
@@ -154,7 +154,7 @@ def _signature_finding(keys: KeyDirectory, code: str, use: KeyUse, now: datetime
 
 
 async def server_gap(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Measure how far this machine's clock is from the database server's."""
+    """Check how far this machine's clock is from the database server's."""
     gap = abs(await subject.store.clock_gap(subject.clock.now)).total_seconds()
     diagnosis = partial(Diagnosis, "clock", words="operating.line")
     if gap > CLOCK_SKEW.total_seconds():
@@ -164,7 +164,8 @@ async def server_gap(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def examine_axes(settings: Settings, codes: Sequence[str]) -> AsyncIterator[tuple[str, Diagnosis]]:
-    """Check one axis after the other, by the names of the settings; a fault is found on its own axis alone."""
+    """Check one axis after the other, and yield each finding with the axis's name in the settings. `codes` are the hosted
+    codes. A fault of one axis does not affect the checks of the others."""
     for name, axis_settings in settings.each_axis().items():
         if axis_settings.axis.kind == "amqp":
             # The client of brokers is large, and loaded only where there is a broker.
@@ -255,7 +256,7 @@ _ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest of PostgreSQL's pr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """One server of another program. `part` names its use by the node."""
+    """One server of another program, which the node uses as `part`: `database` or `axis`."""
 
     part: str
     host: str
@@ -268,7 +269,8 @@ class Peer:
 
 
 async def servers(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the certificates of servers beside the connections, which break on an expired certificate without naming it."""
+    """Check the certificates of the database's and brokers' servers. The node's own connections fail with an expired one
+    without naming it."""
     settings = subject.settings
     for finding in line_findings(settings):
         yield finding
@@ -280,7 +282,7 @@ async def servers(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 def servers_of(settings: Settings) -> tuple[Peer, ...]:
-    """List the servers that may show a certificate; none that is reached without a network."""
+    """Return the database and broker servers that are reached over a network and may have a certificate."""
     peers = []
     host, port = database_host(settings.database.url)
     if host is not None:
@@ -295,7 +297,7 @@ def _brokers(settings: Settings) -> list[Peer]:
     try:
         servers = read_servers(amqp.servers)
     except GatewayError:
-        servers = ()  # the line's own check says what is wrong with the addresses
+        servers = ()  # the check of the axis reports the wrong address
     return [
         Peer(part="axis", host=server.host, port=server.port, certificate=amqp.certificate, key=amqp.key)
         for server in servers
@@ -304,18 +306,18 @@ def _brokers(settings: Settings) -> list[Peer]:
 
 
 def database_host(url: str) -> tuple[str | None, int]:
-    """Return host and port of the database server; None for a file, and for a socket of this machine."""
+    """Return host and port of the database server; the host is None for a file, and for a socket of this machine."""
     try:
         parsed = urlsplit(url)
         host, port = parsed.hostname, parsed.port
     except ValueError:
-        return None, 0  # the database's own check says what is wrong with its address
+        return None, 0  # the check of the database reports the wrong address
     is_server = parsed.scheme.partition("+")[0] == "postgresql"
     return (host if is_server and host else None), port or _POSTGRES
 
 
 def is_here(host: str) -> bool:
-    """Tell whether this is the machine itself."""
+    """Tell whether the host is this machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -323,7 +325,7 @@ def is_here(host: str) -> bool:
 
 
 def certificate_ends(peer: Peer) -> datetime | None:
-    """Return when the server's certificate ends; None where it does not answer, or has none. Sync: for the pool."""
+    """Return when the server's certificate ends; None when it does not answer or has none. It blocks."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Only its dates are read, so an expired certificate, or one of an unknown authority, is accepted too.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -343,7 +345,7 @@ def certificate_ends(peer: Peer) -> datetime | None:
 
 
 def server_finding(peer: Peer, ends_at: datetime | None, now: datetime) -> Diagnosis | None:
-    """Return the doctor's finding about a server; None without a certificate."""
+    """Return the finding about a server's certificate that ends at `ends_at`; None when that is None."""
     if ends_at is None:
         return None
     remaining = ends_at - now
@@ -359,8 +361,8 @@ def server_finding(peer: Peer, ends_at: datetime | None, now: datetime) -> Diagn
 
 
 def line_findings(settings: Settings) -> Iterator[Diagnosis]:
-    """Warn of lines without protection: encryption without a known authority does not stop a man in the middle, and a clear
-    line to a foreign axis can be read and changed on the way."""
+    """Yield warnings about lines without protection: a database line without a known authority, which does not stop a man
+    in the middle, and a line to a foreign axis without TLS, which can be read and changed on the way."""
     host, _ = database_host(settings.database.url)
     if host is not None and settings.database.ca is None and not is_here(host):
         cure = 'gateway config check, after database.ca = "/etc/gateway/database-ca.pem"'
@@ -372,11 +374,11 @@ def line_findings(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def clear_host(settings: Settings) -> str:
-    """Return the host of a foreign axis on another machine that is reached without TLS; else empty. For one axis."""
+    """Return the host of the axis in these settings if it is a foreign axis on another machine without TLS, else empty."""
     endpoint = {"vxp": settings.vxp.endpoint, "lgsp": settings.lgsp.endpoint}.get(settings.axis.kind, "")
     try:
         url = urlsplit(endpoint)
         host = url.hostname or ""
     except ValueError:
-        return ""  # the line's own check says what is wrong with its address
+        return ""  # the check of the axis reports the wrong address
     return host if url.scheme == "http" and not is_here(host) else ""

@@ -1,6 +1,6 @@
 """Checks of the parts of a node apart from trust and lines: folders and disks, clocks, the database, queues, the sealed
 log, periodic jobs, pace (R100, T26: five seconds), the malware scanner, the sealed hold. In: the node that is examined.
-Out: findings with the command that cures each; none where there is nothing to report. Changes nothing."""
+Out: findings, each with the command that cures it; none when there is nothing to report. The checks change nothing."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from gateway.store.data_folder import Disk
 from gateway.store.reporting import Load
 from gateway.workers.heartbeat import beats, slots
 
-# Machines that run this program have later dates; an earlier one shows a dead clock battery.
+# An earlier time than this program's existence shows a dead clock battery.
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
-# Leases are renewed within one lease time; a row that is older than this has no worker at all.
+# Leases are renewed in time, so a row whose lease ran out this long ago has no worker at all.
 STALE_AFTER = timedelta(minutes=10)
 WRITES_S = 4.0
-# The authority is asked every hour; after a day a person should ask it.
+# The timestamp authority is asked again by itself; after a day without an answer a person should look.
 UNSTAMPED_YELLOW = timedelta(hours=24)
 UNPUBLISHED_YELLOW = timedelta(days=7)
-# A log of a day or less need not have been published yet.
+# Number of seals, one a minute: a log of a day or less need not have been published yet.
 _YOUNG = 1440
 
 
@@ -47,6 +47,7 @@ def _minute(at: datetime | None) -> str:
 
 
 async def folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the folders of data, axis and keys exist, can be written, and that only the node can read its keys."""
     settings = subject.settings
     paths = {"data": settings.node.data_dir, "axis": settings.axis.folder, "keys": settings.keys.folder}
     if settings.axis_kind != "embedded":
@@ -64,7 +65,7 @@ async def folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report a file that others can read, as it holds what agencies write to each other about."""
+    """Report a database file that other users can read, because it has the subjects of agencies' documents."""
     file = sqlite_file(subject.settings)
     if file is not None and file.is_file() and file.stat().st_mode & 0o077:
         yield yellow("database.file", "database.open", f"chmod 600 {file}*", path=file)
@@ -74,7 +75,7 @@ _DISK_LEVELS = {data_folder.GOOD: Level.GREEN, data_folder.LOW: Level.YELLOW, da
 
 
 def judge_disks(subject: Subject) -> Sequence[Disk]:
-    """Judge the disks. Sync: for the pool."""
+    """Return the state of each disk that the node uses. It blocks on the disks: call it in the pool."""
     node, kept_back = subject.node, subject.settings.limits.disk_free_mb * MB
     return data_folder.disks(
         core.places(subject.settings), node.room.reserve if node is not None else kept_back
@@ -82,7 +83,7 @@ def judge_disks(subject: Subject) -> Sequence[Disk]:
 
 
 async def disks(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the disks; an open node also knows whether it still takes anything in."""
+    """Check the free space of the disks. A full one stops an open node, which then accepts nothing."""
     is_full = False
     try:
         if subject.node is not None:
@@ -103,12 +104,12 @@ async def disks(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 DISK_LOOKED_AT, DISK_SOON_DAYS = timedelta(days=7), 14
 _SHORTEST_SPAN = timedelta(days=1)
-# A longer time is no forecast any more.
+# Cap of the estimate, because a longer time is no forecast any more.
 MOST_DISK_DAYS = 3650
 
 
 async def disk_days(subject: Subject) -> int | None:
-    """Estimate how many days the disk lasts; None where that is unknown, or the disk does not fill."""
+    """Estimate how many days the content's disk lasts; None when too little is known, or the disk does not fill."""
     since = subject.clock.now() - DISK_LOOKED_AT
     return disk_days_left(await subject.store.history.samples(since, DISK), free_bytes(subject))
 
@@ -118,12 +119,12 @@ def disk_days_left(samples: Sequence[QueueSample], free: int) -> int | None:
     if not points or points[-1][0] - points[0][0] < _SHORTEST_SPAN:
         return None
     (first_at, first), (last_at, last) = points[0], points[-1]
-    a_day = (first - last) / ((last_at - first_at) / timedelta(days=1))
-    return min(MOST_DISK_DAYS, int(free / MB / a_day)) if a_day > 0 else None
+    mb_per_day = (first - last) / ((last_at - first_at) / timedelta(days=1))
+    return min(MOST_DISK_DAYS, int(free / MB / mb_per_day)) if mb_per_day > 0 else None
 
 
 def free_bytes(subject: Subject) -> int:
-    """Return the free bytes of the content's disk; 0 where its disk does not say."""
+    """Return the free bytes of the content's disk; 0 when the disk does not answer."""
     try:
         return data_folder.free_space(core.places(subject.settings)["content"]).bytes
     except StoreFailure:
@@ -140,6 +141,7 @@ _OLD_COPY = timedelta(hours=36)
 
 
 async def copies(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the last backup is not too old."""
     backup = data_folder.last_backup(subject.settings.node.data_dir)
     level, cause = Level.GREEN, "copies.well"
     if backup is None:
@@ -154,7 +156,8 @@ SET_CLOCK = "timedatectl set-ntp true"
 
 
 async def clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the clock; a wrong one makes good certificates look expired, and our signatures false (K2, signing time)."""
+    """Check that the clock is not behind the program or the database file. A wrong clock makes valid certificates look
+    expired, and the times in our signatures false (K2, signing time)."""
     now, file = subject.clock.now(), sqlite_file(subject.settings)
     written_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
     params = {"now": now.isoformat(timespec="seconds"), "written": written_at.isoformat(timespec="seconds")}
@@ -165,7 +168,8 @@ async def clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def server_clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Compare with the database server's clock: a machine that is ahead sees others' leases as abandoned (G7, leases)."""
+    """Check that this machine's clock agrees with the database server's: a machine that is ahead takes others' leases for
+    abandoned (G7, leases)."""
     node = subject.node
     gap = node.guard.gap() if node is not None else await subject.store.clock_gap(subject.clock.now)
     if not clocks_agree(gap, subject.lease_s):
@@ -174,7 +178,8 @@ async def server_clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 def clock_set_back(ahead: Mapping[str, int], mtime: datetime | None, now: datetime) -> Iterator[Diagnosis]:
-    """Report times in the future. Rows with such times do not wait for them, but a person should know the cause."""
+    """Report rows with leases or retries in the future, or a last write (`mtime`) there. Such rows are claimed in spite of
+    their times, but a person should know that the clock was ahead."""
     tables = [table for table, count in ahead.items() if count]
     future_write = mtime if mtime is not None and mtime - now > CLOCK_SKEW else None
     if tables or future_write:
@@ -189,6 +194,7 @@ def clock_set_back(ahead: Mapping[str, int], mtime: datetime | None, now: dateti
 
 
 async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Examine the database: its schema, damage, abandoned leases, times in the future, and the search index."""
     file = sqlite_file(subject.settings)
     if file is not None and not file.is_file():
         yield red("database", "database.missing", "gateway init", path=file)
@@ -218,7 +224,7 @@ async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def answers(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that the database answers, with a schema that this version knows."""
+    """Check that the database answers, and has a schema that this version runs on."""
     await reporting.check_answers(subject.store)
     yield _schema_finding(await subject.schema())
 
@@ -239,25 +245,26 @@ def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
 
 
 async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that the database can be written; a standby or a read-only disk answers reads and takes no document."""
+    """Check that the database accepts writes. A standby server or a read-only disk only answers reads."""
     try:
         async with asyncio.timeout(WRITES_S):
             await reporting.check_writable(subject.store)
     except TimeoutError:
-        pass  # one long transaction of a worker, on a database with one writer
+        pass  # no finding: on a database with one writer a worker's long transaction may be the cause
     except StoreFailure as error:
         broken = red("database", "database.read-only", "gateway config show", detail=str(error))
         yield broken.worded("read-only", stops=True)
 
 
 async def restored(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report an unconfirmed restore: an older copy may bring back withdrawn rights, so the node stays closed."""
+    """Report a restore that is not confirmed: the older copy may have withdrawn rights again, so the node does not work."""
     mark = await restoring.waiting(subject.store)
     if mark is not None:
         yield red("restored", "restored.unconfirmed", "gateway restored", at=mark.data.get("copied_at", "–"))
 
 
 async def jobs(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check by the history whether periodic jobs are late or fail."""
     now = subject.clock.now()
     days = await subject.store.history.days((now - HISTORY_KEPT).date())
     lines = upkeep.job_lines(days, now)
@@ -274,7 +281,7 @@ async def jobs(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def workers(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the node's workers in all processes; a process that answers and works is ready all the same."""
+    """Check the heartbeats of the node's worker processes. Without any, a process that has loops itself is ready anyway."""
     now, folder = subject.clock.now(), subject.heartbeat
     process_beats = await subject.pool.run(partial(beats, folder, now))
     alive = [worker for worker in process_beats if worker.lives(now)]
@@ -295,7 +302,7 @@ async def workers(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def pace(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report paces that miss their limit; never red, and silent where nothing was measured."""
+    """Check the measured paces against their limits. The finding is never red, and there is none without measurements."""
     measured = await subject.pool.run(partial(slots, subject.heartbeat, subject.clock.now()))
     limited = [p for p in paces(measured) if p.way in LIMITED]
     slow_paces = [p for p in limited if p.is_slow]
@@ -308,7 +315,8 @@ async def pace(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the log: events that wait for their seal can still be changed in the database (E2, sealing soon)."""
+    """Check that the log is sealed, stamped and published in time: events without a seal can still be changed in the
+    database (E2, sealing soon)."""
     settings, node = subject.settings.log, subject.node
     closes_after = node.gate.most if node is not None else timedelta(hours=settings.require_timestamp_h)
     head, now = await subject.store.log.head(), subject.clock.now()
@@ -319,8 +327,8 @@ async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
 def log_findings(
     head: LogHead, now: datetime, *, stamped: bool, closes_after: timedelta = timedelta()
 ) -> Iterator[Diagnosis]:
-    """Report the state of the log, and what is late. Waiting for a seal loses nothing, so it stops no call. Without a
-    timestamp for longer than `closes_after` nothing is taken in."""
+    """Yield the findings about the state of the log. A late seal loses nothing, so it stops no call; without a timestamp
+    for longer than `closes_after` the node accepts nothing. `stamped`: timestamps are configured."""
     if head.unsealed_since is not None and upkeep.is_unsealed(head, now):
         since = _minute(head.unsealed_since)
         yield red("log", "log.unsealed", "gateway serve", since=since).worded("unsealed")
@@ -351,7 +359,7 @@ async def scanner(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 def scanner_finding(state: ScannerState) -> Diagnosis:
-    """Report the scanner; a scanner that is down stops and loses nothing that is here already."""
+    """Return the finding about the scanner's state. A scanner that is down stops nothing, and no document is lost."""
     if state.word == "off":
         return yellow("scanner", "scanner.off")
     if state.word == "ok":
@@ -365,14 +373,15 @@ async def trial(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def hold(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report open incidents (R4, sealed content): each needs a decision; unsealed content stays in the content store."""
+    """Report open incidents of the sealed hold (R4, sealed content), each of which needs a decision."""
     has_recipient = subject.settings.seal.recipient is not None
     for finding in hold_findings(await subject.store.open_holds(), has_recipient=has_recipient):
         yield finding
 
 
 def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> Iterator[Diagnosis]:
-    """Report open holds; `counts` are their numbers by state."""
+    """Yield the findings about open holds, from their numbers by state. Frozen ones wait to be encrypted for the recipient;
+    until then their content stays in the content store."""
     frozen, sealed = counts.get(HoldState.FROZEN, 0), counts.get(HoldState.SEALED, 0)
     if frozen and not has_recipient:
         yield red("hold", "hold.unsealed", "gateway hold key", count=frozen)
@@ -385,7 +394,7 @@ def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> Iterator
 
 
 async def webhooks(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report webhooks that stand still. Their events are delivered later, but their program does not know of them."""
+    """Report webhooks that are paused or fail. Their events are delivered later, but their program misses them now."""
     load = await subject.store.webhooks.load()
     failing_count = load.endpoints.get("failing", 0)
     if load.dead:
@@ -411,7 +420,7 @@ async def systems(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str, int]) -> Iterator[Diagnosis]:
-    """Report on the compatibility interface. Stuck messages wait for a person, even while it is closed."""
+    """Yield the findings about the compatibility interface. Stuck items wait for a person, even while it is closed."""
     if count := sum(stuck_counts.values()):
         names = ", ".join(sorted(stuck_counts))
         yield yellow("compat", "compat.stuck", "gateway compat stuck", count=count, systems=names)
@@ -423,11 +432,12 @@ def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str,
         yield green("compat", "compat.fine", count=active_count)
 
 
-# These are the limits of the alarms of docs/operations.md: a longer wait has a cause that needs mending.
+# Longest waits in the queues, as in the alarms of docs/operations.md; a longer wait has a cause that needs mending.
 LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
 
 
 async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check whether work waits too long, failed, or needs a person."""
     counts, now = await subject.store.counts(), subject.clock.now()
     set_aside_states = ("held", "quarantined", "malformed", "sealed")
     facts = {
@@ -445,7 +455,7 @@ async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 def _lateness(load: Load, now: datetime) -> Diagnosis | None:
-    """Report jobs and packets that wait too long to be packed, sent or verified here, for any cause."""
+    """Return a finding if jobs or packets wait too long to be packed, sent or verified here, for whatever cause."""
     limits = (
         *((pile, LIES) for pile in load.jobs.values()),
         *((pile, LIES_SOON if lane == Lane.URGENT else LIES) for lane, pile in load.outbox.items()),
@@ -459,12 +469,12 @@ def _lateness(load: Load, now: datetime) -> Diagnosis | None:
     return yellow("queues", "queues.lying", "gateway queue list", count=count, minutes=minutes)
 
 
-# The folder is looked at every few seconds, and an incomplete entry waits some minutes.
+# A hot folder is read every few seconds, and an incomplete entry waits some minutes; a longer wait is reported.
 FOLDER_WAITS_LONG_S = 3600.0
 
 
 async def folder_states(subject: Subject) -> Sequence[FolderState]:
-    """Read the state of each agency's hot folder; empty where none is set."""
+    """Return the state of each agency's hot folder; empty when hot folders are not configured."""
     rules = guards.folder_rules(subject.settings)
     if rules is None:
         return ()
@@ -473,7 +483,7 @@ async def folder_states(subject: Subject) -> Sequence[FolderState]:
 
 
 async def hot_folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report blocked hot folders, entries that lie there too long, and entries that a person has to correct."""
+    """Report for each hot folder whether it works, entries wait too long, or a person has to correct some."""
     for folder in await folder_states(subject):
         facts: dict[str, object] = {"code": folder.code, "path": folder.path}
         if folder.trouble:

@@ -1,7 +1,7 @@
 """Checks of trust: anchors and revocation (K4, revocation grace), the keys of the agencies, and decisions of persons. In:
-the node that is examined. Out: level, cause, parameters, and the command that cures it. Persons decide about bindings
-(compared with their events), expiring certificates of partners, and roots; it is also checked that two people are there to
-decide. Revocation is checked for lists in files and for authorities that are asked."""
+the node that is examined. Out: findings with level, cause, parameters and the command that cures each. Decisions of persons
+are bindings (compared with their events), partners' expiring certificates, and roots; also that two people can decide.
+Revocation is checked for lists in files and for authorities that are asked."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ from gateway.trust.folder import AnchorFile
 from gateway.trust.keys import KeyDirectory
 from gateway.workers.key_watch import bound_until
 
-# An authority needs weeks to renew a certificate; below two weeks it is urgent.
+# Limits for own certificates: an authority needs weeks to renew one, and below two weeks it is urgent.
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
-# Partners renew their own certificates, so these limits are shorter.
+# Limits for partners' certificates, which are shorter, because the partners renew them.
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
-MOST_NAMES = 5  # codes that one line names
+MOST_NAMES = 5  # most codes that one finding names
 _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 
 
 def closed_registry(subject: Subject) -> SqlDirectory:
-    """Return the registry of a node that is not open."""
+    """Return the registry, also of a node that is not open."""
     store = subject.store
     return SqlDirectory(store.writer, store.reader, store.memory, subject.clock)
 
 
 async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the trusted roots in `ca.pem` are readable and do not expire soon."""
     folder, now = subject.settings.trust.folder, subject.clock.now()
     file = folder / "ca.pem"
     if not file.is_file():
@@ -66,7 +67,8 @@ async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check revocation lists: behind an expired list a revocation stays unknown; after the grace every packet is held."""
+    """Check that the revocation lists in files are valid. With an expired list revocations stay unknown, and after the
+    grace every packet is held."""
     trust = subject.settings.trust.folder
     folder = trust / "crl"
     files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
@@ -91,7 +93,7 @@ _LEVELS = {certificates.GOOD: Level.GREEN, certificates.FAILING: Level.YELLOW, c
 
 
 async def asked_authorities(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the age of the answers of authorities that are asked."""
+    """Check for each authority that is asked whether its answers are good, failing or late."""
     folder, now = subject.settings.trust.folder, subject.clock.now()
     for issuer in await certificates.load_issuer_states(folder, subject.store, now):
         oldest = issuer.oldest.isoformat(timespec="minutes") if issuer.oldest else "–"
@@ -101,6 +103,7 @@ async def asked_authorities(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def agencies(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that agencies are hosted, and that each has a valid signing key."""
     store, keys, now = subject.store, subject.keys, subject.clock.now()
     hosted, registry = await store.hosted(), closed_registry(subject)
     if not hosted:
@@ -114,11 +117,12 @@ async def agencies(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 def _key_finding(keys: KeyDirectory, code: str, use: KeyUse, now: datetime) -> Diagnosis:
-    """Check an agency's key. Without a valid one its packets stay queued, and received packets are not answered."""
+    """Check that an agency has a valid signing key, and when its certificate ends. Without a key its packets stay queued,
+    and received packets are not answered."""
     try:
         signer = keys.signer(code, now, use)
     except GatewayError as error:
-        # A key that waits for its certificate needs that, and not another key.
+        # A key that waits for its certificate needs the certificate, not a new key.
         keys_command = "import CERTIFICATE" if _waits_for_certificate(keys, code) else "new"
         return red(
             "keys", "keys.none", f"gateway keys {keys_command} --agency {code}", code=code, detail=str(error)
@@ -139,7 +143,8 @@ def _waits_for_certificate(keys: KeyDirectory, code: str) -> bool:
 
 
 async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report bindings that no event records, which are not used (threat 114), and ending ones of partners (K5)."""
+    """Check that every binding is recorded by an event, as others are not used, and that no partner's certificate ends soon
+    (K5, expiring partners)."""
     directory, now = closed_registry(subject), subject.clock.now()
     in_force = await directory.in_force(now)
     if differences := await directory.differences():
@@ -161,8 +166,8 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that two people can decide; without them nothing that this node trusts can change (K6, two people). A node
-    without bindings and people is still being set up."""
+    """Check that two people can decide, because otherwise nothing that this node trusts can change (K6, two people). No
+    finding for a node without bindings and people, which is still being set up."""
     store, now = subject.store, subject.clock.now()
     async with store.reading() as tx:
         persons = await SqlPeople(tx).all()
@@ -172,7 +177,7 @@ async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
     async with store.read(_NODE_SCOPE) as work:
         open_until = approvals.set_up_by_events(await work.events.of_subject(approvals.SET_UP), now)
     if open_until is not None:
-        # While set-up is open, two persons of today can change what this node trusts (K6, two people).
+        # While set-up is open, two persons added today can change what this node trusts (K6, two people).
         until_text, cure = open_until.isoformat(timespec="minutes"), "gateway people end-set-up --as NAME"
         yield yellow("people", "people.set_up", cure, until=until_text)
     if able >= 2:
@@ -182,7 +187,7 @@ async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def approved_anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that each root was approved, once two people have approved roots of this node."""
+    """Check that two people approved each root in `ca.pem`; no finding before the first approval."""
     async with subject.store.read(_NODE_SCOPE) as work:
         events = await work.events.of_subject("anchors")
     approved = {str(e.data.get("fingerprint")) for e in events if e.kind is EventKind.ANCHOR_APPROVED}

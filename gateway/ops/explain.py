@@ -1,9 +1,9 @@
 """Describe an envelope: sender, recipients, content, files, signature. In: a file of any known dialect, in pieces. Out:
-plain data with fixed keys, or the same as lines for a person. Proves nothing and needs no keys: `signature.verdict` says
-what is there, and `gateway verify` whether it holds. Raises `MalformedXml` for unreadable files, naming dialect C;
-`failure` turns that into the JSON error. Omitted values are None. `urgency` is the number as it stands in the file (0 to 4,
-rules.md 12.5), `from` and `to` are {"code", "name"}, an entry of `replies_to` is {"organ_id", "code", "document_id",
-"issued_date"}; in a status it is the document reported on."""
+plain data with fixed keys, or the same as lines for a person. It proves nothing and needs no keys: `signature.verdict`
+describes the signature, and `gateway verify` checks it. Raises `MalformedXml` for unreadable files, naming dialect C;
+`failure` turns that into the JSON error. Omitted values are None. `urgency` is the number in the file (0 to 4), `from` and
+`to` are {"code", "name"}, an entry of `replies_to` is {"organ_id", "code", "document_id", "issued_date"}; in a status it is
+the document that the status reports on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ _UNREGISTERED_C14N = "http://www.w3.org/TR/xml-exc-c14n#"
 
 
 def explain(path: Path, limits: EnvelopeLimits | None = None) -> dict[str, Any]:
-    """Describe one file. It is streamed: memory does not grow with its size."""
+    """Describe the envelope in a file, as `explain_pieces` does. The file is streamed, so memory does not grow with it.
+    NotFound when it cannot be opened."""
     try:
         with path.open("rb") as file:
             return explain_pieces(iter(lambda: file.read(_PIECE), b""), limits)
@@ -55,7 +56,7 @@ def explain(path: Path, limits: EnvelopeLimits | None = None) -> dict[str, Any]:
 
 
 def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None) -> dict[str, Any]:
-    """Describe the bytes of one file; the result always has every key."""
+    """Describe an envelope from its bytes as plain data, which always has every key."""
     envelope_read = read(pieces, limits or EnvelopeLimits())
     envelope, other_info = envelope_read.envelope, envelope_read.envelope.other
     code, kind, signer = envelope.code, envelope.document_type, envelope.signer
@@ -93,13 +94,13 @@ def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None
 
 
 def failure(error: GatewayError) -> dict[str, Any]:
-    """Return the JSON error for an unreadable file; the command ends with 1."""
+    """Return the JSON error of the command for an unreadable file."""
     place = error.location if isinstance(error, InvalidEnvelope) else ""
     return {"error": {"code": error.code, "detail": error.detail, "where": place or None}}
 
 
 def to_text(facts: dict[str, Any], lang: str = "vi") -> str:
-    """Write the result as lines for a person. A key without words stands for itself."""
+    """Return the description as lines for a person. A key without a label is shown itself."""
 
     def say(key: str) -> str:
         return labels.say(key, lang) if labels.has(key) else key.rpartition(".")[2].replace("_", " ")
@@ -112,7 +113,7 @@ def _organisation(organisation: Organisation) -> dict[str, Any]:
 
 
 def _display_code(code: str | None) -> str | None:
-    """Trim a code for people; bindings use the exact text."""
+    """Return a code without surrounding white space, for people; bindings use the exact text."""
     return None if code is None else code.strip(XML_SPACE)
 
 
@@ -129,7 +130,7 @@ def _status(envelope_read: Read) -> dict[str, Any] | None:
 
 
 def _attachment(file: FileSlice) -> dict[str, Any]:
-    """Describe one file: size and digest of the file inside; a damaged file has neither, but a finding."""
+    """Describe one attachment, with size and digest of the decoded file; a damaged one has neither, but a finding."""
     is_whole = file.damaged is None
     return {
         "name": file.name or None,
@@ -140,7 +141,7 @@ def _attachment(file: FileSlice) -> dict[str, Any]:
 
 
 def _signature(signature: FoundSignature | None) -> dict[str, Any]:
-    """Describe the form of the signature, not a verdict: no key is at hand."""
+    """Describe the form of the signature; it is not verified, because no trusted key is known here."""
     if signature is None:
         return {"present": False, "verdict": "absent", "algorithm": None, "weak": False, "subject": None}
     subject = _subject(signature.certificate)

@@ -1,4 +1,4 @@
-"""The metrics of an open node. In: the node. Out: the counters of this process, gauges of the whole node read at that
+"""Metrics of an open node. In: the node. Out: the counters of this process, gauges of the whole node as read at that
 moment, and findings of its checks, in the text format of Prometheus. A part that does not answer is left out and reported
 in `gateway_up`; no label names a document, or an agency that is not hosted here."""
 
@@ -30,7 +30,7 @@ from gateway.store.reporting import Load, Pile
 from gateway.workers.heartbeat import WORKER, living
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-# A scrape that waits for a database that is down would fail as a whole, and its counters with it.
+# Longest wait for a part, because a scrape that waits for a database that is down would fail as a whole.
 SCRAPE_PATIENCE_S = 5.0
 _DAY_S = 86400.0
 _HOUR = timedelta(hours=1)
@@ -39,7 +39,7 @@ _LEVELS = {Level.YELLOW: 1.0, Level.RED: 2.0}
 
 @dataclass(slots=True, eq=False)
 class _Families(Collector):
-    """Ready families, in the form that the library expects."""
+    """Collector of metrics that are read already, in the form that the library expects."""
 
     families: Sequence[Metric]
 
@@ -49,7 +49,7 @@ class _Families(Collector):
 
 @dataclass(slots=True, kw_only=True)
 class Scrape:
-    """Answers to scrapes of one node."""
+    """Maker of the metrics of one node, scrape by scrape."""
 
     node: OpenNode
     _watch: Watch = field(init=False)
@@ -84,7 +84,7 @@ class Scrape:
             "workers": lambda: self._workers(now),
             "checks": self._checks,
         }
-        # Parts answer at the same time: a monitoring system waits some ten seconds for all of it.
+        # All parts are read concurrently, because a monitoring system waits only some ten seconds for the whole scrape.
         for part, (answered, families) in zip(
             parts, await asyncio.gather(*map(_collect, parts.values())), strict=True
         ):
@@ -103,7 +103,8 @@ class Scrape:
             yield family
 
     async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
-        """Yield the line's gauges first: its state is in memory, and is needed most while the axis does not answer."""
+        """Yield the gauges of the axis's connection, then the counts of parcels. The connection's state is in memory, and
+        is needed most while the axis does not answer."""
         axis, description = self.node.axis, "Parcels on the axis, as far as this node may see."
         for family in axis_gauges(axis_view.worst_states(axis, self.node.pulse.folder, now), now):
             yield family
@@ -119,7 +120,7 @@ class Scrape:
         yield depth
 
     async def _checks(self) -> AsyncIterator[Metric]:
-        """Yield the worst level of each check, without the costly ones."""
+        """Yield the worst level of each check that is tagged for metrics, which are those of little cost."""
         levels: dict[str, float] = {}
         for finding in await self._watch.list_findings(Tag.METRICS):
             levels[finding.check] = max(levels.get(finding.check, 0.0), _LEVELS.get(finding.level, 0.0))
@@ -136,7 +137,8 @@ class Scrape:
         )
 
     async def _oldest_at_axis(self, now: datetime, *, has_worker: bool) -> datetime | None:
-        """Return since when the oldest parcel waits: a broker does not know ages, so at least without a worker."""
+        """Return since when the oldest parcel waits on the axis. A broker does not know this; then, if parcels wait and no
+        worker runs, return when that was first seen."""
         oldest = await self.node.axis.oldest()
         if oldest is not None:
             return oldest
@@ -158,7 +160,7 @@ class Scrape:
         yield _gauges("place_full", "1 while the disk of that place is nearly full.", "place", full)
 
     async def _scanner(self) -> AsyncIterator[Metric]:
-        """Yield 1 where no scanner is set up: nothing waits for it then."""
+        """Yield whether the scanner works, also 1 when none is configured."""
         try:
             async with asyncio.timeout(SCRAPE_PATIENCE_S / 2):
                 word = (await self.node.scanner.state()).word
@@ -169,7 +171,8 @@ class Scrape:
         )
 
     async def _servers(self, now: datetime) -> AsyncIterator[Metric]:
-        """Ask once an hour; a server that does not answer keeps its last value."""
+        """Yield the days left of the servers' certificates. Servers are asked once an hour; one that does not answer keeps
+        its last value."""
         if self._asked_at is None or now - self._asked_at >= _HOUR:
             self._asked_at = now
             for peer in checks_of_lines.servers_of(self.node.settings):
@@ -186,7 +189,7 @@ class Scrape:
         yield days_gauge
 
     async def _folders(self) -> AsyncIterator[Metric]:
-        """Yield nothing where no hot folder is set."""
+        """Yield the gauges of the agencies' hot folders; nothing when none is configured."""
         folders = await checks_of_parts.folder_states(Subject.within(self.node))
         if not folders:
             return
@@ -210,7 +213,7 @@ class Scrape:
         yield _scalar("webhook_oldest_seconds", "Since when the oldest of them is tried.", age)
 
     async def _systems(self) -> AsyncIterator[Metric]:
-        """Yield the stuck messages of document systems at the compatibility interface."""
+        """Yield the number of stuck items of each document system at the compatibility interface."""
         stuck = await self.node.store.systems.stuck_by_system()
         says = "What a document system could not take, and a person has to look at."
         yield _gauges("system_stuck", says, "system", {name: float(count) for name, count in stuck.items()})
@@ -224,7 +227,7 @@ class Scrape:
 
 
 async def _collect(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequence[Metric]]:
-    """Return whether the part answered in time, and its families, also those from before it fell silent."""
+    """Read the metrics of a part; return whether it answered in time, and the metrics, also those read before a failure."""
     families: list[Metric] = []
     try:
         async with asyncio.timeout(SCRAPE_PATIENCE_S):
@@ -236,7 +239,7 @@ async def _collect(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequ
 
 
 def days_left(node: OpenNode, code: str, now: datetime) -> float:
-    """Return the days left of the valid certificate; 0 when there is none."""
+    """Return the days left of the certificate with which the agency signs; 0 when it has no valid one."""
     try:
         signer = node.keys.signer(code, now)
     except GatewayError:
@@ -246,7 +249,7 @@ def days_left(node: OpenNode, code: str, now: datetime) -> float:
 
 
 def load_gauges(load: Load, now: datetime) -> Iterator[Metric]:
-    """Yield the gauges of rows that wait in the database."""
+    """Yield the gauges of the rows that wait in the database."""
     yield from _piles("outbox", "Envelopes that wait for the axis.", "lane", load.outbox, now)
     yield from _piles("inbox", "Packets that have no end yet, or need a person.", "state", load.inbox, now)
     yield from _piles("jobs", "Envelopes to be made.", "kind", load.jobs, now)
@@ -260,7 +263,7 @@ def load_gauges(load: Load, now: datetime) -> Iterator[Metric]:
 
 
 def axis_gauges(states: Mapping[str, AxisState], now: datetime) -> Iterator[Metric]:
-    """Yield the gauges of the line to the axis; of several axes one for each, by the label `axis`."""
+    """Yield the gauges of the connection to the axis; for several axes with the label `axis`."""
     connected = {name: float(state.connected_since is not None) for name, state in states.items()}
     blocked = {name: float(state.blocked_since is not None) for name, state in states.items()}
     down = {

@@ -1,7 +1,7 @@
-"""Examine the way to one partner, step by step, without sending anything. In: the node's core, the open axis, the sending
-agency, the partner's code. Out: one finding per step with its cause and cure: the registry's word on the code, the route of
-mail and whether it is open now, whether the axis delivers to that code, the trusted certificate, when the partner was last
-heard, and what is under way to it."""
+"""Check the route to one partner, step by step, without sending anything. In: the node's core, the open axis, the sending
+agency, the partner's code. Out: one finding per step with its cause and cure: the code's entry in the registry, the route
+of mail and whether it is open now, whether the axis delivers to that code, the trusted certificate, when the partner's last
+packet came, and the mail that is under way to it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from gateway.domain.wall_clock import local
 from gateway.ports.axis import ManagedAxis
 from gateway.store import reporting
 
-# With so little time left a partner should ask its authority now.
+# A partner whose certificate ends within this time should ask its authority for a new one now.
 EXPIRING = timedelta(days=30)
 _FINE, _WARNED, _WRONG, _SKIPPED = Level.GREEN, Level.YELLOW, Level.RED, Level.SKIPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Partner:
-    """The partner and the way to it. `code` is the registry's form, if known; `spellings` are that and its older form."""
+    """A partner, and the node from which it is reached. `code` is the registry's code, or as typed when that is unknown;
+    `spellings` adds its older form; `ours` are the ids of the hosted agencies."""
 
     core: NodeCore
     axis: ManagedAxis
@@ -43,7 +44,7 @@ class _Partner:
 async def examine_partner(
     core: NodeCore, axis: ManagedAxis, sender: str, written_code: str
 ) -> AsyncIterator[Diagnosis]:
-    """Examine the way from `sender`; empty for the first agency that is hosted here."""
+    """Yield the findings about the route from the agency `sender` (for "" the first hosted one) to the partner."""
     now, hosted = core.clock.now(), await core.store.hosted()
     started = time.monotonic()
     answer = await core.directory.resolve(written_code, local(now).date())
@@ -83,6 +84,7 @@ def _registry_finding(hit: Resolution, code: str) -> Diagnosis:
 
 
 async def _route(partner: _Partner) -> Diagnosis:
+    """Check which axis and node mail to the partner takes, and whether that route is open now."""
     route = await explain_route(
         partner.core.settings, partner.axis, partner.core.host_of, partner.sender, partner.code
     )

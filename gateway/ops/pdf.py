@@ -1,7 +1,7 @@
 """Judge the signatures of PDFs and read their fields, offline. In: a PDF, or the PDFs of a verified envelope; the trust
 folder (`DIR/pdf`, or DIR itself for a PDF alone), the assumed time of arrival and the time of asking. Out: the data that
-`gateway verify` prints of signatures, and `gateway read` of fields. No node, no database, no network; a process of its own
-parses the file, and its contents never raise."""
+`gateway verify` prints about signatures, and `gateway read` about fields. No node, database or network is needed. The file
+is parsed in a process of its own, and whatever it contains raises no error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HINT = "give the path of one PDF"
 
 
 def is_pdf(path: Path) -> bool:
-    """Tell whether the file begins as a PDF; a reading error is left to the next reader."""
+    """Tell whether the file begins as a PDF; False also when it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(1024).lstrip().startswith(_HEAD)
@@ -40,7 +40,8 @@ def is_pdf(path: Path) -> bool:
 
 
 def verify_pdf(path: Path, trust_dir: Path, at: datetime, now: datetime) -> dict[str, Any]:
-    """Judge one PDF as if it had come at `at`: `verdict`, `code`, `legal_value`, `signed_at`, `signers`."""
+    """Judge the signatures of one PDF as if it had arrived at `at`; return plain data with `verdict`, `code`,
+    `legal_value`, `signed_at`, `signers` and more."""
     with _open_sandbox(_pdf_trust_folder(trust_dir)) as (sandbox, rules):
         try:
             facts = sandbox.read(path, at, now)
@@ -64,7 +65,7 @@ def describe(
     at: datetime,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """Describe the PDFs of a verified envelope; `opener` opens the bytes in which their slices lie."""
+    """Return the verdicts on the PDFs among an envelope's files; `opener` opens the bytes of which the files are slices."""
     descriptions = []
     with _open_sandbox(trust_dir / "pdf") as (sandbox, rules), tempfile.TemporaryDirectory() as scratch:
         for part in files[:MOST_FILES]:
@@ -77,7 +78,7 @@ def describe(
 
 
 def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
-    """Return one file's verdict with the names of the API."""
+    """Return one file's verdict as plain data, with the names of the API."""
     return {
         "file": verdict.file,
         "verdict": str(verdict.verdict),
@@ -127,14 +128,14 @@ def _open_sandbox(folder: Path) -> Iterator[tuple[PdfSandbox, tuple[RoleRule, ..
 
 
 def _check_usable(facts: PdfFacts, trust_dir: Path) -> PdfFacts:
-    """Raise Misconfigured for a broken trust folder, which is no verdict on a file."""
+    """Return the facts unless they report a broken trust folder, which is no verdict on a file; Misconfigured then."""
     if facts.fault == "PDF-TRUST":
         raise Misconfigured(f"the trust folder {trust_dir} cannot be used: {facts.detail}")
     return facts
 
 
 def _decode(part: FileSlice, opener: Callable[[], BinaryIO], path: Path) -> bool:
-    """Write the decoded file; tell whether it is a PDF."""
+    """Write the decoded attachment to `path`; return whether it is a PDF."""
     with path.open("wb") as out:
         out.writelines(attachment.decoded_pieces(_slice_pieces(part, opener), part.coding))
     return is_pdf(path)
@@ -150,7 +151,8 @@ def _slice_pieces(part: FileSlice, opener: Callable[[], BinaryIO]) -> Iterator[b
 
 
 def read_pdf(path: Path, trust: Path | None, now: datetime) -> dict[str, Any]:
-    """Read the fields of a PDF. Without a trust folder no signature can be verified, and its time is doubtful."""
+    """Read the fields of a PDF as plain data. Without a trust folder signatures cannot be verified, so the fields that rest
+    on them are doubtful. NotFound when the file is no PDF."""
     if not is_pdf(path):
         raise NotFound(f"{path.name} is no PDF, or is not there", hint=_HINT)
     with tempfile.TemporaryDirectory() as nothing:

@@ -1,5 +1,5 @@
-"""Restore a backup into an empty node, or into a scratch place to prove that it can be. In: a backup and its passphrase.
-Out: rows and files that were read back and equal the manifest; any difference is named, and nothing remains."""
+"""Restore a backup into an empty node, or on trial into a scratch place. In: a backup and its passphrase. Out: rows and
+files that were read back and equal the manifest; any difference is an error that names it, and nothing is restored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.store.blobs import SCRATCH, path_of
 from gateway.store.dump import DatabaseLoad, clear_database, loading
 from gateway.store.store import SqlStore
 
-# Files stand here until everything is verified; then each takes its place by one rename.
+# Folder, within each target folder, for files until everything is verified; then each is renamed to its place.
 GROWING = ".restoring"
 SETTINGS_FILE = "restored-settings.toml"
 Tell = Callable[[str, int], None]
@@ -33,7 +33,7 @@ Tell = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreTarget:
-    """Places where a node will keep what is restored."""
+    """Database and folders into which a backup is restored."""
 
     database_url: str
     data_dir: Path
@@ -48,7 +48,7 @@ class RestoreTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """Result of a restore. `kept_trust`: the trust folder had files of its own and was left alone."""
+    """Result of a restore. `kept_trust`: the trust folder had files already, and was left unchanged."""
 
     description: form.BackupDescription
     manifest: form.BackupManifest
@@ -62,7 +62,8 @@ class Restored:
 async def restore(
     file: Path, passphrase: bytes, target: RestoreTarget, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
-    """Restore into an empty node, with keys. The node then waits to be confirmed (`store.restored`). Clash if in use."""
+    """Restore a backup into an empty node, with its keys, and migrate the database. The node then waits to be confirmed
+    (`store.restored`). Clash when the node is in use."""
     outcome = await _restore(
         file,
         passphrase,
@@ -78,7 +79,7 @@ async def restore(
 async def drill(
     file: Path, passphrase: bytes, folder: Path, scratch_url: str | None, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
-    """Restore into a scratch place below `folder`, open it as a node does, check it, and remove it."""
+    """Restore a backup on trial into a scratch place below `folder`, check it, open its database, and delete it."""
     check_room(folder, file.stat().st_size)
     with tempfile.TemporaryDirectory(prefix="drill-", dir=folder) as name:
         place = Path(name)
@@ -108,6 +109,7 @@ async def _restore(
     tell: Tell,
     mark: Callable[[form.BackupDescription], restored.RestoreMark] | None,
 ) -> Restored:
+    """Read the backup into the database and temporary folders, compare all with the manifest, and commit it."""
     kept_trust = _check_empty(target)
     try:
         with (
@@ -133,7 +135,8 @@ async def _restore(
 
 
 def _check_empty(target: RestoreTarget) -> bool:
-    """Raise Clash for a node that is in use; return whether the trust folder has files, as that is no node's own."""
+    """Check that the folders of content and keys are empty; Clash when not. Return whether the trust folder has files,
+    which is allowed, because several nodes may have the same."""
     for folder in (target.content, target.keys):
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
         occupied = sorted(set(names) - {GROWING, SCRATCH})
@@ -152,7 +155,7 @@ def _read_first(reader: form.BackupReader) -> bytes:
 
 
 class _Restoration:
-    """Placement of one member after another, up to the manifest."""
+    """Reading of the backup's members one after another into database and folders, up to the manifest."""
 
     def __init__(
         self,
@@ -214,7 +217,7 @@ class _Restoration:
             raise Damaged(f"{member.name} and many others in the backup are not what their names say")
 
     def _path(self, name: str) -> Path:
-        """Return where a member is written. Raise Damaged for a name that would lead out of its folder."""
+        """Return the path at which a member is written. Damaged for a name that would lead out of its folder."""
         if name == form.SETTINGS:
             return self._target.data_dir / SETTINGS_FILE
         head, _, rel = name.partition("/")
@@ -241,13 +244,14 @@ class _Restoration:
 
 
 def check(part: str, expected: object, actual: object) -> None:
-    """Raise Damaged, with both sides, unless they are equal."""
+    """Check that a part of the backup is as the manifest says; Damaged, with both values, when it is not."""
     if expected != actual:
         raise Damaged(f"the backup does not hold what its manifest says: {part}: {expected} and not {actual}")
 
 
 async def _compare(view: dump.Snapshot, manifest: form.BackupManifest) -> None:
-    """Compare every table, read back from the database that was filled. A table that the backup does not know is empty."""
+    """Compare every table, read back from the database, with the manifest. A table that the backup does not have must be
+    empty. Damaged for a difference."""
     names = {s.name for s in view.shapes}
     for name in names - manifest.tables.keys():
         check(f"rows of table {name}", 0, (await view.sum(name)).rows)
@@ -264,13 +268,13 @@ def _move_into_place(target: RestoreTarget, kept_trust: bool) -> None:
         if (head == form.TRUST and kept_trust) or not (folder / GROWING).is_dir():
             continue
         for child in (folder / GROWING).iterdir():
-            # An empty folder may exist already; a rename replaces nothing else.
+            # A rename replaces at most an empty folder that exists already.
             child.rename(folder / child.name)
     os.sync()  # one sync for all files: a single file is not needed before the rows are committed
 
 
 async def _compare_committed(target: RestoreTarget, manifest: form.BackupManifest, pool: Pool) -> None:
-    """Compare rows and content once more, as they are found when the node is opened."""
+    """Compare the committed rows, and the content in its final place, with the manifest once more."""
     async with dump.snapshot(target.database_url) as view:
         await _compare(view, manifest)
         async for batch in view.contents():
@@ -286,7 +290,7 @@ def _check_files(folder: Path, batch: list[dump.ReferredBlob], manifest: form.Ba
 
 
 async def _open_once(url: str, clock: Clock) -> None:
-    """Open it as today's program would, after the migrations that are still to come."""
+    """Migrate the restored database to this version, and open it once as a node does."""
     await migrate.up(url)
     store = SqlStore(url, clock)
     try:
@@ -297,7 +301,7 @@ async def _open_once(url: str, clock: Clock) -> None:
 
 
 def _make_private(folder: Path) -> None:
-    """Make the folder and its missing parents for the node's user alone: `parents` would leave their mode to the umask."""
+    """Create the folder and its missing parents for the node's user alone; `mkdir(parents=True)` would use the umask."""
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     for parent in reversed(missing):
         parent.mkdir(mode=0o700, exist_ok=True)

@@ -1,5 +1,5 @@
-"""Check settings for `gateway config check`, beyond single values: every text is read by the same reader as at start,
-addresses name their protocol, named files and folders exist. In: settings. Out: every fault. Connects to nothing."""
+"""Check settings for `gateway config check`, beyond single values: every text is parsed by the same function as at start,
+addresses name their protocol, named files and folders exist. In: settings. Out: every fault. It connects to nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.trust.clamav import read_address
 
 
 def faults(settings: Settings) -> list[str]:
-    """Return all faults at once."""
+    """Return all faults of the settings as sentences, each with the setting's name."""
     readers: dict[str, Callable[[], object]] = {
         "office.hours": lambda: timers.read_spans(settings.office.hours),
         "office.weekdays": lambda: timers.read_weekdays(settings.office.weekdays),
@@ -41,8 +41,8 @@ def faults(settings: Settings) -> list[str]:
     return all_faults
 
 
-# Files and folders that must exist where they are named. Others lie below the data directory, which `gateway init`
-# makes.
+# Settings whose file or folder must exist if they are set. By default these are below the data directory, which `gateway
+# init` creates.
 _FILES = ("database.ca", "pages.emblem", "keys.pkcs11_module", "sign.module", "mail.ca", "webhooks.ca")
 _FOLDERS = ("node.data_dir", "keys.folder", "trust.folder", "folder.root", "log.publish_folder")
 _OF_AXIS = ("ca", "certificate", "key", "credentials")

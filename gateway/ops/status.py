@@ -1,8 +1,8 @@
 """Report on a node as a whole: the screen of `gateway status`, and the report that an engineer attaches when asking for
-help. In: an open node; of a node that does not open its settings and findings. Out: one frozen `NodeStatus` (axis, queues
-with their oldest, late documents, certificates, backup, workers, speed); or plain values. Where a part does not answer, its
-place on the screen says so. The report has versions, names of changed settings, findings, and of an open node its line,
-queues, certificates, jobs and last error codes. No secret, no value of a setting, nothing of any document."""
+help. In: an open node; or the settings and findings of a node that cannot be opened. Out: one frozen `NodeStatus` (axis,
+queues with their oldest, late documents, certificates, backup, workers, speed); or plain values. A part that does not
+answer is shown as such. The report has versions, names of changed settings, findings, and of an open node its axis, queues,
+certificates, jobs and last error codes. It has no secret, no value of a setting, and nothing of any document."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from gateway.workers.heartbeat import ProcessBeat, beats, slots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """Facts of the node at one moment. `certificates` are days left by agency, 0 without a valid one; `partners` are days
-    left of bound certificates that end soon, by code; `loops` are those of this process; `disk_days`, how long the disk
-    lasts, and `database_bytes` are None where unknown."""
+    """Status of the node at one moment. `certificates` has the days left by agency's code, 0 without a valid one;
+    `partners` the days left of foreign certificates that end soon, by code; `loops` the loops of this process; `disk_days`,
+    how long the disk lasts, and `database_bytes` are None when unknown."""
 
     node: str
     version: str
@@ -65,13 +65,13 @@ class NodeStatus:
 
     @property
     def hosted_certificates(self) -> Mapping[str, float]:
-        """Return the certificates of agencies that are still hosted here."""
+        """The days left by code, of agencies that are still hosted here."""
         departed_codes = {agency.code for agency in self.hosted if agency.left_at is not None}
         return {code: days for code, days in self.certificates.items() if code not in departed_codes}
 
 
 async def look(node: OpenNode) -> NodeStatus:
-    """Read the status now."""
+    """Read the status of the node at this moment."""
     now, subject = node.clock.now(), Subject.within(node)
     hosted = await node.store.hosted()
     codes = [agency.code for agency in hosted]
@@ -106,19 +106,19 @@ async def _database_bytes(node: OpenNode) -> int | None:
 
 
 async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -> Mapping[str, float]:
-    """Return days left for each foreign code whose last certificate ends within 60 days (K5, expiring partners)."""
+    """Return the days left by code for foreign certificates that end within 60 days (K5, expiring partners)."""
     watch = core.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     soon = upkeep.due_marks(await watch.endings(now), now)
     return {m.code: (m.ends_at - now).total_seconds() / 86400 for m, _ in soon if m.code not in own}
 
 
 MOST_ERRORS = 50
-# A sentence may name a document; a code never does.
+# An error's code. The report has only this, because the error's text may name a document.
 _ERROR_CODE = re.compile(r"(?<![A-Z])[A-Z]{2,}(?:-[A-Z0-9]+)+")
 
 
 def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: datetime) -> dict[str, object]:
-    """Report what is known even of a node that does not open."""
+    """Return the part of the report that needs no open node: system, versions, names of changed settings, findings."""
     setting_names, origins = reading.printable(settings), reading.sources(settings)
     return {
         "at": now.isoformat(timespec="seconds"),
@@ -139,7 +139,7 @@ def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: d
 
 
 async def report_of_node(node: OpenNode) -> dict[str, object]:
-    """Report what only an open node knows."""
+    """Return the part of the report that only an open node knows: workers, axis, certificates, queues, jobs, errors."""
     status = await look(node)
     axis, backup = status.axis, status.backup
     days = await node.store.history.days((status.at - HISTORY_KEPT).date())
@@ -185,7 +185,7 @@ def _queue_rows(load: Load) -> list[Mapping[str, object]]:
 
 
 async def _errors(node: OpenNode) -> list[Mapping[str, object]]:
-    """List error codes, the newest first."""
+    """Return the last errors of packets as time, queue and error code, the newest first."""
     faults = await reporting.newest_faults(node.store, MOST_ERRORS)
     return [{"at": _iso(at), "where": part, "code": _error_code(detail)} for at, part, detail in faults]
 
@@ -206,7 +206,7 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def report_lines(facts: Mapping[str, object], prefix: str = "") -> list[str]:
-    """Write facts as lines for a mail, each after its path; a list has a line for each element."""
+    """Return facts as lines of text, each with the path of its key; a list has a line for each element."""
     lines = []
     for name, value in facts.items():
         if isinstance(value, Mapping):

@@ -1,5 +1,5 @@
-"""The node that is examined, and the form of a check. In: settings, or an open node. Out: the parts that checks ask, opened
-where they are not open; the findings of one check, also where it could not be made."""
+"""The node that is examined, and the form of a check. In: settings, or an open node. Out: the parts of the node that checks
+need, which are opened if necessary; the findings of one check, also when it could not be made."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from gateway.store.store import SqlStore
 from gateway.trust.keys import KeyDirectory
 from gateway.workers.heartbeat import HEARTBEAT
 
-# A part that answers later than this does not answer callers either.
+# Longest time of a check for frequent callers; a part that takes longer does not answer other calls in time either.
 PATIENCE_S = 5.0
 SCHEMA_EVERY = timedelta(minutes=1)
 
 
 @dataclass(slots=True, kw_only=True)
 class Subject:
-    """The node to examine. Without `node` it is not open: parts that a check needs are opened for it, until `close`."""
+    """The node to examine. If it is not open (`node` is None), parts that a check needs are opened until `close`."""
 
     settings: Settings
     clock: Clock
@@ -66,7 +66,8 @@ class Subject:
         return self.settings.workers.lease_s
 
     async def schema(self) -> migrate.SchemaStatus:
-        """Read the schema's status; Misconfigured without an answer. An open node keeps it for a minute: it is costly."""
+        """Return the status of the database's schema. Misconfigured when the database does not answer. For an open node it
+        is cached for a minute, because reading it is costly."""
         if self.node is None:
             return await migrate.status(self.settings.database.address)
         now = self.clock.now()
@@ -82,7 +83,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One entry of the list. `cure` is shown where the check fails to run; a red `first` check skips those `of_store`."""
+    """One check of the list. `cure` is shown when the check cannot be made; a red `first` check skips those `of_store`."""
 
     name: str
     run: Callable[[Subject], AsyncGenerator[Diagnosis]]
@@ -94,7 +95,8 @@ class Check:
 
 
 async def run_check(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
-    """Make one check. A failure of an adapter, or an answer too late for frequent callers, is the finding."""
+    """Run one check and return its findings with the time that it took. When it fails, or takes too long for frequent
+    callers, that is a red finding."""
     started, is_hasty = time.monotonic(), tag in (Tag.READY, Tag.METRICS)
     try:
         async with asyncio.timeout(PATIENCE_S if is_hasty else None):

@@ -1,7 +1,7 @@
-"""Judge one envelope file as our own axis would, with a trust folder as registry (K7, offline check). In: a file, a folder,
-a time. Out: the data that `gateway verify` prints: verdict, steps, signer, chain, revocation, commitment, as plain JSON
-values. No node, no database, no network. Contents of a file never raise, they are a verdict; a missing file or an unusable
-folder is an error that says what to mend."""
+"""Judge one envelope file as a receiving node would, with a trust folder as registry (K7, offline check). In: a file, a
+folder, a time. Out: the data that `gateway verify` prints: verdict, steps, signer, chain, revocation, commitment, as plain
+JSON values. No node, database or network is needed. Bad contents of the file are a verdict, not an error; a missing file or
+an unusable folder is an error that tells what to mend."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PIECE = 256 * 1024
 
 
 def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None = None) -> dict[str, Any]:
-    """Judge a file as if it had arrived at `at`, and also as of `now`, by default the same time; see `report`. A trusted
-    timestamp's time is a good `at` (K2, proved time). Makes steps 1 to 11 as far as the file allows; step 12 needs a
-    register."""
+    """Judge a file as if it had arrived at `at`, and again as of `now`, by default the same time; return plain data (see
+    `report`). The time of a trusted timestamp is a good `at` (K2, proved time). It makes the verification steps 1 to 11 as
+    far as the file allows; step 12 needs a register."""
     if at.tzinfo is None:
         raise Misconfigured(
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
@@ -76,7 +76,7 @@ def _opener(path: Path) -> Callable[[], Iterator[bytes]]:
 
 
 def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
-    """Write the verdict of `then`, and beside it the verdict of `now`."""
+    """Return the verdict `then` as plain data, together with the verdict as of `now`."""
     signed, evidence = then.signed, then.evidence
     return {
         "verdict": then.word,
@@ -128,7 +128,7 @@ def _revocation_facts(evidence: Evidence, now: Evidence | None) -> dict[str, Any
 
 
 def _commitment(signed: SignedEnvelope[Envelope]) -> dict[str, Any] | None:
-    """Return what the signer committed to (W6, commitments); None where only the document itself is signed."""
+    """Return the signer's commitment (W6, commitments) as plain data; None when only the document itself is signed."""
     if signed.packet_id is None:
         return None
     receipt, terms = signed.receipt, signed.terms

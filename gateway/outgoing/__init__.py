@@ -1,1 +1,1 @@
-"""The way out, in order: intake, check, accept, package, dispatch; recall beside them."""
+"""The way out, step by step: intake, check, accept, package, dispatch; and recall of what was sent."""

@@ -1,7 +1,7 @@
 """Step 3 of the way out keeps the promise of G1 (durable when answered). In: an `Order` and its files. Out: `Accepted`,
-only after one transaction holds document, deliveries, facts, event, idempotency record, and the work that sends it: for
-most documents the signed envelope with its outbox row; for any other its files and a `pack` job. An envelope that the
-agency signed itself takes the place of the one that the node would make."""
+only after one transaction holds the document, its deliveries, facts, event, idempotency record, and the work that sends
+it. For most documents that is the signed envelope with its outbox row; for others, their files and a `pack` job. An
+envelope that the agency signed itself takes the place of the node's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict, rea
 from gateway.store.blob_refs import KeptContent
 from gateway.store.work import SqlWork
 
-# A request may be at work for so long before its key can be taken over.
+# A request holds its idempotency key for so long before another request may take the key over.
 IN_FLIGHT = timedelta(seconds=60)
 _log = logging.getLogger(__name__)
 _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
@@ -40,7 +40,7 @@ _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
 
 @dataclass(frozen=True, slots=True)
 class _KeyLease:
-    """The hold of this request on its idempotency key; its end names the holder."""
+    """Lease of this request on its idempotency key. Its end also identifies the holder."""
 
     once: Once
     ends_at: datetime
@@ -54,8 +54,8 @@ async def accept(
     once: Once | None = None,
     signed: Packed | None = None,
 ) -> Accepted:
-    """Put the document on disk to be sent; otherwise nothing happens and the error says why. Repeats under the same key, of
-    the same `external_id` or of the same `signed` envelope get the first answer."""
+    """Store the document durably and queue it for sending, or keep it as a draft; on any error nothing is stored. A
+    repeat under the same key, `external_id` or `signed` envelope gets the first answer."""
     task = _Task(services=services, scope=scope, order=order, request_files=request_files, signed=signed)
     if once is None:
         return await task.run()
@@ -75,6 +75,7 @@ async def accept(
 async def _begin(
     services: OutgoingServices, scope: AgencyScope, turn: _KeyLease, request_files: RequestFiles
 ) -> Accepted | None:
+    """Take the idempotency key for this request. Returns the stored first answer to a repeat, None for a new request."""
     once, digest = turn.once, request_digest(turn.once, request_files)
     async with services.store.begin(scope) as work:
         first_call = await work.idempotency.begin(once.owner, once.key, digest, turn.ends_at)
@@ -93,7 +94,8 @@ async def _begin(
 
 
 def request_digest(once: Once, request_files: RequestFiles) -> str:
-    """Hash a request for comparison: method, path, meta and each file's field, name and bytes, without boundaries."""
+    """Hash a request, so that a repeat under its key can be compared: method, path, meta, and the field, name and digest
+    of each file. Multipart boundaries do not count."""
     files = [
         (received.field, received.item.name, received.item.sha256) for received in request_files.received
     ]
@@ -102,7 +104,8 @@ def request_digest(once: Once, request_files: RequestFiles) -> str:
 
 
 class _AgencyChanged(Exception):
-    """Signal that the agency changed while its document was signed: it is signed again, under the present name."""
+    """Signal that the agency changed while its document was being signed, so that it is signed again under its new
+    name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,7 @@ class _Task:
     signed: Packed | None = None
     turn: _KeyLease | None = None
     signs: bool = True
-    """False where a job signs the envelope, and not this request before it accepts the document."""
+    """Whether this request signs the envelope before it accepts the document; otherwise a job signs it."""
 
     async def run(self) -> Accepted:
         with self.services.store.memory.moment():
@@ -126,16 +129,17 @@ class _Task:
                 return await replace(self, signs=False)._accept()
 
     async def _accept(self) -> Accepted:
+        """Find a repeat, check the order, sign the envelope if possible, and store everything in one transaction."""
         services, order = self.services, self.order
         digest = None
         if order.draft.external_id is not None:
-            # Run as brief work, so that of many requests at once each waits for its own turn only.
+            # Hashing runs as brief work, so that of many requests at once each waits for its own turn only.
             digest = await services.pool.brief(partial(content_digest, order, self.request_files))
         repeated = await self._find_repeat(digest)
         if repeated is not None:
             return repeated
-        # A new document is compared with earlier ones in the unit of work that stores it. Where something is wrong with it,
-        # and for a draft, which keeps every warning, all of it is told at once.
+        # A new document is compared with earlier ones in the unit of work that stores it. A draft, and a document with
+        # any fault, is compared here as well, so that the caller gets all reasons at once.
         is_new = order.send and order.parent_id is None
         draft, verdict = await checking.check(
             services, self.scope, order, self.request_files, with_earlier=not is_new
@@ -164,7 +168,8 @@ class _Task:
 
         async def store_document(work: SqlWork) -> Accepted:
             agency = await work.agency()
-            # Looked for once more under the writer's lock: another request may have been committed meanwhile.
+            # The repeat is looked up once more under the writer's lock: another request may have committed it
+            # meanwhile.
             repeated = await _find_same_document(work, order, digest, self.signed)
             if repeated is not None:
                 return await self._remember(work, repeated)
@@ -186,7 +191,7 @@ class _Task:
         return accepted
 
     async def _find_repeat(self, digest: str | None) -> Accepted | None:
-        """Return the first answer to the same document, and store it under this request's key too."""
+        """Find the answer to an earlier order of the same document, and store it under this request's key too."""
         if self.order.draft.external_id is None and self.signed is None:
             return None
         async with self.services.store.ask(self.scope) as work:
@@ -224,7 +229,8 @@ class _Task:
     def _replan(
         self, agency: HostedAgency, planned: OutgoingDocument, packed: Packed | None
     ) -> OutgoingDocument:
-        """Plan the document under the agency's present name; an envelope that was signed meanwhile has the old one."""
+        """Plan the document for the agency as it is now. Raises _AgencyChanged where its envelope was signed under the
+        old name, and Clash where the agency itself signed it."""
         if self.signed is not None:
             raise Clash("the agency changed while its envelope was taken in; send it again")
         if packed is not None:
@@ -240,7 +246,7 @@ class _Task:
         packed: Packed | None,
         contents: Sequence[KeptContent],
     ) -> Accepted:
-        """Store the document with its deliveries, events, content, and the work that sends it."""
+        """Store the document with its deliveries, events and content, and the work that sends it."""
         services, order, draft = self.services, self.order, planned.draft
         document, earlier = await _set_identity(work, planned, order)
         warnings = verdict.warnings
@@ -272,7 +278,8 @@ class _Task:
     async def _find_earlier(
         self, work: SqlWork, agency: HostedAgency, draft: Draft, same_identity: Sequence[OutgoingDocument]
     ) -> tuple[Reason | None, Sequence[Reason]]:
-        """Find what holds the number and, unless a view has done so before, signs that the document was sent already."""
+        """Find a document that holds this number, and signs that the document was sent already. For a child of another
+        document, the view before this transaction has looked for such signs, so only the number is checked."""
         order, files = self.order, self.request_files
         if order.parent_id is None:
             return await checking.find_earlier(work, agency, draft, order, files, same_identity)
@@ -280,7 +287,7 @@ class _Task:
         return await checking.find_number_conflict(work, agency, draft, order, digests, same_identity), ()
 
     async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
-        """Store the answer under its key, in the transaction that makes it true."""
+        """Store the answer under the request's idempotency key, in the transaction that makes it true."""
         if (turn := self.turn) is not None:
             status, body = turn.once.render(accepted)
             await work.idempotency.finish(turn.once.owner, turn.once.key, turn.ends_at, status, body)
@@ -290,7 +297,7 @@ class _Task:
 async def record_confirmations(
     services: OutgoingServices, work: SqlWork, document_id: str, order: Order, verdict: Verdict
 ) -> None:
-    """Record the questions that the sender answered for, with the sender (R2, no state secrets)."""
+    """Record which questions the sender has confirmed, with the sender (R2, no state secrets)."""
     accepted_warnings = [w for w in verdict.warnings if w.code in CONFIRMABLE and w.code in order.confirm]
     if accepted_warnings:
         confirmations = [{"code": w.code, "at": w.pointer, **w.params} for w in accepted_warnings]
@@ -300,7 +307,7 @@ async def record_confirmations(
 
 
 def content_digest(order: Order, request_files: RequestFiles) -> str:
-    """Hash the content behind an `external_id`: the order and its files, whatever key or boundary carried them."""
+    """Hash the content that an `external_id` names: the order and its files, without key or boundary."""
     files = [
         (received.item.role, received.item.name, received.item.sha256) for received in request_files.received
     ]
@@ -309,14 +316,15 @@ def content_digest(order: Order, request_files: RequestFiles) -> str:
 
 
 def _to_json(value: Any) -> object:
-    """Convert what JSON has no form for: dataclasses field by field, the rest as text."""
+    """Convert a value that JSON has no form for: a dataclass becomes a dict of its fields, anything else its text."""
     return {f.name: getattr(value, f.name) for f in fields(value)} if is_dataclass(value) else str(value)
 
 
 async def _find_same_document(
     work: SqlWork, order: Order, digest: str | None, signed: Packed | None
 ) -> Accepted | None:
-    """Find the document that the caller sent before: by the caller's own id, or by the packet that it signed."""
+    """Find the document that an earlier order of the caller made, by the `external_id`, or by the id of the packet that
+    the agency signed. Raises Clash where that document has other content."""
     if signed is not None and signed.signed.packet_id is not None:
         earlier = await work.outgoing.by_packet_id(signed.signed.packet_id)
         if earlier is not None and earlier.body_digest == signed.signed.body_digest:
@@ -336,6 +344,7 @@ async def _find_same_document(
 
 
 async def _find_same_external_id(work: SqlWork, order: Order, digest: str | None) -> Accepted | None:
+    """Find the document with the order's `external_id`; Clash where it has other content."""
     if order.draft.external_id is None:
         return None
     earlier = await work.outgoing.by_external_id(order.draft.external_id)
@@ -355,7 +364,8 @@ async def _find_same_external_id(work: SqlWork, order: Order, digest: str | None
 async def _set_identity(
     work: SqlWork, document: OutgoingDocument, order: Order
 ) -> tuple[OutgoingDocument, Sequence[OutgoingDocument]]:
-    """Set identity and attempt, and return earlier documents of that identity; an update has its parent's."""
+    """Set the document's identity and attempt number, and return it with the earlier documents of that identity. An
+    update has the identity of its parent."""
     document_id = document.document_id
     if order.kind is Kind.UPDATE and order.parent_id:
         document_id = (await work.outgoing.get(order.parent_id)).document_id
@@ -367,12 +377,12 @@ async def _set_identity(
 
 
 def first_state(draft: Draft) -> OutState:
-    """Return the state of an accepted document: in line to be packed, or never on the axis (R6, electronic or paper)."""
+    """Return the state of an accepted document: queued, or on paper and never on the axis (R6, electronic or paper)."""
     return OutState.PAPER if draft.delivery_mode is DeliveryMode.PAPER else OutState.QUEUED
 
 
 async def attempt_of(work: SqlWork, kind: Kind, document_id: DocumentId) -> int:
-    """Return the number of this attempt to send a document of that identity; drafts do not count."""
+    """Return the number that the next attempt to send a document of that kind and identity has; drafts do not count."""
     return _next_attempt(await work.outgoing.by_document_id(document_id), kind)
 
 
@@ -383,9 +393,9 @@ def _next_attempt(documents: Sequence[OutgoingDocument], kind: Kind) -> int:
 async def queue(
     services: OutgoingServices, work: SqlWork, document: OutgoingDocument
 ) -> tuple[Delivery, ...]:
-    """Create deliveries, their first facts and, if it is not packed yet, the `pack` job, in the caller's transaction. An
-    update asks its recipients from now on. A document that can be called back for a while is packed after that. Paper is
-    never packed: it waits for a person."""
+    """Create deliveries with their first facts in the caller's transaction, and a `pack` job if the document is not
+    packed yet. Where the document can be called back for a while, the job starts after that; a document on paper is never
+    packed, for a person hands it over. An update or recall also opens a request on each delivery of its parent."""
     now = services.clock.now()
     goes = document.state is not OutState.PAPER
     word = "queued" if goes else "paper"

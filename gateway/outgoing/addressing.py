@@ -1,7 +1,7 @@
-"""Turns recipients, pasted or read from a signed PDF that a clerk is about to send, into codes. Each item is looked up in
-the directory and among the agency's own groups; an unclear one is offered, not guessed. In: text, or the request's file.
-Out: `Offer`s; a `ReadDocument`, never stored: the file is inspected like one that is sent, and parsed in the sandbox
-process. The groups are saved here too."""
+"""Turns the recipients in a pasted text, or in a signed PDF that a clerk is about to send, into agency codes. Each name
+is looked up in the directory and among the agency's saved groups; for an unclear one candidates are offered, never a
+guess. In: text, or the request's file. Out: `Offer`s; or a `ReadDocument`, which is not stored: its file is inspected
+like one that is sent, and parsed in the sandbox process. The groups are saved here too."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ async def list_offers(
     near: str | None = None,
     units: Collection[str] = (),
 ) -> tuple[tuple[Offer, ...], ...]:
-    """Return the offers for each recipient in each text on that day; the directory is asked about all of them together.
-    `near` is the code of the agency that asks: names without a parent are searched beside, below and above it; `units` are
-    its own, which are no other agency."""
+    """Return the offers for each recipient in each text, as of that day; all texts are looked up together. `near` is the
+    code of the agency that asks: names without a parent are searched beside, below and above it. `units` are names of its
+    own units, which are no other agencies."""
     parsed = [items_of(text) for text in texts]
     by_name = {fold(g.name): g for g in groups}
     all_items = [i for items in parsed for i in items]
@@ -90,7 +90,7 @@ async def list_offers(
 
 
 async def _load_line(book: SqlDirectory, code: str | None) -> tuple[AgencyEntry, ...]:
-    """Load the agency that asks, and those above it, the nearest first."""
+    """Load the agency with this code, and the agencies above it, the nearest first."""
     line: dict[str, AgencyEntry] = {}
     while code and code not in line and len(line) < _MOST_ABOVE and (agency := await book.entry(code)):
         line[agency.code] = agency
@@ -99,8 +99,8 @@ async def _load_line(book: SqlDirectory, code: str | None) -> tuple[AgencyEntry,
 
 
 def _find_in_line(item: Item, line: Sequence[AgencyEntry]) -> AgencyEntry | None:
-    """Find the agency behind a generic name: "the People's Committee of the province" means that of the writer's own
-    province, so it is the nearest agency of the line whose name begins like that. A name with a parent is not generic."""
+    """Find the agency behind a generic name: "the People's Committee of the province" means that of the asking agency's
+    province, so the nearest agency of its line whose name begins with these words. No name with a parent is generic."""
     if item.parent is not None or item.kind is ItemKind.MANY:
         return None
     name = fold(written_out(item.name))
@@ -115,7 +115,7 @@ def _offer_in_line(item: Item, agency: AgencyEntry, line: Sequence[AgencyEntry])
 
 
 def _is_inside(item: Item, units: Collection[str]) -> bool:
-    """Tell whether the item is a unit of the agency that asks, or a post without an agency behind it."""
+    """Tell whether the item is a unit of the asking agency, or a post named without any agency."""
     if item.parent is not None or item.kind not in (ItemKind.AGENCY, ItemKind.PERSON):
         return False
     return is_bare_post(item) or fold(written_out(item.name)) in {fold(written_out(unit)) for unit in units}
@@ -125,7 +125,7 @@ _GUESSED = (OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.PERSON)
 
 
 def _prefer_own_province(offer: Offer, line: Sequence[AgencyEntry]) -> Offer:
-    """Choose the only candidate of the own province; a code that is not in the directory stays a question."""
+    """Choose the only candidate of the asking agency's province. A code that the directory lacks stays a question."""
     if not line:
         return offer
     root = f"{line[-1].code}."
@@ -138,8 +138,8 @@ def _prefer_own_province(offer: Offer, line: Sequence[AgencyEntry]) -> Offer:
 async def _resolve(
     book: SqlDirectory, items: Sequence[Item], on: date, parents: Sequence[str]
 ) -> dict[Item, Resolution]:
-    """Resolve each item as written, then written out in full, then beside the agency that asks; the first certain answer
-    wins. Two places near by that both have such an agency leave it open."""
+    """Resolve each item as written, then written out in full, then under each of `parents`; the first certain answer
+    wins. Where several parents have such an agency, the item stays open, with the directory's candidates."""
     names = [(name, i.parent) for i in items for name in _spellings(i)]
     first = dict(zip(names, await book.resolve_all(names, on, offer=False), strict=True))
     answers = {i: _first_certain(first[name, i.parent] for name in _spellings(i)) for i in items}
@@ -174,6 +174,7 @@ def _is_clear(item: Item, answer: Resolution) -> bool:
 async def _offer_agency(
     book: SqlDirectory, item: Item, answer: Resolution, searched: Sequence[AgencyEntry]
 ) -> Offer:
+    """Offer the agency of a clear answer; else the candidates, with the kind of doubt."""
     agency = answer.entry
     if agency is not None and _is_clear(item, answer):
         is_old = answer.standing is CodeStanding.MAPPED and answer.mapped_by != "name"
@@ -192,8 +193,8 @@ async def _offer_agency(
 async def _list_candidates(
     book: SqlDirectory, answer: Resolution, searched: Sequence[AgencyEntry]
 ) -> tuple[AgencyEntry, ...]:
-    """List candidates: first those that the directory answered (the entry, its successor, the nearest), then search
-    results."""
+    """List candidates for an unclear item: those of the directory's answer (entry, successor, nearest), then those
+    searched."""
     candidates: dict[str, AgencyEntry] = {}
     if answer.entry is not None and answer.standing is not CodeStanding.CLOSED:
         candidates[answer.entry.code] = answer.entry
@@ -209,8 +210,8 @@ async def _list_candidates(
 async def _search(
     book: SqlDirectory, names: Sequence[str], on: date, line: Sequence[AgencyEntry]
 ) -> dict[str, tuple[AgencyEntry, ...]]:
-    """Search by the words as written; where those match nothing, by the words written out in full. Agencies of the own
-    province or ministry come first."""
+    """Search agencies by the names as written, and by the names written out in full where those have no matches. Agencies
+    of the asking agency's own province or ministry come first."""
     root = line[-1].code if line else ""
     matches: dict[str, tuple[AgencyEntry, ...]] = {}
     for write in (str, written_out):
@@ -228,7 +229,7 @@ def _is_alive(agency: AgencyEntry, on: date) -> bool:
 
 
 async def _offer_group(book: SqlDirectory, group: RecipientGroup, item: Item, on: date) -> Offer:
-    """Offer the group's members as of today; one that has ended makes the group a question."""
+    """Offer the group's members as of today. It is marked as closed where a member has ended."""
     answers = await book.resolve_all([(m.code, None) for m in group.members], on)
     agencies = [
         answer.entry
@@ -243,7 +244,6 @@ async def _offer_group(book: SqlDirectory, group: RecipientGroup, item: Item, on
 
 
 async def groups(store: SqlStore, scope: AgencyScope) -> Sequence[RecipientGroup]:
-    """List the agency's groups by name."""
     async with store.read(scope) as work:
         return await work.groups.all()
 
@@ -256,7 +256,8 @@ async def save_group(
     at: datetime,
     version: int | None = None,
 ) -> RecipientGroup:
-    """Save a group. `version` is the one that was changed, None for a new group. Clash if changed meanwhile or invalid."""
+    """Save a group of recipients. `version` is the version that was edited, None for a new group. Raises Clash for an
+    invalid group, and where it was changed meanwhile."""
     distinct = tuple({m.code: m for m in members}.values())
     title = " ".join(name.split())
     if not fold(title) or len(title) > LONGEST_NAME:
@@ -273,7 +274,7 @@ async def save_group(
 
 
 async def remove_group(store: SqlStore, scope: AgencyScope, name: str) -> None:
-    """Remove a group. NotFound when there is none of that name."""
+    """Remove a group; NotFound when there is none of that name."""
     async with store.begin(scope) as work:
         if not await work.groups.remove(name):
             raise NotFound(f"there is no group named {name!r}")
@@ -285,7 +286,7 @@ PDF = "pdf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadDocument:
-    """Fields that were read from the file, the verdict on its signatures, and offers for its recipients."""
+    """Fields that were read from a PDF, the verdict on its signatures, and offers for its recipients."""
 
     name: str
     size: int
@@ -297,7 +298,7 @@ class ReadDocument:
 async def read_document(
     services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, request_files: RequestFiles
 ) -> ReadDocument:
-    """Read a PDF. Refused when the file is no PDF, or could not be sent anyway."""
+    """Read the fields and recipients of the request's PDF. Refused when it is no PDF, or may not be sent anyway."""
     file = request_files.received[0]
     verdict = _judge_pdf(services, file)
     if not verdict.allowed:
@@ -317,7 +318,7 @@ async def read_document(
 async def read_recipients(
     services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, text: str
 ) -> tuple[Offer, ...]:
-    """Read a pasted list, or block, of recipients."""
+    """Read one pasted list, or block, of recipients into offers."""
     (offers,) = await read_recipient_lists(services, book, scope, (text,))
     return offers
 
@@ -325,7 +326,7 @@ async def read_recipients(
 async def read_recipient_lists(
     services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, texts: Sequence[str]
 ) -> tuple[tuple[Offer, ...], ...]:
-    """Read several pasted texts, each by itself."""
+    """Read several pasted texts into offers, one tuple for each text."""
     agency = await hosted_agency(services, scope)
     async with services.store.read(scope) as work:
         saved = await work.groups.all()

@@ -1,5 +1,5 @@
-"""Ends the wait of a received document once its answer has reached the agency that asked (R52, reply links; R53, classes of
-reply). In: rows that left in one pass, or paper that was handed over. Out: received documents name their answers."""
+"""Ends the wait of a received document once its answer has reached the agency that asked (R52, reply links; R53, classes
+of reply). In: rows that left in one pass, or a letter handed over. Out: received documents that name their answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def late_answers(
     deliveries: Mapping[str, Sequence[Delivery]],
     today: date,
 ) -> frozenset[str]:
-    """Return ids of deliveries whose recipients were to answer by a day that is over (T9, reply deadline), and have not."""
+    """Return the ids of deliveries whose recipients have missed the document's deadline (T9, reply deadline)."""
     due = [d for d in documents if d.reply_by is not None and d.reply_by < today]
     answered = await work.outgoing.answered_from([d.id for d in due]) if due else {}
     return frozenset(
@@ -34,7 +34,7 @@ async def late_answers(
 async def end_waits_of_rows(
     work: SqlWork, rows: Sequence[tuple[OutboxItem, Collection[str]]], now: datetime
 ) -> None:
-    """End waits by the codes that each row reached. An answer with several recipients ends each wait once."""
+    """End the waits that these rows answer, by the codes that each reached. One answer ends each wait once."""
     reached: dict[str, list[str]] = {}
     for item, codes in rows:
         if codes and item.kind.is_whole:
@@ -46,7 +46,8 @@ async def end_waits_of_rows(
 async def end_waits(
     work: SqlWork, document: OutgoingDocument, reached: Collection[str], now: datetime
 ) -> None:
-    """End waits of a document that reached these codes by the axis, or on paper."""
+    """End the waits that a document answers, now that it has reached these codes by the axis or on paper: each received
+    document that it replies to names it as an answer."""
     if not document.kind.is_whole:
         return
     for link in document.draft.replies_to:
@@ -61,7 +62,8 @@ async def end_waits(
 
 
 def _is_answer_told(document: OutgoingDocument, code: str, reached: Collection[str]) -> bool:
-    """Tell whether the agency that asked has the answer. A code that is no recipient has ended: its successor got it."""
+    """Tell whether the agency that asked has the answer. If its code is no recipient, the code has ended, and its
+    successor got the answer."""
     asking_code = code.casefold()
     addressed = {r.code.casefold() for r in document.draft.recipients}
     return asking_code not in addressed or asking_code in {c.casefold() for c in reached}

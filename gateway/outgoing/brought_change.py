@@ -1,6 +1,6 @@
-"""Reads changes from an envelope that was built elsewhere: an update, a replacement or a recall names a document that was
-sent before, in one of the ways of the dialect. In: the envelope as read. Out: that document and a `DocumentChange`, or the
-recall itself. The writer may call the document by a name of its own, so that name is searched too."""
+"""Reads a change from an envelope that was built elsewhere: an update, a replacement or a recall names a document that
+was sent before, in one of several places of the dialect. In: the parsed envelope. Out: that document and a
+`DocumentChange`, or the recall itself. The writer may use its own id for the document, so that id is searched too."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ KINDS = frozenset({Kind.UPDATE, Kind.REPLACEMENT})
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """A change, and the document that it changes."""
+    """Change of a sent document, with that document."""
 
     parent: OutgoingDocument
     change: DocumentChange
 
 
 async def read(services: OutgoingServices, scope: AgencyScope, model: Envelope) -> Changing:
-    """Read an update or a replacement. NotFound for one that names nothing that this agency sent."""
+    """Read an update or a replacement. Raises NotFound where it names no document that this agency sent."""
     agency = await check.hosted_agency(services, scope)
     async with services.store.read(scope) as work:
         parent = await _find_parent(work, agency, model)
@@ -58,7 +58,7 @@ async def read(services: OutgoingServices, scope: AgencyScope, model: Envelope) 
 async def recall_from_envelope(
     services: OutgoingServices, scope: AgencyScope, model: Envelope
 ) -> OutgoingDocument:
-    """Recall the document at the recipients that the envelope names; a repeat returns the recall that was made."""
+    """Recall the document that the envelope names, at the envelope's recipients. A repeat returns the earlier recall."""
     agency = await check.hosted_agency(services, scope)
     async with services.store.read(scope) as work:
         parent = await _find_parent(work, agency, model)
@@ -81,13 +81,14 @@ async def recall_from_envelope(
 
 
 async def sent_before(work: SqlWork, agency: HostedAgency, reference: ResponseFor) -> OutgoingDocument:
-    """Find the document that a `ResponseFor` line names. NotFound when this agency sent none."""
+    """Find the sent document that a `ResponseFor` line names; NotFound when this agency sent none."""
     return await _find_newest(work, list(_referenced_names(agency, reference)))
 
 
 def _read_notice(model: Envelope, parent: OutgoingDocument) -> DocumentChange:
-    """Read the notice: its number and approver stand behind the reason; or the file itself is the notice, with an id, a
-    number and a signer of its own. The signer of the document has not approved its recall."""
+    """Read the notice of a recall. Its number and approver stand in the reason text; or the envelope is itself the
+    notice, with its own id, number and signer. The recalled document's signer never counts as the approver of the
+    recall."""
     notice = notice_words.read((model.business.reason if model.business else None) or "")
     number = f"{model.code.number or ''}/{model.code.notation or ''}" if model.code else ""
     signer = model.signer.full_name if model.signer else None
@@ -112,7 +113,7 @@ async def _find_earlier_recall(
     change: DocumentChange,
     to: Sequence[str],
 ) -> OutgoingDocument | None:
-    """Find an earlier recall with the same words, to every recipient that is asked now."""
+    """Find an earlier recall with the same wording that went to every one of these recipients."""
     codes = {fold_code(code) for code in to}
     async with services.store.read(scope) as work:
         for child in reversed(await work.outgoing.children(parent.id)):
@@ -142,7 +143,8 @@ async def _find_parent(work: SqlWork, agency: HostedAgency, model: Envelope) -> 
 
 
 def _parent_names(agency: HostedAgency, model: Envelope) -> Iterator[str]:
-    """Yield the names that the changed document may have, in the dialect's order. An answer too has a `ResponseFor`."""
+    """Yield the names that the envelope may use for the changed document, in the order of the dialect. `ResponseFor` is
+    read for a recall alone, since answers have it too."""
     yield (model.business.document_id if model.business else None) or ""
     if model.kind is Kind.RECALL:
         for reference in model.response_for:
@@ -160,7 +162,8 @@ def _referenced_names(agency: HostedAgency, reference: ResponseFor) -> Iterator[
 
 
 async def _find_newest(work: SqlWork, names: list[str]) -> OutgoingDocument:
-    """Find the newest document of that name that left, else the newest; a standard identity goes before a system's own."""
+    """Find the document of the first name that matches: the newest that left, else the newest. A standard identity is
+    tried before a system's own id."""
     for name in filter(None, names):
         for documents in (await work.outgoing.by_document_id(name), await work.outgoing.by_own_id(name)):
             originals = [d for d in documents if d.kind.is_whole]

@@ -1,5 +1,5 @@
 """Step 2 of the way out checks whether a draft may leave. In: a draft with recipients as written, and its files. Out: the
-draft with recipients resolved to codes of today, and a `Verdict` with every broken rule at once. It stores nothing."""
+draft with its recipients resolved to the codes of today, and a `Verdict` with every broken rule. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from gateway.ports.axis import ManagedAxis, ManyAxes
 from gateway.store.work import SqlWork
 
 _SENT_STATES = (OutState.QUEUED, OutState.PACKED)
-# The parent of a document, what holds its number, and signs that it was sent before.
+# The parent of a document, the reason why its number is taken, and signs that it was sent before.
 _Earlier: TypeAlias = "tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]"
 _NO_EARLIER: _Earlier = (None, None, ())
 
@@ -52,9 +52,10 @@ async def check(
     *,
     with_earlier: bool = True,
 ) -> tuple[Draft, Verdict]:
-    """Check a draft by every rule of this stage. `order.kind` and its parent decide which rules of change apply. Without
-    `with_earlier`, earlier documents are left to `find_earlier`, in the unit of work that stores the draft."""
-    # The registry is not asked about overlong lists, and no database about text that cannot be encoded.
+    """Check a draft by every rule of this stage, and return it with recipients resolved, and the verdict. `order.kind`
+    and the parent decide which rules of change apply. Without `with_earlier` the caller compares earlier documents
+    itself, with `find_earlier` in the unit of work that stores the draft."""
+    # Overlong lists are refused without asking the registry, and text that cannot be encoded without asking a database.
     if too_long := tuple(long_lists(order.draft)):
         return order.draft, Verdict(reasons=too_long)
     if not is_encodable("".join([text for _, _, text in entries(DRAFT, order.draft)])):
@@ -86,7 +87,7 @@ async def check(
     )
     verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
     travels = draft.delivery_mode is not DeliveryMode.PAPER
-    if travels:  # a document on paper has its original there, signed by hand
+    if travels:  # a document on paper is signed by hand
         verdict += pdf_verdict.check_lead(lead, draft.recipients, services.profile)
     if draft.signed_at is None and (signed_at := pdf_verdict.signed_at(lead)) is not None:
         draft = replace(draft, signed_at=signed_at)
@@ -109,14 +110,14 @@ async def check(
 async def _warn_of_registry(
     services: OutgoingServices, resolutions: Sequence[Resolution]
 ) -> Sequence[Reason]:
-    """Warn of recipients that only a starter row names, and of those without a confirmed certificate."""
+    """Return warnings about recipients known only from starter rows, and those without a confirmed certificate."""
     codes = [agency.code for agency in rules.addressed_agencies(resolutions)]
     bound = await services.directory.bound(codes, services.clock.now()) if codes else ()
     return tuple(rules.warnings_of_registry(resolutions, bound))
 
 
 def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
-    """Return how the document goes; a draft keeps its wish until it is sent."""
+    """Return how the document is delivered, by the legal value of its lead file; a draft keeps its author's wish."""
     if not order.send:
         return order.draft.delivery_mode
     worth = pdf_verdict.legal_value(lead)
@@ -126,7 +127,7 @@ def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict |
 async def check_for_preview(
     services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
 ) -> tuple[Draft, Verdict]:
-    """Check a draft for a person who only looks: warn too about losses on a recipient's axis."""
+    """Check a draft for a person who looks at it before sending: warns where a recipient's axis rewrites files."""
     draft, verdict = await check(services, scope, order, request_files)
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
     codes = [r.code for r in draft.recipients if r.code and on_axis]
@@ -136,7 +137,7 @@ async def check_for_preview(
 
 
 async def _find_unhosted(services: OutgoingServices, recipients: Sequence[Recipient]) -> frozenset[str]:
-    """Return the codes that no node receives for. This node receives for its own agencies as soon as its workers run."""
+    """Return the recipients' codes that no node receives for. Agencies of this node are never among them."""
     own = {
         fold_code(code) for agency in await services.store.hosted() for code in (agency.code, *agency.aliases)
     }
@@ -145,19 +146,19 @@ async def _find_unhosted(services: OutgoingServices, recipients: Sequence[Recipi
 
 
 async def ways(axis: ManagedAxis, sender: str, code: str) -> Sequence[tuple[str | None, ManagedAxis]]:
-    """List the axes for mail from that agency to that code, first choice first, by name where there are several."""
+    """List the axes for mail from that agency to that code, first choice first, with names where there are several."""
     if isinstance(axis, ManyAxes):
         return [(name, axis.axes[name]) for name in await axis.order(sender, code)]
     return [(None, axis)]
 
 
 async def form_of(axis: ManagedAxis, sender: str, code: str) -> Form:
-    """Return the form of mail from that agency to that code, by its route."""
+    """Return the envelope form for mail from that agency to that code, by its route."""
     return await axis.form(sender, code) if isinstance(axis, ManyAxes) else Form.STANDARD
 
 
 async def _rewrites_files(axis: ManagedAxis, sender: str, code: str) -> bool:
-    """Tell whether the first choice of axis rewrites files."""
+    """Tell whether the first axis to that code changes the bytes of files."""
     return any(not a.promises().byte_identity for _, a in (await ways(axis, sender, code))[:1])
 
 
@@ -174,18 +175,18 @@ def stored(request_files: RequestFiles) -> tuple[FileItem, ...]:
 
 
 def list_verdicts(request_files: RequestFiles) -> tuple[FileVerdict, ...]:
-    """Return the verdicts on the files whose signatures were read."""
+    """Return the signature verdicts of the files whose signatures were read."""
     return tuple([r.verdict for r in request_files.received if r.verdict is not None])
 
 
 def lead_verdict(request_files: RequestFiles) -> FileVerdict | None:
-    """Return the verdict on the lead file; None where it is no PDF."""
+    """Return the signature verdict of the lead file; None where it is no PDF."""
     leads = [r.verdict for r in request_files.received if r.item.role is FileRole.LEAD]
     return next((verdict for verdict in leads if verdict is not None), None)
 
 
 async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> HostedAgency:
-    """Return the agency of the scope, as this node hosts it."""
+    """Return this node's agency of that scope; NotFound where the node does not host it."""
     for agency in await services.store.hosted():
         if agency.id == scope.agency_id:
             return agency
@@ -193,12 +194,13 @@ async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> Hoste
 
 
 def document_id_of(agency: HostedAgency, draft: Draft) -> DocumentId:
-    """Return the standard identity: code, date, number/notation."""
+    """Return the standard identity of a document: agency code, date and number/notation, joined by commas."""
     day = draft.issued_on.strftime("%Y/%m/%d") if draft.issued_on else ""
     return DocumentId(f"{agency.code},{day},{draft.code}")
 
 
 def _apply_resolution(recipient: Recipient, answer: Resolution) -> Recipient:
+    """Return the recipient with the code and name of today; unchanged where the code is closed or unknown."""
     if answer.entry is None or answer.standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN):
         return recipient
     same = answer.entry.code == recipient.code
@@ -212,7 +214,7 @@ def _apply_resolution(recipient: Recipient, answer: Resolution) -> Recipient:
 
 
 def digests(request_files: RequestFiles) -> Sequence[str]:
-    """Return the digests of the files, in their order."""
+    """Return the digests of the request's files, in their order."""
     return [received.item.sha256 for received in request_files.received]
 
 
@@ -224,9 +226,9 @@ async def find_number_conflict(
     files: Sequence[str],
     documents: Sequence[OutgoingDocument] | None = None,
 ) -> Reason | None:
-    """Check R117 (number used twice): number, notation and date name one document. They may be used again only for the same
-    recipients once each of them has refused, or for the very same files (these digests) to more recipients. `documents` are
-    those of that identity, for a caller that has loaded them."""
+    """Check R117 (number used twice): number, notation and date name one document. They may be used again only once no
+    recipient holds the earlier document any more, or for the same files (these digests) to recipients that do not hold
+    it. Returns the reason against it. `documents` are those of that identity, where the caller has loaded them."""
     if draft.issued_on is None or not _uses_number(order, draft):
         return None
     if documents is None:
@@ -273,8 +275,8 @@ async def find_earlier(
     request_files: RequestFiles,
     same_identity: Sequence[OutgoingDocument] | None = None,
 ) -> tuple[Reason | None, Sequence[Reason]]:
-    """Find documents that were sent before: one that holds the number, and signs that this one went out already.
-    `same_identity` are those of its identity, for a caller that has loaded them under the writer's lock."""
+    """Find documents that were sent before: the reason where one holds the number, and signs that this very document was
+    sent already. `same_identity` are documents of its identity that the caller has loaded under the writer's lock."""
     if draft.issued_on is None or not _uses_number(order, draft):
         return None, ()
     lead = _lead_index(request_files)
@@ -289,8 +291,8 @@ async def find_earlier(
 def _list_reused(
     agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles, alike: Alike
 ) -> tuple[Reason, ...]:
-    """List signs that this very document went out before under another identity: the same number and notation in one year,
-    or the same lead file. Both have honest reasons, so they are asked about and never refused."""
+    """List signs that this document was sent before under another identity: the same number and notation in that year, or
+    the same lead file. Both can be legitimate, so the sender is asked to confirm and never refused."""
     own, reasons = document_id_of(agency, draft), []
     for line in alike.of_number:
         if not isinstance(line, OutgoingDocument) or line.document_id != own:
@@ -312,6 +314,7 @@ def _list_reused(
 def _may_follow(
     earlier: OutgoingDocument, deliveries: Sequence[Delivery], draft: Draft, files: Sequence[str]
 ) -> bool:
+    """Tell whether the number may be used again after this earlier document, as `find_number_conflict` says."""
     if all(delivery.state in NOT_HELD for delivery in deliveries):
         return True
     codes = {recipient.code.casefold() for recipient in draft.recipients}
@@ -320,7 +323,7 @@ def _may_follow(
 
 
 def expect(document: OutgoingDocument, version: int | None) -> None:
-    """Raise StaleVersion where the caller names another version, before anything about the document's state."""
+    """Raise StaleVersion where the caller expects another version of the document. Called before its state is checked."""
     if version is not None and version != document.version:
         raise StaleVersion(
             f"the document {document.id} is at version {document.version}, not {version}; read it again"
@@ -328,7 +331,7 @@ def expect(document: OutgoingDocument, version: int | None) -> None:
 
 
 def select_deliveries(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:
-    """Return the deliveries to these recipients; Refused when one of them is no recipient of the document."""
+    """Return the deliveries to these recipients; Refused where a code is no recipient of the document."""
     own_codes = {delivery.recipient.code.casefold() for delivery in deliveries}
     unknown = tuple(
         reason(ReasonCode.RECIPIENT_UNKNOWN, f"/recipients/{n}", recipient=code)

@@ -1,9 +1,9 @@
-"""Step 6 of the way out moves due outbox rows to the axis, in one pass of prepare, publish, record. In: leased rows of one
-agency. Out: a recorded outcome per delivery: sent, retry at, or failed; documents that were answered name their answers
-(R52, reply links; R53, classes of reply). A fault in one row never stops another. At least once: a crash after publishing
-sends the same bytes again; the receiver knows the repeat by its verified content, never by a transport id. A packet under a
-key that may sign no more is signed again first (`sign_again`); one to a recipient that was closed meanwhile is
-`divert`ed."""
+"""Step 6 of the way out moves due outbox rows to the axis, in one pass of prepare, publish and record. In: leased rows of
+one agency. Out: a recorded outcome per delivery (sent, retry at a time, or failed); documents that were answered name
+their answers (R52, reply links; R53, classes of reply). A fault in one row never stops another. Delivery is at least
+once: a crash after publishing sends the same bytes again, and the receiver recognises the repeat by its verified content,
+never by a transport id. A packet whose key may sign no more is signed again first (`sign_again`); one to a recipient that
+was closed meanwhile is diverted (`divert`)."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ _log = logging.getLogger(__name__)
 # Large envelopes are published alone, so that small ones do not wait for the upload to be recorded.
 _LARGE = 256 * 1024
 _AT_ONCE = timedelta()
-# A row that this process wrote is sent without another look for so long: later it may have been sealed.
+# For so long after its creation a row that this process wrote is sent without reading it again. Later its document may
+# have been sealed.
 _MOMENT = timedelta(seconds=1)
-# The outcome of one row may wait for so long to share the commit of another unit of work. The next row to leave is written
-# by such a unit, so nothing waits behind it.
+# The outcome of a single row may wait for so long to share the commit of another unit of work. The next row to send is
+# written by such a unit, so nothing waits behind this one.
 _PATIENCE_S = 0.05
 
 
@@ -58,7 +59,7 @@ def group_into_passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedO
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A row that can be published, and the recipients it still has to reach."""
+    """Outbox row that can be published, with the recipients it still has to reach."""
 
     leased: LeasedOutbox
     open: Callable[[], BinaryIO]
@@ -67,8 +68,8 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TriedRow:
-    """Outbox row after one attempt to publish it: recipients that are finished, codes that were reached, and recipients
-    that are tried again after a delay; a delay of None means no further attempt."""
+    """Outbox row after one attempt to publish it: the outcome per recipient code, recipients that are finished, codes
+    that were reached, and recipients that are retried after `delay`; None where no further attempt is made."""
 
     leased: LeasedOutbox
     item: OutboxItem
@@ -81,13 +82,14 @@ class _TriedRow:
 
     @property
     def waiting(self) -> list[OutboxTarget]:
-        """The recipients that are tried again, each with the trail of this attempt."""
+        """Recipients that are retried, each with the trail of this attempt."""
         attempt = self.leased.lease.attempt
         return [_update_target(target, self.outcomes[target.code], attempt) for target in self.retried]
 
 
 async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
-    """Publish each row to every recipient it still has to reach, side by side, then record the outcomes."""
+    """Publish each row to every recipient it still has to reach, side by side, then record the outcomes. Where preparing
+    the rows together fails, each row is run alone."""
     began = services.clock.now()
     scope = AgencyScope(agency_id=rows[0].item.agency_id, principal_id="node")
     try:
@@ -100,7 +102,7 @@ async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
         return
     faults = KeyFaults(services)
     calls = [_hand_over(services, scope, row, faults) for row in ready]
-    # A packet that goes alone needs no task of its own.
+    # A single packet needs no task of its own.
     ends = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls, return_exceptions=True)
     tried_rows = [end for end in ends if isinstance(end, _TriedRow)]
     await _record(services, scope, tried_rows, began)
@@ -112,8 +114,8 @@ async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
 async def _prepare(
     services: OutgoingServices, scope: AgencyScope, rows: Sequence[LeasedOutbox]
 ) -> list[_Ready]:
-    """Open the envelopes in one view, without cancelled deliveries. No delivery can be cancelled after the claim: the row
-    may have left. Rows that were written under this very lease a moment ago need no query."""
+    """Open the envelopes of the rows in one view, and leave out cancelled deliveries. No delivery can be cancelled after
+    the claim, since the row may have left. A row that this process wrote under this lease a moment ago needs no query."""
     now, ready, unchecked = services.clock.now(), list[_Ready](), list[LeasedOutbox]()
     for row in rows:
         opener = row.open if row.body is None else partial(BytesIO, row.body)
@@ -138,14 +140,14 @@ async def _prepare(
 
 
 def _delivery_ids(targets: Iterable[Sequence[OutboxTarget]]) -> list[str]:
-    """Return the deliveries of these recipients; answers have none."""
+    """Return the delivery ids of these recipients; answers have none."""
     return [t.delivery_id for row_targets in targets for t in row_targets if t.delivery_id is not None]
 
 
 async def _hand_over(
     services: OutgoingServices, scope: AgencyScope, ready: _Ready, faults: KeyFaults
 ) -> _TriedRow | None:
-    """Publish one row. None: another courier owns it."""
+    """Publish one row to its recipients and return it with the outcomes; None where another courier owns it by now."""
     leased, targets = ready.leased, ready.targets
     with _log_context(leased.item):
         try:
@@ -171,7 +173,8 @@ def _wrap(item: OutboxItem, error: Exception) -> GatewayError:
 
 
 def _trails(leased: LeasedOutbox, targets: Sequence[OutboxTarget], diverted: Diverted) -> Mapping[str, Trail]:
-    """Return trails of earlier attempts, by route. An attempt without a recorded outcome may have reached its axis."""
+    """Return the trails of earlier attempts by the code that is published to. An earlier attempt without a recorded
+    outcome may have reached its axis, so its trail is marked as unsure."""
     attempt, trails = leased.lease.attempt, dict[str, Trail]()
     for target in targets:
         trail = target.trail or FRESH
@@ -183,9 +186,9 @@ def _trails(leased: LeasedOutbox, targets: Sequence[OutboxTarget], diverted: Div
 
 
 def _update_target(target: OutboxTarget, last: Outcome, attempt: int) -> OutboxTarget:
-    """Return the target with the trail of its last attempt."""
+    """Return the recipient with the trail of its last attempt."""
     if last.unsure and not last.axis:
-        return target  # such an outcome could not be recorded
+        return target  # an outcome without an axis leaves no trail
     trail = Trail(axis=last.axis, unsure=last.unsure, refused=last.refused) if last.axis else target.trail
     return replace(target, trail=trail, tried=attempt)
 
@@ -204,6 +207,7 @@ def _make_parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mappi
 
 
 async def _publish(services: OutgoingServices, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
+    """Publish the parcel to these codes; a failure of the axis becomes the outcome of every code."""
     meters.PUBLISHED.add(lane=parcel.lane)
     try:
         with meters.PUBLISH.measure(lane=parcel.lane):
@@ -220,6 +224,7 @@ def _make_tried_row(
     targets: Sequence[OutboxTarget],
     outcomes: Mapping[str, Outcome],
 ) -> _TriedRow:
+    """Sort the recipients by their outcomes, and plan the next attempt for those to retry."""
     retried = [target for target in targets if outcomes[target.code].fate is Fate.RETRY]
     delay = _next_delay(services, leased, [outcomes[target.code] for target in retried]) if retried else None
     if delay is None:
@@ -239,9 +244,9 @@ def _make_tried_row(
 def _next_delay(
     services: OutgoingServices, leased: LeasedOutbox, outcomes: Sequence[Outcome]
 ) -> timedelta | None:
-    """Return the delay before the next attempt; None where the time for attempts is over."""
+    """Return the delay before the next attempt; None once the time for attempts is over."""
     if any(o.at_once for o in outcomes):
-        return _AT_ONCE  # there is another axis, and nothing that it would wait for
+        return _AT_ONCE  # another axis can be tried now
     planned = upkeep.next_try(
         leased.lease.attempt,
         permanent=False,
@@ -255,9 +260,9 @@ def _next_delay(
 def _put_off(
     services: OutgoingServices, leased: LeasedOutbox, error: GatewayError, *, published: bool = False
 ) -> _TriedRow:
-    """Plan another attempt after a fault of our own, such as an envelope whose file is gone: it is retried like an axis
-    that is down, and fails visibly once the time for that is over. `published`: the axis may have it, its answer is
-    unknown."""
+    """Plan another attempt after a fault of our own, such as an envelope whose file is missing. The row is retried as if
+    its axis were down, and fails visibly once the time for attempts is over. With `published` the axis may have the
+    packet, since its answer is unknown."""
     item = leased.item
     with _log_context(item):
         log.action(_log, "outbox.postponed", str(error), code=error.code)
@@ -268,7 +273,8 @@ def _put_off(
 async def _record(
     services: OutgoingServices, scope: AgencyScope, rows: Sequence[_TriedRow], began: datetime
 ) -> None:
-    """Record all rows in one unit; where that fails, each by itself, so that one bad row does not hold back the others."""
+    """Record all rows in one unit of work; where that fails, each in its own, so that a bad row does not hold back
+    others."""
     if _can_share(rows):
         try:
             await _write(services, scope, rows, began)
@@ -279,7 +285,7 @@ async def _record(
 
 
 def _can_share(rows: Sequence[_TriedRow]) -> bool:
-    """Tell whether the rows may share a unit: two rows of one delivery are recorded one after the other."""
+    """Tell whether the rows may share a unit of work. Two rows of one delivery are recorded one after the other."""
     delivery_ids = _delivery_ids(row.targets for row in rows)
     return len(rows) > 1 and len(set(delivery_ids)) == len(delivery_ids)
 
@@ -287,6 +293,7 @@ def _can_share(rows: Sequence[_TriedRow]) -> bool:
 async def _record_alone(
     services: OutgoingServices, scope: AgencyScope, row: _TriedRow, began: datetime
 ) -> None:
+    """Record one row in a unit of its own; where that fails, record that it is retried."""
     with _log_context(row.item):
         try:
             try:
@@ -302,7 +309,7 @@ async def _record_alone(
 async def _write(
     services: OutgoingServices, scope: AgencyScope, rows: Sequence[_TriedRow], began: datetime
 ) -> None:
-    """Record in one unit that the rows were being sent, and their outcomes."""
+    """Record the attempt and its outcomes for these rows in one unit of work, then count the outcomes."""
     now = services.clock.now()
 
     async def record(work: SqlWork) -> None:
@@ -331,7 +338,7 @@ def _count(lane: Lane, outcome: Outcome, *, is_retried: bool) -> None:
 
 
 async def _settle(work: SqlWork, rows: Sequence[_TriedRow], now: datetime) -> None:
-    """Mark each row as waiting again, failed, or sent."""
+    """Mark each row in the outbox as waiting for a retry, failed, or sent."""
     sent = []
     for row in rows:
         lease, retry = row.leased.lease, row.retried
@@ -349,7 +356,8 @@ def _text(outcome: Outcome) -> str:
 
 
 async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_TriedRow], now: datetime) -> None:
-    """Add to each delivery that it was being sent, its end if there is one, and the new state; not to cancelled ones."""
+    """Add to each delivery the fact that it was being sent, and its outcome if it is finished; then save its new state.
+    Cancelled deliveries stay as they are."""
     delivery_ids = _delivery_ids(row.targets for row in rows)
     if not delivery_ids:
         return
@@ -366,7 +374,7 @@ async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_TriedRow
         identities = {fact.identity for fact in facts_by_delivery[id]}
         if fresh := [fact for fact in facts if fact.identity not in identities]:
             unsaved[id] = fresh
-        # A delivery that was sent again waited from the last time that it was queued.
+        # For a delivery that was sent again, the wait counts from the last time it was queued.
         if facts[-1].code == "sent" and (queued := queued_at(facts_by_delivery[id])):
             work.when_committed(partial(meters.ACCEPTED_TO_SENT.observe, (now - queued).total_seconds()))
     await work.facts.add_all([(id, fact) for id, facts in unsaved.items() for fact in facts])
@@ -405,7 +413,7 @@ def _cancelled_ids(facts_by_delivery: Mapping[str, Sequence[Fact]]) -> Collectio
 
 
 def _list_events(row: _TriedRow, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[str, object]]]:
-    """Yield the events of a row: an end for each finished recipient, one retry for all that wait for the same reason."""
+    """Yield the events of a row: the outcome of each finished recipient, and one retry event per error code."""
     for target in row.finished:
         outcome = row.outcomes[target.code]
         sent = outcome.fate is Fate.DELIVERED
@@ -439,12 +447,12 @@ def _log_discarded(item: OutboxItem) -> None:
 
 
 def _log_context(item: OutboxItem) -> AbstractContextManager[None]:
-    """Name the row in log lines that are written inside."""
+    """Return a context that adds the row's ids to every log line written inside."""
     return log.bound(outbox=item.id, document=item.subject_id, packet=item.packet_id, agency=item.sender_code)
 
 
 async def _run_all(works: Sequence[Awaitable[None]]) -> None:
-    """Await all side by side; a failure of one stops none of the others."""
+    """Await all side by side; a failure of one does not stop the others."""
     if len(works) == 1:
         await works[0]
     else:
@@ -452,7 +460,7 @@ async def _run_all(works: Sequence[Awaitable[None]]) -> None:
 
 
 def _raise_first(ends: Iterable[object]) -> None:
-    """Raise the first unforeseen error, once all have ended."""
+    """Raise the first unforeseen error among the ends of several calls."""
     for end in ends:
         if isinstance(end, BaseException):
             raise end

@@ -1,7 +1,7 @@
-"""Decides where a packet goes when the registry closed a recipient meanwhile (R83, closed recipients): held back with its
-successor named, returned at once, or sent to the successor with a notice. Only imported or synced rows do any of it (R48,
-recipients are codes). A status goes its way, for it answers. In: the recipients of a packet that is about to leave. Out:
-the outcomes of those that are not published, and the codes to publish to."""
+"""Decides where a packet goes when the registry has closed a recipient meanwhile (R83, closed recipients): it is held
+back with the successor named, returned at once, or sent to the successor with a notice. Only imported or synced registry
+rows have this effect (R48, recipients are codes). A status is never diverted, for it is an answer. In: the recipients of
+a packet that is about to leave. Out: outcomes of recipients that are left out, and the codes to publish to."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ REDIRECTED = "recipient-redirected"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diverted:
-    """Recipients that are held back or go to another code, by the recipient's code, with the stored notices."""
+    """Diversions of one packet, each by the recipient's code: outcomes of recipients that are held back, successors of
+    those that are redirected, and the notices to store."""
 
     held_back: Mapping[str, Outcome] = field(default_factory=dict)
     heirs: Mapping[str, str] = field(default_factory=dict)
     notices: Mapping[str, str] = field(default_factory=dict)
 
     def routes(self, targets: Sequence[OutboxTarget]) -> list[str]:
-        """Return the codes to publish to, each once: a successor may be a recipient itself."""
+        """Return the codes to publish to, each once, since a successor may be a recipient too."""
         open_codes = [target.code for target in targets if target.code not in self.held_back]
         return list(dict.fromkeys([self.heirs.get(code, code) for code in open_codes]))
 
     def outcomes(
         self, targets: Sequence[OutboxTarget], published: Mapping[str, Outcome]
     ) -> dict[str, Outcome]:
-        """Return the outcome of each recipient."""
+        """Return the outcome of each recipient, from the outcomes of the codes that were published to."""
         outcomes = dict(self.held_back)
         for code in {target.code for target in targets} - self.held_back.keys():
             outcome = published[self.heirs.get(code, code)]
@@ -49,8 +50,8 @@ _NO_DIVERSION = Diverted()
 
 
 async def divert_closed(services: OutgoingServices, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
-    """Divert closed recipients. A held code goes out once the registry opens it again; its sender may cancel and send
-    anew."""
+    """Divert the recipients whose codes are closed. A packet that is held back leaves once the registry opens its code
+    again; its sender may cancel it and send anew."""
     if kind == Kind.STATUS:
         return _NO_DIVERSION
     today = services.today()
@@ -71,7 +72,7 @@ async def divert_closed(services: OutgoingServices, kind: str, targets: Sequence
 
 
 async def _find_heir(services: OutgoingServices, answer: Resolution) -> str | None:
-    """Return the successor, where the change gives it the mail that still waits and it is in force."""
+    """Return the successor, where the registry change redirects waiting mail to it and it is in force."""
     ending = answer.ending
     if ending is None or ending.queued is not QueuedMail.REDIRECT or answer.successor is None:
         return None
@@ -79,6 +80,7 @@ async def _find_heir(services: OutgoingServices, answer: Resolution) -> str | No
 
 
 def _hold_outcome(answer: Resolution) -> Outcome:
+    """Return the outcome of a closed recipient without an heir for its mail: retried later, or returned at once."""
     closed_after = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
     is_returned = answer.ending is not None and answer.ending.queued is QueuedMail.RETURN
     advice = "send to it anew" if is_returned else "cancel and send to it"

@@ -1,7 +1,7 @@
-"""Keeps a draft while a person works on it: begun, changed, files added, arranged, removed; and checked again by every rule
-of step 2, as if its files came now. In: a draft's id, and its new content. Out: the draft as saved, or a `CheckedDraft`
-with every reason against sending it. A draft may be incomplete; declared secrets are refused all the same (R2, no state
-secrets)."""
+"""Keeps a draft while a person works on it: begins it, saves changes, adds, arranges and removes files; and checks it
+again by every rule of step 2, as if its files had just arrived. In: a draft's id, and its new content. Out: the draft as
+saved, or a `CheckedDraft` with every reason against sending it. A draft may be incomplete, but a declared secret is
+refused all the same (R2, no state secrets)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def begin(
     parent_id: str | None = None,
     change: DocumentChange | None = None,
 ) -> OutgoingDocument:
-    """Begin a draft without files. Refused for a declared secret, and then nothing is stored."""
+    """Begin a draft without files. Raises Refused for a declared secret, and then nothing is stored."""
     order = Order(draft=draft, send=False, kind=kind, parent_id=parent_id, change=change)
     async with receive_files(services) as empty:
         accepted = await accept(services, scope, order, empty)
@@ -65,7 +65,7 @@ async def save(
     from_file: Sequence[str] = (),
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Save the draft's content. Nothing is written where it is unchanged."""
+    """Save the draft's content; nothing is written where it is unchanged."""
     draft, change = tidy(draft), tidy(change) if change is not None else None
     verdict = admission.check_declared(draft.secrecy, draft.category, services.profile) + rules.check_kept(
         draft, change
@@ -92,7 +92,8 @@ async def add_files(
     files: RequestFiles,
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Add files to the draft; a new lead file takes the old one's place. Refused, and none kept, when one may not pass."""
+    """Add files to the draft; a new lead file replaces the old one. Raises Refused, keeping none, where one may not
+    pass."""
     await _refuse_bad(services, scope, files)
     contents = await files.keep_all()
     new = [received.item for received in files.received]
@@ -116,7 +117,7 @@ async def arrange(
     order: Sequence[tuple[int, FileRole]],
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Put the draft's files, by their numbers, in this order and these roles; files that are not named are removed."""
+    """Put the draft's files, named by their numbers, in this order and these roles; unnamed files are removed."""
     async with services.store.begin(scope) as work:
         document = await _load_draft(work, id)
         files_by_n = {f.n: f for f in document.files}
@@ -133,8 +134,8 @@ async def arrange(
 def compare_receivers(
     draft: Draft, change: DocumentChange, earlier: Sequence[Recipient]
 ) -> tuple[Draft, DocumentChange]:
-    """Compare an update's recipients with the document's `earlier` ones. A recipient that is left out must learn of it, so
-    the packet goes there as well."""
+    """Compare an update's recipients with the `earlier` ones of its document. Returns the change with added and removed
+    recipients, and the draft with the removed ones appended, since they receive the update too and learn of it."""
     codes = {r.code.casefold() for r in draft.recipients}
     earlier_codes = {r.code.casefold() for r in earlier}
     removed = tuple(r for r in earlier if r.code.casefold() not in codes)
@@ -149,12 +150,13 @@ def compare_receivers(
 
 
 def remaining(draft: Draft, change: DocumentChange | None) -> tuple[Recipient, ...]:
-    """Return the recipients that an update's draft names, without those that it leaves out."""
+    """Return the recipients of an update's draft without those that the update removes."""
     left_out = {code.casefold() for code in change.receivers_removed} if change else set()
     return tuple(r for r in draft.recipients if r.code.casefold() not in left_out)
 
 
 async def _refuse_bad(services: OutgoingServices, scope: AgencyScope, files: RequestFiles) -> None:
+    """Raise Refused where a file may not pass, after recording an alert for each file with malware."""
     verdict = Verdict()
     for n, received in enumerate(files.received):
         verdict += admission.judge_file(received.item.name, received.facts, services.profile, f"/files/{n}")
@@ -181,6 +183,7 @@ async def _save_files(
     expect_version: int | None = None,
     new: Sequence[KeptContent] = (),
 ) -> OutgoingDocument:
+    """Save these files with their verdicts as the draft's, numbered anew, and renew its references to their content."""
     _refuse_too_much(services, [file for file, _ in parts])
     names = admission.stored_names([file.name for file, _ in parts])
     files = tuple(
@@ -224,8 +227,8 @@ def _find_verdict(document: OutgoingDocument, n: int) -> FileVerdict | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDraft:
-    """The document that would be sent. `files` are the digests in their order; `earlier` are documents that were sent under
-    the same number, notation and date, newest first."""
+    """Draft with its check: the document that would be sent and the verdict. `files` are the digests in their order;
+    `earlier` are documents that were sent under the same number, notation and date, newest first."""
 
     document: OutgoingDocument
     draft: Draft
@@ -244,7 +247,7 @@ async def recheck(
     confirm: tuple[str, ...] = (),
     expect_version: int | None = None,
 ) -> CheckedDraft:
-    """Check the draft again. Clash when it is no draft any more."""
+    """Check a stored draft again, reading its files from the content store. Raises Clash when it is no draft any more."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
         check.expect(document, expect_version)

@@ -1,8 +1,8 @@
-"""Reads one file of an outgoing document, or its envelope byte for byte; and seals a document that is suspected to be a
-secret (R4, sealed content). In: ids of one's own agency. Out: a stream of the accepted bytes; where the store has others,
-nothing is given out and an alert is raised. Nothing of a sealed document leaves any more; copies that have left are the
-recipients' to seal: the notice says so, and a recall still works. Once packed a file lies in its envelope alone, and is
-decoded out of it."""
+"""Reads one file of an outgoing document, or its envelope byte for byte; and seals a document that is suspected to
+contain a secret (R4, sealed content). In: ids of documents of one's own agency. Out: a stream of the accepted bytes;
+where the store has other bytes, nothing is given out and an alert is raised. Nothing of a sealed document leaves any
+more; copies that have left must be sealed by their recipients, as the notice says, and a recall still works. The files of
+a packed document are stored only inside its envelope, and decoded from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEnvelope:
-    """An envelope to read; `open` is sync."""
+    """Envelope that is ready to be read; `open` blocks."""
 
     digest: Digest
     size: int
@@ -42,8 +42,8 @@ class OpenEnvelope:
 async def open_envelope(
     services: OutgoingServices, work: SqlWork, document: OutgoingDocument, to: str | None = None
 ) -> OpenEnvelope:
-    """Open the signed envelope; for a recipient the file that its axis got last. Clash while there is none, NotFound for a
-    code that is no recipient."""
+    """Open the document's signed envelope; with `to`, the file that the axis last got for that recipient. Raises Clash
+    while there is no envelope, and NotFound for a code that is no recipient."""
     refuse_sealed(document)
     if document.envelope_digest is None or document.envelope_size is None:
         raise Clash(f"{document.id} is {document.state}: it has no envelope yet")
@@ -57,6 +57,7 @@ async def open_envelope(
 
 
 async def _find_handed(work: SqlWork, document: OutgoingDocument, to: str) -> Handed | None:
+    """Find the file in another form that the axis last got for this recipient; None for the standard one."""
     code = to.casefold()
     deliveries = [
         d for d in await work.deliveries.of_document(document.id) if d.recipient.code.casefold() == code
@@ -68,7 +69,8 @@ async def _find_handed(work: SqlWork, document: OutgoingDocument, to: str) -> Ha
 
 
 async def open_file(services: OutgoingServices, scope: AgencyScope, id: str, n: int) -> OpenFile:
-    """Open the n-th file with the bytes that were accepted; NotFound when there is none, Clash when it may not be read."""
+    """Open the n-th file, with the bytes that were accepted. NotFound when there is none, Clash when it may not be
+    read."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
         refuse_sealed(document)
@@ -98,7 +100,8 @@ async def _locate_in_envelope(
     file: FileItem,
     opener: Callable[[], BinaryIO],
 ) -> Callable[[], Iterator[bytes]]:
-    """Locate the file. One pass over the envelope proves its digests, and with them the file's own."""
+    """Return a function that starts decoding the file from the envelope. One pass over the envelope first proves its
+    digests, and with them the file's."""
     size = document.envelope_size or 0
     read = await services.pool.run(lambda: canonical.read_fast(pieces(opener), size, services.xml))
     part = next((f for f in read.files if f.n == file.n), None) if read is not None else None
@@ -115,7 +118,8 @@ def _decode(opener: Callable[[], BinaryIO], offset: int, length: int, coding: st
 async def seal_document(
     services: OutgoingServices, hold: HoldService, scope: AgencyScope, id: str, why: str
 ) -> Hold:
-    """Seal the document with its updates and replacements, whichever update is named. Clash when it is sealed already."""
+    """Seal the document together with its updates and replacements, also where `id` names one of its updates. Raises
+    Clash when it is sealed already."""
     async with services.store.begin(scope) as work:
         requested = await work.outgoing.get(id)
         is_part = requested.kind is Kind.UPDATE and requested.parent_id is not None
@@ -144,7 +148,8 @@ async def lift_seal(
     decision: Decision,
     key: KeyUnsealer | None,
 ) -> Hold:
-    """Put the exact bytes back in their place. Stopped deliveries stay stopped: the content is sent as a new document."""
+    """Lift the seal of a document, restoring its exact bytes. Stopped deliveries stay stopped: the content has to be sent
+    as a new document."""
     brought_back = await holding.bring_back(hold, scope, hold_id, key)
     async with services.store.begin(scope) as work:
         lifted = await holding.lift(work, hold_id, decision, brought_back)
@@ -153,7 +158,7 @@ async def lift_seal(
         document = await work.outgoing.get(lifted.subject_id)
         for part in await _list_parts(work, document):
             if part.is_sealed:
-                # This stops also a row that a courier held at the time of sealing, and could not send.
+                # This also stops a row that a courier held at the time of sealing, and could not send.
                 await _stop_leaving(services, work, part)
                 await work.outgoing.save(replace(part, is_sealed=False))
         await work.commit()
@@ -161,7 +166,7 @@ async def lift_seal(
 
 
 async def _list_parts(work: SqlWork, document: OutgoingDocument) -> Sequence[OutgoingDocument]:
-    """List the document with every update and replacement of it, and theirs."""
+    """List the document, its updates and replacements, and theirs in turn."""
     parts = [document]
     for part in parts:
         children = await work.outgoing.children(part.id)
@@ -183,7 +188,7 @@ async def _stop_sealed(services: OutgoingServices, work: SqlWork, document: Outg
 
 
 async def _stop_leaving(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> None:
-    """Stop everything that still waits. A packet that a courier holds at this moment has left."""
+    """Stop all deliveries that still wait. A packet that a courier holds at this moment counts as having left."""
     if document.state is OutState.QUEUED:
         await work.jobs.cancel("pack", document.id)
     rows = await stopping.stop_rows(services, work, document.id)

@@ -1,6 +1,7 @@
-"""Step 1 of the way out takes a caller's order, and its files into scratch files, each counted, hashed and inspected on the
-way. In: an `Order`, chunks as they come. Out: `Received` files in `RequestFiles`; an event for each refused file that
-carries malware. Nothing is kept until `accept`; leaving the context deletes the rest."""
+"""Step 1 of the way out: takes a caller's order and reads its files into scratch files, counting, hashing and inspecting
+each file as it arrives. In: an `Order`, and the chunks of each file. Out: `Received` files in `RequestFiles`, and an
+event for each refused file that carries malware. No file is kept before `accept`; leaving the context deletes the
+others."""
 
 from __future__ import annotations
 
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One document to send, or a draft to keep. `draft` has recipients as the caller wrote them; `confirm` are codes of
-    reasons that the caller has read and accepts; `notes` are warnings of the entry it came by. For `wait` it can be called
-    back."""
+    """Order of a caller: one document to send, or a draft to keep. `draft` has the recipients as the caller wrote them;
+    `confirm` lists the codes of warnings that the caller has read and accepts; `notes` are warnings of the entry point
+    that made the order. During `wait` the document can still be called back."""
 
     draft: Draft
     send: bool = True
@@ -54,7 +55,7 @@ class Order:
     wait: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        """Turn blank fields into absent ones, once for every entry."""
+        """Turn blank fields of the draft and the change into absent ones, so that no entry point has to."""
         object.__setattr__(self, "draft", tidy(self.draft))
         if self.change is not None:
             object.__setattr__(self, "change", tidy(self.change))
@@ -62,8 +63,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The committed document. `replayed` is the first answer (status, body) when the caller repeated itself under its key;
-    `repeats`: the document is there from another call, known by the caller's own id or its signed packet."""
+    """Result of accepting an order: the committed document with its deliveries and warnings. `replayed` is the stored
+    first answer (status, body) to a request that came again under its idempotency key. `repeats` is true where an earlier
+    call brought this document, recognised by its `external_id` or its signed packet."""
 
     document: OutgoingDocument | None
     deliveries: tuple[Delivery, ...] = ()
@@ -74,8 +76,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """An idempotency key as interfaces.md 3.3 defines it: `owner` is the principal, `meta` canonical JSON. `render` makes
-    the answer that is stored with the document and given again."""
+    """Idempotency key of one request. `owner` is the principal that sent it, `meta` the request's metadata as canonical
+    JSON. `render` makes the answer that is stored with the document and given to every repeat."""
 
     owner: str
     key: str
@@ -85,15 +87,16 @@ class Once:
     render: Callable[[Accepted], tuple[int, str]]
 
 
-# The inspector's patterns read this many bytes in a millisecond or two, whatever they are.
+# The inspector reads a file of at most this size in a millisecond or two, whatever its content.
 _BRIEF = 16 * 1024
-# One document must not keep the reader of PDFs from those of others.
+# The signatures of at most this many files of one document are read, so that it cannot block the PDF reader for others.
 MOST_SIGNED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One inspected file, still in its scratch file. `verdict` is that on its signatures, where they were read."""
+    """Inspected file of a request, still in its scratch file. `verdict` judges its signatures, None if they were not
+    read."""
 
     field: str
     item: FileItem
@@ -104,7 +107,7 @@ class Received:
 
 @dataclass(slots=True)
 class RequestFiles:
-    """The files of one request, in order."""
+    """Files of one request, in order of arrival, with their total size."""
 
     services: OutgoingServices
     stack: ExitStack
@@ -112,14 +115,15 @@ class RequestFiles:
     total: int = 0
 
     def declare(self, draft: Draft) -> None:
-        """Check the declared secrecy and category before the first byte of a file is taken. Refused for a secret, since no
-        part of it may ever touch the disk (R2, no state secrets; R3, content kept out)."""
+        """Check the declared secrecy and category before the first byte of a file is read. Raises Refused for a declared
+        secret, since no part of it may touch the disk (R2, no state secrets; R3, content kept out)."""
         verdict = admission.check_declared(draft.secrecy, draft.category, self.services.profile)
         if not verdict.allowed:
             raise Refused(verdict)
 
     async def add(self, field: str, name: str, role: FileRole, chunks: AsyncIterator[bytes]) -> Received:
-        """Take one file in. Refused once it is over the limit, unread from there. ScannerDown while no scanner answers."""
+        """Read one file into a scratch file, scan and inspect it, and add it to the request. Raises Refused as soon as
+        the file exceeds a size limit, without reading further, and ScannerDown while no malware scanner answers."""
         scratch = self.stack.enter_context(self.services.blobs.scratch(few=True))
         n = len(self.received) + 1
         spool = Spool(scratch, self.services.pool)
@@ -148,8 +152,8 @@ class RequestFiles:
         return self.received[-1]
 
     async def keep_all(self) -> list[KeptContent]:
-        """Hand all files to the content store, each once. The order of their digests keeps units that share some of them
-        from waiting for each other in a circle."""
+        """Hand all files to the content store, each content once, and return them sorted by digest. This fixed order
+        keeps units of work that share contents from waiting for each other in a circle."""
         contents = {
             file.item.sha256: await self.services.blobs.keep(file.scratch, file.item.sha256, file.item.size)
             for file in self.received
@@ -163,14 +167,15 @@ class RequestFiles:
             raise Refused(Verdict(reasons=(excess,)))
 
     def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
-        """Tell whether the look takes less than a hop to the pool. Nothing of so small a file is written yet."""
+        """Tell whether inspecting the file takes less time than a hop to the thread pool. So small a file is not written
+        yet."""
         if spool.size > _BRIEF:
             return False
         return self.services.inspector.is_brief(BytesIO(spool.unwritten), reads_page=is_lead)
 
     def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
-        """Write the end of the file and inspect it in one go. Signatures are None where another process has to read
-        them."""
+        """Write the end of the file and inspect it. Returns its digest, its facts and its signatures; the signatures are
+        None where another process has to read them."""
         digest, file = spool.end(), spool.scratch.content
         facts = self.services.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
         now = self.services.clock.now()
@@ -180,6 +185,7 @@ class RequestFiles:
     async def _scan(
         self, scratch: FileScratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
     ) -> FileFacts:
+        """Return the facts with the scanner's answer, and the signatures of a PDF without malware."""
         scan = await self.services.scanner.scan(scratch.content, digest)
         facts = facts.scanned(scan)
         if must_wait(facts, self.services.profile):
@@ -200,7 +206,7 @@ class RequestFiles:
 
 @asynccontextmanager
 async def receive_files(services: OutgoingServices) -> AsyncIterator[RequestFiles]:
-    """Open the files of one request: scratch files that vanish at the end unless they were kept."""
+    """Open the context of one request's files. Leaving it deletes every scratch file that was not kept."""
     await services.admits()
     with ExitStack() as stack:
         yield RequestFiles(services=services, stack=stack)
@@ -212,7 +218,7 @@ _ALERTS_SUBJECT = "intake"
 async def alert_of_malware(
     services: OutgoingServices, scope: AgencyScope, request_files: RequestFiles
 ) -> None:
-    """Record an event for each file that carries malware."""
+    """Record an alert event for each file of the request that carries malware."""
     alerts = [
         {
             "file": clean_name(file.item.name),

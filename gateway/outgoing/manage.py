@@ -1,6 +1,6 @@
-"""Acts on a document that has not left, or has not arrived: send a draft, cancel, send again; and closes lines of the
-dispatch list of paper mail, with date and means. In: a document's id, and the act. Out: the document as saved; lines of the
-list. One transaction each; every act is an event."""
+"""Acts on a document that has not left, or has not arrived: sends a draft, cancels it, sends it again; and closes lines
+of the list of paper mail, with date and means. In: a document's id, and the act. Out: the document as saved, or lines of
+the list. Each act is one transaction and records an event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.policy.verdict import Verdict
 from gateway.store.deliveries import PaperPart
 from gateway.store.work import SqlWork
 
-# In these states sending the same bytes again does not help.
+# In these states of a delivery, sending the same bytes again does not help.
 _FINAL_STATES = {
     "cancelled": "it was to receive nothing; send a new document",
     "rejected": "it refused this document; correct it and send it as a new one",
@@ -39,8 +39,7 @@ async def send_draft(
     confirm: tuple[str, ...] = (),
     wait: timedelta = timedelta(),
 ) -> OutgoingDocument:
-    """Check the draft again and queue it; Refused with every reason when it may not leave. With `wait` it can be called
-    back."""
+    """Check the draft again and queue it; Refused with every reason against it. During `wait` it can be called back."""
     checked = await drafting.recheck(services, scope, id, confirm, expect_version)
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
@@ -76,7 +75,7 @@ async def send_draft(
 
 
 def _refuse_changed_draft(now: OutgoingDocument, checked: OutgoingDocument) -> None:
-    """Raise Clash where the checked draft was changed meanwhile: the caller named no version, so no condition failed."""
+    """Raise Clash where the draft was changed while it was checked: nothing else protects a caller without version."""
     if now.version != checked.version:
         raise Clash(f"{now.id} was changed or let go of while it was checked; read it, and send it again")
 
@@ -84,8 +83,9 @@ def _refuse_changed_draft(now: OutgoingDocument, checked: OutgoingDocument) -> N
 async def cancel(
     services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
 ) -> OutgoingDocument:
-    """Stop everything of the document; `why` is the person's reason. Clash while a courier has it, and where it was sent to
-    a recipient. Deliveries that an earlier attempt may have brought to the axis are marked."""
+    """Cancel the document and everything of it that has not left; `why` is the person's reason. Raises Clash while a
+    courier publishes it, and where it was sent to a recipient. Deliveries that an earlier attempt may have brought to the
+    axis are marked."""
     async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         cancelled = await cancel_in(services, work, document, {"reason": why} if why else {}, expect_version)
@@ -96,7 +96,7 @@ async def cancel(
 async def discard_draft(
     services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None
 ) -> OutgoingDocument:
-    """Discard a draft that was never sent. Clash for anything else."""
+    """Discard a draft that was never sent. Raises Clash for any other document."""
     async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         check.expect(document, expect_version)
@@ -114,7 +114,7 @@ async def cancel_in(
     facts: Mapping[str, object],
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Cancel in the caller's transaction; `facts` go with the event."""
+    """Cancel the document in the caller's transaction; the event contains `facts`."""
     id = document.id
     check.expect(document, expect_version)
     deliveries = await work.deliveries.of_document(id)
@@ -136,8 +136,8 @@ async def cancel_in(
 async def resend(
     services: OutgoingServices, scope: AgencyScope, id: str, recipients: Sequence[str] = ()
 ) -> OutgoingDocument:
-    """Send the same bytes again to the recipients named, or to all whose sending failed. A document that a recipient
-    refused is corrected and sent as a new one, not again."""
+    """Send the same bytes again to the recipients named, or to all whose delivery failed. A document that could not be
+    packed is packed again. Raises Clash where a recipient refused the document: it is corrected and sent as a new one."""
     async with services.store.begin(scope) as work:
         agency = await work.agency()
         document = await work.outgoing.get(id)
@@ -178,6 +178,7 @@ async def resend(
 async def _stop(
     services: OutgoingServices, work: SqlWork, document: OutgoingDocument, deliveries: Sequence[Delivery]
 ) -> StoppedRows:
+    """Stop the document's packing or outbox rows; Clash where it was sent to a recipient, or a courier publishes it."""
     late = Clash(
         f"{document.id} has already been handed to the axis; recall it instead", code="GW-ALREADY-SENT"
     )
@@ -198,12 +199,12 @@ async def _stop(
 
 
 def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> bool:
-    """Tell whether packing was given up, and not begun again."""
+    """Tell whether packing was given up, and has not started again."""
     return document.state is OutState.QUEUED and {d.state for d in deliveries} == {"failed"}
 
 
 async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> OutgoingDocument:
-    """Pack the document again for all recipients: the cause may be gone, such as a damaged file that was restored."""
+    """Pack the document again for all recipients: the cause may be gone, such as a damaged file."""
     now = services.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
     for delivery in requests.in_turn(await work.deliveries.of_document(document.id)):
@@ -217,6 +218,7 @@ async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingD
 
 
 def _select_for_resend(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+    """Return the deliveries to send again: those named, or all failed ones; Clash where that does not help."""
     chosen = (
         check.select_deliveries(deliveries, recipients)
         if recipients
@@ -235,7 +237,7 @@ MOST_PAPER_LINES = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperLine:
-    """One letter to one recipient. `printed` are its files; none where the node has no file of it."""
+    """Line of the paper mail list: one document for one recipient. `printed` are its files, if the node has any."""
 
     part: PaperPart
     document: OutgoingDocument
@@ -247,22 +249,22 @@ class PaperLine:
 
 
 async def paper_waiting(work: SqlWork, limit: int = MOST_PAPER_LINES) -> list[PaperLine]:
-    """List letters that a person still has to hand over, the longest waiting first."""
+    """List letters that a person still has to hand over, longest waiting first."""
     return await _load_paper_lines(work, await work.paper.waiting(limit))
 
 
 async def paper_handed_over(
     work: SqlWork, first: date, last: date, limit: int = MOST_PAPER_LINES
 ) -> list[PaperLine]:
-    """List letters that were handed over in these days."""
+    """List letters that were handed over between these days."""
     return await _load_paper_lines(work, await work.paper.handed_over(first, last, limit))
 
 
 async def close_paper(
     services: OutgoingServices, scope: AgencyScope, id: str, details: Handover, recipients: Sequence[str] = ()
 ) -> OutgoingDocument:
-    """Close the lines of these recipients, or of all that still wait. A line that is named and closed already is corrected.
-    Refused names every broken rule; Clash when no line waits."""
+    """Record that the document was handed over on paper: close the lines of these recipients, or all that wait. A closed
+    line is corrected when it is named. Refused lists every broken rule; Clash when there is no line to close."""
     now, note = services.clock.now(), details.note.strip()
     async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
@@ -289,6 +291,7 @@ async def close_paper(
 async def _select_parts(
     work: SqlWork, document: OutgoingDocument, recipients: Sequence[str]
 ) -> list[tuple[PaperPart, Delivery]]:
+    """Return the paper lines to close with their deliveries: those named, or all that wait."""
     deliveries = await work.deliveries.of_document(document.id)
     if recipients:
         deliveries = check.select_deliveries(deliveries, recipients)

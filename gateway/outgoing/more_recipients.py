@@ -1,5 +1,5 @@
-"""Sends a document that has left to more agencies (R117, number used twice). In: its id, and the new recipients. Out: the
-same number, date and files as a document of its own to these recipients alone; the earlier one is not changed."""
+"""Sends a document that has left to more agencies (R117, number used twice). In: its id, and the new recipients. Out: a
+new document with the same number, date and files, for these recipients alone; the earlier one is not changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def send_to_more(
     confirm: tuple[str, ...] = (),
     once: Once | None = None,
 ) -> Accepted:
-    """Send the document to more recipients. Refused with every reason; one is a recipient that has it already."""
+    """Send the document to more recipients. Refused with every reason; one reason is a recipient that has it already."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
     check_has_left(document)
@@ -36,7 +36,7 @@ async def accept_with_files(
     order: Order,
     once: Once | None = None,
 ) -> Accepted:
-    """Accept an order with the files of that document."""
+    """Accept an order with the files of an earlier document."""
     async with receive_files(services) as request_files:
         for file in document.files:
             opened = await files.open_file(services, scope, document.id, file.n)
@@ -45,7 +45,7 @@ async def accept_with_files(
 
 
 def check_has_left(document: OutgoingDocument) -> None:
-    """Raise Clash unless it is a document of its own that has left."""
+    """Raise Clash unless the document is a whole one (no update or recall) and has left."""
     files.refuse_sealed(document)
     if not document.kind.is_whole:
         raise Clash(f"{document.id} is itself a {document.kind} packet; send the document that it changes")

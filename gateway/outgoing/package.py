@@ -1,9 +1,10 @@
-"""Steps 4 and 5 of the way out: a document or a status becomes a signed envelope, and that an outbox row. In: a leased
-`pack` or `answer` job, or a document or status about to be committed (`sign_document`, `sign_status`). Out: in one
-transaction, so that a worker that woke late changes nothing: envelope reference, outbox row, source references dropped, job
-done; or, after an error that no time heals, every recipient failed with the reason. Streams content store → base64 →
-envelope; verifies the result on the fast path before it may leave (W10, verified before leaving). A crash before the last
-commit leaves only an unreferenced blob, and the job comes again."""
+"""Steps 4 and 5 of the way out: a document or a status becomes a signed envelope, and the envelope an outbox row. In: a
+leased `pack` or `answer` job, or a document or status that is about to be committed (`sign_document`, `sign_status`).
+Out: one transaction that stores the envelope's reference and outbox row, drops the source references and finishes the
+job, so that a worker that lost its lease changes nothing; after a permanent error, every recipient failed with the
+reason. Files are streamed from the content store through base64 into the envelope, which our fast reader must accept
+before it may leave (W10, verified before leaving). A crash before the commit leaves only an unreferenced blob, and the
+job runs again."""
 
 from __future__ import annotations
 
@@ -50,19 +51,21 @@ from gateway.store.blobs import FileScratch
 from gateway.store.work import PutStatus, SqlWork
 
 _log = logging.getLogger(__name__)
-# An envelope that its own reader refuses by its form, before any key is used: steps 1 to 5 of verification.md 9.
+# Code of an envelope that our own reader rejects for its form: it fails in steps 1 to 5 of `docs/verification.md`,
+# before any key is used.
 _UNREADABLE = "GW-S-002"
 _FORM = 5
 _MOST_REWRITES = 3
-# Recipients and files of an envelope that is written in no time.
+# An envelope with at most this many recipients and files together is written in a millisecond or two.
 _FEW = 32
-# Up to this size of its files the sender waits for the signature: about as long as for their inspection.
+# Up to this total size of its files a document is signed while its sender waits: signing takes about as long as
+# inspecting them.
 AT_ONCE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A signed envelope, as the content store took it. `signed_by` is the certificate of its key, by SHA-256."""
+    """Signed envelope with its place in the content store. `signed_by` is the SHA-256 of its key's certificate."""
 
     signed: SignedEnvelope[Envelope]
     content: KeptContent
@@ -72,20 +75,21 @@ class Packed:
 
     @classmethod
     def from_signed(cls, signed: SignedEnvelope[Envelope], content: KeptContent) -> Packed:
-        """Return the envelope with the values that are read often."""
+        """Combine a signed envelope with its stored content, and with the values of both that are read often."""
         certificate = hashlib.sha256(signed.certificate_der).hexdigest()
         return cls(signed, content, content.digest, content.size, certificate)
 
 
 async def keep(services: OutgoingServices, scratch: FileScratch, signed: SignedEnvelope[Envelope]) -> Packed:
-    """Hand the envelope in this scratch file to the content store."""
+    """Hand the envelope in this scratch file to the content store, and return it as packed."""
     return Packed.from_signed(
         signed, await services.blobs.keep(scratch, signed.file_digest, signed.file_size)
     )
 
 
 async def run(services: OutgoingServices, job: Job) -> None:
-    """Do one job. A job that fails is put off with the reason on its row; nothing leaves half made."""
+    """Run one leased job: pack a document, or sign an answer. A job that fails is postponed, or given up after a
+    permanent error, with the reason on its row; nothing is left half done."""
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
     with _unless_lost(job):
         try:
@@ -115,9 +119,9 @@ def _unless_lost(job: Job) -> Iterator[None]:
 
 
 def _is_final(error: GatewayError, job: Job) -> bool:
-    """Tell whether no time heals the error. A key, a token or a disk that is away comes back, however long it takes; a file
-    that is gone comes back from a backup. An envelope that cannot be read after writing is so by chance, or is so each
-    time."""
+    """Tell whether retrying the job is pointless after this error. A missing key, token, disk or file may come back at
+    any time, so those are retried without end. An envelope that cannot be read after writing, and an unforeseen error,
+    are retried a limited number of times."""
     if error.code == _UNREADABLE:
         return job.lease.attempt >= _MOST_REWRITES
     if error.code == GatewayError.code:
@@ -126,6 +130,7 @@ def _is_final(error: GatewayError, job: Job) -> bool:
 
 
 async def _pack_document(services: OutgoingServices, scope: AgencyScope, job: Job) -> None:
+    """Write and sign the envelope of a queued document; finish the job of any other without work."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
         waits = document.state is OutState.QUEUED
@@ -159,8 +164,8 @@ async def _pack_answer(
 async def sign_document(
     services: OutgoingServices, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Received]
 ) -> Packed | None:
-    """Sign a document before it is accepted; the transaction that accepts it puts it into the outbox. None where a job has
-    to sign it."""
+    """Sign a document before it is accepted; the transaction that accepts it also puts its envelope into the outbox.
+    Returns None where a job has to sign it."""
     is_due = document.state is OutState.QUEUED and document.kind.is_whole and document.leaves_at is None
     if not is_due:
         return None
@@ -195,8 +200,8 @@ def _open_file(file: Readable) -> BinaryIO:
 async def sign_status(
     services: OutgoingServices, agency: HostedAgency, packet: StatusPacket, subject_id: str
 ) -> PutStatus | None:
-    """Sign a status before the change that it reports is committed; the result puts it into the outbox in that transaction.
-    None where a job has to sign it."""
+    """Sign a status before the change that it reports is committed. Returns a function that puts it into the outbox in
+    that transaction, or None where a job has to sign it."""
     packed = await _sign_at_once(services, _status_task(agency, packet, services.clock.now()))
     if packed is None:
         return None
@@ -209,7 +214,7 @@ async def sign_status(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SigningTask:
-    """Envelope to sign, with its qualifier and files."""
+    """Envelope to sign, with its qualifier and the contents of its files."""
 
     agency: HostedAgency
     envelope: Envelope
@@ -218,7 +223,7 @@ class _SigningTask:
     files: Sequence[FileItem] = ()
     contents: Sequence[build.AttachmentContent] = ()
     size: int = 0
-    """Size of the files together."""
+    """Total size of the files."""
 
     @property
     def is_small(self) -> bool:
@@ -248,8 +253,8 @@ def _status_task(agency: HostedAgency, packet: StatusPacket, at: datetime) -> _S
 
 
 async def _sign_at_once(services: OutgoingServices, task: _SigningTask) -> Packed | None:
-    """Sign while the sender waits. None where the content is large, or much is being signed, or the key would keep the
-    sender waiting, or fails: the job that signs it meets the same error, and reports it."""
+    """Sign while the sender waits. Returns None where the files are large, many other envelopes are being signed, or the
+    key is slow or fails: then a job signs the envelope, meets the same error and reports it."""
     if task.size > AT_ONCE:
         return None
     try:
@@ -260,7 +265,7 @@ async def _sign_at_once(services: OutgoingServices, task: _SigningTask) -> Packe
             return await _sign_small(services, task, signer)
         with services.signed_at_once.reserve(task.size) as fits:
             return await _sign_large(services, task, signer) if fits else None
-    except Exception as error:  # reason: no sender is refused for it, the job meets it again
+    except Exception as error:  # reason: no sender is refused for this error, which the job meets again
         code = error.code if isinstance(error, GatewayError) else type(error).__name__
         log.action(_log, "packet.signed_later", str(error), packet=task.qualifier.packet_id, code=code)
         return None
@@ -279,7 +284,7 @@ async def _sign(services: OutgoingServices, task: _SigningTask, signer: Envelope
 
 
 async def _sign_large(services: OutgoingServices, task: _SigningTask, signer: EnvelopeSigner) -> Packed:
-    """Write, sign and sync it in a file, in one thread."""
+    """Write and sign the envelope in a scratch file and sync it, all in one thread."""
     with services.blobs.scratch() as scratch:
 
         def write() -> SignedEnvelope[Envelope]:
@@ -293,15 +298,16 @@ async def _sign_large(services: OutgoingServices, task: _SigningTask, signer: En
 
 
 async def _sign_small(services: OutgoingServices, task: _SigningTask, signer: EnvelopeSigner) -> Packed:
-    """Write and sign it in memory."""
+    """Write and sign the envelope in memory."""
     file = BytesIO()
     write = partial(_write_and_verify, services, task, signer, file, lambda: BytesIO(file.getvalue()))
-    # It takes a millisecond or two. A circular to a whole province takes longer, and so does a key elsewhere.
+    # Writing takes a millisecond or two. It takes longer for a circular to a whole province, or with a key on another
+    # device.
     is_brief = signer.at_hand and len(task.envelope.to) + len(task.files) <= _FEW
     signed = await (services.pool.brief if is_brief else services.pool.run)(write)
     if signed.file_size <= SMALL:
         return Packed.from_signed(signed, services.blobs.keep_small(signed.file_digest, file.getvalue()))
-    with services.blobs.scratch() as scratch:  # its files are small, its recipients many
+    with services.blobs.scratch() as scratch:  # small files, but an envelope large by its recipients
         await services.pool.run(lambda: scratch.file.write(file.getbuffer()))
         return await keep(services, scratch, signed)
 
@@ -313,6 +319,7 @@ def _write_and_verify(
     file: BinaryIO,
     reopen: Callable[[], BinaryIO],
 ) -> SignedEnvelope[Envelope]:
+    """Write and sign the envelope, then read it back: StoreFailure unless it says exactly what was meant."""
     written_envelope = build.write(task.envelope, task.contents, file, signer, task.qualifier, task.at)
     file.flush()
     _check_files(task.files, written_envelope)
@@ -328,7 +335,7 @@ def _write_and_verify(
 
 
 def _check_files(accepted: Sequence[FileItem], written_envelope: build.WrittenEnvelope) -> None:
-    """Check that the signed bytes are those that were accepted."""
+    """Check that the files in the written envelope have the digests that were accepted."""
     for file, part in zip(accepted, written_envelope.files, strict=True):
         if part.sha256 != file.sha256:
             raise AlteredContent(
@@ -344,8 +351,8 @@ def verify_written(
     packet_id: PacketId,
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
-    """Check W10 (verified before leaving): our own fast path accepts what we wrote, read again; its one pass also gives the
-    file's digest. The digests of the files in it were taken while they were written."""
+    """Verify an envelope that was just written by reading it again on the fast path (W10, verified before leaving), and
+    return it with the digest of its file. Files inside were hashed when written, so they are not decoded again."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
     source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(reopen))
     try:
@@ -367,7 +374,7 @@ def verify_written(
 
 
 async def _postpone(services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError) -> None:
-    """Put the job off: a signer that is down leaves the document queued with its reason (design 4.3)."""
+    """Put the job off with the error on its row; its document stays queued, for example while the signer is down."""
     delay = upkeep.retry_delay(job.lease.attempt)
     log.action(_log, "job.postponed", str(error), job=job.id, subject=job.subject_id, code=error.code)
     async with services.store.begin(scope) as work:
@@ -378,7 +385,7 @@ async def _postpone(services: OutgoingServices, scope: AgencyScope, job: Job, er
 async def enqueue_document(
     services: OutgoingServices, scope: AgencyScope, job: Job, document: OutgoingDocument, packed: Packed
 ) -> None:
-    """Mark the document as packed and put it into the outbox, unless it was cancelled meanwhile."""
+    """Finish the job: mark the document as packed and put it into the outbox, unless it was cancelled meanwhile."""
     agency = await hosted_agency(services, scope)
     async with services.store.begin(scope) as work:
         await work.jobs.finish(job.lease)
@@ -390,12 +397,12 @@ async def enqueue_document(
             await put_document(services, work, agency, document, deliveries, packed)
         await work.commit()
     if latest.state is not OutState.QUEUED:
-        # It will never be sent, and of a sealed document nothing may stay.
+        # The document will never be sent, and nothing may stay of it if it was sealed.
         await services.blobs.forget([packed.digest])
 
 
 def as_packed(document: OutgoingDocument, packed: Packed, at: datetime) -> OutgoingDocument:
-    """Return the document as packed in this envelope."""
+    """Return the document as packed in this envelope at this time."""
     return replace(
         document,
         state=OutState.PACKED,
@@ -415,7 +422,7 @@ async def put_document(
     deliveries: Sequence[Delivery],
     packed: Packed,
 ) -> None:
-    """Keep the document's envelope, and put it into the outbox."""
+    """Keep the document's envelope, and add an outbox row for every recipient whose delivery is not cancelled."""
     now = services.clock.now()
     await work.blobs.keep(packed.content, "envelope", document.id)
     targets = tuple(
@@ -451,7 +458,7 @@ async def put_status(
     packet: StatusPacket,
     packed: Packed,
 ) -> None:
-    """Keep a signed status, and put it into the outbox."""
+    """Keep the envelope of a signed status, and add its outbox row."""
     now = services.clock.now()
     await work.blobs.keep(packed.content, "status", packet.packet_id)
     item = OutboxItem(
@@ -483,7 +490,8 @@ async def put_status(
 async def _put_in_outbox(
     services: OutgoingServices, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool
 ) -> None:
-    """Add the row: after the commit this process's courier sends it, if there is one, else any that claims it."""
+    """Add the outbox row. After the commit the courier of this process sends it under a lease; where this process has
+    none to spare, any courier may claim it."""
     body = packed.content.body
     lease = services.own_rows.lease(item.id, large=body is None)
     await work.outbox.add(item, lease)
@@ -496,7 +504,7 @@ async def _put_in_outbox(
 
 
 def as_logged(packed: Packed) -> dict[str, object]:
-    """Return the fields that the log keeps of a signed envelope (R4, sealed content)."""
+    """Return the digests and the certificate that the sealed log keeps of a signed envelope."""
     signed = packed.signed
     return {
         "envelope": packed.digest,
@@ -507,7 +515,8 @@ def as_logged(packed: Packed) -> dict[str, object]:
 
 
 async def give_up(services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError) -> None:
-    """Give the job up. A request to recipients that the document made is withdrawn."""
+    """Give the job up after a permanent error: its recipients fail with the reason, and a request to recipients that its
+    packet would have made is withdrawn."""
     log.action(_log, "job.given_up", str(error), job=job.id, subject=job.subject_id, code=error.code)
     with _unless_lost(job):
         async with services.store.begin(scope) as work:
@@ -520,6 +529,7 @@ async def give_up(services: OutgoingServices, scope: AgencyScope, job: Job, erro
 
 
 async def _give_up_document(services: OutgoingServices, work: SqlWork, job: Job, error: GatewayError) -> None:
+    """Mark every delivery as failed, withdraw the document's requests, and record the reason."""
     await work.jobs.finish(job.lease)
     document = await work.outgoing.get(job.subject_id)
     if document.state is not OutState.QUEUED:

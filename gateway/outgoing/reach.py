@@ -1,6 +1,6 @@
-"""Remembers which recipients receive mail, as far as the axis says. In: the codes of recipients. Out: those that no node
-receives for. An answer is remembered for a short while, so that a busy sender does not ask the axis about every letter, and
-a silent axis does not keep every sender waiting."""
+"""Remembers which recipients are hosted by a node, as far as the axis tells. In: codes of recipients. Out: those codes
+that no node receives mail for. An answer is remembered for a short while, so that a busy sender does not ask the axis for
+every document, and an axis that does not answer delays only one sender."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Reach:
-    """Codes that a node receives for, each until the axis is asked about it again."""
+    """Cache of the codes that some node receives for, each until the axis is asked about it again."""
 
     def __init__(self) -> None:
         self._hosted_until: dict[str, datetime] = {}
         self._silent_until = _NEVER
 
     async def unhosted(self, axis: Axis, codes: Sequence[str], now: datetime) -> frozenset[str]:
-        """Return the codes that no node receives for; none of them where the axis does not say."""
+        """Return the codes that no node receives for; an empty set where the axis does not know."""
         unsure = [code for code in codes if self._hosted_until.get(code, _NEVER) <= now]
         if not unsure or now < self._silent_until:
             return frozenset()

@@ -1,8 +1,8 @@
-"""Takes an envelope that was built elsewhere into step 1 of the way out. In: the bytes of one edXML file, and what its
-caller adds. Out: an `Order` and its files as `RequestFiles`, inspected like any others; for an envelope that the agency
-signed itself also that envelope, which leaves unchanged. An unsigned one is rewritten and signed by the node (steps 3
-and 4), which names the elements that its own writer has no place for; only such a one may also update or replace a sent
-document (`brought_change`). `accept` goes on from here; nothing is kept before."""
+"""Takes an envelope that was built elsewhere into step 1 of the way out. In: the bytes of one edXML file, and fields that
+the caller adds. Out: an `Order` with its files in `RequestFiles`, inspected like any others; and the envelope itself
+where the agency signed it, since it then leaves unchanged. An unsigned one is rewritten and signed by the node (steps 3
+and 4), with a warning about elements that our writer cannot express; only an unsigned one may update or replace a sent
+document (`brought_change`). `accept` continues from here; nothing is kept before."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _CLOCKS = trust.TrustPolicy()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeExtras:
-    """Fields that the dialect does not have, used where the envelope's own signature does not state them."""
+    """Fields of the caller that the dialect does not have. Statements in the envelope's signature come first."""
 
     reply_required: bool | None = None
     role: RecipientRole = RecipientRole.TO_ACT
@@ -60,7 +60,7 @@ class EnvelopeExtras:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
-    """An order with the digest of the file as it came; `signed` leaves byte for byte."""
+    """Order made of an envelope, with the digest of the received file. `signed` is sent byte for byte."""
 
     order: Order
     digest: Digest
@@ -69,7 +69,8 @@ class Brought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """An envelope as parsed. The slices count in the bytes of `open`."""
+    """Parsed envelope. Its file slices are offsets in the bytes of `open`; `proved` is set if its signature was
+    verified."""
 
     model: Envelope
     files: Sequence[FileSlice]
@@ -84,14 +85,15 @@ async def take(
     chunks: AsyncIterator[bytes],
     extras: EnvelopeExtras,
 ) -> Brought:
-    """Read an envelope. Refused, or the InvalidEnvelope that names the step, for one that may not leave."""
+    """Read an envelope from chunks of bytes. Raises Refused for one that may not leave, or the InvalidEnvelope error of
+    the verification step that fails."""
     return await read(services, scope, request_files, await spool(services, request_files, chunks), extras)
 
 
 async def spool(
     services: OutgoingServices, request_files: RequestFiles, chunks: AsyncIterator[bytes]
 ) -> Spool:
-    """Write the whole envelope to disk for `read`, without looking at it."""
+    """Write the whole envelope to disk for `read`, without parsing it."""
     most = services.xml.limits.max_bytes
 
     def check_size(size: int) -> None:
@@ -107,7 +109,7 @@ async def spool(
 
 
 async def parse_unproved(services: OutgoingServices, spooled: Spool) -> Envelope:
-    """Parse the envelope, whatever its sender; nothing of it is proved. MalformedXml for one that cannot be read."""
+    """Parse the envelope without verifying its sender or signature. Raises MalformedXml where it cannot be read."""
 
     def opener() -> BinaryIO:
         return spooled.scratch.path.open("rb")
@@ -123,7 +125,7 @@ async def read(
     spooled: Spool,
     extras: EnvelopeExtras,
 ) -> Brought:
-    """Read an envelope that was spooled before, as `take` does."""
+    """Read a spooled envelope into an order, as `take` does."""
     agency = await check.hosted_agency(services, scope)
     scratch, digest = spooled.scratch, spooled.digest()
     parsed = await _parse(services, agency, scratch, spooled.size)
@@ -142,7 +144,8 @@ async def read(
 
 
 async def _parse(services: OutgoingServices, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:
-    """Parse it as its receivers will: by the fast path, else the general one; without a signature by neither."""
+    """Parse and verify the envelope as its receivers will: on the fast path, else on the general one. An unsigned one is
+    only parsed."""
     now = services.clock.now()
     own = await _own_bindings(services, agency, now)
 
@@ -174,7 +177,7 @@ async def _parse(services: OutgoingServices, agency: HostedAgency, scratch: File
 
 
 class _IsSigned(Exception):
-    """Signal that it carries a signature, in another form than our own."""
+    """Signal that the envelope is signed, in a form other than our own."""
 
 
 def _unpack(verified: verify.Verified, opener: Callable[[], BinaryIO]) -> _Read:
@@ -188,15 +191,16 @@ def _unpack(verified: verify.Verified, opener: Callable[[], BinaryIO]) -> _Read:
 
 
 async def _own_bindings(services: OutgoingServices, agency: HostedAgency, now: datetime) -> Sequence[Binding]:
-    """Return the certificates that may sign for the agency now, as receivers know them (K1, bindings; K5, roll-over)."""
+    """Return the certificates that may sign for the agency now, as its receivers know them (K1, bindings; K5,
+    roll-over)."""
     bindings = await services.directory.bindings(agency.code)
     use = trust.key_use_of(agency.code, bindings, await services.store.key_ends(agency.code), now)
     return [b for b in bindings if use.fault(trust.fingerprint(b.certificate_der)) is None]
 
 
 def _refuse_other(model: Envelope, agency: HostedAgency, *, is_signed: bool) -> None:
-    """Refuse an envelope that is neither a document of this agency nor, unsigned, a change of one. An unsigned envelope may
-    name the agency by an earlier code."""
+    """Refuse an envelope unless it is a document of this agency or, if unsigned, an update or replacement. An unsigned
+    envelope may name the agency by an earlier code."""
     if model.kind is not Kind.DOCUMENT and (is_signed or model.kind not in brought_change.KINDS):
         raise _refusal(reason(ReasonCode.ENVELOPE_KIND, "/Bussiness/BussinessDocType", kind=model.kind))
     sender = (model.sender.organ_id or "–").strip()
@@ -225,7 +229,7 @@ def _make_draft(model: Envelope, terms: Terms, extras: EnvelopeExtras) -> Draft:
     return Draft(
         **fields | {"urgency": _read_urgency(fields.get("urgency"))},
         recipients=tuple(_make_recipient(o, terms, extras) for o in model.to),
-        # The dialect asks for an answer by naming the day when it is due.
+        # In the dialect, a due date means that an answer is wanted.
         reply_required=model.due_date is not None if wants is None else wants,
         due_at=terms.due_at,
         external_id=extras.external_id,
@@ -280,7 +284,7 @@ def _read_staff(model: Envelope) -> Staff | None:
     return Staff(name=person.staff, department=person.department, phone=person.mobile, email=person.email)
 
 
-# Elements that other systems write and none of our fields uses.
+# Elements that other systems write, and that none of our fields is written to.
 _UNMAPPED = [
     path
     for path in (
@@ -293,7 +297,7 @@ _UNMAPPED = [
 
 
 def _left_out(model: Envelope) -> Iterator[Reason]:
-    """Name the elements that our own envelope has no place for, so that the sender hears of it in time."""
+    """Warn of the elements that our own envelope cannot express, so that the sender learns of the loss before sending."""
     elements: dict[str, object] = {
         **{path.removesuffix("/TaskCode"): value_at(model, path) for path in _UNMAPPED},
         "ResponseFor": len(_list_replies(model)) < len(model.response_for),
@@ -305,7 +309,8 @@ def _left_out(model: Envelope) -> Iterator[Reason]:
 
 
 def _choose_roles(parsed: _Read) -> Sequence[FileRole]:
-    """Read our own words for a role where the envelope has them; else the first file leads, and the others are appended."""
+    """Choose a role for each file by its description, where that is our word for a role. Without a described lead the
+    first file is the lead; any other file is an appendix by default."""
     ours = {labels.say(f"file_role.{role}", "vi"): role for role in FileRole}
     roles = [ours.get(f.description or "") for f in parsed.files]
     if FileRole.LEAD in roles:
@@ -316,7 +321,8 @@ def _choose_roles(parsed: _Read) -> Sequence[FileRole]:
 async def _add_file(
     services: OutgoingServices, request_files: RequestFiles, parsed: _Read, part: FileSlice, role: FileRole
 ) -> None:
-    """Take a file out of its slice; the bytes must be those that the reader found there."""
+    """Decode one attachment of the envelope and add it to the request's files. Raises MalformedXml where its digest
+    differs from the one that the parser computed."""
     if part.damaged is not None or part.sha256 is None:
         raise _refusal(
             reason(ReasonCode.BROKEN, f"/files/{part.n - 1}", name=part.name[:100], why=_WHY_DAMAGED)
@@ -347,7 +353,8 @@ async def _keep(
     order: Order,
     proved: verify.Verified,
 ) -> package.Packed:
-    """Check at once what receivers would refuse at step 11, while the sender can still mend it; then keep the envelope."""
+    """Keep the agency's signed envelope for sending. Contradictions and times that receivers would refuse at steps 9 and
+    11 are refused here, while the sender can still correct them."""
     signed = proved.signed
     if signed.contradiction is not None:
         against = signed.contradiction

@@ -1,5 +1,5 @@
-"""Step 7 of the way out: the sender's second thoughts. In: a sent document and a reason. Out: a recall packet (type 1) or
-the bare status 13, and an open request on each delivery. Nothing changes at the receiver before it answers. Updates and
+"""Step 7 of the way out recalls a sent document. In: the document and a reason. Out: a recall packet (type 1) or the bare
+status 13, and an open request on each delivery. At the receiver nothing changes before it answers. Updates and
 replacements carry files and go through `accept` with their kind."""
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ async def recall(
     recipients: Sequence[str] = (),
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Ask every recipient (or those named) to cancel the document. Returns the recall packet's document, or the document
-    itself when the bare 13 was asked for. Clash while an earlier request is open."""
+    """Ask every recipient (or those named) to cancel the document. Returns the document of the recall packet, or with
+    `take_back`, which sends only a status 13, the document itself. Raises Clash while an earlier request is open."""
     change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
     async with services.store.begin(scope) as work:
         expect(await work.outgoing.get(id), expect_version)
@@ -59,7 +59,7 @@ async def recall(
 async def load_recallable(
     work: SqlWork, id: str, change: DocumentChange, *, take_back: bool, recipients: Sequence[str]
 ) -> OutgoingDocument:
-    """Return the document, if these recipients can be asked now; Clash or Refused otherwise."""
+    """Return the document, if these recipients can be asked to cancel it now; raise Clash or Refused otherwise."""
     await work.agency()
     parent = await work.outgoing.get(id)
     _check_recallable(parent, change, take_back)
@@ -76,7 +76,7 @@ async def recall_in(
     take_back: bool,
     recipients: Sequence[str],
 ) -> OutgoingDocument:
-    """Recall in the caller's transaction, which has looked and holds the document."""
+    """Recall the document in the caller's transaction, which has checked it with `load_recallable`."""
     chosen = _select_deliveries(await work.deliveries.of_document(parent.id), recipients)
     if not take_back:
         return await _send_notice(services, work, parent, chosen, change)
@@ -85,6 +85,7 @@ async def recall_in(
 
 
 def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: bool) -> None:
+    """Raise Clash or Refused unless this is a document of its own, and the change has what a recall needs."""
     if not parent.kind.is_whole:
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
@@ -98,6 +99,7 @@ def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_bac
 
 
 def _select_deliveries(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+    """Return the deliveries that have left, of these recipients or of all; Clash where there are none."""
     chosen = select_deliveries(deliveries, recipients) if recipients else deliveries
     reached = [d for d in chosen if d.state not in NEVER_LEFT]
     if not reached:
@@ -106,8 +108,8 @@ def _select_deliveries(deliveries: Sequence[Delivery], recipients: Sequence[str]
 
 
 async def _check_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequence[Delivery]) -> None:
-    """Check that no later attempt went to these recipients: the request names the DocumentId alone, so they take it to mean
-    the newest one they have."""
+    """Check that no later attempt went to these recipients: a recall names only the DocumentId, so they would apply it to
+    the newest document."""
     codes = {delivery.recipient.code.casefold() for delivery in chosen}
     for other in await work.outgoing.by_document_id(parent.document_id):
         if not other.kind.is_whole or other.created_at <= parent.created_at:
@@ -127,6 +129,7 @@ async def _send_notice(
     chosen: Sequence[Delivery],
     change: DocumentChange,
 ) -> OutgoingDocument:
+    """Queue a recall packet to these recipients, as a child document, and return that."""
     child = OutgoingDocument(
         id=services.clock.new_id("msg_"),
         agency_id=work.scope.agency_id,
@@ -167,6 +170,7 @@ async def _send_take_back(
     chosen: Sequence[Delivery],
     why: str,
 ) -> None:
+    """Queue a status 13 to each of these recipients, and open a request on its delivery."""
     for delivery in requests.in_turn(chosen):
         packet = StatusPacket(
             packet_id=PacketId(services.clock.new_id("pkt_")),

@@ -1,6 +1,7 @@
 """Keeps the one request that may be open on a delivery: a recall, a take-back or an update that its recipient has not
-answered. In: a delivery, and the packet that asks. Out: facts and events, in the transaction of that packet: it is opened
-with it, and withdrawn where the packet never leaves. Also how any fact of a delivery makes its state."""
+answered. In: a delivery, and the packet that asks. Out: facts and events, in the transaction of that packet: the request
+is opened with the packet, and withdrawn where the packet never leaves. `add_fact` also updates a delivery's state after
+any fact."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 async def ask_recipients(
     services: OutgoingServices, work: SqlWork, child: OutgoingDocument, kind: RequestKind
 ) -> None:
-    """Open the request on each delivery of the parent that the child goes to; Clash while another is open."""
+    """Open the request of a child document on each delivery of its parent that has the same recipient. Raises Clash while
+    another request is open."""
     if child.parent_id is None:
         return
     why = child.change.reason if child.change else None
@@ -46,8 +48,8 @@ async def ask_recipient(
     packet_id: str,
     reason: str | None,
 ) -> None:
-    """Open one request on one delivery. At most one may be open; an earlier one whose packet never
-    arrived, or was refused, will not be answered any more: it is withdrawn."""
+    """Open one request on one delivery, where at most one may be open. An earlier request whose packet never arrived, or
+    was refused, will never be answered, so it is withdrawn first; otherwise an earlier one raises Clash."""
     facts = list(await work.facts.of_subject(delivery.id))
     earlier = open_request(fold_delivery(facts))
     if earlier is not None:
@@ -72,7 +74,7 @@ async def ask_recipient(
 
 
 async def withdraw_requests(services: OutgoingServices, work: SqlWork, child: OutgoingDocument) -> None:
-    """Withdraw the request of a child that was cancelled before it left."""
+    """Withdraw the requests that a child document opened, because it was cancelled before it left."""
     if child.parent_id is None:
         return
     for delivery in in_turn(await work.deliveries.of_document(child.parent_id)):
@@ -82,11 +84,12 @@ async def withdraw_requests(services: OutgoingServices, work: SqlWork, child: Ou
 
 
 def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
-    """Sort deliveries in the one order in which several are changed, so that no two transactions wait for each other."""
+    """Sort deliveries in the order in which every transaction changes them, so that no two wait for each other."""
     return sorted(deliveries, key=lambda delivery: delivery.id)
 
 
 async def _is_over(work: SqlWork, delivery: Delivery, packet_id: str) -> bool:
+    """Tell whether the packet of a request will never be answered, because it never arrived or was refused."""
     child = await work.outgoing.by_packet_id(packet_id)
     if child is None:
         rows = await work.outbox.of_subject(delivery.id)
@@ -101,7 +104,7 @@ async def _is_over(work: SqlWork, delivery: Delivery, packet_id: str) -> bool:
 async def withdraw_request(
     services: OutgoingServices, work: SqlWork, delivery: Delivery, packet_id: str
 ) -> Fact:
-    """Withdraw the request that this packet made."""
+    """Withdraw the request that this packet made on the delivery, and return the added fact."""
     fact = Fact(
         track=Track.REQUEST, code=RequestState.WITHDRAWN, at=services.clock.now(), request_id=packet_id
     )
@@ -118,7 +121,8 @@ async def add_fact(
     new: Fact,
     earlier: Sequence[Fact] | None = None,
 ) -> None:
-    """Add a fact to the delivery, and save the resulting state; `earlier` are the facts before it, if loaded."""
+    """Add a fact to the delivery, and save the resulting state. `earlier` are the delivery's facts before it, if already
+    loaded."""
     earlier = await work.facts.of_subject(delivery.id) if earlier is None else earlier
     await work.facts.add(delivery.id, new)
     standing = fold_delivery([*earlier, new])

@@ -1,5 +1,5 @@
-"""Holds the ports and the frozen values of rules that every step of the way out gets, and says which key signs for an
-agency now (W9, usable keys; K5, roll-over), by the registry's bindings of its code and the keys that persons ended."""
+"""Holds the ports and the fixed settings that every step of the way out uses, and tells which key may sign for an agency
+now (W9, usable keys; K5, roll-over), by the registry's bindings of its code and the keys that persons ended."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def _admit_always() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingServices:
-    """The tools of the way out. Made once by the wiring; holds no state of its own."""
+    """Ports and settings of the way out, made once by the wiring."""
 
     store: SqlStore
     blobs: FileBlobs
@@ -49,27 +49,28 @@ class OutgoingServices:
     signatures: PdfSignatures
     clock: Clock
     aging: Clock
-    """The clock that tells when a packet that cannot be sent is too old: it follows no jump."""
+    """Clock for the age of packets that wait to be sent. It does not follow jumps of the system clock."""
     pool: Pool
     profile: Profile
     xml: XmlPolicy
     stopwatch: Stopwatch
     wake: Callable[[], None]
-    """Called after a commit that made work: the workers look at once, also in other processes on one server."""
+    """Wakes the workers after a commit that made work, also those of other processes on this server."""
     wake_couriers: Callable[[], None]
-    """The same, where all the work is packets that are signed already."""
+    """Wakes only the couriers, where the new work is packets that are already signed."""
     own_rows: OwnRows
-    """Packets that are signed already, for the courier of this process."""
+    """Signed packets for the courier of this process, which it gets without a claim."""
 
     admits: Callable[[], Awaitable[None]] = _admit_always
-    """Raises while the node takes in no documents."""
+    """Raises an error while the node accepts no documents."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    """An envelope signed elsewhere, in another form than ours, is held whole while it is read (G1, bounded memory)."""
+    """Limits to one at a time the envelopes signed elsewhere in another form than ours: each is held in memory whole
+    while it is read (G1, bounded memory)."""
 
     reach: Reach = field(default_factory=Reach)
 
     signed_at_once: Share = field(default_factory=lambda: Share(SIGNED_AT_ONCE))
-    """Large envelopes are signed while their sender waits, so long as there are few; else by jobs, urgent ones first."""
+    """Share of memory for large envelopes that are signed while their sender waits; beyond it, jobs sign them."""
 
     def today(self) -> date:
         """Return the date on a clerk's calendar now."""
@@ -84,6 +85,6 @@ async def signing_keys(services: OutgoingServices, agency_code: str, now: dateti
 async def signing_keys_from(
     directory: SqlDirectory, store: SqlStore, agency_code: str, now: datetime
 ) -> KeyUse:
-    """Return the same, for callers without the services."""
+    """Return which of the agency's certificates may sign, for callers that have no `OutgoingServices`."""
     bindings = await directory.bindings(agency_code)
     return trust.key_use_of(agency_code, bindings, await store.key_ends(agency_code), now)

@@ -1,6 +1,6 @@
-"""Signs a packet again that waits under a key that may sign no more (W9, usable keys; K5, roll-over); what was once
-published is published again byte for byte. In: a packet that is about to leave, and the certificate that it was signed
-under. Out: the same packet, or one of the same content under a present key, committed in its place."""
+"""Signs a waiting packet again whose key may sign no more (W9, usable keys; K5, roll-over). A packet that was published
+once is never changed, but published again byte for byte. In: a packet that is about to leave, and the certificate that it
+was signed under. Out: the same packet, or one of the same content under a present key, committed in its place."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ Opener = Callable[[], BinaryIO]
 
 @dataclass(slots=True)
 class KeyFaults:
-    """Faults of keys, for one pass: each key is checked once, also for packets side by side."""
+    """Cache of faults of keys for one pass, so that each key is checked once, also for packets side by side."""
 
     services: OutgoingServices
     _faults: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def find_fault(self, code: str, signed_by: str, now: datetime) -> str | None:
-        """Return why that certificate may sign no more for that code, None where it may. NotFound when none may."""
+        """Return why that certificate may no longer sign for that code, or None where it may. NotFound when no key
+        may."""
         if (code, signed_by) in self._faults:
             return self._faults[code, signed_by]
         async with self._turn:
@@ -52,8 +53,8 @@ class KeyFaults:
 async def under_current_key(
     services: OutgoingServices, scope: AgencyScope, leased: LeasedOutbox, opener: Opener, faults: KeyFaults
 ) -> tuple[LeasedOutbox, Opener]:
-    """Return the row and its bytes as they may be published now. NotFound or SignerDown when its key may sign no more and
-    no other one can, Clash when it was sealed meanwhile."""
+    """Return the row and its bytes as they may be published now, signed again if need be. Raises NotFound or SignerDown
+    when no key can sign, and Clash when the document was sealed meanwhile."""
     item, now = leased.item, services.clock.now()
     fault = None if item.signed_by is None else await faults.find_fault(item.sender_code, item.signed_by, now)
     if fault is None:
@@ -78,9 +79,9 @@ async def under_current_key(
 
 
 async def _was_published(work: SqlWork, item: OutboxItem) -> bool:
-    """Tell whether any recipient has these bytes: then every one gets them."""
+    """Tell whether a recipient has these bytes already: then every other recipient gets the same."""
     if item.kind is Kind.STATUS:
-        return False  # its only recipient does not have it yet
+        return False  # a status has one recipient, which does not have it yet
     deliveries = [d.id for d in await work.deliveries.of_document(item.subject_id)]
     facts_by_delivery = await work.facts.of_subjects(deliveries)
     return any(fact.code == "sent" for facts in facts_by_delivery.values() for fact in facts)
@@ -94,8 +95,8 @@ def _write_resigned(
     scratch: FileScratch,
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
-    """Write the envelope with a new signature. Sync: one pass to read it, one to rewrite it, one to prove it (W10,
-    verified before leaving)."""
+    """Write the stored envelope with a new signature, and verify the result (W10, verified before leaving). Blocks: it
+    reads the envelope twice and the result once."""
     fast = canonical.read_fast(attachment.pieces(opener), item.envelope_size, services.xml)
     if fast is None:
         raise StoreFailure(
@@ -116,7 +117,8 @@ def _write_resigned(
 async def _commit_resigned(
     services: OutgoingServices, scope: AgencyScope, leased: LeasedOutbox, new: package.Packed, now: datetime
 ) -> LeasedOutbox:
-    """Commit the new envelope. The old file keeps its reference: it may have been on its way when its courier died."""
+    """Commit the new envelope in place of the old, if the lease still holds. The old file keeps its reference, since a
+    courier may have published it before it died."""
     item = leased.item
     fresh = replace(item, envelope_digest=new.digest, envelope_size=new.size, signed_by=new.signed_by)
     async with services.store.begin(scope) as work:

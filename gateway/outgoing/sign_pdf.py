@@ -1,7 +1,7 @@
 """Puts the agency's own signature on a PDF, in person (R23a, separate keys; R24, look of signatures; R25, copies; R30,
-signed as approved). In: a file, a wish, a key that a person has just opened. Out: first a `SigningPlan`, to be shown; then
-a new signed file and one event. The file is signed as it was shown or not at all; the old file stays. No worker, schedule
-or API key comes here: none of them has an opened key."""
+signed as approved). In: a file, the wish of a person, and a key that the person has just opened. Out: first a
+`SigningPlan` to be shown; then a new signed file and one event. The file is signed exactly as shown, or not at all; the
+old file stays. No worker, schedule or API key can call this, since none of them has an opened key."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from gateway.registry.directory import SqlDirectory
     from gateway.store.store import SqlStore
 
-# R24 (look of signatures): Times New Roman 10 for marks. Text beside a seal is smaller, for it stands among other words.
+# R24 (look of signatures): Times New Roman 10 for marks. Text beside a seal is smaller, because it is among other words.
 MARK_TYPE, SEAL_TYPE = 10.0, 8.0
 MARK_WIDTH, SEAL_WIDTH = 80 * POINTS_PER_MM, 60 * POINTS_PER_MM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningServices:
-    """The tools of signing. `exchange_keys` gives the ids of the keys of these certificates and of all that the node signs
-    packets with."""
+    """Ports of signing. `exchange_keys` returns the ids of the keys in these certificates and of the node's exchange
+    keys."""
 
     store: SqlStore
     directory: SqlDirectory
@@ -57,7 +57,7 @@ class SigningServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningPlan:
-    """The file to sign, and the mark or seal with its place. `image` is the seal's, for a seal alone."""
+    """File to sign, and the mark or seal with its place on the page. `image` is that of a seal, None for a mark."""
 
     path: Path
     wish: Wish
@@ -68,7 +68,7 @@ class SigningPlan:
 
 
 async def plan(services: SigningServices, path: Path, wish: Wish, image: bytes | None) -> SigningPlan:
-    """Plan a signature. Refused with every reason; nothing is written, no key is needed."""
+    """Plan a signature without a key and without writing anything. Raises Refused with every reason against signing."""
     standing = await services.pool.run(lambda: services.signer.examine(path))
     verdict = may_be_signed(standing, wish, path.name)
     if not verdict.allowed:
@@ -82,7 +82,7 @@ async def plan(services: SigningServices, path: Path, wish: Wish, image: bytes |
 
 
 async def preview(services: SigningServices, plan: SigningPlan) -> bytes:
-    """Draw the page of the plan as a PNG."""
+    """Draw the page with the planned signature as a PNG."""
     return await services.pool.run(lambda: services.signer.preview(plan.view, plan.placement, plan.image))
 
 
@@ -94,7 +94,8 @@ async def sign(
     key: AgencyKey,
     out: Path,
 ) -> SignedPdf:
-    """Sign as the plan showed. Durable on return, the event too: no signed file is handed out without its event."""
+    """Sign the file as the plan showed, into `out`. File and event are durable on return, and no signed file is handed
+    out without its event."""
     at = services.clock.now()
     if is_over(key.opened_at, at):
         raise Denied("the key was opened too long ago", code="TOKEN-TIMED-OUT", hint="type the PIN again")
@@ -122,13 +123,13 @@ async def sign(
 
 
 async def has_signed_pdfs(store: SqlStore, scope: AgencyScope, key_id: str) -> bool:
-    """Tell whether this key ever signed a PDF for the agency here: then it is no exchange key (R23a, separate keys)."""
+    """Tell whether this key ever signed a PDF for the agency, and so is no exchange key (R23a, separate keys)."""
     async with store.read(scope) as work:
         return bool(await work.events.of_subject(key_id))
 
 
 def spot_in_mm(page: int, left_mm: float, top_mm: float) -> Spot:
-    """Return the place a person measured on paper: millimetres from the left and the top edge of the page."""
+    """Return the place on a page that a person measured in millimetres from its left and top edges."""
     return Spot(page=page, left=left_mm * POINTS_PER_MM, top=top_mm * POINTS_PER_MM)
 
 
@@ -139,7 +140,7 @@ async def _exchange_keys(services: SigningServices, agency: HostedAgency) -> Col
 
 
 def _sign(signer: PdfSigner, plan: SigningPlan, key: AgencyKey, staged: Path, at: datetime) -> SignedPdf:
-    # The mark is set again: its time is that of the signature, not of the preview.
+    # The mark is placed again, because it shows the time of the signature and not of the preview.
     placement = _place(signer, plan.wish, plan.standing, plan.view, plan.image, at)
     return signer.sign(plan.path, staged, placement, plan.image, key, at, plan.standing.digest)
 
@@ -147,6 +148,7 @@ def _sign(signer: PdfSigner, plan: SigningPlan, key: AgencyKey, staged: Path, at
 def _place(
     signer: PdfSigner, wish: Wish, standing: PdfStanding, view: PageView, image: bytes | None, at: datetime
 ) -> Placement:
+    """Lay out the seal or mark with its text and the time, and choose its place on the page."""
     time = local(at).isoformat(timespec="seconds")
     if wish.purpose is Purpose.SEAL:
         if image is None:
@@ -163,7 +165,7 @@ def _place(
         signer.set_text(parts, MARK_TYPE, MARK_WIDTH),
         signer.set_text(["; ".join(parts)], MARK_TYPE, across),
     ]
-    # The first words say which copy it is, or whose appendix.
+    # The first words name the form of the copy, or the document of an appendix.
     return replace(pdf_signing.place_mark(wish, view, layouts), reason=parts[0])
 
 
@@ -188,7 +190,7 @@ def _signing_facts(plan: SigningPlan, key: AgencyKey, signed: SignedPdf) -> dict
 
 
 def _hand_out(staged: Path, out: Path) -> None:
-    """Give the staged file its own name, but never over a file that is there."""
+    """Give the staged file its final name, but never overwrite an existing file."""
     try:
         os.link(staged, out)
     except FileExistsError as error:

@@ -1,6 +1,6 @@
-"""Writes bytes from a caller into a scratch file, once: written and hashed by the megabyte as they come, and never read
-again to be known; less than a megabyte stays in memory. In: chunks of any size. Out: the file, its size and its digest. The
-caller says how much is too much; bytes behind that are not read."""
+"""Writes bytes from a caller into a scratch file, hashing them as they arrive, a megabyte at a time, so that the file
+need not be read again for its digest; a file of less than a megabyte stays in memory. In: chunks of any size. Out: the
+file, its size and its digest. The caller sets the size limit; bytes beyond it are not read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from gateway.ports.services import Pool
 if TYPE_CHECKING:
     from gateway.store.blobs import FileScratch
 
-# Written and hashed in one hop to the pool: large enough to make hops rare, small enough to stay cheap to hold.
+# Bytes that are written and hashed in one hop to the thread pool: enough to make hops rare, and little enough to hold
+# in memory.
 PIECE = 1024 * 1024
 
 
 class Spool:
-    """One file on its way. The last bytes wait for `end`, so that a small file takes no hop of its own."""
+    """One file that is being received. Its last bytes wait for `end`, so that a small file is written in the hop to the
+    thread pool that also inspects it."""
 
     def __init__(self, scratch: FileScratch, pool: Pool) -> None:
         self.scratch = scratch
@@ -31,7 +33,8 @@ class Spool:
         self._waiting_size = 0
 
     async def fill(self, chunks: AsyncIterator[bytes], check_size: Callable[[int], None]) -> None:
-        """Take all chunks. `check_size` gets the file's size with each next chunk, and raises where that is too large."""
+        """Read all chunks into the file. `check_size` gets the file's size after each chunk, and raises if it is too
+        large."""
         async for chunk in chunks:
             self.size += len(chunk)
             check_size(self.size)
@@ -43,24 +46,25 @@ class Spool:
 
     @property
     def unwritten(self) -> bytes:
-        """The bytes that wait for `end`."""
+        """Bytes that were received but not written yet."""
         return b"".join(self._waiting)
 
     def end(self) -> Digest:
-        """Write the remaining bytes; all of it can be read again on return. Sync: call it in the pool."""
+        """Write the remaining bytes and return the digest; afterwards the whole file can be read. Blocks."""
         pieces, self._waiting = self._waiting, []
         self._hash_and_write(pieces)
         self.scratch.file.flush()
         return self.digest()
 
     def digest(self, behind: bytes = b"") -> Digest:
-        """Return the digest of the written bytes, with these bytes behind them."""
+        """Return the digest of the written bytes followed by the bytes `behind`."""
         hash_copy = self._hash.copy()
         hash_copy.update(behind)
         return Digest.of_bytes(hash_copy.digest())
 
     def _write(self, pieces: list[bytes]) -> None:
-        """Write to the file from now on: bytes that more will follow would be held in memory first, and copied."""
+        """Write the pieces to a file on disk. Asking for the path puts the scratch file on disk at once: otherwise it
+        would be held in memory first, and copied later."""
         _ = self.scratch.path
         self._hash_and_write(pieces)
 

@@ -1,5 +1,5 @@
-"""Keeps waiting deliveries of a document from leaving. In: the document. Out: its rows are not tried again, and its
-deliveries say `cancelled`, with a mark where an earlier attempt may have reached the axis."""
+"""Keeps waiting deliveries of a document from leaving. In: the document. Out: its outbox rows are not tried again, and
+its deliveries are cancelled, with a mark where an earlier attempt may have reached the axis."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
 UNSENT = ("queued", "sending", "failed", "paper")
-"""The states of a delivery that has not left, or may have left unknown to us."""
+"""States of a delivery that has not left, as far as we know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppedRows:
-    """Ids of deliveries. `in_hand`: a courier has their packet now. `in_doubt`: an earlier try may have reached the
-    axis."""
+    """Ids of deliveries whose packet was not stopped in time: a courier has it now (`in_hand`), or an earlier attempt may
+    have reached the axis (`in_doubt`)."""
 
     in_hand: Collection[str | None] = ()
     in_doubt: Collection[str | None] = ()
 
 
 async def stop_rows(services: OutgoingServices, work: SqlWork, document_id: str) -> StoppedRows:
+    """Stop the document's waiting outbox rows, and return the deliveries that were not certainly stopped."""
     now, in_hand, in_doubt = services.clock.now(), set[str | None](), set[str | None]()
     for item in await work.outbox.of_subject(document_id):
         if item.state != "waiting":
@@ -48,6 +49,7 @@ async def stop_rows(services: OutgoingServices, work: SqlWork, document_id: str)
 async def cancel_deliveries(
     services: OutgoingServices, work: SqlWork, deliveries: Iterable[Delivery], rows: StoppedRows
 ) -> None:
+    """Cancel these deliveries, apart from those in a courier's hands, and mark those in doubt."""
     now = services.clock.now()
     for delivery in requests.in_turn(deliveries):
         if delivery.id not in rows.in_hand:

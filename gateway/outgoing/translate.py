@@ -1,6 +1,6 @@
-"""Turns our outgoing document into the wire's envelope, and checks that it can be one. In: document, agency, time. Out:
-`Envelope`, or a `Verdict` of the writer's own checks, made before a document is reported as accepted; they need no bytes of
-files. The only place where the words of an agency's draft become elements of the dialect; `incoming.translate` is its
+"""Turns an outgoing document into the envelope of the wire, and checks that it can be one. In: document, agency, time.
+Out: `Envelope`, or a `Verdict` of the writer's own checks, which run before a document is reported as accepted and need
+no bytes of files. Only this module turns fields of a draft into elements of the dialect; `incoming.translate` is its
 counterpart."""
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Envelope:
-    """Return the envelope of a document, update, recall or replacement, packed at `at`."""
+    """Return the envelope of a document, update, recall or replacement that is packed at this time."""
     draft = document.draft
     parts = tuple(_make_attachment(document, file) for file in document.files)
     return Envelope(
@@ -70,7 +70,7 @@ _sender = lru_cache(maxsize=256)(build.organisation_of)
 
 
 def terms(document: OutgoingDocument) -> Terms | None:
-    """Return the terms that the dialect has no field for (W6a, signed terms); a recall has none."""
+    """Return the terms of the document for which the dialect has no field (W6a, signed terms); None for a recall."""
     draft = document.draft
     if document.kind is Kind.RECALL:
         return None
@@ -85,6 +85,7 @@ def terms(document: OutgoingDocument) -> Terms | None:
 
 
 def _list_references(document: OutgoingDocument) -> tuple[ResponseFor, ...]:
+    """List the documents that this one answers; a recall also refers to the recalled document."""
     links = [
         ResponseFor(
             organ_id=link.agency, code=link.number, document_id=link.document_id, promulgation_date=link.date
@@ -149,9 +150,9 @@ def _make_attachment(document: OutgoingDocument, file: FileItem) -> Attachment:
     )
 
 
-# Has the length of the ids that are made on acceptance.
+# Has the length of the packet ids that are made on acceptance.
 _NO_PACKET = PacketId("pkt_" + "0" * 26)
-# Recipients and files that surely find room in one envelope.
+# So many recipients and files together surely fit in one envelope.
 _FEW = 32
 
 
@@ -163,11 +164,12 @@ def judge_order(
     agency: HostedAgency,
     at: datetime,
 ) -> Verdict:
-    """Judge an order that keeps every rule, with resolved recipients and files under their stored names."""
+    """Judge whether an order that keeps every rule can be written as an envelope; recipients are resolved, files named as
+    stored."""
     codes = {agency.code, *[r.code for r in draft.recipients]}
     is_small = len(draft.recipients) + len(files) <= _FEW and not draft.replies_to
     if order.kind is Kind.DOCUMENT and is_small and "null" not in codes:
-        # The rules have refused everything else that the writer refuses: a property test proves it.
+        # The rules have already refused everything that the writer refuses; a property test proves it.
         return NOTHING
     document = OutgoingDocument(
         id="",
@@ -186,14 +188,14 @@ def judge_order(
 
 
 def refuse_unsendable(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> None:
-    """Refuse a packet that the node makes itself, such as a recall."""
+    """Refuse a packet that the node makes itself, such as a recall, where it cannot be written as an envelope."""
     verdict = _judge(document, agency, at)
     if not verdict.allowed:
         raise Refused(verdict)
 
 
 def refuse_unsendable_status(packet: StatusPacket, agency: HostedAgency) -> None:
-    """Refuse a status that has no receipt."""
+    """Refuse a status without a receipt where it cannot be written as an envelope."""
     try:
         build.prove_status(packet, agency)
     except BreaksRule as error:
@@ -201,13 +203,13 @@ def refuse_unsendable_status(packet: StatusPacket, agency: HostedAgency) -> None
 
 
 def qualifier(document: OutgoingDocument) -> build.Qualifier:
-    """Return what the signature of this packet states about it."""
+    """Return the statements about this packet that its signature covers."""
     return build.Qualifier(packet_id=document.packet_id, kind=document.kind, terms=terms(document))
 
 
 def entry_name(document: OutgoingDocument, file: FileItem) -> str:
-    """Name the entry as the vendor library does: UUID and original extension. Fixed per packet, so that a repeat is
-    alike."""
+    """Return the attachment's entry name as the vendor library forms it: a UUID and the original extension. The UUID is
+    derived from the packet, so that repacking gives the same name."""
     ending = attachment.extension(attachment.wire_name(file.name)) or "unk"
     return f"{uuid5(NAMESPACE_OID, f'{document.packet_id}-{file.n}')}.{ending}"
 

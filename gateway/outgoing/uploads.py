@@ -1,7 +1,7 @@
-"""Takes files before the document that carries them: in parts, so that a broken transfer goes on with the missing part, or
-whole in one call. In: the announcement; its parts, in any order; then the request to complete it; or the bytes. Out: the
-inspected file, for a document of the same agency to name. A stored part is on disk and never changes. Nothing here approves
-a file: the document that carries it is checked as one whose files came with it."""
+"""Takes files before the document that will carry them: in parts, so that a broken transfer continues with the missing
+part, or whole in one call. In: the announcement; then the parts in any order and a request to complete the file; or all
+its bytes. Out: the inspected file, which a document of the same agency may name. A stored part is on disk and never
+changes. Nothing here approves a file: the document that carries it is checked as if its files had come with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gateway.stored_content import stream_pieces
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """A file that is to come. `sha256` is compared with the bytes that arrive."""
+    """File that will be uploaded. `sha256` is compared with the bytes that arrive."""
 
     name: str
     size: int
@@ -35,7 +35,7 @@ class Announced:
 
 
 async def begin(services: OutgoingServices, scope: AgencyScope, announced: Announced) -> Upload:
-    """Begin an upload. Refused at once for a file that no document may carry; Clash when the agency has too many
+    """Begin an upload in parts. Refused for a file that no document may carry, Clash when the agency has too many
     uploads."""
     await services.admits()
     _refuse_unsendable(services, announced.name, announced.size)
@@ -62,14 +62,14 @@ async def add_part(
     chunks: AsyncIterator[bytes],
     announced: Digest | None = None,
 ) -> UploadPart:
-    """Store a part, on disk on return. A repeat is harmless; BadForm, and nothing kept, for bytes of another number or
-    digest than announced; Clash for a part that is there with other bytes."""
+    """Store one part of the upload; it is on disk on return. Repeating a part is harmless. Raises BadForm, and keeps
+    nothing, for bytes of another size or digest than announced; Clash where the stored part has other bytes."""
     await services.admits()
     async with services.store.read(scope) as work:
         upload = await work.uploads.get(id)
         if not 1 <= n <= upload.count:
             raise NotFound(f"{id} has {upload.count} parts; there is no part {n}")
-        earlier = {part.n: part for part in await work.uploads.parts(id)}.get(n)
+        stored_part = {part.n: part for part in await work.uploads.parts(id)}.get(n)
     _refuse_complete(upload)
     part_size = upload.size_of(n)
 
@@ -84,8 +84,8 @@ async def add_part(
         check_size(spool.size, least=part_size)
         part = UploadPart(n=n, size=part_size, sha256=await services.pool.run(spool.end))
         _refuse_changed(f"part {n}", part.sha256, announced)
-        if earlier is not None:
-            return _refuse_other_bytes(earlier, part)
+        if stored_part is not None:
+            return _refuse_other_bytes(stored_part, part)
         content = await services.blobs.keep(scratch, part.sha256, part_size)
         async with services.store.begin(scope) as work:
             upload = await work.uploads.get(id)
@@ -107,9 +107,9 @@ async def store_file(
     chunks: AsyncIterator[bytes],
     announced: Digest | None = None,
 ) -> Upload:
-    """Store a whole file in one call: on disk, inspected and complete on return. `size` is the sender's word. A repeat is
-    harmless: the same file under the same name is the upload that is there. BadForm where other bytes came than were
-    announced, Refused for malware, and then nothing is kept."""
+    """Store a whole file in one call: it is on disk, inspected and complete on return. `size` is the sender's statement.
+    A repeat is harmless: the same file under the same name returns the existing upload. Raises BadForm where the bytes
+    differ from the announced digest, and Refused for malware; then nothing is kept."""
     _refuse_unsendable(services, name, size or 0)
     async with receive_files(services) as files:
         received = await files.add("file", name, FileRole.APPENDIX, chunks)
@@ -136,8 +136,8 @@ async def store_file(
 
 
 async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> Upload:
-    """Inspect the assembled file; a repeat gives the same answer. Clash while parts are missing, or where they are together
-    not the announced file. Refused for malware, and then nothing of it is kept."""
+    """Assemble the parts, inspect the file, and mark the upload as complete; a repeat gives the same answer. Raises Clash
+    while parts are missing, or for another digest than announced; Refused for malware, and removes the upload."""
     upload, parts = await load_upload(services, scope, id)
     if upload.file is not None:
         return upload
@@ -166,7 +166,7 @@ async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> U
 
 
 async def remove(services: OutgoingServices, scope: AgencyScope, id: str) -> None:
-    """Remove the upload with everything of it. NotFound where there is none."""
+    """Remove the upload and its parts; NotFound where there is none."""
     async with services.store.begin(scope) as work:
         await work.uploads.get(id)
         await work.blobs.drop(OWNER, id)
@@ -182,9 +182,9 @@ async def take(
     role: FileRole,
     name: str | None = None,
 ) -> Received:
-    """Add the file to the request's files as if it had come with the document, under another name where one is given.
-    NotFound where the agency has no such file; Clash while it is not complete; AlteredContent when the store has other
-    bytes than came."""
+    """Add an uploaded file to the request's files as if it had come with the document, under another name if given.
+    Raises NotFound where the agency has no such upload, Clash while it is not complete, and AlteredContent when the
+    stored bytes are not those that were uploaded."""
     upload, parts = await load_upload(services, scope, id)
     if upload.file is None:
         raise Clash(f"{id} is not complete", code="GW-UPLOAD-OPEN")
@@ -212,7 +212,7 @@ def _new_upload(
 
 
 def _with_findings(services: OutgoingServices, upload: Upload, files: RequestFiles) -> Upload:
-    """Return the upload with the findings on the request's only file."""
+    """Return the upload with what the inspection found about the request's only file."""
     verdicts = list_verdicts(files)
     return replace(
         upload,
@@ -242,7 +242,7 @@ async def _refuse_malware(services: OutgoingServices, scope: AgencyScope, files:
 
 
 def missing_of(upload: Upload, parts: Sequence[UploadPart]) -> list[int]:
-    """Return the numbers of parts that have not come."""
+    """Return the numbers of the parts that have not arrived."""
     arrived = {part.n for part in parts}
     return [n for n in range(1, upload.count + 1) if n not in arrived]
 
@@ -264,7 +264,7 @@ def _refuse_other_bytes(earlier: UploadPart, part: UploadPart) -> UploadPart:
 async def _read_parts(
     services: OutgoingServices, scope: AgencyScope, upload: Upload, parts: Sequence[UploadPart]
 ) -> AsyncIterator[bytes]:
-    """Read all parts, one after another."""
+    """Read the bytes of all parts, one after another."""
     async with services.store.read(scope) as work:
         openers = await services.blobs.open_all(work, {part.sha256 for part in parts})
 

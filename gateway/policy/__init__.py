@@ -1,1 +1,1 @@
-"""What is allowed: pure verdicts over domain values."""
+"""Rules of the exchange: pure verdicts over domain values."""

@@ -1,11 +1,11 @@
 """Refuses at the edge of the node: a declared secret or category, an unreadable file name, a file or document that
-grows past its limit while it streams, and a file for what the inspector found in its bytes (R10 to R13 file rules,
+exceeds its limit while it is uploaded, and a file for what the inspector found in its bytes (R10 to R13 file rules,
 threats 57 to 64 hostile files). In: declared values and byte counts; `FileFacts`, name, profile; the header of a form
-part. Out: reasons; a `Verdict` for one file; the name that its sender meant, or None. Pure; the way out refuses for
-such a file, the way in holds.
+part. Out: reasons; a `Verdict` for one file; the file name that its sender meant, or None. Pure. Outgoing documents are
+refused for such a file, incoming packets are held.
 
-Some senders write a whole Windows path, whose separators are no escapes; some encode the name as mail does (RFC 2047)
-or as addresses do (%C4%83). Undecoded, such names lose their ending, and a PDF becomes a file of no known kind."""
+Some senders write a whole Windows path, whose separators are no escapes; some encode the name as mail does (RFC 2047) or
+as addresses do (%C4%83). Undecoded, such names lose their ending, and a PDF becomes a file of no known kind."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _UNREADABLE = ("Cc", "Cs")
 
 
 def meant_name(header: str, parsed: str | None) -> str | None:
-    """Return the file name that the sender meant. `parsed`, read by a library, is right about the extended form (RFC 8187)
-    alone."""
+    """Return the file name that the sender of a form part meant, or None where there is none. `parsed` is the name as a
+    library read it, which is right only for the extended form (RFC 8187)."""
     if not parsed:
         return parsed
     if _EXTENDED.search(header):
@@ -50,11 +50,12 @@ def meant_name(header: str, parsed: str | None) -> str | None:
 
 
 def without_folders(name: str) -> str:
-    """Return the last part of a path, as either kind of system writes it."""
+    """Return the last part of a path with slashes or backslashes."""
     return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _decode_name(name: str) -> str | None:
+    """Decode a name encoded as in mail or in addresses; None where it cannot be decoded."""
     if _PACKED.search(name):
         try:
             return str(make_header(decode_header(name)))
@@ -64,7 +65,7 @@ def _decode_name(name: str) -> str | None:
         try:
             return unquote_to_bytes(name).decode()
         except UnicodeDecodeError:
-            return name  # percent signs that are meant as such
+            return name  # these percent signs are meant literally
     return name
 
 
@@ -96,7 +97,7 @@ _NEVER_STORED = frozenset(
 
 
 def check_declared(secrecy: str | None, category: str | None, profile: Profile) -> Verdict:
-    """Refuse by declared value only (R2 secrecy, R3 category); the words of a document never refuse it."""
+    """Refuse a document by its declared secrecy (R2) or category (R3); its text alone never refuses it."""
     broken = []
     if declares_secret(secrecy):
         broken.append(reason(ReasonCode.SECRECY_DECLARED, "/secrecy", value=(secrecy or "").strip()[:20]))
@@ -106,29 +107,29 @@ def check_declared(secrecy: str | None, category: str | None, profile: Profile) 
 
 
 def declares_secret(secrecy: str | None) -> bool:
-    """Tell whether a declared value is anything but `none`; an unknown value counts as a secret."""
+    """Tell whether the declared secrecy is anything but `none`; an unknown value counts as secret."""
     return (secrecy or "").strip().casefold() not in NOT_SECRET
 
 
 def check_name(name: str, pointer: str) -> Reason | None:
-    """Refuse a name from which nothing readable is left, for it cannot be shown to a clerk."""
+    """Refuse a name without any readable character, which could not be shown to a clerk."""
     return None if seen_name(name) else reason(ReasonCode.FILE_NAME, pointer, name=name[:40])
 
 
 def clean_name(name: str) -> str:
-    """Return the name to show, to store and to send: NFC, no folders, no control characters, invisible marks written
-    out (`[U+202E]`), no device name and no character that a file system refuses, at most 255 bytes with its ending kept
-    (threats 75 to 78, deceiving names). Bytes are stored under generated ids, never under this."""
+    """Return the name to show, store and send: NFC, without folders and control characters, invisible marks written out
+    (`[U+202E]`), no device name, no character that a file system refuses, at most 255 bytes with its ending kept
+    (threats 75 to 78, deceiving names). Bytes are stored under generated ids, never under this name."""
     return _name_facts(name).stored
 
 
 def seen_name(name: str) -> str:
-    """Return the name without its invisible characters, as other machines may take it."""
+    """Return the name without invisible characters, as other machines may show it."""
     return _name_facts(name).visible
 
 
 def odd_name(name: str, pointer: str) -> Iterator[Reason]:
-    """Warn of a name that is changed, is cut, or mixes alphabets whose letters look alike (threat 76, deceiving names)."""
+    """Warn of a name that is changed or cut, or that mixes alphabets with similar letters (threat 76, deceiving names)."""
     facts = _name_facts(name)
     if facts.length > _NAME_BYTES:
         length, most = facts.length, _NAME_BYTES
@@ -138,10 +139,10 @@ def odd_name(name: str, pointer: str) -> Iterator[Reason]:
 
 
 def stored_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return clean names in the same order, each of them once, letter case aside: the second `a.pdf` is `a (2).pdf`."""
+    """Return the clean names in order, made unique without regard to letter case: the second `a.pdf` is `a (2).pdf`."""
     stored: list[str] = []
     used_names: set[str] = set()
-    last: dict[str, int] = {}  # by name, so that a thousand equal names do not each count from 1
+    last: dict[str, int] = {}  # last number by name, so that a thousand equal names do not each count from 1
     for name in map(clean_name, names):
         free, n = name, last.get(name, 1)
         while free.casefold() in used_names:
@@ -154,15 +155,15 @@ def stored_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def never_stored(verdict: Verdict) -> Verdict:
-    """Keep the reasons that refuse even a draft, which may be incomplete."""
+    """Keep only the reasons that refuse even a draft, which may be incomplete."""
     return Verdict(reasons=tuple(broken for broken in verdict.reasons if broken.code in _NEVER_STORED))
 
 
 def over_limit(
     name: str, file_bytes: int, document_bytes: int, profile: Profile, pointer: str, *, complete: bool = False
 ) -> Reason | None:
-    """Return the reason to stop reading, or None; called as bytes flow in. Exactly the limit may pass. Only the reason
-    of a complete file names its size: a streamed one is only known to be larger."""
+    """Return the reason to stop reading, or None; called while bytes arrive. Exactly the limit may pass. The size is
+    named only for a `complete` file; of a streamed one only a lower bound is known."""
     limits = (
         (ReasonCode.FILE_TOO_LARGE, pointer, file_bytes, profile.max_file_bytes),
         (ReasonCode.DOCUMENT_TOO_LARGE, "/files", document_bytes, profile.max_document_bytes),
@@ -176,7 +177,7 @@ def over_limit(
 
 @dataclass(frozen=True, slots=True)
 class _NameFacts:
-    """Forms of a file's name. `length` is that of the name as it came, in bytes."""
+    """Forms of a file's name; `length` is the size of the original name in bytes."""
 
     visible: str
     stored: str
@@ -187,7 +188,7 @@ class _NameFacts:
 
 @remembered
 def _name_facts(name: str) -> _NameFacts:
-    """Work out the forms of a name, once for all the rules that look at it."""
+    """Compute the forms of a name, once for all rules that use it."""
     visible, stored, composed = _visible_name(name), _storable_name(name), nfc(name)
     return _NameFacts(
         visible=visible,
@@ -226,7 +227,7 @@ def _clean_char(char: str, hidden: Callable[[str], str]) -> str:
 
 
 def _cut(name: str, tail: str) -> str:
-    """Put `tail` before the ending of a name, and cut the name to the most bytes allowed."""
+    """Put `tail` before the ending of a name, and shorten the name to the limit in bytes."""
     stem, dot, ending = name.rpartition(".")
     if not stem or len(ending.encode()) > _ENDING_BYTES:
         stem, dot, ending = name, "", ""
@@ -242,10 +243,10 @@ def _mixes_alphabets(word: str) -> bool:
     return "LATIN" in names and bool(names & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 
 
-# Values of `FileFacts.broken` that mean an archive made to harm rather than a damaged one.
+# Values of `FileFacts.broken` for an archive made to harm, as opposed to a damaged one.
 BOMBS = frozenset({"ratio", "too-deep", "too-many-members", "member-overlap", "too-long-to-read"})
 
-_HARMLESS_BYTES = 1024 * 1024  # below this a high ratio only means a short file
+_HARMLESS_BYTES = 1024 * 1024  # up to this size a high ratio only means a short file
 
 _ENDINGS = {
     "jpg": "jpeg",
@@ -255,17 +256,17 @@ _ENDINGS = {
     "tsv": "csv",
 }
 _LIKE = frozenset({"txt", "csv"})
-# Reasons of a missing verdict that may pass: the scanner may answer later.
+# Reasons of a missing scan that may pass: the scanner may answer later.
 _PASSING = frozenset({"down", "late"})
 
 
 def must_wait(facts: FileFacts, profile: Profile) -> bool:
-    """Tell whether nothing may be decided about this file before the scanner answers (threat 65, unscanned files)."""
+    """Tell whether this file must not be decided on before the scanner answers (threat 65, unscanned files)."""
     return profile.scan_required and facts.unscanned in _PASSING
 
 
 def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Verdict:
-    """Return every rule that this file breaks, whatever its role in the document."""
+    """Return every rule that this file breaks, apart from its role in the document."""
     if facts.size == 0:
         return Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, pointer, name=name),))
     faults = (check_name(name, pointer), over_limit(name, facts.size, 0, profile, pointer, complete=True))
@@ -287,13 +288,13 @@ def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> V
 
 
 def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Name the stamps of secrecy on the first page of a lead file (R2, secrecy)."""
+    """Yield a reason for each secrecy stamp on the first page of a lead file (R2, secrecy)."""
     for stamp in stamps_on(facts.first_page, profile.secrecy_stamps):
         yield reason(ReasonCode.SECRECY_STAMP, pointer, name=name, word=stamp)
 
 
 def unread_part(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
-    """Say that a part of the first page of a lead file was not read, so that nothing is known of it."""
+    """Yield a reason where part of a lead file's first page was not read, so that its content is unknown."""
     if facts.page_cut:
         yield reason(ReasonCode.FIRST_PAGE_CUT, pointer, name=name)
 
@@ -302,7 +303,7 @@ def _types(name: str, ending: str, facts: FileFacts, profile: Profile, pointer: 
     if not profile.accepts(facts.found_type):
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)
     elif ending and not profile.accepts(ending):
-        # A text named `.bat` is harmless bytes that the receiver's machine would run.
+        # The bytes of a text named `.bat` are harmless, but the receiver's machine would run it.
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
     for member, member_type in zip(facts.members, facts.member_types, strict=False):
         ending = _ending_of(_visible_name(member.rpartition("/")[2]))
@@ -313,7 +314,7 @@ def _types(name: str, ending: str, facts: FileFacts, profile: Profile, pointer: 
 
 
 def _opening_reasons(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Say that a file is encrypted, broken, or made to harm; each at most once."""
+    """Yield reasons for a file that is encrypted, broken or made to harm, each at most once."""
     if facts.encrypted:
         yield reason(ReasonCode.ENCRYPTED, pointer, name=name)
     if facts.broken is not None and facts.broken not in BOMBS:
@@ -356,7 +357,8 @@ def _ending_warnings(name: str, ending: str, facts: FileFacts, pointer: str) -> 
 
 
 def _ending_of(visible: str) -> str:
-    """Return the ending as a machine that stores the file would see it; invisible characters hide none."""
+    """Return the ending as a machine that stores the file would see it; `visible` has no invisible characters that could
+    hide it."""
     stem, dot, ending = visible.rpartition(".")
     ending = ending.casefold()
     is_ending = stem and dot and ending.isalnum() and len(ending) <= _ENDING_LETTERS

@@ -1,5 +1,5 @@
-"""Holds the rules of register books: the columns of a form, gaps and doubles in a run of numbers, the beginning of a month,
-and which entry by hand may be made. Pure: values in, decisions out (R32 to R43 books, R99 entries by hand)."""
+"""Holds the rules of register books: the columns of each form, gaps and duplicates in a run of numbers, month headings,
+and which manual entry is allowed. Pure: values in, decisions out (R32 to R43 books, R99 entries by hand)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gateway.domain.book import Book, BookForm, Gap, NumberRun
 from gateway.domain.fields import DRAFT, has_bad_characters
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
-# At most this many gaps are named one by one; all are counted.
+# At most this many gaps are listed; all are counted.
 MOST_GAPS = 50
-# A catch-up entry enters the mail of a stop; older mail was never a matter of this book.
+# A catch-up entry registers mail of a system outage; older mail never belonged to this book.
 LONGEST_STOP = timedelta(days=366)
 
 _INCOMING = (
@@ -56,8 +56,8 @@ WIDTHS: Mapping[str, int] = MappingProxyType(
 
 
 def run_of(numbers: Iterable[str], *, series: str = "", start: int | None = None) -> NumberRun:
-    """Check one run of numbers. Numbers with a letter ("12a" was put between) leave no gap and fill none. `start` is
-    where the run must begin; without it the run begins with its lowest number."""
+    """Return the gaps and duplicates in one run of numbers. Numbers with a letter ("12a" was inserted) leave no gap and
+    fill none. The run begins at `start`, else at its lowest number."""
     counts = Counter(int(number) for number in numbers if is_number(number))
     if not counts:
         return NumberRun(series=series)
@@ -71,11 +71,12 @@ def run_of(numbers: Iterable[str], *, series: str = "", start: int | None = None
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a text counts in a run. Longer digits are no arrival numbers, and cost time to read as one."""
+    """Tell whether a text counts in a run. More than 10 digits are no arrival number, and slow to convert."""
     return text.isascii() and text.isdigit() and len(text) <= 10
 
 
 def _gaps(first: int, numbers: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
+    """Return the first gaps between sorted numbers, and the count of all missing ones."""
     gaps: list[Gap] = []
     missing, expected = 0, first
     for number in numbers:
@@ -89,12 +90,12 @@ def _gaps(first: int, numbers: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
 
 
 def where_run_begins(mode: NumberingMode) -> int | None:
-    """Return 1 for the node's own book (mode B); in other modes a run begins with its lowest number."""
+    """Return 1 for the node's own book (mode B), else None, because other runs begin with their lowest number."""
     return 1 if mode is NumberingMode.B else None
 
 
 def next_month(latest: date | None, on: date | None) -> tuple[date | None, date | None]:
-    """Return the latest month so far, and the same as a heading when this day begins it."""
+    """Return the latest month so far, and the month of this day where it begins a new month heading, else None."""
     month = on.replace(day=1) if on is not None else None
     if month is not None and (latest is None or month > latest):
         return month, month
@@ -103,8 +104,8 @@ def next_month(latest: date | None, on: date | None) -> tuple[date | None, date 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandEntry:
-    """The parts of an entry made by hand that the rules look at: its texts by field, its days and the number that was
-    typed. `is_catch_up`: it makes up for a stop of the system."""
+    """Manual entry, as far as the rules need it: its texts by field, its dates and the number typed. `is_catch_up`: it
+    makes up for a system outage."""
 
     texts: Mapping[str, str | None]
     needed: frozenset[str]
@@ -114,7 +115,7 @@ class HandEntry:
     is_catch_up: bool
 
 
-# The lengths are those of rules.md 12.3.
+# Lengths of texts; where a document has the same field, its limit.
 LENGTHS: Mapping[str, int] = MappingProxyType(
     {
         "sender": DRAFT["recipients/*/name"].longest,
@@ -132,12 +133,12 @@ LENGTHS: Mapping[str, int] = MappingProxyType(
 
 
 def check_entry(entry: HandEntry, mode: NumberingMode, today: date) -> Verdict:
-    """Return every broken rule of an entry. A given number is stored in modes A and C; in mode B the book gives it."""
+    """Return every broken rule of a manual entry. Modes A and C take a given number; in mode B the book gives it."""
     return Verdict(reasons=(*_texts(entry), *_number(entry, mode), *_days(entry, today)))
 
 
 def check_text(field: str, text: str) -> Verdict:
-    """Check one text that must not be empty."""
+    """Check one required text of a field."""
     return Verdict(reasons=tuple(_text(field, text, is_needed=True)))
 
 
@@ -164,7 +165,7 @@ def _number(entry: HandEntry, mode: NumberingMode) -> Iterator[Reason]:
 
 
 def _days(entry: HandEntry, today: date) -> Iterator[Reason]:
-    """Check the days. A document of another year belongs into that year's book, which only a catch-up entry opens again."""
+    """Check the dates. A document of last year belongs in that year's book, which only a catch-up entry opens again."""
     least = today - LONGEST_STOP if entry.is_catch_up else today.replace(month=1, day=1)
     if not least <= entry.day <= today:
         yield reason(ReasonCode.BOOK_DAY, "/received_on", given_on=entry.day, least_on=least, most_on=today)

@@ -1,9 +1,9 @@
-"""Reads the certificate with which a program shows itself in TLS: from the header that the TLS proxy writes, and from
-the file that an administrator binds to a key. In: the values of a header; the bytes of a file. Out: one
-`ClientCertificate`, or `NotACertificate` with the reason, which quotes nothing that was read. Pure.
+"""Reads the certificate by which a program authenticates in TLS: from the header that the TLS proxy writes, and from the
+file that an administrator binds to a key. In: the values of a header; the bytes of a file. Out: one `ClientCertificate`,
+or `NotACertificate` with a reason that quotes no input. Pure.
 
-The header is that of RFC 9440, or the certificate in PEM and URL-escaped, as nginx writes it. There is one way to
-read it or none (threats.md 144): two values, two certificates and bytes behind the end are refused, not guessed at."""
+The header has the form of RFC 9440, or the certificate in PEM and URL-escaped, as nginx writes it. Anything ambiguous is
+refused, not guessed: two values, two certificates, bytes after the end."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from gateway.domain.account import ClientCertificate
 
 HEADER = "Client-Cert"
 LONGEST = 8000
-"""Characters of the header: a certificate of some five kilobytes in the longer of the two forms."""
+"""Most characters of the header: a certificate of about five kilobytes in the longer form."""
 LARGEST = 64 * 1024
-"""Bytes of a file."""
+"""Most bytes of a file."""
 _LONGEST_NAME = 200
 _BEGIN = "-----BEGIN"
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s([^-]*)-----END CERTIFICATE-----")
-# A PKCS#12 file begins with its version, which is 3; a certificate with another sequence.
+# A PKCS#12 file begins with its version 3, a certificate with another sequence.
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
 
 
 class NotACertificate(ValueError):
-    """Not exactly one certificate. `code` is certificate-twice, -long, -several, -unread (labels `fault.`); of files also
-    -private."""
+    """The input is not exactly one certificate. `code` is certificate-twice, -long, -several or -unread, for files also
+    -private (labels `fault.`)."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -43,7 +43,7 @@ class NotACertificate(ValueError):
 
 
 def read_header(values: Sequence[str]) -> ClientCertificate | None:
-    """Read the certificate of a header; None where the proxy sent none. NotACertificate for anything else."""
+    """Return the certificate of the header; None where the proxy sent none. NotACertificate for anything else."""
     if len(values) > 1:
         raise NotACertificate("certificate-twice")
     text = values[0].strip() if values else ""
@@ -65,7 +65,8 @@ def read_header(values: Sequence[str]) -> ClientCertificate | None:
 
 
 def read_file(raw: bytes) -> ClientCertificate:
-    """Read PEM or DER; NotACertificate also for a file with a private key, which should never leave its program."""
+    """Return the certificate of a PEM or DER file; NotACertificate also for a file with a private key, which should
+    never leave its program."""
     if len(raw) > LARGEST:
         raise NotACertificate("certificate-long")
     if b"PRIVATE KEY-----" in raw or _PKCS12.match(raw) is not None or _is_private_key(raw):
@@ -94,7 +95,7 @@ def _parse_certificate(der: bytes) -> ClientCertificate:
         certificate = x509.load_der_x509_certificate(der)
         name = _subject_name(certificate.subject)
         begins_at, ends_at = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    # The library raises more kinds of errors for odd certificates than its own ones.
+    # For odd certificates the library raises other errors than its own too.
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as why:
         raise NotACertificate("certificate-unread") from why
     return ClientCertificate(

@@ -1,7 +1,7 @@
-"""Opens a file of agency codes as offices have it (CSV, XLSX or JSON, in Unicode or in older Vietnamese encodings)
-and guesses which column is which. In: bytes, and a reader of workbooks. Out: the same table as CSV in UTF-8, with
-what was converted; its headings with the column that each stands for; the file under the registry's own column names.
-Pure; the registry judges the cells."""
+"""Reads a file of agency codes in the formats of offices (CSV, XLSX or JSON, in Unicode or older Vietnamese encodings),
+and guesses the meaning of its columns. In: bytes, and a reader of workbooks. Out: the table as CSV in UTF-8, with a note
+of conversions; its headings with the column that each means; the file under the registry's own column names. Pure; the
+registry judges the cells."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class CodeFileForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeFile:
-    """A table of codes as CSV. `letters`: the old encoding of the file, where it was not Unicode; `samples` are cells
-    before and after. `formulas` counts the cells whose stored value of a formula was taken."""
+    """Table of codes as CSV. `letters`: the old encoding of the file, where it was not Unicode; `samples` are cells
+    before and after conversion. `formulas` counts cells taken from a formula's stored value."""
 
     form: CodeFileForm
     csv: bytes
@@ -49,11 +49,11 @@ class CodeFile:
 
 Rows = Sequence[Sequence[str]]
 Workbook = Callable[[bytes], tuple[Rows, int]]
-"""The rows of the first sheet, and how many cells were formulas."""
+"""Returns the rows of a workbook's first sheet, and the number of formula cells."""
 
 
 def open_table(raw: bytes, workbook: Workbook) -> CodeFile:
-    """Read a table of codes; BadForm for another format or a file over a limit. A CSV in UTF-8 comes out as it came in."""
+    """Read a table of codes; BadForm for another format or a file over a limit. A CSV in UTF-8 is not changed."""
     if len(raw) > LARGEST:
         raise BadForm(f"a file of codes has at most {LARGEST // 1024 // 1024} MB", code=CODE)
     if raw[:2] == b"PK":
@@ -65,6 +65,7 @@ def open_table(raw: bytes, workbook: Workbook) -> CodeFile:
 
 
 def _open_text(raw: bytes) -> CodeFile:
+    """Read a CSV; an old encoding is detected and converted to Unicode."""
     is_wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
         text = raw.decode("utf-16" if is_wide else "utf-8-sig")
@@ -81,12 +82,12 @@ def _open_text(raw: bytes) -> CodeFile:
             letters=letters,
             samples=_samples(zip(_split_lines(text), _split_lines(changed), strict=True)),
         )
-    # Bytes of an unknown encoding stay as they are: the registry names the line that is not UTF-8.
+    # Bytes of an unknown encoding stay as they are: the registry reports the line that is not UTF-8.
     return CodeFile(form=CodeFileForm.CSV, csv=text.encode() if is_wide else raw.removeprefix(_MARK))
 
 
 def _split_lines(text: str) -> Iterator[str]:
-    """Yield line after line, without a list: one of all agencies of the country is large as text already."""
+    """Yield line after line without building a list, because a file of all agencies of the country is large."""
     start = 0
     while (end := text.find("\n", start)) >= 0:
         yield text[start:end].removesuffix("\r")
@@ -99,7 +100,7 @@ _CONTROL, _INSPECTED_LETTERS = re.compile(r"[\x00-\x08\x0e-\x1f]"), 1_000_000
 
 
 def _decode_western(raw: bytes) -> str:
-    """Decode bytes as Windows-1252; those that the code page leaves out are read as in Latin-1."""
+    """Decode bytes as Windows-1252, or as Latin-1 where that code page has gaps."""
     try:
         return raw.decode(_WESTERN)
     except UnicodeDecodeError:
@@ -114,7 +115,7 @@ def _make_table(form: CodeFileForm, rows: Rows, formulas: int) -> CodeFile:
     width = max((len(row) for row in changed), default=0)
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";", lineterminator="\n")
-    # A title above the table and notes under it are no rows of it.
+    # A title above the table and notes beside it are not part of it.
     for row in changed[_heading_index(changed) :]:
         writer.writerow([" ".join(cell.split()) for cell in row] + [""] * (width - len(row)))
     pairs = (pair for old, new in zip(rows, changed, strict=True) for pair in zip(old, new, strict=True))
@@ -128,7 +129,7 @@ def _make_table(form: CodeFileForm, rows: Rows, formulas: int) -> CodeFile:
 
 
 def _heading_index(rows: Rows) -> int:
-    """Return the first row with two filled cells: sheets of offices begin with a title."""
+    """Return the index of the first row with two filled cells, because sheets of offices begin with a title."""
     return next((n for n, row in enumerate(rows) if sum(bool(cell.strip()) for cell in row) > 1), 0)
 
 
@@ -143,7 +144,7 @@ def _samples(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 
 def _read_json(raw: bytes) -> Rows:
-    """Read a list of objects, or an object that holds one; the names of their fields are the columns."""
+    """Return the rows of a list of objects, or of an object that holds one; their field names are the columns."""
     try:
         records = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as why:
@@ -172,7 +173,7 @@ def _cell_of(value: object) -> str:
 
 COLUMNS = RECORD_FIELDS
 MOST_HEADINGS = 60
-_HEAD = 64 * 1024  # the first line lies within it
+_HEAD = 64 * 1024  # the first line is within this many bytes
 # The headings that offices write, folded, per column.
 _HEADS: Mapping[str, tuple[str, ...]] = {
     "code": ("ma", "ma dinh danh", "ma co quan", "ma dinh danh dien tu"),
@@ -192,7 +193,7 @@ _COLUMN_OF = {heading: column for column, headings in _HEADS.items() for heading
 
 
 def headings_of(content: bytes) -> tuple[str, ...]:
-    """Return the cells of the first line; none of a file that is no text."""
+    """Return the cells of the first line; empty for a file that is no text."""
     try:
         end = content.find(b"\n")
         first = (content if end < 0 else content[:end]).decode("utf-8-sig").rstrip("\r")
@@ -203,7 +204,7 @@ def headings_of(content: bytes) -> tuple[str, ...]:
 
 
 def guess_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """Guess the column of each heading; empty where it is unknown, or where another heading means that column already."""
+    """Return the column that each heading means; empty where it is unknown, or its column has a heading already."""
     columns: list[str] = []
     for name in names:
         plain = " ".join(fold(name).replace("_", " ").split())
@@ -213,8 +214,8 @@ def guess_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def rename_columns(content: bytes, columns: Sequence[str]) -> bytes:
-    """Keep only the named columns, under those names. A file that would not change or cannot be read is returned as it
-    is: the registry then names the broken line."""
+    """Keep only the named columns, under those names. A file that needs no change or cannot be read is returned as it
+    is: the registry then reports the broken line."""
     names = headings_of(content)
     if not names or tuple(heading.lower() for heading in names) == tuple(columns) or not any(columns):
         return content
@@ -229,7 +230,7 @@ def rename_columns(content: bytes, columns: Sequence[str]) -> bytes:
                 if n == 0:
                     writer.writerow([columns[at] for at in positions])
                 else:
-                    # A line of another length stays: the registry names it.
+                    # A line of another length stays: the registry reports it.
                     is_complete = len(cells) == len(names)
                     writer.writerow([cells[at] for at in positions] if is_complete else cells)
         except (csv.Error, UnicodeDecodeError):

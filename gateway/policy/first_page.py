@@ -1,7 +1,7 @@
 """Compares the first page of a lead file with the document's data: number and symbol, date, subject (decree 30). In: the
-text of that page; its fields, and the data. Out: the fields that were surely read; each compared field with both
-values; the differences as reasons. Pure. Only what was surely read is compared, and no way of writing is a difference:
-case, accents, blanks, dashes, quotes, short forms, leading zeros, or a subject that one of the two gives in part."""
+text of that page; its fields, and the data. Out: the fields that were read with certainty; each compared field with both
+values; the differences as reasons. Pure. Only certain fields are compared, and spelling is no difference: case, accents,
+blanks, dashes, quotes, short forms, leading zeros, or a subject that one side gives in part."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from gateway.words.reading import NUMBER_LABEL, TOPIC
 _LONGEST = 1000
 _LONGEST_QUOTE = 200
 _LABEL = re.compile(rf"^\s*{NUMBER_LABEL}\b[\s:.]*")
-# A shorter part of a subject may also be a part of another one.
+# A shorter part of a subject might belong to another subject too.
 _PART = 12
 _DIFFERENT = 2
 
 
 class DocumentData(Protocol):
-    """Values that travel beside the file."""
+    """Metadata of a document, sent beside its file."""
 
     @property
     def number(self) -> str: ...
@@ -44,7 +44,7 @@ class DocumentData(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedField:
-    """One field (`number`, `date`, `subject`) as it stands on the page and as it was sent."""
+    """One field (`number`, `date`, `subject`) as printed on the page and as sent."""
 
     field: str
     page: str
@@ -53,7 +53,7 @@ class ComparedField:
 
 
 def read_first_page(text: PdfText) -> FirstPage:
-    """Return the fields of the first page that are sure."""
+    """Return the fields of the first page that were read with certainty."""
     if not (text.runs or text.sideways):
         return FirstPage()
     fields = read_fields(text)
@@ -66,7 +66,7 @@ def read_first_page(text: PdfText) -> FirstPage:
 
 
 def compare(page: FirstPage | None, data: DocumentData) -> tuple[ComparedField, ...]:
-    """Return each field that both have; nothing where no page was read."""
+    """Return the comparison of each field that both sides have; empty where no page was read."""
     if page is None:
         return ()
     compared = []
@@ -84,7 +84,7 @@ def compare(page: FirstPage | None, data: DocumentData) -> tuple[ComparedField, 
 
 
 class PageStanding(StrEnum):
-    """Agreement of an incoming document's first page with its data; nothing to compare is `unread`."""
+    """Agreement of an incoming document's first page with its data; `unread` where nothing could be compared."""
 
     SAME = "same"
     DIFFERS = "differs"
@@ -93,14 +93,14 @@ class PageStanding(StrEnum):
 
 
 def judge_sent(page: FirstPage | None, data: DocumentData) -> tuple[Reason, ...]:
-    """Return the differences before sending; the sender is asked where there are two or more."""
+    """Return the differences before sending; with two or more the sender must confirm."""
     differing = _differing(page, data)
     is_other = len(differing) >= _DIFFERENT
     return _reasons(differing, ReasonCode.FIRST_PAGE_OTHER if is_other else ReasonCode.FIRST_PAGE_DIFFERS)
 
 
 def judge_arrived(page: FirstPage | None, data: DocumentData) -> tuple[PageStanding, tuple[Reason, ...]]:
-    """Return how they agree, and the differences; a person has to look where both number and subject differ."""
+    """Return the agreement and the differences; `other`, for a person to look at, where number and subject both differ."""
     differing = _differing(page, data)
     names = {field.field for field in differing}
     if not differing:
@@ -131,20 +131,21 @@ def _sure(field: Field[str]) -> str | None:
 
 
 def _code(code: str) -> str:
-    """Return letters and digits alone, without the label and leading zeros. D and its stroked sister are two letters; the
-    Icelandic letter that looks like the latter is read as it."""
+    """Return letters and digits only, without the label and leading zeros. D and stroked D stay two letters; the
+    Icelandic letter that looks like the stroked one is read as it."""
     bare = _LABEL.sub("", nfc(code).casefold().replace("\u00f0", "\u0111"))
     return "".join(sign for sign in bare if sign.isalnum()).lstrip("0")
 
 
 def _is_same_matter(page: str, sent: str, kind: str) -> bool:
+    """Tell whether two subjects are equal, or one is a long enough part of the other."""
     printed, stated = _matter(page, kind), _matter(sent, kind)
     shorter, longer = sorted((printed, stated), key=len)
     return printed == stated or (len(shorter) >= _PART and shorter in longer)
 
 
 def _matter(subject: str, kind: str) -> str:
-    """Return the letters of the subject alone: short forms in full, without leading words and the name of the type."""
+    """Return the letters of a subject: short forms written out, without leading words and the name of the type."""
     words = fold(written_out(subject[:_LONGEST]))
     for lead in (fold(kind), *map(fold, TOPIC), fold(kind)):
         if lead and words.startswith(lead) and not words[len(lead) : len(lead) + 1].isalnum():

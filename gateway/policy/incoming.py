@@ -1,7 +1,7 @@
-"""Decides whether a packet may come in, and what the node answers by itself. In: the content of a verified packet and
-the facts of its files; how it ended, and whether its sender is proved. Out: a `Ruling`: allowed, held for the clerk
-with every reason, sealed, or one of the few cases where no person could act; status codes to send, in order
-(interfaces.md 1.5). Pure; every other status comes from a person."""
+"""Decides whether a packet may come in, and which statuses the node sends by itself. In: the content of a verified
+packet and the facts of its files; how its processing ended, and whether its sender is proved. Out: a `Ruling`: allowed,
+held for the clerk with every reason, sealed, or refused in one of the few cases where no person could act; status codes
+to send, in order. Pure; every other status comes from a person."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 
 
 class PacketEnding(StrEnum):
-    """Ending of a packet that we stored; for others no status is sent, or the refusal that the rules name."""
+    """Outcome of a packet that we stored. Any other packet gets no status, or the refusal that the rules name."""
 
     ADMITTED = "admitted"
     HELD = "held"
@@ -37,19 +37,19 @@ def answers(
     authenticated: bool,
     taken_in: bool = False,
 ) -> tuple[str, ...]:
-    """Return the status codes to send now. A sender not proved gets nothing (A7, unproved senders), nor does a status.
-    `taken_in` says whether the document that a recall acts on was taken in (03)."""
+    """Return the status codes to send now; none to an unproved sender (A7) or for a status. `taken_in`: the document
+    that a recall concerns was taken in (03)."""
     if not authenticated or kind is Kind.STATUS:
         return ()
     arrived = ("01",) if profile.answer_arrived else ()
-    agrees = (
+    is_agreed = (
         kind is Kind.RECALL and ending is PacketEnding.ADMITTED and not taken_in and profile.auto_recall_15
     )
-    return (*arrived, "15") if agrees else arrived
+    return (*arrived, "15") if is_agreed else arrived
 
 
 def answers_refusal(reason: str, profile: Profile) -> bool:
-    """Tell whether this refusal goes out by itself; when it does not, the packet is held for the clerk."""
+    """Tell whether the node sends this refusal by itself; otherwise the packet is held for the clerk."""
     switches = {
         "DAMAGED": profile.answer_damaged,
         "WRONG_ADDRESSEE": profile.answer_wrong_addressee,
@@ -67,7 +67,7 @@ class Admission(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedFile:
-    """One file of the packet. `damaged` says why its encoding could not be undone; then there are no facts."""
+    """One file of the packet. `damaged` says why it could not be decoded; then there are no facts."""
 
     name: str
     facts: FileFacts | None = None
@@ -77,8 +77,8 @@ class ArrivedFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedPacket:
     """Content of a verified packet, with the facts of its files. `addressed_to` are the codes of the signed `To` list
-    (of a status: its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then. A clerk
-    decides about `findings`; `doubts` are shown and decide nothing."""
+    (for a status, its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then. A clerk
+    decides about `findings`; `doubts` are only shown."""
 
     our_codes: tuple[str, ...]
     addressed_to: tuple[str, ...]
@@ -98,8 +98,8 @@ class ArrivedPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """The decision. `code` is the reason of interfaces.md 1.8 for `UNACTIONABLE`; `detail` names the file. `first_page` is
-    None where there is no page of text to compare."""
+    """Decision about a packet. `code` is the reason for `UNACTIONABLE` or `SEALED`; `detail` names the file.
+    `first_page` is None where there is no page of text to compare."""
 
     decision: Admission
     verdict: Verdict = NOTHING
@@ -109,7 +109,8 @@ class Ruling:
 
 
 def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
-    """Look for a declared secret, then for cases in which no person could act, then for all that a clerk has to see."""
+    """Rule on a packet: a declared secret is sealed, a case in which no person could act is refused, else it is held
+    with all that a clerk has to see, or allowed."""
     if declares_secret(packet.secrecy):
         return Ruling(
             decision=Admission.SEALED, verdict=check_declared(packet.secrecy, None, profile), code="SECRET"
@@ -130,7 +131,7 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
 
 
 def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reason, ...]]:
-    """Compare the first page with what was sent beside it. A recall carries its notice, which has a number of its own."""
+    """Compare the first page with the data sent beside it, except for a recall, whose notice has its own number."""
     lead = packet.files[0].facts if packet.files else None
     if lead is None or lead.page_fields is None or packet.kind is Kind.RECALL:
         return None, ()
@@ -138,7 +139,7 @@ def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reaso
 
 
 def is_for_us(packet: ArrivedPacket) -> bool:
-    """Tell whether one of our codes or aliases is in the signed list; letter case and outer spaces do not matter."""
+    """Tell whether one of our codes or aliases is a signed recipient, without regard to letter case and outer spaces."""
     if not {*packet.our_codes}.isdisjoint(packet.addressed_to):
         return True
     ours = {code.strip().casefold() for code in packet.our_codes}
@@ -150,11 +151,11 @@ MOST_HOPS = 32
 
 
 def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
-    """Say why a packet is taken to go in a circle; empty for one that does not. Each system that hands it on adds
-    itself to the trace, so a code stands there as often as the packet was there. A circle is never
-    answered. A packet that comes back to its sender names that sender once."""
+    """Return why a packet seems to go in a circle; empty where it does not. Each system that forwards it adds itself to
+    the trace, so our code occurs once per visit here; a packet that returns to its sender names that sender once. A
+    circle is never answered."""
     passes = 0
-    if len(hops) > 1:  # a trace of one entry is the sender's own
+    if len(hops) > 1:  # a trace of one entry is only the sender's own
         ours = {fold_code(code) for code in our_codes}
         passes = sum([fold_code(hop) in ours for hop in hops])
     if passes > 1:
@@ -165,6 +166,7 @@ def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
 
 
 def _find_obstacles(packet: ArrivedPacket) -> Sequence[tuple[str, str]]:
+    """Return reason code and detail of each case in which no person could act."""
     obstacles = []
     if not is_for_us(packet):
         obstacles.append(("WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])))
@@ -177,9 +179,9 @@ def _find_obstacles(packet: ArrivedPacket) -> Sequence[tuple[str, str]]:
 
 
 def _hold_reasons(obstacles: Sequence[tuple[str, str]], findings: Sequence[Finding]) -> Iterator[Reason]:
-    """Yield the same cases where a profile lets a clerk decide them, and findings of the schema."""
+    """Yield the obstacles that the profile leaves to a clerk, and findings of the schema, as reasons to hold."""
     for code, detail in obstacles:
-        if code != "MALWARE":  # the verdict on the file says so already
+        if code != "MALWARE":  # the verdict on the file reports it already
             yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
     for finding in findings:
         yield reason(ReasonCode.SCHEMA, finding.place, finding=finding.code, detail=finding.detail)

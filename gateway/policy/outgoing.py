@@ -1,10 +1,11 @@
-"""Says whether a document, or a change after it, may leave; which recipients would get it; and which of its files go on
-paper. In: the draft, its files with their facts, the directory's answer for each recipient, the profile and today's date; a
-change with the document it acts on. Out: a `Verdict` with every broken rule, each at its JSON pointer. Pure.
+"""Decides whether a document, or a change to a sent one, may leave; which recipients would get it; and which of its
+files go on paper. In: the draft, its files with their facts, the directory's answer for each recipient, the profile and
+today's date; a change with the document it acts on. Out: a `Verdict` with every broken rule, each at its JSON pointer.
+Pure.
 
 Updates, recalls and replacements follow R70 and R71 (changes after sending); whether a request is still open is
-`domain.status.open_request`. A recipient without certificate or route only warns, for one may come tomorrow. The files on
-paper (R6, R7, R21) are chosen by the sender, else by the agency's own table, else by the document's class."""
+`domain.status.open_request`. A recipient without certificate or route only warns, because one may come tomorrow. Files
+on paper (R6, R7, R21) are chosen by the sender, else by the agency's own table, else by the document's class."""
 
 from __future__ import annotations
 
@@ -63,9 +64,10 @@ def check(
     own_codes: Collection[str],
     confirmed: Collection[str] = (),
 ) -> Verdict:
-    """Check every rule at once. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's code and
-    aliases; `today` is the date in Asia/Ho_Chi_Minh. What the sender `confirmed` only warns, where it may be confirmed."""
-    # A recipient without a name has a code.
+    """Check a document by every rule. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's
+    code and aliases; `today` is the date in Asia/Ho_Chi_Minh. Reason codes in `confirmed` only warn, where they may be
+    confirmed."""
+    # A recipient without a name must have a code.
     required_codes = [f"/recipients/{n}/code" for n, r in enumerate(draft.recipients) if not r.name]
     reasons = (
         *broken_fields(DRAFT, draft, required=required_codes),
@@ -89,7 +91,8 @@ _ANSWERED = re.compile(
 
 
 def _unlinked_reply(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> Iterator[Reason]:
-    """Warn where a document names the one that it answers and is not linked to it: the asker would go on waiting."""
+    """Warn where a document names the one that it answers but is not linked to it, because the asker would go on
+    waiting."""
     if draft.replies_to:
         return
     pages = (facts.first_page for item, facts in files if item.role is FileRole.LEAD)
@@ -106,8 +109,8 @@ def check_first_page(
     kind: Kind,
     confirmed: Collection[str],
 ) -> Verdict:
-    """Ask about a lead file that is probably of another document; one difference warns. A change only warns: its file
-    may carry the number of the document that it changes."""
+    """Ask about a lead file that is probably of another document; a single difference warns. An update only warns,
+    because its file may carry the number of the document that it changes; a recall is not checked."""
     lead = next((facts for item, facts in files if item.role is FileRole.LEAD), None)
     if lead is None or kind is Kind.RECALL:
         return NOTHING
@@ -118,8 +121,8 @@ def check_first_page(
 
 
 def check_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
-    """Refuse even as a draft: texts and lists that are too long, characters that no form can hold, dates that no office
-    has."""
+    """Return the rules that refuse even a draft: texts and lists that are too long, characters that no form can hold,
+    impossible dates."""
     reasons = [*broken_fields(DRAFT, draft), *long_lists(draft), *_odd_days(draft)]
     if change is not None:
         reasons += [*broken_fields(CHANGE, change), *long_lists(change)]
@@ -135,11 +138,11 @@ def _number_reasons(draft: Draft) -> Iterator[Reason]:
 
 
 def _odd_days(draft: Draft) -> Iterator[Reason]:
-    """Refuse days before and after all that an office dates; some of them no clock can convert."""
+    """Refuse dates outside those that an office uses; some of them no clock can convert."""
     days = [(f"/{field.name}", getattr(draft, field.attribute)) for field in _DAYS]
     days += [(f"/replies_to/{n}/date", link.date) for n, link in enumerate(draft.replies_to)]
     for pointer, at in days:
-        # The written day counts: an odd time cannot be converted to Vietnam's clock.
+        # The written day is checked, because an odd time cannot be converted to Vietnam's clock.
         day = at.date() if isinstance(at, datetime) else at
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             yield _odd_day(pointer, day, LAST_DAY)
@@ -224,11 +227,11 @@ def _check_standing(
     has_code: bool,
     confirmed: Collection[str],
 ) -> Verdict:
-    """Judge the recipient's code. Only an imported or synced row refuses or redirects; a starter row alone warns, and asks
+    """Judge the recipient's code. Only an imported or synced row refuses or redirects; a starter row warns, or asks
     about a code that it calls closed (R48, starter rows). A name without a code is always refused: it has no address."""
     address = recipient.code or recipient.name or ""
     if not address.strip():
-        # The rules of the fields report it as missing already.
+        # The field rules report a missing address already.
         return NOTHING
     if resolution is None:
         return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=address),))
@@ -248,7 +251,8 @@ def _check_standing(
 
 
 def _heirs(resolution: Resolution) -> str | None:
-    """Return the successor; after a split where a person chooses, each of the heirs (R83, closed recipients)."""
+    """Return the successor; after a split without one, all heirs, between which a person chooses (R83, closed
+    recipients)."""
     if resolution.successor is None and resolution.ending is not None and resolution.ending.heirs:
         return ", ".join(resolution.ending.heirs)
     return resolution.successor or resolution.nearest
@@ -267,14 +271,15 @@ def _check_files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], prof
 
 
 def _stamp_reasons(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
-    """Ask about stamps on the page (R2, secrecy): words never refuse alone, and the sender's word is enough."""
+    """Yield a question about each secrecy stamp on the lead file (R2): words alone never refuse, and the sender may
+    confirm."""
     for n, (item, facts) in enumerate(files):
         if item.role is FileRole.LEAD:
             yield from secrecy_stamps(item.name, facts, profile, f"/files/{n}")
 
 
 def _leads(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
-    """Check the lead file. The original of a document that goes on paper alone is the paper, so no file is needed."""
+    """Check the lead file. For a document that goes on paper alone, the paper is the original and no file is needed."""
     leads = [(n, pair) for n, pair in enumerate(files) if pair[0].role is FileRole.LEAD]
     least = 0 if draft.delivery_mode is DeliveryMode.PAPER else 1
     if not least <= len(leads) <= 1:
@@ -310,9 +315,9 @@ _PARENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
 def check_change(
     change: DocumentChange, kind: Kind, parent: OutgoingDocument, replacement: Draft | None = None
 ) -> Verdict:
-    """Return every rule that the change breaks. `replacement` is the new draft when the kind carries one; its own rules
-    are those of `check`."""
-    # A recall names the leader who approved it and the number of its notice (ND30 18.4b).
+    """Return every rule that the change breaks. `replacement` is the new draft where the kind carries one; `check`
+    judges the draft's own rules."""
+    # A recall must name the leader who approved it and the number of its notice (ND30 18.4b).
     required = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
     reasons = [
         *broken_fields(CHANGE, change, required=required),
@@ -324,7 +329,7 @@ def check_change(
     if replacement is not None and replacement.delivery_mode is DeliveryMode.PAPER:
         reasons.append(reason(ReasonCode.CHANGE_ON_PAPER, "/delivery_mode"))
     if kind is Kind.REPLACEMENT and replacement is not None:
-        # A replacement with the same number and date would get the DocumentId that it replaces.
+        # With the same number and date it would get the DocumentId that it replaces.
         old = parent.draft
         if (replacement.code, replacement.issued_on) == (old.code, old.issued_on):
             reasons.append(reason(ReasonCode.REPLACES_ITSELF, "/number", document=old.code))
@@ -339,7 +344,7 @@ def _parent_reasons(change: DocumentChange, kind: Kind, parent: OutgoingDocument
     if parent.state is OutState.PAPER:
         yield reason(ReasonCode.PARENT_ON_PAPER, "", document=parent.draft.code)
     elif parent.state is not OutState.PACKED and (kind, parent.state) != (Kind.RECALL, OutState.CANCELLED):
-        # A document cancelled in doubt may have arrived: its deliveries say which recipients a recall can ask.
+        # A document cancelled in doubt may have arrived; its deliveries tell which recipients a recall can ask.
         yield reason(ReasonCode.PARENT_NOT_SENT, "", state=parent.state)
     if change.target is not None and change.target != parent.document_id:
         yield reason(ReasonCode.TARGET_DIFFERS, "/target", given=change.target, expected=parent.document_id)
@@ -359,18 +364,19 @@ def _update_reasons(change: DocumentChange, parent: OutgoingDocument) -> Iterato
             yield reason(ReasonCode.RECIPIENT_UNKNOWN, f"/receivers_removed/{n}", recipient=code, name="")
 
 
-# At most this many names stand in a warning.
+# Most names listed in a warning.
 _MOST_NAMES = 3
 _ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
 
 
 def addressed_agencies(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
-    """Return the agencies that mail would go to; the rules for recipients report unknown and closed ones."""
+    """Return the agencies that mail would go to; other rules report unknown and closed recipients."""
     return [entry for _, entry in _addressed_entries(answers)]
 
 
 def warnings_of_registry(answers: Sequence[Resolution], bound: Collection[str]) -> Iterator[Reason]:
-    """Warn of starter rows and unbound codes. `bound` are the codes with a confirmed certificate; others prove nothing."""
+    """Warn of recipients from starter rows and of unbound codes. `bound` are the codes with a confirmed certificate; a
+    recipient without one cannot sign."""
     for pointer, entry in _addressed_entries(answers):
         params = {"recipient": entry.code, "name": entry.name}
         if entry.source is RowSource.STARTER:
@@ -380,7 +386,7 @@ def warnings_of_registry(answers: Sequence[Resolution], bound: Collection[str]) 
 
 
 def unhosted_reasons(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
-    """Name the recipients, as they would be addressed, of `unhosted` codes: those that no node receives for."""
+    """Yield a reason for each recipient whose code is `unhosted`, which means that no node receives for it."""
     for n, recipient in enumerate(recipients):
         if recipient.code in unhosted:
             yield reason(
@@ -392,8 +398,8 @@ def unhosted_reasons(recipients: Sequence[Recipient], unhosted: Collection[str])
 
 
 def warnings_of_loss(draft: Draft, lossy: Collection[str]) -> Iterator[Reason]:
-    """Warn of fields that get lost. `lossy` are the codes whose mail goes by an axis that writes every file anew:
-    fields without a place in that format do not reach them."""
+    """Warn of fields that get lost. `lossy` are the codes whose mail goes by an axis that rewrites every file into a
+    format without these fields."""
     affected = [recipient for recipient in draft.recipients if recipient.code in lossy]
     if not affected:
         return
@@ -413,20 +419,20 @@ def _addressed_entries(answers: Sequence[Resolution]) -> Iterator[tuple[str, Age
             yield f"/recipients/{n}/code", answer.entry
 
 
-# R6 (paper beside it) by type of document. Types that are not listed go over the axis alone.
+# R6 (paper copy) by type of document. Types that are not listed go over the axis alone.
 PAPER_CLASSES: Mapping[str, DeliveryMode] = MappingProxyType(
     {
         **dict.fromkeys(("giay_moi", "bao_cao"), DeliveryMode.ELECTRONIC),
         "to_trinh": DeliveryMode.BOTH,
     }
 )
-# R7 (letter alone): of these types only the letter is printed, and attachments go over the axis.
+# R7 (letter alone): for these types only the letter is printed; attachments go over the axis.
 _LETTER_ALONE = frozenset({"giay_moi", "bao_cao"})
 LONGEST_NOTE = 500
 
 
 class Means(StrEnum):
-    """Ways of handing over a letter on paper."""
+    """Ways to hand over a letter on paper."""
 
     POST = "post"
     HAND = "hand"
@@ -436,7 +442,7 @@ class Means(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """Record of handing over a letter on paper, as a person enters it; with `other` means the note names them."""
+    """Record of handing over a letter on paper, as a person enters it; for `other` the note describes the way."""
 
     on: date
     means: Means
@@ -444,8 +450,8 @@ class Handover:
 
 
 def delivery_mode_of(draft: Draft, worth: LegalValue | None, own: Mapping[str, DeliveryMode]) -> DeliveryMode:
-    """Choose the delivery mode: the sender's, else that of the agency's own table; else a document with both signatures
-    is not printed (R21, legal value); else that of its class."""
+    """Return the delivery mode: the sender's, else that of the agency's own table; else electronic for a document with
+    both signatures (R21, legal value); else that of its class."""
     if draft.delivery_mode is not None:
         return draft.delivery_mode
     key = draft.type_key or ""
@@ -457,7 +463,7 @@ def delivery_mode_of(draft: Draft, worth: LegalValue | None, own: Mapping[str, D
 
 
 def printed_files(draft: Draft, files: Sequence[FileItem]) -> tuple[FileItem, ...]:
-    """Choose the files to print: never a source; beside an electronic copy, of some classes the letter alone."""
+    """Return the files to print: never a source; beside an electronic copy, for some classes the letter alone."""
     alone = draft.delivery_mode is DeliveryMode.BOTH and (draft.type_key or "") in _LETTER_ALONE
     roles = (FileRole.LEAD,) if alone else (FileRole.LEAD, FileRole.APPENDIX, FileRole.REFERENCE)
     return tuple(file for file in files if file.role in roles)

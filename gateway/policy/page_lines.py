@@ -1,9 +1,8 @@
-"""Joins the pieces of a drawn page into lines, and says how sure a value is that was found in them. In: runs of one
-page; a value, the lines that it was read from, and its doubts. Out: `PageLine`s in reading order; `Field`. Pure.
+"""Joins the pieces of a drawn page into lines, and rates how sure a value read from them is. In: runs of one page; a
+value, the lines that it was read from, and its doubts. Out: `PageLine`s in reading order; `Field`. Pure.
 
-Runs on one height without a wide gap are one line. Text is composed (NFC); a mark that was drawn apart is put to its
-letter, and the line is `shaky` where that took guessing. Whatever could make a value wrong makes it doubtful: nothing
-is wrong in silence."""
+Runs at one height without a wide gap are one line. Text is composed (NFC); an accent drawn separately is put on its
+letter, and the line is `shaky` where that took guessing. Anything that could make a value wrong makes it doubtful."""
 
 from __future__ import annotations
 
@@ -18,11 +17,11 @@ from gateway.domain.text import fold, nfc
 from gateway.policy.texts import is_legacy_font
 from gateway.words.reading import LETTERS
 
-# Gaps are in parts of the type size.
+# Gaps are relative to the type size.
 _SAME_LINE = 0.3
 _COLUMN_GAP = 1.5
 _LETTER_GAP = 0.15
-# In parts of the width of an average letter; "i" is the narrowest.
+# Relative to the width of an average letter; "i" is the narrowest.
 _AT_THE_END = 0.4
 _BASELINE = 0.9 / 1.15  # of the height of a run's area
 _HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
@@ -54,12 +53,12 @@ class PageLine:
         return self.text.isupper()
 
     def gap_below(self, lower: PageLine) -> float:
-        """Return the blank between two lines, in parts of the type size."""
+        """Return the blank space to a lower line, relative to the type size."""
         return (lower.area.top - self.area.bottom) / max(self.type_size, 1.0)
 
 
 def lines_of(runs: Iterable[TextRun]) -> list[PageLine]:
-    """Return the lines of one page from top to bottom, on one height from left to right."""
+    """Return the lines of one page from top to bottom; at one height, from left to right."""
     rows: list[list[TextRun]] = []
     levels: list[float] = []
     for run in sorted(runs, key=lambda r: (_level(r), r.area.left)):
@@ -72,7 +71,7 @@ def lines_of(runs: Iterable[TextRun]) -> list[PageLine]:
 
 
 def is_odd(text: str) -> bool:
-    """Tell whether a text has letters that Vietnamese does not use: the text layer is damaged."""
+    """Tell whether a text has letters that Vietnamese does not use, which shows a damaged text layer."""
     return not all(
         sign in LETTERS or sign in _SIGNS or (sign.isascii() and sign.isprintable()) for sign in text
     )
@@ -125,8 +124,8 @@ def _join(line: PageLine, run: TextRun) -> PageLine:
 
 
 def _place_mark(line: PageLine, run: TextRun) -> tuple[str, bool]:
-    """Put a mark to its letter; say whether that was a guess. A mark at the end belongs to the last letter; some
-    writers draw all letters of a line first, and then its marks."""
+    """Put an accent on its letter, and tell whether that was a guess. An accent at the end belongs to the last letter;
+    some writers draw all letters of a line first, then the accents."""
     wide = line.area.width / max(len(line.text), 1)
     middle = run.area.left + run.area.width / 2
     if middle >= line.area.right - _AT_THE_END * wide:
@@ -145,7 +144,7 @@ _INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
 
 
 def field_of(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Field[T]:
-    """Return the value, doubtful for the first reason that there is."""
+    """Return the value as a field, doubtful for the first doubt given or found in the lines."""
     why = next((doubt for doubt in (*doubts, *map(_doubt, lines)) if doubt), None)
     area = lines[0].area if lines else None
     for line in lines[1:]:
@@ -160,7 +159,7 @@ def field_of(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] =
 
 
 def doubt(field: Field[T], why: str | None) -> Field[T]:
-    """Return the same field, no longer sure."""
+    """Return the field made doubtful; unchanged without a reason, or when it was not sure before."""
     if why is None or field.sure is not Sure.SURE:
         return field
     return replace(field, sure=Sure.DOUBTFUL, why=why)
@@ -171,6 +170,7 @@ def absent(why: str | None = None) -> Field[T]:
 
 
 def _doubt(line: PageLine) -> str | None:
+    """Return the reason to doubt a line's text, or None."""
     if line.ink in _INKS:
         return _INKS[line.ink]
     if is_legacy_font(line.text):

@@ -2,8 +2,8 @@
 and symbol, date, type, abstract, signer, recipients). In: `PdfText`, the verdict on the signatures. Out: `PdfFields`,
 each with how sure it is. Pure. Every contradiction makes a value doubtful; an unknown value stays empty.
 
-The signer's position and name stand at the right of the recipients (parts 7 to 9). The first block of recipients
-counts: appendices follow it."""
+The signer's position and name are to the right of the recipients (parts 7 to 9). The first block of recipients counts,
+because appendices may have their own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def read_signed(
 
 
 def with_certificate(signer: Field[str], names: Iterable[str]) -> Field[str]:
-    """Compare the signer with the names of the persons who signed the file."""
+    """Compare the signer with the names of the persons who signed the file; without a signer on the page, take a single
+    name as doubtful."""
     signers = [name for name in dict.fromkeys(names) if name]
     if signer.value is None:
         only = (
@@ -63,7 +64,7 @@ def with_certificate(signer: Field[str], names: Iterable[str]) -> Field[str]:
 def _without_recipients(
     pages: Mapping[int, Sequence[PageLine]], sheets: Sequence[PageSheet], *, cut: bool
 ) -> PdfFields:
-    """Find the signer by the last position on the right half of a page."""
+    """Read the signer at the last position line on the right half of a page, as doubtful."""
     why = "cut" if cut else "no-recipients"
     for sheet in reversed(sheets):
         right = [e for e in pages.get(sheet.number, ()) if e.centre > sheet.size.width / 2]
@@ -76,7 +77,7 @@ def _without_recipients(
 
 
 def _read_signer(right: Sequence[PageLine], sheet: PageSheet) -> PdfFields:
-    """Read positions in capitals without a gap, then the name below the room for the signature."""
+    """Read the position lines, in capitals without a gap, then the name below the space for the signature."""
     at = next((n for n, e in enumerate(right) if e.capitals), None)
     if at is None:
         return PdfFields()
@@ -96,8 +97,8 @@ def _read_signer(right: Sequence[PageLine], sheet: PageSheet) -> PdfFields:
 
 
 def _split_positions(positions: Sequence[PageLine]) -> tuple[tuple[PageLine, ...], tuple[PageLine, ...]]:
-    """Split the lines into the body signed for and the signer's own position. Lines behind the last word of behalf
-    belong to it until one begins as positions do."""
+    """Split position lines into the body signed for and the signer's own position. Lines after the last words of behalf
+    belong to the body until one begins like a position."""
     last = max((n for n, position in enumerate(positions) if position.folded.startswith(_BEHALF)), default=-1)
     own = next((n for n in range(last + 1, len(positions)) if positions[n].folded.startswith(_TITLES)), None)
     if own is None:
@@ -145,7 +146,7 @@ def _without_rank(text: str) -> str:
 
 
 def _read_recipients(begins: PageLine, lines: Sequence[PageLine], middle: float) -> Field[str]:
-    """Read down the left column until a gap; the block ends with the unit that files the document."""
+    """Read down the left column until a gap; doubtful unless the block has the line of filed copies, which ends it."""
     block = [begins]
     for line in lines:
         if line.area.top <= begins.area.top or line.centre >= middle or line.ink is Ink.ADDED:
@@ -163,13 +164,13 @@ _LONG_BEFORE = timedelta(days=60)
 
 
 def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | None = None) -> PdfFields:
-    """Read every field. `pages` is a number of pages counted elsewhere."""
+    """Read every field of a document. `pages` is a page count from elsewhere, used when the text has none."""
     signed_at = _signing_time(verdict)
     counted = text.pages or pages
     page_count = field_of(counted, ()) if counted else absent("fault")
     sheet = next((s for s in text.sheets if s.number == 1), None)
     if text.fault is not None or sheet is None:
-        # Any: every field is absent in the same way.
+        # Any: all fields are absent in the same way.
         blank: dict[str, Any] = {name: absent("fault") for name, _ in PdfFields().items()}
         return PdfFields(**blank | {"pages": page_count, "signed_at": signed_at})
     by_page = {s.number: lines_of(run for run in text.runs if run.page == s.number) for s in text.sheets}
@@ -199,12 +200,12 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
 
 
 def _is_altered(verdict: FileVerdict | None) -> bool:
-    """Tell whether the file may show something else than the signed text."""
+    """Tell whether the file may show other text than was signed."""
     return verdict is not None and (verdict.verdict is SignatureWord.INVALID or verdict.why in _UNREADABLE)
 
 
 def _doubt_all(fields: PdfFields, why: str, pages: Collection[int] | None = None) -> PdfFields:
-    """Make every field doubtful, or those that stand on one of these pages."""
+    """Make all fields doubtful, or only those on the given pages."""
     # Any: every field keeps its own type.
     doubtful: dict[str, Any] = {
         name: doubt(field, why) for name, field in fields.items() if pages is None or field.page in pages
@@ -239,7 +240,7 @@ def _person_names(verdict: FileVerdict | None) -> list[str]:
 
 
 def is_complete(fields: PdfFields) -> bool:
-    """Tell whether a clerk has nothing left to check."""
+    """Tell whether all fields are sure that a clerk would have to check."""
     return all(
         field.sure is Sure.SURE for name, field in fields.items() if name not in ("competence", "recipients")
     )

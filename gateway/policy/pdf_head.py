@@ -2,9 +2,9 @@
 abstract (decree 30, parts 3 to 5). In: the lines of the first page. Out: `Head`, and a `Field` each for type and
 abstract. Pure.
 
-A blank number is absent; of two different ones the first is taken, as doubtful. A heading stands in capitals with the
-abstract below it; in a letter the abstract is the words under the number. Its end shows in the form: bold, centred,
-without a blank; where the form does not show it, it is doubtful."""
+A blank number is absent; of two different numbers the first is taken, as doubtful. A titled document has a heading in
+capitals with the abstract below it; in a letter the abstract follows the number. The abstract's end is told by its form
+(bold, centred, no blank line); where the form does not tell, it is doubtful."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.words import labels
 from gateway.words.reading import ABBREVIATIONS, ADDRESSED, DATE_WORDS, ENACTING, MOTTOES, NUMBER_LABEL, TOPIC
 
 _UPPER_HALF = 0.5
-_LIKE = 0.85  # similarity of a motto read by text recognition
+_LIKE = 0.85  # least similarity of a motto read by text recognition
 _LONGEST_NUMBER, _LONGEST_SYMBOL = DRAFT["number"].longest, DRAFT["symbol"].longest
 _LABEL = re.compile(r"(S\w)(?:\s*[:.;]\s*|\s+|(?=\d))(.*)$")
 _NUMBER = re.compile(
@@ -33,12 +33,12 @@ _NUMBER = re.compile(
 _DAY = re.compile(r"{} (\d{{1,2}}) {} (\d{{1,2}}) {} (\d{{4}})(?!\d)".format(*map(fold, DATE_WORDS)))
 _BULLET = re.compile(r"[-–+*•]\s")
 _LIST_GAP = 1.2
-_NEAR = 1.2  # blank between the lines of one statement, in parts of the type size
+_NEAR = 1.2  # blank between lines that belong together, relative to the type size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """Head of a document, until `bottom`; its right column begins at `split`; `number_line` holds number and symbol."""
+    """Head of a document, down to `bottom`; its right column begins at `split`; `number_line` holds number and symbol."""
 
     number: Field[str]
     symbol: Field[str]
@@ -49,14 +49,14 @@ class Head:
 
 
 def read_head(lines: Sequence[PageLine], size: Size, ends: float | None) -> Head:
-    """Read the head. `ends` is the top of the first line known to stand below it: the heading, or the addressee."""
+    """Read the head. `ends` is the top of the first line known to be below it: the heading, or the addressee."""
     motto = next((e for e in lines if _is_motto(e)), None)
     split = motto.area.left if motto is not None else size.width / 2
     bottom = min(e for e in (ends, size.height * _UPPER_HALF) if e is not None)
     inside = [e for e in lines if e.area.top < bottom]
     left_lines = [e for e in inside if e.area.left < split]
     right_lines = [e for e in inside if e.centre >= split]
-    # Without a known end a line of the body may be mistaken for one of the head.
+    # Without a known end, a line of the body may be mistaken for one of the head.
     missing = ("place" if ends is None else None) if motto is not None else "no-motto"
     number, symbol, line = _number(left_lines, missing)
     return Head(
@@ -70,13 +70,13 @@ def read_head(lines: Sequence[PageLine], size: Size, ends: float | None) -> Head
 
 
 def addressee(lines: Sequence[PageLine], size: Size) -> PageLine | None:
-    """Return the line that names the addressee of a letter."""
+    """Return the line that names the addressee of a letter, or None."""
     words = tuple(map(fold, ADDRESSED))
     return next((e for e in lines if e.folded.startswith(words) and e.area.top < 0.6 * size.height), None)
 
 
 def addressees(first: PageLine, lines: Sequence[PageLine]) -> str:
-    """Return that line with those below it that continue the list."""
+    """Return the addressee line with the lines below it that continue the list."""
     block = [first]
     for line in lines[lines.index(first) + 1 :]:
         goes_on = block[-1].text.endswith((":", ";", ",")) or _BULLET.match(line.text) is not None
@@ -87,9 +87,9 @@ def addressees(first: PageLine, lines: Sequence[PageLine]) -> str:
 
 
 def abbreviation(symbol: str) -> str | None:
-    """Return the key of the type that a symbol names: its first part, behind the year where there is one."""
+    """Return the key of the type that a symbol begins with, after a year if there is one; None if it names none."""
     parts = [part for part in re.split(r"[-/]", symbol) if part and not part.isdigit()]
-    # Letter case does not matter; d and its stroked sister are two letters.
+    # Letter case does not matter; D and stroked D are two letters.
     first = parts[0].casefold() if parts else ""
     return next((key for short, key in ABBREVIATIONS.items() if short.casefold() == first), None)
 
@@ -114,6 +114,7 @@ class _NumberMatch:
 
 
 def _number(lines: Sequence[PageLine], missing: str | None) -> tuple[Field[str], Field[str], PageLine | None]:
+    """Return number, symbol and their line; a second, different number makes both doubtful."""
     matches = [m for n, line in enumerate(lines) if (m := _parse_number(line, lines[n + 1 :])) is not None]
     if not matches:
         return absent(), absent(), None
@@ -122,7 +123,7 @@ def _number(lines: Sequence[PageLine], missing: str | None) -> tuple[Field[str],
     doubts = (*first.doubts, many, missing)
     symbol = field_of(first.symbol, first.lines, (*doubts, _odd_symbol(first.symbol)))
     if not first.number:
-        # The number may have been added to the page later, by hand or as a stamp.
+        # The number may be added to the page later, by hand or as a stamp.
         return absent("blank"), symbol, first.lines[0]
     too_long = "too-long" if len(first.number) > _LONGEST_NUMBER else None
     return field_of(first.number, first.lines, (*doubts, too_long)), symbol, first.lines[0]
@@ -132,7 +133,7 @@ def _parse_number(line: PageLine, below: Sequence[PageLine]) -> _NumberMatch | N
     labelled = _LABEL.match(line.text + " ")
     if labelled is None or not _is_label(labelled[1], line):
         return None
-    # A stamped number may stand far from its label, and so may the symbol printed beside the room for it.
+    # A stamped number may be far from its label, and so may the symbol printed beside the space for it.
     level = [e for e in below if abs(e.area.top - line.area.top) < line.type_size / 2]
     continuation = level if "/" not in labelled[2] and "-" not in labelled[2] else []
     lines: tuple[PageLine, ...] = (line, *continuation)
@@ -159,12 +160,12 @@ def _parse_number(line: PageLine, below: Sequence[PageLine]) -> _NumberMatch | N
 
 
 def _is_label(word: str, line: PageLine) -> bool:
-    """Tell whether a word is the label; text recognition may have misread its vowel."""
+    """Tell whether a word is the number's label, whose vowel text recognition may have misread."""
     return fold(word) == fold(NUMBER_LABEL) or (line.ink is Ink.RECOGNISED and word[0] == "S")
 
 
 def _find_continuation(line: PageLine, below: Sequence[PageLine]) -> PageLine | None:
-    """Return the next line of the column, where it looks like the end of a symbol."""
+    """Return the next line of the column, if it looks like the end of a symbol."""
     nearest = next((e for e in below if e.area.top >= line.area.bottom - line.type_size), None)
     if nearest is None or line.gap_below(nearest) > _NEAR or " " in nearest.text or not nearest.capitals:
         return None
@@ -204,7 +205,7 @@ def _read_date(right: Sequence[PageLine], inside: Sequence[PageLine], missing: s
 
 
 def _find_dates(lines: Sequence[PageLine]) -> Iterator[tuple[date, tuple[PageLine, ...]]]:
-    """Yield every date in full, also over the end of a line."""
+    """Yield every complete date with its lines; it may run over the end of a line."""
     text, starts = "", []
     for line in lines:
         starts.append(len(text))
@@ -227,7 +228,7 @@ def _find_dates(lines: Sequence[PageLine]) -> Iterator[tuple[date, tuple[PageLin
 
 LETTER = "cong_van"
 LONGEST_SUBJECT = DRAFT["subject"].longest
-_MIDDLE = 0.1  # of the page's width, to either side
+_MIDDLE = 0.1  # tolerance in page widths, to either side
 _UPPER = 0.6
 _FIRST_GAP, _NEXT_GAP, _CLEAR_GAP = 2.5, 0.8, 1.0  # in parts of the type size
 _TYPES = {fold(labels.say(f"type.{key}")): key for key in labels.tails("type")}
@@ -235,7 +236,7 @@ _TYPES = {fold(labels.say(f"type.{key}")): key for key in labels.tails("type")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """Line that names the type; `tail` follows the name on it."""
+    """Line that names the type; `tail` is the text after the name."""
 
     line: PageLine
     key: str
@@ -243,7 +244,7 @@ class Heading:
 
 
 def heading(lines: Sequence[PageLine], size: Size) -> Heading | None:
-    """Return the first line in the middle that is, or begins with, the name of a type in capitals."""
+    """Return the first centred line in capitals that is, or begins with, the name of a type."""
     for line in lines:
         if line.area.top > _UPPER * size.height:
             return None
@@ -261,6 +262,7 @@ def heading(lines: Sequence[PageLine], size: Size) -> Heading | None:
 def type_and_subject(
     titled: Heading | None, lines: Sequence[PageLine], size: Size, head: Head, addressed: PageLine | None
 ) -> tuple[Field[str], Field[str]]:
+    """Return type and abstract, of a titled document or of a letter."""
     if titled is not None:
         return _read_titled(titled, lines, size, head)
     return _read_letter(lines, head, addressed)
@@ -285,14 +287,14 @@ def _read_titled(
 def _abstract_below(
     top: PageLine, lines: Sequence[PageLine], size: Size
 ) -> tuple[tuple[PageLine, ...], list[str | None]]:
-    """Return the lines of the abstract, and the doubts about their end."""
+    """Return the lines of the abstract below a heading, and the doubts about its end."""
     block: list[PageLine] = []
     doubts: list[str | None] = []
     for line in lines[lines.index(top) + 1 :]:
         last = block[-1] if block else top
         gap = last.gap_below(line)
         if gap > (_NEXT_GAP if block else _FIRST_GAP) or not _is_of_abstract(line, top, block, size):
-            # A close line of nearly the same form may belong to the abstract. An abbreviation alone is in capitals.
+            # A close line of nearly the same form may belong to the abstract, such as an abbreviation in capitals.
             alike = bool(block) and _may_go_on(line, top, size) and _is_like(line, block[0])
             if (alike and 0 <= gap < _NEXT_GAP) or (block and not block[0].bold and gap < _CLEAR_GAP):
                 doubts.append("plain")
@@ -353,6 +355,7 @@ def _left_column(lines: Sequence[PageLine], head: Head) -> Iterator[PageLine]:
 def _abstract_in_column(
     first: PageLine, lines: Sequence[PageLine], head: Head
 ) -> tuple[tuple[PageLine, ...], list[str | None]]:
+    """Return the lines of a letter's abstract in the left column, and the doubts about its end."""
     block: list[PageLine] = [first]
     doubts: list[str | None] = []
     if first.area.right > head.split + 3 * first.type_size:
@@ -361,7 +364,7 @@ def _abstract_in_column(
     for line in column[column.index(first) + 1 :]:
         gap = block[-1].gap_below(line)
         if gap > _NEXT_GAP or line.capitals or _begins_body(line):
-            # So close a line may be the last words, such as an abbreviation.
+            # A line this close may end the abstract, such as an abbreviation.
             if gap < _CLEAR_GAP and not _begins_body(line):
                 doubts.append("plain")
             break

@@ -1,10 +1,9 @@
-"""Says whether the agency's own key may sign a PDF, and where the seal or the mark goes on the page. In: the file as
-it stands, the wish, the key, the exchange keys, the time; the page with the areas that are occupied, the sizes of
-image and text. Out: a `Verdict` with every reason; a `Placement`. Pure.
+"""Decides whether the agency's own key may sign a PDF, and where the seal or mark goes on the page. In: the file's
+present state, the wish, the key, the exchange keys, the time; the page with its occupied areas, the sizes of image and
+text. Out: a `Verdict` with every reason; a `Placement`. Pure.
 
-Trust in earlier signatures is not judged here: that is the verdict on the document, made when it is sent. A seal
-covers a third of the personal signature, on its left (R24); a mark stands at the top right of page 1 (R24, R25:
-places of seal and copy mark)."""
+Trust in earlier signatures is judged when the document is sent, not here. A seal covers a third of the personal
+signature, on its left (R24); a mark goes at the top right of page 1 (R24, R25: places of seal and copy mark)."""
 
 from __future__ import annotations
 
@@ -30,22 +29,23 @@ from gateway.domain.pdf import (
 from gateway.errors import Refused
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
-# A typed PIN opens the key for one sitting, so that a page left open over lunch asks again.
+# A typed PIN opens the key for a limited session, so that a page left open over lunch asks again.
 SESSION_LASTS = timedelta(minutes=15)
 
 
 def may_be_signed(standing: PdfStanding, wish: Wish, name: str) -> Verdict:
-    """Check the file before a key is opened."""
+    """Check the file, before a key is opened."""
     return Verdict(reasons=tuple(_file_reasons(standing, wish, name)))
 
 
 def may_sign(standing: PdfStanding, key: KeyFacts, exchange_keys: Collection[str], at: datetime) -> Verdict:
-    """Check the key: its time and use (K3), never an exchange key (R23a), never twice on one file (R30, one signature)."""
+    """Check the key: valid and meant for signing (K3), no exchange key (R23a), not on this file already (R30, one
+    signature)."""
     return Verdict(reasons=tuple(_key_reasons(standing, key, exchange_keys, at)))
 
 
 def is_over(opened_at: datetime, at: datetime) -> bool:
-    """Tell whether the PIN must be typed again."""
+    """Tell whether the session is over, so that the PIN must be typed again."""
     return not timedelta(0) <= at - opened_at <= SESSION_LASTS
 
 
@@ -69,7 +69,7 @@ def _readable_reasons(standing: PdfStanding, wish: Wish, name: str) -> Iterator[
         if not signature.intact:
             yield reason(ReasonCode.SIGN_EARLIER_BROKEN, name=name, signer=signature.subject)
     if wish.purpose is Purpose.SEAL and not standing.earlier:
-        # R19 (two signatures): the competent person signs first; the seal stands over that signature.
+        # R19 (two signatures): the competent person signs first; the seal goes over that signature.
         yield reason(ReasonCode.SIGN_NO_PERSON, name=name)
     if wish.purpose is Purpose.APPENDIX and not wish.number.strip():
         yield reason(ReasonCode.SIGN_NO_NUMBER)
@@ -103,7 +103,7 @@ _SHARE = 1 / 3
 
 
 def page_for(standing: PdfStanding, wish: Wish) -> int:
-    """Return the page to sign on. Refused when no page was chosen and no visible signature shows one."""
+    """Return the page to sign on. Refused when no page was chosen and a seal has no visible signature to go by."""
     if wish.at is not None:
         return wish.at.page
     if wish.purpose is not Purpose.SEAL:
@@ -112,7 +112,7 @@ def page_for(standing: PdfStanding, wish: Wish) -> int:
 
 
 def place_seal(standing: PdfStanding, wish: Wish, view: PageView, image: Size, text: Layout) -> Placement:
-    """Place the seal, and its text where there is room beside it: below, else left, else above."""
+    """Place the seal, and its text in the first free place beside it: below, left, or above; crowded where none is free."""
     if wish.at is not None:
         area = _centred(wish.at, image)
         _must_lie_on(view, area)
@@ -133,8 +133,8 @@ def place_seal(standing: PdfStanding, wish: Wish, view: PageView, image: Size, t
 
 
 def place_mark(wish: Wish, view: PageView, layouts: Sequence[Layout]) -> Placement:
-    """Place the mark in the free part of the top margin; the layouts are tried in order. Without room for any it goes
-    to the very edge, marked as crowded."""
+    """Place the mark in the free part of the top margin with the first layout that fits. Where none fits it goes to the
+    very edge, marked as crowded."""
     if wish.at is not None:
         area = _centred(wish.at, layouts[0].size)
         _must_lie_on(view, area)
@@ -144,14 +144,14 @@ def place_mark(wish: Wish, view: PageView, layouts: Sequence[Layout]) -> Placeme
             area = _at_right(view, layout.size, top)
             if _lies_on(view, area) and not _covers(view, area):
                 return _make_placement(view, area, layout, crowded=False)
-    # The flattest layout for which the page is wide enough covers least.
+    # The flattest layout that the page is wide enough for covers least.
     wide_enough = (e for e in reversed(layouts) if _lies_on(view, _at_right(view, e.size, EDGE)))
     last = next(wide_enough, layouts[0])
     return _make_placement(view, _at_right(view, last.size, EDGE), last, crowded=True)
 
 
 def _anchor(earlier: Sequence[EarlierSignature]) -> tuple[int, Area]:
-    """Return the signature that the seal belongs to: the last visible one."""
+    """Return page and area of the last visible signature, to which the seal belongs. Refused where there is none."""
     for signature in reversed(earlier):
         if signature.page is not None and signature.area is not None:
             return signature.page, signature.area
@@ -165,6 +165,7 @@ def _seal_area(person: Area, image: Size, view: PageView) -> Area:
 
 
 def _text_areas(seal: Area, text: Size) -> Iterator[Area]:
+    """Yield the places for the seal's text: below, left, above."""
     middle, level = seal.left + seal.width / 2, seal.top + seal.height / 2
     yield text.at(middle - text.width / 2, seal.bottom + GAP)
     yield text.at(seal.left - GAP - text.width, level - text.height / 2)
@@ -172,7 +173,7 @@ def _text_areas(seal: Area, text: Size) -> Iterator[Area]:
 
 
 def _tops(view: PageView, size: Size) -> Iterator[float]:
-    """Yield the usual top first, then one as low as the text under the mark allows, never above the edge."""
+    """Yield the usual top, then one as low as the text under the mark allows, then the page's edge."""
     yield TOP
     highest = min(
         (area.top for area in view.occupied if area.right > view.size.width - SIDE - size.width),
@@ -209,7 +210,7 @@ def _lies_on(view: PageView, area: Area) -> bool:
 
 
 def _covers(view: PageView, area: Area) -> bool:
-    """Tell whether an area lies over another, or so close that accents would touch."""
+    """Tell whether an area overlaps occupied ones, or is so close that accents would touch."""
     near = GAP / 2
     grown = Size(width=area.width + 2 * near, height=area.height + 2 * near)
     wider = grown.at(area.left - near, area.top - near)

@@ -1,10 +1,12 @@
-"""Decides the worth of a PDF's signatures: valid, not valid, or cannot be told, each with its code, for the proved time and
-for now; the legal value of the document whose lead file it is; and whether it may leave so (R19 to R26, signatures and
-copies). In: `PdfFacts`; for the last the recipients' roles and the profile. Out: `FileVerdict`, `LegalValue`, `Verdict`.
-Pure. A trusted timestamp or our own first sight of the bytes proves a time; the signer's claim does not.
+"""Judges the signatures of a PDF: each valid, invalid or undecided, with a code, for the proved time and for now; the
+legal value of the document whose lead file it is; and whether the document may leave (R19 to R26, signatures and
+copies). In: `PdfFacts`; for the last, the recipients' roles and the profile. Out: `FileVerdict`, `LegalValue`,
+`Verdict`. Pure. A time is proved by a trusted timestamp or by our own first sight of the bytes, not by the signer's
+claim.
 
-Rules over the names in a certificate tell an agency's seal from a person; the first that fits decides. A copy needs no
-person's signature (R25, copies); a document sent only for information needs none; doubts that may pass stop nothing."""
+Rules over the names in a certificate tell an agency's seal from a person; the first that matches decides. A copy needs
+no person's signature (R25, copies), nor does a document sent only for information; doubts that may resolve stop nothing.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,8 @@ from gateway.words.reading import COPY_FORMS
 
 ORGANISATION_PARTS = ("organization_name", "organizational_unit_name")
 
-# The public authorities write a tax or budget code for an organisation, an identity paper for a person. The rules for
-# persons come first: a person's certificate may name the organisation too.
+# Public authorities write a tax or budget code for an organisation, an identity paper for a person. The rules for
+# persons come first, because a person's certificate may name the organisation too.
 DEFAULT_RULES: tuple[RoleRule, ...] = (
     RoleRule(role=SignerRole.PERSON, part="user_id", value="CCCD:", begins=True),
     RoleRule(role=SignerRole.PERSON, part="user_id", value="CMND:", begins=True),
@@ -48,8 +50,8 @@ DEFAULT_RULES: tuple[RoleRule, ...] = (
 
 
 def role_of(certificate: CertificateFacts, rules: Sequence[RoleRule] = ()) -> SignerRole:
-    """Apply the node's own rules, then the usual ones; failing those, a certificate whose name begins with its
-    organisation's is an agency's."""
+    """Return the signer's role by the node's own rules, then the usual ones; without a match, a certificate whose name
+    begins with its organisation's is an agency's, any other a person's."""
     for rule in (*rules, *DEFAULT_RULES):
         if any(_fits(rule, value) for value in _values(certificate, rule.part)):
             return rule.role
@@ -68,7 +70,8 @@ def organisation_of(certificate: CertificateFacts) -> str:
 
 
 def copy_form(*texts: str) -> str | None:
-    """Return the electronic copy that a signature makes (R25, copies), SY, TrS or SL, by its reason or its visible mark."""
+    """Return the kind of electronic copy that a signature makes (R25): SY, TrS or SL, by its reason or visible mark;
+    else None."""
     for words in map(fold, texts):
         for form, marks in COPY_FORMS.items():
             if any(_begins(words, fold(mark)) for mark in marks):
@@ -94,9 +97,9 @@ def _fits(rule: RoleRule, value: str) -> bool:
 REVOCATION = "CERT-REVOCATION-UNKNOWN"
 NO_ANCHORS = "PDF-NO-ANCHORS"
 UNPROVED_TIME = "PDF-TIME-UNPROVED"
-# Faults of this node that keep it from reading any file: a broken trust folder, an ended reader process.
+# Faults of this node that stop the reading of any file: a broken trust folder, a dead reader process.
 OWN_FAULTS = frozenset({"PDF-TRUST", "PDF-READER"})
-# Faults that another day, or another setting, may resolve.
+# Faults that time, or another setting, may resolve.
 OPEN = frozenset({REVOCATION, NO_ANCHORS, *OWN_FAULTS})
 _RETRIED_CODES = frozenset({REVOCATION, *OWN_FAULTS})
 
@@ -105,7 +108,7 @@ _GOOD: _Judgement = (SignatureWord.VALID, None, "")
 
 
 def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) -> FileVerdict:
-    """Return the verdict on one file: that of its worst signature."""
+    """Return the verdict on one file, which is that of its worst signature."""
     if facts.fault is not None:
         return FileVerdict(
             n=n, file=name, verdict=SignatureWord.UNKNOWN, why=facts.fault, detail=facts.detail
@@ -128,8 +131,8 @@ _WORST = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
 
 
 def legal_value(lead: FileVerdict | None) -> LegalValue | None:
-    """Return the legal value. Official needs the agency's and a person's signature, a copy the agency's with its mark;
-    anything else is for information, also where an invalid signature may have covered the page with its look. None
+    """Return the legal value of a document. An original needs valid signatures of the agency and of a person, a copy the
+    agency's with its mark; anything else is for information, also where an invalid signature may hide the page. None
     while open doubts may still raise the value (R23, unknown revocation)."""
     if lead is None or lead.verdict is SignatureWord.INVALID:
         return LegalValue.INFORMATION
@@ -143,6 +146,7 @@ def legal_value(lead: FileVerdict | None) -> LegalValue | None:
 
 
 def _value_of(signers: Iterable[SignerVerdict]) -> LegalValue:
+    """Return the legal value that these signers give together."""
     all_signers = list(signers)
     agencies = [s for s in all_signers if s.role is SignerRole.AGENCY]
     if any(s.copy_form for s in agencies):
@@ -153,7 +157,7 @@ def _value_of(signers: Iterable[SignerVerdict]) -> LegalValue:
 
 
 def agency_word(lead: FileVerdict | None) -> SignatureWord:
-    """Return the standing of the agency's signature on the lead file; the best where there are several."""
+    """Return the verdict on the agency's signature of the lead file; the best where there are several."""
     if lead is None or not lead.signers:
         return SignatureWord.UNSIGNED
     words = {s.verdict for s in lead.signers if s.role is SignerRole.AGENCY}
@@ -162,7 +166,7 @@ def agency_word(lead: FileVerdict | None) -> SignatureWord:
 
 
 def signed_at(lead: FileVerdict | None) -> datetime | None:
-    """Return when the document was signed: by the person, else by the agency; a broken signature tells no time."""
+    """Return when the document was signed: by the person, else by the agency; invalid signatures do not count."""
     if lead is None or not lead.signers:
         return None
     sound = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID]
@@ -174,7 +178,7 @@ def signed_at(lead: FileVerdict | None) -> datetime | None:
 
 
 def is_open(verdicts: Iterable[FileVerdict]) -> bool:
-    """Tell whether a later check may tell more."""
+    """Tell whether a later check may give another verdict."""
     return any(
         why in _RETRIED_CODES
         for verdict in verdicts
@@ -183,6 +187,7 @@ def is_open(verdicts: Iterable[FileVerdict]) -> bool:
 
 
 def _judge_signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[RoleRule]) -> SignerVerdict:
+    """Judge one signature, at the proved time and now."""
     certificate = signature.certificate
     trusted = _trusted_time(signature)
     proved = min(trusted, facts.seen_at) if trusted else facts.seen_at
@@ -207,7 +212,7 @@ def _judge_signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[Ro
 
 
 def _trusted_time(signature: SignatureFacts) -> datetime | None:
-    """Return the earliest time that a timestamp proves for this signature."""
+    """Return the earliest time that a valid timestamp proves for this signature; None without one."""
     trusted = (
         stamp.at
         for stamp in signature.timestamps
@@ -217,7 +222,7 @@ def _trusted_time(signature: SignatureFacts) -> datetime | None:
 
 
 def _judge_signature(signature: SignatureFacts, facts: PdfFacts, at: datetime) -> _Judgement:
-    """Return the first fault, in an order in which each check rests on the ones before it."""
+    """Return the first fault, in an order in which each check relies on those before it."""
     if (fault := _form_fault(signature)) is not None:
         return fault
     if not facts.anchored:
@@ -226,7 +231,7 @@ def _judge_signature(signature: SignatureFacts, facts: PdfFacts, at: datetime) -
 
 
 def _form_fault(signature: SignatureFacts) -> _Judgement | None:
-    """Check the bytes, before the certificate is looked at."""
+    """Check the signed bytes, before the certificate."""
     if signature.fault:
         return SignatureWord.INVALID, signature.fault, signature.detail
     if signature.coverage is Coverage.PART:
@@ -238,7 +243,7 @@ def _form_fault(signature: SignatureFacts) -> _Judgement | None:
         return SignatureWord.INVALID, "SIG-VALUE", why
     if signature.weak:
         return SignatureWord.INVALID, "SIG-WEAK", signature.algorithm
-    # A certifying signature limits later changes (DocMDP); after another one only proofs and signatures may follow.
+    # A certifying signature limits later changes (DocMDP); after any other one, only proofs and signatures may follow.
     allowed = {Change.NOTHING, Change.PROOFS}
     if signature.certified != 1:
         allowed.add(Change.SIGNATURES)
@@ -250,6 +255,7 @@ def _form_fault(signature: SignatureFacts) -> _Judgement | None:
 
 
 def _judge_certificate(signature: SignatureFacts, at: datetime) -> _Judgement:
+    """Judge the certificate as it stood at a time."""
     standing = _standing_at(signature, at)
     if standing is None:
         return SignatureWord.UNKNOWN, "CERT-CHAIN", "nothing is known of the certificate at that time"
@@ -265,7 +271,7 @@ def _judge_certificate(signature: SignatureFacts, at: datetime) -> _Judgement:
 
 
 def _judge_revocation(standing: CertificateStanding, at: datetime) -> _Judgement:
-    """Accept a revocation after the proved time, which does not reach back (K2, proved time)."""
+    """Judge a revocation: one after the proved time does not reach back (K2, proved time)."""
     when = standing.revoked_at
     if when is not None and when > at:
         return _GOOD
@@ -273,7 +279,7 @@ def _judge_revocation(standing: CertificateStanding, at: datetime) -> _Judgement
 
 
 def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:
-    """Tell whether an expired certificate was valid at the time that its signer states, which cannot be proved."""
+    """Tell whether an expired certificate was valid at the time that its signer claims, which is not proved."""
     claimed = signature.claimed_at
     then = _standing_at(signature, claimed) if claimed is not None and claimed < at else None
     return then is not None and then.code is None
@@ -284,7 +290,8 @@ def _standing_at(signature: SignatureFacts, at: datetime) -> CertificateStanding
 
 
 def check_lead(lead: FileVerdict | None, recipients: Sequence[Recipient], profile: Profile) -> Verdict:
-    """Refuse or warn as the profile says; a lead file that is no PDF is another rule's."""
+    """Refuse or warn by the signatures of the lead file, as the profile says; other rules judge a lead file that is no
+    PDF."""
     if lead is None:
         return NOTHING
     pointer = f"/files/{lead.n - 1}"
@@ -308,7 +315,7 @@ def _lead_faults(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
 
 
 def _is_closed_doubt(lead: FileVerdict) -> bool:
-    """Tell whether no later check can make the agency's signature valid."""
+    """Tell whether no later check can make the agency's undecided signature valid."""
     return agency_word(lead) is SignatureWord.UNKNOWN and all(
         signer.why not in OPEN for signer in lead.signers if signer.verdict is SignatureWord.UNKNOWN
     )

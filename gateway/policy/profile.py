@@ -1,5 +1,5 @@
-"""Holds the settings of the rulebook: defaults of the national rules, overridden per agency. In: nothing. Out: one
-frozen `Profile` handed to every policy. Each field carries its source, and the risk of loosening it."""
+"""Holds the settings of the rules: defaults from the national rules, overridden per agency. In: nothing. Out: one frozen
+`Profile`, which is passed to every policy. Each field carries its source, and the risk of loosening it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def _setting(default: T, source: str, means: str) -> T:
-    """Make a field with its default, its source and its meaning."""
+    """Return a dataclass field with its default, its source and its meaning."""
     return field(default=default, metadata={"source": source, "means": means})
 
 
@@ -120,7 +120,7 @@ class Profile:
     retry_limit: timedelta = _setting(timedelta(hours=72), "T12", "after this the delivery has failed")  # noqa: RUF009 - a field
 
     def accepts(self, found_type: str) -> bool:
-        """Tell whether files of this content type may pass."""
+        """Tell whether files of this content type are allowed."""
         return found_type in self.allowed_types or (found_type == "rar" and self.rar_allowed)
 
 

@@ -1,6 +1,6 @@
-"""Splits a list of recipients, or the whole block of recipients of a document: each code, name, group or person is an
-item with the purpose that stands beside it. In: text as it was pasted or read. Out: `Item`s in their order. Pure. The
-directory then finds the agencies meant."""
+"""Splits a list of recipients, or a document's whole block of recipients: each code, name, group or person is an item
+with the purpose stated beside it. In: text as pasted or read. Out: `Item`s in order. Pure. The directory then finds the
+agencies."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _SHORT = {short.casefold(): full for short, full in SHORT_NAMES.items()}
 
 
 def items_of(text: str) -> tuple[Item, ...]:
-    """Return every recipient once; a line that only says that a copy is filed is an item too. Where the text names its
-    addressees, "as above" refers to them and is no item of its own."""
+    """Return every recipient once; a line about filed copies is an item too. Where the text names its addressees, "as
+    above" refers to them and is left out."""
     items: dict[tuple[str, str | None], Item] = {}
     entries = list(_split_entries(text[:LONGEST]))
     has_addressee = any(fold(line).startswith(_ADDRESSED) for line in text[:LONGEST].splitlines())
@@ -55,21 +55,21 @@ def items_of(text: str) -> tuple[Item, ...]:
 
 
 def written_out(name: str) -> str:
-    """Return the name with the usual short forms in full, as the directory has it."""
+    """Return the name with usual short forms written out, as the directory has it."""
     words = [_SHORT.get(word.strip(",;.").casefold(), word) for word in name.split()]
     full = " ".join(words)
     return full[:1].upper() + full[1:]
 
 
 def _split_entries(text: str) -> Iterator[str]:
-    """Yield entries: lines are joined where one continues, and split at semicolons."""
+    """Yield entries: lines are joined where one continues, and entries split at semicolons."""
     pending = ""
     for line in nfc(text).splitlines():
         words = " ".join(line.split())
         if not words:
             continue
         begins = _BULLET.match(words) is not None or not pending or pending.rstrip().endswith((";", ".", ":"))
-        # Without bullets each line is an entry; with them a line that has none continues the one before.
+        # Without bullets each line is an entry; with them, a line without one continues the one before.
         if begins or not _BULLET.match(pending):
             yield from _split_parts(pending)
             pending = words
@@ -109,7 +109,7 @@ def _make_items(entry: str) -> Iterator[Item]:
 
 
 def _split_role(entry: str) -> tuple[RecipientRole | None, str]:
-    """Return the purpose in brackets, or behind a dash, and the entry without it."""
+    """Split an entry into its purpose, in brackets or after a dash, and the remaining text."""
     role = None
     for purpose in _BRACKET.findall(entry):
         role = role or _ROLES.get(fold(purpose))
@@ -121,21 +121,21 @@ def _split_role(entry: str) -> tuple[RecipientRole | None, str]:
 
 
 def _split_names(bare: str) -> Iterator[str]:
-    """Split at commas or blanks where every part is a code, or at commas where every part begins as agencies do."""
+    """Split at commas or blanks where every part is a code, or at commas where every part begins like an agency's name."""
     parts = [part for part in re.split(r"[,\s]+", bare) if part]
     if len(parts) > 1 and all(map(is_code, parts)):
         yield from parts
         return
     commas = [part.strip() for part in bare.split(",") if part.strip()]
     if len(commas) > 1 and all(map(_begins_as_agency, commas)):
-        # Where a part does not begin as agencies do, the comma belongs to a name, as in those of ministries.
+        # Where a part does not begin like an agency, the comma belongs to a name, as in those of ministries.
         yield from commas
         return
     yield bare
 
 
 def _split_parent(name: str) -> tuple[str, str | None]:
-    """Split a name from its parent, which stands in brackets, or before a stroke or behind a dash."""
+    """Split a name from its parent, which follows a dash; a name with its code in brackets becomes the code."""
     if is_code(name):
         return name, None
     bracket = _BRACKET.search(name)
@@ -159,14 +159,14 @@ def is_code(text: str) -> bool:
 
 
 def is_bare_post(item: Item) -> bool:
-    """Tell whether an item is a post without an agency, thus one of the writing agency; a named person may be of any."""
+    """Tell whether an item is a post without an agency, and so of the writing agency; a named person may be of any."""
     folded = fold(item.name)
     is_post = any(_begins(folded, word) for word in _PERSONS)
     return item.kind is ItemKind.PERSON and is_post and not any(_begins(folded, word) for word in _BY_NAME)
 
 
 def _agency_of_post(bare: str) -> str:
-    """Return the agency that a person stands for, as far as the words name it."""
+    """Return the agency that a person's post belongs to, as far as the text names it; else the whole text."""
     words = bare.split()
     begins = next((n for n in range(1, len(words)) if _begins_as_agency(" ".join(words[n:]))), None)
     return bare if begins is None else " ".join(words[begins:])

@@ -1,9 +1,9 @@
 """Plans changes of the organisation. In: a reform, and the registry's view of every code that it touches. Out: a
-`ReformPlan` with every conflict at once, warnings, the sentences that a person approves, and the lives before and
-after. The same for undoing it, and for undoing an import of codes. Pure.
+`ReformPlan` with all conflicts, warnings, the sentences that a person approves, and the lives of the codes before and
+after; likewise obstacles to undoing a reform or an import of codes. Pure.
 
-A decision may have many steps: each is planned on the outcome of the steps before it, so that an agency may end and
-its units go on under another one on the same day; the plan of such a decision begins with its totals."""
+A decision may have many steps: each is planned on the outcome of the steps before it, so that an agency may end and its
+units move under another one on the same day; the sentences of such a plan begin with totals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_NAME = 200
 UNDO_DAYS = 7
 _DAY, _NONE = timedelta(days=1), timedelta()
 
-# Fewest and most sources, then fewest and most targets.
+# Least and most sources, then least and most targets.
 _SHAPES: Mapping[ReformKind, tuple[int, int, int, int]] = {
     ReformKind.RENAME: (1, 1, 0, 0),
     ReformKind.RECODE: (1, 1, 1, 1),
@@ -40,7 +40,8 @@ _TARGETS_EXIST = (ReformKind.MERGE, ReformKind.DISSOLVE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReformPlan:
-    """Effects of a reform. With conflicts it cannot be approved. `base` is the registry that it was planned on."""
+    """Effects of a reform; with conflicts it cannot be approved. `base` is a digest of the codes' state in the registry
+    that it was planned on."""
 
     reform: Reform
     conflicts: tuple[Remark, ...] = ()
@@ -52,12 +53,12 @@ class ReformPlan:
 
     @property
     def ready(self) -> Reform:
-        """Return the reform to propose, with the registry that it was planned on."""
+        """The reform to propose, with the state of the registry that it was planned on."""
         return replace(self.reform, base=self.base)
 
 
 def plan_step(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
-    """Return every conflict of a step, or else its effects."""
+    """Plan one step: return a plan with every conflict, or with its effects."""
     conflicts = tuple(_check_statement(reform))
     if not conflicts:
         conflicts = (*_check_sources(reform, view), *_check_targets(reform, view))
@@ -77,7 +78,7 @@ def refuse_plan(reform: Reform, view: RegistryView, conflicts: Iterable[Remark])
 def make_plan(
     reform: Reform, view: RegistryView, changed: Mapping[str, Life], warnings: Iterable[Remark]
 ) -> ReformPlan:
-    """Make the plan of a reform without conflicts. `changed`: the lives of the codes after it."""
+    """Return the plan of a reform without conflicts. `changed`: the lives of the codes after it."""
     return ReformPlan(
         reform=reform,
         warnings=tuple(warnings),
@@ -93,13 +94,14 @@ def _base(reform: Reform, view: RegistryView) -> str:
 
 
 def check_base(reform: Reform, planned: ReformPlan) -> Remark | None:
-    """Object where the registry has changed since the reform was proposed."""
+    """Return a conflict where the registry has changed since the reform was proposed."""
     return Remark(key="moved_ground") if reform.base != planned.base else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltOn:
-    """Things that depend on a reform: later ones that name its codes, and rows and certificates on codes it began."""
+    """Records that depend on a reform: later reforms that name its codes, and rows, certificates and documents of codes
+    that it began."""
 
     reforms: Sequence[str] = ()
     rows: Sequence[str] = ()
@@ -115,7 +117,8 @@ def undo_obstacles(
     built: BuiltOn,
     now: datetime,
 ) -> tuple[Remark, ...]:
-    """Say why a reform cannot be undone. It can be undone as a whole, for seven days, unless something was built on it."""
+    """Return why a reform cannot be undone; empty where it can. It can be undone as a whole within seven days, unless
+    something depends on it."""
     if record.state is ReformState.UNDONE:
         return (Remark(key="undone_already"),)
     changed = [code for code, life in lives_after.items() if view.lives.get(code) != life]
@@ -129,7 +132,7 @@ def undo_obstacles(
 
 
 def _check_statement(reform: Reform) -> Iterator[Remark]:
-    """Check the reform without the registry."""
+    """Check the reform by itself, without the registry."""
     decision = reform.decision
     for name, value in (("number", decision.number), ("issuer", decision.issuer)):
         if not value.strip():
@@ -151,7 +154,7 @@ def _check_statement(reform: Reform) -> Iterator[Remark]:
 
 
 def _check_mail(reform: Reform) -> Iterator[Remark]:
-    """Require a split that ends its source to say where the mail goes, or that a person decides."""
+    """Check that a split that ends its source says where its mail goes, or that a person decides."""
     ends = reform.kind is ReformKind.SPLIT and bool(reform.ended)
     if ends and (reform.mail_to is None) != reform.triage:
         yield Remark(key="mail_rule")
@@ -194,7 +197,7 @@ def _check_targets(reform: Reform, view: RegistryView) -> Iterator[Remark]:
         elif life is None:
             yield from _check_new(reform, target, view, own)
         elif reform.kind in _TARGETS_NEW:
-            # A code is never given again, not even after its end (R82, codes are unique for ever).
+            # A code is never reused, not even after its end (R82, codes are unique for ever).
             yield Remark(key="taken", params=params | {"name": life.record.name})
         elif not life.in_force(reform.effective_on):
             heir = registry_change.heir_on(view.lives, target.code, reform.effective_on)
@@ -211,7 +214,7 @@ def _check_new(reform: Reform, target: Target, view: RegistryView, own: set[str]
         return
     if target.code in view.aliases:
         yield Remark(key="taken", params=params | {"name": view.aliases[target.code]})
-    # An agency that only gets a new code keeps its name, where none is stated.
+    # An agency that only gets a new code keeps its name where none is stated.
     keeps_name = reform.kind is ReformKind.RECODE and target.name is None
     if not keeps_name and not _is_name(target.name):
         yield Remark(key="bad_name", params=params)
@@ -222,7 +225,7 @@ def _check_new(reform: Reform, target: Target, view: RegistryView, own: set[str]
 
 
 def _check_alias(target: Target, alias: str, view: RegistryView) -> Iterator[Remark]:
-    """Check that an old form leads to one agency, and does not hide a code in use."""
+    """Check that an old code leads to one agency, and does not hide a code in use."""
     owner = alias if alias in view.lives else view.aliases.get(alias)
     if owner is not None or alias == target.code:
         yield Remark(key="alias_taken", params={"code": target.code, "alias": alias, "owner": owner or alias})
@@ -242,7 +245,7 @@ def _check_parent(view: RegistryView, parent: str | None, on: date) -> Iterator[
 
 
 def _check_circles(reform: Reform, view: RegistryView) -> Iterator[Remark]:
-    """Check that neither the chain of successors nor that of parents returns to its beginning, on any day."""
+    """Check that neither successors nor parents form a circle, on any day."""
     afterwards = {**view.lives, **registry_change.lives_after(reform, view.lives)}
     for code in reform.ended:
         for heir in reform.heirs:
@@ -285,7 +288,7 @@ def _warnings(reform: Reform, view: RegistryView, today: date) -> Iterator[Remar
 
 
 def _is_name(name: str | None) -> bool:
-    """Check R84 (names): a name in full, on one line, in composed letters."""
+    """Check R84 (names): of full length, on one line, in composed letters."""
     if name is None or not 2 <= len(name) <= LONGEST_NAME or name != name.strip():
         return False
     return name.isprintable() and unicodedata.is_normalized("NFC", name) and any(map(str.isalpha, name))
@@ -293,11 +296,11 @@ def _is_name(name: str | None) -> bool:
 
 MOST_STEPS = 500
 MOST_CODES_OF_ALL = 5_000
-_ONCE = ("past", "decided_later")  # of the whole decision, not of each step
+_ONCE = ("past", "decided_later")  # warnings about the whole decision, not each step
 
 
 def plan_reform(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
-    """Return every conflict of a reform, or else its effects."""
+    """Plan a reform of one or many steps: return a plan with every conflict, or with its effects."""
     if not reform.is_many:
         return plan_step(reform, view, today)
     if conflicts := tuple(_check_steps(reform)):
@@ -319,8 +322,8 @@ def plan_reform(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
 
 
 def add_unit_moves(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
-    """Add moves to the decision: the units directly below each code that ends go under its successor. Units that the
-    decision itself names stay as it says; without a successor no unit can be moved."""
+    """Return the decision with moves added: the units directly below each ending code go under its successor. Units that
+    the decision names stay as it says; without a successor no unit is moved."""
     named_codes = set(reform.codes)
     moves: dict[str, list[str]] = {}
     for step in reform.flat:
@@ -343,7 +346,7 @@ def add_unit_moves(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform
 
 
 def join_steps(steps: Sequence[Reform]) -> Reform:
-    """Join steps to one decision, which is that of the first."""
+    """Join steps into one decision, with the first step's decision and date."""
     first = steps[0]
     return Reform(
         kind=ReformKind.REORGANISE,
@@ -355,7 +358,7 @@ def join_steps(steps: Sequence[Reform]) -> Reform:
 
 
 def _check_steps(reform: Reform) -> Iterator[Remark]:
-    """Check the steps together, without the registry; each step is checked by itself afterwards."""
+    """Check the steps as a whole, without the registry; each step is checked by itself afterwards."""
     if not 1 <= len(reform.steps) <= MOST_STEPS or len(reform.codes) > MOST_CODES_OF_ALL:
         yield Remark(key="too_many", params={"steps": str(MOST_STEPS), "codes": str(MOST_CODES_OF_ALL)})
     expected = (reform.decision, reform.effective_on)
@@ -367,7 +370,7 @@ def _check_steps(reform: Reform) -> Iterator[Remark]:
 def _units_left(
     reform: Reform, below: Mapping[str, Sequence[str]], changed: Mapping[str, Life]
 ) -> Iterator[Remark]:
-    """Warn of units that neither end nor move with their parent."""
+    """Warn of units that neither end nor move although their parent ends."""
     for code in reform.ended:
         remaining = [
             unit for unit in below.get(code, ()) if unit not in changed or changed[unit].record.parent == code
@@ -382,7 +385,8 @@ MOST_LISTED = 20
 def import_undo_obstacles(
     record: ImportRecord, built: BuiltOnImport, exchanged: Sequence[str], now: datetime
 ) -> tuple[Remark, ...]:
-    """Say why an import cannot be undone. `exchanged`: those of its new codes under which a document came or went."""
+    """Return why an import cannot be undone; empty where it can. `exchanged`: those of its new codes that have exchanged
+    documents."""
     if record.undone_at is not None:
         return (Remark(key="undone_already"),)
     leaning = {"row": built.rows, "certificate": built.certificates, "document": exchanged}
@@ -391,7 +395,8 @@ def import_undo_obstacles(
 
 
 def _undo_bars(age: timedelta, reforms: Sequence[str], leaning: Mapping[str, Sequence[str]]) -> list[Remark]:
-    """Object where time has passed, or something depends on the change; `leaning` has the codes by kind."""
+    """Return conflicts where too much time has passed, or something depends on the change; `leaning` has the dependent
+    codes by kind."""
     remarks = []
     if age > timedelta(days=UNDO_DAYS):
         remarks.append(Remark(key="undo_late", params={"days": str(UNDO_DAYS)}))

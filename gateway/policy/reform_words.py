@@ -1,6 +1,6 @@
-"""Describes a reform for the person who approves it, and says by when it must be reported (R80 report duty, T16: within
+"""Describes a reform for the person who approves it, and tells when it must be reported (R80 report duty, T16: within
 fifteen days). In: the reform, the lives before and after, the mail under its codes; a day. Out: keys of the label tables
-with their parameters; for each reform in force and not reported, when its report is due and how urgent that is. Pure."""
+with parameters; for each unreported reform in force, when its report is due and how urgent it is. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryView:
-    """Part of the registry around a reform: the life of each code that it names, of all that stand above them, and of
-    all that came after them. `aliases` maps each old form in use to its code; `below` has the units directly under a
-    code; `same_name` are other codes of one parent whose name reads the same as that of a new or renamed one."""
+    """Part of the registry around a reform: the life of each code that it names, of all their parents, and of all their
+    successors. `aliases` maps each old code in use to its agency's; `below` has the units directly under a code;
+    `same_name` maps a new or renamed code to a sibling with the same name."""
 
     lives: Mapping[str, Life]
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class RegistryView:
 
 
 def sentences(reform: Reform, view: RegistryView, lives_after: Mapping[str, Life]) -> Iterator[Remark]:
-    """Yield the sentences in the order in which things happen; of many steps the totals first."""
+    """Yield the sentences in the order in which things happen; for many steps, the totals first."""
     if reform.steps:
         yield _describe_totals(reform, view, lives_after)
     for step in reform.flat:
@@ -72,7 +72,7 @@ def _describe_step(reform: Reform, view: RegistryView, lives_after: Mapping[str,
         yield _describe_mail(reform, code)
         if queued := view.queued.get(code):
             heir = reform.successor or "–"
-            # Mail is only redirected where one successor can take it.
+            # Mail is redirected only where there is one successor to take it.
             is_held = reform.queued is QueuedMail.REDIRECT and reform.successor is None
             how = QueuedMail.HOLD if is_held else reform.queued
             yield _remark(f"queued_{how}", reform, code=code, count=str(queued), heir=heir)
@@ -141,7 +141,7 @@ class ReportUrgency(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDuty:
-    """Report of a reform that is owed."""
+    """Report that is owed for a reform."""
 
     record: ReformRecord
     due_on: date
@@ -149,12 +149,12 @@ class ReportDuty:
 
 
 def report_due_on(reform: Reform) -> date:
-    """Count calendar days from the day on which it takes effect: of one on 1 July, 16 July."""
+    """Return the day by which a reform must be reported, in calendar days after it takes effect: 16 July for 1 July."""
     return reform.effective_on + timedelta(days=REPORT_DAYS)
 
 
 def report_duties(records: Iterable[ReformRecord], today: date) -> list[ReportDuty]:
-    """Return the reports that are owed, the earliest due first; a reform that is still to come owes none yet."""
+    """Return the reports that are owed, the earliest due first; a reform that is not yet in force owes none."""
     duties = [
         ReportDuty(record=record, due_on=report_due_on(record.reform), urgency=_urgency(record.reform, today))
         for record in records

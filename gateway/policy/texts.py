@@ -1,11 +1,11 @@
 """Checks lines of text: present, short enough, free of characters that break headers or XML, and readable Vietnamese;
-and recognises text in the older encodings TCVN3 (ABC) and VNI. In: values with their rules; text whose bytes were
-read as Western European. Out: reasons and warnings; the old encoding, if any, and the converted text. Pure; nothing
-is corrected unless it was asked for.
+and recognises text in the older encodings TCVN3 (ABC) and VNI. In: values with their rules; text whose bytes were read
+as Western European. Out: reasons and warnings; the old encoding, if any, and the converted text. Pure; nothing is
+corrected unless asked for.
 
-A text is taken to be in an old encoding only where nearly every word of it becomes a Vietnamese syllable by it,
-abbreviations apart, and at least two were none before: one foreign name proves nothing. The time is linear in the
-text, which comes from outside."""
+Text counts as old-encoded only where conversion turns nearly every word, abbreviations apart, into a Vietnamese
+syllable, and at least two words were none before: one foreign name proves nothing. The time is linear in the text, which
+comes from outside."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ _ALONE = {
 _PAIR = re.compile(
     "[aeouy\xf4\xf6AEOUY\xd4\xd6][\xf9\xf8\xfb\xf5\xef\xe2\xea\xe1\xe0\xe5\xe3\xe4\xe9\xe8\xfa\xfc\xeb\xd9\xd8\xdb\xd5\xcf\xc2\xca\xc1\xc0\xc5\xc3\xc4\xc9\xc8\xda\xdc\xcb]|[\xf1\xf4\xf6\xed\xec\xe6\xf3\xf2\xee\xd1\xd4\xd6\xcd\xcc\xc6\xd3\xd2\xce]"
 )
-# All of ASCII but its letters, and blanks, dashes and quotes beyond it; other characters of Latin-1 may be old letters.
+# Separators of words: ASCII without its letters, and blanks, dashes and quotes beyond it; other Latin-1 characters may
+# be old letters.
 _BETWEEN = re.compile(r"[\x00-@\[-`{-\x7f\xa0\u2000-\u206f]+")
 _EVIDENCE = 2
 # Latin letters that Latin-1 lacks; nearly every Vietnamese text has some.
@@ -83,7 +84,7 @@ _SYLLABLE = re.compile(
     rf"(?:ngh?|gh|gi|kh|nh|ph|qu|th|tr|ch|[bcdghklmnprstvx])?(?:{_VOWELS})(?:ng|nh|ch|[cmnpt])?"
 )
 _TONE_MARKS = "\u0300\u0301\u0303\u0309\u0323"
-# The second alternative: a vowel with a circumflex stands behind i, u and y alone.
+# The second alternative: a vowel with a circumflex follows only i, u and y.
 _STRANGE = re.compile(
     "[\u0308\u030a\u0327]|[aeo][aeo]\u0323?\u0302|[^aeo\u0323]\u0302|[^a\u0323]\u0306|[^ou]\u031b"
 )
@@ -104,7 +105,7 @@ def found_letters(texts: Iterable[str]) -> Letters | None:
 
 @dataclass(frozen=True, slots=True)
 class _SyllableCounts:
-    """Counts of words, and of those that are syllables before and after they are converted."""
+    """Number of words, and of those that are syllables before and after conversion."""
 
     words: int
     syllables_before: int
@@ -126,30 +127,32 @@ def _count_syllables(words: Sequence[str], convert: Callable[[str], str]) -> _Sy
 
 
 def _is_abbreviation(word: str) -> bool:
-    """Tell an abbreviation (NĐ, QĐ, HĐND): capitals without a vowel are no syllable in any encoding, and prove nothing."""
+    """Tell whether a word is an abbreviation (NĐ, QĐ, HĐND): capitals without a vowel are no syllable in any encoding,
+    and prove nothing."""
     return word.isupper() and not any(letter in "AEIOUY" for letter in nfd(word))
 
 
 def to_unicode(text: str, letters: Letters) -> str:
-    """Convert a text to Unicode; one without any old letter is left alone."""
+    """Convert a text from an old encoding to Unicode; text without old letters is not changed."""
     return nfc(_CONVERTERS[letters](text)) if _is_odd(text) else text
 
 
 def _is_odd(text: str) -> bool:
-    """Tell whether a text has a sign beyond ASCII, and no letter that only Unicode has."""
+    """Tell whether a text has a character beyond ASCII, and no letter that only Unicode has."""
     if text.isascii() or _ONLY_UNICODE.search(text):
         return False
     return all(sign <= "\xff" or not (sign.isalpha() or unicodedata.combining(sign)) for sign in text)
 
 
 def _convert_vni_pair(match: re.Match[str]) -> str:
+    """Convert a VNI letter with its mark; letters that form no such pair stay."""
     pair = match.group()
     base = pair[0]
     plain = _ALONE.get(base.lower(), base.lower())
     if len(pair) == 2:
         mark = pair[1].lower()
         marks = _TONES.get(mark) or (_BREVES.get(mark, "") if base.lower() == "a" else "")
-        # In VNI the mark of the circumflex follows a, e and o alone; the breve follows a.
+        # In VNI the circumflex mark follows only a, e and o, the breve only a.
         if not marks and mark in _HATS and base.lower() in "aeo":
             marks = _HATS[mark]
         if not marks:
@@ -159,12 +162,13 @@ def _convert_vni_pair(match: re.Match[str]) -> str:
 
 
 def _odd_words(texts: Iterable[str]) -> list[str]:
-    """Return the words with signs beyond ASCII and a letter."""
+    """Return the words that have a letter and a character beyond ASCII."""
     every = (word for text in texts for word in _BETWEEN.split(text))
     return [word for word in every if not word.isascii() and any(map(str.isalpha, word))]
 
 
 def _is_syllable(word: str) -> bool:
+    """Tell whether a word is spelled like a Vietnamese syllable."""
     parts = nfd(word.lower().replace("\u0111", "d"))
     tones = sum(parts.count(mark) for mark in _TONE_MARKS)
     if _STRANGE.search(parts):
@@ -186,7 +190,8 @@ _WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
 def broken_fields(
     rules: Mapping[str, Rule], source: object, *, required: Collection[str] = ()
 ) -> Iterator[Reason]:
-    """Yield every rule of a text that `source` breaks. `required`: pointers that are required beside those of the rules."""
+    """Yield a reason for every text rule that `source` breaks. `required`: pointers that are required beside those of
+    the rules."""
     for pointer, rule, text in entries(rules, source):
         is_usual = usual(text) is not None
         if not is_usual and (rule.is_required or pointer in required) and is_blank(text):
@@ -202,7 +207,7 @@ def broken_fields(
 
 
 def long_lists(source: object) -> Iterator[Reason]:
-    """Yield every list with more entries than it may have."""
+    """Yield a reason for every list with more entries than allowed."""
     for name, limit in MOST.items():
         count = len(getattr(source, name, ()))
         if count > limit:
@@ -210,13 +215,13 @@ def long_lists(source: object) -> Iterator[Reason]:
 
 
 def _name(pointer: str) -> str:
-    """Return the last part that is a word: the name of the field in the labels."""
+    """Return the field's name in the labels: the last part of the pointer that is a word."""
     return next((part for part in reversed(pointer.split("/")) if part and not part.isdigit()), "")
 
 
 def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Warn about a subject: watched words (R3, sensitive words), a legacy font (R8, Unicode), no diacritics (R9,
-    Vietnamese), invisible marks that may turn the text around them."""
+    """Warn about a subject: watched words (R3), a legacy font (R8, Unicode), no diacritics (R9, Vietnamese), or
+    invisible marks that may reorder the text."""
     plain = nfc(subject).casefold()
     if _whole_words(profile.subject_keywords).search(plain):
         for word in profile.subject_keywords:
@@ -235,13 +240,13 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
 
 @lru_cache(maxsize=256)
 def _whole_words(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Match one of the words in any letter case, where it is no part of another word."""
+    """Return a pattern for any of the words as a whole word, in any letter case."""
     return re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(word.casefold()) for word in words)})(?!\w)")
 
 
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the secrecy stamps that stand alone on a page: on a line of their own, or beside words that are no
-    capitals. In a heading in capitals the same word is one of many."""
+    """Return the secrecy stamps on a page: those on a line of their own, or beside words that are not in capitals. In a
+    heading in capitals the same word is no stamp."""
     page = nfc(page)
     if not _spaced_letters(stamps).search(page):  # most pages have none
         return ()
@@ -251,13 +256,13 @@ def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def _spaced_letters(stamps: tuple[str, ...]) -> re.Pattern[str]:
-    """Match the letters of a stamp in order, with any signs between them."""
+    """Return a pattern for the letters of a stamp in order, with any signs between them."""
     return re.compile("|".join(r"[\W_]*".join(map(re.escape, "".join(stamp.split()))) for stamp in stamps))
 
 
 @dataclass(frozen=True, slots=True)
 class _WordLine:
-    """The words of one line; `separated[n]` says that a sign stands between word n and the one before it."""
+    """Words of one line; `separated[n]` tells whether a sign precedes word n."""
 
     words: tuple[str, ...]
     separated: tuple[bool, ...]
@@ -269,7 +274,7 @@ class _WordLine:
         ends = [0, *(word.end() for word in matches)]
         separated = tuple(bool(line[end : m.start()].strip()) for end, m in zip(ends, matches, strict=False))
         if len(words) > 1 and all(len(word) == 1 for word in words):
-            return cls(("".join(words),), (False,))  # spaced letters
+            return cls(("".join(words),), (False,))  # letters with spaces form one word
         return cls(words, separated)
 
     def bears(self, stamp: list[str]) -> bool:

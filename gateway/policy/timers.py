@@ -1,9 +1,9 @@
-"""Says by when a duty is due (rules 11, timers), counted in office time (R113, office hours). In: when things
-happened, and the office's calendar. Out: a `Due`: the moment, from when it is late, whether it runs by the wall
-clock, and when our own people are reminded; moments and lengths of office time, always by Vietnam's clock. Pure.
+"""Tells when a duty is due (rules 11, timers), counted in office time (R113, office hours). In: when things happened,
+and the office's calendar. Out: a `Due`: the moment, from when it is late, whether it runs by the wall clock, and when
+our own people are reminded; moments and lengths of office time, always by Vietnam's clock. Pure.
 
-Urgent duties run at once, day and night; all others in office time. A length of office time ends as early as it can:
-two hours from 09:30 end at 11:30, not at 13:30. No timer ever reminds another agency."""
+Urgent duties run day and night; all others in office time. A length of office time ends as early as possible: two hours
+from 09:30 end at 11:30, not at 13:30. No timer ever reminds another agency."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def calendar_of(
     shipped: Iterable[CalendarDay],
     own: Iterable[CalendarDay],
 ) -> OfficeCalendar:
-    """Make the calendar of the shipped days, with the node's own days over them."""
+    """Return the calendar of the shipped days, overridden by the node's own days."""
     days = {d.day: d.kind for d in (*shipped, *own)}
     special_days = {day: kind for day, kind in days.items() if kind is not DayKind.ORDINARY}
     return OfficeCalendar(weekdays=weekdays, spans=spans, days=special_days)
 
 
 def merged_days(shipped: Iterable[CalendarDay], own: Iterable[CalendarDay]) -> list[CalendarDay]:
-    """Return the day that applies to each date, in order."""
+    """Return the entry that applies to each date, in order of date."""
     return sorted({d.day: d for d in (*shipped, *own)}.values(), key=lambda d: d.day)
 
 
@@ -64,17 +64,17 @@ def read_spans(text: str) -> tuple[OfficeHours, ...]:
 
 
 def is_open(office: OfficeCalendar, at: datetime) -> bool:
-    """Tell whether the office works at that moment; at the last moment of a span it has closed."""
+    """Tell whether the office works at that moment; at the end of a span it is closed."""
     return any(start <= at < end for start, end in office.hours_of(local(at).date()))
 
 
 def next_open(office: OfficeCalendar, at: datetime) -> datetime:
-    """Return the same moment while the office works, else the next one at which it does."""
+    """Return the moment itself while the office works, else its next opening."""
     return max(at, next(start for start, end in _spans_from(office, at) if end > at))
 
 
 def add_office_time(office: OfficeCalendar, at: datetime, span: timedelta) -> datetime:
-    """Return the earliest moment when that length of office time has passed."""
+    """Return the earliest moment at which that length of office time has passed."""
     if span <= NOTHING:
         return at
     for start, end in _spans_from(office, at):
@@ -100,17 +100,17 @@ def office_time_between(office: OfficeCalendar, start: datetime, end: datetime) 
 
 
 def closing_time(office: OfficeCalendar, day: date) -> datetime:
-    """Return when the office would close on that day, were it a working day."""
+    """Return when the office closes on that day, or would if it were a working day."""
     return vietnam_time(day, office.spans[-1].end)
 
 
 def morning_ends(office: OfficeCalendar, day: date) -> datetime:
-    """Return the end of the first span of that day."""
+    """Return the end of that day's first span."""
     return vietnam_time(day, office.spans[0].end)
 
 
 def next_working_day(office: OfficeCalendar, day: date) -> date:
-    """Return the first working day after that one."""
+    """Return the first working day after a day."""
     day += _ONE_DAY
     while not office.works(day):
         day += _ONE_DAY
@@ -118,7 +118,7 @@ def next_working_day(office: OfficeCalendar, day: date) -> date:
 
 
 def _spans_from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yield every span from that day on, without end: holidays are finite and the week is not empty."""
+    """Yield every span from that day on, without end: holidays are finite and the week has working days."""
     day = local(at).date()
     while True:
         yield from office.hours_of(day)
@@ -127,7 +127,7 @@ def _spans_from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-# T2u (urgent intake) runs by the wall clock. A stated hour goes before its fifteen minutes.
+# T2u (urgent intake) runs by the wall clock. A stated hour takes precedence over the fifteen minutes.
 AT_ONCE = {
     Urgency.URGENT: 60 * MINUTE,
     Urgency.VERY_URGENT: 30 * MINUTE,
@@ -148,7 +148,7 @@ STATE_SILENT = 24 * HOUR
 REPLY_SOON = timedelta(days=2)
 PARTNER_REPLY_SOON = timedelta(days=3)
 AFTERNOON = time(16)
-"""From then on people are reminded of the day's duties."""
+"""Hour from which people are reminded of the day's duties."""
 WITHOUT_A_DAY = 15
 """Working days."""
 LEADER_DELAY = timedelta(days=2)
@@ -156,7 +156,7 @@ LEADER_DELAY = timedelta(days=2)
 
 
 class Timer(StrEnum):
-    """The timers by their number; `timer.…` in the labels has their words."""
+    """Timers by their number; `timer.…` in the labels has their texts."""
 
     T1 = "t1"
     T1U = "t1u"
@@ -177,7 +177,7 @@ class Timer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """The last moment that is not late, and the clock that it runs by; `grace` is how much later it is called late."""
+    """Last moment that is not late, and the clock that counts; the duty is called late only after `grace` more."""
 
     timer: Timer
     at: datetime
@@ -186,18 +186,18 @@ class Due:
 
     @property
     def words(self) -> str:
-        """Return the key of its words."""
+        """Key of the timer's label."""
         return f"timer.{self.timer}"
 
     def is_late(self, now: datetime) -> bool:
         return now > self.at + self.grace
 
     def time_left(self, office: OfficeCalendar, now: datetime) -> timedelta:
-        """Return the time left on the clock that it runs by; negative when the moment has passed."""
+        """Return the time left by the clock that counts; negative when the moment has passed."""
         return self.at - now if self.wall_clock else office_time_between(office, now, self.at)
 
     def day(self, office: OfficeCalendar) -> timedelta | None:
-        """Return the length of a day on that clock; None by the wall clock."""
+        """Return the length of an office day where office time counts; None by the wall clock."""
         return None if self.wall_clock else office.day_length
 
 
@@ -206,7 +206,7 @@ def is_urgent(urgency: Urgency) -> bool:
 
 
 def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
-    """Return T1 or T1u: signed to sent."""
+    """Return T1 or T1u: from signing to sending."""
     if is_urgent(urgency):
         return Due(timer=Timer.T1U, at=signed_at + URGENT_SENT, wall_clock=True)
     following = next_working_day(office, local(signed_at).date())
@@ -216,7 +216,7 @@ def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
 def take_in(
     office: OfficeCalendar, arrived_at: datetime, urgency: Urgency, stated: datetime | None = None
 ) -> Due:
-    """Return T2 or T2u: arrival to taken in. `stated` is the hour of an express letter that names one."""
+    """Return T2 or T2u: from arrival to taking in. `stated` is the hour of an express letter that names one."""
     if is_urgent(urgency):
         at = arrived_at + AT_ONCE[urgency]
         if urgency is Urgency.TIMED_EXPRESS and stated is not None:
@@ -226,8 +226,8 @@ def take_in(
 
 
 def receipt(office: OfficeCalendar, arrived_at: datetime) -> Due:
-    """Return T3: arrival to the receipt notice for the sender, until the office closes on that day and late once the
-    day is over; on the next working day for arrivals while the office was shut for the day."""
+    """Return T3: from arrival to the receipt notice for the sender. It is due when the office closes on that day, or on
+    the next working day for later arrivals, and late after midnight."""
     day = local(arrived_at).date()
     if not office.works(day) or arrived_at >= closing_time(office, day):
         day = next_working_day(office, day)
@@ -237,24 +237,24 @@ def receipt(office: OfficeCalendar, arrived_at: datetime) -> Due:
 
 
 def afternoon_of(at: datetime) -> datetime:
-    """Return when people are reminded of duties due on that day: an hour before the office closes, as a rule."""
+    """Return when people are reminded of duties due on that day, usually an hour before the office closes."""
     return vietnam_time(local(at).date(), AFTERNOON)
 
 
 def decide_held(office: OfficeCalendar, held_at: datetime) -> Due:
-    """Return T4: on hold to taken in or refused."""
+    """Return T4: from being held to being taken in or refused."""
     return Due(timer=Timer.T4, at=add_office_time(office, held_at, office.day_length))
 
 
 def answer_recall(office: OfficeCalendar, asked_at: datetime, urgency: Urgency) -> Due:
-    """Return T11: recall notice to its confirmation."""
+    """Return T11: from a recall notice to its confirmation."""
     span = URGENT_RECALL if is_urgent(urgency) else office.day_length
     return Due(timer=Timer.T11, at=add_office_time(office, asked_at, span))
 
 
 def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
-    """Return when an incoming document's duty is due, or a recipient's of one of ours: its hours are unknown here, so
-    it has one working day of ours, and for urgent documents the same minutes as we have."""
+    """Return when the duty of an incoming document is due, or of a recipient of one of ours. Such a recipient's office
+    hours are unknown here, so it has one working day of ours, and for urgent documents the same minutes as we have."""
     if duty.waits is Waits.ANSWER:
         return answer_recall(office, duty.since, urgency)
     if duty.waits is Waits.DECIDE:
@@ -267,14 +267,14 @@ def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
 def time_left(
     office: OfficeCalendar, waits: Waits, urgency: Urgency, due_at: datetime, now: datetime
 ) -> timedelta:
-    """Return the time left on the clock that the duty runs by, where only its end was kept."""
+    """Return the time left by the clock that counts for the duty, where only its end was stored."""
     if _is_at_once(waits, urgency):
         return due_at - now
     return office_time_between(office, now, due_at)
 
 
 def day_of(office: OfficeCalendar, waits: Waits, urgency: Urgency) -> timedelta | None:
-    """Return the length of a day on that clock: a working day of the office; None by the wall clock."""
+    """Return the length of an office day where office time counts for the duty; None by the wall clock."""
     return None if _is_at_once(waits, urgency) else office.day_length
 
 
@@ -283,31 +283,31 @@ def _is_at_once(waits: Waits, urgency: Urgency) -> bool:
 
 
 def tell_state(changed_at: datetime) -> Due:
-    """Return T12: a change of state to its delivery at the sender; machines do this, so the wall clock counts."""
+    """Return T12: from a change of state to its delivery at the sender; machines do this, so the wall clock counts."""
     return Due(timer=Timer.T12, at=changed_at + STATE_DELIVERED, wall_clock=True)
 
 
 def assign(office: OfficeCalendar, taken_in_at: datetime) -> Due:
-    """Return T5: taken in to submitted or assigned, at the latest on the next working day."""
+    """Return T5: from taking in to submitting or assigning, by the next working day."""
     following = next_working_day(office, local(taken_in_at).date())
     return Due(timer=Timer.T5, at=closing_time(office, following))
 
 
 def start(office: OfficeCalendar, given_at: datetime) -> Due:
-    """Return T6: assigned to work begun."""
+    """Return T6: from assignment to the start of work."""
     return Due(timer=Timer.T6, at=add_office_time(office, given_at, office.day_length))
 
 
 def work(office: OfficeCalendar, arrived_at: datetime, deadline: date | None) -> Due:
-    """Return T7: a unit's part, by its day; without one fifteen working days after the document came, even if another
-    unit has it by then (T7n)."""
+    """Return T7: a unit's part of the work, by its deadline; without one T7n, fifteen working days after the document
+    came, even if another unit has it by then."""
     if deadline is not None:
         return Due(timer=Timer.T7, at=closing_time(office, deadline))
     return Due(timer=Timer.T7N, at=add_office_time(office, arrived_at, WITHOUT_A_DAY * office.day_length))
 
 
 def renew_certificate(ends_at: datetime) -> Due:
-    """Return T25: before a certificate ends."""
+    """Return T25: renewal before a certificate ends."""
     return Due(timer=Timer.T25, at=ends_at, wall_clock=True)
 
 
@@ -317,5 +317,5 @@ def partner_reply(office: OfficeCalendar, reply_by: date) -> Due:
 
 
 def reply(office: OfficeCalendar, reply_by: date) -> Due:
-    """Return T10: our reply, until the office closes on that day, working day or not."""
+    """Return T10: our reply, due when the office closes on that day, working day or not."""
     return Due(timer=Timer.REPLY, at=closing_time(office, reply_by), wall_clock=True)

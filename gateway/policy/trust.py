@@ -1,9 +1,9 @@
-"""Decides whether a signed envelope's signer may speak for its sender at the time of arrival, and which certificate
-of an agency may sign now (W9, K5). In: SignedEnvelope, Evidence, TrustPolicy, time, and how the packet was carried;
-the registry's bindings and the ends of keys. Out: the VerifiedEnvelope that everything after verification needs, or
-the error with the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement); `KeyUse`:
-certificates inside their binding, of keys that were neither retired nor reported stolen. Pure; the only place that
-can make a VerifiedEnvelope."""
+"""Decides whether a signed envelope's signer may speak for its sender at the time of arrival, and which certificate of
+an agency may sign now (W9, K5). In: SignedEnvelope, Evidence, TrustPolicy, time, and how the packet was carried; the
+registry's bindings and the ends of keys. Out: the VerifiedEnvelope that everything after verification needs, or the
+error with code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement); `KeyUse`:
+certificates within their binding whose keys were neither retired nor reported stolen. Pure; only this module can make a
+VerifiedEnvelope."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class TrustPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Session with a foreign axis that brought a file. `is_known`: the registry has its sender, open on that day; `other`:
-    the agency that the axis names as sender, where that is another one that the registry knows."""
+    """Session with a foreign axis that brought a file. `is_known`: the registry has its sender, open on that day;
+    `other`: another agency that the axis names as sender and the registry knows."""
 
     name: str
     is_known: bool
@@ -65,9 +65,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """Unsigned words of an axis about a packet (A1, A2). `sender` is the code it was published for, `node` the
-    publisher that the axis vouches for, `host` the node that speaks for the signed sender's code by the registry; None
-    where it is unknown."""
+    """Unsigned statements of an axis about a packet (A1, A2). `sender` is the code it was published for, `node` the
+    publisher that the axis vouches for, `host` the node of the signed sender's code by the registry; None where unknown.
+    """
 
     sender: str
     node: str | None
@@ -82,12 +82,12 @@ def decide(
     routing: Routing | None = None,
     stamped_at: datetime | None = None,
 ) -> VerifiedEnvelope[M]:
-    """Prove the envelope's sender at `at`, the time of arrival (K2), never at the claimed SigningTime. `routing` is
+    """Return the envelope as proved at `at`, the time of arrival (K2), never at the claimed SigningTime. `routing` is
     None for a file that came over no axis. `stamped_at` is the time that a trusted timestamp over the signature's value
-    proves: it then takes the place of the arrival, and the evidence must be of that time.
+    proves: it replaces the arrival, and the evidence must be of that time.
 
-    UntrustedSigner or UnknownSender: refused. CannotTell: held for an answer or a person. The recipient, a repeat and
-    the state of the register are not looked at."""
+    UntrustedSigner or UnknownSender: refused. CannotTell: held for an answer or a person. Recipients, repetition and the
+    state of the register are not checked here."""
     arrived, at = at, stamped_at or at
     _check_binding(signed, at)
     _check_chain(signed, evidence, at)
@@ -128,8 +128,9 @@ def vouch(
     released: bool = False,
     broken: Finding | None = None,
 ) -> VerifiedEnvelope[M]:
-    """Return the envelope as the session with its axis vouches for it. `broken`: why a signature in it proves nothing;
-    axes that write files anew break every one. CannotTell where the policy wants a person to release it: `released`."""
+    """Return the envelope on the word of the axis session that brought it. `broken`: why a signature in it proves
+    nothing, as axes that rewrite files break every one. CannotTell where the policy wants a person to release it first
+    (`released`)."""
     doubt = ""
     if policy.axis_vouches == "nobody":
         doubt = "by the settings no axis session vouches for anybody"
@@ -161,7 +162,7 @@ def vouch(
 
 
 def _check_binding(signed: SignedEnvelope[M], at: datetime) -> None:
-    """Check K1 (binding) again, at this very time: an envelope may be judged anew after its binding was ended."""
+    """Check K1 (binding) again at this time, because an envelope may be judged again after its binding ended."""
     begun = signed.bound_from is None or signed.bound_from <= at
     if begun and (signed.bound_to is None or at < signed.bound_to):
         return
@@ -179,7 +180,7 @@ def _check_binding(signed: SignedEnvelope[M], at: datetime) -> None:
 
 
 def _check_chain(signed: SignedEnvelope[M], evidence: Evidence, at: datetime) -> None:
-    """Check K3 (certificate), step 9."""
+    """Check K3 (certificate: validity, chain, usage), step 9."""
     if not evidence.not_before <= at <= evidence.not_after:
         raise _refusal(
             signed,
@@ -195,7 +196,7 @@ def _check_chain(signed: SignedEnvelope[M], evidence: Evidence, at: datetime) ->
 
 
 def _check_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy, at: datetime) -> None:
-    """Check K2 (claimed time), step 9. An envelope without signed properties claims no time; its own mark says so."""
+    """Check K2 (claimed time), step 9. An envelope without signed properties claims no time, and is marked elsewhere."""
     claimed = signed.signing_time
     if claimed is None:
         return
@@ -219,6 +220,7 @@ def _check_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPoli
 def _oddity(
     claimed: datetime, bound_from: datetime | None, evidence: Evidence, policy: TrustPolicy, at: datetime
 ) -> str | None:
+    """Return why the claimed time is not believed, or None."""
     if claimed - at > policy.signing_future:
         return f"more than {policy.signing_future} after the arrival at {at.isoformat()}"
     if at - claimed > policy.signing_past:
@@ -231,7 +233,7 @@ def _oddity(
 
 
 def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy) -> tuple[Finding, ...]:
-    """Check K4 (revocation), step 10. An unknown answer passes while the grace runs, with a note that marks the entry."""
+    """Check K4 (revocation), step 10. An unknown answer passes within the grace time, with a note that marks the entry."""
     if evidence.revocation == "revoked":
         why = f" ({evidence.revocation_reason})" if evidence.revocation_reason else ""
         detail = f"the certificate {evidence.serial} was revoked on {_moment_text(evidence.revoked_at)}{why}"
@@ -261,8 +263,8 @@ def _revocation_text(evidence: Evidence) -> str:
 
 
 def _check_agreement(signed: SignedEnvelope[M], details: Mapping[int, str], routing: Routing | None) -> None:
-    """Check step 11: the publisher (A1), and contradictions to the signed words (F12, A2). `details`: words of the
-    steps before it."""
+    """Check step 11: the publisher (A1), and contradictions to the signed values (F12, A2). `details` has the texts of
+    earlier steps."""
     if routing is not None and routing.node and routing.host and not _alike(routing.node, routing.host):
         detail = (
             f"the node {routing.node} published it, and {routing.host} speaks for {signed.sender_code}: a stolen key, or "
@@ -285,7 +287,8 @@ def _check_agreement(signed: SignedEnvelope[M], details: Mapping[int, str], rout
 
 
 def _describe_publisher(routing: Routing) -> tuple[str, str]:
-    """Describe the publisher, behind the code of a finding where none is known: the signature decides."""
+    """Return a finding's code where the publisher or host is unknown (empty otherwise), and a description. The signature
+    decides."""
     if routing.node is None:
         return "NODE-UNKNOWN", "the axis vouches for no publisher"
     if routing.host is None:
@@ -295,7 +298,7 @@ def _describe_publisher(routing: Routing) -> tuple[str, str]:
 
 
 def _alike(name: str, other_name: str) -> bool:
-    """Compare codes and names of nodes without letter case and outer spaces."""
+    """Compare codes or node names without regard to letter case and outer spaces."""
     return name == other_name or name.strip().casefold() == other_name.strip().casefold()
 
 
@@ -304,7 +307,7 @@ def _refusal(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> Untru
 
 
 def _mark_passed(steps: tuple[Step, ...], details: Mapping[int, str]) -> tuple[Step, ...]:
-    """Return the steps, those with words here marked as passed."""
+    """Return the steps, with those in `details` marked as passed."""
     return tuple(
         [
             Step(n=step.n, name=step.name, ok=True, detail=details[step.n]) if step.n in details else step
@@ -314,7 +317,7 @@ def _mark_passed(steps: tuple[Step, ...], details: Mapping[int, str]) -> tuple[S
 
 
 def _mark_failed(steps: tuple[Step, ...], n: int, detail: str) -> tuple[Step, ...]:
-    """Return the steps with 9 and 10 passed up to `n`, which failed; steps after it were not reached."""
+    """Return the steps with `n` failed, 9 and 10 passed if before it, and later ones not reached."""
 
     def mark(step: Step) -> Step:
         if step.n == n:
@@ -331,7 +334,8 @@ def _moment_text(moment: datetime | None) -> str:
 
 
 def key_use_of(code: str, bindings: Sequence[Binding], ends: Sequence[KeyEnd], at: datetime) -> KeyUse:
-    """Say which certificates may sign. Once one of the code is bound, an unbound one may not: receivers would refuse it."""
+    """Return which certificates of the code may sign. Once one is bound, an unbound one may not, because receivers would
+    refuse it."""
     own_bindings = [b for b in bindings if b.code == code]
     active = {fingerprint(b.certificate_der): b.valid_from for b in own_bindings if in_force(b, at)}
     return KeyUse(
@@ -341,7 +345,7 @@ def key_use_of(code: str, bindings: Sequence[Binding], ends: Sequence[KeyEnd], a
 
 
 def in_force(binding: Binding, at: datetime) -> bool:
-    """Tell whether the binding speaks for its code at that moment (K1, binding)."""
+    """Tell whether the binding is valid for its code at that moment (K1, binding)."""
     return (binding.valid_from is None or binding.valid_from <= at) and (
         binding.valid_to is None or at < binding.valid_to
     )

@@ -1,5 +1,5 @@
-"""Says who may propose, approve and give roles (K6, two persons). In: persons, a proposal, what the approver typed, a time.
-Out: the one objection, or None. Pure: the sign-in was proved before; programs and operators are no persons."""
+"""Decides who may propose, approve and give roles (K6, two persons). In: persons, a proposal, what the approver typed, a
+time. Out: one objection, or None. Pure. Sign-in was checked before; programs and operators are no persons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SET_UP_FOR = timedelta(hours=72)
 
 
 class Objection(StrEnum):
-    """Objections to an act; the codes of docs/errors.md."""
+    """Objections to an act, with the codes of docs/errors.md."""
 
     SAME = "GW-TWO-PEOPLE"
     INACTIVE = "GW-TWO-INACTIVE"
@@ -30,7 +30,7 @@ class Objection(StrEnum):
 
 
 def check_proposing(person: Person) -> Objection | None:
-    """Check that this person may propose a change of trust."""
+    """Return the objection to this person proposing a change of trust, or None."""
     return _check_role(person, Role.TRUST)
 
 
@@ -46,9 +46,9 @@ def check_approving(
     in_set_up: bool,
     one_hand: bool,
 ) -> Objection | None:
-    """Check an approval. `recorded_digest` is the digest recorded when the proposal was made, `shown_digest` the one
-    shown to the approver. `in_set_up`: the node is being set up, so accounts may be younger than a day; `one_hand`: one
-    person gave both their roles, and could be both of them on the first day."""
+    """Return the objection to an approval, or None. `recorded_digest` was stored with the proposal, `shown_digest` is
+    that of what the approver saw. `in_set_up`: the node is being set up, so accounts may be younger than a day;
+    `one_hand`: one person gave both their roles, and on the first day could be both of them."""
     if proposal.state is not ProposalState.OPEN:
         return Objection.CLOSED
     if now >= proposal.expires_at or now - proposal.proposed_at >= OPEN_FOR:
@@ -66,23 +66,23 @@ def check_approving(
 
 
 def set_up_until(begun: datetime | None, now: datetime, *, is_ended: bool) -> datetime | None:
-    """Return when the set-up of a node ends by itself, while it is open: a person ends it earlier. None when it is
-    over, or never began. A clock that went back before its beginning does not lengthen it."""
+    """Return when the set-up of a node ends by itself, while it is open; None when it never began, ran out, or a person
+    ended it. A clock set back before its beginning does not extend it."""
     if begun is None or is_ended or not begun <= now < begun + SET_UP_FOR:
         return None
     return begun + SET_UP_FOR
 
 
 def check_rejecting(proposal: Proposal, person: Person) -> Objection | None:
-    """Check a rejection, which takes one person, who may be the proposer."""
+    """Return the objection to a rejection, or None. One person is enough, even the proposer."""
     if proposal.state is not ProposalState.OPEN:
         return Objection.CLOSED
     return _check_role(person, Role.TRUST)
 
 
 def check_administering(actor: Person | None, persons: Iterable[Person]) -> Objection | None:
-    """Check that roles may be given. `actor` None is the operator at the machine: only while no active person has that
-    role, at the first set-up, or after the last such person was blocked."""
+    """Return the objection to giving roles, or None. `actor` None is the operator at the machine, who may only while no
+    active person has that role: at the first set-up, or after the last one was blocked."""
     if actor is not None:
         return _check_role(actor, Role.PEOPLE)
     has_administrator = any(person.is_active and Role.PEOPLE in person.roles for person in persons)
@@ -98,6 +98,8 @@ def _check_role(person: Person, role: Role) -> Objection | None:
 def _check_independence(
     proposer: Person, approver: Person, now: datetime, *, in_set_up: bool, one_hand: bool
 ) -> Objection | None:
+    """Return the objection where approver and proposer may be one person: a young account, or one gave the other its
+    role within a day."""
     is_young = now - max(approver.added_at, approver.roles_at, approver.enrolled_at or now) < AGE
     if is_young and not in_set_up:
         return Objection.YOUNG
@@ -109,7 +111,7 @@ def _check_independence(
 
 
 def _check_typed(expected: Sequence[str], typed_digits: Sequence[str]) -> Objection | None:
-    """Compare the typed digits with those expected, in order."""
+    """Compare the typed digits with the expected ones, in order."""
     cleaned = [as_typed(text) for text in typed_digits]
     same = len(cleaned) == len(expected) and all(
         compare_digest(a.encode(), b.encode()) for a, b in zip(cleaned, expected, strict=True)

@@ -1,8 +1,8 @@
-"""Decides on the node's periodic work: whether jobs report as they must, when the log is sealed, stamped and
-published, when people are warned that a certificate ends (K5), and when to try again or give up. In: the days of each
-job, the state of the log, certificates with their ends, how often and how long something was tried; the time, and a
-number from outside for the jitter. Out: words, yes or no, marks that were passed, a delay or `GiveUp`; of a webhook
-also whether a failed try speaks of the endpoint or of one event. Pure; tested as tables."""
+"""Decides on the node's periodic work: whether jobs report as they must, when the log is sealed, stamped and published,
+when people are warned that a certificate ends (K5), and when to retry or give up. In: the days of each job, the state of
+the log, certificates with their ends, the number of tries and their age; the time, and a random number for the jitter.
+Out: one word per job and day, whether work is due, warning marks, a delay or `GiveUp`; for webhooks also whether the
+endpoint is dead or only one event failed. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gateway.domain.sealed_log import LogHead
 from gateway.domain.wall_clock import local
 from gateway.domain.webhook import Endpoint, WebhookDelivery
 
-# A loop turns every second or so and is reported every five minutes; a backup is made each night.
+# A loop runs every second or so and reports every five minutes; a backup runs each night.
 LOOP, NIGHTLY = timedelta(minutes=20), timedelta(hours=26)
 DAYS = 30
 GOOD, FAULTY, LATE, MISSING, UNKNOWN = "good", "faulty", "late", "missing", "unknown"
-# In the order of the page: first the jobs that mail and its proof depend on. None: the interval is unknown.
+# In the order of the page: first the jobs that mail and its proof depend on. None: no fixed interval.
 JOBS: Mapping[str, timedelta | None] = {
     **dict.fromkeys(("landing", "dispatcher", "packer", "receiver"), LOOP),
     "backup": NIGHTLY,
@@ -29,9 +29,9 @@ JOBS: Mapping[str, timedelta | None] = {
     **dict.fromkeys(("lister", "keys", "holds", "quarantine", "growth", "folder"), LOOP),
     **dict.fromkeys(("accounts", "webhooks", "drawer"), LOOP),
 }
-# These jobs are missing where the office is switched off.
+# Jobs that do not run where the office is switched off.
 OF_OFFICE = frozenset({"digest", "lister", "accounts", "drawer"})
-# Not every node has these jobs: where they never reported, none is missed.
+# Jobs that not every node has: one that never reported is not late.
 OPTIONAL = OF_OFFICE | {"folder", "feed", "growth", "timestamp", "revocation"}
 
 
@@ -46,8 +46,8 @@ class DayCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLine:
-    """One job over the days, oldest first. `word` is how it stands now: good, faulty where its last try failed, late,
-    or unknown where it never reported."""
+    """One job over the days, oldest first. `word` is its state now: good, faulty where its last try failed, late, or
+    unknown where it never reported."""
 
     job: str
     word: str
@@ -59,7 +59,7 @@ class JobLine:
 
 
 def job_lines(days: Sequence[JobDay], now: datetime) -> tuple[JobLine, ...]:
-    """Return every job, in the order of the page."""
+    """Return one line per job, in the order of the page."""
     days_by_job: dict[str, list[JobDay]] = {job: [] for job in JOBS}
     for job_day in days:
         days_by_job.get(job_day.job, []).append(job_day)
@@ -68,7 +68,7 @@ def job_lines(days: Sequence[JobDay], now: datetime) -> tuple[JobLine, ...]:
 
 
 def late_jobs(days: Sequence[JobDay], now: datetime) -> tuple[str, ...]:
-    """Return the jobs that should have reported and did not; none before the first report."""
+    """Return the jobs that should have reported and did not; none before the first report of any."""
     return tuple(line.job for line in job_lines(days, now) if line.word == LATE)
 
 
@@ -125,13 +125,13 @@ def _word_of_day(job_day: JobDay, most: timedelta | None) -> str:
     return FAULTY if job_day.failures else GOOD
 
 
-# E2 (unsealed events): after this time a person must look.
+# E2 (unsealed events): after this time a person must look into it.
 UNSEALED_MOST = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """Intervals of sealing, stamping and publishing. Nothing is repeated without new events."""
+    """Intervals of sealing, stamping and publishing; without new events nothing is repeated."""
 
     seal: timedelta = timedelta(minutes=1)
     stamp: timedelta = timedelta(hours=1)
@@ -146,7 +146,7 @@ def seal_is_due(head: LogHead, rhythm: Rhythm, now: datetime) -> bool:
 
 
 def stamp_is_due(head: LogHead, rhythm: Rhythm, now: datetime) -> bool:
-    """Tell whether a stamp is due. One stamp covers every seal before it, so seals need none of their own."""
+    """Tell whether a timestamp is due. One covers every seal before it, so not every seal needs one."""
     if head.seal is None or head.seal.stamp is not None:
         return False
     return head.stamped is None or _passed(head.stamped.signed.seal.at, rhythm.stamp, now)
@@ -161,17 +161,17 @@ def publishing_is_due(head: LogHead, rhythm: Rhythm, now: datetime) -> bool:
 
 
 def is_unsealed(head: LogHead, now: datetime) -> bool:
-    """Tell whether an event waits for its seal for too long."""
+    """Tell whether an event has waited for its seal for too long."""
     return head.unsealed_since is not None and now - head.unsealed_since > UNSEALED_MOST
 
 
 def lacks_stamp(head: LogHead, most: timedelta, now: datetime) -> bool:
-    """Tell whether something waits for a timestamp for longer than the node may go on without; zero is for ever."""
+    """Tell whether a seal has waited for a timestamp longer than the node allows; zero allows any time."""
     return bool(most) and head.unstamped_since is not None and now - head.unstamped_since > most
 
 
 def _passed(since: datetime, span: timedelta, now: datetime) -> bool:
-    """Tell whether the time has passed, or the clock was put back: waiting for it again would leave the log open."""
+    """Tell whether the time has passed, or the clock was set back: waiting for it again would leave the log open."""
     return now - since >= span or now < since
 
 
@@ -181,7 +181,7 @@ EXPIRY_MARKS = (7, 30, 60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateEnding:
-    """Certificate in use: its code, its end, and whether it is one of ours."""
+    """Certificate in use: its code, its end, and whether it is ours."""
 
     code: str
     fingerprint: str
@@ -190,13 +190,13 @@ class CertificateEnding:
 
 
 def due_marks(endings: Iterable[CertificateEnding], now: datetime) -> list[tuple[CertificateEnding, int]]:
-    """Return the last certificate of each code with the nearest mark that it has passed; none that has time left."""
+    """Return, for each code, its last certificate with the nearest warning mark passed, if any was."""
     marked = ((ending, expiry_mark_of(ending.ends_at, now)) for ending in last_of_each_code(endings))
     return [(ending, mark) for ending, mark in marked if mark is not None]
 
 
 def last_of_each_code(endings: Iterable[CertificateEnding]) -> list[CertificateEnding]:
-    """Return the certificate of each code that ends last: an older one is meant to end once there is a newer one."""
+    """Return each code's certificate that ends last, because an older one is meant to end once there is a newer one."""
     last: dict[str, CertificateEnding] = {}
     for ending in endings:
         latest = last.get(ending.code)
@@ -206,23 +206,23 @@ def last_of_each_code(endings: Iterable[CertificateEnding]) -> list[CertificateE
 
 
 def expiry_mark_of(ends_at: datetime, now: datetime) -> int | None:
-    """Return the nearest mark that was passed; None while there is time."""
+    """Return the nearest warning mark in days that was passed; None while there is time."""
     return next((days for days in EXPIRY_MARKS if ends_at - now <= timedelta(days=days)), None)
 
 
-# Seconds for a broker that restarts; then T12 (status delivery): 1, 2, 5, 15, 30, 60 minutes and hourly.
+# Short delays for a broker that restarts; then those of T12 (status delivery): 1, 2, 5, 15, 30, 60 minutes and hourly.
 RETRY_DELAYS_S = (2, 5, 15, 60, 120, 300, 900, 1800, int(LONGEST_DELAY.total_seconds()))
-# For the webhook of an agency's program, by its specification; from then on every twelve hours.
+# For webhooks of an agency's program, by their specification; from then on every twelve hours.
 WEBHOOK_DELAYS_S = (5, 30, 2 * 60, 10 * 60, 3600, 3 * 3600, 8 * 3600, 24 * 3600, 12 * 3600)
 RETRY_LIMIT = timedelta(hours=72)
 RETRY_JITTER = 0.1
 MOST_UNFORESEEN = 12
-"""Tries of one row that broke the program or a library: some hours by `retry_delay`, then a person is notified."""
+"""Tries of a row that raises unforeseen errors: some hours by `retry_delay`, then a person is notified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
-    """Decision to try no more. `reason`: `permanent` (it cannot heal) or `age` (tried for too long)."""
+    """Decision to stop retrying. `reason`: `permanent` (a retry cannot help) or `age` (tried for too long)."""
 
     reason: str
 
@@ -236,8 +236,9 @@ def next_try(
     limit: timedelta = RETRY_LIMIT,
     delays_s: Sequence[int] = RETRY_DELAYS_S,
 ) -> timedelta | GiveUp:
-    """Return the wait after the `attempt`-th try (1 is the first) failed, `age` after the first. `chance` in [0, 1) adds up
-    to a tenth, so that tries that failed together do not come back together. The last try is at the limit, not past it."""
+    """Return the wait before the next try, or GiveUp, after try number `attempt` (from 1) failed, `age` after the first.
+    `chance` in [0, 1) adds up to a tenth, so that tries that failed together do not come back together. The last try is
+    at the limit."""
     if permanent:
         return GiveUp(reason="permanent")
     if age >= limit:
@@ -246,18 +247,17 @@ def next_try(
 
 
 def retry_delay(attempt: int, delays_s: Sequence[int] = RETRY_DELAYS_S) -> timedelta:
-    """Return the plain wait after the `attempt`-th try, for work of our own that is never given up; the last one
-    repeats."""
+    """Return the wait after try number `attempt`, for our own work that is never given up; the last delay repeats."""
     return timedelta(seconds=delays_s[min(max(attempt, 1), len(delays_s)) - 1])
 
 
 def is_dead(endpoint: Endpoint, delivery: WebhookDelivery) -> bool:
-    """Tell of an event that is given up whether the endpoint accepted nothing else either since its first try. Then the
-    endpoint is paused, and the event waits until a person resumes it."""
+    """Tell, when an event is given up, whether the endpoint has accepted no event since its first try. Then the endpoint
+    is paused, and the event waits until a person resumes it."""
     return endpoint.last_ok_at is None or endpoint.last_ok_at <= delivery.first_at
 
 
 def secret_end(now: datetime, ends_at: datetime | None, overlap: timedelta) -> datetime:
-    """Return the end of a secret that is followed by another one; never later than it was before."""
+    """Return the end of a secret that gets a successor: after the overlap, but never later than before."""
     end = now + overlap
     return end if ends_at is None else min(ends_at, end)

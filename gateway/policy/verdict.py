@@ -1,4 +1,4 @@
-"""Holds the answer of a policy: every broken rule at once, each with the place it concerns. A reason is a code and
+"""Defines the answer of a policy: every broken rule at once, each with the place it concerns. A reason is a code with
 parameters, never a sentence; `labels.reason_text` makes the sentence in the reader's language."""
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class ReasonCode(StrEnum):
     KEY_USAGE = "key-usage"
 
 
-# Reasons that a sender may confirm and go on (R2 secrecy, R48 starter rows).
+# Reasons that a sender may confirm to go on (R2 secrecy, R48 starter rows).
 CONFIRMABLE = frozenset(
     {
         ReasonCode.SECRECY_STAMP,
@@ -146,8 +146,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Broken rule. `pointer` is a JSON pointer into the request or packet; `suggest` is the value to use instead.
-    Parameters named `*_bytes` and `*_on` are raw (byte count, ISO date), formatted by the labels."""
+    """Broken rule. `pointer` is a JSON pointer into the request or packet; `suggest` is a value to use instead.
+    Parameters named `*_bytes` and `*_on` are raw (byte count, ISO date); the labels format them."""
 
     code: ReasonCode
     pointer: str = ""
@@ -162,14 +162,14 @@ class Reason:
 
 
 def reason(code: ReasonCode, pointer: str = "", *, suggest: str | None = None, **params: object) -> Reason:
-    """Make a reason with its parameters as text."""
+    """Return a reason with its parameters as text."""
     texts = MappingProxyType({name: str(value) for name, value in params.items()})
     return Reason(code=code, pointer=pointer, params=texts, suggest=suggest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Allowed or not, with every reason; warnings never decide."""
+    """Answer of a policy, with every reason; it is allowed without reasons, and warnings never decide."""
 
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[Reason, ...] = ()
@@ -187,14 +187,14 @@ class Verdict:
 
     @classmethod
     def make(cls, reasons: Sequence[Reason], warnings: Sequence[Reason] = ()) -> Verdict:
-        """Make a verdict; `NOTHING` where there are neither reasons nor warnings."""
+        """Return a verdict; `NOTHING` where there are neither reasons nor warnings."""
         if not (reasons or warnings):
             return NOTHING
         return cls(reasons=tuple(reasons), warnings=tuple(warnings))
 
     @classmethod
     def asking(cls, questions: Iterable[Reason], confirmed: Collection[str]) -> Verdict:
-        """Refuse until the sender has confirmed; a confirmed reason is a warning."""
+        """Return a verdict that refuses until the sender has confirmed each question; confirmed ones become warnings."""
         questions = tuple(questions)
         if not questions:
             return NOTHING
@@ -213,4 +213,4 @@ class Verdict:
 
 
 NOTHING = Verdict()
-"""Nothing is wrong, and there is nothing to say."""
+"""Allowed, without warnings."""

@@ -1,3 +1,3 @@
-"""Ports: the axis in `axis`; in `services` tools with several implementations, or whose library stays out of the core.
-Adapters do not inherit from these; contract tests prove that they conform. Each docstring says what is durable on return,
-what can go wrong, and whether a repeat is harmless."""
+"""Ports: `axis` has the axis; `services` has tools that have several implementations, or whose library must stay out of
+the core. Adapters do not inherit from them; contract tests prove that they conform. Each docstring tells what is durable on
+return, what can go wrong, and whether a repeat is harmless."""

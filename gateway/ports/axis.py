@@ -15,14 +15,14 @@ from gateway.domain.identity import Digest
 from gateway.domain.routes import Trail
 
 TO_NODE = "@"
-"""Prefix of the name of a node that is a recipient itself; no agency code begins with it."""
+"""Prefix of a node's name where the node itself is the recipient; no agency code begins with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """Bytes plus unsigned routing: what every axis adapter moves. `trails`, by recipient: what earlier tries left behind,
-    read only by the chooser among axes. `form`: the form in which the recipients' axis takes the file; `digest` and `size`
-    are those of the standard file in any case."""
+    """Bytes with unsigned routing: the unit that axis adapters move. `trails` are the results of earlier tries by
+    recipient, read only when one of several axes is chosen. `form` is the form in which the recipients' axis takes the
+    file; `digest` and `size` are always those of the standard file."""
 
     packet_id: str
     kind: str
@@ -45,10 +45,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Result of publishing to one recipient. `unsure`, unless DELIVERED: the axis may have the parcel all the same; with
+    """Result of publishing to one recipient. `unsure`, unless DELIVERED: the axis may have the parcel nevertheless; with
     NEVER a person decides. `axis`: of several axes the one that answered, or to which the recipient is bound from now on;
-    `refused` are those that do not reach the recipient. `at_once`: retry without a delay. `handed`, with DELIVERED: the
-    file that the axis has, if not the standard one."""
+    `refused` are axes that do not reach the recipient. `at_once`: retry without a delay. `handed`, with DELIVERED: the
+    file that the axis has, if that is not the standard one."""
 
     fate: Fate
     code: str = ""
@@ -62,11 +62,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own. `node` is the node
-    that the axis vouches for as the publisher (A1), None where it vouches for none. `flaw` says why the bytes are not a
-    whole parcel, such as missing parts: the parcel then goes to quarantine with these words. `file` is a finished file with
-    the bytes, if there is one. `axis` names the axis, where a node has several. `session` names the authenticated session
-    with a foreign axis: such an axis writes files anew, so it vouches itself."""
+    """One parcel that the axis gave a node for one of its agencies, until `settle`. Only the adapter reads `token`. `node`
+    is the publishing node that the axis vouches for (A1), None where it vouches for none. `flaw` tells why the bytes are no
+    whole parcel, such as missing parts; such a parcel is quarantined with this text. `file` is a finished file with the
+    bytes, if there is one. `axis` is the axis's name where a node has several. `session` is the authenticated session with
+    a foreign axis, which itself vouches for the sender, because it rewrites files."""
 
     token: str
     recipient: str
@@ -104,8 +104,8 @@ class Promises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadParcel:
-    """A parcel that was delivered too often and never settled; it waits for a person. `recipient` lists its codes,
-    space-separated."""
+    """A parcel that was delivered too often without being settled and waits for a person. `recipient` has the recipients'
+    codes, separated by spaces."""
 
     id: str
     recipient: str
@@ -123,9 +123,9 @@ class DeadParcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisState:
-    """Connection state of an axis. Connected: `connected_since`. Not: `down_since` (None before the first attempt), and
-    `reason` says why in words. Connected but `blocked_since`: the axis takes nothing for now. Of several axes: connected
-    and `down_since` when some are and some are not."""
+    """Connection state of an axis. `connected_since` is set while it is connected, `down_since` while it is not (None
+    before the first attempt), with the `reason` in words. `blocked_since` is set while it is connected but accepts nothing.
+    For several axes together both `connected_since` and `down_since` are set when only some are connected."""
 
     connected_since: datetime | None = None
     down_since: datetime | None = None
@@ -135,7 +135,8 @@ class AxisState:
 
     @property
     def word(self) -> str:
-        """`blocked`, `up`, `partly` where some of several are, `down`, or `idle` before the first attempt to connect."""
+        """The state in one word: `blocked`, `up`, `partly` (some of several axes are up), `down`, or `idle` before the
+        first attempt to connect."""
         if self.blocked_since is not None:
             return "blocked"
         if self.down_since is None:
@@ -148,51 +149,52 @@ class AxisState:
 
 
 class Axis(Protocol):
-    """Mover of parcels between nodes; at least once, in no promised order."""
+    """Carrier of parcels between nodes. Each parcel arrives at least once, in no guaranteed order."""
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """Upload once for many recipients. DELIVERED only once the axis has the parcel durably; NEVER for a recipient that
-        no node hosts (unroutable return) or a parcel over the axis's limit; LATER for what may heal. Publishing the same
-        bytes again is harmless: receivers tolerate repeats."""
+        """Publish a parcel, uploaded once, to many recipients; return the outcome by recipient: DELIVERED once the axis has
+        the parcel durably, NEVER for a recipient that no node hosts (unroutable return) or a parcel over the axis's limit,
+        RETRY for a failure that may pass. Publishing the same bytes again is harmless: receivers tolerate repeats."""
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """Find the routes without a receiver; None where the axis does not tell within a few seconds. Moves nothing."""
+        """Return the routes that have no receiver, without publishing anything; None when the axis does not tell within a
+        few seconds."""
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Declare the codes for which this node receives, replacing the earlier ones. Durable on return."""
+        """Register the codes for which this node receives, in place of the earlier ones. Durable on return."""
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Take up to `limit` parcels for the codes this node hosts, urgent lane first; each comes again when it is not
-        settled within `lease_s`. After the poison limit of deliveries it goes to the dead list instead."""
+        """Take up to `limit` parcels for this node's codes, the urgent lane first. A parcel is delivered again when it is
+        not settled within `lease_s`; after too many deliveries it is moved to the dead list."""
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
-        """Forget the parcel when `is_done`, which means that the next owner has it durably; otherwise deliver it again. A
-        stale token changes nothing."""
+        """End a delivery: remove the parcel when `is_done`, because the node has stored it durably; otherwise deliver it
+        again. A stale token changes nothing."""
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when something may have arrived, or after the time."""
+        """Wait until a parcel may have arrived, or the time is over."""
 
     async def close(self) -> None:
-        """Release all leases, so that the next `take` gets those parcels. A second call does nothing."""
+        """Release the leases of all taken parcels, so that the next `take` gets them. A second call does nothing."""
 
 
 class ManagedAxis(Axis, Protocol):
-    """An axis as an operator looks after it: parcels under way, and dead ones."""
+    """An axis with the functions that operators need: its state, parcels under way, and dead parcels."""
 
     def promises(self) -> Promises:
         """Return the properties of this kind of axis; they never change."""
 
     def state(self) -> AxisState:
-        """Return the state from memory, at no cost."""
+        """Return the connection state as this process knows it, without asking the axis."""
 
     async def counts(self) -> Mapping[str, int]:
         """Count parcels `waiting` (`urgent` ones among them), `leased` and `dead`, as far as this node may see."""
 
     async def oldest(self) -> datetime | None:
-        """Return since when the oldest parcel waits for this node; None where there is none, or the axis does not tell."""
+        """Return since when the oldest parcel waits for this node; None when none waits, or the axis does not tell."""
 
     def in_hand(self) -> Mapping[str, int]:
-        """Count, by the names of `counts` and from memory, parcels held by this process that no other process can count."""
+        """Count the parcels that only this process knows of, because it holds them, by the names of `counts`."""
 
     async def dead_list(self) -> Sequence[DeadParcel]:
         """List dead parcels, oldest first."""
@@ -201,8 +203,8 @@ class ManagedAxis(Axis, Protocol):
         """Open the bytes of a dead parcel. NotFound when it is not on the dead list."""
 
     async def dead_retry(self, id: str) -> None:
-        """Make a dead parcel due again with its deliveries counted from zero; an interruption loses nothing. NotFound when
-        it is not on the dead list."""
+        """Let a dead parcel be delivered again, its deliveries counted from zero; an interruption loses nothing. NotFound
+        when it is not on the dead list."""
 
     async def dead_drop(self, id: str, reason: str) -> None:
         """Remove a dead parcel for good; the log keeps the reason. NotFound when it is not on the dead list."""
@@ -220,19 +222,19 @@ class ManyAxes(Protocol):
         """Return the state of one axis: its own report, and the results of calls to it."""
 
     async def order(self, sender: str, code: str) -> Sequence[str]:
-        """List the axes that mail from that agency to that code may take, the first choice first."""
+        """List the names of the axes that mail from the agency `sender` to `code` may take, the first choice first."""
 
     async def form(self, sender: str, code: str) -> Form:
-        """Choose the form of such mail for axes that take other forms than the standard one."""
+        """Choose the form of mail from `sender` to `code` on axes that take another form than the standard one."""
 
 
 def each_axis(axis: ManagedAxis) -> Mapping[str, ManagedAxis]:
-    """Map names to the single axes; a plain axis stands under the empty name."""
+    """Return the single axes by name; an axis that is not made of several has the empty name."""
     return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
 
 
 def each_state(axis: ManagedAxis) -> Mapping[str, AxisState]:
-    """Map names, as in `each_axis`, to states."""
+    """Return the state of each single axis by the names of `each_axis`."""
     if isinstance(axis, ManyAxes):
         return {name: axis.state_of(name) for name in axis.axes}
     return {"": axis.state()}

@@ -1,6 +1,6 @@
 """Ports of the tools around the flows: clock and thread pool, which tests replace; signing keys, in a file or on a token;
-reading and signing of PDFs, in person (R23a); the malware scanner and the poster of webhooks; and the health probe that the
-API asks."""
+reading PDFs, and signing them in person (R23a, separate keys); the malware scanner; the sender of webhooks' requests; and
+the health probe of the API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class EnvelopeSigner(Protocol):
-    """One exchange key of one agency. Signs without showing the key; safe to call from a worker thread."""
+    """Signer with one exchange key of one agency, which it does not reveal; safe to call from a worker thread."""
 
     @property
     def agency_code(self) -> str: ...
@@ -35,18 +35,18 @@ class EnvelopeSigner(Protocol):
 
     @property
     def signature_length(self) -> int:
-        """Bytes of one signature on the wire, known before signing: RSA modulus, or r and s joined."""
+        """Length of a signature on the wire in bytes, known before signing: of the RSA modulus, or of r and s joined."""
 
     @property
     def at_hand(self) -> bool:
-        """True if the key lies in this process, so that signing waits for nothing."""
+        """True if the key is in this process, so that signing waits for no other program or device."""
 
     def sign(self, data: bytes) -> bytes:
-        """Sign `data`; the signature is in wire form: PKCS#1 v1.5, or raw r‖s with low s."""
+        """Return the signature of `data` in wire form: PKCS#1 v1.5, or raw r‖s with low s."""
 
 
 class Clock(Protocol):
-    """Aware time, a wait that tests can jump, and new ULIDs."""
+    """Source of aware times, waits and new ULIDs, which tests replace."""
 
     def now(self) -> datetime: ...
 
@@ -62,14 +62,14 @@ class Pool(Protocol):
     """The one bounded thread pool for CPU work and file work."""
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in a thread and return its result; the event loop goes on meanwhile."""
+        """Run `work` in a thread of the pool and return its result; the event loop goes on meanwhile."""
 
     async def brief(self, work: Callable[[], T]) -> T:
-        """Run `work` that takes a millisecond or two for any input and never blocks, on the event loop."""
+        """Run `work` on the event loop itself; it must take at most two milliseconds for any input, and never block."""
 
 
 class Readable(Protocol):
-    """A path, or content without a file, that can be read from its beginning any number of times."""
+    """Content that can be opened and read any number of times: a path, or bytes in memory."""
 
     @property
     def name(self) -> str: ...
@@ -78,50 +78,51 @@ class Readable(Protocol):
 
 
 def size_of(file: Readable) -> int:
-    """Return the size in bytes. OSError where the file cannot be opened."""
+    """Return the size of the content in bytes. OSError when it cannot be opened."""
     with file.open("rb") as opened:
         return opened.seek(0, SEEK_END)
 
 
 class PdfSignatures(Protocol):
-    """Reader of the signatures inside a PDF and of the known facts about their certificates; never decides, and reaches no
-    network. Never raises for any content of the file, and answers within its time limit."""
+    """Reader of the signatures in a PDF and of the known facts about their certificates. It gives no verdict, uses no
+    network, raises no error whatever the file contains, and answers within its time limit."""
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        """Read the signatures. `seen_at` is a time at which this node had these bytes."""
+        """Read the signatures of a PDF. `seen_at` is a time at which this node had these bytes."""
 
     def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        """Read as `read` does; None where that takes another process. Sync: it looks through the file."""
+        """Read as `read` does, but in this process; None for a file that needs a process of its own. It blocks while it
+        reads the file."""
 
     async def text(self, path: Path) -> PdfText:
-        """Read the text of the pages, each piece with its place."""
+        """Read the text of a PDF's pages, each piece with its position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScannerState:
-    """`ok`, `off` where none is set up, or the word for what is wrong; `detail` is its version, or the cause."""
+    """State of the scanner. `word`: `ok`, `off` when none is configured, or the fault; `detail`: version or cause."""
 
     word: str
     detail: str = ""
 
 
 class Scanner(Protocol):
-    """Malware scanner. Never says clean for content that it did not scan, never raises for any content, and answers within
-    its time limit: an unreachable scanner is reported in `unscanned`."""
+    """Malware scanner. It never reports content as clean that it did not scan, raises no error whatever the content, and
+    answers within its time limit; when it cannot be reached, `Scan.unscanned` tells so."""
 
     @property
     def waits(self) -> bool:
-        """True if a scan asks another program, which may be slow."""
+        """True if a scan calls another program, which may be slow."""
 
     async def scan(self, file: Readable, digest: Digest | None) -> Scan:
-        """Scan the file. `digest` is its SHA-256, where known: it is the key of recent answers."""
+        """Scan the file. With `digest`, its SHA-256, a recent result for the same bytes may be returned."""
 
     async def state(self) -> ScannerState: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """Result of one POST, with the beginning of the raw answer."""
+    """Result of one POST request, with the beginning of the response's body."""
 
     code: TryCode
     status: int | None = None
@@ -130,58 +131,60 @@ class Posted:
 
 class Poster(Protocol):
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
-        """Try once, within limits of time and size, to post to an allowed address. Never raises for anything the other side
-        does; follows no redirect."""
+        """Send one POST request to an allowed address, within limits of time and size, without following redirects. Raises
+        no error whatever the server does."""
 
 
 class HealthProbe(Protocol):
-    """Health of the process for load balancers and supervisors. Never raises: a check that cannot answer has failed."""
+    """Health checks for load balancers and supervisors. They raise no error: a check that cannot be made has failed."""
 
     async def alive(self) -> Sequence[Diagnosis]:
-        """Check that this process turns; a diagnosis that `stops` means: restart it."""
+        """Check that this process's loops run. A diagnosis with `stops` means that the process should be restarted."""
 
     async def ready(self) -> Sequence[Diagnosis]:
-        """Check that calls can be served; a diagnosis that `stops` means: use another process, and retry here later."""
+        """Check that calls can be served. A diagnosis with `stops` means: use another process for now."""
 
     async def list_findings(self, tag: Tag) -> Sequence[Diagnosis]:
-        """List the findings of the checks of that selection, some seconds old at most."""
+        """Return the findings of the checks with this tag, some seconds old at most."""
 
 
 class AgencyKey(Protocol):
-    """The agency's own key while a person has it open. It signs PDFs and nothing else; exchange keys (`trust.keys`) have
-    another shape, so that the two cannot be confused. Sync: call it in the pool."""
+    """The agency's own key while a person has it open. It signs only PDFs; exchange keys (`trust.keys`) have another
+    interface, so that the two cannot be confused. Its calls block, so make them in the pool."""
 
     @property
     def facts(self) -> KeyFacts: ...
 
     @property
     def chain_der(self) -> Sequence[bytes]:
-        """Other certificates beside the key; they may help receivers to build the chain."""
+        """Further certificates stored with the key, which may help receivers to build the chain."""
 
     @property
     def opened_at(self) -> datetime: ...
 
     def sign(self, data: bytes) -> bytes:
-        """Sign the SHA-256 of `data`: PKCS#1 v1.5, or ECDSA in DER. Clash when the key does not answer."""
+        """Return a signature over the SHA-256 of `data`: PKCS#1 v1.5, or ECDSA in DER. Clash when the key does not
+        answer."""
 
 
 class PdfSigner(Protocol):
-    """Examines a PDF, previews and writes a signature. Sync: call it in the pool."""
+    """Examiner and signer of PDFs, with a preview of the signature. Its calls block, so make them in the pool."""
 
     def examine(self, path: Path) -> PdfStanding:
-        """Examine a PDF. Never raises for bad content: `fault` says it. NotFound when there is no such file."""
+        """Examine whether a PDF can be signed. Bad content raises no error, but is reported in `fault`. NotFound when there
+        is no such file."""
 
     def view(self, path: Path, page: int) -> PageView:
-        """Describe one page of a file that `examine` reported as sound."""
+        """Describe one page of a file in which `examine` found no fault."""
 
     def set_text(self, paragraphs: Sequence[str], type_size: float, width: float) -> Layout:
-        """Lay out the paragraphs below each other, broken into lines of that width where words allow it."""
+        """Lay out paragraphs below each other, in lines that are at most `width` wide where words allow it."""
 
     def image_size(self, image: bytes) -> Size:
-        """Measure a seal's image. Clash unless it is a proper seal: PNG, transparent, red."""
+        """Return the size of a seal's image. Clash unless it is a proper seal: PNG, transparent, red."""
 
     def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
-        """Draw the page as a PNG: its content as grey blocks, the seal or mark as it will look."""
+        """Return a PNG of the page, with its content as grey blocks and the seal or mark as it will look."""
 
     def sign(
         self,
@@ -193,5 +196,6 @@ class PdfSigner(Protocol):
         at: datetime,
         expected: Digest | None = None,
     ) -> SignedPdf:
-        """Write `path` with one more signature to `out`, durable on return. `out` is complete or absent: the new signature
-        and all earlier ones were verified in the written file, and the signed bytes are `expected`. Clash otherwise."""
+        """Write the PDF `path` with one more signature to `out`, durable on return. Before `out` gets its name, the new and
+        all earlier signatures are verified in the written file, and the signed bytes compared with `expected`. Clash
+        otherwise."""

@@ -1,1 +1,1 @@
-"""Agency codes: who is behind a code at a date, and which certificate is bound to it."""
+"""Agency codes: which agency has a code on a date, and which certificates are bound to it."""

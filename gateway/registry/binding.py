@@ -1,7 +1,7 @@
-"""Binds exchange certificates to agency codes (K1). In: a certificate and the two people who vouch for it. Out: a row that
-the verifier's candidates are read from, and the event that records it. Refuses one key under two codes at one time, and
-more than four certificates of one code at one time. It signs no one in: the persons were proved before. It also lists the
-certificates in force of the whole registry, for a person who compares them after a restore."""
+"""Binds exchange certificates to agency codes (K1). In: a certificate and the two people who vouch for it. Out: a row
+that the verifier reads its candidates from, and the event that records it. Refused are one key for two codes at one
+time, and more than four certificates of one code at one time. People are authenticated before this module is called. It
+also lists the certificates of the whole registry, for a person who compares them after a restore."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
 
 
 class SqlBindings:
-    """Bindings of certificates to codes in a caller's transaction, each change by one principal and with its event."""
+    """Bindings of certificates to codes in a caller's transaction; each change is made by one principal and recorded by
+    an event."""
 
     def __init__(self, connection: AsyncConnection, clock: Clock, principal_id: str) -> None:
         self._connection, self._clock = connection, clock
@@ -48,7 +49,8 @@ class SqlBindings:
         people: tuple[str, str],
         reasons: Mapping[str, object],
     ) -> None:
-        """Bind the certificate. Clash if it is bound otherwise, its key has another code, or the code has too many (K1)."""
+        """Bind the certificate to the code. Clash if it is bound with other dates, its key belongs to another code, or
+        the code has too many (K1)."""
         if people[0].strip().casefold() == people[1].strip().casefold():
             raise Denied(
                 f"binding a certificate to {code} needs two people, and {people[0]!r} stands twice (K6)",
@@ -75,22 +77,23 @@ class SqlBindings:
         await self._tell(EventKind.BINDING_APPROVED, code, fingerprint(certificate_der), facts)
 
     async def end(self, code: str, certificate_fingerprint: str, at: datetime) -> None:
-        """End the binding at that moment, or earlier where it ended earlier. NotFound when it is not bound to the code."""
+        """End the binding at that moment, unless it ends earlier already. NotFound when it is not bound to the code."""
         await self._end(EventKind.BINDING_ENDING, code, certificate_fingerprint, at, {})
 
     async def withdraw(self, code: str, certificate_fingerprint: str, at: datetime, reason: str) -> None:
-        """End the binding as `end` does, and never again in force."""
+        """End the binding as `end` does, and mark it as withdrawn, so that it never comes into force again."""
         facts = {"reason": reason}
         await self._end(EventKind.BINDING_WITHDRAWN, code, certificate_fingerprint, at, facts)
 
     async def any_ever(self) -> bool:
-        """Tell whether any certificate was ever bound here. By the events too: emptying the table must not set the node up
-        for the first time again."""
+        """Tell whether any certificate was ever bound here. Events count too, so that emptying the table does not make
+        the node new again."""
         row = (await self._connection.execute(select(BINDING.c.id).limit(1))).first()
         return row is not None or bool(await self._log.list_all(self._connection))
 
     async def _stands(self, binding: Binding) -> bool:
-        """Tell whether exactly this is bound already. A row without an event is removed in favour of the approved one."""
+        """Tell whether exactly this binding exists already. A row without an event is removed in favour of the approved
+        one."""
         row = await _same(self._connection, binding.code, fingerprint(binding.certificate_der))
         if row is None:
             return False
@@ -147,8 +150,8 @@ class SqlBindings:
 
 
 async def _closed_at(connection: AsyncConnection, code: str) -> datetime | None:
-    """Return when the code speaks for no agency any more, as a list that may refuse says: after its last day (R82, codes
-    are never reused). A kept key would sign in the name of a body that is gone."""
+    """Return when the code stops speaking for any agency: after its last day (R82, codes are never reused), by rows that
+    may refuse. A key in use after that would sign for a body that no longer exists."""
     entry = await lookup.by_code(connection, code)
     if entry is None or entry.valid_to is None or entry.source is RowSource.STARTER:
         return None
@@ -161,7 +164,7 @@ def _at_most(binding: Binding, end: datetime) -> Binding:
 
 
 async def bindings(connection: AsyncConnection, log: SqlBindingLog, code: str) -> tuple[Binding, ...]:
-    """Return every confirmed binding of exactly this code, withdrawn ones with the moment they ended (F10, K2)."""
+    """Return every confirmed binding of exactly this code, withdrawn ones up to the moment they ended (F10, K2)."""
     confirmed = (await list_confirmed(connection, log, [code]))[code]
     closed = await _closed_at(connection, code) if confirmed else None
     return confirmed if closed is None else tuple(_at_most(b, closed) for b in confirmed)
@@ -170,7 +173,7 @@ async def bindings(connection: AsyncConnection, log: SqlBindingLog, code: str) -
 async def list_confirmed(
     connection: AsyncConnection, log: SqlBindingLog, codes: Collection[str]
 ) -> dict[str, tuple[Binding, ...]]:
-    """Return the bindings of each of these codes that events confirm."""
+    """Return, for each of these codes, the bindings that events confirm."""
     ordered, by_code = sorted(codes), dict[str, tuple[Binding, ...]](dict.fromkeys(codes, ()))
     for start in range(0, len(ordered), AT_ONCE):
         query = select(BINDING).where(BINDING.c.code.in_(ordered[start : start + AT_ONCE]))
@@ -182,13 +185,13 @@ async def list_confirmed(
 
 
 def speaks(binding: Binding, at: datetime) -> bool:
-    """Tell whether the binding holds at that moment, both end days included."""
+    """Tell whether the binding is valid at that moment, both ends included."""
     begins, ends = binding.valid_from, binding.valid_to
     return (begins is None or begins <= at) and (ends is None or at <= ends)
 
 
 async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Binding]:
-    """Return the bindings that packets are judged by at that moment, by code. A province binds a few hundred."""
+    """Return the confirmed bindings that packets are judged by at that moment, by code. A province binds a few hundred."""
     now = as_utc(at)
     query = select(BINDING).where(
         or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now),
@@ -202,7 +205,7 @@ async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime
 
 
 def fingerprint(certificate_der: bytes) -> str:
-    """Return the SHA-256 of the certificate, as people compare it."""
+    """Return the certificate's SHA-256, which people compare."""
     return hashlib.sha256(certificate_der).hexdigest()
 
 
@@ -224,12 +227,13 @@ def _refuse_no_time(binding: Binding) -> None:
 async def _refuse_shared_key(
     connection: AsyncConnection, binding: Binding, certificate: x509.Certificate
 ) -> None:
+    """Raise Clash where the key is bound to another code at an overlapping time."""
     key = key_digest(certificate)
     query = select(BINDING).where(BINDING.c.code != binding.code, *_overlaps(binding))
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
             for row in part:
-                # A row without a readable certificate speaks for no code, and is reported elsewhere.
+                # A row without a readable certificate is not used for any code, and is reported elsewhere.
                 other = certificate_of(row.certificate_pem)
                 if other is not None and key_digest(x509.load_der_x509_certificate(other)) == key:
                     raise Clash(
@@ -239,6 +243,7 @@ async def _refuse_shared_key(
 
 
 async def _refuse_too_many(connection: AsyncConnection, binding: Binding) -> None:
+    """Raise Clash where the code has too many certificates at an overlapping time."""
     query = select(BINDING.c.id).where(BINDING.c.code == binding.code, *_overlaps(binding))
     at_once = len((await connection.execute(query)).all())
     if at_once >= MOST_AT_ONCE:
@@ -249,7 +254,7 @@ async def _refuse_too_many(connection: AsyncConnection, binding: Binding) -> Non
 
 
 def _overlaps(binding: Binding) -> list[ColumnElement[bool]]:
-    """Match rows in force at some moment of the wanted binding; an open end is for ever."""
+    """Return conditions for rows whose time overlaps the binding's; no end means for ever."""
     conditions: list[ColumnElement[bool]] = []
     if binding.valid_from is not None:
         conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(binding.valid_from)))
@@ -266,6 +271,7 @@ async def _same(connection: AsyncConnection, code: str, certificate_fingerprint:
 
 
 def _refuse_otherwise(row: Row[Any], binding: Binding) -> None:
+    """Raise Clash unless the row is active and has the same dates."""
     bound = _to_binding(row)
     if row.state == ACTIVE and bound == binding:
         return
@@ -278,14 +284,15 @@ def _refuse_otherwise(row: Row[Any], binding: Binding) -> None:
 def _to_binding(row: Row[Any]) -> Binding:
     return Binding(
         code=row.code,
-        certificate_der=certificate_of(row.certificate_pem) or b"",  # `confirm` passes no unreadable one
+        certificate_der=certificate_of(row.certificate_pem) or b"",  # `confirm` returns no unreadable one
         valid_from=None if row.valid_from is None else aware(row.valid_from),
         valid_to=None if row.valid_to is None else aware(row.valid_to),
     )
 
 
 def _read(certificate_der: bytes, code: str) -> x509.Certificate:
-    """Read a certificate; its kind of key must be known: one that cannot be verified speaks for no code."""
+    """Read a certificate. Refused where it is unreadable or its kind of key is unknown, because it could not verify
+    anything."""
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
         key_digest(certificate)
@@ -315,7 +322,7 @@ class Speaker:
 
 
 async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
-    """List the certificates in force by code. A province binds a few hundred."""
+    """List the certificates that have not ended, by code. A province binds a few hundred."""
     rows, now = BINDING.c, as_utc(at)
     query = (
         select(rows.code, rows.fingerprint, rows.created_at, rows.proposed_by, rows.approved_by)

@@ -1,6 +1,6 @@
-"""Checks the table of bindings against the events: only confirmed rows count (K6, threat 114). In: rows, and the events of
-the same database. Out: whether a row agrees with its events, and every difference by name. Write access to the table alone
-binds nothing: such a row is ignored until two people approve it."""
+"""Checks the table of bindings against the events: only confirmed rows count (K6, threat 114). In: rows, and the events
+of the same database. Out: whether a row agrees with its events, and every difference by name. So write access to the
+table alone binds nothing: such a row is ignored until two people approve it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _log = logging.getLogger(__name__)
 
 
 class SqlBindingLog:
-    """The events of bindings, in the database that holds the table: written with the change, read beside the rows. Those of
-    bindings and imports belong to the node, never to an agency."""
+    """Events of bindings, in the same database as the table: written in the transaction of the change. Events of
+    bindings and imports belong to the node, not to an agency."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -47,7 +47,7 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        """Append an event of a binding in the connection's transaction."""
+        """Append an event about a binding, in the connection's transaction."""
         await self.note(connection, kind, binding_subject(code), principal_id, data)
 
     async def note(
@@ -58,10 +58,10 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        """Append an event of anything else that the registry changes."""
+        """Append an event about any other change of the registry."""
         tx = Transaction(connection, shared=False)
         await self._events(tx, principal_id).append(kind, subject_id, self._clock.now(), data)
-        await tx.flush()  # the registry commits
+        await tx.flush()  # the registry's own transaction commits
 
     async def list_for_code(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
         """Return the events of one code, oldest first."""
@@ -82,7 +82,7 @@ class SqlBindingLog:
 async def confirm(
     connection: AsyncConnection, log: SqlBindingLog, rows: Sequence[Row[Any]]
 ) -> list[Row[Any]]:
-    """Return those rows of one code that the events confirm."""
+    """Return those of the rows, all of one code, that the events confirm."""
     if not rows:
         return []
     confirmed = event.fold_bindings(await log.list_for_code(connection, rows[0].code))
@@ -90,7 +90,7 @@ async def confirm(
 
 
 async def differences(connection: AsyncConnection, log: SqlBindingLog) -> list[BindingDifference]:
-    """List every place where the table differs from the events."""
+    """Return every difference between the table and the events."""
     rows: list[Bound] = []
     async with connection.stream(select(BINDING)) as result:
         async for part in result.partitions(_AT_ONCE):
@@ -110,7 +110,8 @@ async def alert(connection: AsyncConnection, log: SqlBindingLog, diffs: Sequence
 
 @lru_cache(maxsize=_REMEMBERED)
 def certificate_of(pem: str) -> bytes | None:
-    """Return the certificate of a row in DER; None for an unreadable one. The same few hundred are read again and again."""
+    """Return a row's certificate in DER; None for an unreadable one. Cached, because the same few hundred are read
+    repeatedly."""
     try:
         return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
     except ValueError:
@@ -118,7 +119,7 @@ def certificate_of(pem: str) -> bytes | None:
 
 
 def bound_of(row: Row[Any]) -> Bound:
-    """Return the content of a row. The fingerprint is that of the certificate itself, not of the column beside it; an
+    """Return the content of a row. The fingerprint is computed from the certificate, not read from its column; an
     unreadable certificate has none."""
     der = certificate_of(row.certificate_pem)
     return Bound(

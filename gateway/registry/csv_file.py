@@ -1,11 +1,12 @@
-"""Reads a registry file: CSV in UTF-8 (with or without BOM), cells apart by `;` or `,`, first line the column names.
+"""Reads a registry file: CSV in UTF-8 (with or without BOM), cells separated by `;` or `,`, column names on the first
+line.
 
-Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, in any
-order; `code` and `name` must be there. An absent column leaves that field unchanged; an empty cell empties it, but an
-empty `parent` means the code one group shorter where that one is known. Codes are written in capitals, in full;
-`alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node
-that speaks for the code on the axis.
-In: bytes. Out: one by one, cells per line, already of their type, and every problem found. Pure."""
+Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, in any order;
+`code` and `name` are required. An absent column leaves that field unchanged; an empty cell empties it, but an empty
+`parent` means the code one group shorter where that one is known. Codes are written in capitals, in full; `alias` is one
+older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node that speaks
+for the code on the axis.
+In: bytes. Out: line by line, cells already of their type, and every problem found. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ Cell: TypeAlias = str | date | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvLine:
-    """One agency of the file. `cells` has an entry for each column of the file."""
+    """One agency of the file. `cells` has a value for each column of the file."""
 
     line: int
     code: str
@@ -58,13 +59,13 @@ class CsvLine:
 
 
 def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
-    """Yield every line that can be understood, and a problem for each cell that cannot, one after the other: a file of all
-    agencies of the country is never held as lines and as text at the same time."""
+    """Yield every readable line, and a problem for each unreadable cell, one by one, because a file of all agencies of
+    the country must not be in memory twice."""
     if len(raw) > LARGEST_FILE:
         yield _problem(1, "file", f"{len(raw)} bytes", f"at most {LARGEST_FILE} bytes; split the file")
         return
     try:
-        # The whole file is decoded first: one that is no UTF-8 has this problem alone.
+        # The whole file is decoded first: where it is not UTF-8, that is its only problem.
         for _ in _decode(raw):
             pass
     except _NoText as why:
@@ -74,12 +75,12 @@ def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
 
 
 def printable(cell: str) -> str:
-    """Return a cell as a problem repeats it."""
+    """Return a cell as repeated in a problem, shortened if necessary."""
     return cell if len(cell) <= _LONGEST_REPEATED else cell[:_LONGEST_REPEATED] + "…"
 
 
 class _NoText(Exception):
-    """Bytes of a line that are not UTF-8."""
+    """A line has bytes that are not UTF-8."""
 
     def __init__(self, line: int, bad_bytes: str) -> None:
         self.line, self.found = line, bad_bytes
@@ -136,7 +137,7 @@ def _header(cells: list[str], line: int) -> tuple[list[str], list[RowProblem]]:
 def _line(
     columns: list[str], cells: list[str], line: int, same: dict[Cell, Cell]
 ) -> Iterator[CsvLine | RowProblem]:
-    """Yield the problems of the line, then its cells, unless its code is unclear. `same` holds one copy of values that
+    """Yield the problems of a line, then its cells, unless its code is unreadable. `same` holds one copy of values that
     thousands of lines repeat."""
     if len(cells) != len(columns):
         advice = f"expected {len(columns)} cells; put quotes around a cell that contains the separator"
@@ -169,7 +170,7 @@ def _cell(column: str, text: str) -> Cell:
 
 
 def _code(text: str) -> str:
-    """Read a code; only the full form names a row; the message of `BadCode` says how to write it."""
+    """Read a code in full form, which alone names a row; the message of `BadCode` says how to write it."""
     full = str(AgencyCode.parse(text))
     if full != text:
         raise BadCode(f"short form; write it in full as {full}")
@@ -190,7 +191,7 @@ def _alias(text: str) -> str:
 
 
 def node_host(text: str) -> str:
-    """Check the name of a node. ValueError for a text that cannot be one."""
+    """Return the name of a node; ValueError for a text that cannot be one."""
     if (fault := node_name_fault(text)) is not None:
         raise ValueError(fault)
     return text

@@ -1,6 +1,6 @@
 """One transaction for decisions of persons: people, proposals, ends of keys, events, and the registry's part of the same
-database: bindings, imports and reforms. In: the store. Out: a unit of work, with the node's documents under some codes,
-which are counted across agencies."""
+database: bindings, imports and reforms. In: the store. Out: a unit of work, which also counts the node's documents under
+given codes, across agencies."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ from gateway.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodesInUse:
-    """Use of codes on this node: our mail to them that has not left, documents that are open, agencies hosted."""
+    """Use of codes on this node: `queued`, our mail to them that has not left; `open_documents` of the agencies hosted
+    here."""
 
     queued: Mapping[str, int] = field(default_factory=dict)
     open_documents: Mapping[str, int] = field(default_factory=dict)
     hosted: frozenset[str] = frozenset()
     exchanged: tuple[str, ...] = ()
-    """The codes under which any document came or went."""
+    """Codes to which any document of this node was addressed."""
 
 
 class SqlDecision:
@@ -83,6 +84,7 @@ class SqlWaits(NodeRows):
     """Counts documents under codes, from the rows of documents."""
 
     async def count_use(self, codes: Sequence[str]) -> CodesInUse:
+        """Return the use of these codes on this node."""
         if not codes:
             return CodesInUse()
         hosted = {

@@ -1,7 +1,7 @@
-"""The agency-code directory on SQL: the queries of flows, screens and API, and the registry's own changes. In: two engines,
-the memory, the clock, perhaps the pool. Out: domain values only. Each call is one transaction, or an answer that is
-remembered and still holds; the statements are in `lookup`, `importing` and `binding`, filters of a list, also by the day of
-the last change, here. A driver's error leaves as StoreFailure."""
+"""Implements the directory of agency codes on SQL: the queries of flows, screens and API, and the registry's own
+changes. In: two engines, the cache (`memory`), the clock, optionally the pool. Out: domain values only. Each call is one
+transaction, or a cached answer that is still valid; statements are in `lookup`, `importing` and `binding`, filters of a
+list here. Database errors are raised as StoreFailure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from gateway.store.memory import Memory
 from gateway.store.repository import Page
 
 NEEDS_TWO = "REG-TWO-PEOPLE"
-MAX_MATCHES = 200  # rows one search answers at most; a person narrows it then
+MAX_MATCHES = 200  # rows that one search returns at most; beyond, a person must narrow it
 
 
 T = TypeVar("T")
@@ -38,8 +38,8 @@ Key = tuple[str | date | None, ...]
 
 
 class SqlDirectory:
-    """The directory: answers for codes at a date, with the source of the row; unknown rather than a guess. Two people and a
-    plan stand before every change (K6, R81)."""
+    """Directory of agency codes at a date; an answer is unknown rather than a guess. Changes need a plan, and some need
+    two people (K6, R81)."""
 
     def __init__(
         self,
@@ -51,18 +51,20 @@ class SqlDirectory:
         *,
         two_people: bool = False,
     ) -> None:
-        """`two_people`: an import that changes known agencies is proposed and approved, not applied."""
+        """With `two_people`, an import that changes known agencies must be proposed and approved instead of applied."""
         self._writer, self._reader, self._memory, self._two_people = writer, reader, memory, two_people
         self._clock, self._log, self._pool = clock, SqlBindingLog(clock), pool
 
     async def find(self, code: str, on: date) -> AgencyEntry | None:
-        """Return the entry of this code in force on that day; letter case ignored. For aliases and names use `resolve`."""
+        """Return the entry of this code in force on that day; letter case does not matter. For aliases and names use
+        `resolve`."""
         entry = await self._as_of(code, on)
         return entry if entry is not None and resolving.in_force(entry, on) else None
 
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
-        """Resolve a text on that day, or make the nearest offer: a new code, an old code, an alias, or a name under
-        `parent`, which may be a code, an alias or a name; letter case and accents ignored."""
+        """Resolve a text on that day: a new code, an old code, an alias, or a name under `parent`, which may itself be a
+        code, an alias or a name. Letter case and accents do not matter; an unknown text gets the nearest match as an
+        offer."""
         return await self._ask_memory(
             ("resolve", text, on, parent), lambda connection: resolving.resolve(connection, text, on, parent)
         )
@@ -70,20 +72,20 @@ class SqlDirectory:
     async def resolve_all(
         self, texts: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
     ) -> Sequence[Resolution]:
-        """Resolve several texts on that day, each with its parent or none, in their order, from one look at the registry.
+        """Resolve several texts on that day, each with its parent or None, in order and from one view of the registry.
         Without `offer` no near match is searched."""
         async with self._reading() as connection:
             return await resolving.resolve_all(connection, texts, on, offer=offer)
 
     async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
-        """Return those of these codes for which a confirmed certificate speaks at that moment."""
+        """Return those of these codes that have a confirmed certificate valid at that moment."""
         by_key = await self._memory.ask_all({("told", code) for code in codes}, self._told_of)
         return {
             str(code) for (_, code), of_code in by_key.items() if any(binding.speaks(b, at) for b in of_code)
         }
 
     async def bindings(self, code: str) -> Sequence[Binding]:
-        """Return every binding of exactly this code (F10); the verifier picks those active at its time."""
+        """Return every confirmed binding of exactly this code (F10); the verifier picks those active at its time."""
         return list(
             await self._ask_memory(
                 ("bindings", code), lambda connection: binding.bindings(connection, self._log, code)
@@ -91,16 +93,18 @@ class SqlDirectory:
         )
 
     async def entry(self, code: str) -> AgencyEntry | None:
-        """Return the entry of this code as of today, whether in force or not."""
+        """Return the entry of this code as of today, in force or not."""
         return await self._as_of(code, self._today())
 
     async def belief(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
-        """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
+        """Return what the registry said at the moment `at` about a code on the day `on`; None where it did not know the
+        code then."""
         async with self._reading() as connection:
             return await lookup.find_belief(connection, code.strip().upper(), on, at)
 
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
-        """Return each ended code, and old form of one, whose mail goes to one of these codes on that day, and to which."""
+        """Map each ended code, and each old form of one, whose mail goes to one of these codes on that day, to that
+        code."""
         return dict(
             await self._ask_memory(
                 ("former", on, *sorted(codes)),
@@ -109,18 +113,18 @@ class SqlDirectory:
         )
 
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
-        """Return the table of old codes, or the lines of one: its heirs, since when, and the decision."""
+        """Return the table of old codes, or the lines of one code: its heirs, since when, and the decision."""
         async with self._reading() as connection:
             return await reforms.legacy_codes(connection, code and code.strip().upper())
 
     async def search(self, text: str, limit: int = 20, near: str = "") -> Sequence[AgencyEntry]:
-        """Find entries by the beginning of a code, or by words of the name; codes below `near` first."""
+        """Find entries by the beginning of a code, or by words of the name; codes that begin with `near` come first."""
         return (await self.search_all([text], limit, near))[text]
 
     async def search_all(
         self, texts: Collection[str], limit: int = 20, near: str = ""
     ) -> Mapping[str, Sequence[AgencyEntry]]:
-        """Search for several texts, from one look at the registry."""
+        """Search for several texts in one view of the registry."""
         most, today = max(1, min(limit, MAX_MATCHES)), self._today()
         async with self._reading() as connection:
             matches = {text: await lookup.search(connection, text, most, near) for text in texts}
@@ -150,17 +154,17 @@ class SqlDirectory:
         return Page(items=tuple(rows[:limit]), next_cursor=more)
 
     async def last_changed(self, codes: Collection[str]) -> Mapping[str, datetime]:
-        """Return when the entry of each code, or a certificate bound to it, last changed; a page of a list at a time."""
+        """Return when each code's entry, or a certificate bound to it, last changed; for one page of a list."""
         async with self._reading() as connection:
             return await last_touched(connection, codes, self._clock.now())
 
     async def revisions(self, codes: Collection[str]) -> Mapping[str, Revision]:
-        """Return how often and when the entry of each code changed; a page of a list at a time."""
+        """Return how often and when each code's entry changed; for one page of a list."""
         async with self._reading() as connection:
             return await _revisions(connection, codes)
 
     async def hosting(self, on: date) -> AsyncIterator[Hosting]:
-        """Yield which node speaks for which code on that day, by node and code; then the nodes for ended codes."""
+        """Yield which node hosts which code on that day, by node and code; then the nodes that take mail of ended codes."""
         async with self._reading() as connection:
             async for hosting_now in lookup.hosting(connection, on):
                 yield hosting_now
@@ -177,14 +181,15 @@ class SqlDirectory:
         return [importing.to_change(row) for row in rows]
 
     async def plan_import(self, csv_bytes: bytes) -> Plan:
-        """Plan the import of a file; nothing is written, every bad row is among the problems."""
+        """Plan the import of a file; nothing is written, and every bad row is among the problems."""
         with failures_named():
             return await importing.plan_import(
                 self._reader, self._pool, csv_bytes, local(self._clock.now()).date()
             )
 
     async def apply(self, plan: Plan, principal: str) -> RegistryChange:
-        """Put the plan in force. Clash when it has problems, the registry changed since, or a second person must agree."""
+        """Put the plan in force. Clash when it has problems, the registry changed since, or a second person must
+        approve."""
         if self.needs_two(plan):
             raise Clash(
                 f"this import changes {len(plan.rewrites)} agencies that are known: a second person approves it",
@@ -195,11 +200,11 @@ class SqlDirectory:
             return await importing.apply(self._writer, self._clock, self._log, plan, principal)
 
     def needs_two(self, plan: Plan) -> bool:
-        """Tell whether a second person must approve it: it changes rows that count."""
+        """Tell whether a second person must approve the plan, because it rewrites known agencies."""
         return self._two_people and bool(plan.rewrites)
 
     async def load_starter(self) -> int:
-        """Add the missing rows of the bundled level-1 list; return how many were written."""
+        """Add missing rows of the bundled level-1 list; return the number of rows written."""
         with failures_named():
             return await importing.load_starter(self._writer, self._clock)
 
@@ -212,8 +217,8 @@ class SqlDirectory:
         proposed_by: str,
         approved_by: str,
     ) -> Binding:
-        """Let the certificate speak for this code in that time, vouched for by two people (K1, K6). They were proved
-        before: people come in through `deciding.approvals`."""
+        """Bind the certificate to this code for that time, on the word of two people (K1, K6) who were authenticated
+        before; people use it through `deciding.approvals`."""
         async with self._binding("node") as bound:
             await bound.bind(code, certificate_der, valid_from, valid_to, (proposed_by, approved_by), {})
         return Binding(code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to)
@@ -226,7 +231,7 @@ class SqlDirectory:
         principal_id: str = "node",
         reason: str = "",
     ) -> None:
-        """End the certificate's binding at that moment, by default now, for good; one person may do it (K6)."""
+        """End the certificate's binding for good at that moment, by default now; one person may do it (K6)."""
         async with self._binding(principal_id) as bound:
             await bound.withdraw(code, fingerprint, self._clock.now() if at is None else at, reason)
 
@@ -236,12 +241,12 @@ class SqlDirectory:
             return await binding.in_force(connection, self._log, at)
 
     async def differences(self) -> Sequence[BindingDifference]:
-        """List where the table of bindings differs from the events: such rows are not used (threat 114)."""
+        """Return the rows of bindings that differ from the events, which are not used (threat 114)."""
         async with self._reading() as connection:
             return await binding_events.differences(connection, self._log)
 
     async def report_differences(self) -> Sequence[BindingDifference]:
-        """List the differences, with an alert for each that has not had one yet. For the start of a node."""
+        """Return the differences, and write an alert for each that has none yet. For the start of a node."""
         differences = await self.differences()
         if differences:
             with failures_named():
@@ -261,11 +266,14 @@ class SqlDirectory:
     async def _told_of(
         self, connection: AsyncConnection, keys: Sequence[Key]
     ) -> Mapping[Key, Sequence[Binding]]:
+        """Return the confirmed bindings of the codes in these cache keys."""
         with failures_named():
             confirmed = await binding.list_confirmed(connection, self._log, [str(code) for _, code in keys])
         return {("told", code): b for code, b in confirmed.items()}
 
     async def _ask_memory(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Return the cached answer for a key, or read it."""
+
         async def load_named(connection: AsyncConnection) -> T:
             with failures_named():
                 return await read(connection)
@@ -328,6 +336,7 @@ def _conditions(criteria: AgencyFilter, now: datetime) -> Iterator[ColumnElement
 
 
 def _has(text: str) -> ColumnElement[bool]:
+    """Return the condition that a code or alias begins with the text, or the name has all its words."""
     code, words = text.strip().upper(), fold(text).split()
     all_words = and_(*(AGENCY.c.folded.contains(word, autoescape=True) for word in words))
     beginning = [and_(column >= code, column < code + _BEHIND) for column in (AGENCY.c.code, AGENCY.c.alias)]
@@ -335,6 +344,7 @@ def _has(text: str) -> ColumnElement[bool]:
 
 
 def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
+    """Return the condition of a standing today: ended, upcoming, or in force."""
     on = local(now).date()
     begun = or_(AGENCY.c.valid_from.is_(None), AGENCY.c.valid_from <= on)
     goes_on = or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on)
@@ -347,7 +357,7 @@ def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
 
 
 def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:
-    """Select codes whose last certificate ends between the two."""
+    """Select codes whose last certificate ends between the two moments."""
     last = func.max(func.coalesce(BINDING.c.valid_to, as_utc(_NEVER)))
     query = select(BINDING.c.code).where(BINDING.c.state == ACTIVE).group_by(BINDING.c.code)
     return query.having(last > as_utc(now), last <= as_utc(last_moment)).scalar_subquery()
@@ -356,7 +366,7 @@ def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:
 async def last_touched(
     connection: AsyncConnection, codes: Collection[str], now: datetime
 ) -> Mapping[str, datetime]:
-    """Return when each code last changed, of as many codes as one statement takes."""
+    """Return when each code last changed, for as many codes as one statement takes."""
     rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
     times_by_code = {code: aware(at) for code, at in await connection.execute(rows)}
     bound = select(BINDING.c.code, BINDING.c.created_at, BINDING.c.valid_to, BINDING.c.state)
@@ -383,7 +393,7 @@ async def _revisions(connection: AsyncConnection, codes: Collection[str]) -> Map
 
 
 def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:
-    """Match rows whose code, or a certificate of it, changed at that moment or later."""
+    """Return the condition that a code, or a certificate of it, changed at that moment or later."""
     first = as_utc(at)
     ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= as_utc(now))
     bound = select(BINDING.c.code).where(or_(BINDING.c.created_at >= first, ended))

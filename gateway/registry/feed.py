@@ -1,8 +1,8 @@
-"""The registry feed of this node, and the operators' acts on feeds. In: a file, the room to work in. Out: the registry in
-step with its issuer, or a kept refusal and the last good list still in force. Each call is one transaction or none; a
-driver's error leaves as StoreFailure. A judged feed comes into force in one transaction, on the registry that it was judged
-on: rows, proposals, the number, the record of the change. A certificate binding is never touched: a feed's certificates
-become proposals for two people (K6)."""
+"""Follows the registry feed of an issuer, and serves the operators' commands on feeds. In: a file, a scratch folder.
+Out: the registry brought in line with its issuer's list, or a stored refusal with the last good list still in force.
+Each call is one transaction or none; database errors are raised as StoreFailure. A judged feed is applied in one
+transaction, to the registry that it was judged on: rows, proposals, the number, the record of the change. Certificate
+bindings are never touched: a feed's certificates become proposals for two people (K6)."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ from gateway.registry.tables import (
     value_of,
 )
 
-REFUSALS_KEPT = 200  # every node on the axis can have a feed refused: the oldest give way
+REFUSALS_KEPT = 200  # any node on the axis can cause refusals; the oldest are dropped
 LONGEST_REASON = 2000
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _RecordTally:
-    """Counts of the written rows, for the record."""
+    """Counts of the written rows, for the record of the change."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("added", "changed", "closed"), 0))
     codes: dict[str, list[str]] = field(default_factory=lambda: {"added": [], "changed": [], "closed": []})
@@ -66,7 +66,7 @@ class _RecordTally:
 
 
 async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome:
-    """Put the feed in force. StoreFailure when the registry changed since it was judged: judge it again."""
+    """Apply a judged feed. StoreFailure when the registry changed since it was judged: then judge it again."""
     header, stage = judged.header, judged.stage
     if stage is None or judged.mark is None:
         return FeedOutcome(verdict="repeat", issuer=header.issuer, sequence=header.sequence)
@@ -98,7 +98,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
 
 
 async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | None, by: str) -> None:
-    """Store the refusal durably; of very many the newest stay."""
+    """Store the refusal durably; only the newest REFUSALS_KEPT stay."""
     values = {
         "id": room.clock.new_id(),
         "at": as_utc(room.clock.now()),
@@ -115,6 +115,7 @@ async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | No
 
 
 async def _refuse_moved_ground(connection: AsyncConnection, mark: RegistryMark) -> None:
+    """Raise StoreFailure where the registry changed since the feed was judged."""
     if await mark_of(connection) != mark:
         raise StoreFailure(
             "the registry changed while the feed was judged; nothing was written: take it again"
@@ -122,7 +123,7 @@ async def _refuse_moved_ground(connection: AsyncConnection, mark: RegistryMark) 
 
 
 async def _parts(room: FeedRoom, start: Callable[[], Iterator[T]]) -> Any:
-    """Iterate over the stage in the pool."""
+    """Yield the parts of an iterator over the stage, each read in the pool."""
     parts = start()
     while (part := await room.pool.run(partial(next, parts, None))) is not None:
         yield part
@@ -146,7 +147,8 @@ def _values(part: Sequence[StagedRow], now: datetime) -> list[dict[str, Any]]:
 async def _close_missing(
     connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header, tally: _RecordTally
 ) -> None:
-    """Close the rows that are gone. A code is never deleted (R82): its last day is the one before the snapshot was made."""
+    """Close the rows that the snapshot no longer has. A code is never deleted (R82): its last day is the one before the
+    snapshot."""
     last_day = local(header.made_at).date() - timedelta(days=1)
     statement = (
         update(AGENCY)
@@ -165,13 +167,14 @@ async def _close_missing(
 
 
 def _closing(row: MissingCode, last_day: date) -> dict[str, Any]:
-    """Close a row. One that was still to begin begins and ends on that day: it never was in force."""
+    """Return the values that close a row. One that had not begun begins and ends on that day, because it never was in
+    force."""
     first = row.valid_from and min(row.valid_from, last_day)
     return {"_code": row.code, "_first": first, "_keeps": row.keeps_alias}
 
 
 async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header) -> int:
-    """Store the proposals and return their number; those of a snapshot replace all, those of changes are added."""
+    """Store the proposals and return their number; those of a snapshot replace all others, those of changes are added."""
     if header.kind is FeedKind.SNAPSHOT:
         await connection.execute(delete(PROPOSAL))
     count = 0
@@ -222,13 +225,13 @@ async def _put_in_force(
     )
 
 
-TRIES = 3  # when an import changes the registry under a feed that is being judged
+TRIES = 3  # for the case that an import changes the registry while a feed is judged
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
-    """The list in force, and its record."""
+    """List in force, and its record."""
 
     issuer: str
     sequence: int
@@ -241,7 +244,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A feed that was refused. Issuer and number are its own words."""
+    """Feed that was refused. Issuer and number are as the feed states them."""
 
     id: str
     at: datetime
@@ -254,7 +257,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedProposal:
-    """A certificate that the issuer proposes for a code, not bound yet."""
+    """Certificate that the issuer proposes for a code, not yet bound."""
 
     code: str
     fingerprint: str
@@ -267,8 +270,8 @@ class FeedProposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedOutcome:
-    """Outcome of one registry feed: `applied`, `repeat` (its list is in force already) or `refused` with the code and the
-    reason. Issuer and number of a refused feed are its own words, or empty."""
+    """Outcome of a registry feed: `applied`, `repeat` (its list is in force already) or `refused` with code and reason.
+    Issuer and number of a refused feed are as it states them, or empty."""
 
     verdict: str
     code: str = ""
@@ -282,15 +285,15 @@ class FeedOutcome:
 
 
 class SqlFeed:
-    """Keeps the registry in step with the list of its issuer, feed after feed; never binds a certificate."""
+    """Keeps the registry in line with its issuer's list, feed after feed; it never binds a certificate."""
 
     def __init__(self, room: FeedRoom) -> None:
         self._room = room
         self._turn = asyncio.Lock()
 
     async def accept(self, path: Path, by: str) -> FeedOutcome:
-        """Take a feed; on return it is durable whole, or its refusal with the reason and nothing else. StoreFailure, and
-        nothing of either, when the node's own storage failed. The same feed again is a repeat and changes nothing."""
+        """Take a feed: on return either the whole feed is durable, or only its refusal with the reason. StoreFailure
+        when the node's own storage failed; then neither is. The same feed again is a repeat and changes nothing."""
         async with self._turn:
             try:
                 with _failures_named():
@@ -302,7 +305,7 @@ class SqlFeed:
                 return _log_outcome(_outcome(refused, header), by)
 
     async def check(self, path: Path) -> FeedOutcome:
-        """Return what `accept` would return now; nothing is written, not even a refusal."""
+        """Return what `accept` would return now, without writing anything."""
         try:
             with _failures_named():
                 async with feed_judge.judge_feed(self._room, path) as judged_feed:
@@ -323,12 +326,12 @@ class SqlFeed:
         return None if row is None else value_of(InForce, row, by=row.by_principal)
 
     async def refusals(self, limit: int = 20) -> Sequence[Refusal]:
-        """Return the refusals, newest first."""
+        """Return the stored refusals, newest first."""
         query = select(REFUSAL).order_by(REFUSAL.c.at.desc(), REFUSAL.c.id.desc()).limit(limit)
         return [value_of(Refusal, row, by=row.by_principal) for row in await self._rows(query)]
 
     async def proposals(self, limit: int = 100, fingerprint: str | None = None) -> Sequence[FeedProposal]:
-        """Return proposals that are not bound yet, by code. One that was bound and withdrawn is not open again."""
+        """Return proposals that are not bound yet, by code. One that was bound and withdrawn is not offered again."""
         same = (BINDING.c.code == PROPOSAL.c.code) & (BINDING.c.fingerprint == PROPOSAL.c.fingerprint)
         query = select(PROPOSAL).where(~select(BINDING.c.id).where(same).exists())
         if fingerprint is not None:
@@ -352,14 +355,14 @@ class SqlFeed:
     async def export(
         self, target: Path, signer: EnvelopeSigner, *, sequence: int = 1, since: Path | None = None
     ) -> Header:
-        """Write a signed snapshot; after an earlier one its number follows that one's."""
+        """Write a signed snapshot of the registry; `since` is an earlier one, whose number it follows."""
         with _failures_named():
             base = (await self._room.pool.run(partial(snapshot.check, since))).header if since else None
             number = sequence if base is None else base.sequence + 1
             return await snapshot.write_snapshot(self._room, target, signer, number, base)
 
     async def export_changes(self, target: Path, signer: EnvelopeSigner, since: Path) -> Header:
-        """Write the signed changes since an earlier snapshot, which lead from that one to the same list."""
+        """Write the signed changes since an earlier snapshot, which lead from it to the present list."""
         between = snapshot.draft_path(target)
         try:
             await self.export(between, signer, since=since)
@@ -380,6 +383,7 @@ class SqlFeed:
                 return list(await connection.execute(query))
 
     async def _take(self, path: Path, by: str) -> FeedOutcome:
+        """Judge and apply a feed, again where the registry changed meanwhile."""
         for _ in range(TRIES - 1):
             try:
                 return await self._once(path, by)
@@ -394,7 +398,7 @@ class SqlFeed:
 
 @contextmanager
 def _failures_named() -> Iterator[None]:
-    """Raise errors of the database and of the files beside it as StoreFailure."""
+    """Raise errors of the database and of feed files as StoreFailure."""
     try:
         with failures_named():
             yield
@@ -406,7 +410,7 @@ def _failures_named() -> Iterator[None]:
 
 
 def _header_of(path: Path) -> Header | None:
-    """Return the file's own header, where it can be read at all."""
+    """Return the file's header, or None where it is unreadable."""
     try:
         return feed_file.ends(path).header
     except FeedRefused:

@@ -1,7 +1,7 @@
-"""A registry feed as a file: read in pieces, written in pieces, whatever its size. In: a path, or values. Out: first its
-header and seal, from its two ends; then its lines, agencies and proposed certificates, whose digest is checked again while
-they are read. A line has one spelling alone, so that no two files say the same under one signature. File functions are
-sync: call them in the pool."""
+"""Reads and writes a registry feed as a file, in pieces, whatever its size. In: a path, or values. Out: first header and
+seal, from the two ends of the file; then its lines, agencies and proposed certificates, whose digest is checked again
+while they are read. A line has exactly one spelling, so that no two files say the same under one signature. File
+functions are sync: call them in the pool."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from gateway.domain.registry_change import AgencyRecord
 from gateway.errors import Clash
 from gateway.registry.csv_file import node_host
 
-LONGEST_LINE = 32 * 1024  # the longest lawful row, every cell full of three-byte letters, has 14 KiB
-LONGEST_EDGE = 4 * 1024  # the header and the seal: read before anything is known about the file
-MOST_ROWS = 1_000_000  # eight times the agencies that design 7 counts with
-MOST_BYTES = 512 * 1024 * 1024  # a million rows as they are seen have 150 MB
+LONGEST_LINE = 32 * 1024  # the longest valid row, every cell full of three-byte letters, has 14 KiB
+LONGEST_EDGE = 4 * 1024  # header and seal are read before anything is known about the file
+MOST_ROWS = 1_000_000  # eight times the agencies of the country
+MOST_BYTES = 512 * 1024 * 1024  # a million usual rows have 150 MB
 LONGEST_TEXT = 500
-LONGEST_ALIAS = 75  # columns seen go up to this
-_MOST = 2**53 - 1  # what every JSON reader keeps exactly
+LONGEST_ALIAS = 75  # the longest alias in real lists
+_MOST = 2**53 - 1  # largest number that every JSON reader keeps exactly
 
 
 class FeedRefused(Clash):
@@ -43,7 +43,7 @@ class FeedRefused(Clash):
 
 
 class FeedKind(StrEnum):
-    """A snapshot is the whole list. Changes are the rows that differ from the list with the number `base`."""
+    """Kind of feed: a snapshot is the whole list, changes are the rows that differ from the list number `base`."""
 
     SNAPSHOT = "snapshot"
     CHANGES = "changes"
@@ -93,14 +93,14 @@ Count = Annotated[int, Field(ge=0, le=_MOST)]
 
 
 class _FeedLine(BaseModel):
-    """One line: keys in the order of the fields, none for what is empty."""
+    """One line: keys in the order of the fields, empty ones left out."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 class Header(_FeedLine):
-    """The first line. `digest` is that of the snapshot's body with this number, so it names the whole list; `body` is that
-    of the lines that follow here. `base` is the number that the issuer gave before this one."""
+    """First line. `digest` is that of the whole list's body, and so identifies the list with this number; `body` is the
+    digest of the lines in this file. `base` is the issuer's number before this one."""
 
     format: Literal["lienthong-registry/1"] = "lienthong-registry/1"
     kind: FeedKind
@@ -128,7 +128,7 @@ class Header(_FeedLine):
 
 
 class FeedSeal(_FeedLine):
-    """The last line: the signature over the header, and the certificate that made it."""
+    """Last line: the signature over the header, and the SHA-256 of the certificate that made it."""
 
     signature: Annotated[str, Field(max_length=2048)]
     algorithm: Literal["rsa-sha256", "ecdsa-sha256", "ecdsa-sha384"]
@@ -136,7 +136,7 @@ class FeedSeal(_FeedLine):
 
 
 class AgencyLine(_FeedLine):
-    """One agency, whole."""
+    """One agency with all its fields."""
 
     code: Code
     alias: Annotated[str, AfterValidator(_alias)] | None = None
@@ -162,7 +162,7 @@ class AgencyLine(_FeedLine):
 
 
 class ProposalLine(_FeedLine):
-    """A certificate that the issuer proposes for a code. It binds nothing: two people here do that (K6)."""
+    """Certificate that the issuer proposes for a code. It binds nothing: two people here do that (K6)."""
 
     proposal: Code
     sha256: Sha256
@@ -181,7 +181,7 @@ AnyLine = TypeVar("AnyLine", bound=_FeedLine)
 
 
 def agency_line(record: AgencyRecord) -> AgencyLine:
-    """Make the line of a row that is in the registry: nothing is judged again."""
+    """Return the line of a registry row without validating it again."""
     return AgencyLine.model_construct(**{name: getattr(record, name) for name in AgencyLine.model_fields})
 
 
@@ -191,7 +191,7 @@ def encode(line: _FeedLine) -> bytes:
 
 
 def decode(kind: type[AnyLine], raw: bytes, position: str) -> AnyLine:
-    """Read a line. FeedRefused when it is none of that kind, or is spelled otherwise than we write it."""
+    """Read a line of that kind. FeedRefused for anything else, also for another spelling of the same values."""
     try:
         line = kind.model_validate_json(raw)
     except ValidationError as cause:
@@ -202,7 +202,7 @@ def decode(kind: type[AnyLine], raw: bytes, position: str) -> AnyLine:
 
 
 def unpack(text: str, position: str) -> bytes:
-    """Return the bytes of base64 in its one spelling."""
+    """Decode base64 in its one spelling."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as cause:
@@ -220,12 +220,12 @@ def _first(cause: ValidationError) -> str:
 
 
 PIECE = 256 * 1024
-_PROPOSAL = b'{"proposal":'  # the beginning of such a line in its one spelling
+_PROPOSAL = b'{"proposal":'  # the beginning of a proposal line in its one spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """The two ends of a feed, before anything of it is believed."""
+    """Header and seal of a feed, not yet verified."""
 
     header: Header
     header_line: bytes
@@ -233,7 +233,7 @@ class Ends:
 
 
 def ends(path: Path) -> Ends:
-    """Read header and seal, with every limit checked. FeedRefused when the file cannot be a feed; the body is not read."""
+    """Read header and seal, and check every limit; the body is not read. FeedRefused when the file cannot be a feed."""
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise FeedRefused(f"{size} bytes, and at most {MOST_BYTES} are read", code="FEED-LIMIT")
@@ -258,7 +258,7 @@ def ends(path: Path) -> Ends:
 
 
 def check_body(path: Path, feed_ends: Ends) -> None:
-    """Raise FeedRefused unless the body is the one that the signed header names."""
+    """Raise FeedRefused unless the body has the digest in the signed header."""
     hasher, remaining = hashlib.sha256(), feed_ends.header.bytes
     with path.open("rb") as file:
         file.seek(len(feed_ends.header_line))
@@ -269,8 +269,8 @@ def check_body(path: Path, feed_ends: Ends) -> None:
 
 
 def lines(path: Path, feed_ends: Ends) -> Iterator[AgencyLine | ProposalLine]:
-    """Yield every line of the body in its order. FeedRefused for a line that is none, two rows of one code, and at the end
-    for a body that changed since it was checked: nothing may be kept before this iterator is through."""
+    """Yield every line of the body in order. FeedRefused for an invalid line, two rows of one code, and at the end for a
+    body that changed since it was checked: keep nothing before the iterator has ended."""
     hasher, remaining, count = hashlib.sha256(), feed_ends.header.bytes, 0
     order = ("", "")
     with path.open("rb") as file:
@@ -291,13 +291,13 @@ def lines(path: Path, feed_ends: Ends) -> Iterator[AgencyLine | ProposalLine]:
 
 
 def place(line: AgencyLine | ProposalLine) -> tuple[str, str]:
-    """Return the order of a line: agencies by their codes, proposals after them by code and digest."""
-    # No code sorts after `~`.
+    """Return the sort key of a line: agencies by code, then proposals by code and digest."""
+    # The sign sorts after every code.
     return ("", line.code) if isinstance(line, AgencyLine) else (f"~{line.proposal}", line.sha256)
 
 
 class FeedDraft:
-    """A body being written beside its target; its header is known only when it is whole."""
+    """Body of a feed being written to a temporary file; its header is known only when it is complete."""
 
     def __init__(self, target: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=target.parent)  # noqa: SIM115 - `discard` closes it
@@ -317,7 +317,7 @@ class FeedDraft:
             raise FeedRefused("the registry is larger than a feed may be", code="FEED-LIMIT")
 
     def copy_between(self, header: bytes, seal: bytes, target: BinaryIO) -> None:
-        """Write the whole feed to a file."""
+        """Write the whole feed to a file: header, body, seal."""
         target.write(header)
         self._file.seek(0)
         shutil.copyfileobj(self._file, target, PIECE)
@@ -329,7 +329,7 @@ class FeedDraft:
 
 
 def _next_place(order: tuple[str, str], line: AgencyLine | ProposalLine, count: int) -> tuple[str, str]:
-    """Return the line's place, after the one before: so none can stand twice."""
+    """Return the line's sort key. FeedRefused unless it is greater than the last one, so that no code occurs twice."""
     following = place(line)
     if following <= order:
         name = line.code if isinstance(line, AgencyLine) else line.proposal

@@ -1,8 +1,8 @@
-"""Judges whether a registry feed may come into force, and which certificates may sign one. In: a file, the folder of
-issuers' certificates that the operator made, the list in force, the registry. Out: a `JudgedFeed` with its stage, or
-FeedRefused; and the seal of a feed of our own. Writes nothing. The order is: limits, signature and issuer, the number, the
-bytes of the body, then the rows together. The certificates are pinned: being in the folder is the permission, taking one
-out is the withdrawal."""
+"""Judges whether a registry feed may be applied, and which certificates may sign one. In: a file, the operator's folder
+of issuer certificates, the list in force, the registry. Out: a `JudgedFeed` with its stage, or FeedRefused; also the
+seal of our own feeds. Writes nothing to the registry. Checks in order: limits, signature and issuer, the number, the
+digest of the body, then the rows together. Certificates are pinned: putting one into the folder permits it, taking it
+out revokes that."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ from gateway.registry.tables import (
     record_of,
 )
 
-AHEAD = timedelta(minutes=10)  # how far an issuer's clock may run before ours
+AHEAD = timedelta(minutes=10)  # how far an issuer's clock may be ahead of ours
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedRoom:
-    """Tools and folders of judging and applying."""
+    """Tools and folders for judging and applying feeds."""
 
     writer: AsyncEngine
     reader: AsyncEngine
@@ -63,7 +63,7 @@ class FeedRoom:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryMark:
-    """The registry at a moment: every change of it adds a record, and a feed its number."""
+    """State of the registry at a moment: every change adds a record, and every feed its number."""
 
     changes: int
     last: str | None
@@ -72,7 +72,7 @@ class RegistryMark:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedFeed:
-    """A feed that may come into force on the registry of that mark. Without a stage it is a repeat."""
+    """Feed that may be applied to the registry of that mark. Without a stage it is a repeat."""
 
     header: Header
     mark: RegistryMark | None = None
@@ -81,7 +81,7 @@ class JudgedFeed:
 
 @asynccontextmanager
 async def judge_feed(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
-    """Judge a feed; FeedRefused says why not. The stage is gone when the context ends."""
+    """Judge a feed and yield the result; FeedRefused with the reason. The stage exists only within the context."""
     feed_ends = await room.pool.run(partial(_prove, room.issuers, path, room.clock.now()))
     async with room.reader.connect() as connection:
         is_new = await _is_new(connection, feed_ends.header)
@@ -104,19 +104,19 @@ async def judge_feed(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
 
 
 async def mark_of(connection: AsyncConnection) -> RegistryMark:
-    """Read the mark, which is compared again in the transaction that writes."""
+    """Read the registry's mark, which the writing transaction compares again."""
     count, last = (await connection.execute(select(func.count(), func.max(CHANGE.c.id)))).one()
     feed = await in_force(connection)
     return RegistryMark(changes=count, last=last, sequence=0 if feed is None else feed.sequence)
 
 
 async def in_force(connection: AsyncConnection) -> Row[Any] | None:
-    """Return the row of the feed in force."""
+    """Return the row of the feed in force; None before the first."""
     return (await connection.execute(select(FEED).where(FEED.c.id == IN_FORCE))).first()
 
 
 def _prove(issuers: Path, path: Path, now: datetime) -> Ends:
-    """Return the ends of a feed that one of the issuers signed and that is not from the future."""
+    """Return the ends of a feed that a pinned issuer signed and that is not dated in the future."""
     feed_ends = feed_file.ends(path)
     check_seal(pinned_issuers(issuers), feed_ends, now)
     if feed_ends.header.made_at > now + AHEAD:
@@ -128,7 +128,8 @@ def _prove(issuers: Path, path: Path, now: datetime) -> Ends:
 
 
 async def _is_new(connection: AsyncConnection, header: Header) -> bool:
-    """Tell whether its number follows the one in force; False for the same list again."""
+    """Tell whether the feed's number follows the one in force; False for the same list again, FeedRefused for other
+    numbers."""
     current = await in_force(connection)
     if current is None:
         if header.kind is FeedKind.CHANGES:
@@ -172,7 +173,7 @@ def _gap(header: Header, ours: int) -> FeedRefused:
 
 
 def _add_digest(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalLine, str]:
-    """Return the line with the digest of its key, where it proposes a certificate."""
+    """Return the line, for a proposed certificate with the digest of its key."""
     if isinstance(line, AgencyLine):
         return line, ""
     position = f"the certificate proposed for {line.proposal}"
@@ -186,7 +187,7 @@ def _add_digest(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalL
 
 
 async def _lay_registry(room: FeedRoom, stage: FeedStage, header: Header) -> RegistryMark | None:
-    """Lay one view of the registry; None when the same list came into force while the feed was read."""
+    """Copy one view of the registry into the stage; None when the same list came into force while the feed was read."""
     async with room.reader.connect() as connection:
         mark = await mark_of(connection)
         if not await _is_new(connection, header):
@@ -212,7 +213,7 @@ def _put_base(stage: FeedStage, rows: Iterable[Row[Any]]) -> None:
 async def _lay_bound(
     connection: AsyncConnection, room: FeedRoom, stage: FeedStage, *, is_snapshot: bool
 ) -> None:
-    """Lay the keys that speak for a code now or later, and proposals of earlier changes; a snapshot proposes anew."""
+    """Copy the keys bound to codes now or later, and for changes also open proposals; a snapshot replaces those."""
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(room.clock.now()))
     queries = [select(BINDING.c.code, BINDING.c.certificate_pem).where(BINDING.c.state == ACTIVE, live)]
     if not is_snapshot:
@@ -230,6 +231,7 @@ def _put_bound(stage: FeedStage, rows: Sequence[Any]) -> None:
 
 
 def _refuse_contradictions(stage: FeedStage) -> None:
+    """Raise FeedRefused where the feed's rows contradict each other or the registry."""
     if problems := stage.problems(MOST_AT_ONCE):
         raise FeedRefused("; ".join(problems), code="FEED-ROWS")
     if moved := stage.describe_moved_keys():
@@ -240,7 +242,7 @@ def _refuse_contradictions(stage: FeedStage) -> None:
         )
 
 
-# Signed bytes begin with their purpose: no signature over anything else is one over a feed.
+# Signed bytes begin with their purpose, so that no other signature passes for one over a feed.
 TAG = b"lienthong-registry/1 header\n"
 MOST_ISSUERS = 32
 LARGEST_CERTIFICATE = 64 * 1024
@@ -260,7 +262,7 @@ _CURVES: Mapping[str, tuple[str, int, hashes.HashAlgorithm]] = {
 
 
 def pinned_issuers(folder: Path) -> Mapping[str, x509.Certificate]:
-    """Return the certificates in the folder by their SHA-256; empty where there is none. Misconfigured for other files."""
+    """Return the certificates in the folder by SHA-256; empty where there is no folder. Misconfigured for other files."""
     files = sorted(folder.glob("*.pem"))[: MOST_ISSUERS + 1]
     if len(files) > MOST_ISSUERS:
         raise Misconfigured(f"{folder} holds more than {MOST_ISSUERS} certificates", hint="keep those in use")
@@ -278,7 +280,8 @@ def pinned_issuers(folder: Path) -> Mapping[str, x509.Certificate]:
 
 
 def check_seal(issuers: Mapping[str, x509.Certificate], feed_ends: Ends, at: datetime) -> None:
-    """Raise FeedRefused unless a certificate of ours, in its time, signed this header for the issuer that it names."""
+    """Raise FeedRefused unless a pinned certificate, valid at that time, signed this header and has the name of its
+    issuer."""
     certificate = issuers.get(feed_ends.seal.certificate)
     if certificate is None:
         raise FeedRefused(
@@ -297,13 +300,13 @@ def check_seal(issuers: Mapping[str, x509.Certificate], feed_ends: Ends, at: dat
 
 
 def issuer_of(certificate: x509.Certificate) -> str:
-    """Return the name that a feed certificate speaks for: its one common name. A successor keeps the name."""
+    """Return the issuer's name in a feed certificate: its only common name. A successor certificate keeps the name."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if len(names) == 1 else ""
 
 
 def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
-    """Return the last line of a feed of ours."""
+    """Return the last line of one of our feeds."""
     return feed_file.encode(
         FeedSeal(
             signature=base64.b64encode(signer.sign(TAG + header_line)).decode(),
@@ -329,7 +332,8 @@ def _check_signature(certificate: x509.Certificate, feed_ends: Ends) -> None:
 
 
 def _check_curve(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes, algorithm: str) -> None:
-    """Verify r and s joined, and s the low one of the two that would hold: a signature has one form."""
+    """Verify an ECDSA signature given as r and s joined, with s the lower of its two possible values, so that a
+    signature has one form."""
     name, order, digest = _CURVES[algorithm]
     half = (key.key_size + 7) // 8
     r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")

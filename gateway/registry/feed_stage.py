@@ -1,6 +1,7 @@
-"""Lays a feed beside the registry that it would change, in a file of its own, so that a million rows need no memory. In:
-the feed's lines, the registry's rows, the keys bound here. Out: every contradiction, then the rows to write. Its file has
-no name: whatever happens, nothing of it stays. Sync: call it in the pool, one call at a time."""
+"""Holds a feed beside the registry that it would change, in a temporary database file, so that a million rows need no
+memory. In: the feed's lines, the registry's rows, the keys bound here. Out: every contradiction, then the rows to write.
+The file is deleted as soon as it is opened, so that nothing of it stays. Sync: call it in the pool, one call at a time.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ from gateway.registry import feed_file
 from gateway.registry.feed_file import AgencyLine, ProposalLine
 
 AT_ONCE = 1000
-PROBLEMS = 20  # reported for one feed; its issuer mends more than one at a time
-LONGEST_CHAIN = 50  # links from an agency to the top, or to its last successor; real ones have under ten
+PROBLEMS = 20  # reported for one feed, so that its issuer can mend several at once
+# Links from an agency to the top, or to its last successor; real chains have fewer than ten.
+LONGEST_CHAIN = 50
 _CACHE_KIB = 32 * 1024
 
 _TABLES = """
@@ -28,8 +30,8 @@ CREATE TABLE base (code TEXT PRIMARY KEY, body BLOB NOT NULL, alias, parent, suc
 CREATE TABLE proposal (code TEXT, fingerprint TEXT, key TEXT, body BLOB, PRIMARY KEY (code, fingerprint));
 CREATE TABLE bound (code TEXT, key TEXT);
 """
-# The registry's future rows: the feed's, and ours that it leaves alone. Rows that a snapshot no longer has
-# are closed, so nothing new may lean on them.
+# Rows of the registry after the feed: the feed's, and ours that it leaves alone. Rows that a snapshot no longer has are
+# closed, so no new row may refer to them.
 _FUTURE_TABLE = """
 CREATE TABLE after (code TEXT PRIMARY KEY, alias, parent, successor, new INTEGER) WITHOUT ROWID;
 INSERT INTO after SELECT code, alias, parent, successor, 1 FROM feed;
@@ -86,7 +88,7 @@ WHERE synced AND code NOT IN (SELECT code FROM feed) AND (last IS NULL OR last >
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedRow:
-    """One row to write: a new one, or over an existing one; `closes` says that it had no last day before."""
+    """One row to write, new or over an existing one; `closes` is true where it gets its first last day."""
 
     line: AgencyLine
     is_new: bool
@@ -95,7 +97,7 @@ class StagedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingCode:
-    """A row that a feed brought and a later snapshot no longer has. Its alias may have gone to another row."""
+    """Row that an earlier feed brought and the snapshot no longer has. Its alias may now belong to another row."""
 
     code: str
     valid_from: date | None
@@ -106,10 +108,10 @@ class FeedStage:
     """One feed beside one registry."""
 
     def __init__(self, folder: Path, *, is_snapshot: bool) -> None:
-        """`is_snapshot`: the feed is the whole list."""
+        """Open the temporary database. `is_snapshot`: the feed is the whole list."""
         self._is_snapshot = is_snapshot
         path = folder / f".feed-{secrets.token_hex(8)}"
-        # Several threads of the pool use it, one after the other.
+        # Used by several threads of the pool, one after the other.
         self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
             self._rows.execute(f"PRAGMA {pragma}")
@@ -133,7 +135,7 @@ class FeedStage:
             self._insert("proposal", 4, proposed)
 
     def put_base(self, rows: Iterable[tuple[AgencyLine, bool]]) -> None:
-        """Store rows of the registry, and whether a feed brought them."""
+        """Store rows of the registry, each with whether a feed brought it."""
         self._insert(
             "base",
             8,
@@ -141,11 +143,11 @@ class FeedStage:
         )
 
     def put_bound(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Store codes, each with the digest of a key that speaks for it here."""
+        """Store codes, each with the digest of a key bound to it here."""
         self._insert("bound", 2, list(rows))
 
     def problems(self, most_certificates: int) -> list[str]:
-        """Describe why the rows cannot be taken; a certificate that would move between codes is not among these."""
+        """Return descriptions of contradictions, at most PROBLEMS; keys that would move between codes are separate."""
         self._rows.executescript(_FUTURE_TABLE.format(kept=_KEPT_ROWS[self._is_snapshot]))
         texts = [*self._texts_of(_ALIAS_TWICE), *self._texts_of(_ALIAS_IS_CODE), *self._texts_of(_HOMELESS)]
         texts += self._texts_of(_TOO_MANY.format(most=most_certificates))
@@ -155,7 +157,7 @@ class FeedStage:
         return texts[:PROBLEMS]
 
     def describe_moved_keys(self) -> list[str]:
-        """Describe certificates whose key speaks for another code. Call `problems` first."""
+        """Describe proposed certificates whose key belongs to another code. Call `problems` first."""
         return self._texts_of(_MOVED)
 
     def changed(self) -> Iterator[list[StagedRow]]:
@@ -165,7 +167,7 @@ class FeedStage:
                 yield [_staged_row(*row) for row in part]
 
     def missing_codes(self, last_day: date) -> Iterator[list[MissingCode]]:
-        """Yield rows that a snapshot no longer has and that are in force after that day."""
+        """Yield rows that the snapshot no longer has and that are in force after that day, in parts."""
         if not self._is_snapshot:
             return
         with contextlib.closing(self._rows.execute(_GONE_ROWS, (_iso(last_day),))) as cursor:
@@ -194,10 +196,11 @@ class FeedStage:
         return [text for (text,) in self._rows.execute(query, (PROBLEMS,))]
 
     def _circles(self, column: str) -> list[str]:
-        """Remove the ends of all chains, again and again: the remaining codes are in circles, or in too long chains."""
+        """Describe codes on circles or in too long chains. Ends of chains are removed again and again; these codes
+        remain."""
         self._rows.executescript(_EDGES.format(column=column))
         for _ in range(LONGEST_CHAIN):
-            # Looked up before any row is removed, so that one turn takes one link of each chain.
+            # Looked up before any row is removed, so that one round removes one link of each chain.
             self._rows.execute(
                 "INSERT INTO tip SELECT code FROM edge WHERE next NOT IN (SELECT code FROM edge)"
             )

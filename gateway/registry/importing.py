@@ -1,10 +1,10 @@
 """Changes the registry from a file, in two steps: a plan that writes nothing, then applying exactly that plan; and loads
 the bundled list of level-1 codes (starter.csv), so that a new node knows ministries and provinces by name. In: CSV bytes
-(columns in `csv_file`), or a plan and its principal. Out: `Plan`, then the kept `RegistryChange`. One transaction; refused
-when the registry changed since the plan was made. Certificate bindings are never touched: they need two people (K6).
-Starter rows are loaded once; they only warn, never refuse (R48, recipients are codes), and never replace an imported row;
-those of an earlier list are brought up to date. Bodies dissolved in 2025 are closed, with their successor where the list
-has one. Their check note says what a person must still confirm (R83, dissolved bodies)."""
+(columns in `csv_file`), or a plan and its principal. Out: `Plan`, then the stored `RegistryChange`. One transaction;
+refused when the registry changed since the plan was made. Certificate bindings are never touched: they need two people
+(K6). Starter rows are loaded once per list; they only warn, never refuse (R48, recipients are codes), and never replace
+an imported row; rows of an earlier list are updated. Bodies dissolved in 2025 are closed, with their successor where the
+list has one. Their check note says what a person must still confirm (R83, dissolved bodies)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from gateway.registry.planning import Base
 from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, as_utc, aware
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
-CODES_KEPT = 500  # codes of each kind named in the kept summary; the counts are always whole
-MAX_PROBLEMS_IN_MESSAGE = 20  # problems repeated in the refusal; the plan has all of them
+CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts are complete
+MAX_PROBLEMS_IN_MESSAGE = 20  # problems listed in the refusal; the plan has all of them
 
 _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
 
 
 async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
-    """Plan the import of a file. Nothing is written; every bad row is in `problems`."""
+    """Plan the import of a file, without writing anything; every bad row is in `problems`."""
     async with reader.connect() as connection:
         return await make_plan(connection, pool, csv_bytes, today)
 
@@ -51,7 +51,7 @@ async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, 
 async def apply(
     writer: AsyncEngine, clock: Clock, log: SqlBindingLog, plan: Plan, principal: str
 ) -> RegistryChange:
-    """Put the plan in force, recorded and with its event. Clash when it has problems, or was made on another registry."""
+    """Apply the plan, with its record and event. Clash when it has problems, or the registry changed since it was made."""
     refuse_problems(plan)
     id = clock.new_id()
     async with writer.begin() as connection:
@@ -66,14 +66,14 @@ async def apply(
 
 
 def refuse_problems(plan: Plan) -> None:
-    """Raise Clash with the first problems."""
+    """Raise Clash with the first problems of a plan that has any."""
     if plan.problems:
         listed = "; ".join(str(problem) for problem in plan.problems[:MAX_PROBLEMS_IN_MESSAGE])
         raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {listed}")
 
 
 async def make_plan(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
-    """Plan the import on the registry as this connection sees it."""
+    """Plan the import against the registry as this connection sees it."""
     base = replace(await read_base(connection), reserved=await lookup.held_back_by_reforms(connection, today))
     work = partial(_plan, base, csv_bytes)
     return work() if pool is None else await pool.run(work)
@@ -82,7 +82,7 @@ async def make_plan(connection: AsyncConnection, pool: Pool | None, csv_bytes: b
 async def write(
     connection: AsyncConnection, plan: Plan, id: str, principal: str, now: datetime
 ) -> RegistryChange:
-    """Write the plan's rows in the caller's transaction; the earlier belief is kept."""
+    """Write the plan's rows in the caller's transaction, keeping the earlier rows as the belief of their time."""
     change = RegistryChange(
         id=id, at=now, by=principal, source_digest=plan.source_digest, summary=_summary(plan)
     )
@@ -98,7 +98,7 @@ async def write(
 
 
 def import_facts(plan: Plan) -> dict[str, object]:
-    """Return the data of the event of an import."""
+    """Return the data of an import's event."""
     return {
         "source": plan.source_digest,
         "added": len(plan.added),
@@ -108,7 +108,7 @@ def import_facts(plan: Plan) -> dict[str, object]:
 
 
 async def read_base(connection: AsyncConnection) -> Base:
-    """Read every row as a plan compares it, with the digest that changes when any of them does."""
+    """Read every row for comparison with a plan, and a digest that changes with any row."""
     records: dict[str, AgencyRecord] = {}
     starters: set[str] = set()
     same: dict[Any, Any] = {}
@@ -117,7 +117,7 @@ async def read_base(connection: AsyncConnection) -> Base:
         hasher.update(repr(row).encode())
         *values, source = row
         columns = dict(zip(RECORD_FIELDS, values, strict=True))
-        # Thousands of rows repeat these values; one copy is kept.
+        # Thousands of rows repeat these values, so one copy is kept.
         columns |= {name: same.setdefault(columns[name], columns[name]) for name in csv_file.REPEATED}
         agency = AgencyRecord(**columns)
         records[agency.code] = agency
@@ -127,7 +127,7 @@ async def read_base(connection: AsyncConnection) -> Base:
 
 
 async def _digest(connection: AsyncConnection) -> Digest:
-    """Compute the same digest without holding the rows."""
+    """Return the digest of `read_base` without keeping the rows."""
     hasher = hashlib.sha256()
     async for row in _every_row(connection):
         hasher.update(repr(row).encode())
@@ -139,17 +139,17 @@ async def _every_row(connection: AsyncConnection) -> AsyncIterator[tuple[Any, ..
         async for part in result.partitions(AT_ONCE):
             for row in part:
                 yield tuple(row)
-            await asyncio.sleep(0)  # on SQLite nothing else here waits
+            await asyncio.sleep(0)  # lets other tasks run: on SQLite nothing else here yields
 
 
 async def lock_table(connection: AsyncConnection, table: str) -> None:
-    """Lock the table against other writers until the transaction ends. SQLite has one writer anyway."""
+    """Lock the table against other writers until the transaction ends. SQLite needs no lock, because it has one writer."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 async def record_change(connection: AsyncConnection, change: RegistryChange) -> None:
-    """Keep the change for ever, in the caller's transaction."""
+    """Store the record of a change for ever, in the caller's transaction."""
     await connection.execute(
         insert(CHANGE).values(
             id=change.id,
@@ -162,7 +162,7 @@ async def record_change(connection: AsyncConnection, change: RegistryChange) -> 
 
 
 def to_change(row: Row[Any]) -> RegistryChange:
-    """Return the change as it was kept."""
+    """Return a change from its stored row."""
     return RegistryChange(
         id=row.id,
         at=aware(row.at),
@@ -173,7 +173,7 @@ def to_change(row: Row[Any]) -> RegistryChange:
 
 
 def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[str, Any]:
-    """Return all columns of a row that holds this record."""
+    """Return all columns of a row for this record."""
     return {name: getattr(agency, name) for name in RECORD_FIELDS} | {
         "folded": fold(agency.name),
         "source": source.value,
@@ -189,7 +189,7 @@ def _plan(base: Base, csv_bytes: bytes) -> Plan:
 
 
 async def update_rows(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write each row's columns over the row of its code; all of them have the same columns."""
+    """Update the row of each code with these columns, which are the same for all rows."""
     if rows:
         statement = (
             update(AGENCY)
@@ -215,7 +215,7 @@ _STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
 
 
 async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
-    """Add or update the starter rows and return their number: none when this list was loaded before."""
+    """Add or update the starter rows and return their number; 0 when this list was loaded before."""
     raw = resources.files("gateway.registry").joinpath("starter.csv").read_bytes()
     digest, now = Digest(hashlib.sha256(raw).hexdigest()), clock.now()
     async with writer.begin() as connection:

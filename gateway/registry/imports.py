@@ -1,6 +1,7 @@
-"""Imports of codes inside of a caller's transaction, and undoing one as a whole. In: an open transaction of the database
-that holds the registry. Out: its rows as the plan says, or as before. The rows that an import wrote are found by their
-time, which is the import's own, and by the kept belief before it; no certificate binding is ever touched (K6)."""
+"""Applies imports of codes inside a caller's transaction, and undoes one as a whole. In: an open transaction of the
+database that holds the registry. Out: its rows as the plan says, or as before. The rows that an import wrote are
+recognised by their time, which is the import's own, and by the belief stored before it; certificate bindings are never
+touched (K6)."""
 
 from __future__ import annotations
 
@@ -29,13 +30,13 @@ from gateway.registry.tables import (
     failures_named,
 )
 
-UNDONE = ":undone"  # ends the id of the change that undid another one
+UNDONE = ":undone"  # suffix of the id of the change that undid another one
 MAX_LISTED = 200
 _RESTORED = (*RECORD_FIELDS, "folded", "source", "check_note", "scheme")
 
 
 class SqlImports:
-    """Imports of codes that two people decided: each is in force whole, or undone whole."""
+    """Imports of codes approved by two people: each is in force as a whole, or undone as a whole."""
 
     def __init__(self, connection: AsyncConnection, pool: Pool | None = None) -> None:
         self._connection, self._pool = connection, pool
@@ -46,12 +47,12 @@ class SqlImports:
             await lock_table(self._connection, "agency")
 
     async def plan(self, csv_bytes: bytes, today: date) -> Plan:
-        """Plan the file on the present registry."""
+        """Plan the file against the present registry."""
         with failures_named():
             return await importing.make_plan(self._connection, self._pool, csv_bytes, today)
 
     async def apply(self, plan: Plan, id: str, by: str, at: datetime) -> None:
-        """Write the plan's rows, and keep the change under that id. Clash when the plan has problems."""
+        """Write the plan's rows, and record the change under that id. Clash when the plan has problems."""
         importing.refuse_problems(plan)
         with failures_named():
             await importing.write(self._connection, plan, id, by, at)
@@ -78,7 +79,7 @@ class SqlImports:
         )
 
     async def lines(self, id: str) -> Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]:
-        """Return the first changed codes, each with its fields before and now."""
+        """Return the first changed codes, each with its fields before the import and now."""
         with failures_named():
             query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MAX_LISTED)
             old_texts = {row.code: _texts(row) for row in await self._connection.execute(query)}
@@ -86,6 +87,7 @@ class SqlImports:
         return {code: (texts, now.get(code, {})) for code, texts in old_texts.items()}
 
     async def built_on(self, id: str) -> BuiltOnImport:
+        """Return what depends on an import: codes changed since, reforms, rows and certificates."""
         imported = await self.get(id)
         with failures_named():
             begun, changed = await self._codes_of(imported)
@@ -99,7 +101,8 @@ class SqlImports:
             )
 
     async def undo(self, id: str, by: str, at: datetime) -> None:
-        """Restore every row; the belief in between is kept. Clash when it is undone already, or cannot be."""
+        """Restore every row as before the import; its rows stay as the belief of that time. Clash when it is undone
+        already, or cannot be."""
         imported = await self.get(id)
         if imported.undone_at is not None:
             raise Clash(f"the import {id} is undone already; look at it again")
@@ -126,7 +129,7 @@ class SqlImports:
         await update_rows(self._connection, rows)
 
     async def _refuse_broken_ground(self, begun: Sequence[str], changed: Sequence[str]) -> None:
-        """Refuse where a later change took an old form, or blocks a parent that comes back."""
+        """Raise Clash where a restored row would conflict with a later change, or a row refers to a code that goes."""
         base = await importing.read_base(self._connection)
         back = {code: base.records[code] for code in changed if code in base.records}
         orphans = [
@@ -141,7 +144,7 @@ class SqlImports:
             )
 
     async def _codes_of(self, imported: ImportRecord) -> tuple[list[str], list[str]]:
-        """Return codes that came with it and still exist, and those that it changed."""
+        """Return the codes that the import began and that still exist, and those that it changed."""
         query = select(PERIOD.c.code).where(*_kept_by(imported.id)).order_by(PERIOD.c.code)
         changed = list((await self._connection.execute(query)).scalars())
         mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == as_utc(imported.at)).order_by(AGENCY.c.code)
@@ -152,7 +155,7 @@ class SqlImports:
     async def _touched(
         self, imported: ImportRecord, begun: Sequence[str], changed: Sequence[str]
     ) -> list[str]:
-        """Return codes of it that were written since."""
+        """Return codes of the import that were written since."""
         touched: set[str] = set()
         for part in in_parts(changed):
             rows = {row.code: aware(row.updated_at) for row in await self._rows(part)}
@@ -162,7 +165,7 @@ class SqlImports:
         return sorted(touched)
 
     async def _reforms(self, imported: ImportRecord, codes: Sequence[str]) -> list[str]:
-        """Return changes of the organisation that hold, were approved since, and name one of these."""
+        """Return approved reforms since the import that name one of these codes."""
         reform_ids: set[str] = set()
         for part in in_parts(codes):
             query = (
@@ -176,6 +179,7 @@ class SqlImports:
         return sorted(reform_ids)
 
     async def _leaning(self, begun: Sequence[str], own: Collection[str]) -> list[str]:
+        """Return codes outside the import whose parent or successor is one that it began."""
         mine, leaning = set(own), set[str]()
         for part in in_parts(begun):
             leaning |= set(await reforms.leaning_on(self._connection, part, part)) - mine
@@ -196,7 +200,7 @@ class SqlImports:
 
 
 def _kept_by(id: str) -> tuple[Any, ...]:
-    """Match the whole rows that were believed until that change."""
+    """Return conditions for the whole rows that were valid until that change."""
     return PERIOD.c.change_id == id, PERIOD.c.until.is_(None)
 
 

@@ -1,9 +1,10 @@
-"""The queries of the `agency` table, each one statement; the belief about a code, and its name on a day. In: a connection
-and the text looked for, or a moment. Out: entries. Exact queries use an index whatever the size of the table; candidates
-for a nearest match are a bounded range. Dates are not judged here: `resolving` does that.
+"""Queries the `agency` table, each query one statement, and the belief about a code: what the registry says, or said at
+an earlier moment, of its name and parent on a day. In: a connection and the text to find, or a moment. Out: entries.
+Exact queries use an index whatever the size of the table; candidates for a nearest match are a bounded range. Whether an
+entry is in force is judged by `resolving`.
 
-The present belief is the row itself with its open periods (`tables`); a belief is kept before it is changed. Fields that
-approved reforms to come have set are listed here too: an import must not change those unseen."""
+The present belief is the row itself with its open periods (`tables`); it is stored before a change overwrites it. Fields
+set by approved reforms to come are listed here too, because an import must not change those silently."""
 
 from __future__ import annotations
 
@@ -23,10 +24,10 @@ from gateway.domain.registry_reform import ReformEffect, ReformState
 from gateway.domain.text import fold
 from gateway.registry.tables import AGENCY, PERIOD, REFORM, REFORM_CODE, as_utc, to_entry
 
-CANDIDATES = 200  # a nearest match looks at no more than this many rows of each kind
-ROWS_AT_ONCE = 1000  # rows of a long list between two turns of the event loop
-_AFTER_ALL = "\uffff"  # sorts behind every letter of a code or a folded name
-_NAME_PREFIX = 6  # letters a misspelt name must still share with its row
+CANDIDATES = 200  # most rows of each kind considered for a nearest match
+ROWS_AT_ONCE = 1000  # rows of a long list read between two turns of the event loop
+_AFTER_ALL = "\uffff"  # sorts after every letter of a code or a folded name
+_NAME_PREFIX = 6  # letters that a misspelt name must still share with its row
 
 
 async def by_code(connection: AsyncConnection, code: str) -> AgencyEntry | None:
@@ -38,7 +39,8 @@ async def by_alias(connection: AsyncConnection, alias: str) -> AgencyEntry | Non
 
 
 async def by_name(connection: AsyncConnection, name: str, parent: str | None) -> Sequence[AgencyEntry]:
-    """Return entries that have exactly this name, or had it, accents and case apart; under `parent` when it is given."""
+    """Return entries that have or had exactly this name, accents and case ignored; only those under `parent` where it is
+    given."""
     entries = await _all(connection, name_query(name, parent))
     once = await once_named(connection, fold(name))
     if not once:
@@ -50,15 +52,16 @@ async def by_name(connection: AsyncConnection, name: str, parent: str | None) ->
 
 
 async def children(connection: AsyncConnection, code: str) -> Sequence[AgencyEntry]:
-    """Return those that stand under it in the end, and those that did before, or do until they move."""
+    """Return entries whose last parent is this code, and those that were under it at another time."""
     moved = await once_below(connection, code)
     below = or_(AGENCY.c.parent == code, AGENCY.c.code.in_(moved)) if moved else AGENCY.c.parent == code
     return await _all(connection, select(AGENCY).where(below).order_by(AGENCY.c.code))
 
 
 async def search(connection: AsyncConnection, text: str, limit: int, near: str = "") -> Sequence[AgencyEntry]:
-    """Find rows whose code or alias begins with `text`, or whose name has all its words; codes first, then names that begin
-    with it; before all of them those whose code begins with `near`. Reads the whole table when names must be searched."""
+    """Find rows whose code or alias begins with `text`, or whose name has all its words; codes come first, then names
+    that begin with it; rows whose code begins with `near` before all. Reads the whole table when names must be searched.
+    """
     code, folded = text.strip().upper(), fold(text)
     if not folded:
         return ()
@@ -76,7 +79,7 @@ async def codes_among(connection: AsyncConnection, codes: Collection[str]) -> Se
 
 
 async def codes_near(connection: AsyncConnection, code: str) -> Sequence[str]:
-    """Return codes that two slips of the finger may have meant: those that begin alike, and siblings."""
+    """Return codes that may be meant where two characters are wrong: those with the same beginning, and siblings."""
     shapes = [_begins(AGENCY.c.code, code[: max(3, len(code) - 2)])]
     if "." in code:
         shapes.append(AGENCY.c.parent == code.rpartition(".")[0])
@@ -84,7 +87,7 @@ async def codes_near(connection: AsyncConnection, code: str) -> Sequence[str]:
 
 
 async def names_near(connection: AsyncConnection, folded: str, parent: str | None) -> Sequence[str]:
-    """Return folded names that begin like this one, or stand under the same parent."""
+    """Return folded names with the same beginning, or those under the parent where it is given."""
     shapes = [_begins(AGENCY.c.folded, folded[:_NAME_PREFIX])]
     if parent is not None:
         shapes = [AGENCY.c.parent == parent]
@@ -92,8 +95,8 @@ async def names_near(connection: AsyncConnection, folded: str, parent: str | Non
 
 
 async def may_refuse(connection: AsyncConnection, text: str) -> bool:
-    """Tell whether imported rows cover the place of this unknown text (R48, recipients are codes): its nearest known
-    ancestor is imported; without one, any row is."""
+    """Tell whether the registry is complete enough to refuse this unknown text (R48, recipients are codes): its nearest
+    known ancestor was imported; without one, any row was."""
     try:
         code: AgencyCode | None = AgencyCode.parse(text)
     except ValueError:
@@ -108,7 +111,7 @@ async def may_refuse(connection: AsyncConnection, text: str) -> bool:
 
 
 async def hosting(connection: AsyncConnection, on: date) -> AsyncIterator[Hosting]:
-    """Yield every code in force on that day that has a node, by node and code; read in parts, whatever the size."""
+    """Yield every code in force on that day that has a node, by node and code, read in parts."""
     query = (
         select(AGENCY.c.host, AGENCY.c.code, AGENCY.c.alias)
         .where(
@@ -138,7 +141,8 @@ def name_query(name: str, parent: str | None) -> Select[tuple[object, ...]]:
 
 
 def _begins(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
-    """Match a prefix by a range, because LIKE does not use the index on every database."""
+    """Return the condition that a column begins with a prefix, as a range: LIKE does not use the index on every
+    database."""
     return and_(column >= prefix, column < prefix + _AFTER_ALL)
 
 
@@ -171,7 +175,7 @@ _PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
 
 
 async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on: date) -> list[AgencyEntry]:
-    """Return the same entries, with the name and the parent that each had on that day."""
+    """Return the entries with the name and parent that each had on that day."""
     periods: dict[str, Row[Any]] = {}
     for part in in_parts([agency.code for agency in entries]):
         query = (
@@ -179,7 +183,7 @@ async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on:
             .where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on)
             .order_by(PERIOD.c.code, PERIOD.c.until.desc())
         )
-        # The last row of a code is the earliest that reaches the day.
+        # The last row of a code is its earliest period that reaches the day.
         periods |= {row.code: row for row in await connection.execute(query)}
     return [
         replace(agency, name=periods[agency.code].name, parent=periods[agency.code].parent)
@@ -190,19 +194,19 @@ async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on:
 
 
 async def once_named(connection: AsyncConnection, folded: str) -> list[str]:
-    """Return codes that had this name at some time, by the present belief."""
+    """Return codes that had this name at an earlier time, by the present belief."""
     query = select(PERIOD.c.code).where(PERIOD.c.folded == folded, _PRESENT).distinct().limit(CODES_AT_ONCE)
     return list((await connection.execute(query)).scalars())
 
 
 async def once_named_so(connection: AsyncConnection, folded: Collection[str]) -> set[str]:
-    """Return those of these names that some code had at some time, by the present belief."""
+    """Return those of these names that some code had at an earlier time, by the present belief."""
     query = select(PERIOD.c.folded).where(PERIOD.c.folded.in_(folded), _PRESENT).distinct()
     return set((await connection.execute(query)).scalars())
 
 
 async def with_periods(connection: AsyncConnection, codes: Collection[str], on: date) -> set[str]:
-    """Return those of these codes whose name or parent was another one on that day, or is until later."""
+    """Return those of these codes that have another last name or parent than on that day."""
     moving_codes: set[str] = set()
     for part in in_parts(codes):
         query = (
@@ -213,13 +217,14 @@ async def with_periods(connection: AsyncConnection, codes: Collection[str], on: 
 
 
 async def once_below(connection: AsyncConnection, parent: str) -> list[str]:
-    """Return codes that stood under this one at some time other than the last."""
+    """Return codes that were under this one at a time other than the last."""
     query = select(PERIOD.c.code).where(PERIOD.c.parent == parent, _PRESENT).distinct()
     return list((await connection.execute(query)).scalars())
 
 
 async def find_belief(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
-    """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
+    """Return what the registry said at the moment `at` about a code on the day `on`; None where it did not know the code
+    then."""
     then = as_utc(at)
     query = select(PERIOD).where(
         PERIOD.c.code == code,
@@ -243,7 +248,7 @@ async def find_belief(connection: AsyncConnection, code: str, on: date, at: date
 async def keep_belief(
     connection: AsyncConnection, codes: Iterable[str], change_id: str, at: datetime
 ) -> None:
-    """Keep the present rows of these codes, which are about to be changed, as the belief until now."""
+    """Store the present rows of these codes, which are about to change, as the belief until `at`."""
     now = as_utc(at)
     for part in in_parts(list(codes)):
         columns = [AGENCY.c[name] for name in _ROW]
@@ -261,12 +266,12 @@ async def keep_belief(
 
 
 def in_parts(codes: Collection[str]) -> Iterable[list[str]]:
-    """Split the codes into as many as one statement takes."""
+    """Split the codes into lists that one statement takes."""
     listed = list(codes)
     return (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE))
 
 
-# Fields that a reform writes of a code that it ends, begins or changes.
+# Fields that a reform writes for a code that it ends, begins or changes.
 _WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
     ReformEffect.ENDED: ("valid_to", "successor"),
     ReformEffect.BEGUN: ("name", "parent", "valid_from"),
@@ -276,7 +281,8 @@ _WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
 
 
 async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:
-    """Return the fields set by reforms to come, by code, with the reform; the later one where two set the same field."""
+    """Return the fields set by approved reforms to come, by code, with the reform's id; the later reform where two set
+    the same."""
     query = (
         select(REFORM_CODE.c.code, REFORM_CODE.c.part, REFORM.c.id)
         .join(REFORM, REFORM_CODE.c.reform_id == REFORM.c.id)

@@ -1,8 +1,8 @@
-"""Compares a registry file with the registry. In: the present rows, the lines of the file. Out: the `Plan` with everything
-that would change, or every problem at once; and doubts, which a person should look at though the file may be applied: two
-agencies of one name under one parent, names that differ by accents alone, codes below a missing one, codes that begin or
-end without a decision. Pure: applying is `importing`'s work. A starter row counts as empty: an imported row of the same
-code replaces it whole."""
+"""Compares a registry file with the registry. In: the present rows, the lines of the file. Out: a `Plan` with everything
+that would change, or every problem at once; and doubts, which a person should look at although the file may be applied:
+two agencies of one name under one parent, names that differ only by accents, codes below a missing one, codes that begin
+or end without a decision. Pure: `importing` applies the plan. A starter row counts as empty: an imported row of the same
+code replaces it wholly."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from gateway.words.reading import SHORT_NAMES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """The registry as a plan saw it, by code; `digest` changes with any of it. `starters`: codes of rows that count as
-    empty. `reserved`: by code and field, the reform to come that has set it."""
+    """Registry as a plan saw it, by code; `digest` changes with any row. `starters`: codes of rows that count as empty.
+    `reserved`: by code and field, the reform to come that has set the field."""
 
     records: Mapping[str, AgencyRecord]
     starters: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Base:
 
 
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
-    """Plan a file. Its problems come in the order of the lines."""
+    """Plan the import of a file, with its problems in the order of the lines."""
     lines, changes, problems = _collect(base, read)
     problems += [
         *_dates(changes, lines),
@@ -50,7 +50,7 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
         *_crossing(base, changes, lines),
     ]
     problems.sort(key=lambda problem: problem.line)
-    # One bad line hides none of the others: all are listed, though nothing is written.
+    # A bad line does not hide the others: all changes are listed, though nothing is written.
     faulty = {problem.line for problem in problems}
     _drop(changes, [code for code in changes if lines[code] in faulty])
     compared = replace(
@@ -63,7 +63,8 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
 
 
 def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[str]:
-    """List what keeps these records out of this registry: a circle, a missing parent or successor, a shared old form."""
+    """Return the codes that keep these records out of this registry: circles, missing parents or successors, shared
+    aliases."""
     lines = dict.fromkeys(records, 0)
     problems = [
         *_unknown(base, records, lines),
@@ -111,13 +112,13 @@ def _record_after(base: Base, line: CsvLine) -> AgencyRecord:
 
 
 def _shared_record(base: Base, agency: AgencyRecord) -> AgencyRecord:
-    """Return the registry's own copy of a record that the file does not change."""
+    """Return the registry's own object for a record that the file does not change, so that `is` tells them apart."""
     present = base.records.get(agency.code)
     return present if present == agency else agency
 
 
 def _differs(base: Base, agency: AgencyRecord) -> bool:
-    """Tell whether a record that went through `_once` changes the registry."""
+    """Tell whether a record that went through `_shared_record` changes the registry."""
     return agency is not base.records.get(agency.code) or agency.code in base.starters
 
 
@@ -127,6 +128,7 @@ def _drop(changes: dict[str, AgencyRecord], codes: Collection[str]) -> None:
 
 
 def _dates(changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
+    """Yield a problem for every record that ends before it begins."""
     for code, agency in changes.items():
         if agency.valid_from and agency.valid_to and agency.valid_to < agency.valid_from:
             advice = f"the last day is before the first, {agency.valid_from}; correct one of them"
@@ -136,6 +138,7 @@ def _dates(changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Ite
 def _unknown(
     base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
+    """Yield a problem for every parent or successor that no agency has."""
     for code, agency in changes.items():
         for column in ("parent", "successor"):
             linked: str | None = getattr(agency, column)
@@ -147,7 +150,7 @@ def _unknown(
 def _circles(
     base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
-    """Yield a problem for every line on a circle that a changed line closes."""
+    """Yield a problem for every changed line on a circle of parents or successors."""
     for column in ("parent", "successor"):
         follow = partial(_linked_code, base, changes, column)
         for code in sorted(on_circles(changes, follow) & lines.keys()):
@@ -156,7 +159,7 @@ def _circles(
 
 
 def _linked_code(base: Base, changes: Mapping[str, AgencyRecord], column: str, code: str) -> str | None:
-    """Return the code that this column of the code will name."""
+    """Return the parent or successor (`column`) that a code will have after the import."""
     agency = changes.get(code) or base.records.get(code)
     return getattr(agency, column, None)
 
@@ -164,7 +167,7 @@ def _linked_code(base: Base, changes: Mapping[str, AgencyRecord], column: str, c
 def _shared_aliases(
     base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
-    """Yield aliases that lead to two agencies, or are hidden by a code in use."""
+    """Yield a problem for every alias that leads to two agencies, or equals a code in use."""
     claimed: dict[str, str] = {}
     for code, agency in changes.items():
         if (alias := agency.alias) is not None:
@@ -190,7 +193,7 @@ def _alias_problem(line: int, alias: str, owner: str) -> RowProblem:
 def _crossing(
     base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
-    """Yield fields that two people set by a reform and one file would change silently."""
+    """Yield a problem for every field that an approved reform has set and the file would change."""
     for code in changes.keys() & base.reserved.keys() & base.records.keys():
         old, new = base.records[code], changes[code]
         for column, reform in base.reserved[code].items():
@@ -205,7 +208,7 @@ def _crossing(
 
 
 def on_circles(starts: Iterable[str], follow: Callable[[str], str | None]) -> set[str]:
-    """Return the nodes on circles that the starts lead to; `follow` returns the next node."""
+    """Return the nodes on circles that are reachable from the starts; `follow` returns the next node."""
     visited: set[str] = set()
     on_circle: set[str] = set()
     for start in starts:
@@ -222,6 +225,7 @@ def on_circles(starts: Iterable[str], follow: Callable[[str], str | None]) -> se
 
 
 def _compare(base: Base, changes: Mapping[str, AgencyRecord], source_digest: Digest) -> Plan:
+    """Return the plan without problems and doubts: added, changed and closed rows."""
     added: list[AgencyRecord] = []
     changed: list[RowChange] = []
     closed: list[RowChange] = []
@@ -269,7 +273,8 @@ MAX_DOUBTS = 50
 def doubts(
     present: Mapping[str, AgencyRecord], changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> tuple[RowProblem, ...]:
-    """List doubts. `present`: every row of the registry; `changes`: those that the file changes; `lines`: line by code."""
+    """Return doubts about a file, for a person. `present`: every row of the registry; `changes`: those that the file
+    changes; `lines`: line by code."""
     renamed = {
         code: agency
         for code, agency in changes.items()
@@ -285,7 +290,7 @@ def doubts(
 
 
 def _oddly_named(renamed: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
-    """Yield names that are not in full, with accents, as in a sentence (R84, names of agencies)."""
+    """Yield a doubt for names that are abbreviated, in capitals or without accents (R84, names of agencies)."""
     for code, agency in renamed.items():
         words = agency.name.split()
         if short := next((word for word in words if word in SHORT_NAMES), None):
@@ -309,11 +314,12 @@ def _alike(
     renamed: Mapping[str, AgencyRecord],
     lines: Mapping[str, int],
 ) -> Iterator[RowProblem]:
+    """Yield a doubt for each new name that another agency under the same parent has, accents and case ignored."""
     siblings: dict[str | None, list[AgencyRecord]] = {agency.parent: [] for agency in renamed.values()}
     for agency in (*(r for code, r in present.items() if code not in changes), *changes.values()):
         if agency.valid_to is None and agency.parent in siblings:
             siblings[agency.parent].append(agency)
-    # Parent by parent, so that the names of the whole country are not held folded at the same time.
+    # Parent by parent, so that the folded names of the whole country are not in memory at once.
     for parent, records in siblings.items():
         groups: dict[str, list[AgencyRecord]] = defaultdict(list)
         for agency in records:
@@ -331,7 +337,7 @@ def _alike_in(
     for agency in group if len(group) > 1 else ():
         if agency.code not in renamed or renamed[agency.code].parent != parent:
             continue
-        # Where the file names both anew, the later line is reported.
+        # Where the file sets both names, the later line is reported.
         namesakes = (r for r in group if r.code != agency.code)
         other = next(
             (r for r in namesakes if r.code not in renamed or lines[r.code] < lines[agency.code]), None
@@ -346,7 +352,7 @@ def _alike_in(
 def _orphans(
     present: Mapping[str, AgencyRecord], changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
-    """Yield new codes below a missing one: they stand at the top, where they are overlooked."""
+    """Yield a doubt for new codes below a missing one: without a parent they are at the top, and easily overlooked."""
     orphans = (
         code
         for code, agency in changes.items()
@@ -361,7 +367,7 @@ def _orphans(
 def _undecided(
     present: Mapping[str, AgencyRecord], changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
-    """Yield one doubt for all of them: a list without that column would have one on every line."""
+    """Yield one doubt for all codes without a decision, because a list without that column would have one per line."""
     codes = [
         code
         for code, agency in changes.items()

@@ -1,6 +1,6 @@
-"""Reforms on SQL: the registry around a planned one, putting it in force, undoing it; kept reforms, how a code ended, and
-the table of old codes. In: an open transaction of the database that holds the registry. Out: the present state, and the
-earlier one. Decides nothing: `policy.reform` has. No certificate binding is ever touched (K6)."""
+"""Stores reforms in SQL: reads the registry around a planned one, puts it in force, undoes it; reads stored reforms, how
+a code ended, and the table of old codes. In: an open transaction of the database that holds the registry. Out: the
+present state, and the earlier one. Decides nothing: `policy.reform` does. Certificate bindings are never touched (K6)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str
 
 
 async def lives_around(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, Life]:
-    """Return the lives of these codes, of all above them, and of all their successors."""
+    """Return the lives of these codes, of all their ancestors, and of all their successors."""
     known_lives: dict[str, Life] = {}
     read_codes: set[str] = set()
     unread = set(codes)
@@ -89,13 +89,13 @@ def _next(life: Life) -> list[str]:
 
 
 async def aliases_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, str]:
-    """Return which of these are old forms of a code."""
+    """Map those of these texts that are old forms to their present codes."""
     query = select(AGENCY.c.alias, AGENCY.c.code).where(AGENCY.c.alias.in_(sorted(codes)))
     return {row.alias: row.code for row in await connection.execute(query)}
 
 
 async def codes_below(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, list[str]]:
-    """Return the agencies that go on directly under each of them."""
+    """Return the agencies directly under each of these codes that go on after that day."""
     query = (
         select(AGENCY.c.parent, AGENCY.c.code)
         .where(AGENCY.c.parent.in_(sorted(codes)), AGENCY.c.code.not_in(sorted(codes)))
@@ -111,7 +111,7 @@ async def codes_below(connection: AsyncConnection, codes: Collection[str], on: d
 async def same_names(
     connection: AsyncConnection, names: Mapping[str, tuple[str, str | None]]
 ) -> dict[str, str]:
-    """Map a code of ours to another code of the same parent whose name reads the same, accents and case apart."""
+    """Map each code to another one of the same parent whose name is equal, accents and case ignored."""
     namesakes: dict[str, str] = {}
     for code, (name, parent) in names.items():
         query = select(AGENCY.c.code).where(
@@ -124,6 +124,7 @@ async def same_names(
 
 
 async def certificates_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, int]:
+    """Return the number of active certificates of each code."""
     query = select(BINDING.c.code, func.count()).where(
         BINDING.c.code.in_(sorted(codes)), BINDING.c.state == ACTIVE
     )
@@ -144,7 +145,7 @@ async def reform_row(connection: AsyncConnection, id: str) -> Row[Any]:
 async def listed_reforms(
     connection: AsyncConnection, limit: int, code: str | None = None, *, owed_on: date | None = None
 ) -> list[ReformRecord]:
-    """List reforms, latest to take effect first; of one code; or those in effect that are not reported yet."""
+    """Return reforms, latest to take effect first; only those of a code, or those in effect and not yet reported."""
     query = select(REFORM).order_by(REFORM.c.effective_on.desc(), REFORM.c.id.desc()).limit(limit)
     if code is not None:
         mine = select(REFORM_CODE.c.reform_id).where(REFORM_CODE.c.code == code)
@@ -155,7 +156,7 @@ async def listed_reforms(
 
 
 async def ending_of(connection: AsyncConnection, code: str) -> Ending | None:
-    """Return how a code ended, where a reform that holds ended it."""
+    """Return how a code ended, where an approved reform ended it; else None."""
     query = _ended().where(REFORM_CODE.c.code == code).limit(1)
     row = (await connection.execute(query)).first()
     if row is None:
@@ -173,7 +174,7 @@ async def ending_of(connection: AsyncConnection, code: str) -> Ending | None:
 
 
 async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> list[LegacyCode]:
-    """Return the table of old codes, by code; one line for each heir."""
+    """Return the table of old codes, by code, one line for each heir."""
     query = _ended() if code is None else _ended().where(REFORM_CODE.c.code == code)
     lines: list[LegacyCode] = []
     for row in await connection.execute(query.order_by(None).order_by(REFORM_CODE.c.code).limit(MOST_LEGACY)):
@@ -208,7 +209,7 @@ def lives_of(text: str) -> dict[str, Life | None]:
 
 
 async def later_reforms(connection: AsyncConnection, row: Row[Any]) -> Sequence[str]:
-    """Return reforms that hold, were approved after this one, and name a code of it."""
+    """Return approved reforms since this one that name one of its codes."""
     mine = select(REFORM_CODE.c.code).where(REFORM_CODE.c.reform_id == row.id)
     query = (
         select(REFORM.c.id)
@@ -224,7 +225,8 @@ async def later_reforms(connection: AsyncConnection, row: Row[Any]) -> Sequence[
 async def leaning_on(
     connection: AsyncConnection, begun: Collection[str], own: Collection[str]
 ) -> Sequence[str]:
-    """Return other codes that stand under one of these, or lead to one."""
+    """Return codes other than `own` whose parent or successor is or was one of `begun`; some of them where they are
+    many."""
     mine, codes = sorted(begun), sorted(own)
     rows = select(AGENCY.c.code).where(
         or_(AGENCY.c.parent.in_(mine), AGENCY.c.successor.in_(mine)), AGENCY.c.code.not_in(codes)
@@ -240,7 +242,7 @@ _APPROVED = REFORM.c.state == ReformState.APPROVED.value
 
 
 def _ended() -> Select[Any]:
-    """Select ended codes, newest first, so that of a code that ended twice the end that holds comes first."""
+    """Select ended codes with their reform, newest first, so that the valid end of a code that ended twice comes first."""
     return (
         select(REFORM.c.id, REFORM.c.content, REFORM_CODE.c.code)
         .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
@@ -254,7 +256,7 @@ _KEPT_COLUMNS = ("code", "check_note", "scheme")  # columns that no reform chang
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AroundReform:
-    """The registry around a reform: see `policy.reform_words.RegistryView`."""
+    """Registry around a reform: see `policy.reform_words.RegistryView`."""
 
     lives: Mapping[str, Life]
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -265,7 +267,7 @@ class AroundReform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaning:
-    """Reforms, rows and certificates that build on a reform, and the lives around its codes now."""
+    """Reforms, rows and certificates that depend on a reform, and the present lives around its codes."""
 
     lives: Mapping[str, Life]
     reforms: Sequence[str] = ()
@@ -274,12 +276,13 @@ class Leaning:
 
 
 class SqlReforms:
-    """Dated changes of the organisation: each is in force whole, or undone whole."""
+    """Dated changes of the organisation: each is in force as a whole, or undone as a whole."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def load_context(self, reform: Reform) -> AroundReform:
+        """Read the registry around a planned reform."""
         with failures_named():
             codes = reform.involved_codes
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
@@ -300,7 +303,8 @@ class SqlReforms:
     async def apply(
         self, record: ReformRecord, old: Mapping[str, Life | None], new: Mapping[str, Life]
     ) -> None:
-        """Write the lives of `new`, and keep the reform with both. Certificates are never touched (K6)."""
+        """Write the lives in `new`, and store the reform with the lives before and after. Certificates are never touched
+        (K6)."""
         with failures_named():
             content = adapter(Reform).dump_json(record.reform).decode()
             for code, life in new.items():
@@ -332,22 +336,23 @@ class SqlReforms:
             return to_record(await reform_row(self._connection, id))
 
     async def lives_of(self, id: str) -> tuple[Mapping[str, Life | None], Mapping[str, Life | None]]:
-        """Return the lives before and after, as they were written."""
+        """Return the stored lives before and after a reform."""
         with failures_named():
             row = await reform_row(self._connection, id)
         return lives_of(row.lives_before), lives_of(row.lives_after)
 
     async def listed(self, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
-        """List reforms, latest to take effect first; with a code those that touch or name it."""
+        """Return reforms, latest to take effect first; with a code, those that change or name it."""
         with failures_named():
             return await listed_reforms(self._connection, limit, code)
 
     async def unreported(self, on: date, limit: int) -> Sequence[ReformRecord]:
-        """List those in effect on that day that are not reported yet."""
+        """Return reforms in effect on that day that are not reported yet."""
         with failures_named():
             return await listed_reforms(self._connection, limit, owed_on=on)
 
     async def leaning_on(self, id: str) -> Leaning:
+        """Return what depends on a reform, and the lives around its codes."""
         with failures_named():
             row = await reform_row(self._connection, id)
             old, new = lives_of(row.lives_before), lives_of(row.lives_after)
@@ -362,7 +367,7 @@ class SqlReforms:
             )
 
     async def undo(self, id: str, by: str, at: datetime, why: str) -> None:
-        """Restore the lives of before. Clash when it is undone already."""
+        """Restore the lives before the reform. Clash when it is undone already."""
         with failures_named():
             old, new = await self.lives_of(id)
             change = f"{id}:undone"
@@ -384,7 +389,7 @@ class SqlReforms:
             await self._record(change, record, content, new, old)
 
     async def report(self, id: str, by: str, at: datetime, how: str) -> None:
-        """Record the duty of R80 (report of reforms) as done. Clash when it was before."""
+        """Record that a reform was reported (R80). Clash when it was reported before."""
         with failures_named():
             row_filter = (REFORM.c.id == id, REFORM.c.reported_at.is_(None))
             columns = {"reported_by": by, "reported_at": as_utc(at), "reported_how": how}
@@ -396,7 +401,7 @@ class SqlReforms:
     async def _write(
         self, code: str, old: Life | None, new: Life | None, change_id: str, at: datetime
     ) -> None:
-        """Write the row and its earlier periods as in `new`; the earlier belief is kept."""
+        """Write a code's row and earlier periods as in `new`; the rows before stay as the belief of their time."""
         await lookup.keep_belief(self._connection, [code], change_id, at)
         was, now = set(old.former if old else ()), set(new.former if new else ())
         for lost in was - now:
@@ -406,7 +411,7 @@ class SqlReforms:
         if added:
             await self._connection.execute(insert(PERIOD), added)
         if new is None:
-            # It never held: the belief stays, and no other body may be given the code meanwhile.
+            # The code never was in force: its belief stays, and keeps the code from being given to another body.
             await self._connection.execute(delete(AGENCY).where(AGENCY.c.code == code))
             return
         values = row_values(new.record, new.source, at)
@@ -424,7 +429,7 @@ class SqlReforms:
         old: Mapping[str, Life | None],
         new: Mapping[str, Life] | Mapping[str, Life | None],
     ) -> None:
-        """Record it in the list of changes, as an import and a feed are."""
+        """Add the reform to the list of changes, like an import or a feed."""
         added = sorted(code for code in new if old[code] is None)
         closed = sorted(record.reform.ended) if change_id == record.id else []
         changed = sorted({*new} - {*added} - {*closed})
@@ -442,7 +447,7 @@ class SqlReforms:
 
 
 def _names(reform: Reform, lives: Mapping[str, Life]) -> dict[str, tuple[str, str | None]]:
-    """Return the future name of each new or renamed code, and its parent."""
+    """Return the future name and the parent of each new or renamed code."""
     names: dict[str, tuple[str, str | None]] = {}
     for step in reform.flat:
         names |= {

@@ -1,8 +1,8 @@
-"""Resolves a code or name as written, on a day. In: the text, the day, perhaps a parent. Out: one `Resolution`. Searched in
-this order: code, alias, the exact level-1 form, name; then an offer that decides nothing: the one spelling within a small
-edit distance, or none when several are equally near, for an offer must not be a guess. Only the table maps one form to the
-other (R77, old code form), and only rows that were imported or synced may refuse (R48). Many texts at once are read
-ahead by a few statements. Also which ended codes lead to one that is in force on a day, and which node takes their mail."""
+"""Resolves a code or name as written, on a day. In: the text, the day, optionally a parent. Out: one `Resolution`.
+Searched in this order: code, alias, the exact level-1 form, name; then for an offer that decides nothing: the one
+spelling within a small edit distance, or none when several are equally near. Only the table maps one form to another
+(R77, old code form), and only imported or synced rows may refuse (R48). Rows for many texts are read ahead by a few
+statements. Also finds which ended codes lead to one in force on a day, and which node takes their mail."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ from gateway.registry import lookup, reforms
 from gateway.registry.lookup import CANDIDATES, in_parts
 from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, to_entry
 
-CODE_SLIPS = 2  # edits between a written code and the one offered
+CODE_SLIPS = 2  # most edits between a written code and the one offered
 NAME_SLIPS = 3
-MOST_SUCCESSORS = 50  # successors followed; a real chain has one or two links
-_SHORTEST_FOR_TWO = 4  # two edits of a level-1 code reach half the table
-_LONGEST_TEXT = 500  # a name is shorter; a longer text is not searched
+MOST_SUCCESSORS = 50  # successors followed at most; a real chain has one or two links
+_SHORTEST_FOR_TWO = 4  # two edits of a shorter code reach half the table
+_LONGEST_TEXT = 500  # names are shorter; a longer text is not searched
 
 
 async def resolve(connection: AsyncConnection, text: str, on: date, parent: str | None) -> Resolution:
-    """Return the one answer for `text` on that day."""
+    """Resolve one text on that day."""
     return await _resolve(KnownCodes(connection), text, on, parent)
 
 
 async def resolve_all(
     connection: AsyncConnection, questions: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
 ) -> list[Resolution]:
-    """Return the answers for several texts, each with its parent, in their order: as `resolve` gives them one by one.
-    Without `offer` no near match is searched."""
+    """Resolve several texts, each with its parent, in order, with the answers that `resolve` gives one by one. Without
+    `offer` no near match is searched."""
     rows = KnownCodes(connection)
     texts = [text for text, _ in questions if len(text) <= _LONGEST_TEXT]
     await rows.read({*texts, *(parent for _, parent in questions if parent)}, on)
@@ -75,7 +75,7 @@ async def _resolve(
 async def judge(
     rows: KnownCodes, text: str, agency: AgencyEntry, on: date, mapped_by: str | None
 ) -> Resolution:
-    """Return the meaning of a row on that day: in force, closed with its successor, or not yet in force."""
+    """Return the resolution for a row on that day: in force, closed with its successor, or not yet in force."""
     may_refuse = agency.source is not RowSource.STARTER
     agency = await rows.as_of(agency, on)
     resolution = Resolution(
@@ -98,15 +98,15 @@ async def judge(
 
 
 def in_force(agency: AgencyEntry, on: date) -> bool:
-    """Tell whether an entry holds on that day, both end days included."""
+    """Tell whether an entry is in force on that day, both end days included."""
     return (agency.valid_from is None or agency.valid_from <= on) and (
         agency.valid_to is None or on <= agency.valid_to
     )
 
 
 async def successor_of(rows: KnownCodes, agency: AgencyEntry, on: date) -> str | None:
-    """Return the first code in force along the chain of successors, else its last one; None when the chain runs in a
-    circle, which an import refuses but an edited table may hold."""
+    """Return the first code in force along the chain of successors, else its last one; None for a circle, which an
+    import refuses but an edited table may have."""
     visited = {agency.code}
     while agency.successor is not None:
         if agency.successor in visited or len(visited) > MOST_SUCCESSORS:
@@ -120,6 +120,7 @@ async def successor_of(rows: KnownCodes, agency: AgencyEntry, on: date) -> str |
 
 
 async def _by_code(rows: KnownCodes, text: str) -> tuple[AgencyEntry | None, str | None]:
+    """Return the agency with this code, alias, short form or level-1 form, and the kind of match, None for its code."""
     capitals = text.upper()
     if (agency := await rows.by_code(capitals)) is not None:
         return agency, None
@@ -142,6 +143,7 @@ async def _by_code(rows: KnownCodes, text: str) -> tuple[AgencyEntry | None, str
 async def _by_name(
     rows: KnownCodes, text: str, name: str, on: date, parent: str | None, *, offer: bool
 ) -> Resolution:
+    """Resolve a text as a name: the only match counts if it is under the parent given, or at the top."""
     above = None if parent is None else await _parent_code(rows, parent, on)
     matches = [] if parent is not None and above is None else await rows.by_name(name, above)
     alive = [agency for agency in matches if in_force(agency, on)] or list(matches)
@@ -149,7 +151,7 @@ async def _by_name(
         return await judge(rows, text, alive[0], on, "name")
     may_refuse = await rows.may_refuse(above or name.upper())
     if matches:
-        # Every province has units of the same names: without a parent a name decides nothing.
+        # Every province has units of the same names, so a name without a parent decides nothing.
         only = alive[0].code if len(alive) == 1 else None
         return Resolution(query=text, standing=CodeStanding.UNCERTAIN, nearest=only, may_refuse=may_refuse)
     if not offer:
@@ -158,7 +160,7 @@ async def _by_name(
 
 
 async def _parent_code(rows: KnownCodes, parent: str, on: date) -> str | None:
-    """Return the parent's code, itself given by code, alias or level-1 name; None when that is not certain."""
+    """Return the code of the parent, given by code, alias or name; None when it is ambiguous."""
     agency, _ = await _by_code(rows, parent.strip())
     if agency is not None:
         return agency.code
@@ -170,10 +172,11 @@ async def _parent_code(rows: KnownCodes, parent: str, on: date) -> str | None:
 async def _offer(
     rows: KnownCodes, text: str, stripped: str, above: str | None, may_refuse: bool
 ) -> Resolution:
+    """Resolve an unknown text with the nearest match as an offer."""
     code = _parse(stripped.upper())
     proposed = propose_new(code) if code is not None else None
     if proposed is not None and await rows.by_code(str(proposed)) is not None:
-        # The usual mapping names a known unit, but units were renumbered: a person decides (R77, rules 14.1).
+        # The usual mapping leads to a known unit, but units were renumbered: a person decides (R77, old code form).
         return Resolution(
             query=text, standing=CodeStanding.UNCERTAIN, nearest=str(proposed), may_refuse=may_refuse
         )
@@ -182,6 +185,7 @@ async def _offer(
 
 
 async def _near(rows: KnownCodes, text: str, above: str | None) -> str | None:
+    """Return the nearest code or name within the allowed edits, if there is only one."""
     capitals = text.upper()
     if len(capitals) <= LONGEST_CODE and " " not in capitals:
         slipped = await lookup.codes_among(rows.connection, one_slip(capitals))
@@ -205,12 +209,12 @@ def _parse(text: str) -> AgencyCode | None:
         return None
 
 
-# Where so many agencies have the names, they are looked up one by one.
+# Where more agencies have the names, they are looked up one by one.
 _MOST_NAMED = 20_000
 
 
 class KnownCodes:
-    """Rows read by one connection in one transaction."""
+    """Cache of rows read by one connection in one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
@@ -248,7 +252,7 @@ class KnownCodes:
         return [e for e in entries if parent is None or e.parent == parent][:CANDIDATES]
 
     async def may_refuse(self, text: str) -> bool:
-        # All texts that are no code have the same answer.
+        # All texts that are no code share one answer.
         key = text if _parse(text) is not None else ""
         if key not in self._may_refuse:
             self._may_refuse[key] = await lookup.may_refuse(self.connection, text)
@@ -265,7 +269,7 @@ class KnownCodes:
         self._codes |= {row.code: to_entry(row) for row in await self.connection.execute(query)}
         aliased = select(AGENCY).where(AGENCY.c.alias.in_(forms)).order_by(AGENCY.c.code.desc())
         self._aliases |= dict.fromkeys(forms)
-        # The last row of an alias is the first by code.
+        # Sorted descending, so that the first code of an alias is written last and stays.
         self._aliases |= {row.alias: to_entry(row) for row in await self.connection.execute(aliased)}
 
     async def _read_names(self, names: Sequence[str]) -> None:
@@ -295,7 +299,7 @@ _LETTERS = ascii_uppercase + digits + "."  # signs of a code (R75, form of codes
 
 
 def nearest(text: str, candidates: Iterable[str], limit: int) -> str | None:
-    """Return the only candidate with the smallest distance to `text`, at most `limit` edits away."""
+    """Return the only candidate with the smallest edit distance to `text`, within `limit`; None for none or several."""
     best: str | None = None
     best_distance, tied = limit + 1, False
     for candidate in candidates:
@@ -308,7 +312,7 @@ def nearest(text: str, candidates: Iterable[str], limit: int) -> str | None:
 
 
 def one_slip(code: str) -> set[str]:
-    """Return every text of code letters one edit away from `code`; a few thousand at most, each an exact query."""
+    """Return every text of code letters one edit away from `code`: a few thousand at most, each an exact query."""
     cuts = [(code[:at], code[at:]) for at in range(len(code) + 1)]
     shorter = {head + tail[1:] for head, tail in cuts if tail}
     swaps = {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
@@ -318,8 +322,8 @@ def one_slip(code: str) -> set[str]:
 
 
 def edits(first: str, second: str, limit: int) -> int:
-    """Count the letters to insert, delete, replace or swap with their neighbour; more than `limit` is answered as `limit` +
-    1, so far texts cost little."""
+    """Return the number of letters to insert, delete, replace or swap with their neighbour; `limit` + 1 for anything
+    more, so that distant texts cost little."""
     if abs(len(first) - len(second)) > limit:
         return limit + 1
     two_above: list[int] = []
@@ -338,7 +342,7 @@ def edits(first: str, second: str, limit: int) -> int:
 
 
 async def leading_to(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, str]:
-    """Map each ended code, and each old form of one, to the code of these that its mail goes to on that day."""
+    """Map each ended code, and each old form of one, to that of the codes which its mail goes to on that day."""
     targets: dict[str, str] = {}
     frontier = {code: code for code in codes}
     for _ in range(LONGEST_CHAIN):
@@ -361,7 +365,8 @@ async def leading_to(connection: AsyncConnection, codes: Collection[str], on: da
 
 
 async def still_hosted(connection: AsyncConnection, on: date) -> list[Hosting]:
-    """Return the node for mail under each ended code: its successor's; its own where a person distributes the mail."""
+    """Return the node that takes mail for each ended code: its successor's, or its own where a person distributes the
+    mail."""
     triaged = exists().where(
         REFORM_CODE.c.code == AGENCY.c.code,
         REFORM_CODE.c.part == ReformEffect.ENDED.value,
@@ -386,7 +391,7 @@ async def still_hosted(connection: AsyncConnection, on: date) -> list[Hosting]:
 
 
 def _end_of_chain(code: str, successors: dict[str, str | None]) -> str:
-    """Return the end of the chain; the code itself where it has no successor."""
+    """Return the last code of the chain of successors; the code itself where it has none."""
     visited = {code}
     while (following := successors.get(code)) is not None and following not in visited:
         visited.add(following)

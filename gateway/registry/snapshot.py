@@ -1,6 +1,7 @@
-"""Makes registry feeds of this node's registry, and compares two. In: the registry and a feed key; or two snapshot files.
-Out: a signed snapshot, the signed changes from an earlier one, or the differences one by one. Everything is streamed; a new
-file is read again as a receiver reads it before it gets its name. Starter rows are left out: they only warn."""
+"""Writes registry feeds of this node's registry, and compares two. In: the registry and a feed key; or two snapshot
+files. Out: a signed snapshot, the signed changes from an earlier one, or the differences one by one. Everything is
+streamed; a new file is read back as a receiver reads it before it gets its name. Starter rows are left out, because they
+only warn."""
 
 from __future__ import annotations
 
@@ -40,14 +41,14 @@ from gateway.registry.tables import AGENCY, BINDING, as_utc, aware
 
 AnyLine: TypeAlias = AgencyLine | ProposalLine
 
-# A feed is ordered by the bytes of the code, whatever the database's own order is.
+# A feed is ordered by the bytes of the code, whatever the database's own order.
 _COLLATION = {"postgresql": "C", "sqlite": "BINARY"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One line in which two snapshots differ. Its fields with their older and newer text; all of one side are empty where
-    only one of them has it."""
+    """One line in which two snapshots differ, with the older and newer text of its differing fields; where only one
+    snapshot has the line, the other side is empty."""
 
     code: str
     is_proposal: bool
@@ -59,7 +60,7 @@ class Difference:
 async def write_snapshot(
     room: FeedRoom, target: Path, signer: EnvelopeSigner, sequence: int, base: Header | None
 ) -> Header:
-    """Write the whole registry as a signed file. `base` is the header of the issuer's list before."""
+    """Write the whole registry as a signed file. `base` is the header of the issuer's previous list."""
     now, draft = room.clock.now().replace(microsecond=0), await room.pool.run(partial(FeedDraft, target))
     try:
         async with room.reader.connect() as connection:
@@ -84,8 +85,8 @@ async def write_snapshot(
 
 
 def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner) -> Header:
-    """Write the signed changes from one snapshot to a later one. FeedRefused where the later one has lost a row: only a
-    snapshot can say that. Sync."""
+    """Write the signed changes from one snapshot to a later one. FeedRefused where the later one lacks a row, which only
+    a snapshot can express. Sync."""
     older_ends, newer_ends = check(older), check(newer)
     if older_ends.header.sequence >= newer_ends.header.sequence:
         raise FeedRefused(f"{older.name} is not older than {newer.name}", code="FEED-ROLLED-BACK")
@@ -109,12 +110,12 @@ def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner
 
 
 def draft_path(target: Path) -> Path:
-    """Return a name of its own in the same folder, for an intermediate file."""
+    """Return a unique name in the same folder, for an intermediate file."""
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}")
 
 
 def check(path: Path) -> Ends:
-    """Return the ends of a snapshot whose body is the stated one. Its signature is not checked. Sync."""
+    """Return the ends of a snapshot whose body has the stated digest. Its signature is not checked. Sync."""
     feed_ends = feed_file.ends(path)
     if feed_ends.header.kind is not FeedKind.SNAPSHOT:
         raise FeedRefused(f"{path.name} holds changes; two snapshots are compared", code="FEED-FORM")
@@ -123,7 +124,7 @@ def check(path: Path) -> Ends:
 
 
 def differences(older: Path, newer: Path) -> Iterator[Difference]:
-    """Compare line by line in the order of the codes; agencies first, then proposals. Sync."""
+    """Yield the differing lines in the order of the codes; agencies first, then proposals. Sync."""
     for old, new in _pair(older, check(older), newer, check(newer)):
         if old != new:
             yield _difference(old, new)
@@ -141,7 +142,7 @@ async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: Fe
 async def _write_proposals(
     connection: AsyncConnection, room: FeedRoom, draft: FeedDraft, now: datetime
 ) -> None:
-    """Write every certificate that speaks for a code of ours now or later: to others it is a proposal."""
+    """Write every certificate bound to a code of ours now or later: for receivers it is a proposal."""
     collation = _COLLATION[connection.dialect.name]
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(now))
     listed = select(AGENCY.c.code).where(AGENCY.c.source != RowSource.STARTER.value)
@@ -156,7 +157,7 @@ async def _write_proposals(
 
 
 def _finish(draft: FeedDraft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
-    """Sign the draft, read it again as a receiver would, then give it its name."""
+    """Sign the draft, read it back as a receiver would, then give it its name."""
     line = feed_file.encode(header)
     with new_file(target) as file:
         draft.copy_between(line, feed_judge.seal_of(line, signer), file)
@@ -176,7 +177,7 @@ def _issuer(signer: EnvelopeSigner) -> str:
 
 
 def _agency(row: Row[Any]) -> bytes:
-    """Return the row as a line. FeedRefused for one that no receiver would take."""
+    """Return a row as a line. FeedRefused for a row that no receiver would accept."""
     try:
         return feed_file.encode(AgencyLine(**{name: getattr(row, name) for name in RECORD_FIELDS}))
     except ValidationError as cause:
@@ -214,7 +215,7 @@ def _changed_lines(older: Path, older_ends: Ends, newer: Path, newer_ends: Ends)
 def _pair(
     older: Path, older_ends: Ends, newer: Path, newer_ends: Ends
 ) -> Iterator[tuple[AnyLine | None, AnyLine | None]]:
-    """Yield both lists side by side, by their common order."""
+    """Yield the lines of both lists side by side, by their common order."""
     old_lines, new_lines = feed_file.lines(older, older_ends), feed_file.lines(newer, newer_ends)
     old, new = next(old_lines, None), next(new_lines, None)
     while old is not None or new is not None:

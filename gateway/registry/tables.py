@@ -1,11 +1,11 @@
-"""The rows of the registry, and their one crossing into the domain: the agency-code directory, dated changes, the feed. The
-tables stand in a metadata of their own: they belong to the node, never to one agency. A database driver's error becomes our
+"""Defines the tables of the registry and their conversion into domain values: agency codes, dated changes, the feed. The
+tables have a metadata of their own, because they belong to the node, not to an agency. Database errors are raised as our
 own here, so that none leaves the registry.
 
-Codes and aliases are kept in capitals, so that a plain index answers whatever letter case was written; `folded` is the name
-without accents and case. The present belief about a code is its `agency` row, which is its last period, and the open rows
-of `agency_period`, which are its earlier ones: until that day it had another name or parent. A row that is closed
-(`believed_to`) is an earlier belief; one without `until` was the code's `agency` row then."""
+Codes and aliases are stored in capitals, so that a plain index serves any letter case; `folded` is the name without
+accents and case. The present belief about a code is its `agency` row, which is its last period, and the open rows of
+`agency_period`, its earlier ones, which had another name or parent until a day. A closed row (`believed_to`) is an
+earlier belief; one without `until` was the code's `agency` row then."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from gateway.errors import StoreFailure
 from gateway.store.row import TableClass, index
 
 T = TypeVar("T")
-DEFAULT_SCHEME = "VN-GOV"  # R76
-# Ordered by its characters on every server: a prefix is not a range in the order of a language.
+DEFAULT_SCHEME = "VN-GOV"  # R76: the scheme of codes
+# Ordered by characters on every server, because in a language's order a prefix is not a range.
 CODE_TYPE: Any = String().with_variant(String(collation="C"), "postgresql")
 FOLDED_TYPE: Any = Text().with_variant(Text(collation="C"), "postgresql")
 
@@ -48,7 +48,7 @@ class RegistryModel(SQLModel, metaclass=TableClass):
 
 
 class AgencyRow(RegistryModel, table=True):
-    """One agency code; unique for ever, closed and never deleted (R82)."""
+    """One agency code; unique for ever, closed but never deleted (R82)."""
 
     __tablename__ = "agency"
     __table_args__ = (
@@ -111,7 +111,7 @@ METADATA = RegistryModel.metadata
 
 
 def record_of(row: Row[Any]) -> AgencyRecord:
-    """Return the part of one `agency` row that imports, feeds and reforms write."""
+    """Return the fields of an `agency` row that imports, feeds and reforms write."""
     return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
 
 
@@ -119,23 +119,23 @@ _ENTRY_FIELDS = [f.name for f in fields(AgencyEntry) if f.name not in ("source",
 
 
 def to_entry(row: Row[Any]) -> AgencyEntry:
-    """Return the domain's entry of one full `agency` row."""
+    """Return a full `agency` row as a domain value."""
     same = {name: getattr(row, name) for name in _ENTRY_FIELDS}
     return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
 
 
 def as_utc(moment: datetime) -> datetime:
-    """Return a moment in the stored form: SQLite keeps no zone, so every stored time is UTC."""
+    """Return a moment in the stored form, UTC, because SQLite keeps no zone."""
     return moment.astimezone(UTC)
 
 
 def aware(moment: datetime) -> datetime:
-    """Return a stored time with its zone again."""
+    """Return a stored time with its zone."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def value_of(kind: type[T], row: object, **extra: Any) -> T:
-    """Make a value of a row whose columns are called as its fields are, except for the `extra` ones."""
+    """Return a value whose fields are the columns of the same names in a row, except for the `extra` ones."""
     target: Any = kind
     columns = {f.name: getattr(row, f.name) for f in fields(target) if f.name not in extra}
     moments = {name: aware(value) for name, value in columns.items() if isinstance(value, datetime)}
@@ -181,7 +181,7 @@ class ReformCodeRow(RegistryModel, table=True):
 
 
 class PeriodRow(RegistryModel, table=True):
-    """Belief about one code: an earlier period of it, or its whole row."""
+    """Belief about one code: an earlier period, or its whole row."""
 
     __tablename__ = "agency_period"
     __table_args__ = (
@@ -212,11 +212,11 @@ class PeriodRow(RegistryModel, table=True):
     change_id: str
 
 
-IN_FORCE = "feed"  # the key of the one row: a node follows one issuer
+IN_FORCE = "feed"  # key of the only row, because a node follows one issuer
 
 
 class FeedRow(RegistryModel, table=True):
-    """The feed in force; its number only ever grows."""
+    """Feed in force; its number only grows."""
 
     __tablename__ = "registry_feed"
 
@@ -232,7 +232,7 @@ class FeedRow(RegistryModel, table=True):
 
 
 class FeedRefusalRow(RegistryModel, table=True):
-    """One feed that was refused. Issuer and number are its own words, perhaps unsigned."""
+    """One refused feed. Issuer and number are as it states them, perhaps unsigned."""
 
     __tablename__ = "registry_feed_refusal"
     __table_args__ = (index("ix_registry_feed_refusal_at", "at", "id"),)
@@ -247,7 +247,7 @@ class FeedRefusalRow(RegistryModel, table=True):
 
 
 class FeedProposalRow(RegistryModel, table=True):
-    """A certificate that a feed proposes for a code; open until two people bind it (K6)."""
+    """Certificate that a feed proposes for a code; open until two people bind it (K6)."""
 
     __tablename__ = "registry_feed_proposal"
 
@@ -261,7 +261,7 @@ class FeedProposalRow(RegistryModel, table=True):
     at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
-# The tables, for statements.
+# Tables, for use in statements.
 AGENCY, PERIOD, BINDING, CHANGE = (
     METADATA.tables[name] for name in ("agency", "agency_period", "agency_binding", "registry_change")
 )
@@ -273,7 +273,7 @@ FEED, REFUSAL, PROPOSAL = (
 
 @contextmanager
 def failures_named() -> Iterator[None]:
-    """Raise every error of the database in this block as StoreFailure."""
+    """Raise database errors of the body as StoreFailure."""
     try:
         yield
     except SQLAlchemyError as cause:

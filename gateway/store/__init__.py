@@ -1,1 +1,1 @@
-"""What must not be lost: documents, deliveries, outbox, inbox, register, jobs, events and content."""
+"""Storage of everything that must not be lost: documents, deliveries, outbox, inbox, register, jobs, events, content."""

@@ -1,6 +1,6 @@
-"""Agencies hosted on this node, principals and API keys. In: what an operator enters. Out: the same, for the APIs; the
-open work of an agency that leaves. Each call is a transaction of its own; none of them is about one agency's
-documents."""
+"""Hosted agencies, principals and API keys of this node. In: agencies and keys as operators enter them; the secrets and
+certificates of calls. Out: the stored agencies and keys; the open work of an agency that leaves. Each call is a transaction
+of its own."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class HostedAccounts:
         self._reading = reading
         self._clock = clock
         self._memory = memory
-        # By key id: when this process last wrote down that the key is in use.
+        # When this process last stored that a key was used, by key id.
         self._used: dict[str, datetime] = {}
 
     async def add_hosted(self, agency: HostedAgency) -> HostedAgency:
-        """Host an agency and return it as stored: one that left and comes back keeps its id and its documents. Clash when
-        the id or the code is hosted already."""
+        """Host an agency and return it as stored: an agency that left and comes back keeps its former id and documents.
+        Clash when its id or code is hosted already."""
         async with self._writing() as tx:
             if not await tx.insert_new(to_hosted_row(agency)):
                 agency = replace(agency, id=(await _load_former(tx, agency)).id)
@@ -64,13 +64,13 @@ class HostedAccounts:
         return agency
 
     async def leave(self, id: str) -> Mapping[str, int]:
-        """End the hosting of an agency, unless it has open work: that is returned then, and nothing changed. Its
-        documents stay. NotFound when it is not hosted."""
+        """End the hosting of an agency; its documents stay. If it has open work, return the counts of `open_work` and
+        change nothing. NotFound when it is not hosted."""
         async with self._writing() as tx:
             agency = await _find_hosted(tx, col(HostedAgencyRow.id) == id)
             if agency is None or agency.left_at is not None:
                 raise errors.NotFound(f"no agency {id} is hosted here")
-            # Counted under the agency's lock, so that no work is being accepted for it meanwhile.
+            # Counted under the agency's lock, so that no new work is accepted for it meanwhile.
             if work := await open_work(tx, id):
                 return work
             await _save(tx, replace(agency, left_at=self._clock.now()))
@@ -78,11 +78,11 @@ class HostedAccounts:
         return {}
 
     async def hosted(self) -> Sequence[HostedAgency]:
-        """Return every hosted agency, by code; cached, because it is needed for every packet."""
+        """Return every hosted agency in the order of codes; cached, because every packet needs them."""
         return await self._memory.ask(("hosted",), _load_hosted)
 
     async def hosted_by_code(self, code: str) -> HostedAgency | None:
-        """Find an agency by its present code, or else by an alias; letter case is ignored."""
+        """Find a hosted agency by its present code, or else by an alias; letter case is ignored."""
         folded = code.casefold()
         agencies = await self.hosted()
         by_code = next((a for a in agencies if a.code.casefold() == folded), None)
@@ -91,7 +91,7 @@ class HostedAccounts:
         return next((a for a in agencies if folded in (alias.casefold() for alias in a.aliases)), None)
 
     async def principal_for(self, kind: PrincipalKind, name: str, agency_id: str | None = None) -> Principal:
-        """Return the principal of that kind, name and agency; it is made when it does not exist."""
+        """Return the principal of that kind, name and agency; create it when it does not exist."""
         owner = agency_id or ""
         row = PrincipalRow(id=self._clock.new_id("prn_"), kind=kind.value, name=name, owner=owner)
         conditions = (
@@ -118,9 +118,9 @@ class HostedAccounts:
         way: KeyAuth = KeyAuth.SECRET,
         certificate: ClientCertificate | None = None,
     ) -> ApiKey:
-        """Add a key, with only the SHA-256 of its secret. A plain hash is right here: the secret is 256 random bits,
-        which cannot be guessed, and a slow hash would only slow every request. Without a hash, a certificate alone opens
-        the key. Clash for a hash, agency or certificate that cannot be."""
+        """Add a key, of whose secret only the SHA-256 is stored, and return it. A fast hash is safe, because the secret is
+        256 random bits; a slow one would only slow every request. A key without a secret is opened by its certificate
+        alone. Clash when the secret exists, an agency does not, or the certificate already opens another key."""
         key = ApiKey(
             id=self._clock.new_id("key_"),
             principal=principal,
@@ -142,8 +142,8 @@ class HostedAccounts:
         return key
 
     async def add_system_key(self, key: ApiKey, *, old_ends_at: datetime | None = None) -> None:
-        """Add the credential of a document system. Clash where it has one already, unless `old_ends_at` limits how long
-        that one stays good: only then do two stand side by side."""
+        """Add the credential of a document system. Clash when the system has a valid one, unless `old_ends_at` is given:
+        the old one is then valid until that time, beside the new one."""
         async with self._writing() as tx:
             name = key.system or ""
             await tx.hold("systems", name)
@@ -172,7 +172,7 @@ class HostedAccounts:
         return (await self._memory.ask(("systems",), _keys_by_system)).get(system, ())
 
     async def touch(self, key: ApiKey) -> None:
-        """Note that a key is in use, at most once a minute."""
+        """Store that a key is used now, at most once a minute for each key."""
         now = self._clock.now()
         used_at = self._used.get(key.id, key.used_at)
         if used_at is None or now - used_at >= _TOUCH_EVERY:
@@ -182,8 +182,8 @@ class HostedAccounts:
                 await tx.commit()
 
     async def find_key(self, secret_hash: str) -> ApiKey | None:
-        """Return the key with this secret, if it is neither revoked nor expired now, and note its use. Cached, because
-        every call needs it."""
+        """Return the key with this secret and store its use; None when it is unknown, revoked or expired. Keys are cached,
+        because every call needs one."""
         key, now = (await self._memory.ask(("keys",), _keys_by_secret)).get(secret_hash), self._clock.now()
         if key is None or key.has_ended(now):
             return None
@@ -192,25 +192,26 @@ class HostedAccounts:
         return key
 
     async def ended_key(self, secret_hash: str) -> ApiKey | None:
-        """Return the key with this secret that was revoked or has expired."""
+        """Return the key with this secret if it was revoked or has expired, else None."""
         now = self._clock.now()
         keys = await self._load_keys(col(ApiKeyRow.secret_hash) == secret_hash)
         return next((key for key in keys if key.has_ended(now)), None)
 
     async def keys_of_certificate(self, sha256: str) -> Sequence[ApiKey]:
-        """Return every key that the certificate alone opens or opened, the oldest first. Cached: every call with nothing
-        but a certificate needs it."""
+        """Return every key, also ended ones, that this certificate alone opens, the oldest first. Cached, because every
+        call with only a certificate needs them."""
         return (await self._memory.ask(("certificates",), _keys_by_certificate)).get(sha256, ())
 
     async def bind_certificate(self, id: str, auth: KeyAuth, certificate: ClientCertificate | None) -> ApiKey:
-        """Change how a key is opened. NotFound; Clash for a key or a certificate that cannot."""
+        """Change how a key is opened (secret, certificate or both), and return it. NotFound when there is no such key;
+        Clash when the key or the certificate does not allow it."""
         async with self._writing() as tx:
             bound = await _bind(tx, id, auth, certificate, self._clock.now())
             await tx.commit()
         return bound
 
     async def revoke_key(self, id: str) -> bool:
-        """Revoke a key. True when this call revoked it, False when it was revoked before. NotFound when there is none."""
+        """Revoke a key. Return False when it was revoked before. NotFound when there is no such key."""
         live = (col(ApiKeyRow.id) == id, col(ApiKeyRow.revoked_at).is_(None))
         async with self._writing() as tx:
             revoked = await tx.change(update(ApiKeyRow).where(*live).values(revoked_at=self._clock.now()))
@@ -220,7 +221,7 @@ class HostedAccounts:
         return revoked == 1
 
     async def list_keys(self) -> Sequence[ApiKey]:
-        """Return every key, the oldest first, revoked and expired ones too."""
+        """Return every key, also revoked and expired ones, the oldest first."""
         return await self._load_keys(true())
 
     async def _load_keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
@@ -231,8 +232,8 @@ class HostedAccounts:
 async def _load_hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
     query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
     rows = await Transaction(connection, shared=False).rows(HostedAgencyRow, query)
-    every = (from_json(HostedAgency, row.body) for row in rows)
-    return tuple(agency for agency in every if agency.left_at is None)
+    agencies = (from_json(HostedAgency, row.body) for row in rows)
+    return tuple(agency for agency in agencies if agency.left_at is None)
 
 
 async def _save(tx: Transaction, agency: HostedAgency) -> None:
@@ -250,14 +251,14 @@ async def _load_former(tx: Transaction, agency: HostedAgency) -> HostedAgency:
 
 
 async def _find_hosted(tx: Transaction, condition: ColumnElement[bool]) -> HostedAgency | None:
-    """Find and lock an agency, so that nothing is accepted for it until this transaction ends."""
+    """Find and lock an agency, also one that left, so that no work is accepted for it until this transaction ends."""
     row = await tx.first(HostedAgencyRow, select(HostedAgencyRow).where(condition).with_for_update())
     return None if row is None else from_json(HostedAgency, row.body)
 
 
 async def lock_hosted(tx: Transaction, id: str) -> HostedAgency:
-    """Return an agency that cannot leave before this writing transaction ends; many may lock it so at once, and reading
-    locks nothing. NotFound when it left, or was never hosted."""
+    """Return a hosted agency under a shared lock, so that it cannot leave before this transaction ends; a transaction that
+    only reads takes no lock. NotFound when the agency left, or was never hosted."""
     rows = await tx.tuples(_LOCKED_BODY if tx.is_shared else _BODY, id=id)
     agency = _parse_hosted(rows[0][0]) if rows else None
     if agency is None or agency.left_at is not None:
@@ -273,17 +274,17 @@ def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
     return HostedAgencyRow.from_value(agency, body=to_json(HostedAgency, agency))
 
 
-# Not yet with the axis, or asked of a recipient and not answered.
+# States of deliveries that the axis does not have yet, or whose recipient has not answered a request.
 _OPEN_DELIVERIES = ("queued", "sending", *sorted(REQUESTED))
-# Not yet judged, or waiting for a person.
+# States of packets that are not judged yet, or wait for a person.
 _OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
-# A repeated question about signatures is not work that keeps an agency.
+# Jobs that check signatures again; they do not keep an agency from leaving.
 _NO_WORK = "signatures"
 
 
 async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
-    """Count the open work of an agency: `deliveries`, `packets`, `documents` (undecided by a clerk), `answers` (still to
-    be sent), `jobs`, `holds` (undecided, or unsettled); only those above zero."""
+    """Count the open work of an agency by kind, without kinds that have none: `deliveries`, `packets`, `documents`
+    (undecided by a clerk), `answers` (still to be sent), `jobs`, `holds` (undecided or unsettled)."""
     parts: Mapping[str, tuple[type, ColumnElement[bool]]] = {
         "deliveries": (DeliveryRow, col(DeliveryRow.state).in_(_OPEN_DELIVERIES)),
         "packets": (InboxRow, col(InboxRow.state).in_(_OPEN_PACKETS)),
@@ -302,11 +303,11 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
 
 
 _NO_SECRET = "certificate "  # noqa: S105 - stands where there is no secret
-"""Begins the column of the digest when the key has no secret and opens by its certificate alone."""
+"""Prefix of `secret_hash` for a key that has no secret and is opened by its certificate alone."""
 
 
 async def _load_keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[str, ApiKey]:
-    """Load keys by the hash of their secret, the oldest first."""
+    """Load the keys that meet a condition, by the hash of their secret, the oldest first."""
     query = select(ApiKeyRow).where(condition).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
     rows = await tx.rows(ApiKeyRow, query)
     key_ids = select(col(ApiKeyRow.id)).where(condition)
@@ -326,7 +327,7 @@ async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
 
 
 async def _keys_by_certificate(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
-    """Load keys that a certificate alone opens, ended ones too, by its SHA-256, the oldest first."""
+    """Load the keys, also ended ones, that a certificate alone opens, by its SHA-256; the oldest first."""
     keys: dict[str, list[ApiKey]] = {}
     alone = col(ApiKeyRow.way) == KeyAuth.CERTIFICATE.value
     for key in (await _load_keys(Transaction(connection, shared=False), alone)).values():
@@ -336,7 +337,7 @@ async def _keys_by_certificate(connection: AsyncConnection) -> Mapping[str, Sequ
 
 
 async def _keys_by_system(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
-    """Load the credentials of document systems, the newest first."""
+    """Load the credentials of document systems by system, the newest first."""
     keys: dict[str, list[ApiKey]] = {}
     all_keys = await _load_keys(Transaction(connection, shared=False), col(ApiKeyRow.system).is_not(None))
     for key in reversed(list(all_keys.values())):
@@ -347,7 +348,7 @@ async def _keys_by_system(connection: AsyncConnection) -> Mapping[str, Sequence[
 async def _bind(
     tx: Transaction, id: str, auth: KeyAuth, certificate: ClientCertificate | None, now: datetime
 ) -> ApiKey:
-    """Change how a key is opened, and return it. NotFound; Clash for a key that cannot."""
+    """Change how a key is opened, and return it. NotFound when there is no such key; Clash when it does not allow this."""
     ((secret_hash, key),) = (await _load_keys(tx, col(ApiKeyRow.id) == id)).items() or (("", None),)
     if key is None:
         raise errors.NotFound(f"there is no API key {id}")
@@ -367,7 +368,8 @@ async def _bind(
 
 
 async def _check_certificate_free(tx: Transaction, key: ApiKey, now: datetime) -> None:
-    """Raise Clash when the certificate would open two keys: a call with nothing else could mean either."""
+    """Check that the key has a certificate if it needs one, and that no other valid key is opened by this certificate
+    alone, because a call with only the certificate could mean either key. Clash otherwise."""
     if (key.way is KeyAuth.SECRET) != (key.certificate is None):
         raise errors.Clash("a certificate is bound where one is asked for, and nowhere else")
     if key.way is not KeyAuth.CERTIFICATE or key.certificate is None:
@@ -399,7 +401,7 @@ def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> A
 
 
 def _scopes(text: str) -> frozenset[ApiScope]:
-    """Read scopes, without those of older versions that no longer exist."""
+    """Parse scopes, leaving out those of older versions that no longer exist."""
     names = from_json(frozenset[str], text)
     return frozenset(scope for scope in ApiScope if scope.value in names)
 
@@ -417,7 +419,7 @@ def _certificate(row: ApiKeyRow) -> ClientCertificate | None:
 
 
 def _key_row(key: ApiKey, secret_hash: str | None) -> ApiKeyRow:
-    """Make the row of a key; without the digest of a secret it cannot be used as a bearer token."""
+    """Return the row of a key. For a key without a secret the hash is a text that no secret can have."""
     return ApiKeyRow.from_value(
         key,
         principal_id=key.principal.id,

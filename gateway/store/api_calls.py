@@ -1,9 +1,9 @@
-"""Calls of programs, on SQL, and the idempotency keys that show which are repeats. In: calls, many at a time; a key and
-the digest of its request. Out: the newest calls, with counts; the stored answer of a key.
+"""Log of the API calls of programs, and idempotency keys, which show that a request is a repeat. In: calls, many at a time;
+an idempotency key and the digest of its request. Out: the newest calls, with counts; the stored response of a key.
 
-Calls belong to the node, each write a transaction of its own; get them as `store.calls`. An idempotency key belongs to
-one agency and key owner: it answers nothing (go ahead), "still running", or the first answer again. The marker is a
-lease, its end the fence; the answer commits with the document."""
+Calls belong to the node, and each write is a transaction of its own; get them as `store.calls`. An idempotency key belongs
+to an agency and the owner of the API key. While its request runs, its row (the marker) is leased to that request; the
+lease's end identifies the request (a fencing token). The response is committed with the document."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_ROUTES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """State of an idempotency key: still running, or the answer to give again."""
+    """State of an idempotency key that is in use: its request still runs, or has this response, to be sent again."""
 
     digest: str
     running: bool
@@ -39,19 +39,19 @@ class Remembered:
 
 
 class SqlApiCalls:
-    """Calls of every key of the node."""
+    """Repository of the calls of all API keys of the node."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
-        """Store calls, durable on return; a repeat is harmless."""
+        """Store calls; they are committed on return. Calls that are stored already stay unchanged."""
         async with self._writing() as tx:
             tx.insert_missing(*(_CALL.from_value(call) for call in calls))
             await tx.commit()
 
     async def trim(self, key_ids: Collection[str], called_before: datetime, most: int) -> None:
-        """Remove older calls of every key, and of these keys those beyond the newest `most`."""
+        """Delete calls of all keys before `called_before`, and of the keys `key_ids` those beyond the newest `most`."""
         async with self._writing() as tx:
             await tx.change(delete(_CALL).where(col(_CALL.at) < called_before))
             for key_id in sorted(key_ids):
@@ -65,7 +65,8 @@ class SqlApiCalls:
     async def list_calls(
         self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before_id: str = ""
     ) -> Sequence[ApiCall]:
-        """Return calls, the newest first, from before the call `before_id`; only errors, or only one route, when asked."""
+        """Return up to `limit` calls of a key, the newest first, optionally only those before the call `before_id`, only
+        errors, or only one route."""
         query = select(_CALL).where(col(_CALL.key_id) == key_id)
         if errors:
             query = query.where(col(_CALL.status) >= _FIRST_ERROR)
@@ -78,7 +79,7 @@ class SqlApiCalls:
         return [value_of(ApiCall, row) for row in rows]
 
     async def routes(self, key_id: str) -> Sequence[str]:
-        """Return the routes that the key called, by name."""
+        """Return the routes that the key called, sorted, 200 at most."""
         route = col(_CALL.route)
         query = (
             select(route).where(col(_CALL.key_id) == key_id).distinct().order_by(route).limit(_MOST_ROUTES)
@@ -87,7 +88,7 @@ class SqlApiCalls:
             return [row[0] for row in await tx.tuples(query)]
 
     async def counts(self, key_ids: Collection[str], since: datetime) -> Mapping[str, CallCount]:
-        """Count the calls and errors of each key that called since then."""
+        """Count the calls and errors since `since` of each of these keys; keys without calls are left out."""
         error_count = func.sum(case((col(_CALL.status) >= _FIRST_ERROR, 1), else_=0))
         recent = (col(_CALL.key_id).in_(sorted(key_ids)), col(_CALL.at) >= since)
         query = (
@@ -99,7 +100,7 @@ class SqlApiCalls:
 
 
 _KEY = IdempotencyRow
-# Still running, and begun or taken over with that end.
+# The marker of a request that still runs and whose lease has exactly that end, so that no other request has taken it over.
 _OWN_MARKER = (
     col(_KEY.agency_id) == bindparam("at_agency"),
     col(_KEY.owner) == bindparam("at_owner"),
@@ -111,17 +112,17 @@ _FINISHED, _RELEASED = update(_KEY).where(*_OWN_MARKER), delete(_KEY).where(*_OW
 
 
 async def forget_idempotency_keys(tx: Transaction, used_before: datetime) -> int:
-    """Remove keys first used before that time, and return their number. Seven days are kept."""
+    """Delete idempotency keys first used before that time; return how many."""
     return await tx.change(delete(_KEY).where(col(_KEY.created_at) < used_before))
 
 
 class SqlIdempotency(WatchedRows):
-    """First answers to requests, by idempotency key. `begin` needs a unit of work of its own, to be durable before the
-    work starts; `finish` belongs in the unit that stores the document."""
+    """Idempotency keys of one agency's requests, with their first response. Call `begin` in a unit of work of its own,
+    which is committed before the request's work starts; call `finish` in the unit that stores the document."""
 
     async def begin(self, owner: str, key: str, digest: str, ends_at: datetime) -> Remembered | None:
-        """Claim the key. None when the caller owns it now, with a marker leased until `ends_at`; otherwise its state.
-        `ends_at` is also the fence that `finish` and `release` must name."""
+        """Claim the key for a request until `ends_at`. Return None when the caller owns the key now, otherwise the state
+        that an earlier request left. The owner must pass the same `ends_at` to `finish` and `release`."""
         now = self._clock.now()
         row = IdempotencyRow(
             agency_id=self._agency_id, owner=owner, key=key, digest=digest, created_at=now, until=ends_at
@@ -140,7 +141,7 @@ class SqlIdempotency(WatchedRows):
         )
 
     async def finish(self, owner: str, key: str, ends_at: datetime, status: int, body: str) -> None:
-        """Store the answer with the document. Clash when another request took the key over."""
+        """Store the response for the key. Clash when another request took the key over."""
         marker_key = self._marker_key(owner, key, ends_at)
         if await self._tx.change(_FINISHED, **marker_key, status=status, body=body) != 1:
             raise errors.Clash(
@@ -148,15 +149,16 @@ class SqlIdempotency(WatchedRows):
             )
 
     async def release(self, owner: str, key: str, ends_at: datetime) -> None:
-        """Free the key of a failed request. Harmless when the key is answered, unknown or another request's by now."""
+        """Free the key of a failed request. No effect when the key has a response, is unknown, or is another request's."""
         await self._tx.change(_RELEASED, **self._marker_key(owner, key, ends_at))
 
     async def _take_over(self, owner: str, key: str, digest: str, ends_at: datetime, now: datetime) -> bool:
-        """Take over the marker of a request that died, for a repeat of it. Another request under the same key may not:
-        were the first one only slow, its answer would be kept for the wrong question."""
-        # The end must move forward, also by another machine's clock: so the earlier request loses its marker.
+        """Take over the marker of a request that seems to have died, for a repeat of the same request (by digest); return
+        whether it succeeded. A different request may not: if the first is only slow, its response would be stored for
+        it."""
+        # The end must move forward, also by another machine's clock, so that the earlier request loses its marker.
         has_ended = and_(col(_KEY.until) <= now, col(_KEY.until) < ends_at)
-        # A marker that ends later than any right clock writes was begun while the clock was ahead.
+        # A marker that ends later than a right clock would write was begun while the clock was ahead.
         is_too_far = col(_KEY.until) > now + 2 * (ends_at - now)
         is_abandoned = and_(self._has_key(owner, key), col(_KEY.status).is_(None), or_(has_ended, is_too_far))
         is_repeated = and_(is_abandoned, col(_KEY.digest) == digest)

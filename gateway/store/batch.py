@@ -1,14 +1,14 @@
-"""Units of work that share one transaction. In: the bodies of units that are asked for at the same time, each for its
-agency. Out: the result of each, when all are committed.
+"""Units of work that share one transaction (a batch). In: the bodies of units that are requested at the same time, each for
+its agency. Out: the result of each, when all are committed.
 
-Each unit is written as if it were alone. Queries that several of them make run as one statement, their writes go together,
-table by table, and all are committed at once: a statement and a commit cost more than a row. No unit sees what another is
-about to write. As between transactions of a server, a unit holds names and rows (`kept`, `hold`) against the others: a
-second unit that wants them runs alone, after the batch. So does every unit of a batch that fails, and each then fails or
-succeeds alone. Views that are asked for at the same time are shared too: they hold nothing.
+The code of a unit does not know that it shares. A query that several units make runs as one statement, their writes run
+together, table by table, and one commit ends all, because a statement and a commit cost more than a row. No unit sees
+another's pending writes. Units hold names and rows (`hold`, `lock_rows`) against each other as transactions of a server do:
+a second unit that wants a held one runs alone, after the batch. When a batch fails, each of its units runs again alone, and
+fails or succeeds alone. Views that are requested at the same time are shared too; they hold nothing.
 
-A unit mostly waits for answers of the database alone, and these come to all at once: the batch itself runs each unit from
-answer to answer, without tasks and futures. A unit that waits for anything else becomes a task."""
+A unit mostly waits only for answers of the database, and these come to all units at once. So the batch itself runs each
+unit from answer to answer, without tasks and futures; a unit that waits for anything else becomes a task."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Row)
 Body = Callable[[SqlWork], Awaitable[T]]
 
-# A larger batch would hold up other writers.
+# Most units of a batch; a larger one would hold up other writers.
 MOST = 32
 
 
 class _WantsOwn(Exception):
-    """Sign that a unit needs a transaction of its own."""
+    """Raised in a unit that needs a transaction of its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +71,7 @@ class _Unit(Generic[T]):
 
 
 class SharedUnits:
-    """Units of a store that may share a transaction. Those that come while a batch is written make the next one."""
+    """Runner of units that may share a transaction. Units that come while a batch runs make the next batch."""
 
     def __init__(
         self,
@@ -86,8 +86,8 @@ class SharedUnits:
         self._later: asyncio.TimerHandle | None = None
 
     async def run(self, scope: AgencyScope, body: Body[T], patience_s: float = 0.0) -> T:
-        """Run the body and return its result once it is committed. It runs once more where its batch fails. With
-        patience it waits that long for another unit, and goes with it."""
+        """Run the body in a unit of work and return its result once it is committed. The body runs again, alone, when its
+        batch fails. With `patience_s` the unit waits up to that long for others to share with."""
         loop = asyncio.get_running_loop()
         unit: _Unit[T] = _Unit(scope, body, contextvars.copy_context(), loop.create_future())
         self._waiting.append(unit)
@@ -106,11 +106,11 @@ class SharedUnits:
             self._later.cancel()
             self._later = None
         if self._waiting and (self._runner is None or self._runner.done()):
-            # Not in this caller's context: the next batch is for others.
+            # In an empty context, not this caller's, because the runner also runs other callers' units.
             self._runner = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
 
     async def close(self) -> None:
-        """Wait until no unit waits any more."""
+        """Start the waiting units, and wait until all have ended."""
         if self._later is not None:
             self._start()
         if self._runner is not None:
@@ -119,7 +119,7 @@ class SharedUnits:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(0)  # units that are ready at the same moment join
+                await asyncio.sleep(0)  # let tasks that are ready at this moment add their units
                 await self._next()
         except BaseException as error:  # every waiting unit must get it, whatever it is
             for unit in self._waiting:
@@ -141,7 +141,7 @@ class SharedUnits:
         return units
 
     async def _run_batch(self) -> Sequence[_Unit[Any]]:
-        """Run the waiting units as one batch; return those that must run alone."""
+        """Run the waiting units as one batch and settle their futures; return the units that must run alone."""
         units: Sequence[_Unit[Any]] = ()
         batch: _Batch | None = None
         try:
@@ -155,7 +155,7 @@ class SharedUnits:
         except Exception as error:  # reason: running each alone shows which one failed
             if batch is None:
                 return units or self._take_waiting()
-            # It may have been committed or not: each unit gets that error, and nothing is done a second time.
+            # The commit failed, and the batch may be committed or not: each unit gets the error, and none runs again.
             return batch.end(error)
         except BaseException as error:
             for unit in units:
@@ -183,7 +183,7 @@ class SharedUnits:
 
 @dataclass(slots=True, eq=False)
 class _Question:
-    """Query of a unit, which goes on with the result. `answer` receives the result where the unit is a task by now."""
+    """Query that a unit waits for. When the unit is a task by now, `answer` is the future that receives the result."""
 
     member: _Member
     statement: Executable
@@ -194,7 +194,7 @@ class _Question:
 
 @coroutine
 def _ask(question: _Question) -> Generator[_Question, StatementResult, StatementResult]:
-    """Hand the query to the runner of the unit."""
+    """Yield the query to the batch that runs the unit; return the result that the batch sends back."""
     return (yield question)
 
 
@@ -218,12 +218,12 @@ class _Batch:
         self._holders: dict[object, _Member] = {}
 
     async def run(self) -> None:
-        """Run the units; everything is written on return. StoreFailure where a unit failed that had written something."""
+        """Run all units and write their pending writes. StoreFailure when a unit failed after it had written something."""
         try:
             for member in self._members:
                 self._run_on(member, member.running.send, None)
             while self._at_work:
-                # Each unit at work waits for an answer, or sets `_turn` when its other wait is over.
+                # Answer only when every running unit waits for a query; a unit that is a task sets `_turn` at each step.
                 while len(self._queries) < self._at_work:
                     self._turn.clear()
                     await self._turn.wait()
@@ -241,8 +241,8 @@ class _Batch:
             member.tell_when_committed(self.tx)
 
     def end(self, failed: Exception | None = None) -> Sequence[_Unit[Any]]:
-        """Give each unit its result, once all are committed; return those that must run alone. `failed`: why the commit
-        did not report success."""
+        """Settle the future of each unit after the commit; return the units that must run alone. `failed` is the error of
+        the commit, which the completed units get."""
         failed_units = []
         for member in self._members:
             if member.is_complete and failed is not None:
@@ -269,7 +269,7 @@ class _Batch:
             self._at_work -= 1
 
     def _run_on(self, member: _Member, step: Callable[[Any], object], answer: object) -> None:
-        """Run the unit to its next query, or to its end."""
+        """Run the unit by `step` to its next query, or to its end; make it a task when it waits for anything else."""
         try:
             waits_for = member.unit.context.run(step, answer)
         except (StopIteration, asyncio.CancelledError):
@@ -282,7 +282,7 @@ class _Batch:
 
     @coroutine
     def _to_its_end(self, running: Coroutine[Any, Any, None], waits_for: object) -> Generator[Any, Any, None]:
-        """Run a unit on as a task, because it waits for something else than an answer. Any: what the event loop takes."""
+        """Run a unit to its end as a task, because it waits for something else than a query. Any: what a task may yield."""
         step: Callable[[], object]
         try:
             while True:
@@ -303,7 +303,7 @@ class _Batch:
             self._turn.set()
 
     async def _end_all(self) -> None:
-        """Cancel the units that are still at work when the batch ends."""
+        """Cancel the units that still run when the batch ends, and close their coroutines."""
         if self._tasks:
             for task in self._tasks:
                 task.cancel()
@@ -317,17 +317,18 @@ class _Batch:
             raise _WantsOwn
 
     async def _answer(self) -> None:
-        """Give every waiting unit its rows, or the error; on a server an error goes to all."""
+        """Run the queries that the units wait for, and continue each unit with its result. On a server all run by one call,
+        so that an error goes to all units."""
         queries, self._queries = self._queries, []
-        alike: dict[Prepared, list[_Question]] = defaultdict(list)
+        by_statement: dict[Prepared, list[_Question]] = defaultdict(list)
         for query in queries:
-            alike[query.prepared].append(query)
-        groups = [*alike.values()]
+            by_statement[query.prepared].append(query)
+        groups = [*by_statement.values()]
         for together in [groups] if self.tx.asks_server else [[group] for group in groups]:
             await self._answer_together(together)
 
     async def _answer_together(self, groups: Sequence[Sequence[_Question]]) -> None:
-        """Answer groups of queries, each group of one statement."""
+        """Run groups of queries, each group of one statement, and continue their units with the results or the error."""
         questions = [
             (group[0].statement, group[0].prepared, [query.values for query in group]) for group in groups
         ]
@@ -348,26 +349,26 @@ class _Batch:
                     query.answer.set_result(answer)
 
     async def _write(self) -> None:
-        """Write what the units have pending. Writes into one table in one way go together, but no write of a unit goes
-        before an earlier one of that unit."""
+        """Run the pending writes of all completed units. Writes of the same statement become one, as long as the writes of
+        each unit stay in their order."""
         groups: list[PendingWrite] = []
         places: dict[object, list[int]] = defaultdict(list)
         for member in self._members:
-            at = 0
+            lowest = 0
             for write in member.to_write():
-                alike = places[
+                same_statement = places[
                     write.statement
                     if isinstance(write.statement, RowInsert)
                     else (write.statement, *write.values[0])
                 ]
-                for place in alike:
-                    if place >= at:
+                for place in same_statement:
+                    if place >= lowest:
                         break
                 else:
                     place = len(groups)
-                    alike.append(place)
+                    same_statement.append(place)
                     groups.append(PendingWrite(write.statement, write.table, [], finish=write.finish))
-                at, group = place, groups[place]
+                lowest, group = place, groups[place]
                 group.values += write.values
                 if write.check is not None and group.check is None:
                     group.check = _as_many_as(group)
@@ -375,7 +376,8 @@ class _Batch:
 
 
 def _as_many_as(group: PendingWrite) -> Check:
-    """Return a check that all rows of the group were written. Running each unit alone then shows which one failed."""
+    """Return a check that raises StoreFailure unless all rows of the group were written. The units then run again alone,
+    which shows which one failed."""
 
     def check(changed: int) -> None:
         if changed != len(group.values):
@@ -389,7 +391,7 @@ def _key_error() -> StoreFailure:
 
 
 class _Member(Transaction):
-    """The transaction as one unit of the batch sees it."""
+    """The batch's transaction as one unit sees it: queries wait for those of the other units, writes wait for the end."""
 
     def __init__(self, batch: _Batch, unit: _Unit[Any]) -> None:
         super().__init__(batch.tx.line, shared=batch.writes)
@@ -410,7 +412,7 @@ class _Member(Transaction):
             tx.when_committed(*self._callbacks)
 
     async def flush(self) -> None:
-        """Write through the shared transaction, so that everything is counted once."""
+        """Write this unit's pending writes through the batch's transaction, before the batch ends."""
         self.wrote = True
         waiting, self._pending = self._pending, PendingWrites()
         await self._batch.tx.write_pending(waiting.all())
@@ -431,7 +433,7 @@ class _Member(Transaction):
             await super().lock(query, **values)
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
-        """Return the first row, without a limit where there can be only one: a limit keeps queries from being combined."""
+        """Return the first row; without an order no LIMIT is added, because a query with one is combined less well."""
         prepared = self._prepared(query, values)
         if prepared is None or query._order_by_clauses:
             return await super().first(kind, query, **values)
@@ -455,6 +457,7 @@ class _Member(Transaction):
             self._pending.add_separate(statement, row_values)
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
+        """Run a statement: a query waits to run together with those of other units, any other statement runs at once."""
         prepared = self._prepared(statement, values)
         if prepared is None or prepared.changes or not self._may_wait(prepared):
             self.wrote = self.wrote or not self._pending.is_empty or isinstance(statement, UpdateBase)
@@ -462,13 +465,13 @@ class _Member(Transaction):
         if prepared.locks_rows:
             self._hold_query(statement, values)
         answer = await _ask(_Question(self, statement, prepared, values))
-        if prepared.locks_rows:  # another query may find the same row
+        if prepared.locks_rows:  # another unit's query, with other values, may find the same row
             for row in answer.rows:
                 self._batch.hold(tuple(row), self)
         return answer
 
     def _may_wait(self, prepared: Prepared) -> bool:
-        """Tell whether this query is not about rows that this unit has yet to write."""
+        """Tell whether this query may run together with others: it does not need rows that this unit has yet to write."""
         return self._pending.is_empty or not self._asks_for_own(prepared)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
@@ -476,11 +479,11 @@ class _Member(Transaction):
         return await super()._execute_many(statement, many)
 
     def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
-        """Return the prepared statement, also at its first use."""
+        """Return the prepared form of a statement, also at its first use."""
         return super()._prepared(statement, values) or super()._prepared(statement, values)
 
     def _hold_query(self, statement: Executable, values: Any) -> None:
-        """Hold what the query asks for: each id of a list as if it were asked for alone."""
+        """Hold the query's tables and values against the other units; of a list of ids each id by itself."""
         lists = [v for v in values.values() if isinstance(v, list)]
         single_values = tuple(v for v in values.values() if not isinstance(v, list))
         for key in lists[0] if len(lists) == 1 else [lists] if lists else [None]:

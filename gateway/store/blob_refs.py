@@ -1,9 +1,10 @@
-"""Owners of content. In: a digest and its owner, in the owner's transaction, and the bytes of small content. Out: whether
-this agency may read it, and those bytes. Dropping the last owner deletes nothing by itself: the sweeper does, later. Small
-content is written when the transaction ends, all of it in one call a table, or before the transaction reads it.
+"""References to content by its owners. In: a digest and its owner, in the owner's transaction, and the bytes of small
+content. Out: whether this agency may read the content, and small bytes. Dropping the last reference deletes nothing; the
+sweeper deletes the content later. Small content is written when the transaction ends, all by one call for each table, or
+before the transaction reads it.
 
-Small content has one row: its bytes, and its first owner. Every further owner is a row of `blob_ref`, and so is each owner
-of content that is large or existed already. An owner may be in both places."""
+The row of small content in `blob` has its bytes and its first owner. Every further owner has a row of `blob_ref`, and so
+has each owner of content that is large or existed already. An owner may be in both places."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ def _reader(owner: _Owners) -> Sequence[ColumnElement[bool]]:
 
 
 def _owned_by(conditions: _OwnerConditions) -> ColumnElement[bool]:
-    """Return the condition that one of a content's owners is such."""
+    """Return the SQL condition that one of a content's owners, in either table, meets these conditions."""
     return or_(and_(*conditions(_B)), exists().where(col(_R.digest) == col(_B.digest), *conditions(_R)))
 
 
@@ -68,7 +69,7 @@ _READABLE_BODIES = select(col(_B.digest), col(_B.body)).where(
     among(col(_B.digest), "digests"), _owned_by(_reader)
 )
 _FROZEN = select(col(_B.body)).where(_DIGEST, _owned_by(_owner))
-# By the index of owners, which `_owned_by` would not use.
+# Two queries instead of `_owned_by`, so that the index of owners is used.
 _OWNED = union_all(
     select(col(_B.digest), col(_B.size)).where(*_owner(_B)),
     select(col(_B.digest), col(_B.size)).join(_R, col(_R.digest) == col(_B.digest)).where(*_owner(_R)),
@@ -82,7 +83,7 @@ _OWNERS: CompoundSelect[str, str, str] = union_all(
     ),
 )
 _DROP_FURTHER = delete(_R).where(*_owner(_R))
-# In the order in which content is kept, so that units on a server never wait for each other in a circle.
+# Rows are locked in the order of digests, as content is inserted, so that units on a server cannot deadlock.
 _DROP_FIRST = (
     update(_B)
     .where(
@@ -96,14 +97,14 @@ _SET_BODY = update(_B).where(col(_B.digest) == bindparam("this"))
 
 
 class _ContentInsert(RowInsert):
-    """Insert of small content with its keeper as its owner. An existing row stays unchanged: it has an owner, and the
-    same bytes. One without an owner gets this one, and its day to be swept begins anew. Bytes that were hashed a moment
-    ago replace others, which may have been damaged since."""
+    """Insert of small content with its owner. An existing row that has an owner and the same bytes stays unchanged; one
+    without an owner gets this one and a new `stored_at`. Other bytes than these, which were hashed a moment ago, must be
+    damaged, and are replaced."""
 
     __slots__ = ()
 
     def add_conflict_clause(self, insert: Any) -> Insert:
-        """Replace an existing row where that is needed. Any: as in `RowInsert.settled`."""
+        """Add the clause that updates an existing row where that is needed. Any: as in `RowInsert`."""
         columns, excluded = table_of(_B).c, insert.excluded
         assignments = {name: excluded[name] for name in self.over}
         assignments |= {name: func.coalesce(columns[name], excluded[name]) for name in _OWNER}
@@ -115,13 +116,13 @@ class _ContentInsert(RowInsert):
         return upsert
 
     def keep_last(self, rows: Sequence[Values]) -> Sequence[Values]:
-        """Sort by digest too, so that units on a server never wait for each other in a circle."""
+        """Return the last row of each digest, sorted by digest, so that units on a server cannot deadlock."""
         return sorted(super().keep_last(rows), key=itemgetter("digest"))
 
 
 class _OwnerInsert(RowInsert):
-    """Insert of owners of content that was written before, except those in its own row. On a server, where a call costs
-    more than a row, one call writes both, in which this part does not see the other's rows: it writes all owners."""
+    """Insert of owners into `blob_ref`, except an owner that is in the content's own row. On a server one statement inserts
+    content and owners, and cannot see the new content rows, so there all owners are inserted."""
 
     __slots__ = ()
 
@@ -146,7 +147,7 @@ _FURTHER_OWNERS = _OwnerInsert(_R, missing=True, over=(), table=table_of(_R).nam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptContent:
-    """Content that the store took. Small content is still in memory: its bytes go with the unit that refers to it."""
+    """Content that the store accepted. The bytes of small content are in `body`; the unit that refers to it writes them."""
 
     digest: Digest
     size: int
@@ -155,16 +156,16 @@ class KeptContent:
 
 @dataclass(frozen=True, slots=True)
 class ReadableContent:
-    """Content that may be read: the bytes of small content, or None where they are in a file."""
+    """Content that the agency may read. `body` has the bytes of small content; None when they are in a file."""
 
     body: bytes | None = field(default=None, repr=False)
 
 
 class SqlBlobRefs(WatchedRows):
-    """References of one agency to content, which it may therefore read."""
+    """Repository of one agency's references to content; they allow the agency to read it."""
 
     async def keep(self, kept_content: KeptContent, owner_kind: str, owner_id: str) -> None:
-        """Refer to content that `FileBlobs.keep` took; small bytes are written here, with everything else of this unit."""
+        """Add a reference to content that `FileBlobs.keep` returned, and write the bytes of small content."""
         if kept_content.body is None:
             await self.add(kept_content.digest, owner_kind, owner_id)
             return
@@ -182,8 +183,7 @@ class SqlBlobRefs(WatchedRows):
         self._tx.insert_by(_FURTHER_OWNERS, self._ref(kept_content.digest, owner_kind, owner_id))
 
     async def heal(self, kept_content: KeptContent) -> None:
-        """Restore small bytes that this agency refers to, whatever became of them. `FileBlobs.keep` restores large
-        ones; content that no one may read stays unchanged."""
+        """Replace damaged bytes of small content that this agency may read; `FileBlobs.keep` does so for large content."""
         if kept_content.body is None:
             return
         readable = await self.find(kept_content.digest)
@@ -191,9 +191,9 @@ class SqlBlobRefs(WatchedRows):
             await self._tx.change(_SET_BODY, this=kept_content.digest, head=HEAD, body=kept_content.body)
 
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
-        """Refer to existing content; harmless when it is referred to. StoreFailure when nothing is kept under that
-        digest (any more): keeping it again succeeds. The foreign key holds off the sweeper until the caller ends, but
-        no other owner of the content."""
+        """Add a reference to existing content; no effect when there is one. StoreFailure when no content is stored under
+        that digest (any more); storing it again helps. Until the transaction ends, the foreign key keeps the sweeper away
+        from the content."""
         try:
             await self._tx.insert_new(self._ref(digest, owner_kind, owner_id))
         except errors.Clash as cause:
@@ -202,42 +202,42 @@ class SqlBlobRefs(WatchedRows):
             ) from cause
 
     async def drop(self, owner_kind: str, owner_id: str) -> None:
-        """Drop all references of that owner; harmless when there are none."""
+        """Delete all references of that owner; no effect when there are none."""
         await drop_owner(self._tx, self._agency_id, owner_kind, owner_id)
 
     async def holds(self, digest: Digest) -> bool:
-        """Tell whether this agency has a reference that allows to read the content."""
+        """Tell whether this agency may read the content: it has a reference that is not a sealed hold's."""
         return bool(await self._tx.tuples(_HAS_REFERENCE, agency=self._agency_id, digest=digest))
 
     async def find(self, digest: Digest) -> ReadableContent | None:
-        """Return content that a reference of this agency allows to read, else None. Reading asks this first."""
+        """Return the content if this agency may read it, else None. Every read of content checks this first."""
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def find_all(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
-        """Return the readable ones of several."""
+        """Return those of several contents that this agency may read, by digest."""
         rows = await self._tx.tuples(_READABLE_BODIES, agency=self._agency_id, digests=list(digests))
         return {Digest(digest): ReadableContent(body) for digest, body in rows}
 
     async def find_frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
-        """Return content that the sealed hold keeps."""
+        """Return the content if that sealed hold keeps it, else None."""
         owner = {"agency": self._agency_id, "kind": HOLD, "owner": hold_id}
         rows = await self._tx.tuples(_FROZEN, digest=digest, **owner)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def of_owner(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
-        """Return the content of that owner, with sizes, by digest."""
+        """Return the size of each content of that owner by digest."""
         owner = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}
         return {Digest(digest): size for digest, size in sorted(await self._tx.tuples(_OWNED, **owner))}
 
     async def freeze(self, owner_kind: str, owner_id: str, hold_id: str) -> None:
-        """Keep the owner's content for the sealed hold from now on; it can no longer be read."""
+        """Move the owner's references to the sealed hold, so that this agency can no longer read the content by them."""
         for digest in await self.of_owner(owner_kind, owner_id):
             await self.add(digest, HOLD, hold_id)
         await self.drop(owner_kind, owner_id)
 
     async def count_other_owners(self, digest: Digest, hold_id: str) -> int:
-        """Count the further owners at this node, of any agency."""
+        """Count the owners of content besides the sealed hold, over all agencies of this node."""
         owners = {tuple(row) for row in await self._tx.tuples(_OWNERS, digest=digest)}
         return len(owners - {(self._agency_id, HOLD, hold_id)})
 
@@ -246,6 +246,6 @@ class SqlBlobRefs(WatchedRows):
 
 
 async def drop_owner(tx: Transaction, agency_id: str, owner_kind: str, owner_id: str) -> None:
-    """Drop all references of that owner."""
+    """Delete all references of that owner, in both tables."""
     for statement in (_DROP_FURTHER, _DROP_FIRST):
         await tx.change(statement, agency=agency_id, kind=owner_kind, owner=owner_id)

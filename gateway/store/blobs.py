@@ -1,11 +1,10 @@
-"""Content by digest, and the sweeper that deletes unreferenced content; and the vault of the sealed hold. In: a scratch
+"""Content by digest (blobs), the sweeper that deletes unreferenced content, and the vault of the sealed hold. In: a scratch
 file, filled and hashed; a writer of a sealed form. Out: small content for a row, written by the unit that refers to it;
-large content under root/aa/bb/<digest>, durable; both readable by agencies that hold a reference; sealed bytes in one
+large content in a durable file root/aa/bb/<digest>; both readable by agencies that hold a reference; sealed bytes in one
 folder for each hold, which no backup copies.
 
-The database row is the lock that keeps the sweeper and a `keep` of the same digest apart; the file is only touched
-while that lock is held. Under it the sweeper looks again before a blob goes: a `keep` or a new reference that came
-first saves it."""
+The sweeper and a `keep` of the same digest exclude each other by locking the database row; the file is only touched under
+that lock. The sweeper checks again under the lock, so that a blob with a newer `keep` or reference stays."""
 
 from __future__ import annotations
 
@@ -42,12 +41,12 @@ from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
 
 _TWO_NAMES = 2
-# Most bytes of a scratch file in memory: a piece of an upload, or content that is examined and dropped.
+# Most bytes that a scratch file keeps in memory: enough for a part of an upload, or content that is examined and dropped.
 FEW = 1024 * 1024
 
 
 class _InMemory:
-    """Bytes in memory that keep the promise of `ports.services.Readable`."""
+    """Bytes in memory as a `ports.services.Readable`, which can be opened like a file."""
 
     def __init__(self, name: str, body: bytes) -> None:
         self.name = name
@@ -58,8 +57,9 @@ class _InMemory:
 
 
 class FileScratch:
-    """A file being written, with its open handle: it becomes a blob, or vanishes with its context. It is made when its
-    handle is first used, in a thread of the pool, because that can wait for the disk. Of `few` bytes none is made."""
+    """Temporary file that is written through its open handle: it becomes a blob, or is removed at the end of its context.
+    The file is created when the handle is first used, which can wait for the disk, so use it in a thread of the pool.
+    With `few`, small content stays in memory and no file is created."""
 
     def __init__(self, folder: Path, name: str, *, few: bool = False) -> None:
         self._folder, self._name = folder, name
@@ -67,7 +67,7 @@ class FileScratch:
         self._file: BinaryIO | None = None
         self._is_taken = self._is_removed = False
         self.durable_size: int | None = None
-        """Set by `make_durable`, after which nothing is written."""
+        """Size of the file once `make_durable` has synced it; nothing is written afterwards."""
 
     @property
     def path(self) -> Path:
@@ -80,17 +80,17 @@ class FileScratch:
 
     @property
     def content(self) -> Readable:
-        """The content written so far, to be read."""
+        """The content written so far, as a source that can be opened for reading."""
         return self._path if self._few is None else _InMemory(self._name, self._few.getvalue())
 
     @property
     def body(self) -> bytes | None:
-        """The content written so far where it is in memory, else None."""
+        """The bytes written so far, None when they are in a file instead of memory."""
         return None if self._few is None else self._few.getvalue()
 
     @property
     def file(self) -> BinaryIO:
-        """The handle, to be asked for before each write: growing content moves to another one."""
+        """The open handle. Get it again before each write, because content that grows moves from memory to a file."""
         if self._few is not None:
             if self._few.tell() <= FEW:
                 return self._few
@@ -102,7 +102,7 @@ class FileScratch:
         return self._file
 
     def make_durable(self) -> None:
-        """Write everything to the disk, in a file. Sync: it waits for the disk."""
+        """Write the content to a file and fsync it. This blocks until the disk has it."""
         self._leave_memory()
         with _refused_named():
             self.file.flush()
@@ -116,10 +116,10 @@ class FileScratch:
             self.file.flush()
 
     def take(self, file: Path) -> bool:
-        """Become that very file, which is never written to again, so that nothing has to be copied. False where that
-        cannot be, or the file is not ours alone: another place keeps it, or another user can read or write it. It is a
-        second name in the same file system; the owner of the first one removes that when this file is committed. Where
-        there are more names the bytes are copied: two stores never share a file that may be damaged."""
+        """Take over `file` by a hard link instead of copying its bytes; nothing may be written to it afterwards. Return
+        False when that is impossible (another file system), or the file is not ours alone: it has further names, or other
+        users can access it. The caller then copies the bytes, so that two stores never share a file that may be damaged.
+        The owner of the first name removes that name once this content is committed."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             os.link(file, self._path)
@@ -136,17 +136,17 @@ class FileScratch:
 
     @property
     def is_taken(self) -> bool:
-        """True when it is another owner's file by a second name."""
+        """True when `take` made this a second name of another owner's file."""
         return self._is_taken
 
     @property
     def is_in_file(self) -> bool:
-        """True while there is a file to be removed from the disk."""
+        """True while there is an open file that `discard` has to remove from the disk."""
         return self._file is not None and not self._is_removed
 
     def discard(self) -> None:
-        """Close it and remove it from the disk. Its context does so at the end; a thread of the pool that is done with
-        a large file does it before, because removing it would hold up the event loop."""
+        """Close the file and remove it from the disk. Its context does so at the end; for a large file a thread of the
+        pool does it before, because the removal would block the event loop."""
         if self._file is not None and self.is_in_file:
             self._is_removed = True
             try:
@@ -157,10 +157,10 @@ class FileScratch:
 
 
 class FileBlobs:
-    """Bytes by digest. Kept content is durable with the unit of work that refers to it; reading checks that the own
-    agency has a reference. Nodes that share a database share the folder too. Never call `keep` inside a unit of work:
-    for large content it opens one of its own, and SQLite has one writer. The digest comes from the caller, who hashed
-    the bytes while writing them: hashing them again here would double the cost."""
+    """Store of content by digest. Kept content is durable once the unit of work that refers to it is committed; reading
+    checks that the agency has a reference. Processes that share a database share the folder too. Never call `keep` inside
+    a unit of work: for large content it opens one of its own, and SQLite has one writer. Callers pass the digest, which
+    they compute while writing the bytes, because hashing again here would double the cost."""
 
     def __init__(
         self, root: Path, store: SqlStore, clock: Clock, pool: Pool, room: Room | None = None
@@ -177,10 +177,10 @@ class FileBlobs:
 
     @contextmanager
     def scratch(self, *, few: bool = False) -> Iterator[FileScratch]:
-        """Open a temporary file in the store's own folder (sync; use it inside the pool or around pool calls). `few`:
-        small content stays in memory until its path is used. Readable by the node's own user alone; in the same file
-        system as the blobs, so that a rename is enough. StoreFailure while the disk has too little room: all incoming
-        and packed content begins with this."""
+        """Open a temporary file that only the node's own user can read, in the file system of the blobs, so that a rename
+        makes it a blob. Use it inside the pool or around pool calls, because its file operations block. With `few`, small
+        content stays in memory until its path is used. StoreFailure while the disk has too little room: the check is here,
+        because all incoming and packed content begins as a scratch file."""
         self._room.check()
         name = random_bytes.random_16().hex()
         scratch = FileScratch(self._scratch, name, few=few)
@@ -201,9 +201,9 @@ class FileBlobs:
             self._filled.discard(name)
 
     async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> KeptContent:
-        """Keep content for `SqlBlobRefs.keep`, in the unit that refers to it. Large content is fsynced, renamed to its
-        digest and known to the sweeper on return. The same digest again is harmless. StoreFailure when the scratch file
-        has another size, or the disk does not take it."""
+        """Store a scratch file's content; the unit that refers to it passes the result to `SqlBlobRefs.keep`. On return
+        large content is fsynced under its digest and has a row for the sweeper; small content is only read back. Storing
+        the same digest again is harmless. StoreFailure when the file has another size, or the disk refuses it."""
         if size <= SMALL:
             return KeptContent(digest=digest, size=size, body=_read_small(scratch, size))
         if scratch.durable_size is None:
@@ -219,23 +219,24 @@ class FileBlobs:
         return KeptContent(digest=digest, size=size)
 
     def reader(self, digest: Digest) -> Callable[[], BinaryIO]:
-        """Return a reader of the file that `keep` has just made of large content."""
+        """Return a function that opens the file of large content which `keep` has just stored."""
         path = path_of(self._root, digest)
         return lambda: path.open("rb")
 
     def keep_small(self, digest: Digest, body: bytes) -> KeptContent:
-        """Keep small bytes as `keep` does, without a file. StoreFailure while the disk has too little room."""
+        """Return small bytes as content for `SqlBlobRefs.keep`. StoreFailure while the disk has too little room."""
         self._room.check()
         return KeptContent(digest=digest, size=len(body), body=body)
 
     async def open(self, work: SqlWork, digest: Digest) -> Callable[[], BinaryIO]:
-        """Return a re-openable reader of unverified bytes; NotFound without a reference, or when the bytes are gone."""
+        """Return a function that opens the content, any number of times; the bytes are not checked against the digest.
+        NotFound when the agency has no reference, or the bytes are gone."""
         return await self._open_content(await work.blobs.find(digest), digest)
 
     async def open_all(
         self, work: SqlWork, digests: Collection[Digest]
     ) -> Mapping[Digest, Callable[[], BinaryIO]]:
-        """Return readers of several; NotFound when `open` would raise it for one."""
+        """Return functions that open several contents, as `open` does, by digest. NotFound as in `open` for any of them."""
         contents = await work.blobs.find_all(digests)
         return {digest: await self._open_content(contents.get(digest), digest) for digest in digests}
 
@@ -250,7 +251,8 @@ class FileBlobs:
         return reader
 
     async def open_frozen(self, work: SqlWork, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
-        """Return a reader of content that the sealed hold keeps; NotFound when it keeps no such content any more."""
+        """Return a function that opens content which the sealed hold keeps in the content store. NotFound when it keeps no
+        such content there any more."""
         content = await work.blobs.find_frozen(digest, hold_id)
         reader = None if content is None else await self._reader(content, digest)
         if reader is None:
@@ -265,20 +267,20 @@ class FileBlobs:
         return (lambda: path.open("rb")) if await asyncio.to_thread(path.is_file) else None
 
     async def forget(self, digests: Collection[Digest]) -> None:
-        """Delete the bytes, unless they are referred to. A caller that has just kept the same bytes and refers to them
-        a moment later finds them gone, and keeps them again."""
+        """Delete the content of these digests that no row refers to. A caller that has just kept the same bytes, and refers
+        to them a moment later, finds them gone and keeps them again."""
         for digest in digests:
             await remove_content(self._root, self._store, digest, None)
         await self._cut_journal()
 
     async def leave_no_trace(self) -> bool:
-        """Cut the journal of this node's own database file; return whether it holds no forgotten content. False while a
-        reader, such as a backup, reads the old content: ask again later."""
+        """Truncate the write-ahead log of an SQLite database, so that it contains no deleted content; return whether that
+        is done. False while a reader, such as a backup, still reads from it: call again later."""
         return self._store.journal is None or await self._store.journal.cut()
 
     async def sweep(self, now: datetime) -> int:
-        """Delete blobs without references, 24 h after their last `keep`, and old scratch files; return how many. Log
-        every row whose file is missing."""
+        """Delete blobs without references, 24 hours after their last `keep`, and old scratch files; return how many. Log an
+        error for every row whose file is missing."""
         swept = await sweep_content(self._root, self._store, self._pool, now, self._filled)
         await self._cut_journal()
         return swept
@@ -289,7 +291,7 @@ class FileBlobs:
 
 
 def _read_small(scratch: FileScratch, size: int) -> bytes:
-    """Read back so few bytes that this holds up no other caller: they were written a moment ago."""
+    """Read back a small scratch file in the calling thread; just written, it is read without waiting for the disk."""
     with _refused_named():
         scratch.file.flush()
         scratch.file.seek(0)
@@ -316,8 +318,9 @@ def _check_size(actual: int, size: int) -> None:
 
 
 def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
-    """Rename into place and make the rename durable. An existing file is replaced: these bytes were hashed a moment
-    ago, those may have been damaged since. Open readers go on."""
+    """Rename a scratch file to its target and make the rename durable. An existing file is replaced, because it may have
+    been damaged since, and these bytes were hashed a moment ago; readers that have the old file open are not disturbed.
+    `synced` has a flag for each folder that is durable."""
     folder, place, above = target.parent, int(target.name[:4], 16), (1 << 16) + int(target.name[:2], 16)
     shard = folder.parent
     with _refused_named():
@@ -329,7 +332,7 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
         scratch.path.rename(target)
         sync_folder(folder)
         if not synced[place]:
-            # Up to the root: another node may have just made it, and not synced it yet. Once is enough.
+            # Sync the folders above too: another process may have created them without having synced them yet.
             sync_folder(shard)
             if not synced[above]:
                 sync_folder(shard.parent)
@@ -338,7 +341,7 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
 
 
 SCRATCH = "scratch"
-NO_SWEEP = "no-sweep"  # a file whose age says when sweeping was last put off
+NO_SWEEP = "no-sweep"  # a file whose age tells when sweeping was last put off
 NO_SWEEP_FOR = timedelta(hours=1)
 GRACE = timedelta(hours=24)  # long enough for any unit of work between `keep` and its reference
 _BATCH = 500
@@ -351,26 +354,26 @@ def path_of(root: Path, digest: str) -> Path:
 
 
 def _shards_of(root: Path) -> set[str]:
-    """Return the existing parts of the folder."""
+    """Return the names of the existing top-level folders, the first two letters of digests."""
     return {path.name for path in root.glob("[0-9a-f]" * _SHARD)}
 
 
 def hold_sweep(root: Path) -> None:
-    """Put off sweeping for the next hour, by any node on this folder. A copy of the content calls it again and again,
-    because a reference may go, and its content with it, after the rows were copied."""
+    """Put off sweeping of this folder for an hour, in every process. A backup calls it repeatedly while it copies: content
+    whose reference goes after the rows were copied must stay until its file is copied too."""
     (root / NO_SWEEP).touch()
 
 
 async def sweep_content(
     root: Path, store: SqlStore, pool: Pool, now: datetime, filled: Collection[str]
 ) -> int:
-    """Delete blobs without references, files without rows, and scratch files, each when older than the grace; nothing
-    while a copy is made, and nothing more once one begins. Scratch files that are `filled` stay, whatever their age:
-    where the node's clock was put forward, all files look old."""
+    """Delete blobs without references, files without rows, and scratch files, each when older than the grace; return how
+    many. It stops while `hold_sweep` is in effect. The scratch files named in `filled`, which are being written, stay
+    whatever their age: where the clock was put forward, all files look old."""
     cutoff, is_held = now - GRACE, partial(pool.run, partial(_is_held, root, now))
     removed, shards = await _sweep_rows(root, store, cutoff, is_held)
     shards |= await pool.run(partial(_shards_of, root))
-    for shard in sorted(shards):  # one part of the folder at a time: memory stays bounded (G8)
+    for shard in sorted(shards):  # one folder at a time, so that memory stays bounded (G8)
         if await is_held():
             return removed
         ages = await pool.run(partial(_ages, root / shard, "*/*"))
@@ -378,7 +381,7 @@ async def sweep_content(
     return removed + await pool.run(partial(_sweep_scratch, root / SCRATCH, cutoff, filled))
 
 
-# Only the length of the bytes is read.
+# True when the content is in the row. The length is read instead of the bytes.
 _IS_ROW = func.length(col(BlobRow.body)).is_not(None)
 _IS_OWNED = col(BlobRow.agency_id).is_not(None)
 _IS_LOOSE = and_(
@@ -386,7 +389,7 @@ _IS_LOOSE = and_(
     col(BlobRow.stored_at) < bindparam("before", type_=Moment),
     ~exists().where(col(BlobRefRow.digest) == col(BlobRow.digest)),
 )
-# The database, in a thread, passes over small content with an owner, which is most of it.
+# Small content with an owner, which is most of it, is skipped by the database itself, in a thread.
 _LOOK = (
     select(col(BlobRow.digest), _IS_ROW, _IS_LOOSE)
     .where(col(BlobRow.digest) > bindparam("last"), or_(~_IS_ROW, _IS_LOOSE))
@@ -394,7 +397,7 @@ _LOOK = (
     .limit(bindparam("most", type_=Integer))
     .execution_options(**{SLOW: True})
 )
-# A range, not LIKE: it is read from the key's index. "g" sorts behind every hexadecimal digit.
+# A range instead of LIKE, because the key's index serves it. "g" sorts after every hexadecimal digit.
 _WITH_FILES = (
     select(col(BlobRow.digest))
     .where(col(BlobRow.digest) >= bindparam("first"), col(BlobRow.digest) < bindparam("end"), ~_IS_ROW)
@@ -410,7 +413,7 @@ _DELETE = delete(BlobRow).where(_HAS_DIGEST)
 async def _sweep_rows(
     root: Path, store: SqlStore, cutoff: datetime, is_held: Callable[[], Awaitable[bool]]
 ) -> tuple[int, set[str]]:
-    """Delete unreferenced rows; return how many, and the parts of the folder with the others' files."""
+    """Delete unreferenced rows with their files; return how many, and in which folders large content was found."""
     removed, shards, last = 0, set[str](), ""
     while not await is_held():
         async with store.reading() as tx:
@@ -425,8 +428,9 @@ async def _sweep_rows(
 
 
 async def remove_content(root: Path, store: SqlStore, digest: str, cutoff: datetime | None) -> bool:
-    """Delete the row with its small bytes, then the file, in one transaction, unless it is referred to, or was kept since
-    `cutoff`. A crash between the two rolls the row back. Small bytes stay in the journal until it is cut."""
+    """Delete a blob's row, then its file, in one transaction, unless the blob is referred to or was kept since `cutoff`;
+    return whether it was deleted. A crash between the two rolls back the row. Deleted small bytes stay in SQLite's
+    write-ahead log until that is truncated."""
     async with store.writing() as tx:
         rows = await tx.tuples(_LOCKED, digest=digest)
         if not rows:
@@ -448,18 +452,18 @@ async def remove_content(root: Path, store: SqlStore, digest: str, cutoff: datet
 async def _sweep_shard(
     root: Path, store: SqlStore, shard: str, ages: dict[str, datetime], cutoff: datetime
 ) -> int:
-    """Delete files whose `keep` never committed; report rows whose file is missing."""
+    """Delete one folder's files whose `keep` was never committed; return how many. Log rows whose file is missing."""
     async with store.reading() as tx:
         with_files = {digest for (digest,) in await tx.tuples(_WITH_FILES, first=shard, end=f"{shard}g")}
         orphans = sorted(digest for digest, at in ages.items() if digest not in with_files and at < cutoff)
-        if orphans:  # a file stays whose content is a row by now
+        if orphans:  # a file whose digest has got a row in the meantime stays
             rows = {digest for (digest,) in await tx.tuples(_AMONG_DIGESTS, digests=orphans)}
             orphans = [digest for digest in orphans if digest not in rows]
     removed = 0
     for digest in orphans:
         removed += await _remove_orphan(root, store, digest, cutoff)
     for digest in sorted(with_files - ages.keys()):
-        if not path_of(root, digest).is_file():  # the files were listed before the rows: look again
+        if not path_of(root, digest).is_file():  # files were listed before the rows were read, so check again
             _log.error(
                 "a blob's file is missing; restore it", extra={"action": "blob.missing", "digest": digest}
             )
@@ -467,7 +471,8 @@ async def _sweep_shard(
 
 
 async def _remove_orphan(root: Path, store: SqlStore, digest: str, cutoff: datetime) -> bool:
-    """Write a row to have its lock, and delete it again with the file."""
+    """Delete a file that has no row: insert a row to hold its lock, delete the file, and delete the row again. Return False
+    when the digest has a row by now."""
     async with store.writing() as tx:
         if not await tx.insert_new(BlobRow(digest=digest, size=0, stored_at=cutoff)):
             return False
@@ -483,7 +488,7 @@ def _is_held(root: Path, now: datetime) -> bool:
 
 
 def _sweep_scratch(folder: Path, cutoff: datetime, filled: Collection[str]) -> int:
-    """Delete files that a dead process left half written; return how many."""
+    """Delete scratch files that a dead process left behind; return how many."""
     old = [name for name, at in _ages(folder, "*").items() if at < cutoff and name not in filled]
     for name in old:
         (folder / name).unlink(missing_ok=True)
@@ -491,7 +496,7 @@ def _sweep_scratch(folder: Path, cutoff: datetime, filled: Collection[str]) -> i
 
 
 def _ages(folder: Path, pattern: str) -> dict[str, datetime]:
-    """Return when each file was last written, by its name; files that vanish meanwhile are left out."""
+    """Return the time of the last write of each matching file by its name; files that vanish meanwhile are left out."""
     ages = {}
     for path in folder.glob(pattern):
         try:
@@ -505,18 +510,20 @@ _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 class FileVault:
-    """Sealed bytes apart from the content store: in no backup, and read by nothing but this. Nodes that share a database
-    share the folder too."""
+    """Vault of the sealed hold: files with sealed bytes, separate from the content store, so that no backup contains them.
+    Processes that share a database share the folder too."""
 
     def __init__(self, root: Path, pool: Pool) -> None:
         self._root, self._pool = root, pool
 
     async def write(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
-        """Write a sealed form; return the SHA-256 of its bytes. Durable on return; a second write replaces the first."""
+        """Store the sealed form of content, which `write` writes to a file, under the content's digest; return the SHA-256
+        of the sealed bytes. Durable on return; a second write replaces the first."""
         return await self._pool.run(partial(_put_sealed, self._folder(hold_id), digest, write))
 
     async def open(self, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
-        """Return a reader; NotFound when the content is not here, such as after a restore."""
+        """Return a function that opens the sealed form of this content. NotFound when it is not here, such as after a
+        restore."""
         path = self._folder(hold_id) / digest
         if not await self._pool.run(path.is_file):
             raise errors.NotFound(
@@ -527,7 +534,7 @@ class FileVault:
 
     @contextmanager
     def scratch(self, hold_id: str) -> Iterator[FileScratch]:
-        """Open a file for plain bytes on their way back to the content store; `tidy` removes what a crash leaves of it."""
+        """Open a temporary file for unsealed bytes that return to the content store; `tidy` removes it after a crash."""
         scratch = FileScratch(self._folder(hold_id), f".{secrets.token_hex(8)}")
         try:
             yield scratch
@@ -535,11 +542,11 @@ class FileVault:
             scratch.discard()
 
     async def tidy(self, hold_id: str) -> None:
-        """Delete half-written and plain files of that hold."""
+        """Delete the temporary files of that hold: half-written ones, and those with unsealed bytes."""
         await self._pool.run(partial(_tidy_sealed, self._folder(hold_id)))
 
     async def remove(self, hold_id: str) -> None:
-        """Delete everything of that hold; harmless when there is nothing."""
+        """Delete all files of that hold; harmless when there are none."""
         await self._pool.run(partial(_remove_sealed, self._folder(hold_id)))
 
     def _folder(self, hold_id: str) -> Path:

@@ -1,5 +1,5 @@
-"""The days on which this node's calendar differs from the shipped one. In: `CalendarDay` values. Out: the same, and an
-event of each change in its transaction. Part of the store; get it as `store.calendar`."""
+"""Days on which this node's calendar differs from the shipped one. In: `CalendarDay` values. Out: the stored days, and an
+event for each change in its transaction. Part of the store; get it as `store.calendar`."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _SUBJECT = "calendar"
 
 
 class SqlCalendarDays:
-    """The node's own rows, which go over the shipped ones. Each call is durable on return."""
+    """Repository of the node's own calendar days, which override the shipped ones. Each change is committed on return."""
 
     def __init__(
         self, writing: Open, reading: Open, clock: Clock, changed: Callable[[], None] = lambda: None
     ) -> None:
-        """Take `changed`, which is called after each committed change."""
+        """Take functions that open transactions, a clock, and `changed`, which is called after each committed change."""
         self._writing, self._reading, self._clock, self._changed = writing, reading, clock, changed
 
     async def days(self) -> Sequence[CalendarDay]:
-        """Return the days, in order."""
+        """Return the node's own days in the order of dates."""
         async with self._reading() as tx:
             return await days_in(tx)
 
     async def save(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
-        """Set days, all or none, and record it as an event; a day that exists is replaced."""
+        """Insert or replace these days in one transaction, and record an event by the principal `by`."""
         event_days = [{"day": d.day.isoformat(), "kind": d.kind.value, "name": d.name} for d in days]
         async with self._writing() as tx:
             for day in days:
@@ -49,7 +49,7 @@ class SqlCalendarDays:
             await tx.commit()
 
     async def remove(self, day: date, at: datetime, by: str) -> bool:
-        """Remove a day, and record it as an event. False when the node has no row of its own for that day."""
+        """Delete the node's own entry for a day, and record an event. Return False when there is no such entry."""
         async with self._writing() as tx:
             is_removed = await tx.change(delete(_R).where(col(_R.day) == day)) == 1
             if is_removed:

@@ -1,12 +1,12 @@
-"""Numbers without gaps that the one writer of an SQLite store counts in memory. In: numbers as they were read once.
-Out: the last of each, for as long as no other connection wrote to the file."""
+"""Numbers without gaps that the one writer of an SQLite store counts in memory. In: last numbers, as read from the file.
+Out: the last number of each counter, valid until another connection writes to the file."""
 
 from __future__ import annotations
 
 
 class Counters:
-    """Last numbers that the units of the one writer gave, by name: they stay in memory until another connection wrote
-    to the file, and a unit that is undone leaves them unchanged."""
+    """Last numbers of counters, by name, as the units of the one writer count them. They are dropped when another
+    connection wrote to the file, and restored when a unit is undone."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
@@ -14,7 +14,7 @@ class Counters:
         self._version: object = None
 
     def last(self, name: str) -> int | None:
-        """Return the last number; None where it has to be read."""
+        """Return the counter's last number; None when it has to be read from the file."""
         return self._last.get(name)
 
     def count_to(self, name: str, number: int) -> None:
@@ -22,7 +22,8 @@ class Counters:
         self._last[name] = number
 
     def begin_group(self, version: object) -> None:
-        """Begin a group. `version`: another one whenever another connection wrote since the last group."""
+        """Begin a group of units. When `version`, the file's, has changed since the last group, forget all numbers, because
+        another connection wrote to the file."""
         if version != self._version:
             self._version = version
             self._last.clear()
@@ -32,7 +33,7 @@ class Counters:
 
     @property
     def have_moved(self) -> bool:
-        """True when this unit counted anything."""
+        """True when this unit changed any counter."""
         return bool(self._before)
 
     def undo_unit(self) -> None:

@@ -1,7 +1,6 @@
-"""Disks and backups of a node: how much space must stay free, so that work already here can still be finished, how each
-place of the node is judged where it is mounted, and the note of the last backup. In: folders and numbers of bytes. Out:
-StoreFailure for a new file while there is less space, or too few inodes; one `Disk` for each file system; the last
-backup, None when there is none, or its note cannot be read."""
+"""Disk space of a node, and the note of its last backup. In: folders, and the number of bytes that must stay free, so that
+accepted work can still be finished. Out: StoreFailure for a new file while there is less space, or too few inodes; one
+`Disk` with a verdict for each file system; the last backup, None when there is none or its note cannot be read."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from gateway import errors
 
-# A packet needs some dozens of files on its way; a file system without fixed inodes says that it has none at all.
+# Fewest free inodes. A packet needs some dozens of files; file systems without a fixed number of inodes report zero.
 INODES = 1000
 
 
@@ -31,13 +30,13 @@ class Space:
         return self.inodes is not None and self.inodes < INODES
 
 
-# Each small document asks several times, and the reserve is not used up in so short a time.
+# How long a good check is valid. Each small document checks several times, and the reserve is not used up so quickly.
 _ENOUGH_FOR_S = 0.05
 
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """Space that is kept back on the disk of `folder`, and on those of `other_folders`; 0 keeps nothing back."""
+    """Check that `reserve` bytes stay free on the disks of `folder` and `other_folders`; no check when it is 0."""
 
     folder: Path
     reserve: int
@@ -45,11 +44,11 @@ class Room:
     _enough_until: float = field(default=0.0, init=False, compare=False)
 
     def space(self) -> Space:
-        """Return the free space. StoreFailure when the disk does not answer, such as a mount that went away."""
+        """Return the free space on the disk of `folder`. StoreFailure when the disk does not answer."""
         return free_space(self.folder)
 
     def check(self) -> None:
-        """Raise StoreFailure while the disk is too full for another file."""
+        """Check that every disk has room for another file; StoreFailure when one has not."""
         if not self.reserve or time.monotonic() < self._enough_until:
             return
         for folder in (self.folder, *self.other_folders):
@@ -64,7 +63,8 @@ class Room:
 
 
 def free_space(folder: Path) -> Space:
-    """Return the free space of the disk that the folder lies on, or will. StoreFailure when the disk does not answer."""
+    """Return the free space of the disk on which the folder is, or would be created. StoreFailure when the disk does not
+    answer, such as a mount that is gone."""
     try:
         try:
             disk = os.statvfs(folder)
@@ -91,7 +91,7 @@ _KEYS_FULL, _KEYS_LOW = 10 * 1024**2, 20 * 1024**2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """One file system, and which places of the node lie on it. `word`: good, low or full."""
+    """One file system, with the places of the node that are on it, and the verdict `word`: good, low or full."""
 
     places: tuple[str, ...]
     path: Path
@@ -100,7 +100,7 @@ class Disk:
 
 
 def disks(places: Mapping[str, Path], reserve: int) -> list[Disk]:
-    """Judge each place where it is mounted, each file system once. One that does not answer is full."""
+    """Return one `Disk` for each file system of these named places. One that does not answer counts as full."""
     mounts: dict[int, list[str]] = {}
     for name, path in places.items():
         try:
@@ -129,7 +129,7 @@ def _word(names: Iterable[str], space: Space, reserve: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """The last backup, and when one was last restored on trial."""
+    """The last backup, and when a backup was last verified by a trial restore."""
 
     at: datetime
     path: str

@@ -1,8 +1,8 @@
-"""Deliveries of one agency, the facts known about them (or about incoming documents), and those that go on paper. In:
-values. Out: the same.
+"""Deliveries of one agency, facts about deliveries and incoming documents, paper letters, and recipient groups. In: values.
+Out: the same values as stored.
 
-A fact is only ever added; a delivery's state is the cached fold of its facts, stored for lists. A cancelled delivery
-stays in the table of paper letters, but is not listed."""
+Facts are only ever added. A delivery's state follows from its facts; it is stored for lists. A cancelled delivery keeps its
+row in the table of paper letters, but is not listed."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _PAPER, _DELIVERY = PaperPartRow, DeliveryRow
 _MARKS = tuple[str, ...]
 # States that show an answer of the recipient's system.
 _ANSWERED_STATES = tuple(sorted(TAKEN_IN | {"delivered", "rejected", "request_agreed", "request_refused"}))
-# Made once: making a statement takes longer than running it.
+# Statements are built once, because building one takes longer than running it.
 _OF_AGENCY = (col(_DELIVERY.agency_id) == bindparam("agency"),)
 _BY_ID = select(_DELIVERY).where(*_OF_AGENCY, col(_DELIVERY.id) == bindparam("id"))
 _ID_ALONE = select(col(_DELIVERY.id)).where(*_OF_AGENCY, col(_DELIVERY.id) == bindparam("id"))
-# Always in one order, so that no two transactions wait for each other.
+# Ordered, because these rows are locked: two transactions that lock in the same order cannot deadlock.
 _IDS_ALONE = (
     select(col(_DELIVERY.id))
     .where(*_OF_AGENCY, among(col(_DELIVERY.id), "subjects"))
@@ -59,16 +59,17 @@ _OF_SUBJECTS = _FACTS.where(among(col(FactRow.subject_id), "subjects"))
 
 
 class SqlDeliveries(WatchedRows):
-    """Recipients of one agency's documents, in the order in which each document names them."""
+    """Repository of one agency's deliveries; those of a document are in the order in which it names the recipients."""
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         super().__init__(tx, scope, clock, follower)
-        self._documents: dict[str, str] = {}  # by delivery id, of those that were read; it never changes
+        self._documents: dict[str, str] = {}  # document ids by delivery id, of the deliveries read so far
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
-        """Add deliveries. Clash when one of them is stored already, or its document is not."""
+        """Add the deliveries of a document, in the order of its recipients. Clash when one is stored already, or its
+        document is not."""
         for delivery in deliveries:
             self._check_own(delivery.agency_id, f"the delivery {delivery.id}")
         self._tx.insert(*(delivery_row(delivery, position) for position, delivery in enumerate(deliveries)))
@@ -82,15 +83,15 @@ class SqlDeliveries(WatchedRows):
         return [self._read(row) for row in await self._rows(_DELIVERY, _OF_DOCUMENT, document=document_id)]
 
     async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
-        """Return the deliveries of each document; every id is a key."""
+        """Return the deliveries of each document by its id; every given id is a key."""
         deliveries: dict[str, list[Delivery]] = {id: [] for id in document_ids}
         for row in await self._rows(_DELIVERY, _OF_DOCUMENTS, documents=list(document_ids)):
             deliveries[row.document_id].append(self._read(row))
         return deliveries
 
     async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
-        """Return the last failure of those recipients to which sending failed since then, and which have neither answered
-        nor written after it."""
+        """Return the time of the last failed delivery since `since` by code, for those of these recipients that have
+        neither answered nor sent a document after it."""
         code, moved = col(_DELIVERY.code), col(_DELIVERY.updated_at)
 
         async def latest(states: Collection[str], since: datetime) -> dict[str, datetime]:
@@ -134,8 +135,8 @@ class SqlDeliveries(WatchedRows):
         at: datetime,
         documents: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Save state and marks by delivery id; a large document has hundreds. `documents` names their documents, where
-        known."""
+        """Save the state and marks of several deliveries, by id, at once, because a large document has hundreds.
+        `documents` has the document ids by delivery id where the caller knows them."""
         self._documents.update(documents)
         common = {"agency": self._agency_id, "updated_at": at}
         rows = [
@@ -158,27 +159,27 @@ class SqlDeliveries(WatchedRows):
 
 
 class SqlFacts(AgencyRows):
-    """Facts about deliveries and documents of one agency."""
+    """Repository of the facts about one agency's deliveries and documents."""
 
     async def add(self, subject_id: str, fact: Fact) -> bool:
-        """Add a fact. False, with nothing changed, when the same fact (track, code, stated_at, packet_digest, request_id)
-        exists."""
+        """Add a fact. Return False, and change nothing, when a fact with the same track, code, stated_at, packet_digest and
+        request_id exists."""
         return await self._tx.insert_new(fact_row(self._agency_id, subject_id, fact))
 
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
-        """Add any number of facts for each subject; existing ones stay unchanged."""
+        """Add facts, each with its subject's id; facts that exist stay unchanged."""
         rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts]
         self._tx.insert_missing(*rows)
 
     async def of_subject(self, subject_id: str) -> Sequence[Fact]:
-        """Return the subject's facts in the order in which our node learnt them."""
+        """Return a subject's facts in the order in which our node learnt them; a writing transaction locks the delivery."""
         parameters = {"agency": self._agency_id, "id": subject_id}
-        # The lock keeps a transaction from deciding on facts to which another one is adding.
+        # The lock keeps two transactions from both deciding on these facts and adding to them.
         await self._tx.lock(_ID_ALONE, **parameters)
         return [from_json(Fact, row.body) for row in await self._tx.tuples(_OF_SUBJECT, **parameters)]
 
     async def of_subjects(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
-        """Return the facts of each subject; every id is a key."""
+        """Return the facts of each subject by its id, as `of_subject` does; every given id is a key."""
         parameters = {"agency": self._agency_id, "subjects": list(subject_ids)}
         await self._tx.lock(_IDS_ALONE, **parameters)
         facts: dict[str, list[Fact]] = {id: [] for id in subject_ids}
@@ -188,10 +189,10 @@ class SqlFacts(AgencyRows):
 
 
 def _key(fact: Fact) -> str:
-    """Digest the five parts that make a fact the same fact; an absent part is a value like any other."""
+    """Return the digest of the five parts that identify a fact; an absent part counts as a value."""
     stated = fact.stated_at.astimezone(UTC).isoformat() if fact.stated_at else None
     parts = (fact.track, fact.code, stated, fact.packet_digest, fact.request_id)
-    # Written as JSON writes a list of texts.
+    # The text is that of a JSON list, written directly because that is faster.
     json_parts = ", ".join(["null" if part is None else encode_basestring_ascii(part) for part in parts])
     return hashlib.sha256(f"[{json_parts}]".encode()).hexdigest()
 
@@ -213,7 +214,7 @@ _CANCELLED = "cancelled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperPart:
-    """Paper letter to one recipient. While `handed_over` is None it is still to be carried; `means` is a word of
+    """Paper letter to one recipient. `handed_over` is None while the letter is still to be carried; `means` is a value of
     `policy.outgoing.Means`."""
 
     delivery_id: str
@@ -227,10 +228,10 @@ class PaperPart:
 
 
 class SqlPaperParts(AgencyRows):
-    """Paper letters of one agency, to be handed over or handed over."""
+    """Repository of one agency's paper letters, both waiting and handed over."""
 
     async def open(self, document_id: str, delivery_ids: Sequence[str], at: datetime) -> None:
-        """Add paper letters, which wait from now on."""
+        """Add a paper letter for each of these deliveries of a document, waiting since `at`."""
         self._tx.insert(
             *(
                 _PAPER(agency_id=self._agency_id, delivery_id=id, document_id=document_id, opened_at=at)
@@ -246,7 +247,7 @@ class SqlPaperParts(AgencyRows):
         return [value_of(PaperPart, row) for row in rows]
 
     async def close(self, part: PaperPart) -> None:
-        """Save the hand-over, also a second time. NotFound when the delivery does not go on paper."""
+        """Save the hand-over of a letter; a second call replaces it. NotFound when the delivery does not go on paper."""
         query = update(_PAPER).where(
             col(_PAPER.agency_id) == self._agency_id, col(_PAPER.delivery_id) == part.delivery_id
         )
@@ -255,7 +256,7 @@ class SqlPaperParts(AgencyRows):
             raise errors.NotFound(f"the delivery {part.delivery_id} does not go on paper")
 
     async def waiting(self, limit: int) -> Sequence[PaperPart]:
-        """Return letters neither handed over nor cancelled, the longest waiting first."""
+        """Return up to `limit` letters that are neither handed over nor cancelled, the longest waiting first."""
         order = (col(_PAPER.opened_at), col(_PAPER.delivery_id))
         query = self._uncancelled().where(col(_PAPER.handed_over).is_(None))
         return [
@@ -264,7 +265,7 @@ class SqlPaperParts(AgencyRows):
         ]
 
     async def handed_over(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
-        """Return letters that were handed over in these days, in their order."""
+        """Return up to `limit` letters that were handed over from the day `first` to `last`, the earliest first."""
         query = self._uncancelled().where(col(_PAPER.handed_over).between(first, last))
         order = (col(_PAPER.handed_over), col(_PAPER.closed_at), col(_PAPER.delivery_id))
         return [
@@ -285,21 +286,21 @@ _MEMBERS = tuple[GroupMember, ...]
 
 
 class SqlRecipientGroups(AgencyRows):
-    """Recipient groups of one agency."""
+    """Repository of one agency's recipient groups."""
 
     async def all(self) -> Sequence[RecipientGroup]:
-        """Return all groups by name."""
+        """Return all groups, sorted by name."""
         query = select(_GROUP).where(col(_GROUP.agency_id) == self._agency_id).order_by(col(_GROUP.folded))
         return [value_of(RecipientGroup, row) for row in await self._tx.rows(_GROUP, query)]
 
     async def find_by_name(self, name: str) -> RecipientGroup | None:
-        """Find a group by name, letter case and accents ignored."""
+        """Find a group by name; letter case and accents are ignored."""
         row = await self._tx.first(_GROUP, self._tx.lock_rows(select(_GROUP).where(self._has_name(name))))
         return value_of(RecipientGroup, row) if row is not None else None
 
     async def save(self, group: RecipientGroup) -> None:
-        """Save a group; a new one has version 1. Clash when the name exists already, or when the stored group is not of
-        the version before."""
+        """Insert a group of version 1, or update a group from the version before. Clash when the new name exists already,
+        or when the stored group has another version."""
         key = {"agency_id": self._agency_id, "folded": fold(group.name)}
         row = _GROUP.from_value(group, **key)
         if group.version == 1:
@@ -313,7 +314,7 @@ class SqlRecipientGroups(AgencyRows):
             raise errors.Clash(f"the group {group.name!r} was changed or removed meanwhile; look at it again")
 
     async def remove(self, name: str) -> bool:
-        """Remove a group; False when there was none."""
+        """Delete a group. Return False when there was none of that name."""
         return await self._tx.change(delete(_GROUP).where(self._has_name(name))) == 1
 
     def _has_name(self, name: str) -> ColumnElement[bool]:

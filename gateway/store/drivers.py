@@ -3,13 +3,13 @@ values by name. Out: the rows with their columns as attributes, or SQLAlchemy's 
 a statement raise the same.
 
 SQLAlchemy's work for each call (a key for its cache, a context, a cursor's wrappers) takes several times as long as the
-database's. Here it says once what the SQL is and how values are written and read; the driver does the rest.
+database's. Here SQLAlchemy compiles the SQL and the converters of values once; each call then goes to the driver.
 
 SQLite runs a statement in the calling thread. COMMIT, which waits for the disk, and slow statements (marked, or of many
-rows) go to a thread. SQLAlchemy's asyncio connections expect each call to have awaited something; a greenlet that
-awaits nothing real is enough.
+rows) go to a thread. SQLAlchemy's asyncio connections expect each call to await something, so a call that waits for
+nothing awaits an empty coroutine.
 
-On PostgreSQL a statement uses the very connection and transaction that SQLAlchemy's pool lends and ends."""
+On PostgreSQL a statement runs on the connection and in the transaction that SQLAlchemy's pool manages."""
 
 from __future__ import annotations
 
@@ -48,44 +48,44 @@ if TYPE_CHECKING:
 # Converts one value for the driver or from it. Any: the type of the column's values.
 _Convert = Callable[[Any], Any]
 Values = dict[str, Any]
-# The columns of a row are known only when rows come. Any: its class is made then.
+# A row's class is made at run time, when the columns are known; hence the Any.
 _namedtuple: Callable[..., Any] = collections.namedtuple
 _Names = tuple[str, ...]
-# An execution option of statements that may take long: they go to a thread too.
+# Execution option of statements that may take long: SQLite runs them in a thread.
 SLOW = "gateway_slow"
-# Execution option of statements that find few rows by an index: in lists and searches too they use no thread.
+# Execution option of statements that find few rows by an index: SQLite runs them in no thread, in lists and searches too.
 FEW = {SLOW: False}
 # Execution option of queries that lock the rows they find.
 LOCKS_ROWS = "gateway_kept"
 _SKIPS_OPEN = "gateway_others"
-# Execution option of queries that never find a row which their own transaction has put open.
+# Execution option of queries that never need a row that their own transaction added by `insert_open`.
 SKIPS_OPEN_ROWS = {_SKIPS_OPEN: True}
 
 
 @dataclass(slots=True)
 class StatementResult:
-    """Result of a statement: the part of SQLAlchemy's result that is used."""
+    """Rows of a statement, and the number of rows that it found or changed."""
 
     rows: Sequence[Any]
     rowcount: int
 
 
 class Prepared:
-    """Compiled form of one statement with one set of names, for one kind of database."""
+    """Compiled form of a statement for one kind of database and one set of value names."""
 
     def __init__(self, compiled: SQLCompiler, statement: SelectBase | UpdateBase, dialect: Dialect) -> None:
         self.text = compiled.string
         params, order = compiled.params, [*(compiled.positiontup or ())]
         self._names = order
         self._take = itemgetter(*order) if len(order) > 1 else None
-        # Values that the statement itself gives.
+        # Values that are part of the statement itself.
         self._defaults = {name: params[name] for name in order if not compiled.binds[name].required}
         converters = [_bind_processor(compiled, name, dialect) for name in order]
         self._writes = [(at, convert) for at, convert in enumerate(converters) if convert]
         self._dialect = dialect
         self._columns = list(statement.exported_columns)
         self.places = len(order)
-        # The tables that it reads or writes, and those that its written rows refer to.
+        # `tables` are those that the statement reads or writes; `reaches` adds those that its written rows refer to.
         self.tables = tables_of(statement)
         self.reaches = self.tables | _referenced_tables(statement)
         self._reads: list[tuple[int, _Convert]] = []
@@ -96,7 +96,7 @@ class Prepared:
         self.changes, self.takes_away = isinstance(statement, UpdateBase), isinstance(statement, Delete)
 
     def bind(self, values: Values) -> list[Any]:
-        """Return the values as the driver takes them, in the order of the text."""
+        """Convert the values for the driver, in the order of the statement's placeholders."""
         all_values = self._defaults | values if self._defaults else values
         try:
             bound = [*self._take(all_values)] if self._take else [all_values[name] for name in self._names]
@@ -107,8 +107,7 @@ class Prepared:
         return bound
 
     def bind_all(self, many: Sequence[Values]) -> list[Sequence[Any]]:
-        """Return each set of values as the driver takes them, converted by columns: calls for each value would cost
-        more."""
+        """Convert several sets of values for the driver, column by column, which costs less than value by value."""
         value_sets = [self._defaults | values for values in many] if self._defaults else many
         rows: list[Sequence[Any]]
         try:
@@ -133,7 +132,7 @@ class Prepared:
         return self._make is not None
 
     def set_columns(self, columns: Iterable[tuple[str, Any]]) -> None:
-        """Set name and type of each column. Any: PostgreSQL's type is a number, SQLite's is None."""
+        """Set the name and type of each result column. Any: PostgreSQL's type is a number, SQLite's is None."""
         described = list(columns)
         reads = [
             column.type.dialect_impl(self._dialect).result_processor(self._dialect, type_)
@@ -143,7 +142,7 @@ class Prepared:
         self._make = _row_maker(name for name, _ in described)
 
     def rows(self, raw_rows: Sequence[Any]) -> Sequence[Any]:
-        """Convert raw rows; the columns are known by now."""
+        """Convert the driver's rows to rows with attributes; `set_columns` must have been called if there are any."""
         make, reads = self._make, self._reads
         if make is None or not raw_rows:
             return raw_rows
@@ -162,7 +161,7 @@ _PLACE = re.compile(r"\$(\d+)")
 
 
 def tables_of(statement: ClauseElement) -> frozenset[str]:
-    """Return the names of a statement's tables, also of its subqueries; a column may be all that names its table."""
+    """Return the names of all tables of a statement and its subqueries, also where only a column names the table."""
     names, parts, seen_ids = set[str](), [statement], set[int]()
     while parts:
         for part in find_tables(parts.pop(), check_columns=True, include_crud=True):
@@ -185,7 +184,7 @@ def _shift_place(by: int, place: re.Match[str]) -> str:
 
 
 def _renumber_places(parts: Iterable[Prepared]) -> Iterator[str]:
-    """Yield the parts' texts for one statement on a server, their placeholders renumbered to follow one another."""
+    """Yield the SQL texts of several statements for a combined one, with their placeholders numbered consecutively."""
     places = 0
     for part in parts:
         yield _PLACE.sub(partial(_shift_place, places), part.text)
@@ -194,7 +193,7 @@ def _renumber_places(parts: Iterable[Prepared]) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _combine_changes(parts: tuple[Prepared, ...]) -> str:
-    """Combine statements that change rows into one for a server; it returns how many rows each of them changed."""
+    """Return one SQL statement for a server that runs several changes and returns how many rows each of them changed."""
     texts = (f"part{n} AS ({text} RETURNING 1)" for n, text in enumerate(_renumber_places(parts)))
     counts = (f"(SELECT count(*) FROM part{n})" for n in range(len(parts)))  # noqa: S608 - our words
     return f"WITH {', '.join(texts)} SELECT {', '.join(counts)}"
@@ -202,14 +201,14 @@ def _combine_changes(parts: tuple[Prepared, ...]) -> str:
 
 @lru_cache(maxsize=256)
 def _combine_queries(parts: tuple[Prepared, ...]) -> str:
-    """Combine queries into one for a server; it returns the rows of all, each with the number of its query."""
+    """Return one SQL query for a server that runs several queries and returns each row with the number of its query."""
     texts = enumerate(_renumber_places(parts))
     return " UNION ALL ".join(f"SELECT {n}, found FROM ({text}) AS found" for n, text in texts)  # noqa: S608 - our words
 
 
 class Statements:
-    """Prepared statements of a process. A statement that runs a second time is one that its module keeps; one that was
-    made for a single query is forgotten with it."""
+    """Cache of prepared statements, by weak reference. A statement is prepared at its second use, which shows that a module
+    keeps it; one that was built for a single query is forgotten with it."""
 
     def __init__(self) -> None:
         self._by_statement: dict[ReferenceType[Executable], dict[tuple[str, _Names], Prepared | None]] = {}
@@ -218,7 +217,8 @@ class Statements:
         return len(self._by_statement)
 
     def find(self, statement: Executable, values: Values | None, dialect: Dialect) -> Prepared | None:
-        """Return the prepared statement for values of these names; None where SQLAlchemy itself must run it."""
+        """Return the prepared form of a statement for values of these names. None at the first use of the statement, and
+        when only SQLAlchemy can run it."""
         by_names = self._by_statement.get(ref(statement))
         if by_names is None:
             self._by_statement[ref(statement, self._forget)] = {}
@@ -231,12 +231,12 @@ class Statements:
             return prepared
 
     def find_for_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
-        """Return the prepared statement for many sets of values; None for SQLAlchemy, as where rows are returned."""
+        """Return the prepared form for many sets of values. None as in `find`, and for a statement that returns rows."""
         prepared = self.find(statement, many[0], dialect)
         return None if prepared is None or prepared.finds else prepared
 
     def prepare(self, statement: Executable, values: Values, dialect: Dialect) -> Prepared:
-        """Return the prepared statement, also at its first use; its module keeps the statement."""
+        """Return the prepared form of a statement that its module keeps, also at its first use."""
         prepared = self.find(statement, values, dialect) or self.find(statement, values, dialect)
         if prepared is None:
             raise StatementError("only SQLAlchemy itself can run this", str(statement), None, TypeError())
@@ -255,9 +255,9 @@ def prepared_once(statement: Executable, names: _Names, dialect: Dialect) -> Pre
     compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
     if not isinstance(compiled, SQLCompiler):
         return None
-    if compiled.insert_prefetch or compiled.update_prefetch:  # SQLAlchemy makes values for each call
+    if compiled.insert_prefetch or compiled.update_prefetch:  # SQLAlchemy computes values for each call
         return None
-    if compiled.implicit_returning:  # the database returns a key that it counted
+    if compiled.implicit_returning:  # the database returns a key that it assigned
         return None
     if (
         compiled.post_compile_params or compiled.literal_execute_params
@@ -269,7 +269,7 @@ def prepared_once(statement: Executable, names: _Names, dialect: Dialect) -> Pre
 def _bind_processor(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Convert | None:
     kind = compiled.binds[name].type
     if isinstance(dialect, InlineDialect) and isinstance(kind, Boolean | LargeBinary):
-        return None  # its driver takes them unchanged
+        return None  # SQLite's driver takes these values unchanged
     processor: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return processor
 
@@ -281,9 +281,9 @@ def _row_maker(names: Iterable[str]) -> _Convert:
 
 
 SQLITE_INLINE = "sqlite+here"
-# Key of a connection's `info` under which its one writer keeps its counters.
+# Key in a connection's `info` for the counters of SQLite's one writer.
 COUNTERS = "gateway_counters"
-# One call with more rows than this is an import, and goes to a thread.
+# A call with more rows than this is an import, and runs in a thread.
 MANY = 200
 
 
@@ -299,7 +299,7 @@ class _Cursor(sqlite3.Cursor):
     server_side = False
 
     async def _async_soft_close(self) -> None:
-        """Keep the rows that are not fetched yet: they are made as they are fetched."""
+        """Do nothing, so that rows which are not fetched yet stay readable: SQLite makes each row when it is fetched."""
 
 
 class _Connection(sqlite3.Connection):
@@ -322,7 +322,7 @@ class InlineDialect(SQLiteDialect_pysqlite):
 
     def create_connect_args(self, url: Any) -> Any:
         words, options = super().create_connect_args(url)
-        # Its commits run in a thread, one call at a time.
+        # Commits run in another thread than statements, but never two calls at a time.
         return words, {**options, "check_same_thread": False, "factory": _Connection}
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
@@ -360,7 +360,7 @@ def is_sqlite(connection: AsyncConnection | AsyncEngine) -> bool:
 
 
 def sqlite_driver(outer: Connection | AsyncConnection) -> sqlite3.Connection:
-    """Return SQLite's own connection below one of this dialect. TypeError for any other."""
+    """Return the SQLite driver's connection of a connection with `InlineDialect`. TypeError for another dialect."""
     connection = outer.sync_connection if isinstance(outer, AsyncConnection) else outer
     if connection is None or not isinstance(connection.dialect, InlineDialect):
         raise TypeError("only SQLite has a driver that runs statements where they are asked")
@@ -369,8 +369,7 @@ def sqlite_driver(outer: Connection | AsyncConnection) -> sqlite3.Connection:
 
 
 class Line:
-    """A connection, with its driver where it is one of `InlineDialect`: a statement is over there before anything is
-    awaited."""
+    """A connection, with the driver's own connection on SQLite, where statements run without awaiting anything."""
 
     __slots__ = ("connection", "counters", "dialect", "driver", "sync_connection")
 
@@ -379,21 +378,21 @@ class Line:
         self.dialect = connection.dialect
         self.sync_connection = connection.sync_connection if is_sqlite(connection) else None
         self.driver = sqlite_driver(self.sync_connection) if self.sync_connection is not None else None
-        # None where numbers are read each time.
+        # None where the last numbers are read from the database each time.
         self.counters: Counters | None = (
             self.sync_connection.info.get(COUNTERS) if self.sync_connection is not None else None
         )
 
 
 def driver_of(line: Line) -> sqlite3.Connection:
-    """Return the SQLite driver of a line, as `sqlite_driver` does, without its checks."""
+    """Return the SQLite driver's connection of a line. TypeError when the line is to a server."""
     if line.driver is None:
         raise TypeError("only SQLite has a driver that runs statements where they are asked")
     return line.driver
 
 
 def is_slow(statement: Executable, values: Values | list[Values] | None = None) -> bool:
-    """Tell whether the statement goes to a thread."""
+    """Tell whether SQLite runs the statement in a thread: it is marked as slow, or has many sets of values."""
     are_many = isinstance(values, list) and len(values) > MANY
     return are_many or bool(statement.get_execution_options().get(SLOW))
 
@@ -408,18 +407,18 @@ def run_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, values: Values
 
 
 def run_many_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, many: list[Values]) -> StatementResult:
-    """Run the statement for each set of values; no rows are returned."""
+    """Run the statement for each set of values; the result has the number of changed rows."""
     cursor = driver.executemany(prepared.text, prepared.bind_all(many))
     return StatementResult((), cursor.rowcount)
 
 
 def fetch_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, values: Values) -> Sequence[Any]:
-    """Fetch the rows as the driver has them."""
+    """Run a query and return the driver's rows unconverted."""
     return driver.execute(prepared.text, prepared.bind(values)).fetchall()
 
 
 async def lock(driver: sqlite3.Connection, patience_s: float) -> None:
-    """Begin with the file's write lock, on a connection that never waits inside SQLite: this loop goes on meanwhile."""
+    """Begin a transaction with the file's write lock, waiting up to `patience_s` without blocking the event loop."""
     try:
         await take_lock(driver, patience_s)
     except sqlite3.Error as cause:
@@ -427,14 +426,13 @@ async def lock(driver: sqlite3.Connection, patience_s: float) -> None:
 
 
 def version_of(driver: sqlite3.Connection) -> object:
-    """Return the file's version as this connection sees it: another one once another connection, of any process, has
-    committed since the last call."""
+    """Return the SQLite file's version, which changes when another connection, of any process, has committed."""
     ((version,),) = driver.execute("PRAGMA data_version").fetchall()
     return version
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:
-    """Lock in the same way on a connection of a pool, for one transaction."""
+    """Begin a transaction with the write lock, as `lock` does, on a pool's connection; restore its timeout afterwards."""
     driver = sqlite_driver(connection)
     driver.execute(NO_WAIT)
     try:
@@ -452,7 +450,7 @@ T = TypeVar("T")
 async def run_many_on_server(
     prepared: Prepared, connection: AsyncConnection, many: list[Values]
 ) -> StatementResult:
-    """Run the statement for each set of values; no rows are returned."""
+    """Run the statement for each set of values; the server tells no number of changed rows, so it is -1."""
     bound = prepared.bind_all(many)
     await _call_driver(connection, prepared.text, lambda driver: driver.executemany(prepared.text, bound))
     return StatementResult((), -1)
@@ -461,7 +459,7 @@ async def run_many_on_server(
 async def run_on_server(
     prepared: Prepared, connection: AsyncConnection, values: Values, *, alone: bool = False
 ) -> StatementResult:
-    """Run the statement. `alone`: in no transaction but its own."""
+    """Run the statement with these values; `alone`: outside of a transaction, so that it is committed at once."""
     bound = prepared.bind(values)
     if not prepared.finds:
         status = await _call_driver(
@@ -479,7 +477,8 @@ async def run_on_server(
 async def fetch_on_server(
     queries: Sequence[tuple[Prepared, Values]], connection: AsyncConnection, *, alone: bool = False
 ) -> Sequence[Sequence[Any]]:
-    """Fetch the rows of each query by one statement, so that all are of one moment; `alone` as above."""
+    """Run several queries as one statement, so that all see the same moment; return the driver's rows of each. `alone`:
+    outside of a transaction."""
     bound = [value for prepared, values in queries for value in prepared.bind(values)]
     if len(queries) == 1:
         text = queries[0][0].text
@@ -496,7 +495,7 @@ async def fetch_on_server(
 async def run_together_on_server(
     changes: Sequence[tuple[Prepared, Values]], connection: AsyncConnection
 ) -> Sequence[int]:
-    """Run the changes as one statement; return how many rows each changed."""
+    """Run several changes as one statement; return how many rows each of them changed."""
     if len(changes) == 1:
         ((alone, values),) = changes
         return [(await run_on_server(alone, connection, values)).rowcount]
@@ -506,7 +505,7 @@ async def run_together_on_server(
 
 
 async def describe_on_server(prepared: Prepared, connection: AsyncConnection) -> None:
-    """Ask the server for the columns of the result."""
+    """Ask the server for the names and types of the statement's result columns, and set them."""
     prepared.set_columns(
         await _call_driver(connection, prepared.text, partial(_fetch_columns, text=prepared.text))
     )
@@ -518,7 +517,7 @@ async def _fetch_columns(driver: Any, text: str) -> list[tuple[str, int]]:
 
 
 def _parse_count(status: str) -> int:
-    """Parse a status such as `INSERT 0 1` or `UPDATE 3`."""
+    """Return the number of rows in a status such as `INSERT 0 1` or `UPDATE 3`, or -1 when it has none."""
     number = status.rpartition(" ")[2]
     return int(number) if number.isdigit() else -1
 
@@ -528,7 +527,7 @@ def is_line_open(connection: AsyncConnection) -> bool:
 
 
 async def first_column(connection: AsyncConnection, text: str) -> tuple[Any, ...]:
-    """Return the first column of a fixed query's rows, in no transaction."""
+    """Run a query without values, outside of a transaction; return the first column of its rows."""
     lent = _lent_connection(connection, text)
     try:
         return tuple(row[0] for row in await lent.ask_alone(lambda driver: driver.fetch(text)))
@@ -550,7 +549,9 @@ async def _call_driver(
     except (OSError, TimeoutError) as cause:
         await _discard(connection, broken=True)
         raise OperationalError(None, None, cause) from cause
-    except BaseException:  # cancelled in the middle: no caller reads the server's answer any more
+    except (
+        BaseException
+    ):  # cancelled in the middle: the server's answer would be read as that of the next call
         await _discard(connection, broken=True)
         raise
 
@@ -564,9 +565,9 @@ def _lent_connection(connection: AsyncConnection, text: str) -> DirectConnection
 
 
 async def _discard(connection: AsyncConnection, *, broken: bool) -> None:
-    """Remove a connection that is of no more use from the pool."""
+    """Remove a broken connection from the pool."""
     if broken:
-        # To its end: a cancelled caller closes the same connection next.
+        # Wait for the end even when cancelled, because the caller closes the same connection next.
         await wait_to_end(asyncio.ensure_future(connection.invalidate()))
 
 

@@ -1,7 +1,7 @@
-"""Due work in the database, found for all workers by one look. In: an open view, the time. Out: the workers that have
-something due, marks of the changes that others follow, and until when that answer holds while nothing is written.
+"""Due work in the database, found for all workers by one query. In: an open transaction, the time. Out: the workers that
+have something due, marks of changes that other workers follow, and until when that is valid while nothing is written.
 
-Its conditions are those of the claims themselves, so that no row is due for one and not for the other."""
+The conditions are those of the workers' claims themselves, so that both always agree on whether a row is due."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _next_of(table: type[JobRow | OutboxRow | InboxRow], is_open: ColumnElement[
     return select(_first_after_now(table.not_before), _first_after_now(table.lease_until)).where(is_open)
 
 
-# Times at which the next wait is over, or a lease runs out.
+# The next times after now at which a row becomes due or a lease runs out, by table.
 _NEXT: CompoundSelect[Any] = union_all(
     _next_of(JobRow, jobs.is_open()),
     _next_of(OutboxRow, outbox.is_open()),
@@ -68,8 +68,8 @@ _NEXT: CompoundSelect[Any] = union_all(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """Answer of one look at the store, by the workers' names: those that have something due, and marks, each of them
-    another one once something changed that its worker follows."""
+    """Names of the workers that have something due, and marks by worker: a worker's mark differs once something that it
+    follows has changed."""
 
     due: frozenset[str]
     marks: Mapping[str, object]
@@ -77,7 +77,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignsAsOf:
-    """Signs that hold for that version of the database from `since` until time alone makes something due."""
+    """Signs that are valid for one version of the database, from `since` until work falls due at `ends_at`."""
 
     signs: Signs
     version: object
@@ -85,15 +85,16 @@ class SignsAsOf:
     ends_at: datetime
 
     def hold(self, now: datetime, version: object) -> bool:
-        """Tell whether another look would give the same."""
+        """Tell whether these signs are still valid at that time for that version of the database."""
         return version == self.version and self.since <= now < self.ends_at
 
 
 async def look_for_signs(
     tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str], version: object, registry: object
 ) -> SignsAsOf:
-    """Look for due work. `kinds`: those of jobs that are packed. `version`: of the database just before the view, and
-    of the query; None where there is none. `registry`: another value once codes, hosts or keys in memory changed."""
+    """Query whether each worker has something due. `kinds` are the kinds of jobs that the packer runs. `version` is that of
+    the database just before this transaction and of the arguments; None on a server. `registry` is the mark of codes,
+    hosted agencies and keys."""
     queries_by_name: list[tuple[str, BoundQuery]] = [
         *(("packer", jobs.any_due(now, lease_s, kind)) for kind in kinds),
         ("dispatcher", outbox.any_due(now, lease_s)),
@@ -104,10 +105,10 @@ async def look_for_signs(
         ("revocation", (_TO_ASK, {"now": now, "far": now + 2 * AUTHORITY_DELAY})),
     ]
     queries = [query for _, query in queries_by_name]
-    *due_rows, (answers,), (to_ask,) = await tx.find_all(*queries, (_ANSWERS, {}), (_QUESTIONS, {}))
+    *due_rows, (answers,), (questions,) = await tx.find_all(*queries, (_ANSWERS, {}), (_QUESTIONS, {}))
     due = {name for (name, _), rows in zip(queries_by_name, due_rows, strict=True) if rows}
     return SignsAsOf(
-        signs=Signs(due=frozenset(due), marks={"revocation": (*answers, *to_ask), "hosting": registry}),
+        signs=Signs(due=frozenset(due), marks={"revocation": (*answers, *questions), "hosting": registry}),
         version=version,
         since=now,
         ends_at=now if due or version is None else await _next_due(tx, now),

@@ -1,10 +1,10 @@
-"""Copies of a whole database: read as of one moment, and loaded into an empty one. In: a URL; a schema revision and
-lines by table. Out: a `Snapshot` of the existing tables, their rows in neutral lines, and the content that they refer
-to; a database that reads back exactly as it was copied.
+"""Copies of a whole database: read as of one moment, and loaded into an empty database. In: a URL; a schema revision and
+lines by table. Out: a `Snapshot` of the existing tables, with their rows as lines and the content that they refer to; a
+database that reads back exactly as it was copied.
 
-A neutral line belongs to no database: one JSON array, each value in one of six kinds, so that PostgreSQL reads what
-SQLite wrote, value for value. Others go on writing while a copy is read, and memory is bounded by one batch. A copy is
-loaded as a whole or not at all; keys between tables are checked at the end, not row by row."""
+A line is a JSON array of a row's values in six neutral kinds, so that PostgreSQL reads every value as SQLite wrote it.
+Other transactions go on writing while a copy is read, and memory is bounded by one batch. A copy is loaded as a whole or
+not at all; foreign keys are checked at the end, not row by row."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from gateway.store import migrate
 from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.tables_node import MEMORY_TABLES
 
-# The first matching type names the kind. Floating numbers are left out on purpose: no table has one.
+# Kinds by column type; the first matching type counts. There is none for floating-point numbers, which no table has.
 _KINDS: tuple[tuple[type, str], ...] = (
     (Boolean, "boolean"),
     (Integer, "integer"),
@@ -60,7 +60,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 
 def kind_of(column: Column[Any]) -> str:
-    """Return the kind of a column as the database describes it."""
+    """Return the neutral kind of a column's type. StoreFailure for a type without one."""
     for sort, kind in _KINDS:
         if isinstance(column.type, sort):
             return kind
@@ -70,13 +70,13 @@ def kind_of(column: Column[Any]) -> str:
 
 
 def line_of(row: Sequence[object]) -> bytes:
-    """Write one row as a line. Moments are in UTC; those that a database kept without a zone are UTC by its rule."""
+    """Return one row as a line. Times are written in UTC; a time without a zone, as SQLite stores it, is in UTC already."""
     line = json.dumps([_plain(cell) for cell in row], ensure_ascii=False, separators=(",", ":"))
     return line.encode() + b"\n"
 
 
 def line_reader(kinds: Sequence[str], zoned: bool) -> Callable[[bytes], list[Any]]:
-    """Return a function that reads a line into values for a driver; `zoned`: that database keeps a time's zone."""
+    """Return a function that parses a line into values for the driver; `zoned`: the driver takes times with a zone."""
     readers = [_readers(zoned).get(kind) for kind in kinds]
 
     def read(text: bytes) -> list[Any]:
@@ -114,18 +114,18 @@ AT_ONCE = 500
 LARGE_AT_ONCE = 8
 SMALL_AT_ONCE = 64
 VERSION_TABLE = "alembic_version"
-# SQLite's full-text index is made of tables; it is made anew from its rows.
+# Name, or prefix, of the tables of SQLite's full-text index; they are not copied, but rebuilt from the rows.
 SEARCH_TABLES = "list_search"
 CONTENT, OWNERS = "blob", "blob_ref"
-# A copy from before schema 0201 has the bytes of small content here.
+# Table that has the bytes of small content before schema 0201.
 _SMALL = "small_content"
-# A copy holds no leases: their workers are not at work on it.
+# Columns that are copied as NULL, because no worker of a lease works on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableShape:
-    """One table as a copy describes it."""
+    """Name of a table in a copy, and its columns with their kinds."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
@@ -140,7 +140,7 @@ class Sum:
 
 
 class Summing:
-    """Counter and hasher of a table's lines as they pass."""
+    """Counter and hasher of a table's lines, batch by batch."""
 
     def __init__(self) -> None:
         self._rows, self._hashed = 0, hashlib.sha256()
@@ -155,7 +155,7 @@ class Summing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferredBlob:
-    """One blob that rows refer to."""
+    """One large content that rows refer to, whose bytes are in a file."""
 
     digest: str
     size: int
@@ -163,7 +163,7 @@ class ReferredBlob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowContent:
-    """Content as its row has it."""
+    """One small content, whose bytes are in its row. `is_whole`: its bytes have that digest."""
 
     digest: str
     size: int
@@ -171,7 +171,7 @@ class RowContent:
 
 
 class Snapshot:
-    """One view of every table, for as long as its transaction lasts; other transactions are neither seen nor held up."""
+    """One view of all tables while its transaction lasts; it does not see other transactions' writes, nor hold them up."""
 
     def __init__(self, connection: AsyncConnection, tables: MetaData, revision: str) -> None:
         self._connection = connection
@@ -185,7 +185,7 @@ class Snapshot:
         )
 
     async def lines(self, table: str) -> AsyncIterator[list[bytes]]:
-        """Yield every row of a table, in batches, in the order of its key."""
+        """Yield the rows of a table as lines, in batches, in the order of its key."""
         reflected_table = self._tables[table]
         large = any((column.name, kind_of(column)) == ("body", "bytes") for column in reflected_table.columns)
         at_once = SMALL_AT_ONCE if table in (CONTENT, _SMALL) else LARGE_AT_ONCE if large else AT_ONCE
@@ -193,14 +193,14 @@ class Snapshot:
             yield [line_of(row) for row in batch]
 
     async def sum(self, table: str) -> Sum:
-        """Return what `lines` would yield, counted and hashed."""
+        """Return the number and the digest of the lines of a table."""
         summing = Summing()
         async for batch in self.lines(table):
             summing.add(batch)
         return summing.sum()
 
     async def contents(self) -> AsyncIterator[list[ReferredBlob]]:
-        """Yield every file of content that is referred to, in batches, by digest."""
+        """Yield all large content that is copied, whose bytes are in files, in batches, ordered by digest."""
         blob, rows = self._tables[CONTENT], self._in_rows()
         in_rows = select(rows.c.digest).where(rows.c.body.is_not(None))
         query = select(blob.c.digest, blob.c.size).where(_copied_content(blob), blob.c.digest.not_in(in_rows))
@@ -208,7 +208,7 @@ class Snapshot:
             yield [ReferredBlob(digest=row[0], size=row[1]) for row in batch]
 
     async def small(self) -> AsyncIterator[list[RowContent]]:
-        """Yield all content that is a row and is referred to, in batches, checked byte by byte."""
+        """Yield all small content that is copied, in batches; the bytes of each are hashed and compared with its digest."""
         table = self._in_rows()
         query = select(table.c.digest, table.c.body).where(_copied_content(table), table.c.body.is_not(None))
         async for batch in self._stream(query, SMALL_AT_ONCE):
@@ -220,7 +220,7 @@ class Snapshot:
             ]
 
     async def needed(self, digests: Sequence[str]) -> set[str]:
-        """Return those of the digests that are referred to."""
+        """Return those of these digests whose content is copied."""
         blob = self._tables[CONTENT]
         rows = await self._connection.execute(
             select(blob.c.digest).where(blob.c.digest.in_(digests), _copied_content(blob))
@@ -242,7 +242,7 @@ class Snapshot:
 
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator[Snapshot]:
-    """Open the database at this moment. Misconfigured when it cannot be opened or holds no schema of ours."""
+    """Open a snapshot of the database at this moment. Misconfigured when it cannot be opened or has no schema of ours."""
     try:
         async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
             yield await snapshot_on(connection)
@@ -251,7 +251,7 @@ async def snapshot(url: str) -> AsyncIterator[Snapshot]:
 
 
 async def snapshot_on(connection: AsyncConnection) -> Snapshot:
-    """Return the view of that connection's transaction."""
+    """Return the snapshot as the connection's transaction sees it. Misconfigured when there is no schema of ours."""
     revision = await connection.run_sync(revision_of)
     if revision is None:
         raise errors.Misconfigured("the database holds no schema of this program; check database.url")
@@ -265,7 +265,7 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def reflect_tables(connection: Connection) -> MetaData:
-    """Return the tables of the database, which may be one version newer than this program's own."""
+    """Read the tables to copy from the database itself, because its schema may be newer or older than this program's."""
     tables, left_out = MetaData(), {VERSION_TABLE, *MEMORY_TABLES}
     tables.reflect(
         connection, only=lambda name, _: name not in left_out and not name.startswith(SEARCH_TABLES)
@@ -284,21 +284,21 @@ def _select_rows(table: Table, connection: AsyncConnection) -> Select[Any]:
 
 
 def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
-    """Order by bytes on both databases: a server would sort text by the rules of its language."""
+    """Return the expression that orders by a column's bytes on both databases; a server would use a language's rules."""
     is_text = kind_of(column) == "text"
     return collate(column, "C") if is_text and connection.dialect.name == "postgresql" else column
 
 
 def _copied_content(content: Table) -> Any:
-    """Return the condition of content to copy: unreferenced content belongs to no state that could be restored, and
-    content of the sealed hold is in no copy (R4, sealed hold)."""
+    """Return the SQL condition that content is copied: some row other than a sealed hold refers to it. Unreferenced content
+    need not be restored, and content of the sealed hold must be in no copy (R4, sealed hold)."""
     refs = content.metadata.tables[OWNERS]
     needed = exists().where(refs.c.digest == content.c.digest, refs.c.owner_kind != HOLD)
     return or_(content.c.owner_kind != HOLD, needed) if "owner_kind" in content.c else needed
 
 
 class DatabaseLoad:
-    """An open transaction on a database that was empty. Left without `commit`, nothing remains."""
+    """Open transaction that loads a copy into an empty database; without `commit` nothing of it is stored."""
 
     def __init__(self, connection: AsyncConnection, tables: MetaData) -> None:
         self._connection = connection
@@ -312,12 +312,12 @@ class DatabaseLoad:
         return self._connection.dialect.name == "postgresql"
 
     async def begin(self) -> None:
-        """Drop the foreign keys on a server, until the end; SQLite's are off in a migrator's connection."""
+        """Drop the foreign keys on a server until `finish`; on SQLite they are off in a migrator's connection."""
         for key in self._keys:
             await self._connection.execute(DropConstraint(key))
 
     async def insert(self, shape: TableShape, lines: Sequence[bytes]) -> None:
-        """Write rows of that table as they were copied."""
+        """Insert copied rows into a table. StoreFailure when the schema has no such table or columns."""
         table = self._tables.tables.get(shape.name)
         if table is None or {name for name, _ in shape.columns} - {column.name for column in table.columns}:
             raise errors.StoreFailure(
@@ -330,7 +330,7 @@ class DatabaseLoad:
             await self._connection.execute(table.insert(), rows)
 
     async def finish(self) -> None:
-        """Restore or check the foreign keys, and set the database's counters behind the rows."""
+        """Check the foreign keys, which a server does by adding them again, and set a server's sequences after the rows."""
         if self._on_server:
             await self._set_counters()
             for key in self._keys:
@@ -354,7 +354,7 @@ class DatabaseLoad:
                 await self._connection.execute(select(func.setval(sequence, last)))
 
     async def snapshot(self) -> Snapshot:
-        """Return the present rows, to be compared with the copy."""
+        """Return a snapshot of the loaded rows, for comparison with the copy."""
         return await snapshot_on(self._connection)
 
     async def commit(self) -> None:
@@ -363,8 +363,8 @@ class DatabaseLoad:
 
 @asynccontextmanager
 async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
-    """Open a load into the schema of that revision, without rows. Clash when the database has rows, Misconfigured when
-    this program does not know the revision."""
+    """Open a load into a database without rows, whose schema is first brought to that revision. Clash when the database has
+    rows, Misconfigured when this program does not know the revision."""
     revision = _known_revision(revision)
     try:
         async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.connect() as connection:
@@ -381,12 +381,12 @@ async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
 
 
 async def clear_database(url: str) -> None:
-    """Drop every table of ours: for a database that was filled only to be examined."""
+    """Drop all tables of a database: for one that was filled only to examine a copy."""
     try:
         async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             tables = MetaData()
             if connection.dialect.name == "sqlite":
-                # Its inner tables go with it, and may not be dropped alone.
+                # The index's inner tables are dropped with it, and cannot be dropped by themselves.
                 await connection.execute(text(f"DROP TABLE IF EXISTS {SEARCH_TABLES}"))
             await connection.run_sync(tables.reflect)
             await connection.run_sync(tables.drop_all)
@@ -407,6 +407,7 @@ def _known_revision(revision: str) -> str:
 
 
 def _prepare(connection: Connection, revision: str) -> None:
+    """Check that the database has no rows, nor tables of another program, and migrate it to the revision."""
     if revision_of(connection) is None and inspect(connection).get_table_names():
         raise errors.Clash("the database holds tables that are not of this program; name an empty one")
     for table in reflect_tables(connection).sorted_tables:

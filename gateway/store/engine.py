@@ -1,5 +1,5 @@
-"""Opens the database: one writer and one pool of readers. In: a URL. Out: async engines whose connections already have
-our settings: durability on SQLite, time limits on a server."""
+"""Creation of the database's engines, by their role. In: a URL. Out: async engines whose connections have our settings:
+durability on SQLite, time limits on a server."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ BUSY_TIMEOUT_S = 10  # longer than any transaction of ours; a longer wait is an 
 READERS = 4
 CONNECT_S = 10.0
 _CLOSE_WAIT_S = 5.0  # for connections in use when their engine is closed
-# More than the different statements of a unit of work: each is parsed once for a connection.
+# Prepared statements that a connection keeps: more than a unit of work has, so that each is parsed once.
 _STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
 class EngineRole(StrEnum):
-    """Purpose of an engine. A migrator is a writer that may rebuild tables, so its foreign keys are off meanwhile."""
+    """Purpose of an engine. A migrator is a writer that may rebuild tables, so its connections check no foreign keys."""
 
     WRITER = "writer"
     READER = "reader"
@@ -47,8 +47,8 @@ class EngineRole(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerLimits:
-    """Limits of an engine on a server: its connections, and how long a statement, a wait for another transaction's lock
-    and an idle transaction may last. SQLite has its own: one writer, 10 s."""
+    """Limits of an engine on a server: number of connections, and how long a statement, a wait for a lock and an idle
+    transaction may last. They do not apply to SQLite, which has one writer and waits 10 s for its lock."""
 
     connections: int = 10  # measured: ten give three times the commits of one, and more give little
     statement_s: float = 30.0
@@ -61,7 +61,7 @@ _READING = (EngineRole.READER, EngineRole.NEAR_READER)
 
 
 def open_engine(url: str, role: EngineRole, limits: ServerLimits = AS_SHIPPED) -> AsyncEngine:
-    """Return an engine for that role; nothing is connected yet. Misconfigured when the URL names no database of ours."""
+    """Return an engine for that role, without connecting. Misconfigured when the URL names no usable database."""
     parsed = _parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(parsed, role)
@@ -70,7 +70,7 @@ def open_engine(url: str, role: EngineRole, limits: ServerLimits = AS_SHIPPED) -
 
 @asynccontextmanager
 async def engine_for_task(url: str, role: EngineRole) -> AsyncIterator[AsyncEngine]:
-    """Open an engine for one piece of work."""
+    """Open an engine that is disposed of when the context ends."""
     engine = open_engine(url, role)
     try:
         yield engine
@@ -79,7 +79,8 @@ async def engine_for_task(url: str, role: EngineRole) -> AsyncIterator[AsyncEngi
 
 
 async def close_engine(engine: AsyncEngine) -> None:
-    """Close the engine once all its connections are returned, or after some seconds; later ones are never closed."""
+    """Dispose of the engine once all its connections are returned, or after some seconds; connections that are returned
+    later are never closed."""
     pool, back = cast(AsyncAdaptedQueuePool, engine.pool), asyncio.Event()
     event.listen(engine.sync_engine, "checkin", lambda *_: back.set())
     with contextlib.suppress(TimeoutError):
@@ -127,8 +128,9 @@ def _server_engine(url: URL, role: EngineRole, limits: ServerLimits) -> AsyncEng
 
 
 def _split_tls(url: URL) -> tuple[URL, dict[str, Any]]:
-    """Return the URL without TLS options, and the driver's TLS context. With an authority the server's certificate and
-    name are checked, whatever the URL says; without one the driver encrypts to any server that answers."""
+    """Return the URL without its TLS options, and the driver's TLS argument. With a certificate authority (`ca`) the
+    server's certificate and name are checked, whatever else the URL says; without one the URL stays as it is, and the
+    driver encrypts without checking the server."""
     ca = url.query.get("ca")
     if not isinstance(ca, str):
         return url, {}
@@ -144,21 +146,21 @@ def _split_tls(url: URL) -> tuple[URL, dict[str, Any]]:
 
 
 def _server_arguments(role: EngineRole, limits: ServerLimits) -> dict[str, Any]:
-    """Return the driver's arguments, with the time limits. A migration may rewrite a large table, and waits for it."""
+    """Return the driver's arguments with the time limits. A migrator has none, because it may rewrite a large table."""
     patient = role is EngineRole.MIGRATOR
     server = {
         "application_name": f"gateway {role}",
         "statement_timeout": 0 if patient else limits.statement_s,
         "lock_timeout": 0 if patient else limits.lock_s,
         "idle_in_transaction_session_timeout": 0 if patient else limits.idle_s,
-        # Compiling a plan takes longer than any query of ours.
+        # Compiling a plan takes longer than any of our queries.
         "jit": "off",
     }
     return {
         "timeout": CONNECT_S,
         "statement_cache_size": _STATEMENTS,
         "max_cached_statement_lifetime": 0,
-        # Longer than the server's own limit: it is for a server that no longer answers.
+        # Longer than the server's own limit, because it is for a server that no longer answers.
         "command_timeout": None if patient else limits.statement_s + CONNECT_S,
         "server_settings": {
             name: value if isinstance(value, str) else str(round(value * 1000))
@@ -168,8 +170,8 @@ def _server_arguments(role: EngineRole, limits: ServerLimits) -> dict[str, Any]:
 
 
 def _connect(dialect: Any, record: object, args: Any, arguments: dict[str, Any]) -> Any:
-    """Open a connection to the driver. An error before it is open becomes the driver's error of a statement. Any: the
-    parts of the driver have no public types."""
+    """Open a server connection for SQLAlchemy. A refused certificate or argument becomes Misconfigured, a server that does
+    not answer the driver's OperationalError. Any: the parts of the driver have no public types."""
     from gateway.store.server_connection import connect_server
 
     try:
@@ -188,7 +190,7 @@ def _connect(dialect: Any, record: object, args: Any, arguments: dict[str, Any])
 
 
 def _name_failure(context: ExceptionContext) -> None:
-    """Treat a server that stops answering within a statement as any other failure; its connection is useless."""
+    """Convert the error of a server that stops answering within a statement to SQLAlchemy's, and drop its connection."""
     cause = context.original_exception
     if isinstance(cause, OSError | TimeoutError):
         context.is_disconnect = True
@@ -196,14 +198,15 @@ def _name_failure(context: ExceptionContext) -> None:
 
 
 def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
-    """Refuse connections that a restarted server closed; the pool makes new ones. Asking each connection before each
-    use would cost three round trips, and this costs nothing."""
+    """Refuse a connection that the server has closed, such as by a restart, so that the pool opens a new one. SQLAlchemy's
+    own check before each use would cost three round trips; this one costs none."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError("the server closed this connection")
 
 
 def _check_file(path: str) -> None:
-    """Check the file before the driver does: its failed connection leaves a thread behind, which answers a closed loop."""
+    """Check that the SQLite file can be used; Misconfigured otherwise. The driver would find out too late: its failed
+    connection leaves a thread behind that calls a closed event loop."""
     if path in ("", ":memory:"):
         raise errors.Misconfigured("database.url names no file; what must not be lost cannot live in memory")
     file = Path(path)
@@ -218,7 +221,7 @@ def _check_file(path: str) -> None:
 
 
 def _create_private(dialect: object, record: object, args: Any, arguments: dict[str, Any]) -> None:
-    """Create a new file for the node's own user alone, however it is made; SQLite gives its journals the same mode."""
+    """Create a missing database file with access for the node's own user alone; SQLite gives its journals the same mode."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(args[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
@@ -228,11 +231,11 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def _sleep(seconds: float) -> None:
-    """Sleep within a connecting greenlet, so that the loop goes on meanwhile."""
+    """Sleep in the greenlet that opens a connection, so that the event loop goes on meanwhile."""
     await_only(asyncio.sleep(seconds))
 
 
-# Two nodes that start together on a new file both set its journal mode, and for that lock SQLite itself does not wait.
+# Retries setting the journal mode: SQLite itself does not wait for that lock when two processes start on a new file.
 _PATIENT = Retrying(
     retry=retry_if_exception(_is_locked),
     wait=wait_random(0.005, 0.05),
@@ -242,7 +245,7 @@ _PATIENT = Retrying(
 )
 
 
-# A writer has two: one that the store keeps open, and one for the registry.
+# Connections of an engine. A writer has two: one that the store keeps open, and one for the registry.
 _CONNECTIONS = {EngineRole.WRITER: 2, EngineRole.MIGRATOR: 1}
 
 
@@ -254,10 +257,10 @@ def _sqlite_engine(url: URL, role: EngineRole) -> AsyncEngine:
         pool_size=_CONNECTIONS.get(role, READERS),
         # `NearReaders` and `Memory` bound their own connections.
         max_overflow=-1 if role is EngineRole.NEAR_READER else 0,
-        # The driver begins nothing by itself: the `begin` event below decides how a transaction starts.
+        # With no isolation level the driver begins no transaction; the `begin` event below does.
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "cached_statements": _STATEMENTS},
     )
-    # IMMEDIATE takes the write lock at once: a transaction that reads first can then never fail to write later.
+    # IMMEDIATE takes the write lock at once, so that a transaction which reads first cannot fail to write later.
     start = "BEGIN" if role in _READING else "BEGIN IMMEDIATE"
 
     def prepare(
@@ -267,12 +270,12 @@ def _sqlite_engine(url: URL, role: EngineRole) -> AsyncEngine:
         for pragma in _pragmas(role):
             _PATIENT.copy()(
                 cursor.execute, f"PRAGMA {pragma}"
-            )  # a copy, because its state is not for two callers at once
+            )  # a copy, because two concurrent callers must not share its state
         cursor.close()
 
     def begin(connection: Connection) -> None:
         if near and drivers.sqlite_driver(connection).in_transaction:
-            pass  # begun already, by the owner of the connection
+            pass  # the owner of the connection has begun it already
         elif role is EngineRole.WRITER:
             drivers.begin_waiting(connection, BUSY_TIMEOUT_S)
         else:
@@ -287,14 +290,15 @@ def _sqlite_engine(url: URL, role: EngineRole) -> AsyncEngine:
 
 
 def _stay_open(context: ExceptionContext) -> None:
-    """Keep the connection of a caller that is cancelled while a thread works: the cancellation is raised after the thread
-    has finished (`commits.apart`), so the connection is good, and may carry others' writes. SQLAlchemy would close it."""
+    """Keep the connection when a caller is cancelled while a thread works, where SQLAlchemy would close it. The
+    cancellation is raised after the thread has finished (`commits.run_in_thread`), so the connection is usable, and other
+    callers' writes may be on it."""
     if isinstance(context.original_exception, asyncio.CancelledError):
         context.is_disconnect = False
 
 
-# KiB of pages that stay in memory, and pages in the journal before they are moved: one document touches much the same
-# pages as the next.
+# 6 MB of pages stay in memory, and 4,000 in the write-ahead log before they move to the file, because successive documents
+# touch mostly the same pages.
 _CACHE_PRAGMAS = ("cache_size = -6000", "wal_autocheckpoint = 4000")
 
 
@@ -302,8 +306,8 @@ def _pragmas(role: EngineRole) -> tuple[str, ...]:
     if role in _READING:
         return ("query_only = ON",)
     foreign_keys = "OFF" if role is EngineRole.MIGRATOR else "ON"
-    # FULL: in WAL, NORMAL may lose the last commits when the power fails, and those were answered as accepted (G1).
-    # Zeros over deleted rows: a text deleted by law, or a secret, must not stay in free pages.
+    # FULL: with WAL, NORMAL may lose the last commits at a power failure, which were answered as accepted (G1, durable).
+    # `secure_delete` overwrites deleted rows with zeros: a text deleted by law, or a secret, must not stay in free pages.
     always = (
         "journal_mode = WAL",
         "synchronous = FULL",

@@ -1,10 +1,10 @@
-"""The one stream of events. In: what happened, in the caller's transaction. Out: committed events with dense
-numbers, per node and per agency.
+"""The one stream of events. In: events, written in the caller's transaction. Out: committed events with numbers without
+gaps, in the node's sequence and in the agency's.
 
-SQLite has one writer at a time, and a rollback takes its numbers back: there an event has its numbers from the start. On
-a server many transactions write side by side and commit in another order, so that numbers would have gaps, or appear
-before smaller ones: there events are numbered after the commit. Unnumbered events in an SQLite file, from an older
-version or a server's backup, are numbered in the same way."""
+SQLite has one writer at a time, and a rollback takes its numbers back, so an event gets its numbers when it is written. On
+a server many transactions write at the same time and commit in another order: numbers would have gaps, or become visible
+before smaller ones. There events are numbered after the commit. Unnumbered events in an SQLite file, from an older
+version or a server's backup, are numbered afterwards too."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ from gateway.store.transaction import BoundQuery, Transaction, run_alone
 from gateway.store.wake import ANY
 
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
-EVENTS_WRITTEN = "sequencer"  # rung when events were committed: the name of the loop that numbers them
+EVENTS_WRITTEN = "sequencer"  # rung when events were committed; the name of the worker loop that numbers them
 NUMBERED = "numbered"  # rung when committed events have numbers
-GATHER_S = 0.1  # how much later a reader may hear of an event; pages and feeds do not notice
+GATHER_S = 0.1  # least time between two wake-ups of readers
 _DATA = dict[str, Any]
 UNNUMBERED = (
     select(col(EventRow.position), col(EventRow.agency_id))
@@ -57,7 +57,7 @@ UNNUMBERED = (
     .limit(bindparam("most", type_=Integer))
 )
 ANY_UNNUMBERED: BoundQuery = UNNUMBERED, {"most": 1}
-"""Asked before the write lock is taken, because mostly there is nothing to do."""
+"""Query whether any event has no number; run before the write lock is taken, because mostly none has."""
 _NUMBER = (
     update(EventRow)
     .where(col(EventRow.position) == bindparam("at_position"))
@@ -68,7 +68,7 @@ _LAST = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) =
 
 
 class SqlEvents:
-    """Events of one agency; a scope with an empty agency id appends events of the node itself."""
+    """Repository of one agency's events; a scope with an empty agency id is for events of the node itself."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
         self._tx = tx
@@ -78,7 +78,7 @@ class SqlEvents:
     async def append(
         self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
     ) -> None:
-        """Append an event in the caller's transaction."""
+        """Append one event of a subject in the caller's transaction."""
         await self.append_all(at, [(subject_id, kind, data or {})])
 
     async def append_many(
@@ -116,14 +116,14 @@ class SqlEvents:
 
 
 def _call_id() -> dict[str, str]:
-    """Return the log's id of the call that caused the event; empty when no call did."""
+    """Return the id of the API call that causes the event, as data for it; empty when no call does."""
     call = log.ids_bound().get("request")
     return {"call": call} if call else {}
 
 
 async def _assign_numbers(tx: Transaction, rows: list[dict[str, Any]]) -> None:
-    """Give numbers to new events in the node's sequence and in their agency's, in the order of writing; the node's own
-    events are in no agency's sequence."""
+    """Assign the next numbers of the node's sequence and of the agencies' sequences to new event rows, in their order. The
+    node's own events are in no agency's sequence."""
     agencies = Counter(row["agency_id"] for row in rows if row["agency_id"] != NODE)
     node = iter(await _advance(tx, NODE, len(rows)))
     own = {agency_id: iter(await _advance(tx, agency_id, count)) for agency_id, count in agencies.items()}
@@ -133,7 +133,7 @@ async def _assign_numbers(tx: Transaction, rows: list[dict[str, Any]]) -> None:
 
 
 async def _advance(tx: Transaction, sequence: str, count: int) -> range:
-    """Take the next numbers of a sequence, for SQLite's one writer."""
+    """Take the next `count` numbers of a sequence, for SQLite's one writer; return them."""
     counters = tx.line.counters
     last = counters.last(sequence) if counters is not None else None
     if last is None:
@@ -146,8 +146,8 @@ async def _advance(tx: Transaction, sequence: str, count: int) -> range:
 
 
 async def number_on_server(server: AsyncEngine, limit: int) -> int:
-    """Give numbers to `limit` committed events by one statement; 0 when there are none, or another process is numbering
-    now."""
+    """Assign numbers to up to `limit` committed events by one statement; return how many. Return 0 also while another
+    process numbers events."""
     while True:
         ((numbered, has_counters),) = await run_alone(server, _numbering_statement(), most=limit)
         if has_counters:
@@ -156,7 +156,7 @@ async def number_on_server(server: AsyncEngine, limit: int) -> int:
 
 
 async def number_on_sqlite(tx: Transaction, limit: int) -> int:
-    """Give numbers to events on SQLite that have no numbers there."""
+    """Assign numbers to up to `limit` events without numbers in an SQLite file; return how many."""
     rows = await tx.tuples(UNNUMBERED, most=limit)
     if not rows:
         return 0
@@ -172,7 +172,8 @@ async def number_on_sqlite(tx: Transaction, limit: int) -> int:
 
 
 def _number_event(counters: dict[str, int], position: int, agency_id: str) -> dict[str, int | None]:
-    """Take the next numbers for one event from `counters`; the node's own events are in no agency's sequence."""
+    """Take the next numbers for one event from `counters`, and return the values of the update. The node's own events are
+    in no agency's sequence."""
     for sequence in {NODE, agency_id}:
         counters[sequence] = counters.get(sequence, 0) + 1
     own = counters[agency_id] if agency_id != NODE else None
@@ -181,12 +182,13 @@ def _number_event(counters: dict[str, int], position: int, agency_id: str) -> di
 
 @cache
 def _numbering_statement() -> Select[Any]:
-    """Make the one statement that numbers events on a server; it returns how many, and False where a counter is missing.
+    """Return the one statement that numbers events on a server; it returns how many, and False when a counter is missing.
 
-    Without the counters of all its agencies it numbers nothing: another process may have inserted one after this statement
-    began, and given the same numbers. The lock of the node's counter is the sequencer's lease. A position may become
-    visible after a higher one is numbered, when its transaction took longer: it is numbered next, in the order of commits.
-    Rows are locked as they are found, so that numbers written by another process a moment ago are seen."""
+    When the counter of an agency is missing, the statement numbers nothing: another process may have inserted the counter
+    after this statement began, and given the same numbers. The lock of the node's counter is the sequencer's lease. An
+    event whose transaction took long may become visible after a higher position is numbered; it gets the next number, so
+    numbers follow the order of commits. Rows are locked when they are found, so that numbers which another process has just
+    written are seen."""
     counter, event = table_of(EventCounterRow), table_of(EventRow)
     node = (
         select(counter.c.last)
@@ -239,7 +241,7 @@ def _numbering_statement() -> Select[Any]:
 
 
 def _counting(counter: Table, numbers: CTE) -> CTE:
-    """Make the part of the numbering statement that moves the counters on to the last numbers."""
+    """Return the part of the numbering statement that sets the counters to the last numbers."""
     last = union_all(
         select(literal(NODE, String), func.max(numbers.c.node_seq)).having(func.count() > 0),
         select(numbers.c.agency_id, func.max(numbers.c.agency_seq))
@@ -256,7 +258,8 @@ def _counting(counter: Table, numbers: CTE) -> CTE:
 
 @cache
 def _insert_counters() -> Any:
-    """Make the statement for first counters: the node's, and those of agencies with new events. Any: as in `insert_of`."""
+    """Return the statement that inserts missing counters: the node's, and those of agencies with new events. Any: as in
+    `insert_of`."""
     counter, event = table_of(EventCounterRow), table_of(EventRow)
     sequences = select(literal(NODE, String), literal(0, Integer)).union(
         select(event.c.agency_id, literal(0, Integer)).where(event.c.node_seq.is_(None))
@@ -266,7 +269,8 @@ def _insert_counters() -> Any:
 
 
 async def load_after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:
-    """Return numbered events behind `after_seq`, in order: of the node, or of one agency by its own sequence."""
+    """Return up to `limit` events numbered after `after_seq`, in order: for None all events by the node's numbers,
+    otherwise the agency's by its own numbers."""
     query = select(EventRow)
     if agency_id is None:
         query = query.where(col(EventRow.node_seq) > after_seq).order_by(col(EventRow.node_seq))
@@ -277,8 +281,8 @@ async def load_after(tx: Transaction, agency_id: str | None, after_seq: int, lim
 
 
 class EventWaker:
-    """Wakes the readers of this process when events were numbered, here or in another one: the first at once, those of
-    the next moment together."""
+    """Waker of this process's readers when events were numbered, in this or another process. It wakes them at once, but at
+    most every `GATHER_S` seconds, so that events of one moment wake them together."""
 
     def __init__(self) -> None:
         self._ring_event = asyncio.Event()

@@ -1,5 +1,6 @@
-"""The node's record of its own work, on SQL. In: beats and samples, every few minutes from each process. Out: samples and
-days. Part of the store; get it as `store.history`. Each report is one short write."""
+"""The node's record of its own work. In: reports of job runs (beats) and queue depths (samples), every few minutes from
+each process, each one short transaction. Out: samples, and job runs by day. Part of the store; get it as
+`store.history`."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ _LONGEST_CODE = 40
 
 
 class SqlHistory:
-    """Queue depths and job runs, reported by every process and counted once; removed after 30 days."""
+    """Repository of queue depths and job runs. All processes report them, each is counted once; deleted after 30 days."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
@@ -37,13 +38,13 @@ class SqlHistory:
         removed_jobs: Collection[str] = (),
         trims: bool = True,
     ) -> None:
-        """Record job runs, the queues of the database and `other_samples` of the caller; `trims` removes what is too old.
-        A beat or moment that several processes report counts once. Days of `removed_jobs` are removed: this node does not
-        run those jobs any more."""
+        """Record job runs, the depths of the database's queues, and `other_samples` of the caller. A beat or sample that
+        several processes report counts once. `trims` deletes records that are too old; the days of `removed_jobs`, which
+        this node does not run any more, are always deleted."""
         samples = [*await self._sample_queues(now), *other_samples]
         oldest = now - HISTORY_KEPT
         async with self._writing() as tx:
-            # Two processes that add to the same day would each write only their own beats.
+            # Without this lock, of two processes that add to the same day one would overwrite the other's beats.
             await tx.hold("job_day")
             for sample in samples:
                 await tx.insert_new(QueueSampleRow.from_value(sample, at=_slot(now)))
@@ -57,7 +58,7 @@ class SqlHistory:
             await tx.commit()
 
     async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
-        """Return samples of one queue, or of all, the oldest first."""
+        """Return the samples since `since` of one queue, or of all, the oldest first."""
         query = (
             select(QueueSampleRow)
             .where(col(QueueSampleRow.at) >= since)
@@ -70,12 +71,13 @@ class SqlHistory:
         return [value_of(QueueSample, row) for row in rows]
 
     async def days(self, since: date) -> Sequence[JobDay]:
-        """Return the days of every job, the oldest first."""
+        """Return the days of all jobs since `since`, the oldest first."""
         async with self._reading() as tx:
             return await _days(tx, since)
 
     async def _sample_queues(self, now: datetime) -> list[QueueSample]:
-        """Sample queues that go on by themselves: rows that wait for a person do not measure how the node keeps up."""
+        """Return the depth and oldest age of the outbox, the inbox and the jobs. Only rows that wait for a worker count,
+        not those that wait for a person, because the samples show whether the node keeps up."""
         queues: tuple[tuple[str, Any, Any, Any], ...] = (  # Any: what sqlmodel types its columns as
             ("outbox", OutboxRow, col(OutboxRow.created_at), outbox.is_open()),
             ("inbox", InboxRow, col(InboxRow.received_at), inbox.is_open()),
@@ -92,13 +94,14 @@ class SqlHistory:
 
 
 def _slot(now: datetime) -> datetime:
-    """Return the moment that all processes share for their samples, so that each queue is sampled once."""
+    """Round a time down to the sampling interval, so that the samples of all processes have the same time."""
     every = int(SAMPLED_EVERY.total_seconds())
     return datetime.fromtimestamp(int(now.timestamp()) // every * every, UTC)
 
 
 def _changed_days(stored_days: Sequence[JobDay], beats: Sequence[Beat], first: date) -> list[JobDay]:
-    """Return the days that the beats change; a beat that is no newer than the stored ones was counted before."""
+    """Return the days from `first` on that the beats change, with these beats counted. A beat that is not newer than the
+    job's last stored one was counted before."""
     days = {(day.job, day.day): day for day in stored_days}
     changed = set()
     for beat in beats:

@@ -1,5 +1,5 @@
-"""Incidents of the sealed hold, R4 (state secrets stay out). In: `Hold` values. Out: the same, as last saved, and whether
-content must not be stored again. Rows are never removed: digest, header and decision stay."""
+"""Incidents of the sealed hold, R4 (state secrets stay out). In: `Hold` values. Out: the values as last saved, and whether
+content must not be stored again. Rows are never deleted: digest, header and decision stay."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _UPDATE = update(HoldRow).where(
 
 
 class SqlHolds(AgencyRows):
-    """Incidents of one agency; they are never removed."""
+    """Repository of one agency's sealed holds, which are never deleted."""
 
     async def add(self, hold: Hold) -> None:
         """Add a hold. Clash while another hold of the same subject is open."""
@@ -65,29 +65,29 @@ class SqlHolds(AgencyRows):
         await self._tx.change(_UPDATE, agency=self._agency_id, at_id=hold.id, **columns)
 
     async def open_of(self, subject_id: str) -> Hold | None:
-        """Return the open hold of this document or packet, if there is one."""
+        """Return the open hold of this document or packet, None when there is none."""
         row = await self._first(HoldRow, self._tx.lock_rows(_OPEN_OF_SUBJECT), subject=subject_id)
         return to_domain(row) if row is not None else None
 
     async def keeps(self, digest: Digest) -> bool:
-        """Tell whether content with this digest is held here or was purged: it must not be stored again."""
+        """Tell whether content with this digest is in a hold that was not lifted; it must not be stored again."""
         return await self._first(HoldRow, _WITH_DIGEST, digest=digest) is not None
 
     async def page(
         self, *, limit: int, states: Sequence[HoldState] = (), cursor: str | None = None
     ) -> Page[Hold]:
-        """Return one page of holds by keyset, the newest first."""
+        """Return one page of holds and the cursor of the next, the newest first."""
         words = [state.value for state in states]
         return await self._page(HoldRow, "begun_at", to_domain, states=words, limit=limit, cursor=cursor)
 
 
 async def unsettled(tx: Transaction) -> list[Hold]:
-    """Return the unsettled holds of every agency."""
+    """Return the holds of all agencies whose content is not settled yet, the oldest first."""
     return [to_domain(row) for row in await tx.rows(HoldRow, _UNSETTLED)]
 
 
 async def count_open(tx: Transaction) -> Mapping[str, int]:
-    """Count the open holds of every agency by state."""
+    """Count the open holds of all agencies by state."""
     open_states = [state.value for state in OPEN]
     query = (
         select(col(HoldRow.state), func.count())

@@ -1,5 +1,6 @@
-"""Packets as they landed, and their outcome (G4). In: bytes already stored, with the routing that the transport gave.
-Out: the same row under a lease, until it is settled. Landing does not judge a packet (A3)."""
+"""Arrived packets of the inbox, and their outcome (G4, none is dropped). In: a packet whose bytes are stored already, with
+the routing that the transport gave. Out: its row under a lease, until it is settled. A packet is stored (landed) before it
+is judged (A3)."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ _REOPENABLE = (WAITING, "held", "quarantined", "malformed", "dropped")
 async def claim(
     tx: Transaction, clock: Clock, limit: int, lease_s: float, ordinary: int
 ) -> list[LeasedInbox]:
-    """Claim landed rows of every agency, urgent lane first, then the oldest; at least `ordinary` of the normal lane."""
+    """Lease up to `limit` landed rows of all agencies, the urgent lane first, then the oldest; at least `ordinary` of them
+    are of the normal lane."""
     leased_rows = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
     return [LeasedInbox(item=to_inbox_item(row, lease.attempt), lease=lease) for row, lease in leased_rows]
 
@@ -54,7 +56,7 @@ _BY_DIGEST = _OF_AGENCY.where(col(InboxRow.file_digest) == bindparam("digest"))
 _UPDATE = update(InboxRow).where(
     col(InboxRow.agency_id) == bindparam("agency"), col(InboxRow.id) == bindparam("at_id")
 )
-# WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing.
+# Only while the lease is valid and the row open, so that a worker that wakes late changes nothing (G7, leases).
 _UPDATE_LEASED = update(InboxRow).where(
     col(InboxRow.agency_id) == bindparam("agency"), *leases.fence(InboxRow), is_open()
 )
@@ -70,28 +72,28 @@ _FRESH: Mapping[str, Any] = {
 
 
 async def overdue_waiting(tx: Transaction, cutoff: datetime, limit: int) -> list[InboxPacket]:
-    """Return waiting packets of every agency that landed before then, the oldest first."""
+    """Return up to `limit` waiting packets of all agencies that landed before `cutoff`, the oldest first."""
     query = select(InboxRow).where(col(InboxRow.state) == WAITING, col(InboxRow.received_at) < cutoff)
     rows = await tx.rows(InboxRow, query.order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit))
     return [to_inbox_item(row) for row in rows]
 
 
-# In quarantine, with no proved sender (A7).
+# Packets in quarantine without a proved sender (A7, unproved senders).
 _UNPROVED = (col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_(None))
-# In a flood these are many rows.
+# Marked as slow, because in a flood of packets these are many rows.
 _UNPROVED_BYTES = (
     select(func.coalesce(func.sum(col(InboxRow.size)), 0)).where(*_UNPROVED).execution_options(**{SLOW: True})
 )
 
 
 async def unproved_bytes(tx: Transaction) -> int:
-    """Sum up the bytes of unproved packets of every agency."""
+    """Return the total size of the packets without a proved sender, over all agencies."""
     rows = await tx.tuples(_UNPROVED_BYTES)
     return int(rows[0][0])
 
 
 async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxPacket]:
-    """Return the oldest unproved packets of every agency."""
+    """Return up to `limit` packets without a proved sender, of all agencies, the oldest first."""
     query = (
         select(InboxRow).where(*_UNPROVED).order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit)
     )
@@ -99,7 +101,7 @@ async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxPacket]:
 
 
 def _count(packet: InboxPacket, took_s: float | None) -> None:
-    """Count a settled packet; `took_s` is None when a person settled it, days later."""
+    """Count a settled packet in the metrics; `took_s` is None when a person settled it, perhaps days later."""
     meters.SETTLED.add(state=packet.state, code=packet.code or "")
     if took_s is not None:
         meters.LANDED_TO_VERDICT.observe(took_s, state=packet.state)
@@ -108,13 +110,13 @@ def _count(packet: InboxPacket, took_s: float | None) -> None:
 
 
 class SqlInbox(WatchedRows):
-    """Packets that landed for one agency, unjudged: the same bytes are one row."""
+    """Repository of one agency's arrived packets; the same bytes are one row, however often they arrive."""
 
     _landing: tuple[Lease, PendingWrite] | None = None
 
     async def land(self, packet: InboxPacket) -> InboxPacket:
-        """Store a packet before the axis is answered, and return it, or the packet of the agency that has the same
-        bytes."""
+        """Store a packet and return it, or return the stored packet of this agency with the same bytes. This comes before
+        the axis is answered."""
         if await self._tx.insert_new(self._make_row(packet)):
             return packet
         stored_packet = await self.with_bytes(packet.file_digest)
@@ -123,8 +125,8 @@ class SqlInbox(WatchedRows):
         return stored_packet
 
     def land_to_settle(self, packet: InboxPacket, lease: Lease) -> None:
-        """Land a packet that the same unit of work settles under that lease. Clash, at the latest when the unit ends,
-        when its bytes are here already."""
+        """Store a packet, leased, that the same unit of work settles under that lease. Clash, at the latest when the unit
+        ends, when a packet with the same bytes is stored already."""
         row = self._make_row(packet)
         row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.ends_at)
         self._landing = (lease, self._tx.insert_open(row))
@@ -138,13 +140,13 @@ class SqlInbox(WatchedRows):
         return to_inbox_item(await self._get(InboxRow, self._tx.lock_rows(_BY_ID), missing, id=id))
 
     async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
-        """Find the packet that came with these bytes."""
+        """Find the packet with this digest of its bytes."""
         row = await self._first(InboxRow, self._tx.lock_rows(_BY_DIGEST), digest=file_digest)
         return to_inbox_item(row) if row is not None else None
 
     async def settle(self, packet: InboxPacket, lease: Lease | None) -> None:
-        """Write state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a given lease
-        is no longer ours; without one, for a person's act, Clash while the row is leased."""
+        """Store a packet's verdict and end its lease. A worker passes its lease: StaleLease when that is no longer ours. An
+        act of a person has none: Clash while a worker leases the row."""
         columns = settled_values(packet, packet.settled_at or self._clock.now()) | leases.released(None, None)
         if lease is not None:
             if not self._is_landing(lease, columns):
@@ -155,26 +157,29 @@ class SqlInbox(WatchedRows):
         self._tx.when_committed(partial(_count, packet, took))
 
     def _is_landing(self, lease: Lease, columns: Mapping[str, Any]) -> bool:
-        """Tell whether the row of this lease is still unwritten; these values are then written with it."""
+        """Set these columns in the row that `land_to_settle` added under this lease; False when it is written already."""
         if self._landing is None or self._landing[0] != lease:
             return False
         return self._tx.amend(self._landing[1], columns)
 
     async def check_held(self, lease: Lease) -> None:
-        """Lock the row until a writing unit of work ends. StaleLease when it is settled, or another's by now."""
+        """Check that the lease is valid, and lock its row until a writing unit of work ends. StaleLease when the row is
+        settled, or leased by another worker."""
         query = _BY_ID.where(*leases.fence(InboxRow), is_open())
         parameters = {"id": lease.id, "at_id": lease.id, "token": lease.token}
         row = await self._first(InboxRow, self._tx.lock_rows(query), **parameters)
         leases.exactly_one(int(row is not None), lease)
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
-        """Postpone a packet; a try that is not `counted` does not bring it nearer to its last one."""
+        """End the lease and let the packet wait until `not_before`. A try that is not `counted` is taken off the attempts.
+        StaleLease when the lease is no longer ours."""
         tries = {} if counted else {"attempts": lease.attempt - 1}
         await self._change(lease, leases.released(not_before, error) | tries)
 
     async def reopen(self, id: str, *, routing: AxisNote | None = None, released: bool = False) -> None:
-        """Land a waiting, held, quarantined, malformed or dropped row again, its tries set to zero, with the routing of
-        another copy when given. `released`: a person lets it in. Clash in any other state."""
+        """Set a waiting, held, quarantined, malformed or dropped packet to landed without attempts, so that it is judged
+        again, with the routing of another copy when that is given. `released`: a person lets it in. Clash in any other
+        state."""
         fresh = (
             dict(_FRESH)
             | (routing_columns(routing) if routing else {})
@@ -187,7 +192,8 @@ class SqlInbox(WatchedRows):
             )
 
     async def add_routing(self, id: str, note: AxisNote) -> bool:
-        """Keep the different routing of another copy for `try_next`. False when there is no more room."""
+        """Store the different routing of another copy of the packet, for `try_next`. Return False when there are as many
+        as may be stored."""
         packet = await self.get(id)
         if note == packet.routing or note in packet.untried:
             return True
@@ -197,7 +203,7 @@ class SqlInbox(WatchedRows):
         return await self._tx.change(_UPDATE, agency=self._agency_id, at_id=id, **columns) == 1
 
     async def add_axis(self, id: str, axis: str) -> bool:
-        """Note that the same bytes came by this axis too; False when that was known."""
+        """Record that the same bytes came by this axis too. Return False when that was recorded before."""
         if not axis:
             return False
         packet = await self.get(id)
@@ -207,8 +213,8 @@ class SqlInbox(WatchedRows):
         return await self._tx.change(_UPDATE, agency=self._agency_id, at_id=id, **columns) == 1
 
     async def try_next(self, lease: Lease) -> AxisNote | None:
-        """Land the packet again with the routing of its next copy, because it was judged on a false one; None when there
-        is no other copy. StaleLease as above."""
+        """Set the packet to landed with the routing of its next copy, and return that routing; None when there is no other
+        copy. For a packet that was judged on a false routing. StaleLease when the lease is no longer ours."""
         packet = await self.get(lease.id)
         if not packet.untried:
             return None
@@ -221,13 +227,14 @@ class SqlInbox(WatchedRows):
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[InboxPacket]:
-        """Return one page of packets by keyset, the newest first."""
+        """Return one page of packets and the cursor of the next, the newest first."""
         return await self._page(
             InboxRow, "received_at", to_inbox_item, states=states, limit=limit, cursor=cursor
         )
 
     async def _change_unheld(self, id: str, columns: dict[str, Any], *extra: ColumnElement[bool]) -> bool:
-        """Change a row for a person, unless a worker holds it. NotFound when there is no such row."""
+        """Change a row that no worker leases and that meets the `extra` conditions; return whether it was changed. NotFound
+        when there is no such row."""
         await self.get(id)
         is_row = (col(InboxRow.agency_id) == self._agency_id, col(InboxRow.id) == id)
         unheld = leases.unheld(InboxRow, self._clock.now())
@@ -239,7 +246,7 @@ class SqlInbox(WatchedRows):
 
 
 def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
-    """Make the packet of a row; `attempts` overrides the row's, because a claim counts one more than it read."""
+    """Convert a row to a packet. `attempts` overrides the row's, because a claim counts one more than it read."""
     needs = (row.needs_sender, row.needs_document_id)
     return value_of(
         InboxPacket,
@@ -277,8 +284,8 @@ def untried_value(untried: tuple[AxisNote, ...]) -> str:
 
 
 def settled_values(packet: InboxPacket, settled_at: datetime | None) -> dict[str, Any]:
-    """Return the columns that a verdict or a person's act writes; the transport's routing stays. The next verdict uses a
-    release up, unless the packet is to wait."""
+    """Return the columns that a verdict writes; the transport's routing is not among them. A release by a person applies to
+    one verdict, and stays only while the packet is landed or waiting."""
     needs_sender, needs_document_id = packet.needs or (None, None)
     names = ("state", "code", "reason", "sender_code", "document_id", "kind", "incoming_id")
     return {name: getattr(packet, name) for name in names} | {

@@ -1,10 +1,11 @@
-"""Admitted documents of one agency, their hand-over to its document system, the parts that units have in them, and the
-tombstones of all that was ever admitted. In: values; the client that asks. Out: the same, as last saved.
+"""Incoming documents that one agency admitted, their hand-over to its document system, the parts that units have in them,
+and the identities of all packets that were ever admitted. In: these values; the client that takes a hand-over. Out: the
+values as last saved.
 
-A document's row has the whole value as `body`; the columns beside it are written from it each time and only used in
-conditions. A hand-over is leased until a time and acknowledged once; an expired lease makes the row available again
-(interfaces.md 1.4). Sealed documents are in no list of work. A tombstone names body digest and signed packet id, for
-ever: a packet repeats or contradicts it; landing one never writes it (A3)."""
+A document's row has the whole value as `body`; the other columns are derived from it at each write and only used in
+conditions. A hand-over is leased until a time and acknowledged once; when its lease expires it is available again. Sealed
+documents are in no list of work. An identity keeps body digest and signed packet id for ever, so that a later packet that
+repeats or contradicts it is recognised; it is written when a packet is admitted, never when one lands (A3)."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ from gateway.store.transaction import Transaction
 _DOCUMENT = IncomingRow
 _MOST_ALIKE = 5
 _NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
-# Made once: making a statement takes longer than running it.
+# Statements are built once, because building one takes longer than running it.
 _OF_AGENCY = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
 _BY_ID = _OF_AGENCY.where(col(_DOCUMENT.id) == bindparam("id"))
 _STATES = select(col(_DOCUMENT.id), col(_DOCUMENT.state)).where(
@@ -110,7 +111,8 @@ _WAITING: Select[Any] = (
     .order_by(col(InboxRow.received_at), col(InboxRow.id))
 )
 _PRIOR_KINDS = ("replacing", "numbered", "with_lead", "admitted", "waiting")
-# One statement, because every arriving document needs it. Packets that land in the same unit do not wait yet.
+# One statement instead of five, because every arriving document needs it. It may skip open rows: a packet that landed in
+# the same unit of work is not in the state `waiting` yet.
 _PRIOR = union_all(
     *map(bodies, _PRIOR_KINDS, (_REPLACING, _NUMBERED, _WITH_LEAD, _ADMITTED, _WAITING))
 ).execution_options(**SKIPS_OPEN_ROWS)
@@ -118,7 +120,7 @@ _UPDATE = update(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id) == bindparam("at_id")
 )
 _UPDATE_AS_READ = _UPDATE.where(col(_DOCUMENT.version) == bindparam("read"))
-INCOMING = "incoming"  # names the lock on an incoming DocumentId, for every reader and waiter
+INCOMING = "incoming"  # first part of the lock's name on an incoming DocumentId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +136,11 @@ class Handover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorDocuments:
-    """Documents and packets that were here before an arriving document: its sender's replacements that name it, admitted
-    or not; the result of `numbered`; the newest of that sender with its lead file. `admitted`: ids of the documents made
-    of new packets of that sender with its DocumentId, newest first; None where none was made. `waiting`: ids of packets
-    that wait for it, oldest first; the sender is compared without letter case, the DocumentId letter for letter."""
+    """Stored documents and packets that concern an arriving document. `replacing`: replacements of the same sender that
+    name its DocumentId, admitted or not. `numbered`: documents of the same number. `with_lead`: the sender's newest with
+    the same lead file. `admitted`: for each admitted packet of the sender with its DocumentId, newest first, the id of the
+    document made of it, or None. `waiting`: ids of packets that wait for it, oldest first. Senders are compared without
+    letter case, except in `admitted`."""
 
     replacing: Sequence[IncomingDocument]
     numbered: Sequence[IncomingDocument]
@@ -147,7 +150,7 @@ class PriorDocuments:
 
 
 class SqlIncomingDocuments(WatchedRows):
-    """Documents that one agency took in."""
+    """Repository of the incoming documents of one agency."""
 
     async def add(self, document: IncomingDocument) -> None:
         self._check_own(document.agency_id, f"the document {document.id}")
@@ -160,19 +163,21 @@ class SqlIncomingDocuments(WatchedRows):
         return to_incoming(await self._load_row(id))
 
     async def states(self, ids: Collection[str]) -> Mapping[str, InState]:
-        """Return the state of each of these documents that exists."""
+        """Return the state of each of these documents by id; unknown ids are left out."""
         rows = await self._tx.tuples(_STATES, agency=self._agency_id, ids=sorted(ids))
         return {id: InState(state) for id, state in rows}
 
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
-        """Return every attempt, the newest first; the sender is compared without letter case."""
+        """Return every document that the sender sent under this DocumentId, the newest first, and hold that DocumentId
+        until the transaction ends. The sender is compared without letter case."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         parameters = {"document_id": document_id, "sender": sender_code.casefold()}
         rows = await self._rows(_DOCUMENT, self._tx.lock_rows(_BY_DOCUMENT_ID), **parameters)
         return [to_incoming(row) for row in rows]
 
     async def find_prior(self, document: IncomingDocument) -> PriorDocuments:
-        """Find everything stored before that may concern an arriving document."""
+        """Find the stored documents and packets that may concern an arriving document, with one query. Hold its DocumentId
+        until the transaction ends."""
         await self._tx.hold(self._agency_id, INCOMING, document.document_id)
         parameters = {
             "agency": self._agency_id,
@@ -195,14 +200,15 @@ class SqlIncomingDocuments(WatchedRows):
         )
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
-        """Return the newest documents of that number and symbol, in any spelling; of a few years, not of all."""
+        """Return the 50 newest documents with that number and symbol, in any spelling."""
         rows = await self._rows(_DOCUMENT, _NUMBERED, number_key=number_word(number, symbol))
         return [to_incoming(row) for row in rows]
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
     ) -> IncomingDocument:
-        """Save with version + 1. StaleVersion when the stored version is not the expected one."""
+        """Save the document with the stored version + 1 and return it. StaleVersion when `expect_version` is given and is
+        not the stored version."""
         self._check_own(document.agency_id, f"the document {document.id}")
         if expect_version in (None, document.version):
             saved = replace(document, version=document.version + 1)
@@ -230,8 +236,8 @@ class SqlIncomingDocuments(WatchedRows):
         arrived_to: datetime | None = None,
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
-        """Return one page by keyset, the newest first unless `oldest_first`. Every word of `query` must be found;
-        `arrived_to` is exclusive."""
+        """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. A document must
+        contain every word of `query`; `handover` is a state of hand-overs; `arrived_to` is exclusive."""
         conditions: list[ColumnElement[bool]] = [
             col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -284,6 +290,7 @@ async def unsealed(tx: Transaction, agency_id: str, ids: Collection[str]) -> Map
 
 
 def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
+    """Return one row for each DocumentId that a replacement names as replaced; none for another document."""
     if document.kind is not Kind.REPLACEMENT or document.change is None:
         return []
     return [
@@ -314,7 +321,7 @@ def incoming_row(document: IncomingDocument) -> IncomingRow:
         number_key=number_word(document.number, document.symbol) if document.number else "",
         lead=_lead_digest(document),
         reply_by=document.due_on if document.wants_reply else None,
-        # R4 (state secrets stay out): a sealed document cannot be found by its words
+        # R4 (state secrets stay out): a sealed document cannot be found by its words.
         folded="" if document.state is InState.SEALED else fold(" ".join(words)),
         body=to_json(IncomingDocument, document),
     )
@@ -331,10 +338,10 @@ _HANDOVER = HandoverRow
 
 
 class SqlHandovers(WatchedRows):
-    """Hand-overs of incoming documents to document systems, each under a lease."""
+    """Repository of one agency's hand-overs: incoming documents offered to document systems, each taken under a lease."""
 
     async def offer(self, incoming_id: str) -> None:
-        """Offer a document; a repeat is harmless. Clash when there is no such incoming document."""
+        """Offer a document to document systems; a second offer changes nothing. Clash when there is no such document."""
         now = self._clock.now()
         row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
         self._tx.insert_missing(row)
@@ -346,7 +353,7 @@ class SqlHandovers(WatchedRows):
         return to_handover(row, self._clock.now())
 
     async def withdraw(self, incoming_id: str) -> bool:
-        """Withdraw the offer by removing its row. True when a document system has the document, or is taking it now."""
+        """Delete the hand-over of a document. Return True when a document system has the document or is taking it now."""
         row = await self._tx.first(
             _HANDOVER, select(_HANDOVER).where(self._has_document(incoming_id)).with_for_update()
         )
@@ -355,7 +362,8 @@ class SqlHandovers(WatchedRows):
         return row is not None and to_handover(row, self._clock.now()).state != AVAILABLE
 
     async def lease(self, client: str, limit: int, ends_at: datetime) -> Sequence[Handover]:
-        """Lease available rows to `client`, or rows whose lease ran out, the oldest first."""
+        """Lease up to `limit` available hand-overs to `client` until `ends_at`, the oldest first; one whose lease ran out
+        is available too."""
         now = self._clock.now()
         query = (
             select(_HANDOVER)
@@ -377,7 +385,7 @@ class SqlHandovers(WatchedRows):
         return [Handover(incoming_id=id, state=LEASED, leased_by=client, leased_until=ends_at) for id in ids]
 
     async def waiting_since_before(self, at: datetime, limit: int) -> Sequence[str]:
-        """Return documents that were offered before then and are still available, the oldest first."""
+        """Return the ids of documents that were offered before `at` and are still available, the oldest first."""
         ours = (col(_HANDOVER.agency_id) == self._agency_id, is_available(self._clock.now()))
         query = (
             select(col(_HANDOVER.incoming_id))
@@ -388,8 +396,8 @@ class SqlHandovers(WatchedRows):
         return [id for (id,) in await self._tx.tuples(query)]
 
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
-        """Acknowledge a document. False when it was acknowledged before (harmless). Clash while another client holds it,
-        which may be storing it at this moment."""
+        """Record that `client` has the document. Return False when it was acknowledged before, which is harmless. Clash
+        while another client holds the lease, because that client may be storing the document at this moment."""
         changed = await self._tx.change(
             update(_HANDOVER)
             .where(self._has_document(incoming_id), col(_HANDOVER.state) != ACKED, self._is_free_for(client))
@@ -402,7 +410,7 @@ class SqlHandovers(WatchedRows):
         return False
 
     async def take(self, incoming_id: str, client: str, ends_at: datetime) -> bool:
-        """Lease one document to that client. False when it was acknowledged before. Clash while another client has it."""
+        """Lease one document to `client`. Return False when it was acknowledged before. Clash while another leases it."""
         changed = await self._tx.change(
             update(_HANDOVER)
             .where(self._has_document(incoming_id), col(_HANDOVER.state) != ACKED, self._is_free_for(client))
@@ -413,7 +421,7 @@ class SqlHandovers(WatchedRows):
         return changed == 1
 
     async def give_back(self, incoming_id: str, client: str) -> None:
-        """Make a document available again that the client holds; harmless where it holds nothing."""
+        """End the client's lease on a document, which becomes available again; no effect when the client has none."""
         mine = (col(_HANDOVER.state) == LEASED, col(_HANDOVER.leased_by) == client)
         await self._tx.change(
             update(_HANDOVER)
@@ -422,7 +430,7 @@ class SqlHandovers(WatchedRows):
         )
 
     async def _check_acked(self, incoming_id: str) -> None:
-        """Raise Clash unless the document was acknowledged, NotFound when it was never offered."""
+        """Check that the document was acknowledged. Clash when it was not; NotFound when it was never offered."""
         if (await self.get(incoming_id)).state != ACKED:
             raise errors.Clash(
                 f"the document {incoming_id} is being handed over to another client; ask again later"
@@ -442,7 +450,7 @@ class SqlHandovers(WatchedRows):
 def handover_is(
     state: str, agency_id: Mapped[str], incoming_id: Mapped[str], now: datetime
 ) -> ColumnElement[bool]:
-    """Return the condition that the incoming document's hand-over is in that state now."""
+    """Return the SQL condition that the incoming document has a hand-over in that state at `now`."""
     is_leased = and_(col(_HANDOVER.state) == LEASED, not_(_ran_out(now)))
     condition = {AVAILABLE: is_available(now), LEASED: is_leased}.get(state, col(_HANDOVER.state) == state)
     return exists().where(
@@ -455,7 +463,7 @@ def is_available(now: datetime) -> ColumnElement[bool]:
 
 
 def _ran_out(now: datetime) -> ColumnElement[bool]:
-    """Return the condition of a lease that ran out, or was made while the clock was ahead."""
+    """Return the SQL condition of a lease that ran out, or ends so late that it was made while the clock was ahead."""
     return or_(col(_HANDOVER.leased_until) <= now, col(_HANDOVER.leased_until) > now + 2 * LONGEST_HANDOVER)
 
 
@@ -481,8 +489,9 @@ _BY_DOCUMENT = _OF_SENDER.where(
 
 
 class SqlIdentities(AgencyRows):
-    """Identities of all packets that one agency admitted, kept for ever. Senders are verified, and compared letter for
-    letter."""
+    """Repository of the identities of all packets that one agency admitted, kept for ever. A sender is the verified code,
+    compared letter for letter. Each query holds its name until the transaction ends, so that no other transaction admits
+    the same packet meanwhile."""
 
     async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
         await self._tx.hold(self._agency_id, "body", sender, body_digest)
@@ -493,15 +502,15 @@ class SqlIdentities(AgencyRows):
         return await self._find_identity(_BY_PACKET, sender=sender, packet=packet_id)
 
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
-        """Return new and replacement packets with this DocumentId, the newest first."""
+        """Return the sender's admitted packets of new and replacing documents with this DocumentId, the newest first."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         rows = await self._rows(_IDENTITY, _BY_DOCUMENT, sender=sender, document=document_id)
         return [value_of(Identity, row) for row in rows]
 
     async def claim(self, identity: Identity) -> None:
-        """Claim (sender, body digest) and (sender, packet id) in the caller's transaction. Conflict when one is claimed
-        already."""
-        # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
+        """Record the identity of an admitted packet in the caller's transaction. Conflict when the sender's body digest or
+        packet id is recorded already."""
+        # The database checks both unique keys in the insert, so two workers cannot both find them free (G3, admitted once).
         row = IdentityRow.from_value(identity, agency_id=self._agency_id)
         ids = (
             f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was"
@@ -534,17 +543,17 @@ _UNITS = (
 
 
 class SqlUnitParts(AgencyRows):
-    """Parts that units of one agency have in incoming documents."""
+    """Repository of the parts that the units of one agency have in incoming documents."""
 
     async def add(self, part: UnitPart) -> None:
         self._tx.insert(self._make_row(part))
 
     async def end(self, part: UnitPart) -> None:
-        """End an open part. Clash when it was ended before."""
+        """Save an open part that has ended now. Clash when it was ended before."""
         await self._change(part, PartState.OPEN)
 
     async def settle(self, part: UnitPart) -> None:
-        """Settle a returned part, whose document is assigned anew."""
+        """Save a returned part as settled, because its document is assigned anew. Clash when it is settled already."""
         await self._change(part, PartState.RETURNED)
 
     async def _change(self, part: UnitPart, state_before: PartState) -> None:
@@ -558,7 +567,7 @@ class SqlUnitParts(AgencyRows):
             raise errors.Clash(f"the part {part.id} was ended by somebody else; look at it again")
 
     async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
-        """Return all parts of each document, the earliest first."""
+        """Return all parts of each document by its id, the earliest first."""
         parts: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
             for row in await self._rows(_PART, _PARTS_OF, ids=ids):
@@ -568,7 +577,8 @@ class SqlUnitParts(AgencyRows):
     async def open_of(
         self, units: Collection[str] | None, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """Return open parts of these units, or of all, with their unsealed documents; the one that is due first leads."""
+        """Return open parts of these units (None: of all units) with their documents, by deadline. Parts of sealed
+        documents are left out."""
         query = _IN_STATE
         if units is not None:
             query = query.where(col(_PART.unit_key).in_(sorted(units)))
@@ -581,7 +591,8 @@ class SqlUnitParts(AgencyRows):
     async def overdue(
         self, by: date, arrived_before: datetime, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """Return open parts due by that day, or without a deadline and of a document that arrived before that moment."""
+        """Return open parts, with their documents, that are due on the day `by` or before, or that have no deadline and
+        whose document arrived before `arrived_before`; the earliest assigned first."""
         undated = and_(col(_PART.deadline).is_(None), col(_DOCUMENT.arrived_at) < arrived_before)
         of_part = and_(
             col(_DOCUMENT.agency_id) == col(_PART.agency_id), col(_DOCUMENT.id) == col(_PART.document_id)
@@ -591,12 +602,12 @@ class SqlUnitParts(AgencyRows):
         return await self._with_documents(ordered.limit(limit), PartState.OPEN)
 
     async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """Return parts that were handed back and wait to be assigned anew, the oldest first."""
+        """Return parts that units handed back, with their documents, which wait to be assigned anew; the oldest first."""
         ordered = _IN_STATE.order_by(col(_PART.ended_at), col(_PART.id))
         return await self._with_documents(ordered.limit(limit), PartState.RETURNED)
 
     async def units(self, at: datetime) -> Sequence[str]:
-        """Return the units that persons of the agency belong to at that moment, by name."""
+        """Return the names of units in which the agency's persons hold a post at `at`, sorted."""
         return [unit for (unit,) in await self._tx.tuples(_UNITS, agency=self._agency_id, at=at)]
 
     async def _with_documents(

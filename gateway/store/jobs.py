@@ -1,5 +1,5 @@
-"""Work to do later. In: a kind and a subject, in the caller's transaction. Out: the same under a lease, at least once,
-until it is done. A finished job is deleted; events tell its outcome."""
+"""Jobs, which are work to do later. In: a kind and a subject, in the caller's transaction. Out: the job under a lease, at
+least once, until it is finished. A finished job is deleted; events record its outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.store.row import to_json, value_of
 from gateway.store.tables import JobRow
 from gateway.store.transaction import BoundQuery, Transaction
 
-# A document may leave at a time that its sender chose; every other time of a job is chosen by the node.
+# Jobs whose time a person chose: a document that leaves later. The time of every other job is chosen by the node.
 ASKED_FOR = and_(col(JobRow.kind) == "pack", col(JobRow.last_error).is_(None))
 _QUEUE = leases.SharedRows.of_table(
     JobRow,
@@ -26,17 +26,17 @@ _QUEUE = leases.SharedRows.of_table(
     (col(JobRow.created_at), col(JobRow.id)),
     asked_for=ASKED_FOR,
 )
-# Suffix to the kind of a job that can never be done: no worker claims such a kind, and the error stays readable.
+# Suffix to the kind of a job that can never be done: no worker claims such a kind, and its row keeps the error.
 NEVER = ".never"
 NEVER_ANSWERED = f"answer{NEVER}"
-# WHERE id AND lease_token (G7): a worker that wakes late changes nothing.
+# Only while the lease is valid, so that a worker that wakes late changes nothing (G7, leases).
 _FENCE = (col(JobRow.agency_id) == bindparam("agency"), *leases.fence(JobRow))
 _UPDATE = update(JobRow).where(*_FENCE)
 _DELETE = delete(JobRow).where(*_FENCE)
 
 
 async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: float) -> list[Job]:
-    """Claim due jobs of that kind, of every agency, the oldest first."""
+    """Lease up to `limit` due jobs of that kind, of all agencies, the oldest first."""
     leased_rows = await leases.claim(tx, _QUEUE, clock, limit, lease_s, longest=_longest(kind), kind=kind)
     return [to_domain(row, lease) for row, lease in leased_rows]
 
@@ -50,12 +50,12 @@ def _longest(kind: str) -> timedelta:
 
 
 def is_open() -> ColumnElement[bool]:
-    """Return the condition of open jobs: all but those that can never be done."""
+    """Return the SQL condition of open jobs: all but those that can never be done."""
     return col(JobRow.kind).not_like(f"%{NEVER}")
 
 
 class SqlJobs(WatchedRows):
-    """Jobs of one agency, each done at least once: a job that was put twice is done twice, as after a crash."""
+    """Repository of one agency's jobs. Each runs at least once, and may run twice when its worker crashed."""
 
     async def add(
         self,
@@ -64,7 +64,7 @@ class SqlJobs(WatchedRows):
         not_before: datetime | None = None,
         payload: StatusPacket | None = None,
     ) -> None:
-        """Put a job in the caller's transaction."""
+        """Add a job in the caller's transaction; it is due at `not_before`, or at once."""
         self._tx.insert(
             JobRow(
                 agency_id=self._agency_id,
@@ -78,7 +78,7 @@ class SqlJobs(WatchedRows):
         )
 
     async def finish(self, lease: Lease) -> None:
-        """Delete a finished job. StaleLease when another worker owns it now."""
+        """Delete a finished job. StaleLease when the lease is no longer ours."""
         await self._tx.change_required(_DELETE, leases.only(lease), **self._lease_key(lease))
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
@@ -86,21 +86,21 @@ class SqlJobs(WatchedRows):
         await self._tx.change_required(_UPDATE, leases.only(lease), **self._lease_key(lease), **columns)
 
     async def fail(self, job: Job, error: str) -> None:
-        """Keep a job with its error and never try it again. StaleLease when another worker owns it now."""
+        """Mark a job as never to be tried again and keep its error. StaleLease when the lease is no longer ours."""
         columns = leases.released(None, error) | {"kind": job.kind + NEVER}
         await self._tx.change_required(
             _UPDATE, leases.only(job.lease), **self._lease_key(job.lease), **columns
         )
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
-        """Remove a job that is not leased; True when there was one."""
-        # A worker whose lease ran out may still be busy with it: without the row, its result is discarded.
+        """Delete the subject's jobs of that kind that are not leased; return whether there was one."""
+        # A worker whose lease ran out may still work on the job; without the row its result is discarded.
         conditions = (*self._has_subject(subject_id), col(JobRow.kind) == kind)
         unheld = leases.unheld(JobRow, self._clock.now())
         return await self._tx.change(delete(JobRow).where(*conditions, unheld)) > 0
 
     async def error_of(self, subject_id: str) -> str | None:
-        """Return the last error of the subject's unfinished job, or None."""
+        """Return the last error of the subject's newest unfinished job that has one, else None."""
         failed = col(JobRow.last_error).is_not(None)
         query = (
             select(JobRow)

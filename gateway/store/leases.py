@@ -1,9 +1,8 @@
-"""Claiming rows, for the outbox, the inbox and jobs alike. In: the rows that are due. Out: rows leased to one worker
-under a fencing token; the tokens that this process may still hold, so that it can release them when it stops.
+"""Leases on rows of the outbox, the inbox and jobs. In: a queue's table and the conditions of due rows. Out: rows leased to
+one worker under a fencing token; the tokens that this process may still hold, so that it can release them when it stops.
 
-A lease that ran out is claimable again, so a dead worker's rows come back (G7, survives kill -9); so is a time that
-lies further ahead than any right clock writes (`domain.pace`). Leases are noted as they are taken and renewed, before
-they are committed; those that ran out are forgotten, so the notes stay few."""
+A row whose lease ran out can be claimed again, so that a dead worker's rows come back (G7, survives kill -9). So can a row
+with a lease or retry time further ahead than a right clock would write (`domain.pace`)."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ Claimable = TypeVar("Claimable", OutboxRow, InboxRow, JobRow)
 Now = datetime | BindParameter[datetime]
 AnyClaimable = type[OutboxRow] | type[InboxRow] | type[JobRow]
 _NEVER = false()
-# Ended rows are history, and counting them would cost more with every year.
+# States that are counted. Rows in other states are history, and counting them would cost more with every year.
 _NO_END: Mapping[type, Sequence[str]] = {
     OutboxRow: ("waiting", "failed"),
     InboxRow: ("landed", "waiting", "held", "quarantined", "malformed", "sealed"),
@@ -52,8 +51,9 @@ _NO_END: Mapping[type, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SharedRows(Generic[Claimable]):
-    """Statements that claim the rows of one table that workers share. They are made once: making a statement takes
-    longer than running it. `ordinary` finds the rows of the normal lane alone, where there are lanes."""
+    """Statements that claim rows of one table. They are built once, because building a statement takes longer than running
+    it. `look` finds one due row, `find` the due rows to claim, `ordinary` those of the normal lane alone where there are
+    lanes, and `take` leases a row."""
 
     table: type[Claimable]
     look: Select[Any]
@@ -71,13 +71,14 @@ class SharedRows(Generic[Claimable]):
         lane: Mapped[str] | None = None,
         asked_for: ColumnElement[bool] = _NEVER,
     ) -> SharedRows[Claimable]:
-        """Make the statements. `asked_for`: rows whose time a person set; it is kept, however far ahead it is."""
+        """Build the statements for the rows that meet `among`. `asked_for` is the condition of rows whose time a person
+        set, which is kept however far ahead it is."""
         far_lease, far_retry = is_ahead(table, asked_for)
         now = bindparam("now", type_=Moment)
         due = or_(col(table.not_before).is_(None), col(table.not_before) <= now)
         unleased = or_(unheld(table, now), far_lease)
         free = (among, or_(due, far_retry), unleased)
-        # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
+        # SKIP LOCKED, so that workers on a server do not wait for each other's rows; SQLite has one writer and ignores it.
         first = select(table).where(*free).limit(bindparam("most", type_=Integer))
         first = first.with_for_update(skip_locked=True)
         is_urgent = () if lane is None else (lane.desc(),)
@@ -95,7 +96,8 @@ class SharedRows(Generic[Claimable]):
 def is_ahead(
     table: AnyClaimable, asked_for: ColumnElement[bool]
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions that a lease, or a retry, is of a clock that was ahead; parameters `far_lease`, `far_retry`."""
+    """Return the SQL conditions that a lease, or a retry time, was written while the clock was ahead; they have the
+    parameters `far_lease` and `far_retry`."""
     far_lease, far_retry = bindparam("far_lease", type_=Moment), bindparam("far_retry", type_=Moment)
     lease = and_(col(table.lease_token).is_not(None), col(table.lease_until) > far_lease)
     return lease, and_(col(table.not_before) > far_retry, not_(asked_for))
@@ -112,8 +114,8 @@ async def claim(
     longest: timedelta = LONGEST_DELAY,
     **among: str,
 ) -> list[tuple[Claimable, Lease]]:
-    """Lease the first `limit` due rows, in the queue's order; they are ours once the transaction commits. The oldest
-    `ordinary` ones of the normal lane are among them, where there are as many."""
+    """Lease the first `limit` due rows in the queue's order, the oldest `ordinary` rows of the normal lane among them where
+    there are as many; return each with its lease. The leases are valid once the transaction is committed."""
     horizon = Horizon.from_lease(clock.now(), lease_s, longest)
     rows = await _find_due(tx, queue, limit, ordinary, _times(horizon) | among)
     if not rows:
@@ -127,6 +129,7 @@ async def claim(
 async def _find_due(
     tx: Transaction, queue: SharedRows[Claimable], limit: int, ordinary: int, parameters: Mapping[str, Any]
 ) -> list[Claimable]:
+    """Return the due rows to claim, of which at least `ordinary` are of the normal lane, where there are as many."""
     rows = list(await tx.rows(queue.table, queue.find, most=limit, **parameters))
     if queue.ordinary is None or len(rows) < limit:
         return rows
@@ -144,7 +147,7 @@ def any_due(
     longest: timedelta = LONGEST_DELAY,
     **among: str,
 ) -> BoundQuery:
-    """Return the query to run before the write lock is taken: mostly no row is due, and a look must not hold up writers."""
+    """Return the query whether any row is due. It runs before a claim, which would hold up other writers."""
     return queue.look, {**_times(Horizon.from_lease(now, lease_s, longest)), **among}
 
 
@@ -153,7 +156,7 @@ def _times(horizon: Horizon) -> dict[str, datetime]:
 
 
 def refuse_gap(gap: timedelta, lease_s: float) -> None:
-    """Raise Misconfigured when leases would not hold."""
+    """Check that the clocks of this machine and of the server agree so far that leases work; Misconfigured otherwise."""
     if not clocks_agree(gap, lease_s):
         raise errors.Misconfigured(
             f"this machine's clock and the database server's are {abs(gap).total_seconds():.0f} s apart, more than a "
@@ -163,12 +166,12 @@ def refuse_gap(gap: timedelta, lease_s: float) -> None:
 
 
 def unheld(table: AnyClaimable, now: Now) -> ColumnElement[bool]:
-    """Return the condition of no lease, or one that ran out."""
+    """Return the SQL condition that a row has no lease, or one that ran out."""
     return or_(col(table.lease_token).is_(None), col(table.lease_until) <= now)
 
 
 def fence(table: AnyClaimable) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions of a row that this lease may still change; parameters `at_id`, `token`."""
+    """Return the SQL conditions that a row still has a lease, given by the parameters `at_id` and `token`."""
     return col(table.id) == bindparam("at_id"), col(table.lease_token) == bindparam("token")
 
 
@@ -177,17 +180,18 @@ def exactly_one(changed: int, lease: Lease) -> None:
 
 
 def only(lease: Lease) -> Callable[[int], None]:
-    """Return a check of exactly one changed row, for callers that learn the number later."""
+    """Return the check that exactly one row was changed under the lease, for writes that run later."""
     return lambda changed: exactly_one(changed, lease)
 
 
 def all_of(leases: Sequence[Lease]) -> Callable[[int], None]:
-    """Return a check for several leases."""
+    """Return the check that one row was changed under each of several leases."""
     return lambda changed: exactly(changed, len(leases), f"a lease on {', '.join(x.id for x in leases)}")
 
 
 def exactly(changed: int, expected: int, subject: str) -> None:
-    """Check the number of rows; else the work is discarded: another worker claimed a row, or it is finished."""
+    """Check the number of changed rows. StaleLease when it is another: a row is finished, or another worker claimed it, so
+    the caller must discard its result."""
     if changed != expected:
         raise errors.StaleLease(
             f"{subject} is no longer ours; another worker has the row, or it is finished: discard this result"
@@ -197,7 +201,7 @@ def exactly(changed: int, expected: int, subject: str) -> None:
 async def renew(
     tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], lease: Lease, ends_at: datetime
 ) -> Lease:
-    """Extend the lease until then."""
+    """Extend a lease until `ends_at` and return the new one. StaleLease when it is no longer ours."""
     mine = update(table).where(*fence(table), open_rows)
     exactly_one(await tx.change(mine, at_id=lease.id, token=lease.token, lease_until=ends_at), lease)
     return replace(lease, ends_at=ends_at)
@@ -206,13 +210,14 @@ async def renew(
 async def release_rows(
     tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], tokens: Sequence[str]
 ) -> None:
-    """Release rows for other workers. The tries stay counted: a packet may have left before its worker was cancelled."""
+    """End the leases with these tokens, so that other workers can claim the rows. The attempts stay counted, because a
+    packet may have left before its worker was cancelled."""
     mine = and_(open_rows, col(table.lease_token).in_(tokens))
     await tx.change(update(table).where(mine).values(lease_token=None, lease_until=None))
 
 
 def released(not_before: datetime | None, error: str | None) -> dict[str, Any]:
-    """Return the columns of a row that waits again, without a lease."""
+    """Return the columns that end a lease; the row waits until `not_before`."""
     return {"lease_token": None, "lease_until": None, "not_before": not_before, "last_error": error}
 
 
@@ -221,15 +226,15 @@ def has_no_end(table: type[OutboxRow] | type[InboxRow]) -> ColumnElement[bool]:
 
 
 async def count_by_state(tx: Transaction, table: type[OutboxRow] | type[InboxRow]) -> dict[str, int]:
-    """Count rows that have not ended, and those that need a person, by state."""
+    """Count the rows that wait for a worker or a person by table and state, such as `inbox.held`."""
     among = has_no_end(table)
     rows = await tx.tuples(select(col(table.state), func.count()).where(among).group_by(col(table.state)))
     return {f"{table.__tablename__}.{state}": number for state, number in rows}
 
 
 class HeldRows:
-    """Tokens of leases that this process may hold. A batch shares one token. A row that was finished meanwhile has no
-    token any more, and releasing does not touch it."""
+    """Tokens of leases that this process may hold; rows that are claimed together share one. Leases that ran out are
+    forgotten. Rows that were finished meanwhile have lost their token, so releasing the token does not touch them."""
 
     def __init__(self) -> None:
         self._ends_by_token: dict[str, datetime] = {}

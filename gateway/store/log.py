@@ -1,8 +1,9 @@
 """The rows of the sealed log (E1, E2: sealed events). In: numbered events, in batches; signed seals. Out: leaves with dense
-indexes, the nodes that proofs need, and the state of the log.
+indexes, the tree nodes that proofs need, and the state of the log.
 
-Only events that the sequencer numbered are read: those rows are committed, and one that commits late has a later number.
-The lock on the log's one row is the sealer's lease: it ends with the transaction, also when the process dies."""
+Only events with a number are read: the sequencer numbers committed rows alone, so an event that commits late has a later
+number and is not missed. The lock on the log's one row is the sealer's lease: it ends with the transaction, also when the
+process dies."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
 from gateway.store.transaction import Open, Transaction
 
 NAME = "event"
-# Nodes of these levels are kept; proofs make the others from them.
+# Tree nodes of every eighth level are stored; a proof computes the nodes between them.
 EVERY_LEVEL = 8
 _HASH_DIGITS = 64
 _LOG = select(LogRow).where(col(LogRow.name) == NAME)
@@ -52,7 +53,7 @@ _ANY_BEHIND = (
     .limit(1)
 )
 _number = col(LogSealRow.number)
-# Run every few seconds, so they are made once.
+# These statements run every few seconds, so they are built once.
 _NEWEST = select(LogSealRow).order_by(_number.desc()).limit(1)
 _STAMPED = _NEWEST.where(col(LogSealRow.stamped_at).is_not(None))
 _SEALED_AFTER = (
@@ -77,18 +78,18 @@ _UNNUMBERED = (
 
 
 class SqlEventLog:
-    """The one log of this node's events. Several processes may call all of it at once."""
+    """Database access to the one sealed log of this node's events. Several processes may use it at the same time."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open) -> None:
-        """Take the transactions. `looking`: for few rows; `asking`: for one query."""
+        """Take functions that open transactions; `looking` is for reading few rows, `asking` for a single query."""
         self._writing = writing
         self._reading = reading
         self._looking = looking
         self._asking = asking
 
     async def grow(self, limit: int) -> int:
-        """Add numbered events as leaves, each once, in the order of their numbers; return how many. 0 also while
-        another process adds. Durable on return."""
+        """Append up to `limit` numbered events to the log as leaves, each once, in the order of their numbers; return how
+        many. Return 0 also while another process appends. The leaves are committed on return."""
         async with self._asking() as tx:
             if not await tx.tuples(_ANY_BEHIND):
                 return 0
@@ -102,7 +103,7 @@ class SqlEventLog:
             return await head(tx)
 
     async def keep(self, signed: SignedSeal) -> bool:
-        """Keep the next seal. False, and nothing changed, when a seal with its number exists."""
+        """Insert the row of the next seal. Return False, and change nothing, when a seal with its number exists."""
         body = signed.to_bytes().decode("ascii")
         row = LogSealRow.from_value(signed.seal, body=body, stamp=None, stamped_at=None)
         async with self._writing() as tx:
@@ -111,12 +112,12 @@ class SqlEventLog:
         return is_new
 
     async def stamp(self, number: int, token: bytes, at: datetime) -> None:
-        """Add the token of that seal, which proves that time. One that exists already stays."""
+        """Store the timestamp token of seal `number`, which proves the time `at`. A token stored before stays."""
         statement = update(LogSealRow).where(_number == number, col(LogSealRow.stamp).is_(None))
         await self._change(statement.values(stamp=token, stamped_at=at))
 
     async def record_published(self, number: int, at: datetime) -> None:
-        """Record that the seal left the node. One older than the newest that did changes nothing."""
+        """Record that seal `number` was published outside the node, unless a newer seal was published before."""
         last = col(LogRow.published_number)
         statement = update(LogRow).where(col(LogRow.name) == NAME, last.is_(None) | (last <= number))
         await self._change(statement.values(published_number=number, published_at=at))
@@ -128,6 +129,7 @@ class SqlEventLog:
 
 
 async def _grow(tx: Transaction, limit: int) -> int:
+    """Append numbered events as leaves in this transaction, under the log's lease; return how many."""
     row = await tx.first(LogRow, _LEASE)
     if row is None:
         await tx.insert_new(
@@ -152,8 +154,8 @@ async def _grow(tx: Transaction, limit: int) -> int:
         ]
     tx.insert(*leaves)
     tx.insert(*nodes)
-    standing = {"size": tree.size, "last_seq": events[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
-    tx.change_later(_STANDS, **standing)
+    new_columns = {"size": tree.size, "last_seq": events[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
+    tx.change_later(_STANDS, **new_columns)
     return len(events)
 
 
@@ -172,12 +174,12 @@ def _leaf_row(index: int, event: EventRow, leaf: Leaf, leaf_hash: bytes) -> LogL
 
 
 def to_logged(row: EventRow) -> Logged:
-    """Return an event as the log has it, of any kind."""
+    """Convert an event's row, of any kind, to the form that is written into a leaf."""
     return value_of(Logged, row, data=plain_data(row.data), node_seq=row.node_seq or 0)
 
 
 def plain_data(text: str) -> dict[str, Any]:
-    """Return the data of an event. A row that was made unreadable must not keep the others from being sealed."""
+    """Parse an event's JSON data. Unreadable text becomes a value, so that one damaged row does not stop the sealing."""
     try:
         decoded = _PLAIN.decode(text)
     except (ValueError, TypeError, RecursionError):
@@ -193,20 +195,20 @@ _PLAIN = json.JSONDecoder(parse_constant=_refuse)
 
 
 def load_tree(row: LogRow) -> GrowingTree:
-    """Return the tree, to be added to. StoreFailure where its row was spoiled."""
-    text, wrong = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
+    """Rebuild the growing tree from the log's row. StoreFailure when the row does not fit the tree's size."""
+    text, fault = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
     try:
         peaks = [bytes.fromhex(text[at : at + _HASH_DIGITS]) for at in range(0, len(text), _HASH_DIGITS)]
         fits = len(peaks) == row.size.bit_count()
-    except (ValueError, TypeError, AttributeError) as why:
-        raise StoreFailure(wrong) from why
+    except (ValueError, TypeError, AttributeError) as cause:
+        raise StoreFailure(fault) from cause
     if not fits:
-        raise StoreFailure(wrong)
+        raise StoreFailure(fault)
     return GrowingTree(size=row.size, peaks=peaks)
 
 
 async def head(tx: Transaction) -> LogHead:
-    """Return the log's state in this view."""
+    """Return the log's state as this transaction sees it: size, root, newest seals, and since when events or seals wait."""
     rows, newests, stampeds, ((last,),), unnumbered = await tx.find_all(
         (_LOG, {}), (_NEWEST, {}), (_STAMPED, {}), (_LAST_NUMBER, {}), (_UNNUMBERED, {})
     )
@@ -220,7 +222,7 @@ async def head(tx: Transaction) -> LogHead:
     )
     unsealed = min((at for group in (no_seal, no_leaf, unnumbered) for (at,) in group), default=None)
     if row is not None and newest is not None and row.last_seq > (last or 0):
-        # The log's row was put ahead of all events: new ones are passed over.
+        # The log's row was set past the last event, so new events are never sealed: report that as waiting.
         unsealed = newest.at
     times = (waiting[0].at if waiting else None, unsealed)
     return LogHead(
@@ -236,11 +238,11 @@ async def head(tx: Transaction) -> LogHead:
 
 
 def seal_of(row: LogSealRow) -> PublishedSeal:
-    """Return the seal of a row; InvalidProof when it was changed past any form."""
+    """Parse the seal in a row. InvalidProof when the row was changed so that it holds no seal."""
     try:
         body = row.body.encode("latin-1", "replace")
         return sealed_log.read_seal(
             body + (sealed_log.stamp_line(row.stamp) if row.stamp is not None else b"")
         )
-    except (TypeError, AttributeError) as why:  # a column of SQLite takes values of any type
-        raise InvalidProof(f"the row of seal {row.number} holds no seal") from why
+    except (TypeError, AttributeError) as cause:  # a column of SQLite takes values of any type
+        raise InvalidProof(f"the row of seal {row.number} holds no seal") from cause

@@ -2,8 +2,9 @@
 an index or a filter; sizes of the tree. Out: leaves with their events, events with their place in the log, seals,
 events that should be leaves and are not; proofs of RFC 6962, each made of some hundred hashes however long the log is.
 
-Each batch is a transaction of its own: sealed rows do not change, and a long one would hold up the database. Texts that
-people wrote are deleted where the law demands it, with their salts, so that the log stays whole (threat 121)."""
+Each batch is read in a transaction of its own: sealed rows do not change, and a long transaction would hold up the
+database. Texts that people wrote are deleted, with their salts, where the law demands it; the leaves stay valid, because
+they hold only salted digests of such texts."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStanding:
-    """State of the log: its own row, and how much there is. `root` is empty where that row does not fit together."""
+    """State of the log: its own row, and the number of leaves, seals and events that are no leaf yet (`fresh`). `root` is
+    empty when the row's peaks do not fit its size."""
 
     log_id: str
     size: int
@@ -60,7 +62,7 @@ class LogStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafWithEvent:
-    """One leaf, and its event where that exists."""
+    """One leaf of the log with its event; `event` is None when the event's row is gone."""
 
     index: int
     hash: bytes
@@ -71,7 +73,7 @@ class LeafWithEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadSeal:
-    """One seal's row, not yet parsed."""
+    """Row of one seal; `body` and `stamp` are not parsed yet."""
 
     number: int
     tree_size: int
@@ -80,7 +82,7 @@ class UnreadSeal:
 
 
 async def standing(store: SqlStore) -> LogStanding:
-    """Return the state of the log. `leaves` is one more than the last index, `fresh` counts events that are no leaf yet."""
+    """Return the state of the log. Leaves are counted by their last index, seals by their last number."""
     async with store.reading() as tx:
         row = await tx.first(LogRow, select(LogRow).where(col(LogRow.name) == NAME))
         ((last_leaf,),) = await tx.tuples(select(func.max(_INDEX)))
@@ -109,10 +111,10 @@ def _root(row: LogRow | None) -> bytes:
 
 
 async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafWithEvent]:
-    """Return the leaves from that index on, in order, each with its event."""
+    """Return up to `limit` leaves from index `start` on, in order, each with its event."""
     table = (col(LogLeafRow.hash), col(LogLeafRow.body), col(LogLeafRow.salts))
     event = (
-        # As stored: a time that was tampered with may be none any more.
+        # Times are read as stored text: a value that was tampered with may not parse as a time.
         *(col(EventRow.id), col(EventRow.kind), type_coerce(EventRow.at, String), col(EventRow.agency_id)),
         *(col(EventRow.subject_id), col(EventRow.principal_id), col(EventRow.data)),
         *(col(EventRow.node_seq), col(EventRow.agency_seq)),
@@ -142,7 +144,7 @@ def _event(row: Sequence[object]) -> Logged:
 
 
 def _moment(stored: object) -> datetime:
-    """Parse a time; an unreadable one becomes the first there is, which no event has."""
+    """Parse a stored time; an unreadable one becomes the earliest possible time, which no event has."""
     try:
         at = stored if isinstance(stored, datetime) else datetime.fromisoformat(str(stored))
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
@@ -151,14 +153,14 @@ def _moment(stored: object) -> datetime:
 
 
 def _bytes(stored: object) -> bytes:
-    """Return bytes, also of a text, which SQLite allows in such a column."""
+    """Return a column's value as bytes; SQLite allows a text in a column of bytes, which is encoded."""
     if isinstance(stored, bytes):
         return stored
     return str(stored).encode("utf-8", "surrogatepass")
 
 
 def _salts(text: str | None) -> Mapping[str, str]:
-    """Parse salts; unreadable ones open nothing: the text they belong to is then found changed."""
+    """Parse a leaf's salts by name; empty when unreadable, so that verification reports their texts as changed."""
     try:
         salts = json.loads(text) if text else {}
     except (ValueError, TypeError, RecursionError):
@@ -167,8 +169,9 @@ def _salts(text: str | None) -> Mapping[str, str]:
 
 
 async def strays(store: SqlStore, after_seq: int, upto: int, limit: int) -> Sequence[tuple[int, str]]:
-    """Return number and id of events that have a number in that range, which the log has passed, and are no leaf."""
-    # A leaf before the first is in no tree.
+    """Return number and id of events without a leaf whose number is after `after_seq` and at most `upto`. Where the log
+    has passed these numbers, such events were never sealed."""
+    # A leaf with a negative index is in no tree, so it does not count.
     leaf = exists().where(col(LogLeafRow.position) == col(EventRow.position), _INDEX >= 0)
     query = select(_SEQ, col(EventRow.id)).where(after_seq < _SEQ, upto >= _SEQ, ~leaf)
     async with store.reading() as tx:
@@ -176,7 +179,7 @@ async def strays(store: SqlStore, after_seq: int, upto: int, limit: int) -> Sequ
 
 
 async def seals(store: SqlStore, after_number: int, limit: int) -> list[UnreadSeal]:
-    """Return the seals behind that number, in order."""
+    """Return up to `limit` seals with a number after `after_number`, in order."""
     columns = (
         _NUMBER,
         *(col(column) for column in (LogSealRow.tree_size, LogSealRow.body, LogSealRow.stamp)),
@@ -195,9 +198,9 @@ async def seals(store: SqlStore, after_number: int, limit: int) -> list[UnreadSe
 
 
 async def nodes(store: SqlStore, tree_nodes: Sequence[TreeNode]) -> Mapping[TreeNode, bytes]:
-    """Return those of the nodes that are kept."""
+    """Return the stored hashes of these tree nodes; a node that is not stored is left out."""
     level, place = col(LogNodeRow.level), col(LogNodeRow.place)
-    # Level by level: through pairs in one list SQLite would walk the whole tree.
+    # One condition for each level: for a list of pairs SQLite would scan the whole table.
     of_level: dict[int, list[int]] = {}
     for node in tree_nodes:
         of_level.setdefault(node.level, []).append(node.place)
@@ -208,7 +211,7 @@ async def nodes(store: SqlStore, tree_nodes: Sequence[TreeNode]) -> Mapping[Tree
 
 
 async def erasures(store: SqlStore, events: Collection[Logged]) -> set[tuple[str, str]]:
-    """Return the texts of these events that were deleted by a recorded decision: event id and name."""
+    """Return which texts of these events were deleted by a recorded decision, as pairs of event id and text name."""
     agency, subject = col(EventRow.agency_id), col(EventRow.subject_id)
     query = select(subject, col(EventRow.data)).where(
         col(EventRow.kind) == EventKind.LOG_ERASED.value,
@@ -233,7 +236,7 @@ _STORED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLeaf:
-    """One leaf with what opens its texts: their values in the event, and their salts."""
+    """One leaf with the texts that it holds salted digests of: their values, taken from the event, and their salts."""
 
     index: int
     event_id: str
@@ -251,20 +254,23 @@ async def leaves_of(store: SqlStore, agency_id: str, subject_id: str) -> Sequenc
 
 
 def _leaf(index: int, event_id: str, event_data: str, body: str, salts: str | None) -> StoredLeaf:
-    opening = json.loads(salts) if salts else {}
-    texts = {name: value for name, value in plain_data(event_data).items() if name in opening}
-    return StoredLeaf(index=index, event_id=event_id, body=body.encode("ascii"), salts=opening, texts=texts)
+    salt_by_name = json.loads(salts) if salts else {}
+    texts = {name: value for name, value in plain_data(event_data).items() if name in salt_by_name}
+    return StoredLeaf(
+        index=index, event_id=event_id, body=body.encode("ascii"), salts=salt_by_name, texts=texts
+    )
 
 
 async def leaves_at(store: SqlStore, indexes: Sequence[int]) -> Sequence[StoredLeaf]:
-    """Return these leaves, in the log's order."""
+    """Return the leaves with these indexes, in the log's order."""
     async with store.reading() as tx:
         rows = await tx.tuples(_STORED.where(col(LogLeafRow.leaf_index).in_(indexes)))
     return [_leaf(*row) for row in rows]
 
 
 async def seal_covering(store: SqlStore, index: int, *, stamped: bool = False) -> PublishedSeal | None:
-    """Return the first seal that covers this leaf; `stamped` asks for the first one with a timestamp."""
+    """Return the first seal whose tree contains the leaf `index`, or with `stamped` the first such seal that also has a
+    timestamp; None when there is none yet."""
     query = select(LogSealRow).where(col(LogSealRow.tree_size) > index).order_by(col(LogSealRow.number))
     if stamped:
         query = query.where(col(LogSealRow.stamped_at).is_not(None))
@@ -272,7 +278,7 @@ async def seal_covering(store: SqlStore, index: int, *, stamped: bool = False) -
 
 
 async def seal_numbered(store: SqlStore, number: int | None = None) -> PublishedSeal:
-    """Return the seal with that number, or the newest. NotFound when there is none."""
+    """Return the seal with that number, or the newest seal for None. NotFound when there is none."""
     query = select(LogSealRow).order_by(_NUMBER.desc())
     seal = await _seal(store, query if number is None else query.where(col(LogSealRow.number) == number))
     if seal is None:
@@ -283,7 +289,7 @@ async def seal_numbered(store: SqlStore, number: int | None = None) -> Published
 
 
 async def seal_published(store: SqlStore) -> PublishedSeal | None:
-    """Return the newest seal that left the node."""
+    """Return the newest seal that was published outside the node; None when none was."""
     last = select(col(LogRow.published_number)).where(col(LogRow.name) == NAME).scalar_subquery()
     return await _seal(store, select(LogSealRow).where(col(LogSealRow.number) == last))
 
@@ -295,22 +301,24 @@ async def _seal(store: SqlStore, query: Select[Any]) -> PublishedSeal | None:
 
 
 async def peaks(store: SqlStore, size: int) -> list[bytes]:
-    """Return the hashes of the tree of the first `size` leaves, to go on from there."""
+    """Return the hashes of the complete subtrees over the first `size` leaves, from which the tree can grow on."""
     async with store.reading() as tx:
         return [await _node(tx, node) for node in sealed_log.complete_subtrees(LeafSpan(0, size))]
 
 
 class Prover:
-    """Maker of many proofs of one log; hashes that neighbours share are read once."""
+    """Maker of inclusion proofs for one log. It caches node hashes, because proofs of neighbouring leaves share them."""
 
     def __init__(self, store: SqlStore) -> None:
         self._store = store
         self._hashes: dict[TreeNode, bytes] = {}
 
     async def inclusions(self, indexes: Sequence[int], size: int) -> list[tuple[bytes, ...]]:
+        """Return for each leaf the proof that it is in the tree of the first `size` leaves."""
         return [await self.hashes(sealed_log.inclusion_spans(index, size)) for index in indexes]
 
     async def hashes(self, spans: Sequence[LeafSpan]) -> tuple[bytes, ...]:
+        """Return the root hash of the tree over each of these spans of leaves."""
         nodes_by_span = [sealed_log.complete_subtrees(span) for span in spans]
         missing = {node for nodes in nodes_by_span for node in nodes} - self._hashes.keys()
         if len(self._hashes) > _MOST_NODES:
@@ -325,9 +333,9 @@ class Prover:
 
 
 async def _node(tx: Transaction, node: TreeNode) -> bytes:
-    """Compute a node from the nearest level below that is kept."""
-    up = node.level % EVERY_LEVEL
-    first, count, level = node.place << up, 1 << up, node.level - up
+    """Compute the hash of a tree node from the nearest stored level at or below it. NotFound when leaves are missing."""
+    height = node.level % EVERY_LEVEL
+    first, count, level = node.place << height, 1 << height, node.level - height
     if level == 0:
         place = col(LogLeafRow.leaf_index)
         query = select(col(LogLeafRow.hash)).where(place >= first, place < first + count).order_by(place)
@@ -343,8 +351,8 @@ async def _node(tx: Transaction, node: TreeNode) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """Filter of events; None leaves a field open. `kind` may end in `*`; the period is from `since` to before
-    `ends_before`."""
+    """Filter of events; a field that is None matches every event. `kind` may end in `*` for all kinds that begin so;
+    `since` is inclusive, `ends_before` exclusive."""
 
     kind: str | None = None
     subject_id: str | None = None
@@ -357,7 +365,7 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One event; `leaf` is None while it is not in the log."""
+    """One event that a search found; `leaf` is the index of its leaf, None while the event is not in the log."""
 
     position: int
     event: Logged
@@ -376,9 +384,10 @@ async def search_log(
     within: Sequence[str] = (),
     also_about: Sequence[str] = (),
 ) -> Sequence[Hit]:
-    """Return events behind that position, or the newest ones, or the newest before a position. With `sealed`, only
-    leaves below that size, in the log's order. `within`: only of these kinds, which may end in `*`. `also_about`:
-    beside the agency's own events those of the node about these."""
+    """Return up to `limit` events that match the filter, in ascending order: the first after `after_position`, or with
+    `newest` the last ones, before `before_position` where that is given. With `sealed`, only events whose leaf lies within
+    that tree size, and positions are leaf indexes (`after_position` is then inclusive). `within` restricts the kinds, which
+    may end in `*`. `also_about` adds to an agency's own events the node's events about these subjects."""
     index = col(LogLeafRow.leaf_index)
     query = select(EventRow, index).outerjoin(LogLeafRow, col(LogLeafRow.position) == col(EventRow.position))
     place: Any = index if sealed else col(EventRow.position)
@@ -400,6 +409,7 @@ async def search_log(
 
 
 def _among(search: EventFilter, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
+    """Return the SQL conditions of the filter."""
     at = col(EventRow.at)
     parts: list[ColumnElement[bool]] = []
     if search.kind is not None:
@@ -431,8 +441,8 @@ def _of_kind(text: str) -> ColumnElement[bool]:
 async def erase_texts(
     store: SqlStore, clock: Clock, event_id: str, names: Sequence[str], principal_id: str, why: str
 ) -> Sequence[str]:
-    """Delete texts of an event, all where none is named; return their names. Clash for one that is inside its leaf, and
-    while the event is no leaf yet."""
+    """Delete the named texts of an event with their salts, or all of them when `names` is empty, and record an event about
+    it; return their names. Clash for a text that the leaf itself contains, and while the event is no leaf yet."""
     async with store.writing() as tx:
         event = await tx.first(EventRow, tx.lock_rows(select(EventRow).where(col(EventRow.id) == event_id)))
         if event is None:
@@ -441,12 +451,14 @@ async def erase_texts(
         salts = json.loads(leaf.salts) if leaf.salts else {}
         chosen = sorted(names or salts)
         _check_erasable(event_id, chosen, salts)
-        texts = {name: value for name, value in plain_data(event.data).items() if name not in chosen}
-        other_salts = {name: salt for name, salt in salts.items() if name not in chosen}
-        at_row = col(EventRow.position) == event.position
-        await tx.change(update(EventRow).where(at_row).values(data=json.dumps(texts, ensure_ascii=False)))
-        salt = update(LogLeafRow).where(col(LogLeafRow.leaf_index) == leaf.leaf_index)
-        await tx.change(salt.values(salts=json.dumps(other_salts) if other_salts else None))
+        kept_data = {name: value for name, value in plain_data(event.data).items() if name not in chosen}
+        kept_salts = {name: salt for name, salt in salts.items() if name not in chosen}
+        is_event = col(EventRow.position) == event.position
+        await tx.change(
+            update(EventRow).where(is_event).values(data=json.dumps(kept_data, ensure_ascii=False))
+        )
+        leaf_update = update(LogLeafRow).where(col(LogLeafRow.leaf_index) == leaf.leaf_index)
+        await tx.change(leaf_update.values(salts=json.dumps(kept_salts) if kept_salts else None))
         scope = AgencyScope(agency_id=event.agency_id, principal_id=principal_id)
         facts = {"names": chosen, "reason": why}
         await SqlEvents(tx, scope, clock).append(EventKind.LOG_ERASED, event_id, clock.now(), facts)

@@ -1,12 +1,12 @@
-"""Answers that every document needs and that hold for days (codes, certificates, ended keys, hosted agencies, API keys),
-kept in memory until they change. In: an engine for small reads; queries, each with its key. Out: what a transaction that
-begins during the call would read, or in the turn of the event loop in which it began, and nothing older.
+"""Cache of query results that every document needs and that seldom change (codes, certificates, ended keys, hosted
+agencies, API keys). In: an engine for small reads; queries, each with its key. Out: their results, never older than the
+turn of the event loop in which the call began.
 
-Triggers give a subject another token in the transaction that changes it, whichever process or person writes. An answer
-comes from memory only when a look during the call found the very tokens that the answer was read under. A token never comes
-back, so that an undone state is never taken for a later one.
+Database triggers give a subject (a group of tables) a new token in the transaction that changes it, whichever process or
+person writes. A cached result is returned only when the tokens that are read during the call (a look) equal those under
+which the result was read. A token is never used twice, so that an undone state is never taken for a later one.
 
-A step that asks a server several things may share one look (`moment`): its answers are then of a moment within the step."""
+A step that asks a server several times may share one look (`moment`): its results are then of a moment within the step."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from sqlalchemy.pool import PoolProxiedConnection
 from gateway.store import drivers
 from gateway.store.transaction import failure
 
-# A node writes with some hundred agencies in a week, and an answer is a few KB at most.
+# Most results in memory. A node writes to some hundred agencies in a week, and a result is a few KB at most.
 MOST = 4096
-# Characters of one key. Codes and names are shorter; longer texts are not kept.
+# Most characters of one key. Codes and names are shorter; results for longer texts are not cached.
 LONGEST = 1000
 _LOOK = "SELECT token FROM memory_version ORDER BY subject"
 
@@ -37,17 +37,17 @@ Key = tuple[str | date | None, ...]
 Tokens = tuple[str, ...]
 
 
-# A step that goes on for longer looks again.
+# Age in seconds after which a shared look is not used any more.
 MOMENT_S = 0.1
-# When the step began, by the clock of the event loop.
+# Time of the event loop's clock at which the step began.
 _MOMENT: ContextVar[float | None] = ContextVar("memory moment", default=None)
 
 
 class Memory:
-    """Answers in memory, one object for each process and database; get it as `store.memory`."""
+    """Cache of query results, one object for each process and database; get it as `store.memory`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Take `engine`, whose transactions each see one moment."""
+        """Take an engine each of whose transactions sees one moment of the database."""
         self._engine = engine
         self._line: _SqliteLook | _ServerLook = (
             _SqliteLook(engine) if drivers.is_sqlite(engine) else _ServerLook(engine)
@@ -56,8 +56,8 @@ class Memory:
         self._answers: OrderedDict[Key, Any] = OrderedDict()
 
     async def ask(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Return the answer of that key. A day or an agency that it depends on is part of the key, and callers never
-        change an answer: others get the same one."""
+        """Return the cached result of that key, or read it. The key contains all that the result depends on, such as a day
+        or an agency. Callers must not change a result, because others get the same object."""
         if (
             self._line.current_tokens is not None
             and self._line.current_tokens == self._as_of
@@ -77,7 +77,7 @@ class Memory:
         keys: Collection[Key],
         read: Callable[[AsyncConnection, Sequence[Key]], Awaitable[Mapping[Key, T]]],
     ) -> dict[Key, T]:
-        """Return the answers of several keys, of one moment; `read` gets those that are not in memory."""
+        """Return the results of several keys, all of one moment; `read` reads those that are not cached."""
         try:
             remembered = self._recall(await self._line.tokens(), keys)
             if len(remembered) == len(keys):
@@ -96,8 +96,8 @@ class Memory:
 
     @contextlib.contextmanager
     def moment(self) -> Iterator[None]:
-        """Accept, within it and in tasks begun within it, any look at a server that was begun within it and is less
-        than a tenth of a second old: for a step that changes nothing that is kept here."""
+        """Open a context in which calls, also of tasks that are started in it, share looks at a server that began in it and
+        are less than a tenth of a second old. It is for a step that changes nothing of what is cached."""
         token = _MOMENT.set(asyncio.get_running_loop().time())
         try:
             yield
@@ -105,14 +105,14 @@ class Memory:
             _MOMENT.reset(token)
 
     async def tokens(self) -> Tokens:
-        """Return the tokens, which differ once something changed that is kept here."""
+        """Return the current tokens, which differ from earlier ones once any watched subject has changed."""
         try:
             return await self._line.tokens()
         except SQLAlchemyError as cause:
             raise failure(cause) from cause
 
     async def version(self) -> object:
-        """Return the version of the SQLite file, another one after each commit. None on a server, which has none."""
+        """Return the version of the SQLite file, which changes with each commit; None on a server."""
         try:
             return await self._line.version()
         except SQLAlchemyError as cause:
@@ -140,14 +140,14 @@ class Memory:
 
 
 class _SqliteLook:
-    """Look at SQLite, by a connection that stays open, in no transaction. The driver looks in the calling thread, and the
-    look holds for this turn of the event loop: this process commits nothing within one. Tokens are read again after a
-    commit."""
+    """Reader of the tokens in an SQLite file, by a connection that stays open outside of a transaction. It reads in the
+    calling thread, and only after a commit. The tokens are valid for this turn of the event loop, because this process
+    commits nothing within a turn."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._pooled: PoolProxiedConnection | None = None
-        self._driver: sqlite3.Connection | None = None  # below that
+        self._driver: sqlite3.Connection | None = None  # the driver's connection of `_pooled`
         self._read: tuple[object, Tokens] | None = None
         self.current_tokens: Tokens | None = None
 
@@ -172,7 +172,7 @@ class _SqliteLook:
         try:
             version = drivers.version_of(driver)
             if self._read is None or self._read[0] != version:
-                # A commit after the version was read has another one, and is read with the next look.
+                # A commit after the version was read changes it again, so the next look reads the tokens anew.
                 self._read = version, tuple(token for (token,) in driver.execute(_LOOK).fetchall())
             return self._read[1]
         except sqlite3.Error as cause:
@@ -180,7 +180,7 @@ class _SqliteLook:
 
     async def _opened(self) -> sqlite3.Connection:
         connection = await self._engine.raw_connection()
-        if self._driver is not None:  # another caller was quicker
+        if self._driver is not None:  # another caller has opened one meanwhile
             connection.close()
             return self._driver
         driver: sqlite3.Connection = connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
@@ -194,19 +194,19 @@ class _SqliteLook:
 
 
 class _ServerLook:
-    """Look at a server, one at a time. Callers that come while one is under way share the next, which begins after they
-    asked. A connection of its own stays open, in no transaction; the driver itself is asked."""
+    """Reader of the tokens on a server, one look at a time. Calls during a look share the next one, which begins after they
+    asked. It uses the driver of a connection of its own, which stays open outside of a transaction."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._open_connection: AsyncConnection | None = None
         self._running: asyncio.Task[Tokens] | None = None
         self._next: asyncio.Task[Tokens] | None = None
-        self._last: tuple[float, Tokens] | None = None  # the time: when that look began
+        self._last: tuple[float, Tokens] | None = None  # when the last look began, and its tokens
 
     @property
     def current_tokens(self) -> Tokens | None:
-        """Tokens of the last look where this step may go by it, else None."""
+        """Tokens of the last look when the step of `moment` may use it, else None."""
         begun = _MOMENT.get()
         if begun is None or self._last is None:
             return None
@@ -219,7 +219,7 @@ class _ServerLook:
         if self._next is None:
             self._next = asyncio.create_task(self._look(self._running), name="memory")
             self._next.add_done_callback(_read_error)
-        # Shielded: a cancelled caller must not cancel the look of the others.
+        # Shielded, because other callers share this look and a cancelled caller must not cancel it.
         return await asyncio.shield(self._next)
 
     async def version(self) -> object:
@@ -228,7 +228,7 @@ class _ServerLook:
     async def _look(self, earlier: asyncio.Task[Tokens] | None) -> Tokens:
         if earlier is not None:
             await asyncio.wait([earlier])
-        self._running, self._next = self._next, None  # too late to share it from here on
+        self._running, self._next = self._next, None  # from here on calls share the next look
         connection = await self._connection()
         begun = asyncio.get_running_loop().time()
         try:
@@ -240,7 +240,7 @@ class _ServerLook:
         return tokens
 
     async def _connection(self) -> AsyncConnection:
-        """Return the connection, a new one where the server closed the last."""
+        """Return the open connection, or a new one when there is none or the server closed it."""
         if self._open_connection is not None and not drivers.is_line_open(self._open_connection):
             await self._drop()
         if self._open_connection is None:
@@ -262,6 +262,6 @@ class _ServerLook:
 
 
 def _read_error(look: asyncio.Task[Tokens]) -> None:
-    """Read the look's error, also where no caller is left to read it."""
+    """Retrieve the look's error, so that asyncio does not report it when all callers were cancelled."""
     if not look.cancelled():
         look.exception()

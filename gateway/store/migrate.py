@@ -1,5 +1,5 @@
-"""Brings a database to this version's schema, and reports its state. In: a URL. Out: numbered steps applied, forward
-only. *Expand* steps leave older nodes working and run at start; *contract* steps run only when asked for."""
+"""Migration of a database to this version's schema, and its state. In: a URL. Out: numbered steps applied, forward only.
+*Expand* steps leave older nodes working and run at start; *contract* steps run only on request."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from alembic.script import Script
 
 _FOLDER = Path(__file__).parent / "migrations"
-_LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
+_LOCK = 0x67774D49  # any fixed number: the advisory lock by which nodes of one database migrate one at a time
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
-# The first step. Earlier steps are gone; the last of them left the same schema (decision 0030).
+# The first step, and the last of the earlier steps, which are removed: both leave the same schema (decision 0030).
 _BASELINE, _SAME = "0200", "0116"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationStep:
-    """One numbered revision."""
+    """One numbered step: its revision, its phase (`expand` or `contract`), and the first line of its docstring."""
 
     revision: str
     phase: str
@@ -39,8 +39,9 @@ class MigrationStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaStatus:
-    """State of a database's schema. `current` is None for an empty one; `pending` is in order. `is_newer`: a newer
-    program made it; `is_supported`: it is no more than one step newer, which this version accepts."""
+    """State of a database's schema. `current` is its revision, None for an empty database; `head` is this version's;
+    `pending` are the steps between, in order. `is_newer`: a newer program made it; `is_supported`: it is at most one step
+    newer, which this version accepts."""
 
     current: str | None
     head: str
@@ -50,7 +51,7 @@ class SchemaStatus:
 
 
 async def up(url: str, contract: bool = False) -> SchemaStatus:
-    """Apply pending steps: up to the first contract step, or all. One transaction: all of it or nothing."""
+    """Apply the pending steps, up to the first contract step unless `contract`, in one transaction; return the state."""
     try:
         async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             await connection.run_sync(_upgrade, contract)
@@ -62,7 +63,7 @@ async def up(url: str, contract: bool = False) -> SchemaStatus:
 
 
 async def status(url: str) -> SchemaStatus:
-    """Return the state of the schema; nothing is changed."""
+    """Return the state of the schema without changing it."""
     try:
         async with engine_for_task(url, EngineRole.READER) as engine:
             return await status_of(engine)
@@ -85,7 +86,8 @@ def _unopened(cause: SQLAlchemyError) -> errors.Misconfigured:
 
 
 async def check(engine: AsyncEngine) -> None:
-    """Raise Misconfigured unless this version runs on that schema: its own number, contracted or not, or one more."""
+    """Check that this version runs on the database's schema: no expand step is pending, and it is at most one step newer.
+    Misconfigured otherwise."""
     try:
         async with engine.connect() as connection:
             schema = await connection.run_sync(_status)
@@ -104,7 +106,8 @@ async def check(engine: AsyncEngine) -> None:
 
 
 def of_today(revision: str, code: str | None = None) -> str:
-    """Return this version's name of that schema. Misconfigured for one before the baseline: no step leads on from there."""
+    """Return this version's revision of the same schema. Misconfigured for a schema before the baseline, from which this
+    version has no steps."""
     today_revision = _BASELINE if revision == _SAME else revision
     if today_revision < _BASELINE:
         raise errors.Misconfigured(
@@ -119,7 +122,7 @@ def of_today(revision: str, code: str | None = None) -> str:
 
 
 def bring(connection: Connection, to: str) -> None:
-    """Apply the steps up to that one, in the connection's transaction."""
+    """Apply the steps up to the revision `to` in the connection's transaction."""
     from alembic import command
 
     revision = _status(connection).current
@@ -130,7 +133,7 @@ def bring(connection: Connection, to: str) -> None:
 
 @cache
 def steps() -> tuple[MigrationStep, ...]:
-    """Return every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
+    """Return every step that this version ships, the oldest first. Cached, because each step's module is imported."""
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(config())
@@ -138,7 +141,7 @@ def steps() -> tuple[MigrationStep, ...]:
 
 
 def config(connection: Connection | None = None) -> Config:
-    """Make Alembic's settings here, so that there is no file to lose."""
+    """Return Alembic's settings, which need no file of their own."""
     from alembic.config import Config
 
     settings = Config()
@@ -156,9 +159,9 @@ def _is_at(connection: Connection, revision: str) -> bool:
 
 def _upgrade(connection: Connection, contract: bool) -> None:
     if connection.dialect.name == "postgresql":
-        # SQLite's writer lock is held already; a server needs one of its own for nodes that start together.
+        # On SQLite the write lock is held already; on a server this lock keeps nodes that start together apart.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        # A wait for the lock of a whole table holds up all later statements of a node at work.
+        # Limited, because a wait for the lock of a whole table holds up all later statements of working nodes.
         connection.execute(select(func.set_config("lock_timeout", f"{AS_SHIPPED.lock_s}s", True)))
     last = target(_status(connection), contract)
     if last is not None:
@@ -167,7 +170,7 @@ def _upgrade(connection: Connection, contract: bool) -> None:
 
 
 def target(schema: SchemaStatus, contract: bool) -> str | None:
-    """Return the last pending step that may run now."""
+    """Return the revision of the last pending step that may run now; None when none may."""
     last = None
     for step in schema.pending:
         if step.phase == "contract" and not contract:
@@ -177,7 +180,7 @@ def target(schema: SchemaStatus, contract: bool) -> str | None:
 
 
 def _status(connection: Connection) -> SchemaStatus:
-    # Nearly every database has the last step, known by its file's name: no step is read, and Alembic is not loaded.
+    # Nearly every database has the last step, which is known by its file's name; then Alembic need not be loaded.
     newest = max(path.name[1:].partition("_")[0] for path in (_FOLDER / "versions").glob("r[0-9]*.py"))
     if _is_at(connection, newest):
         return SchemaStatus(current=newest, head=newest, pending=())

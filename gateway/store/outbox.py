@@ -1,8 +1,8 @@
-"""Envelopes that wait for a courier. In: an item with its recipients. Out: the same item under a lease, until every
-recipient is settled. At least once: an expired lease is claimed again, and the same bytes are sent again.
+"""Envelopes that wait for a courier, the worker that sends them. In: an item with its recipients. Out: the item under a
+lease, until every recipient is settled. Each is sent at least once: after an expired lease the same bytes are sent again.
 
 A process with couriers leases its own new rows to them and hands them over in memory, which saves the transaction of a
-claim. The lease alone decides who owns a row."""
+claim. The lease alone decides which worker owns a row."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ def any_due(now: datetime, lease_s: float) -> BoundQuery:
 async def claim(
     tx: Transaction, clock: Clock, limit: int, lease_s: float, ordinary: int
 ) -> list[LeasedOutbox]:
-    """Claim due rows of every agency, urgent lane first, R46 (urgent documents first), then the oldest; at least
-    `ordinary` of the normal lane."""
+    """Lease up to `limit` due rows of all agencies, the urgent lane first, R46 (urgent documents first), then the oldest;
+    at least `ordinary` of them are of the normal lane."""
     leased_rows = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
     return [LeasedOutbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in leased_rows]
 
 
 async def signed_under(tx: Transaction, fingerprint: str, since: datetime, limit: int) -> list[OutboxItem]:
-    """Return items of every agency that this certificate signed since then, the oldest first."""
+    """Return up to `limit` items of all agencies that were created since `since` and signed with the key of this
+    certificate, the oldest first."""
     signed = (col(OutboxRow.signed_by) == fingerprint, col(OutboxRow.created_at) >= since)
     query = (
         select(OutboxRow).where(*signed).order_by(col(OutboxRow.created_at), col(OutboxRow.id)).limit(limit)
@@ -63,7 +64,7 @@ _BY_ID = _OF_AGENCY.where(col(OutboxRow.id) == bindparam("id"))
 _OF_SUBJECT = _OF_AGENCY.where(col(OutboxRow.subject_id) == bindparam("subject")).order_by(
     col(OutboxRow.created_at), col(OutboxRow.id)
 )
-# WHERE id AND lease_token AND not done (G7): a courier that wakes late changes nothing.
+# Only while the lease is valid and the row open, so that a courier that wakes late changes nothing (G7, leases).
 _UPDATE = update(OutboxRow).where(
     col(OutboxRow.agency_id) == bindparam("agency"), *leases.fence(OutboxRow), is_open()
 )
@@ -73,18 +74,20 @@ _ONE_TOKEN = timedelta(seconds=1)
 
 
 def _never_left(target: OutboxTarget, attempts: int) -> bool:
-    """Tell whether the axis cannot have the packet: a try without a trail may have reached it before its courier died."""
+    """Tell whether the axis cannot have the packet for this target. It may have it when an attempt recorded no outcome,
+    because its courier died, or an unsure one."""
     is_doubtful = target.trail is not None and target.trail.unsure
     return target.tried == attempts and not is_doubtful
 
 
 def _ring_nobody() -> None:
-    """Do nothing, in place of a ring."""
+    """Do nothing; used in place of a ring while no courier runs."""
 
 
 class OwnRows:
-    """Rows that this process wrote for its own couriers, large ones apart, so that no small one waits for them. While
-    closed, new rows wait for a claim; a row that is lost here waits until its lease is over."""
+    """Queues in memory of rows that this process wrote and leased to its own couriers, one for large envelopes, so that no
+    small one waits for them. While they are closed, new rows wait for a claim; a row that is lost here waits until its
+    lease ends."""
 
     def __init__(self, clock: Clock, held_rows: HeldRows) -> None:
         self._clock, self._held_rows = clock, held_rows
@@ -100,7 +103,7 @@ class OwnRows:
         lease_s: float,
         ring_large: Callable[[], None] | None = None,
     ) -> None:
-        """Take rows from now on, up to `most` of each size, and ring the couriers for each."""
+        """Accept rows from now on, up to `most` in each queue, and call `ring`, or `ring_large`, for each."""
         self._rings = (ring, ring_large or ring)
         self._most, self._lease_s = most, timedelta(seconds=lease_s)
 
@@ -108,8 +111,7 @@ class OwnRows:
         self._most, self._rings = 0, (_ring_nobody, _ring_nobody)
 
     def lease(self, id: str, *, large: bool = False) -> Lease | None:
-        """Make a lease for a row that is about to be written. None when too many rows wait here, or no courier runs: the
-        row is claimed later."""
+        """Return a lease for a row to be written. None when the queue is full or closed; the row is then claimed later."""
         if len(self._waiting[large]) >= self._most:
             return None
         now, shared = self._clock.now(), self._shared
@@ -121,13 +123,13 @@ class OwnRows:
         return replace(shared, id=id)
 
     def give(self, row: LeasedOutbox) -> None:
-        """Hand over a committed row."""
+        """Put a committed row into its queue and ring its couriers."""
         large = row.body is None
         self._waiting[large].append(row)
         self._rings[large]()
 
     def take(self, most: int, *, large: bool = False) -> list[LeasedOutbox]:
-        """Take the first rows, urgent ones before others. A row whose lease is half over is left for a claim."""
+        """Take up to `most` rows, urgent ones first. A row whose lease is half over is dropped, and claimed later."""
         now, waiting = self._clock.now(), self._waiting[large]
         usable = [row for row in waiting if now < row.lease.ends_at - self._lease_s / 2]
         usable.sort(key=lambda row: row.item.lane is not Lane.URGENT)
@@ -136,10 +138,10 @@ class OwnRows:
 
 
 class SqlOutbox(AgencyRows):
-    """Envelopes of one agency that wait to be sent, each at least once, as a claim expires."""
+    """Repository of one agency's envelopes to send; each is sent at least once."""
 
     async def add(self, item: OutboxItem, lease: Lease | None = None) -> None:
-        """Store an item, leased from the start if a lease is given. Clash when that id is stored already."""
+        """Add an item, under `lease` if one is given. Clash when its id is stored already."""
         self._check_own(item.agency_id, f"the outbox item {item.id}")
         row = from_domain(item)
         if lease is not None:
@@ -151,12 +153,12 @@ class SqlOutbox(AgencyRows):
         return to_domain(await self._get(OutboxRow, _BY_ID, f"this agency has no outbox item {id}", id=id))
 
     async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]:
-        """Return the items of a document, the oldest first."""
+        """Return the items of a document or another subject, the oldest first."""
         return [to_domain(row) for row in await self._rows(OutboxRow, _OF_SUBJECT, subject=subject_id)]
 
     async def mark_sent(self, sent_leases: Sequence[Lease], at: datetime) -> None:
-        """Mark items as sent, all their targets settled. StaleLease, at the latest when the unit ends, when a lease is no
-        longer ours."""
+        """Mark the items of these leases as sent, when all their targets are settled. StaleLease, at the latest when the
+        unit ends, when a lease is no longer ours."""
         columns = leases.released(None, None) | {"agency": self._agency_id, "state": SENT, "settled_at": at}
         rows = [{"at_id": lease.id, "token": lease.token, **columns} for lease in sent_leases]
         await self._tx.change_all_required(_UPDATE, leases.all_of(sent_leases), rows)
@@ -167,7 +169,7 @@ class SqlOutbox(AgencyRows):
     async def retry(
         self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str
     ) -> None:
-        """Let the item wait again with the remaining recipients. StaleLease as above."""
+        """End the lease and let the item wait until `not_before` with the remaining targets. StaleLease as above."""
         await self._change(
             lease,
             leases.released(not_before, error)
@@ -175,12 +177,13 @@ class SqlOutbox(AgencyRows):
         )
 
     async def replace_envelope(self, lease: Lease, item: OutboxItem) -> None:
-        """Replace the envelope and its signing certificate. StaleLease as above."""
+        """Replace the item's envelope and signing certificate by those of `item`. StaleLease as above."""
         envelope = ("envelope_digest", "envelope_size", "signed_by")
         await self._change(lease, {name: getattr(item, name) for name in envelope})
 
     async def stop(self, id: str, now: datetime) -> Stopped | None:
-        """Cancel an item. None while a courier has it, and when it has ended."""
+        """Cancel an item, and return whether it may have left. None, with nothing changed, while a courier leases it, and
+        when it has ended."""
         is_row = and_(col(OutboxRow.agency_id) == self._agency_id, col(OutboxRow.id) == id)
         is_idle = and_(is_open(), leases.unheld(OutboxRow, now))
         if await self._tx.change(update(OutboxRow).where(is_row, is_idle).values(state=CANCELLED)) != 1:
@@ -192,7 +195,7 @@ class SqlOutbox(AgencyRows):
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[OutboxItem]:
-        """Return one page of items by keyset, the newest first."""
+        """Return one page of items and the cursor of the next, the newest first."""
         return await self._page(OutboxRow, "created_at", to_domain, states=states, limit=limit, cursor=cursor)
 
     async def _change(self, lease: Lease, columns: Mapping[str, Any]) -> None:
@@ -201,7 +204,7 @@ class SqlOutbox(AgencyRows):
 
 
 def to_domain(row: OutboxRow, attempts: int | None = None) -> OutboxItem:
-    """Make the item of a row; `attempts` overrides the row's, because a claim counts one more than it read."""
+    """Convert a row to an item. `attempts` overrides the row's, because a claim counts one more than it read."""
     return value_of(OutboxItem, row, attempts=row.attempts if attempts is None else attempts)
 
 

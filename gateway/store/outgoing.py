@@ -1,8 +1,8 @@
-"""The outgoing book of one agency, and the numbers of its sent documents. In: `OutgoingDocument` values; a number, a
-notation, a year. Out: the same, as last saved; the documents that have the number, and the next free one.
+"""Outgoing documents of one agency, and the numbers of its sent mail. In: `OutgoingDocument` values; a number, a notation,
+a year. Out: the values as last saved; the documents that have the number, and the next free number.
 
-The row's `body` is the whole value; the columns beside it are written from it each time and only used in conditions.
-Documents of the exchange and letters on paper are lines of the same book and share its numbers."""
+The row's `body` is the whole value; the other columns are derived from it at each write and only used in conditions.
+Documents of the exchange and paper letters are lines of the same book and share its numbers."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from gateway.store.row import among, bodies, from_json, one_of, to_json
 from gateway.store.tables import DeliveryRow, EventRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.transaction import Transaction
 
-# The body is the whole value: the other columns are not read.
+# Only these columns are read, because the body is the whole value.
 _READ = cast("Select[Any]", select(col(OutgoingRow.body), col(OutgoingRow.version)))
 _OF_AGENCY = _READ.where(col(OutgoingRow.agency_id) == bindparam("agency"))
 _BY_ID = _OF_AGENCY.where(col(OutgoingRow.id) == bindparam("id"))
-# Always in one order, so that no two transactions wait for each other.
+# Ordered, so that transactions which lock these rows cannot deadlock.
 _BY_IDS = _OF_AGENCY.where(among(col(OutgoingRow.id), "ids")).order_by(col(OutgoingRow.id))
 _BY_EXTERNAL_ID = _OF_AGENCY.where(col(OutgoingRow.external_id) == bindparam("external_id"))
 _BY_PACKET_ID = _OF_AGENCY.where(col(OutgoingRow.packet_id) == bindparam("packet_id"))
@@ -81,7 +81,7 @@ _UPDATE_AS_READ = _UPDATE.where(col(OutgoingRow.version) == bindparam("read"))
 
 
 async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
-    """Return the codes that have answered each of these documents, casefolded."""
+    """Return the casefolded codes of the agencies that have answered each of these documents, by document id."""
     codes_by_id: dict[str, set[str]] = {id: set() for id in ids}
     for part in in_parts(ids):
         for subject, data in await tx.tuples(_ANSWERED, agency=agency_id, ids=part):
@@ -90,10 +90,10 @@ async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> 
 
 
 class SqlOutgoingDocuments(WatchedRows):
-    """Documents that one agency sends."""
+    """Repository of one agency's outgoing documents."""
 
     async def add(self, document: OutgoingDocument) -> None:
-        """Add a document. Clash when external_id is already taken in this agency."""
+        """Add a document, with the trace of the current call. Clash when its external_id, id or packet id is taken."""
         row = await self._make_row(document)
         if (made_by := tracing.current_trace()) is not None:
             row.change(trace=made_by.to_line())
@@ -114,8 +114,8 @@ class SqlOutgoingDocuments(WatchedRows):
         return to_outgoing(await self._load_row(id))
 
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
-        """Return those documents that exist, unlocked: the caller has locked deliveries, and others lock the document
-        before those."""
+        """Return those of these documents that exist. Their rows are not locked, because the caller has locked deliveries,
+        and other transactions lock documents before deliveries."""
         rows = await self._rows(OutgoingRow, _BY_IDS, ids=list(ids))
         return [to_outgoing(row) for row in rows]
 
@@ -124,17 +124,17 @@ class SqlOutgoingDocuments(WatchedRows):
         return await self._find_document(_BY_EXTERNAL_ID, external_id=external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
-        """Return every outgoing packet with exactly this DocumentId, the newest first."""
+        """Return every outgoing document with exactly this DocumentId, the newest first, and hold the DocumentId."""
         await self._tx.hold(self._agency_id, "outgoing", document_id)
         rows = await self._rows(OutgoingRow, _BY_DOCUMENT_ID, document_id=document_id)
         return [to_outgoing(row) for row in rows]
 
     async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
-        """Return the newest few documents with this lead file."""
+        """Return the newest documents with this lead file, 20 at most."""
         return [to_outgoing(row) for row in await self._rows(OutgoingRow, _BY_LEAD, lead=digest)]
 
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
-        """Return the newest few documents that their document system names so."""
+        """Return the newest documents with this id of their document system, 20 at most."""
         return [to_outgoing(row) for row in await self._rows(OutgoingRow, _BY_OWN_ID, own_id=own_id)]
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
@@ -146,7 +146,8 @@ class SqlOutgoingDocuments(WatchedRows):
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
     ) -> OutgoingDocument:
-        """Save with version + 1. StaleVersion when the stored version is not the expected one."""
+        """Save the document with the stored version + 1 and return it. StaleVersion when `expect_version` is given and is
+        not the stored version."""
         if expect_version in (None, document.version):
             saved = replace(document, version=document.version + 1)
             if await self._write(_UPDATE_AS_READ, saved, read=document.version):
@@ -161,12 +162,12 @@ class SqlOutgoingDocuments(WatchedRows):
         return saved
 
     async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
-        """Return documents that ask for a reply by a day of that span, the earliest first."""
+        """Return up to `limit` sent documents that ask for a reply by a day from `since` to `by`, the earliest first."""
         rows = await self._rows(OutgoingRow, _AWAITING_REPLY, since=since, by=by, most=limit)
         return [to_outgoing(row) for row in rows]
 
     async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """Return the codes that have answered each of these documents, casefolded."""
+        """Return the casefolded codes of the agencies that have answered each of these documents, by document id."""
         return await answered_from(self._tx, self._agency_id, ids)
 
     async def page(
@@ -181,8 +182,9 @@ class SqlOutgoingDocuments(WatchedRows):
         external_id: str | None = None,
         oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
-        """Return one page by keyset, the newest first unless `oldest_first`. `states` matches documents having a
-        delivery, or themselves being, in one of them; every word of `query` must be found; `created_to` is exclusive."""
+        """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. `states` matches
+        the state of the document or of one of its deliveries; a document must contain every word of `query`; `created_to`
+        is exclusive."""
         conditions: list[ColumnElement[bool]] = [
             col(OutgoingRow.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -263,19 +265,19 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
 
 
 def _own_id(text: str | None) -> str | None:
-    """Return the callback data when it is short enough to be a name."""
+    """Return the callback data as the sending system's id if it is a short printable text, else None."""
     return text if text and len(text) <= _LONGEST_NAME and text.isprintable() else None
 
 
 OutgoingTable = type[OutgoingRow] | type[PaperOutgoingRow]
-# A draft, or a document that waits for its undo time and may still vanish, has taken no number.
+# States in which a document has no line in the book: a draft, also one that waits for its undo time, may still vanish.
 NO_LINE = (OutState.DRAFT.value,)
 _LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 _MOST = 500
 
 
 def number_parameters(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
-    """Return the parameters of `under_in`."""
+    """Return the values of the parameters of `under_in` queries."""
     span = {"first": date(year, 1, 1), "last": date(year, 12, 31)}
     return {"agency": agency_id, "number": number, "symbol": symbol, **span}
 
@@ -287,7 +289,7 @@ def issued_in(agency_id: str, table: OutgoingTable, span: Span) -> list[ColumnEl
 
 
 def to_letter(row: PaperOutgoingRow) -> PaperLetter:
-    """Make the letter of a row: the body is as it was entered, and the columns tell whether it was struck."""
+    """Convert a row to a paper letter: the body is as it was entered, the columns tell whether it was struck."""
     letter = from_json(PaperLetter, row.body)
     return replace(letter, struck_at=row.struck_at, struck_by=row.struck_by, struck_reason=row.struck_reason)
 
@@ -300,7 +302,8 @@ IS_LINE = (
 
 
 def under_in(table: OutgoingTable, *which: ColumnElement[bool]) -> Select[Any]:
-    """Select lines of one number and symbol in one year: few rows, asked for by every document that leaves."""
+    """Return the query for a table's lines of one number and symbol in one year. It is marked as `FEW`, because it finds
+    few rows and runs for every document that leaves."""
     same = [col(getattr(table, name)) == bindparam(name) for name in ("number", "symbol")]
     in_year = col(table.issued_on).between(bindparam("first"), bindparam("last"))
     mine = col(table.agency_id) == bindparam("agency")
@@ -312,7 +315,7 @@ _PAPER_UNDER = under_in(PaperOutgoingRow, col(PaperOutgoingRow.struck_at).is_(No
 
 
 class _By(StrEnum):
-    """Kind of likeness that is looked for before a document leaves."""
+    """What a stored document has in common with one that is about to leave."""
 
     ID = "id"
     NUMBER = "number"
@@ -321,7 +324,7 @@ class _By(StrEnum):
 
 
 _MATCHES = tuple(_By)
-# One statement, because every document that leaves asks it.
+# One statement instead of four, because it runs for every document that leaves.
 _ALIKE = union_all(
     bodies(_By.ID, _BY_DOCUMENT_ID),
     bodies(_By.NUMBER, SENT_UNDER),
@@ -331,10 +334,11 @@ _ALIKE = union_all(
 
 
 class SqlOutgoingNumbers(AgencyRows):
-    """Numbers of sent mail, on paper or as a document of the exchange."""
+    """Numbers of one agency's sent mail, both paper letters and documents of the exchange."""
 
     async def free_number(self, number: str, symbol: str, year: int) -> str:
-        """Return the next number that is free in that notation and year; empty when `number` is none."""
+        """Return the first free number after `number` and the used ones that follow it, in that notation and year; empty
+        when `number` has other characters than digits."""
         if not (number.isascii() and number.isdigit()):
             return ""
         used_numbers = []
@@ -347,8 +351,7 @@ class SqlOutgoingNumbers(AgencyRows):
         return str(end_of_run(numbers, int(number)) + 1)
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
-        """Return lines with that number and notation in that year, on paper or in the exchange, but no struck or
-        cancelled ones."""
+        """Return the year's documents and letters with that number and notation, without struck or cancelled ones."""
         parameters = number_parameters(self._agency_id, number, symbol, year)
         sent = await self._tx.rows(OutgoingRow, SENT_UNDER, **parameters)
         lines: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
@@ -357,7 +360,7 @@ class SqlOutgoingNumbers(AgencyRows):
     async def alike(
         self, document_id: DocumentId, number: str, symbol: str, year: int, lead: Digest | None
     ) -> Alike:
-        """Return what `by_document_id`, `under` and `by_lead` find, by one statement."""
+        """Return the documents that `by_document_id`, `under` and `by_lead` would find, by one query."""
         parameters = number_parameters(self._agency_id, number, symbol, year)
         bodies_by_match: dict[str, list[str]] = {match: [] for match in _MATCHES}
         for match, body in await self._tx.tuples(_ALIKE, **parameters, document_id=document_id, lead=lead):

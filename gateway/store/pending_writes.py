@@ -1,6 +1,6 @@
-"""Pending writes of a unit of work, gathered by table: a call to the database costs more than a row. In: new rows of a
-table, and changes whose number of changed rows is needed only in the end. Out: the same, in the order of asking, when the
-unit reads one of these tables, and at the latest when it ends; for a server in few statements, each for several tables."""
+"""Pending writes of a unit of work, collected because a call to the database costs more than a row. In: new rows, and
+changes whose number of changed rows is needed only at the end. Out: these writes in their order, rows of one table
+together. The transaction runs them when it reads one of their tables, and at the latest when it ends."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from gateway.store.together import change
 
 R = TypeVar("R", bound=Row)
 Values = dict[str, Any]
-# Gets the number of changed rows, and raises where it is wrong.
+# Gets the number of changed rows, and raises an error when it is wrong.
 Check = Callable[[int], None]
-# Gives rows their last values, in the transaction that writes them.
+# Sets the last values of rows, in the transaction that writes them.
 Finish = Callable[[Any, list[Values]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowInsert:
-    """Way of inserting rows into a table; got by `row_insert`, so that the same way is the same object. `over` names the
-    columns that are written into an existing row; without any, such a row stays unchanged (`missing`), or it is a clash."""
+    """Kind of insert into a table; get it by `row_insert`, which returns the same object for the same arguments. For a row
+    that exists already, `over` names the columns to update; without `over` it stays unchanged (`missing`) or is a clash."""
 
     kind: type[Row]
     missing: bool
@@ -36,11 +36,11 @@ class RowInsert:
     table: str
 
     def for_one_row(self, dialect: str) -> Insert:
-        """Return the insert for a call with one row, or one for each of many."""
+        """Return the insert statement with the values of one row as its parameters."""
         return _insert_one(self, dialect)
 
     def without_counted_key(self, rows: list[Values]) -> list[Values]:
-        """Return the rows without a key that the database counts itself."""
+        """Remove from each row an empty key that the database assigns itself; return the rows."""
         if (counted := _counted_key(self.kind)) is not None:
             for row in rows:
                 if counted in row and row[counted] is None:
@@ -48,17 +48,17 @@ class RowInsert:
         return rows
 
     def for_many_rows(self, new_rows: list[Values]) -> tuple[Insert, Values]:
-        """Return the insert of all rows on a server, with one list of values for each column."""
+        """Return one insert statement for all rows on a server, and its values: a list for each column."""
         rows = self.keep_last(self.without_counted_key(new_rows))
         return _insert_many(self, tuple(rows[0])), _by_column(rows)
 
     def keep_last(self, rows: Sequence[Values]) -> Sequence[Values]:
-        """Keep the last row of each key, because one statement cannot write over a row twice."""
+        """Return the rows; of several with the same key the last, because one statement cannot update a row twice."""
         key = [column.name for column in table_of(self.kind).primary_key]
         return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
 
     def add_conflict_clause(self, insert: Any) -> Insert:
-        """Add ON CONFLICT, which is not in the common language. Any: the two inserts share no base type that has it."""
+        """Add the ON CONFLICT clause that existing rows need. Any: the dialects' inserts share no base type that has it."""
         if self.over:
             key = [column.name for column in table_of(self.kind).primary_key]
             assignments = {name: insert.excluded[name] for name in self.over}
@@ -76,7 +76,7 @@ def row_insert(kind: type[Row], *columns: str, missing: bool = False) -> RowInse
 
 @dataclass(slots=True)
 class PendingWrite:
-    """One statement with its values, or rows of one table. Rows share their values: callers change them no more."""
+    """One statement with its sets of values, or rows to insert into one table. Callers no longer change these rows."""
 
     statement: RowInsert | UpdateBase
     table: str
@@ -85,7 +85,7 @@ class PendingWrite:
     finish: Finish | None = None
 
     def one_by_one(self, dialect: str) -> tuple[UpdateBase, list[Values]]:
-        """Return the statement and its values for one call."""
+        """Return the statement and its sets of values, for the driver's call with many sets."""
         if isinstance(self.statement, RowInsert):
             return self.statement.for_one_row(dialect), self.statement.without_counted_key(self.values)
         return self.statement, self.values
@@ -100,8 +100,8 @@ class PendingWrite:
 
 @dataclass(slots=True)
 class PendingWrites:
-    """Pending writes in the order of asking. Rows that come into one table in one way are together, at the place of the
-    first, unless they may refer to a row that comes after it. Open rows stand before all others."""
+    """Pending writes in their order. Rows of the same `RowInsert` are one write, at the place of the first, unless they may
+    refer to a row that is inserted after that. Open rows, which may still be amended, come before all others."""
 
     is_empty: bool = True
     _open: list[PendingWrite] = field(default_factory=list)
@@ -125,7 +125,7 @@ class PendingWrites:
     def add_separate(
         self, statement: RowInsert | UpdateBase, *values: Mapping[str, Any], check: Check | None = None
     ) -> None:
-        """Add a change, or a row with a check, as a write of its own."""
+        """Add a change, or an insert with a check, as a separate write."""
         table = statement.table if isinstance(statement, RowInsert) else cast("Table", statement.table).name
         self._closed.append(PendingWrite(statement, table, [*map(dict, values)], check))
         self._tables.add(table)
@@ -139,7 +139,7 @@ class PendingWrites:
         return write
 
     def amend(self, row: PendingWrite, values: Values) -> bool:
-        """Change an open row; False where it is written already."""
+        """Change values of an open row. Return False when it is written already."""
         for write in self._open:
             if write is row:
                 row.values[0].update(values)
@@ -147,7 +147,7 @@ class PendingWrites:
         return False
 
     def touches(self, tables: Collection[str], *, open_too: bool = True) -> bool:
-        """Tell whether one of these tables will be written to; `open_too`: also by open rows."""
+        """Tell whether a write to one of these tables is pending; open rows count only with `open_too`."""
         if not self._tables.isdisjoint(tables):
             return True
         if open_too:
@@ -157,7 +157,7 @@ class PendingWrites:
         return False
 
     def _may_be_together(self, insert: RowInsert, first: int) -> bool:
-        """Tell whether rows may join the first ones of their way: none that came later may be one that they refer to."""
+        """Tell whether new rows may join the write at index `first`: no later write is to a table that they refer to."""
         later_tables = [write.table for write in self._closed[first + 1 :]]
         return not later_tables or referenced_tables(insert.kind).isdisjoint(later_tables)
 
@@ -170,7 +170,7 @@ def exactly_one(error: Callable[[], Exception]) -> Check:
     return check
 
 
-# Making a statement takes longer than running it; a statement that is made once is also compiled once.
+# Building a statement takes longer than running it, and a statement that is built once is also compiled once.
 @cache
 def _insert_one(insert: RowInsert, dialect: str) -> Insert:
     table = table_of(insert.kind)
@@ -180,8 +180,8 @@ def _insert_one(insert: RowInsert, dialect: str) -> Insert:
 
 
 def insert_of(dialect: str, table: Table) -> Any:
-    """Make an insert that knows ON CONFLICT; only the dialect of this node's database is loaded. Any: as in
-    `RowInsert.settled`."""
+    """Return the dialect's insert for a table, which has ON CONFLICT. The import is here, so that only the dialect in use
+    is loaded. Any: as in `RowInsert.add_conflict_clause`."""
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
@@ -200,7 +200,7 @@ def _by_column(rows: Sequence[Values]) -> Values:
 
 @cache
 def referenced_tables(kind: type[Row]) -> frozenset[str]:
-    """Return the table itself, and those that its rows refer to."""
+    """Return the names of the kind's table and of the tables that its foreign keys refer to."""
     table = table_of(kind)
     return frozenset({table.name, *(key.column.table.name for key in table.foreign_keys)})
 
@@ -209,7 +209,7 @@ def table_of(kind: type[Row]) -> Table:
     return kind.__table__
 
 
-# Every column's value.
+# Returns the values of a row by column.
 _VALUES = attrgetter("__dict__")
 
 

@@ -1,8 +1,8 @@
-"""Persons and what they sign in with, their proposals, and when our keys end, on SQL. In: an open transaction. Out: the
-same, as last saved.
+"""Persons with their credentials, their proposals, and the ends of own keys. In: an open transaction; these values. Out:
+the values as last saved.
 
-A person is a principal too, so that events and documents can name the actor. A proposal's row is never edited: it is
-made, and closed once. After its end a key of ours signs nothing, in every process of this database."""
+A person is also a principal, so that events and documents can name the actor. A proposal's row is inserted, closed once,
+and never edited otherwise. After the end of an own key no process on this database signs with it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from gateway.store.transaction import Transaction
 
 
 class SqlPeople(NodeRows):
-    """Persons and what they sign in with."""
+    """Repository of persons and their credentials."""
 
     async def add(self, person: Person, credentials: Credentials) -> None:
-        """Add a person. Clash when the name is used already, or one that reads the same."""
+        """Add a person and its principal. Clash when the name is used already, or one that reads the same."""
         display_name = person.name if person.login is None else f"{person.name} ({person.login})"
         principal = PrincipalRow(id=person.id, kind=PrincipalKind.PERSON.value, name=display_name, owner="")
         name_clash = errors.Clash(
@@ -62,14 +62,14 @@ class SqlPeople(NodeRows):
         return to_person(await self._tx.get(PersonRow, self._tx.lock_rows(query), missing, hint))
 
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
-        """Return the names of those ids that exist."""
+        """Return the names of these persons by id; unknown ids are left out."""
         query = select(col(PersonRow.id), col(PersonRow.name)).where(
             col(PersonRow.id).in_(bindparam("ids", expanding=True))
         )
         return dict(await self._tx.tuples(query, ids=sorted(set(ids)))) if ids else {}
 
     async def all(self) -> Sequence[Person]:
-        """Return all persons by name, blocked ones too."""
+        """Return all persons, also blocked ones, sorted by name."""
         query = select(PersonRow).order_by(col(PersonRow.folded), col(PersonRow.id))
         return [to_person(row) for row in await self._tx.rows(PersonRow, query)]
 
@@ -84,7 +84,8 @@ class SqlPeople(NodeRows):
         await self._change(id, _secrets(credentials))
 
     async def use_step(self, id: str, step: int) -> bool:
-        """Use up a second factor. False when it, or a later one, was used before: it is good for one time."""
+        """Record the use of a one-time password's time step. Return False when it, or a later one, was used before, because
+        each may be used once."""
         earlier = update(PersonRow).where(col(PersonRow.id) == id, col(PersonRow.last_step) < step)
         return await self._tx.change(earlier.values(last_step=step)) == 1
 
@@ -98,7 +99,7 @@ class SqlPeople(NodeRows):
 
 
 def to_person(row: PersonRow) -> Person:
-    """Make the person of a row; columns that came with a later version are empty in old rows."""
+    """Convert a row to a person; columns of later versions, which are NULL in old rows, get defaults."""
     later_columns = {
         "title": row.title or "",
         "standing": AccountStanding(row.standing or AccountStanding.ACTIVE),
@@ -119,7 +120,7 @@ def _secrets(credentials: Credentials) -> dict[str, Any]:
 
 
 class SqlProposals(NodeRows):
-    """Proposals of persons, and how they were decided."""
+    """Repository of the persons' proposals and their decisions."""
 
     async def add(self, proposal: Proposal) -> None:
         self._tx.insert(ProposalRow.from_value(proposal))
@@ -131,7 +132,7 @@ class SqlProposals(NodeRows):
         return value_of(Proposal, await self._tx.get(ProposalRow, query, missing, hint))
 
     async def list_in_states(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
-        """Return proposals in these states, or all, the newest first."""
+        """Return up to `limit` proposals in these states, or in any when none is given, the newest first."""
         query = (
             select(ProposalRow)
             .order_by(col(ProposalRow.proposed_at).desc(), col(ProposalRow.id).desc())
@@ -142,7 +143,7 @@ class SqlProposals(NodeRows):
         return [value_of(Proposal, row) for row in await self._tx.rows(ProposalRow, query)]
 
     async def close(self, id: str, state: ProposalState, by: str, at: datetime) -> None:
-        """Close a proposal. Clash when it is not open any more."""
+        """Close an open proposal with that state. Clash when it is not open any more."""
         is_open = (col(ProposalRow.id) == id, col(ProposalRow.state) == ProposalState.OPEN.value)
         query = update(ProposalRow).where(*is_open).values(state=state.value, decided_by=by, decided_at=at)
         if await self._tx.change(query) != 1:
@@ -150,10 +151,10 @@ class SqlProposals(NodeRows):
 
 
 class SqlKeyEnds(NodeRows):
-    """The moments after which the agency's keys sign nothing."""
+    """Repository of key ends: the moments after which the agencies' keys may not sign."""
 
     async def save(self, end: KeyEnd) -> None:
-        """Store the end of a key; if it has one already, the earlier moment counts."""
+        """Insert the end of a key; if there is one already, the earlier moments of both are stored."""
         await self._tx.hold("key_end", end.agency_code)
         for stored_end in await self.of_agency(end.agency_code):
             if stored_end.fingerprint == end.fingerprint:
@@ -171,7 +172,7 @@ class SqlKeyEnds(NodeRows):
 
 
 async def claim_notice(tx: Transaction, fingerprint: str, days: int, at: datetime) -> bool:
-    """Claim the notice about a certificate that ends soon; False when it was given before."""
+    """Record that the notice about a certificate that ends soon is given now. Return False when it was given before."""
     return await tx.insert_new(KeyNoticeRow(fingerprint=fingerprint, days=days, at=at))
 
 

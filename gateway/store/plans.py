@@ -1,12 +1,11 @@
 """Statistics from which a database plans how to run a statement.
 
 SQLite: in, a connection of a migration; out, its statistics table, filled by one rule for every index. Without it SQLite
-takes an agency's whole register for ten rows, and walks through all of it for one document; with measured figures its
-plans would change from day to day, untested (docs/performance.md).
+estimates ten rows for an agency's whole register, and scans it for one document; with measured statistics its plans would
+change from day to day, untested (docs/performance.md).
 
-A server measures by itself, but only after a minute: until then a young node walked through an agency's whole register
-for one document (decision 0057). In: its engine. Out: the names of the tables that have grown and were measured just
-now."""
+A server measures by itself, but only after a minute: until then a new node would scan an agency's whole register for one
+document (decision 0057). In: its engine. Out: the names of the tables that have grown and were measured now."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.store.transaction import failure
 
 _ROWS = 1_000_000
-# Different values of a column in so many rows; every other column has as many as there are rows.
+# Assumed number of different values of a column in `_ROWS` rows; every other column has a different value in each row.
 _VALUES: Mapping[str, int] = {
     "agency_id": 100,
     "book": 4,
@@ -46,8 +45,8 @@ _VALUES: Mapping[str, int] = {
     "urgency": 4,
     "year": 10,
 }
-_AT_LEAST = 4  # rows of one key where a key may have several
-_PART = 20  # one row of so many is in an index that does not hold all
+_AT_LEAST = 4  # least number of rows of a key that is not unique
+_PART = 20  # a partial index has one row of so many
 _INDEXES = """SELECT tables.name, list.name, list."unique", list.partial
     FROM pragma_table_list AS tables, pragma_index_list(tables.name) AS list
     WHERE tables.schema = 'main' AND tables.type = 'table'"""
@@ -55,7 +54,7 @@ _COLUMNS = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
 
 
 def write_statistics(connection: Connection) -> None:
-    """Write the statistics anew, for connections that open from now on; does nothing on a server."""
+    """Rewrite SQLite's statistics table, which later connections will use. Does nothing on a server."""
     if connection.dialect.name != "sqlite":
         return
     ask = connection.exec_driver_sql
@@ -68,7 +67,7 @@ def write_statistics(connection: Connection) -> None:
 
 
 def _figures(columns: Sequence[str], *, unique: bool, partial: bool) -> Iterator[int]:
-    """Yield the rows of the index, then how many of them share the first column, the first two, and so on."""
+    """Yield the number of rows in an index, then how many of them share the first column, the first two, and so on."""
     rows = _ROWS // _PART if partial else _ROWS
     yield rows
     keys = 1
@@ -78,9 +77,9 @@ def _figures(columns: Sequence[str], *, unique: bool, partial: bool) -> Iterator
 
 
 _FEW = 50
-# A locked table, such as during the making of an index, is measured at the next call.
+# A table that is locked for longer, such as while an index is created, is measured at the next call.
 _PATIENCE = text("SET LOCAL lock_timeout = '500ms'")
-# Rows that a server has counted of each table, and had when it last measured it; -1 for never.
+# Tables with at least `few` rows that have doubled since the server last measured them (`reltuples`, -1 for never).
 _GROWN = text(
     "SELECT told.relname, told.n_live_tup FROM pg_stat_user_tables AS told JOIN pg_class ON pg_class.oid = told.relid"
     " WHERE told.schemaname = current_schema() AND told.n_live_tup >= :few"
@@ -89,16 +88,17 @@ _GROWN = text(
 
 
 class Growth:
-    """Measures each table of one store whenever it has doubled; for large tables the server's own rule is finer."""
+    """Measuring of a server's tables whenever they have doubled; for large tables the server's own rule is finer."""
 
     def __init__(self, writer: AsyncEngine) -> None:
         self._writer = writer
-        # A table of another role is not measured: the server says so in its log, once for each doubling.
+        # Rows of each table when it was last measured here. The server does not measure a table of another role, so this
+        # keeps such a table from being tried again before it has doubled.
         self._rows_measured: dict[str, int] = {}
 
     async def measure(self) -> Sequence[str]:
-        """Measure the tables that have doubled. StoreFailure while the server cannot be asked, and for a locked table
-        once the others are measured. Measuring locks no reader or writer out."""
+        """Measure the tables that have doubled, and return their names. Readers and writers are not blocked. StoreFailure
+        when the server does not answer, and for a locked table once the others are measured."""
         try:
             async with self._writer.connect() as connection:
                 return await self._measure_grown(connection)

@@ -1,5 +1,6 @@
-"""The document register: counters and entries of one agency. In: a book and a year, or an entry. Out: the next number,
-or the entry kept. Everything happens in the caller's transaction, so a rolled back 03 gives its number back."""
+"""The register of incoming documents: counters and entries of one agency. In: a book and a year, or an entry. Out: the next
+number, or the stored entry. All writes are in the caller's transaction, so that a rolled-back registration (status 03)
+gives its number back."""
 
 from __future__ import annotations
 
@@ -45,12 +46,11 @@ _MOST_DIGITS = 10
 
 
 class SqlDocumentRegister(AgencyRows):
-    """Books of incoming documents of one agency: one entry for each document, numbers without gaps or repeats in a book
-    and year."""
+    """Books of one agency's incoming documents. Each document has one entry; a year's numbers have no gaps or repeats."""
 
     async def next_number(self, book: str, year: int) -> int:
-        """Take the next number of the book's year in the caller's transaction, without gaps or repeats. The run goes on
-        after numbers typed before the book began to count, but not after one far ahead of them."""
+        """Take the next number of a book and year in the caller's transaction, without gaps or repeats. It follows the
+        numbers that people typed before the counter began, but not one that is far ahead of the others."""
         book_year = {"agency": self._agency_id, "at_book": book, "at_year": year}
         await self._tx.insert_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
         # The update locks the counter until the caller's transaction ends, so that the next number waits for its outcome.
@@ -65,8 +65,8 @@ class SqlDocumentRegister(AgencyRows):
         return await self._continue_run(book_year, row.last)
 
     async def _continue_run(self, book_year: dict[str, object], first: int) -> int:
-        """Continue the run after the numbers that were typed before the book began to count. A number far ahead of the
-        others was a slip: the run does not follow it, and skips it later."""
+        """Set the counter behind the numbers that were typed before it began, and return the next number. A number far
+        ahead of the others was a slip: the counter does not follow it, and skips it later."""
         used_numbers = [row[0] for row in await self._tx.tuples(_NUMBERS, **book_year)]
         last = end_of_run((int(number) for number in used_numbers if _is_number(number)), first) + 1
         await self._tx.change(_SET_COUNTER, **book_year, last=last)
@@ -77,9 +77,9 @@ class SqlDocumentRegister(AgencyRows):
         return bool(await self._tx.tuples(_USED, **book_year, spellings=_spellings(number)))
 
     async def enter(self, entry: RegisterEntry) -> None:
-        """Enter a document. Clash when the number is used in that book and year (07 is 7), or the document is already
-        entered."""
-        # Two people who type 7 and 07 at once are no race for the unique key.
+        """Store the entry of a document. Clash when the number is used in that book and year (07 is 7), or the document is
+        already entered."""
+        # Locked, because the unique key does not show that two people type 7 and 07 at the same time.
         await self._tx.hold(
             self._agency_id, "register", entry.book, str(entry.year), entry.number.lstrip("0")
         )
@@ -95,7 +95,7 @@ class SqlDocumentRegister(AgencyRows):
         raise await self._number_clash(entry)
 
     async def _number_clash(self, entry: RegisterEntry) -> errors.Clash:
-        """Make the error that names the number, its document, and the next free number."""
+        """Return the error for a used number; it names the document that has it, and the next free number."""
         book_year = {"agency": self._agency_id, "at_book": entry.book, "at_year": entry.year}
         holders = await self._tx.tuples(_HOLDER, **book_year, spellings=_spellings(entry.number))
         document = from_json(IncomingDocument, holders[0][0]) if holders else None
@@ -124,7 +124,7 @@ class SqlDocumentRegister(AgencyRows):
         return rows[0] if rows else None
 
     async def strike(self, incoming_id: str, at: datetime, by: str, reason: str) -> bool:
-        """Strike the entry through; it keeps its number. False when there is none, or it was struck before."""
+        """Strike a document's entry, which keeps its number. Return False when there is none, or it was struck before."""
         is_unstruck = and_(
             col(RegisterEntryRow.agency_id) == self._agency_id,
             col(RegisterEntryRow.incoming_id) == incoming_id,
@@ -134,7 +134,7 @@ class SqlDocumentRegister(AgencyRows):
         return await self._tx.change(update(RegisterEntryRow).where(is_unstruck).values(**columns)) == 1
 
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]:
-        """Return entries by number: 9 before 10, and texts that are no number last."""
+        """Return the entries of a book and year in the order of their numbers, texts that are no number last."""
         condition = and_(col(RegisterEntryRow.book) == book, col(RegisterEntryRow.year) == year)
         return sorted(await self._load_entries(condition), key=_by_number)
 
@@ -145,7 +145,7 @@ class SqlDocumentRegister(AgencyRows):
 
 
 def _code(document: IncomingDocument | None) -> str:
-    """Return the document's code, a dash for a sealed one."""
+    """Return the document's code, or a dash when it is sealed or unknown."""
     if document is None or document.state is InState.SEALED:
         return "–"
     return document.code or "–"
@@ -167,7 +167,7 @@ def _is_number(text: str) -> bool:
 
 
 def _spellings(number: str) -> list[str]:
-    """Return the number with and without leading zeros."""
+    """Return the number in all lengths with leading zeros, which all mean the same; other texts as they are."""
     if not _is_number(number):
         return [number]
     bare = str(int(number))

@@ -1,9 +1,9 @@
-"""Questions of operators to the node's database: how much waits, which packets do not go on by themselves, whether the
-file is undamaged. In: the store or a URL, and times. Out: one `Load`, from one consistent view; a bounded number of rows,
-or one packet made due at once; one `DatabaseHealth`.
+"""Queries of operators about the node's database: how much waits, which packets need a person, whether the file is
+undamaged. In: the store or a URL, and times. Out: one `Load`, from one consistent view; a bounded number of packets, or one
+packet made due at once; one `DatabaseHealth`.
 
-The questions of a diagnosis change nothing and need no agency and no store: they also find work whose lease ran out long
-ago, and times that only a clock that was ahead can have written."""
+`examine` needs only a URL and changes nothing. It also finds work whose lease ran out long ago, and times that were written
+while a clock was ahead."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ _NEWEST = 10_000
 _LATEST = select(func.max(col(EventRow.at))).where(
     col(EventRow.position) > select(func.max(col(EventRow.position))).scalar_subquery() - _NEWEST
 )
-# Deliveries that wait for the axis, the other node or its clerk's answer to a request: the rest is history.
+# States of deliveries that wait for the axis, the other node or its clerk's answer to a request; others are history.
 OPEN_STATES = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
-# A recipient that has not answered for this long is late: 01 takes seconds between two healthy nodes.
+# A recipient that has not answered for this long is late; between two healthy nodes status 01 takes seconds.
 SILENCE = timedelta(minutes=30)
-# An older failure was seen, or the delivery was sent again.
+# Failures that are older are not counted, because a person has dealt with them by then.
 LATELY = timedelta(days=7)
 _STATE, _AT = col(DeliveryRow.state), col(DeliveryRow.updated_at)
 DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(OPEN_STATES)).group_by(_STATE)
 _CUTOFF = bindparam("before", type_=Moment)
-# A document that leaves later waits for nothing until then.
+# Since when a job waits: a document that leaves later waits from that time on.
 _DUE_AT = case(
     (and_(col(JobRow.attempts) == 0, col(JobRow.not_before).is_not(None)), col(JobRow.not_before)),
     else_=col(JobRow.created_at),
@@ -66,7 +66,7 @@ SILENT = select(func.count(), func.min(_AT)).where(_STATE == "sent", _AT < _CUTO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pile:
-    """Rows of one sort, and since when the oldest waits to be worked on."""
+    """Number of waiting rows of one sort, and since when the oldest waits."""
 
     count: int
     oldest: datetime | None
@@ -74,8 +74,8 @@ class Pile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Everything that waits. `outbox` by lane, `inbox` by state, `jobs` by kind, `leases` by table; `deliveries` by state
-    while they are under way; `late` are those on the axis without any answer since."""
+    """Rows that wait in the whole node: `outbox` by lane, `inbox` by state, `jobs` by kind, valid `leases` by table, open
+    `deliveries` by state. `late` are deliveries that the axis has, whose recipient has not answered for `SILENCE`."""
 
     outbox: Mapping[str, Pile]
     outbox_failed: int
@@ -88,7 +88,7 @@ class Load:
 
 
 async def load(store: SqlStore, now: datetime) -> Load:
-    """Return the load at this moment."""
+    """Count everything that waits in the node at this moment."""
     async with store.reading() as tx:
         ((silent, oldest),) = await tx.tuples(SILENT, before=now - SILENCE)
         return Load(
@@ -113,7 +113,7 @@ async def load(store: SqlStore, now: datetime) -> Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerMail:
-    """Deliveries to one partner: not yet handed to an axis, handed over and silent too long, failed within a week."""
+    """Numbers of deliveries to one partner: not yet given to an axis, unanswered for too long, failed within a week."""
 
     waiting: int
     silent: int
@@ -123,7 +123,7 @@ class PartnerMail:
 async def under_way_to(
     store: SqlStore, agency_ids: Sequence[str], codes: Sequence[str], now: datetime
 ) -> PartnerMail:
-    """Count a partner's mail that is under way, which is little; the rest is history."""
+    """Count the deliveries of these agencies to a partner's codes that wait, are silent, or failed lately."""
     state, at = col(DeliveryRow.state), col(DeliveryRow.updated_at)
     groups: dict[str, ColumnElement[bool]] = {
         "waiting": state.in_(("queued", "sending")),
@@ -143,7 +143,7 @@ async def under_way_to(
 async def last_packet_times(
     store: SqlStore, agency_ids: Sequence[str], codes: Sequence[str]
 ) -> Mapping[str, datetime]:
-    """Return the time of the newest admitted packet of each kind from a partner."""
+    """Return the time of the newest packet of each kind that these agencies admitted from a partner's codes."""
     sender, at = col(IdentityRow.sender), col(IdentityRow.at)
     ours = (col(IdentityRow.agency_id).in_(agency_ids), sender.in_(codes))
     async with store.reading() as tx:
@@ -155,24 +155,24 @@ async def last_packet_times(
 
 
 async def check_answers(store: SqlStore) -> None:
-    """Ask the database a question; StoreFailure when it does not answer."""
+    """Check that the database answers a query; StoreFailure when it does not."""
     async with store.reading() as tx:
         await tx.tuples(select(col(HostedAgencyRow.id)).limit(1))
 
 
 async def last_written(store: SqlStore) -> datetime | None:
-    """Return the latest time among the newest events; None before the first."""
+    """Return the latest time among the newest events; None when there is no event."""
     async with store.reading() as tx:
         latest: datetime | None = (await tx.tuples(_LATEST))[0][0]
     return latest
 
 
 async def check_writable(store: SqlStore) -> None:
-    """Try a change that matches no row. StoreFailure when the database takes none, such as on a disk that was mounted
-    read-only or a server that became a standby."""
+    """Check that the database accepts changes, by an update of no row. StoreFailure when it does not, such as on a disk
+    that was mounted read-only, or a server that became a standby."""
     async with store.writing() as tx:
-        nobody = update(HostedAgencyRow).where(col(HostedAgencyRow.id) == "").values(body="")
-        await tx.change(nobody)
+        no_row = update(HostedAgencyRow).where(col(HostedAgencyRow.id) == "").values(body="")
+        await tx.change(no_row)
 
 
 def _leasable() -> Sequence[tuple[leases.AnyClaimable, ColumnElement[bool]]]:
@@ -206,7 +206,7 @@ def _packets(agency_id: str) -> Select[Any]:
 
 
 async def parked_packets(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
-    """Return packets that need a person, the oldest first; of every agency for the empty id."""
+    """Return up to `limit` packets that wait outside the queue, the oldest first, of an agency or for "" of all."""
     query = _packets(agency_id).where(col(InboxRow.state).in_(PARKED_STATES))
     async with store.reading() as tx:
         rows = await tx.rows(
@@ -216,15 +216,15 @@ async def parked_packets(store: SqlStore, agency_id: str, limit: int) -> Sequenc
 
 
 async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
-    """Find a packet in any state; in every agency for the empty id."""
+    """Return a packet in any state, of an agency or for the id "" of any. NotFound when there is none."""
     async with store.reading() as tx:
         query = _packets(agency_id).where(col(InboxRow.id) == id)
         return to_inbox_item(await tx.get(InboxRow, query, f"there is no packet {id[:80]}"))
 
 
 async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
-    """Return packets that were tried and not sent: those that will be tried again, the next first, then the failed
-    ones."""
+    """Return up to `limit` outbox items that were tried and are not sent: first those that will be tried again, by their
+    next time, then the failed ones."""
     tried = (col(OutboxRow.attempts) > 0, col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED)))
     order = (
         col(OutboxRow.state).desc(),
@@ -238,7 +238,7 @@ async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
 
 
 async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
-    """Make a packet due at once. NotFound when it does not wait."""
+    """Make a waiting outbox item due at once, and return it. NotFound when no such item waits."""
     conditions = (col(OutboxRow.id) == id, outbox.is_open())
     async with store.writing() as tx:
         if not await tx.change(update(OutboxRow).where(*conditions).values(not_before=now)):
@@ -251,7 +251,7 @@ async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
 
 
 async def newest_faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime, str, str]]:
-    """Return the newest faults of packets of both directions: time, queue and error."""
+    """Return the newest faults of outgoing and arrived packets, as time, queue and error."""
     failed = select(OutboxRow).where(
         col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED)), col(OutboxRow.attempts) > 0
     )
@@ -276,8 +276,8 @@ async def database_size(store: SqlStore) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseHealth:
     """Health of a database. `damage` is empty for an undamaged file, and for a server, which checks itself. `stale` counts
-    rows by table, and `ahead` those whose lease or retry lies beyond the horizon; `newest_event_at` is the latest time
-    among the newest events. `searches`: an index of words makes searching many documents fast."""
+    rows whose lease ran out unnoticed, `ahead` rows whose lease or retry time lies beyond the horizon, both by table.
+    `newest_event_at` is the latest time among the newest events. `searches`: the index for searching documents exists."""
 
     damage: str
     stale: Mapping[str, int]
@@ -287,7 +287,7 @@ class DatabaseHealth:
 
 
 async def examine(url: str, ran_out_before: datetime, horizon: Horizon) -> DatabaseHealth:
-    """Examine the database; a lease is stale that ran out before that time and was not claimed again."""
+    """Examine the database at this URL without changing it. A lease is stale when it ran out before `ran_out_before`."""
     times = {"far_lease": horizon.lease, "far_retry": horizon.retry}
     try:
         async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
@@ -306,7 +306,7 @@ async def examine(url: str, ran_out_before: datetime, horizon: Horizon) -> Datab
                 ahead[str(table.__tablename__)] = (await connection.execute(query, times)).scalar_one()
             newest_event_at = (
                 await connection.execute(_LATEST)
-            ).scalar_one()  # nothing finds events by their time
+            ).scalar_one()  # among the newest only, because no index has the events' times
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(f"the database could not be examined ({driver_message(cause)})") from cause
     return DatabaseHealth(
@@ -315,7 +315,7 @@ async def examine(url: str, ran_out_before: datetime, horizon: Horizon) -> Datab
 
 
 def _searches(connection: Connection) -> bool:
-    """Tell whether the search index exists: a server's needs an extension, which its owner may have to allow."""
+    """Tell whether the search index exists. On a server it needs an extension, which its owner may have to allow."""
     if connection.dialect.name == "sqlite":
         return True
     return any(index["name"] == SEARCH_INDEX for index in inspect(connection).get_indexes("list_row"))

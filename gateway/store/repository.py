@@ -1,9 +1,9 @@
-"""Common parts of the repositories of one agency. In: an open transaction, an agency, statements that ask for it as
+"""Common parts of the repositories of one agency. In: an open transaction, an agency, statements with a parameter
 `agency`. Out: rows of that agency alone, one by one or a page at a time, newest first unless `oldest_first`; a page's
 cursor names the last row seen, so rows added meanwhile neither repeat nor hide one.
 
-A follower gets the documents that a unit of work changed, and writes its own rows in the same transaction: the office
-brings one, and without it the changes are ignored."""
+A follower gets the documents that a unit of work changed, and writes its own rows in the same transaction. The office has
+one, for its lists; without it the changes are ignored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.store.transaction import Transaction
 
 
 class Follower:
-    """Follower of the documents that one unit of work of one agency changed. This one ignores them."""
+    """Receiver of the documents that one unit of work changed. This base class ignores them."""
 
     def out_changed(self, document: OutgoingDocument) -> None: ...
 
@@ -40,7 +40,7 @@ class Follower:
     def touch_delivery(self, id: str) -> None: ...
 
     async def write(self) -> None:
-        """Write the changes, just before the unit commits."""
+        """Write the rows that depend on the changes; called just before the unit of work commits."""
 
 
 _AT_ONCE = 500
@@ -52,7 +52,7 @@ def in_parts(ids: Sequence[str]) -> Iterator[list[str]]:
 
 
 MakeFollower = Callable[[Transaction, str], Follower]
-"""Makes the follower of a unit of work for that agency."""
+"""Returns the follower of a unit of work, from its transaction and its agency's id."""
 NO_FOLLOWER = Follower()
 
 
@@ -71,6 +71,8 @@ class NodeRows:
 
 
 class AgencyRows(NodeRows):
+    """Repository of rows of one agency, whose id is the parameter `agency` of every query."""
+
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id
@@ -99,7 +101,8 @@ class AgencyRows(NodeRows):
         states: Sequence[str] = (),
         oldest_first: bool = False,
     ) -> Page[T]:
-        """Return a page. `at` names the time's column that orders it, before the id. NotFound for a foreign cursor."""
+        """Return one page of the agency's rows that meet the conditions, ordered by the column `at` and then the id.
+        NotFound for a cursor that this node did not give."""
         columns = kind.__table__.columns
         time, id = columns[at], columns["id"]
         query = select(kind).where(columns["agency_id"] == self._agency_id, *conditions)
@@ -111,7 +114,7 @@ class AgencyRows(NodeRows):
             beyond = time > last_at if oldest_first else time < last_at
             query = query.where(or_(beyond, and_(time == last_at, later_id)))
         order = (time, id) if oldest_first else (time.desc(), id.desc())
-        # One more than asked for tells whether there is a next page without counting.
+        # One row more than the limit shows whether there is a next page, without counting.
         rows = await self._tx.rows(kind, query.order_by(*order).limit(limit + 1))
         page_rows = rows[:limit]
         next_cursor = None
@@ -152,7 +155,9 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None or not isinstance(id, str) or not id.isprintable():
             raise ValueError("no zone, or no id")
-        moment = moment.astimezone(UTC)  # some moments of the first and the last day have none in UTC
+        moment = moment.astimezone(
+            UTC
+        )  # OverflowError for moments at the very beginning or end of the calendar
     except (ValueError, TypeError, OverflowError, RecursionError) as cause:
         raise errors.NotFound(
             "this page cursor was not given by this node; ask for the first page again, without a cursor"

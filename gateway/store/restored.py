@@ -1,9 +1,9 @@
-"""Confirmation of a database that came out of a backup. In: the node's own events, which are the one history, and the
-number of the newest seal that left the node. Out: the mark of a restore, or the refusal to work before two people have
-checked what an older copy brings back: numbers given since, certificates withdrawn since.
+"""Confirmation of a database that was restored from a backup. In: the node's own events, and the number of the newest seal
+that was published outside the node. Out: the mark of a restore (an event), or the refusal to work before two people have
+checked what the older copy has lost: numbers given since, certificates withdrawn since.
 
-`gateway restore` leaves the mark among the rows. A database that was put back by its own tools has none: an operator
-sets it, or the node does, when it finds a published seal that this database never made."""
+`gateway restore` writes the mark among the rows. A database that was put back by its own tools has none: an operator
+writes it, or the node does, when it finds a published seal that this database never made."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MARK = TableShape(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreMark:
-    """One restore, as an event tells it."""
+    """One restore, as its event records it."""
 
     id: str
     at: datetime
@@ -52,7 +52,7 @@ class RestoreMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """The last arrival number that the node's own book of this year has given, as far as the copy knows."""
+    """Last arrival number of the agency's book of this year, as the restored copy has it."""
 
     agency_id: str
     code: str
@@ -64,14 +64,14 @@ def mark(clock: Clock, copied_at: datetime, node: str) -> RestoreMark:
 
 
 async def write_mark(load: DatabaseLoad, restore: RestoreMark) -> None:
-    """Write the mark among the rows, in the transaction that restores them: there is no moment without it."""
+    """Write the mark in the transaction that restores the rows, so that they never exist without it."""
     facts = to_json(dict[str, str], {"copied_at": restore.copied_at.isoformat(), "node": restore.node})
     row = (NODE, restore.id, EventKind.NODE_RESTORED.value, restore.at, SUBJECT, PRINCIPAL, facts)
     await load.insert(_MARK, [dump.line_of(row)])
 
 
 async def mark_database(store: SqlStore, clock: Clock, node: str) -> None:
-    """Mark a database that was put back by its own tools; its copy was made when it was last written."""
+    """Mark a database that was put back by its own tools. The time of its last event counts as that of its copy."""
     copied_at = await reporting.last_written(store) or clock.now()
     async with store.begin(_SCOPE) as work:
         facts = {"copied_at": copied_at.isoformat(), "node": node}
@@ -80,8 +80,8 @@ async def mark_database(store: SqlStore, clock: Clock, node: str) -> None:
 
 
 async def mark_if_behind(store: SqlStore, clock: Clock, node: str, published: int) -> None:
-    """Mark the database where seals up to number `published` left the node and this database never made the last. A seal is
-    published after it was kept, so only an older copy is behind. A confirmed restore is not marked again."""
+    """Mark the database as restored when seals up to number `published` were published and it does not have the last. A
+    seal is published after it is stored, so only an older copy can lack it. A confirmed restore is not marked again."""
     head = await store.log.head()
     newest = head.seal.signed.seal.number if head.seal is not None else 0
     if published <= newest:
@@ -95,14 +95,14 @@ async def mark_if_behind(store: SqlStore, clock: Clock, node: str, published: in
 
 
 async def waiting(store: SqlStore) -> Event | None:
-    """Return the restore that waits to be confirmed."""
+    """Return the event of the restore that waits to be confirmed, None when none does."""
     async with store.read(_SCOPE) as work:
         events = await work.events.of_subject(SUBJECT)
     return events[-1] if events and events[-1].kind is EventKind.NODE_RESTORED else None
 
 
 async def refuse_unconfirmed(store: SqlStore) -> None:
-    """Raise Misconfigured while a restore waits."""
+    """Check that no restore waits to be confirmed; Misconfigured while one does."""
     event = await waiting(store)
     if event is not None:
         raise errors.Misconfigured(
@@ -113,7 +113,7 @@ async def refuse_unconfirmed(store: SqlStore) -> None:
 
 
 async def counters(store: SqlStore, book: str, year: int) -> Sequence[Counter]:
-    """Return one counter for each agency whose arrival numbers the node gives itself."""
+    """Return the counter of the book and year for each agency whose arrival numbers the node assigns."""
     agencies = [a for a in await store.hosted() if a.numbering is NumberingMode.B]
     async with store.reading() as tx:
         of_book = (col(RegisterCounterRow.book) == book, col(RegisterCounterRow.year) == year)
@@ -131,8 +131,8 @@ async def confirm(
     people: tuple[str, str],
     published: int = 0,
 ) -> None:
-    """Let the node work again; its books go on behind the numbers given by agency id. `published` is the newest seal
-    that left the node before. Clash when no restore waits."""
+    """Confirm the restore, so that the node works again. `last` has the numbers by agency id after which the book goes on;
+    `published` is the number of the newest published seal. Clash when no restore waits."""
     if await waiting(store) is None:
         raise errors.Clash("no restore waits to be confirmed")
     async with store.writing() as tx:
@@ -144,7 +144,7 @@ async def confirm(
                 await tx.change(changed.values(last=number))
         await tx.commit()
     confirmed_by, approved_by = people
-    # After the numbers: a crash between the two leaves the node waiting, and confirming again changes nothing.
+    # After the numbers are committed: a crash between the two leaves the node waiting, and confirming again is harmless.
     async with store.begin(_SCOPE) as work:
         facts = {"confirmed_by": confirmed_by, "approved_by": approved_by, "published": published}
         await work.events.append(EventKind.NODE_CONFIRMED, SUBJECT, clock.now(), facts)

@@ -1,5 +1,6 @@
-"""Answers of authorities about certificates, and when to ask again. In: questions and checked answers. Out: due
-questions, one process at a time, and the answers that count. Part of the store; get it as `store.revocation`."""
+"""Answers of authorities about the revocation of certificates, and when to ask again. In: questions and checked answers.
+Out: due questions, each to one process at a time, and the current answers. Part of the store; get it as
+`store.revocation`."""
 
 from __future__ import annotations
 
@@ -45,15 +46,15 @@ class Newest:
 
 
 class SqlRevocationAnswers:
-    """Questions and answers of the node, shared by its processes. Each call is durable on return."""
+    """Repository of the node's questions and answers, shared by its processes. Each change is committed on return."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
-        """Take the ways into the database; `looking` is for few rows, asked every few seconds."""
+        """Take functions that open transactions; `looking` is for reading few rows, every few seconds."""
         self._writing, self._reading, self._looking = writing, reading, looking
         self._used: set[str] = set()
 
     async def plan(self, questions: Sequence[Question], now: datetime) -> None:
-        """Replace the planned questions: new ones are due at once, missing ones are removed."""
+        """Replace the stored questions by these: new ones are due at once, missing ones are deleted, the others stay."""
         planned = set(questions)
         stored = {question.question for question in await self.questions()}
         added, dropped = planned - stored, stored - planned
@@ -66,8 +67,8 @@ class SqlRevocationAnswers:
             await tx.commit()
 
     async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:
-        """Claim due questions until `hold` is over, the longest due first. The process that moves a question's due time
-        from the value it read owns it; reading locks nothing."""
+        """Claim up to `limit` due questions for the time `hold`, the longest due first, by moving their due times. Rows are
+        not locked for reading: the process that moves a due time from the value it read owns the question."""
         far = col(_QUESTION.due_at) > now + 2 * AUTHORITY_DELAY  # planned while the clock was ahead
         due = (
             select(_QUESTION)
@@ -90,8 +91,8 @@ class SqlRevocationAnswers:
         return claimed
 
     async def keep(self, answer: Answer, due: datetime) -> bool:
-        """Store an answer. False, with nothing kept, when a newer answer to the question is stored: old answers are never
-        replayed."""
+        """Store an answer and when its question is due again. Return False, and store nothing, when a newer answer is
+        stored, so that old answers cannot be replayed."""
         question = answer.question
         async with self._writing() as tx:
             await tx.hold("revocation", *_question_key(question))
@@ -107,20 +108,20 @@ class SqlRevocationAnswers:
         return True
 
     async def record_failure(self, question: Question, due: datetime, error: str) -> None:
-        """Record a failed question; it is asked again when due."""
+        """Record that asking a question failed, and when it is due again."""
         columns = {"due_at": due, "failures": col(_QUESTION.failures) + 1, "error": error[:1000]}
         await self._change(update(_QUESTION).where(*_matches(_QUESTION, question)).values(**columns))
 
     async def drop(self, question: Question) -> None:
-        """Remove a question; its answers stay."""
+        """Delete a question; its answers stay."""
         await self._change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
 
     async def hurry(self, now: datetime) -> int:
-        """Make every question due now, and return their number."""
+        """Make every question due now; return how many there are."""
         return await self._change(update(_QUESTION).values(due_at=now))
 
     async def questions(self) -> Sequence[AskedQuestion]:
-        """Return every question with its state."""
+        """Return all questions with their state."""
         order = (col(_QUESTION.source), col(_QUESTION.issuer), col(_QUESTION.about))
         async with self._reading() as tx:
             return [
@@ -136,8 +137,7 @@ class SqlRevocationAnswers:
         return f"{fetched} {count} {first}"
 
     async def current(self, cache: Mapping[str, Answer]) -> Sequence[Answer]:
-        """Return the newest answer to each question, and every one that revokes; `cached_answers`, by digest, are not
-        read again."""
+        """Return the newest answer to each question, and all that revoke. Answers in `cache` are not read again."""
         counts = or_(col(_ANSWER.revokes), not_(_IS_REPLACED))
         newest = select(*_KEY, col(_ANSWER.digest)).where(counts).order_by(col(_ANSWER.fetched_at).desc())
         async with self._reading() as tx:
@@ -156,7 +156,7 @@ class SqlRevocationAnswers:
         return [answers[key] for key in keys if key in answers]
 
     async def newest(self) -> Sequence[Newest]:
-        """Return the age of each question's newest answer, for operators."""
+        """Return the times of each question's newest answer, for operators."""
         query = (
             select(*_KEY, col(_ANSWER.made_at), col(_ANSWER.ends_at))
             .where(not_(_IS_REPLACED))
@@ -167,8 +167,8 @@ class SqlRevocationAnswers:
         return [Newest(question=_to_question(row), made_at=row.made_at, ends_at=row.ends_at) for row in rows]
 
     async def use(self, digests: Sequence[str]) -> None:
-        """Mark answers on which a verdict rests: they are kept for ever. Called for every packet, written once for each
-        answer and process."""
+        """Mark answers that a verdict relied on, so that they are never deleted. It is called for every packet, but each
+        process writes each answer once."""
         new_digests = [digest for digest in digests if digest not in self._used]
         if not new_digests:
             return
@@ -187,7 +187,7 @@ class SqlRevocationAnswers:
         return [value_of(Answer, row, question=_to_question(row)) for row in rows]
 
     async def prune(self, fetched_before: datetime) -> int:
-        """Remove replaced answers that were fetched before that time and never used, and return their number."""
+        """Delete replaced answers fetched before that time that revoke nothing and were never used; return how many."""
         conditions = (
             col(_ANSWER.fetched_at) < fetched_before,
             col(_ANSWER.used).is_(False),
@@ -203,7 +203,8 @@ class SqlRevocationAnswers:
         return changed
 
     async def pending(self, after_key: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
-        """Return packets of every agency that wait for an answer, in the order of their keys."""
+        """Return up to `limit` packets of all agencies that wait for an answer, in the order of their keys after
+        `after_key`, which is an agency's id and a packet's."""
         place = tuple_(col(PendingRow.agency_id), col(PendingRow.inbox_id))
         query = select(PendingRow).where(place > after_key).order_by(*_PENDING_KEY).limit(limit)
         async with self._reading() as tx:
@@ -212,10 +213,10 @@ class SqlRevocationAnswers:
 
 
 class SqlPendingRevocations(AgencyRows):
-    """Packets of one agency whose certificate status is unknown, in the caller's transaction."""
+    """Repository of one agency's packets that wait because the status of their certificate is unknown."""
 
     async def add(self, pending: PendingRevocation) -> None:
-        """Add a packet; a repeat is harmless."""
+        """Add a packet; no effect when it is stored already."""
         columns = {"agency_id": self._agency_id, "certificate": pending.certificate_der}
         self._tx.insert_missing(PendingRow.from_value(pending, **columns))
 
@@ -233,8 +234,8 @@ def _question_key(question: Question) -> tuple[str, str, str]:
 
 
 def _matches(table: Any, question: Question) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of a question. `table` is Any: the two tables of such rows share no base with these
-    columns."""
+    """Return the SQL conditions that a row is of the question. `table` is Any, because the tables of questions and answers
+    share no base class with these columns."""
     source, issuer, target = _question_key(question)
     return col(table.source) == source, col(table.issuer) == issuer, col(table.about) == target
 
@@ -245,5 +246,5 @@ def _new_row(question: Question, now: datetime) -> QuestionRow:
 
 
 def _to_question(row: Any) -> Question:
-    """Make the question of a row. `row` is Any: of either table, or the key columns with others."""
+    """Convert a row to its question. `row` is Any: of either table, or the key columns with others."""
     return value_of(Question, row)

@@ -1,8 +1,8 @@
-"""Common parts of every table of the store: how a row is made of a value and read as one, and column types that both
-databases keep alike. In and out: domain values; nothing here knows a table.
+"""Common parts of every table of the store: conversion between domain values and rows, and column types that are the same
+on both databases. In and out: domain values; nothing here depends on a single table.
 
-Fields and columns meet by name: an enumeration is kept by its value, and values with parts as JSON text; a difference
-is named where a row is made or read. No row is changed by assignment. Moments are kept in UTC."""
+A field is stored in the column of its name: an enumeration by its value, a value with parts as JSON text. Where names
+differ, the caller passes these columns explicitly. Rows are never changed by assignment. Moments are stored in UTC."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ _INDEXES = "indexes"
 
 
 class DeclaredIndex(NamedTuple):
-    """An index that a table declares: columns by their names, with `DESC` behind those that descend. `with_indexes` makes
-    it, for tests that compare the schema: a running node uses the indexes that its database has."""
+    """Index that a table declares: names of columns, with `DESC` after a descending one. Only `with_indexes` creates it,
+    for tests that compare the schema; a running node needs no objects for the indexes that its database has."""
 
     name: str
     columns: tuple[str, ...]
@@ -57,18 +57,18 @@ class DeclaredIndex(NamedTuple):
 
 
 def index(name: str, *columns: str, unique: bool = False) -> DeclaredIndex:
-    """Declare an index over all rows of a table."""
+    """Return the declaration of an index over all rows of a table."""
     return DeclaredIndex(name, columns, unique=unique)
 
 
 def partial_index(name: str, condition: TextClause, *columns: str) -> DeclaredIndex:
-    """Declare an index over the rows that meet the condition."""
+    """Return the declaration of an index over the rows that meet the condition."""
     return DeclaredIndex(name, columns, condition)
 
 
 class TableClass(SQLModelMetaclass):
-    """Metaclass that makes a class's table of SQLModel's columns, and maps nothing: rows are written and read without a
-    session, and the mappers of eighty classes would be a twentieth of an idle node's memory and of its start."""
+    """Metaclass that creates a class's table from SQLModel's columns without an ORM mapper: rows need no session, and the
+    mappers of eighty classes would take a twentieth of an idle node's memory and of its start."""
 
     # Any, here and below: as in every metaclass.
     def __new__(
@@ -86,14 +86,15 @@ class TableClass(SQLModelMetaclass):
         return row_class
 
     def __clause_element__(cls) -> Table:  # noqa: N805 - a method of a metaclass
-        """Return the table, where a statement names the class."""
+        """Return the table, so that SQLAlchemy's statements may name the class instead."""
         row_class: Any = cls
         table: Table = row_class.__table__
         return table
 
 
 def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
-    """Make the table of a class. Any: a class under construction, and any argument of a table."""
+    """Create the table of a row class and set its columns as class attributes. Any: a class under construction, and any
+    argument of a table."""
     columns = {key: get_column_from_field(field) for key, field in row_class.model_fields.items()}
     for key, column in columns.items():
         column.name = column.key = key
@@ -111,17 +112,18 @@ def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
 
 
 def with_indexes(metadata: MetaData) -> MetaData:
-    """Add to its tables the indexes that they declare."""
+    """Create the indexes that the tables declare, and return the metadata."""
     for table in metadata.tables.values():
         for name, columns, condition, unique in table.info.pop(_INDEXES, ()):
-            words = [column.split() for column in columns]
-            ordered = [table.c[key].desc() if down else table.c[key] for key, *down in words]
+            parts = [column.split() for column in columns]
+            ordered = [table.c[key].desc() if down else table.c[key] for key, *down in parts]
             Index(name, *ordered, unique=unique, postgresql_where=condition, sqlite_where=condition)
     return metadata
 
 
 class _RowClass(TableClass):
-    """Metaclass of rows without SQLAlchemy's and pydantic's notes on each, which cost more than writing it."""
+    """Metaclass whose rows are plain objects, without the state that SQLAlchemy and pydantic keep for each instance: that
+    would cost more than writing the row."""
 
     def __new__(cls, name: str, bases: tuple[type[Any], ...], body: dict[str, Any], **words: Any) -> Any:
         table = body.setdefault("__tablename__", _CAPITAL.sub("_", name.removesuffix("Row")).lower())
@@ -142,21 +144,21 @@ class _RowClass(TableClass):
         return row
 
 
-# Makes an instance without those notes.
+# Creates an instance without the state of SQLAlchemy and pydantic.
 _new = object.__new__
 
 
 class Row(SQLModel, metaclass=_RowClass):
-    """A row to be written; a value without a default must be given. A table is named like its class in small letters,
-    without `Row`, unless the class names it: `BlobRefRow` is a row of `blob_ref`."""
+    """Row of a database table. Its constructor takes the values of all columns without a default. The table is named like
+    the class in snake case without `Row` (`BlobRefRow`: `blob_ref`), unless the class sets `__tablename__`."""
 
-    # Nothing is ever validated here, and a validator for each of a hundred tables would be made at every start.
+    # Rows are never validated; without this, a validator for each of a hundred tables would be built at every start.
     model_config = {"defer_build": True}
     __table__: ClassVar[Table]
 
     @classmethod
     def from_value(cls, value: object, **other: Any) -> Self:
-        """Make a row of a value whose fields are named like the columns, except for the `other` ones."""
+        """Return a row with the fields of a domain value as its columns of the same names, and the `other` columns."""
         kind: Any = type(value)
         names, take, converters = _column_reader(cls, kind, tuple(other))
         row = _new(cls)
@@ -169,19 +171,19 @@ class Row(SQLModel, metaclass=_RowClass):
         return row
 
     def values(self, *but: str) -> dict[str, Any]:
-        """Return the value of every column but those."""
+        """Return the values of all columns by name, except the columns `but`."""
         columns = dict(self.__dict__)
         for name in but:
             del columns[name]
         return columns
 
     def change(self, **values: Any) -> None:
-        """Set values, before the row is written."""
+        """Set values of columns before the row is written."""
         self.__dict__.update(values)
 
 
 class OfAgency(Row):
-    """A row of an agency that is hosted here: its key begins with the agency."""
+    """Row of a hosted agency: its key begins with the agency, which is a foreign key."""
 
     is_of_agency: ClassVar[bool] = True
 
@@ -189,7 +191,7 @@ class OfAgency(Row):
 
 
 class ThingOfAgency(OfAgency):
-    """A row of an agency whose key is the agency and an id."""
+    """Row of a hosted agency whose key is the agency and an id."""
 
     id: str = Field(primary_key=True)
 
@@ -206,7 +208,7 @@ _Convert = Callable[[Any], Any]
 
 
 def value_of(kind: type[T], row: object, **other: Any) -> T:
-    """Make the value of a row whose columns are named like its fields, except for the `other` ones, which are given."""
+    """Return a dataclass value with the columns of a row as its fields of the same names, and the `other` fields."""
     cls: Any = kind
     names, take, converters = _field_reader(cls, tuple(other))
     field_values = dict(zip(names, take(row), strict=True))
@@ -217,7 +219,7 @@ def value_of(kind: type[T], row: object, **other: Any) -> T:
 
 
 class _AttributeReader(NamedTuple):
-    """Reader of attributes by name, with the converters of those that are stored in another form."""
+    """Reader of an object's attributes by name, with converters for those that are stored in another form."""
 
     names: tuple[str, ...]
     take: Callable[[object], tuple[Any, ...]]
@@ -234,7 +236,7 @@ class _AttributeReader(NamedTuple):
 
 @cache
 def _column_reader(cls: type[Row], kind: type, other: tuple[str, ...]) -> _AttributeReader:
-    """Return the reader of the columns, without the `other` ones, from a value of that kind."""
+    """Return the reader that takes the columns of `cls`, except the `other` ones, from a value of type `kind`."""
     columns, _ = _columns(cls)
     if unknown := {*other} - columns:
         raise _wrong(cls, unknown)
@@ -243,7 +245,8 @@ def _column_reader(cls: type[Row], kind: type, other: tuple[str, ...]) -> _Attri
 
 @cache
 def _field_reader(kind: Any, other: tuple[str, ...]) -> _AttributeReader:
-    """Return the reader of the fields, without the `other` ones, from a row. Any: there is no type for a dataclass."""
+    """Return the reader that takes the fields of the dataclass `kind`, except the `other` ones, from a row. Any: there is
+    no type for a dataclass."""
     return _AttributeReader.by(
         (field.name for field in fields(kind) if field.name not in other), _converters(kind)[0]
     )
@@ -257,7 +260,7 @@ class _Members(dict[Any, Any]):
         self._kind = kind
 
     def __missing__(self, value: object) -> Enum:
-        """Return a member that combines others, or let the enumeration refuse the value."""
+        """Return the member of a value by calling the enumeration: it combines flags, or raises ValueError."""
         return self._kind(value)
 
 
@@ -266,7 +269,7 @@ _PLAIN_TYPES = (str, int, float, bool, bytes, date, datetime)
 
 @cache
 def _converters(kind: Any) -> tuple[dict[str, _Convert], dict[str, _Convert]]:
-    """Return the converters of a dataclass, for reading and for writing, of fields that a column keeps in another form."""
+    """Return converters for reading and for writing, by field, of a dataclass's fields that columns store otherwise."""
     reads, writes = dict[str, _Convert](), dict[str, _Convert]()
     for name, hint in get_type_hints(kind).items() if is_dataclass(kind) else ():
         is_union = get_origin(hint) in (Union, UnionType)
@@ -286,7 +289,7 @@ def _converters(kind: Any) -> tuple[dict[str, _Convert], dict[str, _Convert]]:
 
 @cache
 def _columns(cls: type[Row]) -> tuple[KeysView[str], dict[str, Any]]:
-    """Return the names of all columns, and the values of those that need not be given."""
+    """Return the names of all columns, and the default values of those that have one."""
     fields = dict(cls.model_fields)
     defaults = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
     return fields.keys(), defaults
@@ -305,7 +308,7 @@ def _from_stored(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-# A third of the statements write or read a moment, and one moment stands in several rows of a unit of work.
+# Cached, because a third of the statements write or read a moment, and a unit of work has the same moment in several rows.
 @lru_cache(maxsize=1024)
 def _to_text(moment: datetime | None) -> str | None:
     if moment is None:
@@ -320,17 +323,18 @@ def _from_text(text: str | None) -> datetime | None:
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware time: kept in UTC, aware on return. SQLite keeps no zone, so what it returns is UTC by this rule."""
+    """Column type of an aware datetime. It is stored in UTC; SQLite stores no zone, so its values are read as UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Convert to text in one step for SQLite. Any: the type that the driver takes."""
+        """Return the function that converts values for the driver; for SQLite one that writes the text directly. Any: the
+        type that the driver takes."""
         return _to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """Convert back in one step."""
+        """Return the function that converts the driver's values; for SQLite one that reads the text directly."""
         return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -341,13 +345,13 @@ class Moment(TypeDecorator[datetime]):
 
 
 def one_of(column: Any, texts: Iterable[str]) -> ColumnElement[bool]:
-    """Return the same condition as IN with values that never change, without a list, which is written anew at each call.
-    Any: a column, of the table's class or of the table."""
+    """Return the condition that the column is one of these fixed texts. SQLAlchemy would render the list of an IN again at
+    each call, an OR only once. Any: a column, of the table's class or of the table."""
     return or_(*(column == text for text in texts))
 
 
 class _List(TypeDecorator[Sequence[Any]]):
-    """Any number of texts, or of whole numbers, or of pairs of texts, as one value."""
+    """Parameter type of a list of texts, of whole numbers or of pairs of texts, which is passed as one JSON text."""
 
     impl = Text
     cache_ok = True
@@ -357,13 +361,13 @@ class _List(TypeDecorator[Sequence[Any]]):
 
 
 class _Among(FunctionElement[bool]):
-    """Condition that a column is one of several texts."""
+    """SQL condition that a column is one of the texts of a `_List`."""
 
     type = Boolean()
     inherit_cache = True
 
     def self_group(self, against: Any = None) -> _Among:
-        """Return it unchanged: the library would write `= 1` behind it, and no index would be used."""
+        """Return the condition unchanged: SQLAlchemy would append `= 1`, so that no index would be used."""
         return self
 
 
@@ -376,14 +380,14 @@ def _among_on_sqlite(function: Any, compiler: Any, **words: Any) -> str:
 
 @compiles(_Among, "postgresql")
 def _among_on_server(function: Any, compiler: Any, **words: Any) -> str:
-    """Compile to an array, which is looked up in the index; of a function's rows the server expects a hundred, and
-    would read a small table as a whole."""
+    """Compile to a comparison with an array, for which the server uses the column's index. From a function it would expect
+    a hundred rows, and scan a small table instead."""
     column, texts = (compiler.process(clause, **words) for clause in function.clauses)
     return f"({column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS JSON)))))"
 
 
 class _Pairs(FunctionElement[Any]):
-    """Pairs of texts, as rows of two columns."""
+    """SQL table of two columns whose rows are the pairs of a `_List`."""
 
     inherit_cache = True
 
@@ -406,13 +410,13 @@ _PAIR = ("agency_id", "id")
 
 
 def pairs_table(name: str) -> Any:  # Any: a table of a function, for which there is no public type
-    """Return the pairs given under that name, each different, as a table of `agency_id` and `id`. A query for rows of
-    many agencies begins with it, and finds them in the index of their agency."""
+    """Return the table of `agency_id` and `id` whose rows are the pairs in the parameter `name`; they must differ. A query
+    for rows of many agencies joins with it, and uses the indexes that begin with the agency."""
     return _Pairs(bindparam(name, type_=_List())).table_valued(*_PAIR, name=name, joins_implicitly=True)
 
 
 class _AmongNumbers(_Among):
-    """Condition that a column is one of several whole numbers."""
+    """SQL condition that a column is one of the whole numbers of a `_List`."""
 
     inherit_cache = True
 
@@ -425,23 +429,24 @@ def _among_numbers_on_server(function: Any, compiler: Any, **words: Any) -> str:
 
 
 def among_numbers(column: Any, name: str) -> ColumnElement[bool]:
-    """Return the condition of `among` for whole numbers. Any: as above."""
+    """Return the condition that the column is one of the whole numbers in the parameter `name`. Any: as above."""
     return _AmongNumbers(column, bindparam(name, type_=_List()))
 
 
 def bodies(how: str, query: Select[Any]) -> Select[Any]:
-    """Select the bodies of the few rows that the query finds, and `how` they were found, for several in one statement."""
+    """Return a query for the `body` of each row that `query` finds, with the constant `how`, so that the rows can be told
+    apart in a UNION of several queries."""
     return select(literal(how).label("how"), query.subquery().c.body)
 
 
 def among(column: Any, name: str) -> ColumnElement[bool]:
-    """Return the condition that the column is one of the texts given under that name; the statement is the same for any
-    number of them. Any: as above."""
+    """Return the condition that the column is one of the texts in the parameter `name`, a list of any length. Unlike with
+    IN the statement stays the same for all lengths. Any: as above."""
     return _Among(column, bindparam(name, type_=_List()))
 
 
 def one_among(column: Any, texts: Sequence[str]) -> ColumnElement[bool]:
-    """Return that condition for texts that are known already. Any: as above."""
+    """Return the condition that the column is one of these texts, which become part of the statement. Any: as above."""
     return _Among(column, literal(texts, _List()))
 
 
@@ -451,12 +456,12 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def to_json(kind: Any, value: object) -> str:
-    """Return the value as JSON text. `kind` is its type, also where that is a union or `tuple[X, ...]`, hence the `Any`."""
+    """Return the value as JSON text. `kind` is its type; Any, because it may be a union or `tuple[X, ...]`."""
     return _adapter(kind).serializer.to_json(value).decode()
 
 
 def from_json(kind: type[T], text: str) -> T:
-    """Read the value that `to_json` wrote; fields added since then have their defaults."""
+    """Parse a value of type `kind` from the text that `to_json` wrote; fields added since then get their defaults."""
     any_kind: Any = kind
     value: T = _adapter(any_kind).validator.validate_json(text)
     return value

@@ -1,8 +1,9 @@
 """Work on an SQLite file that a server would do by itself: units of work that share commits, readers of few rows, and
-the journal. In: engines of the file. Out: transactions that have begun; a journal without deleted content.
+truncation of the write-ahead log. In: engines of the file. Out: open transactions; a write-ahead log without deleted
+content.
 
-Taking a connection out of a pool and returning it takes longer than a small query: readers stay open, and each query
-has a view of one moment. Deleted content can still be read in the journal until that is cut off."""
+Connections for small queries stay open, because taking one from a pool and returning it takes longer than the query.
+Deleted content can still be read in the write-ahead log until that is truncated."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from gateway.store.transaction import Transaction, failure
 
 
 class StoreDriver:
-    """Implementation of `commits.Driver`, on a connection that is kept open from group to group."""
+    """Implementation of `commits.Driver`, on the writer's connection, which stays open between groups."""
 
     def __init__(self, line: Line, counters: Counters, put_back: Callable[[Line], Awaitable[None]]) -> None:
         self.line = line
@@ -42,7 +43,7 @@ class StoreDriver:
             raise OperationalError(words, None, cause) from cause
 
     async def commit(self) -> None:
-        # Not `commit()`, which raises nothing where there is no transaction any more.
+        # Not the driver's `commit()`, which raises no error when the transaction is gone.
         await run_in_thread(partial(self.mark, "COMMIT"))
 
     async def drop(self) -> None:
@@ -53,7 +54,7 @@ class StoreDriver:
 
 
 class GroupedTransaction(Transaction):
-    """One unit of a group: its writes are on the disk when `commit` returns, together with its neighbours'."""
+    """Transaction of one unit of a group; `commit` returns when the writes of the whole group are on the disk."""
 
     def __init__(self, unit: commits.Unit[StoreDriver], tell_counted: Callable[[], None]) -> None:
         super().__init__(unit.driver.line, shared=False)
@@ -69,7 +70,7 @@ class GroupedTransaction(Transaction):
 
     async def leave(self) -> None:
         self._over = True
-        if self._unit.has_turn:  # its counters are undone with its writes
+        if self._unit.has_turn:  # the unit is undone, so its counters must be too
             self._unit.driver.counters.undo_unit()
         await self._unit.leave()
 
@@ -95,10 +96,10 @@ class _UnitContext(AbstractAsyncContextManager[Transaction]):
 
 
 class StoreWriter:
-    """The one writer of an SQLite store. Its connection stays open, and is in no transaction between two groups."""
+    """The one writer of an SQLite store. Its connection stays open, without a transaction between two groups."""
 
     def __init__(self, engine: AsyncEngine, tell_counted: Callable[[], None] = lambda: None) -> None:
-        """`tell_counted`: called when a unit is committed whose counters moved."""
+        """Take the writer's engine; `tell_counted` is called when a unit that changed counters is committed."""
         self._engine = engine
         self._tell_counted = tell_counted
         self._writer = commits.GroupWriter(self._locked)
@@ -107,15 +108,16 @@ class StoreWriter:
         self._keeps = True
 
     def unit(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a unit of work. Leaving without `commit` undoes it; the driver's errors become ours."""
+        """Open a transaction for a unit of work; it is undone when its context ends without `commit`. Errors of SQLAlchemy
+        become StoreFailure."""
         return _UnitContext(self._writer, self._tell_counted)
 
     def alone(self) -> AbstractAsyncContextManager[None]:
-        """Commit earlier writes, and keep other writers of this process out."""
+        """Open a context in which no other unit of this process writes; earlier writes are committed before."""
         return self._writer.exclusive()
 
     async def close(self) -> None:
-        """Close the connection; where a unit is under way, when its group ends."""
+        """Close the connection, at once or when the running group ends."""
         self._keeps = False
         line, self._idle = self._idle, None
         if line is not None:
@@ -141,7 +143,7 @@ class StoreWriter:
         return Line(connection)
 
     async def _put_back(self, line: Line) -> None:
-        """Keep or close the connection; an open transaction of it ends."""
+        """End the connection's transaction; keep it for the next group, or close it when it is unusable or we close."""
         if await _end_view(line) and self._keeps:
             self._idle = line
         else:
@@ -149,14 +151,14 @@ class StoreWriter:
 
 
 async def _end_view(line: Line) -> bool:
-    """End the connection's view; return whether it can be used again. It cannot where it keeps its view, nor where
-    SQLAlchemy closed it below, as it does when a caller was cancelled while a thread read."""
+    """End the connection's transaction; return whether it can be used again. It cannot when SQLAlchemy has closed the
+    driver's connection, as it does when a caller is cancelled while a thread reads."""
     connection, sync = line.connection, line.sync_connection
     if sync is None or sync.invalidated:
         return False
     try:
         drivers.driver_of(line).rollback()
-        if sync.in_transaction():  # a statement went through SQLAlchemy too
+        if sync.in_transaction():  # SQLAlchemy ran a statement too, and has its own transaction
             await connection.rollback()
     except BaseException:
         await connection.invalidate()
@@ -165,13 +167,13 @@ async def _end_view(line: Line) -> bool:
     return not sync.invalidated
 
 
-# Most views at the same time (others wait), and connections that stay open.
+# Most views at the same time (further ones wait), and most connections that stay open.
 _MOST = 16
 _OPEN_READERS = 4
 
 
 class NearReaders:
-    """Readers of few rows; get them as `store.looking`."""
+    """Connections for reading few rows, which stay open; use them by `store.viewing_few` and `store.asking`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -181,7 +183,7 @@ class NearReaders:
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[Transaction]:
-        """Open a view of one moment of the file, whatever is written meanwhile. The driver's errors become ours."""
+        """Open a transaction that reads the file as of one moment. Errors of SQLAlchemy and SQLite become StoreFailure."""
         async with self._room:
             try:
                 line, driver = self._idle.pop() if self._idle else await self._connect()
@@ -211,31 +213,32 @@ class NearReaders:
             await line.connection.close()
 
 
-# Pages and workers read for some milliseconds; longer readers, such as a backup, are not waited for.
+# Pauses between tries to truncate. Pages and workers read for milliseconds; longer readers, such as a backup, are not
+# waited for.
 _PAUSES_S = (0.01, 0.03, 0.1, 0.3)
 
 
 class WriteAheadLog:
-    """Journal of the file, cut after a deletion that must leave its content in no file."""
+    """Write-ahead log of the file, which is truncated after a deletion that must leave the content in no file."""
 
     def __init__(self, path: Path, alone: Callable[[], AbstractAsyncContextManager[None]]) -> None:
-        """Take the file. `alone` keeps the writers of this process out."""
+        """Take the database file's path; `alone` opens a context without other writers of this process."""
         self._path = path
         self._alone = alone
-        self._due = True  # an earlier process may have died before it was cut
+        self._due = True  # an earlier process may have died before it truncated the log
         self._was_read = False
 
     def mark(self) -> None:
-        """Note that deleted and committed content must not stay in it."""
+        """Mark that content was deleted, so that the log must be truncated."""
         self._due = True
 
     async def cut_if_due(self) -> None:
-        """Cut it where that is due; a cut that a reader prevents is made the next time."""
+        """Truncate the log if it is marked. When a reader prevents it, it is tried again at the next call."""
         if self._due:
             await (self._cut() if self._was_read else self.cut())
 
     async def cut(self) -> bool:
-        """Cut it; False where a reader went on reading the old content."""
+        """Truncate the log, in several tries. Return False when a reader still reads from it after the last."""
         for pause in _PAUSES_S:
             if await self._cut():
                 return True
@@ -243,7 +246,7 @@ class WriteAheadLog:
         return await self._cut()
 
     async def _cut(self) -> bool:
-        """Cut it once. Writers wait for the last small step alone, and for no reader."""
+        """Try once to truncate the log. Only the last, small step keeps writers out, and it waits for no reader."""
         self._due, is_cut = False, False
         try:
             await run_in_thread(partial(_checkpoint, self._path, "PASSIVE"))
@@ -258,8 +261,8 @@ class WriteAheadLog:
 
 
 def _checkpoint(path: Path, how: str) -> bool:
-    """Run a checkpoint on a connection of its own, which waits for no lock; return whether it was complete. The file
-    gets zeros where something was deleted (`secure_delete`)."""
+    """Run a checkpoint on a connection of its own, without waiting for locks; return whether it was complete. Pages with
+    deleted content were overwritten with zeros (`secure_delete`), and so is the file now."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         ((is_busy, _, _),) = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
     return not is_busy

@@ -1,7 +1,5 @@
-"""The node's database as a whole: units of work for one agency, and what workers need of every agency. In: a URL and a
-clock. Out: units of work on SQLite or PostgreSQL, by the same code.
-
-Each unit of work is measured."""
+"""The node's database as a whole: units of work for one agency, and queries of workers over all agencies. In: a URL and a
+clock. Out: units of work on SQLite or PostgreSQL, by the same code; the duration of each is measured."""
 
 from __future__ import annotations
 
@@ -58,8 +56,8 @@ L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
 
 
 class Measured(AbstractAsyncContextManager[W]):
-    """Context of a transaction, measured to its end; it yields what `make` makes of that. `kind` is `reading` or
-    `writing`. A stale lease or version is no failure of the database."""
+    """Context of a transaction whose duration and failure are recorded as metrics; it yields `make` of the transaction.
+    `kind` is `reading` or `writing`. Permanent errors, such as a stale lease, are no failures of the database."""
 
     def __init__(
         self, kind: str, unit: AbstractAsyncContextManager[Transaction], make: Callable[[Transaction], W]
@@ -107,8 +105,9 @@ def _itself(tx: Transaction) -> Transaction:
 
 
 class SqlStore:
-    """All state of the node. `begin` writes (on SQLite one writer at a time), `read` only reads. Open it before use, close
-    it at the end. On SQLite, with its one writer, a unit of work inside another of the same task would wait for itself."""
+    """Store of all state of the node; open it before use, and close it at the end. `begin` opens a unit of work that
+    writes, `read` one that only reads. SQLite has one writer, so never begin a unit of work inside another: it would wait
+    for itself."""
 
     def __init__(
         self,
@@ -117,21 +116,22 @@ class SqlStore:
         limits: ServerLimits = AS_SHIPPED,
         follows: MakeFollower = follow_nothing,
     ) -> None:
-        """Open the engines. `follows` makes the followers that write what depends on changed documents."""
+        """Create the engines and the parts of the store. `follows` makes the follower of each unit of work, which writes
+        the rows that depend on changed documents."""
         self._clock = clock
         self._follows = follows
         self._writer = open_engine(url, EngineRole.WRITER, limits)
         self._reader = open_engine(url, EngineRole.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
         self._group = StoreWriter(self._writer, self._tell_numbered) if self._one_writer else None
-        # A server keeps its journal as its own settings say.
+        # Only on SQLite: a server manages its write-ahead log by its own settings.
         self.journal = (
             WriteAheadLog(Path(self._writer.url.database or ""), self._group.alone) if self._group else None
         )
         self._near = open_engine(url, EngineRole.NEAR_READER, limits) if self._one_writer else self._reader
         self._views = NearReaders(self._near) if self._one_writer else None
         self.wake = (
-            # Events on SQLite have their numbers when they are committed, and the writer rings for them.
+            # On SQLite events are numbered when they are committed, and the writer itself rings `NUMBERED` for them.
             FileWake(Path(self._writer.url.database or ""), needless=(events.EVENTS_WRITTEN,))
             if self._group
             else ServerWake(self._writer)
@@ -159,7 +159,7 @@ class SqlStore:
 
     @property
     def writer(self) -> AsyncEngine:
-        """The one writing engine, for the registry, whose rows lie in the same database."""
+        """The one writing engine, for the registry, whose rows are in the same database."""
         return self._writer
 
     @property
@@ -167,11 +167,11 @@ class SqlStore:
         return self._reader
 
     async def open(self) -> None:
-        """Raise Misconfigured unless the database has a schema that this version runs on; nothing is changed."""
+        """Check that the database has a schema that this version runs on, without changing it; Misconfigured otherwise."""
         await migrate.check(self._writer)
 
     async def clock_gap(self, now: Callable[[], datetime]) -> timedelta:
-        """Return how far ahead of the server's clock the one that `now` reads is; zero on SQLite, which has no clock."""
+        """Return how far the clock of `now` is ahead of the database server's; zero on SQLite, which has no server."""
         if self._one_writer:
             return timedelta()
         async with self.reading() as tx:
@@ -179,11 +179,11 @@ class SqlStore:
             ((server_time,),) = await tx.tuples(select(func.clock_timestamp()))
             answered_at = now()
         theirs: datetime = server_time
-        # The server read its clock between our two readings; a slow line is not a wrong clock.
+        # The server read its clock between our two readings, so a gap within that interval is not counted.
         return min(max(theirs, asked_at), answered_at) - theirs
 
     async def close(self) -> None:
-        """Close the store; open transactions get some seconds to end."""
+        """Close the store: end the shared units, stop its helpers, and give open transactions some seconds to end."""
         await self._shared.close()
         await self._shared_views.close()
         await self.wake.close()
@@ -205,38 +205,39 @@ class SqlStore:
     def share(
         self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]], *, patience_s: float = 0.0
     ) -> Coroutine[Any, Any, T]:
-        """Run `body` in a unit of work that may be committed with others; return its result when it is on disk. The body
-        does not commit, may be called a second time, alone, and sets no `asyncio.timeout`, which would end the task of all
-        that share. `patience_s`: how long the unit may wait for another one to go with."""
+        """Run `body` in a unit of work that may be committed together with others; return its result once it is committed.
+        The body must not commit; it may be called a second time, alone; and it must not use `asyncio.timeout`, which would
+        cancel the task of all units that share. `patience_s`: how long the unit may wait for others to share with."""
         return self._shared.run(scope, body, patience_s)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
-        """Open one consistent view; a write in it raises StoreFailure."""
+        """Open a unit of work that only reads, from one consistent view; a write in it raises StoreFailure."""
         return self._looking(lambda tx: SqlWork(tx, scope, self._clock))
 
     def ask(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
-        """Open a view for one query: a second query is of a later moment."""
+        """Open a unit of work for a single query; a second query in it would see a later moment."""
         return self._asking(lambda tx: SqlWork(tx, scope, self._clock))
 
     def share_view(
         self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]
     ) -> Coroutine[Any, Any, T]:
-        """Run `body` in a view as of `ask`, shared with others; return its result. It may be called a second time."""
+        """Run `body` in a unit of work like that of `ask`, which may share queries with others; return its result. The body
+        may be called a second time."""
         return self._shared_views.run(scope, body)
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a transaction for no agency in particular: for the node's own tables, inside this package."""
+        """Open a writing transaction without an agency, for the node's own tables; only for this package."""
         return self._writing(_itself)
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return Measured("reading", transaction(self._reader), _itself)
 
     def viewing_few(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a view for few rows."""
+        """Open a transaction for reading few rows from one consistent view."""
         return self._looking(_itself)
 
     def asking(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a view for one query of few rows."""
+        """Open a transaction for one query of few rows."""
         return self._asking(_itself)
 
     def _writing(self, make: Callable[[Transaction], W]) -> Measured[W]:
@@ -250,21 +251,21 @@ class SqlStore:
         return Measured("reading", self._views.view() if self._views else open_for_query(self._reader), make)
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
-        """Claim due rows without a lease, of every hosted agency; oldest first. Durable on return."""
+        """Lease up to `limit` due jobs of this kind, of all hosted agencies, the oldest first. Committed on return."""
         return await self._claim(
             lambda tx: jobs.claim(tx, self._clock, kind, limit, lease_s),
             partial(jobs.any_due, lease_s=lease_s, kind=kind),
         )
 
     async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
-        """Claim due rows without a lease, urgent lane first."""
+        """Lease up to `limit` due outbox rows of all hosted agencies, the urgent lane first. Committed on return."""
         return await self._claim(
             lambda tx: outbox.claim(tx, self._clock, limit, lease_s, self._ordinary("outbox", limit)),
             None if self.wake.has_made("dispatcher") else partial(outbox.any_due, lease_s=lease_s),
         )
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
-        """Claim landed rows without a lease, urgent lane first, oldest first."""
+        """Lease up to `limit` landed inbox rows of all agencies, the urgent lane first. Committed on return."""
         return await self._claim(
             lambda tx: inbox.claim(tx, self._clock, limit, lease_s, self._ordinary("inbox", limit)),
             partial(inbox.any_due, lease_s=lease_s),
@@ -278,8 +279,8 @@ class SqlStore:
         claim: Callable[[Transaction], Awaitable[list[L]]],
         any_due: Callable[[datetime], BoundQuery] | None,
     ) -> list[L]:
-        """Claim rows, after a look unless this process has just made the work: mostly no row is due, and a claim is a
-        transaction that holds up SQLite's one writer."""
+        """Claim rows in a writing transaction; but first query by `any_due`, where given, whether a row is due: mostly none
+        is, and a claim would hold up SQLite's one writer."""
         if any_due is not None:
             query, values = any_due(self._clock.now())
             async with self.asking() as tx:
@@ -293,7 +294,7 @@ class SqlStore:
         return rows
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
-        """Extend a lease; StaleLease when it is no longer ours. `table`: `job`, `outbox` or `inbox`."""
+        """Extend a lease in `table` (`job`, `outbox`, `inbox`) and return it. StaleLease when it is no longer ours."""
         if table not in _TABLES:
             raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(_TABLES)}")
         ends_at = self._clock.now() + timedelta(seconds=lease_s)
@@ -304,10 +305,10 @@ class SqlStore:
         return renewed
 
     async def release_leases(self, cut: Callable[[], None] = lambda: None) -> None:
-        """Release every lease of this process when it stops, tries counted; results that still come are discarded as
-        stale. `cut` ends the work under way, called while no transaction of it is half done."""
+        """Release all leases of this process when it stops; the attempts stay counted, and later results are discarded as
+        stale. `cut` must cancel the running work; it is called within this transaction."""
         async with self.writing() as tx:
-            # No other unit is writing now: SQLite's driver may leave the lock behind when it is cancelled in a write.
+            # On SQLite no other unit writes now: its driver may leave the file locked when it is cancelled in a write.
             cut()
             tokens = self._held.tokens()
             for name, table in _TABLES.items():
@@ -315,18 +316,19 @@ class SqlStore:
             await tx.commit()
 
     async def overdue_waiting(self, received_before: datetime, limit: int) -> Sequence[InboxPacket]:
-        """Return waiting packets of every agency that were received before that time."""
+        """Return up to `limit` waiting packets, of all agencies, that were received before that time."""
         async with self.reading() as tx:
             return await inbox.overdue_waiting(tx, received_before, limit)
 
     async def pending_revocations(
         self, last_place: tuple[str, str], limit: int
     ) -> Sequence[PendingRevocation]:
-        """Return packets whose certificate has an unknown status (K4, revocation), by agency and packet, after a place."""
+        """Return packets whose certificate has an unknown revocation status (K4, revocation), ordered by agency and packet,
+        after the pair `last_place`."""
         return await self.revocation.pending(last_place, limit)
 
     async def key_ends(self, agency_code: str) -> Sequence[KeyEnd]:
-        """Return those of the agency's keys that sign nothing from some moment on."""
+        """Return the agency's keys that may no longer sign, each with the moment of its end."""
 
         async def read(connection: AsyncConnection) -> Sequence[KeyEnd]:
             return await SqlKeyEnds(Transaction(connection, shared=False)).of_agency(agency_code)
@@ -334,12 +336,13 @@ class SqlStore:
         return list(await self.memory.ask(("key_ends", agency_code), read))
 
     async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
-        """Return envelopes put into the outbox since then and signed under that certificate; oldest first."""
+        """Return outbox rows created since `since` whose envelope is signed with this certificate's key; oldest first."""
         async with self.reading() as tx:
             return await outbox.signed_under(tx, fingerprint, since, limit)
 
     async def record_key_expiring(self, fingerprint: str, days: int, facts: Mapping[str, object]) -> bool:
-        """Record once, as an event, that a certificate has so many days left or fewer; False when it was before."""
+        """Record an event that a certificate ends within `days` days, once for each such number. Return False when it was
+        recorded before."""
         now, subject = self._clock.now(), f"key:{fingerprint}"
         async with self.writing() as tx:
             if not await claim_notice(tx, fingerprint, days, now):
@@ -353,28 +356,28 @@ class SqlStore:
         return True
 
     async def unproved_bytes(self) -> int:
-        """Return the size of all quarantined packets without a proved sender, of every agency."""
+        """Return the total size of quarantined packets without a proved sender, over all agencies."""
         async with self.viewing_few() as tx:
             return await inbox.unproved_bytes(tx)
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
-        """Return those packets, oldest first."""
+        """Return up to `limit` quarantined packets without a proved sender, of all agencies, the oldest first."""
         async with self.reading() as tx:
             return await inbox.oldest_unproved(tx, limit)
 
     async def unsettled_holds(self) -> Sequence[Hold]:
-        """Return the sealed holds of every agency whose bytes are yet to be deleted; oldest first."""
+        """Return the decided sealed holds, of all agencies, whose content is not settled yet; the oldest first."""
         async with self.viewing_few() as tx:
             return await holds.unsettled(tx)
 
     async def open_holds(self) -> Mapping[str, int]:
-        """Count the open sealed holds of every agency, by state."""
+        """Count the open sealed holds of all agencies by state."""
         async with self.reading() as tx:
             return await holds.count_open(tx)
 
     async def signs(self, lease_s: float, kinds: Collection[str]) -> Signs:
-        """Return the workers that have something due now; `lease_s` and `kinds` of jobs as in their claims. The SQLite
-        file is read only when something was committed since the last look, or a time has come."""
+        """Return which workers have something due now; `lease_s` and the `kinds` of jobs are those of their claims. The
+        last result is reused while the SQLite file has not changed and no due time has come."""
         now, version = self._clock.now(), await self.memory.version()
         version = None if version is None else (version, lease_s, *kinds)
         if self._signs is None or not self._signs.hold(now, version):
@@ -384,8 +387,8 @@ class SqlStore:
         return self._signs.signs
 
     async def number_events(self, limit: int = 500) -> int:
-        """Give dense numbers to committed events (node and agency sequence); return how many. Only one caller at a time
-        works."""
+        """Assign numbers without gaps, of the node and of the agency, to up to `limit` committed events; return how many.
+        While another process numbers, return 0."""
         if self._group is None:
             numbered = await events.number_on_server(self._writer, limit)
             if numbered:
@@ -395,7 +398,7 @@ class SqlStore:
         async with self.asking() as tx:
             if not await tx.tuples(query, **values):
                 return 0
-        async with self.writing() as tx:  # the unit rings by itself
+        async with self.writing() as tx:  # the writer rings `NUMBERED` after the commit
             numbered = await events.number_on_sqlite(tx, limit)
             await tx.commit()
         return numbered
@@ -404,12 +407,13 @@ class SqlStore:
         self.wake.ring(events.NUMBERED)
 
     async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
-        """Return numbered events, in order: of one agency by its own sequence, or of the whole node."""
+        """Return up to `limit` events numbered after `after_seq`, in order: an agency's by its own numbers, or for None all
+        events by the node's."""
         async with self.viewing_few() as tx:
             return await events.load_after(tx, agency_id, after_seq, limit)
 
     async def wait_events(self, timeout_s: float) -> None:
-        """Wait until this process may have numbered new events, at most for that time."""
+        """Wait until new events may have been numbered, or the time is over."""
         self.wake.start()
         await self.numbered.wait(timeout_s)
 
@@ -417,7 +421,7 @@ class SqlStore:
         return await self.accounts.hosted()
 
     async def counts(self) -> Mapping[str, int]:
-        """Count rows by state: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …; none that ended."""
+        """Count unfinished rows by queue and state: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …"""
         async with self.reading() as tx:
             by_state = await leases.count_by_state(tx, OutboxRow) | await leases.count_by_state(tx, InboxRow)
             waiting = await tx.tuples(select(func.count()).select_from(JobRow).where(jobs.is_open()))
@@ -426,7 +430,8 @@ class SqlStore:
         return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}
 
     async def begin_work(self) -> None:
-        """Prepare for changes of documents: without a follower the list rows become stale, and are filled anew later."""
+        """Prepare for changes of documents. Without a follower the office's list rows become stale; then delete the
+        progress of filling them, so that an office fills them again."""
         if self._follows is not follow_nothing:
             return
         async with self.viewing_few() as tx:
@@ -437,7 +442,8 @@ class SqlStore:
             await tx.commit()
 
     async def purge_idempotency(self, used_before: datetime) -> int:
-        """Delete idempotency keys first used before that time; return how many. `external_id` still guards."""
+        """Delete idempotency keys first used before that time; return how many. Repeated requests are then still recognised
+        by their `external_id`."""
         async with self.writing() as tx:
             purged = await api_calls.forget_idempotency_keys(tx, used_before)
             await tx.commit()

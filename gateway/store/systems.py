@@ -1,5 +1,5 @@
-"""Documents and statuses offered to document systems, on SQL. In: an open transaction of one agency, the name of a
-system. Out: what is ready for it; for the whole node, how much of it needs a person."""
+"""Documents and statuses that are offered to document systems. In: an open transaction of one agency, the name of a
+system. Out: the items that are ready for it; for the whole node, how many items need a person."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Place = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingDocument:
-    """A document that no system has acknowledged; the next ones follow behind its `place`."""
+    """A document that no system has acknowledged, with its item if there is one. `place` is the cursor of the next page."""
 
     document: IncomingDocument
     offered_at: datetime
@@ -49,13 +49,13 @@ class WaitingDocument:
 
 
 class SqlSystemBox(WatchedRows):
-    """Offers of one agency's documents to document systems that use the compatibility API, and their answers."""
+    """Repository of the items that one agency offers to document systems by the compatibility API, with their answers."""
 
     async def documents(
         self, system: str, client: str, after_place: Place | None, limit: int
     ) -> Sequence[WaitingDocument]:
-        """Return readable documents that are offered, or leased by that very client, the oldest first; also postponed
-        ones."""
+        """Return up to `limit` documents, also postponed ones, that are available or leased by this client, the oldest
+        first after `after_place`. Recalled and sealed documents are left out."""
         now = self._clock.now()
         is_free = or_(incoming.is_available(now), col(HandoverRow.leased_by) == client)
         conditions = [
@@ -83,7 +83,7 @@ class SqlSystemBox(WatchedRows):
         ]
 
     async def statuses(self, system: str, limit: int) -> Sequence[BoxItem]:
-        """Return the statuses that are offered now, the oldest first."""
+        """Return up to `limit` statuses that are offered to the system and due now, the oldest first."""
         now = self._clock.now()
         due = or_(
             col(SystemItemRow.not_before).is_(None),
@@ -119,7 +119,7 @@ class SqlSystemBox(WatchedRows):
             await self._tx.change(update(SystemItemRow).where(*conditions).values(**columns))
 
     async def note(self, system: str, box_items: Sequence[BoxItem], sequence: int) -> None:
-        """Store new items, and the number up to which events were read."""
+        """Add new items for a system, store the number up to which events were read, and delete old finished items."""
         if box_items:
             self._tx.insert_missing(*(self._make_row(item) for item in box_items))
         row = SystemCursorRow(agency_id=self._agency_id, system=system, sequence=sequence)
@@ -136,7 +136,7 @@ class SqlSystemBox(WatchedRows):
         )
 
     async def read_position(self, system: str) -> int:
-        """Return the number up to which the agency's events were read."""
+        """Return the number up to which the agency's events were read for a system, 0 at first."""
         query = select(col(SystemCursorRow.sequence)).where(
             col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system
         )
@@ -144,7 +144,7 @@ class SqlSystemBox(WatchedRows):
         return int(rows[0][0]) if rows else 0
 
     async def reoffer(self, doc_id: str) -> None:
-        """Offer a document to every system again, as if none had answered."""
+        """Delete a document's items, so that it is offered to every system again, as if none had answered."""
         mine = col(SystemItemRow.agency_id) == self._agency_id
         await self._tx.change(delete(SystemItemRow).where(mine, col(SystemItemRow.doc_id) == doc_id))
 
@@ -154,7 +154,7 @@ class SqlSystemBox(WatchedRows):
         )
 
     async def stuck(self, limit: int) -> Sequence[BoxItem]:
-        """Return unacknowledged items of every system that need a person, the oldest first."""
+        """Return up to `limit` items of all systems that need a person, the oldest first."""
         query = (
             select(SystemItemRow)
             .where(col(SystemItemRow.agency_id) == self._agency_id, *_is_stuck())
@@ -179,13 +179,13 @@ class SqlSystemBox(WatchedRows):
 
 
 class SqlSystemLoads:
-    """Loads of all agencies; get it as `store.systems`."""
+    """Queries about the items of all agencies; get it as `store.systems`."""
 
     def __init__(self, reading: Open) -> None:
         self._reading = reading
 
     async def stuck_by_system(self) -> Mapping[str, int]:
-        """Count the items of each system that need a person."""
+        """Count the items that need a person by system."""
         query = (
             select(col(SystemItemRow.system), func.count())
             .where(*_is_stuck())
@@ -196,7 +196,7 @@ class SqlSystemLoads:
 
 
 async def begin(tx: Transaction, agency_id: str, system: str) -> None:
-    """Start a system at the agency's newest event; a system that was there before goes on where it was."""
+    """Set a new system's position to the agency's newest event; a system that has a position keeps it."""
     query = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) == agency_id)
     rows = await tx.tuples(query)
     last = int(rows[0][0]) if rows else 0
@@ -204,7 +204,7 @@ async def begin(tx: Transaction, agency_id: str, system: str) -> None:
 
 
 def _is_stuck() -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of items that need a person; another program's acknowledgement settles an item."""
+    """Return the SQL conditions that an item needs a person: it is stuck, and no program has acknowledged its document."""
     is_acked = (
         select(col(HandoverRow.incoming_id))
         .where(

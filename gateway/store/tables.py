@@ -1,9 +1,9 @@
-"""The rows of each agency, and the whole schema: their meaning is in `domain`, their queries are in the module of each
-repository. Rows of the node itself are in `tables_node`, those of the office in `tables_office`; importing this module
-loads them all.
+"""Tables of the agencies' rows. What the rows mean is described in `domain`, and the module of each repository has their
+queries. Tables of the node itself are in `tables_node`, those of the office in `tables_office`; importing this module
+loads the whole schema.
 
-Every tenant table starts its key with `agency_id`, and its foreign keys too, so that no row can refer to another
-agency. `body` is the whole domain value as JSON; columns beside it are for queries."""
+The key of every tenant table starts with `agency_id`, and its foreign keys too, so that no row can refer to another
+agency. A column `body` has the whole domain value as JSON; the other columns are for queries."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ NODE_TABLES = (
     | DEADLINE_NODE_TABLES
     | MEMORY_TABLES
 )
-# Events are appended by position and read by number, never by id alone: their key is the position.
+# Tables whose key is a position instead of an id: events are appended by position and read by number.
 KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE
 _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
@@ -68,15 +68,15 @@ def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it 
 
 
 def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
-    """Return a composite foreign key: the same agency on both sides."""
+    """Return a foreign key from `column` to the id of a row in the table `target` of the same agency."""
     return ForeignKeyConstraint(
         ["agency_id", column], [f"{target}.agency_id", f"{target}.id"], name=f"fk_{table}_{column}"
     )
 
 
 class OutgoingRow(ThingOfAgency, table=True):
-    """`external_id` is empty for a child packet that only carries its parent's draft. `lead` is the digest of its lead
-    file; `own_id` the sending system's name for it. `trace` is that of the call that made it (`domain.trace`)."""
+    """One outgoing document. `external_id` is NULL for a child packet that only carries its parent's draft; `lead` is the
+    digest of the lead file; `own_id` is the sending system's id; `trace` is the trace of the API call that made it."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
@@ -114,7 +114,7 @@ class OutgoingRow(ThingOfAgency, table=True):
 
 
 class DeliveryRow(Row, table=True):
-    """`position` keeps the order in which the recipients were named."""
+    """Delivery of one document to one recipient; `position` is the recipient's place in the document's list."""
 
     __table_args__ = (
         _within("delivery", "document_id", "outgoing_document"),
@@ -139,7 +139,8 @@ class DeliveryRow(Row, table=True):
 
 
 class FactRow(OfAgency, table=True):
-    """`key` is a digest over the parts that identify a fact, so that absent parts compare equal as NULLs do not."""
+    """One fact about a delivery or an incoming document. `key` is a digest over the parts that identify the fact, because
+    absent parts must compare equal, which NULLs do not."""
 
     __table_args__ = (partial_index("ix_fact_asked", _IS_REQUEST, "agency_id", "at"),)
 
@@ -197,7 +198,8 @@ class HandoverRow(Row, table=True):
 
 
 class IdentityRow(OfAgency, table=True):
-    """A tombstone (A4, A9: admitted once): it outlives the rows that it names; only its agency is a foreign key."""
+    """Identity of an admitted packet (A4, A9: admitted once). It outlives the rows it names, so they are no foreign
+    keys."""
 
     __table_args__ = (
         UniqueConstraint("agency_id", "sender", "packet_id", name="uq_identity_packet"),
@@ -216,8 +218,8 @@ class IdentityRow(OfAgency, table=True):
 
 
 class Leasable(ThingOfAgency):
-    """Common columns of rows that workers claim. While `lease_until` lies ahead, only the holder of `lease_token` may
-    finish the row; `attempts` counts claims."""
+    """Common columns of rows that workers claim. Until `lease_until`, only the worker that has `lease_token` may finish the
+    row; `attempts` counts claims."""
 
     attempts: int = 0
     not_before: datetime | None = Field(default=None, sa_type=Moment)
@@ -228,7 +230,7 @@ class Leasable(ThingOfAgency):
 
 class OutboxRow(Leasable, table=True):
     __table_args__ = (
-        # R46 (urgent first): `urgent` stands behind `normal` in the alphabet.
+        # R46 (urgent first): `urgent` sorts after `normal`, so the lane is in descending order.
         index("ix_outbox_claim", "state", "lane DESC", "created_at", "id"),
         index("ix_outbox_state", "state", "created_at"),
         index("ix_outbox_created", "agency_id", "created_at", "id"),
@@ -253,7 +255,7 @@ class OutboxRow(Leasable, table=True):
 class InboxRow(Leasable, table=True):
     __table_args__ = (
         UniqueConstraint("agency_id", "file_digest", name="uq_inbox_file_digest"),
-        # R46 (urgent first): `urgent` stands behind `normal` in the alphabet.
+        # R46 (urgent first): `urgent` sorts after `normal`, so the lane is in descending order.
         index("ix_inbox_claim", "state", "lane DESC", "received_at", "id"),
         index("ix_inbox_state", "state", "received_at"),
         index("ix_inbox_received", "agency_id", "received_at", "id"),
@@ -286,7 +288,7 @@ class InboxRow(Leasable, table=True):
 
 
 class JobRow(Leasable, table=True):
-    """A finished job is a deleted row; events record its work."""
+    """One job that is not finished: a finished job's row is deleted, and events record its work."""
 
     __table_args__ = (
         index("ix_job_kind", "kind", "created_at"),
@@ -299,16 +301,16 @@ class JobRow(Leasable, table=True):
     payload: str | None = Field(default=None, sa_type=Text)
 
 
-# Longer than the part of a row that a page of SQLite keeps when the row goes on elsewhere.
+# Filler of `BlobRow.head`, longer than the part of an overflowing row that SQLite keeps on the row's own page.
 HEAD = bytes(1_000)
 
 
 class BlobRow(Row, table=True):
-    """Content by its digest: small content has its bytes here, large content has a file. The first keeper of small content
-    is its owner here, for as long as it refers to it; every further owner is a row of `blob_ref`.
+    """Content by its digest: the bytes of small content are in `body`, large content has a file. The first owner that
+    refers to small content is in this row for as long as it does so; every other owner has a row of `blob_ref`.
 
-    SQLite writes zeros over a row that is deleted, but leaves copies behind of the first 1,002 bytes of rows that it once
-    moved to another page. The columns before `body` fill those where there is one, so that no byte of it is ever moved."""
+    SQLite overwrites a deleted row with zeros, but where it once moved a row to another page, copies of the row's first
+    1,002 bytes remain. Where there is a `body`, `head` fills those bytes, so that no byte of the content is ever copied."""
 
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_blob_agency"),
@@ -327,7 +329,7 @@ class BlobRow(Row, table=True):
 
 
 class BlobRefRow(OfAgency, table=True):
-    """The foreign key makes a reference to content that was never kept impossible."""
+    """Reference of an owner to content; by the foreign key only stored content can be referred to."""
 
     __table_args__ = (
         ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_blob_ref_blob"),
@@ -340,7 +342,7 @@ class BlobRefRow(OfAgency, table=True):
 
 
 class IdempotencyRow(OfAgency, table=True):
-    """`status` is NULL while the request runs."""
+    """Idempotency key of an API request, with the response once there is one; `status` is NULL while the request runs."""
 
     __table_args__ = (index("ix_idempotency_created", "created_at"),)
 
@@ -354,7 +356,7 @@ class IdempotencyRow(OfAgency, table=True):
 
 
 class ReplacedRow(Row, table=True):
-    """One DocumentId that the replacement `incoming_id` names; its facts say whether it was taken in."""
+    """One DocumentId that the replacement `incoming_id` names as replaced; its facts say whether it was registered."""
 
     __tablename__ = "replaced_document"
     __table_args__ = (_within("replaced_document", "incoming_id", "incoming_document"),)
@@ -391,7 +393,7 @@ class RegisterEntryRow(Row, table=True):
 
 
 class PaperOutgoingRow(ThingOfAgency, table=True):
-    """Outgoing mail that went on paper: a line of the book and no document of the exchange."""
+    """Outgoing mail that was sent on paper: an entry of the register without a document of the exchange."""
 
     __table_args__ = (
         UniqueConstraint("agency_id", "year", "number", "symbol", name="uq_paper_outgoing_number"),
@@ -436,7 +438,8 @@ class PaperPartRow(Row, table=True):
 
 
 class HoldRow(ThingOfAgency, table=True):
-    """`open_subject` is the subject while the hold is open and the hold's own id afterwards: one can be open at a time."""
+    """One sealed hold. `open_subject` is the subject while the hold is open and the hold's own id afterwards, so that its
+    unique index allows one open hold per subject."""
 
     __table_args__ = (
         index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
@@ -451,7 +454,7 @@ class HoldRow(ThingOfAgency, table=True):
 
 
 class HoldContentRow(Row, table=True):
-    """Digests of a hold, to be found without its body. The row outlives the content."""
+    """Digest of one content of a hold, so that the hold is found without reading its body. The row outlives the content."""
 
     __table_args__ = (
         _within("hold_content", "hold_id", "hold"),
@@ -465,7 +468,7 @@ class HoldContentRow(Row, table=True):
 
 
 class RecipientGroupRow(OfAgency, table=True):
-    """`folded` is the name without accents and case: two names that read the same are one."""
+    """Named group of recipients. `folded` is the name without accents and case, so two names that read the same are one."""
 
     folded: str = _key()
     name: str
@@ -476,7 +479,7 @@ class RecipientGroupRow(OfAgency, table=True):
 
 
 class UploadRow(ThingOfAgency, table=True):
-    """`file` and `signatures` are JSON, set once the upload is complete."""
+    """Upload of one file in parts. `file` and `signatures` are JSON, set when the upload is complete."""
 
     __table_args__ = (index("ix_upload_expires", "expires_at"),)
 
@@ -492,7 +495,7 @@ class UploadRow(ThingOfAgency, table=True):
 
 
 class UploadPartRow(Row, table=True):
-    """Its bytes are content with that digest."""
+    """One part of an upload; its bytes are stored as content under `sha256`."""
 
     __table_args__ = (_within("upload_part", "upload_id", "upload"),)
 
@@ -507,8 +510,8 @@ _IS_WAITING = text("state = 'waiting'")
 
 
 class WebhookRow(ThingOfAgency, table=True):
-    """Types, scopes and secrets are JSON; the secrets are sealed. `cursor` is a number of the agency's sequence. The
-    lease is of the worker that sends to it now."""
+    """One webhook endpoint. Types, scopes and secrets are JSON; the secrets are sealed. `cursor` is the agency's number of
+    the last event that was sent. The lease belongs to the worker that sends to the endpoint now."""
 
     url: str = Field(sa_type=Text)
     types: str = Field(sa_type=Text)
@@ -532,7 +535,7 @@ class WebhookRow(ThingOfAgency, table=True):
 
 
 class WebhookDeliveryRow(Row, table=True):
-    """Delivery of one event to one webhook; the event itself is not repeated here. `tries` are JSON, the newest ones."""
+    """Delivery of one event to one webhook, without the event itself. `tries` is a JSON list of the newest tries."""
 
     __table_args__ = (
         _within("webhook_delivery", "webhook_id", "webhook"),
@@ -554,7 +557,7 @@ class WebhookDeliveryRow(Row, table=True):
 
 
 class SystemItemRow(OfAgency, table=True):
-    """Offer to a document system: statuses, and the documents about which it reported more than having them."""
+    """Item offered to a document system: a status, or a document about which it reported more than its receipt."""
 
     __table_args__ = (index("ix_system_item_state", "agency_id", "state", "updated_at"),)
 
@@ -571,7 +574,7 @@ class SystemItemRow(OfAgency, table=True):
 
 
 class UnitPartRow(ThingOfAgency, table=True):
-    """`unit_key` is the unit's name in the form for comparing; the name stands beside it as it was written."""
+    """A unit's part in an incoming document. `unit` is the unit's name as written, `unit_key` its form for comparing."""
 
     __table_args__ = (
         _within("unit_part", "document_id", "incoming_document"),
@@ -593,7 +596,7 @@ class UnitPartRow(ThingOfAgency, table=True):
 
 
 class SystemCursorRow(OfAgency, table=True):
-    """Position up to which the agency's events were searched for statuses that concern that system."""
+    """Sequence number up to which the agency's events were searched for statuses that concern the document system."""
 
     system: str = _key()
     sequence: int = Field(sa_type=BigInteger)

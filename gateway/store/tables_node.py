@@ -1,9 +1,9 @@
-"""The rows that belong to the node and to no agency's keys: hosted agencies and accounts, programs' calls, persons and
-their decisions, events with their numbers, the sealed log, samples of the node's own work, revocation, and the versions
-that `memory` watches. In: nothing. Out: tables.
+"""Tables of the node itself, whose keys do not start with an agency: hosted agencies and accounts, programs' API calls,
+persons and their decisions, events with their numbers, the sealed log, samples of the node's own work, revocation, and
+the versions that `memory` watches. In: nothing. Out: tables.
 
-Tables that name an agency without being under its keys stand here too: the one that says which agency a key serves,
-events, as those of the node itself have none, and the packets that wait for an answer about a certificate."""
+Three related tables that name an agency are here too: the agencies that an API key serves; events, because the node's own
+events have no agency; and packets that wait for a certificate's revocation status."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class HostedAgencyRow(Row, table=True):
 
 
 class PrincipalRow(Row, table=True):
-    """`owner` is the agency's id, or empty for a principal of the node: an empty text is unique, a NULL is not."""
+    """One principal, an account of any kind. `owner` is the agency's id, or empty for a principal of the node: not NULL,
+    because a unique constraint treats NULLs as different."""
 
     __table_args__ = (UniqueConstraint("kind", "name", "owner", name="uq_principal_name"),)
 
@@ -76,7 +77,7 @@ class ApiKeyAgencyRow(OfAgency, table=True):
 
 
 class ApiCallRow(Row, table=True):
-    """Ids are in order of time."""
+    """One call of the API by a program; ids are in order of time."""
 
     __table_args__ = (
         ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_call_key"),
@@ -98,8 +99,8 @@ class ApiCallRow(Row, table=True):
 
 
 class PersonRow(Row, table=True):
-    """`folded` is unique: the sign-in name where there is one, else the name without accents and case, because two
-    people must not look alike on a screen."""
+    """One person. `folded` is the sign-in name, or the name without accents and case where there is none; it is unique,
+    because two people must not look alike on a screen."""
 
     __table_args__ = (
         ForeignKeyConstraint(["id"], ["principal.id"], name="fk_person_principal"),
@@ -156,7 +157,7 @@ class ProposalRow(Row, table=True):
 
 
 class KeyEndRow(Row, table=True):
-    """From `at` on a certificate of ours signs nothing, in every process that shares this database."""
+    """End of an own exchange certificate: from `at` on no process on this database signs with it."""
 
     agency_code: str = Field(primary_key=True)
     fingerprint: str = Field(primary_key=True)
@@ -167,7 +168,8 @@ class KeyEndRow(Row, table=True):
 
 
 class KeyNoticeRow(Row, table=True):
-    """Notice of a certificate's end, so many days before; written once, by whichever process comes first."""
+    """Record that people were notified of a certificate's end, `days` before it; the first process writes it, so that the
+    notice is sent once."""
 
     fingerprint: str = Field(primary_key=True)
     days: int = Field(primary_key=True)
@@ -181,8 +183,8 @@ _NO_NUMBER = text("node_seq IS NULL")
 
 
 class EventRow(Row, table=True):
-    """`position` only orders rows that are committed; readers know `node_seq` and `agency_seq`. An event of the node
-    itself has an empty `agency_id`, which is why that is no foreign key here."""
+    """One event. `position` is the key; readers use the numbers `node_seq` and `agency_seq`, which are set once the row is
+    committed. An event of the node itself has an empty `agency_id`, so that is no foreign key here."""
 
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("agency_id", "id", name="uq_event_id"),
@@ -190,7 +192,7 @@ class EventRow(Row, table=True):
         UniqueConstraint("agency_id", "agency_seq", name="uq_event_agency_seq"),
         index("ix_event_subject", "agency_id", "subject_id"),
         partial_index("ix_event_unnumbered", _NO_NUMBER, "position"),
-        {"sqlite_autoincrement": True},  # a position is never given twice, even after the last row is gone
+        {"sqlite_autoincrement": True},  # a position is never used twice, even after the last row is deleted
     )
 
     position: int | None = Field(
@@ -211,8 +213,8 @@ class EventRow(Row, table=True):
 
 
 class EventCounterRow(Row, table=True):
-    """The last number given: one row per agency, and the node's own under the empty id. Locking the node's row is the
-    sequencer's lease: it ends with the transaction, also when the process dies."""
+    """Last number given to an event: one row per agency, and the node's own under the empty id. The lock on the node's row
+    is the sequencer's lease: it ends with the transaction, also when the process dies."""
 
     agency_id: str = Field(primary_key=True)
     last: int = Field(sa_type=BigInteger)
@@ -222,13 +224,13 @@ _STAMPED = text("stamped_at IS NOT NULL")
 
 
 def _numbered() -> Any:  # Any: Field() gives whatever type the annotation beside it names
-    """Return the field of a key that we count ourselves."""
+    """Return a key field of integers that the program assigns, not the database."""
     return Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
 class LogRow(Row, table=True):
-    """State of a log. Locking its one row is the sealer's lease. `peaks` are the hashes of the tree's complete
-    subtrees, left to right, in hexadecimal digits; `last_seq` is the number of the last event in it."""
+    """State of a log. The lock on its one row is the sealer's lease. `peaks` are the hashes of the tree's complete
+    subtrees, left to right, in hexadecimal digits; `last_seq` is the number of the last event in the log."""
 
     name: str = Field(primary_key=True)
     log_id: str
@@ -240,8 +242,8 @@ class LogRow(Row, table=True):
 
 
 class LogLeafRow(Row, table=True):
-    """One leaf: its bytes as they were written once, their leaf hash, and the salts of the texts that stand outside (JSON),
-    which go when the texts go."""
+    """One leaf of the log: its bytes, which never change, their leaf hash, and the salts (JSON) of the texts that the leaf
+    holds only digests of. A salt is deleted together with its text."""
 
     __table_args__ = (UniqueConstraint("position", name="uq_log_leaf_position"),)
 
@@ -253,7 +255,8 @@ class LogLeafRow(Row, table=True):
 
 
 class LogNodeRow(Row, table=True):
-    """The hash of one complete subtree. Every eighth level is kept: a proof reads some hundred hashes of any log."""
+    """Hash of one complete subtree. Only every eighth level is stored, so that a proof reads some hundred hashes whatever
+    the log's length."""
 
     level: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     place: int = _numbered()
@@ -261,7 +264,7 @@ class LogNodeRow(Row, table=True):
 
 
 class LogSealRow(Row, table=True):
-    """`body` is the signed seal as text; columns beside it are for asking."""
+    """One seal. `body` is the signed seal as text; the other columns are for queries."""
 
     __table_args__: ClassVar[Any] = (
         index("ix_log_seal_size", "tree_size"),
@@ -295,7 +298,8 @@ class JobDayRow(Row, table=True):
 
 
 class QuestionRow(Row, table=True):
-    """`about` is a serial number in hex, or the address of a list."""
+    """Question for the revocation status of a certificate, or for a revocation list; `about` is the certificate's serial
+    number in hexadecimal digits, or the list's address."""
 
     __tablename__ = "revocation_question"
     __table_args__ = (index("ix_revocation_question_due", "due_at"),)
@@ -311,7 +315,7 @@ class QuestionRow(Row, table=True):
 
 
 class AnswerRow(Row, table=True):
-    """The same bytes again are the same row. `used` marks what a verdict rests on."""
+    """Answer to a revocation question. The same bytes are one row. `used` marks an answer that a verdict relied on."""
 
     __tablename__ = "revocation_answer"
     __table_args__ = (
@@ -334,7 +338,7 @@ class AnswerRow(Row, table=True):
 
 
 class PendingRow(Row, table=True):
-    """A packet whose certificate has an unknown status (K4, revocation)."""
+    """A packet that waits because its certificate's revocation status is unknown (K4, revocation)."""
 
     __tablename__ = "revocation_pending"
     __table_args__ = (
@@ -353,7 +357,7 @@ REVOCATION_NODE_TABLES = frozenset({"revocation_question", "revocation_answer"})
 
 
 class MemoryVersionRow(Row, table=True):
-    """A subject that nothing ever changed has no row yet."""
+    """Version of a subject that `memory` watches; a subject without a row was never changed."""
 
     subject: str = Field(primary_key=True)
     token: str

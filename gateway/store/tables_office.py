@@ -1,9 +1,9 @@
-"""The rows that only the office reads and writes, and the calendar's own days. The database has one schema whichever
-parts a node runs, so they stand here, and their use stands in the office. In: nothing. Out: tables.
+"""Tables that only the office reads and writes, and the days of the calendar. They are defined here, because the database
+has one schema whichever parts a node runs; their queries are in the office. In: nothing. Out: tables.
 
-A list row's `place` orders by time and is never given twice: microseconds since 1970, and twelve bits that keep
-documents of the same moment apart. The full-text index of SQLite depends on it, and a page of a list begins behind it.
-A document that changed has a `list_change` until its row is written anew."""
+A list row's `place` orders rows by time and is never used twice: microseconds since 1970, and twelve bits that keep
+documents of the same moment apart. It is the row's number in SQLite's full-text index, and the cursor of a page of a list.
+A document that changed has a `list_change` until its list row is written again."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from gateway.store.row import DeclaredIndex, Moment, OfAgency, Row, ThingOfAgenc
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
-# The bits of `tabs` for tabs with few documents; the others, such as the sent ones, are nearly the whole list, and
-# reading that is as fast.
+# The bits of `tabs` for tabs with few documents. The other tabs, such as sent documents, have nearly every row, so that
+# reading the whole list is as fast.
 RARE_TABS: Final = (1, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096)
 KEYED_BY_PLACE = frozenset({"list_row"})
 SEARCH_INDEX = "ix_list_search"
@@ -46,11 +46,13 @@ BARE: Any = text("NOT attached")
 
 
 def in_tab(tab: int) -> Any:  # Any: what `text` gives is accepted wherever a condition is
-    """Return the condition, never bound: a database uses a partial index only where it reads the same words."""
+    """Return the condition that a row is in the tab, as literal SQL without parameters: a database uses a partial index
+    only for a query with the same text."""
     return text(f"(tabs & {int(tab)}) <> 0")
 
 
-# A planner can prove that one of these conditions is met; of the sum of their bits it could not.
+# One condition for each bit, because a query planner proves that one of several conditions holds, but cannot reason about
+# a mask of all the bits.
 _FEW_HAVE: Any = text(" OR ".join([*(f"(tabs & {bit}) <> 0" for bit in RARE_TABS), "unread"]))
 
 
@@ -62,13 +64,13 @@ def _partial(name: str, condition: Any, *columns: str) -> DeclaredIndex:
 
 
 class ListRow(Row, table=True):
-    """One document as its list has it; `card` is shown and never queried."""
+    """One document's row in the office's lists; `card` is JSON for display and never queried."""
 
     __tablename__ = "list_row"
     __table_args__: ClassVar[Any] = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_row_agency"),
         UniqueConstraint("agency_id", "id", name="uq_list_row_id"),
-        # Columns for counts and filters stand in the index too: rows that a list does not show are not looked up.
+        # The index includes the columns for counts and filters, so that rows which a list does not show are not read.
         index("ix_list_row_place", "agency_id", "side", "place", *_FILTERED),
         index("ix_list_row_number", "agency_id", "side", "number_key", "place"),
         index("ix_list_row_party", "agency_id", "side", "party_key", "place"),
@@ -107,15 +109,15 @@ class ListRow(Row, table=True):
 
 
 class ListChangeRow(ThingOfAgency, table=True):
-    """A mark: the document's list row is older than the document. Written by the unit of work that changed it, gone once
-    that row is written anew."""
+    """Mark that a document's list row is older than the document. The unit of work that changes the document writes it; it
+    is deleted when the list row is written again."""
 
     side: str
     document_id: str
 
 
 class ListDayRow(OfAgency, table=True):
-    """The figures of one day on a Vietnamese calendar, worked out again while its deliveries still move."""
+    """An agency's figures of one day on a Vietnamese calendar, computed again while that day's deliveries still change."""
 
     day: date = Field(primary_key=True)
     made_at: datetime = Field(sa_type=Moment)
@@ -123,7 +125,7 @@ class ListDayRow(OfAgency, table=True):
 
 
 class ListFillRow(OfAgency, table=True):
-    """Position up to which the documents of one side, oldest first, have their rows."""
+    """Progress of filling the lists: documents of one side have list rows up to this one, the oldest first."""
 
     side: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
@@ -135,7 +137,7 @@ class ListFillRow(OfAgency, table=True):
 
 
 class KeepingRow(Row, table=True):
-    """`body` is base64, as every value of a backup is text or a number."""
+    """Value that a page keeps for the session's later pages. `body` is base64, as backups hold only texts and numbers."""
 
     __tablename__ = "page_keeping"
     __table_args__ = (
@@ -154,7 +156,7 @@ class KeepingRow(Row, table=True):
 
 
 class SavedViewRow(OfAgency, table=True):
-    """`folded` is the name without accents and case: two names that read the same are one."""
+    """A person's saved list view. `folded` is the name without accents and case: names that read the same are one."""
 
     person_id: str = Field(primary_key=True)
     side: str = Field(primary_key=True)
@@ -169,7 +171,7 @@ class SavedViewRow(OfAgency, table=True):
 
 
 class NotificationSettingsRow(OfAgency, table=True):
-    """`muted` is a JSON list of the kinds that the person gets no notification of."""
+    """Notification settings of one person. `muted` is a JSON list of the kinds that the person does not get."""
 
     __tablename__ = "own_desk"
 
@@ -183,7 +185,7 @@ class NotificationSettingsRow(OfAgency, table=True):
 
 
 class TagRow(ThingOfAgency, table=True):
-    """`folded` is the name without accents and case: two names that read the same are one."""
+    """A label of the agency. `folded` is the name without accents and case, so two names that read the same are one."""
 
     __table_args__ = (UniqueConstraint("agency_id", "folded", name="uq_tag_name"),)
 
@@ -211,7 +213,7 @@ class TagMarkRow(Row, table=True):
 
 
 class NoticeRow(Row, table=True):
-    """`wish` is the notice as requested (JSON)."""
+    """Notice of a stop or an incident; `wish` is the notice as requested (JSON)."""
 
     __table_args__ = (index("ix_notice_published_at", "published_at"),)
 
@@ -223,11 +225,11 @@ class NoticeRow(Row, table=True):
     closed_by: str = ""
 
 
-# --- recalls that wait, or waited, for the head ---------------------------------------------------------------------
+# --- recalls that the head decides ----------------------------------------------------------------------------------
 
 
 class RecallAskRow(ThingOfAgency, table=True):
-    """`recipients` is a JSON list of codes."""
+    """Request to the head for a recall; `recipients` is a JSON list of codes."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -280,11 +282,11 @@ class SubmissionRow(ThingOfAgency, table=True):
     opinion: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
-# --- signing in; nothing here is a secret that could be used --------------------------------------------------------
+# --- signing in; these tables have digests, never a usable secret ---------------------------------------------------
 
 
 class SessionRow(Row, table=True):
-    """`digest` is the SHA-256 of what the browser holds; `id` names the session to people."""
+    """A browser session. `digest` is the SHA-256 of the token in the browser's cookie; `id` is shown to people."""
 
     __table_args__ = (
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_session_person"),
@@ -309,7 +311,7 @@ class SessionRow(Row, table=True):
 
 
 class SignInTryRow(Row, table=True):
-    """`key` is the digest of an address or of a typed name, also of an unknown one."""
+    """Failed sign-ins by `key`, the digest of an address or of a typed name; the name may be unknown."""
 
     __table_args__ = (index("ix_sign_in_try_last", "last_at"),)
 
@@ -341,7 +343,7 @@ SESSION_TABLES: Final = frozenset({"session", "sign_in_try", "password_past", "r
 
 
 class PostRow(Row, table=True):
-    """`agency_id` is empty for a post of the whole node, which is why it is no foreign key."""
+    """Post of a person: a role in an agency, or in the whole node. Then `agency_id` is empty, so it is no foreign key."""
 
     __table_args__ = (
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_post_person"),
@@ -371,7 +373,7 @@ class DelegationRow(ThingOfAgency, table=True):
 
 
 class MailboxRow(OfAgency, table=True):
-    """A mailbox's name. No two of the node are alike, and no person signs in with one."""
+    """A mailbox. Its name is unique in the node, and no person can sign in with it."""
 
     __table_args__ = (index("uq_mailbox_name", "name", unique=True),)
 
@@ -393,7 +395,7 @@ class CalendarDayRow(Row, table=True):
 
 
 class TaskNoteRow(OfAgency, table=True):
-    """Notes of people on a task; the task itself is worked out anew each time."""
+    """Notes of people on a task. The task itself is not stored; it is computed each time."""
 
     task: str = Field(primary_key=True)
     owner: str | None = None
@@ -405,7 +407,7 @@ class TaskNoteRow(OfAgency, table=True):
 
 
 class ReminderRow(OfAgency, table=True):
-    """A sent reminder: it is not sent again, also after a restart and by another process."""
+    """Record of a sent reminder, so that it is not sent again after a restart or by another process."""
 
     __table_args__ = (index("ix_reminder_at", "at"),)
 

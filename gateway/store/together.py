@@ -1,6 +1,6 @@
-"""One statement for many sets of values, in place of one statement for each: a call costs more than a row. In: a
-statement that selects or changes rows by named values. Out: the same, which reads all sets as one table (`given`): an
-array for each name on a server, one JSON text on SQLite."""
+"""Combining of a statement's runs for many sets of values into one statement, because a call costs more than a row. In: a
+statement that selects or changes rows by named values. Out: a statement that reads all sets as one table (`given`): from
+an array for each name on a server, from one JSON text on SQLite."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ from gateway.store.drivers import LOCKS_ROWS, Prepared, prepared_once
 
 Values = Mapping[str, Any]
 _SETS = "given"
-# No value has this name.
+# Name of the column with a set's number; no value may have it.
 _NUMBER = "number_of_set"
 _OF_ALL_ROWS = (CompoundSelect, functions.count, functions.max, functions.min, functions.sum)
 
 
 @dataclass(frozen=True, slots=True)
 class SetsQuery:
-    """Query for any number of sets of values. `writes`: converters of values for one JSON text."""
+    """Query for any number of sets of values. `writes` converts values for SQLite's JSON text; None on a server."""
 
     prepared: Prepared
     names: tuple[str, ...]
     writes: Sequence[Callable[[Any], Any] | None] | None
     finds_lists: bool
-    """All rows of a set come as one text."""
+    """True when each result row has all rows of a set as one JSON text."""
 
     def values(self, sets: Sequence[Values]) -> dict[str, Any]:
         columns = [[values[name] for values in sets] for name in self.names]
@@ -63,7 +63,7 @@ class SetsQuery:
         return {_SETS: json.dumps([*zip(*texts, strict=True)], ensure_ascii=False)}
 
     def split_by_set(self, rows: Sequence[Any], sets: int) -> list[list[Any]]:
-        """Split the rows by set, as the driver would have returned them for each."""
+        """Split the driver's rows into those of each set, as the statement would have returned them for that set alone."""
         rows_by_set: list[list[Any]] = [[] for _ in range(sets)]
         for row in rows:
             if self.finds_lists:
@@ -75,7 +75,8 @@ class SetsQuery:
 
 @lru_cache(maxsize=256)
 def change(statement: Update, names: tuple[str, ...]) -> Update:
-    """Return the update for many sets on a server. Values that it does not ask for are columns to set, as with one set."""
+    """Return an update for a server that runs `statement` for many sets of these values. As for one set, values without a
+    parameter of their name are columns to set."""
     table = cast(Table, statement.table)
     binds = _binds(statement, names)
     types = {name: binds[name].type if name in binds else table.c[name].type for name in names}
@@ -83,7 +84,7 @@ def change(statement: Update, names: tuple[str, ...]) -> Update:
     column_values = {name: cells[name] for name in names if name not in binds}
     combined: Any = _replace_binds(statement, {name: cells[name] for name in binds})
     if combined._values is not None:
-        # The traversal leaves a dict behind, to which nothing can be added.
+        # The traversal leaves a plain dict, and `values` below can only extend an immutable one.
         combined._values = immutabledict(combined._values)
     changed: Update = combined.values(column_values)
     return changed
@@ -93,7 +94,7 @@ def change(statement: Update, names: tuple[str, ...]) -> Update:
 def question(
     statement: Select[Any] | CompoundSelect[Any], names: tuple[str, ...], dialect: Dialect
 ) -> SetsQuery | None:
-    """Return the query for values of these names. None where each set needs its own."""
+    """Return a query that runs `statement` for many sets of these values. None when each set must run by itself."""
     binds = _binds(statement, names)
     if not names or len(binds) != len(names) or any(isinstance(b.type, ARRAY) for b in binds.values()):
         return None
@@ -125,8 +126,9 @@ def _ask_per_set(
     *,
     is_server: bool,
 ) -> Select[Any] | None:
-    """Run the statement within the query, once for each set, because it aggregates. SQLite returns one JSON value for a
-    set, which holds no bytes. None where a limit is among the values, or rows are locked."""
+    """Return a query that runs the statement as a subquery for each set, because it aggregates over the rows of one set. On
+    SQLite the rows of a set are one JSON text, which cannot contain bytes. None when that is impossible: a limit is among
+    the values, the statement locks rows, or bytes are selected on SQLite."""
     is_bound = any(_is_bound_by(cells, part) for part in iterate(statement))
     if is_bound or statement.get_execution_options().get(LOCKS_ROWS):
         return None
@@ -143,7 +145,7 @@ def _ask_per_set(
 
 
 def _correlate(sets: Any, part: Any) -> None:
-    """Take the values from the outer query. Any: as below."""
+    """Let a subquery refer to the table of sets in the outer query. Any: as below."""
     Select.correlate.non_generative(part, sets)  # type: ignore[attr-defined]  # of the decorator
 
 
@@ -154,7 +156,7 @@ def _is_bound_by(names: Collection[str], part: Any) -> bool:
 
 
 def _is_aggregate(part: Any) -> bool:
-    """Tell whether a part says something of all rows of a statement. Any: a part of any kind."""
+    """Tell whether a part depends on all rows of a statement: an aggregate, DISTINCT, a limit. Any: a part of any kind."""
     if isinstance(part, Select):
         bounds = (part._limit_clause, part._offset_clause)
         return bool(part._distinct or part._group_by_clauses) or any(bound is not None for bound in bounds)
@@ -162,25 +164,26 @@ def _is_aggregate(part: Any) -> bool:
 
 
 def _binds(statement: Any, names: Sequence[str]) -> dict[str, BindParameter[Any]]:
-    """Return the parameters of these names. Any: a statement that can be traversed."""
+    """Return the statement's parameters with these names, by name. Any: a statement that can be traversed."""
     binds = (part for part in iterate(statement) if isinstance(part, BindParameter))
     return {bind.key: bind for bind in binds if bind.key in names}
 
 
 def _unnest(types: Mapping[str, Any]) -> tuple[dict[str, ColumnElement[Any]], ColumnElement[Any]]:
-    """Return the columns of sets that come as arrays, and the number of the set. Any: a type of the library."""
+    """Return the columns of the table of sets, which is made of one array for each name, and the column with the set's
+    number. Any: a type of the library."""
     arrays = [bindparam(name, type_=ARRAY(_or_text(type_), dimensions=1)) for name, type_ in types.items()]
     rows = func.unnest(*arrays).table_valued(*types, with_ordinality=_NUMBER).render_derived(_SETS)
     return {name: rows.c[name] for name in types}, rows.c[_NUMBER].cast(Integer) - 1
 
 
 def _or_text(type_: Any) -> Any:
-    """Return the type, or text, as comparisons with a function's result have none. Any: as above."""
+    """Return the type, or text for a parameter without one, such as one compared with a function. Any: as above."""
     return Text() if isinstance(type_, NullType) else type_
 
 
 def _replace_binds(statement: Any, cells: Mapping[str, ColumnElement[Any]]) -> Any:
-    """Replace the parameters by cells. Any: a statement of any kind, which comes back."""
+    """Return the statement with its parameters replaced by these columns. Any: a statement of any kind."""
 
     def cell(part: Any, **_: Any) -> Any:
         return cells.get(part.key) if isinstance(part, BindParameter) else None

@@ -2,9 +2,9 @@
 of the driver's. Queries run at once; new rows are written when a query of this transaction needs their table, and at the
 latest when the transaction ends (`pending_writes`).
 
-Rows that a writing transaction has read through `lock_rows` stay unchanged until it ends; `hold` does the same for names of
-rows that do not exist yet. SQLite has one writer and needs neither; on a server two writers would decide on what both
-saw."""
+A writing transaction locks the rows that it reads through `lock_rows`, and with `hold` a name under which there may be no
+row yet, until it ends. Otherwise two writers on a server could decide on the same state. SQLite has one writer and needs
+no locks."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 
 
 class Transaction:
-    """Open transaction, over at `commit` or on leaving. A failed `insert_new` leaves it usable on both databases."""
+    """Open transaction; it ends at `commit`, or when its context ends. It stays usable after a failed `insert_new`."""
 
     _is_autocommit = False
 
     def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
-        """Take a connection. `shared`: this transaction writes, and others may write at the same time."""
+        """Take a connection in a transaction. `shared`: it writes, and other transactions may write at the same time."""
         line = connection if isinstance(connection, Line) else Line(connection)
         self.line = line
         self._connection, self._dialect = line.connection, line.dialect
@@ -74,36 +74,36 @@ class Transaction:
 
     @property
     def is_broken(self) -> bool:
-        """True when a required write was refused, so that it cannot be committed."""
+        """True when the database refused a required write, so that this transaction cannot be committed."""
         return self._is_broken
 
     @property
     def asks_server(self) -> bool:
-        """True on a server, where a call costs more than a row."""
+        """True when the database is a server, where a call costs more than a row."""
         return self._on_server
 
     @property
     def is_shared(self) -> bool:
-        """True when it writes while others may."""
+        """True when this transaction writes and others may write at the same time."""
         return self._shared
 
     def lock_rows(self, query: Select[Any]) -> Select[Any]:
-        """Return the query with a lock on the rows it finds, until this transaction ends. NO KEY: rows that refer to
-        them may still be added."""
+        """Return the query so that it locks the rows it finds until this transaction ends; unchanged where this is not
+        needed. The lock is FOR NO KEY UPDATE, so that others may still add rows which refer to these."""
         return _lock_rows(query) if self._shared else query
 
     async def lock(self, query: Select[Any], /, **values: object) -> None:
-        """Lock the rows that the query finds, without reading them."""
+        """Lock the rows that the query finds until this transaction ends, without returning them."""
         if self._shared:
             await self._execute(_lock_rows(query), values)
 
     async def hold(self, *name: str) -> None:
-        """Hold a name until this transaction ends, once no other one holds it: for rows that may be written under that
-        name although there are none yet."""
+        """Lock a name until this transaction ends, waiting while another one holds it: for rows under that name that do
+        not exist yet, so that they cannot be locked themselves."""
         await self.hold_all([name])
 
     async def hold_all(self, names: Sequence[Sequence[str]]) -> None:
-        """Hold several names, in their order."""
+        """Lock several names, as `hold` does, by one query."""
         if not self._shared:
             return
         unheld = [key for key in map(_SEPARATOR.join, names) if key not in self._held]
@@ -112,13 +112,14 @@ class Transaction:
             self._held.update(unheld)
 
     async def ask_all(self, questions: Sequence[QuerySets]) -> Sequence[Sequence[StatementResult]]:
-        """Return the results of each statement for each of its sets of values, by as few queries as possible. Names to
-        hold are held on return; none of these queries may depend on them."""
+        """Run each statement for each of its sets of values, by as few queries as possible; return the results by
+        statement and set. A `HOLD` among them runs last, so no query here may rely on its lock."""
         self._check_open()
         try:
             combined = [self._for_all_sets(*query, is_only=len(questions) == 1) for query in questions]
             parts = [(n, part) for n, part in enumerate(combined) if part is not None]
-            # Holds come last, because they wait for others. The other queries are sorted, so that fewer statements differ.
+            # Holds come last, because they wait for other transactions. The queries are sorted by text, so that the same
+            # queries in another order make the same combined statement.
             parts.sort(key=lambda part: (questions[part[0]][0] is HOLD, part[1][0].text))
             raw_rows = await self._fetch_all([(prepared, values) for _, (prepared, values, _) in parts])
         except _DRIVER_ERRORS as cause:
@@ -135,8 +136,9 @@ class Transaction:
     def _for_all_sets(
         self, statement: Executable, alone: Prepared, sets: Sequence[dict[str, Any]], *, is_only: bool
     ) -> tuple[Prepared, dict[str, Any], Callable[[Sequence[Any]], Sequence[Sequence[Any]]]] | None:
-        """Return one query in place of one for each set, and how to split its rows. None where each set needs its own."""
-        if statement is HOLD:  # in one order, so that no two batches wait for each other
+        """Combine a statement's runs for several sets of values into one query; return its prepared form, its values, and
+        the function that splits its rows by set. None when each set must run by itself."""
+        if statement is HOLD:  # keys in ascending order, so that no two batches wait for each other
             keys = sorted({key for values in sets for key in values["keys"]})
             return alone, {"keys": keys}, lambda rows: [()] * len(sets)
         if not isinstance(statement, Select | CompoundSelect) or not alone.knows_columns:
@@ -149,7 +151,7 @@ class Transaction:
         return combined.prepared, combined.values(sets), partial(combined.split_by_set, sets=len(sets))
 
     async def _fetch_all(self, queries: Sequence[tuple[Prepared, dict[str, Any]]]) -> Sequence[Sequence[Any]]:
-        """Fetch the rows of each query, as the driver has them. A server is asked once for all."""
+        """Fetch the raw rows of each query from the driver; on a server by one call for all queries."""
         if self._driver is not None:
             return [drivers.fetch_on_sqlite(prepared, self._driver, values) for prepared, values in queries]
         return (
@@ -159,8 +161,8 @@ class Transaction:
         )
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
-        """Return the rows of one table, read-only: each has the columns of `kind` as attributes. There is no session,
-        because no row is changed by assignment, and that saves a third of a statement's cost."""
+        """Run a query for rows of one table; return them as read-only objects with the columns of `kind` as attributes.
+        There is no ORM session, which saves a third of a statement's cost."""
         return (await self._execute(query, values)).rows
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
@@ -170,18 +172,18 @@ class Transaction:
     async def get(
         self, kind: type[R], query: Select[Any], missing: str, hint: str = "", /, **values: object
     ) -> R:
-        """Return the first row; NotFound with that text where there is none."""
+        """Return the first row of a query. NotFound with the text `missing` and the hint when there is none."""
         row = await self.first(kind, query, **values)
         if row is None:
             raise errors.NotFound(missing, hint=hint)
         return row
 
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
-        """Return the rows of a query of several columns; each reads like a tuple."""
+        """Run a query for any columns; return its rows as tuples."""
         return (await self._execute(query, values)).rows
 
     async def find_all(self, *questions: BoundQuery) -> Sequence[Sequence[Any]]:
-        """Return the rows of each of several queries, as by `tuples`. A server is asked once for all."""
+        """Run several queries as `tuples` does; return the rows of each. On a server that is one call, of one moment."""
         queries = list[tuple[Prepared, dict[str, Any]]]()
         if self._on_server and self._pending.is_empty:
             self._check_open()
@@ -200,44 +202,45 @@ class Transaction:
         return [statement.rows(rows) for (statement, _), rows in zip(queries, raw_rows, strict=True)]
 
     def insert(self, *rows: Row) -> None:
-        """Write new rows of one table. Clash, at the latest in the end, when one exists, or refers to a row that does
-        not."""
+        """Insert new rows of one table, at the latest when the transaction ends. Clash when a row exists already, or refers
+        to a row that does not exist."""
         if rows:
             self._pending.add(row_insert(type(rows[0])), *rows)
 
     def insert_finished(self, finish: Finish, *rows: Row) -> None:
-        """Write rows whose last values are known only when they are written, such as numbers without gaps."""
+        """Insert rows of one table as `insert` does; `finish` sets their last values just before they are written, such as
+        numbers without gaps."""
         if rows:
             self._pending.add(row_insert(type(rows[0])), *rows, finish=finish)
 
     def insert_missing(self, *rows: Row) -> None:
-        """Write rows as `insert` does; existing ones stay unchanged."""
+        """Insert rows as `insert` does, but leave rows that exist already unchanged."""
         if rows:
             self._pending.add(row_insert(type(rows[0]), missing=True), *rows)
 
     def upsert_later(self, row: Row, *columns: str) -> None:
-        """Write the row as `upsert` does, later and together with others."""
+        """Insert or update the row as `upsert` does, at the latest when the transaction ends, together with others."""
         self._pending.add(row_insert(type(row), *columns), row)
 
     def insert_by(self, insert: RowInsert, row: Row) -> None:
-        """Write the row as `insert` does, in a way of the table's own."""
+        """Insert the row as `insert` does, by an insert statement that the table's own module defines."""
         self._pending.add(insert, row)
 
     async def insert_required(self, row: Row, error: Callable[[], Exception]) -> None:
-        """Write a row that must be new: raise that error where its key is taken, at the latest in the end."""
+        """Insert a row that must be new. If its key is taken, raise `error()`, at the latest when the transaction ends."""
         await self._run_required(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(error))
 
     def insert_open(self, row: Row) -> PendingWrite:
-        """Write a row as `insert` does, which `amend` may still change; statements marked as `SKIPS_OPEN_ROWS` do not wait
-        for it."""
+        """Insert a row as `insert` does, but let `amend` change it until it is written. Queries marked as `SKIPS_OPEN_ROWS`
+        run without writing it first."""
         return self._pending.add_open(row_insert(type(row)), row)
 
     def amend(self, row: PendingWrite, values: Mapping[str, Any]) -> bool:
-        """Change an open row; False where it is written already."""
+        """Change values of a row that `insert_open` returned. Return False when the row is written already."""
         return self._pending.amend(row, dict(values))
 
     async def flush(self) -> None:
-        """Write everything pending, and what that adds meanwhile."""
+        """Write all pending rows and changes, also those that are added during the writing."""
         try:
             while not self._pending.is_empty:
                 waiting, self._pending = self._pending, PendingWrites()
@@ -247,7 +250,7 @@ class Transaction:
             raise
 
     async def write_pending(self, waiting: Sequence[PendingWrite]) -> None:
-        """Write what several units have pending; each check gets its number of changed rows."""
+        """Write these pending writes, which may be of several units; give each check its number of changed rows."""
         if self._on_server:
             await self._write_on_server(waiting)
             return
@@ -262,7 +265,7 @@ class Transaction:
                 write.check(changed)
 
     async def insert_new(self, row: Row) -> bool:
-        """Write the row unless a unique key of it is taken: False then, and nothing changed."""
+        """Insert the row at once. Return False, and change nothing, when one of its unique keys is taken."""
         insert = row_insert(type(row), missing=True)
         return (
             await self._execute(
@@ -271,49 +274,53 @@ class Transaction:
         ).rowcount == 1
 
     async def insert_or_else(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        """Write the row as `insert_new` does, or call `otherwise` where its key is taken. Where units share a transaction
-        that shows when it ends, and each then runs alone."""
+        """Insert the row as `insert_new` does, or call `otherwise` when a key is taken. In a batch a taken key shows only
+        when the batch ends; every unit then runs again alone."""
         if not await self.insert_new(row):
             await otherwise()
 
     async def upsert(self, row: Row, *columns: str) -> None:
-        """Write the row, or only these columns of it into the one with its primary key; that row is locked either way."""
+        """Insert the row at once, or set these columns in the existing row with its primary key. The row is then locked
+        until the transaction ends."""
         insert = row_insert(type(row), *columns)
         await self._execute(
             insert.for_one_row(self._dialect.name), *insert.without_counted_key([row.values()])
         )
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
-        """Run the change; return how many rows it changed. Values that an update has no parameters for are columns to
-        set."""
+        """Run an update, delete or insert at once; return how many rows it changed. In an update, values without a
+        parameter of their name are columns to set."""
         return (await self._execute(statement, values)).rowcount
 
     async def change_required(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
-        """Run a change; `check` gets the number of changed rows and raises where it is wrong, at the latest in the end."""
+        """Run an update or delete, at the latest when the transaction ends. Then `check` gets the number of changed rows
+        and raises an error if it is wrong."""
         await self._run_required(statement, values, check=check)
 
     async def change_all_required(
         self, statement: Update, check: Check, sets: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Run the update for each set of values, one row each; `check` gets the number of changed rows."""
+        """Run the update for each set of values as `change_required` does; `check` gets the number of rows that all sets
+        changed together."""
         if sets:
             await self._run_required(statement, *sets, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
-        """Run the update for each set of values, as one call to the driver. Each set is of other rows."""
+        """Run the update for each set of values by one call to the driver. No two sets may change the same row."""
         if values and self._on_server:
             self._pending.add_separate(statement, *values)
         elif values:
             await self._execute_many(statement, [dict(row) for row in values])
 
     def change_later(self, statement: Update | Delete, /, **values: object) -> None:
-        """Run the change later and together with others, for callers that do not need the number of changed rows."""
+        """Run an update or delete at the latest when the transaction ends, together with other writes: for callers that do
+        not need the number of changed rows."""
         self._pending.add_separate(statement, values)
 
     async def _run_required(
         self, write: RowInsert | UpdateBase, *sets: Mapping[str, Any], check: Check
     ) -> None:
-        """Write later on a server, where a call costs more than a row, and at once on SQLite."""
+        """Run a write for each set of values: later on a server, where a call costs more than a row, at once on SQLite."""
         if self._on_server:
             self._pending.add_separate(write, *sets, check=check)
             return
@@ -329,10 +336,11 @@ class Transaction:
             check(await self._execute_many(statement, many))
 
     def when_committed(self, *tells: Callable[[], None]) -> None:
-        """Call these once this transaction is committed, and never when it is not: for counters."""
+        """Call these functions once this transaction is committed, and never when it is not: for counters."""
         self._callbacks += tells
 
     async def commit(self) -> None:
+        """Write all pending writes, commit, and call the functions of `when_committed`."""
         self._check_open()
         await self.flush()
         self._over = True
@@ -347,12 +355,12 @@ class Transaction:
             tell()
 
     async def _settle(self) -> None:
-        """Commit; on return the database has it for good."""
+        """Commit in the database; on return the changes are durable."""
         await self._connection.commit()
 
     @property
     def connection(self) -> AsyncConnection:
-        """The connection, for the registry, whose rows lie in the same database and change with this transaction."""
+        """The connection, for the registry: its rows are in the same database and change in this transaction."""
         return self._connection
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
@@ -376,7 +384,8 @@ class Transaction:
         return await drivers.run_on_server(prepared, self._connection, values, alone=self._is_autocommit)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
-        """Run the statement as one call to the driver; return how many rows it changed, where that is known."""
+        """Run the statement for many sets of values as one call to the driver; return the number of changed rows, or -1
+        where the driver does not tell it."""
         self._check_open()
         try:
             prepared = None
@@ -395,21 +404,22 @@ class Transaction:
             raise _gateway_error(cause) from cause
 
     def _note_refusal(self) -> None:
-        """Mark the transaction as broken on a server, which undoes all of it, and reports nothing at a commit then."""
+        """Mark the transaction as broken on a server: after an error it rolls back everything, and a commit would not
+        report that."""
         self._is_broken = self._is_broken or self._on_server
 
     def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
-        """Return the prepared statement; None for SQLAlchemy itself: at the first use, and for SQLite in a thread."""
+        """Return the prepared form of a statement. None when SQLAlchemy must run it: at first use, and in a thread."""
         return _STATEMENTS.find(statement, values, self._dialect) if self._is_direct else None
 
     def _asks_for_own(self, prepared: Prepared) -> bool:
-        """Tell whether this statement may find, refer to or delete a row that this transaction has yet to write."""
+        """Tell whether this statement may find, refer to or delete a row that this transaction has not written yet."""
         return prepared.takes_away or self._pending.touches(
             prepared.reaches, open_too=not prepared.skips_open_rows
         )
 
     async def _write_on_server(self, waiting: Iterable[PendingWrite]) -> None:
-        """Write on a server, with changes of different tables in one statement."""
+        """Write pending writes on a server; neighbouring writes of different tables become one statement."""
         together, tables = list[tuple[PendingWrite, Prepared, dict[str, Any]]](), set[str]()
         for write in waiting:
             statement, values = write.on_server()
@@ -450,11 +460,11 @@ class Transaction:
 
 
 class SlowTransaction(Transaction):
-    """The same open transaction for lists and searches: on SQLite its statements go to a thread, so that readers of
-    pages do not hold up the loop. Those marked as `FEW` do not."""
+    """View of an open transaction for lists and searches: on SQLite its statements run in a thread, except those marked as
+    `FEW`, so that a long query does not block the event loop."""
 
     def __init__(self, tx: Transaction) -> None:
-        self.__dict__ = tx.__dict__  # shared state: when one of the two is over, both are
+        self.__dict__ = tx.__dict__  # both objects share all state, so that both end together
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         return await super()._execute(self._slow(statement), values)
@@ -473,7 +483,8 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIterator[Transaction]:
-    """Open a transaction. Leaving without `commit` rolls back; the driver's errors become ours."""
+    """Open a transaction on a connection of the engine; it is rolled back when its context ends without `commit`. Errors of
+    SQLAlchemy become StoreFailure."""
     try:
         async with engine.connect() as connection:
             await connection.begin()
@@ -483,14 +494,14 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
 
 
 class _SingleQueries(Transaction):
-    """Transaction on a server in which each query runs by itself: a transaction around it would be two more calls."""
+    """Connection to a server whose queries run in no transaction, because BEGIN and COMMIT would be two more calls."""
 
     _is_autocommit = True
 
 
 @asynccontextmanager
 async def open_for_query(engine: AsyncEngine) -> AsyncIterator[Transaction]:
-    """Open a connection for one query to a server."""
+    """Open a connection to a server for one query without a transaction."""
     try:
         async with engine.connect() as connection:
             yield _SingleQueries(connection, shared=False)
@@ -499,8 +510,8 @@ async def open_for_query(engine: AsyncEngine) -> AsyncIterator[Transaction]:
 
 
 async def run_alone(server: AsyncEngine, statement: Executable, /, **values: object) -> Sequence[Any]:
-    """Run one statement that changes rows, and return its rows; it is committed when it is over. A transaction around
-    it would be two more calls."""
+    """Run one statement on a server and return its rows; it is committed when it ends. It has no transaction around it,
+    because BEGIN and COMMIT would be two more calls."""
     try:
         async with server.connect() as connection:
             prepared = _STATEMENTS.prepare(statement, values, connection.dialect)
@@ -509,15 +520,15 @@ async def run_alone(server: AsyncEngine, statement: Executable, /, **values: obj
         raise _gateway_error(cause) from cause
 
 
-# The last two come of a number too large for any column, and of a text that has no bytes.
+# OverflowError comes of a number too large for any column, UnicodeEncodeError of a text that has no UTF-8 form.
 _DriverError = SQLAlchemyError | sqlite3.Error | OverflowError | UnicodeEncodeError
 _DRIVER_ERRORS = (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError)
-# PostgreSQL's driver puts the value into its message.
+# The beginning of an error message of PostgreSQL's driver, which goes on with the value.
 _ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 
 
 def _gateway_error(cause: _DriverError) -> errors.GatewayError:
-    """Return our error for a failed statement."""
+    """Convert the driver's error for a failed statement: Clash for a broken constraint, else StoreFailure."""
     if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
         return errors.Clash(
             f"the database refused the change ({driver_message(cause)}): a row it needs is missing, or one like it is there"
@@ -534,15 +545,15 @@ def failure(cause: _DriverError) -> errors.StoreFailure:
 
 def driver_message(cause: _DriverError) -> str:
     """Return the driver's first line, without the statement and its values, which are content."""
-    words = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
-    if (match := _ARGUMENT.search(words)) is not None:
-        _, mark, why = words.rstrip().rpartition(" (")
-        words = words[: match.end()] + (mark + why if why.endswith(")") else "")
-    return words.partition("\n")[0]
+    message = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
+    if (match := _ARGUMENT.search(message)) is not None:
+        _, bracket, reason = message.rstrip().rpartition(" (")
+        message = message[: match.end()] + (bracket + reason if reason.endswith(")") else "")
+    return message.partition("\n")[0]
 
 
 def _lock_number(key: str) -> int:
-    """Return the number of a name. Two names with one number would only wait for each other without need."""
+    """Return the number of an advisory lock's name, a hash. Names with the same number only wait for each other."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 

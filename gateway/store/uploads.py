@@ -1,5 +1,5 @@
-"""Files that arrive in parts, on SQL. In: an open transaction of one agency. Out: uploads as last saved. The bytes of
-each part lie in the content store, referred to by the upload, and are dropped with it."""
+"""Uploads of files in parts. In: an open transaction of one agency. Out: uploads as last saved. The bytes of each part are
+in the content store; the upload refers to them, and its references are deleted with it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from gateway.store.transaction import Transaction
 
 
 class SqlUploads(WatchedRows):
-    """Uploads of one agency that arrive in parts; an expired upload does not exist for it."""
+    """Repository of one agency's uploads in parts; an expired upload counts as not existing."""
 
     async def all(self) -> Sequence[Upload]:
-        """Return every upload, the oldest first."""
+        """Return all uploads of the agency, the oldest first."""
         query = (
             select(UploadRow).where(*self._is_live()).order_by(col(UploadRow.created_at), col(UploadRow.id))
         )
@@ -36,7 +36,7 @@ class SqlUploads(WatchedRows):
         )
 
     async def parts(self, id: str) -> Sequence[UploadPart]:
-        """Return the parts in the order of their numbers."""
+        """Return the parts of an upload in the order of their numbers."""
         query = select(UploadPartRow).where(*self._is_part_of(id)).order_by(col(UploadPartRow.n))
         rows = await self._tx.rows(UploadPartRow, query)
         return [value_of(UploadPart, row) for row in rows]
@@ -54,18 +54,18 @@ class SqlUploads(WatchedRows):
         self._tx.insert(UploadRow.from_value(upload))
 
     async def add_part(self, id: str, part: UploadPart) -> bool:
-        """Add a part. False, with nothing changed, when a part of that number exists."""
+        """Add a part to an upload. Return False, and change nothing, when a part of that number exists."""
         row = UploadPartRow.from_value(part, agency_id=self._agency_id, upload_id=id)
         return await self._tx.insert_new(row)
 
     async def save(self, upload: Upload) -> None:
-        """Save how long the upload is kept, and what was found out about its file."""
+        """Save when the upload expires, its file, and the check of the file's signatures."""
         row = UploadRow.from_value(upload)
         columns = {"expires_at": row.expires_at, "file": row.file, "signatures": row.signatures}
         await self._tx.change(update(UploadRow).where(*self._has_id(upload.id)).values(**columns))
 
     async def remove(self, id: str) -> None:
-        """Remove an upload with its parts; harmless when it does not exist."""
+        """Delete an upload with its parts; no effect when it does not exist."""
         await self._tx.change(delete(UploadPartRow).where(*self._is_part_of(id)))
         await self._tx.change(delete(UploadRow).where(*self._has_id(id)))
 
@@ -80,7 +80,7 @@ class SqlUploads(WatchedRows):
 
 
 async def forget(tx: Transaction, now: datetime) -> int:
-    """Remove the expired uploads of every agency, and return their number."""
+    """Delete the expired uploads of all agencies, with their parts and references to content; return how many."""
     is_over = col(UploadRow.expires_at) <= now
     of_ended_upload = and_(
         col(UploadRow.agency_id) == col(UploadPartRow.agency_id),

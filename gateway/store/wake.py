@@ -1,9 +1,9 @@
-"""Rings for loops that wait for work, in this process and in the others on the same database. In: names that are rung
-after a commit. Out: the same names at every listener: here at once, elsewhere a moment later.
+"""Rings, which wake loops that wait for work, in this process and in others on the same database. In: names that are rung
+after a commit. Out: these names at every listener: in this process at once, in others a moment later.
 
-A ring may get lost with a connection or a process, so a listener also looks now and then by itself. A server carries
-rings itself, to where another process listens: a listener holds a lock that all of them share, and announces itself
-when it begins. Beside an SQLite file each listening process has a named pipe, which is gone with its process."""
+A ring may get lost with a connection or a process, so listeners also poll now and then. A server carries rings by its own
+notifications, which are sent only while another process listens: each listening process holds a shared lock, by which the
+others find it, and notifies them when it starts. Beside an SQLite file each listening process has a named pipe."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from gateway.errors import StoreFailure
 
 _log = logging.getLogger(__name__)
 CHANNEL = "gateway"
-ANY = "*"  # rung when the line was down for a while: anything may have happened
-# Rings of a moment share one message: a server lets one notifying transaction commit at a time.
+ANY = "*"  # rung when the connection was down for a while, and rings of any name may have been lost
+# Rings within this time share one message, because a server commits one notifying transaction at a time.
 GATHER_S = 0.05
 FLUSH_S = 2.0
-# Listeners hold this lock (two numbers of 32 bits; names that units hold have one of 64), and are looked for so often.
+# Lock of the listening processes (two numbers of 32 bits; `Transaction.hold` uses one of 64), and how often to look for it.
 _LISTENS = (0x62656C6C, 1)
 _LOOK_EVERY_S = 60.0
 _LISTEN = "SELECT pg_advisory_lock_shared($1, $2), pg_notify($3, '')"
@@ -42,31 +42,31 @@ Listener = Callable[[Collection[str]], None]
 
 
 class Wake:
-    """Rings of the store, in this process alone; get it as `store.wake`."""
+    """Rings within this process; subclasses pass them on to others. Get it as `store.wake`."""
 
     def __init__(self, needless: Collection[str] = ()) -> None:
-        """Take `needless`: names that are not rung, because the work of their loops is done already."""
+        """Take the names that are not rung (`needless`), because the work of their loops is done in another way."""
         self._needless = frozenset(needless)
         self._listeners: list[Listener] = []
         self._unsent: set[str] = set()
         self._rung: set[str] = set()
 
     def listen(self, listener: Listener) -> None:
-        """Call the listener with the names of each ring, of any process once `start` was called."""
+        """Add a function that is called with the names of each ring, after `start` also of other processes' rings."""
         self._listeners.append(listener)
 
     def start(self) -> None:
         """Receive the rings of other processes from now on."""
 
     def ring(self, *names: str) -> None:
-        """Ring names, after the commit that made the work."""
+        """Wake the listeners of these names; call it after the commit that made the work."""
         if needed := [name for name in names if name not in self._needless]:
             self._rung.update(needed)
             self._notify(needed)
             self._pass_on(needed)
 
     def has_made(self, name: str) -> bool:
-        """Tell whether this process itself rang that name since the last call: then the work is probably there."""
+        """Tell whether this process itself rang that name since the last call, so that there probably is work."""
         try:
             self._rung.remove(name)
         except KeyError:
@@ -81,11 +81,11 @@ class Wake:
         """Send the names to the other processes."""
 
     async def close(self) -> None:
-        """Send the last rings, if that takes no time, and stop."""
+        """Send the last rings, if that takes no long time, and stop."""
 
 
 class ServerWake(Wake):
-    """Rings through a server. The line is made when it is first needed, and again when it breaks."""
+    """Rings through a server, by a connection (the line) that is opened at first need, and again when it breaks."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class ServerWake(Wake):
         self._stirred = asyncio.Event()
         self._line: asyncio.Task[None] | None = None
         self._closing = False
-        # True where another process listens; the time to look for one again; the number of rings from others.
+        # Whether another process listens; when to look for one again; the number of rings received from others.
         self._others, self._look_at, self._calls = True, 0.0, 0
 
     def start(self) -> None:
@@ -127,7 +127,7 @@ class ServerWake(Wake):
         await retrying(self._over_one_line)
 
     async def _over_one_line(self) -> None:
-        """Serve one line until it closes; rings without a line are sent over the next."""
+        """Open one line, and send and receive rings over it until it closes. Unsent rings wait for the next line."""
         async with self._engine.connect() as connection:
             line = await connection.get_raw_connection()
             driver: Any = line.driver_connection
@@ -150,7 +150,8 @@ class ServerWake(Wake):
     async def _send(self, driver: Any) -> None:
         if not self._unsent:
             return
-        # A name that is rung from here on is sent once more: others may look before that work is there.
+        # A name that is rung from here on is sent once more, because its work may be committed after the others have
+        # looked.
         names, self._unsent = self._unsent, set()
         try:
             if await self._is_heard(driver):
@@ -163,7 +164,8 @@ class ServerWake(Wake):
             await asyncio.sleep(GATHER_S)
 
     async def _is_heard(self, driver: Any) -> bool:
-        """Tell whether another process listens. One that begins during the look announces itself."""
+        """Tell whether another process listens; the answer is reused for a minute. A process that starts listening during
+        the query sends a ring, which counts as well."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._look_at:
             calls = self._calls
@@ -172,20 +174,21 @@ class ServerWake(Wake):
         return self._others
 
     def _receive(self, driver: Any, sender: int, channel: str, names: object) -> None:
-        """Receive a ring. `sender` is a backend of the server; our own rings come back too, and were heard already."""
+        """Receive a notification. `sender` is the server's process of a connection; those of our own rings are ignored,
+        because our listeners have been called already."""
         if sender != driver.get_server_pid():
             self._others, self._calls = True, self._calls + 1
             self._notify(str(names).split())
 
 
 def _log_break(line: asyncio.Task[None]) -> None:
-    """Log why a line broke: a line ends by itself only when it is closed, and the next ring makes a new one."""
+    """Log the error with which the line's task ended. The next ring opens a new line."""
     if not line.cancelled() and (end := line.exception()) is not None:
         _log.error("the line to other processes broke", exc_info=end, extra={"action": "wake.broke"})
 
 
 class FileWake(Wake):
-    """Rings through named pipes, in a folder beside the database file."""
+    """Rings through named pipes of the listening processes, in a folder beside the database file."""
 
     def __init__(self, database: Path, needless: Collection[str] = ()) -> None:
         super().__init__(needless)
@@ -202,7 +205,7 @@ class FileWake(Wake):
         try:
             self._pipe = _open_pipe(self._folder, self._name)
         except OSError as cause:
-            self._closed = True  # others get no rings either: they look by themselves, as this process does
+            self._closed = True  # other processes get no rings from here either; all of them poll
             log.action(_log, "wake.lost", f"other processes are not heard: {self._folder}: {cause.strerror}")
             return
         asyncio.get_running_loop().add_reader(self._pipe, self._receive, self._pipe)
@@ -245,8 +248,8 @@ _PIPE = 65536
 
 
 def _open_pipe(folder: Path, name: str) -> int:
-    """Open a pipe that never ends, as this process could write to it too. It gets its name once it is open: a ring
-    removes a pipe that no process reads."""
+    """Create and open a pipe for reading. It is open for writing too, so that it never ends. It gets its final name once it
+    is open, because a ring removes a pipe that no process reads."""
     folder.mkdir(mode=0o700, exist_ok=True)
     fresh = folder / f".{name}"
     os.mkfifo(fresh, 0o600)
@@ -256,7 +259,8 @@ def _open_pipe(folder: Path, name: str) -> int:
 
 
 def _write_pipe(pipe: Path, message: bytes) -> None:
-    """Write without waiting: a process that has not read its full pipe looks anyway."""
+    """Write to a process's pipe without waiting; when it is full, the message is dropped, as that process has enough rings.
+    Delete the pipe when no process reads it."""
     try:
         handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as cause:

@@ -1,8 +1,8 @@
-"""Webhooks and the outcome of each event, on SQL. In: endpoints as people change them, leases and reports of workers.
-Out: due deliveries, and their outcome. Part of the store; get it as `store.webhooks`.
+"""Webhook endpoints and their deliveries in the database. In: endpoints as people change them, leases and reports of
+workers. Out: due deliveries, and their outcome. Part of the store; get it as `store.webhooks`.
 
-People and workers write different columns of an endpoint, so neither overwrites the other's: the cursor and the health
-are the worker's, everything else is the people's; both may pause an endpoint."""
+People and workers write different columns of an endpoint, so that neither overwrites the other's: workers write the cursor
+and the health, people everything else; both may pause an endpoint."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ from gateway.store.transaction import BoundQuery, Open, Transaction
 _HOOK, _DELIVERY, _COUNTER = WebhookRow, WebhookDeliveryRow, EventCounterRow
 _ACTIVE, _WAITING = EndpointState.ACTIVE.value, DeliveryState.WAITING.value
 _SECRETS, _TRIES = tuple[KeptSecret, ...], tuple[Try, ...]
-# Columns that people write; workers write the others.
+# Columns that people change; workers change the others.
 _OF_PEOPLE = (
     *("url", "types", "scopes", "note", "secrets"),
     *("state", "paused_why", "paused_at", "created_by", "version"),
 )
-# Figures for people cover so many finished deliveries.
+# Number of finished deliveries that the figures for people cover.
 FIGURES_OF = 200
-# No wait is longer than a day and its jitter; a time further ahead was written while the clock was ahead.
+# No retry waits longer than a day and its jitter, so a due time further ahead was written while the clock was ahead.
 _FAR = timedelta(days=2)
 _BEHIND = and_(col(_HOOK.suspects) < MOST_SUSPECTS, func.coalesce(col(_COUNTER.last), 0) > col(_HOOK.cursor))
 _DUE = or_(
@@ -80,7 +80,7 @@ _OUTLOOK = select(
     _LOOK.where(col(_HOOK.slow).is_(True)).exists(),
     _LOOK.where(col(_HOOK.slow).is_(False)).exists(),
 )
-# The longest unserved first, so that many endpoints of one agency cannot keep another's waiting.
+# The longest unserved endpoint first, so that many endpoints of one agency cannot keep another agency's waiting.
 _FIND = _JOINED.order_by(
     col(_HOOK.last_try_at).is_not(None), col(_HOOK.last_try_at), col(_HOOK.id)
 ).with_for_update(skip_locked=True, of=_HOOK)
@@ -102,7 +102,7 @@ def any_due(now: datetime) -> BoundQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedEndpoint:
-    """An endpoint with the lease under which a worker serves it."""
+    """Endpoint with the lease under which a worker serves it."""
 
     endpoint: Endpoint
     lease: Lease
@@ -110,7 +110,7 @@ class LeasedEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """Whether any endpoint is active, and whether a slow one, or another, has a due delivery."""
+    """Flags for the worker: some endpoint is active; a slow endpoint has due deliveries; another endpoint has."""
 
     any_active: bool
     slow: bool
@@ -119,8 +119,8 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointQueue:
-    """State of one endpoint before it is served: whether its maker still has a key, how many deliveries wait, and the due
-    ones in the order of their events."""
+    """State of one endpoint before it is served: whether its creator still has a key, how many deliveries wait, and the
+    due deliveries in the order of their events."""
 
     has_key: bool
     waiting: int
@@ -129,9 +129,9 @@ class EndpointQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Work done for one endpoint, to be stored together or not at all. `cursor` is the last event sent; `revived` says
-    that a delivery succeeded after failed tries, so that everything that failed since the endpoint was well is due at
-    once."""
+    """A worker's results for one endpoint, stored in one transaction. `cursor` is the number of the last event sent;
+    `revived` means that a delivery succeeded after failed tries, so that all deliveries which failed since the last success
+    are due at once."""
 
     cursor: int
     suspects: int
@@ -146,8 +146,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookLoad:
-    """Load of the whole node: endpoints by `active`, `failing`, `paused`; `dead` ones that paused by themselves; waiting
-    events, and since when the oldest waits."""
+    """Webhook load of the whole node: number of endpoints that are `active`, `failing` and `paused`; how many were paused
+    automatically (`dead`); number of waiting deliveries, and since when the oldest waits."""
 
     endpoints: Mapping[str, int]
     dead: int = 0
@@ -156,10 +156,10 @@ class WebhookLoad:
 
 
 class SqlWebhooks:
-    """Webhooks of the node: each call is a transaction of its own, and a change of an endpoint commits with its event."""
+    """Repository of the node's webhooks. Each call is a transaction; a change is committed with its event."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open, clock: Clock) -> None:
-        """Take the ways into the database: `looking` for few rows, `asking` for one question about few rows."""
+        """Take functions that open transactions: `looking` for reading few rows, `asking` for one query of few rows."""
         self._writing, self._reading, self._clock = writing, reading, clock
         self._looking, self._asking = looking, asking
 
@@ -176,7 +176,7 @@ class SqlWebhooks:
             return [to_endpoint(row) for row in await tx.rows(_HOOK, query)]
 
     async def get(self, agency_id: str, id: str) -> Endpoint:
-        """Return an endpoint. NotFound when the agency has none of that id."""
+        """Return the agency's endpoint with that id. NotFound when there is none."""
         async with self._asking() as tx:
             return to_endpoint(await _load_row(tx, select(_HOOK).where(*_is_endpoint(agency_id, id)), id))
 
@@ -200,8 +200,8 @@ class SqlWebhooks:
         *,
         version: int | None = None,
     ) -> Endpoint:
-        """Change an endpoint by `make`, and raise its version. StaleVersion when the stored version is not `version`.
-        After a pause, everything that waits is due at once, its tries set to zero."""
+        """Replace an endpoint by `make` of it with the next version, record an event of `kind`, and return it. StaleVersion
+        when `version` is given and is not the stored one. When a pause ends, all waiting deliveries start again at once."""
         async with self._writing() as tx:
             query = tx.lock_rows(select(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
             old_endpoint = to_endpoint(await _load_row(tx, query, id))
@@ -222,7 +222,7 @@ class SqlWebhooks:
         return new_endpoint
 
     async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
-        """Pause the active endpoints of a program that has no key for them any more, and return them."""
+        """Pause the active endpoints that a program created and has no key for any more; return them."""
         now = self._clock.now()
         mine = (col(_HOOK.created_by) == principal_id, col(_HOOK.state) == _ACTIVE, _keyless(now))
         async with self._reading() as tx:
@@ -249,8 +249,8 @@ class SqlWebhooks:
             await tx.commit()
 
     async def redeliver(self, scope: AgencyScope, id: str, sequences: Sequence[int] | None) -> int:
-        """Make these events due at once, also forgotten ones, or all failed ones when None is given; return their number.
-        NotFound for a number that is no event of the agency."""
+        """Make deliveries of these events due at once, also when their rows were removed, or all failed deliveries for
+        None; return how many. NotFound for a number that is no event of the agency."""
         agency_id, now = scope.agency_id, self._clock.now()
         async with self._writing() as tx:
             row = await _load_row(tx, tx.lock_rows(select(_HOOK).where(*_is_endpoint(agency_id, id))), id)
@@ -267,7 +267,7 @@ class SqlWebhooks:
         return count
 
     async def _retry_event(self, tx: Transaction, endpoint: Endpoint, sequence: int, now: datetime) -> None:
-        """Make one event due. NotFound for an event that the webhook may not see."""
+        """Make the delivery of one event due at `now`. NotFound for an event that the webhook may not see."""
         rows = await events.load_after(tx, endpoint.agency_id, sequence - 1, 1)
         event = rows[0] if rows and rows[0].agency_seq == sequence else None
         if event is None or not feed.is_wanted(event.kind, endpoint.scopes, ()):
@@ -295,7 +295,7 @@ class SqlWebhooks:
         before_sequence: int = 0,
         state: DeliveryState | None = None,
     ) -> Sequence[WebhookDelivery]:
-        """Return deliveries, the newest event first, from before that sequence."""
+        """Return an endpoint's deliveries, the newest event first, optionally before a sequence and in one state."""
         query = select(_DELIVERY).where(*_sent_to(agency_id, id))
         if before_sequence:
             query = query.where(col(_DELIVERY.sequence) < before_sequence)
@@ -312,6 +312,7 @@ class SqlWebhooks:
         return value_of(WebhookDelivery, row) if row is not None else None
 
     async def figures(self, agency_id: str, ids: Collection[str]) -> Mapping[str, EndpointFigures]:
+        """Return by endpoint how its newest finished deliveries ended, how many wait, and how many events are not sent."""
         figures = {}
         async with self._reading() as tx:
             last = await _newest(tx, agency_id)
@@ -319,26 +320,27 @@ class SqlWebhooks:
                 mine = _sent_to(agency_id, id)
                 ended = select(col(_DELIVERY.state)).where(*mine, col(_DELIVERY.state) != _WAITING)
                 newest = ended.order_by(col(_DELIVERY.sequence).desc()).limit(FIGURES_OF).subquery()
-                good = func.sum(case((newest.c.state == DeliveryState.DELIVERED.value, 1), else_=0))
-                ((all_of_them, delivered),) = await tx.tuples(select(func.count(), good).select_from(newest))
-                waits = select(func.count()).where(*mine, col(_DELIVERY.state) == _WAITING)
-                ((waiting,),) = await tx.tuples(waits)
+                is_good = func.sum(case((newest.c.state == DeliveryState.DELIVERED.value, 1), else_=0))
+                ((count, delivered),) = await tx.tuples(select(func.count(), is_good).select_from(newest))
+                count_waiting = select(func.count()).where(*mine, col(_DELIVERY.state) == _WAITING)
+                ((waiting,),) = await tx.tuples(count_waiting)
                 row = await tx.first(_HOOK, select(_HOOK).where(*_is_endpoint(agency_id, id)))
                 figures[id] = EndpointFigures(
                     delivered=int(delivered or 0),
-                    failed=all_of_them - int(delivered or 0),
+                    failed=count - int(delivered or 0),
                     waiting=waiting,
                     behind=max(0, last - row.cursor) if row is not None else 0,
                 )
         return figures
 
     async def newest(self, agency_id: str) -> int:
-        """Return the sequence of the agency's newest event."""
+        """Return the number of the agency's newest event, 0 when it has none."""
         async with self._asking() as tx:
             return await _newest(tx, agency_id)
 
     async def client_words(self, agency_id: str, ids: Collection[str]) -> ClientWords:
-        """Return clients' own data about these documents: `external_id`, `callback_data`, the trace of the call."""
+        """Return the data that clients gave with these outgoing documents, by id: `external_id`, `callback_data` and the
+        trace of the call. Documents without any are left out."""
         if not ids:
             return {}
         conditions = (col(OutgoingRow.agency_id) == agency_id, col(OutgoingRow.id).in_(sorted(ids)))
@@ -350,32 +352,33 @@ class SqlWebhooks:
         return {id: d for id, d in data_by_id.items() if d.words or d.trace is not None}
 
     async def load(self) -> WebhookLoad:
+        """Count the endpoints and the waiting deliveries of the whole node."""
         failing = and_(col(_HOOK.state) == _ACTIVE, col(_HOOK.suspects) >= MOST_SUSPECTS)
-        words = select(case((failing, "failing"), else_=col(_HOOK.state)).label("word")).subquery()
-        behind = exists().where(
+        states = select(case((failing, "failing"), else_=col(_HOOK.state)).label("word")).subquery()
+        of_endpoint = exists().where(
             col(_HOOK.agency_id) == col(_DELIVERY.agency_id), col(_HOOK.id) == col(_DELIVERY.webhook_id)
         )
-        is_waiting = and_(col(_DELIVERY.state) == _WAITING, behind.where(col(_HOOK.state) == _ACTIVE))
+        is_waiting = and_(col(_DELIVERY.state) == _WAITING, of_endpoint.where(col(_HOOK.state) == _ACTIVE))
         async with self._reading() as tx:
-            counted = await tx.tuples(select(words.c.word, func.count()).group_by(words.c.word))
-            by_itself = (col(_HOOK.paused_why) != PauseWhy.PERSON.value, col(_HOOK.state) != _ACTIVE)
-            ((dead,),) = await tx.tuples(select(func.count()).select_from(_HOOK).where(*by_itself))
+            counts = await tx.tuples(select(states.c.word, func.count()).group_by(states.c.word))
+            was_paused = (col(_HOOK.paused_why) != PauseWhy.PERSON.value, col(_HOOK.state) != _ACTIVE)
+            ((dead,),) = await tx.tuples(select(func.count()).select_from(_HOOK).where(*was_paused))
             ((waiting, oldest),) = await tx.tuples(
                 select(func.count(), func.min(col(_DELIVERY.first_at))).where(is_waiting)
             )
-        return WebhookLoad(endpoints=dict(list(counted)), dead=dead, waiting=waiting, oldest=_aware(oldest))
+        return WebhookLoad(endpoints=dict(list(counts)), dead=dead, waiting=waiting, oldest=_aware(oldest))
 
     # --- for workers ------------------------------------------------------------------------------------------
 
     async def outlook(self, lease_s: float) -> Outlook:
-        """Tell whether anything is due; asked before a claim, because mostly nothing is."""
+        """Tell whether any delivery is due. Workers call this before `claim`, because mostly nothing is due."""
         async with self._asking() as tx:
             ((any_active, slow, other),) = await tx.tuples(_OUTLOOK, **_moments(self._clock.now(), lease_s))
         return Outlook(any_active=bool(any_active), slow=bool(slow), other=bool(other))
 
     async def claim(self, limit: int, lease_s: float, *, slow: bool) -> Sequence[LeasedEndpoint]:
-        """Claim active endpoints of every agency, slow ones or others, that have due deliveries and no worker; the
-        longest unserved first. Durable on return."""
+        """Lease up to `limit` active endpoints of any agency that have due deliveries and no worker, the longest unserved
+        first; `slow` chooses slow endpoints or the others. Committed on return."""
         now = self._clock.now()
         moments = _moments(now, lease_s)
         find = _FIND.where(col(_HOOK.slow).is_(slow)).limit(limit)
@@ -392,7 +395,7 @@ class SqlWebhooks:
         return leased_endpoints
 
     async def standing(self, endpoint: Endpoint, limit: int) -> EndpointQueue:
-        """Return the state of an endpoint from one view, with `limit` due deliveries at most."""
+        """Return what a worker needs to serve an endpoint, with up to `limit` due deliveries."""
         now, is_waiting = (
             self._clock.now(),
             (*_sent_to(endpoint.agency_id, endpoint.id), col(_DELIVERY.state) == _WAITING),
@@ -413,8 +416,8 @@ class SqlWebhooks:
             )
 
     async def record(self, leased: LeasedEndpoint, report: Report) -> None:
-        """Store a report and free the endpoint. StaleLease, with nothing stored, when the lease is no longer ours or the
-        endpoint was removed."""
+        """Store a worker's report and end its lease, in one transaction. StaleLease, with nothing stored, when the lease is
+        no longer ours or the endpoint was removed."""
         endpoint, now = leased.endpoint, self._clock.now()
         agency_id, id = endpoint.agency_id, endpoint.id
         async with self._writing() as tx:
@@ -452,7 +455,7 @@ class SqlWebhooks:
             await tx.commit()
 
     async def _record_end(self, tx: Transaction, endpoint: Endpoint, report: Report, now: datetime) -> None:
-        """Record the events that people must see: a pause, and deliveries that were given up."""
+        """Pause the endpoint where the report asks for it, and record events of the pause and of deliveries given up."""
         scope = AgencyScope(agency_id=endpoint.agency_id, principal_id="node")
         if report.pause is not None:
             active = (*_is_endpoint(endpoint.agency_id, endpoint.id), col(_HOOK.state) == _ACTIVE)
@@ -467,7 +470,7 @@ class SqlWebhooks:
             await log.append(EventKind.WEBHOOK_GAVE_UP, endpoint.id, now, {**data, "code": code})
 
     async def release(self, leased: LeasedEndpoint) -> None:
-        """Free the endpoint, unchanged. Harmless when the lease is no longer ours."""
+        """End the lease of an endpoint without any other change. No effect when the lease is no longer ours."""
         mine = (
             *_is_endpoint(leased.endpoint.agency_id, leased.endpoint.id),
             col(_HOOK.lease_token) == leased.lease.token,
@@ -477,8 +480,8 @@ class SqlWebhooks:
             await tx.commit()
 
     async def trim(self, cutoff: datetime, most: int) -> int:
-        """Remove finished deliveries that are older, and those of each endpoint beyond the newest; return their
-        number."""
+        """Delete finished deliveries from before `cutoff`, and of each endpoint those beyond its `most` newest deliveries;
+        return how many."""
         ended = col(_DELIVERY.state) != _WAITING
         async with self._reading() as tx:
             endpoints = await tx.tuples(select(col(_HOOK.agency_id), col(_HOOK.id)))
@@ -496,7 +499,7 @@ class SqlWebhooks:
         return count
 
     async def _append(self, tx: Transaction, scope: AgencyScope, kind: EventKind, endpoint: Endpoint) -> None:
-        """Record an event with the host alone: the rest of the address may be a secret of its owner."""
+        """Record an event about an endpoint. Of its URL it has only the host, because the rest may contain a secret."""
         data: dict[str, object] = {"host": endpoint.host, "types": list(endpoint.types)}
         if endpoint.paused_why is not None:
             data["why"] = endpoint.paused_why.value
@@ -504,7 +507,7 @@ class SqlWebhooks:
 
 
 def _keyless(now: datetime) -> ColumnElement[bool]:
-    """Return the condition of webhooks whose maker is a program without a good key for the agency."""
+    """Return the SQL condition of webhooks whose creator is a program without a valid key for the agency."""
     program = exists().where(
         col(PrincipalRow.id) == col(_HOOK.created_by), col(PrincipalRow.kind) == PrincipalKind.PROGRAM.value
     )
@@ -527,7 +530,7 @@ def _sent_to(agency_id: str, id: str) -> tuple[ColumnElement[bool], ColumnElemen
 
 
 def _new_state(now: datetime) -> dict[str, Any]:
-    """Return the columns of a delivery that starts again, at once."""
+    """Return the column values of a delivery that starts again and is due at once."""
     return {"state": _WAITING, "attempts": 0, "first_at": now, "due_at": now}
 
 

@@ -1,5 +1,5 @@
 """A unit of work: an open transaction with every repository, all for one agency. In: the transaction and the agency's
-scope. Out: everything written through any of them becomes visible together at `commit`, or not at all."""
+scope. Out: repositories whose writes all become visible together at `commit`, or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
 from gateway.store.uploads import SqlUploads
 
-# Each with how many of transaction, scope, clock and follower it takes.
+# Repositories by name; each takes the first so many of the arguments transaction, scope, clock and follower.
 _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "outgoing": (SqlOutgoingDocuments, 4),
     "deliveries": (SqlDeliveries, 4),
@@ -53,9 +53,9 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
 
 
 class SqlWork:
-    """Unit of work for one agency's scope; everything written inside becomes visible together at `commit`, or not at all.
-    Rows that a writing unit has read stay unchanged until it ends, so it may decide on them. After `commit` it is over;
-    there is no way to see another agency's rows. A unit uses few of its repositories: each is made at its first use."""
+    """Unit of work for one agency's scope: all its writes become visible together at `commit`, or not at all, and `commit`
+    ends it. Rows that a writing unit has read stay unchanged until it ends, so that it may decide on them. Rows of other
+    agencies cannot be reached. Each repository is created at its first use, because a unit uses few of them."""
 
     outgoing: SqlOutgoingDocuments
     deliveries: SqlDeliveries
@@ -96,7 +96,8 @@ class SqlWork:
         return repository
 
     async def agency(self) -> HostedAgency:
-        """Return the agency of the scope, which stays hosted here until this writing unit ends; NotFound when it left."""
+        """Return the scope's agency and lock it, so that it stays hosted here until a writing unit ends. NotFound when it
+        is no longer hosted."""
         return await lock_hosted(self._tx, self.scope.agency_id)
 
     def when_committed(self, tell: Callable[[], None]) -> None:
@@ -104,7 +105,7 @@ class SqlWork:
         self._tx.when_committed(tell)
 
     async def complete(self) -> None:
-        """Write the rows that depend on the changes; the unit asks for nothing more."""
+        """Let the follower write the rows that depend on changed documents. No other writes may come after this."""
         await self._follower.write()
 
     async def commit(self) -> None:
@@ -112,7 +113,7 @@ class SqlWork:
         await self._tx.commit()
 
 
-# Puts a signed status into the outbox, in the transaction that commits its facts.
+# Puts a signed status into the outbox, in the transaction that commits the status's facts.
 PutStatus = Callable[[SqlWork], Awaitable[None]]
-# Signs a status of the agency about that subject. None where that would have to wait, or fails: a job does it later.
+# Signs a status of the agency about a subject (its id). None when signing would have to wait or fails; then a job signs it.
 SignStatus = Callable[[HostedAgency, StatusPacket, str], Awaitable[PutStatus | None]]

@@ -1,1 +1,1 @@
-"""The axis: adapters that move parcels between nodes and promise what `ports.axis` says."""
+"""Adapters of the axis: they move parcels between nodes and keep the promises of `ports.axis`."""

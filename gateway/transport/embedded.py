@@ -1,8 +1,8 @@
-"""The axis of one machine: a durable queue in its own SQLite file, with large payloads as files beside it, shared by the
-processes and nodes that open the same folder. In: parcels and the codes each node hosts. Out: arrivals under a lease, at
-least once. A row belongs to a recipient code, not to a node: any node that hosts the code may take it, so a code that moves
-takes its waiting parcels with it, and several hosts of one code share its parcels. Waiters in this process are woken at
-once by a bell; those of other processes poll."""
+"""Implements the axis on one machine as a durable queue in a SQLite file, with large payloads as files beside it, shared
+by all processes and nodes that open the same folder. In: parcels, and the codes each node hosts. Out: arrivals under a
+lease, at least once. A row belongs to a recipient code, not to a node: any node that hosts the code may take it, so a
+code that moves takes its waiting parcels along, and several hosts of one code share its parcels. Waiters in this process
+are woken at once; those of other processes poll."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ from gateway.transport.parcel import (
 )
 from gateway.transport.queue_file import QueueFile
 
-LEASE_S = 60.0  # as `workers.lease_s` is shipped
-POLL_S = 0.2  # how late a publish of another process may be noticed
-_MAX_HOSTING = 4096  # codes that are remembered as hosted or not
-LEASES_S = 1.0  # how late it may be noticed that a lease has run out
-QUIET_S = 5.0  # when nothing was removed for so long, what was removed leaves SQLite's log too
+LEASE_S = 60.0  # default of the setting `workers.lease_s`
+POLL_S = 0.2  # longest delay until a publish of another process is noticed
+_MAX_HOSTING = 4096  # limit of codes remembered as hosted or not
+LEASES_S = 1.0  # longest delay until an expired lease is noticed
+QUIET_S = 5.0  # after this time without removals, removed rows are wiped from SQLite's log too
 
 _log = logging.getLogger(__name__)
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
 
 
 class EmbeddedAxis:
-    """The `Axis` promise over a folder. It opens on first use; its maker calls `close`."""
+    """Axis over a folder (the `Axis` protocol). It opens on first use; its creator calls `close`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class EmbeddedAxis:
         max_bytes: int | None = None,
         lease_s: float = LEASE_S,
     ) -> None:
-        """`lease_s`: how long takers hold a parcel; a lease longer than twice that is treated as expired."""
+        """`lease_s` is how long takers hold a parcel; a lease that ends more than twice that ahead counts as expired."""
         self._path = folder.resolve() / "axis.sqlite"
         self._name = str(self._path)
         self._files = PayloadFolder(self._path.parent / "payload")
@@ -76,7 +76,8 @@ class EmbeddedAxis:
         self._reading = Together(self._read_all)
         self._storing = Together(self._store_rows)
         self._settling = Together(self._settle_all)
-        self._removed: float | None = time.monotonic()  # perhaps by a process that was killed too soon
+        # A process that was killed may have left removed rows in the log.
+        self._removed: float | None = time.monotonic()
         self._bell = WaiterWaker(self._name)
         self._hosting = _Hosting()
         self._idle_version: object = None
@@ -92,9 +93,10 @@ class EmbeddedAxis:
         await self.close()
 
     async def close(self) -> None:
-        """Make everything that this process still holds due at once. A second call does nothing."""
+        """Release the leases of this process, so that their parcels are due at once, and close the file. A second call
+        does nothing."""
         if self._queue.is_open and self._held:
-            # Else nothing is lost either: leases run out by themselves.
+            # A failure here loses nothing, because leases expire by themselves.
             with contextlib.suppress(Unreachable):
                 async with self._queue.write() as queue:
                     queue.executemany(queue_file.RELEASE_LEASE, [(token,) for token in self._held])
@@ -102,7 +104,7 @@ class EmbeddedAxis:
         await self._queue.close()
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Receive for these codes from now on, and for no others."""
+        """Host exactly these codes on this node from now on."""
         codes_by_key = {fold_code(code): code.strip() for code in codes}
         try:
             async with self._queue.write() as queue:
@@ -115,8 +117,8 @@ class EmbeddedAxis:
         ring(self._name)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """DELIVERED once payload and rows are on disk. A repeat adds rows: at least once. Publishes that wait for the
-        disk at the same time share one commit."""
+        """Store the parcel for every hosted recipient and return one outcome per route: DELIVERED once payload and rows
+        are on disk. Publishing again adds rows again (at least once). Concurrent publishes share one commit."""
         if self._max_bytes is not None and parcel.size > self._max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
         # The payload is copied only where at least one recipient is hosted.
@@ -136,9 +138,9 @@ class EmbeddedAxis:
         return frozenset(route for route in routes if fold_code(route) not in hosted)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Lease up to `limit` due rows, urgent first, a share of them ordinary; bury those over the poison limit."""
+        """Lease up to `limit` due rows, urgent first with a share for normal ones; bury rows over the poison limit."""
         times = self._times(lease_s)
-        # A waiter that was rung takes what was published here; an idle poll takes no write lock.
+        # A woken waiter looks at once for what was published here; an idle poll takes no write lock.
         if self._bell.take():
             self._idle_version = None
         elif not await self._any_due(times):
@@ -153,7 +155,8 @@ class EmbeddedAxis:
     def _lease(
         self, limit: int, ordinary: int, lease_s: float, times: Mapping[str, float], queue: sqlite3.Connection
     ) -> tuple[Sequence[Arrival], Sequence[Sequence[Any]]]:
-        """Return nothing where another node, or a process of this one, was quicker."""
+        """Lease due rows inside a write transaction; return their arrivals, and the rows buried as poisoned. Both are
+        empty where another taker was quicker."""
         now = times["now"]
         rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
         if not rows:
@@ -164,7 +167,7 @@ class EmbeddedAxis:
         leases = [
             (arrival.token, now + lease_s, row[0]) for arrival, row in zip(arrivals, healthy, strict=True)
         ]
-        # Noted before the commit: a lease that this process forgot could not be given back.
+        # Noted before the commit, because a lease that this process forgot could not be released.
         self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
         self._held |= {token: expiry for token, expiry, _ in leases}
         queue.executemany(queue_file.LEASE, leases)
@@ -172,12 +175,13 @@ class EmbeddedAxis:
         return arrivals, poisoned
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
-        """Remove the row, or make it due again at once. With a stale token nothing changes."""
+        """Delete the row when done, or make it due again at once. A stale token changes nothing."""
         await self._settling.ask((arrival, is_done))
         if is_done and self._files.has(arrival.digest):
             await self._remove_unneeded(arrival.digest)
 
     async def _settle_all(self, settled: Sequence[tuple[Arrival, bool]]) -> Sequence[None]:
+        """Settle a batch of arrivals in one transaction."""
         finished_tokens = [(arrival.token,) for arrival, finished in settled if finished]
         returned_tokens = [(arrival.token,) for arrival, finished in settled if not finished]
 
@@ -195,7 +199,8 @@ class EmbeddedAxis:
             return removed, freed
 
         if any(arrival.file is not None for arrival, _ in settled):
-            async with self._queue.write() as queue:  # the file goes after its row, for good
+            # A durable commit: the file may go only after its row is gone for good.
+            async with self._queue.write() as queue:
                 removed, freed = end(queue)
         else:
             removed, freed = await self._queue.change(end)
@@ -208,7 +213,7 @@ class EmbeddedAxis:
         return [None] * len(settled)
 
     async def wait(self, timeout_s: float) -> None:
-        """Wait until a row is due; what this process publishes wakes at once, what another one does within `POLL_S`."""
+        """Wait until a row is due: a publish by this process wakes at once, one by another within `POLL_S`."""
         waited_s = 0.0
         while waited_s < timeout_s and not await self._any_due(self._times(self._lease_s)):
             pause = min(POLL_S, timeout_s - waited_s)
@@ -220,27 +225,27 @@ class EmbeddedAxis:
         return Promises()
 
     def state(self) -> AxisState:
-        """Report the folder as there, always: the call that needed it says what it cannot take."""
+        """Return the folder as connected, always: a failing call reports by itself what is wrong."""
         return AxisState(connected_since=self._since, servers=(str(self._path.parent),))
 
     async def counts(self) -> Mapping[str, int]:
-        """Count rows of the whole queue, all nodes: `waiting`, the `urgent` ones of them, `leased` and `dead`."""
+        """Count rows of the whole queue, of all nodes: `waiting`, the `urgent` ones among them, `leased` and `dead`."""
         (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return dict(zip(("waiting", "urgent", "leased", "dead"), totals[:4], strict=True))
 
     async def oldest(self) -> datetime | None:
-        """Return when the oldest parcel for a code that this node hosts was published."""
+        """Return when the oldest waiting parcel for a code hosted by this node was published."""
         ((published_at,),) = await self._queue.search(
             queue_file.OLDEST, {"node": self._node, **self._times(self._lease_s)}
         )
         return datetime.fromtimestamp(published_at, UTC) if published_at is not None else None
 
     def in_hand(self) -> Mapping[str, int]:
-        """Return nothing: every opener of the folder counts all of it."""
+        """Return nothing: every process that opens the folder counts all rows anyway."""
         return {}
 
     async def leased_ahead(self) -> int:
-        """Count parcels whose lease was written by a clock that was ahead; the next taker has them."""
+        """Count parcels leased by a clock that was ahead; the next taker may lease them."""
         (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return int(totals[4])
 
@@ -254,11 +259,11 @@ class EmbeddedAxis:
         if not parcels:
             raise _not_dead(id)
         digest = parcels[0].digest
-        lies = dict(await self._queue.search(queue_file.BYTES_OF, (json.dumps([digest]),)))
-        return await self._pool.run(self._opener(digest, lies.get(digest)))
+        bytes_by_digest = dict(await self._queue.search(queue_file.BYTES_OF, (json.dumps([digest]),)))
+        return await self._pool.run(self._opener(digest, bytes_by_digest.get(digest)))
 
     async def dead_retry(self, id: str) -> None:
-        """Make it due again with its deliveries counted from zero. NotFound when it is not on the dead list."""
+        """Make a dead parcel due again, with its deliveries counted from zero. NotFound when it is not dead."""
         async with self._queue.write() as queue:
             revived_count = queue.execute(queue_file.REVIVE, (id,)).rowcount
         if not revived_count:
@@ -266,7 +271,7 @@ class EmbeddedAxis:
         ring(self._name)
 
     async def dead_drop(self, id: str, reason: str) -> None:
-        """Remove it for good; the log keeps the reason. NotFound when it is not on the dead list."""
+        """Delete a dead parcel for good; the log keeps the reason. NotFound when it is not dead."""
         async with self._queue.write() as queue:
             rows = queue.execute(queue_file.DROP_DEAD, (id,)).fetchall()
             if not rows:
@@ -278,8 +283,8 @@ class EmbeddedAxis:
             await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
-        """Look for due rows. While no other process wrote to the file, and no bell rang, only a lease can run out: that is
-        looked for once a second."""
+        """Tell whether a row is due for this node. While no other connection wrote and no publish woke this one, only a
+        lease can expire, which is looked for once a second."""
         now, version = times["now"], await self._queue.others_version()
         is_as_before = version is not None and version == self._idle_version
         if is_as_before and self._idle_since <= now < self._idle_since + LEASES_S:
@@ -298,7 +303,8 @@ class EmbeddedAxis:
         return {"now": horizon.now.timestamp(), "far": horizon.lease.timestamp()}
 
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
-        """Return the folded codes whose rows are committed: hosting is read inside the transaction."""
+        """Store a small parcel with its bytes as a row; return the folded codes whose rows were inserted. Hosting is
+        read inside the transaction."""
         with self._queue.failures:
             content = content_of(parcel) if lies_in_memory(parcel) else await self._reading.ask(parcel)
         return await self._storing.ask((parcel, routes, content))
@@ -309,6 +315,7 @@ class EmbeddedAxis:
     async def _store_rows(
         self, requests: Sequence[tuple[Parcel, Sequence[str], bytes]]
     ) -> Sequence[frozenset[str]]:
+        """Store a batch of small parcels in one transaction."""
         async with self._queue.write() as queue:
             hosted = self._insert_rows(queue, [(parcel, routes) for parcel, routes, _ in requests])
             bodies = [
@@ -320,7 +327,7 @@ class EmbeddedAxis:
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
-        """Store the payload as a file; else as `_store_row`."""
+        """Store a large parcel with its payload as a file; return the folded codes whose rows were inserted."""
         draft = self._files.draft()
         try:
             with self._queue.failures:
@@ -340,7 +347,7 @@ class EmbeddedAxis:
     def _insert_rows(
         self, queue: sqlite3.Connection, requests: Sequence[tuple[Parcel, Sequence[str]]]
     ) -> list[frozenset[str]]:
-        """Insert rows for the hosted recipients; return the folded codes of each parcel that were inserted."""
+        """Insert one row per parcel and hosted recipient; return the folded codes inserted for each parcel."""
         folded = [{fold_code(route): route for route in routes} for _, routes in requests]
         hosted = self._hosting.hosted_among(queue, {code for codes in folded for code in codes})
         now = self._clock.now().timestamp()
@@ -374,12 +381,14 @@ class EmbeddedAxis:
         )
 
     def _opener(self, digest: Digest, content: bytes | None) -> Callable[[], BinaryIO]:
-        """Without a row of its own the content is a file: large, or put there by an earlier program."""
+        """Return a function that opens the payload. Content without a payload row is a file: large, or of an older
+        version."""
         if content is None:
             return partial(_open_payload, self._files.path(digest))
         return partial(io.BytesIO, content)
 
     async def _forget_for_good(self) -> None:
+        """Wipe removed rows from SQLite's log once nothing has been removed for a while."""
         removed = self._removed
         if removed is None or time.monotonic() - removed < QUIET_S:
             return
@@ -387,15 +396,15 @@ class EmbeddedAxis:
             self._removed = None
 
     async def _remove_unneeded(self, digest: str) -> None:
-        """Remove the file that no row needs. Under the write lock, so that no publisher can have adopted
-        it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes. Not
-        interruptible: a cancelled removal would release the lock while the file is still there for a publisher to adopt."""
+        """Remove a payload file that no row needs. The write lock keeps a publisher from adopting the file before its
+        rows are committed; the row is gone durably by now, so none is left without its bytes. Not cancellable: a
+        cancelled removal would release the lock while the file may still be adopted."""
         async with self._queue.write() as queue:
             if not queue.execute(queue_file.STILL_NEEDED, (digest,)).fetchall():
                 await commits.run_in_thread(partial(self._files.remove, digest))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait until the bell rings or the clock has slept."""
+        """Wait until the waker is triggered or the time has passed."""
         rung = asyncio.ensure_future(self._bell.wait())
         slept = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
@@ -408,7 +417,7 @@ class EmbeddedAxis:
             await asyncio.gather(rung, slept, return_exceptions=True)
 
     def _clean(self, queue: sqlite3.Connection) -> None:
-        """Remove what a crash left behind; files younger than an hour may be another process's work."""
+        """Remove files that a crash left behind; files younger than an hour may belong to a running process."""
         self._files.prepare()
         drafts, digests = self._files.find_abandoned()
         for draft in drafts:
@@ -421,15 +430,14 @@ class EmbeddedAxis:
 
 
 class _Hosting:
-    """The hosted codes, as one writing connection knows them under its lock: read once, until another writer changes the
-    file or this axis hosts other codes."""
+    """Cache of hosted codes for the writing connection, until another connection writes or this axis hosts other codes."""
 
     def __init__(self) -> None:
         self._known: dict[str, bool] = {}
         self._version: object = None
 
     def hosted_among(self, queue: sqlite3.Connection, folded: set[str]) -> set[str]:
-        """Return those of these codes that are hosted."""
+        """Return those of the folded codes that are hosted; the caller holds the write lock."""
         version = queue_file.version_of(queue)
         if version != self._version or len(self._known) > _MAX_HOSTING:
             self._version, self._known = version, {}
@@ -462,7 +470,7 @@ _BELLS: dict[str, set[WaiterWaker]] = {}
 
 
 class WaiterWaker:
-    """One waiter's bell on the file of that path, until it is closed. A ring between two waits is kept for the next one."""
+    """Wakes one waiter on the queue file `path`, until it is closed. A signal between two waits is kept."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -472,13 +480,13 @@ class WaiterWaker:
             _BELLS.setdefault(self._path, set()).add(self)
 
     async def wait(self) -> None:
-        """Return once the bell has rung since the last call."""
+        """Wait for a signal; one given since the last call counts."""
         self._loop = asyncio.get_running_loop()
         await self._event.wait()
         self._event.clear()
 
     def take(self) -> bool:
-        """Tell whether it has rung since it was last waited for, or asked."""
+        """Tell whether a signal came since the last wait or take, and clear it."""
         rung = self._event.is_set()
         self._event.clear()
         return rung
@@ -499,7 +507,7 @@ class WaiterWaker:
 
 
 def ring(path: str) -> None:
-    """Ring every bell on this path, in whatever event loop it is waited for."""
+    """Wake every waiter of this path, in whatever event loop each waits."""
     running = asyncio.get_running_loop()
     with _GUARD:
         wakers = list(_BELLS.get(path, ()))

@@ -1,9 +1,9 @@
-"""Several axes as one: hosting and taking. In: the codes that this node hosts, how many parcels there is room for. Out:
-arrivals of every axis, each named, urgent ones first, no axis ahead of another for long.
+"""Receives from several axes as from one. In: the codes that this node hosts, and how many parcels there is room for.
+Out: arrivals of all axes, each with its axis's name, urgent ones first, the axes taking turns.
 
-Each axis is asked in a task of its own. A silent one is waited for once and no longer: it is left to answer when it can,
-its late arrivals are handed out first, and until then it is not asked again. One that fails is asked after a pause of its
-own (`circuit`). There is no loop of its own here: everything happens within a call of `take`."""
+Each axis is asked in a task of its own. A slow axis is waited for once: its task goes on in the background, its late
+arrivals are handed out first at the next call, and it is not asked again until then. A failing axis is asked again after
+a pause of its own (`Circuit`). No loop runs here: everything happens within calls of `take`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from gateway.log import action, warn
 from gateway.ports.axis import Arrival, ManagedAxis
 from gateway.ports.services import Clock
 
-# How long a batch waits for an axis the first time that it is slow.
+# How long a `take` waits for a slow axis.
 WAIT_S = 2.0
 _log = logging.getLogger(__name__)
 
 
 class GatheredAxes:
-    """The receiving half of `RoutedAxis`."""
+    """Receiving half of `RoutedAxis`."""
 
     def __init__(
         self,
@@ -47,15 +47,16 @@ class GatheredAxes:
         self._turn = 0
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Host the codes on every axis; a silent one gets them before the next take. GatewayError when none answers."""
+        """Host the codes on every axis that serves them, on a silent axis before its next take. GatewayError when none
+        answers."""
         self._to_host = {name: self._served(name, codes) for name in self._axes}
         await asyncio.gather(*(self._host_soon(name) for name in self._axes))
         if len(self._to_host) == len(self._axes):
             raise self._errors.get(next(iter(self._axes))) or Unreachable("no axis answers")
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Return late arrivals first, then a share from each axis, then more from those that have more. Raises the last
-        error when every axis fails."""
+        """Return up to `limit` arrivals: late ones first, then a share from each axis, then more from axes that have
+        more. Raises an axis's last error when every axis fails."""
         self._something.clear()
         names = self._in_turn()
         arrivals, self._late = self._late[:limit], self._late[limit:]
@@ -68,7 +69,7 @@ class GatheredAxes:
         return [*urgent, *(arrival for arrival in arrivals if arrival.lane is not Lane.URGENT)]
 
     async def wait(self, timeout_s: float) -> None:
-        """Wait until an axis may have something, or a late answer has come."""
+        """Wait until an axis may have parcels, a late answer has come, or the time is over."""
         if self._late:
             return
         waits: list[asyncio.Future[Any]] = [
@@ -83,13 +84,14 @@ class GatheredAxes:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def close(self) -> None:
-        """Cancel the running takes; arrivals that were leased and not handed out return when their leases end."""
+        """Cancel running takes; parcels leased by them come again when their leases end."""
         asking, self._asking = list(self._asking.values()), {}
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
     async def _ask(self, names: Sequence[str], room: int, lease_s: float) -> list[Arrival]:
+        """Take from the axes in rounds, until the room is filled or no axis may have more."""
         arrivals: list[Arrival] = []
         shares = _shares(room, len(names))
         shares_by_name = {name: share for name, share in zip(names, shares, strict=True) if share}
@@ -111,19 +113,19 @@ class GatheredAxes:
     async def _round(
         self, shares_by_name: Mapping[str, int], lease_s: float
     ) -> Mapping[str, Sequence[Arrival]]:
-        """Take from each axis, and return the arrivals that came in time."""
-        fresh: dict[str, asyncio.Task[Sequence[Arrival]]] = {}
+        """Take its share from each axis at once, and return the arrivals that came in time."""
+        takes: dict[str, asyncio.Task[Sequence[Arrival]]] = {}
         for name, share in shares_by_name.items():
             if name not in self._asking and self._circuits[name].may_take():
-                fresh[name] = asyncio.create_task(self._take(name, share, lease_s), name=f"take from {name}")
-        if not fresh:
+                takes[name] = asyncio.create_task(self._take(name, share, lease_s), name=f"take from {name}")
+        if not takes:
             return {}
-        self._asking |= fresh
+        self._asking |= takes
         try:
-            await asyncio.wait(fresh.values(), timeout=self._wait_s)
+            await asyncio.wait(takes.values(), timeout=self._wait_s)
         finally:  # also on cancellation: late arrivals are kept for the next call
             brought = {}
-            for name, task in fresh.items():
+            for name, task in takes.items():
                 if task.done():
                     brought[name] = self._ended(name, task)
                 else:
@@ -132,12 +134,13 @@ class GatheredAxes:
         return brought
 
     def _ended(self, name: str, task: asyncio.Task[Sequence[Arrival]]) -> Sequence[Arrival]:
+        """Return the arrivals of a finished take; an unforeseen error pauses this axis alone."""
         self._asking.pop(name, None)
         if task.cancelled():
             return ()
-        if (broke := task.exception()) is not None:  # an unforeseen failure: the other axes go on
-            _log.error("axis.broke", exc_info=broke, extra={"action": "axis.broke", "axis": name})
-            self._circuits[name].note_take_failure(f"{type(broke).__name__}: {broke}")
+        if (error := task.exception()) is not None:  # an unforeseen failure: the other axes go on
+            _log.error("axis.broke", exc_info=error, extra={"action": "axis.broke", "axis": name})
+            self._circuits[name].note_take_failure(f"{type(error).__name__}: {error}")
             return ()
         return task.result()
 
@@ -146,7 +149,7 @@ class GatheredAxes:
         self._something.set()
 
     async def _take(self, name: str, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Take from one axis. Its failures go to its circuit and are never raised."""
+        """Take from one axis, hosting its codes first where that is due. A failure is noted in its circuit, not raised."""
         circuit = self._circuits[name]
         try:
             if name in self._to_host and not await self._hosted(name):
@@ -162,15 +165,16 @@ class GatheredAxes:
         return [replace(arrival, axis=name) for arrival in arrivals]
 
     async def _host_soon(self, name: str) -> None:
-        """Tell an axis the hosted codes, waiting no longer than `wait_s`."""
-        telling = asyncio.ensure_future(self._hosted(name))
-        finished, _ = await asyncio.wait([telling], timeout=self._wait_s)
+        """Host the codes on one axis, waiting no longer than `wait_s`."""
+        hosting = asyncio.ensure_future(self._hosted(name))
+        finished, _ = await asyncio.wait([hosting], timeout=self._wait_s)
         if not finished:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            hosting.cancel()
+            await asyncio.gather(hosting, return_exceptions=True)
             self._failed(name, Unreachable(f"{name} did not answer in time"))
 
     async def _hosted(self, name: str) -> bool:
+        """Host the codes on one axis, and tell whether that succeeded."""
         codes = self._to_host[name]
         try:
             await self._axes[name].host(codes)
@@ -185,7 +189,7 @@ class GatheredAxes:
         try:
             await self._axes[name].wait(timeout_s)
         except GatewayError:
-            await asyncio.sleep(timeout_s)  # the others may have something meanwhile
+            await asyncio.sleep(timeout_s)  # an immediate return would end the wait for the other axes too
 
     def _failed(self, name: str, error: GatewayError) -> None:
         if name not in self._errors:
@@ -194,7 +198,7 @@ class GatheredAxes:
         self._circuits[name].note_take_failure(str(error))
 
     def _served(self, name: str, codes: Sequence[str]) -> list[str]:
-        """List the codes that this axis serves; those of the node itself come by every axis."""
+        """List the codes that this axis serves; routes to the node itself come by every axis."""
         patterns = self._serves.get(name, ())
         return [
             code
@@ -203,14 +207,14 @@ class GatheredAxes:
         ]
 
     def _in_turn(self) -> list[str]:
-        """Return the names rotated, so that each axis is first in its turn."""
+        """Return the names rotated, so that each axis is first in turn."""
         names = list(self._axes)
         self._turn = (self._turn + 1) % len(names)
         return names[self._turn :] + names[: self._turn]
 
 
 def _shares(room: int, parts: int) -> list[int]:
-    """Divide `room` as evenly as possible, the first parts getting more."""
+    """Divide `room` into `parts` as evenly as possible, the first ones getting more."""
     return [room // parts + (n < room % parts) for n in range(parts)] if parts else []
 
 
@@ -224,7 +228,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Backoff:
-    """The pause after a failure, twice as long each time."""
+    """Pause after a failure, twice as long each time up to a minute."""
 
     paused_until: datetime | None = None
     length: timedelta = FIRST_PAUSE
@@ -237,12 +241,12 @@ class Backoff:
         self.paused_until, self.length = None, FIRST_PAUSE
 
     def is_over(self, now: datetime) -> bool:
-        # A clock that was set back must not prolong the pause.
+        # A pause further ahead than the longest counts as over, because a clock set back must not prolong it.
         return self.paused_until is None or not self.paused_until - LONGEST_PAUSE <= now < self.paused_until
 
 
 class Circuit:
-    """State of one axis in this process; nothing of it outlives the process."""
+    """Failures and pauses of one axis, as this process sees them."""
 
     def __init__(self, name: str, axis: ManagedAxis, away_s: float, clock: Clock) -> None:
         self.name = name
@@ -255,7 +259,7 @@ class Circuit:
         self._told = False
 
     def note_sent(self) -> None:
-        """Note that the axis answered, to a parcel or to a question who is hosted."""
+        """Note that the axis answered a parcel, or a question about hosting."""
         self._sending.end()
         self._failing, self._is_of_sending, self._why = None, False, ""
         self.is_away()
@@ -276,7 +280,7 @@ class Circuit:
         self._failed(why)
 
     def may_send(self) -> bool:
-        """Tell whether the pause since its last failure to send is over."""
+        """Tell whether the pause since its last failed sending is over."""
         return self._sending.is_over(self._clock.now())
 
     def may_take(self) -> bool:
@@ -284,7 +288,7 @@ class Circuit:
 
     @property
     def since(self) -> datetime | None:
-        """Return when it began to fail; None while it is well."""
+        """Time at which the axis began to fail; None while it works."""
         state = self._axis.state()
         down = state.down_since if state.connected_since is None else None
         return min((at for at in (self._failing, down, state.blocked_since) if at is not None), default=None)
@@ -294,6 +298,7 @@ class Circuit:
         return self._axis.state().reason or self._why
 
     def is_away(self) -> bool:
+        """Tell whether the axis has failed for longer than its patience, and log each change."""
         since = self.since
         away = since is not None and self._clock.now() - since >= self._patience
         if away != self._told:

@@ -1,7 +1,7 @@
-"""The bytes of parcels beside an axis's queue: large ones as files named by their digest, which many queue rows may share;
-small ones read many in one go. In: a parcel's reader. Out: a durable file, or checked bytes. File functions are sync: call
-them in the pool. This module does not know which files are still needed: the queue's owner says so while holding the
-queue's write lock, so that no process removes what another has just adopted."""
+"""Stores the bytes of parcels beside an axis's queue: large ones as files named by their digest, which many rows share;
+small ones are read in batches. In: a parcel's reader. Out: a durable file, or verified bytes. File functions are sync:
+call them in the pool. Which files are still needed is the queue owner's to decide, under the queue's write lock, so that
+no process removes a file that another has just adopted."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
 from gateway.ports.axis import Fate, Outcome, Parcel
 
-PIECE = 256 * 1024  # bytes in memory at a time (design G8)
-SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file
-STALE_S = 3600.0  # a file this old without a queue row was left by a crash: no copy takes an hour
+PIECE = 256 * 1024  # bytes in memory at a time
+SMALL = 64 * 1024  # payloads up to this size are rows of the queue's database, never files
+STALE_S = 3600.0  # a file this old without a queue row was left by a crash, because no copy takes an hour
 _UNFINISHED = ".part"
 _FINISHED = re.compile(r"[0-9a-f]{64}")
 
 
 class PartialFile:
-    """An unfinished file, removed when it is given up, even while a thread still writes it."""
+    """Unfinished file; giving it up removes it, even while a thread still writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.is_given_up = False
 
     def give_up(self) -> None:
-        """Remove the file. An adopted one is not affected."""
+        """Remove the file. A file already adopted under its digest is not affected."""
         self.is_given_up = True
         discard(self.path)
 
 
 class PayloadFolder:
-    """A folder of payload files; several processes may use it at once."""
+    """Folder of payload files; several processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._name = folder, str(folder)
@@ -60,11 +60,11 @@ class PayloadFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def draft(self) -> PartialFile:
-        """Name a draft; its file is not there yet."""
+        """Return a new draft, whose file does not exist yet."""
         return PartialFile(self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}")
 
     def copy_in(self, parcel: Parcel, draft: PartialFile) -> None:
-        """Copy the parcel's bytes into the draft, on disk and checked against their size and digest."""
+        """Copy the parcel's bytes into the draft, synced to disk; BrokerRefused where size or digest differ."""
         try:
             with parcel.open() as source, open(draft.path, "xb", opener=self._open_draft) as target:
                 _copy(parcel, source, target)
@@ -74,23 +74,23 @@ class PayloadFolder:
                 draft.give_up()
 
     def _open_draft(self, path: str, flags: int) -> int:
-        """Open the draft. In a folder that only this user may write, no other user takes part: the file is private."""
+        """Open the draft, privately where only this user may write the folder: no other user shares the queue then."""
         folder = self._folder.stat()
         alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
         return os.open(path, flags, 0o600 if alone else 0o666)
 
     def adopt(self, draft: PartialFile, digest: Digest) -> None:
-        """Move the draft durably to its digest's name, under the queue's write lock, before its rows are committed."""
+        """Rename the draft durably to its digest, under the queue's write lock and before its rows are committed."""
         draft.path.replace(self.path(digest))
         sync_folder(self._folder)
 
     def remove(self, digest: str) -> None:
-        """Remove the bytes. Call it under the queue's write lock, when no row needs them."""
+        """Remove a payload file. Call it under the queue's write lock, when no row needs the file."""
         discard(self.path(digest))
 
     def find_abandoned(self) -> tuple[list[Path], list[str]]:
-        """List unfinished copies, and digests of finished files, that are older than `STALE_S` by the file system's own
-        clock; the queue must say whether a row still needs a finished one."""
+        """List drafts, and digests of finished files, that are older than `STALE_S` by the file system's own clock; the
+        queue must check whether a row still needs a finished one."""
         limit = self._file_system_time() - STALE_S
         old = [entry for entry in self._folder.iterdir() if _changed_at(entry) < limit]
         drafts = [entry for entry in old if entry.suffix == _UNFINISHED]
@@ -106,12 +106,12 @@ class PayloadFolder:
 
 
 def lies_in_memory(parcel: Parcel) -> bool:
-    """Return whether reading it waits for no disk: what opens it gives out bytes that are held already."""
+    """Tell whether the parcel's bytes are already in memory, so that reading them waits for no disk."""
     return isinstance(parcel.open, partial) and parcel.open.func is io.BytesIO
 
 
 def content_of(parcel: Parcel) -> bytes:
-    """Return the bytes of a small parcel, checked against its size and digest."""
+    """Return the bytes of a small parcel, verified against its size and digest."""
     target = io.BytesIO()
     with parcel.open() as source:
         _copy(parcel, source, target)
@@ -119,7 +119,7 @@ def content_of(parcel: Parcel) -> bytes:
 
 
 def discard(path: Path) -> None:
-    """Remove the file; a missing one is fine. A file that another program holds open stays for the next clean-up."""
+    """Remove the file if it is there. A file that another program holds open stays for the next clean-up."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         path.unlink()
 
@@ -127,7 +127,7 @@ def discard(path: Path) -> None:
 def _changed_at(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:  # another process cleans too
+    except FileNotFoundError:  # another process removed it
         return math.inf
 
 
@@ -154,17 +154,17 @@ def unroutable(route: str) -> Outcome:
     return Outcome(fate=Fate.NEVER, code="unroutable", detail=f"{route} is not connected to the axis")
 
 
-MOST_AT_ONCE = 64  # of `parcel.SMALL` bytes at most: 4 MB at a time
+MOST_AT_ONCE = 64  # of at most `SMALL` bytes each: 4 MB at a time
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 class Together(Generic[A, B]):
-    """Batches concurrent calls: everything asked while a batch runs goes into the next one. Each caller waits for its own
-    answer, and a failed answer fails its caller alone."""
+    """Batches concurrent calls: requests that come while a batch runs form the next batch. Each caller waits for its own
+    answer; a failed answer fails its caller alone."""
 
     def __init__(self, do: Callable[[Sequence[A]], Awaitable[Sequence[B | Exception]]]) -> None:
-        """`do` returns an answer for each request, in their order. Every caller of the batch gets what it raises."""
+        """`do` returns one answer per request, in order; an exception that it raises goes to every caller of the batch."""
         self._do = do
         self._asked: deque[tuple[A, asyncio.Future[B]]] = deque()
         self._doing: asyncio.Task[None] | None = None
@@ -198,7 +198,7 @@ class Together(Generic[A, B]):
 
 
 def contents_of(parcels: Sequence[Parcel]) -> list[bytes | Exception]:
-    """Return the bytes of small parcels; an unreadable one has its exception in place of the bytes."""
+    """Return the bytes of small parcels; an unreadable parcel has its exception in place of the bytes."""
     return [_content_or_why(parcel) for parcel in parcels]
 
 

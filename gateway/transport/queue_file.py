@@ -1,11 +1,11 @@
-"""The embedded axis's SQLite file: its three tables and every statement, its rows as values, the file opened on first
-use, its format brought up to date, read and written without a thread between. In: statements. Out: rows, or
-Unreachable. Several processes have it open at once: the write lock is waited for while the event loop goes
-on, and writers that wait here share one commit (`commits`).
-A queue row is one parcel for one recipient code; `payload` has the bytes of small ones, once for all their rows.
-`hosting` says which nodes may take rows of a code; codes are compared through `folded`. A row is due while it is not
-dead and its lease, if any, has run out; a lease that ends beyond `:far` was written by a clock that was ahead, and is
-over too."""
+"""Owns the embedded axis's SQLite file: its three tables, every statement, and its connections. In: statements. Out:
+rows, or Unreachable. Short statements run on the event loop without a thread. Several processes open the file at once:
+waiting for the write lock does not block the loop, and writers of this process share one commit (`commits`).
+
+A queue row is one parcel for one recipient code; `payload` has the bytes of small parcels, once for all their rows.
+`hosting` names the nodes that may take rows of a code; codes are compared in the form `folded`. A row is due while it is
+not dead and has no lease or an expired one; a lease that ends beyond `:far` was written by a clock that was ahead, and
+counts as expired."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from gateway.ports.services import Pool
 T = TypeVar("T")
 SCHEMA_VERSION = 4
 _PAYLOAD = "CREATE TABLE IF NOT EXISTS payload (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"
-# The bytes are deleted with the last row that needs them.
+# Deletes the bytes with the last row that needs them.
 _FORGET = """
 CREATE TRIGGER IF NOT EXISTS queue_forget AFTER DELETE ON queue BEGIN
     DELETE FROM payload WHERE digest = OLD.digest AND NOT EXISTS (SELECT 1 FROM queue WHERE digest = OLD.digest);
@@ -61,8 +61,8 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
-# Statements that bring a file of each format to the next one, in one transaction. Before format 3 every
-# payload was a file; those that wait stay files until they are taken.
+# Statements that bring a file of each format to the next one, in one transaction. Before format 3 every payload was a
+# file; those still waiting stay files until they are taken.
 UPGRADES = {
     1: ("ALTER TABLE queue ADD COLUMN node TEXT", "PRAGMA user_version = 2"),
     2: (_PAYLOAD, "PRAGMA user_version = 3"),
@@ -81,7 +81,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 PUT_BYTES = "INSERT INTO payload (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
 BYTES_OF = "SELECT digest, bytes FROM payload WHERE digest IN (SELECT value FROM json_each(?))"
 
-# CROSS: the codes first, then the rows of each; SQLite would walk through the whole queue in order of its keys.
+# CROSS JOIN keeps the order: first the node's codes, then their rows by index; SQLite would scan the whole queue.
 _OF_NODE = """
 hosting h CROSS JOIN queue q ON q.folded = h.folded
 WHERE h.node = :node AND q.dead_at IS NULL AND (q.leased_until <= :now OR q.leased_until > :far)
@@ -92,8 +92,7 @@ OLDEST = f"SELECT MIN(q.published_at) FROM {_OF_NODE}"  # noqa: S608
 
 
 def _due(lane: str) -> str:
-    """Write the query of due rows. Its inner part needs the index alone, so a long backlog is sorted without reading
-    rows."""
+    """Return the query of due rows. Its inner part reads only the index, so that a long backlog is sorted without rows."""
     return f"""
 WITH due AS (SELECT q.id, q.lane, h.code FROM {_OF_NODE} {lane} ORDER BY q.lane, q.id LIMIT :most)
 SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node, payload.bytes
@@ -106,7 +105,7 @@ DUE_ORDINARY = _due("AND q.lane = 1")
 LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"
 BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
 
-# Both name the token of the lease: a consumer that wakes late finds it changed and touches nothing.
+# Both name the lease's token: a consumer that is late finds it changed, and changes nothing.
 DELETE_LEASED = "DELETE FROM queue WHERE token = ?"
 RELEASE_LEASE = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
 
@@ -133,21 +132,23 @@ FROM queue
 """  # noqa: S608
 
 
-LANES = (Lane.URGENT, Lane.NORMAL)  # the number stored is the place here: urgent sorts first
+LANES = (Lane.URGENT, Lane.NORMAL)  # the stored number is the index here: urgent sorts first
 
 
 def needed_payloads(queue: sqlite3.Connection, digests: Sequence[str]) -> set[str]:
+    """Return those of the digests that a queue row still needs."""
     return {row[0] for row in queue.execute(NEEDED_OF, (json.dumps(digests),)).fetchall()}
 
 
 def folded_codes(routes: Iterable[str]) -> tuple[str]:
+    """Return the routes as the one JSON parameter of `HOSTED`."""
     return (json.dumps([fold_code(route) for route in routes]),)
 
 
 def due_of(
     queue: sqlite3.Connection, parameters: Mapping[str, object], limit: int, ordinary: int
 ) -> list[Sequence[Any]]:
-    """Return the first rows of the queue; where urgent ones would fill it, `ordinary` places go to the oldest others."""
+    """Return up to `limit` due rows; where urgent ones would fill them, `ordinary` places go to the oldest normal rows."""
     rows: list[Sequence[Any]] = queue.execute(DUE, {**parameters, "most": limit}).fetchall()
     urgent = [row for row in rows if LANES[row[5]] is Lane.URGENT]
     if len(rows) < limit or limit - len(urgent) >= ordinary:
@@ -177,23 +178,23 @@ BUSY_S = 10.0  # how long a writer waits for another process's transaction
 
 
 def version_of(connection: sqlite3.Connection) -> object:
-    """Return the version of other connections' commits; it compares only with one of the same connection."""
+    """Return a value that changes when another connection commits; compare only values of the same connection."""
     ((version,),) = connection.execute("PRAGMA data_version").fetchall()
     return connection, version
 
 
-# How a commit treats the disk: it waits for it, or a power failure may take back the last ones. SQLite waits for the disk
-# with either when it empties its log, so only a commit that waits anyway, in a thread, does that.
+# How a commit treats the disk: FULL waits for it; with NORMAL a power failure may undo the last commits. With either,
+# SQLite waits for the disk when it empties its log, so only commits that wait anyway, in a thread, empty it.
 _ON_DISK = ("PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 1000")
 _SOON_ON_DISK = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0")
 
 
 class QueueFile:
-    """One queue file. Quick statements run on the event loop's own thread; those that wait for the disk, or grow with
-    the queue, do not."""
+    """One queue file. Quick statements run on the event loop's thread; those that wait for the disk, or grow with the
+    queue, run in threads."""
 
     def __init__(self, path: Path, pool: Pool, begin: Callable[[sqlite3.Connection], None]) -> None:
-        """`begin` is called once in a thread with the newly opened file, before anything is read or written."""
+        """`begin` is called once in a thread with the newly opened file, before any other access."""
         self.path = path
         self._pool, self._begin = pool, begin
         self._groups = commits.GroupWriter(self._locked)
@@ -209,7 +210,7 @@ class QueueFile:
         return self._reader is not None
 
     async def close(self) -> None:
-        """Close the file after committing what was begun. A second call does nothing."""
+        """Close the file after committing open units. A second call does nothing."""
         self._closed = True
         async with self._opening, self._groups.exclusive():
             with self.failures:
@@ -221,8 +222,8 @@ class QueueFile:
             return (await self._opened()).execute(words, parameters).fetchall()
 
     async def others_version(self) -> object:
-        """Return a value that changes with every commit of another process or another axis of this one. None while this one
-        writes itself."""
+        """Return a value that changes with every commit of another process, or of another axis in this one; None while
+        this one is writing."""
         with self.failures:
             await self._opened()
             if self._writer is None or not self._groups.is_idle:
@@ -230,14 +231,14 @@ class QueueFile:
             return version_of(self._writer)
 
     async def search(self, words: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
-        """Run a query that may read the whole queue, in a thread with a connection of its own."""
+        """Run a query that may read the whole queue, in a thread with its own connection."""
         with self.failures:
             await self._opened()
             return await self._pool.run(partial(_query, self.path, words, parameters))
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[sqlite3.Connection]:
-        """Open one unit with the write lock from its first moment; it is on disk when the body ends without error."""
+        """Open one unit that holds the write lock; it is on disk when the body ends without error."""
         with self.failures:
             await self._opened()
             unit = await self._groups.begin()
@@ -249,8 +250,8 @@ class QueueFile:
                 await unit.leave()
 
     async def change(self, do: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `do` as a short unit that a power failure may take back: for leases and ends of parcels, which come again.
-        It waits for no disk while this is the only writer, and otherwise for the commit of its group."""
+        """Run `do` as a short unit that a power failure may undo: for leases and settlements, whose parcels then come
+        again. It does not wait for the disk while this is the only writer; otherwise it waits for its group's commit."""
         with self.failures:
             await self._opened()
             if self._writer is not None and self._groups.is_idle and self._begin_at_once(self._writer):
@@ -259,12 +260,11 @@ class QueueFile:
             return do(queue)
 
     def _begin_at_once(self, writer: sqlite3.Connection) -> bool:
+        """Begin a transaction without waiting; False while another process writes."""
         self._treat_disk(writer, _SOON_ON_DISK)
         try:
             writer.execute("BEGIN IMMEDIATE")
-        except (
-            sqlite3.OperationalError
-        ):  # another process writes; `write` waits for it, or says what is wrong
+        except sqlite3.OperationalError:  # another process writes; `write` waits for it, or reports the error
             return False
         return True
 
@@ -274,25 +274,25 @@ class QueueFile:
             writer.execute("END")
         except BaseException:
             self._forget_writer()
-            writer.close()  # which undoes the unit
+            writer.close()  # closing rolls the unit back
             raise
         return result
 
     def _treat_disk(self, writer: sqlite3.Connection, settings: tuple[str, str]) -> None:
-        """Say how commits treat the disk from now on; SQLite takes that outside a transaction alone."""
+        """Set how commits treat the disk; SQLite accepts that only outside a transaction."""
         if self._treats_disk is not settings:
             for setting in settings:
                 writer.execute(setting)
             self._treats_disk = settings
 
     async def shorten(self) -> bool:
-        """Empty SQLite's log, in which removed rows can still be read. False while another connection reads it."""
+        """Empty SQLite's log, in which removed rows can still be read. False while another connection reads from it."""
         with self.failures:
             async with self._groups.exclusive():
                 return self._writer is None or await commits.run_in_thread(partial(_shorten, self._writer))
 
     async def _opened(self) -> sqlite3.Connection:
-        """Return the connection for reading."""
+        """Open the file on first use, and return the connection for reading."""
         self._check_open()
         if self._reader is None:
             async with self._opening:
@@ -332,6 +332,7 @@ class QueueFile:
                 connection.close()
 
     async def _locked(self) -> _QueueDriver:
+        """Take the write lock, on a new connection where the last one was dropped."""
         self._check_open()
         if self._writer is None:
             await commits.run_in_thread(self._reopen_writer)
@@ -346,7 +347,7 @@ class QueueFile:
 
 
 class FailuresNamed:
-    """Raises driver errors as Unreachable. `unsure`: it is the commit itself, which may have come through."""
+    """Raises SQLite and disk errors as Unreachable. `unsure`: the commit itself failed, and may have succeeded."""
 
     def __init__(self, path: Path, *, unsure: bool = False) -> None:
         self._path, self._unsure = path, unsure
@@ -367,7 +368,7 @@ class FailuresNamed:
 
 
 class _QueueDriver:
-    """Keeps the promise of `commits.Driver`."""
+    """Driver of one unit, as `commits.Driver` wants it."""
 
     def __init__(self, connection: sqlite3.Connection, on_drop: Callable[[], None]) -> None:
         self.connection = connection
@@ -377,7 +378,7 @@ class _QueueDriver:
         self.connection.execute(words)
 
     async def commit(self) -> None:
-        # Not `commit()`, which is silent where there is no transaction any more.
+        # Not `commit()`, which ignores that there may be no transaction any more.
         await commits.run_in_thread(partial(self.connection.execute, "COMMIT"))
 
     async def drop(self) -> None:
@@ -393,11 +394,11 @@ class _QueueDriver:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        for setting in _ON_DISK:  # G2: what was published was answered "delivered"
+        for setting in _ON_DISK:  # what was published has been answered "delivered", so it must be on disk
             connection.execute(setting)
         # Deleted rows are overwritten with zeros: a settled parcel must not stay in free pages.
         connection.execute("PRAGMA secure_delete = ON")
-        # Nor in a temporary file, where SQLite would note what a unit could undo: that is never overwritten.
+        # Nor in a temporary file: SQLite writes undo data there, which is never overwritten.
         connection.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
         connection.close()
@@ -406,7 +407,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
-    # Several processes may open a new file at once, and the change to WAL does not wait for the busy timeout.
+    """Switch the file to WAL, and create or upgrade its tables."""
+    # Several processes may open a new file at once, and the change to WAL ignores the busy timeout.
     for attempt in Retrying(
         retry=retry_if_exception_type(sqlite3.OperationalError),
         stop=stop_after_attempt(8),
@@ -427,7 +429,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest format, read again under the write lock: another process may have been quicker."""
+    """Upgrade the file to the newest format, which is read again under the lock: another process may have done it."""
     connection.execute("BEGIN IMMEDIATE")
     for version in range(_format_of(connection), SCHEMA_VERSION):
         for step in UPGRADES[version]:
@@ -445,5 +447,6 @@ def _query(path: Path, words: str, parameters: Sequence[object] | Mapping[str, o
 
 
 def _shorten(connection: sqlite3.Connection) -> bool:
+    """Empty the log into the file; False where a reader kept it from that."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy

@@ -1,9 +1,9 @@
-"""Several axes as one: publishing by the table of routes. In: named axes, the table, which node hosts which code. Out: an
+"""Publishes over several axes by a table of routes. In: named axes, the table, which node hosts which code. Out: an
 `AxisDesk` whose outcomes name their axis. Hosting and taking are in `gathered`.
 
-One publish hands a recipient to one axis and to no other. A parcel that this axis refuses, or cannot take while it is away,
-goes by another one only after the next try, when the change is written down: so a crash between never sends one decision by
-two ways. A parcel that an axis may have without confirming it stays with that axis, unless the route allows more."""
+One publish hands a recipient to one axis only. When this axis refuses a parcel, or is away, the outcome says to move;
+another axis gets the parcel at the next try, after the move was stored: so a crash never sends one parcel by two axes. A
+parcel that an axis may have without confirming it stays with that axis, unless the route allows more."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from gateway.ports.services import Clock
 from gateway.transport.gathered import WAIT_S, Circuit, GatheredAxes
 
 HostOf = Callable[[str], Awaitable[str | None]]
-"""The node that speaks for a code, as the registry has it."""
+"""Returns the node that hosts a code by the registry."""
 AXIS_MOVED, AXIS_AWAY, NO_ROUTE, AXIS_REMOVED = "axis-moved", "axis-away", "no-route", "axis-gone"
-# An axis that is silent for so long is left; a parcel with more bytes than go in that time has longer.
+# A publish that is silent for this time has failed; a large parcel gets the time of its bytes on top.
 PATIENCE_S, BYTES_A_SECOND = 30.0, 128 * 1024
 ASK_S = 5.0
-_OF_RECIPIENT = "axis-bindings"  # the recipient is the problem: its axis answers
+_OF_RECIPIENT = "axis-bindings"  # the problem is the recipient's; its axis answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenAxis:
-    """Route of one recipient's mail now: the rule, the axes in their order, and the next turn."""
+    """Route of one recipient at this moment: the rule, its axes in order, and the next step."""
 
     rule: Rule
     node: str | None
@@ -43,11 +43,12 @@ class ChosenAxis:
 
 
 async def nobody(code: str) -> str | None:
+    """Look up no host: for tables without rules by node."""
     return None
 
 
 class RoutedAxis:
-    """The `AxisDesk` promise over several axes. Its maker calls `close`, which closes all of them."""
+    """Several axes as one `AxisDesk`. Its creator calls `close`, which closes all of them."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class RoutedAxis:
 
     @property
     def axes(self) -> Mapping[str, ManagedAxis]:
-        """Return each axis by its name."""
+        """The axes by name."""
         return self._axes
 
     async def __aenter__(self) -> Self:
@@ -91,7 +92,7 @@ class RoutedAxis:
         await asyncio.gather(*(axis.close() for axis in self._axes.values()), return_exceptions=True)
 
     async def choose_axis(self, sender: str, code: str, trail: Trail = FRESH) -> ChosenAxis:
-        """Return what would be done for this recipient now; nothing is done."""
+        """Return which axis this recipient's mail would take now; nothing is sent."""
         node = await self._host_of(code) if self._table.asks_for_nodes else None
         rule = self._table.rule(sender, code, node)
         choice = self._chooser.choose(rule, sender, trail)
@@ -99,15 +100,18 @@ class RoutedAxis:
         return ChosenAxis(rule=rule, node=node, order=order, turn=choice.turn, axis=choice.axis)
 
     async def order(self, sender: str, code: str) -> Sequence[str]:
+        """Return the axes that may carry this recipient's mail, in order."""
         return (await self.choose_axis(sender, code)).order
 
     async def form(self, sender: str, code: str) -> Form:
+        """Return the form in which this recipient gets packets."""
         return (await self._rule(sender, code)).form
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """Publish as `Axis.publish` does; every outcome names its axis. LATER with `at_once`: another axis has it now."""
+        """Publish to each recipient by the axis of its route, and return outcomes that name their axis. RETRY with
+        `at_once` means that another axis is to be tried at once."""
         outcomes: dict[str, Outcome] = {}
-        going: dict[str, dict[Form, list[str]]] = {}
+        routes_by_axis: dict[str, dict[Form, list[str]]] = {}
         rules = {route: await self._rule(parcel.sender, route) for route in routes}
         await self._look_for_those_away(rules)
         for route in routes:
@@ -117,11 +121,14 @@ class RoutedAxis:
                 outcomes[route] = choice
             else:
                 form = self._form(choice, rules[route])
-                going.setdefault(choice, {}).setdefault(form, []).append(route)
+                routes_by_axis.setdefault(choice, {}).setdefault(form, []).append(route)
         answers = await asyncio.gather(
-            *(self._hand_over_by_form(name, parcel, routes_by_form) for name, routes_by_form in going.items())
+            *(
+                self._hand_over_by_form(name, parcel, routes_by_form)
+                for name, routes_by_form in routes_by_axis.items()
+            )
         )
-        for name, axis_outcomes in zip(going, answers, strict=True):
+        for name, axis_outcomes in zip(routes_by_axis, answers, strict=True):
             for route, outcome in axis_outcomes.items():
                 meters.AXIS_OUTCOMES.add(axis=name, fate=outcome.fate)
                 trail = parcel.trails.get(route, FRESH)
@@ -129,7 +136,8 @@ class RoutedAxis:
         return outcomes
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """Return the codes that no axis of their routes reaches; a code without any answer is left out."""
+        """Return the codes that no axis of their routes reaches; a code is left out where one of its axes gave no
+        answer. None when no axis answers."""
         order = {
             route: tuple(self._chooser.order(await self._rule("", route), "")) or tuple(self._axes)
             for route in routes
@@ -152,20 +160,20 @@ class RoutedAxis:
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         axis = self._axes.get(arrival.axis)
-        if axis is not None:  # the lease ends by itself where the axis is configured no more
+        if axis is not None:  # where the axis is no longer configured, its lease just expires
             await axis.settle(arrival, is_done=is_done)
 
     async def wait(self, timeout_s: float) -> None:
         await self._in.wait(timeout_s)
 
     def promises(self) -> Promises:
-        """Return what all axes keep: the axis of a parcel is not known in advance."""
+        """Return the promises that all axes keep, because a parcel's axis is not known in advance."""
         promises = [axis.promises() for axis in self._axes.values()]
         common = {name: all(getattr(p, name) for p in promises) for name in Promises.__slots__}
         return Promises(**common)
 
     def state(self) -> AxisState:
-        """Return connected as long as one axis is; the reason names those that are not."""
+        """Return the joint state: connected while one axis works; the reason names those that fail."""
         states = {name: axis.state() for name, axis in self._axes.items()}
         away = {name: self.circuits[name] for name in states if self.circuits[name].since is not None}
         up = [
@@ -182,13 +190,14 @@ class RoutedAxis:
         )
 
     def state_of(self, name: str) -> AxisState:
+        """Return one axis's state, as down where its circuit sees failures."""
         state, circuit = self._axes[name].state(), self.circuits[name]
         if circuit.since is None or state.blocked_since is not None:
             return state
         return replace(state, connected_since=None, down_since=circuit.since, reason=circuit.why)
 
     async def counts(self) -> Mapping[str, int]:
-        """Sum the counts of the axes that answer. TransportFailure when none does."""
+        """Sum the counts of the axes that answer. Unreachable when none does."""
         replies = await asyncio.gather(*(self._counted(name) for name in self._axes))
         answered = [reply for reply in replies if reply is not None]
         if not answered:
@@ -196,7 +205,7 @@ class RoutedAxis:
         return _sums(answered)
 
     async def oldest(self) -> datetime | None:
-        """Return the oldest time of the axes that answer."""
+        """Return the oldest waiting time among the axes that answer."""
         times = await asyncio.gather(*(self._oldest(axis) for axis in self._axes.values()))
         return min((time for time in times if time is not None), default=None)
 
@@ -211,7 +220,8 @@ class RoutedAxis:
         return _sums([axis.in_hand() for axis in self._axes.values()])
 
     async def dead_list(self) -> Sequence[DeadParcel]:
-        """List the dead parcels of the axes that answer; ids begin with the axis's name."""
+        """List the dead parcels of the axes that answer, oldest first; ids begin with the axis's name. Raises when no
+        axis answers."""
         parcels: list[DeadParcel] = []
         silent: list[GatewayError] = []
         for name, axis in self._axes.items():
@@ -242,6 +252,7 @@ class RoutedAxis:
         await axis.dead_drop(own, reason)
 
     def _dead(self, id: str) -> tuple[ManagedAxis, str]:
+        """Split the id of a dead parcel into its axis and the axis's own id."""
         name, _, own = id.partition(":")
         if name not in self._axes or not own:
             raise NotFound(
@@ -254,7 +265,7 @@ class RoutedAxis:
         return self._table.rule(sender, code, node)
 
     def _choose_axis(self, rule: Rule, sender: str, route: str, trail: Trail) -> Outcome | str:
-        """Choose the axis to publish by, or the outcome in place of publishing."""
+        """Choose the axis to publish by, or the outcome to return without publishing."""
         choice = self._chooser.choose(rule, sender, trail)
         if choice.turn is Turn.SEND:
             return choice.axis
@@ -264,8 +275,8 @@ class RoutedAxis:
             )
             return Outcome(fate=Fate.NEVER, code=NO_ROUTE, detail=detail, refused=trail.refused)
         if choice.turn is Turn.MOVE:
-            stood = self._chooser.order(rule, sender, trail)[0]
-            return self._moved(trail, choice.axis, f"{stood} is away: {self.circuits[stood].why}")
+            absent = self._chooser.order(rule, sender, trail)[0]
+            return self._moved(trail, choice.axis, f"{absent} is away: {self.circuits[absent].why}")
         if choice.is_removed:
             detail = (
                 f"it may lie with the axis {choice.axis}, which is not among the settings any more; "
@@ -274,7 +285,7 @@ class RoutedAxis:
             return Outcome(fate=Fate.RETRY, code=AXIS_REMOVED, detail=detail, unsure=True, axis=choice.axis)
         circuit = self.circuits[choice.axis]
         if circuit.may_send():
-            return choice.axis  # tried now and then, as where there is only one axis
+            return choice.axis  # the only way left is tried now and then
         doubt = ", and may have it already" if trail.unsure else ""
         return Outcome(
             fate=Fate.RETRY,
@@ -286,20 +297,21 @@ class RoutedAxis:
         )
 
     def _form(self, name: str, rule: Rule) -> Form:
-        """Return the form for this axis: a reply by the axis of its packet may use one that the route does not name."""
+        """Return the form for this axis. A reply may leave by an axis that its route does not name, and that needs
+        signatures."""
         return Form.STANDARD if self._axes[name].promises().needs_signature else rule.form
 
     async def _hand_over_by_form(
         self, name: str, parcel: Parcel, routes_by_form: Mapping[Form, Sequence[str]]
     ) -> Mapping[str, Outcome]:
-        """Publish each form by itself, one after the other: an axis may take them for one document."""
+        """Publish each form by itself, in sequence, because an axis may take the forms for one document."""
         outcomes: dict[str, Outcome] = {}
         for form in sorted(routes_by_form, key=list(Form).index):
             outcomes |= await self._hand_over(name, replace(parcel, form=form), routes_by_form[form])
         return outcomes
 
     async def _hand_over(self, name: str, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """Publish by one axis within its time, and return its outcomes."""
+        """Publish by one axis within its time, note success or failure in its circuit, and return the outcomes."""
         circuit, axis = self.circuits[name], self._axes[name]
         try:
             async with asyncio.timeout(self._patience_s + parcel.size / BYTES_A_SECOND):
@@ -324,39 +336,41 @@ class RoutedAxis:
         return outcomes
 
     async def _look_for_those_away(self, rules: Mapping[str, Rule]) -> None:
-        """Probe axes that are away, rarely and by a question that moves nothing: mail that goes another way meanwhile would
-        not notice that they are back."""
-        routes_by_axis = {
+        """Probe axes that are away, from time to time, by a question that sends nothing: mail meanwhile goes another way
+        and would not notice that they are back."""
+        route_by_axis = {
             name: route
             for route, rule in rules.items()
             for name in rule.axes
             if self.circuits[name].is_away() and self.circuits[name].may_send()
         }
-        answers = await asyncio.gather(*(self._ask(name, [route]) for name, route in routes_by_axis.items()))
-        for name, answer in zip(routes_by_axis, answers, strict=True):
+        answers = await asyncio.gather(*(self._ask(name, [route]) for name, route in route_by_axis.items()))
+        for name, answer in zip(route_by_axis, answers, strict=True):
             if answer is None and not self._answers(name):
                 self.circuits[name].note_send_failure(self.circuits[name].why or "it does not answer")
             else:
                 self.circuits[name].note_sent()
 
     def _apply_routes(self, rule: Rule, sender: str, trail: Trail, by: str, outcome: Outcome) -> Outcome:
-        """Turn an axis's outcome into the outcome that the routes allow."""
+        """Return one axis's outcome as the routes treat it: kept with this axis, or moved to the next one."""
         if outcome.fate is Fate.RETRY:
-            stands = Trail(axis=by, unsure=outcome.unsure or trail.unsure, refused=trail.refused)
-            choice = self._chooser.choose(rule, sender, stands)
+            current = Trail(axis=by, unsure=outcome.unsure or trail.unsure, refused=trail.refused)
+            choice = self._chooser.choose(rule, sender, current)
             if choice.turn is Turn.MOVE:
-                return self._moved(stands, choice.axis, f"{by} is away: {outcome.detail}")
-            return replace(outcome, axis=by, unsure=stands.unsure, refused=stands.refused)
+                return self._moved(current, choice.axis, f"{by} is away: {outcome.detail}")
+            return replace(outcome, axis=by, unsure=current.unsure, refused=current.refused)
         if outcome.fate is Fate.DELIVERED:
             return replace(outcome, axis=by)
         choice = self._chooser.after_refusal(rule, sender, trail, by)
-        stays = outcome.unsure and rule.unsure is OnTrouble.WAIT  # it may be there: a person decides
-        if stays or choice.turn is not Turn.MOVE:
+        # The parcel may be there already, so a person decides.
+        must_stay = outcome.unsure and rule.unsure is OnTrouble.WAIT
+        if must_stay or choice.turn is not Turn.MOVE:
             return replace(outcome, axis=by, refused=trail.refused)
         refused = replace(trail, refused=(*trail.refused, by))
         return self._moved(refused, choice.axis, f"{by} does not reach it: {outcome.detail}")
 
     def _moved(self, trail: Trail, to: str, why: str) -> Outcome:
+        """Return the outcome that moves the parcel to another axis."""
         meters.AXIS_MOVED.add(axis=to)
         return Outcome(
             fate=Fate.RETRY,
@@ -368,13 +382,14 @@ class RoutedAxis:
         )
 
     async def _ask(self, name: str, routes: Sequence[str]) -> frozenset[str] | None:
+        """Ask one axis which routes are unhosted; None when it does not answer soon."""
         with contextlib.suppress(TransportFailure, TimeoutError):
             async with asyncio.timeout(ASK_S):
                 return await self._axes[name].unhosted(routes)
         return None
 
     def _answers(self, name: str) -> bool:
-        """Tell whether an axis that never says who is hosted answered anything when it was asked."""
+        """Tell whether the axis is connected although it cannot say who is hosted."""
         axis = self._axes[name]
         return not axis.promises().unroutable_return and axis.state().connected_since is not None
 

@@ -1,7 +1,7 @@
-"""Carries one body to one address of an agency's program. In: an address, a body, headers. Out: the outcome, never an
-exception for a fault of the other side.
+"""Posts one body to a webhook address of an agency's program. In: an address, a body, headers. Out: the outcome; faults
+of the other side never raise.
 
-Nothing leaves for a network that is not allowed (threat 89), nothing is unpacked, the whole exchange has one deadline, and
+A network that is not allowed is never called, answers are not decompressed, the whole exchange has one deadline, and
 only the beginning of an answer is read (`http_calls`)."""
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gateway.http_calls import HttpCaller, RefusedAddress
 from gateway.ports.services import Posted
 
 MOST_READ = 4 * LONGEST_ANSWER
-# The status decides; the body is only for people, so it is not waited for long.
+# The status decides; the body is only for people, so the wait for it is short.
 WORDS_S = 1.0
 _GONE_STATUS, _MULTIPLE, _BAD = 410, 300, 400
 
 
 class HttpPoster:
-    """Keeps the promise of `ports.services.Poster`. Close it at the end."""
+    """Poster of webhooks (the `ports.services.Poster` protocol). Call `close` at the end."""
 
     def __init__(
         self, reach: Reach, *, timeout_s: float, at_once: int, agent: str, ca: Path | None = None
@@ -39,9 +39,10 @@ class HttpPoster:
         self._caller = HttpCaller(MOST_READ, ca=ca, adds_ca=True, at_once=at_once, may_reach=self._may_reach)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """Post the body once, and once more where a kept connection turned out closed."""
         try:
             read_url(url, self._reach)
-        except BadForm:  # it was good once: the settings have changed since
+        except BadForm:  # valid when it was saved; the allowed networks have changed since
             return Posted(code=TryCode.REFUSED_ADDRESS)
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -51,7 +52,7 @@ class HttpPoster:
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as why:
                     if isinstance(why, aiohttp.ClientConnectorError):
                         raise
-                    # A line kept from before may have been closed by the other side meanwhile; the next one is new.
+                    # The other side may have closed a kept connection meanwhile; the next one is new.
                     return await self._post(target, body, headers)
         except TimeoutError:
             return Posted(code=TryCode.TIMEOUT)
@@ -66,6 +67,7 @@ class HttpPoster:
             return Posted(code=_code_of_status(answer.status), status=answer.status, answer=words)
 
     def _may_reach(self, host: str) -> bool:
+        """Tell whether this IP address is in an allowed network."""
         address = account.read_address(host)
         return address is not None and "%" not in host and may_reach(address, self._reach.networks)
 
@@ -74,7 +76,7 @@ class HttpPoster:
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """Read what comes at once. Where more follows, the connection ends and is not used again."""
+    """Read the beginning of an answer, as far as it has come. A connection with more to come is closed, not used again."""
     body = bytearray()
     with suppress(TimeoutError, aiohttp.ClientError, OSError):
         async with asyncio.timeout(WORDS_S):
@@ -94,7 +96,7 @@ def _code_of_status(status: int) -> TryCode:
 
 
 def _code_of(why: BaseException) -> TryCode:
-    """Name the failure by its exception, or by the cause of that."""
+    """Return the outcome code of an exception, judged by its cause too."""
     inner = why.__cause__ or getattr(why, "os_error", None)
     if isinstance(why, RefusedAddress) or isinstance(inner, RefusedAddress):
         return TryCode.REFUSED_ADDRESS

@@ -1,1 +1,1 @@
-"""Keys, certificates and what a file is: the adapters behind Keys, Trust and Inspector."""
+"""Keys, certificates and inspection of files: implementations of the protocols Keys, Trust and Inspector."""

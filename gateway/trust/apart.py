@@ -1,8 +1,8 @@
-"""Runs code that parses hostile files in a process apart; both ends of it stand here. The node's end (`ReaderProcess`)
-starts a module of ours, puts one question a line to it and waits no longer than a limit; it is kept from file to file
-(`KeptProcess`), and several are lent in turn (`Lent`). The inner end (`serve`) limits its own memory, puts up a fence
-against connections, programs and writing, and answers one line a question; its alarm ends it over a file that holds it
-too long when the node cannot. An error that a file causes at either end is its fault."""
+"""Runs code that parses hostile files in a child process. In the node, `ReaderProcess` starts a module of ours, sends it
+one JSON question per line and waits at most a time limit for the answer; `KeptProcess` keeps one process from file to
+file, and `Lent` lends several of them in turn. In the child, `serve` limits the memory, sets up a fence against
+connections, programs and writing, and answers each question with one line; an alarm ends the child when a file takes too
+long and the node cannot end it. An error that a file causes on either side is a fault of that file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.ports.services import Pool
 
 
 class HasFault(Protocol):
-    """Answer about a file; `fault` is set where the file could not be read."""
+    """Answer about a file; `fault` is the code of the reason where the file could not be read."""
 
     @property
     def fault(self) -> str | None: ...
@@ -55,7 +55,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class ReaderProcess:
-    """Running reader process. Its module gets `words` as arguments."""
+    """Child process that runs one module with the arguments `words` and answers questions over pipes."""
 
     def __init__(self, module: str, words: Sequence[str]) -> None:
         self.question_count = 0
@@ -75,14 +75,15 @@ class ReaderProcess:
         return self._process.poll() is not None
 
     def ask(self, question: Mapping[str, object], seconds: float) -> bytes:
-        """Put one question to the process and return its answer."""
+        """Send one question to the process and return its answer, as `answer` does."""
         assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe
         self.question_count += 1
         self._process.stdin.write(json.dumps(question).encode() + b"\n")
         return self.answer(seconds)
 
     def answer(self, seconds: float) -> bytes:
-        """Wait for one line of answer. Raise TimeoutError when it does not come, EOFError when the process is gone."""
+        """Return one line of the process. Raise TimeoutError when it is late or too long, EOFError when the process
+        ended."""
         assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
         deadline = time.monotonic() + seconds
         line = bytearray()
@@ -112,7 +113,7 @@ class ReaderProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingLimits:
-    """Limits on the cost of one file."""
+    """Limits for reading one file: its size, seconds for the answer and for the process to start, memory of the process."""
 
     max_bytes: int = 100 * MB
     seconds: float
@@ -121,9 +122,9 @@ class ReadingLimits:
 
 
 class KeptProcess:
-    """Reader process that is started at the first question and kept; questions wait for each other. Safe to share between
-    threads. Its module gets `folder` as an argument. Codes of faults begin with `area`; `does` are words for people: the
-    work, and the worker."""
+    """Reader process that is started at the first question and kept; one question is asked at a time. Safe to share
+    between threads. The module gets `folder` as its last argument. Codes of faults begin with `area`; `does` names the
+    work and the worker in the texts of faults."""
 
     module: ClassVar[str]
     max_questions: ClassVar[int]
@@ -136,7 +137,7 @@ class KeptProcess:
         self._process: ReaderProcess | None = None
 
     def warm(self) -> None:
-        """Start the process before the first question needs it."""
+        """Start the process before the first question needs it; after a failed start that question tries again."""
         with self._turn:
             if self._process is None:
                 try:
@@ -145,7 +146,7 @@ class KeptProcess:
                     self._end()
 
     def close(self) -> None:
-        """End the process, also in the middle of a file, so that closing the node does not wait for it."""
+        """End the process, also while it reads a file, so that closing the node does not wait for it."""
         if (process := self._process) is not None:
             process.kill()
         with self._turn:
@@ -154,7 +155,8 @@ class KeptProcess:
     def look(
         self, path: Path, question: Mapping[str, object], read: Callable[[bytes], F], make: Callable[..., F]
     ) -> F:
-        """Ask about the file at `path`; return the answer or a fault. Raise StoreFailure when it cannot be opened."""
+        """Ask the process about the file at `path`. Return the answer that `read` parses, or a fault that `make` builds
+        when the file is too large or no answer comes. Raise StoreFailure when the file cannot be opened."""
         work, worker = self.does
         try:
             if (size_fault := self.too_large(path.stat().st_size)) is not None:
@@ -169,8 +171,9 @@ class KeptProcess:
             raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
 
     def _ask(self, question: Mapping[str, object], read: Callable[[bytes], F]) -> F:
-        """Return the answer. Raise TimeoutError when it takes too long, EOFError when the process ended, did not start, or
-        gave an unreadable answer: the next question gets a new process."""
+        """Start a process where none runs, ask it and return the parsed answer. Raise TimeoutError when the answer takes
+        too long, EOFError when the process ended, did not start or answered illegibly. After either the process is
+        ended, and the next question starts a new one."""
         with self._turn:
             if self._process is not None and self._process.is_gone:
                 self._end()
@@ -183,20 +186,20 @@ class KeptProcess:
             except (OSError, EOFError, ValueError, KeyError, TypeError) as why:
                 self._end()
                 raise EOFError from why
-            # Memory that the libraries keep of old files counts against the limit of later ones.
+            # Memory that the libraries keep from earlier files counts against the limit of later ones.
             if answer.fault == f"{self.area}-LIMIT" or process.question_count >= self.max_questions:
                 self._end()
             return answer
 
     def too_large(self, size: int) -> str | None:
-        """Return why a file of that size is not handed over, or None."""
+        """Return the reason why a file of that size is not read, or None where it is small enough."""
         most = self._limits.max_bytes
         return f"it is larger than {most // MB} MB" if size > most else None
 
     def _start(self) -> ReaderProcess:
-        """Start a process and wait until it has loaded its modules. Raise EOFError when it does not come up."""
+        """Start a process and wait until it has loaded its modules. Raise EOFError when it does not get ready in time."""
         limits = self._limits
-        # The alarm of the process comes after the node's own limit: it matters only when the node has died.
+        # The child's own alarm comes later than the node's limit: it matters only when the node has died.
         arguments = [str(limits.memory), str(limits.seconds + GRACE_S), str(self._folder.resolve())]
         self._process = process = ReaderProcess(self.module, arguments)
         try:
@@ -212,8 +215,8 @@ class KeptProcess:
 
 
 class Lent(Generic[B]):
-    """Boxes of one kind, each lent to one file at a time; the work runs in a thread of the pool. The box used last is lent
-    first: its process is warm, and others need not start."""
+    """Pool of reader processes of one kind, each lent to one file at a time; the work runs in a thread of `pool`. The
+    process used last is lent first, because it is warm and the others need not start."""
 
     def __init__(self, boxes: Sequence[B], pool: Pool) -> None:
         self._free: asyncio.LifoQueue[B] = asyncio.LifoQueue()
@@ -222,6 +225,7 @@ class Lent(Generic[B]):
         self._pool = pool
 
     async def run(self, work: Callable[[B], T]) -> T:
+        """Wait for a free reader, run `work` with it in a thread and return the result."""
         box = await self._free.get()
         try:
             return await self._pool.run(partial(work, box))
@@ -230,13 +234,13 @@ class Lent(Generic[B]):
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment that finds the same program and holds no secrets of the node's own."""
+    """Return environment variables that let the child find our modules and hold no secret of the node."""
     paths = os.pathsep.join(folder for folder in sys.path if folder)
     return {"PYTHONPATH": paths, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
 def folder_argument() -> Path:
-    """Return the folder that `KeptProcess` gave this process as an argument."""
+    """Return the folder that `KeptProcess` passed to this child process as its last argument."""
     return Path(sys.argv[3])
 
 
@@ -244,8 +248,9 @@ def serve(
     answer: Callable[[dict[str, Any]], bytes],  # Any: JSON that the node wrote
     fence: Callable[[str, tuple[object, ...]], None],
 ) -> None:
-    """Answer questions until stdin ends, which also happens when the node dies. The alarm ends the process, in whatever
-    code it is, when a file holds it longer than the limit. Output of libraries is discarded."""
+    """Limit this child process, then answer the questions on stdin until it ends, which also happens when the node dies.
+    An alarm ends the process, whatever code it runs, when one file takes longer than the limit. Output of libraries goes
+    to stderr, which is discarded."""
     memory, seconds = int(sys.argv[1]), float(sys.argv[2])
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr
@@ -268,7 +273,7 @@ def _say(answers: BinaryIO, line: bytes) -> None:
 
 
 def read_safely(look: Callable[[], F], make: Callable[..., F], area: str, work: str) -> F:
-    """Run `look`; turn any error that the file causes into a fault of the file."""
+    """Return the result of `look`; turn any error that the file causes into a fault built by `make`."""
     try:
         return look()
     except MemoryError:
@@ -282,7 +287,8 @@ class FenceError(PermissionError):
 
 
 def fence(event: str, arguments: tuple[object, ...]) -> None:
-    """Refuse network, programs and writing. The event loop's own pair of sockets connects to no other process."""
+    """Raise FenceError for audit events of network, programs and writing. Sockets may be made but not connected, because
+    the event loop needs a pair of its own."""
     if event.startswith(_FORBIDDEN) and event not in ("socket.__new__", "ctypes.seh_exception"):
         raise FenceError(f"reading a file from outside does not {event}")
     if event == "open" and len(arguments) == 3:

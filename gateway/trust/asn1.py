@@ -1,6 +1,7 @@
-"""Makes asn1crypto fit for threads. The library prepares each of its classes when the first object of that class is
-made, and a class's map of names when the first name is looked up; two threads that do so at once read through a
-half-made class or map, and a sound chain would be called broken. Here one thread prepares them all. No I/O."""
+"""Makes asn1crypto safe to use from several threads. The library prepares each of its classes when the first object of
+that class is made, and a class's map of names when the first name is looked up. Two threads that do this at once use a
+half-made class or map, and a sound certificate chain would be reported as broken. `make_ready` prepares them all in one
+thread. No I/O."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ _one_at_a_time = Lock()
 
 
 def make_ready() -> None:
-    """Prepare every structure and every map of names that is loaded by now. Call it below the imports of a module that
-    reads with asn1crypto. Objects of the classes still belong to one thread at a time."""
+    """Prepare every structure and every map of names of the modules loaded so far. Modules that read with asn1crypto
+    call it below their imports. An object of these classes must still be used by one thread only."""
     with _one_at_a_time:
         for base in (Sequence, Set, Choice):
             for cls in _subclasses(base):
@@ -26,8 +27,8 @@ def make_ready() -> None:
 
 
 class _NameMap(dict[Any, Any]):
-    """Map from names to values of one class, complete from the start. A library that is imported later may add names to the
-    class, so a missing name is looked up there once more."""
+    """Complete map from names to values of one class. A library that is imported later may add names to the class, so a
+    missing name is looked up in the class once more."""
 
     def __init__(self, kind: Any) -> None:
         super().__init__(_reversed_map(kind))
@@ -43,7 +44,8 @@ def _reversed_map(kind: Any) -> dict[Any, Any]:
     return {name: value for value, name in kind._map.items()}
 
 
-def _subclasses(base: Any) -> Iterator[Any]:  # Any: what readies a class is private to the library
+# Any: the parts of a class that are prepared are private to the library.
+def _subclasses(base: Any) -> Iterator[Any]:
     for cls in base.__subclasses__():
         yield cls
         yield from _subclasses(cls)

@@ -1,7 +1,7 @@
-"""Asks certificate authorities about revocation, by OCSP and for lists. In: the file `revocation.toml` of the trust
-folder, which names the authorities; certificates, or one question. Out: the questions there are, or a checked answer
-to keep; Misconfigured that says what to mend in the file. Only the addresses named there are ever asked, whatever a
-certificate says, and within limits of size and time. Asking blocks: use it inside the pool."""
+"""Asks certificate authorities about revocation, by OCSP or by fetching their lists. In: the file `revocation.toml` of
+the trust folder, which names the authorities; certificates, or one question. Out: the questions to ask, or one checked
+answer to store; Misconfigured that names the error in the file. Only addresses named in the file are asked, never one
+that a certificate names, with limits of size and time. The calls block, so run them in the pool."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _bad_sources = partial(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSources:
-    """Addresses for questions about one authority's certificates. `needs_nonce`: answers must repeat our nonce."""
+    """Addresses to ask about the certificates of one authority. With `needs_nonce` an OCSP answer must repeat our nonce."""
 
     issuer: x509.Certificate
     ocsp: tuple[str, ...]
@@ -46,7 +46,7 @@ class IssuerSources:
 
 
 def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
-    """Read the file of sources; return none where there is no file."""
+    """Return the sources of every authority named in `revocation.toml`, or none where the file is missing."""
     path = folder / SOURCES_FILE
     if not path.is_file():
         return ()
@@ -67,7 +67,7 @@ def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
 
 
 def _sources_in(folder: Path, place: str, table: Mapping[str, Any]) -> list[IssuerSources]:
-    """Return one entry for each certificate of the named file."""
+    """Return the sources of one `[[issuer]]` table, one entry for each certificate in the file that it names."""
     if not isinstance(table, dict) or set(table) - _SOURCE_KEYS:
         raise _bad_sources(f"{place}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}")
     name = table.get("certificate")
@@ -108,8 +108,8 @@ _LIST_TYPES = ("application/pkix-crl", "application/x-pkcs7-crl", "application/o
 
 
 class AskedAuthorities:
-    """Authorities that this node asks about certificates. Sync: call it in the pool; `learn` is quick and may be called
-    anywhere. It keeps the certificates of the last `questions`, to ask about them."""
+    """Authorities that this node asks about revocation. Sync: call it in the pool; only `learn` is quick enough to be
+    called anywhere. It keeps the certificates of the last call of `questions`, because `ask` needs them."""
 
     def __init__(
         self,
@@ -130,12 +130,12 @@ class AskedAuthorities:
         return bool(self._by_issuer)
 
     def issuers(self) -> Mapping[str, str]:
-        """Return the subject of each configured authority, by the digest that questions name."""
+        """Return the subject of each configured authority, by its fingerprint, which is `Question.issuer`."""
         return {digest: s.issuer.subject.rfc4514_string() for digest, s in self._by_issuer.items()}
 
     def questions(self, certificates: Sequence[bytes], at: datetime) -> Sequence[Question]:
-        """Return every question whose answer helps to judge these certificates: one for each list, and one for each of
-        these certificates and each authority above it that has a responder."""
+        """Return every question whose answer helps to judge these certificates: one for each configured list, and one
+        OCSP question for each certificate below a configured authority that has a responder, up their chains."""
         list_questions = {
             Question(source=RevocationSource.LIST, issuer=digest, about=url): None
             for digest, s in self._by_issuer.items()
@@ -161,8 +161,8 @@ class AskedAuthorities:
         return certificates_by_question
 
     def ask(self, question: Question, now: datetime) -> Answer:
-        """Ask one question and return its checked answer of this moment. Raise Unreachable or InvalidProof when there is
-        none, NotFound when the question is not one of ours any more."""
+        """Ask one question over the network and return the checked answer. Raise Unreachable or InvalidProof when no
+        address gives a valid one, NotFound when the question is not configured any more."""
         sources = self._by_issuer.get(question.issuer)
         if sources is None:
             raise NotFound(f"the authority {question.issuer} is not configured any more")
@@ -180,7 +180,7 @@ class AskedAuthorities:
         raise failed or NotFound(f"the authority {question.issuer} has no responder any more")
 
     def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
-        """Replace the answers known so far; `since` says when each question was first asked."""
+        """Replace the answers used to judge certificates; `since` gives the time at which each question was first asked."""
         self._answers.learn(answers, since)
 
     def _ask_ocsp(
@@ -225,7 +225,8 @@ class AskedAuthorities:
     def _refuse_responder(
         self, url: str, responder: x509.Certificate, issuer: x509.Certificate, now: datetime
     ) -> None:
-        """Refuse a certificate that has run out or is revoked: its key can still sign answers with any dates."""
+        """Raise InvalidProof for a responder whose certificate has expired or is revoked: its key can still sign answers
+        with any date."""
         if now > responder.not_valid_after_utc:
             raise InvalidProof(f"{url}: the responder's certificate has run out")
         if self._answers.revokes(responder, issuer):
@@ -261,7 +262,7 @@ class AskedAuthorities:
 
 
 def _timely(answer: Answer) -> Answer:
-    """Return the answer; refuse one from the future, or one that was replaced long ago (threat 45)."""
+    """Return the answer; refuse one dated in the future, or one whose own validity has ended (threat 45, old answers)."""
     if answer.made_at > answer.fetched_at + FUTURE:
         raise InvalidProof(f"{answer.origin}: the answer was made at {answer.made_at.isoformat()}, after now")
     if answer.ends_at is not None and answer.ends_at < answer.fetched_at - FUTURE:

@@ -1,7 +1,7 @@
-"""Finds a chain from a certificate to one of our anchors and says whether it holds (K3). In: certificates we already
-have and a time. Out: the chain, or the code and sentence of what breaks it. The search is bounded here; the rules of
-a path, RFC 5280 section 6, are a library's, which looks nothing up. Extra certificates come from configuration alone.
-Decides nothing; no I/O."""
+"""Finds a chain from a certificate to one of our anchors and tells whether it is valid (K3). In: certificates at hand
+and a time. Out: the chain, with a code and a sentence where it is not valid. This module bounds the search; a library
+checks the rules of RFC 5280 section 6 and is kept from fetching anything. Intermediate certificates come only from the
+configuration. No decisions, no I/O."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ from gateway.trust.asn1 import make_ready
 
 make_ready()
 
-# K3. A government chain has three; five leaves room and bounds the work.
+# K3 (chain to an anchor): a government chain has three certificates; five leaves room and bounds the work.
 MAX_CERTIFICATES = 5
-# A crafted set of intermediates with equal names must not cost more than this many signature checks.
+# Bounds the signature checks that a crafted set of intermediates with equal names can cost.
 MAX_SIGNATURE_CHECKS = 64
-# Good chains are remembered, one per certificate of a sender.
+# Valid chains to remember, one for each certificate of a sender.
 MAX_REMEMBERED = 4096
 
 STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 MIN_RSA_BITS = 2048
 
-# Purposes that an exchange certificate may name; one made only for servers or OCSP is refused.
+# An exchange certificate that names purposes must name one of these, so one only for servers or OCSP is refused.
 _SIGNING_PURPOSES = frozenset(
     {
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
@@ -62,7 +62,7 @@ _SIGNING_PURPOSES = frozenset(
     }
 )
 
-# Errors that the library raises for extensions that break the standard.
+# Errors that the library raises for extensions that violate the standard.
 UNREADABLE = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
 
 _E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.CRLDistributionPoints)
@@ -70,7 +70,8 @@ _E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """Signer first, anchor last; `code` None when every link holds. A broken chain may be incomplete."""
+    """Certificates from the signer's to the anchor. `code` is None where the chain is valid; a broken one may be cut
+    short."""
 
     certificates: tuple[x509.Certificate, ...]
     code: str | None = None
@@ -78,7 +79,7 @@ class Chain:
 
 
 class Chains:
-    """Finds chains to one set of anchors and remembers those that hold, a bounded number. Safe to share between threads."""
+    """Search for chains to one set of anchors, with a bounded memory of valid ones. Safe to share between threads."""
 
     def __init__(
         self, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate] = ()
@@ -89,7 +90,7 @@ class Chains:
         self._lock = Lock()
 
     def find(self, leaf: x509.Certificate, at: datetime) -> Chain:
-        """Return the first chain that holds at that time; otherwise the first one, with what breaks it."""
+        """Return a chain that is valid at that time; where there is none, the first one found, with its fault."""
         good_chain = self.remembered(leaf, at)
         if good_chain is not None:
             return good_chain
@@ -97,7 +98,7 @@ class Chains:
         for certificates in _paths(leaf, self.anchors, self.intermediates):
             chain = _judge(certificates, at)
             if chain.code is None:
-                if broken is None:  # the first path tried is the same at every time
+                if broken is None:  # only the first path tried: the order never changes
                     with self._lock:
                         self._good[leaf] = chain
                         while len(self._good) > MAX_REMEMBERED:
@@ -112,7 +113,8 @@ class Chains:
         )
 
     def remembered(self, leaf: x509.Certificate, at: datetime) -> Chain | None:
-        """Return a chain that was found before and holds at that time, or None: only time changes the answer."""
+        """Return the remembered chain of this certificate if it is valid at that time, else None. Only the dates are
+        checked again, because nothing else in a chain changes."""
         with self._lock:
             chain = self._good.get(leaf)
             if chain is not None:
@@ -121,7 +123,8 @@ class Chains:
 
 
 def usage_holds(leaf: x509.Certificate) -> bool:
-    """Tell whether the certificate is for signing: by key usage, as no authority, and with no purpose against it."""
+    """Tell whether the certificate may sign documents: its key usage allows signing, it is no authority, and its
+    purposes, if it names any, include a signing purpose."""
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         if not (usage.digital_signature or usage.content_commitment):
@@ -136,7 +139,7 @@ def usage_holds(leaf: x509.Certificate) -> bool:
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """Tell whether it may sign certificates: the CA flag is set, and key usage allows it where that is given."""
+    """Tell whether the certificate may sign others: the CA flag is set, and the key usage, if there is one, allows it."""
     try:
         basic = extension(certificate, x509.BasicConstraints)
         usage = extension(certificate, x509.KeyUsage)
@@ -148,7 +151,8 @@ def is_authority(certificate: x509.Certificate) -> bool:
 def _paths(
     leaf: x509.Certificate, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]
 ) -> Iterator[tuple[x509.Certificate, ...]]:
-    """Yield every way up whose names and signatures fit, the shortest first, within one budget."""
+    """Yield every path from the certificate to an anchor along which names and signatures fit, shortest first, until the
+    limits of length and signature checks are reached."""
     budget = [MAX_SIGNATURE_CHECKS]
     pending: list[tuple[x509.Certificate, ...]] = [(leaf,)]
     while pending:
@@ -167,6 +171,7 @@ def _paths(
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate, budget: list[int]) -> bool:
+    """Tell whether `issuer` signed the certificate. A signature check costs one of `budget`; without budget, answer no."""
     try:
         if certificate.issuer != issuer.subject or budget[0] <= 0:
             return False
@@ -196,7 +201,7 @@ def _validity(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple
 
 
 def _readable(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    """Check that the strict reader takes the extensions; the other one passes over such as stand twice."""
+    """Return a breach where our strict reader refuses the extensions: the path library overlooks one that occurs twice."""
     for certificate in certificates:
         try:
             _ = certificate.extensions
@@ -206,7 +211,7 @@ def _readable(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple
 
 
 def _algorithms(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    for certificate in certificates[:-1]:  # nothing rests on an anchor's own signature
+    for certificate in certificates[:-1]:  # the anchor's own signature proves nothing
         try:
             digest = certificate.signature_hash_algorithm
         except UnsupportedAlgorithm:
@@ -220,7 +225,7 @@ def _algorithms(certificates: tuple[x509.Certificate, ...], at: datetime) -> tup
 
 
 def _anchor(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    """Check that the top certificate is an authority, even where it is itself the certificate in question."""
+    """Return a breach where the top certificate is no authority, even where it is itself the certificate in question."""
     if not is_authority(certificates[-1]):
         return "CERT-CHAIN", f"{_label(certificates[-1])} may not sign certificates"
     return None
@@ -264,7 +269,7 @@ def _label(certificate: x509.Certificate) -> str:
 
 
 def _text(name: Callable[[], x509.Name]) -> str:
-    """Return a name as text: it is parsed only when asked for, and then raises errors of its own."""
+    """Return a name as text, or a remark where it is malformed: the library parses it only when it is asked for."""
     try:
         return name().rfc4514_string()
     except (ValueError, TypeError):
@@ -279,7 +284,8 @@ _PREFIX = "The path could not be validated because "
 
 
 def path_breach(certificates: tuple[x509.Certificate, ...], at: datetime) -> str | None:
-    """Return the fault that breaks this chain at that time, or None. Every signature is checked again on the way."""
+    """Return the reason why the path library finds this chain not valid at that time, or None. It checks every
+    signature."""
     try:
         *below, top = [_to_asn1(c) for c in certificates]
         if unknown := top.critical_extensions - SUPPORTED_EXTENSIONS:
@@ -295,15 +301,17 @@ def path_breach(certificates: tuple[x509.Certificate, ...], at: datetime) -> str
         _run_to_end(async_validate_path(context, path))
     except ValidationError as why:
         return str(why).removeprefix(_PREFIX).rstrip(".")[:300]
-    except NotImplementedError as why:  # a constraint that the library cannot check must not pass
+    # A constraint that cannot be checked must not count as fulfilled.
+    except NotImplementedError as why:
         return f"a name constraint cannot be checked: {why}"
-    except Exception as why:  # a stranger's bytes may raise anything; their chain does not hold
+    except Exception as why:  # bytes from outside may raise any error; the chain is then not valid
         return f"the chain cannot be judged ({type(why).__name__})"
     return None
 
 
 def _validation_anchor(top: asn1.Certificate) -> TrustAnchor:
-    """Make the trust anchor with the limits that its certificate sets, which the standard alone would ignore."""
+    """Return the trust anchor with the limits (path length, names) that its certificate sets; the standard would ignore
+    them."""
     own = derive_quals_from_cert(top)
     params = own.standard_parameters
     names = PKIXValidationParams(
@@ -315,12 +323,13 @@ def _validation_anchor(top: asn1.Certificate) -> TrustAnchor:
 
 
 def _to_asn1(certificate: x509.Certificate) -> asn1.Certificate:
-    """Load the certificate in the other library, which parses parts when asked for them, for this thread alone."""
+    """Load the certificate with asn1crypto, as a new object: it parses its parts lazily, so threads must not share it."""
     return asn1.Certificate.load(certificate.public_bytes(Encoding.DER), strict=True)
 
 
 def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that is written to wait for a network and never does here: nothing may be fetched."""
+    """Return the result of a coroutine that never has to wait, because fetching is switched off. Raise
+    NotImplementedError when it waits after all."""
     try:
         work.send(None)
     except StopIteration as end:

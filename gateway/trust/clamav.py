@@ -1,6 +1,6 @@
-"""Keeps the `Scanner` promise with a ClamAV daemon (threat 65). In: the address of clamd, and files by path. Out: the
-verdict on each, or why there is none; a file that was not scanned is never called clean. Files are streamed to the
-daemon over its socket in small pieces, so it needs no right to our folder."""
+"""Scanner over a ClamAV daemon (the `Scanner` protocol; threat 65, malware). In: the address of clamd, and files by
+path. Out: the verdict on each file, or the reason why there is none; a file that was not scanned is never called clean.
+Files are streamed to the daemon over its socket in small pieces, so the daemon needs no access to our folders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class DaemonAddress:
-    """Address of clamd: a socket file, or a host with its port."""
+    """Address of clamd: the path of a socket file, or a host with its port."""
 
     path: str = ""
     host: str = ""
@@ -39,7 +39,8 @@ class DaemonAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanLimits:
-    """Limits of one scan. After a failure the daemon is left alone for `rest_s`, so that one that hangs holds up little."""
+    """Limits of one scan. After a failure the daemon is left alone for `rest_s` seconds, so that a hanging one delays
+    little."""
 
     timeout_s: float = 30.0
     max_bytes: int = 100 * 1024 * 1024
@@ -61,7 +62,7 @@ def read_address(text: str) -> DaemonAddress:
 
 
 class NoScanner:
-    """Scanner where none is set up: every file passes without a verdict and without a note about it."""
+    """Scanner for a node without one: every file passes with an empty result."""
 
     waits = False
 
@@ -73,7 +74,7 @@ class NoScanner:
 
 
 class _NoVerdictError(Exception):
-    """Reason for a missing verdict; `why` is the last part of an `unscanned.` label."""
+    """Failure to get a verdict; `why` is the last part of the `unscanned.` label that the file gets."""
 
     def __init__(self, why: str, detail: str) -> None:
         super().__init__(detail)
@@ -81,7 +82,7 @@ class _NoVerdictError(Exception):
 
 
 class ClamScanner:
-    """Scanner over clamd, one for the process. It keeps no connection: each file has its own, as clamd wants it."""
+    """Scanner over clamd, one for the process. It opens a connection for each file, as clamd requires."""
 
     waits = True
 
@@ -93,7 +94,8 @@ class ClamScanner:
         self._failed: tuple[float, _NoVerdictError] | None = None
 
     async def scan(self, file: Readable, digest: Digest | None) -> Scan:
-        """Scan the file, unless these signatures scanned the same bytes a moment ago."""
+        """Return the verdict on the file, or the reason why there is none. A recent verdict on the same bytes by the
+        same virus signatures is used again."""
         try:
             size = await self._pool.run(partial(size_of, file))
         except OSError as cause:
@@ -107,7 +109,7 @@ class ClamScanner:
                 return Scan(unscanned=none.why)
 
     async def state(self) -> ScannerState:
-        """Ask the daemon, however lately it failed."""
+        """Return the daemon's state by asking it for its version, even shortly after a failure."""
         try:
             async with self._line(min(self._limits.timeout_s, 5.0), rests=False) as line:
                 version = await line.ask(b"VERSION")
@@ -129,7 +131,7 @@ class ClamScanner:
         return scan
 
     async def _signatures(self) -> str:
-        """Return the version of program and signatures, in clamd's words."""
+        """Return the version of clamd and its virus signatures, as clamd names them; asked again after a minute."""
         if self._version is None or time.monotonic() - self._version[0] > _VERSION_S:
             async with self._line(self._limits.timeout_s) as line:
                 self._version = (time.monotonic(), await line.ask(b"VERSION"))
@@ -141,7 +143,8 @@ class ClamScanner:
 
     @asynccontextmanager
     async def _line(self, timeout_s: float, *, rests: bool = True) -> AsyncIterator[_Conversation]:
-        """Open a connection for at most that long. An error on it becomes the reason for a missing verdict."""
+        """Open a connection for at most `timeout_s`. Raise _NoVerdictError for any error on it, and, where `rests` is
+        set, shortly after an earlier failure without connecting."""
         if rests and self._failed is not None and time.monotonic() - self._failed[0] < self._limits.rest_s:
             raise _NoVerdictError(self._failed[1].why, str(self._failed[1]))
         try:
@@ -172,7 +175,7 @@ class ClamScanner:
 
 
 class _Conversation:
-    """Connection for one command and its answer."""
+    """Connection to clamd for one command and its answer."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -182,8 +185,8 @@ class _Conversation:
         return await self._answer()
 
     async def stream(self, file: Readable, pool: Pool) -> str:
-        """Send the whole file in pieces, each behind its length, closed by a length of zero. The answer may come before the
-        end: the daemon stops reading above its own limit."""
+        """Send the whole file and return the answer. Each piece follows its length, and a length of zero ends the file.
+        The daemon may answer before the end: it stops reading above its own size limit."""
         self._writer.write(b"zINSTREAM\0")
         answer = asyncio.create_task(self._answer())
         try:
@@ -199,7 +202,7 @@ class _Conversation:
             opened = await pool.run(lambda: file.open("rb"))
         except OSError as cause:
             raise _unreadable(file, cause) from cause
-        # After a lost connection reading yields the answer that is on its way, or an error.
+        # When the connection is lost, reading still yields the answer on its way, or an error.
         with opened, suppress(ConnectionError):
             while not is_answered() and (piece := await pool.run(partial(opened.read, _PIECE))):
                 self._writer.write(_LENGTH.pack(len(piece)) + piece)
@@ -222,6 +225,7 @@ def _unreadable(file: Readable, cause: OSError) -> StoreFailure:
 
 
 def _read_verdict(answer: str) -> Scan:
+    """Return the verdict in clamd's answer; raise _NoVerdictError for any other answer."""
     reply = answer.removeprefix("stream:").strip()
     if reply == "OK":
         return Scan(clean=True)

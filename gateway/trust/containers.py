@@ -1,10 +1,9 @@
-"""Looks into files that hold others: ZIP, office documents made of ZIP members, RTF, and compound files (OLE) of old
-office documents. In: a seekable stream. Out: members and pieces of their content, the kind of document, whether it
-asks for a password, and what it would run, embed or fetch from elsewhere when it is opened (threat 64), as `active.`
-words of the labels; or `BadArchive` with one word of their `why.` table. A ZIP is walked without unpacking it to disk
-and without believing it (threats 57 to 60), bounded in members and memory; Python's own reader is not used, because it
-trusts the directory's counts and sizes. Parts are searched as text, not parsed: a hostile part has nothing to
-break."""
+"""Looks into files that hold other files: ZIP, office documents made of ZIP members, RTF, and compound files (OLE) of
+old office documents. In: a seekable stream. Out: members and pieces of their content, the kind of document, whether it
+needs a password, and the content that it would run, embed or fetch when opened (threat 64, active content), as `active.`
+labels; or `BadArchive` with a `why.` label. A ZIP is read without unpacking it to disk and without trusting its
+directory (threats 57 to 60, crafted archives), with limits of members and memory; Python's own reader trusts the
+directory's counts and sizes, so it is not used. Parts are searched as text, so no hostile part reaches a parser."""
 
 from __future__ import annotations
 
@@ -24,13 +23,13 @@ _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _LOCAL = struct.Struct("<4s5H3I2H")
 _FIELD = struct.Struct("<2H")
 _UNICODE_PATH = 0x7075
-_LONGEST_DESCRIPTOR = 24  # behind the data: a signature, the sum, two sizes of 8 bytes
+_LONGEST_DESCRIPTOR = 24  # after the data: a signature, the checksum, two sizes of 8 bytes
 _MOST_COMMENT = 65535
-_EMPTY_DEFLATED = 2  # nothing, compressed
+_EMPTY_DEFLATED = 2  # bytes of empty content, compressed
 _PIECE = 65536
 _STORED, _DEFLATED = 0, 8
-_NEWEST = 63  # version 6.3 of the format: other readers refuse members that ask for more
-# Marks of a member: under a password; a difference to another file; a name in UTF-8.
+_NEWEST = 63  # version 6.3 of the format: other readers refuse members that need a later one
+# Flags of a member: encrypted; a difference to another file; a name in UTF-8.
 _LOCKED, _PATCHED, _UNICODE = 0x41, 0x20, 0x800
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _LINK = 0o120000
@@ -46,7 +45,7 @@ class BadArchive(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveMember:
-    """One member as the directory describes it, once its local header agreed. Its data begins at `start`."""
+    """Member as the directory describes it, once its local header agrees. Its data begins at byte `start`."""
 
     name: str
     method: int
@@ -62,7 +61,8 @@ class ArchiveMember:
 
 
 def entries(stream: BinaryIO, size: int, most: int) -> list[ArchiveMember]:
-    """Return every member after checking names, links, doubles, local headers and order; else raise BadArchive."""
+    """Return every member after checking names, links, duplicates, local headers and overlaps; raise BadArchive for a
+    bad archive or for more than `most` members."""
     count, start, length = _find_directory(stream, size)
     if count > most:
         raise BadArchive("too-many-members")
@@ -79,7 +79,7 @@ def entries(stream: BinaryIO, size: int, most: int) -> list[ArchiveMember]:
 
 
 def entry_content(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
-    """Yield the member's bytes in pieces of at most 64 KiB; raise BadArchive when they are not what the directory says."""
+    """Yield the member's bytes in pieces of at most 64 KiB; raise BadArchive when size or checksum are wrong."""
     crc = length = 0
     for piece in _inflate(stream, member):
         length += len(piece)
@@ -92,12 +92,12 @@ def entry_content(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
 
 
 def has_directory_at_end(stream: BinaryIO, size: int) -> bool:
-    """Tell whether the file, whatever else it is, also opens as a ZIP (threat 63)."""
+    """Tell whether the file, whatever its type, can also be opened as a ZIP (threat 63, files of two types)."""
     return _find_end_record(stream, size)[0] >= 0
 
 
 def _find_end_record(stream: BinaryIO, size: int) -> tuple[int, bytes]:
-    """Return place and bytes of the end record whose comment ends exactly with the file; else -1 and the tail."""
+    """Return position and bytes of the end record whose comment ends exactly with the file; else -1 and the file's tail."""
     tail_from = max(0, size - _END.size - _MOST_COMMENT)
     stream.seek(tail_from)
     tail = stream.read(_END.size + _MOST_COMMENT)
@@ -112,7 +112,7 @@ def _find_end_record(stream: BinaryIO, size: int) -> tuple[int, bytes]:
 
 
 def _find_directory(stream: BinaryIO, size: int) -> tuple[int, int, int]:
-    """Return count, start and length of the central directory, which must lie directly before the end record."""
+    """Return number of members, start and length of the central directory, which must end where the end record begins."""
     at, end_record = _find_end_record(stream, size)
     if at < 0:
         raise BadArchive("junk-after" if b"PK\x05\x06" in end_record else "truncated")
@@ -120,7 +120,7 @@ def _find_directory(stream: BinaryIO, size: int) -> tuple[int, int, int]:
     if disk or first_disk or disk_count != total:
         raise BadArchive("member-header")
     if 0xFFFFFFFF in (length, start) or total == 0xFFFF:
-        # ZIP64 is for more than 4 GiB or 65 534 members; both are past our limits
+        # ZIP64 is for more than 4 GiB or 65 534 members; both exceed our limits
         raise BadArchive("too-many-members")
     if start + length != at:
         raise BadArchive("junk-before" if start + length < at else "member-header")
@@ -160,12 +160,13 @@ def _read_directory(raw: bytes, count: int) -> Iterator[ArchiveMember]:
         )
         at += _CENTRAL.size + name_length + extra_length + comment_length
     if at != len(raw):
-        raise BadArchive("member-header")  # bytes behind the last counted member are a member to others
+        # Other programs read the bytes after the last counted member as one more.
+        raise BadArchive("member-header")
 
 
 def _read_name(raw: bytes, extra: bytes, flags: int) -> str:
-    """Return the member's name: the one that a program which knows Unicode takes from the extra field, else the bytes as
-    UTF-8, else in the old code page unless they are marked as UTF-8. It must stay below the archive's own folder."""
+    """Return the member's name: the Unicode extra field where there is one, else the raw bytes as UTF-8, else as code
+    page 437 unless the flags say UTF-8. Raise BadArchive for a name that leaves the archive's own folder."""
     try:
         text = (_unicode_name(raw, extra) or raw).decode("utf-8")
     except UnicodeDecodeError:
@@ -180,7 +181,7 @@ def _read_name(raw: bytes, extra: bytes, flags: int) -> str:
 
 
 def _unicode_name(raw: bytes, extra: bytes) -> bytes:
-    """Return the name in the field 0x7075, where it belongs to this name."""
+    """Return the name in the extra field 0x7075, or nothing where its checksum does not fit the raw name."""
     while len(extra) >= _FIELD.size:
         kind, size = _FIELD.unpack_from(extra)
         field, extra = extra[_FIELD.size : _FIELD.size + size], extra[_FIELD.size + size :]
@@ -190,7 +191,8 @@ def _unicode_name(raw: bytes, extra: bytes) -> bytes:
 
 
 def _check_member(stream: BinaryIO, member: ArchiveMember) -> ArchiveMember:
-    """Return the member with the start of its data, once its local header agrees (sizes may come after the data)."""
+    """Return the member with the start of its data; raise BadArchive when its local header disagrees with the directory.
+    The sizes may come after the data instead."""
     stream.seek(member.offset)
     raw = stream.read(_LOCAL.size)
     if len(raw) < _LOCAL.size or raw[:4] != b"PK\x03\x04":
@@ -200,7 +202,7 @@ def _check_member(stream: BinaryIO, member: ArchiveMember) -> ArchiveMember:
         method == member.method
         and bool(flags & _LOCKED) == member.encrypted
         and _read_name(stream.read(name_length), stream.read(extra_length), flags) == member.name
-        # To a program that goes by the mark these are two names; for a plain name it makes no difference.
+        # Programs that respect the flag read two different names; for an ASCII name it makes no difference.
         and (bool(flags & _UNICODE) == member.is_unicode or member.name.isascii())
     )
     sizes_agree = (crc, packed, size) == (member.crc, member.packed, member.size)
@@ -216,8 +218,8 @@ def _check_member(stream: BinaryIO, member: ArchiveMember) -> ArchiveMember:
 
 
 def _refuse_overlap(members: list[ArchiveMember], directory: int) -> None:
-    """Check that members share no byte, none reaches the directory, nothing stands before the first, and nothing between
-    them that a program which reads from the front would take for a member."""
+    """Raise BadArchive when members share bytes or reach into the directory, or when bytes lie before or between them,
+    because a program that reads from the front could take those for a member."""
     ordered = sorted(members, key=lambda member: member.offset)
     if (ordered[0].offset if ordered else directory) != 0:
         raise BadArchive("junk-before")
@@ -268,13 +270,13 @@ _ODF = {
 }
 _OFFICE_KINDS = frozenset({*WITH_MACROS, *_ODF.values()})
 _MACRO_PARTS = ("/activex/", "/macrosheets/", "/dialogsheets/")
-# Longest part that says how the others belong together; an honest one is shorter.
+# Longest part that lists the relations between the others; real documents have shorter ones.
 _LONGEST_PART = 4 * 1024 * 1024
 _RELATION = re.compile(r"([^\s:]+:)?relationship\s")
 _EMBEDDED_RELATION = re.compile(r"relationships/(oleobject|package)[\"']")
 _FETCHED = re.compile(r"/(attachedtemplate|oleobject|frame|subdocument|externallink\w*|image)\b")
 _FAR = re.compile(r"targetmode\s*=\s*[\"']external")
-# A picture from elsewhere only reveals that it was opened; the other kinds bring code.
+# A remote picture only reveals that the document was opened; the other kinds bring code.
 _HARMLESS = "image"
 _RTF_WORDS = {b"\\objdata": "embedded-file"} | dict.fromkeys(
     (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template"), "remote-content"
@@ -282,7 +284,7 @@ _RTF_WORDS = {b"\\objdata": "embedded-file"} | dict.fromkeys(
 
 
 def kind_of(stream: BinaryIO, rows: list[ArchiveMember]) -> str:
-    """Tell whether the members make an office document, a program, or a plain archive."""
+    """Return the kind of the archive by its members: an office document, `epub`, a program (`jar`), or plain `zip`."""
     names = {row.name for row in rows}
     if "[Content_Types].xml" in names:
         return next(
@@ -298,7 +300,7 @@ def kind_of(stream: BinaryIO, rows: list[ArchiveMember]) -> str:
 
 
 def active_by_name(names: Iterable[str], kind: str) -> Iterator[str]:
-    """Yield macros and embedded objects, by the members that carry them."""
+    """Yield labels of macros and embedded objects, judged by the members' names."""
     if kind not in _OFFICE_KINDS:
         return
     for name in names:
@@ -312,7 +314,7 @@ def active_by_name(names: Iterable[str], kind: str) -> Iterator[str]:
 
 
 class OfficePart:
-    """Text of one member, kept while it flows by, where that member tells how others belong to the document."""
+    """Content of one member, collected while it is read, if the member declares types or relations of the others."""
 
     def __init__(self, row: ArchiveMember, kind: str) -> None:
         low = row.name.casefold()
@@ -320,21 +322,22 @@ class OfficePart:
         self._held = bytearray() if tells and kind in WITH_MACROS else None
 
     def feed(self, piece: bytes) -> None:
-        """Keep a piece; raise BadArchive for a part that is too long to be searched to its end."""
+        """Keep a piece; raise BadArchive for a part that is too long to be searched whole."""
         if self._held is not None:
             self._held += piece
             if len(self._held) > _LONGEST_PART:
                 raise BadArchive("too-long-to-read")
 
     def active(self) -> Iterator[str]:
-        """Yield what the part declares. A macro part can have any name, not any type; a far target any name."""
+        """Yield labels of macros, remote content and embedded files that the part declares. A macro can hide behind any
+        member name, but not behind another type."""
         if self._held is None:
             return
         text = _part_text(bytes(self._held))
         lowered = unescape(text).casefold()
         if "vbaproject" in lowered or "ms-office.activex" in lowered:
             yield "macro"
-        # Between the quotes of an attribute any letter but this one may stand.
+        # Only "<" cannot occur between the quotes of an attribute.
         for tag in text.split("<"):
             relation = unescape(tag).casefold()
             if _RELATION.match(relation) is None:
@@ -347,7 +350,7 @@ class OfficePart:
 
 
 def _part_text(raw: bytes) -> str:
-    """Decode a part in any of the encodings that it may have."""
+    """Decode a part from UTF-8 or UTF-16, as its first bytes tell."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16", "replace")
     if b"\0" in raw[:2]:
@@ -356,7 +359,7 @@ def _part_text(raw: bytes) -> str:
 
 
 def active_in_rtf(stream: BinaryIO) -> Iterator[str]:
-    """Yield the kinds of objects that lie in an RTF, and of those that it fetches or renews by itself."""
+    """Yield labels of objects that an RTF embeds and of content that it fetches or updates by itself."""
     kinds: set[str] = set()
     for window in _windows(stream):
         kinds |= {kind for word, kind in _RTF_WORDS.items() if word in window}
@@ -364,7 +367,7 @@ def active_in_rtf(stream: BinaryIO) -> Iterator[str]:
 
 
 def _windows(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the stream in pieces, each with the end of the one before it."""
+    """Yield the stream in pieces, each preceded by the end of the previous one, so that no word is cut."""
     stream.seek(0)
     tail = b""
     while piece := stream.read(256 * 1024):
@@ -382,7 +385,7 @@ _OLE_EMBEDDED = frozenset({"objectpool", "\x01ole10native", "equation native"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OleFacts:
-    """Facts about a compound file. `kind`: `ole` where it is none of ours; `ooxml` for a new one with a password."""
+    """Facts about a compound file. `kind` is `ole` for one of no known kind, `ooxml` for a new document with a password."""
 
     kind: str
     encrypted: bool = False
@@ -391,7 +394,7 @@ class OleFacts:
 
 
 def look_into_ole(stream: BinaryIO) -> OleFacts:
-    """Read the facts of a compound file. Never raises for bad content."""
+    """Return the facts of a compound file; bad content becomes `broken`, never an error."""
     try:
         names = frozenset(_ole_names(stream))
     except BadArchive as bad:
@@ -405,7 +408,7 @@ def look_into_ole(stream: BinaryIO) -> OleFacts:
 
 
 def _ole_names(stream: BinaryIO) -> Iterator[str]:
-    """Yield the names of the directory's entries, along the chain of its sectors to its end."""
+    """Yield the names of the directory's entries along the chain of its sectors. Raise BadArchive for an endless one."""
     stream.seek(0)
     header = stream.read(_OLE_HEADER)
     if len(header) < _OLE_HEADER:
@@ -420,11 +423,11 @@ def _ole_names(stream: BinaryIO) -> Iterator[str]:
             return
         yield from _entry_names(_sector(stream, sector, shift))
         sector = _next_sector(stream, table, sector, shift)
-    raise BadArchive("too-long-to-read")  # longer than the directory of any document
+    raise BadArchive("too-long-to-read")  # longer than any document's directory
 
 
 def _sector_table(stream: BinaryIO, header: bytes, shift: int) -> list[int]:
-    """Return the sectors of the allocation table: the first 109 stand in the header, the others in a chain."""
+    """Return the sectors of the allocation table: the header lists the first 109, a chain of sectors the others."""
     sectors = list(struct.unpack_from("<109I", header, 76))
     sector = struct.unpack_from("<I", header, 68)[0]
     for _ in range(_MOST_SECTORS):

@@ -1,8 +1,8 @@
-"""Collects what can be known about a signing certificate at a time: its chain to our anchors, its use, and whether it
-was revoked. In: a certificate and a time. Out: `domain.proof.Evidence`, facts that `policy.trust` judges. Anchors and
-intermediates are files. Answers about revocation are those that this process knows already, from files that an
-operator puts into the trust folder and from the database where the node keeps what it fetched: nothing is fetched
-here. Files of answers are read again when they change; one that broke meanwhile leaves the last good one in force."""
+"""Collects the facts about a signing certificate at a time: its chain to our anchors, its usage, and whether it was
+revoked. In: a certificate and a time. Out: `domain.proof.Evidence`, which `policy.trust` judges. Anchors and
+intermediates come from files. Answers about revocation come from files that an operator puts into the trust folder and
+from the database, where the node stores the answers that it fetched; nothing is fetched here. Changed files are read
+again; while one of them is broken the last good answers stay in use."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from gateway.trust.revocation import Statement
 
 _log = logging.getLogger(__name__)
 
-# A list is fetched up to 10 MB; files of it may hold several.
+# Lists of up to 10 MB are fetched; a file may hold several.
 MAX_TRUST_FILE = 64 * 1024 * 1024
 _MOST_ANSWER_FILES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswers:
-    """Answers by their subject. OCSP answers from files are not sorted by issuer: readers try each of them."""
+    """Lists, and OCSP answers by serial number. OCSP answers from files are not sorted by issuer, so each is tried."""
 
     lists: tuple[revocation.RevocationList, ...] = ()
     by_serial: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 class AnswerFiles:
-    """Folders `crl/` (PEM) and `ocsp/` (DER) below a trust folder. Either may be missing."""
+    """Answers in the folders `crl/` (PEM) and `ocsp/` (DER) of a trust folder. Either folder may be missing."""
 
     def __init__(self, folder: Path) -> None:
         self._crl, self._ocsp = folder / "crl", folder / "ocsp"
@@ -54,11 +54,11 @@ class AnswerFiles:
 
     @property
     def expected(self) -> bool:
-        """True where a place for answers was set up."""
+        """True where at least one of the two folders exists."""
         return self.version != (None, None)
 
     def current(self) -> KnownAnswers:
-        """Return the answers as the files are now."""
+        """Return the answers, read again if a file changed; the last good ones while a file is broken."""
         with self._lock:
             version = self.version
             if version != self._version_read:
@@ -72,18 +72,18 @@ class AnswerFiles:
 
     @property
     def version(self) -> tuple[Stamp | None, Stamp | None]:
-        """Value that changes whenever a file changed."""
+        """Value that changes with every change of a file."""
         lists, answers = self._looks
         return lists.stamp(), answers.stamp()
 
 
 class Answers:
-    """All answers known, from files and the database. Thread-safe: fetched answers are replaced as a whole."""
+    """All known answers, from files and the database. Thread-safe: fetched answers are replaced as a whole."""
 
     def __init__(
         self, files: AnswerFiles | None = None, fixed: KnownAnswers | None = None, *, asks: bool = False
     ) -> None:
-        """`asks` is True where this node asks authorities."""
+        """Begin with `fixed` answers, which never change; `asks` is True where this node asks authorities."""
         self._files, self._fixed, self._asks = files, fixed or KnownAnswers(), asks
         self._learned: Mapping[Question, tuple[Answer, ...]] = {}
         self._lists: Mapping[str, tuple[revocation.RevocationList, ...]] = {}
@@ -92,17 +92,17 @@ class Answers:
 
     @property
     def expected(self) -> bool:
-        """True where answers can be had at all; where none are set up the grace counts as running (K7)."""
+        """True where any source of answers is configured; else the grace for missing answers always runs (K7)."""
         files = self._files is not None and self._files.expected
         return self._asks or files or bool(self._fixed.lists or self._fixed.by_serial)
 
     @property
     def version(self) -> object:
-        """Value that changes whenever a new answer is known."""
+        """Value that changes with every new answer."""
         return self._turn, self._files.version if self._files is not None else None
 
     def learn(self, answers: Iterable[Answer], since: Mapping[Question, datetime]) -> None:
-        """Replace the fetched answers; `since` says when each question was first asked."""
+        """Replace the fetched answers; `since` gives the time at which each question was first asked."""
         by_question: dict[Question, list[Answer]] = {}
         lists: dict[str, list[revocation.RevocationList]] = {}
         known_lists = {x.digest: x for group in self._lists.values() for x in group}
@@ -119,7 +119,7 @@ class Answers:
         self._turn += 1
 
     def statements(self, certificate: x509.Certificate, issuer: x509.Certificate) -> list[Statement]:
-        """Return what all answers say about this certificate, each proved to come from its issuer."""
+        """Return the statements of all answers about this certificate, each verified to come from its issuer."""
         file_answers = self._file_answers()
         lists = self._lists_of(file_answers, issuer)
         statements = [x.statement(certificate, issuer) for x in lists]
@@ -142,7 +142,7 @@ class Answers:
         return (*self._fixed.lists, *file_answers.lists, *self._lists.get(fingerprint(issuer), ()))
 
     def asked_since(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
-        """Return when the node began to ask about this certificate, or for its issuer's lists; None when it never did."""
+        """Return the time since which the node asks about this certificate or for its issuer's lists, or None."""
         own = self._since.get(ocsp_question(certificate, issuer))
         if own is not None:
             return own
@@ -157,14 +157,14 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def ocsp_question(certificate: x509.Certificate, issuer: x509.Certificate) -> Question:
-    """Make the question about one certificate."""
+    """Return the OCSP question about one certificate."""
     return Question(
         source=RevocationSource.OCSP, issuer=fingerprint(issuer), about=f"{certificate.serial_number:x}"
     )
 
 
 def read_answer_files(lists: Path, answers: Path) -> KnownAnswers:
-    """Read the answers in two folders that may be missing; raise Misconfigured that names a bad file."""
+    """Return the answers in two folders that may be missing; raise Misconfigured that names a bad file."""
     bodies_by_serial: dict[int, tuple[bytes, ...]] = {}
     for path in _inside(answers, "*.der"):
         body = read_trust_file(path)
@@ -178,7 +178,7 @@ def read_answer_files(lists: Path, answers: Path) -> KnownAnswers:
 
 
 def lists_in(path: Path) -> list[x509.CertificateRevocationList]:
-    """Read the lists of one PEM file; raise Misconfigured when it has none."""
+    """Return the revocation lists of one PEM file; raise Misconfigured when it holds none."""
     pem = read_trust_file(path)
     end = b"-----END X509 CRL-----"
     parts = [part + end for part in pem.split(end)[:-1]]
@@ -188,7 +188,7 @@ def lists_in(path: Path) -> list[x509.CertificateRevocationList]:
         )
     try:
         lists = [x509.load_pem_x509_crl(part) for part in parts]
-        _ = [x.issuer for x in lists]  # parsed only when asked for, and then with errors of its own
+        _ = [x.issuer for x in lists]  # the library parses it only here, with errors of its own
         return lists
     except (ValueError, TypeError, x509.InvalidVersion) as why:
         raise Misconfigured(f"{path} is not a file of PEM revocation lists: {why}") from why
@@ -213,7 +213,7 @@ def _inside(folder: Path, pattern: str) -> Sequence[Path]:
 def _parse_list(answer: Answer) -> revocation.RevocationList | None:
     try:
         return revocation.read_list(answer.body)
-    except ValueError:  # it was parsed before it was kept; a row that was changed since says nothing
+    except ValueError:  # it could be parsed when stored, so the row was changed: it says nothing
         return None
 
 
@@ -227,7 +227,7 @@ def _statement_in_answer(
         statement, responder = revocation.read_answer(body, certificate, issuer)
     except revocation.NoAnswer:
         return None
-    # A stolen responder's key signs answers with any date, so no answer of a revoked responder counts.
+    # A stolen responder's key can sign answers with any date, so answers of a revoked responder do not count.
     return None if responder is not None and _is_revoked(responder, issuer, lists) else statement
 
 
@@ -238,7 +238,7 @@ def _is_revoked(
     return any(x is not None and x.revoked_at is not None for x in statements)
 
 
-# Every packet asks about the same few certificates, so each is parsed once.
+# Packets carry the same few certificates, so each is parsed once.
 _CACHE_SIZE = 1024
 
 
@@ -248,8 +248,8 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Collected:
-    """Evidence of a certificate, and the version of the answers that it rests on; its chain holds within these times.
-    `path` is the chain where answers are configured: whether it is revoked then depends on the time."""
+    """Evidence of a certificate, the version of the answers used, and the times between which the chain is valid. `path`
+    is the chain where answers are configured, because the revocation state then depends on the time."""
 
     version: object
     valid_from: datetime
@@ -259,8 +259,8 @@ class _Collected:
 
 
 class NodeTrust:
-    """Collector of facts about a certificate (anchors, intermediates and known answers of one node); it never decides.
-    Sync: call it in the pool. Safe to share between threads."""
+    """Collector of facts about certificates, with the anchors, intermediates and known answers of one node; it never
+    decides. Sync: call it in the pool. Safe to share between threads."""
 
     def __init__(
         self,
@@ -271,7 +271,7 @@ class NodeTrust:
         check_anchors: bool = True,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """With `check_anchors` False an anchor that is no authority breaks every chain to it and is no error here. `now`
+        """Refuse an anchor that is no authority; with `check_anchors` False such an anchor only breaks its chains. `now`
         tells which answers lie in the future."""
         for anchor in anchors:
             if check_anchors and not chain.is_authority(anchor):
@@ -294,7 +294,7 @@ class NodeTrust:
         check_anchors: bool = True,
         now: Callable[[], datetime] = utc_now,
     ) -> NodeTrust:
-        """Read PEM files; raise Misconfigured that names a bad file."""
+        """Make it from PEM files; raise Misconfigured that names a bad file."""
         roots = certificates_in(anchors)
         if not roots:
             raise Misconfigured(
@@ -304,7 +304,8 @@ class NodeTrust:
         return cls(roots, intermediates, answers=answers, check_anchors=check_anchors, now=now)
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
-        """Return the evidence at that time. Never raises for what the certificate says; never decides."""
+        """Return the evidence about the certificate at that time. An unreadable certificate is evidence too, not an
+        error."""
         version, expected = self.version, self.answers.expected
         try:
             leaf = _read_certificate(certificate_der)
@@ -346,8 +347,8 @@ class NodeTrust:
         return evidence
 
     def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
-        """Return the same, and quickly, where the certificate, a chain that holds then and the answers known now were
-        judged before; None otherwise."""
+        """Return the evidence as `collect` would, without a search, if this certificate was collected before with a
+        chain valid at that time and the same answers; else None."""
         record = self._collected.get(certificate_der)
         if record is None or record.version != self.version or not record.valid_from <= at <= record.valid_to:
             return None
@@ -373,20 +374,20 @@ class NodeTrust:
 
     @property
     def version(self) -> object:
-        """Value that changes whenever more is known about revocation than before, so that waiting packets are judged
-        again."""
+        """Value that changes with every new answer about revocation, so that waiting packets are judged again."""
         return self.answers.version
 
     def _standings(
         self, path: chain.Chain, at: datetime, *, expected: bool
     ) -> list[revocation.RevocationStanding]:
-        """Return one standing for certificate link below the anchor: a revoked authority revokes what it issued."""
+        """Return a standing for each certificate below the anchor, because a revoked authority revokes the certificates
+        below it."""
         if not expected:
-            # K7: where no answers are configured the grace of K4 counts as running, from the time of the question.
+            # K7: without configured answers the grace of K4 (revocation) runs from the time of the question.
             return [revocation.RevocationStanding(state="unknown", age_s=0.0)]
         links = list(pairwise(path.certificates))
         if not links:
-            if path.code is None:  # an anchor is itself the leaf: no authority is above it
+            if path.code is None:  # the certificate is itself an anchor: no authority is above it
                 return [revocation.RevocationStanding(state="good", age_s=0.0)]
             return [revocation.RevocationStanding(state="unknown")]
         return [
@@ -428,7 +429,7 @@ def _link(certificate: x509.Certificate, *, anchor: bool) -> ChainLink:
 
 
 def certificates_in(path: Path) -> list[x509.Certificate]:
-    """Read the certificates of one PEM file."""
+    """Return the certificates of one PEM file."""
     try:
         return x509.load_pem_x509_certificates(read_trust_file(path))
     except (ValueError, x509.InvalidVersion) as why:

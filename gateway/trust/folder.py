@@ -1,8 +1,7 @@
-"""The files of a trust folder. `AnchorFile`: the root certificates that this node trusts, which it reads at start; what
-two people approved is added, the file replaced whole. `TrustFolder`: the folder as `gateway verify --trust DIR` takes
-it (K7), `ca.pem`, `bindings.csv` (columns code and certificate, a PEM file beside it), and optionally `chain/*.pem`,
-`crl/*.pem` and `ocsp/*.der`; or Misconfigured that says which file to mend. It is the whole registry of one
-verification; nothing else is asked."""
+"""Files of a trust folder. `AnchorFile` holds the root certificates that this node trusts; the node reads it at start
+and adds anchors that two people approved. `TrustFolder` is the folder that `gateway verify --trust DIR` takes (K7):
+`ca.pem`, `bindings.csv` (columns code and certificate, the name of a PEM file beside it), and optionally `chain/*.pem`,
+`crl/*.pem` and `ocsp/*.der`. A verification uses nothing else, and fetches nothing. Misconfigured names a bad file."""
 
 from __future__ import annotations
 
@@ -31,18 +30,18 @@ LARGEST_ANCHOR_FILE = 4 * 1024 * 1024
 
 
 class AnchorFile:
-    """Root certificates of this node, kept as a file that the node reads at start. Sync: call it in the pool."""
+    """File with the root certificates that the node trusts. Sync: call it in the pool."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def add(self, certificate_der: bytes) -> None:
-        """Add an authority, durable on return, unless it is there. Raise Clash for what is no authority."""
+        """Add an authority durably, unless the file has it already. Raise Clash for a certificate that is no authority."""
         try:
             certificate = x509.load_der_x509_certificate(certificate_der)
         except (ValueError, x509.InvalidVersion) as why:
             raise Clash("this is no certificate, so it is no authority") from why
-        # As at the start of a node, which refuses to run with any other anchor.
+        # The node would refuse to start with such an anchor.
         if not is_authority(certificate):
             raise Clash("this certificate is no authority: nothing could be believed below it")
         with self._lock():
@@ -50,13 +49,13 @@ class AnchorFile:
             if any(x.public_bytes(Encoding.DER) == certificate_der for x in anchors):
                 return
             pem = b"".join(x.public_bytes(Encoding.PEM) for x in (*anchors, certificate))
-            # Other users of the machine may read which authorities a node trusts, but not write the file.
+            # Other users of the machine may read the trusted authorities, but not change them.
             write_private(self._path, pem)
             self._path.chmod(0o644)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Lock the folder, so that of two approvals at once neither overwrites the other's anchor."""
+        """Lock the folder, so that two approvals at once do not overwrite each other's anchor."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
@@ -66,7 +65,7 @@ class AnchorFile:
             os.close(folder)
 
     def certificates(self) -> list[x509.Certificate]:
-        """Return the anchors. Raise Misconfigured when the file cannot be read."""
+        """Return the anchors, none where there is no file. Raise Misconfigured when it cannot be read."""
         if not self._path.is_file():
             return []
         try:
@@ -89,7 +88,7 @@ BINDING_COLUMNS = ("code", "certificate")
 
 @dataclass(frozen=True, slots=True)
 class TrustFolder:
-    """Content of a trust folder: which certificates speak for which code, and which authorities are believed about them."""
+    """Content of a trust folder: the certificates bound to each code, and the authorities and answers that judge them."""
 
     trust: NodeTrust
     bound: Sequence[Binding]
@@ -99,8 +98,8 @@ class TrustFolder:
 
 
 def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
-    """Read everything at once, so that a broken folder is reported before any file is judged. Answers made after `now`, by
-    default this moment, say nothing."""
+    """Read the whole folder, so that an error is reported before any file is judged. Answers made after `now` (default:
+    the current time) are ignored."""
     if not folder.is_dir():
         raise Misconfigured(
             f"the trust folder {folder} is not there", hint="give a folder with ca.pem and bindings.csv"
@@ -112,13 +111,13 @@ def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
         _pem_files(folder / "chain"),
         answers=Answers(AnswerFiles(folder)),
         now=utc_now if now is None else lambda: now,
-        check_anchors=False,  # what an anchor lacks is the file's verdict, CERT-CHAIN (K3)
+        check_anchors=False,  # a bad anchor gives the verdict CERT-CHAIN (K3) for the file
     )
     return TrustFolder(trust, tuple(_bindings(folder)))
 
 
 def _pem_files(folder: Path) -> list[Path]:
-    """List the PEM files of a folder that may be missing."""
+    """Return the PEM files of a folder, none where it is missing."""
     _refuse_file(folder)
     return sorted(folder.glob("*.pem")) if folder.is_dir() else []
 
@@ -139,7 +138,7 @@ def _bindings(folder: Path) -> list[Binding]:
                 hint="name a PEM file beside bindings.csv",
             )
         certificate = _certificate(folder / name, f"{table} line {line}")
-        # K1: one key never speaks for two agencies.
+        # K1 (binding): one key never speaks for two agencies.
         key = _key(certificate, f"{table} line {line}")
         if owners.setdefault(key, code) != code:
             raise Misconfigured(

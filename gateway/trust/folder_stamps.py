@@ -1,8 +1,8 @@
-"""Tells whether the few files of a folder changed, as many callers ask at every moment. In: a folder and how the names
-end. Out: a value that is another one once a file came, went or was written, at the price of one look at the folder.
+"""Tells cheaply whether files of a folder changed, because many callers ask all the time. In: a folder and the ending of
+the file names. Out: a stamp that differs after a file was added, removed or written.
 
-A new name, or one that is gone, changes the folder itself and is seen at once; so are files of this node's programs,
-which put them into place by a rename. A file that is written over in place is seen within `LOOK_S`."""
+A new or removed name changes the folder itself and is seen at once; so are files written by this node's programs, which
+rename them into place. A file overwritten in place is seen within `LOOK_S`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOOK_S = 1.0
-# The clock of files ticks slowly: a second write within one tick may not show.
+# The clock of the file system is coarse: a second write within one tick may not show.
 _TICK_NS = 50_000_000
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -25,15 +25,14 @@ class _Look(NamedTuple):
 
 
 class FolderLook:
-    """Watch over the files of one folder. Safe to share between threads."""
+    """Stamp of the files of one folder. Safe to share between threads."""
 
     def __init__(self, folder: Path, ending: str) -> None:
         self._folder, self._ending = str(folder), ending
         self._last: _Look | None = None
 
     def stamp(self) -> Stamp | None:
-        """Return each file's name, when it was written, and its size; None where there is no folder, nothing of one that
-        may not be looked into."""
+        """Return name, time of writing and size of each file; None without a folder, empty where access is denied."""
         last, now = self._last, time.monotonic()
         try:
             written_ns = os.stat(self._folder).st_mtime_ns
@@ -55,7 +54,7 @@ class FolderLook:
                 if file.name.endswith(self._ending):
                     try:
                         stat = file.stat()
-                    except FileNotFoundError:  # it went meanwhile
+                    except FileNotFoundError:  # removed meanwhile
                         continue
                     stamp.append((file.name, stat.st_mtime_ns, stat.st_size))
         return tuple(sorted(stamp))

@@ -1,6 +1,6 @@
-"""Seals content of the hold and opens it (R4): sealed for one public key of age, whose private half is not on the
-node. In: a stream. Out: its sealed form, an age file, or the bytes again. A private key in PEM form opens content that
-was sealed before there were age files."""
+"""Encrypts content of the hold and decrypts it (R4, sealed hold) for one age public key, whose private half is not on
+the node. In: a stream. Out: an age file, or the original bytes. A private key in PEM form decrypts content that was
+sealed before the hold used age files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.trust.sealed_files import Broken, ByteSource, ByteTarget, Identity,
 
 
 class RecipientSealer:
-    """Sealer for one recipient whose private key is not on this node. Sync: call it in the pool."""
+    """Sealer for one recipient, whose private key is not on this node. Sync: call it in the pool."""
 
     def __init__(self, recipient: Recipient) -> None:
         self._recipient = recipient
@@ -28,7 +28,7 @@ class RecipientSealer:
 
     @classmethod
     def from_file(cls, path: Path) -> RecipientSealer:
-        """Read the public key; raise Misconfigured when the file holds none that can be used."""
+        """Make it from a file with a public key; raise Misconfigured when the file holds no usable one."""
         try:
             return cls(sealed_files.recipient_in(path.read_bytes()))
         except (OSError, ValueError) as cause:
@@ -39,12 +39,12 @@ class RecipientSealer:
             ) from cause
 
     def seal(self, source: ByteSource, target: ByteTarget) -> None:
-        """Write the sealed form, which only the recipient's key opens."""
+        """Write the content encrypted, so that only the recipient's private key opens it."""
         sealed_files.seal(source, target, self._recipient)
 
 
 class KeyUnsealer:
-    """Unsealer with the recipient's private key, which is given for this act alone. Sync: call it in the pool."""
+    """Unsealer with the recipient's private key, which is given only for one opening. Sync: call it in the pool."""
 
     def __init__(self, key: Identity | PemKey) -> None:
         self._key = key
@@ -57,7 +57,7 @@ class KeyUnsealer:
 
     @classmethod
     def from_file(cls, raw: bytes, passphrase: bytes) -> KeyUnsealer:
-        """Read the private key; raise Denied when it is none, or the passphrase is another one."""
+        """Make it from the bytes of a key file; raise Denied when it holds no private key or the passphrase is wrong."""
         try:
             if raw.startswith(b"-----BEGIN "):
                 key = serialization.load_pem_private_key(raw, passphrase or None)
@@ -74,8 +74,8 @@ class KeyUnsealer:
             ) from cause
 
     def unseal(self, source: BinaryIO, target: ByteTarget) -> None:
-        """Write the bytes, each proved before it is given. Raise Denied for content sealed for another key, StoreFailure
-        for content that was changed or cut off. The caller checks by the digest that it is the wanted content."""
+        """Write the decrypted bytes, each authenticated first. Raise Denied for content sealed for another key,
+        StoreFailure for damaged content. The caller must check by the digest that it is the wanted content."""
         is_earlier = source.read(len(sealed_files.EARLIER_HOLD)) == sealed_files.EARLIER_HOLD
         source.seek(0)
         try:
@@ -96,7 +96,7 @@ class KeyUnsealer:
 
 
 def new_pair(passphrase: bytes) -> tuple[bytes, bytes]:
-    """Make a new pair of age: the private half, locked with the passphrase, and the public one."""
+    """Return a new age key pair: the private key, encrypted with the passphrase, and the public key."""
     identity = pyrage.x25519.Identity.generate()
     return sealed_files.lock(identity, passphrase), f"{identity.to_public()}\n".encode()
 

@@ -1,7 +1,7 @@
-"""Tells the type of a file by its bytes, streamed, never by its name (R10, threats 61 to 63), and never raises for bad
-content. In: a path and the name it came with. Out: `FileFacts` for the policies, with a short type name such as `pdf`,
-`zip`, `txt`, `exe`, or `unknown`; `broken` is a word of the labels' `why.` table. Containers are looked into in
-memory, within limits, by `trust.containers` and `trust.pdf`."""
+"""Tells the type of a file by its bytes, never by its name (R10, threats 61 to 63, disguised files), while reading it
+once. In: a path and the file's name. Out: `FileFacts` for the policies, with a short type name such as `pdf`, `zip`,
+`txt`, `exe`, or `unknown`; bad content is no error but sets `broken`, the last part of a `why.` label.
+`trust.containers` and `trust.pdf` look into containers in memory, within limits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway.trust.containers import (
 )
 
 HEAD = 4096
-PDF_WITHIN = 1024  # readers look for the header this far into a file
+PDF_WITHIN = 1024  # readers look for the header this far from the start
 
 _MAGIC = (
     (b"%PDF-", "pdf"),
@@ -71,7 +71,7 @@ _DELETE_ALLOWED = bytes(byte for byte in range(256) if byte not in _CONTROLS)
 
 
 class Sniffer:
-    """Reader that is fed a file piece by piece, keeps its head, and knows whether all of it was text."""
+    """Detector that takes a file piece by piece, keeps its first bytes, and notes whether all of it was text."""
 
     def __init__(self) -> None:
         self.head = b""
@@ -86,11 +86,11 @@ class Sniffer:
         if len(self.head) < HEAD:
             self.head += piece[: HEAD - len(self.head)]
         if not self._has_controls:
-            # What is no text mostly shows it at once; to look through all of a piece takes longer than to hash it.
+            # Binary content mostly shows in its first bytes; searching a whole piece takes longer than hashing it.
             self._has_controls = any(part.translate(None, _DELETE_ALLOWED) for part in (piece[:HEAD], piece))
 
     def file_type(self, name: str) -> str:
-        """Return the type; `zip` and `ole` are containers that say more when opened. The name only tells csv from txt."""
+        """Return the type; `zip` and `ole` are containers to be opened for more. The name only tells csv from txt."""
         for magic, kind in _MAGIC:
             if self.head.startswith(magic):
                 return kind
@@ -105,17 +105,18 @@ class Sniffer:
 
     @property
     def is_settled(self) -> bool:
-        """True once further bytes could not change the type."""
+        """True once further bytes cannot change the type."""
         return self._has_controls and len(self.head) == HEAD
 
     @property
     def has_late_pdf(self) -> bool:
-        """True where a PDF header is not at the beginning: other bytes stand before it (threat 63)."""
+        """True where other bytes precede the PDF header (threat 63, files of two types)."""
         return not self._is_pdf and self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
 
     @property
     def _is_pdf(self) -> bool:
-        """True also behind a byte order mark or line ends, as some programs write them; nothing hides in those."""
+        """True where a PDF header comes first, or after a byte order mark or line ends, which some programs write and
+        which hide nothing."""
         return self.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n \t").startswith(b"%PDF-")
 
 
@@ -123,19 +124,19 @@ _PIECE = 256 * 1024
 _MOST_REMEMBERED = 64
 TOO_LONG = "too-long-to-read"
 _LONGEST_TEXT = 20_000
-_COLUMN_GAP = 1.5  # in parts of the type size
+_COLUMN_GAP = 1.5  # in type sizes
 _LOOKED_INTO = frozenset({"zip", "ole", "pdf", "rtf"})
 _ARCHIVES = frozenset({"zip", "jar"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectLimits:
-    """Limits of R12 (archives), and those that keep one file from taking the machine."""
+    """Limits of R12 (archives), and limits of time, memory and objects for one file."""
 
     depth: int = 2
     members: int = 500
     ratio: int = 100
-    harmless_bytes: int = 1024 * 1024  # below this a high ratio only means a short file
+    harmless_bytes: int = 1024 * 1024  # a high ratio is harmless in a file that stays below this
     seconds: float = 10.0
     nested_bytes: int = 32 * 1024 * 1024
     pdf_objects: int = 100_000
@@ -143,7 +144,7 @@ class InspectLimits:
 
 @dataclass(slots=True)
 class _Budget:
-    """Limits that remain for one file with everything inside it."""
+    """Remaining limits of one file, shared with everything inside it."""
 
     deadline: float
     members: int
@@ -153,7 +154,7 @@ class _Budget:
 
 @dataclass(slots=True)
 class _GatheredFacts:
-    """Facts as they are gathered."""
+    """Facts about one file or member while it is inspected."""
 
     found_type: str
     size: int
@@ -167,10 +168,10 @@ class _GatheredFacts:
 
 
 class FileInspector:
-    """Inspector that tells a file's type by its bytes. Sync: call it in the pool. Never raises for bad content: `broken`
-    says it. Safe to share between threads. Recent facts are remembered by the file's digest: the same file is inspected
-    once for the check before sending, for sending, and for each agency of this node that receives it. `read_fields` reads
-    the fields of a document from the text of its first page."""
+    """Inspector of files by their bytes. Sync: call it in the pool. Safe to share between threads. Recent facts are
+    remembered by the file's digest, because one file is inspected for the check before sending, for sending, and for
+    each agency of this node that receives it. `read_fields` finds the fields of a document in the text of its first
+    page."""
 
     def __init__(
         self,
@@ -181,15 +182,15 @@ class FileInspector:
         self._read_fields = read_fields
         self._remembered: OrderedDict[tuple[Digest, str, bool], FileFacts] = OrderedDict()
         self._turn = threading.Lock()
-        # From the first PDF on: loading the library takes long, and is done in the pool.
+        # Set at the first PDF: loading the library takes long, so the pool does it.
         self._is_brief_pdf: Callable[[BinaryIO, int, bool], bool] | None = None
 
     def inspect(
         self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
     ) -> FileFacts:
-        """Return facts about the file. With `reads_page` also the text of the first page of a PDF and its fields, which
-        takes some time. `digest` is the SHA-256 of the file, where it is known: recent facts are found by it. Raise
-        StoreFailure when the file itself cannot be opened."""
+        """Return facts about the file. With `reads_page` they include the text of a PDF's first page and its fields,
+        which takes longer. `digest`, the file's SHA-256 where it is known, finds remembered facts. Raise StoreFailure
+        when the file cannot be opened."""
         if digest is None:
             return self._facts(file, name, reads_page=reads_page)
         key = (digest, name, reads_page)
@@ -198,7 +199,7 @@ class FileInspector:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
         facts = self._facts(file, name, reads_page=reads_page)
-        if facts.broken != TOO_LONG:  # that tells of this machine now
+        if facts.broken != TOO_LONG:  # this depends on the load of the machine
             with self._turn:
                 self._remembered[key] = facts
                 while len(self._remembered) > _MOST_REMEMBERED:
@@ -206,7 +207,8 @@ class FileInspector:
         return facts
 
     def is_brief(self, stream: BinaryIO, *, reads_page: bool) -> bool:
-        """Tell whether a look at a small file takes less than a hop to the pool: at a PDF that patterns read."""
+        """Tell whether inspecting a small file takes less time than a switch to the pool: it is a PDF without the
+        library."""
         is_brief = self._is_brief_pdf
         return is_brief is not None and is_brief(stream, self._limits.pdf_objects, reads_page)
 
@@ -249,7 +251,7 @@ class FileInspector:
         *,
         reads_page: bool = False,
     ) -> _GatheredFacts:
-        """Inspect one file or member; `depth` is 1 for the file itself."""
+        """Return the facts of one file or member; `depth` is 1 for the file itself."""
         if size == 0:
             return _GatheredFacts(found_type="unknown", size=0, broken="empty")
         sniffer = Sniffer()
@@ -260,7 +262,7 @@ class FileInspector:
         if facts.found_type == "zip":
             self._look_into_zip(stream, facts, name, depth, budget)
             if sniffer.has_late_pdf and name.casefold().endswith(".pdf"):
-                facts.broken = "junk-before"  # a reader of PDFs would open what its first member holds
+                facts.broken = "junk-before"  # PDF readers would open its first member's content
             return facts
         self._look_inside(stream, facts, name, budget, reads_page=reads_page)
         if sniffer.has_late_pdf:
@@ -273,7 +275,7 @@ class FileInspector:
         self, stream: BinaryIO, facts: _GatheredFacts, name: str, budget: _Budget, *, reads_page: bool
     ) -> None:
         if facts.found_type == "pdf":
-            # A node that meets no PDF does without the library, which is large.
+            # Loaded at the first PDF, because the library is large.
             from gateway.trust.pdf import is_brief, look_into_pdf
             from gateway.trust.pdf_layout import first_page
 
@@ -296,7 +298,7 @@ class FileInspector:
     def _look_into_zip(
         self, stream: BinaryIO, facts: _GatheredFacts, name: str, depth: int, budget: _Budget
     ) -> None:
-        """Look into a ZIP: documents made of members keep them to themselves; an archive lists them."""
+        """Add facts about the members of a ZIP: an archive's are listed, those of an office document only searched."""
         try:
             rows = entries(stream, facts.size, self._limits.members)
             names = [row.name for row in rows]
@@ -355,7 +357,8 @@ class FileInspector:
     def _look_into_member(
         self, stream: BinaryIO, row: ArchiveMember, path: str, depth: int, budget: _Budget
     ) -> _GatheredFacts:
-        """Inspect a member as it streams by; it is kept in memory only while it may be a container."""
+        """Return the facts of an archive's member. It is decompressed as a stream, and kept in memory only while it may
+        be a container."""
         sniffer, content = Sniffer(), io.BytesIO()
         is_kept = True
         for piece in self._meter(stream, row, budget):
@@ -381,7 +384,7 @@ class FileInspector:
 
 
 def _lines_of(page: PdfText) -> Iterator[str]:
-    """Yield the lines of a page; a piece that stands apart is a line of its own."""
+    """Yield the lines of a page; text with a wide gap before it begins a new line."""
     line: list[str] = []
     last: TextRun | None = None
     for run in page.runs:
@@ -400,7 +403,7 @@ def _goes_on(last: TextRun, run: TextRun) -> bool:
 
 
 def _merge(facts: _GatheredFacts, inner: _GatheredFacts) -> None:
-    """Add a member's facts: an archive is as bad as the worst of its members, and as large as all of them."""
+    """Add a member's facts to the archive's: the worst of all members count, and their sizes are added."""
     facts.encrypted = facts.encrypted or inner.encrypted
     facts.broken = facts.broken or inner.broken
     facts.depth = max(facts.depth, inner.depth)

@@ -1,5 +1,6 @@
-"""Holds what exchange keys have in common wherever they lie: names, ids, algorithms, signing requests, the wire form
-of a signature. In: public keys, certificates, and a way to sign. Out: values; nothing here holds a private key."""
+"""Functions on public keys that exchange keys in files and on tokens have in common: names, ids, algorithms, signing
+requests, and the wire form of a signature. In: public keys, certificates, and a function that signs. Out: values; no
+private key occurs here."""
 
 from __future__ import annotations
 
@@ -28,10 +29,10 @@ make_ready()
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 KeyKind: TypeAlias = Literal["ecdsa-p256", "ecdsa-p384", "rsa-3072"]
 
-# An agency code becomes a directory name: nothing that could leave the key directory or hide in it.
+# An agency code becomes a directory name, so no code may lead out of the key directory or hide in it.
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,74}")
 
-# W8. FIPS 186-4 D.1.2: the orders of the two curves, for low s.
+# W8 (permitted keys): the orders of the two curves, from FIPS 186-4 D.1.2, for low s.
 CURVE_ORDERS = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": int(
@@ -40,7 +41,7 @@ CURVE_ORDERS = {
     ),
 }
 
-# First bytes of content that a key may sign (threat 120): a key of one purpose makes no signature of another.
+# First bytes of content that a key may sign, so that a key of one purpose signs nothing of another (threat 120).
 ENVELOPES = b'<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
 FEEDS = b"lienthong-registry/1 header\n"
 
@@ -49,8 +50,8 @@ FILE, TOKEN = "file", "token"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEntry:
-    """One key of one agency, as it may be shown: the certificate is None until one was imported. `storage` says whether the
-    key lies in a file, or on a token that never gives it out."""
+    """Public facts about one key of an agency; those of the certificate are None until one was imported. `storage` is
+    `file`, or `token` for a key that never leaves a token."""
 
     agency_code: str
     key_id: str
@@ -64,12 +65,12 @@ class KeyEntry:
 
     @property
     def fingerprint(self) -> str | None:
-        """SHA-256 of the certificate, as people compare it."""
+        """SHA-256 of the certificate, as people compare it; None without one."""
         return sha256(self.certificate_der) if self.certificate_der else None
 
 
 def entry(agency_code: str, key: PublicKey, storage: str, certificate: x509.Certificate | None) -> KeyEntry:
-    """Make the entry of a key, as it may be shown."""
+    """Return the entry of a key and its certificate, if it has one."""
     bare = KeyEntry(agency_code=agency_code, key_id=key_id(key), algorithm=algorithm_of(key), storage=storage)
     if certificate is None:
         return bare
@@ -84,7 +85,7 @@ def entry(agency_code: str, key: PublicKey, storage: str, certificate: x509.Cert
 
 
 def algorithm_of(key: PublicKey) -> str:
-    """Return our name of the signature method that goes with a key (W8)."""
+    """Return the name of the signature method for a key (W8, permitted keys)."""
     if isinstance(key, rsa.RSAPublicKey):
         return "rsa-sha256"
     return "ecdsa-sha384" if key.curve.name == "secp384r1" else "ecdsa-sha256"
@@ -97,14 +98,15 @@ def signature_length(key: PublicKey) -> int:
 
 
 def raw_low_s(r: int, s: int, curve: str) -> bytes:
-    """Write r and s as fixed-length big-endian numbers, with the lower of s and n - s, so that no twin exists (W8)."""
+    """Return r and s as fixed-length big-endian numbers, with the lower of s and n - s: of the two valid forms of a
+    signature only this one is accepted (W8)."""
     order = CURVE_ORDERS[curve]
     octets = (order.bit_length() + 7) // 8
     return r.to_bytes(octets, "big") + min(s, order - s).to_bytes(octets, "big")
 
 
 def refuse_other_purpose(data: bytes, purpose: bytes, agency_code: str) -> None:
-    """Raise Misconfigured for bytes that a key of this purpose does not sign for any caller."""
+    """Raise Misconfigured for bytes that a key of this purpose must not sign, whoever asks."""
     if not data.startswith(purpose):
         raise Misconfigured(
             f"the exchange key of {agency_code or 'the feed'} was asked to sign what is not of its purpose; it did not",
@@ -113,7 +115,7 @@ def refuse_other_purpose(data: bytes, purpose: bytes, agency_code: str) -> None:
 
 
 def agency_name(agency_code: str, organisation: str) -> x509.Name:
-    """Make the subject of an exchange certificate: the code is its common name."""
+    """Return the subject of an exchange certificate: the code is its common name."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
@@ -124,8 +126,8 @@ def agency_name(agency_code: str, organisation: str) -> x509.Name:
 
 
 def request(key: PublicKey, subject: x509.Name, sign: Callable[[bytes], bytes]) -> bytes:
-    """Make the signing request, in PEM, for a key that lies elsewhere: `sign` gives signatures in wire form. It asks for
-    the key usage that every receiver looks for (K3)."""
+    """Return a signing request in PEM for a key that `sign` uses, which returns signatures in wire form. It asks for the
+    key usage that every receiver checks (K3)."""
     usage = asn1.KeyUsage({"digital_signature", "non_repudiation"})
     extension = {
         "extn_id": "key_usage",
@@ -159,7 +161,7 @@ def _to_der_signature(key: PublicKey, raw: bytes) -> bytes:
 
 
 def read_certificate(pem: bytes, label: str) -> x509.Certificate:
-    """Read the one certificate of a PEM text; errors name it by `label`."""
+    """Return the certificate in a PEM text; error texts name it by `label`."""
     try:
         return x509.load_pem_x509_certificate(pem)
     except (ValueError, x509.InvalidVersion) as why:
@@ -167,7 +169,7 @@ def read_certificate(pem: bytes, label: str) -> x509.Certificate:
 
 
 def sha256(certificate_der: bytes) -> str:
-    """Return the fingerprint of a certificate, as people compare it."""
+    """Return the fingerprint of a certificate in DER form."""
     return hashlib.sha256(certificate_der).hexdigest()
 
 
@@ -184,14 +186,14 @@ def public_pem(key: PublicKeyTypes) -> bytes:
 
 
 def check_key(key: object, label: str) -> PublicKey:
-    """Return the key; raise Misconfigured unless it is of a kind that we use."""
+    """Return the key; raise Misconfigured unless it is RSA or elliptic curve."""
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise Misconfigured(f"{label} holds a key that is neither RSA nor elliptic curve")
     return key
 
 
 def public_key_of(certificate: x509.Certificate, label: str) -> PublicKey:
-    """Return its key; raise Misconfigured for one of a kind that we do not use or cannot read."""
+    """Return the certificate's key; raise Misconfigured unless it can be read and is RSA or elliptic curve."""
     try:
         key: object = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -200,7 +202,7 @@ def public_key_of(certificate: x509.Certificate, label: str) -> PublicKey:
 
 
 def same_key(certificate: x509.Certificate, key: PublicKey, agency_code: str) -> bytes:
-    """Return the certificate in DER; raise Misconfigured when it is of another key."""
+    """Return the certificate in DER; raise Misconfigured when it belongs to another key."""
     if spki(public_key_of(certificate, "the certificate")) != spki(key):
         raise Misconfigured(
             f"the certificate {certificate.serial_number:x} of agency {agency_code} belongs to another key",

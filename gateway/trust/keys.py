@@ -1,8 +1,8 @@
-"""Exchange keys of the hosted agencies, in files or on a token. In: an agency code, a password, certificates that an
-authority made. Out: key entries for people to read, and signers that sign without showing their key. One directory
-per agency holds what is public of each key, and the key itself where it is a file. Every file is written by
-`write_private`: to a temporary name, synced and renamed, readable by the node's own user alone, never seen
-half-written. These keys sign packets, unattended; an agency's own PDF key never lies here."""
+"""Keeps exchange keys of the hosted agencies, in files or on a token. In: an agency code, a password, certificates that
+an authority issued. Out: key entries for people to read, and signers that do not reveal their key. Each agency has a
+directory with the public part of every key, and the private key itself unless it is on a token. `write_private` writes
+every file: under a temporary name, synced and renamed, readable only by the node's user, never seen half-written. These
+keys sign packets unattended; the key with which an agency signs PDFs is never here."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ if TYPE_CHECKING:
 
 
 def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKeyTypes], use: str) -> object:
-    """Return a key of the node itself, made when there is none yet. Raise Misconfigured when it does not open."""
+    """Return a private key of the node itself from its file, made by `generate` where there is none yet. Raise
+    Misconfigured when the file cannot be opened."""
     try:
         if not path.is_file():
             fresh = path.with_name(f".{secrets.token_hex(8)}.{path.name}")
             write_private(fresh, private_pem(generate(), password))
             try:
-                # Two processes that start together make one key: a link, unlike a rename, replaces nothing.
+                # Of two processes that start together the second uses the first one's key: a link never replaces a file.
                 with suppress(FileExistsError):
                     os.link(fresh, path)
             finally:
@@ -61,7 +62,7 @@ def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKe
 
 
 def private_pem(key: PrivateKeyTypes, password: bytes | None) -> bytes:
-    """Return the key as its file holds it; without a password any reader of the file has the key."""
+    """Return the key in PEM, encrypted with the password; without one any reader of the file has the key."""
     protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
 
@@ -70,8 +71,8 @@ PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class FileSigner:
-    """Signer with one key held in this process (`ports.services.EnvelopeSigner`). Safe to share between threads. It signs
-    content of its purpose, and nothing else."""
+    """Signer with one key in this process (`ports.services.EnvelopeSigner`). Safe to share between threads. It signs
+    only content of its purpose."""
 
     at_hand = True
 
@@ -93,7 +94,7 @@ class FileSigner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LoadedKeys:
-    """One agency's keys as they were on disk at `stamp`."""
+    """Keys of one agency as read when its folder had `stamp`; `signers` are those opened since, by key id."""
 
     stamp: Stamp | None
     entries: tuple[KeyEntry, ...]
@@ -101,9 +102,9 @@ class _LoadedKeys:
 
 
 class KeyDirectory:
-    """Exchange keys of the hosted agencies, below one directory: `<root>/<agency code>/<key id>.{key,pub,csr,crt}.pem`; a
-    key on a token has no `key`. With `password` None keys are stored unencrypted, so that a reader of the disk or of a
-    backup can sign as the agency: that is for the demo alone. Without a `token` only the keys in files can be used."""
+    """Exchange keys of the hosted agencies in one directory: `<root>/<agency code>/<key id>.{key,pub,csr,crt}.pem`; a
+    key on a token has no `key` file. With `password` None keys are stored unencrypted, for the demo only, because a
+    reader of the disk or of a backup can then sign as the agency. Without a `token` only keys in files work."""
 
     def __init__(self, root: Path, password: bytes | None, token: TokenKeys | None = None) -> None:
         self._root = root
@@ -117,18 +118,18 @@ class KeyDirectory:
         return self._token is not None
 
     def generate(self, agency_code: str, kind: KeyKind = "ecdsa-p256", storage: str = FILE) -> KeyEntry:
-        """Make a new key, durable on return, with no certificate yet."""
+        """Make a new key durably and return its entry; it has no certificate yet."""
         self._folder(agency_code)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         make = self._on_token().generate if storage == TOKEN else self._generate_file
         public = make(agency_code, kind)
         key_entry = material.entry(agency_code, public, storage, None)
-        # The public half is kept beside it, so that listing keys needs no password and no token.
+        # The public half gets its own file, so that listing keys needs no password and no token.
         write_private(self._path(agency_code, key_entry.key_id, "pub"), material.public_pem(public))
         return key_entry
 
     def request(self, agency_code: str, key_id: str, organisation: str) -> bytes:
-        """Return the certificate signing request of a key, as PEM; it is also kept beside the key."""
+        """Return the certificate signing request of a key in PEM, and write it beside the key."""
         subject = agency_name(agency_code, organisation)
         if self._storage_of(agency_code, key_id) == TOKEN:
             token, public = self._on_token(), self._public(agency_code, key_id)
@@ -142,7 +143,7 @@ class KeyDirectory:
         return pem
 
     def import_certificate(self, agency_code: str, pem: bytes) -> KeyEntry:
-        """Put an issued certificate beside the key that it names; refuse one of any other key."""
+        """Store a certificate beside the agency's key that it certifies; raise Clash where it fits none."""
         label = f"the certificate for agency {agency_code}"
         certificate = read_certificate(pem, label)
         key_id = material.key_id(material.public_key_of(certificate, label))
@@ -157,7 +158,7 @@ class KeyDirectory:
         return self._entry_of(agency_code, key_id)
 
     def entries(self, agency_code: str | None = None) -> tuple[KeyEntry, ...]:
-        """Return every key, or those of one agency, by code and id."""
+        """Return the entries of all keys, or of one agency's, sorted by code and id."""
         if agency_code is not None:
             codes = [agency_code]
         else:
@@ -165,9 +166,9 @@ class KeyDirectory:
         return tuple(self._entry_of(code, key_id) for code in codes for key_id in self._key_ids(code))
 
     def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
-        """Return the key to sign with at that moment: of those inside their certificate's validity that may be used (W9),
-        the one that speaks for the agency since latest. Raise NotFound when there is none (the message says the command).
-        Nothing is signed yet: a key that cannot be reached raises SignerDown when it is asked to sign."""
+        """Return a signer with the agency's key to use at that time: of the keys that have a valid certificate and may
+        be used (W9, usable keys), the one that was bound last. Raise NotFound when there is none. A key on a token that
+        is not reachable raises SignerDown only when it signs."""
         keys = self._load_keys(agency_code)
         newest = _newest(agency_code, keys.entries, at, use)
         if newest.key_id not in keys.signers:
@@ -175,7 +176,7 @@ class KeyDirectory:
         return keys.signers[newest.key_id]
 
     def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner | None:
-        """Return the same where that key was opened before and signs in this process; None where either takes time."""
+        """Return the result of `signer` if that is open already and signs without leaving this process; else None."""
         keys = self._loaded.get(agency_code)
         if keys is None or keys.stamp != self._stamp(agency_code):
             return None
@@ -183,7 +184,7 @@ class KeyDirectory:
         return signer if signer is not None and signer.at_hand else None
 
     def fault(self, agency_code: str, fingerprint: str, at: datetime, use: KeyUse) -> str | None:
-        """Return why a signature under that certificate should not leave any more (W9); None when it may."""
+        """Return the reason why a signature under that certificate must not be sent any more (W9), or None."""
         for key_entry in self._load_keys(agency_code).entries:
             if key_entry.fingerprint == fingerprint and not _valid(key_entry, at):
                 return "its certificate is not in its time"
@@ -199,8 +200,9 @@ class KeyDirectory:
         return FileSigner(agency_code, self._load_key(agency_code, key_entry.key_id), certificate)
 
     def _load_keys(self, agency_code: str) -> _LoadedKeys:
-        """Return the agency's keys, read anew when a file of its folder changed: opening an encrypted key takes a tenth of
-        a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
+        """Return the agency's keys, read again when a file of its folder changed: every envelope asks for them, and
+        opening an encrypted key takes a tenth of a second. Two threads may both read after a change; the last result is
+        kept."""
         stamp = self._stamp(agency_code)
         keys = self._loaded.get(agency_code)
         if keys is None or keys.stamp != stamp:
@@ -300,7 +302,7 @@ class KeyDirectory:
 
 
 def password_from(file: Path | None, environment: str) -> bytes | None:
-    """Read the password of the key files: a secret file's first line, else an environment variable, else None."""
+    """Return the password of the key files: the first line of a secret file, else an environment variable, else None."""
     if file is None:
         return os.environ.get(environment, "").encode() or None
     try:
@@ -360,7 +362,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _unreadable_error(path: Path, why: OSError) -> SignerDown:
-    """Make the error for a file that may be mended: waiting envelopes are signed then."""
+    """Return the error for a file that cannot be read. Waiting envelopes are signed once it can be read again."""
     return SignerDown(
         f"{why.filename or path} cannot be read: {why.strerror or why}",
         hint=f"whoever runs the node must be able to read {path}",

@@ -1,8 +1,7 @@
-"""Reads of a PDF what rules need: pages, whether a password is needed, what it would run (R57, threats 63, 64), and the
-text of its first page, where it has some (R2, by `pdf_layout.first_page`). In: a seekable stream and a deadline. Out:
-`PdfTraits`. Of a small file that is plain `pdf_plain` tells it; of any other the library, bounded: every read looks at the
-deadline, the walk counts its objects, and a compressed stream may not grow past a limit. Signatures are not looked at
-here."""
+"""Reads facts about a PDF that rules need: number of pages, whether it needs a password, active content (R57, threats
+63, 64), and the text of its first page (R2, read by `pdf_layout.first_page`). In: a seekable stream and a deadline. Out:
+`PdfTraits`. `pdf_plain` reads small plain files; a library reads all others within limits: every read checks the
+deadline, the walk counts objects, and decompressed streams have a limit. Signatures are not read here."""
 
 from __future__ import annotations
 
@@ -23,12 +22,12 @@ from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObje
 from gateway.domain.pdf import PdfText
 from gateway.trust.pdf_plain import PlainPdf, pattern_of_names, read_plain
 
-logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
-_TAIL = 1024  # readers look for the end mark this far from the end
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings would quote content
+_TAIL = 1024  # readers look for the end mark in so many last bytes
 _BLANKS = b"\0\t\n\f\r "
-MOST_INFLATED = 8 * 1024 * 1024  # object streams of real documents stay far below
+MOST_INFLATED = 8 * 1024 * 1024  # object streams of real documents are far smaller
 
-# Parts that cannot start anything. Those that lead back up are followed: a field may hang on nothing but its widget.
+# Entries that cannot start anything. Entries that lead back up are followed: a field may hang on its widget alone.
 _SKIPPED = frozenset({"/P", "/Resources", "/Contents", "/Font", "/XObject", "/Dest", "/StructTreeRoot"})
 _NAMES = {
     "/JavaScript": "javascript",
@@ -49,10 +48,10 @@ _EMBEDDING = dict.fromkeys(("/RichMedia", "/FileAttachment", "/Screen", "/3D"), 
 _ACTING = pattern_of_names(
     [name.removeprefix("/") for name in (*_NAMES, *_ACTIONS, *_EMBEDDING)], kinds=("S", "Subtype")
 )
-# Bytes that each object of a walk takes at least: what is so small is never over the number of objects.
+# Least size of an object: a file shorter than so many objects cannot exceed their number.
 _LEAST_OBJECT = 2
 _HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
-# Errors that a hostile file makes the library raise beside its own.
+# Errors that the library raises over a hostile file, besides its own.
 LIBRARY = (
     *(PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     *(RecursionError, AssertionError, NotImplementedError, OSError),
@@ -80,28 +79,29 @@ ReadPage = Callable[[PdfReader, float], PdfText | None]
 
 
 def open_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
-    """Return a reader for `bounded` work; None where a password is needed."""
+    """Return a reader of the stream, for use inside `bounded`; None where the file needs a password."""
     reader = PdfReader(stream, strict=False)
     return None if reader.is_encrypted and not reader.decrypt("") else reader
 
 
 def bounded() -> AbstractContextManager[object]:
-    """Limit how far a compressed stream may grow while the library works."""
+    """Return a context in which decompressed streams are limited and the library starts no other program."""
     return apply_configuration(
         zlib_maximum_output_length=MOST_INFLATED,
         lzw_maximum_output_length=MOST_INFLATED,
         run_length_maximum_output_length=MOST_INFLATED,
         array_based_stream_maximum_output_length=MOST_INFLATED,
-        jbig2dec_binary=None,  # no other program is started for a file from outside
-        disable_legacy_handling=True,  # nothing here sets the options that it would look for at each file
+        jbig2dec_binary=None,  # no program is started for a file from outside
+        disable_legacy_handling=True,  # nothing here sets the old options that it would look up for each file
     )
 
 
 def look_into_pdf(
     stream: BinaryIO, deadline: float, most_objects: int, read_page: ReadPage | None = None
 ) -> PdfTraits:
-    """Read the traits of a PDF; `deadline` is a `time.monotonic` value. Never raises for bad content. `read_page` is given
-    where the text of the first page is wanted. The library reads a file that is not plain, or whose first page draws."""
+    """Return the traits of a PDF; `deadline` is a `time.monotonic` value. Bad content becomes `broken`, never an error.
+    `read_page` reads the text of the first page, where it is wanted. The library is used only for a file that is not
+    plain, or whose first page has content to read."""
     try:
         plain = _plain(stream, deadline, most_objects)
         if plain is not None and not (read_page and plain.draws):
@@ -120,13 +120,14 @@ def look_into_pdf(
 
 
 def is_brief(stream: BinaryIO, most_objects: int, reads_page: bool) -> bool:
-    """Tell whether patterns alone say it."""
+    """Tell whether the traits of this PDF can be read without the library."""
     plain = _plain(stream, math.inf, most_objects)
     return plain is not None and not (reads_page and plain.draws)
 
 
 def _plain(stream: BinaryIO, deadline: float, most_objects: int) -> PlainPdf | None:
-    """Larger files the library reads as fast: looking for names costs by the byte."""
+    """Return the facts of a small plain PDF, else None. Searching costs by the byte, so the library is as fast with
+    large files."""
     size = stream.seek(0, io.SEEK_END)
     if size > most_objects * _LEAST_OBJECT or time.monotonic() > deadline:
         return None
@@ -147,7 +148,7 @@ def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:
 
 
 def _leaves(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
-    """Yield the pages: nodes of the page tree without kids. Deleted page objects, which stay in the file, are none."""
+    """Yield the pages: nodes of the page tree without kids. Deleted pages remain in the file but not in the tree."""
     walk = _ObjectWalk(reader, most)
     pending: list[PdfObject] = [root.raw_get("/Pages")] if "/Pages" in root else []
     while pending:
@@ -162,7 +163,7 @@ def _leaves(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[Di
 
 
 def _walk_reachable(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
-    """Yield every dictionary that opening or clicking can reach."""
+    """Yield every dictionary that opening the document or clicking in it can reach."""
     walk = _ObjectWalk(reader, most)
     pending: list[PdfObject] = [root]
     while pending:
@@ -176,8 +177,8 @@ def _walk_reachable(reader: PdfReader, root: DictionaryObject, most: int) -> Ite
 
 
 class _ObjectWalk:
-    """Walk that follows each reference once, up to a number of objects. A reference to nothing readable is null, as readers
-    take it; a file made of such has no pages."""
+    """Walk that follows each reference once, up to a number of objects. A reference to an unreadable object is null, as
+    for PDF readers."""
 
     def __init__(self, reader: PdfReader, most: int) -> None:
         self._reader = reader
@@ -194,7 +195,7 @@ class _ObjectWalk:
             return None
         self._ids.add(node.idnum)
         if len(self._ids) % 64 == 0:
-            self._reader.resolved_objects.clear()  # keeps inflated streams from piling up
+            self._reader.resolved_objects.clear()  # keeps decompressed streams from piling up
         try:
             return node.get_object()
         except OutOfTimeError:
@@ -204,7 +205,7 @@ class _ObjectWalk:
 
 
 def _has_much_behind(stream: BinaryIO) -> bool:
-    """Tell whether more follows the last end mark than readers bear with: another file's bytes (threat 63)."""
+    """Tell whether more follows the last end mark than readers tolerate: bytes of another file (threat 63)."""
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - _TAIL))
     tail = stream.read(_TAIL)
@@ -221,19 +222,19 @@ def _active(node: DictionaryObject) -> list[str]:
 
 
 def timed(stream: BinaryIO, deadline: float) -> io.BufferedReader:
-    """Return the stream with a deadline. The library reads byte by byte and goes to and fro, many hundreds of times in a
-    small file: bytes come from the buffer, which asks the raw stream before it is filled or moved. So every loop of the
-    library ends: it moves, or comes to the end of the buffer and then of the file."""
+    """Return the stream with a deadline. The library reads small files byte by byte, with hundreds of seeks, so bytes
+    come from a buffer, which asks the raw stream before each fill or seek. So every loop of the library ends: it seeks,
+    or reaches the end of the buffer."""
     return io.BufferedReader(_Timed(stream, deadline))
 
 
-# Steps aside between two looks at the clock: each is a fraction of a microsecond.
+# Seeks between two looks at the clock; each takes a fraction of a microsecond.
 _STEPS = 64
 
 
 class _Timed(io.RawIOBase):
-    """Raw stream that fills the buffer until the deadline. The buffer asks for `seekable` at every step aside, so an
-    iterator answers that without a call of Python, and the clock is read once in a while."""
+    """Raw stream that fills the buffer until the deadline. The buffer calls `seekable` at every seek, so a native
+    iterator answers that call, and Python code looks at the clock only every `_STEPS` times."""
 
     seekable: Callable[[], bool]
     seek: Callable[..., int]
@@ -254,7 +255,7 @@ class _Timed(io.RawIOBase):
 
 
 def _turns(deadline: float) -> Iterator[Iterator[bool]]:
-    """Yield permission again and again; after the deadline a refusal at every step."""
+    """Yield iterators of True until the deadline, then one that raises OutOfTimeError."""
     while time.monotonic() <= deadline:
         yield repeat(True, _STEPS)
     yield map(_refuse, repeat(True))

@@ -1,10 +1,9 @@
-"""Follows the drawing operators of a PDF page as far as text is concerned, and turns the codes that it shows into
-letters, where its font says which they are. In: a page or a form. Out: pieces of text, each with the matrix in force,
-its width and how it is drawn; and the places of pictures. Each operator is followed when it is read, so that the
-number of steps, the bytes of all content and the deadline bound the reading too; operators that draw lines and areas
-or set colours say nothing of text, and are passed over, as many at a time as stand together. Taking content apart is
-linear in its bytes, whatever these are. A font that does not say which letters it draws is not readable: its pieces
-have no text, and nothing is guessed. Part of `trust.pdf_layout`."""
+"""Interprets the drawing operators of a PDF page that concern text, and decodes the codes shown into letters, where the
+font says which letters they are. In: a page or a form. Out: pieces of text, each with its matrix, width and way of
+drawing; and the matrices of pictures. Each operator is executed as soon as it is parsed, so that the limits of steps and
+bytes and the deadline bound the parsing too. Runs of operators that draw lines and areas or set colours, which do not
+matter for text, are skipped by one pattern. Parsing is linear in the bytes of the content, whatever they are. Pieces in
+a font that does not say its letters have no text: nothing is guessed. Part of `trust.pdf_layout`."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from pypdf.generic._font import Font
 
 from gateway.trust.pdf import LIBRARY
 
-# Any: an operand is of any kind, and of the kind that its operator wants only in a good file.
+# Any: operands of a malformed file can be of any kind
 Follow = Callable[[list[Any], bytes], None]
 
 _BLANK = rb"[\x00\t-\r ]"
@@ -38,7 +37,7 @@ _PASSED_OVER = (
     rb"(?:[cmlvyhSsnwWBbfFJjMigGkK]|re|[fBbW]\*|rg|RG|scn?|SCN?|cs|CS|gs|ri|sh|BMC|EMC|MP)"
     rb"(?!" + _REGULAR + rb")"
 )
-# Every repetition is possessive: nothing is tried twice.
+# Every repetition is possessive, so the pattern never backtracks.
 _TOKEN = re.compile(
     rb"(?:" + _BLANK + rb"++|%[^\r\n]*+)*+(?:"
     rb"(?>(?:" + _BLANK + rb"*+(?:" + _NUMBER_FORM + rb"|" + _NAME_FORM + rb")){0,6}+"
@@ -58,7 +57,8 @@ _NUMBER, _OPERATOR, _TEXT, _NAME, _OPENED, _CLOSED, _HEX, _NESTED, _END = range(
 
 
 def follow_operators(content: bytes, follow: Follow) -> None:
-    """Call `follow` for each operator. Raise ValueError for what is none, or the library's own for a bad name."""
+    """Call `follow` with the operands and name of each operator. Raise ValueError for malformed content, or the
+    library's own error for a malformed name."""
     at, operands, outer = 0, list[Any](), list[list[Any]]()
     while (token := _TOKEN.match(content, at)) is not None:
         at, kind = token.end(), token.lastindex
@@ -98,7 +98,7 @@ def follow_operators(content: bytes, follow: Follow) -> None:
 
 
 def _parse_number(token: bytes) -> float:
-    """Parse a number; signs and points in odd places are zero, as the library takes them."""
+    """Return the number; signs and points in odd places give zero, as in the library."""
     try:
         return float(token)
     except ValueError:
@@ -106,7 +106,7 @@ def _parse_number(token: bytes) -> float:
 
 
 def _parse_name(token: bytes) -> str:
-    """Parse a name as the library does where it stands for a font or a picture."""
+    """Return the name as the library spells the names of fonts and pictures."""
     return _short_name(token) if len(token) <= _LONGEST_NAME else _read_name(token)
 
 
@@ -114,12 +114,12 @@ def _read_name(token: bytes) -> str:
     return NameObject.read_from_stream(BytesIO(token), _Lenient)
 
 
-_LONGEST_NAME = 128  # longer ones are in no good file, and are not remembered
+_LONGEST_NAME = 128  # longer names occur in no sound file and are not cached
 _short_name = lru_cache(maxsize=1024)(_read_name)
 
 
 class _Lenient:
-    """Reader settings that the library wants when it parses a name."""
+    """Reader settings that the library expects when it parses a name."""
 
     strict = False
 
@@ -141,14 +141,14 @@ def _replace_escape(match: re.Match[bytes]) -> bytes:
     octal, sign = match.groups()
     if octal is not None:
         return bytes([int(octal, 8) & 0xFF])
-    return _ESCAPES.get(sign, sign) if sign is not None else b""  # a line that goes on
+    return _ESCAPES.get(sign, sign) if sign is not None else b""  # a line break that is not part of the text
 
 
 _INSIDE = re.compile(rb"(?:[^()\\]++|\\.)*+([()])", re.DOTALL)
 
 
 def _read_nested(content: bytes, begins: int) -> tuple[bytes, int]:
-    """Return a text with parentheses in it, still escaped, and where it ends."""
+    """Return a text that contains parentheses, still escaped, and the position of its end."""
     depth, at = 1, begins
     while depth:
         match = _INSIDE.match(content, at)
@@ -159,7 +159,7 @@ def _read_nested(content: bytes, begins: int) -> tuple[bytes, int]:
     return content[begins : at - 1], at
 
 
-# Behind the end of a picture stand operators again; the same letters inside it are followed by anything.
+# After the end of a picture come operators; the same letters inside a picture are followed by any bytes.
 _IMAGE_END = re.compile(
     rb"[\x00\t-\r >]EI(?=" + _BLANK + rb"|\Z)(?=[\x00\t-\r -~]{12}|[\x00\t-\r -~]{0,11}\Z)"
 )
@@ -172,7 +172,7 @@ def _skip_image(content: bytes, begins: int) -> int:
     return match.end()
 
 
-_USUAL_WIDTH = 500.0  # thousandths of the type size, where a font tells no width
+_USUAL_WIDTH = 500.0  # in thousandths of the type size; used where a font gives no width
 _BLACK = 600
 _FORCE_BOLD = 1 << 18
 _SYMBOLIC = 1 << 2
@@ -180,8 +180,8 @@ _SYMBOLIC = 1 << 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFont:
-    """Decoder of one font's codes. `font` is None where the font does not say which letters it draws; `octets` is how many
-    a code usually has."""
+    """Decoder of one font's codes. `font` is None where the font does not say its letters; `octets` is a code's usual
+    length."""
 
     bold: bool
     octets: int
@@ -189,7 +189,7 @@ class TextFont:
 
     @classmethod
     def from_resource(cls, resource: DictionaryObject) -> TextFont:
-        """Read a font. Never raises for what it holds."""
+        """Make the decoder of a font; a malformed font gives one without letters."""
         font = None
         with suppress(*LIBRARY):
             font = Font.from_font_resource(resource) if _tells_letters(resource) else None
@@ -199,7 +199,7 @@ class TextFont:
 
 
 def _decode(font: Font, codes: bytes) -> Iterator[tuple[str, float, str]]:
-    """Yield for each code its letters, its width in thousandths, and itself. No letters: the font does not say."""
+    """Yield letters, width (in thousandths) and code of each code in `codes`; the letters are empty where unknown."""
     codec = font.encoding if isinstance(font.encoding, str) else None
     table = font.encoding if isinstance(font.encoding, dict) else {}
     usual = font.character_widths.get("default", _USUAL_WIDTH)
@@ -216,7 +216,7 @@ def _tells_letters(font: DictionaryObject) -> bool:
         return True
     encoding = font.get("/Encoding")
     if font.get("/Subtype") == "/Type0":
-        # Codes of these are glyphs of the font file, unless a code page of Unicode is named.
+        # Codes of such a font are glyph numbers, unless its encoding names a Unicode code page.
         return isinstance(encoding, str) and ("UCS2" in encoding or "UTF16" in encoding)
     if isinstance(encoding, DictionaryObject):
         differences = encoding.get("/Differences", ArrayObject()).get_object()
@@ -252,8 +252,8 @@ def _descriptor(font: DictionaryObject) -> DictionaryObject:
 MOST_FONTS = 200
 _DEEPEST = 8
 _INVISIBLE = 3
-_BOLD_BY_LINE = 2  # filled and stroked: how word processors make a font bold that has no bold
-# In parts of the type size, where the font tells no widths: about the widest mean of a line of Vietnamese.
+_BOLD_BY_LINE = 2  # filled and stroked, as word processors embolden a font that has no bold
+# Width of a character in type sizes where the font gives none: about the widest mean of a line of Vietnamese.
 _CHARACTER = 0.55
 
 Matrix = tuple[float, ...]
@@ -261,13 +261,13 @@ UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 class EnoughError(Exception):
-    """Signal that the deadline has passed, or that there is more than a document needs."""
+    """Signal that the deadline has passed, or that a limit of the content was reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLimits:
-    """Limits on the content of one page, with the forms that it draws: `octets` of it, and so many `steps`: operators that
-    are about text, and parts of lines that are shown in parts."""
+    """Limits on the content of a page and the forms in it: `octets` are its bytes; `steps` its text operators, and parts
+    of lines shown in parts."""
 
     octets: int
     steps: int
@@ -281,7 +281,8 @@ AT_LENGTH = PageLimits(octets=4 * 1024 * 1024, steps=300_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Text drawn in one go, empty where its letters are not known; `wide` and `high` are in the matrix's own units."""
+    """Text drawn at once, empty where its letters are unknown; `wide` and `high` are in the units of the matrix.
+    `shaky`: some letters are missing."""
 
     text: str
     matrix: Matrix
@@ -294,7 +295,7 @@ class Piece:
 
 @dataclass(slots=True)
 class _State:
-    """Part of the graphics state that q and Q keep."""
+    """Graphics state that the operators q and Q save and restore."""
 
     matrix: Matrix = UNIT
     font: TextFont | None = None
@@ -315,7 +316,7 @@ _STATE_FIELDS = attrgetter(*[f.name for f in fields(_State)])
 
 @dataclass(slots=True)
 class Drawing:
-    """Text and pictures drawn until `deadline`, a `time.thread_time` value."""
+    """Text and pictures collected from pages and forms until `deadline`, a `time.thread_time` value."""
 
     deadline: float
     limits: PageLimits = AT_LENGTH
@@ -332,7 +333,7 @@ class Drawing:
             self._draw(content, page.pdf, _resources(page), _State(), 0)
 
     def form(self, look: StreamObject, page: PageObject, matrix: Matrix) -> None:
-        """Draw a form with this matrix before its own."""
+        """Collect from a form as if it were drawn with this matrix."""
         self._form(look, page.pdf, _resources(page), _State(matrix=matrix), 0)
 
     def _form(self, look: StreamObject, pdf: Any, outer: DictionaryObject, state: _State, depth: int) -> None:
@@ -361,16 +362,16 @@ class Drawing:
                 pen.follow(operator, operands)
 
         octets, is_whole = self._content(content, pdf)
-        with suppress(*() if is_whole else LIBRARY):  # cut content ends anywhere
+        with suppress(*() if is_whole else LIBRARY):  # cut content can end inside an operator
             follow_operators(octets, follow)
         if not is_whole:
             raise EnoughError
 
     def _content(self, content: Any, pdf: Any) -> tuple[bytes, bool]:
-        """Return as much of it as may still be read, and whether that is all."""
+        """Return as much of the content as the limit allows, and whether that is all of it."""
         most = self.limits.octets
         try:
-            # The library unpacks these two slowly.
+            # The library decompresses these two formats slowly.
             with apply_configuration(lzw_maximum_output_length=most, run_length_maximum_output_length=most):
                 octets = ContentStream(content, pdf).get_data()
         except LimitReachedError as why:
@@ -408,7 +409,7 @@ _NUMBERS = {b"Tc": "letter_gap", b"Tw": "word_gap", b"TL": "leading", b"Ts": "ri
 
 
 class _Pen:
-    """State of text while one stream is drawn."""
+    """Text state while one stream is interpreted."""
 
     def __init__(self, drawing: Drawing, state: _State) -> None:
         self._drawing = drawing
@@ -417,7 +418,7 @@ class _Pen:
         self._line: Matrix = UNIT
 
     def follow(self, operator: bytes, operands: Any) -> None:
-        """Follow any operator; those that say nothing of text are passed over."""
+        """Execute one operator; ignore those that do not concern text."""
         match operator:
             case b"cm":
                 self.state.matrix = product(_parse_matrix(operands), self.state.matrix)
@@ -455,7 +456,7 @@ class _Pen:
         self._line = self._at = product((1.0, 0.0, 0.0, 1.0, right, up), self._line)
 
     def _show(self, parts: Any) -> None:
-        """Add one piece; a wide gap inside it, or one back, begins another."""
+        """Add the text as one piece; a wide gap in it, or a step back, begins a new piece."""
         state = self.state
         if state.font is None or not state.size:
             return
@@ -537,5 +538,5 @@ def _find_resource(resources: DictionaryObject, kind: str, name: Any) -> Any:
 
 
 def resolve(value: Any) -> Any:  # Any: the library's own value, of any kind
-    """Return the object that a reference leads to."""
+    """Return the object behind a reference."""
     return value.get_object() if value is not None else None

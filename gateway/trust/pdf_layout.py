@@ -1,8 +1,8 @@
-"""Finds where things are on a page of a PDF, as shown and in the PDF's own user space, what takes room on it, and the
-text of its pages with these places, each piece as drawn. In: a page, or an open file. Out: areas in points from the
-top-left corner of the page as shown, rectangles in user space, and the matrix that turns a picture upright; or
-`PdfText`, where unreadable content is a fault or a page marked as unread, never an exception. Decides nothing. A whole
-file is read in the reading process alone, which bounds its time and memory."""
+"""Finds positions on a PDF page, as shown and in the PDF's user space: the areas that are occupied, and the text of
+pages, each piece with its place. In: a page, or an open file. Out: areas in points from the top-left corner of the page
+as shown, rectangles in user space, and the matrix that turns a picture upright; or `PdfText`, in which unreadable
+content is a fault or a page marked unread, never an exception. Decides nothing. Only the reading process, which limits
+time and memory, reads whole files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from gateway.trust.pdf_drawing import (
 )
 
 Rect = tuple[float, float, float, float]
-# By rotation: what the picture's own axes become in user space, so that it stands upright on the turned page.
+# Matrix by rotation that makes a picture upright on the rotated page.
 _MATRICES = {
     0: (1, 0, 0, 1, 0, 0),
     90: (0, 1, -1, 0, 0, 0),
@@ -41,7 +41,7 @@ _MATRICES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFrame:
-    """One page: its visible box in user space, how far it is turned clockwise, and points per user unit."""
+    """Geometry of one page: its visible box in user space, its clockwise rotation, and points per user unit."""
 
     box: Rect
     turned: int = 0
@@ -49,7 +49,8 @@ class PageFrame:
 
     @classmethod
     def of_page(cls, page: PageObject) -> PageFrame:
-        """Return a page's frame as readers show it: the crop box in the media box. Raise ValueError when there is none."""
+        """Return a page's frame as readers show it: the part of the crop box inside the media box. Raise ValueError
+        where nothing is visible."""
         media, crop = corners(page.mediabox), corners(page.cropbox)
         box = (
             max(media[0], crop[0]),
@@ -74,12 +75,12 @@ class PageFrame:
         return _MATRICES.get(self.turned, _MATRICES[0])
 
     def rect(self, area: Area) -> Rect:
-        """Return the area in user space."""
+        """Return an area of the page as a rectangle in user space."""
         a, b = self._to_user(area.left, area.top), self._to_user(area.right, area.bottom)
         return min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
 
     def area(self, rect: Rect) -> Area:
-        """Return the rectangle of user space as an area of the page."""
+        """Return a rectangle in user space as an area of the page."""
         a, b = self._to_page(rect[0], rect[1]), self._to_page(rect[2], rect[3])
         x, y = min(a[0], b[0]), min(a[1], b[1])
         return Area(left=x, top=y, width=abs(a[0] - b[0]), height=abs(a[1] - b[1]))
@@ -101,7 +102,7 @@ class PageFrame:
         return across * self.unit, down * self.unit
 
 
-def corners(box: Any) -> Rect:  # Any: an array of numbers, if it is one
+def corners(box: Any) -> Rect:  # Any: an array of numbers in a sound file
     a, b, c, d = map(float, box.get_object())
     return min(a, c), min(b, d), max(a, c), max(b, d)
 
@@ -111,11 +112,11 @@ MOST_TAIL = 3
 MOST_RUNS = 20_000
 MOST_LETTERS = 200_000
 _MOST_MARKS = 50
-# Of processor time: a busy machine reads as much as an idle one.
+# Limit of processor time, so that a busy machine reads as much as an idle one.
 _SECONDS = 8.0
-# A picture that takes more of the page is a scan: what is written on it was read by a machine.
+# A picture that takes more of the page is a scan, and text on it comes from character recognition.
 _WHOLE_PAGE = 0.5
-# In parts of the type size: letters of one word, and words of one line.
+# Gaps in type sizes between letters of one word, and between words of one line.
 _OVERLAP, _LETTER_GAP, _WORD_GAP = 0.1, 0.15, 0.6
 _LONGEST_RUN = 1000
 _DEEPEST_TREE = 64
@@ -125,7 +126,7 @@ _HIDDEN = 0x02 | 0x20
 
 
 def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
-    """Read the text of the first pages and the last ones. Never raises for what the file holds."""
+    """Return the text of the first and last pages. Bad content becomes a fault, never an error."""
     try:
         with bounded():
             reader = open_pdf(stream)
@@ -137,14 +138,14 @@ def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
 
 
 def read_page(page: PageObject, seconds: float) -> PdfText:
-    """Read the text of one page, as its first, while a document waits for it: `cut` where the page has more than is read
-    then. Never raises for what it holds."""
+    """Return the text of one page, within the limits for a document that waits for it; `cut` where they were reached.
+    Bad content is no error."""
     return _Reading(time.thread_time() + seconds, IN_PASSING).read_one(page)
 
 
 def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
-    """Read the text of an open file's first page, as far as it can be read until the deadline (`time.monotonic`): a page of
-    pictures has none, and one that is made to take long is left. Never raises for bad content."""
+    """Return the text of an open file's first page, as far as it can be read until the deadline (`time.monotonic`); None
+    where there is no readable page. Bad content is no error."""
     try:
         page = _first_page(reader)
         seconds = min(_TEXT_SECONDS, deadline - time.monotonic())
@@ -154,8 +155,8 @@ def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
 
 
 def _first_page(reader: PdfReader) -> PageObject | None:
-    """Go down the first branch, taking along what the page inherits. The reader's own list of pages is not asked: it walks
-    the whole tree, and a tree can be made to have no end."""
+    """Return the first page, found by following first kids, with the resources that it inherits. The reader's own list
+    of pages is not used: it walks the whole tree, which can be made endless."""
     root = reader.trailer["/Root"].get_object()
     if not isinstance(root, DictionaryObject):
         return None
@@ -178,7 +179,7 @@ def _first_page(reader: PdfReader) -> PageObject | None:
 
 
 class _Reading:
-    """Reading of page after page, until there is enough."""
+    """Reader of pages one after the other, until the deadline or a limit."""
 
     def __init__(self, deadline: float, limits: PageLimits) -> None:
         self._deadline, self._limits = deadline, limits
@@ -244,7 +245,7 @@ class _Reading:
                 continue
             upright = _area_of(frame, piece.matrix, (0.0, 0.0, 0.0, piece.high)).height
             if upright <= 0:
-                self._sideways.append(piece.text)  # written along the edge: no line of the document
+                self._sideways.append(piece.text)  # text along the edge is no line of the document
                 continue
             run = TextRun(
                 text=piece.text,
@@ -258,7 +259,8 @@ class _Reading:
             self._take(run)
 
     def _take(self, run: TextRun) -> None:
-        """Add a run, or join it to the last one where it goes on there: word processors draw letter by letter."""
+        """Add a run, or append it to the last one where it continues that: word processors draw letter by letter. Raise
+        EnoughError at the limits."""
         self._letters += len(run.text)
         last = self._runs[-1] if self._runs else None
         if last is not None and (between := _joint(last, run)) is not None:
@@ -275,7 +277,7 @@ class _Reading:
 
 
 def _joint(last: TextRun, run: TextRun) -> str | None:
-    """Return the text between two runs that are one: nothing, or a space; None where they are two."""
+    """Return the text to put between two runs that belong together, nothing or a space; None where they do not."""
     same = (last.page, last.type_size, last.bold, last.ink, last.area.top)
     if same != (run.page, run.type_size, run.bold, run.ink, run.area.top) or len(last.text) > _LONGEST_RUN:
         return None
@@ -286,8 +288,8 @@ def _joint(last: TextRun, run: TextRun) -> str | None:
 
 
 def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Area, ...]:
-    """Return the areas of text, pictures and form fields, as far as the page is read in that time: rather too much than too
-    little. A scan is left out: its blank margin cannot be told from its words. Never raises for bad content."""
+    """Return the areas of text, pictures and form fields, as far as the page can be read in that time; areas are rather
+    too large. A scan is left out, because its margin cannot be told from its text. Bad content is no error."""
     drawing = Drawing(time.thread_time() + seconds)
     areas: list[Area] = []
     with suppress(EnoughError, *LIBRARY, MemoryError):
@@ -301,7 +303,7 @@ def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Are
 
 
 def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
-    """Yield each annotation, with the page's reference to it."""
+    """Yield each annotation of the page, preceded by the page's reference to it."""
     listed = resolve(page.get("/Annots"))
     for place in listed if isinstance(listed, ArrayObject) else ():
         note = place.get_object()
@@ -310,18 +312,19 @@ def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
 
 
 def widgets(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
-    """Yield the form fields that stand on the page: an earlier mark or seal is one."""
+    """Yield reference and annotation of the form fields on the page; earlier marks and seals are form fields."""
     return ((place, note) for place, note in annotations_on(page) if note.get("/Subtype") == "/Widget")
 
 
 def look_of(note: DictionaryObject) -> StreamObject | None:
-    """Return the form that an annotation draws, if it draws any."""
+    """Return the form that draws an annotation, or None."""
     look = resolve(note.get("/AP", DictionaryObject()).get_object().get("/N"))
     return look if isinstance(look, StreamObject) else None
 
 
 def _looks(page: PageObject) -> Iterator[tuple[StreamObject, tuple[float, ...]]]:
-    """Yield the forms that annotations draw on the page: a number or a date may have been added after the fact."""
+    """Yield forms and matrices of the annotations shown on the page, because a number or a date may have been added as
+    one."""
     for _, note in islice(annotations_on(page), _MOST_MARKS):
         flags = note.get("/F", 0)
         if note.get("/Subtype") not in _SHOWING or (isinstance(flags, int) and flags & _HIDDEN):
@@ -331,7 +334,7 @@ def _looks(page: PageObject) -> Iterator[tuple[StreamObject, tuple[float, ...]]]
 
 
 def _fitting_matrix(note: DictionaryObject, look: StreamObject) -> tuple[float, ...]:
-    """Return the matrix that fits the look's box into the annotation's rectangle."""
+    """Return the matrix that fits the form's box into the annotation's rectangle."""
     x0, y0, x1, y1 = corners(note["/Rect"])
     own = corners(look["/BBox"])
     wide, high = own[2] - own[0], own[3] - own[1]
@@ -341,7 +344,7 @@ def _fitting_matrix(note: DictionaryObject, look: StreamObject) -> tuple[float, 
 
 
 def _text_area(frame: PageFrame, piece: Piece) -> Area:
-    """Return the area of the line's corners; a little below the baseline for tails and dots."""
+    """Return the area of a line of text, with a little room below the baseline for descenders and dots."""
     return _area_of(frame, piece.matrix, (0.0, -0.25 * piece.high, piece.wide, 0.9 * piece.high))
 
 
@@ -354,7 +357,7 @@ def _is_scan(frame: PageFrame, area: Area) -> bool:
 
 
 def _area_of(frame: PageFrame, matrix: tuple[float, ...], box: Rect) -> Area:
-    """Return the area of the page that a box of a matrix's own space takes."""
+    """Return the area of the page that a box occupies, given in the space of the matrix."""
     a, b, c, d, e, f = matrix
     points = [(x, y) for x in box[::2] for y in box[1::2]]
     across = [x * a + y * c + e for x, y in points]
@@ -369,6 +372,6 @@ def _area_of(frame: PageFrame, matrix: tuple[float, ...], box: Rect) -> Area:
 
 
 def _is_on_page(area: Area, frame: PageFrame) -> bool:
-    """Tell whether its middle lies on the page: text beside it is not shown."""
+    """Tell whether the middle of the area lies on the page: text beside the page is not shown."""
     across, along = area.left + area.width / 2, area.top + area.height / 2
     return 0 <= across <= frame.size.width and 0 <= along <= frame.size.height

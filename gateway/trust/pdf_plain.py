@@ -1,7 +1,7 @@
-"""Reads pages of a plain PDF by patterns, which work in C, so that the library, which steps through bytes, is asked only
-where there is something to look for. In: the bytes of a small file, and a pattern of the names that act. Out: `PlainPdf`,
-or None: the library decides. Plain is a file in which no such name stands anywhere, and whose objects stand in one table
-at its end, each where the table says. Whatever is written in another way than most programs write it is not plain."""
+"""Reads facts about a plain PDF with regular expressions, which run in C, so that the slower library is needed only for
+other files. In: the bytes of a small file, and a pattern of names of active content. Out: `PlainPdf`, or None where the
+library must read the file. A file is plain if none of these names occurs anywhere, and if its objects are listed in one
+table at its end, each at the listed place. A file with any unusual syntax is not plain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-# Blanks between parts, but for those that readers take differently.
+# Blanks between parts, without those that readers treat differently.
 _BLANK = rb"[\t\n\r ]*+"
 _LINE_END = rb"(?:\r\n|\r|\n)"
 _NAME = rb"/[^\x00-\x20()<>\[\]{}/%]*+"
@@ -20,7 +20,7 @@ _ATOM = (
     rb"|[-+]?+(?:[0-9]{1,15}+(?:\.[0-9]{0,15}+)?+|\.[0-9]{1,15}+)(?![-+.,0-9])"
     rb"|\((?:[^()\\]|\\.)*+\)|<[0-9A-Fa-f\t\n\r ]*+>|(?:true|false|null)(?![A-Za-z]))"
 )
-# Arrays and dictionaries inside each other; deeper ones are not plain.
+# Depth of nested arrays and dictionaries; a file with deeper ones is not plain.
 _DEPTH = 4
 
 
@@ -35,7 +35,7 @@ def _value(depth: int) -> bytes:
 
 _VALUE = _value(_DEPTH)
 _DICTIONARY = rb"<<((?:" + _BLANK + _KEY + _BLANK + _VALUE + rb")*+)" + _BLANK + rb">>" + _BLANK
-_ENTRY = re.compile(_BLANK + rb"(" + _KEY + rb")" + _BLANK + rb"(" + _VALUE + rb")", re.DOTALL)
+_ENTRY = re.compile(rb"(" + _KEY + rb")" + _BLANK + rb"(" + _VALUE + rb")", re.DOTALL)
 _OBJECT = re.compile(rb"[0-9]+ [0-9]+ obj" + _BLANK + _DICTIONARY + rb"endobj", re.DOTALL)
 _KIDS = re.compile(rb"\[(?:" + _BLANK + _REFERENCE + rb")++" + _BLANK + rb"\]")
 _EACH_REFERENCE = re.compile(_REFERENCE)
@@ -49,7 +49,7 @@ _TABLE = re.compile(
     re.DOTALL,
 )
 _LINE = re.compile(rb"([0-9]{10}) ([0-9]{5}) ([fn])")
-# Other tables, and what is read with a key alone.
+# Keys that point to other tables, or mean that the file is encrypted.
 _ELSEWHERE = frozenset({b"/Prev", b"/XRefStm", b"/Encrypt"})
 _DRAWING = frozenset({b"/Contents", b"/Annots"})
 
@@ -58,27 +58,27 @@ _Entries = Mapping[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class PlainPdf:
-    """Facts of a plain file. `draws`: its first page draws something."""
+    """Facts about a plain file. `draws` is True where its first page has content or annotations."""
 
     pages: int
     draws: bool
 
 
 def pattern_of_names(names: Collection[str], kinds: Collection[str]) -> re.Pattern[bytes]:
-    """Return a pattern that finds each of the names, however it is spelled; and a key of these `kinds` whose value is
-    written as no name, because a text may spell one in ways of its own."""
+    """Return a pattern that finds each of the names in any spelling, and also a key of `kinds` whose value is no plain
+    name, because a text can spell a name in other ways."""
     first = "".join({name[0] for name in (*names, *kinds)}).encode("ascii")
     acting = b"|".join(map(_spelling, names))
     keys = b"|".join(map(_spelling, kinds))
     return re.compile(
-        # Looking at one byte first takes half of the time in a picture's octets.
+        # Testing one byte first halves the time for the bytes of a picture.
         rb"/(?=[#" + first + rb"])(?:(?:" + acting + rb")(?=[\x00-\x20()<>\[\]{}/%]|\Z)"
         rb"|(?:" + keys + rb")[\x00-\x20]*+(?:[(%]|<(?!<)))"
     )
 
 
 def _spelling(name: str) -> bytes:
-    """Return a pattern of the name, in which each letter stands for itself or as its number."""
+    """Return a pattern of the name, in which each letter is written as itself or as its hexadecimal number."""
     letters = []
     for letter in name:
         number = "".join(f"[{digit}{digit.upper()}]" for digit in f"{ord(letter):02x}")
@@ -87,7 +87,8 @@ def _spelling(name: str) -> bytes:
 
 
 def read_plain(data: bytes, acting: re.Pattern[bytes]) -> PlainPdf | None:
-    """Return facts of the file, where it is plain and `acting` finds nothing in it. Never raises for its content."""
+    """Return facts about the file where it is plain and `acting` finds nothing in it, else None. Bad content is no
+    error."""
     if acting.search(data) is not None:
         return None
     end = _END.search(data, max(0, len(data) - _LONGEST_END))
@@ -102,7 +103,7 @@ def read_plain(data: bytes, acting: re.Pattern[bytes]) -> PlainPdf | None:
 
 
 def _places(data: bytes, table: re.Match[bytes]) -> Mapping[bytes, int] | None:
-    """Return the position of each object, by its reference. None where one stands elsewhere."""
+    """Return the position of each object, by its reference; None where the table is wrong about one."""
     lines = _LINE.findall(table[2])
     if len(lines) != int(table[1]):
         return None
@@ -117,7 +118,7 @@ def _places(data: bytes, table: re.Match[bytes]) -> Mapping[bytes, int] | None:
 
 
 def _pages(data: bytes, places: Mapping[bytes, int], top: bytes | None) -> PlainPdf | None:
-    """Count the pages of the tree with this top, from the first one on."""
+    """Return the number of pages in the tree below `top`, and whether the first draws; None where the tree is malformed."""
     first: _Entries | None = None
     pages, visited, waiting = 0, set(), [top]
     while waiting:
@@ -137,7 +138,7 @@ def _pages(data: bytes, places: Mapping[bytes, int], top: bytes | None) -> Plain
 
 
 def _object(data: bytes, places: Mapping[bytes, int], reference: bytes | None) -> _Entries | None:
-    """Return the dictionary that a reference names."""
+    """Return the dictionary to which the reference points, or None."""
     if reference is None or reference not in places:
         return None
     match = _OBJECT.match(data, places[reference])
@@ -145,7 +146,7 @@ def _object(data: bytes, places: Mapping[bytes, int], reference: bytes | None) -
 
 
 def _entries(text: bytes) -> _Entries | None:
-    """Return the value of each key. None where a key stands twice."""
+    """Return the value of each key; None where a key occurs twice."""
     pairs = _ENTRY.findall(text)
     entries = dict(pairs)
     return entries if len(entries) == len(pairs) else None

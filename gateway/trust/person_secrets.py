@@ -1,6 +1,7 @@
-"""Makes and checks the secrets with which people sign in: a passphrase (Argon2id) and a second factor (TOTP, RFC
-6238). In: the typed text. Out: whether it fits, or what is kept of it: a hash, and the second factor sealed with the
-passphrase, so that the database or a backup of it is not enough to sign in. Slow on purpose: use it in the pool."""
+"""Makes and checks the secrets with which people sign in: a passphrase (Argon2id) and a second factor (TOTP, RFC 6238).
+In: the typed text. Out: whether it is right, or the values to store: a hash of the passphrase, and the second factor
+encrypted with the passphrase, so that the database or its backup is not enough to sign in. Slow on purpose: use it in
+the pool."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from gateway.errors import Clash
 LEAST_LENGTH = 12
 MOST_LENGTH = 1024
 STEP_S = 30
-# RFC 9106, second recommendation: 64 MiB and three passes. Tests that sign in a hundred times take less.
+# RFC 9106, second recommendation: 64 MiB and three passes. Tests with hundreds of sign-ins set less.
 MEMORY_KIB = 64 * 1024
 PASSES = 3
 _LANES = 4
@@ -34,11 +35,11 @@ _ISSUER = "Lien thong van ban"
 
 
 class PersonSecrets:
-    """Maker and checker of the secrets of people. Sync and slow on purpose: call it in the pool."""
+    """Maker and checker of people's secrets. Sync and slow on purpose: call it in the pool."""
 
     def new_code(self) -> tuple[str, str]:
-        """Make a one-time code to be told to a person, and its digest to be kept."""
-        # 100 bits in groups that a person reads off paper; a plain hash is right for a random secret.
+        """Return a new one-time code to give to a person, and its digest to store."""
+        # 100 bits in groups, to be read off paper; a plain hash is enough for a random secret.
         text = base64.b32encode(secrets.token_bytes(13)).decode()[:20]
         code = "-".join(text[n : n + 5] for n in range(0, len(text), 5))
         return code, _digest(code)
@@ -47,15 +48,15 @@ class PersonSecrets:
         return compare_digest(_digest(code), digest)
 
     def code_digest(self, code: str) -> str:
-        """Return the digest that would be kept of that code."""
+        """Return the digest that is stored of a code."""
         return _digest(code)
 
     def new_totp(self) -> str:
-        """Make the secret of a new second factor, in Base32."""
+        """Return a new secret of a second factor, in Base32."""
         return pyotp.random_base32()
 
     def keep(self, passphrase: str, totp: str) -> tuple[str, str]:
-        """Return the passphrase's hash and the second factor sealed with it. Raise Clash if it is too easy to guess."""
+        """Return the passphrase's hash and the second factor encrypted with it. Raise Clash if it is too easy to guess."""
         if not LEAST_LENGTH <= len(passphrase) <= MOST_LENGTH or len(set(passphrase)) < LEAST_LENGTH // 2:
             raise Clash(
                 f"the passphrase must have {LEAST_LENGTH} characters or more, and not the same few again and again",
@@ -64,17 +65,17 @@ class PersonSecrets:
         return self.hash(passphrase), self.seal(passphrase, totp)
 
     def hash(self, password: str) -> str:
-        """Return the hash of a password that fits the rules."""
+        """Return the hash of a password, whose strength the caller checked."""
         return _hasher().hash(_encode(password))
 
     def seal(self, password: str, totp: str) -> str:
-        """Seal the second factor with the password."""
+        """Return the second factor encrypted with the password."""
         salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
         sealed = AESGCM(_key(password, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
         return f"{MEMORY_KIB}:{PASSES}:{base64.b64encode(salt + nonce + sealed).decode()}"
 
     def resealed(self, password: str, sealed_totp: str, other: str) -> str | None:
-        """Seal the same second factor with another password; None when the first does not open it."""
+        """Return the second factor encrypted with `other` instead; None when `password` does not decrypt it."""
         totp = _open(password, sealed_totp)
         return None if totp is None else self.seal(other, totp)
 
@@ -87,19 +88,19 @@ class PersonSecrets:
             return False
 
     def step(self, passphrase: str, sealed_totp: str, code: str, at: datetime) -> int | None:
-        """Return the time step that this code belongs to; None when it is none of those around that time."""
+        """Return the time step of this code; None when it is not a code of the step at that time or of one beside it."""
         opened = _open(passphrase, sealed_totp)
         if opened is None:
             return None
         totp, digits, step = pyotp.TOTP(opened), "".join(code.split()), None
-        # One step either way: clocks of telephones differ.
+        # One step before and after is accepted, because clocks of telephones differ.
         for n in (-1, 0, 1):
             if compare_digest(totp.at(at + timedelta(seconds=n * STEP_S)).encode(), _encode(digits)):
                 step = int(at.timestamp()) // STEP_S + n
         return step
 
     def uri(self, totp: str, name: str) -> str:
-        """Return the address that an authenticator app reads."""
+        """Return the URI that an authenticator app reads."""
         return pyotp.TOTP(totp).provisioning_uri(name=name, issuer_name=_ISSUER)
 
 
@@ -127,5 +128,5 @@ def _digest(code: str) -> str:
 
 
 def _encode(text: str) -> bytes:
-    """Encode a text so that it has the same bytes however a keyboard composes its letters; surrogates pass as well."""
+    """Return the text's bytes in one Unicode form, as keyboards compose letters differently; surrogates are no error."""
     return unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")

@@ -1,7 +1,7 @@
-"""Exchange keys that lie on a PKCS#11 token. The token is opened for the node and opened again after a fault; work is done
-in a logged-in session, one at a time, and every error of the library is one of our own. A PIN that was refused is not
-tried again: three wrong ones lock most tokens. In: an agency code and a key id, together the label of the key. Out: new
-keys that never leave the token, and signatures in wire form: PKCS#1 v1.5, or raw r and s with low s (W8)."""
+"""Exchange keys on a PKCS#11 token. The token is opened at the first use and again after an error; calls run one at a
+time in a logged-in session, and errors of the library become errors of ours. A refused PIN is not tried again, because
+three wrong ones lock most tokens. In: an agency code and a key id, which form the key's label. Out: new keys that never
+leave the token, and signatures in wire form: PKCS#1 v1.5, or raw r and s with low s (W8, permitted keys)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _log = logging.getLogger(__name__)
 
 
 class _Shared:
-    """State that the tokens of one library share, because the library and its state are one for the whole process: they
-    wait for each other, and each time that it begins anew all their sessions have ended."""
+    """State that all tokens of one library share, because a library exists once in the process: their calls exclude each
+    other, and `beginnings` counts the restarts, each of which ends all sessions."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -57,7 +57,7 @@ _MAKING = threading.Lock()
 
 
 class Pkcs11Token:
-    """Token with that label. Nothing is opened before the first work."""
+    """Token with that label, opened at its first use."""
 
     def __init__(self, module: Path, label: str, pin: str | None) -> None:
         self._module, self._label = str(module), label
@@ -72,15 +72,16 @@ class Pkcs11Token:
         return f"Pkcs11Token({self._label!r})"
 
     def run(self, work: Callable[[Any], T]) -> T:
-        """Return what `work` gives for a session of this token. Raise SignerDown when the token does not do it, also not in
-        a new session; NotFound when it has no such key; Misconfigured when the settings cannot work."""
+        """Return the result of `work`, called with a session of this token, and once more in a new session after an
+        error. Raise SignerDown when that fails too, NotFound when the token has no such key, Misconfigured when the
+        settings cannot work."""
         if not self._shared.lock.acquire(timeout=PATIENCE_S):
             raise self._down("another call has not come back from it")
         try:
             try:
                 return work(self._open_session())
             except PKCS11Error as first:
-                # Some libraries say of a token that was pulled out that it has no keys: so this error is tried twice too.
+                # Some libraries report a removed token as one without keys, so NoSuchKey is tried twice too.
                 if self._refused:
                     raise
                 action(_log, "token.reopened", type(first).__name__, token=self._label)
@@ -96,7 +97,7 @@ class Pkcs11Token:
 
     def _open_session(self) -> Any:
         if self._opened_in != self._shared.beginnings:
-            # Its number may be that of another token's session by now, so it is not even closed.
+            # Its number may belong to another token's session by now, so the session is not even closed.
             self._session = None
         if self._session is None:
             if self._pin is None or self._refused:
@@ -108,7 +109,7 @@ class Pkcs11Token:
             try:
                 self._session = token.open(rw=True, user_pin=self._pin)
             except UserAlreadyLoggedIn:
-                # Another session of this process did; a login belongs to the process.
+                # Another session of this process has logged in; a login is valid for the whole process.
                 self._session = token.open(rw=True)
             except _BAD_PIN:
                 self._refused = True
@@ -121,14 +122,14 @@ class Pkcs11Token:
             return pkcs11.lib(self._module)
         except (RuntimeError, OSError) as why:
             if isinstance(why, PKCS11Error) and type(why) is not PKCS11Error:
-                raise  # the library is there, and says what is wrong
+                raise  # the library was loaded and reports an error
             raise Misconfigured(
                 f"the PKCS#11 library {self._module} cannot be loaded: {why}",
                 hint="check keys.pkcs11_module",
             ) from why
 
     def _restart(self) -> None:
-        """Restart the library: only so does it see a token that was taken out and put back."""
+        """Restart the library, which notices only then that a token was removed and put back."""
         self._drop()
         self._shared.beginnings += 1
         self._library().reinitialize()
@@ -165,13 +166,13 @@ def label(agency_code: str, key_id: str) -> str:
 
 
 class TokenKeys:
-    """Keys of one token. Safe to share between threads: the token does one thing at a time."""
+    """Keys on one token. Safe to share between threads: calls of the token run one at a time."""
 
     def __init__(self, token: Pkcs11Token) -> None:
         self._token = token
 
     def generate(self, agency_code: str, kind: KeyKind) -> PublicKey:
-        """Make a new pair on the token, under its label when this returns."""
+        """Make a new key pair on the token, labelled by its agency and key id, and return the public key."""
 
         def work(session: Any) -> PublicKey:
             making = f"making-{secrets.token_hex(8)}"
@@ -186,7 +187,7 @@ class TokenKeys:
         return self._token.run(work)
 
     def sign(self, agency_code: str, key_id: str, key: PublicKey, data: bytes) -> bytes:
-        """Return the signature in wire form. Raise SignerDown when the token gives something else than one."""
+        """Return the signature in wire form. Raise SignerDown when the token returns one of the wrong length."""
         signature = self._token.run(
             lambda session: _sign_on_token(session, label(agency_code, key_id), key, data)
         )
@@ -200,8 +201,7 @@ class TokenKeys:
 
 
 class TokenSigner:
-    """Signer with one key of a token (`ports.services.EnvelopeSigner`). It signs content of its purpose, and nothing
-    else."""
+    """Signer with one key on a token (`ports.services.EnvelopeSigner`). It signs only content of its purpose."""
 
     at_hand = False
 
@@ -245,6 +245,6 @@ def _sign_on_token(session: Any, name: str, key: PublicKey, data: bytes) -> byte
     private = session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=name)
     if isinstance(key, rsa.RSAPublicKey):
         return bytes(private.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
-    # The token signs a ready digest: not every one knows the combined mechanism.
+    # The token signs a digest made here, because not every token offers the combined mechanism.
     digest = hashlib.sha384 if isinstance(key.curve, ec.SECP384R1) else hashlib.sha256
     return bytes(private.sign(digest(data).digest(), mechanism=Mechanism.ECDSA))

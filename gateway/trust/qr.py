@@ -1,18 +1,18 @@
-"""The QR code that an authenticator reads. In: a short text. Out: rows of dark and light, the path of an SVG, or lines for
-a terminal. Correction level M, at most 213 bytes. Nothing is fetched."""
+"""Draws the QR code that an authenticator app reads. In: a short text. Out: rows of dark and light modules, a path for
+an SVG, or lines for a terminal. Correction level M, at most 213 bytes. No I/O."""
 
 from __future__ import annotations
 
 import segno
 
 QUIET = 4
-# Larger ones are no longer read well from a screen.
+# Larger codes are hard to read from a screen.
 _LARGEST = 10
 Grid = list[list[int]]
 
 
 def path(text: str) -> tuple[int, str] | None:
-    """Return the width in modules, quiet zone included, and the dark ones as one path; None for a text that is too long."""
+    """Return the width in modules, with the quiet zone, and the dark modules as one SVG path; None for a too long text."""
     rows = draw(text)
     if rows is None:
         return None
@@ -23,8 +23,8 @@ def path(text: str) -> tuple[int, str] | None:
 
 
 def lines(text: str) -> list[str]:
-    """Draw for a terminal: two rows of modules to a line, light ones drawn, so that it reads on a dark ground; nothing for
-    a text that is too long."""
+    """Return lines for a terminal with a dark background, two rows of modules to a line, light modules drawn; none for a
+    text that is too long."""
     rows = draw(text)
     if rows is None:
         return []
@@ -40,7 +40,7 @@ def lines(text: str) -> list[str]:
 
 
 def draw(text: str) -> Grid | None:
-    """Return rows of 1 for dark and 0 for light, without the quiet zone."""
+    """Return rows of modules, 1 for dark and 0 for light, without the quiet zone; None for a text that is too long."""
     try:
         code = segno.make_qr(text.encode(), error="m", mode="byte", boost_error=False)
     except segno.DataOverflowError:

@@ -1,9 +1,8 @@
-"""Reads what authorities say about the revocation of certificates: lists (CRL) and answers by OCSP (RFC 6960), for
-which it also writes the questions; and tells what all of them together mean for one certificate at a time (K4). In: a
-list, or an answer, and the authority that should have signed it. Out: a `Statement`, or nothing, for an answer with
-the reason; of all statements good, revoked with date and reason, or unknown with how long that is so. Only a list
-signed by the issuer's own key counts, and only for what it covers; only the issuer, or a responder that it named for
-this, may answer. No I/O, no decision."""
+"""Reads revocation lists (CRL) and OCSP answers (RFC 6960) of authorities, writes OCSP requests, and judges from all
+statements together whether one certificate was revoked at a time (K4). In: a list or an answer, and the authority that
+should have signed it. Out: a `Statement`, or nothing (for an answer with the reason); from all statements good, revoked
+with date and reason, or unknown and for how long. A list counts only if the issuer's own key signed it, and only for the
+certificates that it covers; an answer, if the issuer or a responder appointed by it signed it. No I/O."""
 
 from __future__ import annotations
 
@@ -25,16 +24,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from gateway.domain.certificates import RevocationSource
 from gateway.trust.chain import STRONG, UNREADABLE, extension, key_is_strong
 
-# Clocks of authorities are a little ahead of ours at times; an answer of tomorrow is none.
+# Authorities' clocks can be a little ahead of ours; an answer dated further in the future is not accepted.
 FUTURE = timedelta(minutes=5)
-# A responder that names no end has the next answer at any time.
+# An answer without an end can be replaced at any time, so it is used only for this long.
 WITHOUT_END = timedelta(hours=1)
 ON_HOLD = "certificateHold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Word of one answer about one certificate: good unless `revoked_at` is given."""
+    """Content of one answer about one certificate: it is good unless `revoked_at` is given."""
 
     source: str
     digest: str
@@ -46,8 +45,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationStanding:
-    """`state` is good, revoked or unknown. `age_s`: good, since the answer was made; unknown, since the last good answer
-    ran out or the question was first asked, None when neither is known."""
+    """Revocation state of a certificate: good, revoked or unknown. `age_s` is, for good, the age of the answer; for
+    unknown, the time since the last good answer ended or the question was first asked, None where neither is known."""
 
     state: str
     revoked_at: datetime | None = None
@@ -66,7 +65,7 @@ def standing(
     expires: datetime,
     asked_since: datetime | None = None,
 ) -> RevocationStanding:
-    """Return how a certificate that runs until `expires` stood at `at`, by what is known at `now`."""
+    """Return the state at `at` of a certificate that is valid until `expires`, by what is known at `now`."""
     usable = [s for s in statements if s.made_at <= max(at, now) + FUTURE]
     revoked = [s for s in usable if _revokes(s, usable, at)]
     if revoked:
@@ -93,7 +92,7 @@ def _make(state: str, statement: Statement, age_s: float | None) -> RevocationSt
 
 
 def worst(standings: Sequence[RevocationStanding]) -> RevocationStanding:
-    """Return the worst: revoked before unknown before good; of equals the one with the older answer."""
+    """Return the worst standing: revoked before unknown before good; of equal ones that with the older answer."""
     order = {"revoked": 2, "unknown": 1, "good": 0}
 
     def rank(candidate: RevocationStanding) -> tuple[int, float]:
@@ -103,12 +102,13 @@ def worst(standings: Sequence[RevocationStanding]) -> RevocationStanding:
 
 
 def _knows(statement: Statement, expiry: datetime) -> bool:
-    """Tell whether it counts: an authority may forget a certificate that has run out, but still knows what it names."""
+    """Tell whether the statement counts: authorities may drop expired certificates, so "good" after `expiry` does not."""
     return statement.revoked_at is not None or statement.made_at <= expiry
 
 
 def _revokes(statement: Statement, statements: Sequence[Statement], at: datetime) -> bool:
-    """Tell whether it revokes, which is for ever; only a hold can be lifted, and not for the time in which it held."""
+    """Tell whether the statement means revoked at `at`. Revocation is final; only a hold can be lifted by a later
+    statement, and not for the time during which it was in force."""
     if statement.revoked_at is None or statement.revoked_at > at:
         return False
     if statement.reason != ON_HOLD or at <= statement.made_at:
@@ -120,12 +120,12 @@ def _end(statement: Statement) -> datetime:
     return statement.ends_at if statement.ends_at is not None else statement.made_at + WITHOUT_END
 
 
-# Lists whose signature was found good are remembered; a node reads from a handful of authorities.
+# Number of lists whose verified signatures are remembered; a node reads from a few authorities.
 _REMEMBERED_LISTS = 64
 
 
 class RevocationList:
-    """Revocation list, parsed once. Equal lists are one, so that its signature is checked once."""
+    """Revocation list, parsed once. Equal lists compare equal, so that the signature is verified once."""
 
     def __init__(self, listed: x509.CertificateRevocationList) -> None:
         self.listed = listed
@@ -139,7 +139,7 @@ class RevocationList:
         return hash(self.digest)
 
     def statement(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Statement | None:
-        """Return what it says about a certificate of this issuer; None when it says nothing that counts."""
+        """Return what the list states about a certificate of this issuer, or None where it does not count for it."""
         listed = self.listed
         if (
             listed.issuer != issuer.subject
@@ -154,7 +154,7 @@ class RevocationList:
             source=RevocationSource.LIST,
             digest=self.digest,
             made_at=listed.last_update_utc,
-            # A list without an end is never fresh: it does not say when it is to be replaced.
+            # A list without an end counts as ended, because it does not say when it will be replaced.
             ends_at=listed.next_update_utc or listed.last_update_utc,
             revoked_at=entry.revocation_date_utc if entry is not None and revoked else None,
             reason=reason.value if revoked and reason is not None else None,
@@ -162,10 +162,10 @@ class RevocationList:
 
 
 def read_list(der: bytes) -> RevocationList:
-    """Parse a list; raise ValueError for anything else."""
+    """Return the parsed list; raise ValueError for anything else."""
     try:
         listed = x509.load_der_x509_crl(der)
-        _ = listed.issuer  # parsed only when asked for, and then with errors of its own
+        _ = listed.issuer  # the library parses it only here, with errors of its own
     except (x509.InvalidVersion, TypeError) as why:
         raise ValueError(str(why)) from why
     return RevocationList(listed)
@@ -173,7 +173,7 @@ def read_list(der: bytes) -> RevocationList:
 
 @lru_cache(maxsize=_REMEMBERED_LISTS)
 def is_list_from(revocation_list: RevocationList, issuer: x509.Certificate) -> bool:
-    """Tell whether the list is signed by this issuer's key, with SHA-256 or better, and the issuer may sign lists."""
+    """Tell whether this issuer may sign lists and its key signed this one, with SHA-256 or better."""
     listed = revocation_list.listed
     try:
         usage = extension(issuer, x509.KeyUsage)
@@ -190,7 +190,7 @@ def is_list_from(revocation_list: RevocationList, issuer: x509.Certificate) -> b
 
 
 def _covers(listed: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
-    """Tell whether the list covers it: one of some certificates, or of changes only, says nothing about others."""
+    """Tell whether the list covers the certificate; a list of some certificates or of changes may not."""
     try:
         for ext in listed.extensions:
             if isinstance(ext.value, x509.IssuingDistributionPoint):
@@ -228,7 +228,7 @@ def _reason_in_list(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
         return None
 
 
-# An honest answer speaks of one certificate and brings one; more is not looked at.
+# A sound answer is about one certificate and carries one; further ones are ignored.
 _MOST_SPOKEN_OF = 16
 _MOST_RESPONDERS = 4
 _REMEMBERED_ANSWERS = 4096
@@ -236,11 +236,11 @@ _UNREADABLE = (*UNREADABLE, TypeError, UnsupportedAlgorithm, x509.InvalidVersion
 
 
 class NoAnswer(ValueError):
-    """Answer that says nothing that counts; the text says why."""
+    """Error for an answer that does not count; its text is the reason."""
 
 
 def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce: bytes) -> bytes:
-    """Make the question about one certificate, as DER. SHA-1 only names the issuer here, as many responders want it."""
+    """Return the OCSP request about one certificate, in DER. SHA-1 only names the issuer, as many responders require."""
     builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303  # as said
     return builder.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
 
@@ -250,8 +250,8 @@ OcspAnswer = tuple[Statement, x509.Certificate | None]
 
 
 def read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
-    """Return what the answer says about a certificate of this issuer, which is the same at all times: only the issuer's
-    lists tell whether the responder was revoked since."""
+    """Return the statement of an answer about a certificate of this issuer; raise NoAnswer where there is none. The
+    result never changes: the caller must check whether the responder was revoked since."""
     answer = _read_answer(der, certificate, issuer)
     if isinstance(answer, str):
         raise NoAnswer(answer)
@@ -259,7 +259,7 @@ def read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certific
 
 
 def nonce_of_answer(der: bytes) -> bytes | None:
-    """Return the nonce that the answer repeats; raise NoAnswer when it cannot be read."""
+    """Return the nonce in the answer, None where it has none; raise NoAnswer when it cannot be read."""
     try:
         answer = ocsp.load_der_ocsp_response(der)
         if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
@@ -272,7 +272,7 @@ def nonce_of_answer(der: bytes) -> bytes | None:
 
 
 def serial_of_answer(der: bytes) -> int:
-    """Return the serial number of the first certificate that the answer speaks of."""
+    """Return the serial number of the first certificate that the answer is about."""
     try:
         answer = ocsp.load_der_ocsp_response(der)
         return next(answer.responses).serial_number
@@ -282,7 +282,7 @@ def serial_of_answer(der: bytes) -> int:
 
 @lru_cache(maxsize=_REMEMBERED_ANSWERS)
 def _read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer | str:
-    """Return what it says, or why nothing; a text and no error, so that it is remembered too."""
+    """Return the statement, or the reason why there is none, as a text instead of an error so that it is cached too."""
     try:
         answer = ocsp.load_der_ocsp_response(der)
         if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
@@ -326,13 +326,14 @@ def _make_answer(
 
 
 def _speaker(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate | None:
-    """Return the certificate whose key signed the answer: the issuer, or one that the answer brings; None otherwise."""
+    """Return the certificate whose key signed the answer, the issuer's or one in the answer; None where no key fits."""
     speakers = (issuer, *islice(answer.certificates, _MOST_RESPONDERS))
     return next((c for c in speakers if _is_signed_by(answer, c)), None)
 
 
 def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: datetime) -> str | None:
-    """Return why this responder may not speak for the issuer: named by it, for this purpose alone, at that time."""
+    """Return the reason why this responder may not answer for the issuer, or None: the issuer must have certified it for
+    answering, and the certificate must be valid at that time."""
     try:
         responder.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
@@ -364,7 +365,7 @@ def _is_signed_by(answer: ocsp.OCSPResponse, speaker: x509.Certificate) -> bool:
 
 
 def _is_for(reply: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Compare serial number and the response's own name for the issuer: the digests of subject and key."""
+    """Tell whether the response names this certificate, by serial number and the digests of the issuer's name and key."""
     if reply.serial_number != certificate.serial_number:
         return False
     same = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, reply.hash_algorithm).build()

@@ -1,5 +1,6 @@
-"""Sealed files in the age format (age-encryption.org), which any age tool opens; those of before are opened alone.
-In: a stream, and a key or a passphrase. Out: its sealed form, or the bytes again, each proved before it is given out."""
+"""Encrypts files in the age format (age-encryption.org), which any age tool decrypts; also decrypts our earlier formats.
+In: a stream, and a key or a passphrase. Out: the encrypted form, or the bytes, each authenticated before it is written.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 AGE = b"age-encryption.org/v1\n"
-# Work for each guess at a passphrase, as a power of two: 4 GiB, which is the most that age's own tool spends as well.
+# Work of decrypting with a passphrase, as a power of two: 4 GiB, the limit of age's own tool as well.
 _MOST_WORK = 22
 _LOCKED = re.compile(rb"age-encryption\.org/v1\n-> scrypt \S{22} (\d{1,2})\n")
 
@@ -38,21 +39,22 @@ class ByteTarget(Protocol):
 
 class ByteSource(Protocol):
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; fewer at the end only."""
+        """Return `size` bytes; fewer only at the end."""
 
 
 class NotOpened(Exception):
-    """Refusal to open: the key or passphrase is another one, or the first bytes are damaged. Nothing was given out."""
+    """Error for a wrong key or passphrase, or damaged first bytes. Nothing was written."""
 
 
 class Broken(Exception):
-    """Damage: the sealed form was changed or cut off. Bytes given out before that place are as they were sealed."""
+    """Error for an encrypted form that was changed or cut off. The bytes written before that place are right."""
 
 
 def seal(source: ByteSource, target: ByteTarget, recipient: Recipient) -> None:
     try:
         pyrage.encrypt_io(source, target, [recipient])
-    except pyrage.EncryptError as cause:  # so it reports an error of `target` at its first bytes
+    # The library reports errors of `target` at its first bytes in this way.
+    except pyrage.EncryptError as cause:
         raise OSError(str(cause)) from cause
 
 
@@ -62,20 +64,21 @@ def unseal(source: ByteSource, target: ByteTarget, identity: Identity) -> None:
     except pyrage.DecryptError as cause:
         raise NotOpened(str(cause)) from cause
     except OSError as cause:
-        # The library's own faults are of this type as well, and have no number.
+        # The library's own errors are OSErrors too, but have no number.
         if cause.errno is not None:
             raise
         raise Broken("it is not what was sealed, or it ends too early") from cause
 
 
 def lock(identity: Identity, passphrase: bytes) -> bytes:
-    """Write a key as a file that the passphrase opens. It takes a second, and up to 1 GiB of memory."""
+    """Return a key as a file encrypted with the passphrase. It takes a second, and up to 1 GiB of memory."""
     locked: bytes = pyrage.passphrase.encrypt(f"{identity}\n".encode(), passphrase.decode())
     return locked
 
 
 def unlock(locked: bytes, passphrase: bytes) -> bytes:
-    """Open such a file. Raise NotOpened for another passphrase, and for more work than a tool of age would spend."""
+    """Return the content of a file made by `lock`. Raise NotOpened for a wrong passphrase, and for a file that demands
+    more work than the limit."""
     head = _LOCKED.match(locked)
     if head is None or int(head[1]) > _MOST_WORK:
         raise NotOpened("it is no file that a passphrase opens")
@@ -87,7 +90,7 @@ def unlock(locked: bytes, passphrase: bytes) -> bytes:
 
 
 def identity_in(text: bytes) -> Identity:
-    """Return the one private key of age in a file; raise NotOpened when there is none."""
+    """Return the one age private key in a text; raise NotOpened when there is none."""
     try:
         return pyrage.x25519.Identity.from_str(_line(text, "AGE-SECRET-KEY-1"))
     except (ValueError, pyrage.IdentityError) as cause:
@@ -95,7 +98,7 @@ def identity_in(text: bytes) -> Identity:
 
 
 def recipient_in(text: bytes) -> Recipient:
-    """Return the one public key of age in a file; raise ValueError when there is none."""
+    """Return the one age public key in a text; raise ValueError when there is none."""
     try:
         return pyrage.x25519.Recipient.from_str(_line(text, "age1"))
     except pyrage.RecipientError as cause:
@@ -110,8 +113,9 @@ def _line(text: bytes, start: str) -> str:
 
 
 class Piped:
-    """Stream that a function reads, or writes, whole, in a thread of its own, and that is written, or read, here piece by
-    piece. The function's error is raised by `write`, by `close` after writing, and by `read` behind its last byte."""
+    """Pipe to a function that reads or writes a whole stream: the function runs in its own thread, and this end is
+    written or read piece by piece. An error of the function is raised by `write`, by `close` after writing, and by
+    `read` after the last byte."""
 
     def __init__(self, work: Callable[[IO[bytes]], None], mode: Literal["rb", "wb"]) -> None:
         reading, writing = os.pipe()
@@ -128,7 +132,7 @@ class Piped:
         executor.shutdown(wait=False)
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes; fewer at the end only."""
+        """Return `size` bytes; fewer only at the end."""
         data = self._file.read(size)
         if len(data) < size:
             self._work.result()
@@ -142,19 +146,19 @@ class Piped:
             raise
 
     def close(self) -> None:
-        """Close the stream. A function that still writes is not waited for: its next write fails."""
+        """Close this end. After writing, wait for the function; a function that still writes is not waited for, as its
+        next write fails."""
         with suppress(BrokenPipeError):
             self._file.close()
         if not self._is_read:
             self._work.result()
 
 
-# Forms in which this program sealed before it wrote age: backups under a passphrase, and the content of holds. Nothing
-# is sealed in them any more.
+# Earlier formats, of backups under a passphrase and of content on hold. They are only decrypted.
 EARLIER_BACKUP, EARLIER_HOLD = b"LTGWBAK1", b"LTHOLD01"
 PemKey = X25519PrivateKey | rsa.RSAPrivateKey
 _BACKUP_HEADER = struct.Struct(">8sB16s")
-# A file may ask for this much work before a byte of it is proved: 1 GiB.
+# Work that a file may demand before any of it is authenticated: 1 GiB.
 _MOST_COST_LOG2 = 20
 _LENGTH = struct.Struct(">I")
 _LONGEST_HEADER = 8192
@@ -193,7 +197,7 @@ def _agree(key: X25519PrivateKey, public_half: bytes) -> bytes:
 
 
 def _pour(source: ByteSource, target: ByteTarget, cipher: AESGCM, bound_data: bytes) -> None:
-    """Open piece by piece: every piece is bound to its place, and the last one says that it is the last."""
+    """Decrypt piece by piece: each piece is bound to its position, and the last one is marked as the last."""
     count, ended = 0, False
     while not ended:
         raw = source.read(_LENGTH.size)

@@ -1,8 +1,8 @@
-"""Seals secrets that the node needs in plain: those with which document systems sign their calls, and those with which
-webhooks are signed. Unlike an API key they are kept sealed: the database, or a copy of it, reveals none of them
-without the node's keys. In: a key of the node's own, which lies encrypted beside its exchange keys; a purpose, which
-keeps what is sealed for one apart from every other; the owner of a secret. Out: a new secret with what is kept of it;
-the secret again, or the headers of Standard Webhooks over a body."""
+"""Encrypts secrets that the node needs in plain: those with which document systems sign their calls, and those of
+webhooks. Unlike an API key, which is only hashed, they are stored encrypted, so that the database or its copy reveals
+none of them without the node's keys. In: a key of the node in a file beside its exchange keys; a purpose, which
+separates kinds of secrets; the owner of a secret. Out: a new secret with its encrypted form; the decrypted secret, or
+the headers of Standard Webhooks for a body."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from gateway.domain.webhook import KeptSecret
 from gateway.errors import Misconfigured
 from gateway.trust.keys import own_key
 
-# Below the exchange keys, with a name that no agency has; webhooks were the first.
+# Folder below the exchange keys, with a name that no agency has; webhooks used it first.
 FOLDER, FILE = "_webhooks", "secrets.key.pem"
 _NONCE, _KEY = 12, 32
 
 
 class SealingKey:
-    """Key of one purpose. Safe to share between threads; the file is read when it is first needed."""
+    """Key of one purpose, derived from the node's key file at the first use. Safe to share between threads."""
 
     def __init__(self, keys_folder: Path, password: bytes | None, purpose: bytes, contents: str) -> None:
-        """Errors name the sealed `contents` to the operator."""
+        """Keep the settings; `contents` names the encrypted secrets in errors."""
         self.path = keys_folder / FOLDER / FILE
         self._password, self._purpose, self._contents = password, purpose, contents
 
@@ -51,12 +51,12 @@ class SealingKey:
         return AESGCM(derived)
 
     def seal(self, raw: bytes, owner: str) -> str:
-        """Seal bytes for that owner alone."""
+        """Return the bytes encrypted for one owner."""
         nonce = os.urandom(_NONCE)
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, raw, owner.encode())).decode()
 
     def open(self, sealed: str, owner: str) -> bytes | None:
-        """Return the bytes; None for those sealed with another key, or for another owner."""
+        """Return the decrypted bytes; None for bytes encrypted with another key or for another owner."""
         raw = base64.b64decode(sealed)
         try:
             return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], owner.encode())
@@ -69,22 +69,22 @@ _SYSTEM_PURPOSE = b"lienthong system secrets 1"
 
 
 class SystemSecretBox:
-    """Secrets of document systems, sealed for this node. Sync: the first call reads a file."""
+    """Secrets of document systems, encrypted for this node. Sync: the first call reads a file."""
 
     def __init__(self, keys_folder: Path, password: bytes | None) -> None:
         self._key = SealingKey(keys_folder, password, _SYSTEM_PURPOSE, "the secrets of document systems")
 
     def new(self, key_id: str) -> tuple[str, str]:
-        """Make a secret in letters that a settings file of any kind takes, and its sealed form."""
+        """Return a new secret, in characters that any settings file takes, and its encrypted form."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         return secret, self.sealed(secret, key_id)
 
     def sealed(self, secret: str, key_id: str) -> str:
-        """Seal a secret that was made elsewhere."""
+        """Return the encrypted form of a secret that was made elsewhere."""
         return self._key.seal(secret.encode(), key_id)
 
     def opened(self, key: ApiKey) -> str:
-        """Return the secret in plain; quick once the key that seals them was read."""
+        """Return the secret of a system in plain; quick except for the first call, which reads the key file."""
         raw = self._key.open(key.sealed or "", key.id)
         if raw is None:
             raise Misconfigured(
@@ -99,21 +99,21 @@ _WEBHOOK_PURPOSE = b"lienthong webhook secrets 1"
 
 
 class SealedSecrets:
-    """Secrets of webhooks. Sync, and the first call may write a file: call it in the pool. Misconfigured when the node's
-    key does not open. Safe to share between threads."""
+    """Secrets of webhooks. Sync, and the first call may write a file: call it in the pool. It raises Misconfigured when
+    the node's key cannot be opened. Safe to share between threads."""
 
     def __init__(self, keys_folder: Path, password: bytes | None) -> None:
         self._key = SealingKey(keys_folder, password, _WEBHOOK_PURPOSE, "the secrets of webhooks")
 
     def new(self, webhook_id: str) -> tuple[str, str]:
-        """Make a secret, to be shown once, and its sealed form for this node and that webhook."""
+        """Return a new secret, to be shown once, and its form encrypted for that webhook."""
         raw = secrets.token_bytes(_SECRET_BYTES)
         return PREFIX + base64.b64encode(raw).decode(), self._key.seal(raw, webhook_id)
 
     def headers(
         self, webhook_id: str, secrets: Sequence[KeptSecret], event_id: str, at: datetime, body: bytes
     ) -> Mapping[str, str]:
-        """Return Standard Webhooks' headers: id, time, and a signature under each secret that is good at that time."""
+        """Return the headers of Standard Webhooks: id, time, and a signature with each secret that is valid then."""
         stamp = str(int(at.timestamp()))
         signed = f"{event_id}.{stamp}.".encode() + body
         good = [s for s in secrets if s.until is None or at < s.until]

@@ -1,14 +1,13 @@
-"""Makes the seals of the event log: their key, the trusted time over them, and how they leave the node. The key is
-used for nothing else (E3): it signs a `Seal` and never bytes from outside, and lies, as an exchange key, in an
-encrypted file that the node's own user alone can read. In: a folder and a password. Out: signed seals; whether a
-seal's signature holds.
+"""Makes the seals of the event log: signs them, gets timestamps for them, and publishes them. The seal key is used for
+nothing else (E3, sealed log): it signs only a `Seal`, never bytes from outside, and is stored like an exchange key, in
+an encrypted file that only the node's user can read. In: a folder and a password. Out: signed seals; whether a seal's
+signature is right.
 
-A seal is published as a file in a folder that is carried away, and as lines for paper that can be typed again. A
-published seal cannot be taken back: that is its purpose.
+A seal is published as a file in a folder that is carried off the machine, and as lines to print and retype. A published
+seal cannot be withdrawn, which is its purpose.
 
-Trusted time (RFC 3161). In: bytes and the authorities that are trusted for time. Out: a token over those bytes from a
-timestamp authority, or what a token proves. Only the address that was configured is ever asked. It blocks: use it
-inside the pool."""
+Timestamps (RFC 3161). In: bytes and the authorities trusted for time. Out: a token of a timestamp authority over these
+bytes, or the content of a checked token. Only the configured address is asked. The calls block: use them in the pool."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ from gateway.trust.keys import own_key
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
 
-# Below the exchange keys, with a name that no agency has.
+# Folder below the exchange keys, with a name that no agency has.
 SEAL_FOLDER, SEAL_FILE = "_log", "seal.key.pem"
 _ORDER = CURVE_ORDERS["secp256r1"]
 _HALF = 32
@@ -53,7 +52,7 @@ _SIGN = ec.ECDSA(hashes.SHA256())
 
 
 class SealKey:
-    """Key of this node's log. Sync: call it in the pool. Safe to share between threads."""
+    """Key that signs this node's seals. Sync: call it in the pool. Safe to share between threads."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -66,7 +65,7 @@ class SealKey:
 
 
 def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
-    """Return the node's seal key, made when there is none yet. Raise Misconfigured when it does not open."""
+    """Return the node's seal key, made where there is none yet. Raise Misconfigured when it cannot be opened."""
     path = keys_folder / SEAL_FOLDER / SEAL_FILE
     key = own_key(path, password, partial(ec.generate_private_key, ec.SECP256R1()), "that seals the log")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
@@ -75,7 +74,7 @@ def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
 
 
 def check_seal(signed: SignedSeal) -> None:
-    """Raise InvalidProof unless the signature is of the seal's own key, in its one form. The caller knows the key."""
+    """Raise InvalidProof unless the seal's own key made the signature, in low-s form. The caller must check the key."""
     r, s = (int.from_bytes(part, "big") for part in (signed.signature[:_HALF], signed.signature[_HALF:]))
     if len(signed.signature) != 2 * _HALF or not (0 < r < _ORDER and 0 < s <= _ORDER // 2):
         raise InvalidProof(f"seal {signed.seal.number}: its signature does not have the form that seals have")
@@ -102,8 +101,9 @@ _GROUPS_IN_LINE = 8
 
 
 def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
-    """Write `<log>-<number>.seal`, durable on return and never seen half-written. A seal without its timestamp is replaced
-    by the same one with it. Raise Clash where another seal has that name: it is the proof that history was made anew."""
+    """Write `<log>-<number>.seal` durably, never seen half-written, and return its path. An earlier copy of this seal,
+    as one without timestamp, is replaced. Raise Clash where that file holds another seal, which proves that history was
+    rewritten."""
     content = seal.signed.seal
     path = folder / f"{content.log_id}-{content.number:012d}.seal"
     if path.exists() and _digest_in_file(path) != seal.signed.digest:
@@ -116,7 +116,7 @@ def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
 
 
 def newest_published(folder: Path | None, log_id: str) -> int:
-    """Return the highest number of a seal of that log in the folder; 0 where there is none, or no readable folder."""
+    """Return the highest number of that log's seals in the folder; 0 where there is none, or no such folder."""
     if folder is None or not log_id:
         return 0
     names = (path.name for path in folder.glob(f"{log_id}-*.seal")) if folder.is_dir() else ()
@@ -125,7 +125,7 @@ def newest_published(folder: Path | None, log_id: str) -> int:
 
 
 def key_pem(seal: PublishedSeal) -> bytes:
-    """Return the public key of the log, for checking its seals elsewhere."""
+    """Return the log's public key in PEM, for checking its seals elsewhere."""
     return public_pem(serialization.load_der_public_key(seal.signed.key))
 
 
@@ -138,7 +138,7 @@ def _digest_in_file(path: Path) -> bytes | None:
 
 
 def write_seal_file(path: Path, content: bytes) -> None:
-    """Write a seal to a path, replacing the file that was there."""
+    """Write a seal to a file, replacing any earlier one; raise StoreFailure when that fails."""
     try:
         write_file(path, content)
     except OSError as why:
@@ -146,7 +146,7 @@ def write_seal_file(path: Path, content: bytes) -> None:
 
 
 def on_paper(seal: PublishedSeal) -> list[tuple[str, str]]:
-    """Return name and value of each line to print: enough to compare later, in groups that an eye can follow."""
+    """Return name and value of each line to print: enough to compare the seal later, in groups that are easy to read."""
     signed = seal.signed
     content = signed.seal
     return [
@@ -167,14 +167,14 @@ def _group_digits(digits: str) -> list[str]:
 
 STAMP_BOUNDS = Bounds(answer_bytes=MOST_STAMP, seconds=15.0)
 _SHA256 = "2.16.840.1.101.3.4.2.1"
-# Errors of the libraries for bytes that are no certificate, name or time.
+# Errors of the libraries for malformed certificates, names or times.
 _UNREADABLE = (
     *(ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm),
     *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
 )
-# The authority's own, and those that lead from it to a root.
+# The authority's certificate, and those that lead from it to a root.
 _MOST_CERTIFICATES = 10
-# A status of 0 (granted) before the token makes it the answer that the library reads.
+# A status of 0 (granted); before a token it makes the answer that the library can read.
 _GRANTED = bytes.fromhex("3003020100")
 
 
@@ -187,7 +187,7 @@ class TimestampAuthority:
     bounds: Bounds = STAMP_BOUNDS
 
     def ask(self, query: bytes) -> bytes:
-        """Return its unchecked answer. Raise Unreachable when there is none now."""
+        """Return the authority's unchecked answer. Raise Unreachable when there is none."""
         question = HttpRequest(
             url=self.url,
             expects="application/timestamp-reply",
@@ -197,7 +197,8 @@ class TimestampAuthority:
         return ask(question, self.bounds)
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
-        """Return a checked token over these bytes. Raise Unreachable without an answer, InvalidProof for a wrong one."""
+        """Return a new token over these bytes, and its checked content. Raise Unreachable without an answer,
+        InvalidProof for a wrong one."""
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
         request = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
@@ -217,8 +218,8 @@ class TimestampAuthority:
 
 
 def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> Stamp:
-    """Return what the token proves of these bytes; raise InvalidProof when it proves nothing. Its certificates are judged
-    at its own time, so it holds after they ran out."""
+    """Return the content of a token over these bytes; raise InvalidProof when it is not valid. Its certificates are
+    judged at its own time, so it stays valid after they expire."""
     if len(token) > MOST_STAMP:
         raise InvalidProof(f"a timestamp of {len(token)} bytes is longer than any is")
     from rfc3161_client import VerificationError, VerifierBuilder
@@ -243,7 +244,7 @@ def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) ->
 
 
 def read_time_roots(file: Path) -> tuple[x509.Certificate, ...]:
-    """Read the authorities trusted for time, in PEM. Raise Misconfigured when the file names none."""
+    """Return the authorities trusted for time from a PEM file. Raise Misconfigured when it holds none."""
     try:
         return tuple(x509.load_pem_x509_certificates(file.read_bytes()))
     except (OSError, ValueError) as why:
@@ -263,8 +264,8 @@ def _decode(data: bytes) -> TimeStampResponse:
 
 
 def _certificates(answer: TimeStampResponse) -> list[x509.Certificate]:
-    """Return those in the token, the signer's first. Two with one issuer and number are refused: the signature could be
-    checked with one of them and the use of the key with the other."""
+    """Return the certificates in the token, the signer's first. Two with the same issuer and number are refused, because
+    one could be used to check the signature and the other to check the usage of the key."""
     try:
         signers = list(answer.signed_data.signer_infos)
         certificates = [x509.load_der_x509_certificate(c) for c in answer.signed_data.certificates]
@@ -280,7 +281,7 @@ def _certificates(answer: TimeStampResponse) -> list[x509.Certificate]:
 
 
 def _wrap_token(token: bytes) -> bytes:
-    """Wrap a token in TimeStampResp ::= SEQUENCE { status, token }, as DER."""
+    """Return the token inside a granted TimeStampResp, in DER."""
     inside = _GRANTED + token
     size = len(inside)
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")

@@ -1,1 +1,1 @@
-"""Long-running loops, and nothing but loops."""
+"""Workers: the steps of long-running loops, and the code that repeats them."""

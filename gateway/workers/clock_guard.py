@@ -1,7 +1,8 @@
-"""Compares this machine's clock with the database server's while the process runs (K2, signing time; G7, leases): leases
-are times, and to a machine whose clock is ahead the work of another looks abandoned. In: the gap as the store measures it,
-every few seconds. Out: whether work may be claimed and seals made now. Between two looks the gap follows a clock that
-jumps, by a monotonic time. SQLite has no clock of its own, so there the two always agree."""
+"""Guard that compares this machine's clock with the database server's while the process runs (K2, signing time; G7,
+leases): a lease ends at a time, so to a machine whose clock is ahead another's work looks abandoned. In: the gap between
+the clocks, which the store measures every few seconds. Out: whether work may be claimed and seals made now. Between two
+measurements a monotonic clock shows whether this machine's clock jumps. With SQLite there is no server, so the clocks
+always agree."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ LOOK_EVERY = timedelta(seconds=10)
 
 @dataclass(slots=True, kw_only=True)
 class ClockGuard:
-    """One per process. `measure` tells how far this machine's clock is ahead of the server's; None where there is no
-    server."""
+    """Guard of the clock, one per process. `measure` returns how far this machine's clock is ahead of the server's; it is
+    None when there is no server."""
 
     measure: Callable[[], Awaitable[timedelta]] | None
     clock: Clock
@@ -32,7 +33,7 @@ class ClockGuard:
     _agreed: bool = True
 
     def gap(self) -> timedelta:
-        """Return the gap as last measured, with the jump of the clock since."""
+        """Return the gap that was last measured, plus any jump of this machine's clock since then."""
         if self._measured is None:
             return self._gap
         at, passed_s = self._measured
@@ -40,14 +41,14 @@ class ClockGuard:
         return self._gap + (self.clock.now() - at - passed)
 
     def agrees(self) -> bool:
-        """Tell whether leases hold: the two clocks are less than a third of one apart."""
+        """Tell whether leases work: the two clocks are less than a third of a lease's time apart."""
         return clocks_agree(self.gap(), self.lease_s)
 
     def is_due(self, now: datetime) -> bool:
         return self.measure is not None and self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Measure the gap. StoreFailure leaves the one that was measured last."""
+        """Measure the gap when it is time, and log a change of `agrees`. After a StoreFailure the last gap stays."""
         if self.measure is not None and self._turn.take(self.clock.now()):
             self._gap = await self.measure()
             self._measured = self.clock.now(), self.clock.passed_s()
@@ -55,7 +56,7 @@ class ClockGuard:
         return False
 
     def unless_apart(self, step: Step) -> Step:
-        """Return a step that does nothing while the clocks are apart."""
+        """Wrap a worker's step so that it does nothing while the clocks are apart."""
 
         async def guarded() -> bool | StepResult:
             return self.agrees() and await step()

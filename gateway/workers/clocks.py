@@ -1,7 +1,7 @@
-"""Ends rows whose time is over: packets that waited too long, unreferenced blobs, recalled files, idempotency keys and
-uploads; and sealed holds left open by a crash or by a missing key of the head. Also checks every few seconds whether
-strangers' packets fill the quarantine, and whether tables of a server have grown. In: the clock. Out: the same rows that a
-person would have ended. A hold is frozen, and so unreadable, whether or not its loop turns."""
+"""Periodic workers that end rows whose time is over: packets that waited too long, unreferenced content, recalled files,
+idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Others check every few
+seconds whether packets of unproved senders fill the quarantine, and whether tables of a server have grown. In: the clock.
+Out: rows that ended. Content of a hold is unreadable at once; it does not wait for this loop."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gateway.incoming.services import IncomingServices
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
-# An idempotency key answers for so long.
+# How long an idempotency key is kept after its first use.
 KEYS_KEPT = timedelta(days=7)
 
 
 class _Clock:
-    """A periodic step that remembers its last look, so that an idle loop does not look at every turn."""
+    """Base of a periodic worker: its step does something only when `every` has passed since the last time."""
 
     every: ClassVar[timedelta]
 
@@ -37,7 +37,7 @@ class Clocks(_Clock):
     every = timedelta(minutes=10)
 
     async def step(self, services: IncomingServices) -> bool:
-        """Look once every ten minutes; the first look is at start."""
+        """End the overdue rows of all kinds, at start and then every ten minutes, and log how many."""
         now = services.clock.now()
         if not self._turn.take(now):
             return False
@@ -58,6 +58,7 @@ class QuarantineClock(_Clock):
     every = timedelta(seconds=15)
 
     async def step(self, services: IncomingServices) -> bool:
+        """End the oldest packets of unproved senders while these exceed their quota of bytes."""
         if not self._turn.take(services.clock.now()):
             return False
         return bool(await settle.keep_quota(services))
@@ -67,7 +68,7 @@ class GrowthClock(_Clock):
     every = timedelta(seconds=5)
 
     async def step(self, measure: Callable[[], Awaitable[Sequence[str]]], now: datetime) -> bool:
-        """Measure tables that have grown, and log them."""
+        """Let the server measure tables that have grown, and log their names."""
         if self._turn.take(now) and (grown := await measure()):
             log.action(_log, "tables.measured", "", tables=",".join(grown))
         return False
@@ -77,7 +78,7 @@ class HoldsClock(_Clock):
     every = timedelta(minutes=1)
 
     async def step(self, services: HoldService) -> bool:
-        """Look once a minute; the first look is at start."""
+        """Settle the unsettled sealed holds, at start and then every minute."""
         if not self._turn.take(services.clock.now()):
             return False
         return bool(await holding.settle_all(services))

@@ -1,6 +1,6 @@
-"""Moves packets in loops: arrivals of the axis to landed rows and these to their ends, jobs to outbox rows, outbox rows to
-the axis, urgent lane first; and reports to the axis which codes this node hosts. In: batches of arrivals, leased rows, due
-jobs. Out: rows settled. A batch bounds memory: no more than its packets are in hand."""
+"""Steps of the loops that move packets: land arrivals of the axis as inbox rows, process these to their end, pack jobs into
+outbox rows, dispatch outbox rows to the axis, the urgent lane first; and report to the axis which codes this node hosts.
+In: batches of arrivals, leased rows, due jobs. Out: settled rows. Batches bound the memory that packets take."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from gateway.workers.loop import StepResult, keep_leases, together
 
 
 class Intake:
-    """Lands batch after batch. Once the node's storage failed it takes nothing more from the axis until a small file went
-    in: each taking counts as a delivery, and a disk that was full for an hour would bury good parcels as poison."""
+    """Step that lands arrivals. After a failure of the node's storage it takes nothing from the axis until a small test
+    file can be stored: each take counts as a delivery, so with a full disk good parcels would soon be dead."""
 
     def __init__(self) -> None:
         self._failed = False
 
     async def step(self, services: IncomingServices, batch: int, lease_s: float) -> StepResult:
-        """Land one batch. StoreFailure while the storage takes nothing; the loop asks again later."""
+        """Land one batch of arrivals. StoreFailure while the storage fails; the loop tries again later."""
         if self._failed:
             await process.probe_storage(services)
             self._failed = False
@@ -42,7 +42,8 @@ class Intake:
 
 
 async def land_batch(services: IncomingServices, batch: int, lease_s: float) -> StepResult:
-    """Land one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
+    """Take one batch of arrivals from the axis and land each. Most documents are also processed here to their end, with a
+    signed status 01; a status gets no answer."""
     arrivals = await services.axis.take(batch, lease_s)
     with services.store.memory.moment():
         await together([_land_arrival(services, arrival) for arrival in arrivals])
@@ -50,7 +51,7 @@ async def land_batch(services: IncomingServices, batch: int, lease_s: float) -> 
 
 
 async def process_batch(services: IncomingServices, batch: int, lease_s: float) -> StepResult:
-    """Process one batch of landed packets to their ends."""
+    """Claim one batch of landed packets and process each to its end."""
     rows = await services.store.claim_inbox(batch, lease_s)
     with services.store.memory.moment():
         await together([_process_row(services, row, lease_s) for row in rows])
@@ -68,12 +69,12 @@ async def _process_row(services: IncomingServices, row: LeasedInbox, lease_s: fl
             await process.run(services, row)
 
 
-# Answers first: a sender waits for them, and they are small.
+# Answers come first, because senders wait for them, and they are small.
 PACKED_KINDS = ("answer", "pack")
 
 
 async def pack_batch(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:
-    """Pack one claimed batch of each kind."""
+    """Claim one batch of jobs of each kind and pack their envelopes."""
     batches = [await services.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]
     with services.store.memory.moment():
         await together([_pack_job(services, job, lease_s) for jobs in batches for job in jobs])
@@ -87,7 +88,8 @@ async def _pack_job(services: OutgoingServices, job: Job, lease_s: float) -> Non
 
 
 async def dispatch_batch(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:
-    """Dispatch one claimed batch, with this process's own large rows; confirms of the batch are awaited side by side."""
+    """Claim one batch of outbox rows and publish them, together with large rows that this process wrote itself; passes run
+    concurrently."""
     own = services.own_rows.take(batch, large=True)
     rows = [*own, *await services.store.claim_outbox(batch, lease_s)]
     with services.store.memory.moment():
@@ -96,7 +98,7 @@ async def dispatch_batch(services: OutgoingServices, batch: int, lease_s: float)
 
 
 async def send_own(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:
-    """Dispatch one batch of small rows that this process has just written: it leases them already, and asks no database."""
+    """Publish one batch of small rows that this process has just written and leased, without a claim in the database."""
     rows = services.own_rows.take(batch)
     with services.store.memory.moment():
         await together([_dispatch_rows(services, p, lease_s) for p in dispatch.group_into_passes(rows)])
@@ -110,7 +112,7 @@ async def _dispatch_rows(services: OutgoingServices, rows: Sequence[LeasedOutbox
 
 @dataclass(slots=True)
 class HostingReporter:
-    """Reports hosted codes to the axis, and remembers the last report, so that an idle loop sends nothing."""
+    """Step that reports the hosted codes to the axis. It remembers the last report, and sends only changes."""
 
     store: SqlStore
     axis: Axis
@@ -120,10 +122,10 @@ class HostingReporter:
     _reported: Sequence[str] | None = None
 
     async def step(self) -> bool:
-        """Report the codes if they changed."""
+        """Report the codes of hosted agencies, and the node itself, if they have changed; return whether they have."""
         codes = [code for agency in await self.store.hosted() for code in (agency.code, *agency.aliases)]
         today = local(self.clock.now()).date()
-        # Mail under an ended code comes to its successor (R83, closed recipients).
+        # Mail to an ended code is delivered to its successor (R83, closed recipients).
         codes += sorted(set(await self.directory.former(codes, today)) - set(codes))
         codes.append(f"{TO_NODE}{self.node_name}")
         if codes == self._reported:

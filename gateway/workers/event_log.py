@@ -1,8 +1,8 @@
-"""Numbers committed events and wakes their readers; seals the log off the hot path: adds numbered events as leaves, seals
-them, asks for a timestamp, publishes. In: unnumbered events; the log, its key, perhaps a timestamp authority and a place to
-publish. Out: dense numbers in batches; seals. An authority that is down holds nothing up: it is asked again later, and one
-stamp covers all seals before it. Only where the administrator set a limit in hours, intake is held back while the log has
-gone without a timestamp for longer; packets that are already here go on."""
+"""Workers of the event log: number committed events and wake their readers; add numbered events to the sealed log, seal it,
+have seals timestamped, and publish them. In: unnumbered events; the log, its key, perhaps a timestamp authority and a place
+to publish. Out: events with numbers; seals. A timestamp authority that is down stops nothing: it is asked again later, and
+one timestamp covers all earlier seals. Only if the administrator set a limit in hours, intake stops while the log has been
+without a timestamp for longer; packets that were accepted before go on."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ from gateway.workers.loop import StepResult, Turn
 
 
 class TimeAuthority(Protocol):
-    """Vouches for a time. Sync, and asks over the network: call it in the pool."""
+    """Timestamp authority. Its call blocks on the network, so make it in the pool."""
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
-        """Return a checked token over these bytes. Unreachable when there is none now, InvalidProof for a wrong one."""
+        """Return a verified timestamp token over these bytes. Unreachable when the authority gives none, InvalidProof for a
+        wrong one."""
 
 
-# More events at once would make one long transaction.
+# Most events of one transaction; more would make it long.
 _NUMBERED_AT_ONCE = 500
 
 
 async def number_paced(store: SqlStore) -> StepResult:
-    """Assign numbers to one batch, then pause, so that the events of a moment share one transaction: one for each event
-    would be a third of all the writing that a document causes. The first event after a quiet time is numbered at once. Only
-    one process at a time numbers."""
+    """Assign numbers to one batch of events, then pause, so that the events of a moment share one transaction; one for each
+    would be a third of all writing for a document. After a quiet time the first event is numbered at once. One process
+    numbers at a time."""
     step_result = StepResult.batch(await store.number_events(_NUMBERED_AT_ONCE), _NUMBERED_AT_ONCE)
     if step_result:
         await asyncio.sleep(GATHER_S)
@@ -49,17 +50,17 @@ async def number_paced(store: SqlStore) -> StepResult:
 
 
 _log = logging.getLogger(__name__)
-# Each batch holds the database's one writer for some hundredths of a second.
+# Most leaves of one batch, which holds the database's one writer for some hundredths of a second.
 LEAVES_AT_ONCE = 200
-# Other writers need their turn while an older node adds its events to a new log.
+# Pause between batches, so that other writers get their turn while an older node adds all its events to a new log.
 PAUSE_S = 0.05
-# Seals come once a minute: no need to look at every turn of the loop.
+# How often the log is examined; seals are made once a minute.
 LOOK_EVERY = timedelta(seconds=5)
 
 
 @dataclass(slots=True, kw_only=True)
 class LogSealer:
-    """One per process; several may run at once."""
+    """Worker that adds events to the log, seals, stamps and publishes it. Several processes may run one at once."""
 
     log: SqlEventLog
     open_key: Callable[[], SealKey]
@@ -77,7 +78,8 @@ class LogSealer:
         return self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Add, seal, stamp and publish what is due; return True when more events wait to be added."""
+        """Add events to the log; when none is left, seal, stamp and publish the log as far as due. Return True when more
+        events wait to be added."""
         now = self.clock.now()
         if not self._turn.has_come(now):
             return False
@@ -96,7 +98,8 @@ class LogSealer:
         return False
 
     async def _seal(self, head: LogHead, now: datetime) -> None:
-        """Sign a seal outside any transaction. Where two processes seal, the first is kept and the other's is dropped."""
+        """Sign and store a seal over the present log. The signing is in no transaction; when two processes seal, the first
+        stored seal counts."""
         if self._key is None:
             self._key = await self.pool.run(self.open_key)
         key = self._key
@@ -114,7 +117,7 @@ class LogSealer:
             tree_size=head.size,
             root=head.root,
             previous=last.digest if last else NO_SEAL,
-            # The clock may have been put back; seals never go back.
+            # The clock may have been set back, but the times of seals must not go back.
             at=max(now.replace(microsecond=0), last.seal.at if last else now.replace(microsecond=0)),
         )
         if await self.log.keep(await self.pool.run(partial(key.sign, seal))):
@@ -147,7 +150,7 @@ class LogSealer:
 
 
 async def seal_paced(sealer: LogSealer) -> bool:
-    """Do one step, then pause where more events wait."""
+    """Run one step of the sealer, then pause when more events wait."""
     worked = await sealer.step()
     if worked:
         await asyncio.sleep(PAUSE_S)
@@ -159,7 +162,8 @@ REMEMBERED = timedelta(seconds=15)
 
 @dataclass(slots=True, kw_only=True)
 class StampGate:
-    """Asked before each document and each batch; looks at the log at most every fifteen seconds."""
+    """Gate that closes intake while the log has had no timestamp for longer than `most`. It is checked before each document
+    and batch, and reads the log at most every fifteen seconds."""
 
     log: SqlEventLog
     clock: Clock
@@ -176,6 +180,7 @@ class StampGate:
             )
 
     async def is_closed(self) -> bool:
+        """Tell whether the log lacks a timestamp for too long; log when that changes."""
         if not self.most:
             return False
         now = self.clock.now()

@@ -1,7 +1,7 @@
-"""Writes the sign of life of this process: that its loops turn, and how fast it serves; and keeps the node's history. In:
-each step of each loop; every five minutes the axis, and reports on jobs that are no loops. Out: stuck loops, successes and
-failures of each, a small file in the data folder every few seconds, so that `gateway status` sees every process on this
-node's disk; rows of the history, removed for age. Beats that could not be written are lost."""
+"""Heartbeat of this process (its loops run, how fast it serves), and the node's history. In: each step of each loop; every
+five minutes the counts of the axis, and reports on jobs that are no loops. Out: stuck loops, successes and failures of
+each; a small file in the data folder every few seconds, so that `gateway status` sees every process on this node's disk;
+rows of the history, deleted for their age. Beats that could not be written are lost."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from gateway.workers.loop import StepResult, Turn
 if TYPE_CHECKING:
     from gateway.store.history import SqlHistory
 
-# Below the data folder.
+# Name of the folder of heartbeat files, below the data folder.
 HEARTBEAT = "heartbeat"
 EVERY = timedelta(seconds=10)
-# The longest honest step is a batch of the largest packets on a slow disk: minutes.
+# A loop whose step takes longer counts as stuck; a batch of the largest packets on a slow disk takes minutes.
 STUCK_S = 15 * 60.0
-# A process that died leaves its file, and is shown as missing for so long.
+# How long a process that died is shown as missing, by the file that it left.
 FORGOTTEN = timedelta(days=1)
-# A process that misses four signs of life is dead, or as good as dead.
+# A process whose last heartbeat is older has missed four, and counts as dead.
 HEARD_LATELY = timedelta(seconds=45)
 WORKER, WEB = "worker", "web"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessBeat:
-    """The last sign of life of one process. `works`: it has the loops, and does not only answer."""
+    """The last heartbeat of one process. `works`: it runs the worker loops, and does not only answer calls."""
 
     process: str
     at: datetime
@@ -51,20 +51,19 @@ class ProcessBeat:
     works: bool = True
     stuck: tuple[str, ...] = ()
     holds: Mapping[str, int] = field(default_factory=dict)
-    """Packets that it has in hand of the axis, by the names of `AxisDesk.counts`."""
+    """Parcels of the axis that it holds, by the names of `ManagedAxis.counts`."""
     axes: Mapping[str, AxisState] = field(default_factory=dict)
-    """Axes that it finds down or blocked, by name; the empty name is all of them, or the only one."""
+    """Axes that it finds down or blocked, by name; the empty name stands for all together, or the only one."""
 
     def lives(self, now: datetime) -> bool:
-        """Tell whether the sign is recent. One from the future was written by a clock that was ahead, and says nothing of
-        today."""
+        """Tell whether the heartbeat is recent. One from the future, which a clock that was ahead wrote, is not."""
         return abs(now - self.at) < HEARD_LATELY
 
 
 @dataclass(slots=True, kw_only=True)
 class Pulse:
-    """One process's sign of life, made once for each open node. For readers in other processes it includes `holds`, the
-    packets in hand of the axis, `axes`, the state of each, and `slots`, the times of serving."""
+    """Heartbeat of this process, one for each open node. For readers in other processes its file includes `holds`, the
+    parcels of the axis that this process holds, `axes`, the states of the axes, and `slots`, the times of serving."""
 
     folder: Path
     clock: Clock
@@ -81,7 +80,7 @@ class Pulse:
     def counted(
         self, name: str, step: Callable[[], Awaitable[bool | StepResult]]
     ) -> Callable[[], Awaitable[bool | StepResult]]:
-        """Wrap a step so that its turns are noted."""
+        """Wrap a loop's step so that its runs and failures are counted."""
         self._turned[name] = self.now_s()
 
         async def counting() -> bool | StepResult:
@@ -100,28 +99,28 @@ class Pulse:
         return counting
 
     def failed(self, name: str, error: Exception) -> None:
-        """Note that the job did not do its work, by the error that broke its step or that it went on in spite of."""
+        """Count a failure of a job, with the error that ended its step, or in spite of which it went on."""
         beat = self._beats.get(name) or Beat(job=name)
         code = error.code if isinstance(error, errors.GatewayError) else type(error).__name__
         self._beats[name] = replace(beat, failed_at=self.clock.now(), failures=beat.failures + 1, code=code)
 
     def take_beats(self) -> Sequence[Beat]:
-        """Return the work of this process's jobs since the last call, once."""
+        """Return the runs and failures of this process's jobs since the last call."""
         job_beats, self._beats = list(self._beats.values()), {}
         return job_beats
 
     def loops(self) -> Mapping[str, bool]:
-        """Return every loop of this process, and whether it turns."""
+        """Return for every loop of this process whether it runs, that is, is not stuck."""
         now = self.now_s()
         return {name: now - at < STUCK_S for name, at in self._turned.items()}
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether it is time for the next sign of life."""
+        """Tell whether it is time for the next heartbeat."""
         return self._turn.has_come(now)
 
     async def beat(self, *, works: bool = True) -> bool:
-        """Write the file when it is time, as a step of its own loop. `works`: it has the loops, and does not only
-        answer."""
+        """Write the heartbeat file when it is time; this is the step of a loop of its own. `works`: this process runs the
+        worker loops, and does not only answer calls."""
         now = self.clock.now()
         self._since = self._since or now
         if self._turn.take(now):
@@ -143,7 +142,7 @@ class Pulse:
         return False
 
     def stop(self) -> None:
-        """Remove the file: an orderly end leaves none."""
+        """Delete the heartbeat file, because a process that ends in order leaves none."""
         self._turned.clear()
         self._file.unlink(missing_ok=True)
 
@@ -153,19 +152,19 @@ class Pulse:
 
 
 def own_name() -> str:
-    """Return the name of this process among all of the node."""
+    """Return the name of this process, which differs from those of the node's other processes."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _write(file: Path, text: str) -> None:
-    """Write the file, and remove those of processes that died long ago, by the file system's own time."""
+    """Write a heartbeat file, and delete files of processes that died long ago, by the file system's own time."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with new_file(file, alone=True, durable=False) as out:
             out.write(text.encode())
         forgotten = file.stat().st_mtime - FORGOTTEN.total_seconds()
         for other in file.parent.iterdir():
-            with suppress(FileNotFoundError):  # another process may remove it first
+            with suppress(FileNotFoundError):  # another process may delete it first
                 if other.suffix in (".json", ".part") and other.stat().st_mtime < forgotten:
                     other.unlink()
     except OSError as cause:
@@ -175,12 +174,12 @@ def _write(file: Path, text: str) -> None:
 
 
 def beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
-    """Return every worker process that wrote here within a day, by name."""
+    """Return the last heartbeat of every worker process that wrote one within a day, sorted by name."""
     return [beat for beat in _read_beats(folder, now) if beat.works]
 
 
 def living(folder: Path, now: datetime) -> Mapping[str, int]:
-    """Count processes of the node that gave a sign of life lately, by role; none of a role is 0."""
+    """Count the node's processes with a recent heartbeat by role; a role without any has 0."""
     counts = {WORKER: 0, WEB: 0}
     for beat in _read_beats(folder, now):
         counts[WORKER if beat.works else WEB] += beat.lives(now)
@@ -188,7 +187,7 @@ def living(folder: Path, now: datetime) -> Mapping[str, int]:
 
 
 def _read_beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
-    """Read every beat, leaving out a file that is being replaced."""
+    """Read every heartbeat of the last day, leaving out unreadable files, such as one that is being replaced."""
     process_beats = []
     for process, content in _read_files(folder):
         try:
@@ -209,8 +208,8 @@ def _read_beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
 
 
 def slots(folder: Path, now: datetime) -> Sequence[Slot]:
-    """Return the last hour of every process that wrote here, those that only answer too. Rows of another version's form are
-    left out."""
+    """Return the recent times of serving of every process, also of those that only answer calls. Rows in the form of
+    another version are left out."""
     recent_slots = []
     for _, content in _read_files(folder):
         rows = content.get("slots")
@@ -225,7 +224,7 @@ def slots(folder: Path, now: datetime) -> Sequence[Slot]:
 
 
 def _read_files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read the file of each process, by its name."""
+    """Yield the name of each process with the content of its file, sorted by name."""
     for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
@@ -260,7 +259,7 @@ def _slot_row(slot: Slot) -> list[object]:
 
 
 def _parse_slot(row: Any) -> Slot:
-    """Any: it is read from a file."""
+    """Parse a slot from a heartbeat file. ValueError for other bounds. Any: it is read from a file."""
     began_at, metric, lane, axis, counts = row
     if len(counts) != len(BOUNDS_S) + 1:
         raise ValueError("it was counted below other bounds")
@@ -273,22 +272,22 @@ def _parse_slot(row: Any) -> Slot:
     )
 
 
-# After a pause, jobs are late until their next beat.
+# The first record waits so long, because after a pause jobs count as late until they have run once.
 _SOON = timedelta(seconds=20)
 _SAMPLED = {"waiting": "axis", "dead": "dead"}
 
 
 class AxisCounting(Protocol):
-    """The part of the axis that is asked."""
+    """The part of the axis that the history needs."""
 
     async def counts(self) -> Mapping[str, int]: ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Chronicle:
-    """Writer of the history; one per process, several may write at once. `other_beats` returns beats of jobs that are no
-    loops here, `free_mb` is of the disk; while `trims` returns False, because the clock is not believed, nothing is removed
-    for its age. Jobs in `silent_jobs` are not set up on this node, and their loops turn for nothing."""
+    """Writer of the node's history; one per process, several may write at once. `other_beats` returns beats of jobs that
+    are no loops here, `free_mb` the free space of the disk. While `trims` returns False, because the clock is not trusted,
+    nothing is deleted for its age. Jobs in `silent_jobs` are not configured on this node; their beats are not recorded."""
 
     history: SqlHistory
     pulse: Pulse
@@ -304,7 +303,7 @@ class Chronicle:
         return self._next is None or not self._next - SAMPLED_EVERY <= now < self._next
 
     async def step(self) -> bool:
-        """Look every five minutes; the first look waits until every loop has turned once."""
+        """Record beats and samples every five minutes; at first some seconds after the start, when all loops have run."""
         now = self.clock.now()
         if self._next is None:
             self._next = now + _SOON

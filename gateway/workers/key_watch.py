@@ -1,5 +1,5 @@
-"""Looks after certificates as time passes: reports once at each mark that one ends soon, and stops signing under one of
-ours that its authority revoked. In: the registry, the keys, known revocations. Out: events, and ends of keys."""
+"""Watch over certificates: record an event when one ends soon, once for each mark of days, and end an own key whose
+certificate the authority revoked. In: the registry, the keys, known revocations. Out: events, and ends of keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class KeyWatch:
-    """Remembers when it last looked, so that an idle loop does not look at every turn."""
+    """Worker that checks the certificates every hour."""
 
     store: SqlStore
     directory: SqlDirectory
@@ -46,7 +46,8 @@ class KeyWatch:
         return self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Look once an hour; the first look is at start. A look that failed is taken again at the next turn."""
+        """Check the certificates, at start and then every hour; a failed check is repeated. Return whether an event was
+        recorded."""
         now = self.clock.now()
         if not self._turn.has_come(now):
             return False
@@ -63,7 +64,7 @@ class KeyWatch:
         return bool(count)
 
     async def endings(self, now: datetime) -> list[CertificateEnding]:
-        """Return the end of every certificate that signs for us or speaks for an agency here."""
+        """Return the end of every certificate that is bound here or signs for a hosted agency."""
         return [
             CertificateEnding(
                 code=binding.code,
@@ -75,8 +76,8 @@ class KeyWatch:
         ]
 
     async def _watched(self, now: datetime) -> list[tuple[Binding, bool]]:
-        """Return the certificates that are bound here, and for a hosted agency without one its newest, since that one
-        signs; each with whether it is ours."""
+        """Return the bindings in force, and for a hosted agency without one a binding of its newest certificate, because
+        that one signs; each with whether the agency is hosted here."""
         hosted = [agency.code for agency in await self.store.hosted()]
         bindings = list(await self.directory.in_force(now))
         bound = {b.code for b in bindings}
@@ -86,8 +87,7 @@ class KeyWatch:
         return [(b, b.code in hosted) for b in bindings]
 
     async def _end_revoked(self, own: Binding, now: datetime) -> None:
-        """End our key if it is revoked: every receiver would refuse its signatures from the moment that the authority
-        named."""
+        """End an own key if its certificate is revoked, because receivers refuse its signatures from the revocation on."""
         evidence = await self.pool.run(partial(self.trust.collect, own.certificate_der, now))
         mine = trust.fingerprint(own.certificate_der)
         if evidence.revocation == REVOKED and not any(
@@ -105,6 +105,6 @@ class KeyWatch:
 
 
 def bound_until(binding: Binding) -> datetime:
-    """Return the end of a binding: its own, or that of its certificate."""
+    """Return when a binding ends: at its own end or at its certificate's, whichever is earlier."""
     ends = x509.load_der_x509_certificate(binding.certificate_der).not_valid_after_utc
     return ends if binding.valid_to is None else min(ends, binding.valid_to)

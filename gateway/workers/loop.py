@@ -1,8 +1,8 @@
-"""Runs workers: a worker is a step, repeated until the stop. In: a step that says what it did; the clock, waiting rows,
-changes of other processes. Out: steps done, rings, log lines. The one broad guard of the program is here: a step that
-breaks is logged (`log` writes a line a minute of each cause), the loop rests, longer each time, and goes on. Leases are
-kept alive while their work runs. The lookout is the one wake-up of an idle process: it decides nothing and rings for loops
-whose turn it is. At the stop each loop ends its present step, and leases that are still held are given back."""
+"""Loops of workers: a worker is a step that is repeated until the stop. In: a step that returns whether it did something;
+the clock, waiting rows, changes of other processes. Out: steps done, rings, log lines. The one broad exception handler of
+the program is here: a step that fails is logged (`log` writes one line a minute for each cause), the loop pauses, longer
+each time, and goes on. Leases are renewed while their work runs. In an idle process only the lookout wakes up: it rings the
+loops that have something due. At the stop each loop ends its present step, and leases that are still held are released."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _log = logging.getLogger(__name__)
 
 
 class StepResult(Enum):
-    """Result of a step. True means that it did something and looks again."""
+    """Result of a step; a step may also return a bool. All but NOTHING mean that it did something."""
 
     NOTHING = False
     ALL = "all"
-    """Nothing is left: new work rings."""
+    """All work is done; new work rings."""
     MORE = True
-    """There may be more."""
+    """There may be more work, so the step runs again at once."""
 
     def __bool__(self) -> bool:
         return self is not StepResult.NOTHING
@@ -50,25 +50,26 @@ Step = Callable[[], Coroutine[object, object, bool | StepResult]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """One worker: its step, the loops that it makes work for, and its turn where that is a matter of time."""
+    """One worker: its step, the names of the loops that it makes work for (`then`), and for periodic work whether it is due
+    at a time."""
 
     step: Step
     then: tuple[str, ...] = ()
     is_due: Callable[[datetime], bool] | None = None
     first_s: float | None = None
-    """Time until the next look after a step that did something, or a ring, where work may come without a ring. From look to
-    look it sleeps twice as long, up to the longest sleep of a loop of that name."""
+    """Sleep after a ring or a step that did something, for loops whose work may come without a ring. It doubles after each
+    step that did nothing, up to the loop's longest sleep."""
     is_used: bool = True
-    """False where the settings leave it nothing to do."""
+    """False when the settings leave the worker nothing to do."""
 
 
 @dataclass(slots=True)
 class Waker:
-    """Wakes one loop of this process as soon as there is work for it; polling is the net."""
+    """Waker of one loop of this process; a ring wakes the loop at once, and polling makes up for lost rings."""
 
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
     _is_taken: bool = False
-    """True while a ticket is out: a ring without one changes nothing."""
+    """True while the loop has a ticket; a ring without one changes nothing."""
 
     def ring(self) -> None:
         if self._is_taken:
@@ -76,13 +77,12 @@ class Waker:
             rung.set()
 
     def ticket(self) -> asyncio.Event:
-        """Return a ticket, to be taken before looking for work: a ring during the look is then not missed."""
+        """Return a ticket. A loop takes it before it looks for work, so that a ring during the look is not missed."""
         self._is_taken = True
         return self._rung
 
     async def wait(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
-        """Wait for the first ring after the ticket was taken, or for the timeout, which then rings itself. Tell whether it
-        was rung before."""
+        """Wait for the first ring since the ticket was taken, or for the timeout. Return True for a ring."""
         rung, running_loop = ticket or self.ticket(), asyncio.get_running_loop()
         late = running_loop.call_later(timeout_s, self.ring)
         try:
@@ -101,9 +101,9 @@ async def forever(
     then: Callable[[], None] = lambda: None,
     first_s: float | None = None,
 ) -> None:
-    """Run `step` until `stop` is set. A step that left more to do runs again at once; where it did something, `then` rings
-    the loops that it made work for. After a broken step the loop rests, longer each time; no ring shortens that. `first_s`:
-    as in `Loop`."""
+    """Run `step` again and again until `stop` is set. After a step that did something, `then` rings the loops that it made
+    work for; a step that left more to do runs again at once. After a failed step the loop pauses, longer each time, and no
+    ring shortens that. `first_s` is as in `Loop`, `poll_s` the longest sleep without a ring."""
     trouble, soon_s = Trouble(name=name), poll_s if first_s is None else min(first_s, poll_s)
     sleep_s = poll_s
     while not stop.is_set():
@@ -115,14 +115,14 @@ async def forever(
                 raise
             await _pause(stop, trouble.broke(error))
             continue
-        except Exception as error:  # the guard of this loop: only the stop may end it
+        except Exception as error:  # the broad handler of this loop: only the stop may end it
             await _pause(stop, trouble.broke(error))
             continue
         trouble.clear()
         if step_result:
             sleep_s = soon_s
             then()
-            # Gives the other tasks of this process their turn, even if no step ever waits.
+            # Let other tasks of this process run, even if no step ever waits.
             await asyncio.sleep(0)
         if step_result is not StepResult.MORE:
             sleep_s = soon_s if await waker.wait(sleep_s, ticket) else min(2 * sleep_s, poll_s)
@@ -136,15 +136,16 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 def _is_cancelled() -> bool:
-    """Tell whether this task was asked to end. A library may cancel its own awaited task, which looks the same here."""
+    """Tell whether this task itself was cancelled. A CancelledError may also come from a library that cancelled a task of
+    its own which was awaited here."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager
 async def keep_leases(store: SqlStore, table: str, *leases: Lease, lease_s: float) -> AsyncIterator[None]:
-    """Renew each lease every third of its time while the body runs. A lost one is no longer renewed; the body's completion
-    names its token and is then discarded by the store."""
+    """Renew each lease every third of its time while the body runs. A lost lease is no longer renewed; the store then
+    refuses the body's result, because it is written under the lease's token."""
     renewing = asyncio.create_task(_renew(store, table, list(leases), lease_s))
     try:
         yield
@@ -166,8 +167,8 @@ async def _renew(store: SqlStore, table: str, leases: list[Lease], lease_s: floa
 
 
 async def together(works: list[Awaitable[None]]) -> None:
-    """Run a claimed batch side by side. One that breaks stops none of the others, and the next batch is not claimed before
-    each has ended."""
+    """Run the works of a claimed batch concurrently until all have ended, then raise the first error. A failed work stops
+    none of the others."""
     if not works:  # the usual case, several times a second
         return
     ends = await asyncio.gather(*works, return_exceptions=True)
@@ -177,22 +178,23 @@ async def together(works: list[Awaitable[None]]) -> None:
 
 
 FIRST_REST_S = 0.2
-# A node whose disk or database is back works again within this time; the alarm on failures still counts enough of them.
+# Short enough that a node works again soon after its disk or database is back, and that an alarm on failures counts enough.
 LONGEST_REST_S = 30.0
-# After so many failures the log gets a line when they end.
+# After so many failures in a row their end is logged too.
 OUTAGE = 5
 
 
 @dataclass(slots=True, kw_only=True)
 class Trouble:
-    """Failures of one loop in a row."""
+    """Counter of a loop's failures in a row, which logs them and sets the pauses."""
 
     name: str
     _in_a_row: int = 0
     _kind: str = ""
 
     def broke(self, error: BaseException) -> float:
-        """Return how many seconds the loop rests now: twice as long after each failure, up to `LONGEST_REST_S`."""
+        """Count and log a failure; return how many seconds the loop pauses: twice as long after each failure, up to
+        `LONGEST_REST_S`."""
         meters.LOOP_FAILED.add(loop=self.name)
         self._in_a_row += 1
         self._kind = error.code if isinstance(error, GatewayError) else type(error).__name__
@@ -200,15 +202,15 @@ class Trouble:
         return min(FIRST_REST_S * 2.0 ** min(self._in_a_row - 1, 20), LONGEST_REST_S)
 
     def clear(self) -> None:
-        """Note that a step succeeded."""
+        """Set the count to zero after a step that succeeded."""
         if self._in_a_row >= OUTAGE:
             log.action(_log, f"{self.name}.works_again", failures=self._in_a_row, ends=self._kind)
         self._in_a_row = 0
 
     def _say(self, error: BaseException) -> None:
         extra: dict[str, object] = {"action": f"{self.name}.broke", "failures": self._in_a_row}
-        if isinstance(error, GatewayError):  # a named error needs no trace
-            # Packets wait safely for the axis, and go on by themselves.
+        if isinstance(error, GatewayError):  # an error of our own needs no traceback
+            # A failure of the axis is only a warning, because packets wait for it and go on by themselves.
             level = logging.WARNING if isinstance(error, TransportFailure) else logging.ERROR
             _log.log(level, str(error), extra=extra | {"code": self._kind})
         else:
@@ -216,21 +218,21 @@ class Trouble:
 
 
 class Turn:
-    """The next turn of a periodic step."""
+    """Timer of a periodic step."""
 
     def __init__(self, every: timedelta) -> None:
         self._every = every
         self._next: datetime | None = None
 
     def has_come(self, now: datetime) -> bool:
-        """Tell whether the turn has come, changing nothing: `mark_done` follows the work."""
+        """Tell whether the step is due, also when the clock was set back. `mark_done` sets the next time."""
         return self._next is None or not self._next - self._every <= now < self._next
 
     def mark_done(self, now: datetime) -> None:
         self._next = now + self._every
 
     def take(self, now: datetime) -> bool:
-        """Tell whether it has come; then the next one is a span away, also when the work fails."""
+        """Tell whether the step is due, and if so set the next time, which then holds also when the work fails."""
         if not self.has_come(now):
             return False
         self.mark_done(now)
@@ -239,17 +241,18 @@ class Turn:
 
 Due = Callable[[datetime], bool]
 
-# Other nodes' parcels ring no loop here, so each may wait this long; an empty look costs one read. While parcels are
-# under way the next one, or its answer, follows soon.
+# Sleeps of the landing loop: parcels of other nodes ring no loop here, and an empty poll costs one read. Soon after a
+# parcel the next one, or its answer, often follows.
 LANDING_POLL_S, LANDING_FIRST_S = 0.2, 0.01
-# Without a ring a loop sleeps for so many looks: the net for changes that no look shows, or when looks fail. Files with
-# answers of authorities change unnoticed, and the sign of life must come also while the database is away.
+# Longest sleep of a loop without a ring, in periods of the lookout: for changes that the lookout does not see, or while it
+# fails. It is shorter for revocation, because the files with authorities' answers change without a ring, and for the
+# heartbeat, which must be written also while the database is away.
 _LOOKS, _LOOKS_OF = 15, {"lookout": 1, "revocation": 5, "pulse": 5}
 LONGEST_UNRUNG_S = 60.0
 
 
 def longest_sleep_s(name: str, poll_s: float) -> float:
-    """Return how long the loop of that name sleeps without a ring; `poll_s` is from one look to the next."""
+    """Return how long the loop of that name sleeps without a ring; `poll_s` is the lookout's period."""
     if name == "landing":
         return min(poll_s, LANDING_POLL_S)
     return max(poll_s, min(poll_s * _LOOKS_OF.get(name, _LOOKS), LONGEST_UNRUNG_S))
@@ -263,7 +266,8 @@ class Wakers(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Lookout:
-    """One per process. `times` tells by the clock alone whose turn it is, `look` asks the store."""
+    """Worker that rings the loops with due work, one per process. `times` tells by loop whether its time has come; `look`
+    queries the store for due rows and changes."""
 
     clock: Clock
     wakers: Wakers
@@ -272,8 +276,9 @@ class Lookout:
     _last_marks: Mapping[str, object] = field(default_factory=dict)
 
     async def step(self) -> bool:
-        """Ring by times first: they count also while the database is away. Loops that follow changes are rung after the
-        first look too, since changes from before it would go unnoticed."""
+        """Ring the loops whose time has come, then those with due rows or changed marks. Times come first, because they
+        count also while the database is away. At the first look every mark counts as changed, because earlier changes are
+        unknown."""
         now = self.clock.now()
         self._ring(name for name, is_due in self.times.items() if is_due(now))
         signs = await self.look()
@@ -290,7 +295,8 @@ class Lookout:
 async def drain_loops(
     loops: Sequence[asyncio.Task[None]], stop: asyncio.Event, limit_s: float, store: SqlStore
 ) -> None:
-    """Return when every loop has ended; those that are still at work `limit_s` after the stop are cut short."""
+    """Wait for the stop, then until every loop has ended; cancel those that still work after `limit_s`, and release all
+    leases of this process."""
     await stop.wait()
     _, late = await asyncio.wait(loops, timeout=limit_s)
 

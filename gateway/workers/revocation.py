@@ -1,6 +1,6 @@
-"""Asks authorities about the certificates that our partners sign with, before their last answers run out. In: bound
-certificates, the clock, and answers that other processes of this node learned. Out: answers kept and used, and packets that
-waited for one judged again. Never on the way of a packet."""
+"""Worker that asks authorities about the revocation of partners' certificates before the last answers expire. In: bound
+certificates, the clock, and answers that other processes of this node got. Out: stored answers in use, and packets judged
+again that waited for an answer. No packet waits for this worker while it is processed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from gateway.workers.loop import Turn
 _log = logging.getLogger(__name__)
 
 PLAN_EVERY, REPLAN_EVERY = timedelta(minutes=1), timedelta(hours=1)
-# Learning reads every answer in use; while many questions are asked, now and then is enough.
+# Learning reads every answer in use, so while many questions are asked it is done only now and then.
 LEARN_EVERY = timedelta(seconds=2)
 LOOK_EVERY = timedelta(minutes=10)
 PRUNE_EVERY = timedelta(hours=1)
 KEPT_UNUSED = timedelta(days=30)
-# Longer than one question may take: all addresses of an authority, each with its own limit.
+# How long a claimed question is held: longer than asking may take at all addresses of an authority, each with its limit.
 HOLD = timedelta(minutes=10)
 AT_ONCE = 4
-# An answer is renewed at half of its time; a revocation is known within four hours.
+# Bounds of the time until an answer is renewed, at half of its validity; a revocation is known within four hours.
 SOONEST, LATEST = timedelta(minutes=5), AUTHORITY_DELAY
 MOST_PAUSE = timedelta(minutes=30)
 
@@ -39,7 +39,7 @@ Bound = Callable[[], Awaitable[Sequence[bytes]]]
 
 
 class RevocationAsker:
-    """One process's part. Made by the wiring, which lets it learn before the first packet is judged."""
+    """The worker of one process. It is created before the first packet is judged, so that it can `learn` the answers."""
 
     def __init__(
         self,
@@ -56,13 +56,14 @@ class RevocationAsker:
         self._turns: dict[str, Turn] = {}
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether it is time to plan, to prune or to look; due questions and answers of other processes stand in
-        rows."""
+        """Tell whether it is time to plan, to prune or to judge waiting packets. Due questions and other processes' answers
+        are rows, and wake the loop in another way."""
         names = ("plan", "prune", "look") if self._authorities.configured else ("look",)
         return any(name not in self._turns or self._turns[name].has_come(now) for name in names)
 
     async def step(self) -> bool:
-        """Plan, ask due questions, learn, and judge waiting packets; return whether anything was asked or decided."""
+        """Plan questions, ask the due ones, learn answers, and judge waiting packets, each when it is time; return whether
+        anything was asked or judged."""
         asked_count = 0
         if self._authorities.configured:
             if self._is_time("plan", PLAN_EVERY):
@@ -76,7 +77,7 @@ class RevocationAsker:
         return bool(asked_count or judged_count)
 
     async def plan(self) -> None:
-        """Plan a question on every list and every bound certificate; again when these change, and every hour."""
+        """Plan a question for every list and every bound certificate, again when these change, and every hour."""
         certificates, now = await self._bound(), self._services.clock.now()
         if frozenset(certificates) == self._planned and not self._is_time("plan anew", REPLAN_EVERY):
             return
@@ -85,13 +86,13 @@ class RevocationAsker:
         self._planned = frozenset(certificates)
 
     async def ask(self) -> int:
-        """Ask one batch of due questions; return how many."""
+        """Claim one batch of due questions and ask them concurrently; return how many."""
         due = await self._answers.claim(self._services.clock.now(), AT_ONCE, HOLD)
         await asyncio.gather(*(self._ask_one(q) for q in due))
         return len(due)
 
     async def learn(self) -> None:
-        """Use from now on the answers that any process of this node got."""
+        """Load the answers that any process of this node got, and use them from now on."""
         version = await self._answers.version()
         if version == self._seen:
             return
@@ -121,7 +122,8 @@ class RevocationAsker:
         await self._answers.record_failure(pending.question, self._services.clock.now() + pause, why)
 
     async def _look(self) -> int:
-        """Judge pending packets when more is known than at the last look, and now and then in any case."""
+        """Judge pending packets when there are new answers since the last time, and every ten minutes anyway; return how
+        many were judged."""
         version = await self._services.pool.run(lambda: self._services.trust.version)
         if version == self._judged_by and not self._is_time("look", LOOK_EVERY):
             return 0
@@ -133,6 +135,6 @@ class RevocationAsker:
 
 
 def due(answer: Answer, now: datetime) -> datetime:
-    """Return when to ask again: half-way to the answer's end, within bounds."""
+    """Return when to ask again: half-way to the answer's end, but within `SOONEST` and `LATEST`."""
     wait = (answer.ends_at - now) / 2 if answer.ends_at is not None else SOONEST
     return now + min(max(wait, SOONEST), LATEST)

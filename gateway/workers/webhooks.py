@@ -1,8 +1,9 @@
-"""Sends events to webhooks. In: the log of events, the cursor of each endpoint, and deliveries that are due again. Out:
-signed bodies at their addresses, and a report of each batch. One task at a time serves an endpoint, in the order of its
-events, a batch under a lease; the results are recorded with the cursor, in one transaction. A crash before that sends the
-batch again. After two events in a row that fail nothing new is sent before one of them succeeds, so that an endpoint that
-is down costs a try now and then and no memory. Slow endpoints have places of their own, and never hold up the others."""
+"""Worker that sends events to webhooks. In: the log of events, the cursor of each endpoint, and deliveries that are due
+again. Out: signed bodies at the endpoints' addresses, and a report of each batch. One task at a time serves an endpoint, in
+the order of its events, one batch under a lease; the results are recorded with the cursor, in one transaction, so a crash
+before that sends the batch again. After two failed events no new event is sent until one of them succeeds, so that an
+endpoint that is down costs few tries and no memory. Slow endpoints have places of their own, and never hold up the
+others."""
 
 from __future__ import annotations
 
@@ -40,28 +41,29 @@ from gateway.workers.loop import Trouble, Turn
 
 _log = logging.getLogger(__name__)
 
-# Events of one endpoint before others have their turn, and before the results are recorded.
+# Most events, and most seconds, of a batch: then its results are recorded, and other endpoints have their turn.
 BATCH = 20
 BATCH_S = 3.0
-# Events are read in batches of this size; the endpoint may want few of them.
+# Number of events that are read at once; the endpoint may want few of them.
 READ = 200
-# An endpoint whose last try failed, or took longer, counts as slow.
+# An endpoint whose last try failed, or took longer than this, counts as slow.
 SLOW_S = 2.0
-# After so many broken turns in a row an endpoint is paused, and its owner notified.
+# After so many unforeseen errors in a row an endpoint is paused, and its owner notified.
 MOST_BROKEN = 5
-# An endpoint with more deliveries waiting for their next try counts as failing.
+# An endpoint with this many deliveries waiting for their next try counts as failing.
 MOST_WAITING = 100
 MOST_LOGGED = 10_000
 LOOK_EVERY = timedelta(hours=1)
 
 
 Spawn = Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
-"""Starts a task that is ended with the process."""
+"""Starts a task that is cancelled when the process ends."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Pusher:
-    """Serves webhooks; one per process, several may run at once. `wake` is called when a place is free."""
+    """Sender of events to webhooks; one per process, several may run at once. `wake` rings its loop when a place is free,
+    `announce` rings when an endpoint was paused or a delivery given up."""
 
     store: SqlStore
     rows: SqlWebhooks
@@ -75,7 +77,7 @@ class Pusher:
     lease_s: float
     retention: timedelta
     aging: Clock
-    """The clock that tells the age of its log and of events that cannot be sent: it follows no jump."""
+    """The clock for the age of its log and of events that cannot be sent; it follows no jump of the system's clock."""
     chance: Callable[[], float] = random.random
     _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
@@ -84,7 +86,7 @@ class Pusher:
     _any_active: bool = True
 
     def hear_of_events(self) -> None:
-        """Wake the loop unless no endpoint is active; adding or changing an endpoint wakes it too."""
+        """Wake the loop for new events, unless no endpoint is active; adding or changing an endpoint wakes it too."""
         if self._any_active:
             self.wake()
 
@@ -92,7 +94,7 @@ class Pusher:
         return self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Claim due endpoints for the free places; each goes on by itself. Slow endpoints have half of the places."""
+        """Claim due endpoints for the free places and start a task for each. Slow endpoints have half of the places."""
         if self._turn.take(self.clock.now()):
             await self.rows.trim(self.aging.now() - self.retention, MOST_LOGGED)
         outlook, of_slow = await self.rows.outlook(self.lease_s), self.at_once // 2
@@ -118,7 +120,7 @@ class Pusher:
         self.wake()
 
     async def _serve(self, leased: LeasedEndpoint) -> None:
-        """Send one batch. This is the one guard of the task: an error ends this endpoint's turn, and no other's."""
+        """Send one batch to an endpoint. Errors are handled here, so that they affect no other endpoint."""
         try:
             await EndpointBatch(pusher=self, leased=leased).run()
         except StaleLease as stale:
@@ -133,7 +135,7 @@ class Pusher:
             self._broken_turns.pop(leased.endpoint.id, None)
 
     async def _count_broken(self, leased: LeasedEndpoint) -> None:
-        """Pause an endpoint whose turns break again and again, so that its owner hears of it."""
+        """Count an endpoint's unforeseen errors, and pause it after several in a row, so that its owner is notified."""
         endpoint = leased.endpoint
         count = self._broken_turns.get(endpoint.id, 0) + 1
         self._broken_turns[endpoint.id] = count
@@ -159,7 +161,7 @@ class Pusher:
         self.announce()
 
     async def drain(self, stop: asyncio.Event, seconds: float) -> None:
-        """Let running tasks end after the stop, and cut them short when the time is over."""
+        """After the stop, wait for the running tasks, and cancel them when the time is over."""
         await stop.wait()
         if open_tasks := {task for running in self._running.values() for task in running}:
             _, late = await asyncio.wait(open_tasks, timeout=seconds)
@@ -169,7 +171,7 @@ class Pusher:
 
 @dataclass(slots=True, kw_only=True)
 class EndpointBatch:
-    """One batch for one endpoint: first deliveries that are due again, then new events, until it fails or others wait."""
+    """One batch for one endpoint: first deliveries due again, then new events, until it fails or its time is over."""
 
     pusher: Pusher
     leased: LeasedEndpoint
@@ -186,6 +188,7 @@ class EndpointBatch:
     _waiting: int = 0
 
     async def run(self) -> None:
+        """Retry due deliveries, send new events, and record the results; pause an endpoint that may get no events."""
         pusher, endpoint = self.pusher, self.leased.endpoint
         self._cursor, self._suspects = endpoint.cursor, endpoint.suspects
         self._last_ok_at, self._slow = endpoint.last_ok_at, endpoint.slow
@@ -193,7 +196,7 @@ class EndpointBatch:
         codes = {agency.id: agency.code for agency in await pusher.store.hosted()}
         standing = await pusher.rows.standing(endpoint, BATCH)
         if endpoint.agency_id not in codes:
-            # An agency that left gets no more events; the person who brings it back resumes its webhooks.
+            # An agency that left gets no more events; a person who brings it back also resumes its webhooks.
             self._pause = PauseWhy.PERSON
         elif not standing.has_key:
             self._pause = PauseWhy.KEY
@@ -207,8 +210,8 @@ class EndpointBatch:
             pusher.announce()
 
     async def _retry_due(self, code: str, due: Sequence[WebhookDelivery]) -> None:
-        """Send due deliveries again, oldest event first. While the endpoint fails, a few tries are enough to see whether it
-        is back."""
+        """Send due deliveries again, the oldest event first. A few failed tries end this, because they show that the
+        endpoint is still down."""
         events = {delivery.sequence: await self._event(delivery.sequence) for delivery in due}
         words, failed = await self._words([e for e in events.values() if e is not None]), 0
         for delivery in due:
@@ -224,7 +227,7 @@ class EndpointBatch:
             failed += updated.state is not DeliveryState.DELIVERED
 
     async def _send_new(self, code: str) -> None:
-        """Send events behind the cursor. An event of another kind only moves it."""
+        """Send the events after the cursor, and move it. Events that the endpoint does not want only move the cursor."""
         endpoint = self.leased.endpoint
         while not self._is_over() and not self._is_failing():
             events = await self.pusher.store.events_after(endpoint.agency_id, self._cursor, READ)
@@ -260,6 +263,7 @@ class EndpointBatch:
     async def _try(
         self, event: Event, code: str, words: ClientWords, earlier: WebhookDelivery | None
     ) -> WebhookDelivery:
+        """Send one event, and return its delivery with this try recorded."""
         endpoint = self.leased.endpoint
         sent = await self._send(event, code, words)
         self._slow = not sent.is_good or sent.took_ms > SLOW_S * 1000
@@ -272,12 +276,12 @@ class EndpointBatch:
         return latest
 
     async def _send(self, event: Event, code: str, words: ClientWords) -> Try:
-        """Send one event. An event whose body cannot be made failed like any other: it is tried again, and given up
-        visibly."""
+        """Send one event and return the try. An event whose body cannot be built counts as failed like any other: it is
+        tried again, and given up with an event."""
         pusher, endpoint = self.pusher, self.leased.endpoint
         try:
             body = feed.to_bytes(feed.event_body(event, code, words))
-        except Exception as error:  # reason: one event that cannot be written holds up no other
+        except Exception as error:  # reason: one event whose body cannot be built must not hold up others
             log.log_unforeseen(_log, "webhook.unmade", error, webhook=endpoint.id, sequence=event.agency_seq)
             return Try(at=pusher.clock.now(), code=TryCode.UNMADE)
         client_words = words.get(event.subject_id)
@@ -318,7 +322,7 @@ class EndpointBatch:
             self._pause = PauseWhy.GONE
         elif isinstance(wait, GiveUp):
             endpoint = replace(self.leased.endpoint, last_ok_at=self._last_ok_at)
-            # A body that the node cannot make is no fault of the endpoint.
+            # A body that the node cannot build is no fault of the endpoint.
             if sent.code is TryCode.UNMADE or not upkeep.is_dead(endpoint, delivery):
                 given_up = replace(delivery, state=DeliveryState.FAILED, due_at=None)
                 self._gave_up.append(given_up)

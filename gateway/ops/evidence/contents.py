@@ -1,8 +1,9 @@
 """Find and assemble the contents of an evidence pack. In: a document in one view of its agency's rows. Out: its packets,
-the `Story`, and the parts of the pack. Every signed packet of the document is collected: its own, its updates and recalls,
-and all answers in both directions, oldest first, each with a reader of its bytes or the reason for their absence. Recalled
-and sealed content is never opened (R4, sealed; R70, recalled). The story has today's names of agencies, and of withheld
-content only header and digests. Parts get the names that a reader looks for; packets are read while the pack is written."""
+the `Story` (the description of document, packets and log), and the parts of the pack. Every signed packet of the document
+is collected: its own, its updates and recalls, and all answers in both directions, oldest first, each with a reader of its
+bytes or the reason for their absence. Recalled and sealed content is never opened (R4, sealed; R70, recalled). The story
+has today's names of agencies, and only header and digests of withheld content. Packets are read while the pack is
+written."""
 
 from __future__ import annotations
 
@@ -69,8 +70,9 @@ _WITHHELD = {InState.RECALLED: Absent.RECALLED, InState.SEALED: Absent.SEALED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPacket:
-    """One packet as our rows know it; `row` is the subject of its events. `steps` were noted on arrival. `handed` and
-    `made_of`: the form that an axis was handed, and the digest of the standard file with the same content."""
+    """One packet as this node's rows have it. `row` is the id of the subject of its events; `steps` are the verification
+    steps recorded on arrival; `absent` tells why its bytes are withheld. For a file in another form, which an axis got,
+    `handed` is that form, and `made_of` the digest of the standard file with the same content."""
 
     part: PacketRole
     direction: Direction
@@ -92,17 +94,17 @@ class HeldPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPackets:
-    """All packets of a document, and the ids that its events are about."""
+    """All packets of a document, and the ids of the subjects of its events."""
 
     packets: tuple[HeldPacket, ...]
     subjects: tuple[str, ...]
 
 
 class Finder:
-    """Collector of packets in one view of one agency's rows."""
+    """Collector of the packets of one document, in one view of its agency's rows."""
 
     def __init__(self, work: SqlWork, blobs: FileBlobs, code: str, xml: XmlPolicy) -> None:
-        """Take the view; `code` is the agency's own."""
+        """Take the view (`work`), the content store, and the agency's own code."""
         self._work = work
         self._xml = xml
         self._code = code
@@ -158,7 +160,8 @@ class Finder:
     async def _list_handed_forms(
         self, packet: HeldPacket, deliveries: Sequence[Delivery]
     ) -> Sequence[HeldPacket]:
-        """List the forms that axes were handed instead of the standard file, each file once, with its recipients."""
+        """Return a packet for each other form of the file that an axis got instead of the standard one, with the recipients
+        that were reached by it."""
         codes_by_form: dict[Handed, list[str]] = {}
         times: dict[Handed, datetime] = {}
         for delivery in deliveries:
@@ -184,7 +187,7 @@ class Finder:
         ]
 
     async def _collect_statuses(self, delivery: Delivery) -> None:
-        """Collect the recipient's statuses, by the facts that they became, and our own take-backs (13)."""
+        """Collect the statuses of a delivery's recipient, which its facts name, and our own take-backs (13)."""
         for fact in await self._work.facts.of_subject(delivery.id):
             if fact.packet_digest is None:
                 continue
@@ -207,7 +210,7 @@ class Finder:
             await self._add_packet(_from_outbox(answer, PacketRole.RECEIPT))
 
     async def _request_ids(self, document: IncomingDocument) -> AsyncIterator[str]:
-        """Yield inbox ids of take-backs (13): requests that are no documents of their own."""
+        """Yield the inbox ids of take-backs (13) of a received document: requests without a document of their own."""
         for fact in await self._work.facts.of_subject(document.id):
             if fact.request_id is not None:
                 identity = await self._work.identities.by_packet(document.sender_code, fact.request_id)
@@ -221,7 +224,8 @@ class Finder:
             return None
 
     async def _withheld_reason(self, document: IncomingDocument) -> Absent | None:
-        """Tell why content is withheld; an update is withheld with its document, whose files it brought."""
+        """Return why the content of a document is withheld, or None. An update is withheld together with its document,
+        because it has files of that document."""
         documents = [document]
         if document.target_id is not None:
             documents.append(await self._work.incoming.get(document.target_id))
@@ -229,7 +233,7 @@ class Finder:
         return reasons[0] if reasons else None
 
     async def _add_packet(self, packet: HeldPacket) -> None:
-        """Add a file once, however many rows name it."""
+        """Add a packet unless one with the same bytes is there, because several rows may name a file."""
         if packet.digest not in self._found:
             self._found[packet.digest] = await self._with_reader(packet)
 
@@ -284,7 +288,7 @@ def _from_outbox(outbox_row: OutboxItem, part: PacketRole) -> HeldPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackPacket:
-    """A packet with the verdict made for this pack; None where its bytes are withheld."""
+    """A packet with its verdict for this pack, None when its bytes are withheld, and the name of its member."""
 
     packet: HeldPacket
     judged: JudgedSignature | None
@@ -292,12 +296,12 @@ class PackPacket:
 
 
 def member_name(n: int, packet: HeldPacket) -> str:
-    """Name the member of the n-th packet in the order of time."""
+    """Return the name of the member for the n-th packet in the order of time; empty when its bytes are withheld."""
     return f"{PACKETS}{n:05d}-{packet.direction.value}-{_safe_kind(packet.kind)}.edxml" if packet.open else ""
 
 
 def describe_packet(assembled: PackPacket, names: Mapping[str, str], code: str) -> StoryPacket:
-    """Describe a packet in the story. `code` is the agency's own, the recipient of all that arrived."""
+    """Return the story's description of a packet. `code` is the agency's own, the recipient of all packets that arrived."""
     packet, judged = assembled.packet, assembled.judged
     signed = judged.signed if judged is not None else None
     status = signed.model.status if signed is not None else None
@@ -332,7 +336,7 @@ def story_of(
     assembled_packets: Sequence[PackPacket],
     names: Mapping[str, str],
 ) -> Story:
-    """Write the story of a sent or received document, still without the log."""
+    """Return the story of a sent or received document with its packets, still without events and seals."""
     packets = tuple(describe_packet(assembled, names, agency.code) for assembled in assembled_packets)
     absent = next((packet.absent for packet in packets if packet.part is PacketRole.DOCUMENT), None)
     # The words of a sealed document may be the secret themselves (R4, sealed content): only its numbers, dates and
@@ -374,7 +378,7 @@ def story_of(
 
 
 def with_log(story: Story, proofs: LogProofs) -> Story:
-    """Add the events and seals that the log proves."""
+    """Return the story with the events and seals that the log's proofs contain."""
     digests = frozenset(packet.sha256 for packet in story.packets)
     seals = tuple(
         StorySeal(
@@ -404,7 +408,7 @@ def with_log(story: Story, proofs: LogProofs) -> Story:
 def _verdicts(packet: HeldPacket, judged: JudgedSignature | None) -> list[PacketVerdict]:
     noted_steps = tuple(NotedStep(n=step.n, ok=step.ok, detail=step.detail) for step in packet.steps)
     is_good = noted_steps and not any(step.ok is False for step in noted_steps)
-    # Where a session with the axis vouched, no signature was judged: this is never called valid.
+    # When a session with the axis vouched for the packet, no signature was judged, so it is not called valid.
     word = UNKNOWN if is_vouched(noted_steps) else VALID
     noted = [PacketVerdict(word=word, at=packet.at, noted=True, steps=noted_steps)] if is_good else []
     return [*noted, *([judged.to_verdict()] if judged is not None else [])]
@@ -419,14 +423,14 @@ def _safe_kind(kind: str) -> str:
 
 
 LINES = "application/jsonl"
-# Allows some two kilobytes for each packet.
+# Most bytes of a story, some two kilobytes for each packet.
 MOST_STORY = 32 * 1024 * 1024
 _STORY_JSON = TypeAdapter(Story)
 _MEDIA = {RevocationSource.OCSP: "application/ocsp-response", RevocationSource.LIST: "application/pkix-crl"}
 
 
 def story_part(story: Story) -> PackPart:
-    """Make the story's part of the pack; raise Clash when it is longer than readers accept."""
+    """Return the story as a part of the pack. Clash when it is longer than readers accept."""
     raw = _STORY_JSON.dump_json(story, indent=1) + b"\n"
     if len(raw) > MOST_STORY:
         raise too_large("its story would be too long")
@@ -434,7 +438,7 @@ def story_part(story: Story) -> PackPart:
 
 
 def read_story(raw: bytes) -> Story:
-    """Parse a story; raise SpoiledPack for anything else."""
+    """Parse the story of a pack. SpoiledPack when the bytes are no story."""
     try:
         return _STORY_JSON.validate_json(raw)
     except ValidationError as cause:
@@ -442,7 +446,7 @@ def read_story(raw: bytes) -> Story:
 
 
 def story_json(story: Story) -> dict[str, Any]:
-    """Return the story as JSON values, as the pack has it."""
+    """Return the story as plain JSON values, in the form of the pack."""
     document: dict[str, Any] = _STORY_JSON.dump_python(story, mode="json")
     return document
 
@@ -456,8 +460,8 @@ def packet_parts(assembled_packets: Sequence[PackPacket]) -> list[PackPart]:
 
 
 def certificate_parts(assembled_packets: Sequence[PackPacket]) -> list[PackPart]:
-    """Collect each signing certificate and its issuers once, under its fingerprint. They are there to be read and to fill
-    gaps; an anchor is never trusted because a pack brings it (E5, trust comes from the reader)."""
+    """Return each signing certificate and its issuers as parts, once, named by the fingerprint. They are for reading, and
+    to complete chains; an anchor is never trusted because a pack contains it (E5, trust comes from the reader)."""
     der_by_name: dict[str, bytes] = {}
     for assembled in assembled_packets:
         if assembled.judged is not None and assembled.judged.evidence is not None:
@@ -467,7 +471,7 @@ def certificate_parts(assembled_packets: Sequence[PackPacket]) -> list[PackPart]
 
 
 def answer_parts(answers: Mapping[str, tuple[RevocationSource, bytes]]) -> list[PackPart]:
-    """Make parts of the authorities' answers about these certificates, byte for byte, by digest."""
+    """Return the authorities' revocation answers as parts, byte for byte, named by their digests."""
     return [
         part_of(f"{REVOCATION}{digest}.{source.value}", _MEDIA[source], body)
         for digest, (source, body) in sorted(answers.items())
@@ -475,7 +479,7 @@ def answer_parts(answers: Mapping[str, tuple[RevocationSource, bytes]]) -> list[
 
 
 def log_parts(proofs: LogProofs) -> list[PackPart]:
-    """Make the log's parts; none where no seal exists."""
+    """Return the parts with the log's leaves, proofs and seals; none when no seal exists."""
     if not proofs.seals:
         return []
     return [
@@ -489,7 +493,7 @@ def log_parts(proofs: LogProofs) -> list[PackPart]:
 
 
 def policy_of(node: OpenNode) -> tuple[tuple[str, str], ...]:
-    """Return the policies that were in force here, by name."""
+    """Return the verification policies that this node applies, as pairs of name and value."""
     settings = {
         **{f"xml.{name}": v for name, v in asdict(node.inn.xml).items() if name != "limits"},
         **{f"xml.limits.{name}": v for name, v in asdict(node.inn.xml.limits).items()},

@@ -1,9 +1,9 @@
 """Judge the signed packets of an evidence pack: one packet when a pack is made, all of them and their receipts when a pack
 is checked. In: bytes, bindings of agency codes, trusted certificates, and the time to judge for. Out: a `JudgedSignature`
 (verdict, code of the first failure, every step, and the signed content); for a check the lines of a `PackReport`, each
-true, false or undecided (None); explaining lines do not decide. A packet is judged for its trusted time. Without one it is
-judged for the time of the check, and failures that only age or revocation cause stay undecided. Contents of a packet never
-raise. Blocking: run in the pool or in a command of its own."""
+true, false or undecided (None); lines that only explain do not decide. A packet is judged for the trusted time before which
+it existed. Without one it is judged for the time of the check, and failures that may be due to age or revocation alone stay
+undecided. Bad contents of a packet raise no error. The functions block: run them in the pool or in a command."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ VALID, INVALID, UNKNOWN = "valid", "invalid", "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportLine:
-    """Result of one check. `step` and `note` are keys of words, `params` their parameters. `proved_at` is the time for
-    which it holds, `trusted` tells whether a trusted timestamp proves that time."""
+    """Result of one check. `step` and `note` are label keys, `params` their parameters. `proved_at` is the time for which
+    the result is valid, `trusted` tells whether a trusted timestamp proves that time."""
 
     step: str
     ok: bool | None
@@ -69,7 +69,7 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """A thing that the user of the check trusts: a root, a timestamp authority, a node's key, a published seal."""
+    """A root, timestamp authority, node's key or published seal that the user of the check trusts."""
 
     kind: str
     name: str
@@ -78,7 +78,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """Report on a whole pack. `description` holds the manifest's description; empty where it could not be read."""
+    """Report on a whole pack. `description` is taken from the manifest; empty when that could not be read."""
 
     at: datetime
     lines: Sequence[ReportLine]
@@ -103,13 +103,14 @@ class PackReport:
         }
 
 
-# K2 bounds the claimed time of new arrivals; a pack is read years later, at a time that is proved otherwise.
+# Disables the limit on the claimed signing time, which K2 (signing time) sets for new arrivals: a pack is checked years
+# later, and its times are proved by timestamps.
 ANY_PAST = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedSignature:
-    """Verdict on one signature. `signed` is None where the signature does not match the bytes; `notes` do not decide."""
+    """Verdict on one signature. `signed` is None when the signature does not match the bytes; `notes` do not decide."""
 
     word: str
     at: datetime
@@ -121,7 +122,7 @@ class JudgedSignature:
 
     @property
     def certificate(self) -> str:
-        """Return the SHA-256 of the certificate; empty where there is none."""
+        """The SHA-256 of the signing certificate; empty when the signature does not match."""
         return hashlib.sha256(self.signed.certificate_der).hexdigest() if self.signed is not None else ""
 
     @property
@@ -130,12 +131,12 @@ class JudgedSignature:
 
     @property
     def receipt_of(self) -> str | None:
-        """Return the id of the packet that a receipt inside acknowledges."""
+        """The id of the packet that this packet's receipt acknowledges; None when it has no receipt."""
         receipt = self.signed.receipt if self.signed is not None else None
         return receipt.of_packet_id if receipt is not None else None
 
     def to_verdict(self) -> PacketVerdict:
-        """Convert to the form that the story keeps."""
+        """Return the verdict in the form that the story contains."""
         steps = tuple(NotedStep(n=step.n, ok=step.ok, detail=step.detail) for step in self.steps)
         return PacketVerdict(word=self.word, at=self.at, code=self.code, steps=steps)
 
@@ -149,8 +150,8 @@ def judge(
     xml: XmlPolicy | None = None,
     policy: TrustPolicy | None = None,
 ) -> JudgedSignature:
-    """Judge a signature as our own axis would at that time, without transport and registry checks. Without `trust` a
-    correct signature is `unknown` at best."""
+    """Judge the signature of an envelope as a receiving node would at the time `at`, without checks of transport and
+    registry. Without `trust` a signature that matches is `unknown` at best."""
     try:
         signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bindings, at=at).signed
     except (InvalidEnvelope, CannotTell) as error:
@@ -163,7 +164,7 @@ def judge(
 def judge_signer(
     signed: SignedEnvelope[Envelope], trust: NodeTrust, at: datetime, policy: TrustPolicy
 ) -> JudgedSignature:
-    """Judge the signing certificate of bytes whose signature is correct."""
+    """Judge the signing certificate of an envelope whose signature matches its bytes."""
     evidence = trust.collect(signed.certificate_der, at)
     try:
         proved = decide(signed, evidence, policy, at)
@@ -180,20 +181,21 @@ def judge_failure(
     signed: SignedEnvelope[Envelope] | None = None,
     evidence: Evidence | None = None,
 ) -> JudgedSignature:
-    """Turn a refusal or a doubt into a verdict."""
+    """Return the verdict for an error of verification: invalid for InvalidEnvelope, unknown for CannotTell."""
     word = INVALID if isinstance(error, InvalidEnvelope) else UNKNOWN
     steps = tuple(step for step in error.steps if isinstance(step, Step))
     return JudgedSignature(word=word, at=at, code=error.code, steps=steps, signed=signed, evidence=evidence)
 
 
-# These failures may be due to time alone: a signature made earlier may have been good (R4, trusted time).
+# Failures that may be due to the time of the check alone: at an earlier time the signature may have been valid.
 _BY_TIME = frozenset({"CERT-TIME", "CERT-REVOKED"})
 _MOST_CERTIFICATE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketTrust:
-    """Certificates and bindings that the user trusts for packets; `trust` may be None. `at` is the time of the check."""
+    """Certificates and bindings that the user of the check trusts for packets; `trust` is None when the user trusts none.
+    `at` is the time of the check."""
 
     trust: NodeTrust | None
     bindings: Callable[[str], Sequence[Binding]]
@@ -212,7 +214,8 @@ class JudgedPacket:
 def check_packets(
     pack: Pack, story: Story, trusted: PacketTrust, times: Mapping[str, datetime]
 ) -> list[ReportLine]:
-    """Check packets in the order of the story, each receipt after its packet; both must agree (SpoiledPack)."""
+    """Check the packets of a pack in the order of the story, each followed by its receipt; return the report lines. `times`
+    are the trusted times by packet digest. SpoiledPack when story and packets do not agree."""
     _check_complete(pack, story)
     handed = {packet.sha256: packet for packet in story.packets if packet.part is PacketRole.HANDED}
     copies = {digest: p for digest, p in handed.items() if p.member}
@@ -244,7 +247,7 @@ def check_packets(
 
 
 def _check_complete(pack: Pack, story: Story) -> None:
-    """Check that story and pack list the same packets, with the same digests."""
+    """Check that story and pack have the same packets, with the same digests; SpoiledPack when not."""
     story_members = [packet.member for packet in story.packets if packet.member]
     pack_members = [member.name for member in pack.under(PACKETS)]
     if sorted(story_members) != sorted(pack_members):
@@ -267,7 +270,7 @@ def _judge_packet(
 
 
 def _copy_line(pack: Pack, copy: StoryPacket, story: Story) -> ReportLine:
-    """Report on the form that an axis was handed: it must have the same content as a packet of the pack."""
+    """Return the line about a file in another form, which an axis got: its content must be that of a packet."""
     original = next((p for p in story.packets if p.sha256 == copy.made_of and p.member), None)
     copy_digest = _read_body_digest(pack, copy)
     same = (
@@ -299,7 +302,8 @@ def _read_body_digest(pack: Pack, packet: StoryPacket) -> Digest | None:
 
 
 def _binding_from_pack(pack: Pack, packet: StoryPacket, code: str) -> Sequence[Binding]:
-    """Bind the code to the pack's own certificate. Without anchors this shows only that the signature matches the bytes."""
+    """Return a binding of the code to the certificate that the pack contains. It is used without trusted anchors, and shows
+    only that the signature matches the bytes."""
     if packet.certificate is None:
         return ()
     der = pack.read(f"{CERTIFICATES}{packet.certificate}.cer", _MOST_CERTIFICATE)
@@ -309,11 +313,12 @@ def _binding_from_pack(pack: Pack, packet: StoryPacket, code: str) -> Sequence[B
 def _packet_line(
     packet: StoryPacket, judged: JudgedSignature, proved_at: datetime | None, trusted: PacketTrust
 ) -> ReportLine:
+    """Return the report line for the verdict on one packet."""
     ok: bool | None
     if judged.word == VALID:
         ok, note = True, "valid_stamped" if proved_at else "valid_now"
     elif judged.signed is None and _was_vouched(packet):
-        # The session itself is in no pack: what it vouched for stays unproved here.
+        # The axis's session vouched for the packet, and no pack can prove that session.
         ok, note = None, "axis_vouched"
     elif judged.word == INVALID and (proved_at is not None or judged.code not in _BY_TIME):
         ok, note = False, "invalid"
@@ -344,7 +349,7 @@ _SIGNATURE_STEP = 5
 
 
 def is_vouched(steps: Sequence[NotedStep]) -> bool:
-    """Tell whether these steps belong to a packet that a session with its axis vouched for: no signature was judged."""
+    """Tell whether a session with the axis vouched for the packet of these steps, so that no signature was judged."""
     return any(step.n == _SIGNATURE_STEP and step.ok is None and step.detail for step in steps)
 
 
@@ -353,7 +358,7 @@ def _was_vouched(packet: StoryPacket) -> bool:
 
 
 def _check_agreement(packet: StoryPacket, signed: SignedEnvelope[Envelope]) -> None:
-    """Check that the story says the same of a packet as its signed content, because people read the story."""
+    """Check that the story agrees with the packet's signed content, because people read the story; SpoiledPack when not."""
     status = signed.model.status.code if signed.model.status is not None else None
     pairs = (
         (packet.kind, signed.kind.value),
@@ -372,7 +377,7 @@ def _check_receipt(
     withheld: Mapping[str, StoryPacket],
     copies: Mapping[str, StoryPacket],
 ) -> ReportLine:
-    """Check a receipt against the packet of the pack that it names (R3, receipts name what was held)."""
+    """Compare a receipt with the packet of the pack that it names (R3, receipts name the packet); return its line."""
     signed = answer.judged.signed
     receipt = signed.receipt if signed is not None else None
     if signed is None or receipt is None:

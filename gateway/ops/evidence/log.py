@@ -1,8 +1,8 @@
-"""Check the part of an evidence pack that the sealed log proves: leaves, covering seals, and the proofs between. In: a pack
+"""Write and check the part of an evidence pack that the sealed log proves: leaves, covering seals, and proofs. In: a pack
 of intact bytes, the timestamp authorities and node keys that the user trusts, perhaps a published seal. Out: lines of the
-report, and for each packet the earliest trusted time before which it existed. A time rests on the timestamp and the proof
-of inclusion alone, whichever key signed the seal. Leaves, seals and proofs have one written form here; their files are
-untrusted, and reading them raises `SpoiledPack`."""
+report, and for each packet the earliest trusted time before which it existed. Such a time is proved by the timestamp and
+the proof of inclusion alone, whichever key signed the seal. The files of a pack are untrusted; reading them raises
+`SpoiledPack`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.ops.evidence.judge import ReportLine
 from gateway.ops.evidence.pack_file import Pack, check_total_size
 from gateway.trust import seals as log_seals
 
-# A leaf is one event: texts written by people stand outside of it.
+# Most bytes of a leaf, which is one event without the texts that people wrote.
 MOST_LEAF = 256 * 1024
 MOST_SEALS = 10_000
 _MOST_LINE = 2 * MOST_LEAF
@@ -36,7 +36,7 @@ _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvedLeaf:
-    """One line of the log: its bytes, its position, and its path to the root of one seal."""
+    """One leaf of the log: its bytes, its index, and its proof of inclusion (`path`) in the tree of one seal."""
 
     index: int
     body: bytes
@@ -45,13 +45,13 @@ class ProvedLeaf:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every SHA-256 in the line. A digest proves that its bytes existed before."""
+        """Every SHA-256 in the leaf; a digest proves that its bytes existed before the leaf was sealed."""
         return frozenset(digest.decode("ascii") for digest in _DIGEST.findall(self.body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedTrees:
-    """Proof that the tree of a later seal begins with the tree of an earlier one."""
+    """Proof that the tree of seal `new` begins with the tree of the earlier seal `old`."""
 
     old: int
     new: int
@@ -60,8 +60,8 @@ class JoinedTrees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogProofs:
-    """All that the log proves for one pack; seals by ascending number, each joined to the next. `stamped` holds timestamp
-    times by seal number, as the node that made the pack found them."""
+    """Leaves, seals and proofs of the log for one pack; seals are in ascending order, each joined to the next. `stamped`
+    has the times of timestamps by seal number, as the node that made the pack verified them."""
 
     seals: tuple[PublishedSeal, ...] = ()
     leaves: tuple[ProvedLeaf, ...] = ()
@@ -75,7 +75,7 @@ def seal_name(number: int) -> str:
 
 
 def leaves_bytes(leaves: Iterable[ProvedLeaf]) -> bytes:
-    """Write one line for each leaf."""
+    """Return the file of leaves, a JSON line for each."""
     return b"".join(
         _to_line(
             {
@@ -96,7 +96,7 @@ def joined_bytes(joined: Iterable[JoinedTrees]) -> bytes:
 
 
 def read_leaves(pieces: Iterable[bytes]) -> Iterator[ProvedLeaf]:
-    """Read leaves line by line, in bounded memory."""
+    """Parse the file of leaves line by line, in bounded memory. SpoiledPack for a line that is no leaf."""
     for row in _lines(pieces, LEAVES):
         try:
             leaf = ProvedLeaf(
@@ -123,7 +123,7 @@ def read_joined(pieces: Iterable[bytes]) -> tuple[JoinedTrees, ...]:
 
 
 def read_seal(name: str, content: bytes) -> PublishedSeal:
-    """Read the seal of a member; the member's name must have the seal's number."""
+    """Parse the seal of a member. SpoiledPack when it is no seal, or the member's name has another number."""
     try:
         published = sealed_log.read_seal(content)
     except InvalidProof as cause:
@@ -149,7 +149,7 @@ def _lines(pieces: Iterable[bytes], member: str) -> Iterator[dict[str, Any]]:
 
 
 def _split_lines(pieces: Iterable[bytes], member: str) -> Iterator[bytes]:
-    """Split into lines of bounded length, without holding the whole member."""
+    """Yield the lines of a member without holding all of it in memory. SpoiledPack for a line that is too long."""
     tail = b""
     for piece in pieces:
         *complete_lines, tail = (tail + piece).split(b"\n")
@@ -177,7 +177,7 @@ _MOST_SEAL = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeAnchors:
-    """Authorities and keys that are trusted for time and for the log; empty without any."""
+    """Timestamp authorities, node keys and perhaps a published seal that the user of the check trusts."""
 
     authorities: Sequence[x509.Certificate] = ()
     node_keys: Collection[bytes] = ()
@@ -187,7 +187,8 @@ class TimeAnchors:
 def check_log(
     pack: Pack, anchors: TimeAnchors, digests: frozenset[str]
 ) -> tuple[Sequence[ReportLine], Mapping[str, datetime]]:
-    """Return report lines, and trusted times by packet digest. Raise SpoiledPack for a misnamed or wrong member."""
+    """Check the log's part of a pack; return the report lines, and the trusted times by digest for packets among `digests`.
+    SpoiledPack for a misnamed or wrong member."""
     seals = _read_seals(pack)
     if not seals:
         return [ReportLine(step="seals", ok=None, note="no_seals", decides=False)], {}
@@ -220,7 +221,8 @@ def _read_seals(pack: Pack) -> dict[int, PublishedSeal]:
 
 
 def _check_keys(seals: Mapping[int, PublishedSeal], trusted_keys: Collection[bytes]) -> list[ReportLine]:
-    """Check that each key signed its seals; one line per key, because a node may have had several."""
+    """Check the signatures of the seals; return one line per key, because a node may have had several. SpoiledPack for a
+    wrong signature."""
     by_key: dict[bytes, list[int]] = {}
     for number, published in seals.items():
         try:
@@ -241,7 +243,7 @@ def _check_keys(seals: Mapping[int, PublishedSeal], trusted_keys: Collection[byt
 
 
 def _check_growth(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[ReportLine]:
-    """Check that the log only grew from seal to seal, without a second history between them."""
+    """Check by the proofs that the log only grew from each seal to the next; SpoiledPack when one does not show it."""
     joined = {(join.old, join.new): join for join in read_joined(pack.pieces(CONSISTENCY))}
     for (a, old), (b, new) in itertools.pairwise(seals.items()):
         proof, old_seal, new_seal = joined.get((a, b)), old.signed.seal, new.signed.seal
@@ -259,7 +261,7 @@ def _check_growth(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[Report
 def _check_stamps(
     seals: Mapping[int, PublishedSeal], authorities: Sequence[x509.Certificate]
 ) -> tuple[dict[int, datetime], list[ReportLine]]:
-    """Return the time that each timestamp proves."""
+    """Verify the timestamps of the seals; return the proved times by seal number, and the report lines."""
     tokens = {number: published for number, published in seals.items() if published.stamp is not None}
     if not tokens:
         return {}, [ReportLine(step="stamps", ok=None, note="no_stamps", decides=False)]
@@ -299,7 +301,7 @@ def _check_leaves(pack: Pack, seals: Mapping[int, PublishedSeal]) -> Iterator[Pr
 
 
 def _check_published(seals: Mapping[int, PublishedSeal], published_seal: PublishedSeal | None) -> ReportLine:
-    """Compare with a seal that left the node, which no second history matches (E3, published seals)."""
+    """Compare the pack's seals with a published seal, which a second history would not match (E3, published seals)."""
     if published_seal is None:
         return ReportLine(step="published", ok=None, note="no_published_seal", decides=False)
     expected, newest = published_seal.signed.seal, list(seals.values())[-1].signed.seal

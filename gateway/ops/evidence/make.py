@@ -1,8 +1,8 @@
 """Make an evidence pack (E4, proof of one hop) of one document of this node. In: an agency's scope and an id. Out: a pack
-ready to be written or streamed, and an event that records it. Packets are judged anew; certificates, the authorities'
-answers byte for byte, and the proofs of the sealed log are added: each leaf with its path to the first seal with a trusted
-time that covers it (or the first at all), and those seals joined to each other, to the newest published seal and to the
-newest seal. Recalled, purged or sealed content appears by digest alone."""
+ready to be written or streamed, and an event that records it. Packets are judged again. The pack also has certificates, the
+authorities' answers byte for byte, and proofs of the sealed log: each leaf with its proof of inclusion in the first
+timestamped seal that covers it (or in the first seal), and proofs that join these seals to each other, to the newest
+published seal and to the newest seal. Recalled, purged or sealed content appears by digest alone."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ from gateway.store.store import SqlStore
 from gateway.trust import seals
 from gateway.trust.evidence import certificates_in, read_answer_files
 
-# Events of packs have a subject of their own: an agency makes few, and lists them by it.
+# Subject of the events about packs, by which an agency lists its packs.
 SUBJECT = "evidence"
-# Each pack reads every packet of its document twice: the node's own traffic goes before.
+# Packs made at the same time: each reads every packet of its document twice, and the node's traffic must not suffer.
 AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """One document as one view of the rows shows it."""
+    """One document with its agency, packets and deliveries, all from one view of the rows."""
 
     agency: HostedAgency
     document: OutgoingDocument | IncomingDocument
@@ -69,20 +69,21 @@ class EvidenceMaker:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def make(self, scope: AgencyScope, id: str) -> PreparedPack:
-        """Make a pack; raise NotFound when the agency has no such document. The event is durable on return."""
+        """Make the pack of a document and record an event, which is durable on return. NotFound when the agency has no such
+        document."""
         async with self._turns:
             return await self._make(scope, id)
 
     async def packets(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
-        """List every packet of a document, oldest first, without making a pack."""
+        """Return every packet of a document, the oldest first, without making a pack."""
         return (await self._load_case(scope, id)).collected.packets
 
     async def judge(self, packet: HeldPacket) -> JudgedSignature | None:
-        """Judge one packet as of today; return None where its bytes are withheld."""
+        """Judge the signature of one packet; None when its bytes are withheld."""
         if packet.open is None:
             return None
         if packet.handed is not None:
-            # A handed form is unsigned; the packet that it was made of is judged for itself.
+            # A file in another form is unsigned; the packet that it was made of is judged separately.
             return JudgedSignature(word=UNKNOWN, at=packet.at)
         bindings = await self._bindings(packet.sender)
         # G1 (bounded memory): a packet in a foreign form is held in memory while it is judged.
@@ -92,19 +93,19 @@ class EvidenceMaker:
     async def _make(self, scope: AgencyScope, id: str) -> PreparedPack:
         node = self._node
         case = await self._load_case(scope, id)
-        heard_packets = [
+        judged_packets = [
             PackPacket(packet=packet, judged=await self.judge(packet), member=contents.member_name(n, packet))
             for n, packet in enumerate(case.collected.packets, start=1)
         ]
-        senders = [assembled.packet.sender for assembled in heard_packets]
+        senders = [assembled.packet.sender for assembled in judged_packets]
         log = await proofs_of(node.store, scope.agency_id, case.collected.subjects, senders)
         folder = node.settings.trust.folder
         log = await node.pool.run(partial(with_times, log, folder))
-        names = await self._names(heard_packets)
-        story = contents.story_of(node, case.agency, case.document, case.deliveries, heard_packets, names)
+        names = await self._names(judged_packets)
+        story = contents.story_of(node, case.agency, case.document, case.deliveries, judged_packets, names)
         story = contents.with_log(story, log)
-        answers = await answers_of(node.store, folder, await self._answer_digests(heard_packets), node.pool)
-        pack = await node.pool.run(partial(self._prepare, story, heard_packets, log, answers))
+        answers = await answers_of(node.store, folder, await self._answer_digests(judged_packets), node.pool)
+        pack = await node.pool.run(partial(self._prepare, story, judged_packets, log, answers))
         await self._record_event(scope, story, pack)
         return pack
 
@@ -126,7 +127,7 @@ class EvidenceMaker:
     def _judge_packet(
         self, packet: HeldPacket, opener: Callable[[], BinaryIO], bindings: Sequence[Binding]
     ) -> JudgedSignature:
-        """Judge a packet for the time of its arrival or packing, with today's knowledge of certificates."""
+        """Judge a packet for the time of its arrival or packing, with the revocation answers known today."""
         inn = self._node.inn
         return judge(
             verify.EnvelopeSource(size=packet.size, open=partial(pieces, opener)),
@@ -138,7 +139,8 @@ class EvidenceMaker:
         )
 
     async def _answer_digests(self, packets: Sequence[PackPacket]) -> set[str]:
-        """Return digests of answers about these certificates: for the time of each packet, and the newest."""
+        """Return the digests of the revocation answers about the packets' certificates: those for the time of each packet,
+        and the newest ones."""
         now, trust = self._node.clock.now(), self._node.inn.trust
         judged = [assembled.judged for assembled in packets if assembled.judged is not None]
         digests = {digest for j in judged if j.evidence is not None for digest in j.evidence.answers}
@@ -148,7 +150,7 @@ class EvidenceMaker:
         return digests
 
     async def _bindings(self, code: str) -> Sequence[Binding]:
-        """Return the registry's bindings; for our own agencies also their signing keys, which a registry may omit."""
+        """Return the registry's bindings of a code; for a hosted agency also those of its own keys."""
         node = self._node
         bindings = list(await node.directory.bindings(code))
         if code in {agency.code for agency in await node.store.hosted()}:
@@ -171,6 +173,7 @@ class EvidenceMaker:
     def _prepare(
         self, story: Story, packets: Sequence[PackPacket], log: LogProofs, answers: AnswerBodies
     ) -> PreparedPack:
+        """Assemble and sign the pack of all its parts, with the printable page first."""
         settings = self._node.settings
         password = settings.keys.password
         signer = pack_file.open_key(
@@ -222,14 +225,14 @@ def _manifest_words(story: Story) -> Manifest:
 async def proofs_of(
     store: SqlStore, agency_id: str, subjects: Sequence[str], senders: Iterable[str]
 ) -> LogProofs:
-    """Prove one agency's events about these subjects, and the node's about these agencies' certificates. Events that no
-    seal covers yet are left out."""
+    """Return the leaves with proofs of the agency's events about these subjects, and of the node's events about the
+    senders' bindings, with the seals and the proofs between them. Events that no seal covers yet are left out."""
     seals: dict[int, PublishedSeal] = {}
     proved: list[ProvedLeaf] = []
     prover = log_reading.Prover(store)
     covering: PublishedSeal | None = None
     for leaf in await _load_leaves(store, agency_id, subjects, senders):
-        # The first seal over one leaf is the first over every later one that it covers.
+        # The first seal that covers a leaf is also the first for every later leaf that it covers.
         if covering is None or covering.signed.seal.tree_size <= leaf.index:
             covering = await log_reading.seal_covering(store, leaf.index, stamped=True)
             covering = covering or await log_reading.seal_covering(store, leaf.index)
@@ -253,7 +256,7 @@ async def proofs_of(
 
 
 def with_times(proofs: LogProofs, folder: Path) -> LogProofs:
-    """Add the times of timestamps that the node's own trust folder vouches for; readers need not trust them."""
+    """Return the proofs with the times of timestamps that the node's own trust folder verifies, for information."""
     roots = [c for path in sorted((folder / "tsa").glob("*.pem")) for c in certificates_in(path)]
     times: dict[int, datetime] = {}
     for published in proofs.seals if roots else ():
@@ -292,7 +295,7 @@ AnswerBodies = Mapping[str, tuple[RevocationSource, bytes]]
 
 
 async def answers_of(store: SqlStore, folder: Path, digests: Collection[str], pool: Pool) -> AnswerBodies:
-    """Load the answers that are still available, from the store or from files."""
+    """Load the revocation answers with these digests, as far as the store or files still have them, by digest."""
     rows = await store.revocation.read(sorted(set(digests)))
     answers = {row.digest: (row.question.source, row.body) for row in rows}
     lacking = set(digests) - answers.keys()

@@ -1,9 +1,9 @@
-"""Write, open and sign an evidence pack as a file. In: parts that can be opened twice, the words of the manifest and a key;
-or the path of a pack. Out: a stream of bytes; a `Pack`, or `SpoiledPack` with the member's name. A written pack has a size
-known beforehand, no member is ever held whole, and equal parts, words and key give equal bytes. An opened file is
-untrusted: it is a `Pack` once every byte is the one that the manifest makes (E5, offline check), checked in one pass and in
-bounded memory; its contents are judged elsewhere. The signing key is used for packs only; its public half lies beside it in
-PEM, to be handed to those who check packs. It is Ed25519, so that the same pack has the same signature."""
+"""Write, open and sign an evidence pack as a file. In: parts that can be opened twice, the texts of the manifest and a key;
+or the path of a pack. Out: a stream of bytes; a `Pack`, or `SpoiledPack` with the member's name. The size of a pack is
+known before it is written, no member is ever held whole, and equal parts, texts and key give equal bytes. An opened file is
+untrusted: it is a `Pack` once every byte is compared with the manifest (E5, offline check), in one pass and in bounded
+memory; its contents are judged elsewhere. The signing key is used for packs only; its public key is stored beside it in
+PEM, for people who check packs. It is Ed25519, so that the same pack has the same signature."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PIECE = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackPart:
-    """A file to put into a pack."""
+    """A file to put into a pack; `open` may be called several times."""
 
     name: str
     media: str
@@ -53,7 +53,7 @@ class PackPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedPack:
-    """A pack whose every byte is decided. `pieces` may be called again; each call reads the parts anew."""
+    """A pack ready to be written. `pieces` yields its bytes; each call reads the parts again."""
 
     size: int
     manifest: Manifest
@@ -70,7 +70,7 @@ class PreparedPack:
 
 
 def file_name(pack: str) -> str:
-    """Return the file name of a pack."""
+    """Return the file name of the pack with this id."""
     return f"{pack.lower()}.zip"
 
 
@@ -82,12 +82,13 @@ class _MeasuredPart:
 
 
 def part_of(name: str, media: str, content: bytes) -> PackPart:
-    """Make a part of bytes in memory."""
+    """Return a part whose content is in memory."""
     return PackPart(name=name, media=media, open=lambda: BytesIO(content))
 
 
 def prepare(parts: Sequence[PackPart], words: Manifest, signer: EvidenceKey) -> PreparedPack:
-    """Read every part once, and sign. Raise Clash when the pack would be too large."""
+    """Measure and hash every part, complete the manifest `words` with the members, and sign it. Clash when the pack would
+    be too large."""
     if len(parts) > MOST_MEMBERS:
         raise too_large(f"it would have {len(parts)} files")
     measured_parts = [_measure(part) for part in parts]
@@ -120,7 +121,7 @@ def prepare(parts: Sequence[PackPart], words: Manifest, signer: EvidenceKey) -> 
 
 
 def too_large(reason: str) -> Clash:
-    """Return the error for a pack that could be made but not read."""
+    """Return the error for a pack that readers would refuse as too large."""
     return Clash(
         f"no evidence pack can be made: {reason}",
         code="GW-EVIDENCE-SIZE",
@@ -152,7 +153,7 @@ def _pieces(parts: Sequence[_MeasuredPart]) -> Iterator[bytes]:
 
 
 def _measured_content(measured: _MeasuredPart) -> Iterator[bytes]:
-    """Yield the bytes of a part; a part that changed since it was measured would spoil the pack, so it raises."""
+    """Yield the bytes of a part. StoreFailure when it has changed since it was measured."""
     hasher = hashlib.sha256()
     with measured.part.open() as file:
         while piece := file.read(PIECE):
@@ -162,7 +163,7 @@ def _measured_content(measured: _MeasuredPart) -> Iterator[bytes]:
         raise StoreFailure(f"{measured.part.name} was changed while the pack was written; make it again")
 
 
-# For members that are read whole, never envelopes; and for all of one kind together, because a reader holds them.
+# Most bytes of a member that is read whole, which envelopes are not, and of all such members of one kind together.
 MOST_READ = 16 * 1024 * 1024
 MOST_TOGETHER = 64 * 1024 * 1024
 _DIRECTORY = "the directory of the ZIP file"
@@ -170,7 +171,7 @@ _DIRECTORY = "the directory of the ZIP file"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """A pack whose bytes are those of its manifest. `signature` is read, not verified."""
+    """An opened pack, whose bytes are as its manifest says. `signature` is parsed, but not verified."""
 
     path: Path
     manifest: Manifest
@@ -179,7 +180,7 @@ class Pack:
     offsets: Mapping[str, int]
 
     def member(self, name: str) -> Member:
-        """Return a member by name; raise SpoiledPack without one."""
+        """Return a member by its name. SpoiledPack when the pack has none of that name."""
         for member in self.manifest.members:
             if member.name == name:
                 return member
@@ -189,7 +190,7 @@ class Pack:
         return [m for m in self.manifest.members if m.name.startswith(folder)]
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """Yield the bytes of a member, from its place in the file."""
+        """Yield the bytes of a member in pieces."""
         remaining = self.member(name).size
         with open_pack(self.path) as file:
             file.seek(self.offsets[name])
@@ -198,21 +199,21 @@ class Pack:
                 yield piece
 
     def read(self, name: str, most: int = MOST_READ) -> bytes:
-        """Read a small member; raise SpoiledPack when it is larger than `most`."""
+        """Return the bytes of a small member. SpoiledPack when it is larger than `most`."""
         if self.member(name).size > most:
             raise SpoiledPack(name, f"it is larger than the {most} bytes that such a member can have")
         return b"".join(self.pieces(name))
 
 
 def check_total_size(folder: str, members: Sequence[Member]) -> None:
-    """Raise SpoiledPack where members of one kind together are larger than a pack needs."""
+    """Check that members of one kind together are not larger than a pack needs; SpoiledPack when they are."""
     if sum(m.size for m in members) > MOST_TOGETHER:
         raise SpoiledPack(folder, f"its members are larger than {MOST_TOGETHER} bytes together")
 
 
 @contextmanager
 def open_pack(path: Path) -> Iterator[BinaryIO]:
-    """Open a pack; raise NotFound, with the reason, when it cannot be read."""
+    """Open the file of a pack. NotFound, with the reason, when it cannot be read."""
     try:
         with path.open("rb") as file:
             yield file
@@ -224,7 +225,7 @@ def open_pack(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_pack(path: Path) -> Pack:
-    """Compare the whole file with the bytes that its manifest makes."""
+    """Open a pack, comparing every byte of the file with what its manifest requires. SpoiledPack for a difference."""
     with open_pack(path) as file:
         walk = _PackWalk(file)
         raw = walk.small(MANIFEST, MOST_MANIFEST)
@@ -237,7 +238,7 @@ def read_pack(path: Path) -> Pack:
 
 
 class _PackWalk:
-    """One pass over the file, from its first byte to its last."""
+    """One pass over a pack's file from its first byte to its last, which compares every byte and records the offsets."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -245,7 +246,7 @@ class _PackWalk:
         self.offsets: dict[str, int] = {}
 
     def small(self, name: str, most: int) -> bytes:
-        """Read one of the first two members, whose size only their own header tells."""
+        """Read and check one of the first two members, manifest and signature, whose size only their own header has."""
         header = self._read_header(name)
         size = evidence.read_size(header)
         if size > most:
@@ -295,12 +296,12 @@ class _PackWalk:
         self._entries.append(entry)
 
 
-# The key's folder lies below the exchange keys, under a name that no agency has.
+# The key's folder is in the folder of the exchange keys, with a name that no agency has.
 KEY_FOLDER, KEY_FILE, PUBLIC_KEY_FILE = "_evidence", "pack.key.pem", "pack.pub.pem"
 
 
 class EvidenceKey:
-    """The key that signs manifests of packs. Safe to share between threads."""
+    """The key that signs the manifests of packs; it can be shared between threads."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -311,7 +312,7 @@ class EvidenceKey:
 
 
 def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
-    """Open the node's key; make it when there is none. Raise Misconfigured when it does not open."""
+    """Open the node's key for packs; create it when there is none. Misconfigured when it cannot be opened."""
     path = keys_folder / KEY_FOLDER / KEY_FILE
     key = own_key(path, password, Ed25519PrivateKey.generate, "of evidence packs")
     if not isinstance(key, Ed25519PrivateKey):
@@ -323,7 +324,7 @@ def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
 
 
 def check_signature(signature: PackSignature, manifest: bytes) -> None:
-    """Raise SpoiledPack unless the named key made the signature. The caller asks whose key that is."""
+    """Check that the key named in the signature signed the manifest; SpoiledPack when not. The caller judges the key."""
     try:
         key = load_der_public_key(signature.public_key)
         if not isinstance(key, Ed25519PublicKey) or spki(key) != signature.public_key:

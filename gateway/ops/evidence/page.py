@@ -1,5 +1,5 @@
-"""Write the page of an evidence pack, for a judge without any software. In: the pack's story and the other files. Out: one
-printable HTML file in Vietnamese: no script, nothing loaded from outside, every foreign text escaped."""
+"""Render the page of an evidence pack, for a judge without special software. In: the pack's story and its other files. Out:
+one printable HTML file in Vietnamese, without scripts or external resources; every foreign text is escaped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.ops.evidence.pack_file import PackPart
 from gateway.words import labels
 
 LANG = "vi"
-# In the order in which the page explains them.
+# The kinds of proof, in the order in which the page explains them.
 PROOFS = ("signature", "receipt", "log", "stamp", "revocation", "manifest")
 _OK = {True: "cli.step.ok", False: "cli.step.failed", None: "cli.step.not_reached"}
 
@@ -54,7 +54,7 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
 
 
 def clock(at: datetime) -> str:
-    """Format a time as a Vietnamese wall clock shows it, with its offset."""
+    """Format a time as Vietnamese local time, with its offset."""
     return local(at).strftime("%d/%m/%Y %H:%M:%S (+07:00)")
 
 
@@ -63,7 +63,7 @@ def party(p: Party) -> str:
 
 
 def packet_word(packet: StoryPacket, lang: str) -> str:
-    """Return the word for a packet: its kind, and the meaning of a status."""
+    """Return the label of a packet: its kind, and for a status the code and its meaning."""
     kind = plain(labels.say_or(f"kind.{packet.kind}", packet.kind, lang))
     if packet.status is None:
         return kind
@@ -73,7 +73,7 @@ def packet_word(packet: StoryPacket, lang: str) -> str:
 
 
 def sealed_times(story: Story) -> dict[str, datetime | None]:
-    """Return, by digest of the packets that the log names, the earliest trusted time; None without one."""
+    """Return the earliest trusted time of each packet that the log names, by digest; None when no timestamp covers it."""
     stamps = {seal.number: seal.stamped_at for seal in story.seals}
     times: dict[str, datetime | None] = {}
     for event in story.events:
@@ -86,7 +86,7 @@ def sealed_times(story: Story) -> dict[str, datetime | None]:
 
 
 def trusted_time(say: Callable[..., str], times: Mapping[str, datetime | None], packet: StoryPacket) -> str:
-    """Say in words before which trusted time the packet existed."""
+    """Return the trusted time before which the packet existed, or words that tell why there is none."""
     if packet.sha256 not in times:
         return say("evidence.page.not_logged")
     at = times[packet.sha256]

@@ -2,7 +2,7 @@
 and the user's own trust, never the pack's: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
 verify` takes them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities);
 perhaps the file of a published seal. Out: a `PackReport` of passed, failed and undecided checks, with their times and the
-fingerprint of each trusted anchor. Contents of a pack never raise; an unusable file or folder does."""
+fingerprint of each trusted anchor. Bad contents of a pack are reported; only an unusable file or folder raises an error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gateway.trust.key_material import spki
 
 
 def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> PackReport:
-    """Report on one file, as of `at`."""
+    """Check one pack as of the time `at`, with the trust folder and published seal of the user; return the report."""
     if at.tzinfo is None:
         raise Misconfigured(
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
@@ -42,7 +42,7 @@ def verify(path: Path, trust: Path | None, published: Path | None, at: datetime)
     try:
         pack = pack_file.read_pack(path)
         description |= _about_pack(pack)
-        lines.extend(_lines(pack, trusted, at))  # lines before a fault stay
+        lines.extend(_lines(pack, trusted, at))  # the lines before a SpoiledPack are kept
     except SpoiledPack as fault:
         lines.append(
             ReportLine(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why)
@@ -51,7 +51,7 @@ def verify(path: Path, trust: Path | None, published: Path | None, at: datetime)
 
 
 def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLine]:
-    """Yield report lines in order of the checks; a spoiled member ends them."""
+    """Yield the report lines in the order of the checks; SpoiledPack ends them at a spoiled member."""
     members = pack.manifest.members
     size = sum(m.size for m in members)
     yield ReportLine(
@@ -67,7 +67,7 @@ def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLi
 
 
 def _manifest_line(pack: Pack, trusted: BroughtTrust) -> ReportLine:
-    """Report on the key that signed the pack; the user decides whether to trust it."""
+    """Check the pack's signature, and return the line about its key, which the user may or may not trust."""
     pack_file.check_signature(pack.signature, pack.manifest_bytes)
     is_trusted = pack.signature.public_key in trusted.of_time.node_keys
     return ReportLine(
@@ -97,13 +97,13 @@ def _about_pack(pack: Pack) -> dict[str, str]:
 
 _MOST_KEY = 64 * 1024
 _MOST_CERTIFICATE = 64 * 1024
-# Bounds the memory of a reader; a pack with more authorities' answers than this is refused.
+# A pack with more certificates or answers is refused, so that the reader's memory stays bounded.
 _MOST_CERTIFICATES, _MOST_ANSWERS = 1000, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroughtTrust:
-    """Trust that the user brought. Without it (`trust_folder` is None) nothing can be more than consistent."""
+    """Trust of the user. Without a trust folder (None) a pack can be found consistent at best."""
 
     trust_folder: Path | None = None
     registry: folder.TrustFolder | None = None
@@ -115,14 +115,14 @@ class BroughtTrust:
 
 
 def read_anchors(trust_folder: Path | None, published: Path | None) -> BroughtTrust:
-    """Read the user's trust; Misconfigured names the file to mend."""
+    """Read the user's trust folder and published seal. Misconfigured, with the file's name, when one is unusable."""
     published_seal = _read_published_seal(published) if published is not None else None
     anchors, seal_keys = list[Anchor](), set[bytes]()
     if published_seal is not None:
         seal = published_seal.signed
         name = f"{seal.seal.log_id} {seal.seal.number}"
         anchors.append(Anchor(kind="seal", name=name, sha256=seal.digest.hex()))
-        seal_keys.add(seal.key)  # a published seal also tells the log's key
+        seal_keys.add(seal.key)  # a trusted published seal also makes the log's key trusted
     if trust_folder is None:
         of_time = log.TimeAnchors(published=published_seal, node_keys=seal_keys)
         return BroughtTrust(of_time=of_time, anchors=anchors)
@@ -141,8 +141,8 @@ def read_anchors(trust_folder: Path | None, published: Path | None) -> BroughtTr
 
 
 def trust_with(anchors: BroughtTrust, pack: Pack, now: Callable[[], datetime]) -> NodeTrust | None:
-    """Combine the user's anchors with the pack's intermediates and signed answers. The pack's own only count on a path that
-    leads to an anchor of the user."""
+    """Return the user's anchors together with the pack's intermediates and signed answers, which count only in a chain that
+    leads to an anchor of the user. None without a trust folder."""
     if anchors.trust_folder is None or anchors.registry is None:
         return None
     own = anchors.registry.trust.chains
@@ -156,7 +156,7 @@ def trust_with(anchors: BroughtTrust, pack: Pack, now: Callable[[], datetime]) -
 
 
 def certificates_of(pack: Pack) -> list[x509.Certificate]:
-    """Load the certificates that the pack brings; raise SpoiledPack for a broken or misnamed one."""
+    """Load the certificates that the pack contains. SpoiledPack for a broken or misnamed one."""
     members = pack.under(CERTIFICATES)
     if len(members) > _MOST_CERTIFICATES:
         raise SpoiledPack(CERTIFICATES, f"a pack needs at most {_MOST_CERTIFICATES} certificates")

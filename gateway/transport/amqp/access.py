@@ -1,5 +1,6 @@
-"""Where the broker is, and the user of this node. In: the settings' texts. Out: an `Access`, or Misconfigured that says
-what is wrong. A server is `amqp://host:port` or `amqps://host:port`; user, password and vhost are apart from it."""
+"""Reads where the broker is and as which user this node logs in. In: texts of the settings. Out: an `Access`, or
+Misconfigured with the fault. A server is `amqp://host:port` or `amqps://host:port`; user, password and vhost are
+settings of their own."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Data needed to connect. Any server of the cluster will do."""
+    """Data needed to connect to any server of the cluster."""
 
     servers: tuple[Server, ...]
     vhost: str
@@ -54,7 +55,8 @@ class Access:
         )
 
     def tls_context(self) -> ssl.SSLContext:
-        """Make a context that always checks the broker's certificate and name; it shows our own where one is set."""
+        """Make a TLS context that always checks the broker's certificate and name, and presents our certificate where
+        one is set."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -69,7 +71,7 @@ class Access:
 
 
 def read_servers(text: str) -> tuple[Server, ...]:
-    """Read addresses with commas between them."""
+    """Read server addresses separated by commas; Misconfigured when one is wrong or none is there."""
     servers = tuple(_server(address.strip()) for address in text.split(",") if address.strip())
     if not servers:
         raise _wrong(text, "there is none")
@@ -90,7 +92,7 @@ def _server(text: str) -> Server:
 
 
 def _wrong(text: str, why: str) -> Misconfigured:
-    address = text.rpartition("@")[2]  # a password may have been put before it
+    address = text.rpartition("@")[2]  # the error must not show a password written before the host
     return Misconfigured(
         f"amqp.servers: {address!r} is no broker address: {why}",
         hint="write amqps://host:5671, several with commas between them",

@@ -1,5 +1,6 @@
-"""The axis over RabbitMQ. In: parcels to publish, codes to host. Out: outcomes, arrivals under a lease, and the dead list.
-It has two lines to the broker: an alarm stops publishing, and must not stop acknowledging."""
+"""Implements the axis over RabbitMQ. In: parcels to publish, codes to host. Out: outcomes, arrivals under a lease, and
+the dead list. Sending and receiving use two connections, because an alarm of the broker blocks the publishing one and
+must not block acknowledgements."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ ASK_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmqpOptions:
-    """Settings of the axis. Memory: about 2 x prefetch messages of up to `part_bytes`; of up to the broker's
-    max_message_size where other nodes send such."""
+    """Settings of the axis. Memory needed: about 2 × prefetch messages, each up to `part_bytes`, or up to the broker's
+    max_message_size where other nodes send larger ones."""
 
     max_bytes: int = 100 * MB
     part_bytes: int = 4 * MB
@@ -43,7 +44,7 @@ class AmqpOptions:
 
 
 class AmqpAxis:
-    """The `AxisDesk` promise over a broker. It begins to fetch at the first `take`; its maker calls `close`."""
+    """Axis over a broker (the `AxisDesk` protocol). It begins to fetch at the first `take`; its creator calls `close`."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class AmqpAxis:
         options: AmqpOptions,
         aging: Clock | None = None,
     ) -> None:
-        """`aging`: the clock for the age of sets of parts, where it is not `clock`."""
+        """Wire the parts of the axis. `aging` is the clock for the age of sets of parts, where it is not `clock`."""
         self._access, self._node, self._closed = access, node, False
         self._out, self._in = Link(access, f"{node} sends", clock), Link(access, f"{node} receives", clock)
         self._hosted, self._handout = Hosted(), HandOut()
@@ -81,8 +82,8 @@ class AmqpAxis:
             part_bytes=options.part_bytes,
             confirm_s=options.confirm_s,
         )
-        broker = DeadLetters(self._in, self._publisher, node, options.delivery_limit)
-        self._dead = JoinedDeadDesk(broker, aside_sets, pool, self._assembly.look_soon)
+        dead_letters = DeadLetters(self._in, self._publisher, node, options.delivery_limit)
+        self._dead = JoinedDeadDesk(dead_letters, aside_sets, pool, self._assembly.look_soon)
 
     async def __aenter__(self) -> Self:
         self._out.start()
@@ -101,8 +102,8 @@ class AmqpAxis:
         await asyncio.gather(self._out.close(), self._in.close())
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Remember the codes; bindings are the administrator's. Misconfigured when the broker does not know this node. A
-        broker that is down is no reason to fail: what is missing is found when it is back."""
+        """Set the hosted codes; the bindings on the broker are the administrator's. Misconfigured when the broker has no
+        queues for this node. A broker that is down raises nothing: publishing and fetching report it later."""
         self._hosted.set(codes)
         await self._assembly.hosting_changed()
         with contextlib.suppress(Unreachable):
@@ -115,11 +116,12 @@ class AmqpAxis:
         return await self._publisher.unhosted(routes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Return pushed messages, and parts that became whole; urgent lane first, a share of it ordinary."""
+        """Return up to `limit` arrivals from messages and joined parts: urgent lane first, with a share for the normal
+        one."""
         if not self._hosted or self._closed:
             return ()
         self._consumer.ask()
-        # Joined packets are counted apart: a steady stream of small ones must not block large ones.
+        # Joined packets are counted apart, so that a steady stream of small messages does not block large ones.
         if self._handout.joined < limit:
             await self._assembly.offer(limit)
         return self._handout.take(limit, lease_s)
@@ -128,6 +130,7 @@ class AmqpAxis:
         await self._handout.settle(arrival.token, is_done=is_done)
 
     async def wait(self, timeout_s: float) -> None:
+        """Fetch until a delivery is ready, at most `timeout_s`."""
         demand = self._consumer.keep_fetching() if self._hosted else contextlib.nullcontext()
         with demand, contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -137,7 +140,7 @@ class AmqpAxis:
         return Promises()
 
     def state(self) -> AxisState:
-        """Return the state: connected as soon as one of the two lines is; blocked when publishing is."""
+        """Return the state of both connections: connected when one is up and none is down; blocked when publishing is."""
         lines = [self._out, self._in]
         up = [line.connected_since for line in lines if line.connected_since is not None]
         down = [line.down_since for line in lines if line.down_since is not None]
@@ -151,8 +154,8 @@ class AmqpAxis:
         )
 
     async def counts(self) -> Mapping[str, int]:
-        """Count for this node alone; `fetched` of those waiting are here already, and `parts` are large packets on this
-        disk that are not whole yet, or whole and on their way in."""
+        """Count this node's packets by state. `fetched` packets, part of `waiting`, have left the broker for this node;
+        `parts` are large packets on this disk that are still open."""
         urgent, normal = await self._depths(names.LANES)
         dead = await self._depth(names.dead_queue(self._node)) + await self._dead.count_parked()
         in_hand, parts = self.in_hand(), await self._assembly.count_open_sets()
@@ -169,7 +172,7 @@ class AmqpAxis:
         return None
 
     def in_hand(self) -> Mapping[str, int]:
-        """Count what is here: the broker's numbers do not include messages that it has handed over."""
+        """Count fetched and leased packets here, which the broker's numbers no longer include."""
         fetched = self._handout.waiting()
         urgent = self._handout.waiting(Lane.URGENT)
         return {"waiting": fetched, "urgent": urgent, "leased": self._handout.leased, "fetched": fetched}
@@ -190,7 +193,7 @@ class AmqpAxis:
         return [await self._depth(names.lane_queue(self._node, lane)) for lane in lanes]
 
     async def _depth(self, queue: str) -> int:
-        """Return the number of messages ready in a queue of this node."""
+        """Return the number of ready messages in a queue of this node."""
         channel = await self._in.channel(ASK_S, patient=False)
         try:
             declared = await await_answer(channel.declare_queue(queue, passive=True), ANSWER_S)

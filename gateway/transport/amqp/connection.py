@@ -1,11 +1,11 @@
-"""Keeps one connection to the broker while it is wanted. In: an `Access`. Out: channels, and the state of the line. A line
-that breaks is opened again, at whichever server of the cluster answers, for as long as the node runs. Nothing is replayed:
-calls under way fail, and their owners try again.
+"""Keeps one connection to the broker open while it is wanted. In: an `Access`. Out: channels, and the state of the
+connection. A broken connection is opened again, at any server of the cluster, for as long as the node runs. Calls under
+way fail and are not replayed; their callers retry.
 
-The library's exceptions become sentences and outcomes of ours; none of them leaves this package. Reading of properties is
-made total: whatever a node wrote on a message is decoded to something, and to None where it has no meaning. The library
-raises there instead, which ends the whole line: one message would return everything beside it, each time counted as a
-delivery, until good parcels are dead with it."""
+The library's exceptions become sentences and outcomes of ours; none leaves this package. Decoding of message properties
+is made total: any bytes decode to some value, or to None. The library raises on bad properties, which closes the whole
+connection: one bad message would return all unacknowledged ones, each return counted as a delivery, until good parcels
+are dead too."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from gateway.ports.axis import Fate, Outcome
 from gateway.ports.services import Clock
 from gateway.transport.amqp.access import Access, Server
 
-# Raised by a broken line, a closed channel or a broker's refusal; a bug of ours is none of these.
+# Errors of a broken connection, a closed channel or a broker's refusal; a bug of ours raises none of these.
 BROKEN: tuple[type[BaseException], ...] = (
     amqp.AMQPError,
     ChannelInvalidStateError,
@@ -63,7 +63,7 @@ def describe_error(error: BaseException) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     if isinstance(error, TimeoutError) and not error.args:
         text = "no answer in time"
-    if isinstance(error, asyncio.CancelledError):  # the library ends a line so when no heartbeat came
+    if isinstance(error, asyncio.CancelledError):  # the library cancels calls when no heartbeat came
         text = "nothing was heard from the broker"
     if isinstance(error, Misconfigured) and error.hint:
         text = f"{text}; {error.hint}"
@@ -81,7 +81,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def later_outcome(error: BaseException) -> Outcome:
-    """Return LATER for an error that is not the parcel's own fault, so that the same parcel may go another time."""
+    """Return the outcome RETRY for an error of the connection or broker, not of the parcel itself."""
     return Outcome(fate=Fate.RETRY, code=_code(error), detail=describe_error(error))
 
 
@@ -96,13 +96,13 @@ def _code(error: BaseException) -> str:
 
 
 def is_missing(error: BaseException) -> bool:
-    """Tell whether the broker does not know the queue or exchange that was named."""
+    """Tell whether the error means that the broker lacks the queue or exchange."""
     return isinstance(error, amqp.ChannelNotFoundEntity)
 
 
-TABLE_DEPTH = 16  # tables within tables; ours have one, the broker's own have three
+TABLE_DEPTH = 16  # depth of nested tables; ours have one level, the broker's own have three
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS = 0xFFFF_FFFF  # above this the library takes a time for milliseconds
+_MILLISECONDS = 0xFFFF_FFFF  # above this the library reads a time as milliseconds
 _LENGTH = 4
 _FIXED = {
     **dict.fromkeys((b"V", b"\x00"), 0),
@@ -117,18 +117,18 @@ _COUNTED = (b"S", b"x", _TABLE, _ARRAY)
 
 
 def widen_decoding() -> None:
-    """Make the library decode with these functions. Calling it again changes nothing."""
+    """Replace the library's decoders by the total ones below. Calling it again changes nothing."""
     decode.METHODS |= {"shortstr": read_short_text, "timestamp": read_time, "table": read_table}
 
 
 def read_short_text(data: bytes) -> tuple[int, str]:
-    """Decode a short text; bytes that are no UTF-8 become the replacement character."""
+    """Decode a short text and return the bytes used with it; invalid UTF-8 becomes the replacement character."""
     size = data[0] if data else 0
     return 1 + size, data[1 : 1 + size].decode(errors="replace")
 
 
 def read_time(data: bytes) -> tuple[int, datetime | None]:
-    """Decode a time; None beyond the last day of the calendar."""
+    """Decode a timestamp and return the bytes used with it; None for a time beyond the calendar."""
     timestamp = int.from_bytes(data[:8], "big")
     seconds = timestamp if timestamp <= _MILLISECONDS else timestamp / 1000
     try:
@@ -138,44 +138,47 @@ def read_time(data: bytes) -> tuple[int, datetime | None]:
 
 
 def read_table(data: bytes) -> tuple[int, dict[str, Any]]:
-    """Decode a table as far as possible: after a value of an unknown type nothing more can be read."""
+    """Decode a table and return the bytes used with it. It ends at the first value of an unknown type, because the
+    length of that value is not known."""
     size = int.from_bytes(data[:_LENGTH], "big")
     return _LENGTH + size, _table(data[_LENGTH : _LENGTH + size], 1)
 
 
 def _table(data: bytes, depth: int) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    at = 0
-    while at < len(data):
-        used, name = read_short_text(data[at : at + 256])
-        at += used
-        piece = _piece(data, at)
+    offset = 0
+    while offset < len(data):
+        used, name = read_short_text(data[offset : offset + 256])
+        offset += used
+        piece = _piece(data, offset)
         if piece is None:
             break
         fields[name] = _value(*piece, depth)
-        at += 1 + len(piece[1])
+        offset += 1 + len(piece[1])
     return fields
 
 
 def _array(data: bytes, depth: int) -> Iterator[Any]:
-    at = 0
-    while (piece := _piece(data, at)) is not None:
+    offset = 0
+    while (piece := _piece(data, offset)) is not None:
         yield _value(*piece, depth)
-        at += 1 + len(piece[1])
+        offset += 1 + len(piece[1])
 
 
 def _piece(data: bytes, at: int) -> tuple[bytes, bytes] | None:
-    """Return the type and bytes of the value that begins here; None where nothing whole does."""
-    kind, start = data[at : at + 1], at + 1
+    """Return type and bytes of the value at `at`; None where no complete value of a known type begins."""
+    kind, value_start = data[at : at + 1], at + 1
     size = _FIXED.get(kind)
     if kind in _COUNTED:
-        size = _LENGTH + int.from_bytes(data[start : start + _LENGTH], "big")
-    if size is None or start + size > len(data):
+        size = _LENGTH + int.from_bytes(data[value_start : value_start + _LENGTH], "big")
+    if size is None or value_start + size > len(data):
         return None
-    return kind, data[start : start + size]
+    return kind, data[value_start : value_start + size]
 
 
-def _value(kind: bytes, data: bytes, depth: int) -> Any:  # Any: a value of the library's tables
+# The library's tables hold values of many types.
+def _value(kind: bytes, data: bytes, depth: int) -> Any:
+    """Decode one value; a table nested too deep becomes None."""
     if kind in (_TABLE, _ARRAY):
         if depth == TABLE_DEPTH:
             return None
@@ -186,8 +189,8 @@ def _value(kind: bytes, data: bytes, depth: int) -> Any:  # Any: a value of the 
     return decode.TABLE_MAPPING[kind](data)[1]
 
 
-LOOK_S = 0.1  # how late an alarm of the broker is noticed
-CLOSE_S = 3.0  # a dead line cannot say goodbye
+LOOK_S = 0.1  # how late an alarm of the broker may be noticed
+CLOSE_S = 3.0  # a dead connection does not answer the closing handshake
 LONGEST_PAUSE_S = 15.0
 
 T = TypeVar("T")
@@ -195,7 +198,7 @@ _log = logging.getLogger(__name__)
 
 
 class Link:
-    """One line to the broker, named so that its administrator sees what it is for."""
+    """One connection to the broker, named so that its administrator sees its purpose, and opened again when it breaks."""
 
     def __init__(self, access: Access, name: str, clock: Clock) -> None:
         self._access, self._name, self._clock = access, name, clock
@@ -203,16 +206,16 @@ class Link:
         self._keeping: asyncio.Task[None] | None = None
         self._closed = False
         self._up, self._refused = asyncio.Event(), asyncio.Event()
-        self._turn = random.randrange(len(access.servers))  # noqa: S311 - nodes spread over the cluster
+        self._turn = random.randrange(len(access.servers))  # noqa: S311 - random start, so that nodes spread over the cluster
         self.trouble: asyncio.Future[str] | None = None
         self.connected_since: datetime | None = None
         self.down_since: datetime | None = None
         self.blocked_since: datetime | None = None
         self.reason = ""
-        quieten()  # the library logs the same again, with traces and at every try
+        quieten()  # the library logs the same failures again, with traces and at every try
 
     def start(self) -> None:
-        """Begin to connect, in the background; calling it again does nothing."""
+        """Begin to connect in the background; calling it again does nothing."""
         if not self._closed and (self._keeping is None or self._keeping.done()):
             self.down_since = self._clock.now()
             self._keeping = asyncio.create_task(self._keep(), name=f"link {self._name}")
@@ -224,8 +227,8 @@ class Link:
             await asyncio.gather(self._keeping, return_exceptions=True)
 
     async def ready(self, within_s: float, *, patient: bool = True) -> AbstractConnection:
-        """Return the open connection. Unreachable, with the last reason, when there is none in time; with `patient` false
-        as soon as every server of the cluster was tried in vain."""
+        """Return the open connection, waiting up to `within_s`. Unreachable, with the last reason, when there is none in
+        time; with `patient` false already when every server of the cluster has been tried without success."""
         self.start()
         if self._connection is None:
             await _any_of((self._up,) if patient else (self._up, self._refused), within_s)
@@ -237,18 +240,20 @@ class Link:
     async def channel(
         self, within_s: float, *, confirms: bool = False, patient: bool = True
     ) -> AbstractChannel:
-        """Open a channel; a returned message is raised where it was published. Unreachable when it cannot be had."""
+        """Open a channel, with publisher confirms on request: then a returned message raises where it was published.
+        Unreachable when no channel can be opened."""
         connection = await self.ready(within_s, patient=patient)
         try:
             channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
             await await_answer(channel.initialize(), self._access.connect_s)
         except BROKEN as cause:
             raise Unreachable(f"the broker opens no channel: {describe_error(cause)}") from cause
-        except RuntimeError as cause:  # the library's word for a line that was closed a moment ago
+        except RuntimeError as cause:  # the library's error for a connection that was closed a moment ago
             raise Unreachable("the broker opens no channel: the line was closed") from cause
         return channel
 
     async def _keep(self) -> None:
+        """Connect, watch the connection until it breaks, and connect again, until cancelled."""
         while True:
             connection = await self._connect()
             try:
@@ -257,9 +262,11 @@ class Link:
                 self._went_down()
                 with contextlib.suppress(*BROKEN):
                     await await_answer(connection.close(), CLOSE_S)
-            await asyncio.sleep(random.uniform(0.0, 0.1))  # noqa: S311 - so that not all come back at one moment
+            await asyncio.sleep(random.uniform(0.0, 0.1))  # noqa: S311 - not all nodes reconnect at once
 
     async def _connect(self) -> AbstractConnection:
+        """Connect to one server after the other until one accepts."""
+
         async def once() -> AbstractConnection:
             server = self._access.servers[self._turn % len(self._access.servers)]
             query = {"heartbeat": str(self._access.heartbeat_s), "name": self._name}
@@ -274,8 +281,8 @@ class Link:
         reason = describe_error(error)
         if self._access.certificate is None and re.search("reset|CERTIFICATE_REQUIRED", reason):
             reason += "; so ends a broker that asks for a client certificate: see amqp.certificate"
-        say = f"the broker does not answer: {reason}"
-        warn(_log, "axis.unreachable", say, code=Unreachable.code, link=self._name, tries=tries)
+        message = f"the broker does not answer: {reason}"
+        warn(_log, "axis.unreachable", message, code=Unreachable.code, link=self._name, tries=tries)
         self.reason = reason
         if tries >= len(self._access.servers):
             self._refused.set()
@@ -293,11 +300,11 @@ class Link:
         self.connected_since, self.down_since, self.blocked_since = None, self._clock.now(), None
         self._up.clear()
         self._tell(self.reason)
-        say = f"the broker is gone: {self.reason}"
-        warn(_log, "axis.disconnected", say, code=Unreachable.code, link=self._name)
+        message = f"the broker is gone: {self.reason}"
+        warn(_log, "axis.disconnected", message, code=Unreachable.code, link=self._name)
 
     async def _watch(self, connection: AbstractConnection) -> None:
-        """Wait until the line breaks. The library does not report an alarm of the broker, so it is polled."""
+        """Watch a connection until it breaks. The library does not report an alarm of the broker, so it is polled."""
         lost = asyncio.Event()
 
         def on_close(_: AbstractConnection | None, error: BaseException | None) -> None:
@@ -328,14 +335,14 @@ class Link:
 
 
 async def dial(access: Access, server: Server, **query: str) -> AbstractConnection:
-    """Connect to the broker in time; a connection that fails is closed. `query` belongs to its address."""
+    """Connect to one server within the time limit, closing the connection on failure. `query` is added to the address."""
     options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
     widen_decoding()
     connection = aio_pika.Connection(access.url(server, **query), **options)
     try:
         await await_answer(connection.connect(timeout=None), access.connect_s)
     except BaseException:
-        # Else the library closes it at some later moment, in a task without an owner.
+        # Without this the library would close it at some later moment, in a task without an owner.
         with contextlib.suppress(*BROKEN):
             await await_answer(connection.close(), CLOSE_S)
         raise
@@ -343,8 +350,9 @@ async def dial(access: Access, server: Server, **query: str) -> AbstractConnecti
 
 
 async def await_answer(call: Awaitable[T], within_s: float, trouble: asyncio.Future[str] | None = None) -> T:
-    """Return or raise what the call does, in time; `trouble` with the line ends the waiting at once. A line that closes
-    cancels what is under way on it: here that is a ConnectionError, never mistaken for our own cancelling."""
+    """Return the result of the call within the time limit, or raise its error; trouble with the connection ends the wait
+    at once. A closing connection cancels its pending calls: this raises ConnectionError instead, so that it is not
+    mistaken for cancellation of our own task."""
     calling = asyncio.ensure_future(call)
     watched: set[asyncio.Future[Any]] = {calling} if trouble is None else {calling, trouble}
     try:
@@ -363,7 +371,7 @@ async def await_answer(call: Awaitable[T], within_s: float, trouble: asyncio.Fut
 async def repeat_until_done(
     call: Callable[[], Awaitable[T]], failed: Callable[[BaseException, int], None]
 ) -> T:
-    """Repeat the call until it succeeds. `failed` is called with the cause of each failure, and their number."""
+    """Repeat the call until it succeeds, with growing pauses. `failed` gets each error and the number of tries so far."""
 
     def before_pause(attempt: RetryCallState) -> None:
         if attempt.outcome is not None and (error := attempt.outcome.exception()) is not None:
@@ -380,7 +388,7 @@ async def repeat_until_done(
 
 
 async def _any_of(events: Sequence[asyncio.Event], within_s: float) -> None:
-    """Wait until one of them is set, or the time is over."""
+    """Wait until one of the events is set, or the time is over."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
@@ -390,6 +398,7 @@ async def _any_of(events: Sequence[asyncio.Event], within_s: float) -> None:
 
 
 async def _is_blocked(connection: AbstractConnection) -> bool:
+    """Tell whether the broker has blocked the connection by an alarm."""
     if connection.transport is None:
         return False
     try:

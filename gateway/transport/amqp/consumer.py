@@ -1,9 +1,10 @@
-"""Fetches the messages that are for this node. In: messages as the broker pushes them, at most the prefetch of each lane.
-Out: deliveries at the counter, parts on disk, and packets joined of them. A message that cannot be read, or is for no code
-hosted here, goes to the dead queue: it would be no better the next time.
+"""Fetches the messages for this node. In: messages pushed by the broker, up to the prefetch of each lane. Out:
+deliveries in the handout, parts on disk, and packets joined from parts. An unreadable message, or one for no code hosted
+here, goes to the dead queue, because a retry would not help.
 
-A set of parts is settled like a message: forgotten when all is done, else given again; one that never became whole comes
-with its flaw. While too many whole ones wait for us, further parts stay with the broker unacknowledged."""
+A set of parts is settled like a message: remembered as ended when all its arrivals are done, else handed out again; one
+that did not become whole is handed out with its flaw. While too many whole sets wait for this node, further parts stay
+unacknowledged at the broker."""
 
 from __future__ import annotations
 
@@ -37,14 +38,15 @@ from gateway.transport.amqp.parts_set import ParkedReason
 from gateway.transport.amqp.parts_shelf import Landing
 from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 
-REST_S = 60.0  # without a taker, deliveries go back after this time, so that the broker need not think this node stuck
+# Without a taker, deliveries return to the broker after this time, before it takes this node for stuck.
+REST_S = 60.0
 ANSWER_S = 10.0
 
 _log = logging.getLogger(__name__)
 
 
 class Consumer:
-    """Fetches from when it is first asked, and pauses when it is not asked any more."""
+    """Consumer of the node's two lane queues. It starts at the first `ask`, and pauses after a time without one."""
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class Consumer:
         self.reason = ""
 
     def ask(self) -> None:
-        """Fetch now and for a while."""
+        """Start fetching, or keep it going for `rest_s` more."""
         self._asked_at = asyncio.get_running_loop().time()
         self._asked.set()
         if not self._closed and (self._fetching is None or self._fetching.done()):
@@ -74,7 +76,7 @@ class Consumer:
 
     @contextlib.contextmanager
     def keep_fetching(self) -> Iterator[None]:
-        """Keep fetching until the end of the body."""
+        """Keep fetching for the duration of the body."""
         self.ask()
         self._waiting += 1
         try:
@@ -84,13 +86,14 @@ class Consumer:
             self.ask()
 
     async def close(self) -> None:
-        """Close the channel: unsettled messages go back to the broker with it."""
+        """Stop fetching and close the channel, which returns unsettled messages to the broker."""
         self._closed = True
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
     async def _fetch(self) -> None:
+        """Consume until the channel is lost or no one asks, and consume again on demand."""
         while True:
             channel, lost = await repeat_until_done(self._consume, self._failed)
             self.reason = ""
@@ -102,37 +105,38 @@ class Consumer:
                 await self._asked.wait()
 
     async def _until_lost_or_idle(self, lost: asyncio.Event) -> bool:
-        """Wait until the channel is lost, or return True when no one has asked for a while and nothing is in hand."""
+        """Wait until the channel is lost (False), or until nothing was asked for a while and nothing is leased (True)."""
         while not lost.is_set():
-            left_s = self._asked_at + self._rest_s - asyncio.get_running_loop().time()
-            if left_s <= 0 and not self._waiting and not self._handout.leased:
+            remaining_s = self._asked_at + self._rest_s - asyncio.get_running_loop().time()
+            if remaining_s <= 0 and not self._waiting and not self._handout.leased:
                 self._asked.clear()
                 return True
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(left_s, self._rest_s / 4)):
+                async with asyncio.timeout(max(remaining_s, self._rest_s / 4)):
                     await lost.wait()
         return False
 
     async def _consume(self) -> tuple[AbstractChannel, asyncio.Event]:
+        """Open a channel that consumes both lanes; return it with an event that is set when it is lost."""
         channel, lost = await self._link.channel(LONGEST_PAUSE_S), asyncio.Event()
         try:
             await self._consume_on(channel, lost)
-        except BaseException:  # also on cancellation: half a consumer must not stay behind
+        except BaseException:  # also on cancellation: no half-opened consumer may stay behind
             await self._close_channel(channel)
             raise
         return channel, lost
 
     async def _consume_on(self, channel: AbstractChannel, lost: asyncio.Event) -> None:
         channel.close_callbacks.add(lambda *_: lost.set())
-        under = await await_answer(channel.get_underlay_channel(), ANSWER_S)
-        under.on_consumer_cancel_callbacks.add(lambda _: lost.set())  # the queue was removed
+        underlay = await await_answer(channel.get_underlay_channel(), ANSWER_S)
+        underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())  # the queue was removed
         await await_answer(channel.set_qos(prefetch_count=self._prefetch), ANSWER_S)
         for lane in names.LANES:
             queue = await channel.get_queue(names.lane_queue(self._node, lane), ensure=False)
             await await_answer(queue.consume(partial(self._arrived, lane)), ANSWER_S)
 
     async def _close_channel(self, channel: AbstractChannel) -> None:
-        """Close the channel; its messages go back to the broker."""
+        """Forget the channel's deliveries and close it, which returns its messages to the broker."""
         self._handout.forget_channel()
         with contextlib.suppress(*BROKEN):
             await await_answer(channel.close(), ANSWER_S)
@@ -144,6 +148,7 @@ class Consumer:
         self.reason = reason
 
     async def _arrived(self, lane: Lane, message: AbstractIncomingMessage) -> None:
+        """Route one pushed message: store a part, hand out a readable message, reject any other to the dead queue."""
         try:
             codes = self._hosted.hosted_codes(label.recipients(message))
             if is_part(message):
@@ -159,7 +164,7 @@ class Consumer:
             self._handout.run_in_background(self._again_later(message))
 
     async def _again_later(self, message: AbstractIncomingMessage) -> None:
-        """Return the message after a pause, which gives a full disk time: each return counts against the delivery limit."""
+        """Return the message after a pause that gives a full disk time: each return counts against the delivery limit."""
         await asyncio.sleep(self._rest_s)
         await _end(message, False)
 
@@ -167,6 +172,7 @@ class Consumer:
 def _delivery(
     message: AbstractIncomingMessage, lane: Lane, codes: Sequence[str], node: str
 ) -> BrokerDelivery:
+    """Make a delivery of a whole message; Unreadable when its label is bad or does not fit its bytes."""
     read = label.read(message, node)
     label.must_fit(read, message.body)
     return BrokerDelivery(
@@ -175,19 +181,20 @@ def _delivery(
 
 
 async def _end(message: AbstractIncomingMessage, is_done: bool) -> None:
-    """Answer the broker once for the whole message. On a line that is gone there is no need: the message comes again."""
+    """Acknowledge the message, or return it to its queue. A lost connection needs no answer: the broker delivers again."""
     with contextlib.suppress(*BROKEN):
         await await_answer(message.ack() if is_done else message.nack(requeue=True), ANSWER_S)
 
 
 async def _bury(message: AbstractIncomingMessage) -> None:
+    """Reject the message, which moves it to the dead queue."""
     with contextlib.suppress(*BROKEN):
         await await_answer(message.reject(requeue=False), ANSWER_S)
 
 
-LOOK_S = 10.0  # a set that another process released is found this late
+LOOK_S = 10.0  # longest delay until a set that another process released is found
 OVERDUE_S = 60.0
-ROOM_S = 2.0  # room that another process made is found this late
+ROOM_S = 2.0  # longest delay until room that another process made is found
 
 
 def is_part(message: AbstractIncomingMessage) -> bool:
@@ -195,7 +202,8 @@ def is_part(message: AbstractIncomingMessage) -> bool:
 
 
 class Assembly:
-    """Joins parts. It holds at most as many joined packets as were asked for; their bytes stay on disk."""
+    """Joins sets of parts into packets. It holds up to the number of joined packets that was asked for; their bytes stay
+    on disk."""
 
     def __init__(
         self,
@@ -216,8 +224,8 @@ class Assembly:
         self._held_back, self._room = asyncio.Lock(), asyncio.Event()
 
     async def land(self, message: AbstractIncomingMessage) -> None:
-        """Put the part on disk, which may take long. PartRefused for one that cannot be taken. Callers have at most the
-        prefetch of these at once, and end them with their channel."""
+        """Store the part of a message on disk, waiting while there is no room; PartRefused when it is refused. Up to the
+        prefetch of these calls run at once, and they end with their channel."""
         read = PartLabel.read(
             message.headers,
             label.publishing_node(message, self._node),
@@ -230,7 +238,8 @@ class Assembly:
         if landing.landed is Landed.WAIT:
             landing = await self._land_later(land, landing.reason)
         if landing.landed is Landed.REFUSED:
-            self._look_at = self._overdue_at = 0.0  # soon shown to a person, and out of the way of a resend
+            # The refused set is handed out soon: a person sees it, and a resend may begin anew.
+            self._look_at = self._overdue_at = 0.0
             raise PartRefused(landing.reason)
         self._look_at = 0.0
 
@@ -238,7 +247,7 @@ class Assembly:
         self._look_at = 0.0
 
     async def offer(self, limit: int) -> None:
-        """Put up to `limit` packets that became whole at the counter; the disk is read only when there may be any."""
+        """Add up to `limit` joined packets to the handout; the disk is read only when a set may have become whole."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at or self._looking.locked():
             return
@@ -252,12 +261,12 @@ class Assembly:
                 self._look_at = 0.0
 
     async def hosting_changed(self) -> None:
-        """Take back sets that were for no code hosted then, where one is now."""
+        """Return parked sets to the handout where one of their recipients is hosted now."""
         await self._pool.run(partial(self._aside.hosting_changed, self._is_ours))
         self._look_at = 0.0
 
     async def count_open_sets(self) -> int:
-        """Count the sets on disk that have no end yet and wait for no person."""
+        """Count the sets on disk that have not ended and are not parked."""
         counts = await self._pool.run(self._spool.counts)
         return counts["sets"] - counts["aside"]
 
@@ -265,7 +274,7 @@ class Assembly:
         await self._pool.run(self._spool.close)
 
     async def _land_later(self, land: Callable[[], Landing], reason: str) -> Landing:
-        """Wait until there is room, and land the part; one caller tries, the others queue behind it."""
+        """Store a part once there is room. One caller at a time retries; the others queue behind it."""
         if not self._held_back.locked():
             action(_log, "parts.held_back", reason, node=self._node)
         async with self._held_back:
@@ -279,16 +288,19 @@ class Assembly:
                         await self._room.wait()
 
     async def _offer_all(self, ask: Callable[[], Sequence[JoinedParts]]) -> int:
-        joined = await self._pool.run(ask)
+        """Add the sets that `ask` hands out to the handout; sets without a hosted recipient are given up or parked.
+        Return their number."""
+        packets = await self._pool.run(ask)
         strangers: list[JoinedParts] = []
-        for packet in joined:
+        for packet in packets:
             if self._is_ours(packet.recipients):
                 self._offer(packet)
             else:
                 strangers.append(packet)
-        for packet in strangers:  # last: these wait for the disk, and no set may be lost sight of meanwhile
+        # Last, because these wait for the disk, and no other set may be lost on a failure meanwhile.
+        for packet in strangers:
             await self._for_nobody(packet)
-        return len(joined)
+        return len(packets)
 
     def _is_ours(self, recipients: Sequence[str]) -> bool:
         try:
@@ -297,20 +309,21 @@ class Assembly:
             return False
 
     async def _for_nobody(self, joined: JoinedParts) -> None:
-        """Give up a set without a recipient here: its agency left after the parts had come, or has it by another sending. A
-        whole set is kept for a person; one that never became whole was promised to no one."""
+        """Give up or park a set without a recipient here: its agency left after the parts had come. A whole set is
+        parked for a person; a flawed one is ended."""
         read, reason = joined.label, joined.flaw or "its agency left after the parts had come"
         try:
             if joined.flaw:
                 await self._tell(self._spool.end_set, joined.token)
             else:
                 await self._tell(partial(self._spool.put_aside, why=ParkedReason.FOR_NOBODY), joined.token)
-        except StoreFailure as failure:  # the next look finds it again
+        except StoreFailure as failure:  # the next check of the disk finds the set again
             reason = f"{reason}; {failure}"
         event = "axis.parts_given_up" if joined.flaw else "axis.stranded"
         action(_log, event, reason, packet_id=read.packet_id, node=read.user)
 
     def _offer(self, joined: JoinedParts) -> None:
+        """Add one joined set to the handout as a delivery to its hosted recipients."""
         read, codes = joined.label, self._hosted.hosted_codes(joined.recipients)
         self._handout.add(
             BrokerDelivery(
@@ -334,6 +347,7 @@ class Assembly:
         )
 
     async def _end(self, token: str, is_done: bool) -> None:
+        """End or release the set when its delivery is settled, and wake parts that wait for room."""
         await self._tell(self._spool.end_set if is_done else self._spool.release, token)
         self._room.set()
         if not is_done:

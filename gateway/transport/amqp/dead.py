@@ -1,7 +1,7 @@
-"""The dead list of a node: the broker's dead queue, and the sets of parts that were put aside on disk. In: an id from the
-list. Out: the parcels, the bytes of one, or one sent again or gone. Messages are looked at by taking them and giving them
-back; while one person looks, another sees fewer. Nothing is taken away before the broker has confirmed what replaces it, so
-a crash doubles and loses nothing. The parts of a set were acknowledged when they came, so the broker cannot show it."""
+"""Presents a node's dead list: the broker's dead queue, and the parked sets of parts on disk. In: an id from the list.
+Out: the parcels, the bytes of one, or one sent again or dropped. Messages are listed by fetching and returning them, so
+a second reader meanwhile sees fewer. A message is removed only after the broker has confirmed its replacement: a crash
+may duplicate a parcel but loses none. Parts were acknowledged when stored, so the broker cannot list their sets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from gateway.transport.amqp.parts_set import HOLD, PARKED, ParkedReason, PartSet
 from gateway.transport.amqp.parts_shelf import PartsFolder
 from gateway.transport.amqp.publisher import Publisher
 
-LISTED = 1000  # looked at in one go: labels only are kept, the bodies one at a time
+LISTED = 1000  # most messages listed at once; only labels are kept, bodies are in memory one at a time
 WITHIN_S = 10.0
 _BROKERS_OWN = ("x-death", "x-first-death", "x-last-death", names.RETURNED, names.MORE_RECIPIENTS)
 
@@ -41,11 +41,12 @@ _log = logging.getLogger(__name__)
 
 
 class DeadLetters:
-    """The broker's dead queue: parcels delivered too often, or that could not be taken at all."""
+    """The broker's dead queue of one node: parcels delivered too often, or refused by this node."""
 
     def __init__(self, link: Link, publisher: Publisher, node: str, delivery_limit: int) -> None:
         self._link, self._publisher, self._node = link, publisher, node
-        # The broker does not say how often it delivered what died, but it buries at the first return over the limit.
+        # The broker does not say how often it delivered a dead message, but it buries one at the first return over
+        # the limit.
         self._deliveries = delivery_limit + 1
 
     async def list(self) -> Sequence[DeadParcel]:
@@ -58,13 +59,13 @@ class DeadLetters:
             return io.BytesIO(message.body)
 
     async def retry(self, id: str) -> DeadParcel:
-        """Send a dead parcel again. One that was never settled goes to this node alone, and to no other recipient of the
-        first time. A refused one goes where its codes are bound today: it may have come to the wrong node."""
+        """Send a dead parcel again. One that was never settled goes to this node alone, not to its other recipients. A
+        refused one goes to where its codes are bound today, because it may have come to the wrong node."""
         async with self._hold(id) as message:
             parcel = self._parcel(message)
             keys, copy = _recipients(message), _copy_of(message)
             copy.headers[names.FIRST_NODE] = label.publishing_node(message, self._node) or ""
-            # One part of a set is of no use to another node, which has or had all of them from the sender.
+            # One part of a set is useless to another node, which got all parts from the sender.
             if _why(message) == "rejected" and not (PART in message.headers and len(keys) > 1):
                 await self._resend_to(keys, copy, parcel.lane)
             else:
@@ -74,8 +75,9 @@ class DeadLetters:
         return parcel
 
     async def _resend_to(self, keys: Sequence[str], copy: Message, lane: Lane) -> None:
-        """Send to every key or to none: one bound key would keep the message from coming back for the others. Bindings are
-        checked once more afterwards: where one left meanwhile the parcel stays dead, though others have it twice."""
+        """Send to every key or to none: a single bound key would keep the broker from returning the message for the
+        others. Bindings are checked again afterwards; where one left meanwhile, the parcel stays dead although other
+        recipients have it twice."""
         await self._publisher.must_lead(keys)
         if len(keys) > 1:
             copy.headers[names.MORE_RECIPIENTS] = list(keys[1:])
@@ -83,6 +85,7 @@ class DeadLetters:
         await self._publisher.must_lead(keys)
 
     async def _resend(self, copy: Message, lane: Lane, key: str) -> None:
+        """Publish the copy; BrokerRefused when its properties cannot be encoded."""
         try:
             copy.properties.marshal()
         except (ArithmeticError, TypeError, ValueError, struct.error) as cause:
@@ -93,6 +96,7 @@ class DeadLetters:
         await self._publisher.resend(copy, names.lane_exchange(lane), key)
 
     async def drop(self, id: str) -> DeadParcel:
+        """Remove one dead parcel from the queue for good."""
         async with self._hold(id) as message:
             parcel = self._parcel(message)
             await await_answer(message.ack(), WITHIN_S)
@@ -117,6 +121,7 @@ class DeadLetters:
 
     @contextlib.asynccontextmanager
     async def _hold(self, id: str) -> AsyncIterator[AbstractIncomingMessage]:
+        """Yield the message with this id, unacknowledged; NotFound when the queue has none."""
         async with self._messages() as messages:
             async for message in messages:
                 if _id(message) == id:
@@ -126,7 +131,7 @@ class DeadLetters:
 
     @contextlib.asynccontextmanager
     async def _messages(self) -> AsyncIterator[AsyncIterator[AbstractIncomingMessage]]:
-        """Hold all messages of the dead queue until the end, and give them back with the channel."""
+        """Yield the dead queue's messages, and return unacknowledged ones to the queue by closing the channel."""
         channel = await self._link.channel(WITHIN_S)
         try:
             yield _messages_of(await channel.get_queue(names.dead_queue(self._node), ensure=False))
@@ -142,6 +147,7 @@ class DeadLetters:
 
 
 async def _messages_of(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
+    """Yield up to LISTED messages of the queue, oldest first."""
     for _ in range(LISTED):
         message = await await_answer(queue.get(fail=False, timeout=None), WITHIN_S)
         if message is None:
@@ -150,7 +156,7 @@ async def _messages_of(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMe
 
 
 def _copy_of(message: AbstractIncomingMessage) -> Message:
-    """Copy the message without the broker's own headers and the node that made it: another node sends it again."""
+    """Copy the message without the broker's own headers and its user id, so that this node may send it again."""
     headers: dict[str, Any] = {
         name: value for name, value in message.headers.items() if not name.startswith(_BROKERS_OWN)
     }
@@ -166,19 +172,20 @@ def _copy_of(message: AbstractIncomingMessage) -> Message:
 
 
 def _id(message: AbstractIncomingMessage) -> str:
-    """Return an id that stays the same: of its label, recipients and time of death."""
+    """Return an id that is the same at each listing, from packet id, part, recipients and time of death."""
     identity = (message.message_id, message.headers.get(PART), _recipients(message), _died_at(message))
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
 
 
 def _death(message: AbstractIncomingMessage) -> Mapping[str, Any]:
+    """Return the broker's latest record of the message's death; empty where it is missing or malformed."""
     deaths = message.headers.get("x-death")
     first = deaths[0] if isinstance(deaths, list) and deaths else {}
     return first if isinstance(first, dict) else {}
 
 
 def _recipients(message: AbstractIncomingMessage) -> tuple[str, ...]:
-    """Return the first recipients, from before the broker wrote the dead queue's key over them."""
+    """Return the original recipients; the broker replaced the routing key by the dead queue's."""
     first = label.texts(message.headers.get(names.FIRST_RECIPIENTS))
     return first or label.texts(_death(message).get("routing-keys")) or label.recipients(message)
 
@@ -193,6 +200,7 @@ def _died_at(message: AbstractIncomingMessage) -> datetime | None:
 
 
 def _refusal(message: AbstractIncomingMessage) -> str:
+    """Explain why this node rejected the message."""
     try:
         read = label.read(message)
         if PART not in message.headers:
@@ -202,11 +210,11 @@ def _refusal(message: AbstractIncomingMessage) -> str:
     return "this node could not take it: none of its codes is hosted here, or its set of parts was refused"
 
 
-_MARK = "set-"  # no id of the dead queue begins so
+_MARK = "set-"  # ids of the dead queue are hexadecimal, so none begins like this
 
 
 class ParkedSets:
-    """Sets of parts put aside in one folder. Sync: call it in the pool."""
+    """Parked sets of parts of all publishing nodes, in one folder. Sync: call it in the pool."""
 
     def __init__(self, folder: Path, limits: PartLimits) -> None:
         self._folder, self._limits = folder, limits
@@ -220,21 +228,21 @@ class ParkedSets:
             return opener(packet.parts())()
 
     def retry(self, id: str) -> DeadParcel:
-        """Hand the set out again, counted from zero."""
+        """Return the set to the handout, with its count of offers at zero."""
         with self._hold(id) as (shelf, packet):
             parcel = _parcel_of_set(packet, packet.parked_reason or ParkedReason.NEVER_SETTLED)
             shelf.take_back(packet)
             return parcel
 
     def drop(self, id: str) -> DeadParcel:
-        """Remove the set and forget it: its sender may send it again."""
+        """Remove the set without remembering it, so that its sender may send it again."""
         with self._hold(id) as (shelf, packet):
             parcel = _parcel_of_set(packet, packet.parked_reason or ParkedReason.NEVER_SETTLED)
             shelf.give_up(packet, packet.parts())
             return parcel
 
     def hosting_changed(self, is_ours: Callable[[Sequence[str]], bool]) -> None:
-        """Take back sets that were for no code hosted then, where one is now."""
+        """Return sets to the handout that had no hosted recipient, where one is hosted now."""
         with parts_set.failures_named(self._folder):
             for shelf, packet, why in self._all():
                 if why is ParkedReason.FOR_NOBODY and is_ours(packet.recipients):
@@ -249,7 +257,7 @@ class ParkedSets:
 
     @contextlib.contextmanager
     def _hold(self, id: str) -> Iterator[tuple[PartsFolder, PartSet]]:
-        """Hold the set, so that no other process takes it back or drops it meanwhile."""
+        """Lock and yield the parked set with this id, so that no other process takes it back or drops it meanwhile."""
         with parts_set.failures_named(self._folder):
             for shelf, packet, _ in self._all():
                 if _id_of_set(packet) == id:
@@ -265,7 +273,7 @@ class ParkedSets:
 
 
 class JoinedDeadDesk:
-    """Both places as one list, oldest first in each."""
+    """The dead queue and the parked sets as one list, oldest first in each part."""
 
     def __init__(
         self, broker: DeadLetters, aside_sets: ParkedSets, pool: Pool, look_soon: Callable[[], None]
@@ -285,6 +293,7 @@ class JoinedDeadDesk:
         return await self._broker.open(id)
 
     async def retry(self, id: str) -> None:
+        """Send a dead message again, or return a parked set to the handout."""
         if id.startswith(_MARK):
             parcel = await self._pool.run(partial(self._aside.retry, id))
             self._look_soon()
@@ -332,5 +341,5 @@ def _reason(why: ParkedReason, offers: int) -> str:
 def _put_aside_at(packet: PartSet) -> datetime | None:
     try:
         return datetime.fromtimestamp((packet.folder / PARKED).stat().st_mtime, UTC)
-    except FileNotFoundError:  # taken back meanwhile
+    except FileNotFoundError:  # the set was taken back meanwhile
         return None

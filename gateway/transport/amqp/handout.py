@@ -1,8 +1,8 @@
-"""The counter where deliveries are handed out under a lease and settled. A delivery is what this node has in hand for some
-of its agencies: a message of the broker, or a packet joined of its parts. In: deliveries as they come, the codes this node
-hosts. Out: one arrival per code, urgent lane first; each delivery is ended once: as done when every arrival was done, else
-as given back. All of it is in memory: after a crash the broker or the spool gives the deliveries again. Bindings on the
-broker are the administrator's; this decides only what is handed out."""
+"""Hands deliveries out under a lease, and settles them. A delivery is a message of the broker, or a packet joined from
+parts, for some agencies of this node. In: deliveries, and the codes this node hosts. Out: one arrival per code, urgent
+lane first. Each delivery ends once: as done when all its arrivals were done, else as given back. All state is in memory:
+after a crash the broker or the spool delivers again. Bindings on the broker are the administrator's; this module decides
+only what is handed out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.transport.amqp.topology import LANES, routing_key
 
 
 class Hosted:
-    """The codes of this node, compared as codes are: letter case says nothing."""
+    """Codes hosted by this node, compared without regard to letter case."""
 
     def __init__(self) -> None:
         self._codes: Mapping[str, str] = {}
@@ -34,7 +34,7 @@ class Hosted:
         self._codes = {routing_key(code): code.strip() for code in codes}
 
     def hosted_codes(self, recipients: Sequence[str]) -> list[str]:
-        """Return our codes among the recipients, as we spell them. Unreadable when there is none."""
+        """Return our codes among the recipients, in our spelling. Unreadable when there is none."""
         keys = dict.fromkeys(routing_key(recipient) for recipient in recipients)
         codes = [self._codes[key] for key in keys if key in self._codes]
         if not codes:
@@ -43,8 +43,8 @@ class Hosted:
 
 
 class BrokerDelivery:
-    """One delivery, handed out arrival by arrival; it is over when each is settled, or when its time is up. `end` is called
-    once with whether the next owner has all of it. A delivery from a channel ends with the channel."""
+    """One delivery, handed out as one arrival per code. It is over when all arrivals are settled or its lease ends.
+    `end` is called once, with True when every arrival was done. A delivery with `from_channel` ends with the channel."""
 
     def __init__(
         self,
@@ -65,14 +65,16 @@ class BrokerDelivery:
 
     @property
     def handed_out(self) -> bool:
+        """True once an arrival was made for every code."""
         return not self._untaken
 
     @property
     def settled(self) -> bool:
+        """True once every arrival was handed out and settled."""
         return not self._untaken and not self.tokens
 
     def next(self) -> Arrival:
-        """Make the arrival for the next code."""
+        """Make the arrival for the next code, under a new token."""
         token = secrets.token_hex(16)
         self.tokens.add(token)
         label = self._label
@@ -92,7 +94,8 @@ class BrokerDelivery:
         )
 
     def lease(self, timer: asyncio.TimerHandle) -> None:
-        """Start the time anew, with each arrival handed out: they may be many."""
+        """Restart the lease of the whole delivery with this timer; each arrival handed out does so, because they may be
+        many."""
         self.end_lease()
         self._lease = timer
 
@@ -102,7 +105,7 @@ class BrokerDelivery:
 
 
 class HandOut:
-    """The counter. Its callers bound how many deliveries there are."""
+    """Queue of deliveries ready to hand out, and of those under a lease. Its callers bound their number."""
 
     def __init__(self) -> None:
         self._ready: dict[Lane, deque[BrokerDelivery]] = {lane: deque() for lane in LANES}
@@ -113,16 +116,16 @@ class HandOut:
 
     @property
     def leased(self) -> int:
-        """Count arrivals handed out and not settled."""
+        """Number of arrivals handed out and not settled."""
         return len(self._open)
 
     def waiting(self, *lanes: Lane) -> int:
-        """Count deliveries that are here and not all handed out."""
+        """Count deliveries in these lanes (default: all) that have arrivals left to hand out."""
         return sum(len(self._ready[lane]) for lane in lanes or LANES)
 
     @property
     def joined(self) -> int:
-        """Count as `waiting` does, of packets that are no message of the broker's but lie joined on disk."""
+        """Number of waiting deliveries that were joined from parts on disk."""
         return sum(not delivery.from_channel for lane in LANES for delivery in self._ready[lane])
 
     def add(self, delivery: BrokerDelivery) -> None:
@@ -130,7 +133,7 @@ class HandOut:
         self._something.set()
 
     def take(self, limit: int, lease_s: float) -> list[Arrival]:
-        """Hand out what is here already: urgent first, and a share for the oldest ordinary ones."""
+        """Hand out up to `limit` arrivals: urgent lane first, with a share kept for the oldest normal ones."""
         share = ordinary_places(limit, next(self._turns))
         normal = self._take(Lane.NORMAL, share, lease_s)
         urgent = self._take(Lane.URGENT, limit - len(normal), lease_s)
@@ -149,7 +152,7 @@ class HandOut:
         return arrivals
 
     async def settle(self, token: str, *, is_done: bool) -> None:
-        """Settle one arrival. With a stale token nothing changes."""
+        """Settle one arrival; the last one ends its delivery. A stale token changes nothing."""
         delivery = self._open.pop(token, None)
         if delivery is None:
             return
@@ -160,17 +163,17 @@ class HandOut:
             await delivery.end(not delivery.failed)
 
     async def wait_for_delivery(self) -> None:
-        """Wait until there is something to take."""
+        """Wait until a delivery can be taken."""
         await self._something.wait()
 
     def forget_channel(self) -> None:
-        """Drop the deliveries of the channel, which is gone; their tokens are stale."""
+        """Drop the deliveries of a closed channel; their tokens become stale."""
         for delivery in {*self._open.values(), *(d for lane in LANES for d in self._ready[lane])}:
             if delivery.from_channel:
                 self._let_go(delivery)
 
     async def close(self) -> None:
-        """Drop every delivery that has not ended; its source gives it again."""
+        """Drop every leased delivery without ending it, so that its source delivers it again, and stop background work."""
         for delivery in {*self._open.values()}:
             self._let_go(delivery)
         for ended in self._ending:
@@ -178,7 +181,7 @@ class HandOut:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     def run_in_background(self, work: Awaitable[None]) -> None:
-        """Run something that ends by itself, within its own time limit."""
+        """Run work that ends by itself within its own time limit; `close` cancels it."""
         ending = asyncio.ensure_future(work)
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
@@ -190,11 +193,12 @@ class HandOut:
         return arrival
 
     def _run_out(self, delivery: BrokerDelivery) -> None:
-        """Give a delivery back whole when its lease is over; its tokens are stale."""
+        """Give a delivery back when its lease has run out; its tokens become stale."""
         self._let_go(delivery)
         self.run_in_background(delivery.end(False))
 
     def _let_go(self, delivery: BrokerDelivery) -> None:
+        """Remove a delivery from the queue and from the leases."""
         for token in delivery.tokens:
             self._open.pop(token, None)
         delivery.end_lease()

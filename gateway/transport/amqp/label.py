@@ -1,7 +1,7 @@
-"""The label of a message, and of a part of a large packet. In: a parcel, or headers and properties of one delivery. Out:
-the message, or a `Label`; a `PartLabel` with values of the right shape, or PartRefused with the reason. Nothing here is
-signed: it routes and limits, and decides nothing. A part is not believed until it fits the limits; whether parts agree with
-each other is for the spool to say."""
+"""Writes and reads the label of a message, and of a part of a large packet. In: a parcel, or headers and properties of
+one delivery. Out: the message, a `Label`, or a `PartLabel` with values of the right shape; Unreadable or PartRefused
+with the reason. A label is not signed: it routes and limits, and proves nothing. A part must fit the limits; whether
+parts agree with each other is the spool's to check."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.topology import LANE, SENDER
 
 LONGEST_TEXT = 255
-LARGEST = 16 * 1024 * 1024  # of one message, however it was cut: `amqp.part_mb` allows no more
-BROKEN_SIGN = "\N{REPLACEMENT CHARACTER}"  # in place of what was no UTF-8, or cannot be shown
+LARGEST = 16 * 1024 * 1024  # bytes of one message; `amqp.part_mb` allows no more
+# stands for bytes that are no UTF-8, and for unprintable characters
+BROKEN_SIGN = "\N{REPLACEMENT CHARACTER}"
 
 
 class Unreadable(Exception):
@@ -33,7 +34,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """The label of a message, before anything is believed of it."""
+    """Label of a message; its values are not verified."""
 
     packet_id: str
     kind: str
@@ -54,7 +55,7 @@ def make_message(
     at: datetime,
     more: Mapping[str, str | int] | None = None,
 ) -> Message:
-    """Make the message of a parcel, or of one part of it, to the first key; the others ride along."""
+    """Make the message of a parcel, or of one part of it, to the first key; the other keys go in a header."""
     headers: dict[str, Any] = {
         names.SENDER: parcel.sender,
         names.LANE: parcel.lane.value,
@@ -77,7 +78,8 @@ def make_message(
 
 
 def read(message: AbstractIncomingMessage, own: str | None = None) -> Label:
-    """Read a label. Unreadable where a field is missing, too long or of the wrong type. `own` is the reader's node."""
+    """Read a message's label. Unreadable where a field is missing, too long or of the wrong type. `own` is the reader's
+    node."""
     headers = message.headers
     return Label(
         packet_id=_text(message.message_id, "message_id"),
@@ -92,7 +94,7 @@ def read(message: AbstractIncomingMessage, own: str | None = None) -> Label:
 
 
 def must_fit(read: Label, body: bytes) -> None:
-    """Check an uncut parcel's bytes against its label. Unreadable where they disagree."""
+    """Check an uncut parcel's bytes against its label. Unreadable where the size is too large or differs."""
     if len(body) > LARGEST:
         raise Unreadable(f"it has more than {LARGEST} bytes: see max_message_size of the broker")
     if read.size != len(body):
@@ -100,8 +102,8 @@ def must_fit(read: Label, body: bytes) -> None:
 
 
 def read_leniently(message: AbstractIncomingMessage) -> Label:
-    """Read as `read` does, with what can be known filled in: a dead message is shown however bad its label is. Its
-    recipients are not known here: the broker wrote its own key over them."""
+    """Read as much of a label as possible, with defaults for bad fields, so that any dead message can be listed.
+    Recipients stay empty: the broker replaced them by its own key."""
     headers = message.headers
     try:
         digest = _digest(headers.get(names.DIGEST))
@@ -120,8 +122,8 @@ def read_leniently(message: AbstractIncomingMessage) -> Label:
 
 
 def publishing_node(message: AbstractIncomingMessage, own: str | None) -> str | None:
-    """Return the node that the broker vouches for as the publisher. For a dead parcel that a node sent again to itself,
-    that is the publisher of the first time; one that another node sent again has none."""
+    """Return the node that the broker vouches for as publisher. For a dead parcel that this node sent again to itself,
+    return the first publisher; for one that another node sent again, None."""
     first = message.headers.get(names.FIRST_NODE)
     if first is None:
         return message.user_id or None
@@ -129,16 +131,16 @@ def publishing_node(message: AbstractIncomingMessage, own: str | None) -> str | 
 
 
 def recipients(message: AbstractIncomingMessage) -> tuple[str, ...]:
-    """Return every key that the message was published with; for one that was sent again, those of the first time."""
-    first = texts(message.headers.get(names.FIRST_RECIPIENTS))
-    if first:
-        return first
+    """Return every key that the message was published with; for a message sent again, the original keys."""
+    original = texts(message.headers.get(names.FIRST_RECIPIENTS))
+    if original:
+        return original
     keys = (message.routing_key or "", *texts(message.headers.get(names.MORE_RECIPIENTS)))
     return tuple(dict.fromkeys(key for key in keys if key))
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """Return the short texts of a list; nothing where it is no such list."""
+    """Return the short texts of a list; empty where the value is no list."""
     if not isinstance(value, list):
         return ()
     texts = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in value]
@@ -146,12 +148,13 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def printable(value: object) -> str:
-    """Make a value printable for a person, however bad it is."""
+    """Make any value printable for a person, cut to 255 characters."""
     text = str(value or "")[:LONGEST_TEXT]
     return "".join(sign if sign.isprintable() else BROKEN_SIGN for sign in text)
 
 
 def _text(value: object, name: str) -> str:
+    """Return a valid short printable text, or raise Unreadable."""
     if (
         not isinstance(value, str)
         or not 0 < len(value) <= LONGEST_TEXT
@@ -176,6 +179,7 @@ def _size(value: object) -> int:
 
 
 def _count(value: object) -> int:
+    """Return a positive count; 0 for any other value."""
     return value if isinstance(value, int) and value > 0 else 0
 
 
@@ -184,7 +188,7 @@ SET, PART, PARTS = "x-set", "x-part", "x-parts"
 WHOLE_SIZE, WHOLE_DIGEST = "x-whole-size", "x-whole-digest"
 
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
-_WORD_LENGTH: Final = 128  # of a sender's code, a packet id, a kind, a user: none of ours is longer than 64
+_WORD_LENGTH: Final = 128  # longest sender's code, packet id, kind or user; none of ours is longer than 64
 
 
 class PartRefused(BrokerRefused):
@@ -193,8 +197,8 @@ class PartRefused(BrokerRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartLimits:
-    """Limits of what one node may make us keep before anything is verified (A2). A larger value is disk that any node on
-    the axis can fill without a key."""
+    """Limits on what one node may make us store before anything is verified. Any node on the axis can fill this much
+    disk without a key."""
 
     parts: int = 4096
     part_bytes: int = 16 * MB
@@ -214,7 +218,8 @@ class PartLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartLabel:
-    """One part as it names itself. `user` is the node that the broker vouches for, or None."""
+    """Unverified label of one part: part `n` of `of`, counted from 1. `user` is the node that the broker vouches for, or
+    None."""
 
     user: str | None
     set_id: str
@@ -237,7 +242,7 @@ class PartLabel:
         kind: object,
         limits: PartLimits,
     ) -> Self:
-        """Read the label. PartRefused for anything missing, of another type, or over a limit."""
+        """Read a part's label. PartRefused for a field that is missing, of another type, or over a limit."""
         parts = _number(headers, PARTS, limits.parts)
         whole_size = _number(headers, WHOLE_SIZE, limits.set_bytes)
         if whole_size < parts:
@@ -259,7 +264,7 @@ class PartLabel:
 
     @property
     def set_fields(self) -> dict[str, str | int]:
-        """Return what every part of one set must say alike."""
+        """Fields that every part of one set must have in common, by header name."""
         return {
             PARTS: self.of,
             WHOLE_SIZE: self.whole_size,
@@ -272,6 +277,7 @@ class PartLabel:
 
 
 def _number(headers: Mapping[str, object], name: str, most: int) -> int:
+    """Return a whole number from 1 to `most`, or raise PartRefused."""
     value = headers.get(name)
     if type(value) is not int or not 1 <= value <= most:
         raise PartRefused(f"{name} is {_in_words(value)}; a whole number from 1 to {most} is expected")
@@ -301,7 +307,8 @@ def _lane(value: object) -> Lane:
 
 
 def _in_words(value: object) -> str:
-    """Describe an unsigned value for the log: short, and on one line. A huge number is not written out to be cut."""
+    """Describe an unsigned value for the log, short and on one line. A huge number is named by its type, because writing
+    it out only to cut it would be slow."""
     if isinstance(value, str | bytes):
         return repr(value[:40])
     return "missing" if value is None else repr(value)[:40] if _is_small(value) else type(value).__name__

@@ -1,10 +1,10 @@
-"""One set of parts in its folder: the label of its first part, the parts that came, and whether it was refused. In: the
-folder. Out: values read from it, and files added to it. A writer holds the lock of the shelf; a reader needs none, because
-every file appears whole. A part's name has its number, size and digest, so that a repeated part is known without being
-read.
+"""Reads and writes one set of parts in its folder: the label of its first part, the parts stored, and whether it was
+refused or parked. In: the folder. Out: values read from it, and files added to it. A writer holds the lock of the node's
+folder; a reader needs none, because every file appears whole. A part's file name holds its number, size and digest, so
+that a repeated part is recognised without reading the file.
 
-The file operations that all of this uses stand last: each is done and on disk, or not begun; locks end with their process.
-Sync: call it in the pool."""
+The file operations of the spool stand last: each is done and on disk, or not begun; locks end with their process. Sync:
+call it in the pool."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})-([0-9a-f]{64})")
 
 
 class ParkedReason(StrEnum):
-    """Why a set is not handed out any more, until a person or a new hosting says otherwise."""
+    """Reason why a set is no longer handed out, until a person takes it back or its agency is hosted again."""
 
     NEVER_SETTLED = "never settled"
     FOR_NOBODY = "for nobody"
@@ -43,7 +43,7 @@ class ParkedReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPart:
-    """A part on disk."""
+    """One stored part."""
 
     path: Path
     size: int
@@ -52,7 +52,7 @@ class KeptPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartSet:
-    """A set on disk. `label` is that of the part that began it."""
+    """One set of parts on disk; `label` is the label of the part that began it."""
 
     folder: Path
     label: PartLabel
@@ -61,7 +61,7 @@ class PartSet:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Read a set. None when another process has removed it. OSError when its label cannot be read."""
+        """Read a set from its folder; None when another process has removed it. OSError when its label is damaged."""
         try:
             content = json.loads((folder / LABEL).read_bytes())
             label = content["label"]
@@ -78,7 +78,7 @@ class PartSet:
             raise OSError(errno.EIO, f"{LABEL} of a set is damaged", str(folder)) from cause
 
     def write_new(self, draft: Path, body: bytes) -> None:
-        """Write a new set into `draft`, on disk, for its folder to be put in place."""
+        """Write a new set with its first part into the folder `draft`; the caller moves it to its place."""
         content = {
             "label": asdict(self.label),
             "recipients": self.recipients,
@@ -91,7 +91,7 @@ class PartSet:
         sync_folder(draft)
 
     def parts(self) -> Mapping[int, KeptPart]:
-        """Return the parts that came, by number."""
+        """Return the stored parts by number."""
         matches = ((_PART.fullmatch(entry.name), entry) for entry in entries(self.folder))
         return {
             int(match[1]): KeptPart(path=path, size=int(match[2]), digest=match[3])
@@ -105,7 +105,7 @@ class PartSet:
 
     @property
     def refusal(self) -> str:
-        """Return why it was refused; empty when it was not."""
+        """Why the set was refused; empty when it was not."""
         try:
             return (self.folder / REFUSED).read_text("utf-8")
         except FileNotFoundError:
@@ -113,7 +113,7 @@ class PartSet:
 
     @property
     def offers(self) -> int:
-        """Count how often it was handed out since it began or was taken back."""
+        """Number of times the set was handed out since it began or was taken back."""
         try:
             return (self.folder / OFFERS).stat().st_size
         except FileNotFoundError:
@@ -121,32 +121,33 @@ class PartSet:
 
     @property
     def parked_reason(self) -> ParkedReason | None:
-        """Return why it was put aside; None when it was not."""
+        """Why the set was parked; None when it was not."""
         try:
             return ParkedReason((self.folder / PARKED).read_text("utf-8"))
         except FileNotFoundError:
             return None
-        except ValueError:  # damaged: it was put aside all the same, and must stop no other set
+        except ValueError:  # the file is damaged, but the set was parked; it must not stop the other sets
             return ParkedReason.NEVER_SETTLED
 
     @property
     def waits_for_us(self) -> bool:
-        """Tell whether all of it came, and nothing but our own pace keeps it here."""
+        """True when all parts came and nothing but this node's own pace keeps the set here."""
         return self.is_whole and not self.refusal and self.parked_reason is None
 
 
 def part_name(n: int, body: bytes) -> str:
+    """Return the file name of a part: its number, size and digest."""
     return f"{n:09d}-{len(body)}-{hashlib.sha256(body).hexdigest()}"
 
 
 def opener(parts: Mapping[int, KeptPart]) -> Callable[[], BinaryIO]:
-    """Return a function that opens these parts as one file, in the order of their numbers."""
+    """Return a function that opens the parts as one file, in the order of their numbers."""
     paths = [parts[n].path for n in sorted(parts)]
     return lambda: io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
 def measure_parts(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
-    """Return digest and size of these parts joined, read from the disk."""
+    """Return digest and size of the joined parts, read from disk."""
     hasher, size = hashlib.sha256(), 0
     with opener(parts)() as source:
         while piece := source.read(PIECE):
@@ -156,7 +157,8 @@ def measure_parts(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a new file for the node's own user alone, its bytes on disk; its name is not until its folder is synced."""
+    """Write a new file that only the node's user may read, and sync its bytes; its name is durable once the caller syncs
+    the folder."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         remaining = memoryview(data)
@@ -168,13 +170,13 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Rename a file at one instant; it is on disk on return."""
+    """Rename a file atomically, and sync the folder before returning."""
     os.rename(source, target)
     sync_folder(target.parent)
 
 
 def count_up(path: Path) -> None:
-    """Add one: the size of the file is the number. A power cut may lose the last ones."""
+    """Add one to a counter file, whose size is the number. A power cut may lose the last increments."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(handle, b".")
@@ -183,7 +185,7 @@ def count_up(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it, on disk."""
+    """Make a folder and its parents, each synced to disk."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -205,7 +207,7 @@ def remove_path(path: Path) -> None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """List a folder by name; empty where it is gone."""
+    """List a folder's paths by name; empty where the folder is gone."""
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:
@@ -214,7 +216,7 @@ def entries(folder: Path) -> list[Path]:
 
 @contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
-    """Hold the lock among all threads and processes; waits for it."""
+    """Wait for a lock that holds among all threads and processes, and hold it for the body."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -224,14 +226,15 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def try_hold(path: Path) -> int | None:
-    """Return a handle that holds the lock until `os.close`, or None where another process has it, or the file is gone."""
+    """Return a handle that holds the lock until `os.close`; None where another process has it or the file is gone."""
     try:
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its owner may have removed it after we opened it: then the lock is on a file that no process sees.
+        # The file may have been removed between opening and locking: the lock would be on a file that no process
+        # sees.
         if os.path.samestat(os.fstat(handle), os.stat(path)):
             return handle
     except (BlockingIOError, FileNotFoundError):
@@ -242,7 +245,7 @@ def try_hold(path: Path) -> int | None:
 
 @contextmanager
 def failures_named(folder: Path) -> Iterator[None]:
-    """Raise disk errors as StoreFailure: nothing was taken, and it may heal."""
+    """Raise disk errors of the body as StoreFailure: nothing was stored, and a retry may succeed."""
     try:
         yield
     except OSError as cause:
@@ -252,7 +255,7 @@ def failures_named(folder: Path) -> Iterator[None]:
 
 
 class ChainedFiles(io.RawIOBase):
-    """Files read one after the other, as if they were one."""
+    """Several files read one after the other as one stream."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._left = list(reversed(paths))

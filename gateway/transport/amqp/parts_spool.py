@@ -1,10 +1,12 @@
-"""Keeps the parts of large packets until they are whole. In: parts in any order, repeated and interleaved, from nodes that
-may lie. Out: each set once it is whole and its digest is right, or with the flaw that kept it from being so; never silence.
-All on disk in a folder that several processes share; sync: call it in the pool. One part is in memory.
+"""Keeps the parts of large packets until their set is whole. In: parts in any order, repeated and interleaved, from
+nodes that may lie. Out: each set once it is whole and its digest is right, or with the flaw that kept it from that; no
+set is dropped silently. All state is on disk in a folder that several processes share; one part at a time is in memory.
+Sync: call it in the pool.
 
-`land` makes a part durable, so that it may be acknowledged. `complete` and `overdue` hand sets out, each to one process at
-a time; `end_set` when the next owner has it durably, `release` to have it handed out again, as a crash does. A set that was
-handed out too often, or is whole and for no code hosted here, is put aside: `dead.AsideSets` shows it."""
+`land` makes a part durable, so that it may be acknowledged. `complete` and `overdue` hand sets out, each to one process
+at a time. The caller ends a set (`end_set`) when the next owner has stored it, or gives it back (`release`) to be handed
+out again, as a crash does. A set that was handed out too often, or is whole but has no recipient here, is parked:
+`dead.ParkedSets` lists it."""
 
 from __future__ import annotations
 
@@ -43,8 +45,9 @@ _MISSING_NAMED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedParts:
-    """A set handed out. Without a flaw its bytes are the whole that was announced, checked; with one they are those of the
-    parts that came, in order. `recipients` are codes as they are compared (`fold_code`)."""
+    """A set handed out under a token. Without a flaw its bytes are the announced whole, checked against its digest; with
+    a flaw they are the parts that came, in order. `recipients` are codes in the form in which they are compared
+    (`fold_code`)."""
 
     token: str
     label: PartLabel
@@ -68,7 +71,7 @@ class _Lease:
 
 
 class Spool:
-    """One folder of parts. StoreFailure when the disk does not take or give something."""
+    """The folder of all sets of parts on this node. Its calls raise StoreFailure when the disk fails."""
 
     def __init__(self, folder: Path, limits: PartLimits, clock: Clock) -> None:
         self._folder, self._limits, self._clock = folder, limits, clock
@@ -76,9 +79,9 @@ class Spool:
         self._guard = threading.Lock()
 
     def land(self, label: PartLabel, body: bytes, recipients: Sequence[str]) -> Landing:
-        """Keep a part. STORED: durable. REPEAT: it was kept before, or its set is over. WAIT and REFUSED: nothing of it was
-        kept; WAIT while whole sets of its node wait for us. `recipients` are all that it came for, hosted here or not:
-        they are part of the set's name."""
+        """Store a part durably. STORED: it is on disk. REPEAT: it was stored before, or its set has ended. REFUSED: not
+        stored, never will be. WAIT: not stored yet, because whole sets of its node wait for us. `recipients` are all
+        codes of the message, hosted here or not, because they are part of the set's name."""
         fault = self._too_much(label, body, recipients)
         if fault:
             return refuse_landing(fault)
@@ -87,13 +90,14 @@ class Spool:
             return shelf.land(label, body, recipients, self._clock.now())
 
     def complete(self, limit: int) -> Sequence[JoinedParts]:
-        """Hand out up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
+        """Hand out up to `limit` whole sets, oldest first. A set with a wrong digest is refused; `overdue` hands it out."""
         with parts_set.failures_named(self._folder):
             return self._hand_out(lambda packet: packet.waits_for_us, self._join_complete, limit)
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[JoinedParts]:
-        """Hand out sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose
-        recipients all got the same bytes by another sending is removed instead. Sets that ended earlier are forgotten."""
+        """Hand out, with their flaw, up to `limit` sets that are refused or did not become whole within the limit's age.
+        An unfinished set whose recipients all got the same bytes by another sending is removed instead. When fewer than
+        `limit` are due, records of ended sets beyond the age are forgotten."""
         oldest = now - self._limits.age
 
         def is_due(packet: PartSet) -> bool:
@@ -103,18 +107,18 @@ class Spool:
 
         with parts_set.failures_named(self._folder):
             sets = self._hand_out(is_due, self._join_flawed, limit)
-            if len(sets) < limit:  # a due set may have been served by one that would be forgotten here
+            if len(sets) < limit:  # served_recipients of a due set may still need these records
                 for shelf in self._shelves():
                     shelf.forget(oldest)
         return sets
 
     def now(self) -> datetime:
-        """Return the time of the clock for the age of sets."""
+        """Return the time by which the age of sets is judged."""
         return self._clock.now()
 
     def end_set(self, token: str) -> None:
-        """End the set, and remember it for the limit's age. An unfinished one is not remembered: it may be sent again. A
-        stale token changes nothing."""
+        """End a handed-out set. A whole or refused set is remembered; an unfinished one is not, so that it may be sent
+        again. A stale token changes nothing."""
         with self._let_go(token) as lease:
             if lease is not None and lease.is_over:
                 lease.shelf.end(lease.packet, self._clock.now())
@@ -122,19 +126,19 @@ class Spool:
                 lease.shelf.give_up(lease.packet, lease.parts)
 
     def put_aside(self, token: str, why: ParkedReason) -> None:
-        """Keep the set without handing it out any more, where a person sees it. A stale token changes nothing."""
+        """Park a handed-out set for a person, without handing it out any more. A stale token changes nothing."""
         with self._let_go(token) as lease:
             if lease is not None:
                 lease.shelf.put_aside(lease.packet, why)
 
     def release(self, token: str) -> None:
-        """Hand the set out again, here or by another process. A stale token changes nothing."""
+        """Give a set back, to be handed out again by any process. A stale token changes nothing."""
         with self._let_go(token):
             pass
 
     @contextlib.contextmanager
     def _let_go(self, token: str) -> Iterator[_Lease | None]:
-        """Yield the set of a token and release it afterwards; None for a stale one."""
+        """Yield the lease of a token, and release its lock afterwards; None for a stale token."""
         with self._guard:
             lease = self._held.pop(token, None)
         with parts_set.failures_named(self._folder):
@@ -145,12 +149,13 @@ class Spool:
                     os.close(lease.handle)
 
     def close(self) -> None:
-        """Release all that is handed out."""
+        """Release all sets that are handed out."""
         for token in list(self._held):
             self.release(token)
 
     def counts(self) -> Mapping[str, int]:
-        """Count open `sets`, those of them `whole`, `refused` and put `aside`, their `parts` and `bytes` on disk."""
+        """Count the open `sets`, how many of them are `whole`, `refused` and put `aside`, and their `parts` and `bytes`
+        on disk."""
         totals = dict.fromkeys(("sets", "whole", "refused", "aside", "parts", "bytes"), 0)
         with parts_set.failures_named(self._folder):
             for _, packet in self._open_sets():
@@ -164,6 +169,7 @@ class Spool:
         return totals
 
     def _too_much(self, label: PartLabel, body: bytes, recipients: Sequence[str]) -> str:
+        """Return why a part exceeds the limits; empty when it does not."""
         limits = self._limits
         if not 1 <= label.n <= label.of <= limits.parts:
             return f"part {label.n} of {label.of}: a set has at most {limits.parts} parts"
@@ -192,6 +198,7 @@ class Spool:
         join: Callable[[PartsFolder, PartSet, int], JoinedParts | None],
         limit: int,
     ) -> list[JoinedParts]:
+        """Lock and join up to `limit` due sets, oldest first; sets held by another process are passed over."""
         due = sorted(
             ((shelf, packet) for shelf, packet in self._open_sets() if is_due(packet)),
             key=lambda pair: pair[1].began,
@@ -204,7 +211,7 @@ class Spool:
                 handle = parts_set.try_hold(packet.folder / HOLD)
                 if handle is not None:
                     offered += self._offer(shelf, packet, handle, join)
-        except BaseException:  # their tokens are lost with the exception
+        except BaseException:  # the caller never gets these tokens, so the sets are released
             for joined in offered:
                 self.release(joined.token)
             raise
@@ -217,6 +224,8 @@ class Spool:
         handle: int,
         join: Callable[[PartsFolder, PartSet, int], JoinedParts | None],
     ) -> list[JoinedParts]:
+        """Join one locked set for handing out. A set that has ended is removed, one handed out too often is parked; both
+        give an empty list, as does an unreadable set."""
         joined: JoinedParts | None = None
         try:
             if shelf.is_over(packet):
@@ -225,7 +234,7 @@ class Spool:
                 shelf.put_aside(packet, ParkedReason.NEVER_SETTLED)
             else:
                 joined = join(shelf, packet, handle)
-        except OSError as error:  # the others are not to suffer from it
+        except OSError as error:  # one damaged set must not stop the others
             action(
                 _log, "parts.unreadable", str(error), packet=packet.label.packet_id, node=packet.label.user
             )
@@ -235,6 +244,7 @@ class Spool:
         return [joined] if joined is not None else []
 
     def _join_complete(self, shelf: PartsFolder, packet: PartSet, handle: int) -> JoinedParts | None:
+        """Join a whole set; refuse it when its digest or size is not the announced one."""
         parts, announced = packet.parts(), packet.label.whole_digest
         digest, size = measure_parts(parts)
         if (digest, size) != (announced, packet.label.whole_size):
@@ -246,6 +256,8 @@ class Spool:
         return self._keep(shelf, packet, handle, parts, packet.recipients, digest, size, "")
 
     def _join_flawed(self, shelf: PartsFolder, packet: PartSet, handle: int) -> JoinedParts | None:
+        """Join what came of a refused or unfinished set, for the recipients that did not get the same bytes otherwise;
+        remove an unfinished set with no such recipient."""
         served = shelf.served_recipients(packet)
         recipients = tuple(code for code in packet.recipients if code not in served)
         if not recipients and not packet.refusal:
@@ -276,7 +288,8 @@ class Spool:
         size: int,
         flaw: str,
     ) -> JoinedParts:
-        with contextlib.suppress(OSError):  # a full disk is no reason to hand out none
+        """Lease a joined set under a new token, and count one more offer."""
+        with contextlib.suppress(OSError):  # a full disk must not stop the handout
             parts_set.count_up(packet.folder / OFFERS)
         token = secrets.token_hex(16)
         is_over = not flaw or bool(packet.refusal)
@@ -297,6 +310,7 @@ class Spool:
 
 
 def _flaw(packet: PartSet, parts: Mapping[int, KeptPart]) -> str:
+    """Describe why the set is not whole: its refusal, or the missing parts."""
     progress = f"{len(parts)} of {packet.label.of} parts came"
     if refusal := packet.refusal:
         return f"{progress}, and the set was refused: {refusal}"

@@ -1,7 +1,8 @@
-"""Publishes parcels and waits for the broker's confirmation of each. In: a parcel and its recipients. Out: an `Outcome` for
-each. One upload serves many recipients, so a returned message would speak for all or none: each code is checked apart,
-before the upload and once more after it. A large parcel is cut into parts that fit the broker, read as they are asked for,
-so that one is in memory. The last is given only once the whole equals the parcel's digest: a rotten file makes no set."""
+"""Publishes parcels and waits for the broker's confirmation of each. In: a parcel and its recipients. Out: one `Outcome`
+per recipient. One upload serves many recipients, and the broker returns a message only when none of them is bound: so
+each code is checked separately, before the upload and again after it. A large parcel is cut into parts that fit the
+broker, read one at a time. The last part is sent only once the whole equals the parcel's digest, so that a damaged file
+never completes a set."""
 
 from __future__ import annotations
 
@@ -31,19 +32,19 @@ from gateway.transport.amqp.label import PART, PARTS, SET, WHOLE_DIGEST, WHOLE_S
 from gateway.transport.amqp.topology import LANE, SENDER
 from gateway.transport.parcel import PIECE, too_large, unroutable
 
-SMALL = 256 * 1024  # a larger parcel has a channel of its own: it waits for no other and delays no other
-SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # unconfirmed messages in memory (G8)
+SMALL = 256 * 1024  # larger parcels use a channel of their own, so that small ones do not wait for them
+SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # limit of unconfirmed messages in memory
 KEYS = 1000  # recipients of one upload: as many as a receiver takes with a part
 KEYS_BYTES = 64 * 1024  # of recipients on one message: its header must fit into one frame of 128 KiB
-LONGEST_KEY = 255  # AMQP's own
+LONGEST_KEY = 255  # AMQP's own limit
 ASK_S = 3.0  # a person waits for the answer, and can do without it
-DIAL_S = 1.0  # waits for a line that broke a moment ago, not for one that is down
+DIAL_S = 1.0  # enough for a connection that broke a moment ago, not for a broker that is down
 
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
 
 
 class Publisher:
-    """Publishes for one node. Safe to be called many times at once; memory is bounded by the two windows."""
+    """Publisher of one node, safe for concurrent calls; two windows bound its memory."""
 
     def __init__(
         self,
@@ -59,11 +60,11 @@ class Publisher:
         self._link, self._user, self._clock, self._pool = link, user, clock, pool
         self._max_bytes, self._part_bytes, self._confirm_s = max_bytes, part_bytes, confirm_s
         self._small, self._large = _Channel(link, SMALL_AT_ONCE), _Channel(link, LARGE_AT_ONCE)
-        # The library finds the publish of a returned message by its id: one id, one publish at a time.
+        # The library matches a returned message to its publish by message id, so one id is published once at a time.
         self._flying: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """Publish within the time limit, whatever the broker does."""
+        """Publish a parcel to all routes and return one outcome per route, within a time limit that grows with its size."""
         if parcel.size > self._max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
         keys_by_route = {route: names.routing_key(route) for route in routes}
@@ -74,7 +75,7 @@ class Publisher:
         return {route: _outcome_for(route, outcomes.get(key)) for route, key in keys_by_route.items()}
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """Ask the broker about each code once; None where it does not answer soon."""
+        """Return the routes that no node hosts; None when the broker does not answer soon."""
         keys_by_route = {route: names.routing_key(route) for route in routes}
         try:
             async with asyncio.timeout(ASK_S):
@@ -86,23 +87,23 @@ class Publisher:
         return frozenset(route for route, key in keys_by_route.items() if key in absent or not _fits(key))
 
     async def must_lead(self, keys: Sequence[str]) -> None:
-        """Raise BrokerRefused with the keys that no node hosts; Unreachable when the broker does not say."""
-        lost = [key for key in keys if not _fits(key)]
+        """Raise BrokerRefused with the keys that no node hosts, and Unreachable when the broker does not answer."""
+        unbound = [key for key in keys if not _fits(key)]
         try:
-            lost += await self._absent([key for key in keys if _fits(key)])
+            unbound += await self._absent([key for key in keys if _fits(key)])
         except BlockedNow as cause:
             raise Unreachable(str(cause)) from cause
         except BROKEN as cause:
             raise Unreachable(f"the broker does not say who hosts what: {describe_error(cause)}") from cause
-        if lost:
+        if unbound:
             raise BrokerRefused(
-                f"nobody hosts {', '.join(sorted(lost))}; nothing was sent",
+                f"nobody hosts {', '.join(sorted(unbound))}; nothing was sent",
                 hint="gateway registry set-host CODE NODE, then gateway axis apply; or drop it",
             )
 
     async def resend(self, message: Message, exchange: str, key: str) -> None:
-        """Send one message unchanged, under this node's own name, confirmed by the broker on return; Unreachable or
-        BrokerRefused when it is not."""
+        """Publish one message unchanged but for this node's user id, and wait for the confirmation; Unreachable or
+        BrokerRefused when it fails."""
         message.user_id = self._user
         channel = self._small if len(message.body) <= SMALL else self._large
         try:
@@ -118,7 +119,8 @@ class Publisher:
             raise Unreachable(f"the broker did not take it: {describe_error(cause)}") from cause
 
     async def _upload(self, parcel: Parcel, keys: Sequence[str]) -> Mapping[str, Outcome]:
-        """Upload once for these keys."""
+        """Upload the parcel once for these keys, and return one outcome per key. After a failure, open keys are retried
+        and marked unsure where bytes may have reached the broker."""
         outcomes: dict[str, Outcome] = {}
         flight = _Flight()
         try:
@@ -140,7 +142,7 @@ class Publisher:
         return outcomes
 
     async def _send_all(self, parcel: Parcel, keys: Sequence[str], flight: _Flight) -> None:
-        """Send the parcel as one message, or as its parts in order; each is in memory until it is confirmed."""
+        """Send the parcel as one message or as parts in order; each part is in memory until it is confirmed."""
         channel = self._small if parcel.size <= SMALL else self._large
         async with self._alone(parcel.packet_id, channel):
             parts = parts_of(parcel, self._part_bytes)
@@ -152,10 +154,12 @@ class Publisher:
                 await channel.publish(exchange, message, keys[0], self._confirm_s, flight)
 
     async def _absent(self, keys: Sequence[str]) -> frozenset[str]:
-        """Return the keys that no node hosts. A single key is not asked about: its own message would come back."""
+        """Return the keys that no node hosts. A single key is not asked about, because its own message would be
+        returned."""
         return frozenset() if len(keys) == 1 else await self._unhosted(keys)
 
     async def _unhosted(self, keys: Sequence[str]) -> frozenset[str]:
+        """Ask the broker about all keys at once, and return those that no node hosts."""
         answers = await asyncio.gather(*(self._is_hosted(key) for key in keys), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
@@ -163,6 +167,7 @@ class Publisher:
         return frozenset(key for key, hosted in zip(keys, answers, strict=True) if not hosted)
 
     async def _is_hosted(self, key: str) -> bool:
+        """Ask whether a node hosts the key, by an empty message that is returned when none does."""
         question = Message(b"", app_id=names.APP_ID)
         try:
             async with self._small.window:
@@ -173,13 +178,14 @@ class Publisher:
 
     @contextlib.asynccontextmanager
     async def _alone(self, message_id: str, channel: _Channel) -> AsyncIterator[None]:
+        """Hold the message id and one place in the channel's window."""
         lock = self._flying.setdefault(message_id, asyncio.Lock())
         async with lock, channel.window:
             yield
 
 
 class BlockedNow(Exception):
-    """The broker has set an alarm: it reads nothing more from us until it is over."""
+    """The broker has set an alarm, and reads nothing from us until it is over."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -188,13 +194,13 @@ class BlockedNow(Exception):
 
 @dataclass(slots=True)
 class _Flight:
-    """Marks whether anything of a parcel may have reached the broker."""
+    """Note whether any bytes of a parcel may have reached the broker."""
 
     begun: bool = False
 
 
 class _Channel:
-    """One channel with confirms and its window; opened anew after the broker closed it."""
+    """One channel with publisher confirms and a window of messages; opened again after the broker closed it."""
 
     def __init__(self, link: Link, window: int) -> None:
         self._link = link
@@ -205,8 +211,8 @@ class _Channel:
     async def publish(
         self, exchange: str, message: Message, key: str, within_s: float, flight: _Flight | None = None
     ) -> None:
-        """Publish and wait for the confirmation. An alarm of the broker ends the waiting at once. `flight` is marked when
-        the message is on its way."""
+        """Publish a message and wait for its confirmation. An alarm of the broker raises BlockedNow at once. `flight` is
+        marked before the message goes out."""
         channel = await self._open()
         if self._link.blocked_since is not None:
             raise BlockedNow(self._link.reason)
@@ -218,9 +224,9 @@ class _Channel:
         except PublishError:
             raise
         except DeliveryError:
-            # The broker's end of a channel goes on asking the member that led a queue when the channel first
-            # used it. While that one is dead everything is refused, long after others have taken over; a new
-            # channel finds the new leader.
+            # The broker's end of a channel keeps asking the member that led a queue when the channel first used it.
+            # While that member is dead, every message is refused, even after another has taken over; a new channel
+            # finds the new leader.
             with contextlib.suppress(*BROKEN):
                 await await_answer(channel.close(), within_s)
             raise
@@ -241,7 +247,7 @@ def _fits(key: str) -> bool:
 
 
 def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Group the keys into as many as one message may carry."""
+    """Split the keys into groups that one message can carry."""
     group: list[str] = []
     size = 0
     for key in keys:
@@ -255,11 +261,13 @@ def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _outcome_for(route: str, outcome: Outcome | None) -> Outcome:
-    """Return the outcome for the caller's own spelling; a key that fits no message leads nowhere."""
+    """Return the outcome of a route in the caller's spelling; a key that fits no message is unroutable."""
     return unroutable(route) if outcome is None or outcome.code == "unroutable" else outcome
 
 
 def _came_back(key: str, count: int) -> Outcome:
+    """Return the outcome of a message that the broker returned. Among several keys, all were hosted just before, so a
+    binding is missing."""
     if count == 1:
         return unroutable(key)
     detail = f"{key} is hosted, but its queue is not bound to this lane; run gateway axis apply"
@@ -267,6 +275,7 @@ def _came_back(key: str, count: int) -> Outcome:
 
 
 def _moving(key: str) -> Outcome:
+    """Return the outcome of a key whose binding disappeared during the upload."""
     detail = f"{key} left its node while this was under way; it is asked for again"
     return Outcome(fate=Fate.RETRY, code="axis-bindings", detail=detail)
 
@@ -285,7 +294,7 @@ class Part:
     body: bytes
 
     def headers(self) -> dict[str, str | int]:
-        """Return the headers beside the bytes; unsigned, like all that a broker carries."""
+        """Return the part's headers, which are unsigned like all that a broker carries."""
         return {
             SET: self.set_id,
             PART: self.n,
@@ -298,13 +307,13 @@ class Part:
 
 
 def set_id(digest: Digest, part_bytes: int) -> str:
-    """Name a set: the same bytes cut in the same way are the same set, however often they are sent."""
+    """Return the id of a set: the same bytes cut in the same way are always the same set."""
     return hashlib.sha256(f"lienthong/parts/1\n{digest}\n{part_bytes}\n".encode()).hexdigest()
 
 
 def parts_of(parcel: Parcel, part_bytes: int) -> Iterator[Part]:
-    """Cut a parcel into parts. BrokerRefused instead of the last one when the bytes are not those that the parcel
-    announced. Sync: each step reads a file, so call it in the pool."""
+    """Cut a parcel into parts. BrokerRefused instead of the last part when the bytes differ from the parcel's digest or
+    size. Sync: each step reads a file, so call it in the pool."""
     if part_bytes < 1:
         raise ValueError(f"a part has one byte at the least, not {part_bytes}")
     total = max(1, -(-parcel.size // part_bytes))
@@ -328,6 +337,7 @@ def parts_of(parcel: Parcel, part_bytes: int) -> Iterator[Part]:
 
 
 def _read(source: BinaryIO, size: int) -> bytes:
+    """Read up to `size` bytes, in pieces; fewer only at the end of the file."""
     body = BytesIO()
     while size > 0 and (piece := source.read(min(PIECE, size))):
         size -= body.write(piece)
@@ -335,6 +345,7 @@ def _read(source: BinaryIO, size: int) -> bytes:
 
 
 def _check(parcel: Parcel, digest: str, size: int) -> None:
+    """Raise BrokerRefused when digest or size are not the parcel's."""
     if (digest, size) != (parcel.digest, parcel.size):
         raise BrokerRefused(
             f"packet {parcel.packet_id}: its bytes are not what was announced: expected {parcel.size} bytes with"

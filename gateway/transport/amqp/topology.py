@@ -1,5 +1,5 @@
-"""Names every exchange, queue, right and header of the axis on a broker. In: a node, a lane, a code. Out: texts.
-Pure: the node's own adapter and the administrator's tools must never disagree about a name."""
+"""Names every exchange, queue, right and header of the axis on a broker. In: a node, a lane, a code. Out: texts. Pure:
+the node's adapter and the administrator's tools share these names, so that they cannot disagree."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from gateway.domain.registry import fold_code
 APP_ID = "lienthong/1"
 
 LANES = (Lane.URGENT, Lane.NORMAL)  # the order in which both are read
-HOSTED_EXCHANGE = "lienthong.hosted"  # the question whether any node hosts this code
+HOSTED_EXCHANGE = "lienthong.hosted"  # a message to it asks whether any node hosts a code
 DEAD_EXCHANGE = "lienthong.dead"
-SINK_QUEUE = "lienthong.sink"  # keeps nothing: it only makes the question routable
+SINK_QUEUE = "lienthong.sink"  # keeps nothing; it only makes that question routable
 SINK_POLICY = "lienthong.sink"
 DEAD_POLICY = "lienthong.dead"
 DELIVERY_LIMIT = 5
 
 SENDER, LANE, DIGEST, SIZE = "x-sender", "x-lane", "x-digest", "x-size"
 MORE_RECIPIENTS = "CC"  # the broker's own header: further routing keys of the same message
-RETURNED = "x-delivery-count"  # the broker's own: how often it took the message back
-FIRST_NODE = "x-node"  # the vouched node of a dead parcel that is sent again; "" for none
-FIRST_RECIPIENTS = "x-recipients"  # the recipients of a dead parcel that is sent again to its node
+RETURNED = "x-delivery-count"  # the broker's own header: how often the message was returned
+FIRST_NODE = "x-node"  # original publisher of a dead parcel that is sent again; "" for none
+FIRST_RECIPIENTS = "x-recipients"  # original recipients of a dead parcel that is sent again to its node
 
 
 def lane_exchange(lane: Lane) -> str:
@@ -41,7 +41,7 @@ def dead_queue(node: str) -> str:
 
 
 def routing_key(route: str) -> str:
-    """Return the key of an agency's code, an alias, or a node (`@name`): letter case says nothing."""
+    """Return the routing key of a code, an alias, or a node (`@name`), without regard to letter case."""
     return fold_code(route)
 
 
@@ -55,12 +55,13 @@ def node_policy(node: str) -> str:
 
 
 def node_policy_pattern(node: str) -> str:
-    """Match the node's two lane queues and nothing else."""
+    """Return the pattern that matches the node's two lane queues and nothing else."""
     return rf"^lienthong\.{_escaped(node)}\.(urgent|normal)$"
 
 
 def node_policy_definition(node: str, delivery_limit: int = DELIVERY_LIMIT) -> dict[str, str | int]:
-    """Send a parcel returned too often to the node's dead queue, without losing it on the way there."""
+    """Return the policy of a node's lane queues: a parcel returned too often moves to the node's dead queue, and is not
+    lost on the way."""
     return {
         "delivery-limit": delivery_limit,
         "dead-letter-exchange": DEAD_EXCHANGE,
@@ -71,15 +72,17 @@ def node_policy_definition(node: str, delivery_limit: int = DELIVERY_LIMIT) -> d
 
 
 def dead_policy_definition() -> dict[str, str | int]:
-    """Lift the delivery limit: looking at dead parcels returns them, and some brokers drop a message at its 20th return."""
+    """Return the policy of dead queues, with a very high delivery limit: listing dead parcels returns them, and some
+    brokers drop a message at its 20th return."""
     return {"delivery-limit": 1_000_000}
 
 
 def sink_policy_definition() -> dict[str, str | int]:
+    """Return the policy of the sink queue, which drops every message at once."""
     return {"max-length": 0, "overflow": "drop-head"}
 
 
-# Rights of a node's user: it makes nothing, sends to the lanes and reads its own queues.
+# Rights of a node's user: it declares nothing, writes to the exchanges and reads its own queues.
 CONFIGURE = "^$"
 WRITE = r"^lienthong\.(urgent|normal|hosted)$"
 

@@ -1,8 +1,8 @@
-"""Examines the axis as this node's own user meets it, step by step, and changes nothing. In: an `Access`, the node's name,
-the codes it hosts. Out: one `Diagnosis` per step with its time, cause and cure; steps that need a line are skipped without
-one. First the steps that lead to a logged-in line: name, port, certificate, user and vhost; then, on it, that everything
-the node needs is there and allowed, and nothing more is. A right too many is a fault as well: a thief of the node's
-password has it too. Forbidden acts are tried on names that do not exist, so that they do nothing even if allowed."""
+"""Examines the axis as this node's own user meets it, step by step, without changing anything. In: an `Access`, the
+node's name, the codes it hosts. Out: one `Diagnosis` per step with its time, cause and cure; steps that need a
+connection are skipped without one. The first steps lead to a login: name, port, certificate, user and vhost; then follow
+the queues, rights and bindings that the node needs. A right too many is a fault as well, because a thief of the node's
+password has it too. Forbidden acts are tried on names that do not exist, so that they do no harm even if allowed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gateway.transport.broker.plan import node_queues
 
 
 class Fault(Exception):
-    """A fault found by a step. `cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`."""
+    """Fault found by a step. `cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`."""
 
     def __init__(self, cause: str, cure: str, **params: object) -> None:
         super().__init__(cause)
@@ -46,7 +46,7 @@ class Fault(Exception):
 
 @dataclass(kw_only=True)
 class ServerSession:
-    """One server examined by one node. `nonce` makes names that do not exist elsewhere."""
+    """Examination of one server by one node. `nonce` makes names that do not exist elsewhere."""
 
     server: Server
     access: Access
@@ -57,13 +57,13 @@ class ServerSession:
     line: AbstractConnection | None = None
 
     def channel(self) -> AbstractChannel:
-        """Make a channel, not open yet; one for each question, because a refusal closes its channel."""
+        """Return a new channel, not open yet; each question needs its own, because a refusal closes its channel."""
         if self.line is None:
             raise Unreachable("the check is not logged in")
         return self.line.channel(publisher_confirms=True, on_return_raises=True)
 
     async def say(self, exchange: str, key: str, user: str | None = None) -> None:
-        """Publish an empty message as `user`; it comes back as DeliveryError where the key leads nowhere."""
+        """Publish an empty message as `user`; DeliveryError where no binding of the exchange has the key."""
         async with self.channel() as channel:
             target = (
                 await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
@@ -71,7 +71,7 @@ class ServerSession:
             await target.publish(self.message(user), key, mandatory=True)
 
     def message(self, user: str | None = None) -> aio_pika.Message:
-        """Make an empty message, not meant to be kept."""
+        """Make an empty message that is not persistent."""
         return aio_pika.Message(b"", user_id=user or self.access.user)
 
 
@@ -120,7 +120,7 @@ async def tls(session: ServerSession) -> Mapping[str, object]:
 
 
 async def login(session: ServerSession) -> Mapping[str, object]:
-    """Check user and password, and that the vhost is there and open to the user."""
+    """Check that user and password are accepted, and that the vhost exists and is open to the user."""
     access = session.access
     params = {"user": access.user, "vhost": access.vhost}
     try:
@@ -129,7 +129,7 @@ async def login(session: ServerSession) -> Mapping[str, object]:
     except ProbableAuthenticationError as why:
         raise Fault("login.refused", "login", **params) from why
     except (ConnectionNotAllowed, InvalidFrameError) as why:
-        # The library expects no farewell here, and keeps the broker's words to itself.
+        # The library does not read the broker's closing message here, so its reason is unknown.
         raise Fault("vhost.closed", "apply", **params) from why
     except ssl.SSLError as why:
         raise Fault("tls.refused", "tls", detail=describe_error(why)) from why
@@ -145,12 +145,12 @@ async def _leave(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-AT_ONCE = 200  # questions under way together
+AT_ONCE = 200  # limit of questions sent at once
 MAX_LISTED_CODES = 20
 
 
 async def queues(session: ServerSession) -> Mapping[str, object]:
-    """Check that the node's own queues are there. Asking how many messages lie there takes none."""
+    """Check that the node's own queues exist, and count their messages without taking any."""
     messages = 0
     for name in node_queues(session.node):
         try:
@@ -163,7 +163,8 @@ async def queues(session: ServerSession) -> Mapping[str, object]:
 
 
 async def read(session: ServerSession) -> Mapping[str, object]:
-    """Check that the node may read its queues. Tried on the one that counts no deliveries, and put back at once."""
+    """Check that the node may read its queues. The dead queue is tried, because it counts no deliveries; its message is
+    put back."""
     name = topology.dead_queue(session.node)
     try:
         async with session.channel() as channel:
@@ -176,7 +177,7 @@ async def read(session: ServerSession) -> Mapping[str, object]:
 
 
 async def rights(session: ServerSession) -> Mapping[str, object]:
-    """Check that it may make nothing, read no other node's queue, and send nowhere but to the lanes."""
+    """Check that the user may declare nothing, read no other node's queue, and publish only to the lanes."""
     nobody = f"lienthong.nobody-{session.nonce}.dead"
     tries: Mapping[str, Callable[[], Awaitable[None]]] = {
         "rights.declare": partial(_declare, session, nobody),
@@ -196,7 +197,7 @@ async def _refused(attempt: Callable[[], Awaitable[None]]) -> bool:
     except ChannelAccessRefused:
         return True
     except (ChannelNotFoundEntity, DeliveryError):
-        return False  # it was allowed, and only failed because there is no such thing
+        return False  # it was allowed, and failed only because the name does not exist
     return False
 
 
@@ -213,7 +214,7 @@ async def _try_reading(session: ServerSession, name: str) -> None:
 
 
 async def impersonate(session: ServerSession) -> Mapping[str, object]:
-    """Check that the broker refuses messages in another node's name; receivers trust the sender's name for that reason."""
+    """Check that the broker refuses messages under another node's name, because receivers rely on that name."""
     try:
         await session.say(topology.HOSTED_EXCHANGE, session.nonce, user=f"nobody-{session.nonce}")
     except ChannelPreconditionFailed:
@@ -224,7 +225,7 @@ async def impersonate(session: ServerSession) -> Mapping[str, object]:
 
 
 async def confirm(session: ServerSession) -> Mapping[str, object]:
-    """Check that a message that leads somewhere is confirmed, and one that leads nowhere comes back."""
+    """Check that a routable message is confirmed, and an unroutable one returned."""
     try:
         await session.say(topology.HOSTED_EXCHANGE, topology.routing_key(topology.node_route(session.node)))
     except DeliveryError as why:
@@ -241,16 +242,18 @@ async def confirm(session: ServerSession) -> Mapping[str, object]:
 
 
 async def hosted(session: ServerSession) -> Mapping[str, object]:
-    """Check that every code that the node hosts leads somewhere."""
-    lost: list[str] = []
+    """Check that every code that the node hosts has a binding."""
+    unbound: list[str] = []
     async with session.channel() as channel:
         exchange = await channel.get_exchange(topology.HOSTED_EXCHANGE, ensure=False)
         for start in range(0, len(session.codes), AT_ONCE):
             part = session.codes[start : start + AT_ONCE]
             answers = await asyncio.gather(*(_leads(session, exchange, code) for code in part))
-            lost += [code for code, leads in zip(part, answers, strict=True) if not leads]
-    if lost:
-        raise Fault("hosted.missing", "apply", count=len(lost), codes=", ".join(lost[:MAX_LISTED_CODES]))
+            unbound += [code for code, leads in zip(part, answers, strict=True) if not leads]
+    if unbound:
+        raise Fault(
+            "hosted.missing", "apply", count=len(unbound), codes=", ".join(unbound[:MAX_LISTED_CODES])
+        )
     return {"count": len(session.codes)}
 
 
@@ -265,16 +268,16 @@ async def _leads(session: ServerSession, exchange: AbstractExchange, code: str) 
 WORDS = "axis.check"
 Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
-# In the order in which a person would mend them: the line, then the faults on it.
+# In the order in which a person would mend them: first the connection, then the faults beyond it.
 _STEPS: Mapping[str, Step] = {
     step.__name__: step for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, hosted)
 }
 STEPS = tuple(_STEPS)
-SPARE_S = 1.0  # a step with a limit of its own says better what it waited for
+SPARE_S = 1.0  # a step's own time limit comes first, because its error says what it waited for
 
 
 async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
-    """Run every step at every server of the cluster, and yield each once done."""
+    """Run every step at every server of the cluster, and yield each diagnosis as soon as it is there."""
     for server in access.servers:
         async for finding in _at(server, access, node, codes):
             yield finding
@@ -298,7 +301,7 @@ async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -
                 continue
             finding = await _run_step(session, name, step)
             yield finding
-            # Without a line there is nothing to ask; a certificate that ends soon still leaves one.
+            # Without a connection nothing further can be asked; a certificate that expires soon still allows one.
             broken = session.line is None and finding.level is Level.RED and finding.cause != "tls.expiring"
 
 

@@ -1,7 +1,7 @@
 """Writes the axis as a definitions file that RabbitMQ imports (`rabbitmqctl import_definitions`, or its management API),
-and keeps the passwords of the nodes' users: one secret file per node in a folder that only its owner reads. In: a
-layout, the folder. Out: JSON, piece by piece; the passwords, and the salted hashes that a broker keeps. Passwords are
-read and made by sync calls: in the pool; the rest is pure."""
+and keeps the passwords of the nodes' users: one file per node in a folder that only its owner reads. In: a layout, the
+folder. Out: JSON, piece by piece; passwords, and their salted hashes for the broker. Passwords are read and made by sync
+calls: in the pool; the rest is pure."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _OTHERS_MODE = 0o077
 
 
 def read_passwords(folder: Path, nodes: Iterable[str], *, make: bool, keep: bool = True) -> dict[str, str]:
-    """Return the password of each node; `make` invents those that are not there, and writes them unless `keep` is false (a
-    dry run). A file that others may read is refused."""
+    """Return the password of each node. `make` generates missing ones, and saves them unless `keep` is false (a dry
+    run). A file that others may read is refused."""
     if make:
         _need_writable(folder, keep=keep)
     return {node: _password_of(folder / node, make=make, keep=keep) for node in nodes}
 
 
 def _need_writable(folder: Path, *, keep: bool) -> None:
-    """Make the folder. Misconfigured where passwords could not be kept in it, before a broker hears of any."""
+    """Make the folder. Misconfigured where passwords cannot be saved in it, before any is sent to a broker."""
     try:
         if keep:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def _password_of(file: Path, *, make: bool, keep: bool) -> str:
         new_password = secrets.token_urlsafe(32)
         if not keep:
             return new_password
-        # Written whole or not at all: a node must never get half a password.
+        # Written in one step, because a node must never read half a password.
         write_file(file, f"{new_password}\n".encode(), 0o600)
     try:
         is_open = file.stat().st_mode & _OTHERS_MODE
@@ -84,7 +84,7 @@ def _password_of(file: Path, *, make: bool, keep: bool) -> str:
 
 
 def password_hashes(passwords: Mapping[str, str], hashes: Mapping[str, str]) -> dict[str, str]:
-    """Return the hash of each password: the known one where it is of this password, else with a new salt."""
+    """Return a hash for each password: the broker's present one where it matches, else one with a new salt."""
     return {
         node: hashes[node]
         if node in hashes and matches_hash(password, hashes[node])
@@ -94,12 +94,12 @@ def password_hashes(passwords: Mapping[str, str], hashes: Mapping[str, str]) -> 
 
 
 def hashed_password(password: str, salt: bytes) -> str:
-    """Return the hash as the broker keeps it: salt, then SHA-256 of salt and password, in base64."""
+    """Return the hash in the broker's form: base64 of salt, then SHA-256 of salt and password."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def matches_hash(password: str, known_hash: str) -> bool:
-    """Tell whether the hash is of this password."""
+    """Tell whether the hash was made from this password."""
     try:
         salt = base64.b64decode(known_hash, validate=True)[:_SALT_BYTES]
     except ValueError:
@@ -119,7 +119,8 @@ SECTIONS: Mapping[type, str] = {
 
 
 def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:
-    """Write the whole file, one object per line, so that two files compare line by line and none is ever held whole."""
+    """Yield the definitions file, one object per line, so that two files compare line by line and none is in memory
+    whole."""
     parts: dict[type, Iterable[BrokerEntity]] = {
         Vhost: [Vhost(name=axis.vhost)],
         User: (User(name=node, password_hash=hashes.get(node, "")) for node in axis.nodes),
@@ -140,7 +141,7 @@ def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:
 
 
 def document(entities: Iterable[BrokerEntity], vhost: str) -> dict[str, list[dict[str, Any]]]:
-    """Return some entities as a definitions file of their own, to be imported beside the existing ones."""
+    """Return the entities as a definitions file, to be imported beside what exists."""
     sections: dict[str, list[dict[str, Any]]] = {}
     for entity in entities:
         sections.setdefault(SECTIONS[type(entity)], []).append(to_json(entity, vhost))
@@ -148,7 +149,7 @@ def document(entities: Iterable[BrokerEntity], vhost: str) -> dict[str, list[dic
 
 
 def to_json(entity: BrokerEntity, vhost: str) -> dict[str, Any]:  # Any: JSON
-    """Return one object as its section has it."""
+    """Return an entity in the JSON form of its section."""
     match entity:
         case Vhost(name=name):
             return {"name": name}

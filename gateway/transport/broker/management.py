@@ -1,6 +1,6 @@
-"""Talks to the management API of the broker, as its administrator. In: an address, a user, a password; ordered steps of a
-plan. Out: the state of one vhost; entities added, changed or removed there, each step yielded when done. Driver errors
-leave as our own, with what to do. The next run finishes an interrupted one: every step may be repeated."""
+"""Calls the broker's management API as its administrator. In: an address, a user, a password; ordered steps of a plan.
+Out: the state of one vhost; entities added, changed or removed there, each step yielded when done. HTTP errors are
+raised as our own, with a hint. Every step may be repeated, so a run after an interrupted one finishes it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from gateway.transport.broker.plan import (
 _ANSWER_S = 300.0  # listing or importing a hundred thousand bindings takes the broker many seconds
 _ANSWER_BYTES = 1024 * 1024 * 1024
 _MISSING = 404
-# A broker that lists users or queues while another call removes one fails with 500, and is right a moment later.
+# While another call removes a user or queue, listing them fails with 500, and works a moment later.
 _RETRYING = AsyncRetrying(
     retry=retry_if_result(lambda answered: answered[0] >= 500),
     stop=stop_after_attempt(5),
@@ -47,7 +47,7 @@ _RETRYING = AsyncRetrying(
 
 
 class Management:
-    """One administrator's access to one vhost. Get it from `opened`."""
+    """One administrator's access to one vhost; `opened` makes it."""
 
     def __init__(self, caller: HttpCaller, api: str, user: str, password: str, vhost: str) -> None:
         proof = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -56,7 +56,7 @@ class Management:
         self.user, self.vhost, self._v = user, vhost, quote(vhost, safe="")
 
     async def state(self) -> State:
-        """Return everything that a plan compares. Bindings are read exchange by exchange, which bounds each answer."""
+        """Return everything that a plan compares. Bindings are listed per exchange, which bounds each answer."""
         users = {row["name"]: _user(row) for row in await self._list("/api/users")}
         everyone = await self._list("/api/permissions")
         elsewhere = frozenset(row["user"] for row in everyone if row["vhost"] != self.vhost)
@@ -83,7 +83,7 @@ class Management:
     async def _bindings(self, exchange: str) -> list[QueueBinding]:
         columns = "source,destination,destination_type,routing_key,properties_key"
         path = f"/api/exchanges/{self._v}/{exchange}/bindings/source?columns={columns}"
-        # One text for each name, however many bindings have it.
+        # Bindings share one text per name, which saves memory.
         names: dict[str, str] = {}
         return [
             QueueBinding(
@@ -97,7 +97,7 @@ class Management:
         ]
 
     async def create(self, entity: BrokerEntity) -> None:
-        """Put a vhost, user or right. Objects inside the vhost are for `add`."""
+        """Put a vhost, user or right in force; other entities go to `add`."""
         match entity:
             case Vhost():
                 await self._ask("PUT", f"/api/vhosts/{self._v}", {})
@@ -111,21 +111,22 @@ class Management:
                 await self.add([entity])
 
     async def add(self, entities: Iterable[BrokerEntity]) -> None:
-        """Add all of them in one call. A repeat changes nothing."""
+        """Add entities in one call. A repeat changes nothing."""
         path = f"/api/definitions/{self._v}"
         await self._ask("POST", path, document(entities, self.vhost))
 
     async def remove(self, entity: BrokerEntity) -> None:
-        """Remove it; a missing one is fine. Clash for a queue that holds messages or is being read."""
+        """Remove an entity; a missing one is fine. Clash for a queue that holds messages or is being read."""
         if isinstance(entity, Queue):
             await self._must_be_empty(entity.name)
         await self._ask("DELETE", self._path(entity))
 
     async def drop(self) -> None:
-        """Remove the vhost with everything that lies in it: for one that was made for an occasion, and by no plan."""
+        """Remove the vhost with all its content: for a temporary vhost, never as part of a plan."""
         await self._ask("DELETE", f"/api/vhosts/{self._v}")
 
     def _path(self, entity: BrokerEntity) -> str:
+        """Return the API path of an entity."""
         match entity:
             case QueueBinding():
                 parts = (entity.source, entity.to[0], entity.destination, entity.props)
@@ -142,7 +143,8 @@ class Management:
         raise Misconfigured(f"{entity} is never removed")
 
     async def _must_be_empty(self, name: str) -> None:
-        """Ask the queue itself: the counts of the API are seconds old. Looking puts the message back."""
+        """Raise Clash where the queue has messages or consumers. The queue itself is asked, because the API's counts are
+        seconds old; a message looked at is put back."""
         path = f"/api/queues/{self._v}/{quote(name, safe='')}"
         queue = await self._ask("GET", path)
         if queue is None:
@@ -158,7 +160,7 @@ class Management:
         return list(await self._ask("GET", path) or ())
 
     async def _ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
-        """Return the answer; None where there is no such object."""
+        """Call the API and return its JSON; None where the object does not exist."""
         try:
             url = URL(self._api + path, encoded=True)
             answered: tuple[int, bytes] = await _RETRYING.copy()(self._once, method, url, body)
@@ -192,7 +194,7 @@ class Management:
 async def opened(
     api: str, user: str, password: str, vhost: str, ca_file: str | None = None
 ) -> AsyncIterator[Management]:
-    """Open the administrator's access; it is closed at the end."""
+    """Open an administrator's access, and close it at the end."""
     caller = HttpCaller(_ANSWER_BYTES, ca=ca_file, unpacks=True)
     try:
         yield Management(caller, api, user, password, vhost)
@@ -201,6 +203,7 @@ async def opened(
 
 
 def _refused(status: int, method: str, path: str, text: str) -> Exception:
+    """Return the error for a status of refusal."""
     if status == 401:
         return Denied(
             "the broker does not let this user administer it",
@@ -245,7 +248,7 @@ _INSIDE = (Exchange, Queue, QueuePolicy, QueueBinding)
 
 
 async def done_steps(broker: Management, steps: Iterable[PlanStep]) -> AsyncIterator[PlanStep]:
-    """Yield each step once it is in force."""
+    """Carry out the steps, and yield each once it is in force."""
     for batch in batches(steps):
         if batch[0].sign is Sign.REMOVE:
             await broker.remove(batch[0].entity)
@@ -258,7 +261,8 @@ async def done_steps(broker: Management, steps: Iterable[PlanStep]) -> AsyncIter
 
 
 def batches(steps: Iterable[PlanStep]) -> Iterator[Sequence[PlanStep]]:
-    """Group neighbours that one call may add in any order: entities of one kind, and bindings of one exchange."""
+    """Group consecutive steps that one call may carry out in any order: additions of one kind, and of one exchange for
+    bindings."""
     batch: list[PlanStep] = []
     for step in steps:
         if batch and (_call_of(step) != _call_of(batch[0]) or len(batch) == STEPS_AT_ONCE):
@@ -270,7 +274,7 @@ def batches(steps: Iterable[PlanStep]) -> Iterator[Sequence[PlanStep]]:
 
 
 def _call_of(step: PlanStep) -> object:
-    """Return a key: steps with equal keys may share a call."""
+    """Return a key that is equal for steps that may share a call."""
     if step.sign is Sign.REMOVE or not isinstance(step.entity, _INSIDE):
         return step
     return type(step.entity), step.entity.source if isinstance(step.entity, QueueBinding) else None

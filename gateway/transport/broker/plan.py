@@ -1,10 +1,10 @@
-"""Works out how a broker becomes what the registry says. In: the state it is in, and the registry's hosting of a day. Out:
-the layout wanted, every exchange, queue, policy, user, right and binding of it by exactly the names of `topology`; ordered
-steps; nodes that the registry no longer names and what of each can go; remarks for a person. Pure.
+"""Plans how a broker is brought in line with the registry. In: its state, and the registry's hosting of a day. Out: the
+wanted layout, with every exchange, queue, policy, user, right and binding named by `topology`; ordered steps; nodes that
+the registry no longer names, with what can be removed of each; remarks for a person. Pure.
 
-The order keeps every code reachable: queues, limits and rights first, then new bindings (lanes before the question who
-hosts), and only then the old ones (the question before the lanes). A code that moves is bound at both nodes for a moment,
-so a packet may come twice and never not at all. A queue that holds messages is never removed."""
+The order of steps keeps every code reachable: queues, limits and rights first, then new bindings (lanes before the
+hosted exchange), then the removal of old ones (hosted exchange before lanes). A code that moves is bound at both nodes
+for a moment: a packet may come twice, but is never lost. A queue that holds messages is never removed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gateway.transport.amqp import topology
 
 
 class QueueBinding(NamedTuple):
-    """A tuple, because an axis has hundreds of thousands of them. `to` is `queue` or `exchange`; `props` is the broker's
-    own name of this binding among those with the same ends, needed to remove it."""
+    """Binding of a routing key. A tuple, because an axis has hundreds of thousands of them. `to` is `queue` or
+    `exchange`; `props` is the broker's own key of the binding, needed to remove it."""
 
     source: str
     destination: str
@@ -31,7 +31,7 @@ class QueueBinding(NamedTuple):
 
     @property
     def ends(self) -> QueueBinding:
-        """Return the binding without the broker's own name for it, so that equal bindings compare equal."""
+        """The binding without `props`, so that equal bindings compare equal."""
         return self._replace(props="") if self.props else self
 
 
@@ -49,7 +49,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A queue. `messages` and `consumers` are what was seen; they do not make it another queue."""
+    """A queue. `messages` and `consumers` are observed counts, and do not count in comparisons."""
 
     name: str
     kind: str = "quorum"
@@ -69,7 +69,7 @@ class QueuePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A user of the broker. Without a hash no login by password is possible."""
+    """A user of the broker. Without a password hash it cannot log in by password."""
 
     name: str
     tags: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Rights of a user in the vhost: three patterns of names."""
+    """Rights of a user in the vhost: three name patterns."""
 
     user: str
     configure: str
@@ -91,7 +91,8 @@ BrokerEntity: TypeAlias = Vhost | Exchange | Queue | QueuePolicy | User | Rights
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """State of one vhost, and the users of the broker; each by its name. `elsewhere`: users with rights in others."""
+    """State of one vhost, and the users of the broker, each by name. `elsewhere` names users with rights in other
+    vhosts."""
 
     vhost: str
     exists: bool = True
@@ -106,7 +107,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerLayout:
-    """The nodes, and which of them each routing key leads to."""
+    """The nodes, and the node of each routing key."""
 
     vhost: str
     nodes: tuple[str, ...]
@@ -114,7 +115,8 @@ class BrokerLayout:
 
 
 def layout(vhost: str, hostings: Iterable[Hosting]) -> BrokerLayout:
-    """Read the hosting. Misconfigured for a node name that cannot be one, Clash where a code would lead to two nodes."""
+    """Build the layout from the hosting. Misconfigured for an invalid node name, Clash where a code would lead to two
+    nodes."""
     hosts: dict[str, str] = {}
     nodes: dict[str, str] = {}
     for hosting in hostings:
@@ -142,7 +144,7 @@ def _claim(hosts: dict[str, str], key: str, node: str) -> None:
 
 
 def wanted_state(axis: BrokerLayout, passwords: Mapping[str, str]) -> State:
-    """Return the wanted state. `passwords` are hashes by node; a node without one has a user that cannot log in."""
+    """Return the wanted state. `passwords` are hashes by node; a node without one gets a user that cannot log in."""
     return State(
         vhost=axis.vhost,
         exchanges={x.name: x for x in exchanges()},
@@ -159,9 +161,9 @@ def exchanges() -> Iterator[Exchange]:
 
 
 def queues(nodes: Iterable[str]) -> Iterator[Queue]:
-    """Yield the sink, then three queues per node."""
-    # Quorum, although it keeps nothing: a classic queue dies with its one broker, and the question would come
-    # back as if no node hosted any code. This one says "not now" instead.
+    """Yield the sink queue, then three queues per node."""
+    # A quorum queue, although it keeps nothing: a classic queue fails with its one broker, and every question would be
+    # returned as if no node hosted the code. A quorum queue then refuses instead.
     yield Queue(name=topology.SINK_QUEUE)
     for node in nodes:
         yield from (Queue(name=name) for name in node_queues(node))
@@ -191,14 +193,15 @@ def policies(nodes: Iterable[str]) -> Iterator[QueuePolicy]:
 
 
 def rights_of(node: str) -> Rights:
-    """Return the fewest rights that a node can work with."""
+    """Return the minimal rights that a node works with."""
     return Rights(
         user=node, configure=topology.CONFIGURE, write=topology.WRITE, read=topology.read_right(node)
     )
 
 
 def bindings(axis: BrokerLayout) -> Iterator[QueueBinding]:
-    """Yield bindings by exchange, because a code must lead to a lane before it is shown as hosted."""
+    """Yield bindings exchange by exchange, the hosted exchange last, because a code must have a lane before it shows as
+    hosted."""
     keys = {**axis.hosts, **{topology.routing_key(topology.node_route(node)): node for node in axis.nodes}}
     for node in axis.nodes:
         yield QueueBinding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node)
@@ -217,8 +220,9 @@ _POLICY_NAME = re.compile(r"lienthong\.(.+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departed:
-    """A node that left. `keeps` names each queue that still holds messages or is read; `entities` are what to remove once
-    it keeps nothing, in that order. `people` are the rights and the user: they can go at any time."""
+    """A node that the registry no longer names. `keeps` lists its queues that still hold messages or are read;
+    `entities` are to be removed, in that order, once it keeps nothing. `people` are its rights and its user, which can
+    go at any time."""
 
     node: str
     queues: frozenset[str]
@@ -228,7 +232,8 @@ class Departed:
 
 
 def find_departed_nodes(live: State, target: State, admin: str) -> list[Departed]:
-    """List every such node, by name."""
+    """List the departed nodes by name: nodes with queues, policies or rights on the broker that the target does not
+    have."""
     names = {match[1] for queue in live.queues if (match := _QUEUE_NAME.fullmatch(queue))}
     names |= {match[1] for policy in live.policies if (match := _POLICY_NAME.fullmatch(policy))}
     names |= {user for user, rights in live.rights.items() if rights == rights_of(user)}
@@ -243,7 +248,7 @@ def _departed_node(live: State, node: str) -> Departed:
         for queue in queues
         if queue.messages or queue.consumers
     ]
-    # The binding of the dead queue goes after the lanes that could still use it; the limits go after both.
+    # The dead queue's binding goes after the lanes that may still need it; the policy with the limits goes last.
     dead = {b for b in live.bindings if b[:2] == (topology.DEAD_EXCHANGE, topology.dead_queue(node))}
     entities: list[BrokerEntity] = [
         *queues[: len(topology.LANES)],
@@ -265,7 +270,7 @@ def _people_of(live: State, node: str) -> Iterator[BrokerEntity]:
     if (right := live.rights.get(node)) is not None and right == rights_of(node):
         yield right
         user = live.users.get(node)
-        # A user with a tag, or with rights elsewhere, is more than this node's.
+        # A user with a tag, or with rights elsewhere, serves other purposes too.
         if user is not None and not user.tags and node not in live.elsewhere:
             yield user
 
@@ -278,7 +283,7 @@ _BINDING_ORDER = (
 
 
 class Sign(StrEnum):
-    """The change that a step makes to its object."""
+    """Change that a step makes to its entity."""
 
     ADD = "+"
     CHANGE = "~"
@@ -293,7 +298,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerRemark:
-    """A finding that no step mends. `key` is a label below `broker.told.`; `serious`: the axis is not right."""
+    """Finding that no step mends. `key` is a label below `broker.told.`; `serious`: the axis does not work rightly."""
 
     key: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -307,8 +312,8 @@ class BrokerPlan:
 
 
 def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
-    """Plan from `live` to `target`. `admin` is the user who will do it: it is never taken for a node, and where it may not
-    work in the vhost it gets the right to, only while something is removed."""
+    """Plan the steps from `live` to `target`. `admin` is the user who will carry them out: it is never treated as a
+    node, and gets missing rights in the vhost while something is removed."""
     departed_nodes = find_departed_nodes(live, target, admin)
     additions = [*_rooms(live, target, admin), *_people(live, target, admin), *_new_bindings(live, target)]
     removals = _old_bindings(live, target, departed_nodes)
@@ -316,7 +321,7 @@ def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) 
     for node in departed_nodes:
         remarks += [BrokerRemark(key="queue_kept", params=queue) for queue in node.keeps]
         if remove_nodes:
-            # Whatever lies in its queues: a node that left sends nothing more.
+            # Rights and user go even while its queues hold messages, because a departed node sends nothing more.
             entities = node.people if node.keeps else (*node.people, *node.entities)
             removals += [PlanStep(Sign.REMOVE, entity) for entity in entities]
         elif not node.keeps:
@@ -325,10 +330,10 @@ def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) 
 
 
 def _rooms(live: State, target: State, admin: str) -> Iterator[PlanStep]:
-    """Yield vhost, exchanges, queues, and the limits before anything can arrive."""
+    """Yield steps for vhost, exchanges, queues and policies, which must exist before anything arrives."""
     if not live.exists:
         yield PlanStep(Sign.ADD, Vhost(name=target.vhost))
-        # The maker of a vhost gets all rights in it.
+        # The creator of a vhost gets all rights in it.
         yield PlanStep(Sign.REMOVE, _everything(admin))
     for entities, existing in ((target.exchanges, live.exchanges), (target.queues, live.queues)):
         yield from (PlanStep(Sign.ADD, entity) for name, entity in entities.items() if name not in existing)
@@ -336,6 +341,7 @@ def _rooms(live: State, target: State, admin: str) -> Iterator[PlanStep]:
 
 
 def _people(live: State, target: State, admin: str) -> Iterator[PlanStep]:
+    """Yield steps for the nodes' users and rights."""
     for name, user in target.users.items():
         existing = live.users.get(name)
         if name == admin:
@@ -343,7 +349,7 @@ def _people(live: State, target: State, admin: str) -> Iterator[PlanStep]:
         if existing is None:
             yield PlanStep(Sign.ADD, user)
         elif existing.tags or (user.password_hash and user.password_hash != existing.password_hash):
-            # Without a password of ours the one in force stays.
+            # Without a new password the present one stays.
             yield PlanStep(
                 Sign.CHANGE, replace(user, password_hash=user.password_hash or existing.password_hash)
             )
@@ -367,8 +373,8 @@ def _new_bindings(live: State, target: State) -> list[PlanStep]:
 
 
 def _old_bindings(live: State, target: State, departed_nodes: Sequence[Departed]) -> list[PlanStep]:
-    """List bindings that lead out of our exchanges and should not, also to unknown queues. Dead letters of a node that left
-    keep their way for as long as its queues stay."""
+    """List removals of bindings of our exchanges that are not wanted. The dead-queue binding of a departed node stays as
+    long as its queues."""
     dead_bindings = {(topology.DEAD_EXCHANGE, topology.dead_queue(b.node), b.node) for b in departed_nodes}
     old = [
         b
@@ -380,7 +386,7 @@ def _old_bindings(live: State, target: State, departed_nodes: Sequence[Departed]
 
 
 def _with_right(live: State, removals: list[PlanStep], admin: str) -> list[PlanStep]:
-    """Surround the removals with the rights of the administrator, who removes bindings and queues."""
+    """Give the administrator rights around the removals, if needed: removing bindings and queues takes them."""
     all_of_it = _everything(admin)
     own_rights = live.rights.get(admin)
     if own_rights == all_of_it or not any(isinstance(step.entity, QueueBinding | Queue) for step in removals):
@@ -395,7 +401,7 @@ def _everything(user: str) -> Rights:
 
 
 def _conflicts(live: State, target: State, admin: str) -> Iterator[BrokerRemark]:
-    """Yield entities that have our name and that no step can change: they must be taken away by hand first."""
+    """Yield remarks on entities that have our names but no step can change: a person must remove them first."""
     for entities, existing in ((target.exchanges, live.exchanges), (target.queues, live.queues)):
         for name, entity in entities.items():
             if name in existing and existing[name] != entity:
@@ -404,15 +410,15 @@ def _conflicts(live: State, target: State, admin: str) -> Iterator[BrokerRemark]
     if admin in target.users:
         yield BrokerRemark(key="admin_is_node", params={"node": admin}, serious=True)
     for name, user in target.users.items():
-        there_user: User | None = live.users.get(name)
-        if not user.password_hash and not (there_user and there_user.password_hash):
+        existing_user: User | None = live.users.get(name)
+        if not user.password_hash and not (existing_user and existing_user.password_hash):
             yield BrokerRemark(key="no_password", params={"node": name}, serious=True)
 
 
 def _strangers(
     live: State, target: State, departed_nodes: Sequence[Departed], admin: str
 ) -> Iterator[BrokerRemark]:
-    """Yield entities in the vhost that are not ours: they are reported only, because a person put them there."""
+    """Yield remarks on entities in the vhost that are not ours; they are only reported, because a person made them."""
     names = {node.node for node in departed_nodes}
     for name in sorted(live.rights.keys() - target.rights.keys() - names - {admin}):
         yield BrokerRemark(key="stranger", params={"user": name})
@@ -422,7 +428,7 @@ def _strangers(
                 key="foreign_queue", params={"name": name, "messages": live.queues[name].messages}
             )
     for name in sorted(live.policies.keys() - target.policies.keys()):
-        # A policy of a higher priority would take the place of ours.
+        # A foreign policy of higher priority would replace ours.
         if name.removeprefix("lienthong.") not in names and any(
             _touches(live.policies[name].pattern, queue) for queue in target.queues
         ):
@@ -432,5 +438,5 @@ def _strangers(
 def _touches(pattern: str, queue: str) -> bool:
     try:
         return re.search(pattern, queue) is not None
-    except re.error:  # the broker's patterns are of another dialect; better to tell than to miss it
+    except re.error:  # the broker's patterns are of another dialect; report rather than miss it
         return True

@@ -1,1 +1,1 @@
-"""The provincial service (LGSP), as its guide has it (dialect R2)."""
+"""Adapter of the provincial service (LGSP), following its guide."""

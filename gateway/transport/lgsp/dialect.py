@@ -1,10 +1,10 @@
-"""The calls of a provincial service (dialect R2) as our port needs them: send, list, get, update status, agencies. In: the
-credentials of an agency, and of the application that signs in for it. Out: what the service says, in our words. Its list is
-asked by days: of the last days at each look, and far back at each sweep, so that late packets are seen too. It has no list
-of what was sent, and takes the recipients from the file alone.
+"""Calls a provincial service (LGSP): send, list, get, update status, agencies. In: the credentials of an agency, and of
+the application that signs in for it. Out: the service's answers as our values. Its list takes a range of days: the last
+few at each look, and far back at each sweep, so that late packets are seen too. It cannot list what was sent, and takes
+recipients from the file alone.
 
-A call carries a token: one for each application, fetched when it is needed, held for as long as the service says, and
-fetched anew when the service has forgotten it. Callers at the same moment share one login: repetition may lock accounts."""
+Each call carries a token: one per application, fetched when needed, kept as long as the service says, and fetched again
+when the service has forgotten it. Concurrent callers share one login, because repeated logins may lock accounts."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ _SLOW_S = 60.0
 _MOST_SHUT_OUT = 3
 _SETTLED = frozenset({"done", "fail"})
 _ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
-# Permanent refusals: the guide's own table, less its 20, a failure of the service.
+# Permanent refusals: the guide's own table without its 20, which is a failure of the service.
 FINAL = frozenset({"10", "18", "19", "21", "22", "23"})
 STOPS = frozenset({"15", "401", "403"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """Days that its list is asked back: at each look, and once a day."""
+    """Number of days back that its list is asked for: at each look, and once a day."""
 
     look: int = 3
     sweep: int = 90
 
 
 class LgspDialect:
-    """Keeps the promise of `rest.dialect.Dialect`."""
+    """Dialect of the provincial service (the `rest.dialect.Dialect` protocol)."""
 
     name = "lgsp"
     lists_sent = names_recipients = False
@@ -72,7 +72,7 @@ class LgspDialect:
         final: Collection[str] = FINAL,
         stops: Collection[str] = STOPS,
     ) -> None:
-        """Take codes that end a packet for good (`final`), and codes that reject the credentials (`stops`)."""
+        """Take `final`, codes that refuse a packet for good, and `stops`, codes that reject the credentials."""
         self._line, self._clock, self._pool = line, clock, pool
         self._days, self._final, self._stops = days or Days(), frozenset(final), frozenset(stops)
         self._sessions = Sessions(line, clock)
@@ -109,7 +109,7 @@ class LgspDialect:
             path="v1/sendEdoc",
             headers={
                 "Content-Type": f"multipart/form-data; boundary={boundary}",
-                # Without the length the service does not find the end.
+                # Without the length the service does not find the end of the body.
                 "Content-Length": str(len(head) + parcel.size + len(tail)),
             },
             body=streamed(parcel, self._pool, head, tail),
@@ -136,7 +136,7 @@ class LgspDialect:
 
         today = local(self._clock.now()).date()
         since = today - timedelta(days=self._days.sweep if sweep else self._days.look)
-        # Its clock may be ahead of ours.
+        # The service's clock may be ahead of ours.
         params = {"messageType": kind, "fromDate": f"{since:%Y/%m/%d}"}
         params["toDate"] = f"{today + timedelta(days=1):%Y/%m/%d}"
         await self._list(system, "syncReceivedEdocList", params, note)
@@ -146,7 +146,7 @@ class LgspDialect:
 
         def make() -> Answer:
             files.append(TextOrBase64(begin()))
-            # The attachments repeat files that the envelope has.
+            # The attachments repeat files that the envelope contains.
             passed = frozenset({"attachments"})
             return Answer(file=frozenset({"edxml", "data"}), out=files[-1].feed, passed=passed)
 
@@ -194,6 +194,7 @@ class LgspDialect:
         params: Mapping[str, str],
         note: Callable[[Mapping[str, Any]], None],
     ) -> None:
+        """Call an operation that answers with a list, and pass each row to `note`."""
         question = Question(operation=operation, method="GET", path=f"v1/{operation}", params=params)
 
         def judge(status: int, answer: Answer) -> None:
@@ -210,7 +211,7 @@ class LgspDialect:
         make: Callable[[], Answer],
         judge: Callable[[int, Answer], None],
     ) -> Answer:
-        """Ask with a token. One that the service forgot is fetched anew, once: a refused call had no effect."""
+        """Ask with the application's token; after a 401 once more with a new one, because a refused call had no effect."""
         if system.login is None:
             raise Misconfigured(f"{system.id} has no login; name username, password and application of it")
         token = await self._sessions.token(system.login)
@@ -223,7 +224,7 @@ class LgspDialect:
                 raise
         return await self._ask_with_new_token(system, system.login, token, question, make, judge)
 
-    async def _ask_with_new_token(
+    async def _ask_with_token(
         self,
         system: System,
         login: Login,
@@ -232,8 +233,8 @@ class LgspDialect:
         make: Callable[[], Answer],
         judge: Callable[[int, Answer], None],
     ) -> Answer:
-        """Ask with a new token. Where that is refused too, the service was probably restarted meanwhile; after repeated
-        refusals the key is taken for unknown."""
+        """Ask with a new token. A 401 here too is taken for a restart of the service, and the call for not sent; after
+        several in a row NoRights is raised."""
         self._sessions.forget(login, token)
         token = await self._sessions.token(login)
         try:
@@ -248,6 +249,8 @@ class LgspDialect:
         return answer
 
     def _judge(self, operation: str) -> Callable[[int, Answer], None]:
+        """Return the check of an answer. It raises Refused or NoRights for an error code, BadAnswer for a missing one."""
+
         def judge(status: int, answer: Answer) -> None:
             success, code = answer.text("success").strip().lower(), printable(answer.text("code"))[:40]
             inner = printable(answer.text("data.errorCode") or answer.text("errorCode"))[:40]
@@ -275,6 +278,7 @@ class LgspDialect:
 
 
 def _let_in(question: Question, system: System, token: str) -> Question:
+    """Add the credentials to a question's headers."""
     own = {
         "Authorization": f"Bearer {token}",
         "X-SystemId": system.id,
@@ -285,7 +289,7 @@ def _let_in(question: Question, system: System, token: str) -> Question:
 
 
 TOKEN_S = 29 * 60.0
-"""The service's tokens last 30 minutes."""
+"""How long a token is used; the service's tokens last 30 minutes."""
 _PATH = "v1/auth/login"
 
 
@@ -296,7 +300,7 @@ class _Token:
 
 
 class Sessions:
-    """Tokens of the service, one for each login. Its maker calls `close`."""
+    """Tokens of the service, one for each login. Its creator calls `close`."""
 
     def __init__(self, line: Line, clock: Clock) -> None:
         self._line, self._clock = line, clock
@@ -310,6 +314,7 @@ class Sessions:
                 await task
 
     async def token(self, login: Login) -> str:
+        """Return a valid token of the login; concurrent callers share one request."""
         cached = self._tokens.get(login)
         if cached is not None and self._clock.now() < cached.good_until:
             return cached.text
@@ -320,7 +325,7 @@ class Sessions:
         return await asyncio.shield(self._asking[login])
 
     def forget(self, login: Login, token: str) -> None:
-        """Forget a token that the service does not know any more."""
+        """Drop a token that the service no longer accepts."""
         cached = self._tokens.get(login)
         if cached is not None and cached.text == token:
             del self._tokens[login]
@@ -331,6 +336,7 @@ class Sessions:
             task.exception()  # marks the exception as retrieved, even where no caller waits any more
 
     async def _fetched(self, login: Login) -> str:
+        """Log in, and cache the token."""
         form = {"username": login.username, "password": login.password, "applicationCode": login.application}
         raw = json.dumps(form | {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}).encode()
         question = Question(
@@ -355,12 +361,12 @@ class Sessions:
 
 
 def _token(text: Callable[[str], str]) -> str:
-    """Return the token; older services have it at the root."""
+    """Return the token of an answer; older services have it at the root."""
     return text("data.token").strip() or text("token").strip()
 
 
 def _judge_login(status: int, answer: Answer) -> None:
-    """Raise for a refusal: of whatever code it means the credentials, unless the service itself has failed."""
+    """Raise for a refused login: NoRights whatever its code, unless the service itself has failed."""
     code, success = printable(answer.text("code"))[:40], answer.text("success").strip().lower()
     token = _token(answer.text)
     if status < 300 and token and success != "false":

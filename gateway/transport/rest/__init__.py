@@ -1,1 +1,1 @@
-"""What axes that are asked over HTTP share: answers read in pieces, a line with limits, a ledger, the adapter."""
+"""Shared parts of axes that are called over HTTP: an answer reader, a client with limits, a ledger, the adapter."""

@@ -1,6 +1,6 @@
-"""Reads a JSON answer while it comes in. In: pieces of bytes. Out: its small members; the elements of its one list, each
-passed on and dropped; and one member that carries a file as a string, cut while it passes: decoded into its receiver, never
-held whole; unneeded members are skipped. Names are compared without letter case. BadAnswer for anything else."""
+"""Parses a JSON answer while it comes in. In: pieces of bytes. Out: its small members; the elements of its one list,
+each passed on at once; and one member that holds a file as a string, decoded piece by piece into its receiver, never in
+memory whole. Unneeded members are skipped. Names are compared without letter case. BadAnswer for anything else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_MEMBERS = 200
 _DEEPEST = 3
 _SPACE = " \t\r\n"
 _DECODER = json.JSONDecoder(strict=False)
-# Whole characters and whole escapes of a string; a cut one waits for the next piece.
+# Complete characters and complete escapes of a string; a cut one waits for the next piece.
 _COMPLETE_CHARS = re.compile(
     r"""(?:[^"\\]+|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
     r"""|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*""",
@@ -27,14 +27,14 @@ _BRACKET, _QUOTE = re.compile(r"""["\[\]{}]"""), re.compile(r"""["\\]""")
 
 
 class BadAnswer(ValueError):
-    """The answer is not what the service is said to send."""
+    """The answer is not in the form that the service documents."""
 
 
 class Answer:
-    """One answer: `feed` its pieces, then `close`. `values` has its small members, those of an object inside under
-    `name.inner`. `file` is the member whose string is handed to `out` as text without escapes; `item` takes the elements of
-    the list `data`, or of the whole answer where that is a list. Members named in `passed` are skipped. `has_list`,
-    `has_file`: whether there were any."""
+    """Incremental reader of one answer: call `feed` with its pieces, then `close`. `values` has its small members, those
+    of an inner object as `name.inner`. `file` names the member whose string goes to `out`, unescaped; `item` gets the
+    elements of the list `data`, or of the answer itself where it is a list. Members named in `passed` are skipped.
+    `has_list` and `has_file` tell whether there were any."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Answer:
         self._run()
 
     def close(self) -> Mapping[str, Any]:
-        """Return the small members. BadAnswer where the answer ends before its end."""
+        """End the answer and return its small members. BadAnswer where it is cut short."""
         self._text += "\n"  # a number may be the last thing
         self._run()
         if self._step != self._end:
@@ -75,11 +75,12 @@ class Answer:
         return "" if value is None else str(value)
 
     def _run(self) -> None:
+        """Run steps of the parser until one needs more input (False)."""
         while self._step():
             pass
 
     def _skip(self) -> str:
-        """Skip white space and return the next character; empty while there is none."""
+        """Skip white space and return the next character; empty when no more has come."""
         self._text = self._text.lstrip(_SPACE)
         return self._text[:1]
 
@@ -99,6 +100,7 @@ class Answer:
         return True
 
     def _enter(self, name: str) -> None:
+        """Begin an object; its members are named below `name`."""
         self._stack.append(self._path)
         if len(self._stack) > _DEEPEST:
             raise BadAnswer("the answer nests deeper than any service's")
@@ -172,7 +174,7 @@ class Answer:
             return True
         if not first:
             return False
-        # Elements are decoded from one text, which is shortened once.
+        # Many elements are decoded from one text, which is cut once afterwards.
         at = 0
         while (decoded := self._decoded(at)) is not None:
             value, at = decoded
@@ -186,6 +188,7 @@ class Answer:
         return bool(at)
 
     def _string(self) -> bool:
+        """Pass complete characters of the file's string to `out`."""
         match = _COMPLETE_CHARS.match(self._text)
         chars = match.group() if match else ""
         if chars and self._out is not None:
@@ -200,13 +203,13 @@ class Answer:
         return False
 
     def _pass_by(self) -> bool:
-        """Skip a value of any length, up to its end."""
+        """Skip a value of any length up to its end."""
         at, text = 0, self._text
         while match := (_QUOTE if self._quoted else _BRACKET).search(text, at):
             sign, at = match.group(), match.end()
             if sign == "\\":
                 if at == len(text):
-                    self._take(at - 1)  # the character that it escapes has not come
+                    self._take(at - 1)  # the escaped character has not come yet
                     return False
                 at += 1
             elif sign == '"':
@@ -226,7 +229,7 @@ class Answer:
         return False
 
     def _decoded(self, at: int = 0) -> tuple[Any, int] | None:
-        """Decode a whole value and return it with its end; None while it has not come whole."""
+        """Decode one complete value and return it with its end; None while part of it has not come."""
         try:
             value, end = _DECODER.raw_decode(self._text, at)
         except (ValueError, RecursionError) as why:
@@ -235,7 +238,7 @@ class Answer:
             return None
         if end - at > MOST_MEMBER:
             raise BadAnswer("a part of the answer is longer than any service's")
-        # A number that ends the text may go on in the next piece.
+        # A number at the end of the text may go on in the next piece.
         if (
             end == len(self._text)
             and not _END_OF_NUMBER.match(self._text, end - 1)
@@ -246,7 +249,8 @@ class Answer:
 
 
 class Base64File:
-    """Base64 in pieces of text of any size, decoded into `out`; line breaks are ignored. BadAnswer for anything else."""
+    """Decoder of base64 in pieces of any size; the bytes go to `out`. White space is ignored; BadAnswer for anything
+    else."""
 
     def __init__(self, out: Callable[[bytes], object]) -> None:
         self._out, self._rest, self.size = out, b"", 0
@@ -274,8 +278,8 @@ class Base64File:
 
 
 class TextOrBase64:
-    """A file that is sent as its own text, or as base64 of it: it is XML, so its first sign says which, and text that does
-    not end as XML does is cut short."""
+    """Decoder of an XML file sent as plain text or as base64: its first character tells which. Text that does not end
+    with `>` is cut short."""
 
     def __init__(self, out: Callable[[bytes], object]) -> None:
         self._out, self.size, self._last = out, 0, ""

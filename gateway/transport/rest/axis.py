@@ -1,7 +1,7 @@
-"""The axis port over a foreign axis that is asked over HTTP. Out: a parcel is handed over once, by the ledger; where it is
-not known whether it was, the axis is asked before it is sent again. In: packets listed by the axis are fetched into a queue
-of this node's own folder (`shelf`), from which takers lease them; only when all of them have it durably, the axis hears
-that it is done. Until then the axis gives it again, so a kill at any point costs a second fetch and nothing else."""
+"""Implements the axis port over a foreign axis called over HTTP. Sending: the ledger makes sure that a parcel is handed
+over once; after an unknown outcome the axis is asked before it is sent again. Receiving: packets listed by the axis are
+fetched into a queue in this node's folder (`shelf`), from which takers lease them; the axis is told `done` only when all
+takers have stored a packet. Until then the axis lists it again, so a kill at any point costs only a second fetch."""
 
 from __future__ import annotations
 
@@ -53,18 +53,20 @@ FOREIGN = Promises(
 _ASK_S, _QUIET_S = 5.0, 60.0
 NOT_FOR_ALL, SENT_BEFORE = "axis-not-for-all", "axis-not-again"
 Shapes = Callable[[Parcel], "tuple[Parcel, Handed] | None"]
-"""The parcel with its file in the form that it asks for, and what that file is; None where it can have only its own."""
+"""Returns the parcel with its file in the wanted form, and a description of that file; None where no other form exists."""
 
 
 def as_it_is(parcel: Parcel) -> tuple[Parcel, Handed] | None:
+    """Keep the parcel's own form."""
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestOptions:
-    """`poll_s`: how often the axis is asked for packets; `resend`: a parcel with an unknown end is sent again without a
-    person, where the axis cannot be asked; `to_all`: a file goes to all its recipients though only some go over this axis
-    and no call of it can say so; `settle_s`: how long an axis may take before a file that it had shows in its list."""
+    """Settings of a foreign axis. `poll_s`: how often it is asked for packets; `resend`: send again after an unknown
+    outcome without asking a person, where the axis cannot be asked; `to_all`: let a file go to all its recipients where
+    only some are routed to this axis and it cannot restrict them; `settle_s`: how long the axis may take to list a file
+    that it accepted."""
 
     max_bytes: int
     poll_s: float = 60.0
@@ -75,14 +77,15 @@ class RestOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemAnswer:
-    """The end of a system's question: well, or why not. `mend`: where its credentials are, when these were refused."""
+    """Result of asking with one system; `why` is empty when it worked. `mend`: the file with its credentials, when they
+    were refused."""
 
     why: str = ""
     mend: str = ""
 
 
 class RestAxis:
-    """Keeps the promise of `AxisDesk`, less what `promises` leaves out."""
+    """Foreign axis as an `AxisDesk`; `promises` tells which of its guarantees the axis keeps."""
 
     def __init__(
         self,
@@ -129,8 +132,9 @@ class RestAxis:
     # --- out ---------------------------------------------------------------------------------------------------
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """Send to all routes in one call. The same bytes go to the same recipient once, however often they are published: a
-        second copy at the hub would be a second document."""
+        """Send the parcel to all open routes in one call, and return one outcome per route. The same bytes go to a
+        recipient once, however often they are published, because the hub would take a second copy for a second document.
+        """
         if parcel.size > self._options.max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._options.max_bytes))
         folded = {route: fold_code(route) for route in routes}
@@ -151,6 +155,7 @@ class RestAxis:
         return outcomes | dict.fromkeys(open_routes, outcome)
 
     async def _in_form(self, parcel: Parcel) -> tuple[Parcel, Handed | None]:
+        """Return the parcel in its route's form, with a description of the file unless that is the standard one."""
         if parcel.form is Form.STANDARD:
             return parcel, None
         return await self._pool.run(partial(self._shapes, parcel)) or (parcel, None)
@@ -164,6 +169,7 @@ class RestAxis:
         marks: Sequence[str],
         tries: Mapping[str, SentFile],
     ) -> Outcome:
+        """Send the parcel, after asking about earlier tries with unknown outcome; return one outcome for all routes."""
         if parcel.size > self._options.max_bytes:
             return too_large(parcel.size, self._options.max_bytes)
         kind = STATUSES if parcel.kind == "status" else DOCUMENTS
@@ -173,14 +179,14 @@ class RestAxis:
         if other_marks and not self._dialect.names_recipients and kind == DOCUMENTS:
             if not self._options.to_all:
                 return Outcome(fate=Fate.NEVER, code=NOT_FOR_ALL, detail=_not_for_all_detail(routes))
-            marks, only = [*marks, *sorted(other_marks)], []  # every recipient that it names has it then
+            marks, only = [*marks, *sorted(other_marks)], []  # then every recipient named in the file gets it
         unsure = any(route in parcel.trails and parcel.trails[route].unsure for route in routes)
         tried = [tries[m].at for m in marks if m in tries and (unsure or tries[m].state == TRYING)]
         if unsure:
-            tried.append(0.0)  # by another machine of this node, or before its ledger was lost
+            tried.append(0.0)  # tried by another machine of this node, or before its ledger was lost
 
         async def is_others(doc_id: str) -> bool:
-            # Where a call names some of the recipients, the file may be there for others too.
+            # Where calls name only some recipients, the axis may have the file for others already.
             if not only or kind != DOCUMENTS:
                 return False
             has_it = await self._in_pool(partial(self._ledger.has_it, doc_id))
@@ -197,7 +203,7 @@ class RestAxis:
                         )
                     return answer
                 if answer is not None:
-                    # It was sent by an earlier try, in the form of then.
+                    # An earlier try sent it, in the form noted then.
                     handed = next((tries[m].handed for m in marks if m in tries), handed)
                     return await self._note_sent(parcel, marks, answer, handed)
         except CallFailed as why:
@@ -220,13 +226,13 @@ class RestAxis:
         only: Sequence[str],
         marks: Sequence[str],
     ) -> str | Outcome:
-        """Send it, and return the id that the service gave it; otherwise the outcome."""
+        """Send the parcel, and return the service's id for it, or the outcome of a failure."""
         await self._note_try(parcel, marks, handed)
         try:
             file_digest = await self._pool.run(partial(self._dialect.digest, parcel.open))
             doc_id = await self._dialect.send(system, parcel, kind, only, file_digest)
         except (Lost, OddAnswerError) as why:
-            # From now on: a long file may have been on its way for many minutes.
+            # The try is noted with the present time, because a long file may have been on its way for minutes.
             await self._note_try(parcel, marks, handed)
             self._note_failure(system, why)
             return unknown_outcome(str(why))
@@ -249,6 +255,7 @@ class RestAxis:
         return _delivered(SentFile(state=SENT, at=at, doc_id=doc_id, handed=handed))
 
     def _refusal(self, system: System, why: CallFailed) -> Outcome:
+        """Return the outcome of a call that surely had no effect."""
         if isinstance(why, NoRights):
             return Outcome(fate=Fate.RETRY, code="no-credentials", detail=self._systems.alarm())
         if isinstance(why, Refused):
@@ -259,7 +266,7 @@ class RestAxis:
         return Outcome(fate=Fate.RETRY, code=why.code, detail=str(why))
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """Return None, as the axis does not say who receives. Until it has answered once, ask it whether it answers."""
+        """Return None, because the axis does not say who receives. Before its first answer, ask it whether it works."""
         if self._since is None:
             await self._probe()
         return None
@@ -271,7 +278,7 @@ class RestAxis:
         self._fetcher.host([code for code in codes if not code.startswith("@")])
 
     def hosts(self, codes: Sequence[str]) -> None:
-        """Do as `host`, for a look alone: nothing is written."""
+        """Host the codes for one look, without writing them down."""
         self._fetcher.host(codes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
@@ -280,8 +287,8 @@ class RestAxis:
         return [await self._with_session(a) for a in arrivals]
 
     async def _with_session(self, arrival: Arrival) -> Arrival:
-        """Add the session that vouches for it, of the system that stands for the recipient where several brought it. There
-        is no node, because the fetcher that put it on the shelf published nothing."""
+        """Add the session that vouches for the arrival: of the system that stands for the recipient, where several
+        fetched it. The node is None, because no node published it."""
         fetchers = await self._pool.run(partial(self._ledger.list_fetchers, arrival.packet_id))
         ids = [fetcher.partition("/")[0] for fetcher in fetchers]
         own_ids = self._systems.ids_for(arrival.recipient)
@@ -298,13 +305,13 @@ class RestAxis:
         await self._shelf.wait(timeout_s)
 
     async def look(self) -> None:
-        """Bring now all that the axis has for this node, and tell it of all that is over."""
+        """Fetch now all that the axis has for this node, and report all that is settled."""
         await self._fetcher.look()
 
     # --- for persons -------------------------------------------------------------------------------------------
 
     def state(self) -> AxisState:
-        """Report it as partly down where it refuses some systems and answers others: these go on."""
+        """Return the state; it is partly down while the axis refuses some systems and answers others."""
         alarm, servers = self._systems.alarm(), (self._dialect.name,)
         if self._why or (alarm and not self._systems.all()):
             self._down = self._down or self._clock.now()
@@ -314,7 +321,7 @@ class RestAxis:
         return AxisState(connected_since=self._since, down_since=down, reason=alarm, servers=servers)
 
     async def counts(self) -> Mapping[str, int]:
-        """Count the shelf and the ledger. A process that does not look asks now and then whether the axis answers."""
+        """Count the queue and the ledger. A process that does not fetch asks the axis now and then whether it answers."""
         quiet = timedelta(seconds=max(2 * self._options.poll_s, _QUIET_S))
         if self._asked_at is None or self._clock.now() - self._asked_at > quiet:
             await self._probe()
@@ -337,17 +344,17 @@ class RestAxis:
         await self._shelf.dead_retry(id)
 
     async def dead_drop(self, id: str, reason: str) -> None:
-        """Drop it, and tell the axis that it failed here."""
+        """Drop a dead parcel, and report to the axis that it failed here."""
         packet_id = next((dead.packet_id for dead in await self._shelf.dead_list() if dead.id == id), "")
         await self._shelf.dead_drop(id, reason)
         await self._fetcher.note_end(packet_id, "fail")
 
     async def odd_answers(self) -> Sequence[tuple[int, float, str, int, str, bytes]]:
-        """List odd answers, newest first."""
+        """List the kept odd answers, newest first."""
         return await self._pool.run(self._ledger.odd)
 
     async def agencies(self, item: Callable[[ListedAgency], None]) -> None:
-        """Report every agency that the axis knows, by any of the node's systems."""
+        """Pass every agency that the axis knows to `item`, asked with the node's first usable system."""
         systems = self._systems.all()
         if not systems:
             raise NotSent(self._systems.alarm() or "there are no credentials")
@@ -355,7 +362,8 @@ class RestAxis:
         self._note_answer()
 
     async def ask(self) -> Mapping[str, SystemAnswer]:
-        """Ask with each system once; return the end by system. Those that sign in alike are refused alike."""
+        """Ask once with each system, and return the result by system id. Systems with the same login are refused
+        together."""
         answers: dict[str, SystemAnswer] = {}
         for system in self._systems.all():
             if not self._systems.may(system):
@@ -378,16 +386,16 @@ class RestAxis:
         return answers
 
     async def _probe(self) -> None:
-        """Ask one short question; `state` has the answer then."""
+        """Ask one short question, whose outcome `state` then shows."""
         if not (systems := self._systems.all()):
-            return  # `alarm` says why
+            return  # `alarm` tells why
         try:
             async with asyncio.timeout(_ASK_S):
                 try:
                     await self._ask_kind(systems[0], STATUSES)
                 except (NoRights, Lost, NotSent):
                     raise
-                except CallFailed:  # of documents there may be a list
+                except CallFailed:  # documents may still have a list
                     await self._ask_kind(systems[0], DOCUMENTS)
             self._note_answer()
         except TimeoutError:
@@ -399,7 +407,7 @@ class RestAxis:
         await self._dialect.list_waiting(system, kind, "", sweep=False, item=lambda _: None)
 
     def _note_answer(self, why: CallFailed | None = None, system: System | None = None) -> None:
-        """Note how a question ended that has nothing to do with one packet."""
+        """Note how a question ended that did not concern a single packet."""
         self._asked_at = self._clock.now()
         if why is not None:
             self._note_failure(system, why, of_all=True)
@@ -409,12 +417,12 @@ class RestAxis:
 
     def _note_failure(self, system: System | None, why: CallFailed, *, of_all: bool = False) -> None:
         if isinstance(why, NoRights) and system is not None:
-            # It answers; `state` names the systems that it does not know.
+            # The axis answers; `state` names the refused systems.
             self._systems.refuse(system, str(why), with_login=why.of_login)
             self._note_answer()
             return
         if isinstance(why, Refused) and not isinstance(why, NoRights) and not of_all:
-            return  # it answers: the no is to one packet
+            return  # the axis answers, and refused one packet only
         if self._down is None:
             warn(_log, "axis.down", str(why), axis=self._dialect.name, code=why.code)
         self._down, self._why, self._since = self._down or self._clock.now(), str(why), None
@@ -427,7 +435,7 @@ class RestAxis:
 
 
 def keeper(ledger: Ledger, clock: Clock) -> Callable[[OddAnswer], None]:
-    """Return a function that puts odd answers into the ledger. One that cannot be kept stops no call."""
+    """Return a function that stores odd answers in the ledger. A failure to store one does not fail the call."""
 
     def keep(odd: OddAnswer) -> None:
         with contextlib.suppress(TransportFailure):

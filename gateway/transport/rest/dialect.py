@@ -1,5 +1,5 @@
-"""The differences between the axes that are asked over HTTP: the promise of a dialect, its values, and helpers of all
-dialects. In: the credentials of a system and a request. Out: what the axis says, in our words; or an error of `line`."""
+"""Defines what differs between axes called over HTTP: the protocol of a dialect, its values, and shared helpers. In: the
+credentials of a system and a request. Out: the axis's answer as our values, or an error of `line`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 300
 
 
 def text(row: Mapping[str, Any], name: str) -> str:
-    """Return a value that may be absent, null, or a number."""
+    """Return a member of a row as text; empty when it is absent or null."""
     value = row.get(name)
     return "" if value is None or value == "null" else printable(str(value))
 
@@ -28,7 +28,7 @@ def printable(raw: str) -> str:
 
 
 def read_codes(codes: str) -> frozenset[str]:
-    """Read codes with commas between them."""
+    """Split codes at commas."""
     return frozenset(code.strip() for code in codes.split(",") if code.strip())
 
 
@@ -38,7 +38,7 @@ KINDS = (DOCUMENTS, STATUSES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One packet that waits at the axis. `sender` and `to` as the axis has them, which may be a system's."""
+    """One packet that waits at the axis. `sender` and `to` are as the axis names them, and may be a system's id."""
 
     doc_id: str
     sender: str
@@ -47,7 +47,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSentList:
-    """One line of the axis's list of what we sent."""
+    """One line of the axis's list of packets sent by us."""
 
     doc_id: str
     sender: str
@@ -59,7 +59,7 @@ class InSentList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAgency:
-    """One agency that the axis knows; `old` is its code of 2016, where it says so."""
+    """One agency that the axis knows; `old` is its code of 2016, where the axis gives it."""
 
     code: str
     name: str
@@ -72,39 +72,40 @@ Out = Callable[[bytes], object]
 
 
 class Dialect(Protocol):
-    """One way to speak to a foreign axis."""
+    """One protocol to call a foreign axis."""
 
     name: str
     lists_sent: bool
-    """Whether it can list what we sent."""
+    """Whether the axis lists packets sent by us."""
     names_recipients: bool
-    """Whether a call can name its recipients; if not, a file goes to all that it names."""
+    """Whether a call can name its recipients; if not, a file goes to all recipients named in it."""
 
     async def send(
         self, system: System, parcel: Parcel, kind: str, only: Sequence[str], file_digest: str
     ) -> str:
-        """Send a parcel and return the axis's own id. `only`: the recipients, where they are not all that the file names;
-        empty where the axis cannot be told so."""
+        """Send a parcel and return the axis's own id. `only` are the recipients where they are not all that the file
+        names; else empty."""
 
     async def list_waiting(
         self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
-        """List everything that is not settled; `sweep`: back to the first day, where that costs more."""
+        """Pass every unsettled packet to `item`; `sweep` looks back as far as possible, where a short look is cheaper."""
 
     async def fetch(self, system: System, doc_id: str, agency: str, begin: Callable[[], Out]) -> None:
-        """Fetch the bytes of one packet, as they come. Each try begins anew."""
+        """Fetch one packet and write its bytes as they come; `begin` starts each try afresh and returns the writer."""
 
     async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
-        """Report a packet as `done` or `fail`."""
+        """Report a packet to the axis as `done` or `fail`."""
 
     async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
-        """List what the axis has of us; only where `lists_sent`."""
+        """Pass every packet that the axis has from us to `item`; only where `lists_sent`."""
 
     async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
-        """List every agency it knows, one after the other."""
+        """Pass every agency that the axis knows to `item`."""
 
     def contexts(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
-        """Return the agencies for which this system is asked one by one; one empty word where it is asked once for all."""
+        """Return the agencies for which this system must ask one by one; one empty text where a single question serves
+        all."""
 
     def digest(self, opener: Callable[[], BinaryIO]) -> str:
         """Return the digest that the axis needs before a file; sync."""
@@ -121,6 +122,8 @@ _PIECE = 256 * 1024
 def streamed(
     parcel: Parcel, pool: Pool, head: bytes = b"", tail: bytes = b""
 ) -> Callable[[], AsyncIterator[bytes]]:
+    """Return a function that streams head, the parcel's bytes and tail, afresh at each try."""
+
     async def body() -> AsyncIterator[bytes]:
         if head:
             yield head

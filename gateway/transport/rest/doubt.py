@@ -1,7 +1,7 @@
-"""Settles sends whose outcome is unknown. In: the parcel, its envelope's own fields, and the axis's list of what we sent.
-Out: the axis's id where it has the file, None where it may be sent, an outcome where that cannot be decided. The list is a
-hint alone: similar packets are fetched, and their identity compared. For an axis that has no such list a person is asked,
-except for statuses: a status that comes twice counts once."""
+"""Decides sends whose outcome is unknown. In: the parcel, its envelope's fields, and the axis's list of packets sent by
+us. Out: the axis's id where it has the file, None where the parcel may be sent again, an outcome where that cannot be
+decided. The list only hints: similar packets are fetched, and their identity compared. For an axis without such a list a
+person is asked, except for statuses, because a repeated status counts once."""
 
 from __future__ import annotations
 
@@ -37,16 +37,17 @@ class EnvelopeFields(Protocol):
 
 
 ReadFields = Callable[[Callable[[], BinaryIO]], EnvelopeFields | None]
-"""What the envelope says that can be opened so; None where it cannot be read."""
+"""Reads the fields of the envelope that the argument opens; None where it is unreadable."""
 
 CompareIdentity = Callable[[System, str, str, str], Awaitable[bool]]
-"""Tells whether the axis's packet of that id, asked for by that system and agency, has that identity."""
+"""Tells whether the axis's packet with this id has this identity; asked by a system for an agency."""
 
 IsOfOtherRecipients = Callable[[str], Awaitable[bool]]
 
 
 class Doubt:
-    """Settles doubtful sends. `resend`: send again if the axis cannot be asked; `settle_s`: its time to list a packet."""
+    """Decides doubtful sends. `resend`: send again where the axis cannot be asked; `settle_s`: time that the axis needs
+    to list a packet."""
 
     def __init__(self, dialect: Dialect, says: CompareIdentity, *, resend: bool, settle_s: float) -> None:
         self._dialect, self._says, self._resend, self._settle_s = dialect, says, resend, settle_s
@@ -61,8 +62,8 @@ class Doubt:
         ago_s: float,
         is_others: IsOfOtherRecipients,
     ) -> str | Outcome | None:
-        """Search the axis for the parcel. `ago_s`: seconds since the last known try ended; `is_others`: tells whether the
-        axis's packet of that id went to other recipients alone."""
+        """Search the axis for the parcel. `ago_s`: seconds since the last known try ended; `is_others`: tells whether an
+        id of the axis belongs to a packet for other recipients only."""
         if not self._dialect.lists_sent or fields is None:
             if self._resend or kind == STATUSES:
                 return None
@@ -102,7 +103,7 @@ def unknown_outcome(detail: str) -> Outcome:
 
 
 def _is_alike(line: InSentList, fields: EnvelopeFields, routes: Sequence[str]) -> bool:
-    """Tell whether this line may be our file: the fields that it has agree."""
+    """Tell whether this line may be our file: every field that it has must agree."""
     if line.to and fold_code(line.to) not in {fold_code(code) for code in (*routes, *fields.recipients)}:
         return False
     ours = (fields.notation, *fields.notation.split("/", 1))
@@ -111,4 +112,4 @@ def _is_alike(line: InSentList, fields: EnvelopeFields, routes: Sequence[str]) -
     if not line.title or not fields.title:
         return True
     title, full_title = " ".join(line.title.split()), " ".join(fields.title.split())
-    return full_title.startswith(title) or title.startswith(full_title)  # lists cut long titles
+    return full_title.startswith(title) or title.startswith(full_title)  # the list may cut long titles

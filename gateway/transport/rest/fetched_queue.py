@@ -1,5 +1,5 @@
-"""Packets fetched from a foreign axis and not yet the node's own: a durable queue in a folder of the node, with leases,
-lanes and a dead list. In: a fetched file and its recipients. Out: arrivals under a lease."""
+"""Holds packets fetched from a foreign axis until the node has stored them: a durable queue in the node's folder, with
+leases, lanes and a dead list. In: a fetched file and its recipients. Out: arrivals under a lease."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _LEFT_S = 3600.0
 
 
 class PartialDownload:
-    """A file that is being fetched; sync. It is made when it is first begun; `begin` again empties it, for another try. A
-    discarded draft is never made again: a thread may be about to, for a task that was cancelled."""
+    """File that is being fetched; sync. `begin` creates it, or empties it for another try. Once discarded it is never
+    created again, because a thread of a cancelled task may still try to."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,6 +39,7 @@ class PartialDownload:
         self._hash, self.size = hashlib.sha256(), 0
 
     def begin(self) -> PartialDownload:
+        """Create or empty the file."""
         with self._turn:
             file = self._open_file()
             file.seek(0)
@@ -61,6 +62,7 @@ class PartialDownload:
         self.size += len(piece)
 
     def flushed(self) -> Digest:
+        """Flush the file and return the digest of its bytes."""
         with self._turn:
             self._open_file().flush()
         return Digest.of_bytes(self._hash.digest())
@@ -77,7 +79,7 @@ class PartialDownload:
 
 
 class _Lock:
-    """A lock of one process per machine; a killed process holds nothing."""
+    """Lock held by one process of the machine; it ends with the process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -85,7 +87,7 @@ class _Lock:
         self._file: int | None = None
 
     def try_lock(self) -> bool:
-        """Take the lock and tell whether it is ours; half-fetched files of killed processes are removed then."""
+        """Take the lock and tell whether that succeeded; half-fetched files of killed processes are removed then."""
         with self._turn:
             if self._over:
                 return False
@@ -93,7 +95,7 @@ class _Lock:
             return self._file is not None
 
     def release(self) -> None:
-        """Release the lock; a thread about to take it takes it no more."""
+        """Release the lock, and keep a thread that is about to take it from doing so."""
         with self._turn:
             self._over = True
             if self._file is not None:
@@ -102,7 +104,7 @@ class _Lock:
 
 
 class FetchedQueue(EmbeddedAxis):
-    """The queue of one machine, of this node alone."""
+    """The embedded queue, used by this node alone for fetched packets."""
 
     def __init__(
         self, folder: Path, node: str, clock: Clock, pool: Pool, poison_limit: int, lease_s: float
@@ -114,7 +116,7 @@ class FetchedQueue(EmbeddedAxis):
     async def add(
         self, doc_id: str, kind: str, sender: str, lane: Lane, draft: PartialDownload, to: Sequence[str]
     ) -> bool:
-        """Put a file on the shelf, durably on return; False where none of its recipients is hosted any more."""
+        """Queue a fetched file durably; False where none of its recipients is hosted any more."""
         parcel = Parcel(
             packet_id=doc_id,
             kind=kind,
@@ -128,16 +130,16 @@ class FetchedQueue(EmbeddedAxis):
         return any(outcome.fate is Fate.DELIVERED for outcome in outcomes.values())
 
     async def has(self, doc_id: str) -> bool:
-        """Tell whether anything of it still waits, is leased, or is dead."""
+        """Tell whether a row of the packet still waits, is leased, or is dead."""
         return bool(await self._queue.search(_ROWS_OF, (doc_id,)))
 
     async def ids(self) -> frozenset[str]:
-        """Return the ids of all that waits, is leased, or is dead."""
+        """Return the ids of all packets that wait, are leased, or are dead."""
         return frozenset(row[0] for row in await self._queue.search(_ALL_IDS))
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[bool]:
-        """Tell whether this process alone may fetch now."""
+        """Yield whether this process may fetch now, as the only one of the machine."""
         lock = _Lock(self.drafts)
         try:
             yield await self._threads.run(lock.try_lock)
@@ -146,7 +148,7 @@ class FetchedQueue(EmbeddedAxis):
 
 
 def _locked(folder: Path) -> int | None:
-    """Take the lock, and remove half-fetched files of killed processes."""
+    """Take the lock and remove old half-fetched files; None where another process holds it."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,6 +1,7 @@
-"""Brings packets from a foreign axis onto the shelf, and tells the axis what became of them. In: the codes hosted here.
-Out: packets on the shelf, each once as long as the ledger knows it; the axis told `done` or `fail` when no agency here
-needs it any more. One process of a machine asks at a time. A packet that cannot be fetched stops no other one."""
+"""Fetches packets from a foreign axis into the queue, and reports to the axis how they ended. In: the codes hosted here.
+Out: queued packets, each once as long as the ledger knows it; the axis told `done` or `fail` when no agency here needs
+the packet any more. One process of a machine fetches at a time. A packet that cannot be fetched does not stop the
+others."""
 
 from __future__ import annotations
 
@@ -26,15 +27,15 @@ from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Ref
 from gateway.transport.rest.systems import System, Systems
 
 _log = logging.getLogger(__name__)
-_MOST_LISTED = 20_000  # ids in memory; those listed beyond come with the next look
-_MOST_WAITING = 500  # on the shelf; those beyond stay at the axis
+_MOST_LISTED = 20_000  # limit of ids in memory; further ones come with the next look
+_MOST_WAITING = 500  # limit of queued packets; further ones stay at the axis
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 30.0, 3600.0
 _SWEPT, _NOT_SWEPT = timedelta(days=1), timedelta(hours=1)
 _PLAIN_KIND = {DOCUMENTS: "document"}
 
 
 class Fetcher:
-    """The task that looks every `poll_s` from `start` on; its maker calls `close`."""
+    """Task that looks for packets every `poll_s` once started; its creator calls `close`."""
 
     def __init__(
         self,
@@ -73,10 +74,11 @@ class Fetcher:
             self._task = None
 
     def note_settled(self, doc_id: str) -> None:
-        """Wake the task: one agency here is done with it, and the axis hears of it soon if no other needs it."""
+        """Wake the task, because the axis may have to be told that the packet is done."""
         self._bell.set()
 
     async def note_end(self, doc_id: str, word: str) -> None:
+        """Note how a packet ended, unless rows of it are still queued."""
         if doc_id and not await self._shelf.has(doc_id):
             for packet in await self._pool.run(partial(self._ledger.of_document, doc_id)):
                 await self._pool.run(partial(self._ledger.note_end, packet, word))
@@ -94,23 +96,23 @@ class Fetcher:
             except TransportFailure as why:
                 warn(_log, "axis.look_failed", str(why), axis=self._dialect.name, code=why.code)
                 due = time.monotonic() + self._poll_s
-            except Exception:  # reason: a look that breaks must not end all looking
+            except Exception:  # reason: a failed look must not end all looking
                 _log.exception("a look at the axis broke", extra={"action": "axis.look_broke"})
                 due = time.monotonic() + self._poll_s
             wait_s = max(due - time.monotonic(), 0.0) if self.hosted else self._poll_s
-            # Not wait_for: before 3.12 that forgets a cancellation which comes together with the bell.
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._bell.wait()
 
     async def look(self) -> None:
-        """Look now, and tell the axis of all that is over."""
+        """Look once now, and report all packets that ended."""
         await self._report_ended()
         await self._look()
         await self._report_ended()
 
     async def _look(self) -> None:
-        """Look once with every system, at both kinds. An axis that lists one of them answers, whatever else it says."""
+        """Look once with every system, at both kinds of packets. An axis that lists one kind counts as answering."""
         async with self._looking, self._shelf.alone() as alone:
             if not alone:
                 return
@@ -122,12 +124,12 @@ class Fetcher:
                     continue
                 for context in self._dialect.contexts(system, self._hosted_of(system)):
                     try:
-                        said_no = await self._open_context(system, context)
+                        refusals = await self._open_context(system, context)
                     except CallFailed as why:
                         self._note_answer(why, system)
                         continue
-                    listed |= len(said_no) < len(KINDS)
-                    refused = refused or next(iter(said_no), None)
+                    listed |= len(refusals) < len(KINDS)
+                    refused = refused or next(iter(refusals), None)
             if refused is not None and not listed:
                 self._note_answer(refused)
 
@@ -135,21 +137,22 @@ class Fetcher:
         return [code for code in self.hosted if system.speaks_for(code)]
 
     async def _open_context(self, system: System, context: str) -> Sequence[CallFailed]:
-        """Take both kinds. Return refusals in the place of a list; NoRights, Lost, NotSent: there is no asking it now."""
-        said_no = []
+        """Fetch both kinds of packets for one context, and return the refusals to list them. NoRights, Lost or NotSent
+        are raised, because the axis cannot be asked further then."""
+        refusals = []
         for kind in KINDS:
             try:
                 await self._take_kind(system, context, kind)
             except (NoRights, Lost, NotSent):
                 raise
-            except CallFailed as why:  # it answers: of the other kind there may be a list
+            except CallFailed as why:  # the axis answers, and the other kind may have a list
                 action(_log, "axis.no_list", str(why), system=system.id, axis=self._dialect.name)
-                said_no.append(why)
-        return said_no
+                refusals.append(why)
+        return refusals
 
     async def _take_kind(self, system: System, context: str, kind: str) -> None:
-        """Take the packets of one list. A long list that fails keeps nothing back: the next look asks for the short one,
-        and an hour later it is tried again. Packets without room now are asked for at once when there is some."""
+        """Fetch the packets of one list. After a failed sweep the next look uses the short list again, and the sweep is
+        repeated an hour later. A sweep that found no room for its packets, or too many, is repeated at the next look."""
         lines: dict[str, Listed] = {}
 
         def note(line: Listed) -> None:
@@ -158,7 +161,7 @@ class Fetcher:
 
         name, now = (system.id, context, kind), self._clock.now()
         due = self._sweeps.get(name, now)
-        sweep = due <= now or due - now > _SWEPT  # a clock may have been ahead
+        sweep = due <= now or due - now > _SWEPT  # the clock may have been ahead when the time was noted
         if sweep:
             self._sweeps[name] = now + _NOT_SWEPT
         await self._dialect.list_waiting(system, kind, context, sweep=sweep, item=note)
@@ -176,13 +179,13 @@ class Fetcher:
     async def _take_packet(
         self, system: System, context: str, kind: str, line: Listed, *, sweep: bool
     ) -> bool:
-        """Take one packet; False where there is no room for more now. A known packet is only reported again: to an axis
-        that heard it, with a sweep, because some list for ever what is over."""
+        """Fetch one packet; False where the queue is full. A known packet that has ended is only reported again: where
+        the axis was not told, or at a sweep, because some axes list ended packets for ever."""
         name = f"{system.id}/{context}" if context else system.id
         packet = await self._pool.run(partial(self._ledger.get_fetched, name, kind, line.doc_id))
         if packet is not None:
             if packet.end_word and (sweep or not packet.is_reported):
-                await self._report(packet)  # the axis did not hear it, or forgot
+                await self._report(packet)  # the axis was not told, or forgot
             return True
         put_off, _ = self._put_off.get(line.doc_id, (0.0, 0.0))
         if time.monotonic() < put_off:
@@ -195,7 +198,7 @@ class Fetcher:
             self._put_off.pop(line.doc_id, None)
         except NoRights:
             raise
-        except (CallFailed, ValueError) as why:  # ValueError: its answer cannot even be written down
+        except (CallFailed, ValueError) as why:  # ValueError: the answer cannot be written to disk
             _, pause = self._put_off.get(line.doc_id, (0.0, _FIRST_PAUSE_S / 2))
             pause = min(2 * pause, _LAST_PAUSE_S)
             self._put_off[line.doc_id] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
@@ -203,6 +206,7 @@ class Fetcher:
         return True
 
     async def _fetch(self, system: System, name: str, context: str, kind: str, line: Listed) -> None:
+        """Download one packet and queue it for its recipients here."""
         draft = PartialDownload(self._shelf.drafts)
         try:
             await self._dialect.fetch(system, line.doc_id, context, lambda: draft.begin().write)
@@ -212,13 +216,13 @@ class Fetcher:
                 system, context, line, facts.recipients if facts is not None else ()
             )
             if not recipients:
-                return  # no recipient here: it stays with the axis
+                return  # no recipient here: the packet stays at the axis
             lane = Lane.URGENT if facts is not None and facts.is_urgent else Lane.NORMAL
             kind_word = facts.kind if facts is not None else _PLAIN_KIND.get(kind, kind)
             sender = line.sender or (facts.sender if facts is not None else "")
             if facts is not None and fold_code(sender) == fold_code(system.id):
                 sender = facts.sender
-            # Before it can be taken, as its taker asks for the system that fetched it.
+            # Noted before the packet can be taken, because its taker asks which system fetched it.
             await self._pool.run(partial(self._ledger.note_coming, line.doc_id, name))
             if await self._shelf.add(line.doc_id, kind_word, sender, lane, draft, recipients):
                 now = self._clock.now().timestamp()
@@ -228,8 +232,8 @@ class Fetcher:
             await asyncio.shield(self._pool.run(draft.discard))  # also when cancelled once more
 
     def _recipients(self, system: System, context: str, line: Listed, codes: Sequence[str]) -> list[str]:
-        """Return the recipients hosted here: those in the file, else the one in the list, else the first that the system
-        stands for, so that a file that cannot be read is seen by a person."""
+        """Return the recipients hosted here: those in the file, else the one in the list, else the system's first
+        agency, so that a person sees even an unreadable file."""
         mine = {fold_code(code): code for code in self._hosted_of(system)}
         if context:
             mine = {key: code for key, code in mine.items() if key == fold_code(context)}
@@ -239,8 +243,8 @@ class Fetcher:
         return list(dict.fromkeys(recipients)) or list(mine.values())[:1]
 
     async def _report_ended(self) -> None:
-        """Tell the axis of packets that no agency here needs any more."""
-        # Before the shelf is asked: packets put on it meanwhile are not among these.
+        """Report packets to the axis that no agency here needs any more."""
+        # Listed before the queue is read: packets queued meanwhile are not among them.
         if open_packets := await self._pool.run(self._ledger.list_open):
             ids_on_shelf = await self._shelf.ids()
             for packet in open_packets:
@@ -249,17 +253,18 @@ class Fetcher:
         for packet in await self._pool.run(self._ledger.list_unreported):
             try:
                 if not await self._report(packet):
-                    return  # with the next ring: an axis that cannot be told may still list packets
+                    # Retried at the next wake-up; an axis that takes no reports may still list packets.
+                    return
             except NoRights:
-                continue  # there may be another system
+                continue  # another system may still be accepted
 
     def _forget_put_off(self) -> None:
-        """Forget packets that are not listed any more."""
+        """Forget postponed packets that were not tried for long."""
         long_ago = time.monotonic() - _LAST_PAUSE_S
         self._put_off = {key: t for key, t in self._put_off.items() if t[0] > long_ago}
 
     async def _report(self, packet: FetchedPacket) -> bool:
-        """Tell the axis that this packet ended; False where it cannot be told anything now. NoRights."""
+        """Report to the axis that a packet ended; False where it takes no reports now. NoRights is raised."""
         id, _, context = packet.system.partition("/")
         system = next((s for s in self._systems.all() if s.id == id), None)
         word = packet.end_word or "done"
@@ -285,7 +290,7 @@ class Fetcher:
         return True
 
     async def has_identity(self, system: System, doc_id: str, agency: str, identity: str) -> bool:
-        """Tell whether the axis's packet of that id is the one we mean."""
+        """Tell whether the axis's packet with this id contains the envelope with this identity."""
         draft = PartialDownload(self._shelf.drafts)
         try:
             await self._dialect.fetch(system, doc_id, agency, lambda: draft.begin().write)

@@ -1,6 +1,6 @@
-"""A node's memory of a foreign axis, in a SQLite file of its own that the processes of one machine share: packets fetched,
-and whether the axis was told of their end; packets sent, and those whose sending is in doubt; odd answers. In: one fact at
-a time. Out: on disk when the call returns. Sync; call it in the pool."""
+"""Remembers a node's dealings with a foreign axis, in a SQLite file that the processes of one machine share: packets
+fetched and whether their end was reported; packets sent, and sends in doubt; odd answers. In: one fact at a time. Out:
+on disk when the call returns. Sync; call it in the pool."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS odd (
 );
 COMMIT;
 """
-# Applied after the schema, for a file that an earlier version began.
+# Applied after the schema, to files made by an earlier version.
 _NEWER = """
 BEGIN IMMEDIATE;
 CREATE INDEX IF NOT EXISTS sent_doc ON sent (doc_id);
@@ -47,8 +47,8 @@ TRYING, SENT, ASKED_PERSON = "trying", "sent", "asked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPacket:
-    """A packet that was fetched. `note_end`: done or fail, once the node needs it no more; `note_reported`: the axis
-    knows."""
+    """A fetched packet. `end_word` is `done` or `fail` once the node no longer needs it, else empty; `is_reported`: the
+    axis was told."""
 
     system: str
     kind: str
@@ -60,9 +60,8 @@ class FetchedPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentFile:
-    """State of a file for one recipient. `trying`: sending began, and its outcome is unknown; `asked`: the same, and a
-    person was asked: sending it again is that person's decision. `handed`: the file itself, unless it is the standard
-    one."""
+    """State of a file for one recipient: `sent`; `trying`, sending began with an unknown outcome; `asked`, the same, and
+    a person decides whether to send again. `handed` describes the file, unless it is the standard one."""
 
     state: str
     at: float
@@ -71,7 +70,7 @@ class SentFile:
 
 
 class Ledger:
-    """The ledger of one axis, opened on first use."""
+    """Ledger of one axis, opened on first use."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,7 +84,7 @@ class Ledger:
                 self._file = None
 
     def note_coming(self, doc_id: str, system: str) -> None:
-        """Note a packet that is about to be put on the shelf; `note_fetched` confirms it."""
+        """Note a packet that is about to be queued; `note_fetched` confirms it."""
         with self._write() as file:
             file.execute("INSERT OR REPLACE INTO coming (doc_id, system) VALUES (?, ?)", (doc_id, system))
 
@@ -105,16 +104,17 @@ class Ledger:
         return list(self._rows(f"{_SELECT_FETCHED} WHERE doc_id = ?", (doc_id,)))
 
     def list_fetchers(self, doc_id: str) -> Sequence[str]:
-        """Return the systems that fetched it; none for a packet that this ledger does not know."""
+        """Return the systems that fetched the packet; empty for an unknown one."""
         words = """SELECT system FROM taken WHERE doc_id = ?
             UNION ALL SELECT system FROM coming WHERE doc_id = ?"""
         return [str(row[0]) for row in self._read(words, (doc_id, doc_id))]
 
     def list_unreported(self) -> Sequence[FetchedPacket]:
+        """Return up to 500 ended packets that the axis was not told about."""
         return list(self._rows(f"{_SELECT_FETCHED} WHERE ended <> '' AND told IS NULL LIMIT 500", ()))
 
     def list_open(self) -> Sequence[FetchedPacket]:
-        """Return packets fetched and still in the node's hands as far as the ledger knows."""
+        """Return fetched packets without an end noted."""
         return list(self._rows(f"{_SELECT_FETCHED} WHERE ended = ''", ()))
 
     def note_end(self, packet: FetchedPacket, word: str) -> None:
@@ -128,6 +128,7 @@ class Ledger:
             file.execute(words, (at, packet.system, packet.kind, packet.doc_id))
 
     def sent(self, digest: str, routes: Sequence[str]) -> Mapping[str, SentFile]:
+        """Return the state of a file for those of the routes that it was tried or sent to."""
         rows = self._read("SELECT route, state, at, doc_id, handed FROM sent WHERE digest = ?", (digest,))
         sent_by_route = {
             route: SentFile(state=state, at=at, doc_id=doc_id, handed=_handed(handed))
@@ -152,12 +153,12 @@ class Ledger:
             )
 
     def has_it(self, doc_id: str) -> Sequence[str]:
-        """Return the recipients for whom the axis has taken a file under that id."""
+        """Return the recipients for whom the axis accepted a file under this id."""
         words = "SELECT DISTINCT route FROM sent WHERE doc_id = ? AND state = 'sent'"
         return [str(row[0]) for row in self._read(words, (doc_id,))]
 
     def unmark(self, digest: str, routes: Sequence[str]) -> None:
-        """Forget a try that certainly sent nothing."""
+        """Forget a try that surely sent nothing."""
         with self._write() as file:
             file.executemany(
                 "DELETE FROM sent WHERE digest = ? AND route = ? AND state = 'trying'",
@@ -171,7 +172,7 @@ class Ledger:
             file.execute("DELETE FROM odd WHERE id <= (SELECT MAX(id) FROM odd) - ?", (MOST_ODD,))
 
     def odd(self) -> Sequence[tuple[int, float, str, int, str, bytes]]:
-        """Return the odd answers, newest first."""
+        """Return the kept odd answers, newest first."""
         return self._read("SELECT id, at, operation, status, why, head FROM odd ORDER BY id DESC")
 
     def counts(self) -> Mapping[str, int]:
@@ -192,7 +193,8 @@ class Ledger:
             )
 
     def _read(self, words: str, parameters: Sequence[object] = ()) -> list[Any]:
-        """Return rows. A damaged file is a failure of the transport, reported and tried again like any other."""
+        """Run a query. A damaged file raises Unreachable, a failure of the transport that is reported and retried like
+        any other."""
         with self._lock:
             file = self._opened()
             try:
@@ -232,6 +234,7 @@ class Ledger:
 
 
 def _bring_up(file: sqlite3.Connection) -> None:
+    """Bring a file of an earlier version to the present schema."""
     if "handed" not in {row[1] for row in file.execute("PRAGMA table_info(sent)")}:
         try:
             file.execute("ALTER TABLE sent ADD COLUMN handed TEXT NOT NULL DEFAULT ''")

@@ -1,9 +1,8 @@
-"""One line to a service over HTTP. In: a question. Out: its answer, read in pieces within bounds of time and size, or the
-error that says what to do: `NotSent` (nothing reached the service), `Lost` (its effect is unknown), `OddAnswerError` (an
-answer outside its specification), `Refused` (a refusal, with its code). Questions without effect are asked again, never
-more than so many a second, and an operation that keeps failing pauses for a while. A question with effect has a connection
-of its own: on one that the service gave up its outcome would be unknown. Odd answers are kept, the first 64 KiB, without
-secrets."""
+"""Calls a service over HTTP. In: a question. Out: its answer, read in pieces within limits of time and size, or an
+error: `NotSent` (nothing reached the service), `Lost` (its effect is unknown), `OddAnswerError` (an answer outside its
+specification), `Refused` (a refusal, with its code). Questions without effect are retried, at a limited rate, and an
+operation that keeps failing pauses for a while. A question with effect gets a new connection, because on a kept one that
+the service has closed its outcome would be unknown. The first 64 KiB of odd answers are kept, without secrets."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ from gateway.transport.rest.answers import Answer, BadAnswer
 _log = logging.getLogger(__name__)
 ODD_BYTES_KEPT = 64 * 1024
 _TRIES = 3
-_NOT_NOW = (429, 503)  # statuses of a service that took nothing of the question
+_NOT_NOW = (429, 503)  # statuses by which a service refuses before it processes anything
 
 
 class CallFailed(Unreachable):
@@ -70,8 +69,8 @@ class NoRights(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question. `body` is asked for once for each try. `has_effect`: it is asked once alone. `secrets`: sent with it
-    and kept out of every text, also where the service repeats them; `brings_secret`: its answer may hold a new secret."""
+    """One call. `body` is made anew for each try. `has_effect`: it is tried once only. `secrets` are sent with it and
+    masked in every text, also where the service repeats them; `brings_secret`: its answer may hold a new secret."""
 
     operation: str
     method: str = "POST"
@@ -85,7 +84,7 @@ class Question:
     brings_secret: bool = False
 
     def clean(self, text: str, *, is_content: bool = False) -> str:
-        """Mask the secrets in a text. `is_content`: it stands in an answer; else it is a sentence about it."""
+        """Mask the secrets in a text. `is_content`: the text is part of an answer, not a sentence about it."""
         for secret in self.secrets:
             for form in (secret, json.dumps(secret)[1:-1]):
                 text = text.replace(form, _MASK) if form else text
@@ -94,7 +93,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddAnswer:
-    """An odd answer that is kept: to which call, why it is odd, and how it begins."""
+    """A kept odd answer: its call, why it is odd, and its beginning."""
 
     operation: str
     why: str
@@ -104,7 +103,7 @@ class OddAnswer:
 
 @dataclass(slots=True)
 class _Breaker:
-    """Breaker of one operation: after `_MOST` failures in a row it pauses, longer each time."""
+    """Circuit breaker of one operation: after `_MOST` failures in a row it pauses, longer each time."""
 
     failed: int = 0
     paused_until: float = 0.0
@@ -127,17 +126,17 @@ class _Breaker:
 
 
 _MOST, _FIRST_PAUSE_S, _LAST_PAUSE_S = 5, 5.0, 600.0
-# A file inside of an answer is not kept: it is for its receiver alone.
+# A file inside an answer is not kept, because it is for its receiver alone.
 _CONTENT = re.compile(rb"[A-Za-z0-9+/\\=\r\n]{120,}")
 _NAMES = rb"token|secret|password|bearer|authorization|sign-header|hash-header"
-# A match ends at the next name, so that a long row of names is gone through once.
+# A match ends at the next name, so that a long row of names is searched once.
 _SECRET = re.compile(rb"(?i)(" + _NAMES + rb")((?:(?!" + _NAMES + rb")\w)*[\"'\s:=]+)([^\s\"',;}]{6,})")
 _MASK = "********"
 _WORD = re.compile(r"[A-Za-z0-9_.+/=~-]{20,}")
 
 
 class Line:
-    """A line, opened on first use; its maker calls `close`. `keep` is given odd answers."""
+    """HTTP client of one service, opened on first use; its creator calls `close`. `keep` stores odd answers."""
 
     def __init__(
         self,
@@ -169,7 +168,7 @@ class Line:
         make: Callable[[], Answer],
         judge: Callable[[int, Answer], None] | None = None,
     ) -> Answer:
-        """Return the whole answer. `make` gives the reader of each try; `judge` raises for a refusal."""
+        """Ask, with retries, and return the answer. `make` gives a reader for each try; `judge` raises for a refusal."""
         breaker = self._breakers.setdefault(question.operation, _Breaker())
         tries = 1 if question.has_effect else _TRIES
         async for attempt in AsyncRetrying(
@@ -198,6 +197,7 @@ class Line:
     async def _clean(
         self, question: Question, answer: Answer, judge: Callable[[int, Answer], None] | None
     ) -> Answer:
+        """Ask once, and mask secrets in the error."""
         try:
             return await self._once(question, answer, judge)
         except CallFailed as why:
@@ -207,6 +207,7 @@ class Line:
     async def _once(
         self, question: Question, answer: Answer, judge: Callable[[int, Answer], None] | None
     ) -> Answer:
+        """Ask once, and read the answer."""
         await self._turn()
         caller = self._caller(alone=question.has_effect)
         body = question.body() if question.body is not None else b""
@@ -249,12 +250,14 @@ class Line:
         return answer
 
     def _address(self, question: Question) -> URL:
-        """Quote every sign of a value, a slash too: not every service reads it bare."""
+        """Return the address with every special character of a value quoted, slashes too, because not every service
+        accepts them bare."""
         query = urlencode(question.params, quote_via=quote, safe="")
         address = URL(f"{self.base}/{question.path}")
         return URL(f"{address}?{query}", encoded=True) if query else address
 
     async def _odd(self, question: Question, status: int, head: bytes, why: str) -> OddAnswerError:
+        """Store an odd answer, masked and without files, and return the error to raise."""
         why = question.clean(why, is_content=True)
         masked = question.clean(head.decode("utf-8", "surrogateescape"), is_content=True)
         head = masked.encode("utf-8", "surrogateescape")
@@ -266,7 +269,7 @@ class Line:
         return OddAnswerError(f"{question.operation}: HTTP {status}, and {why}")
 
     async def _turn(self) -> None:
-        """Wait for the turn, so that only so many questions a second are asked."""
+        """Wait for this call's turn, which limits the calls per second."""
         now = time.monotonic()
         at = max(now, self._next)
         self._next = at + self._gap
@@ -277,7 +280,7 @@ class Line:
         return self._clock.now().timestamp()
 
     def _caller(self, *, alone: bool) -> HttpCaller:
-        """Return a caller; with `alone` each question gets a new connection."""
+        """Return the HTTP client; with `alone` each call gets a new connection."""
         if self._closed:
             raise NotSent("the axis was closed; restart the node to open it again")
         if alone not in self._callers:

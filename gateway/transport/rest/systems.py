@@ -1,8 +1,7 @@
-"""The credentials of a node on a foreign axis, one set for each system and the agencies that it stands for; on some axes a
-whole application signs in besides, for each of its agencies. In: a TOML file of `[[system]]`, or one set from the settings.
-Out: the credentials of each agency. The file is read again when it has changed, and after a refusal also when a file of a
-secret beside it has. Refused credentials are not tried a second time: until they change, that system makes no call, so that
-repetition locks no account."""
+"""Manages the credentials of a node on a foreign axis, one set per system with the agencies that it stands for; on some
+axes an application also signs in for all its agencies. In: a TOML file of `[[system]]`, or one set from the settings.
+Out: the credentials of each agency. The file is read again when it changes; after a refusal, also when one of its secret
+files changes. Refused credentials are not tried again until they change, because repetition may lock the account."""
 
 from __future__ import annotations
 
@@ -33,7 +32,8 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """One set of credentials. No agencies: it stands for all of this node. `login`: where an application signs in first."""
+    """One set of credentials. Without agencies it stands for all of this node. `login` is set where an application signs
+    in first."""
 
     id: str
     secret: str = field(repr=False)
@@ -49,7 +49,7 @@ class Systems:
     """The credentials in force, and which of them the axis refused."""
 
     def __init__(self, file: Path | None, configured: System | None, *, with_login: bool = False) -> None:
-        """`with_login`: each `[[system]]` is an application, whose agencies have credentials of their own."""
+        """`with_login`: each `[[system]]` is an application, whose agencies have their own credentials."""
         self._file, self._given, self._with_login = file, configured, with_login
         self._stamps: Mapping[Path, _Stamp | None] = {}
         self._beside: tuple[Path, ...] = ()
@@ -63,7 +63,7 @@ class Systems:
             )
 
     def all(self) -> Sequence[System]:
-        """Return the systems that may be used now."""
+        """Return the systems that may be used now, after reading changed files."""
         if self._file is None:
             self._known = (self._given,) if self._given is not None else ()
         else:
@@ -74,7 +74,7 @@ class Systems:
         return [system for system in self._known if system.id not in self._refused]
 
     def system_for(self, code: str) -> System | None:
-        """Return the system that speaks for this agency; None where there is none, or the axis refused it."""
+        """Return the usable system that speaks for this agency, preferring one that names it; None where there is none."""
         candidates = [system for system in self.all() if system.speaks_for(code)]
         return next(
             (system for system in candidates if system.agencies), candidates[0] if candidates else None
@@ -85,17 +85,17 @@ class Systems:
         return frozenset(system.id for system in self._known if system.speaks_for(code))
 
     def may(self, system: System) -> bool:
-        """Tell whether it was not refused since `all` was asked."""
+        """Tell whether the system was not refused since the last call of `all`."""
         return system.id not in self._refused
 
     def refuse(self, system: System, why: str, *, with_login: bool = False) -> None:
-        """Note that the axis does not know it; `with_login`: nor any that signs in as it does."""
+        """Note that the axis refused the system; `with_login`: and with it all systems of the same login."""
         alike = [x for x in self._known if x.login == system.login] if with_login else []
         self._refused |= {x.id: (x, why) for x in (system, *alike)}
         action(_log, "axis.credentials_refused", why, system=system.id, file=system.source)
 
     def refused(self) -> Mapping[str, tuple[str, str]]:
-        """Return systems that the axis does not know, by id: why, and which file to mend."""
+        """Return the refused systems by id: the reason, and the file to mend."""
         self.all()
         return {id: (why, system.source) for id, (system, why) in self._refused.items()}
 
@@ -105,7 +105,7 @@ class Systems:
         return self._fault
 
     def alarm(self) -> str:
-        """Return why some system makes no calls, and which file to mend; empty while all may."""
+        """Return why some systems make no calls, and the files to mend; empty while all may."""
         alike: dict[tuple[str, str], list[str]] = {}
         for id, cause in self.refused().items():
             alike.setdefault(cause, []).append(id)
@@ -121,11 +121,12 @@ class Systems:
 
     @property
     def source(self) -> str:
-        """Name the place where they are set."""
+        """Place where the credentials are set."""
         return str(self._file or (self._given.source if self._given else "the settings"))
 
     def _look(self, file: Path) -> None:
-        """Read changed files. The last good credentials hold until the file can be read again; a failure is an alarm."""
+        """Read changed files. While the file is unreadable, the last good credentials stay in force, and `fault` has the
+        error."""
         watched = (file, *(self._beside if self._refused or self._fault else ()))
         if self._stamps and all(self._stamps.get(path) == _stamp(path) for path in watched):
             return
@@ -134,7 +135,7 @@ class Systems:
             self._known = _read(file, stamps, with_login=self._with_login)
             self._fault = ""
             if self._stamps:
-                self._refused.clear()  # a change of the file is a wish to try again
+                self._refused.clear()  # a changed file means that a person wants another try
         except Misconfigured as why:
             action(_log, "axis.credentials_unread", str(why), file=str(file))
             self._fault = str(why)
@@ -149,14 +150,14 @@ class Systems:
 class _Stamp:
     changed_ns: int
     size: int
-    is_open: bool = field(compare=False)  # closing it to others does not mend its content
+    is_open: bool = field(compare=False)  # changing permissions does not mend the content
 
 
 _Stamps = dict[Path, _Stamp | None]
 
 
 def _stamp(file: Path) -> _Stamp | None:
-    """Return the stamp of a file; None where there is none."""
+    """Return size and time of a file's last change; None where there is no file."""
     try:
         info = file.stat()
     except OSError:
@@ -170,7 +171,7 @@ def _few(ids: Sequence[str]) -> str:
 
 
 def _read(file: Path, stamps: _Stamps, *, with_login: bool) -> tuple[System, ...]:
-    """Read the credentials. `stamps` gets the files of secrets that it names, as they were before they were read."""
+    """Read the credentials. `stamps` gets the stamp of each secret file, taken before it is read."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
@@ -198,6 +199,7 @@ def _system(row: Mapping[str, Any], file: Path, stamps: _Stamps) -> System:
 
 
 def _of_application(row: Mapping[str, Any], file: Path, stamps: _Stamps) -> Iterator[System]:
+    """Yield one system per agency of an application."""
     texts = _texts(row, file, "password", stamps)
     _needs(texts, ("username", "password", "application"), f"a [[system]] of {file}")
     login = Login(username=texts["username"], password=texts["password"], application=texts["application"])
@@ -219,7 +221,7 @@ def _of_application(row: Mapping[str, Any], file: Path, stamps: _Stamps) -> Iter
 
 
 def _texts(row: Mapping[str, Any], file: Path, secret: str, stamps: _Stamps) -> dict[str, str]:
-    """Return a table's texts, with the secret read from its own file where one is named."""
+    """Return a table's text values, with the secret read from its own file where one is named."""
     texts = {name: value for name, value in row.items() if isinstance(value, str)}
     if own := texts.pop(f"{secret}_file", ""):
         path = file.parent / own
@@ -229,6 +231,7 @@ def _texts(row: Mapping[str, Any], file: Path, secret: str, stamps: _Stamps) -> 
 
 
 def _needs(texts: Mapping[str, str], names: Sequence[str], owner: str) -> None:
+    """Raise Misconfigured where a text is missing or not printable."""
     if missing := [name for name in names if not texts.get(name)]:
         raise Misconfigured(f"{owner} lacks {', '.join(missing)}")
     if odd := [name for name, text in texts.items() if not text.isprintable()]:

@@ -1,1 +1,1 @@
-"""The national document axis, as its own library speaks to it (dialect R1)."""
+"""Adapter of the national document axis, in the protocol of its own library."""

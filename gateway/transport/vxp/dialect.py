@@ -1,6 +1,6 @@
-"""The calls of the national axis (dialect R1) as our port needs them: send, list, get, update status, sent list, agencies.
-In: a system's credentials. Out: what the axis says, in our words. It is asked without dates: the list has whatever is not
-settled, however late it appeared."""
+"""Calls the national axis: send, list, get, update status, sent list, agencies. In: a system's credentials. Out: the
+axis's answers as our values. Its list is asked without dates, and has all packets that are not settled, however late
+they appeared."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from gateway.transport.rest.systems import System
 from gateway.transport.vxp import signing
 
 _log = logging.getLogger(__name__)
-_END = b"\r\n"  # the library's own clients write it behind the file
-_LONGEST_TO = 2048  # of a list of recipients in a header, which stands there twice
+_END = b"\r\n"  # the axis's own library writes it behind the file
+_LONGEST_TO = 2048  # characters of the recipients in a header, where they stand twice
 _SLOW_S = 60.0
 TOO_MANY = "too-many-recipients"
 STOPS = frozenset({"401", "403"})
 
 
 class VxpDialect:
-    """Keeps the promise of `rest.dialect.Dialect`."""
+    """Dialect of the national axis (the `rest.dialect.Dialect` protocol)."""
 
     name = "vxp"
     lists_sent = names_recipients = True
@@ -51,8 +51,8 @@ class VxpDialect:
         final: Collection[str] = (),
         stops: Collection[str] = STOPS,
     ) -> None:
-        """`from_system`: the axis wants the system as sender; `final`: codes whose no stays a no; `stops`: codes that mean
-        that it does not know the credentials. The axis's own table of codes is nowhere written down."""
+        """`from_system` names the system as sender, where the axis wants that; `final` are codes of permanent refusals;
+        `stops` codes that reject the credentials. The axis's own codes are not documented."""
         self._line, self._clock, self._pool = line, clock, pool
         self._from_system, self._final, self._stops = from_system, frozenset(final), frozenset(stops)
 
@@ -80,7 +80,7 @@ class VxpDialect:
         }
         to = json.dumps(list(only), ensure_ascii=False)
         if len(to) > _LONGEST_TO:
-            # Without the header it would go to everyone whom the file names.
+            # Without the header the axis would send it to all recipients named in the file.
             detail = f"only {len(only)} of its recipients go over this axis, more than one call can name; send it to fewer"
             raise Refused(detail, word=TOO_MANY)
         if only:
@@ -129,7 +129,7 @@ class VxpDialect:
             if not answer.has_file or not files[-1].size:
                 raise BadAnswer("there is no file in it")
 
-        # The library sends the axis its own folder here; ours is private.
+        # The axis's library sends its local folder here; ours is private.
         headers = self._signed(system, "application/json", {"docId": doc_id, "filePath": "."})
         question = Question(
             operation="getEdoc", path="getEdoc", headers=headers, body=lambda: b"{}", seconds=_SLOW_S
@@ -180,6 +180,7 @@ class VxpDialect:
         parameters: Mapping[str, str],
         note: Callable[[Mapping[str, Any]], None],
     ) -> None:
+        """Call an operation that answers with a list, and pass each row to `note`."""
         headers = self._signed(system, "application/json", parameters)
         question = Question(operation=operation, path=operation, headers=headers)
 
@@ -194,7 +195,7 @@ class VxpDialect:
         return signing.headers(system.id, system.secret, self._clock.now(), content_type, parameters)
 
     def _judge(self, operation: str) -> Callable[[int, Answer], None]:
-        """Make the check of an answer. The axis's own library ignores the HTTP status: the body decides."""
+        """Return the check of an answer. It judges by the body, because the axis's own library ignores the HTTP status."""
 
         def judge(status: int, answer: Answer) -> None:
             word, verdict = printable(answer.text("ErrorCode"))[:40], answer.text("status").strip().upper()

@@ -1,6 +1,6 @@
-"""How a call of the national axis is signed: everything it says travels in headers, and a code over those headers stands
-for them. In: the parameters of a call, the system and its secret. Out: the headers. The digest of a file is written as
-that axis's library writes it: without the zero of bytes below 16. Pure."""
+"""Signs a call of the national axis: all parameters travel in headers, and an HMAC over these headers authenticates
+them. In: the parameters of a call, the system and its secret. Out: the headers. A file's digest is written as the axis's
+library does: without the leading zero of bytes below 16. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PIECE = 256 * 1024
 def headers(
     system: str, secret: str, at: datetime, content_type: str, parameters: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return all headers of one call. A line end in a value would be another header: it becomes a space."""
+    """Return all headers of one call. White space in a value becomes a space: a line break would start another header."""
     signed = {
         f"{PREFIX}systemid": system,
         f"{PREFIX}timestamp": timestamp(at),
@@ -43,13 +43,13 @@ def headers(
 
 
 def timestamp(at: datetime) -> str:
-    """`ddMMyyyy'T'HHmmss+SSSS`: the last four are the millisecond, not a zone."""
+    """Return the time as `ddMMyyyy'T'HHmmss+SSSS`, where the last four digits are the millisecond, not a zone."""
     local = at.astimezone(VIETNAM)
     return f"{local:%d%m%YT%H%M%S}+{local.microsecond // 1000:04}"
 
 
 def file_digest(file: BinaryIO) -> str:
-    """SHA-256, each byte as hexadecimal without a leading zero: 64 digits or fewer."""
+    """Return the SHA-256 with each byte as hexadecimal without a leading zero: 64 digits or fewer."""
     hasher = hashlib.sha256()
     while piece := file.read(_PIECE):
         hasher.update(piece)

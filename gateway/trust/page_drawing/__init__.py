@@ -1,1 +1,1 @@
-"""Pages of files from outside as pictures: `child` draws them in a process of its own, `drawer` asks it."""
+"""Draws pages of files from outside as pictures: `child` draws in a process of its own, `drawer` sends it questions."""

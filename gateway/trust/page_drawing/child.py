@@ -1,10 +1,10 @@
-"""Draws pages of files from outside in a process of its own. Started by `drawer`, it draws one page to be warm, gives
-up for good what drawing does not need, and then answers one question a line. It gives that up by the kernel, so that
-code which broke into a library has no more than the library had: Linux alone, Landlock for files and connections,
-seccomp for calls; a kernel without one of these fences leaves the other. PDFs are drawn by PDFium, built without
-scripts; its forms stay shut, so nothing in a page acts. Scanned pictures are read and written anew. In: the path of a
-file, and a `PageWish`. Out: a `PageLook`; whatever the file does, a fault of it. Signatures are read in another
-process: PDFium is no Python, and code that broke into it must have no say about any other file."""
+"""Draws pages of files from outside in a child process. Started by `drawer`, it draws one page to load all modules,
+gives up every right that drawing does not need, and then answers one question per line. The kernel enforces this, so
+that code which takes over a library has no more rights than the library: Landlock for files and connections, seccomp for
+calls, on Linux only; a kernel without one of them still has the other. PDFium, built without scripts, draws PDFs; forms
+are not initialised, so nothing in a page acts. Scanned pictures are decoded and encoded anew. In: the path of a file,
+and a `PageWish`. Out: a `PageLook`; anything the file causes is a fault of the file. Signatures are read in another
+process, because code that took over PDFium must not decide about other files."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from gateway.trust.page_drawing.drawer import PageBox, write_look
 _NO_NEW_RIGHTS, _SET_SECCOMP, _FILTER = 38, 22, 2
 _CREATE_RULES, _ADD_RULE, _RESTRICT = 444, 445, 446
 _READ_FILE, _BENEATH = 1 << 2, 1
-# By the version of Landlock: how many rights over files there are to give up.
+# Number of rights over files that each version of Landlock can take away.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _CONNECTIONS_SINCE, _CONNECTIONS = 4, 0b11
-# The machine's name for itself, and its numbers of the calls that connect, start a program, look into or stop another
-# process, or reach the kernel by other ways.
+# By machine: its number in the kernel, and the numbers of system calls that connect, start a program, inspect or stop
+# another process, or reach the kernel in other ways.
 _CALLS = {
     "x86_64": (
         0xC000003E,
@@ -57,11 +57,11 @@ _CALLS = {
 }
 _LOAD, _EQUAL, _AT_LEAST, _ANSWER = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050001, 0x80000000
-_OTHER_TABLE = 0x40000000  # calls of a second kind on the same machine, under other numbers
+_OTHER_TABLE = 0x40000000  # a second table of calls (x32) on the same machine
 
 
 def confine(readable: Iterable[Path]) -> frozenset[str]:
-    """Put up the kernel's fences and return those that it has: `files` and `calls`."""
+    """Set up the kernel's fences and return the names of those that work: `files` and `calls`."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_NO_NEW_RIGHTS, 1, 0, 0, 0):
         return frozenset()
@@ -99,7 +99,7 @@ def _allow_reading(libc: ctypes.CDLL, rules: int, folder: Path) -> None:
 
 
 def _keep_to_calls(libc: ctypes.CDLL) -> bool:
-    """Refuse the listed calls; a call of another machine's table ends the process."""
+    """Make the listed system calls fail; a call for another machine type ends the process."""
     call_table = _CALLS.get(platform.machine())
     if call_table is None:
         return False
@@ -110,7 +110,7 @@ def _keep_to_calls(libc: ctypes.CDLL) -> bool:
         (_ANSWER, 0, 0, _KILL),
         (_LOAD, 0, 0, 0),
         (_AT_LEAST, len(refused) + 1, 0, _OTHER_TABLE),
-        # Each jumps over the calls behind it and the leave to go on.
+        # A match jumps over the remaining comparisons and the ALLOW line.
         *((_EQUAL, len(refused) - n, 0, number) for n, number in enumerate(refused)),
         (_ANSWER, 0, 0, _ALLOW),
         (_ANSWER, 0, 0, _REFUSE),
@@ -123,9 +123,9 @@ def _keep_to_calls(libc: ctypes.CDLL) -> bool:
 
 WISH = TypeAdapter(PageWish)
 LIMIT, LOCKED, UNREADABLE, NONE = "PAGE-LIMIT", "PAGE-LOCKED", "PAGE-UNREADABLE", "PAGE-NONE"
-# Folders of fonts, for files that do not embed theirs.
+# Folders of fonts, for files that do not embed their own.
 TYPEFACES = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
-# Events of the library's own calls into C; loading another library is not among them.
+# Audit events of the library's own calls into C; loading another library is not allowed.
 _OWN_CALLS = frozenset(
     f"ctypes.{name}"
     for name in ("addressof", "call_function", "cdata", "cdata/buffer", "create_string_buffer", "string_at")
@@ -133,10 +133,10 @@ _OWN_CALLS = frozenset(
 _LONGEST_SIDE_PT = 1_000_000.0
 _MOST_LETTERS = 20_000
 _MOST_SCANNED = 60_000_000
-_SCANNED_DOTS = 100  # of a picture that does not say how large it is
+_SCANNED_DOTS = 100  # per inch, for a picture that does not state its resolution
 _WIDEST_SCAN = 595.0
 _QUALITY, _EFFORT = 80, 0
-# Modules that the library of pictures loads only for certain files, such as those of a telephone.
+# Modules that the picture library loads only for certain files, such as photos of telephones.
 _LOADED_LATE = ("PIL.JpegImagePlugin", "PIL.MpoImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 _WARM = (
     b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
@@ -145,7 +145,7 @@ _WARM = (
 
 
 class _CannotDrawError(Exception):
-    """Reason for a page that cannot be drawn."""
+    """Error for a page that cannot be drawn; `fault` is the code of the reason."""
 
     def __init__(self, fault: str, detail: str = "") -> None:
         super().__init__(detail)
@@ -156,20 +156,20 @@ def main() -> None:
     folder = folder_argument()
     Image.MAX_IMAGE_PIXELS = _MOST_SCANNED
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    os.nice(5)  # documents on their way go first
+    os.nice(5)  # the delivery of documents goes first
     _warm(folder)
     confine((folder, *TYPEFACES))
     serve(_answer, drawing_fence)
 
 
 def drawing_fence(event: str, arguments: tuple[object, ...]) -> None:
-    """Refuse as everywhere, but for the calls of the library itself."""
+    """Refuse audit events as `fence` does, except for the library's own calls."""
     if event not in _OWN_CALLS:
         fence(event, arguments)
 
 
 def _warm(folder: Path) -> None:
-    """Draw one page of each kind: modules that are loaded at first use are loaded before the fences stand."""
+    """Draw one page of each kind, so that modules loaded at first use are loaded before the fences are set up."""
     codecs.lookup("utf-16-le")
     for name in _LOADED_LATE:
         importlib.import_module(name)
@@ -186,7 +186,7 @@ def _answer(question: dict[str, Any]) -> bytes:  # Any: JSON of the node
 
 
 def draw_page(path: Path, wish: PageWish) -> PageLook:
-    """Draw the page. Never raises for what the file holds."""
+    """Draw the page that the wish names; bad content becomes a fault, never an error."""
     return read_safely(lambda: _look(path, wish), PageLook, PageBox.area, PageBox.does[0])
 
 
@@ -256,7 +256,7 @@ def _scan(path: Path, wish: PageWish) -> PageLook:
 
 
 def _scanned_size(picture: Image.Image) -> Size:
-    """Return the size of a scan, at most a sheet: the size that a scanner writes is often wrong."""
+    """Return the size of a scan, at most a sheet wide; the resolution in the file is often wrong and is ignored."""
     wide, high = (dots * 72 / _SCANNED_DOTS for dots in picture.size)
     fits = min(1.0, _WIDEST_SCAN / wide)
     return _size(wide * fits, high * fits)

@@ -1,7 +1,6 @@
-"""Asks the drawing process (`child`) for a page and waits no longer than the limit. In: the path of a file, and a
-wish. Out: a `PageLook`; too long, too large or a process that died is a fault of that file, and the next file gets a
-new process. An answer is checked before it is handed on as a picture. A process is kept from file to file and ended
-after many."""
+"""Asks the drawing process (`child`) for a page, within a time limit. In: the path of a file, and a wish. Out: a
+`PageLook`. A file that is too large, takes too long or kills the process gets a fault, and the next file a new process.
+Each picture is checked before it is passed on. A process draws many files, then it is replaced."""
 
 from __future__ import annotations
 
@@ -23,14 +22,14 @@ _MOST_PICTURE = 8 * MB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawingLimits(ReadingLimits):
-    """Limits on the cost of one page."""
+    """Limits for drawing one page."""
 
     seconds: float = 8.0
     memory: int = 1024 * MB
 
 
 class PageBox(KeptProcess):
-    """One drawing process. It reads nothing outside `folder`, where the files lie."""
+    """Drawing process. It can read only files in `folder` and the fonts."""
 
     module = "gateway.trust.page_drawing.child"
     max_questions = 500
@@ -41,7 +40,7 @@ class PageBox(KeptProcess):
         super().__init__(folder, limits or DrawingLimits())
 
     def draw(self, path: Path, wish: PageWish) -> PageLook:
-        """Draw a page. Raise StoreFailure when the file itself cannot be opened."""
+        """Return the drawn page. Raise StoreFailure when the file cannot be opened."""
         look = self.look(path, {"wish": asdict(wish)}, parse_look, PageLook)
         if look.picture and not is_picture(look.picture):
             return PageLook(fault="PAGE-READER", detail="what was drawn is no picture")
@@ -54,29 +53,29 @@ class PageBox(KeptProcess):
 
 @cache
 def _look() -> TypeAdapter[PageLook]:
-    """Make the reader and writer of looks, once, for the first page that is drawn."""
+    """Return the parser of looks, made once when the first page is drawn."""
     return TypeAdapter(PageLook)
 
 
 def write_look(look: PageLook) -> bytes:
-    """Write a look as one line, as the process answers."""
+    """Return a look as one line, as the process answers."""
     bare = _look().dump_python(replace(look, picture=b""), mode="json")
     return json.dumps({"look": bare, "picture": b64encode(look.picture).decode()}).encode()
 
 
 def parse_look(line: bytes) -> PageLook:
-    """Parse such a line; raise ValueError, KeyError or TypeError for any other."""
+    """Return the look in a line of `write_look`; raise ValueError, KeyError or TypeError for any other."""
     part = json.loads(line)
     return replace(_look().validate_python(part["look"]), picture=b64decode(part["picture"], validate=True))
 
 
 def is_picture(octets: bytes) -> bool:
-    """Tell whether it is WebP by its frame, of a size that a page has."""
+    """Tell whether these are the first bytes of a WebP picture, of a plausible size."""
     return octets[:4] == b"RIFF" and octets[8:12] == b"WEBP" and len(octets) <= _MOST_PICTURE
 
 
 class PageDrawer:
-    """Drawer of pages over several boxes."""
+    """Drawer of pages with several drawing processes."""
 
     def __init__(self, boxes: Sequence[PageBox], pool: Pool) -> None:
         self._boxes = Lent(boxes, pool)

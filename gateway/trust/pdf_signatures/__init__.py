@@ -1,4 +1,4 @@
-"""Signatures inside PDFs, checked: read in a process of its own, held against anchors and revocation data."""
+"""Checks the signatures inside PDFs: they are read in a process of their own and judged by anchors and revocation data."""
 
-# The detail of a file that is whole and may not be read.
+# Detail of the fault of an encrypted file, which is sound but not read.
 ENCRYPTED = "the file is encrypted"

@@ -1,13 +1,12 @@
-"""Reads PDFs from outside in a process of its own. Started by `sandbox`, it says that it is ready, then takes one
-question a line on stdin and gives one answer a line on stdout. Its memory is limited, it may open nothing for writing,
-start nothing and reach no network; the node kills it when it takes too long, and its own alarm does when the node is
-gone. Everything that parses a hostile PDF runs here and nowhere else, and everything is loaded before the fence goes
-up.
+"""Reads PDFs from outside in a child process. Started by `sandbox`, it reports that it is ready, then takes one question
+per line on stdin and writes one answer per line to stdout. Its memory is limited; it cannot open files for writing,
+start programs or use the network. The node kills it when it takes too long, and its own alarm does when the node is
+gone. Code that parses hostile PDFs runs only here, and all modules are loaded before the fence is set up.
 
-It brings together what a PDF's bytes say of its signatures and what we know of their certificates, at the times that
-matter: `PdfFacts`; it decides nothing. A folder names the authorities that we believe: `ca.pem` (anchors), and
-optionally `tsa.pem` (anchors of timestamps; else the same), `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. It is read
-again when a file in it changed; Misconfigured names the file to mend."""
+It combines the signatures in the bytes of a PDF with what is known about their certificates, at all times that matter,
+in `PdfFacts`; it decides nothing. A folder names the trusted authorities: `ca.pem` (anchors), and optionally `tsa.pem`
+(anchors of timestamps; else `ca.pem`), `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. It is read again when a file in it
+changed; Misconfigured names a bad file."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfTrust:
-    """Anchors of signers and of timestamps, with further certificates and answers."""
+    """Anchors of signers and of timestamps, with further certificates and revocation answers."""
 
     anchors: tuple[x509.Certificate, ...] = ()
     stamp_anchors: tuple[x509.Certificate, ...] = ()
@@ -78,7 +77,7 @@ class PdfFolder:
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
-    """List each file with its use: the name of its folder, or its own."""
+    """Return each trust file with its use: the file's own name, or the name of its folder."""
     single = [(name, folder / name) for name in ("ca.pem", "tsa.pem")]
     listed = [
         (kind, path)
@@ -157,7 +156,7 @@ _LONGEST_NAME = 300
 
 
 def collect(stream: BinaryIO, trust: PdfTrust, seen_at: datetime, now: datetime) -> PdfFacts:
-    """Collect facts about every signature of the file. Never raises for what the file holds."""
+    """Return the facts about every signature of the file. Bad content becomes a fault, never an error."""
     reading = read(stream)
     inside = reading.inside
     return PdfFacts(
@@ -235,7 +234,7 @@ def _standing(
 
 
 def certificate_facts(certificate: x509.Certificate) -> CertificateFacts | None:
-    """Return what a certificate says of itself; None when it cannot be one."""
+    """Return the facts in a certificate, or None where it cannot be read."""
     try:
         return CertificateFacts(
             subject=_subject(certificate),
@@ -256,7 +255,7 @@ def _subject(certificate: x509.Certificate) -> str:
 
 
 def _names(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
-    """Yield the parts of the subject under the library's words: `common_name`, `organization_name`, `user_id`."""
+    """Yield the parts of the subject under the library's names: `common_name`, `organization_name`, `user_id`."""
     for part in list(certificate.subject.chosen)[:20]:
         for pair in part:
             yield str(pair["type"].native)[:60], str(pair["value"].native)[:_LONGEST_NAME]
@@ -277,7 +276,7 @@ def main() -> None:
 
 
 def _answer(question: dict[str, str], folder: PdfFolder) -> bytes:
-    """Return facts about the signatures, or the words of the pages with their places."""
+    """Return the facts about the signatures, or the text of the pages, as JSON."""
     if question.get("what") == "text":
         return TEXT.dump_json(_read(question, PdfText, pdf_layout.read_text))
     seen_at, now = datetime.fromisoformat(question["seen_at"]), datetime.fromisoformat(question["now"])

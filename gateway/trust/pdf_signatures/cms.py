@@ -1,10 +1,10 @@
-"""Checks one signature inside a PDF: its CMS object, and how the certificates in it stand. Is it whole, is it signed
-as it says, with what, when, and which timestamps lie over it? In: parsed CMS and the digest of the bytes it covers.
-Out: `CheckedSignature` and `SignatureStamp`, or `UnfitError` with the code of what breaks the form.
+"""Checks one signature inside a PDF: whether its CMS object is sound, its digest and value are right, who signed when,
+and with which timestamps. In: parsed CMS and the digest of the covered bytes. Out: `CheckedSignature` and
+`SignatureStamp`, or `UnfitError` with the code of the formal fault.
 
-Tells what chain and revocation data say of one certificate at one time. In: the certificate, what we trust, what the
-file brought along. Out: `CertificateStanding`. Paths are found here, within bounds; each is judged by
-pyhanko-certvalidator, which gets every answer and fetches nothing. Runs in the reading process (`child`)."""
+Also judges one certificate at one time by chain and revocation data. In: the certificate, our trusted data, the data in
+the file. Out: `CertificateStanding`. This module finds the paths, within limits; pyhanko-certvalidator judges each with
+the answers that it is given and fetches nothing. Runs in the reading process (`child`)."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ _UNDERSTOOD = frozenset(
     }
 )
 _LIBRARY = (ValueError, TypeError, KeyError, AttributeError)
-# Best first: a path that says good is not undone by another that says less.
+# Best first: one path with a good result suffices, whatever other paths give.
 _ORDER = ("good", "revoked", "unknown", "CERT-TIME", "CERT-CHAIN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """Certificates and revocation answers: ours from files, or those that a PDF carries."""
+    """Certificates and revocation answers, ours from files or those in a PDF."""
 
     certificates: tuple[x509.Certificate, ...] = ()
     answers: tuple[ocsp.OCSPResponse, ...] = ()
@@ -103,7 +103,7 @@ def standing(
     *,
     for_timestamps: bool = False,
 ) -> CertificateStanding:
-    """Return the best that any path says. Never raises for what certificates say."""
+    """Return the best standing that any path gives. Malformed certificates of a path are no error."""
     if (unfit := _unfit(leaf, for_timestamps=for_timestamps)) is not None:
         return CertificateStanding(at=at, code="CERT-USAGE", detail=unfit)
     standings = [_judge(path, anchors, material, at) for path in _paths(leaf, anchors, material.certificates)]
@@ -120,7 +120,7 @@ def _rank(candidate: CertificateStanding) -> int:
 
 
 def _unfit(leaf: x509.Certificate, *, for_timestamps: bool) -> str | None:
-    """Return why this certificate may not sign, by what it says of itself."""
+    """Return the reason why this certificate may not sign, judged by its own content, or None."""
     if leaf.ca:
         return "it is a certificate authority"
     unknown = leaf.critical_extensions - _UNDERSTOOD
@@ -141,8 +141,8 @@ def _unfit(leaf: x509.Certificate, *, for_timestamps: bool) -> str | None:
 def _paths(
     leaf: x509.Certificate, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]
 ) -> Iterator[tuple[x509.Certificate, ...]]:
-    """Yield ways from the leaf to an anchor by name, the shortest first, as many as may be tried. A way ends where it meets
-    an anchor: nothing above one makes it better. Certificates that a file carries again are one link each."""
+    """Yield paths by name from the leaf to an anchor, shortest first, up to a limit. A path ends at the first anchor,
+    because nothing above an anchor matters. Copies of one certificate count once."""
     ended = {anchor.sha256 for anchor in anchors}
     intermediates = [x for digest, x in {c.sha256: c for c in intermediates}.items() if digest not in ended]
     count = 0
@@ -167,7 +167,7 @@ def _judge(
     material: Material,
     at: datetime,
 ) -> CertificateStanding:
-    # First without revocation: an answer that is missing for a link above must not hide that the link below is forged.
+    # First without revocation: a missing answer for a link higher up must not hide that a link below is forged.
     bare = _validation_context(anchors, replace(material, answers=(), lists=()), at, with_revocation=False)
     if (why := _fault(async_validate_path(bare, _validation_path(path)))) is not None:
         code = "CERT-TIME" if isinstance(why, ExpiredError | NotYetValidError) else "CERT-CHAIN"
@@ -188,8 +188,9 @@ def _revocations(
     material: Material,
     at: datetime,
 ) -> Iterator[datetime]:
-    """Yield when any link was revoked, by any answer taken alone at the last moment for which it speaks: the library takes
-    the first that says good, and an old good answer must not outweigh one that says revoked, however old that is."""
+    """Yield the time of revocation of each link that some answer, used alone and at the last moment it covers, declares
+    revoked. The library would take the first answer that says good, but an old good answer must not outweigh one that
+    says revoked, however old."""
     for n, certificate in enumerate(path[:-1]):
         above = _validation_path(path[n:])
         for check, only, next_update in _answers_about(certificate, material):
@@ -200,7 +201,8 @@ def _revocations(
 
 
 def _answers_about(certificate: x509.Certificate, material: Material) -> Iterator[_Answer]:
-    """Yield every list of this certificate's issuer, and every answer about its number, each by itself."""
+    """Yield each list of this certificate's issuer, and each OCSP answer about its serial number, with the function that
+    checks it and its end."""
     only = replace(material, answers=(), lists=())
     for own in material.lists:
         if own.issuer.hashable == certificate.issuer.hashable:
@@ -228,7 +230,7 @@ def _validation_context(
         crls=list(material.lists),
         ocsps=list(material.answers),
         revocation_mode="require" if with_revocation else "soft-fail",
-        # An answer made after the signature says more about it than one made before.
+        # Answers made after the signature count too: they say more about it than earlier ones.
         retroactive_revinfo=True,
         time_tolerance=timedelta(0),
         algorithm_usage_policy=DisallowWeakAlgorithmsPolicy(),  # type: ignore[no-untyped-call]
@@ -236,8 +238,7 @@ def _validation_context(
 
 
 def _fault(work: Coroutine[object, object, object]) -> Exception | None:
-    """Return the library's error, or None. It is written for an event loop, and with nothing to fetch it never waits for
-    anything."""
+    """Return the library's error, or None. The library needs an event loop, but with nothing to fetch it never waits."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(work)
@@ -257,7 +258,7 @@ _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 
 
 class UnfitError(Exception):
-    """Content that is no signature in a form that we take; `code` tells the fault."""
+    """Error for content that is no signature in an accepted form; `code` names the fault."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -266,7 +267,8 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedSignature:
-    """Check of one signature: digest right, value right, by this certificate. `embedded` came along with it."""
+    """Result of checking one signature: `intact` digest, `authentic` value, by this certificate. `embedded` came in the
+    same CMS object."""
 
     intact: bool
     authentic: bool
@@ -279,7 +281,7 @@ class CheckedSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureStamp:
-    """Timestamp token; `fault` says why it proves nothing, whichever authority made it."""
+    """Timestamp token; `fault` is the reason why it proves nothing, whichever authority made it."""
 
     at: datetime
     certificate: x509.Certificate
@@ -288,7 +290,7 @@ class SignatureStamp:
 
 
 def parse_content(octets: bytes) -> cms.SignedData:
-    """Return the signed data in a /Contents entry: one CMS value, and after it only the zeros that fill the gap."""
+    """Return the signed data in a /Contents entry, which must be one CMS object, filled up with zeros only."""
     try:
         length = der.peek(octets)
     except ValueError as why:
@@ -302,7 +304,7 @@ def parse_content(octets: bytes) -> cms.SignedData:
 
 
 def digest_name(signed_data: cms.SignedData) -> str:
-    """Return the digest over the covered bytes that this signature names."""
+    """Return the name of the digest over the covered bytes that this signature uses."""
     signer = extract_signer_info(signed_data)
     eci = signed_data["encap_content_info"]
     if eci["content_type"].native == "tst_info":
@@ -311,7 +313,7 @@ def digest_name(signed_data: cms.SignedData) -> str:
 
 
 def check_signature(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
-    """Check a signature over bytes with that digest."""
+    """Return the result of checking a signature over bytes with that digest."""
     signer = extract_signer_info(signed_data)
     eci = signed_data["encap_content_info"]
     if eci["content_type"].native != "data" or eci["content"] is not core.VOID:
@@ -335,7 +337,7 @@ def check_signature(signed_data: cms.SignedData, digest: bytes) -> CheckedSignat
 
 
 def check_stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
-    """Yield the timestamps over a signature's value."""
+    """Yield the checked timestamps over a signature's value."""
     signer = extract_signer_info(signed_data)
     signature = signer["signature"].native
     if isinstance(signer["unsigned_attrs"], core.Void):
@@ -348,7 +350,7 @@ def check_stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
 
 
 def check_stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> SignatureStamp:
-    """Check one token against the digest of what it should stamp."""
+    """Return one checked token; `digest_by` returns the digest of the bytes that it should stamp."""
     eci = signed_data["encap_content_info"]
     tst_info = eci["content"].parsed if eci["content_type"].native == "tst_info" else None
     if not isinstance(tst_info, tsp.TSTInfo):
@@ -385,7 +387,7 @@ def _hash(name: str, octets: bytes) -> bytes:
 
 
 def _algorithm(signer: cms.SignerInfo, leaf: x509.Certificate) -> tuple[str, bool]:
-    """Return the algorithms, and whether they are too weak to prove anything."""
+    """Return the names of the algorithms, and whether they are too weak to prove anything."""
     digest, method = signer["digest_algorithm"], signer["signature_algorithm"]
     kind, digest_used = str(method.signature_algo), str(digest["algorithm"].native)
     policy = DEFAULT_ALGORITHM_USAGE_POLICY
@@ -402,7 +404,7 @@ def _key_is_strong(leaf: x509.Certificate) -> bool:
 
 
 def _adobe_answers(signer: cms.SignerInfo) -> Material:
-    """Return revocation answers that the signer put under its signature."""
+    """Return the revocation answers that the signer included under its signature."""
     archives = [
         archive
         for attribute in signer["signed_attrs"]
@@ -420,5 +422,5 @@ def _first_few(values: Sequence[Any]) -> list[Any]:  # Any: of the library
 
 
 def aware(at: datetime | None) -> datetime | None:
-    """Return the time; None for one without a zone, which is no time."""
+    """Return the time; None for one without a time zone, which is ambiguous."""
     return at if isinstance(at, datetime) and at.tzinfo is not None else None

@@ -1,7 +1,7 @@
-"""Reads the signature fields of a PDF: what each covers, what was appended after it, its CMS object, and what it shows
-on the first page, where the mark of an electronic copy stands (R25). In: an open file. Out: `Reading`, oldest
-signature first; what cannot be read is a fault with its code, never an exception. Judges no certificate. Runs in the
-reading process alone (`child`), which bounds its time and memory."""
+"""Reads the signature fields of a PDF: the bytes each covers, later additions, its CMS object, and its text on the first
+page, where an electronic copy has its mark (R25). In: an open file. Out: `Reading`, oldest signature first; unreadable
+content is a fault with a code, never an exception. Judges no certificate. Runs only in the reading process (`child`),
+which limits time and memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=32 * _MB),
     document_budget=DocumentDecodeBudget(base_allowance=128 * _MB, max_ratio=20),
 )
-# Errors that a hostile file makes the libraries raise beside their own.
+# Errors that the libraries raise over a hostile file, besides their own.
 LIBRARY = (*pdf.LIBRARY, PdfError, CMSExtractionError, UnsupportedAlgorithm, struct.error, zlib.error)
 _SIGNATURES = frozenset({"/adbe.pkcs7.detached", "/ETSI.CAdES.detached"})
 _LEVELS = {
@@ -85,7 +85,7 @@ class ReadSignature:
 
 @dataclass(slots=True)
 class Reading:
-    """Content of one file. `stamps` are document timestamps with the revision up to which each vouches."""
+    """Signatures of one file. `stamps` are document timestamps, each with the revision up to which it vouches."""
 
     signatures: list[ReadSignature] = field(default_factory=list)
     stamps: list[tuple[int, cms.SignatureStamp]] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Reading:
 
 
 def read(stream: BinaryIO) -> Reading:
-    """Read every signature of the file. Never raises for what the file holds."""
+    """Return every signature of the file. Bad content becomes a fault, never an error."""
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # its warnings quote content
     try:
         reader = PdfFileReader(stream, strict=True, decode_limits=_LIMITS)
@@ -179,7 +179,8 @@ def _look(
 
 
 def _form(embedded: EmbeddedPdfSignature, stream: BinaryIO, *, is_stamp: bool) -> None:
-    """Check that the /ByteRange leaves out its own /Contents and nothing else: bytes in a wider gap are not signed."""
+    """Raise UnfitError unless /ByteRange leaves out exactly the signature's /Contents: bytes in a wider gap are not
+    signed."""
     kind = str(embedded.sig_object.get("/SubFilter", ""))
     if not (kind == "/ETSI.RFC3161" if is_stamp else kind in _SIGNATURES):
         raise UnfitError("SIG-ALGORITHM", f"signatures of the kind {kind[:60]!r} are not taken")
@@ -237,8 +238,8 @@ def _extent(
 
 
 def _shows_unsigned(value: generic.PdfObject | None, place: generic.IndirectObject) -> bool:
-    """Tell whether a signature field draws something on a page while it holds no signature that names a signer: its drawing
-    may cover what others signed, and a timestamp has no need of a look."""
+    """Tell whether a signature field without a person's or agency's signature draws something on a page: it may cover
+    text that others signed. A timestamp does not count as a signature here, as it needs no appearance."""
     signature = _resolve(value)
     if isinstance(signature, generic.DictionaryObject) and signature.get("/Type", "/Sig") != "/DocTimeStamp":
         return False
@@ -252,7 +253,8 @@ def _resolve(value: generic.PdfObject | None) -> Any:  # Any: the library's own 
 
 
 def _hybrid_after(reader: PdfFileReader, revision: int) -> str | None:
-    """Find a table in two forms, which shows two documents; a word processor writes one, but only at first."""
+    """Return a fault where a later update has its object table in two forms, which can show two different documents.
+    Word processors write such a table only in the first revision."""
     for n in range(max(revision + 1, 1), reader.xrefs.total_revisions):
         if reader.xrefs.get_xref_container_info(n).xref_section_type is XRefSectionType.HYBRID_MAIN:
             return "an update has its table of objects in two forms"
@@ -260,7 +262,8 @@ def _hybrid_after(reader: PdfFileReader, revision: int) -> str | None:
 
 
 def _stray(reader: PdfFileReader, stream: BinaryIO, embedded: list[EmbeddedPdfSignature]) -> str | None:
-    """Find bytes behind the last signature that belong to no update: readers that mend broken files would show them."""
+    """Return a fault where bytes after the last signature belong to no update: readers that repair files would show
+    them."""
     size = stream.seek(0, 2)
     end = max((x for x in map(_end_of, embedded) if x <= size), default=0)
     if end in (0, size):
@@ -287,7 +290,7 @@ def _stray(reader: PdfFileReader, stream: BinaryIO, embedded: list[EmbeddedPdfSi
 
 
 def _end_of(embedded: EmbeddedPdfSignature) -> int:
-    """Return where the bytes end that a signature says it covers; 0 when it says nothing of the kind."""
+    """Return the end of the bytes that a signature claims to cover; 0 where it has no valid range."""
     try:
         _, _, start, length = map(int, embedded.byte_range)
     except LIBRARY:
@@ -296,7 +299,7 @@ def _end_of(embedded: EmbeddedPdfSignature) -> int:
 
 
 def _inside(reader: PdfFileReader) -> Material:
-    """Return the document's own store of certificates and revocation answers (DSS)."""
+    """Return the certificates and revocation answers in the document's own store (DSS)."""
     try:
         store = DocumentSecurityStore.read_dss(reader)
     except (NoDSSFoundError, *LIBRARY):
@@ -334,7 +337,7 @@ _LARGEST_MARK_STREAM = 1024 * 1024
 
 
 def marks_on_first_page(stream: BinaryIO) -> dict[str, str]:
-    """Return the words of every signature field that shows there."""
+    """Return the text of every signature field shown on the first page, by the field's name."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     try:
         page = PdfReader(stream, strict=False).pages[0]

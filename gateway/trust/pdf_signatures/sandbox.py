@@ -1,10 +1,11 @@
-"""Asks the reading process (`child`) about one PDF and waits no longer than the limit. In: a path and two times. Out:
-`PdfFacts`; too long is a fault of that file, a process that died or does not start a fault of this node, to be asked
-again. The next file gets a new one. Files without any mark of a signature are not handed over at all.
+"""Asks the reading process (`child`) about one PDF, within a time limit. In: a path and two times. Out: `PdfFacts`.
+Taking too long is a fault of that file; a process that died or did not start is a fault of this node, so the file is
+asked about again later. The next file gets a new process. Files without any trace of a signature are not given to the
+process.
 
-Beside the anchors that the process reads lies `roles.toml`, read here: the node's own rules for telling an agency's
-certificate from a person's, a list of `[[rule]]` with `role`, `part` and `is` or `begins`. Out: rules in the order of
-the file, or Misconfigured that names what to mend."""
+Also reads `roles.toml` beside the anchors: the node's rules for telling certificates of agencies from those of persons,
+a list of `[[rule]]` with `role`, `part` and `is` or `begins`. Out: the rules in the order of the file, or Misconfigured
+that names the error."""
 
 from __future__ import annotations
 
@@ -26,33 +27,33 @@ from gateway.ports.services import Pool, Readable, size_of
 from gateway.trust.apart import MB, KeptProcess, Lent, ReadingLimits
 
 _PIECE = 256 * 1024
-# A signature's own dictionary is never compressed: its place in the file is part of what is signed.
+# The dictionary of a signature is never compressed, because its position in the file is part of the signature.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
 
 
 @cache
 def _facts() -> TypeAdapter[PdfFacts]:
-    """Make the reader of answers, once, for the first PDF: making it takes as long as reading a hundred answers."""
+    """Return the parser of answers, made once at the first PDF: making it takes as long as parsing a hundred answers."""
     return TypeAdapter(PdfFacts)
 
 
 @cache
 def _text() -> TypeAdapter[PdfText]:
-    """Make the reader of texts likewise."""
+    """Return the parser of texts, made once."""
     return TypeAdapter(PdfText)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfLimits(ReadingLimits):
-    """Limits on the cost of one file."""
+    """Limits for reading one PDF."""
 
     seconds: float = 15.0
     memory: int = 1536 * MB
 
 
 class PdfSandbox(KeptProcess):
-    """One reading process. `folder` has the anchors and the answers about certificates."""
+    """Reading process. `folder` holds the anchors and the revocation answers."""
 
     module = "gateway.trust.pdf_signatures.child"
     max_questions = 1000
@@ -64,7 +65,7 @@ class PdfSandbox(KeptProcess):
         self._anchors = str(folder / "ca.pem")
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
-        """Read the facts about the file at `path`. Raise StoreFailure when the file itself cannot be opened."""
+        """Return the facts about the file at `path`. Raise StoreFailure when the file cannot be opened."""
         facts = self.read_alone(path, seen_at, now, even_unsigned=even_unsigned)
         if facts is not None:
             return facts
@@ -75,7 +76,7 @@ class PdfSandbox(KeptProcess):
     def read_alone(
         self, file: Readable, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
     ) -> PdfFacts | None:
-        """Answer as `read`; None where the process has to be asked."""
+        """Return the facts about a file that is too large or has no signature; None where the process must be asked."""
         try:
             if (size_fault := self.too_large(size_of(file))) is not None:
                 return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=size_fault)
@@ -86,12 +87,12 @@ class PdfSandbox(KeptProcess):
         return PdfFacts(seen_at=seen_at, now=now, anchored=isfile(self._anchors))
 
     def text(self, path: Path) -> PdfText:
-        """Read the text of a file's pages, with places. Raise StoreFailure when the file itself cannot be opened."""
+        """Return the text of a file's pages, with places. Raise StoreFailure when the file cannot be opened."""
         return self.look(path, {"what": "text"}, _text().validate_json, PdfText)
 
 
 class SignatureReader:
-    """Reader that keeps the promise of `ports.services.PdfSignatures` over sandboxes."""
+    """Reader of PDFs with several reading processes (the `ports.services.PdfSignatures` protocol)."""
 
     def __init__(self, sandboxes: Sequence[PdfSandbox], pool: Pool) -> None:
         self._sandboxes = Lent(sandboxes, pool)
@@ -103,7 +104,7 @@ class SignatureReader:
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         facts = await self._pool.run(partial(self.read_alone, path, seen_at, now))
-        if facts is not None:  # no process was asked
+        if facts is not None:  # no process is needed
             return facts
         return await self._sandboxes.run(lambda sandbox: sandbox.read(path, seen_at, now))
 
@@ -112,7 +113,7 @@ class SignatureReader:
 
 
 def has_marks(file: Readable) -> bool:
-    """Tell whether the file may hold a signature: without any of these words it holds none that we would take."""
+    """Tell whether the file may hold a signature: every signature that we accept contains one of these words."""
     tail = b""
     with file.open("rb") as opened:
         while piece := opened.read(_PIECE):
@@ -127,7 +128,7 @@ _LARGEST_ROLES_FILE = 256 * 1024
 
 
 def read_roles(folder: Path) -> tuple[RoleRule, ...]:
-    """Read the rules; return none where the file is not there."""
+    """Return the rules in `roles.toml`, none where the file is missing."""
     path = folder / ROLES_FILE
     if not path.is_file():
         return ()

@@ -1,6 +1,6 @@
-"""Puts the agency's own signature on a PDF, in person (R23a, R24, R25). In: a file, a place, an opened key. Out: the
-file with one signature behind it. `signer` is the entrance; `agency_key` opens keys. Here: a PIN or passphrase as a
-person typed it, shown by nothing, and forgotten with the call that used it."""
+"""Puts an agency's own signature on a PDF for a person who is present (R23a, R24, R25). In: a file, a place, an opened
+key. Out: the file with a signature appended. `signer` is the entry point; `agency_key` opens keys. This module holds a
+typed PIN or passphrase, which is never displayed and not kept after the call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Pin:
-    """PIN or passphrase. Only `reveal` shows it; it stands in no repr, message or file."""
+    """PIN or passphrase. Only `reveal` returns it; it occurs in no repr, message or file."""
 
     __slots__ = ("_text",)
 

@@ -1,8 +1,7 @@
-"""Opens the agency's own key, with which a person signs PDFs, on a token over PKCS#11 or from a PKCS#12 file, and
-reads what its certificate says of it. In: the choice of a key, a PIN or passphrase asked of a person. Out: an opened
-`AgencyKey` with its `KeyFacts`; closing it logs out or forgets it. The PIN is tried once for each asking: a token
-locks itself after a few wrong ones. A file is for trying out: a key that lies in one can be copied, one on a token
-cannot."""
+"""Opens an agency's own key, with which a person signs PDFs, on a token over PKCS#11 or in a PKCS#12 file, and reads its
+certificate. In: the choice of a key, a PIN or passphrase typed by a person. Out: an opened `AgencyKey` with its
+`KeyFacts`; closing it logs out or drops the key. Each typed PIN is tried once, because a token locks itself after a few
+wrong ones. A key file is for trials only: unlike a key on a token it can be copied."""
 
 from __future__ import annotations
 
@@ -35,7 +34,8 @@ _LEAST_EC = 256
 
 
 def facts_of(certificate: x509.Certificate) -> KeyFacts:
-    """Return the facts; `signs` is False for a use, a kind or a size of key that no receiver would take."""
+    """Return the facts about a certificate; `signs` is False where its usage, kind or size of key is one that no
+    receiver accepts."""
     der = certificate.public_bytes(Encoding.DER)
     return KeyFacts(
         certificate_der=der,
@@ -62,7 +62,7 @@ _WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenChoice:
-    """Choice of a key. Without a label it is the only token there is; `key` is a label, or an id in hexadecimal."""
+    """Choice of a key. Without a label the only token present is meant; `key` is a label, or an id in hexadecimal."""
 
     module: Path
     label: str = ""
@@ -71,16 +71,16 @@ class TokenChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
-    """Private key and its certificate, which stand on the token under one id."""
+    """Private key and its certificate, which have the same id on the token."""
 
     label: str
     key_id: bytes
-    handle: Any  # Any: the library makes the classes of objects while it runs
+    handle: Any  # Any: the library makes its object classes at run time
     certificate: x509.Certificate
 
 
 class TokenKey:
-    """`AgencyKey` on a token. The private half never leaves it."""
+    """`AgencyKey` on a token, which never gives out the private key."""
 
     def __init__(self, pair: _Pair, chain: Sequence[bytes], opened_at: datetime) -> None:
         self.facts = facts_of(pair.certificate)
@@ -107,13 +107,13 @@ class TokenKey:
 
 @contextmanager
 def open_token(choice: TokenChoice, ask: AskPin, at: datetime) -> Iterator[TokenKey]:
-    """Open the key on the token. The PIN is asked for after the token was found, and never for one that is locked."""
+    """Yield the opened key on the token. The PIN is asked for only once the token was found and is not locked."""
     token = _find_token(choice)
     session = _log_in(token, ask)
     try:
         yield _key_on_token(session, token, choice, at)
     finally:
-        with suppress(PKCS11Error):  # the token was pulled out: what had to be closed is gone
+        with suppress(PKCS11Error):  # the token was removed, so nothing is left to close
             session.close()
 
 
@@ -244,12 +244,12 @@ def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label:
 
 
 def _few(objects: Iterator[Any]) -> list[Any]:
-    """Return some of them, read to the end, because a search that is left open blocks the next one."""
+    """Return the first of the objects. All are read, because an unfinished search blocks the next one."""
     return list(objects)[:MOST_TOKEN_OBJECTS]
 
 
 def _digest_info(digest: bytes) -> bytes:
-    """Return the digest with the name of its algorithm, as PKCS#1 v1.5 signs it."""
+    """Return the digest with its algorithm's identifier, as PKCS#1 v1.5 signs it."""
     return bytes(DigestInfo({"digest_algorithm": {"algorithm": "sha256"}, "digest": digest}).dump())
 
 
@@ -259,7 +259,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class HeldKey:
-    """`AgencyKey` whose private half is in this process: from a PKCS#12 file, or made for a demonstration."""
+    """`AgencyKey` with its private key in this process, from a PKCS#12 file, or made for a demonstration."""
 
     def __init__(
         self,
@@ -286,7 +286,7 @@ class HeldKey:
 
 @contextmanager
 def open_key_file(path: Path, ask: AskPin, at: datetime) -> Iterator[HeldKey]:
-    """Open the key in the file. Raise Denied for another passphrase, Clash when it holds no key to sign with."""
+    """Yield the opened key in the file. Raise Denied for a wrong passphrase, Clash when it holds no usable key."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_KEY_FILE + 1)
@@ -307,7 +307,7 @@ def _read_key_file(content: bytes, path: Path, ask: AskPin, at: datetime) -> Hel
             content, ask(path.name).reveal().encode("utf-8")
         )
     except ValueError:
-        # The library's own words may quote what it was given; they end here.
+        # The library's message may quote the input, so it is dropped here.
         raise Denied(
             f"{path} does not open: another passphrase, or no PKCS#12 file", code="TOKEN-PIN"
         ) from None

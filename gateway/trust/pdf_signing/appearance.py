@@ -1,9 +1,9 @@
-"""Draws what a signature shows on the page: the image of the seal (R24), lines of text, and a preview of the whole.
-In: a placement, a PNG, paragraphs, the frame of the page. Out: a form that stands upright on the page, with only the
-letters it uses of the font; or a PNG of the page as it will look, with its present content as grey blocks. The form
-belongs to the signature's own field: content of the page is never touched, so that earlier signatures stay valid. The
-one font is Liberation Serif, which has the widths of Times New Roman (R24) and every Vietnamese letter, and may be
-shipped. An image that would not look like a seal on paper is refused: no transparency, not red, out of all size."""
+"""Draws the appearance of a signature on the page: the image of the seal (R24), lines of text, and a preview of the
+page. In: a placement, a PNG, paragraphs, the frame of the page. Out: a form that is upright on the page, with the used
+letters of the font embedded; or a PNG of the page with its present content as grey blocks. The form belongs to the
+signature's field, and the content of the page is not touched, so that earlier signatures stay valid. The font is
+Liberation Serif, which has the widths of Times New Roman (R24) and all Vietnamese letters, and may be redistributed. An
+image unlike a seal on paper is refused: not transparent, not red, or of the wrong size."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from gateway.errors import Clash
 
 FONT = Path(__file__).parent.parent / "fonts" / "LiberationSerif-Regular.ttf"
 LEADING = 1.15
-ASCENT, DESCENT = 0.891, 0.216  # of the font, in parts of its size
+ASCENT, DESCENT = 0.891, 0.216  # of the font, in type sizes
 _MOST_CHARACTERS = 400
 _MEASURED_AT = 1000
 
 
 def set_text(paragraphs: Sequence[str], type_size: float, width: float) -> Layout:
-    """Set lines no wider than `width`, where the words allow it."""
+    """Return the paragraphs set in lines no wider than `width`, except for a single word that is wider."""
     lines = tuple(line for p in paragraphs for line in _lines(_clean(p), type_size, width))
     widest = max((width_of(line, type_size) for line in lines), default=0.0)
     high = (len(lines) - 1) * type_size * LEADING + type_size * (ASCENT + DESCENT) if lines else 0.0
@@ -62,13 +62,13 @@ def font(pixels: float) -> ImageFont.FreeTypeFont:
 
 
 def font_of(lines: Sequence[str]) -> bytes:
-    """Return the font with the letters of these lines alone, in thousandths: the library that writes PDFs needs these."""
+    """Return the font cut to the letters of these lines, at 1000 units per em, as the PDF library needs it."""
     return _font_with("".join(sorted({letter for line in lines for letter in line})))
 
 
 @lru_cache(maxsize=16)
 def _font_with(letters: str) -> bytes:
-    """Cut the font to these letters, once: one agency's seals say nearly the same words each day."""
+    """Return the font cut to these letters; cached, because an agency's seals have nearly the same text every day."""
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of tables that no reader needs
     typeface = ttLib.TTFont(FONT)
     options = subset.Options(
@@ -86,7 +86,7 @@ def _font_with(letters: str) -> bytes:
 
 
 def _clean(text: str) -> str:
-    """Return one line of letters that are drawn as they are read: no control signs or marks of direction, composed."""
+    """Return the text as one line without control characters or direction marks, in composed form."""
     composed = nfc(text)
     letters = (" " if c.isspace() else c for c in composed if not _is_hidden(c))
     return " ".join("".join(letters).split())[:_MOST_CHARACTERS]
@@ -112,25 +112,25 @@ def _lines(text: str, type_size: float, width: float) -> Iterator[str]:
 LARGEST_SEAL = 4 * 1024 * 1024
 MOST_SEAL_PIXELS = 4_000_000
 LEAST_SEAL_MM, MOST_SEAL_MM = 20.0, 60.0
-USUAL_SEAL_MM = 36.0  # where the file does not say how many dots it has to the inch
+USUAL_SEAL_MM = 36.0  # where the file states no resolution
 _SOLID = 200
 _MM_PER_INCH = 25.4
 
 
 def read_seal(content: bytes) -> Image.Image:
-    """Read the picture, with transparency. Raise Clash when it cannot stand for a seal."""
+    """Return the image with transparency. Raise Clash when it cannot serve as a seal."""
     if len(content) > LARGEST_SEAL:
         raise _unfit_seal(f"has {len(content)} bytes, more than {LARGEST_SEAL}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # the library only warns of a picture that is too large
+            warnings.simplefilter("error")  # the library only warns of a too large image
             image = Image.open(io.BytesIO(content), formats=("PNG",))
             if image.width * image.height > MOST_SEAL_PIXELS:
                 raise _unfit_seal(f"has {image.width} x {image.height} dots")
             picture = image.convert("RGBA")
     except Clash:
         raise
-    except Exception as why:  # errors of the library for a damaged picture have no common class
+    except Exception as why:  # the library's errors for a damaged picture have no common class
         raise _unfit_seal("is no PNG that can be read") from why
     _must_look_like_a_seal(picture)
     picture.info["dpi"] = image.info.get("dpi", (0, 0))
@@ -138,7 +138,7 @@ def read_seal(content: bytes) -> Image.Image:
 
 
 def seal_size(picture: Image.Image) -> Size:
-    """Return its real size: by its own dots to the inch, else the usual width of a seal."""
+    """Return its real size, by its resolution, else by the usual width of a seal. Raise Clash for a wrong size."""
     dpi = float(picture.info.get("dpi", (0, 0))[0] or 0)
     wide = picture.width / dpi * _MM_PER_INCH if dpi > 1 else USUAL_SEAL_MM
     if not LEAST_SEAL_MM <= wide <= MOST_SEAL_MM:
@@ -170,7 +170,7 @@ def _unfit_seal(why: str) -> Clash:
 
 @dataclass(frozen=True)
 class Look(BaseStampStyle):
-    """Appearance of our signatures, in the terms of the library that writes them."""
+    """Appearance of our signatures, as the PDF library takes it."""
 
     border_width: int = 0
     placement: Placement = field(kw_only=True)
@@ -193,7 +193,7 @@ class _Drawing(BaseStamp):
 
     def as_form_xobject(self) -> StreamObject:
         form = AppearanceContent.as_form_xobject(self)
-        # Readers turn the form with the page; this turns it back.
+        # Readers rotate the form with the page; this matrix rotates it back.
         form[pdf_name("/Matrix")] = ArrayObject(
             NumberObject(n)  # type: ignore[no-untyped-call]  # of the library
             for n in self._look.matrix
@@ -224,7 +224,7 @@ class _Drawing(BaseStamp):
             baseline -= LEADING * size
 
     def _inside(self, part: Area) -> tuple[float, float]:
-        """Return left and bottom of a part, from the lower left corner of the whole."""
+        """Return left and bottom of a part, measured from the lower left corner of the whole area."""
         area = self._placement.area
         return part.left - area.left, area.bottom - part.bottom
 
@@ -235,7 +235,7 @@ _PAPER, _OCCUPIED, _FRAME, _INK = (255, 255, 255), (205, 205, 205), (200, 30, 30
 
 
 def draw_preview(view: PageView, placement: Placement, seal: Image.Image | None) -> bytes:
-    """Draw the page at 100 dots to the inch, less for a very large one."""
+    """Return the preview of the page as PNG, at 100 dots per inch, fewer for a very large page."""
     scale = min(DOTS_PER_INCH / 72, _MOST_DOTS / max(view.size.width, view.size.height))
     paper = Image.new(
         "RGB", (max(1, round(view.size.width * scale)), max(1, round(view.size.height * scale))), _PAPER

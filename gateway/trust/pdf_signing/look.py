@@ -1,7 +1,6 @@
-"""Looks at a PDF before it is signed. In: a path. Out: its `PdfStanding`: digest, pages, earlier signatures with their
-places and whether they hold, and what the last of them allows; or one page with what takes room on it, text, pictures,
-form fields, as areas. Bad content never raises. Trust in earlier signers is not judged here. Parts that cannot be read
-take no room."""
+"""Examines a PDF before it is signed. In: a path. Out: its `PdfStanding` (digest, pages, earlier signatures with their
+places and whether they are intact, and whether another one is allowed); or one page with the areas of its text, pictures
+and form fields. Bad content is no error; unreadable parts occupy no area. Trust in earlier signers is not judged here."""
 
 from __future__ import annotations
 
@@ -35,13 +34,13 @@ TEXT_S = 10.0
 MOST_OBJECTS = 500_000
 MOST_SIGNATURES = 20
 _PIECE = 256 * 1024
-_NEVER = datetime(2000, 1, 1, tzinfo=UTC)  # no certificate is judged here, so no time counts
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)  # no certificate is judged, so any time will do
 _HEADER = 1024  # readers look for %PDF in so many bytes (ISO 32000-1, annex H)
 
 
 def is_bearable(path: Path, reader: PdfSandbox) -> bool:
-    """Tell whether the libraries come to the end of the file within the reader's limits. `examine` reports what is no PDF,
-    too large or encrypted, and does not look far enough into these to be hurt."""
+    """Tell whether the reading process can read the file within its limits. True also for a file that is not a PDF or
+    too large or encrypted: `examine` reports these without reading far into the file."""
     try:
         with path.open("rb") as stream:
             if path.stat().st_size > MOST_PDF_BYTES or b"%PDF-" not in stream.read(_HEADER):
@@ -56,13 +55,13 @@ def is_bearable(path: Path, reader: PdfSandbox) -> bool:
 
 
 def digest_at(path: Path) -> tuple[Digest, int]:
-    """Return SHA-256 and size of the file. Raise NotFound when it is not there."""
+    """Return SHA-256 and size of the file. Raise NotFound when it is missing."""
     with _open(path) as stream:
         return digest_of(stream)
 
 
 def examine(path: Path) -> PdfStanding:
-    """Examine the file as it stands. Raise NotFound when it is not there."""
+    """Return the standing of the file. Raise NotFound when it is missing."""
     with _open(path) as stream:
         digest, size = digest_of(stream)
         stands = partial(PdfStanding, digest=digest, size=size)
@@ -79,7 +78,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 
 
 def view(path: Path, number: int) -> PageView:
-    """Return a page, with what takes room on it."""
+    """Return a page, with the areas that are occupied on it."""
     with path.open("rb") as stream:
         page = PdfReader(stream, strict=False).pages[number - 1]
         frame = PageFrame.of_page(page)
@@ -87,13 +86,13 @@ def view(path: Path, number: int) -> PageView:
 
 
 def frame_of(path: Path, number: int) -> PageFrame:
-    """Return the frame that places that page's points in user space."""
+    """Return the page's frame, which converts its points to user space."""
     with path.open("rb") as stream:
         return PageFrame.of_page(PdfReader(stream, strict=False).pages[number - 1])
 
 
 def digest_of(stream: BinaryIO, most: int | None = None) -> tuple[Digest, int]:
-    """Return SHA-256 and size of all of it, or of its first bytes."""
+    """Return SHA-256 and size of the whole stream, or of its first `most` bytes."""
     hasher, size = hashlib.sha256(), 0
     stream.seek(0)
     while piece := stream.read(_PIECE if most is None else min(_PIECE, most - size)):
@@ -103,7 +102,7 @@ def digest_of(stream: BinaryIO, most: int | None = None) -> tuple[Digest, int]:
 
 
 def holds(signature: EmbeddedPdfSignature) -> bool:
-    """Tell whether the covered bytes are as they were signed, and all later additions were allowed."""
+    """Tell whether the covered bytes are unchanged since the signature, and all later additions are allowed."""
     signature.compute_integrity_info()  # type: ignore[no-untyped-call]  # of the library
     summary = signature.summarise_integrity_info()
     intact, valid = validate_sig_integrity(
@@ -131,19 +130,19 @@ def _examine(stream: BinaryIO, stands: Callable[..., PdfStanding]) -> PdfStandin
         signatures = reader.embedded_signatures
         if len(signatures) > MOST_SIGNATURES:
             return stands(fault="too-many-signatures")
-        # Readers differ on whether a certified file may get a new field that shows; the strictest decides.
+        # Readers differ on whether a certified file may get a new visible field; we follow the strictest.
         closed = any(s.docmdp_level is not None for s in signatures)
         places = dict(_places(stream, deadline)) if signatures else {}
         earlier = tuple(_earlier(s, places) for s in reader.embedded_regular_signatures)
         return stands(closed=closed, pages=facts.pages, earlier=earlier)
-    except Exception:  # errors of two libraries for a damaged file have no common class
+    except Exception:  # the two libraries' errors for a damaged file have no common class
         return stands(fault="unreadable")
 
 
 def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, tuple[int, Area]]) -> EarlierSignature:
     try:
         sound = holds(signature)
-    except Exception:  # it cannot be read to its end, so it does not hold
+    except Exception:  # a signature that cannot be read is not intact
         sound = False
     annotation = get_single_field_annot(signature.sig_field)
     page, area = places.get(getattr(annotation.container_ref, "idnum", 0), (None, None))
@@ -158,7 +157,7 @@ def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, tuple[int, Ar
 
 
 def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, tuple[int, Area]]]:
-    """Yield on which page and where each form field shows, by the number of its object."""
+    """Yield page and area of each form field, by its object number. Raise ValueError after the deadline."""
     for number, page in enumerate(PdfReader(stream, strict=False).pages, start=1):
         if time.monotonic() > deadline:
             raise ValueError("the file has too many pages to look at")

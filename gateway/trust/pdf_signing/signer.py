@@ -1,8 +1,8 @@
-"""Writes one signature behind a PDF (PAdES). In: a path, a placement, an opened key, a time. Out: a new file that
-begins with the old one byte for byte. The new file is read again before it counts: the new signature and every earlier
-one hold. The library builds the signature and lets the agency's key make it; the key is used once, and every refusal
-that can come before comes before. A trusted timestamp, and the revocation lists at hand, make the signature provable
-later: only the configured authority is ever asked, and nothing else is fetched."""
+"""Appends one signature to a PDF (PAdES). In: a path, a placement, an opened key, a time. Out: a new file that begins
+with the old one byte for byte. The new file is read again before it is kept: the new signature and all earlier ones must
+be intact. The library builds the signature and lets the agency's key sign. The key is used once, after everything that
+can be refused was checked. A timestamp, and revocation lists from a folder, make the signature provable later; only the
+configured timestamp authority is asked, and nothing else is fetched."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ _MOST_BYTES = 32 * 1024 * 1024
 
 
 class TrustedTime(TimeStamper):
-    """Timestamper that asks within limits, and takes no timestamp that does not hold."""
+    """Timestamper that asks within limits, and raises InvalidProof for an invalid timestamp."""
 
     def __init__(self, source: TimestampAuthority) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # of the library
         self._source = source
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        # It blocks, and has a loop of its own: none may run in its thread.
+        # The call blocks and runs an event loop of its own, so it needs a thread without one.
         answer = await asyncio.to_thread(self._source.ask, req.dump())
         self._must_hold(answer, bytes(req["message_imprint"]["hashed_message"]))
         return tsp.TimeStampResp.load(answer)
@@ -73,8 +73,8 @@ class TrustedTime(TimeStamper):
 
 
 def proofs_at_hand(folder: Path, tsa: Sequence[x509.Certificate], at: datetime) -> ValidationContext | None:
-    """Return the context that checks the signer's chain and is kept in the file: anchors, certificates and revocation lists
-    of PDF signatures, as files in one folder. None without anchors or lists."""
+    """Return the context that checks the signer's chain and whose data is embedded in the file: anchors, certificates
+    and revocation lists of PDF signatures from one folder. None without anchors or lists."""
     anchors = [*_certificates(folder / "ca.pem")]
     lists = [der for path in _proof_files(folder / "crl") for der in _objects(path)]
     if not anchors or not lists:
@@ -102,7 +102,7 @@ def _certificates(path: Path) -> Iterator[asn1_x509.Certificate]:
 
 
 def _objects(path: Path) -> list[bytes]:
-    """Return the objects of a file, in DER."""
+    """Return the objects in a PEM or DER file, in DER; none where there is no file."""
     if not path.is_file():
         return []
     try:
@@ -117,9 +117,9 @@ def _objects(path: Path) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadesSigner:
-    """Signer that keeps the promise of `ports.services.PdfSigner`. Without a time source the level is B-B; with lists at
-    hand, in the folder `long_term`, B-LT. With a reader, a file is opened here only after the reader came to the end of it
-    within its limits."""
+    """Signer of PDFs (the `ports.services.PdfSigner` protocol). Without `time` the level is B-B; with lists in the
+    folder `long_term` B-LT. With a `reader`, the file is examined here only once the reading process has read it within
+    its limits."""
 
     time: TimestampAuthority | None = None
     long_term: Path | None = None
@@ -166,7 +166,7 @@ class PadesSigner:
         at: datetime,
         expected: Digest | None = None,
     ) -> SignedPdf:
-        """Sign as `sign`, with any picture: a demonstration also shows how a person signs."""
+        """Sign as `sign` does, with any picture: the demonstration also shows a person's signature."""
         frame = look.frame_of(path, placement.page)
         style = Look(placement=placement, picture=picture, matrix=frame.matrix)
         stamper = TrustedTime(self.time) if self.time is not None else None
@@ -181,7 +181,8 @@ class PadesSigner:
             return SignedPdf(digest=digest, size=size, level=level)
 
     def _write_best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
-        """Sign and return the level. Lists that do not cover the whole chain are left out; a revoked key is refused."""
+        """Write the signature and return its level. Lists that do not cover the chain are left out; a revoked key is an
+        error."""
         roots = self.time.roots if self.time else ()
         context = proofs_at_hand(self.long_term, roots, work.at) if self.long_term else None
         try:
@@ -198,7 +199,7 @@ class PadesSigner:
 
 @contextmanager
 def _new_file(out: Path) -> Iterator[BinaryIO]:
-    """Open a new file that stays only if the body ends well."""
+    """Yield a new file, which is removed again when the body fails."""
     try:
         target = out.open("xb+")
     except OSError as why:
@@ -223,7 +224,7 @@ def _open_source(path: Path) -> BinaryIO:
 
 
 def _must_hold(source: BinaryIO, target: BinaryIO, old_digest: Digest) -> None:
-    """Raise Clash unless the file begins with the old one and every signature in it holds."""
+    """Raise Clash unless the file begins with the old one and all its signatures are intact."""
     if look.digest_of(target, source.seek(0, os.SEEK_END))[0] != old_digest:
         raise Clash(
             "the file changed while it was being signed", code="SIGN-CHANGED", hint="look at it again"
@@ -258,12 +259,12 @@ def _sign_error(why: BaseException) -> Clash:
     )
 
 
-_LARGEST_SIGNATURE = 1024  # of any key that is taken, in bytes
+_LARGEST_SIGNATURE = 1024  # of any accepted key, in bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureWork:
-    """Data that one signature needs beside the files."""
+    """Everything that one signature needs besides the files."""
 
     style: Look
     rect: Rect
@@ -275,7 +276,7 @@ class SignatureWork:
 def write_signature(
     source: BinaryIO, target: BinaryIO, work: SignatureWork, context: ValidationContext | None
 ) -> None:
-    """Write the signature; with a context the chain is checked first, and its lists are kept in the file."""
+    """Write the signature; with a context, check the chain first and embed the lists in the file."""
     source.seek(0)
     writer = IncrementalPdfFileWriter(source)
     name = _free_name(writer)
@@ -287,7 +288,7 @@ def write_signature(
             reason=work.style.placement.reason or None,
             embed_validation_info=context is not None,
             validation_context=context,
-            signer_key_usage=set(),  # judged by policy, which takes either of two uses
+            signer_key_usage=set(),  # policy judges the usage, and accepts either of two
         ),
         _KeySigner(work.key),
         timestamper=work.stamper,
@@ -299,7 +300,7 @@ def write_signature(
 
 
 class _KeySigner(Signer):
-    """Signer of the library that lets the agency's key make the signature."""
+    """Signer of the PDF library that uses the agency's key."""
 
     def __init__(self, key: AgencyKey) -> None:
         store = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # of the library
@@ -315,7 +316,7 @@ class _KeySigner(Signer):
 
 
 class _AtTime(PdfSigner):
-    """Signer that writes the time shown by the mark as signing time; by itself the library reads the machine's clock."""
+    """PDF signer that writes `at`, the time shown in the mark, as signing time; the library would use the system clock."""
 
     at: datetime
 

@@ -71,7 +71,7 @@ async def worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
         stderr=PIPE,
     )
     assert process.stderr is not None
-    while b"at work" not in (line := await process.stderr.readline()):
+    while b"is running" not in (line := await process.stderr.readline()):
         assert line, "the worker ended before it was at work"
     reading = asyncio.create_task(process.stderr.read())
     try:
