@@ -184,7 +184,9 @@ async def assign(request: PageRequest) -> web.StreamResponse:
     if submission is not None:
         operation = _decide_by_assigning(request, incoming, assignment, operation)
     try:
-        return await access.done_or_late(request, incoming, operation, "incoming.assigned", end_state="assigned")
+        return await access.done_or_late(
+            request, incoming, operation, "incoming.assigned", end_state="assigned"
+        )
     except Refused as error:
         return await assign_form(request, _unit_problems(request, error))
 

@@ -193,7 +193,11 @@ def panel_of(
     ]
     hold_reasons = records.hold_reasons if incoming.main.state is InState.HELD else ()
     return checks.panel(
-        incoming.main, lang or request.lang, doubles=words, hold_reasons=hold_reasons, content=incoming.content
+        incoming.main,
+        lang or request.lang,
+        doubles=words,
+        hold_reasons=hold_reasons,
+        content=incoming.content,
     )
 
 
