@@ -19,6 +19,7 @@ from gateway.incoming import seal
 from gateway.ops import axis_view
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
+from gateway.ops.partner_check import examine_partner
 from gateway.ports.axis import each_axis
 from tests.support.cut import line_of
 from tests.support.node import (
@@ -294,3 +295,15 @@ async def test_one_axis_that_is_away_is_told_of_by_its_name(two: Town) -> None:
     assert 'gateway_axis_parcels{axis="national",state="waiting"}' in text
     assert now.by_name["province"].counts == {}
     assert now.by_name["province"].state.reason == "the line is cut"
+
+
+async def test_a_route_is_open_while_an_axis_is_away_whose_name_begins_as_that_of_its_own(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path / "node", change=on_two(tmp_path, second="province2")) as town:
+        await town.carry()
+        line_of(town.node.axis, "province2").is_cut = True
+
+        findings = [x async for x in examine_partner(town.node, town.node.axis, DEPARTMENT, PROVINCE)]
+
+        assert [x.cause for x in findings if x.check == "way"] == ["way.send"]
