@@ -280,6 +280,14 @@ async def load_after(tx: Transaction, agency_id: str | None, after_seq: int, lim
     return [to_domain(row) for row in await tx.rows(EventRow, query.limit(limit))]
 
 
+async def load_numbered(tx: Transaction, agency_id: str, numbers: Collection[int]) -> dict[int, Event]:
+    """Return the agency's events with these numbers, by number."""
+    column = col(EventRow.agency_seq)
+    query = select(EventRow).where(col(EventRow.agency_id) == agency_id, column.in_(sorted(numbers)))
+    events = map(to_domain, await tx.rows(EventRow, query))
+    return {event.agency_seq: event for event in events if event.agency_seq is not None}
+
+
 class EventWaker:
     """Waker of this process's readers when events were numbered, in this or another process. It wakes them at once, but at
     most every `GATHER_S` seconds, so that events of one moment wake them together."""
