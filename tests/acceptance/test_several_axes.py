@@ -217,6 +217,18 @@ async def test_the_same_bytes_by_two_axes_are_one_document_answered_by_both(two:
     assert len({answer.envelope_digest for answer in answers}) == 1
 
 
+async def test_a_repeat_counts_the_answers_that_it_gets_and_not_those_to_earlier_repeats(two: Town) -> None:
+    packet = two.forge(document(), FILES)
+    for _ in range(4):
+        await brought_by(two, "province", packet)
+        two.clock.advance(LATER_BY)
+
+    (row,) = await two.inbox()
+    repeats = [x for x in await two.events(PROVINCE, row.id) if x.kind is EventKind.INBOX_REPEATED]
+
+    assert [x.data["answered_again"] for x in repeats] == [1, 1, 1]
+
+
 async def test_another_envelope_of_one_document_by_another_axis_is_a_second_proof(two: Town) -> None:
     """A9: equal in number, symbol, day, subject and every file; the stronger proof is shown."""
     model = document()
