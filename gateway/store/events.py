@@ -114,6 +114,12 @@ class SqlEvents:
         rows = await self._tx.rows(EventRow, select(EventRow).where(*mine).order_by(col(EventRow.position)))
         return [to_domain(row) for row in rows]
 
+    async def of_ids(self, ids: Collection[str]) -> Mapping[str, Event]:
+        """Return those of these events that exist, by id."""
+        mine = (col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.id).in_(sorted(ids)))
+        rows = await self._tx.rows(EventRow, select(EventRow).where(*mine))
+        return {row.id: to_domain(row) for row in rows}
+
 
 def _call_id() -> dict[str, str]:
     """Return the id of the API call that causes the event, as data for it; empty when no call does."""
