@@ -212,7 +212,7 @@ def _storable_name(name: str) -> str:
 
 def _last_part(name: str, hidden: Callable[[str], str]) -> str:
     """Return the last part of a path; `hidden` replaces an invisible character."""
-    part = nfc(name.replace("\\", "/").rsplit("/", 1)[-1])
+    part = nfc(without_folders(name))
     if not part.isprintable():
         # Removing a character between a letter and its accent may let the two be composed.
         part = nfc("".join([_clean_char(char, hidden) for char in part]))
