@@ -46,9 +46,7 @@ from gateway.domain.webhook import (
     Endpoint,
     EndpointFigures,
     EndpointState,
-    KeptSecret,
     PauseWhy,
-    Try,
     WebhookDelivery,
 )
 from gateway.ports.services import Clock
@@ -61,7 +59,6 @@ from gateway.store.transaction import BoundQuery, Open, Transaction
 
 _HOOK, _DELIVERY, _COUNTER = WebhookRow, WebhookDeliveryRow, EventCounterRow
 _ACTIVE, _WAITING = EndpointState.ACTIVE.value, DeliveryState.WAITING.value
-_SECRETS, _TRIES = tuple[KeptSecret, ...], tuple[Try, ...]
 # Columns that people change; workers change the others.
 _OF_PEOPLE = (
     *("url", "types", "scopes", "note", "secrets"),
