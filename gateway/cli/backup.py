@@ -351,9 +351,7 @@ def _numbers(texts: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, 
 
 
 async def _show_restored(call: Invocation, core: NodeCore, mark: Event, counters: Sequence[Counter]) -> None:
-    from gateway.registry.binding import speakers
-
-    bindings = await speakers(core.store.reader, core.clock.now())
+    bindings = await core.directory.speakers(core.clock.now())
     counts = await core.store.counts()
     facts: dict[str, Any] = {
         "copied_at": mark.data.get("copied_at"),

@@ -131,6 +131,12 @@ class Binding:
     valid_from: datetime | None = None
     valid_to: datetime | None = None
 
+    def is_in_force(self, at: datetime) -> bool:
+        """Tell whether the binding is valid at that moment (K1, binding); its end no longer is."""
+        return (self.valid_from is None or self.valid_from <= at) and (
+            self.valid_to is None or at < self.valid_to
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:

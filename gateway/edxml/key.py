@@ -137,13 +137,7 @@ MOST_CANDIDATES: Final = 4
 
 def active_bindings(code: str, bindings: Sequence[Binding], at: datetime) -> tuple[Binding, ...]:
     """Return the bindings of exactly this code that are in force at that time, at most four."""
-    active = [
-        binding
-        for binding in bindings
-        if binding.code == code
-        and (binding.valid_from is None or binding.valid_from <= at)
-        and (binding.valid_to is None or at < binding.valid_to)
-    ]
+    active = [binding for binding in bindings if binding.code == code and binding.is_in_force(at)]
     return tuple(active[:MOST_CANDIDATES])
 
 

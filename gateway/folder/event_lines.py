@@ -62,7 +62,7 @@ class EventLines:
             await self.pool.run(partial(_put_aside, base, "events.before-restore.ndjson"))
         if self.seq is None:
             # A new file begins with future events, without years of history.
-            self.seq = await self._newest(agency)
+            self.seq = await self.store.webhooks.newest(agency.id)
             await self.pool.run(partial(_write_note, base, self.seq))
         events = await self.store.events_after(agency.id, self.seq, _AT_ONCE)
         if not events:
@@ -77,15 +77,6 @@ class EventLines:
         await self.pool.run(partial(_write_lines, base, lines, self.seq + 1, last))
         self.seq = last
         return len(events), any(e.kind.startswith("inbox.") for e in events)
-
-    async def _newest(self, agency: HostedAgency) -> int:
-        """Return the newest sequence number by reading all events; needed once in the life of a folder."""
-        low, step = 0, _AT_ONCE
-        while events := await self.store.events_after(agency.id, low, step):
-            low = events[-1].agency_seq or low
-            if len(events) < step:
-                break
-        return low
 
 
 def _write_lines(base: Place, lines: Sequence[bytes], first: int, last: int) -> None:

@@ -214,7 +214,8 @@ async def repeat_answers(services: IncomingServices, work: SqlWork, first: Inbox
     is_too_soon = any(now - row.created_at < REPEAT_PAUSE for row in rows)
     if not by and (not rows or is_too_soon):
         return
-    for row in _newest_per_packet(rows):
+    answers = _first_per_packet(rows)
+    for row in answers:
         await work.outbox.add(
             replace(
                 row,
@@ -227,7 +228,7 @@ async def repeat_answers(services: IncomingServices, work: SqlWork, first: Inbox
                 last_error=None,
             )
         )
-    details = {"answered_again": len(rows)} | ({"axis": by} if by else {})
+    details = {"answered_again": len(answers)} | ({"axis": by} if by else {})
     await work.events.append(EventKind.INBOX_REPEATED, first.id, now, details)
 
 
@@ -237,8 +238,8 @@ def _retarget(target: OutboxTarget, by: str) -> OutboxTarget:
     return replace(target, trail=Trail(axis=axis) if axis else None, tried=0)
 
 
-def _newest_per_packet(rows: Sequence[OutboxItem]) -> list[OutboxItem]:
-    newest: dict[str, OutboxItem] = {}
+def _first_per_packet(rows: Sequence[OutboxItem]) -> list[OutboxItem]:
+    first: dict[str, OutboxItem] = {}
     for row in rows:
-        newest.setdefault(row.packet_id, row)
-    return list(newest.values())
+        first.setdefault(row.packet_id, row)
+    return list(first.values())

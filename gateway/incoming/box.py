@@ -9,7 +9,7 @@ agency's events whenever it asks, from the last position on."""
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -93,7 +93,7 @@ async def statuses(services: IncomingServices, reader: Reader, most: int) -> lis
     await _note_new_statuses(services, reader)
     async with services.store.read(reader.scope) as work:
         box_items = await work.systems.statuses(reader.system, most)
-        events = {item.doc_id: await _event_of(work, item) for item in box_items}
+        events = await _load_events(work, [item.doc_id for item in box_items])
     return [
         BoxLine(
             doc_id=item.doc_id,
@@ -126,9 +126,8 @@ async def _note_new_statuses(services: IncomingServices, reader: Reader) -> None
 async def _select_own(work: SqlWork, reader: Reader, events: Sequence[Event]) -> list[BoxItem]:
     """Return box items for those events that are statuses of documents that the system sent."""
     statuses = [e for e in events if e.kind in _STATUS_KINDS]
-    sent_by = {
-        id: (await work.outgoing.get(id)).accepted_by for id in sorted({e.subject_id for e in statuses})
-    }
+    documents = await work.outgoing.of_many({e.subject_id for e in statuses})
+    sent_by = {document.id: document.accepted_by for document in documents}
     return [
         BoxItem(
             system=reader.system,
@@ -139,15 +138,15 @@ async def _select_own(work: SqlWork, reader: Reader, events: Sequence[Event]) ->
             updated_at=e.at,
         )
         for e in statuses
-        if sent_by[e.subject_id] == reader.scope.principal_id
+        if sent_by.get(e.subject_id) == reader.scope.principal_id
     ]
 
 
-async def _event_of(work: SqlWork, item: BoxItem) -> Event:
-    event = next((e for e in await work.events.of_subject(item.subject_id) if e.id == item.doc_id), None)
-    if event is None:
-        raise NotFound(f"there is no status {item.doc_id}")
-    return event
+async def _load_events(work: SqlWork, ids: Sequence[str]) -> Mapping[str, Event]:
+    events = await work.events.of_ids(ids)
+    if missing_ids := [id for id in ids if id not in events]:
+        raise NotFound(f"there is no status {missing_ids[0]}")
+    return events
 
 
 async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: timedelta) -> OpenFile:
@@ -157,7 +156,8 @@ async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: 
         async with services.store.read(reader.scope) as work:
             item = await _find_status_item(work, reader, doc_id)
             agency = await work.agency()
-            raw = await status_files.write(work, agency, await _event_of(work, item), services.clock.now())
+            events = await _load_events(work, [item.doc_id])
+            raw = await status_files.write(work, agency, events[item.doc_id], services.clock.now())
         return status_files.as_file(doc_id, raw, _yield_once(raw))
     async with services.store.begin(reader.scope) as work:
         document = await work.incoming.get(doc_id)

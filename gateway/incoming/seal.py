@@ -189,7 +189,9 @@ async def purge_recalled(services: IncomingServices) -> int:
         cursor: str | None = None
         while True:
             async with services.store.read(scope) as work:
-                page = await work.incoming.page(limit=200, cursor=cursor, states=(InState.RECALLED,))
+                page = await work.incoming.page(
+                    limit=200, cursor=cursor, states=(InState.RECALLED,), without_mark=PURGED
+                )
             for document in page.items:
                 purged += await _purge(services, scope, document)
             cursor = page.next_cursor
@@ -200,8 +202,6 @@ async def purge_recalled(services: IncomingServices) -> int:
 
 async def _purge(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> bool:
     """Drop the document's content if it is due; return whether it was purged now."""
-    if PURGED in document.marks:
-        return False
     async with services.store.begin(scope) as work:
         facts = await work.facts.of_subject(document.id)
         agreed = [fact.at for fact in facts if fact.track is Track.REQUEST and fact.code == "15"]

@@ -111,7 +111,8 @@ MOST_DISK_DAYS = 3650
 async def disk_days(subject: Subject) -> int | None:
     """Estimate how many days the content's disk lasts; None when too little is known, or the disk does not fill."""
     since = subject.clock.now() - DISK_LOOKED_AT
-    return disk_days_left(await subject.store.history.samples(since, DISK), free_bytes(subject))
+    free = await subject.pool.run(partial(free_bytes, subject))
+    return disk_days_left(await subject.store.history.samples(since, DISK), free)
 
 
 def disk_days_left(samples: Sequence[QueueSample], free: int) -> int | None:

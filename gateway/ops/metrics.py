@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from gateway.errors import GatewayError
 from gateway.folder.state import FolderState
 from gateway.ops import axis_view, checks_of_lines, checks_of_parts
 from gateway.ops.checks import Watch
+from gateway.ops.checks_of_lines import Peer
 from gateway.ops.subject import Subject
 from gateway.ports.axis import AxisState, each_axis
 from gateway.store import data_folder, reporting
@@ -171,14 +173,14 @@ class Scrape:
         )
 
     async def _servers(self, now: datetime) -> AsyncIterator[Metric]:
-        """Yield the days left of the servers' certificates. Servers are asked once an hour; one that does not answer keeps
-        its last value."""
+        """Yield the days left of the servers' certificates. Servers are asked once an hour, at the same time; one that does
+        not answer soon keeps its last value."""
         if self._asked_at is None or now - self._asked_at >= _HOUR:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SCRAPE_PATIENCE_S / 2):
+                    peers = checks_of_lines.servers_of(self.node.settings)
+                    await asyncio.gather(*map(self._ask_server, peers))
             self._asked_at = now
-            for peer in checks_of_lines.servers_of(self.node.settings):
-                ends_at = await self.node.pool.run(partial(checks_of_lines.certificate_ends, peer))
-                if ends_at is not None:
-                    self._ends[peer.part, str(peer)] = ends_at
         days_gauge = GaugeMetricFamily(
             "gateway_server_certificate_days_left",
             "Days left of the certificate that the broker or the database shows.",
@@ -187,6 +189,12 @@ class Scrape:
         for (part, server), ends_at in sorted(self._ends.items()):
             days_gauge.add_metric([part, server], (ends_at - now).total_seconds() / _DAY_S)
         yield days_gauge
+
+    async def _ask_server(self, peer: Peer) -> None:
+        # Silent servers would take the threads of the node's own pool for seconds.
+        ends_at = await asyncio.to_thread(checks_of_lines.certificate_ends, peer)
+        if ends_at is not None:
+            self._ends[peer.part, str(peer)] = ends_at
 
     async def _folders(self) -> AsyncIterator[Metric]:
         """Yield the gauges of the agencies' hot folders; nothing when none is configured."""

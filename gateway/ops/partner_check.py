@@ -88,10 +88,15 @@ async def _route(partner: _Partner) -> Diagnosis:
     route = await explain_route(
         partner.core.settings, partner.axis, partner.core.host_of, partner.sender, partner.code
     )
-    down = "; ".join(f"{a.name}: {a.reason}" for a in route.axes if a.state in ("down", "blocked"))
-    params = {"axis": route.by, "node": route.node or "", "route": route.route, "reason": down}
+    reasons = {a.name: f"{a.name}: {a.reason}" for a in route.axes if a.state in ("down", "blocked")}
+    params = {
+        "axis": route.by,
+        "node": route.node or "",
+        "route": route.route,
+        "reason": "; ".join(reasons.values()),
+    }
     match route.turn:
-        case Turn.SEND if down and route.by in down:
+        case Turn.SEND if route.by in reasons:
             return _finding("way", _WRONG, "way.wait", "way", **params)
         case Turn.SEND:
             return _finding("way", _FINE, "way.send", **params)

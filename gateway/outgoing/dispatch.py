@@ -234,7 +234,7 @@ def _make_tried_row(
         item=leased.item,
         targets=targets,
         outcomes=outcomes,
-        finished=[target for target in targets if target not in retried] if retried else targets,
+        finished=[t for t in targets if outcomes[t.code].fate is not Fate.RETRY] if retried else targets,
         reached=[target.code for target in targets if outcomes[target.code].fate is Fate.DELIVERED],
         retried=retried,
         delay=delay,

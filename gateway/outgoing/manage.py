@@ -308,8 +308,10 @@ async def _select_parts(
 
 async def _load_paper_lines(work: SqlWork, parts: Sequence[PaperPart]) -> list[PaperLine]:
     ids = list(dict.fromkeys(part.document_id for part in parts))
-    documents = {id: await work.outgoing.get(id) for id in ids}
-    sent = await work.deliveries.of_documents(ids) if ids else {}
+    if not ids:
+        return []
+    documents = {document.id: document for document in await work.outgoing.of_many(ids)}
+    sent = await work.deliveries.of_documents(ids)
     deliveries = {d.id: d for group in sent.values() for d in group}
     return [
         PaperLine(part=part, document=documents[part.document_id], delivery=deliveries[part.delivery_id])

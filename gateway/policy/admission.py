@@ -71,7 +71,7 @@ def _decode_name(name: str) -> str | None:
 
 NOT_SECRET = frozenset({"", "none", "0"})
 
-_NAME_BYTES = 255
+NAME_BYTES = 255
 _ENDING_BYTES = 16
 _ENDING_LETTERS = 8
 _PORTS = "0123456789\u00b9\u00b2\u00b3"
@@ -131,8 +131,8 @@ def seen_name(name: str) -> str:
 def odd_name(name: str, pointer: str) -> Iterator[Reason]:
     """Warn of a name that is changed or cut, or that mixes alphabets with similar letters (threat 76, deceiving names)."""
     facts = _name_facts(name)
-    if facts.length > _NAME_BYTES:
-        length, most = facts.length, _NAME_BYTES
+    if facts.length > NAME_BYTES:
+        length, most = facts.length, NAME_BYTES
         yield reason(ReasonCode.NAME_CUT, pointer, name=facts.stored, length=length, most=most)
     elif facts.is_odd:
         yield reason(ReasonCode.NAME_ODD, pointer, name=facts.stored)
@@ -147,7 +147,7 @@ def stored_names(names: Sequence[str]) -> tuple[str, ...]:
         free, n = name, last.get(name, 1)
         while free.casefold() in used_names:
             n += 1
-            free = _cut(name, f" ({n})")
+            free = cut_name(name, f" ({n})")
         used_names.add(free.casefold())
         last[name] = n
         stored.append(free)
@@ -207,12 +207,12 @@ def _storable_name(name: str) -> str:
     bare = _last_part(_REFUSED.sub("_", name), lambda mark: f"[U+{ord(mark):04X}]") or "file"
     if bare.split(".", 1)[0].strip().casefold() in _DEVICES:
         bare = "_" + bare
-    return _cut(bare, "") if len(bare.encode()) > _NAME_BYTES else bare
+    return cut_name(bare) if len(bare.encode()) > NAME_BYTES else bare
 
 
 def _last_part(name: str, hidden: Callable[[str], str]) -> str:
     """Return the last part of a path; `hidden` replaces an invisible character."""
-    part = nfc(name.replace("\\", "/").rsplit("/", 1)[-1])
+    part = nfc(without_folders(name))
     if not part.isprintable():
         # Removing a character between a letter and its accent may let the two be composed.
         part = nfc("".join([_clean_char(char, hidden) for char in part]))
@@ -226,13 +226,13 @@ def _clean_char(char: str, hidden: Callable[[str], str]) -> str:
     return hidden(char) if kind == "Cf" else char
 
 
-def _cut(name: str, tail: str) -> str:
-    """Put `tail` before the ending of a name, and shorten the name to the limit in bytes."""
+def cut_name(name: str, tail: str = "", most: int = NAME_BYTES) -> str:
+    """Put `tail` before the ending of a name, and shorten the name to so many bytes."""
     stem, dot, ending = name.rpartition(".")
     if not stem or len(ending.encode()) > _ENDING_BYTES:
         stem, dot, ending = name, "", ""
     suffix = tail + dot + ending
-    room = _NAME_BYTES - len(suffix.encode())
+    room = most - len(suffix.encode())
     return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + suffix
 
 

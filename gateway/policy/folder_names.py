@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 
-from gateway.policy.admission import clean_name
+from gateway.policy.admission import NAME_BYTES, clean_name, cut_name
 
 SIDECAR, ENVELOPE, ARCHIVE, READY = ".json", ".edxml", ".zip", ".ready"
 STATUS = ".status.json"
@@ -17,7 +17,6 @@ RECEIPT, REASON = ".result.json", ".error.txt"
 # Programs, file shares and desktops leave these while writing, or for their own use.
 _UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp")
 _IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
-_NAME_BYTES = 255
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 
 
@@ -68,14 +67,8 @@ def is_folder_of(code: str) -> bool:
 def kept_name(name: str, tail: str = "") -> str:
     """Return the name to put a file away under: readable, and short enough with `tail` and a number added."""
     bare = clean_name(name)
-    room = _NAME_BYTES - len(tail.encode()) - len(" (9999)")
-    if len(bare.encode()) > room:
-        stem, dot, ending = bare.rpartition(".")
-        if not stem or len(ending.encode()) > 16:
-            stem, dot, ending = bare, "", ""
-        most = room - len((dot + ending).encode())
-        bare = stem.encode()[:most].decode(errors="ignore").rstrip(" .") + dot + ending
-    return bare + tail
+    room = NAME_BYTES - len(tail.encode()) - len(" (9999)")
+    return (cut_name(bare, most=room) if len(bare.encode()) > room else bare) + tail
 
 
 def free_name(name: str, is_taken: Callable[[str], bool]) -> str:

@@ -64,14 +64,14 @@ class Profile:
     )
     refused_active: frozenset[str] = _setting(
         frozenset({"javascript", "launch", "macro", "remote-content", "script"}),
-        "threats 64",
+        "docs/errors.md",
         "active content refused on the way out and held on the way in; less lets code run on a clerk's machine",
     )
     warned_active: frozenset[str] = _setting(
-        frozenset({"embedded-file"}), "threats 64", "active content that only warns"
+        frozenset({"embedded-file"}), "docs/errors.md", "active content that only warns"
     )
     scan_required: bool = _setting(
-        True, "threats 65", "no file passes before the scanner said clean; less lets malware through"
+        True, "docs/errors.md", "no file passes before the scanner said clean; less lets malware through"
     )
     refused_categories: frozenset[str] = _setting(
         frozenset({"complaint", "denunciation", "dispute", "sensitive", "harmful", "private"}),
@@ -87,19 +87,19 @@ class Profile:
         "stamps on the first page of the lead file that a sender has to confirm; never refused alone",
     )
     timed_express: bool = _setting(
-        True, "rules.md 16", "offer the fourth urgency, express with a stated hour"
+        True,
+        "Decree 30/2020 article 4, Decision 28/2018 article 10",
+        "offer the fourth urgency, express with a stated hour",
     )
-    answer_arrived: bool = _setting(True, "interfaces.md 1.5", "01 by itself when a packet is stored")
-    answer_damaged: bool = _setting(
-        True, "interfaces.md 1.5", "02 by itself for a packet that cannot be opened"
-    )
+    answer_arrived: bool = _setting(True, "docs/flow.md", "01 by itself when a packet is stored")
+    answer_damaged: bool = _setting(True, "docs/flow.md", "02 by itself for a packet that cannot be opened")
     answer_wrong_addressee: bool = _setting(
-        True, "interfaces.md 1.5", "02 by itself when no recipient code is ours"
+        True, "docs/flow.md", "02 by itself when no recipient code is ours"
     )
-    answer_malware: bool = _setting(True, "interfaces.md 1.5", "02 by itself for malware")
+    answer_malware: bool = _setting(True, "docs/flow.md", "02 by itself for malware")
     auto_recall_15: bool = _setting(True, "R70", "15 by itself for the recall of a document not yet taken in")
     waiting_for: timedelta = _setting(  # noqa: RUF009 - a field
-        timedelta(days=3), "interfaces.md 1.4", "how long a packet waits for the document it acts on"
+        timedelta(days=3), "docs/flow.md", "how long a packet waits for the document it acts on"
     )
     revocation_grace: timedelta = _setting(  # noqa: RUF009 - a field
         timedelta(hours=24), "R23", "unknown revocation accepted with a note; longer lets a revoked key speak"
@@ -114,10 +114,12 @@ class Profile:
     )
     max_quarantine_bytes: int = _setting(
         1024 * MB,
-        "threats 122",
+        "docs/settings.md",
         "packets at this node that nobody is proved to have sent; more fills the disk",
     )
-    retry_limit: timedelta = _setting(timedelta(hours=72), "T12", "after this the delivery has failed")  # noqa: RUF009 - a field
+    retry_limit: timedelta = _setting(  # noqa: RUF009 - a field
+        timedelta(hours=72), "docs/flow.md", "after this the delivery has failed"
+    )
 
     def accepts(self, found_type: str) -> bool:
         """Tell whether files of this content type are allowed."""

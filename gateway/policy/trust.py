@@ -337,17 +337,10 @@ def key_use_of(code: str, bindings: Sequence[Binding], ends: Sequence[KeyEnd], a
     """Return which certificates of the code may sign. Once one is bound, an unbound one may not, because receivers would
     refuse it."""
     own_bindings = [b for b in bindings if b.code == code]
-    active = {fingerprint(b.certificate_der): b.valid_from for b in own_bindings if in_force(b, at)}
+    active = {fingerprint(b.certificate_der): b.valid_from for b in own_bindings if b.is_in_force(at)}
     return KeyUse(
         bound=active if own_bindings else None,
         ended={end.fingerprint: _end_reason(end) for end in ends if end.at <= at},
-    )
-
-
-def in_force(binding: Binding, at: datetime) -> bool:
-    """Tell whether the binding is valid for its code at that moment (K1, binding)."""
-    return (binding.valid_from is None or binding.valid_from <= at) and (
-        binding.valid_to is None or at < binding.valid_to
     )
 
 

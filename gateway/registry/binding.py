@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import ColumnElement, Row, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.event import ACTIVE, WITHDRAWN, EventKind
 from gateway.domain.proof import Binding
@@ -184,24 +184,22 @@ async def list_confirmed(
     return by_code
 
 
-def speaks(binding: Binding, at: datetime) -> bool:
-    """Tell whether the binding is valid at that moment, both ends included."""
-    begins, ends = binding.valid_from, binding.valid_to
-    return (begins is None or begins <= at) and (ends is None or at <= ends)
-
-
 async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Binding]:
-    """Return the confirmed bindings that packets are judged by at that moment, by code. A province binds a few hundred."""
-    now = as_utc(at)
-    query = select(BINDING).where(
-        or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now),
-        or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= now),
-    )
-    rows = (await connection.execute(query.order_by(BINDING.c.code, BINDING.c.created_at))).all()
-    bindings_now: list[Binding] = []
-    for _, of_code in groupby(rows, key=lambda row: row.code):
-        bindings_now += [_to_binding(row) for row in await confirm(connection, log, list(of_code))]
-    return bindings_now
+    """Return the confirmed bindings that packets are judged by at that moment, by code."""
+    has_begun = or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= as_utc(at))
+    return [_to_binding(row) for row in await _unended_rows(connection, log, at, has_begun)]
+
+
+async def _unended_rows(
+    connection: AsyncConnection, log: SqlBindingLog, at: datetime, *conditions: ColumnElement[bool]
+) -> list[Row[Any]]:
+    """Return the confirmed rows that have not ended, by code. A province binds a few hundred."""
+    not_ended = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(at))
+    query = select(BINDING).where(not_ended, *conditions).order_by(BINDING.c.code, BINDING.c.created_at)
+    rows: list[Row[Any]] = []
+    for _, of_code in groupby((await connection.execute(query)).all(), key=lambda row: row.code):
+        rows += await confirm(connection, log, list(of_code))
+    return rows
 
 
 def fingerprint(certificate_der: bytes) -> str:
@@ -312,7 +310,7 @@ def key_digest(certificate: x509.Certificate) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speaker:
-    """One certificate that packets are judged by."""
+    """One certificate that packets are judged by, now or later."""
 
     code: str
     fingerprint: str
@@ -321,15 +319,10 @@ class Speaker:
     approved_by: str
 
 
-async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
-    """List the certificates that have not ended, by code. A province binds a few hundred."""
-    rows, now = BINDING.c, as_utc(at)
-    query = (
-        select(rows.code, rows.fingerprint, rows.created_at, rows.proposed_by, rows.approved_by)
-        .where(or_(rows.valid_to.is_(None), rows.valid_to > now))
-        .order_by(rows.code, rows.created_at)
-    )
-    async with reader.connect() as connection:
-        return [
-            value_of(Speaker, row, bound_at=aware(row.created_at)) for row in await connection.execute(query)
-        ]
+async def speakers(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Speaker]:
+    """List the certificates that packets are judged by at that moment or later, by code. One that begins later is listed
+    too, because a restored database may have it although it was withdrawn since."""
+    return [
+        value_of(Speaker, row, bound_at=aware(row.created_at))
+        for row in await _unended_rows(connection, log, at)
+    ]

@@ -22,7 +22,7 @@ from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
 from gateway.store.repository import NodeRows
 from gateway.store.row import from_json
 from gateway.store.store import SqlStore
-from gateway.store.tables import DeliveryRow, IncomingRow
+from gateway.store.tables import DeliveryRow, IdentityRow, IncomingRow
 from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.transaction import Transaction
 
@@ -36,7 +36,7 @@ class CodesInUse:
     open_documents: Mapping[str, int] = field(default_factory=dict)
     hosted: frozenset[str] = frozenset()
     exchanged: tuple[str, ...] = ()
-    """Codes to which any document of this node was addressed."""
+    """Codes to which any document of this node was addressed, or from which one came."""
 
 
 class SqlDecision:
@@ -101,7 +101,9 @@ class SqlWaits(NodeRows):
                 for agency, count in await self._tx.tuples(opened.group_by(col(IncomingRow.agency_id)))
             },
             hosted=frozenset(hosted.values()),
-            exchanged=tuple(sorted(await self._count(codes, waiting=False))),
+            exchanged=tuple(
+                sorted({*await self._count(codes, waiting=False), *await self._list_senders(codes)})
+            ),
         )
 
     async def _count(self, codes: Sequence[str], *, waiting: bool) -> dict[str, int]:
@@ -109,3 +111,11 @@ class SqlWaits(NodeRows):
         if waiting:
             query = query.where(col(DeliveryRow.state).in_(_NOT_LEFT))
         return {row[0]: row[1] for row in await self._tx.tuples(query.group_by(col(DeliveryRow.code)))}
+
+    async def _list_senders(self, codes: Sequence[str]) -> list[str]:
+        """Return those of the codes from which a document came; it counts also when its rows are removed since."""
+        documents = (col(IdentityRow.sender).in_(list(codes)), col(IdentityRow.incoming_id).is_not(None))
+        return [
+            row[0]
+            for row in await self._tx.tuples(select(col(IdentityRow.sender)).where(*documents).distinct())
+        ]

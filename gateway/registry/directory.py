@@ -23,7 +23,7 @@ from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
 from gateway.registry import binding, binding_events, importing, lookup, reforms, resolving
-from gateway.registry.binding import SqlBindings
+from gateway.registry.binding import Speaker, SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, as_utc, aware, failures_named, to_entry
 from gateway.store.memory import Memory
@@ -80,9 +80,7 @@ class SqlDirectory:
     async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
         """Return those of these codes that have a confirmed certificate valid at that moment."""
         by_key = await self._memory.ask_all({("told", code) for code in codes}, self._told_of)
-        return {
-            str(code) for (_, code), of_code in by_key.items() if any(binding.speaks(b, at) for b in of_code)
-        }
+        return {str(code) for (_, code), of_code in by_key.items() if any(b.is_in_force(at) for b in of_code)}
 
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Return every confirmed binding of exactly this code (F10); the verifier picks those active at its time."""
@@ -239,6 +237,11 @@ class SqlDirectory:
         """Return every binding that packets are judged by at that moment, by code."""
         async with self._reading() as connection:
             return await binding.in_force(connection, self._log, at)
+
+    async def speakers(self, at: datetime) -> Sequence[Speaker]:
+        """List the certificates that packets are judged by at that moment or later, by code."""
+        async with self._reading() as connection:
+            return await binding.speakers(connection, self._log, at)
 
     async def differences(self) -> Sequence[BindingDifference]:
         """Return the rows of bindings that differ from the events, which are not used (threat 114)."""

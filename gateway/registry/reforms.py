@@ -112,15 +112,21 @@ async def same_names(
     connection: AsyncConnection, names: Mapping[str, tuple[str, str | None]]
 ) -> dict[str, str]:
     """Map each code to another one of the same parent whose name is equal, accents and case ignored."""
-    namesakes: dict[str, str] = {}
-    for code, (name, parent) in names.items():
-        query = select(AGENCY.c.code).where(
-            AGENCY.c.folded == fold(name), AGENCY.c.parent == parent, AGENCY.c.code != code
+    by_name: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for part in lookup.in_parts(sorted(names)):
+        parents = [parent for _, parent in map(names.__getitem__, part) if parent is not None]
+        query = select(AGENCY.c.folded, AGENCY.c.parent, AGENCY.c.code).where(
+            AGENCY.c.folded.in_({fold(names[code][0]) for code in part}),
+            or_(AGENCY.c.parent.in_(parents), AGENCY.c.parent.is_(None)),
+            AGENCY.c.valid_to.is_(None),
         )
-        other = (await connection.execute(query.where(AGENCY.c.valid_to.is_(None)).limit(1))).scalar()
-        if other is not None:
-            namesakes[code] = other
-    return namesakes
+        for folded, parent, code in await connection.execute(query.order_by(AGENCY.c.code)):
+            by_name[folded, parent].append(code)
+    others = {
+        code: next((other for other in by_name[fold(name), parent] if other != code), None)
+        for code, (name, parent) in names.items()
+    }
+    return {code: other for code, other in others.items() if other is not None}
 
 
 async def certificates_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery
-from gateway.domain.registry import GroupMember, RecipientGroup
+from gateway.domain.registry import RecipientGroup
 from gateway.domain.status import TAKEN_IN, Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
@@ -282,7 +282,6 @@ class SqlPaperParts(AgencyRows):
 
 
 _GROUP = RecipientGroupRow
-_MEMBERS = tuple[GroupMember, ...]
 
 
 class SqlRecipientGroups(AgencyRows):

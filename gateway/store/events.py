@@ -114,6 +114,12 @@ class SqlEvents:
         rows = await self._tx.rows(EventRow, select(EventRow).where(*mine).order_by(col(EventRow.position)))
         return [to_domain(row) for row in rows]
 
+    async def of_ids(self, ids: Collection[str]) -> Mapping[str, Event]:
+        """Return those of these events that exist, by id."""
+        mine = (col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.id).in_(sorted(ids)))
+        rows = await self._tx.rows(EventRow, select(EventRow).where(*mine))
+        return {row.id: to_domain(row) for row in rows}
+
 
 def _call_id() -> dict[str, str]:
     """Return the id of the API call that causes the event, as data for it; empty when no call does."""
@@ -278,6 +284,14 @@ async def load_after(tx: Transaction, agency_id: str | None, after_seq: int, lim
         mine = (col(EventRow.agency_id) == agency_id, col(EventRow.agency_seq) > after_seq)
         query = query.where(*mine).order_by(col(EventRow.agency_seq))
     return [to_domain(row) for row in await tx.rows(EventRow, query.limit(limit))]
+
+
+async def load_numbered(tx: Transaction, agency_id: str, numbers: Collection[int]) -> dict[int, Event]:
+    """Return the agency's events with these numbers, by number."""
+    column = col(EventRow.agency_seq)
+    query = select(EventRow).where(col(EventRow.agency_id) == agency_id, column.in_(sorted(numbers)))
+    events = map(to_domain, await tx.rows(EventRow, query))
+    return {event.agency_seq: event for event in events if event.agency_seq is not None}
 
 
 class EventWaker:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -42,7 +43,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
 from gateway.store.drivers import SKIPS_OPEN_ROWS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
-from gateway.store.row import bodies, from_json, one_of, to_json, value_of
+from gateway.store.row import JsonField, bodies, from_json, one_of, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow, UnitPartRow
 from gateway.store.tables_office import PostRow
 from gateway.store.transaction import Transaction
@@ -232,18 +233,23 @@ class SqlIncomingDocuments(WatchedRows):
         states: Sequence[str] = (),
         query: str | None = None,
         handover: str | None = None,
+        without_mark: str | None = None,
         arrived_from: datetime | None = None,
         arrived_to: datetime | None = None,
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
         """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. A document must
-        contain every word of `query`; `handover` is a state of hand-overs; `arrived_to` is exclusive."""
+        contain every word of `query`, and lack the mark `without_mark`; `handover` is a state of hand-overs; `arrived_to`
+        is exclusive."""
         conditions: list[ColumnElement[bool]] = [
             col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
         if handover is not None:
             now = self._clock.now()
             conditions.append(handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), now))
+        if without_mark is not None:
+            marks = JsonField(col(_DOCUMENT.body), literal_column("marks"))
+            conditions.append(not_(marks.contains(f'"{without_mark}"')))
         if arrived_from is not None:
             conditions.append(col(_DOCUMENT.arrived_at) >= arrived_from)
         if arrived_to is not None:

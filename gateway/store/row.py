@@ -386,6 +386,25 @@ def _among_on_server(function: Any, compiler: Any, **words: Any) -> str:
     return f"({column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS JSON)))))"
 
 
+class JsonField(FunctionElement[str]):
+    """SQL text of one field of a column with JSON. Call it with the column and the field's name as `literal_column`."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(JsonField)
+def _json_field_on_sqlite(function: Any, compiler: Any, **words: Any) -> str:
+    column, name = (compiler.process(clause, **words) for clause in function.clauses)
+    return f"json_extract({column}, '$.{name}')"
+
+
+@compiles(JsonField, "postgresql")
+def _json_field_on_server(function: Any, compiler: Any, **words: Any) -> str:
+    column, name = (compiler.process(clause, **words) for clause in function.clauses)
+    return f"(CAST({column} AS JSON) ->> '{name}')"
+
+
 class _Pairs(FunctionElement[Any]):
     """SQL table of two columns whose rows are the pairs of a `_List`."""
 

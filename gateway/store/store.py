@@ -412,6 +412,13 @@ class SqlStore:
         async with self.viewing_few() as tx:
             return await events.load_after(tx, agency_id, after_seq, limit)
 
+    async def numbered_events(self, agency_id: str, numbers: Collection[int]) -> Mapping[int, Event]:
+        """Return the agency's events with these numbers, by number; those that are gone are left out."""
+        if not numbers:
+            return {}
+        async with self.viewing_few() as tx:
+            return await events.load_numbered(tx, agency_id, numbers)
+
     async def wait_events(self, timeout_s: float) -> None:
         """Wait until new events may have been numbered, or the time is over."""
         self.wake.start()

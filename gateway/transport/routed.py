@@ -1,5 +1,5 @@
-"""Publishes over several axes by a table of routes. In: named axes, the table, which node hosts which code. Out: an
-`AxisDesk` whose outcomes name their axis. Hosting and taking are in `gathered`.
+"""Publishes over several axes by a table of routes. In: named axes, the table, which node hosts which code. Out: a
+`ManagedAxis` whose outcomes name their axis. Hosting and taking are in `gathered`.
 
 One publish hands a recipient to one axis only. When this axis refuses a parcel, or is away, the outcome says to move;
 another axis gets the parcel at the next try, after the move was stored: so a crash never sends one parcel by two axes. A
@@ -48,7 +48,7 @@ async def nobody(code: str) -> str | None:
 
 
 class RoutedAxis:
-    """Several axes as one `AxisDesk`. Its creator calls `close`, which closes all of them."""
+    """Several axes as one `ManagedAxis`. Its creator calls `close`, which closes all of them."""
 
     def __init__(
         self,

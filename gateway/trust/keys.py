@@ -54,7 +54,7 @@ def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKe
                     os.link(fresh, path)
             finally:
                 fresh.unlink(missing_ok=True)
-        return serialization.load_pem_private_key(path.read_bytes(), password)
+        return serialization.load_pem_private_key(path.read_bytes(), password or None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
         raise Misconfigured(
             f"the key {use} does not open: {path}", hint="check keys.password and the file's owner"
@@ -108,7 +108,7 @@ class KeyDirectory:
 
     def __init__(self, root: Path, password: bytes | None, token: TokenKeys | None = None) -> None:
         self._root = root
-        self._password = password
+        self._password = password or None
         self._token = token
         self._loaded: dict[str, _LoadedKeys] = {}
         self._looks: dict[str, FolderLook] = {}
@@ -242,13 +242,10 @@ class KeyDirectory:
 
     def _generate_file(self, agency_code: str, kind: KeyKind) -> PublicKey:
         key = _new_key(kind)
-        protection = (
-            serialization.BestAvailableEncryption(self._password)
-            if self._password is not None
-            else serialization.NoEncryption()
+        write_private(
+            self._path(agency_code, material.key_id(key.public_key()), "key"),
+            private_pem(key, self._password),
         )
-        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
-        write_private(self._path(agency_code, material.key_id(key.public_key()), "key"), pem)
         return key.public_key()
 
     def _load_key(self, agency_code: str, key_id: str) -> PrivateKey:

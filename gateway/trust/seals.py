@@ -103,7 +103,7 @@ _GROUPS_IN_LINE = 8
 def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
     """Write `<log>-<number>.seal` durably, never seen half-written, and return its path. An earlier copy of this seal,
     as one without timestamp, is replaced. Raise Clash where that file holds another seal, which proves that history was
-    rewritten."""
+    rewritten, and StoreFailure where it cannot be read."""
     content = seal.signed.seal
     path = folder / f"{content.log_id}-{content.number:012d}.seal"
     if path.exists() and _digest_in_file(path) != seal.signed.digest:
@@ -129,12 +129,15 @@ def key_pem(seal: PublishedSeal) -> bytes:
     return public_pem(serialization.load_der_public_key(seal.signed.key))
 
 
-def _digest_in_file(path: Path) -> bytes | None:
+def _digest_in_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return read_seal(file.read(MOST_SEAL_BYTES + 1)).signed.digest
-    except (OSError, InvalidProof):
-        return None
+    except (OSError, InvalidProof) as why:
+        raise StoreFailure(
+            f"{path} cannot be read: {getattr(why, 'strerror', None) or why}",
+            hint="look at the file; the seal is published again once it is moved away",
+        ) from why
 
 
 def write_seal_file(path: Path, content: bytes) -> None:

@@ -212,13 +212,15 @@ class EndpointBatch:
     async def _retry_due(self, code: str, due: Sequence[WebhookDelivery]) -> None:
         """Send due deliveries again, the oldest event first. A few failed tries end this, because they show that the
         endpoint is still down."""
-        events = {delivery.sequence: await self._event(delivery.sequence) for delivery in due}
-        words, failed = await self._words([e for e in events.values() if e is not None]), 0
+        numbers = [delivery.sequence for delivery in due]
+        events = await self.pusher.store.numbered_events(self.leased.endpoint.agency_id, numbers)
+        words, failed = await self._words([*events.values()]), 0
         for delivery in due:
             if self._is_over() or failed >= MOST_SUSPECTS:
                 return
-            event = events[delivery.sequence]
+            event = events.get(delivery.sequence)
             if event is None:
+                self._waiting -= 1
                 self._deliveries[delivery.sequence] = replace(
                     delivery, state=DeliveryState.FAILED, due_at=None
                 )
@@ -252,10 +254,6 @@ class EndpointBatch:
             or time.monotonic() >= self._until_s
             or self.pusher.stop.is_set()
         )
-
-    async def _event(self, sequence: int) -> Event | None:
-        events = await self.pusher.store.events_after(self.leased.endpoint.agency_id, sequence - 1, 1)
-        return events[0] if events and events[0].agency_seq == sequence else None
 
     async def _words(self, events: Sequence[Event]) -> ClientWords:
         return await self.pusher.rows.client_words(self.leased.endpoint.agency_id, feed.documents_of(events))

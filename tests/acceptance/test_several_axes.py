@@ -19,6 +19,7 @@ from gateway.incoming import seal
 from gateway.ops import axis_view
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
+from gateway.ops.partner_check import examine_partner
 from gateway.ports.axis import each_axis
 from tests.support.cut import line_of
 from tests.support.node import (
@@ -216,6 +217,18 @@ async def test_the_same_bytes_by_two_axes_are_one_document_answered_by_both(two:
     assert len({answer.envelope_digest for answer in answers}) == 1
 
 
+async def test_a_repeat_counts_the_answers_that_it_gets_and_not_those_to_earlier_repeats(two: Town) -> None:
+    packet = two.forge(document(), FILES)
+    for _ in range(4):
+        await brought_by(two, "province", packet)
+        two.clock.advance(LATER_BY)
+
+    (row,) = await two.inbox()
+    repeats = [x for x in await two.events(PROVINCE, row.id) if x.kind is EventKind.INBOX_REPEATED]
+
+    assert [x.data["answered_again"] for x in repeats] == [1, 1, 1]
+
+
 async def test_another_envelope_of_one_document_by_another_axis_is_a_second_proof(two: Town) -> None:
     """A9: equal in number, symbol, day, subject and every file; the stronger proof is shown."""
     model = document()
@@ -294,3 +307,15 @@ async def test_one_axis_that_is_away_is_told_of_by_its_name(two: Town) -> None:
     assert 'gateway_axis_parcels{axis="national",state="waiting"}' in text
     assert now.by_name["province"].counts == {}
     assert now.by_name["province"].state.reason == "the line is cut"
+
+
+async def test_a_route_is_open_while_an_axis_is_away_whose_name_begins_as_that_of_its_own(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path / "node", change=on_two(tmp_path, second="province2")) as town:
+        await town.carry()
+        line_of(town.node.axis, "province2").is_cut = True
+
+        findings = [x async for x in examine_partner(town.node, town.node.axis, DEPARTMENT, PROVINCE)]
+
+        assert [x.cause for x in findings if x.check == "way"] == ["way.send"]

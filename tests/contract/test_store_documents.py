@@ -449,3 +449,17 @@ async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
         assert [d.incoming_id for d in await work.handovers.lease("other", 5, ends_at)] == [documents[1].id]
         with pytest.raises(errors.NotFound):
             await work.handovers.ack("none", "qlvb", clock.now())
+
+
+async def test_documents_are_found_by_a_mark_that_they_lack_and_not_by_their_words(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    for marks in ((), ("late",), ("late", "purged"), ("purged",)):
+        await seed_incoming(
+            store, incoming(clock, state=InState.RECALLED, marks=marks, subject='"marks":["purged"]')
+        )
+
+    async with store.read(NORTH) as view:
+        page = await view.incoming.page(limit=10, states=(InState.RECALLED,), without_mark="purged")
+
+    assert {document.marks for document in page.items} == {(), ("late",)}

@@ -23,6 +23,7 @@ from gateway.errors import Clash, NotFound, StaleLease, StaleVersion
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.webhooks import Report
 from tests.support.clock import ManualClock
+from tests.support.statements import noted_statements
 from tests.support.stores import NORTH, SOUTH, committing
 
 LEASE_S = 60.0
@@ -149,6 +150,33 @@ async def test_a_report_is_kept_whole_and_what_waits_comes_when_it_is_due(
     await rows.record(claim, Report(cursor=last, suspects=0, deliveries=(good,), last_ok_at=clock.now()))
     assert await rows.delivery(NORTH.agency_id, endpoint.id, last) == good
     assert (await rows.standing(endpoint, 9)).waiting == 0
+
+
+async def test_figures_of_many_endpoints_take_as_many_queries_as_of_one(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    endpoints, rows = [await added(store, clock) for _ in range(3)], store.webhooks
+    last = await happened(store, clock)
+    for mine, state in zip(await rows.claim(5, LEASE_S, slow=False), DeliveryState, strict=True):
+        deliveries = (delivery(mine.endpoint, last, clock, state),)
+        await rows.record(mine, Report(cursor=last - 1, suspects=0, deliveries=deliveries))
+    states = {
+        endpoint.id: (await rows.log(NORTH.agency_id, endpoint.id, 9))[0].state for endpoint in endpoints
+    }
+    with noted_statements() as one:
+        await rows.figures(NORTH.agency_id, [endpoints[0].id])
+
+    with noted_statements() as three:
+        figures = await rows.figures(NORTH.agency_id, [endpoint.id for endpoint in endpoints])
+
+    assert len(three) == len(one)
+    for id, state in states.items():
+        of_state = {DeliveryState.DELIVERED: figures[id].delivered, DeliveryState.FAILED: figures[id].failed}
+        assert {**of_state, DeliveryState.WAITING: figures[id].waiting} == {
+            s: int(s is state) for s in DeliveryState
+        }
+        assert figures[id].behind == 1
+    assert await rows.figures(NORTH.agency_id, []) == {}
 
 
 async def test_people_and_workers_do_not_overwrite_each_other(

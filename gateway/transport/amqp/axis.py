@@ -44,7 +44,7 @@ class AmqpOptions:
 
 
 class AmqpAxis:
-    """Axis over a broker (the `AxisDesk` protocol). It begins to fetch at the first `take`; its creator calls `close`."""
+    """`ManagedAxis` over a broker. It begins to fetch at the first `take`; its creator calls `close`."""
 
     def __init__(
         self,

@@ -77,14 +77,11 @@ class Publisher:
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
         """Return the routes that no node hosts; None when the broker does not answer soon."""
         keys_by_route = {route: names.routing_key(route) for route in routes}
-        try:
+        with contextlib.suppress(BlockedNow, *BROKEN):
             async with asyncio.timeout(ASK_S):
                 absent = await self._unhosted([key for key in set(keys_by_route.values()) if _fits(key)])
-        except BlockedNow:
-            return None
-        except BROKEN:
-            return None
-        return frozenset(route for route, key in keys_by_route.items() if key in absent or not _fits(key))
+            return frozenset(route for route, key in keys_by_route.items() if key in absent or not _fits(key))
+        return None
 
     async def must_lead(self, keys: Sequence[str]) -> None:
         """Raise BrokerRefused with the keys that no node hosts, and Unreachable when the broker does not answer."""

@@ -224,7 +224,7 @@ class LgspDialect:
                 raise
         return await self._ask_with_new_token(system, system.login, token, question, make, judge)
 
-    async def _ask_with_token(
+    async def _ask_with_new_token(
         self,
         system: System,
         login: Login,

@@ -85,7 +85,7 @@ class SystemAnswer:
 
 
 class RestAxis:
-    """Foreign axis as an `AxisDesk`; `promises` tells which of its guarantees the axis keeps."""
+    """Foreign axis as a `ManagedAxis`; `promises` tells which of its guarantees the axis keeps."""
 
     def __init__(
         self,

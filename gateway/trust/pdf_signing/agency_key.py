@@ -25,12 +25,9 @@ from pkcs11.util.ec import encode_ecdsa_signature
 
 from gateway.domain.pdf import KeyFacts
 from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
-from gateway.trust.chain import usage_holds
+from gateway.trust.chain import key_is_strong, usage_holds
 from gateway.trust.key_material import spki
 from gateway.trust.pdf_signing import AskPin
-
-_LEAST_RSA = 2048
-_LEAST_EC = 256
 
 
 def facts_of(certificate: x509.Certificate) -> KeyFacts:
@@ -45,15 +42,8 @@ def facts_of(certificate: x509.Certificate) -> KeyFacts:
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        signs=usage_holds(certificate) and _is_strong(certificate),
+        signs=usage_holds(certificate) and key_is_strong(certificate),
     )
-
-
-def _is_strong(certificate: x509.Certificate) -> bool:
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= _LEAST_RSA
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= _LEAST_EC
 
 
 MOST_TOKEN_OBJECTS = 200

@@ -97,18 +97,18 @@ def over_broker(topology: Topology, node: str, **amqp: Any) -> Change:
     return change
 
 
-def on_two(folder: Path, *, unsure: str = "wait") -> Change:
+def on_two(folder: Path, *, unsure: str = "wait", second: str = "national") -> Change:
     """Return a change that puts a node on two axes in folders, the province first for both agencies; one of them does not
-    wait for it."""
+    wait for it. `second`: the name of the other axis."""
     axes = tuple(
         NamedAxis(name=name, away_s=0, parts={"axis": AxisSettings(folder=folder / name)})
-        for name in ("province", "national")
+        for name in ("province", second)
     )
-    both = ("province", "national")
+    both = ("province", second)
     routes = (
         RouteSettings(to=PROVINCE, axes=both, away="next", unsure=unsure),
         RouteSettings(to=COMMUNE, axes=both, away="wait"),
-        RouteSettings(to="*", axes=("national",)),
+        RouteSettings(to="*", axes=(second,)),
     )
     return lambda settings: replace(settings, axes=axes, routes=routes)
 

@@ -3,14 +3,18 @@ what was shown, undone whole or not at all."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from gateway.deciding import DecisionServices, approvals, registry_changes
 from gateway.deciding import registry_changes as reforming
+from gateway.domain.account import HostedAgency
+from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.person import Proposal
+from gateway.domain.proof import Identity
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash
 from gateway.office.store.store import SqlOfficeStore
@@ -18,6 +22,7 @@ from gateway.registry.directory import SqlDirectory
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
+from tests.support.stores import NORTH, committing, digest
 from tests.unit.deciding.conftest import agency_rows, event_data, refused
 
 Both = tuple[Someone, Someone]
@@ -162,6 +167,36 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     await refused(registry_changes.undo_import(services, by, change.id, "Wrong list"), "REG-BUILT-ON", Clash)
 
     assert await agency_rows(store) == rows
+
+
+async def test_an_import_whose_code_sent_a_document_is_not_undone(
+    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices, clock: ManualClock
+) -> None:
+    proposal = await proposed(both, directory, RENAMED)
+    await people.approved(both[1], proposal)
+    await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
+    received = Identity(
+        sender="Z91.07",
+        body_digest=digest("body"),
+        kind=Kind.STATUS,
+        packet_id="p-1",
+        document_id="d-1",
+        inbox_id="box-1",
+        incoming_id=None,
+        at=clock.now(),
+    )
+    async with committing(store) as work:
+        await work.identities.claim(received)
+    assert (await registry_changes.kept_import(services, proposal.id)).against_undo == ()
+
+    document = replace(
+        received, body_digest=digest("other"), packet_id="p-2", kind=Kind.DOCUMENT, incoming_id="inc-1"
+    )
+    async with committing(store) as work:
+        await work.identities.claim(document)
+
+    kept_import = await registry_changes.kept_import(services, proposal.id)
+    assert [(o.key, o.params["code"]) for o in kept_import.against_undo] == [("built_document", "Z91.07")]
 
 
 async def test_seven_days_and_a_later_reform_end_the_undoing(

@@ -20,6 +20,7 @@ from gateway.registry.directory import SqlDirectory
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
+from tests.support.statements import noted_statements
 from tests.unit.deciding.conftest import Edit, agency_rows, event_data, kinds, refused
 
 DAY = timedelta(days=1)
@@ -124,6 +125,23 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     assert unit_before is not None
     assert unit_before.parent == "Z91.03"
     assert (await directory.resolve("Z91.03", JULY)).standing is CodeStanding.ACTIVE
+
+
+async def test_names_of_siblings_are_found_for_all_new_codes_with_one_query(
+    both: tuple[Someone, Someone],
+) -> None:
+    names = {"Z91.41": "Sở tài chính", "Z91.42": "so ke hoach va dau tu", "Z91.43": "Ban Thi đua"}
+    heirs = tuple(Target(code=code, name=name, parent="Z91", host="north") for code, name in names.items())
+
+    split = reform(ReformKind.SPLIT, "Z91.03", to=heirs, triage=True)
+    with noted_statements() as statements:
+        plan = await reforming.plan_reform(both[0].services, split)
+
+    shared = {x.params["code"]: x.params["other"] for x in plan.warnings if x.key == "name_shared"}
+    assert shared == {"Z91.41": "Z91.01", "Z91.42": "Z91.02"}, (
+        "the third name is that of another parent's agency"
+    )
+    assert sum("WHERE agency.folded" in text for text in statements) == 1
 
 
 async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(

@@ -7,9 +7,13 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from gateway.folder import event_lines
 from gateway.folder.handover import LEASE_S
 from tests.support.folder import Desk
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
+from tests.support.statements import noted_statements
 
 
 async def arrived(desk: Desk, number: str = "15") -> Path:
@@ -153,6 +157,25 @@ async def test_events_are_written_in_order_each_once_also_over_a_restart(desk: D
     later_ids = {event["id"] for event in desk.events()}
     assert later_ids
     assert not later_ids & {event["id"] for event in events}
+
+
+async def test_a_new_file_of_events_begins_at_the_newest_without_reading_the_earlier_ones(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_lines, "_AT_ONCE", 1)
+    await desk.town.send("15")
+    await desk.town.carry()
+    await desk.town.number()
+    with noted_statements() as first_start:
+        await desk.settle()
+    assert desk.events() == []
+    desk.restart()
+    with noted_statements() as later_start:
+        await desk.settle()
+
+    assert first_start.reads("event") <= later_start.reads("event")
+    await told_of(desk, "16")
+    assert [event["type"] for event in desk.events()].count("message.accepted") == 1
 
 
 async def test_a_line_that_was_cut_short_spoils_no_other(desk: Desk) -> None:

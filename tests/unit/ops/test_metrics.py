@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.cli.serve import open_monitor
 from gateway.domain.document import Kind, Urgency
 from gateway.domain.pace import Metric, paces
+from gateway.ops import metrics
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
 from gateway.outgoing import manage
@@ -25,6 +27,7 @@ from gateway.workers import couriers
 from gateway.workers.heartbeat import beats, slots
 from tests.support.faulty import lose_database
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
+from tests.support.tls_servers import in_days, make_certificate, serving
 from tests.support.waiting import wait_until, within_limit
 from tests.unit.workers.conftest import carried_by_workers
 
@@ -221,6 +224,29 @@ async def test_a_database_that_is_gone_leaves_the_rest_of_the_scrape(town: Town)
     assert look("outbox", lane="normal") == 0
 
 
+async def test_servers_that_are_silent_keep_the_scrape_from_no_other_server(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent server takes the connection and says nothing; they are asked before the one that answers."""
+    monkeypatch.setattr(metrics, "SCRAPE_PATIENCE_S", 1.0)
+    with ExitStack() as servers:
+        silent = [servers.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        port, _ = servers.enter_context(serving(*make_certificate(tmp_path, "server", in_days(9))))
+        ports = [*(server.getsockname()[1] for server in silent), port]
+        amqp = replace(
+            town.node.settings.amqp, servers=", ".join(f"amqps://127.0.0.1:{port}" for port in ports)
+        )
+        axis = replace(town.node.settings.axis, kind="amqp")
+        node = replace(town.node, settings=replace(town.node.settings, amqp=amqp, axis=axis))
+        scrape = Scrape(node=node)
+
+        texts = [(await scrape.text()).decode() for _ in range(2)]
+
+        for text in texts:
+            assert f'gateway_server_certificate_days_left{{part="axis",server="127.0.0.1:{port}"}}' in text
+            assert 'gateway_up{part="servers"} 1.0' in text
+
+
 async def test_every_metric_is_explained_to_operators_and_no_other(town: Town) -> None:
     page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
     section = page.split("## Metrics and alarms")[1].split("\n## ")[0]
@@ -254,8 +280,8 @@ async def test_each_worker_process_is_watched_at_a_port_of_its_own(town: Town) -
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     base = port - 10
-    metrics = replace(town.node.settings.metrics, port=base)
-    node = replace(town.node, settings=replace(town.node.settings, metrics=metrics))
+    changed = replace(town.node.settings.metrics, port=base)
+    node = replace(town.node, settings=replace(town.node.settings, metrics=changed))
 
     async with (
         open_monitor(node, Watch(node=node), 10),

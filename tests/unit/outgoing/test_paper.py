@@ -33,6 +33,7 @@ from gateway.policy.outgoing import Handover, Means
 from gateway.store import reporting
 from tests.support.cases import Cases
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
+from tests.support.statements import noted_statements
 
 PAPER, BOTH = DeliveryMode.PAPER, DeliveryMode.BOTH
 
@@ -73,6 +74,17 @@ async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(
     assert (dict(load.deliveries), load.late.count, load.outbox_failed) == ({}, 0, 0)
     since = town.clock.now() - timedelta(days=30)
     assert await partners.sent_to_since(town.node.store, since, [scope.agency_id]) == set()
+
+
+async def test_the_letters_of_many_documents_are_listed_with_one_query_of_documents(town: Town) -> None:
+    for number in ("15", "16", "17"):
+        await town.send(number, delivery_mode=PAPER)
+
+    with noted_statements() as statements:
+        lines = await waiting(town)
+
+    assert [line.document.draft.number for line in lines] == ["15", "16", "17"]
+    assert statements.reads("outgoing_document") == 1
 
 
 async def test_both_travels_and_is_on_the_list_too(town: Town) -> None:

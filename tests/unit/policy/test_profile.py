@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from gateway.policy.profile import MB, Profile, settings
 
 
@@ -23,3 +26,14 @@ def test_every_setting_says_where_it_comes_from_and_what_it_means() -> None:
     for name, _, source, means in settings():
         assert source, name
         assert means, name
+
+
+def test_every_source_is_a_rule_a_regulation_or_a_page_that_is_there() -> None:
+    root = Path(__file__).parents[3]
+    for name, _, source, _ in settings():
+        for part in source.split(", "):
+            is_page = part.startswith("docs/") and (root / part).is_file()
+            assert is_page or re.fullmatch(r"R\d+|(Decree|Decision) \d+/\d{4} article \d+", part), (
+                name,
+                part,
+            )

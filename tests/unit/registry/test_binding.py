@@ -12,6 +12,7 @@ from gateway.registry.binding import fingerprint
 from gateway.registry.directory import SqlDirectory
 from tests.support import pki
 from tests.support.clock import ManualClock
+from tests.support.sealed import tamper
 
 JUNE, JULY, AUGUST = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8))
 
@@ -140,3 +141,30 @@ async def test_withdrawing_never_lengthens_a_binding(directory: SqlDirectory) ->
     await directory.unbind("Z91", fingerprint(der), AUGUST)
 
     assert (await directory.bindings("Z91"))[0].valid_to == JULY
+
+
+async def test_a_binding_ends_at_its_last_moment_for_all_who_ask(directory: SqlDirectory) -> None:
+    """K1: the end of a validity is its first moment that does not count."""
+    binding = await bind(directory, "Z91", certificate("Z91", "one"), JUNE, JULY)
+
+    for at, is_valid in ((JUNE, True), (JULY - timedelta(seconds=1), True), (JULY, False)):
+        assert list(await directory.bound(["Z91"], at)) == ["Z91"] * is_valid
+        assert await directory.in_force(at) == [binding] * is_valid
+
+
+async def test_the_certificates_to_compare_are_confirmed_and_have_not_ended(
+    directory: SqlDirectory, url: str
+) -> None:
+    """Write access to the table alone binds nothing (threat 114). One that begins later is compared too."""
+    await bind(directory, "Z91", certificate("Z91", "past"), None, JUNE)
+    await bind(directory, "Z91", certificate("Z91", "one"), JUNE)
+    await bind(directory, "Z92", certificate("Z92", "later"), AUGUST)
+    await tamper(
+        url,
+        "INSERT INTO agency_binding"
+        " (id, code, certificate_pem, fingerprint, state, proposed_by, approved_by, created_at)"
+        " SELECT 'x', 'Z93', certificate_pem, fingerprint, state, proposed_by, approved_by, created_at"
+        " FROM agency_binding WHERE code = 'Z92'",
+    )
+
+    assert [x.code for x in await directory.speakers(JULY)] == ["Z91", "Z92"]

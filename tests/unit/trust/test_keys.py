@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from gateway.policy.trust import fingerprint
 from gateway.ports.services import EnvelopeSigner
 from gateway.registry.feed_judge import TAG
 from gateway.trust.key_material import ENVELOPES, FEEDS
-from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, password_from
+from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, own_key, password_from
 from gateway_labs.authority import Authority
 from tests.support import pki
 
@@ -119,6 +119,12 @@ def test_keys_are_encrypted_listed_without_the_password_and_a_wrong_one_is_named
     assert [entry.agency_code for entry in listed] == [CODE, "Z93.05"]
     assert listed[0].certificate_der is not None
     assert listed[1] == fresh
+
+
+def test_an_empty_password_is_none_for_every_key(tmp_path: Path) -> None:
+    assert _certified(KeyDirectory(tmp_path / "keys", b"")).algorithm == "ecdsa-sha256"
+    own = own_key(tmp_path / "own.pem", b"", partial(ec.generate_private_key, ec.SECP256R1()), "of the test")
+    assert isinstance(own, ec.EllipticCurvePrivateKey)
 
 
 def test_w9_the_newest_key_that_is_valid_signs(keys: KeyDirectory) -> None:

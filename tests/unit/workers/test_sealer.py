@@ -181,6 +181,22 @@ async def test_threat_117_a_history_made_anew_does_not_take_the_place_of_what_wa
     assert sealed_log.read_seal(file.read_bytes()) == stamped
 
 
+async def test_a_published_seal_that_cannot_be_read_is_not_called_another_seal(
+    book: Book, tmp_path: Path
+) -> None:
+    (first,) = await book.pages(1)
+    file = seals.publish_seal(tmp_path, first)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(StoreFailure, match=r"\.seal cannot be read: .") as damaged:
+        seals.publish_seal(tmp_path, first)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(StoreFailure, match=r"\.seal cannot be read: Is a directory"):
+        seals.publish_seal(tmp_path, first)
+
+    assert "another seal" not in str(damaged.value)
+
+
 async def test_a_folder_that_is_gone_is_told_and_no_seal_counts_as_published(
     book: Book, tmp_path: Path
 ) -> None:

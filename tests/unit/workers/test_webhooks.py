@@ -18,9 +18,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.webhook import DeliveryState, EndpointState, PauseWhy, TryCode
 from gateway.errors import NotFound, StaleLease
 from gateway.store.webhooks import Report
+from gateway.workers import webhooks
 from tests.support import node
 from tests.support.hooks import Behaviour, Hooked, Receiver, answers, fine, is_signed, near, receiving
 from tests.support.node import DEPARTMENT
+from tests.support.sealed import tamper
+from tests.support.statements import noted_statements
 from tests.support.waiting import within_limit
 
 HOUR = timedelta(hours=1)
@@ -205,6 +208,32 @@ async def test_one_event_that_never_comes_through_holds_nothing_up(
     assert (await hooked.endpoint(endpoint)).state is EndpointState.ACTIVE
     gave_up = await hooked.town.events(DEPARTMENT, endpoint)
     assert [x.data["sequence"] for x in gave_up if x.kind is EventKind.WEBHOOK_GAVE_UP] == [3]
+
+
+async def test_due_deliveries_are_read_at_once_and_one_whose_event_is_gone_waits_no_more(
+    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two deliveries wait, and the event of one is removed; one that waits is enough to keep new events back."""
+    endpoint = await endpoint_of(hooked, receiver, answers(503), 2)
+    gone, kept = [x.sequence for x in await hooked.log(endpoint)]
+    url = hooked.town.node.settings.database.url
+    await tamper(url, "DELETE FROM event WHERE agency_seq = :sequence", sequence=gone)
+    await hooked.happen()
+    monkeypatch.setattr(webhooks, "MOST_WAITING", 1)
+    receiver.behave = fine
+    receiver.bodies.clear()
+    hooked.town.clock.advance(31)
+
+    with noted_statements() as statements:
+        async with asyncio.TaskGroup() as tasks:
+            await hooked.pusher(tasks.create_task).step()
+
+    assert receiver.sequences == [kept, kept + 1], "the new event goes out in the same batch"
+    assert statements.reads("event") == 2, "those that are due, and the new one"
+    assert [x.state for x in await hooked.log(endpoint)] == [
+        DeliveryState.FAILED,
+        *[DeliveryState.DELIVERED] * 2,
+    ]
 
 
 async def test_one_that_takes_nothing_for_three_days_is_paused_told_of_and_goes_on_where_it_stopped(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import tsp
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 from hypothesis import given, settings
@@ -31,16 +32,17 @@ from gateway.errors import Clash, InvalidProof, Unreachable
 from gateway.ops.pdf import verify_pdf
 from gateway.policy import pdf_signing
 from gateway.ports.services import AgencyKey
+from gateway.trust.chain import key_is_strong
 from gateway.trust.pdf_layout import PageFrame
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
-from gateway.trust.pdf_signing.agency_key import HeldKey
+from gateway.trust.pdf_signing.agency_key import HeldKey, facts_of
 from gateway.trust.pdf_signing.appearance import set_text, width_of
 from gateway.trust.pdf_signing.signer import PadesSigner
 from gateway.trust.seals import TimestampAuthority
 from gateway_labs.authority import Authority
 from gateway_labs.demo.pictures import seal_png
 from gateway_labs.demo.signers import DemoSigners
-from tests.support import pdfs
+from tests.support import pdfs, pki
 from tests.support.areas import area_in_mm
 from tests.support.cases import Cases
 from tests.support.pdf_pages import A4, paper
@@ -61,6 +63,19 @@ HAND = area_in_mm(115, 182, 60, 20)
 def key(holder: Holder | None = None) -> HeldKey:
     chosen = holder or agency()
     return HeldKey(chosen.private_key, chosen.certificate, [root().certificate], SIGNED)
+
+
+def test_a_key_on_a_curve_that_no_receiver_accepts_does_not_sign() -> None:
+    curves: tuple[ec.EllipticCurve, ...] = (
+        ec.SECP256R1(),
+        ec.SECP384R1(),
+        ec.SECP256K1(),
+        ec.BrainpoolP384R1(),
+    )
+    certificates = [pki.root().issue("Z91", ec.generate_private_key(curve)) for curve in curves]
+
+    assert [facts_of(x).signs for x in certificates] == [True, True, False, False]
+    assert [key_is_strong(x) for x in certificates] == [True, True, False, False]
 
 
 def marked(
