@@ -7,11 +7,11 @@ from playwright.async_api import Page
 
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import received
-from tests.pages.mail import Mail
+from tests.pages.mail import Mail, at
 from tests.pages.neighbours import NEIGHBOURS, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town
-from tests.pages.visiting import Enter, at, opened
+from tests.pages.visiting import Enter, opened
 
 ACTOR = "department"
 SIZES = ((1366, 641), (1366, 768), (1920, 1080))
@@ -35,7 +35,9 @@ async def paper_of(page: Page, height: int) -> tuple[float, float]:
     """Return where the first page of the paper begins, and how much of it is in sight."""
     sheet = page.locator(".leaf-sheet").first
     await sheet.wait_for()
-    top, bottom = await sheet.evaluate("(each) => { const b = each.getBoundingClientRect(); return [b.top, b.bottom]; }")
+    top, bottom = await sheet.evaluate(
+        "(each) => { const b = each.getBoundingClientRect(); return [b.top, b.bottom]; }"
+    )
     return top, min(bottom, height) - top
 
 
@@ -51,12 +53,19 @@ async def test_the_paper_stands_near_the_top_and_eight_letters_are_in_sight(town
         top, in_sight = await paper_of(page, height)
         assert rows[0][0] <= FIRST_LETTER_AT_MOST, (width, height)
         assert len(rows) >= LETTERS, (width, height)
-        assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True), (width, height, top, in_sight)
+        assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True), (
+            width,
+            height,
+            top,
+            in_sight,
+        )
         buttons = await page.locator(".decide .main").evaluate_all(IN_SIGHT)
         assert len(buttons) == 1, (width, height)
 
 
-async def test_on_a_phone_five_letters_and_the_button_of_a_letter_are_in_sight(town: Town, page: Page) -> None:
+async def test_on_a_phone_five_letters_and_the_button_of_a_letter_are_in_sight(
+    town: Town, page: Page
+) -> None:
     await come_in(town, page, 8)
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await page.goto("/van-ban-den")
@@ -80,9 +89,7 @@ async def test_a_doubtful_letter_says_why_beside_its_paper(town: Town, page: Pag
     assert await page.locator("[data-inside] #note").input_value() != ""
 
 
-async def test_a_heads_form_and_the_paper_are_in_sight_together(
-    mail: Mail, page: Page, enter: Enter
-) -> None:
+async def test_a_heads_form_and_the_paper_are_in_sight_together(mail: Mail, page: Page, enter: Enter) -> None:
     _, document = await mail.taken_in(due_in=5)
     head = mail.site.person(PostRole.HEAD, ACTOR).person.id
     await received.submit(mail.site.node.inn, await mail.scope(ACTOR), document.id, head, "Kính trình")

@@ -101,7 +101,7 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row] .late")).to_have_count(1)
     await opened(page, "/van-ban-den?tre=1")
-    await expect(page.locator(".letter .tag.late")).to_have_text(["Xử lý quá hạn"])
+    await expect(page.locator(".letter .letter-left .late")).to_have_text(["Xử lý quá hạn"])
     await opened(page, at(document))
     await expect(page.locator("#assignment-title ~ * .late").first).to_be_visible()
     await page.get_by_role("button", name="Đã hoàn thành").click()

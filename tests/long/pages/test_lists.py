@@ -346,6 +346,7 @@ async def test_a_view_is_kept_and_opens_first(site: Site, page: Page, enter: Ent
 
     assert await numbers(page) == ["2/SNN"]
     assert await page.locator("thead th").count() == 4
+    await page.locator(".filters > summary").click()
     await page.locator(".views button").click()
     await page.goto("/van-ban-den")
     assert len(await numbers(page)) == 2
@@ -388,6 +389,7 @@ async def test_without_scripts_a_list_is_filtered_ticked_and_taken_away(site: Si
     await expect(page.locator("main")).to_contain_text("1 văn bản sẽ gửi lại.")
     await expect(page.locator("main")).to_contain_text("1 bỏ qua: đang ở trạng thái “Đã tiếp nhận”")
     await page.goto("/van-ban-di")
+    await page.locator(".more-acts > summary").click()
     await page.get_by_role("link", name="Xuất").click()
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="Tải tệp CSV").click()

@@ -309,6 +309,8 @@ async def search(request: PageRequest) -> web.StreamResponse:
         page=page,
         seen=sight,
         marked=lambda words: list(split_at_matches(words, search_words)),
+        may_issue=False,
+        may_take=request.may(Right.TAKE_IN, Manner.YES),
     )
 
 

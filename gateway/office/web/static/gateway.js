@@ -49,6 +49,7 @@
     if (!event.target.matches("form[data-swap]")) return;
     event.preventDefault();
     window.clearTimeout(rest);
+    event.target.closest("details.account")?.removeAttribute("open");
     swap(place(event.target), filled(event.target));
   });
   document.addEventListener("change", (event) => {
@@ -169,6 +170,11 @@
       }
     }
   };
+
+  // ---- what opened over the page closes with a press beside it
+  document.addEventListener("click", (event) => {
+    document.querySelectorAll("details.account[open]").forEach((each) => { if (!each.contains(event.target)) each.open = false; });
+  });
 
   // ---- what stands in the middle of the screen until it is closed; a press beside it closes it too
   document.addEventListener("click", (event) => {
