@@ -154,6 +154,12 @@ class Panel:
         """True if no check needs a clerk's note, so that one press takes the document in."""
         return self.grade <= Grade.NOTE
 
+    @property
+    def doubts(self) -> str:
+        """Join what is wrong or doubtful into the note with which a clerk takes the document in."""
+        rows = (row for row in self.rows if row.grade > Grade.NOTE)
+        return "; ".join(f"{row.label}: {', '.join((row.word, *row.details))}" for row in rows)
+
 
 def panel(
     document: IncomingDocument,

@@ -128,7 +128,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await page.locator("[data-row] a.button").filter(has_text="Cho ý kiến").click()
     await expect(page.get_by_text(PROPOSAL)).to_be_visible()
     await page.get_by_label("Câu ý kiến có sẵn").select_option(index=2)
-    await page.fill("#lead_unit", UNIT)
+    await page.check(f"[name=lead_unit][value='{UNIT}']")
     await page.fill("#deadline", "31/02/2027")
     await page.locator("[data-main]").click()
     assert await page.locator("[data-problems] a").get_attribute("href") == "#deadline"
@@ -143,14 +143,15 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await expect(page.locator("[data-row]")).to_have_count(0)
 
     await opened(page, at(document, "/chuyen-xu-ly"))
-    await page.fill("#lead_unit", OTHER_UNIT)
+    await page.locator(".assign .plain-details > summary").click()
+    await page.fill("#lead_other", OTHER_UNIT)
     await page.fill("#why", "Không thuộc việc của phòng trước")
     await page.locator("[data-main]").click()
     await expect(page.locator("[data-problems]")).to_contain_text(f"không có đơn vị “{OTHER_UNIT}”")
     await mail.second_unit()
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
-    story = await page.inner_text(".story")
+    story = await page.text_content(".story") or ""
     assert "dự thảo văn bản trả lời đúng hạn" in story
     assert "Chủ trì: Phòng Kế hoạch" in story
     await enter(OFFICER)

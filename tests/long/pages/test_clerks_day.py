@@ -120,7 +120,7 @@ def sender_of(n: int) -> str:
 
 
 def row(page: Page, document: OutgoingDocument) -> str:
-    return f"[data-row]:has(a[data-open]:text-is('{document.draft.code}'))"
+    return f"[data-row]:has(.letter-number:text-is('{document.draft.code}'))"
 
 
 async def in_the_pane(page: Page) -> None:
@@ -146,9 +146,9 @@ async def take_in_one_by_one(page: Page, hand: Hand, morning: list[OutgoingDocum
     with hand.task("take in one document from the list, by keys", most_clicks=0, most_keys=4):
         await hand.press("j")
         await in_the_pane(page)
-        if not await page.locator("[data-inside] form[data-act]").count():
+        if await page.locator("[data-inside] .doubts").count():
             await hand.press("]")  # the doubtful one comes first
-            await page.locator("[data-inside] form[data-act]").wait_for()
+            await page.locator("[data-inside] .doubts").wait_for(state="detached")
             await page.locator("[data-pane][data-ready]").wait_for()
         await hand.press("Control+Enter")
         await settled(page, "Đã vào sổ, số đến 2")
@@ -219,7 +219,7 @@ async def take_in_with_a_note(page: Page, hand: Hand, document: OutgoingDocument
     await page.goto("/van-ban-den")
     with hand.task("take in a doubtful document with a note", most_clicks=4):
         await hand.click(f"{row(page, document)} a[data-open]")
-        await hand.click(page.get_by_role("link", name="Tiếp nhận có ghi chú"))
+        await in_the_pane(page)
         await hand.fill("#note", "Đã hỏi nơi gửi: văn bản có một trang")
         await in_the_pane(page)
         await hand.click("[data-main]")

@@ -83,7 +83,7 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     await opened(page, at(document, "/tam-giu"))
     await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
     await page.locator("[data-main]").click()
-    await page.get_by_text("Chờ hỏi lại nơi gửi về phụ lục").first.wait_for()
+    await page.locator(".doubts", has_text="Chờ hỏi lại nơi gửi về phụ lục").wait_for()
     await axe.check(page, record_property, "/van-ban-den/{id} (on hold)")
     async with mail.node.store.read(await mail.scope("department")) as work:
         offered = await work.office.lists.line(document.id)
@@ -92,8 +92,7 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     assert not await mail.stands("province", sent, "accepted")
 
     watcher.expect({422})
-    await page.get_by_role("link", name="Tiếp nhận có ghi chú").click()
-    await page.locator("textarea#note").wait_for()
+    await page.fill("#note", "")
     await page.locator("[data-main]").click()
     await page.locator("[data-problems]").wait_for()
     await page.fill("#note", "Đã xác minh với nơi gửi qua điện thoại")
@@ -155,9 +154,9 @@ async def test_a_letter_that_came_on_paper_before_is_named_and_asks_for_a_note(
     await opened(page, at(document))
 
     row = page.locator("tr", has_text="Trùng văn bản")
-    assert "có văn bản giống" in await row.inner_text()
+    assert "có văn bản giống" in (await row.text_content() or "")
     assert await row.locator("a").get_attribute("href") == at(paper)
-    assert await page.locator("form[data-act]").count() == 0
+    assert "có văn bản giống" in await page.locator("#note").input_value()
 
 
 async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_sender_nothing(
@@ -237,7 +236,7 @@ async def test_the_number_comes_from_where_the_agency_has_it_from(
     await enter()
     for document in (first, second):
         await opened(page, at(document))
-        assert await page.locator("[data-main]").inner_text() == button
+        assert (await page.locator("[data-main]").inner_text()).split("\n")[0] == button
         if mode is NumberingMode.C:
             await page.fill("#register_no", "7")
         await page.locator("[data-main]").click()

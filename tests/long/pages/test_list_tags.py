@@ -47,6 +47,7 @@ async def test_rows_are_labelled_found_by_it_and_lose_it_again(
     await expect(page.locator("[data-row]")).to_have_count(2)
     assert sorted(await numbers(page)) == ["51/SNN", "53/SNN"]
     await expect(page.locator(".filter-chips")).to_contain_text(f"Nhãn: {NAME}")
+    await page.keyboard.press("Escape")
     await page.locator("[data-row] a[data-open]").first.click()
     await expect(page.locator(".own-labels .own-label")).to_have_text(NAME)
     await axe.check(page, record_property, "/van-ban-den/{id} (nhãn)")

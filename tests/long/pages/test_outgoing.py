@@ -108,6 +108,7 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     assert await rows.first.get_by_role("img").get_attribute("aria-label") == "Bước 2/5: Đã đến"
     buttons = page.locator(".deeds .button").locator("visible=true")
     assert await buttons.all_inner_texts() == ["Sửa và gửi lại…", "Sai gì?"], "what is needed stands first"
+    await page.locator("#fold-way > summary").click()
     steps = page.get_by_role("list", name="Đường đi của văn bản").get_by_role("listitem")
     assert "2/2 nơi nhận" in await steps.nth(1).inner_text()
     assert "1/2 nơi nhận, 1 từ chối tiếp nhận" in await steps.nth(2).inner_text()

@@ -47,7 +47,6 @@ SEE = (Needs(right=Right.SEE_CONTENT),)
 MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
-_WIDTHS = frozenset(map(str, range(35, 71)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +204,8 @@ async def _list_values(
         "acts": acts_of(request, question.side),
         "marked": lambda text: list(split_at_matches(text, search)),
         "since": request.deps.clock.now(),
-        "as_letters": question.side is Side.IN and not question.columns,
-        "has_pane": question.side is Side.IN and sight.content,
-        # In hundredths of the page, as last set in this browser; 0 for the usual.
-        "pane_width": int(width) if (width := request.http.cookies.get("gw_pane", "")) in _WIDTHS else 0,
+        "as_rows": not question.columns,
+        "has_pane": not question.columns and sight.content,
         "type_name": lambda name: _type_name(request, fold(name)) if request.lang != "vi" else name,
         "may_issue": request.may(Right.ISSUE, Manner.YES),
         "may_take": request.may(Right.TAKE_IN, Manner.YES),
@@ -312,6 +309,8 @@ async def search(request: PageRequest) -> web.StreamResponse:
         page=page,
         seen=sight,
         marked=lambda words: list(split_at_matches(words, search_words)),
+        may_issue=False,
+        may_take=request.may(Right.TAKE_IN, Manner.YES),
     )
 
 

@@ -49,6 +49,7 @@
     if (!event.target.matches("form[data-swap]")) return;
     event.preventDefault();
     window.clearTimeout(rest);
+    event.target.closest("details.account")?.removeAttribute("open");
     swap(place(event.target), filled(event.target));
   });
   document.addEventListener("change", (event) => {
@@ -130,6 +131,11 @@
       if (typing(event.target)) event.target.blur();
       return;
     }
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+      const field = document.getElementById("search");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || body.dataset.keys !== "on" || typing(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
     if (key(event.key)) event.preventDefault();
@@ -164,6 +170,11 @@
       }
     }
   };
+
+  // ---- what opened over the page closes with a press beside it
+  document.addEventListener("click", (event) => {
+    document.querySelectorAll("details.account[open]").forEach((each) => { if (!each.contains(event.target)) each.open = false; });
+  });
 
   // ---- what stands in the middle of the screen until it is closed; a press beside it closes it too
   document.addEventListener("click", (event) => {

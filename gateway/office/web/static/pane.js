@@ -5,9 +5,12 @@
   const pane = document.querySelector("[data-pane]");
   if (!pane) return;
   const { ask, tell, swap, leave, plain, words } = window.gateway;
-  const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]"), whole = pane.querySelector("[data-whole]");
+  const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]");
   const list = document.getElementById("list");
-  const LETTER = /^\/van-ban-den\/(inb_[0-9A-Za-z]+)(?:\/(?:tiep-nhan|tam-giu|tu-choi|chuyen-xu-ly|tien-do|dong-y|khong-dong-y|niem-phong))?$/;
+  const LIST = new URL(pane.dataset.list, location.href).pathname;
+// The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
+  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi|don-doc";
+  const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(?:${ACTS}))?$`);
   const isThere = () => pane.getClientRects().length > 0;
   const rows = () => [...list.querySelectorAll("[data-row]")];
   const rowOf = (id) => rows().find((row) => row.dataset.id === id);
@@ -34,16 +37,15 @@
     });
   };
   const put = (text, id, mine) => {
-    inside.innerHTML = text;
-    inside.scrollTop = 0;
+    // A form of the letter that is open stands beside its paper; anything else takes the place of both.
+    const parts = new DOMParser().parseFromString(text, "text/html").body;
+    const side = id === open && !parts.querySelector(".at-desk") && inside.querySelector(".at-desk > .side");
+    if (side) { side.replaceChildren(...parts.childNodes); side.scrollTop = 0; } else inside.replaceChildren(...parts.childNodes);
     open = id;
     stand();
-    const address = rowOf(id)?.querySelector("a[data-open]").getAttribute("href") ?? `/van-ban-den/${id}`;
-    whole.href = address;
-    whole.hidden = false;
     history.replaceState(history.state, "", `#${id}`);
     // A form that was asked for takes the keys; a letter that was walked to leaves them to the list.
-    const field = inside.querySelector("[data-problems]") ?? (inside.querySelector(".at-desk") ? null : inside.querySelector("form[data-act] :is(select, textarea, input:not([type=hidden]))"));
+    const field = inside.querySelector("[data-problems]") ?? (!side ? null : inside.querySelector("form[data-act] :is(select, textarea, input:not([type=hidden]))"));
     field?.focus({ preventScroll: true });
     settle(mine);
   };
@@ -97,15 +99,14 @@
     turn += 1;
     open = "";
     unready();
-    whole.hidden = true;
     inside.innerHTML = pane.querySelector("template[data-end]").innerHTML;
     tell(inside.textContent.trim());
   };
-  pane.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
+  document.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href]");
-    if (!link || !plain(event) || link.target || link.hasAttribute("download") || link === whole || !isThere()) return;
+    if (!link || !plain(event) || link.target || link.hasAttribute("download") || !isThere()) return;
     if (!(pane.contains(link) || link.closest("[data-row]")) || !letterOf(link.href)) return;
     event.preventDefault();
     show(link.getAttribute("href"));
@@ -141,7 +142,7 @@
       return;
     }
     if (mine !== turn) return;
-    if (answer.headers.get("X-Piece")) put(text, id, mine); else location.assign(`/van-ban-den/${id}`);
+    if (answer.headers.get("X-Piece")) put(text, id, mine); else location.assign(`${LIST}/${id}`);
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -151,31 +152,12 @@
     send(form, event.submitter);
   });
 
-  // ---- how wide it is, as it was left
-  const edge = document.querySelector("[data-edge]"), desk = document.querySelector(".mail-desk");
-  const NARROW = 35, WIDE = 70;
-  const wide = (percent, keep = true) => {
-    const now = Math.round(Math.min(WIDE, Math.max(NARROW, percent)));
-    desk.style.setProperty("--pane", `${now}%`);
-    edge.setAttribute("aria-valuenow", now);
-    if (keep) document.cookie = `gw_pane=${now}; path=/; max-age=31536000; samesite=lax`;
-  };
-  const width = () => Number(edge.getAttribute("aria-valuenow"));
-  const dragged = (event, keep) => { const { right, width: all } = desk.getBoundingClientRect(); wide((100 * (right - event.clientX)) / all, keep); };
-  edge.addEventListener("pointerdown", (event) => { edge.setPointerCapture(event.pointerId); event.preventDefault(); });
-  edge.addEventListener("pointermove", (event) => { if (edge.hasPointerCapture(event.pointerId)) dragged(event, false); });
-  edge.addEventListener("pointerup", (event) => { if (edge.hasPointerCapture(event.pointerId)) dragged(event, true); });
-  edge.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: 3, ArrowRight: -3, Home: WIDE, End: -WIDE }[event.key];
-    if (by) { event.preventDefault(); wide(width() + by); }
-  });
-  pane.querySelectorAll("[data-wider]").forEach((button) => button.addEventListener("click", () => wide(width() + Number(button.dataset.wider))));
-
+  const desk = document.querySelector(".work");
   document.addEventListener("gateway:swapped", (event) => {
     if (event.detail !== list) return;
-    desk.classList.toggle("with-pane", list.querySelector(".letters-view") !== null);
+    desk.classList.toggle("with-pane", list.querySelector(".letters") !== null);
     stand();
   });
-  const named = /^#(inb_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
-  if (named && isThere()) show(rowOf(named)?.querySelector("a[data-open]").getAttribute("href") ?? `/van-ban-den/${named}`);
+  const named = /^#((?:inb|msg)_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
+  if (named && isThere()) show(rowOf(named)?.querySelector("a[data-open]").getAttribute("href") ?? `${LIST}/${named}`);
 })();

@@ -14,7 +14,10 @@ TEMPLATES = Path(gateway.office.web.__file__).parent / "templates"
 # Which texts the forms of a folder write.
 TABLES = {"compose": ("draft", "change"), "outgoing": ("change",), "incoming": ("status",)}
 # What is called otherwise in the form than in the table, and what has a name of the table and is no text of it.
-CALLED = {("incoming/_questions.html", "reason", 'longest("status", "note")'): "note"}
+CALLED = {
+    ("incoming/_questions.html", "reason", 'longest("status", "note")'): "note",
+    ("incoming/_assign_form.html", "lead_other", 'longest("status", "assignment/lead_unit")'): "lead_unit",
+}
 OWN = {("outgoing/_questions.html", "reason", '"500"'), ("compose/edit.html", "group_name", "100")}
 _FIELD = re.compile(r'\b(?:m\.field|c\.line)\("(?P<id>\w+)".*?"maxlength": (?P<most>longest\([^)]*\)|[^,}]+)')
 _TABLE = re.compile(r'longest\("(?P<table>\w+)", "(?P<path>[^"]+)"\)')

@@ -13,8 +13,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument, InState, Source, UnitDeadline
-from gateway.domain.fields import STATUS
+from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument, InState, Source
 from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.domain.status import AT_WORK_CODES, CODES
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
@@ -22,13 +21,13 @@ from gateway.incoming import act, handling
 from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.domain.task import Submission, SubmissionState
+from gateway.office.domain.task import Submission
 from gateway.office.letters import received
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.page_requests import PageRequest, merged
 from gateway.office.web.pages import lists
-from gateway.office.web.pages.incoming import access, detail
+from gateway.office.web.pages.incoming import access, assigning, detail
 from gateway.office.web.pages.incoming.access import IncomingView
 from gateway.words import labels
 
@@ -92,6 +91,7 @@ async def take_in_form(request: PageRequest, problems: Problems | None = None) -
         found=incoming,
         document=incoming.main,
         panel=detail.panel_of(request, incoming, records),
+        note_draft=detail.note_draft(request, incoming, records),
         mode=records.agency.numbering.value,
         query=urlencode(merged({"ds": request.ask("ds")})),
         version=request.form.text("version") or str(incoming.main.version),
@@ -152,8 +152,6 @@ def _field_problems(request: PageRequest, error: Refused) -> Problems:
     ]
 
 
-_LONGEST_INSTRUCTION = STATUS["assignment/instruction"].longest
-_LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
 _STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
@@ -161,12 +159,13 @@ async def assign(request: PageRequest) -> web.StreamResponse:
     incoming = await _find_to_assign(request)
     if incoming.main.state not in WORKED_ON:
         return await access.late_page(request, incoming)
-    submission = waiting(await submissions_of(request, incoming))
+    submission = assigning.waiting(await submissions_of(request, incoming))
     if submission is not None and request.form.text("only") == "1":
         answer = await record_opinion(request, incoming)
         return answer or await assign_form(request, [request.missing("instruction", "incoming.opinion")])
     is_returned = any(part.state is PartState.RETURNED for part in await _load_parts(request, incoming))
-    assignment, problems = _read_assignment(request, incoming.main, await _units(request), is_returned)
+    units = await assigning.units_of(request)
+    assignment, problems = assigning.read_assignment(request, incoming.main, units, is_returned)
     if problems:
         return await assign_form(request, problems)
     if incoming.main.state is InState.ACCEPTED:
@@ -185,7 +184,9 @@ async def assign(request: PageRequest) -> web.StreamResponse:
     if submission is not None:
         operation = _decide_by_assigning(request, incoming, assignment, operation)
     try:
-        return await access.done_or_late(request, incoming, operation, "incoming.assigned")
+        return await access.done_or_late(
+            request, incoming, operation, "incoming.assigned", end_state="assigned"
+        )
     except Refused as error:
         return await assign_form(request, _unit_problems(request, error))
 
@@ -287,95 +288,15 @@ async def assign_form(request: PageRequest, problems: Problems | None = None) ->
     document = incoming.main
     if document.state not in WORKED_ON:
         return await access.late_page(request, incoming)
-    assignment = document.assignment
-    assigned_values = (
-        {"lead_unit": assignment.lead_unit, "deadline": dates.day_text(assignment.deadline)}
-        if assignment
-        else {}
-    )
-    submission = waiting(await submissions_of(request, incoming))
-    returned_parts = [d for d in await _load_parts(request, incoming) if d.state is PartState.RETURNED]
+    submissions, parts = await submissions_of(request, incoming), await _load_parts(request, incoming)
     return await request.form_page(
         "incoming/assign.html",
         problems,
         title=request.say("incoming.assign.title", name=incoming.name),
         found=incoming,
         document=document,
-        units=await _units(request),
-        before=assignment,
-        handed_back=returned_parts,
-        asked=submission,
-        asked_by=await access.name_of(request, submission.asked_by) if submission else "",
-        ready=[("", request.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
-        own_days={d.unit: dates.day_text(d.deadline) for d in assignment.deadlines} if assignment else {},
-        given=request.form.flat() or assigned_values,
-        ticked=request.form.all("helping")
-        if request.form.fields or not assignment
-        else assignment.coordinating_units,
-        version=request.form.text("version") or str(incoming.main.version),
+        **await assigning.form_values(request, document, submissions, parts),
     )
-
-
-async def _units(request: PageRequest) -> Sequence[str]:
-    """List the departments that persons of the agency belong to."""
-    async with request.deps.store.read(request.scope()) as work:
-        return await work.parts.units(request.deps.clock.now())
-
-
-def _read_assignment(
-    request: PageRequest, document: IncomingDocument, units: Sequence[str], is_returned: bool
-) -> tuple[Assignment, Problems]:
-    """Read the assignment. After a unit has handed it back no reason is needed: the unit gave one."""
-    form = request.form
-    lead = " ".join(form.text("lead_unit").split())[:_LONGEST_UNIT]
-    other_units = form.text("other_units").replace(";", "\n").splitlines()
-    helping = [
-        unit
-        for name in (*form.all("helping"), *other_units)
-        if (unit := " ".join(name.split())[:_LONGEST_UNIT])
-    ]
-    today = request.today
-    deadline = dates.typed_day(form.text("deadline"), today) if form.text("deadline") else None
-    problems: Problems = []
-    if not lead:
-        problems.append(request.missing("lead_unit", "incoming.lead_unit"))
-    if form.text("deadline") and deadline is None:
-        problems.append(("deadline", request.say("incoming.deadline.unreadable")))
-    elif deadline is not None and deadline < today:
-        problems.append(("deadline", request.say("incoming.deadline.past")))
-    if len(opinion_typed(request)) > _LONGEST_INSTRUCTION:
-        problems.append(("instruction", request.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
-    unit_deadlines, deadline_problems = _read_unit_deadlines(request, units, helping)
-    problems += deadline_problems
-    if document.state is not InState.ACCEPTED and not is_returned:
-        problems += request.short_reason("why")
-    assignment = Assignment(
-        lead_unit=lead,
-        coordinating_units=tuple(dict.fromkeys(name for name in helping if name != lead)),
-        deadline=deadline,
-        instruction=opinion_typed(request)[:_LONGEST_INSTRUCTION] or None,
-        deadlines=tuple(name for name in unit_deadlines if name.unit != lead),
-    )
-    return assignment, problems
-
-
-def _read_unit_deadlines(
-    request: PageRequest, units: Sequence[str], helping: Sequence[str]
-) -> tuple[list[UnitDeadline], Problems]:
-    """Read the days of ticked units, each in the field of its place in the list."""
-    deadlines: list[UnitDeadline] = []
-    problems: Problems = []
-    for n, unit in enumerate(units, start=1):
-        text = request.form.text(f"deadline_{n}")
-        if not text or unit not in helping:
-            continue
-        day = dates.typed_day(text, request.today)
-        if day is None or day < request.today:
-            words = "incoming.deadline.unreadable" if day is None else "incoming.deadline.past"
-            problems.append(("deadline", f"{unit}: {request.say(words)}"))
-        else:
-            deadlines.append(UnitDeadline(unit=unit, deadline=day))
-    return deadlines, problems
 
 
 async def answer_request(request: PageRequest, code: str) -> web.StreamResponse:
@@ -437,35 +358,15 @@ def _files_text(document: IncomingDocument) -> str:
     return ", ".join(f.name for f in document.files)
 
 
-READY = ("handle", "reply", "together", "report", "know", "file")
-"""Keys of ready sentences, worded by `incoming.ready.…`."""
-
-
 async def submissions_of(request: PageRequest, incoming: IncomingView) -> tuple[Submission, ...]:
     async with request.deps.store.read(request.scope()) as work:
         return tuple((await work.office.submissions.of_documents([incoming.main.id]))[incoming.main.id])
 
 
-def waiting(submissions: tuple[Submission, ...]) -> Submission | None:
-    return next((s for s in submissions if s.state is SubmissionState.OPEN), None)
-
-
-def ready_sentences() -> list[str]:
-    """List the sentences in Vietnamese, as the instruction is kept, in any language of the page."""
-    return [labels.say(f"incoming.ready.{key}", "vi") for key in READY]
-
-
-def opinion_typed(request: PageRequest) -> str:
-    """Join the chosen sentence and the typed text."""
-    chosen, text = request.form.text("ready"), request.form.text("instruction")
-    sentence = chosen if chosen in ready_sentences() else ""
-    return "\n".join(part for part in (sentence, text) if part)
-
-
 async def submit(request: PageRequest) -> web.StreamResponse:
     incoming = await access.find(request)
     request.person.require(Right.TAKE_IN, Manner.YES)
-    if incoming.main.state not in WORKED_ON or waiting(await submissions_of(request, incoming)):
+    if incoming.main.state not in WORKED_ON or assigning.waiting(await submissions_of(request, incoming)):
         return await access.late_page(request, incoming)
     leader, note = request.form.text("leader"), request.form.text("note")
     leaders = await access.leaders_of(request)
@@ -479,7 +380,7 @@ async def submit(request: PageRequest) -> web.StreamResponse:
 
 async def record_opinion(request: PageRequest, incoming: IncomingView) -> web.StreamResponse | None:
     """Record an opinion without an assignment. None where no words were given."""
-    words = opinion_typed(request)
+    words = assigning.opinion_typed(request)
     if not words:
         return None
     deciding = received.decide(request.deps.inn, request.scope(), incoming.main.id, words)

@@ -20,6 +20,7 @@ from gateway.document_view.facts import history_lines, received_marks, received_
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
+from gateway.domain.fields import STATUS
 from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.domain.status import AT_WORK_CODES, CODES, TAKEN_CODES, Fact, RequestState, Track, incoming_word
 from gateway.errors import Clash, Denied, NotFound
@@ -34,7 +35,7 @@ from gateway.office.web.listing import list_rows
 from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.office.web.pages import content, lists
 from gateway.office.web.pages.content import FilePreview, Note, Previewer
-from gateway.office.web.pages.incoming import access
+from gateway.office.web.pages.incoming import access, assigning
 from gateway.office.web.pages.incoming.access import IncomingView
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
@@ -102,9 +103,18 @@ async def document_page(
     panel = panel_of(request, incoming, records)
     names = await access.names_of_people(request, {x.principal_id for x in records.events})
     reports = incoming.assigned and request.may(Right.PROGRESS, Manner.OWN)
+    can = _possible_acts(request, incoming, records)
+    # A head assigns beside the paper; a letter that is assigned already has a page for assigning it again.
+    assigns = can["assign"] and document.assignment is None and not can["submit"]
+    form = (
+        await assigning.form_values(request, document, records.submissions, records.context.parts)
+        if assigns
+        else {}
+    )
     return await request.form_page(
         "incoming/one.html",
         None,
+        assigns=assigns,
         title=document.code or request.say("incoming.title.no_number"),
         found=incoming,
         document=document,
@@ -112,8 +122,9 @@ async def document_page(
         shown=incoming_word(document, records.facts),
         panel=panel,
         grade=panel.grade.key,
+        note_draft=note_draft(request, incoming, records),
         mode=records.agency.numbering.value,
-        can=_possible_acts(request, incoming, records),
+        can=can,
         steps=STEPS.get(document.state, ()) if reports else (),
         parts=records.context.parts,
         submissions=records.submissions,
@@ -149,6 +160,7 @@ async def document_page(
         waits_number=document.state in _TAKEN_STATES
         and document.register_no is None
         and records.agency.numbering is NumberingMode.A,
+        **form,
     )
 
 
@@ -166,14 +178,26 @@ def _recent_taking(request: PageRequest, document: IncomingDocument) -> TakingNo
     return TakingNote(next=url_for(f"/van-ban-den/{next_id}", **query) if is_id else "")
 
 
-def panel_of(request: PageRequest, incoming: IncomingView, records: IncomingRecords) -> checks.Panel:
+def note_draft(request: PageRequest, incoming: IncomingView, records: IncomingRecords) -> str:
+    """Draft the note that the sender reads: what was doubtful, in Vietnamese."""
+    panel = panel_of(request, incoming, records, "vi")
+    return "" if panel.is_clean else panel.doubts[: STATUS["note"].longest]
+
+
+def panel_of(
+    request: PageRequest, incoming: IncomingView, records: IncomingRecords, lang: str = ""
+) -> checks.Panel:
     words = [
         (access.path_of(d.id), f"{access.document_name(request, d)} ({received_word(d.state, request.lang)})")
         for d in records.context.doubles
     ]
     hold_reasons = records.hold_reasons if incoming.main.state is InState.HELD else ()
     return checks.panel(
-        incoming.main, request.lang, doubles=words, hold_reasons=hold_reasons, content=incoming.content
+        incoming.main,
+        lang or request.lang,
+        doubles=words,
+        hold_reasons=hold_reasons,
+        content=incoming.content,
     )
 
 

@@ -64,11 +64,11 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
         "labelled": request.say_or,
         # The same page with another choice of recipients, still in the list that it was opened from.
-        "link": lambda **query: url_for(outgoing.path, **query, **list_query),
+        "link": lambda **query: url_for(outgoing.path, vung="1", **query, **list_query),
         "may_read": request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
     }
-    if request.is_piece:
+    if request.is_piece and request.ask("vung"):
         return request.piece("outgoing/_recipients.html", **region)
     document_acts = access.acts_of(outgoing, now, lambda right, manners: request.may(right, *manners))
     undo, writes = _may_undo(request, document), document.state is OutState.DRAFT and bool(document_acts)
@@ -94,7 +94,10 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         answered=await _answers_received(request, outgoing),
         # The whole address, to be sent to a colleague.
         address=f"{'https' if page_handling.is_secure(request.http) else 'http'}://{request.http.host}{outgoing.path}",
-        beside=await lists.neighbours_of(request, Side.OUT, document.id),
+        beside=None if request.is_piece else await lists.neighbours_of(request, Side.OUT, document.id),
+        leaf=await make_preview(request, document, outgoing.path)
+        if outgoing.content and document.state is not OutState.DRAFT
+        else None,
         tags=await list_rows.tags_on_page(request, Side.OUT, document.id),
         **region,
     )

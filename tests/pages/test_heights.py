@@ -1,0 +1,103 @@
+"""Heights of the workspace are a rule: on a laptop the paper begins near the top and eight letters are in sight, a head's
+form stands beside its paper, and a doubtful letter says why and shows its paper."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page
+
+from gateway.office.domain.roles import PostRole
+from gateway.office.letters import received
+from tests.pages.mail import Mail, at
+from tests.pages.neighbours import NEIGHBOURS, Town
+from tests.pages.neighbours import site as site
+from tests.pages.neighbours import town as town
+from tests.pages.visiting import Enter, opened
+
+ACTOR = "department"
+SIZES = ((1366, 641), (1366, 768), (1920, 1080))
+PHONE = (390, 844)
+FIRST_LETTER_AT_MOST, PAPER_AT_MOST, PAPER_IN_SIGHT = 150, 200, 300
+LETTERS, LETTERS_ON_A_PHONE = 8, 5
+# Tops and bottoms of what stands wholly in sight.
+IN_SIGHT = """(nodes) => nodes.map((node) => node.getBoundingClientRect())
+  .filter((box) => box.height && box.top >= 0 && box.bottom <= innerHeight).map((box) => [box.top, box.bottom])"""
+
+
+async def come_in(town: Town, page: Page, letters: int, *, pages: int | None = None) -> None:
+    for n in range(letters):
+        number, subject = str(300 + n), f"V/v triển khai nội dung thử nghiệm thứ {n + 1} trên địa bàn tỉnh"
+        await town.send(NEIGHBOURS[n % len(NEIGHBOURS)], number, ACTOR, subject=subject, pages=pages)
+    await town.quiet()
+    await town.site.signed_in(page.context, town.site.person(PostRole.CLERK, ACTOR), ACTOR)
+
+
+async def paper_of(page: Page, height: int) -> tuple[float, float]:
+    """Return where the first page of the paper begins, and how much of it is in sight."""
+    sheet = page.locator(".leaf-sheet").first
+    await sheet.wait_for()
+    top, bottom = await sheet.evaluate(
+        "(each) => { const b = each.getBoundingClientRect(); return [b.top, b.bottom]; }"
+    )
+    return top, min(bottom, height) - top
+
+
+async def test_the_paper_stands_near_the_top_and_eight_letters_are_in_sight(town: Town, page: Page) -> None:
+    await come_in(town, page, 12)
+    for width, height in SIZES:
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.goto("/van-ban-den")
+        await page.locator("[data-row] a[data-open]").first.click()
+        await page.locator("[data-pane][data-ready]").wait_for()
+
+        rows = await page.locator("[data-row]").evaluate_all(IN_SIGHT)
+        top, in_sight = await paper_of(page, height)
+        assert rows[0][0] <= FIRST_LETTER_AT_MOST, (width, height)
+        assert len(rows) >= LETTERS, (width, height)
+        assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True), (
+            width,
+            height,
+            top,
+            in_sight,
+        )
+        buttons = await page.locator(".decide .main").evaluate_all(IN_SIGHT)
+        assert len(buttons) == 1, (width, height)
+
+
+async def test_on_a_phone_five_letters_and_the_button_of_a_letter_are_in_sight(
+    town: Town, page: Page
+) -> None:
+    await come_in(town, page, 8)
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    await page.goto("/van-ban-den")
+    assert len(await page.locator("[data-row]").evaluate_all(IN_SIGHT)) >= LETTERS_ON_A_PHONE
+    await page.locator("[data-row] a[data-open]").first.click()
+    await page.wait_for_url("**/van-ban-den/inb_*")
+    assert len(await page.locator(".decide .main").evaluate_all(IN_SIGHT)) == 1
+
+
+async def test_a_doubtful_letter_says_why_beside_its_paper(town: Town, page: Page) -> None:
+    await come_in(town, page, 1, pages=3)
+    width, height = SIZES[0]
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.goto("/van-ban-den")
+    await page.locator("[data-row] a[data-open]").click()
+    await page.locator("[data-pane][data-ready]").wait_for()
+
+    top, in_sight = await paper_of(page, height)
+    assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True)
+    assert len(await page.locator(".doubts li").evaluate_all(IN_SIGHT)) >= 1
+    assert await page.locator("[data-inside] #note").input_value() != ""
+
+
+async def test_a_heads_form_and_the_paper_are_in_sight_together(mail: Mail, page: Page, enter: Enter) -> None:
+    _, document = await mail.taken_in(due_in=5)
+    head = mail.site.person(PostRole.HEAD, ACTOR).person.id
+    await received.submit(mail.site.node.inn, await mail.scope(ACTOR), document.id, head, "Kính trình")
+    await enter(PostRole.HEAD)
+    width, height = SIZES[0]
+    await page.set_viewport_size({"width": width, "height": height})
+    await opened(page, at(document))
+
+    top, in_sight = await paper_of(page, height)
+    assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True)
+    assert len(await page.locator(".assign #instruction, .assign .who").evaluate_all(IN_SIGHT)) == 2
