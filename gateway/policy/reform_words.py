@@ -149,7 +149,7 @@ class ReportDuty:
 
 
 def report_due_on(reform: Reform) -> date:
-    """Return the day by which a reform must be reported, in calendar days after it takes effect: 16 July for 1 July."""
+    """Return the last day for reporting a reform, in calendar days after it takes effect: 16 July for 1 July."""
     return reform.effective_on + timedelta(days=REPORT_DAYS)
 
 

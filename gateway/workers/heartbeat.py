@@ -99,7 +99,7 @@ class Pulse:
         return counting
 
     def failed(self, name: str, error: Exception) -> None:
-        """Count a failure of a job, with the error that ended its step, or in spite of which it went on."""
+        """Count a failure of a job, with the error that ended its step, or that it survived."""
         beat = self._beats.get(name) or Beat(job=name)
         code = error.code if isinstance(error, errors.GatewayError) else type(error).__name__
         self._beats[name] = replace(beat, failed_at=self.clock.now(), failures=beat.failures + 1, code=code)

@@ -113,7 +113,7 @@ class Spool:
         return sets
 
     def now(self) -> datetime:
-        """Return the time by which the age of sets is judged."""
+        """Return the clock of the age of sets."""
         return self._clock.now()
 
     def end_set(self, token: str) -> None:
@@ -256,7 +256,7 @@ class Spool:
         return self._keep(shelf, packet, handle, parts, packet.recipients, digest, size, "")
 
     def _join_flawed(self, shelf: PartsFolder, packet: PartSet, handle: int) -> JoinedParts | None:
-        """Join what came of a refused or unfinished set, for the recipients that did not get the same bytes otherwise;
+        """Join the parts of a refused or unfinished set, for the recipients that did not get the same bytes otherwise;
         remove an unfinished set with no such recipient."""
         served = shelf.served_recipients(packet)
         recipients = tuple(code for code in packet.recipients if code not in served)

@@ -1,4 +1,4 @@
-"""The form by which a head assigns a letter to units, with an opinion: its values, as the letter's page shows it beside the
+"""The form for assigning a letter to units, with an opinion: its values, as the letter's page shows it beside the
 paper and as its own page shows it; and what was typed, read into an `Assignment` with its problems. In: a request, the
 letter, its submissions and parts. Out: values of the template; an assignment."""
 
