@@ -7,11 +7,9 @@ from playwright.async_api import Page
 
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import received
-from tests.pages.mail import Mail, at
 from tests.pages.neighbours import NEIGHBOURS, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town
-from tests.pages.visiting import Enter, opened
 
 ACTOR = "department"
 SIZES = ((1366, 641), (1366, 768), (1920, 1080))
@@ -89,14 +87,17 @@ async def test_a_doubtful_letter_says_why_beside_its_paper(town: Town, page: Pag
     assert await page.locator("[data-inside] #note").input_value() != ""
 
 
-async def test_a_heads_form_and_the_paper_are_in_sight_together(mail: Mail, page: Page, enter: Enter) -> None:
-    _, document = await mail.taken_in(due_in=5)
-    head = mail.site.person(PostRole.HEAD, ACTOR).person.id
-    await received.submit(mail.site.node.inn, await mail.scope(ACTOR), document.id, head, "Kính trình")
-    await enter(PostRole.HEAD)
+async def test_a_heads_form_and_the_paper_are_in_sight_together(town: Town, page: Page) -> None:
+    sent = await town.send(NEIGHBOURS[0], "300", ACTOR, subject="V/v triển khai nội dung thử nghiệm")
+    await town.quiet()
+    await town.answers(ACTOR, sent, "03")
+    document, head = await town.arrived(ACTOR, sent), town.site.person(PostRole.HEAD, ACTOR)
+    scope = await town.scope(ACTOR)
+    await received.submit(town.site.node.inn, scope, document.id, head.person.id, "Kính trình")
+    await town.site.signed_in(page.context, head, ACTOR)
     width, height = SIZES[0]
     await page.set_viewport_size({"width": width, "height": height})
-    await opened(page, at(document))
+    await page.goto(f"/van-ban-den/{document.id}")
 
     top, in_sight = await paper_of(page, height)
     assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True)

@@ -40,6 +40,9 @@
     // A form of the letter that is open stands beside its paper; anything else takes the place of both.
     const parts = new DOMParser().parseFromString(text, "text/html").body;
     const side = id === open && !parts.querySelector(".at-desk") && inside.querySelector(".at-desk > .side");
+    // What was done is said in the rail, above the letter that it was done with.
+    const told = parts.querySelector(".piece > [data-told]"), rail = told && parts.querySelector(".at-desk > .side");
+    if (rail) rail.prepend(told);
     if (side) { side.replaceChildren(...parts.childNodes); side.scrollTop = 0; } else inside.replaceChildren(...parts.childNodes);
     open = id;
     stand();
