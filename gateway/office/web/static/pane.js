@@ -158,7 +158,10 @@
   const desk = document.querySelector(".work");
   document.addEventListener("gateway:swapped", (event) => {
     if (event.detail !== list) return;
-    desk.classList.toggle("with-pane", list.querySelector(".letters") !== null);
+    // A table of chosen columns has the page to itself.
+    const isTable = list.querySelector("tr[data-row]") !== null;
+    desk.classList.toggle("with-pane", !isTable);
+    document.body.classList.toggle("paned", !isTable);
     stand();
   });
   const named = /^#((?:inb|msg)_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
