@@ -71,56 +71,37 @@ class NodeStatus:
         return {code: days for code, days in self.certificates.items() if code not in departed_codes}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FileReading:
-    """The part of a status that is read from keys, disks and files; its fields are those of `NodeStatus`."""
-
-    certificates: Mapping[str, float]
-    backup: Backup | None
-    workers: Sequence[ProcessBeat]
-    disk_free: int
-    disks: Sequence[Disk]
-    paces: Sequence[Pace]
-
-
-def _read_files(node: OpenNode, subject: Subject, codes: Sequence[str], now: datetime) -> _FileReading:
-    """Read keys, disks and files of the node. It blocks on them: call it in the pool."""
-    return _FileReading(
-        certificates={code: days_left(node, code, now) for code in codes},
-        backup=last_backup(node.settings.node.data_dir),
-        workers=beats(node.pulse.folder, now),
-        disk_free=checks_of_parts.free_bytes(subject),
-        disks=checks_of_parts.judge_disks(subject),
-        paces=paces(slots(node.pulse.folder, now)),
-    )
-
-
 async def look(node: OpenNode) -> NodeStatus:
     """Read the status of the node at this moment."""
     now, subject = node.clock.now(), Subject.within(node)
     hosted = await node.store.hosted()
     codes = [agency.code for agency in hosted]
-    files = await node.pool.run(partial(_read_files, node, subject, codes, now))
-    return NodeStatus(
+    status = partial(
+        NodeStatus,
         node=node.settings.node.name,
         version=__version__,
         at=now,
         axis=await axis_view.look(node.axis, node.pulse.folder, now),
         load=await reporting.load(node.store, now),
         hosted=hosted,
-        certificates=files.certificates,
-        backup=files.backup,
-        workers=files.workers,
         loops=node.pulse.loops(),
-        disk_free=files.disk_free,
         disk_days=await checks_of_parts.disk_days(subject),
-        disks=files.disks,
         database_bytes=await _database_bytes(node),
         authorities=await certificates.load_issuer_states(node.settings.trust.folder, node.store, now),
         scanner=await node.scanner.state(),
-        paces=files.paces,
         folders=await checks_of_parts.folder_states(subject),
         partners=await ending_partners(node, codes, now),
+    )
+    # Keys, disks and files are read in the pool: a disk that hangs stops no other call.
+    return await node.pool.run(
+        lambda: status(
+            certificates={code: days_left(node, code, now) for code in codes},
+            backup=last_backup(node.settings.node.data_dir),
+            workers=beats(node.pulse.folder, now),
+            disk_free=checks_of_parts.free_bytes(subject),
+            disks=checks_of_parts.judge_disks(subject),
+            paces=paces(slots(node.pulse.folder, now)),
+        )
     )
 
 

@@ -122,11 +122,11 @@ async def same_names(
         )
         for folded, parent, code in await connection.execute(query.order_by(AGENCY.c.code)):
             by_name[folded, parent].append(code)
-    others = {
+    namesakes = {
         code: next((other for other in by_name[fold(name), parent] if other != code), None)
         for code, (name, parent) in names.items()
     }
-    return {code: other for code, other in others.items() if other is not None}
+    return {code: other for code, other in namesakes.items() if other is not None}
 
 
 async def certificates_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, int]:

@@ -92,7 +92,8 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     assert not await mail.stands("province", sent, "accepted")
 
     watcher.expect({422})
-    await page.fill("#note", "")
+    # The clerk's own words on why it is on hold are for the agency, not for its sender.
+    assert await page.input_value("#note") == ""
     await page.locator("[data-main]").click()
     await page.locator("[data-problems]").wait_for()
     await page.fill("#note", "Đã xác minh với nơi gửi qua điện thoại")

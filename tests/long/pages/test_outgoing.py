@@ -33,18 +33,20 @@ CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
 OPERATOR, AUDITOR, UNIT_HEAD = PostRole.OPERATOR, PostRole.AUDITOR, PostRole.UNIT_HEAD
 
 
-async def sent(site: Site, number: str = "15", *to: str, send: bool = True, **more: Any) -> OutgoingDocument:
-    """Send a document with a PDF and a text file."""
+async def sent(
+    site: Site, number: str = "15", *to: str, send: bool = True, wait: timedelta = timedelta(), **more: Any
+) -> OutgoingDocument:
+    """Send a document with a PDF and a text file; during `wait` it can be called back."""
     async with intake.receive_files(site.node.out) as request_files:
         for role, name, raw in (
             (FileRole.LEAD, "van-ban.pdf", PDF),
             (FileRole.APPENDIX, "so-lieu.csv", TEXT),
         ):
             await request_files.add(role, name, role, _chunks(raw))
-        order = Order(draft=draft(number, *(to or (PROVINCE, COMMUNE)), **more), send=send)
+        order = Order(draft=draft(number, *(to or (PROVINCE, COMMUNE)), **more), send=send, wait=wait)
         accepted = await accept.accept(site.node.out, await scope_of(site), order, request_files, None)
     assert accepted.document is not None
-    if send:
+    if send and not wait:
         state = "paper" if more.get("delivery_mode") is DeliveryMode.PAPER else "delivered"
         await wait_until(lambda: _stand(site, accepted.document, {state}), f"the deliveries are {state}")
     return accepted.document

@@ -49,7 +49,7 @@
     if (!event.target.matches("form[data-swap]")) return;
     event.preventDefault();
     window.clearTimeout(rest);
-    event.target.closest("details.account")?.removeAttribute("open");
+    event.target.closest("details.dropdown")?.removeAttribute("open");
     swap(place(event.target), filled(event.target));
   });
   document.addEventListener("change", (event) => {
@@ -62,7 +62,8 @@
     const link = event.target.closest("a[data-swap]");
     if (!link || !plain(event)) return;
     event.preventDefault();
-    swap(place(link), link.getAttribute("href"));
+    // Beside a list the address is the list's.
+    swap(place(link), link.getAttribute("href"), !link.closest("[data-pane]"));
   });
   document.addEventListener("input", (event) => {
     const field = event.target;
@@ -127,7 +128,7 @@
       return;
     }
     if (event.key === "Escape") {
-      document.querySelectorAll("details[open].account").forEach((each) => { each.open = false; });
+      document.querySelectorAll("details[open].dropdown").forEach((each) => { each.open = false; });
       if (typing(event.target)) event.target.blur();
       return;
     }
@@ -173,7 +174,7 @@
 
   // ---- what opened over the page closes with a press beside it
   document.addEventListener("click", (event) => {
-    document.querySelectorAll("details.account[open]").forEach((each) => { if (!each.contains(event.target)) each.open = false; });
+    document.querySelectorAll("details.dropdown[open]").forEach((each) => { if (!each.contains(event.target)) each.open = false; });
   });
 
   // ---- what stands in the middle of the screen until it is closed; a press beside it closes it too

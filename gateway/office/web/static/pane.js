@@ -1,5 +1,5 @@
-// The pane beside the list of incoming documents: opens the letter that is walked to, takes in what stands in it and goes on
-// to the next, without leaving the list. Rows stay where they are. Without it a row opens the letter's own page.
+// The pane beside a list of documents: opens the one that is walked to, sends the forms of its acts and goes on to the next,
+// without leaving the list. Rows stay where they are. Without it a row opens the document's own page.
 "use strict";
 (() => {
   const pane = document.querySelector("[data-pane]");
@@ -7,14 +7,14 @@
   const { ask, tell, swap, leave, plain, words } = window.gateway;
   const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]");
   const list = document.getElementById("list");
-  const LIST = new URL(pane.dataset.list, location.href).pathname;
-// The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
+  // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
   const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi|don-doc";
   const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(?:${ACTS}))?$`);
   const isThere = () => pane.getClientRects().length > 0;
   const rows = () => [...list.querySelectorAll("[data-row]")];
   const rowOf = (id) => rows().find((row) => row.dataset.id === id);
   const letterOf = (address) => { const found = new URL(address, location.href); return found.origin === location.origin ? LETTER.exec(found.pathname)?.[1] : undefined; };
+  const pathOf = (id) => rowOf(id)?.querySelector("a[data-open]").getAttribute("href") ?? `/van-ban-${id.startsWith("inb_") ? "den" : "di"}/${id}`;
   let open = "", turn = 0, busy = false, ready = false;
 
   // ---- showing. What was just put before the eyes is acted on only when its page is there, and never by the same stroke.
@@ -46,6 +46,7 @@
     if (side) { side.replaceChildren(...parts.childNodes); side.scrollTop = 0; } else inside.replaceChildren(...parts.childNodes);
     open = id;
     stand();
+    document.dispatchEvent(new CustomEvent("gateway:swapped", { detail: inside }));
     history.replaceState(history.state, "", `#${id}`);
     // A form that was asked for takes the keys; a letter that was walked to leaves them to the list.
     const field = inside.querySelector("[data-problems]") ?? (!side ? null : inside.querySelector("form[data-act] :is(select, textarea, input:not([type=hidden]))"));
@@ -62,7 +63,7 @@
     pane.classList.remove("asking");
     if (answer?.status === 401) { leave(); return false; }
     if (text === null) { tell(words.failed); ready = Boolean(open); return false; }
-    if (!answer.headers.get("X-Piece")) { location.assign(address); return false; }
+    if (!answer.headers.get("X-Piece") || !letterOf(answer.url)) { location.assign(answer.url); return false; }
     put(text, id, mine);
     if (new URL(address, location.href).hash === "#leaf") inside.querySelector("#leaf")?.scrollIntoView({ block: "start" });
     tell(inside.querySelector(".piece")?.dataset.title);
@@ -74,9 +75,10 @@
   let walks = 0;
   const reach = (row) => {
     const link = row.querySelector("a[data-open]"), { top, bottom } = row.getBoundingClientRect();
+    const seen = row.closest(".list-lines").getBoundingClientRect();
     rows().forEach((each) => each.classList.toggle("here", each === row));
     link.focus({ preventScroll: true });
-    if (top < 0 || bottom > window.innerHeight) row.scrollIntoView({ block: "center" });
+    if (top < seen.top || bottom > seen.bottom) row.scrollIntoView({ block: "center" });
     return show(link.getAttribute("href"));
   };
   document.addEventListener("gateway:walked", (event) => {
@@ -95,10 +97,12 @@
     const more = list.querySelector('a[rel="next"]');
     if (by < 0 || at < 0) return;
     const left = all.length - all.filter((row) => row.classList.contains("done-row")).length;
-    // The next page of the list, else the list anew: what was passed over stands there again.
-    if (!(await swap(list, more ? more.getAttribute("href") : pane.dataset.list, false))) return;
-    const first = waiting(rows());
-    if (first && (more || !left)) { await reach(first); return; }
+    // The next page of the list, else the list anew: what was passed over stands there again. A search has no such region.
+    if (pane.dataset.list) {
+      if (!(await swap(list, more ? more.getAttribute("href") : pane.dataset.list, false))) return;
+      const first = waiting(rows());
+      if (first && (more || !left)) { await reach(first); return; }
+    } else if (more) { more.click(); return; }
     turn += 1;
     open = "";
     unready();
@@ -145,7 +149,8 @@
       return;
     }
     if (mine !== turn) return;
-    if (answer.headers.get("X-Piece")) put(text, id, mine); else location.assign(`${LIST}/${id}`);
+    // An act may end elsewhere, as one that makes a draft.
+    if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, mine); else location.assign(answer.redirected ? answer.url : pathOf(id));
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -155,7 +160,7 @@
     send(form, event.submitter);
   });
 
-  const desk = document.querySelector(".work");
+  const desk = document.querySelector(".workspace");
   document.addEventListener("gateway:swapped", (event) => {
     if (event.detail !== list) return;
     // A table of chosen columns has the page to itself.
@@ -165,5 +170,5 @@
     stand();
   });
   const named = /^#((?:inb|msg)_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
-  if (named && isThere()) show(rowOf(named)?.querySelector("a[data-open]").getAttribute("href") ?? `${LIST}/${named}`);
+  if (named && isThere()) show(pathOf(named));
 })();

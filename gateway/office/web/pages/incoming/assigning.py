@@ -41,8 +41,8 @@ async def form_values(
         if assignment
         else {}
     )
-    given, units = request.form.flat() or assigned_values, await units_of(request)
-    lead = given.get("lead_unit", "")
+    field_values, units = request.form.flat() or assigned_values, await units_of(request)
+    lead = field_values.get("lead_unit", "")
     return {
         "units": units,
         "before": assignment,
@@ -51,7 +51,7 @@ async def form_values(
         "asked_by": await access.name_of(request, submission.asked_by) if submission else "",
         "ready": [("", request.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
         "own_days": {d.unit: dates.day_text(d.deadline) for d in assignment.deadlines} if assignment else {},
-        "given": given if lead in units else {"lead_other": lead, **given},
+        "given": field_values if lead in units else {"lead_other": lead, **field_values},
         "ticked": request.form.all("helping")
         if request.form.fields or not assignment
         else assignment.coordinating_units,

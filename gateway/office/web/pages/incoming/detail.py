@@ -102,19 +102,9 @@ async def document_page(
     document = incoming.main
     panel = panel_of(request, incoming, records)
     names = await access.names_of_people(request, {x.principal_id for x in records.events})
-    reports = incoming.assigned and request.may(Right.PROGRESS, Manner.OWN)
-    can = _possible_acts(request, incoming, records)
-    # A head assigns beside the paper; a letter that is assigned already has a page for assigning it again.
-    assigns = can["assign"] and document.assignment is None and not can["submit"]
-    form = (
-        await assigning.form_values(request, document, records.submissions, records.context.parts)
-        if assigns
-        else {}
-    )
     return await request.form_page(
         "incoming/one.html",
         None,
-        assigns=assigns,
         title=document.code or request.say("incoming.title.no_number"),
         found=incoming,
         document=document,
@@ -124,14 +114,6 @@ async def document_page(
         grade=panel.grade.key,
         note_draft=note_draft(request, incoming, records),
         mode=records.agency.numbering.value,
-        can=can,
-        steps=STEPS.get(document.state, ()) if reports else (),
-        parts=records.context.parts,
-        submissions=records.submissions,
-        submitted_names=await access.names_of_people(
-            request, {id for x in records.submissions for id in (x.leader, x.decided_by) if id}
-        ),
-        own_part=own_part(request, records.context.parts),
         today=request.today,
         left=await _time_left(request, records),
         marks=received_marks(document.marks, request.lang, _IN_CHECKS),
@@ -160,8 +142,31 @@ async def document_page(
         waits_number=document.state in _TAKEN_STATES
         and document.register_no is None
         and records.agency.numbering is NumberingMode.A,
-        **form,
+        **await _work_values(request, incoming, records),
     )
+
+
+async def _work_values(
+    request: PageRequest, incoming: IncomingView, records: IncomingRecords
+) -> dict[str, object]:
+    """Make the values of what is done with the document after it was taken in, and of the acts."""
+    document, parts = incoming.main, records.context.parts
+    can = _possible_acts(request, incoming, records)
+    reports = incoming.assigned and request.may(Right.PROGRESS, Manner.OWN)
+    # A head assigns beside the paper; a letter that is assigned already has a page for assigning it again.
+    assigns = can["assign"] and document.assignment is None and not can["submit"]
+    form = await assigning.form_values(request, document, records.submissions, parts) if assigns else {}
+    people = {id for x in records.submissions for id in (x.leader, x.decided_by) if id}
+    return {
+        "can": can,
+        "assigns": assigns,
+        "steps": STEPS.get(document.state, ()) if reports else (),
+        "parts": parts,
+        "submissions": records.submissions,
+        "submitted_names": await access.names_of_people(request, people),
+        "own_part": own_part(request, parts),
+        **form,
+    }
 
 
 _TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
@@ -179,7 +184,9 @@ def _recent_taking(request: PageRequest, document: IncomingDocument) -> TakingNo
 
 
 def note_draft(request: PageRequest, incoming: IncomingView, records: IncomingRecords) -> str:
-    """Draft the note that the sender reads: what was doubtful, in Vietnamese."""
+    """Draft the note for the sender: what was doubtful, in Vietnamese. The reasons of a hold stay in the agency."""
+    if incoming.main.state is InState.HELD:
+        return ""
     panel = panel_of(request, incoming, records, "vi")
     return "" if panel.is_clean else panel.doubts[: STATUS["note"].longest]
 

@@ -45,29 +45,7 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         return request.go(f"/van-ban-di/{document.parent_id}")
     now = request.deps.clock.now()
     rows = access.recipient_rows(outgoing, now, request.lang)
-    chosen_rows, word, quiet_only = _chosen_rows(request, rows)
-    list_query = merged({"ds": request.ask("ds")})
-    region = {
-        "found": outgoing,
-        "every": len(rows),
-        "rows": chosen_rows,
-        "counts": Counter(row.word for row in rows),
-        "silent": sum(row.word in SILENT for row in rows),
-        "late": sum(row.late for row in rows),
-        "taken": sum(row.word in TAKEN_IN for row in rows),
-        "recalled": sum(row.stages is not None and row.stages.given_back_at is not None for row in rows),
-        "word": word,
-        "quiet_only": quiet_only,
-        "opened": request.ask("mo"),
-        "lazy": len(rows) > _MOST_OPEN,
-        # Timelines are compared with those of others, to the second.
-        "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
-        "labelled": request.say_or,
-        # The same page with another choice of recipients, still in the list that it was opened from.
-        "link": lambda **query: url_for(outgoing.path, vung="1", **query, **list_query),
-        "may_read": request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
-        and not document.is_sealed,
-    }
+    region = _recipient_values(request, outgoing, rows)
     if request.is_piece and request.ask("vung"):
         return request.piece("outgoing/_recipients.html", **region)
     document_acts = access.acts_of(outgoing, now, lambda right, manners: request.may(right, *manners))
@@ -101,6 +79,36 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         tags=await list_rows.tags_on_page(request, Side.OUT, document.id),
         **region,
     )
+
+
+def _recipient_values(
+    request: PageRequest, outgoing: OutgoingView, rows: Sequence[access.RecipientRow]
+) -> dict[str, object]:
+    """Make the values of the region of recipients, which a script swaps by itself."""
+    now = request.deps.clock.now()
+    chosen_rows, word, quiet_only = _chosen_rows(request, rows)
+    list_query = merged({"ds": request.ask("ds")})
+    return {
+        "found": outgoing,
+        "every": len(rows),
+        "rows": chosen_rows,
+        "counts": Counter(row.word for row in rows),
+        "silent": sum(row.word in SILENT for row in rows),
+        "late": sum(row.late for row in rows),
+        "taken": sum(row.word in TAKEN_IN for row in rows),
+        "recalled": sum(row.stages is not None and row.stages.given_back_at is not None for row in rows),
+        "word": word,
+        "quiet_only": quiet_only,
+        "opened": request.ask("mo"),
+        "lazy": len(rows) > _MOST_OPEN,
+        # Timelines are compared with those of others, to the second.
+        "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
+        "labelled": request.say_or,
+        # The same page with another choice of recipients, still in the list that it was opened from.
+        "link": lambda **query: url_for(outgoing.path, vung="1", **query, **list_query),
+        "may_read": request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
+        and not outgoing.document.is_sealed,
+    }
 
 
 async def document_by_id(request: PageRequest) -> web.StreamResponse:
