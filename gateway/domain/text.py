@@ -124,7 +124,11 @@ class SearchRole(StrEnum):
     VIEWER = "\u0123"
 
 
-_FIELDS = {"tu": SearchRole.SENDER, "den": SearchRole.RECIPIENT, "ky": SearchRole.SIGNER}
+_FIELDS = {
+    **dict.fromkeys(("tu", "from"), SearchRole.SENDER),
+    **dict.fromkeys(("den", "to"), SearchRole.RECIPIENT),
+    **dict.fromkeys(("ky", "signed"), SearchRole.SIGNER),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +203,8 @@ def exactly(role: SearchRole, word: str) -> Term:
 
 
 def sought(query: str) -> Sought:
-    """Parse a query: words, numbers, codes, "phrases", and words behind `tu:`, `den:` and `ky:` with or without accents.
+    """Parse a query: words, numbers, codes, "phrases", and words behind `tu:`, `den:` and `ky:` with or without accents, or
+    `from:`, `to:` and `signed:`.
     Words beyond the twelfth are ignored."""
     terms: list[Term] = []
     query = nfc(query[:MOST_LETTERS])

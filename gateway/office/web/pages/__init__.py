@@ -19,6 +19,7 @@ from gateway.office.web.pages import (
     office_days,
     operations,
     outgoing,
+    searching,
     tasks,
 )
 from gateway.office.web.routes import PageRoute
@@ -31,6 +32,7 @@ ROUTES: tuple[PageRoute, ...] = (
     *tasks.ROUTES,
     *compose.ROUTES,
     *lists.ROUTES,
+    *searching.ROUTES,
     *list_bulk.ROUTES,
     *list_export.ROUTES,
     *news.ROUTES,

@@ -23,9 +23,10 @@ from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuery, chosen_columns
 from gateway.office.web.listing.list_rows import RowRenderer, ShownLine
+from gateway.office.web.listing.search_field import filter_words
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages import content
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, filter_words, read_list_query
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, read_list_query
 from gateway.office.web.routes import Needs, get, post
 from gateway.words import labels
 

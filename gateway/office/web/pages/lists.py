@@ -1,25 +1,25 @@
-"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
+"""The two lists: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
 or the region of it that a script swaps; the documents before and after one in the list that it was opened from (`ds`),
 which details show as links with the keys [ and ]; and the values that people keep on the lists: the agency's own labels,
 each deleted with all its marks, and the saved views of one person."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from urllib.parse import urlencode
 
 from aiohttp import web
+from multidict import MultiDict
 
-from gateway.document_view.facts import received_word, state_word
 from gateway.domain.document import URGENCY_KEYS, WORKED_ON
 from gateway.domain.queues import InboxPacket
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListOrder, Side, Tab, Tag
+from gateway.office.domain.listing import TABS, Filter, ListLine, ListOrder, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.store.lists import ListCount, ListPage
 from gateway.office.store.store import OfficeWork
@@ -39,6 +39,15 @@ from gateway.office.web.listing.asking import (
     visible_columns,
 )
 from gateway.office.web.listing.list_rows import ListSight, split_at_matches
+from gateway.office.web.listing.search_field import (
+    SearchField,
+    book_name,
+    filter_words,
+    state_name,
+    tokens_of,
+    type_name,
+)
+from gateway.office.web.listing.tokens import Token, read_tokens, write_tokens
 from gateway.office.web.page_requests import PageRequest, claimed_sender
 from gateway.office.web.routes import Needs, both, get, post
 
@@ -71,21 +80,29 @@ async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
     first = next((view for view in views if view.is_first), None)
     if first is not None and not request.http.query_string and not request.is_piece:
         return request.go_back(f"{asking.PATHS[side]}?{first.query}")
-    question = read_query(request, side, request.http.query, sight)
+    tags = await list_rows.known_tags(request)
+    tokens = tokens_of(request, side, tags=tags)
+    query, had_tokens = _read_tokens(request, tokens)
+    question = read_query(request, side, query, sight)
+    if had_tokens and not request.is_piece:
+        return request.go_back(question.address())
     try:
         findings = await _load(request, question)
     except NotFound:
         # A cursor of another list, from a typed or kept address: its first page is shown instead.
         return request.go_back(question.address())
     values = {
-        **await _list_values(request, question, findings, sight),
+        **await _list_values(request, question, findings, sight, tags),
         "views": views,
-        "types": [(t, _type_name(request, t)) for t in findings.types],
+        "search_field": SearchField(
+            path=question.path, side=side.value, text=write_tokens(question.parameters, tokens)
+        ),
+        "types": [(t, type_name(request, t)) for t in findings.types],
         "urgencies": [(key, request.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
-        "states": [(s, _state_name(request, side, s)) for s in STATES[side]],
+        "states": [(s, state_name(request, side, s)) for s in STATES[side]],
         "picks": PICKS,
         "origins": [(o.value, request.say(f"listing.source.{o}")) for o in ORIGINS[side]],
-        "books": [(b, _book_name(request, b)) for b in reversed(findings.books)],
+        "books": [(b, book_name(request, b)) for b in reversed(findings.books)],
         "all_columns": visible_columns(side, content=sight.content, tags=sight.tags),
     }
     if request.is_piece:
@@ -93,6 +110,19 @@ async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
         answer.headers["X-Address"] = question.address(trang=question.cursor)
         return answer
     return await request.page("lists/list.html", title=request.say(f"menu.{MENU[side]}"), **values)
+
+
+def _read_tokens(request: PageRequest, tokens: Sequence[Token]) -> tuple[Mapping[str, str], bool]:
+    """Return the query with the tokens of its text as values, and whether there were any."""
+    query = request.http.query
+    values, rest = read_tokens(request.ask("q"), tokens)
+    if not values:
+        return query, False
+    changed = MultiDict(query)
+    for name in (*values, "q", "trang"):
+        changed.popall(name, None)
+    changed.update({**values, "q": rest})
+    return changed, True
 
 
 def read_query(request: PageRequest, side: Side, query: Mapping[str, str], sight: ListSight) -> ListQuery:
@@ -180,12 +210,15 @@ async def _broken(
 
 
 async def _list_values(
-    request: PageRequest, question: ListQuery, findings: ListFindings, sight: ListSight
+    request: PageRequest,
+    question: ListQuery,
+    findings: ListFindings,
+    sight: ListSight,
+    tags: Sequence[Tag],
 ) -> dict[str, object]:
     teller = await list_rows.row_renderer(request, question.side, question.query)
     columns = chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
     lines = findings.page.lines
-    tags = await list_rows.known_tags(request)
     search = sought(question.criteria.text)
     return {
         "asked": question,
@@ -206,7 +239,7 @@ async def _list_values(
         "since": request.deps.clock.now(),
         "as_rows": not question.columns,
         "has_pane": not question.columns and sight.content,
-        "type_name": lambda name: _type_name(request, fold(name)) if request.lang != "vi" else name,
+        "type_name": lambda name: type_name(request, fold(name)) if request.lang != "vi" else name,
         "may_issue": request.may(Right.ISSUE, Manner.YES),
         "may_take": request.may(Right.TAKE_IN, Manner.YES),
     }
@@ -240,78 +273,6 @@ def acts_of(request: PageRequest, side: Side) -> tuple[str, ...]:
             ("bo-nhan", takes),
         )
     return tuple(key for key, may in acts if may)
-
-
-def filter_words(
-    request: PageRequest, question: ListQuery, tags: Sequence[Tag] = ()
-) -> list[tuple[str, str, str]]:
-    """Describe each filter: its name, its value, and the list without it. `tags` are those that the person may see."""
-    tag_names = {tag.id: tag.name for tag in tags}
-    words: Mapping[str, Callable[[str], str]] = {
-        "khan": lambda value: request.say("listing.pressing" if value == "1" else f"urgency.{value}"),
-        "ngay": lambda value: request.say(f"listing.pick.{value}"),
-        "loai": lambda value: _type_name(request, value),
-        "trang-thai": lambda value: _state_name(request, question.side, value),
-        "tep": lambda value: request.say(f"listing.tep.{value}"),
-        "nguon": lambda value: request.say(f"listing.source.{value}"),
-        "so": lambda value: _book_name(request, value),
-        "nhan": lambda value: tag_names.get(value, "?"),
-        **dict.fromkeys(("qua-han", "tre", "chua-doc"), lambda _: ""),
-    }
-    return [
-        (
-            request.say(f"listing.filter.{f'tre.{question.side.value}' if name == 'tre' else name}"),
-            words.get(name, str)(value),
-            question.address(**{name.replace("-", "_"): None}),
-        )
-        for name, value in question.filters.items()
-    ]
-
-
-def _type_name(request: PageRequest, key: str) -> str:
-    """Name a type. The rows know types by their key without accents; those of the one table have their words."""
-    return request.say_or(f"type.{fold(key).replace(' ', '_')}", key)
-
-
-def _book_name(request: PageRequest, book: str) -> str:
-    return request.say("listing.book.none") if book == NO_BOOK else request.say("listing.book", year=book)
-
-
-def _state_name(request: PageRequest, side: Side, state: str) -> str:
-    return received_word(state, request.lang) if side is Side.IN else state_word(state, request.lang)
-
-
-async def search(request: PageRequest) -> web.StreamResponse:
-    """Search both sides at once, ordered by fit. A person limited to the own unit is shown one side at a time: own
-    documents differ by side."""
-    sight, text, side_name = list_rows.seen_by(request), request.ask("q")[:200], request.ask("phia")
-    side = Side(side_name) if side_name in ("out", "in") else Side.IN if sight.unit is not None else None
-    search_filter = Filter(side=side, text=text, viewer=sight.viewer(side) if side else None)
-    lines: tuple[ListLine, ...] = ()
-    total, page = ListCount(n=0), None
-    if text and sight.content:
-        async with request.deps.store.read(request.scope()) as work:
-            try:
-                page = await work.office.lists.page(
-                    search_filter, limit=SIZES[0], cursor=request.ask("trang") or None
-                )
-            except NotFound:
-                return request.go("/tim-kiem", q=text)
-            total, lines = await work.office.lists.count(search_filter), page.lines
-    teller, search_words = await list_rows.row_renderer(request), sought(text)
-    return await request.page(
-        "lists/search.html",
-        title=request.say("listing.search"),
-        text=text,
-        side=side.value if side else "",
-        rows=teller.rows(lines),
-        total=total,
-        page=page,
-        seen=sight,
-        marked=lambda words: list(split_at_matches(words, search_words)),
-        may_issue=False,
-        may_take=request.may(Right.TAKE_IN, Manner.YES),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -414,7 +375,6 @@ _TAGS = "/danh-sach/nhan"
 
 ROUTES = (
     *(get(PATHS[side], key, partial(show_list, side=side), needs=SEE, key=key) for side, key in MENU.items()),
-    get("/tim-kiem", "search", search, needs=SEE),
     *(
         route
         for side, key in MENU.items()

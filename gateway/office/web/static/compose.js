@@ -18,7 +18,7 @@
     const clock = window.setInterval(tick, 1000);
   }
   if (!form) return;
-  const { tell, swap, leave, words } = window.gateway;
+  const { tell, leave, words, combobox } = window.gateway;
   const headers = { "X-Piece": "1", "X-Form-Token": document.body.dataset.formToken };
   const kept = document.getElementById("kept");
   let dirty = false, busy = false, leaving = false, torn = false;
@@ -143,51 +143,16 @@
   // ---- finding a recipient while a name is typed: arrows walk the offers, Enter takes one
   const find = document.getElementById("find"), found = document.getElementById("found");
   if (find) {
-    const offers = () => [...found.querySelectorAll("[role=option]")];
-    let at = -1;
-    for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", "found"], ["aria-expanded", "false"]]) find.setAttribute(name, value);
-    const mark = (to) => {
-      const all = offers();
-      at = all.length ? (to + all.length) % all.length : -1;
-      all.forEach((each, n) => each.setAttribute("aria-selected", String(n === at)));
-      find.setAttribute("aria-expanded", String(all.length > 0));
-      if (at < 0) { find.removeAttribute("aria-activedescendant"); return; }
-      find.setAttribute("aria-activedescendant", all[at].id);
-      all[at].scrollIntoView({ block: "nearest" });
-    };
-    const shut = () => { found.replaceChildren(); mark(-1); };
     const take = async (option) => {
-      const code = option.dataset.code;
       shut();
       find.value = "";
-      await address(`add-to:${code}`);
+      await address(`add-to:${option.dataset.code}`);
       find.focus();
       shut();
     };
-    document.addEventListener("gateway:swapped", (event) => {
-      if (event.detail !== found) return;
-      if (document.activeElement !== find) { shut(); return; }
-      mark(find.value ? 0 : -1);
-      find.setAttribute("aria-expanded", String(offers().length > 0));
-      if (found.getBoundingClientRect().bottom > window.innerHeight) found.scrollIntoView({ block: "end" });
-    });
-    find.addEventListener("focus", () => { if (!find.value && !offers().length) swap(found, `${find.dataset.from}?q=`, false); });
-    find.addEventListener("blur", shut);
-    found.addEventListener("pointerdown", (event) => event.preventDefault());
-    found.addEventListener("click", (event) => { const option = event.target.closest("[role=option]"); if (option) take(option); });
-    find.addEventListener("keydown", (event) => {
-      if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-        event.preventDefault();
-        mark(event.key === "ArrowDown" ? at + 1 : at < 0 ? -1 : at - 1);
-      } else if (event.key === "Enter") {
-        event.preventDefault();
-        if (at >= 0) take(offers()[at]);
-      } else if (event.key === "Escape" && offers().length) {
-        event.preventDefault();
-        shut();
-      }
-    });
+    const shut = combobox(find, found, take, () => find.value !== "");
+    // Enter in this field never sends the form.
+    find.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) event.preventDefault(); });
   }
 
   // ---- whoever signs, with title and competence of the last time

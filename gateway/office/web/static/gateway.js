@@ -44,6 +44,11 @@
     return `${new URL(form.action).pathname}?${query}`;
   };
   const plain = (event) => event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.defaultPrevented);
+  const offersOf = (field) => {
+    const address = new URL(field.dataset.from, location.href);
+    address.searchParams.set(field.name, field.value);
+    return address.pathname + address.search;
+  };
   let rest = 0;
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("form[data-swap]")) return;
@@ -69,9 +74,68 @@
     const field = event.target;
     if (!field.matches("input[data-from]")) return;
     window.clearTimeout(rest);
-    rest = window.setTimeout(() => swap(place(field), `${field.dataset.from}?${new URLSearchParams([[field.name, field.value]])}`, false), 300);
+    rest = window.setTimeout(() => swap(place(field), offersOf(field), false), 300);
   });
-  window.gateway = { tell, ask, swap, leave, plain, words };
+
+  // ---- a field with offers: arrow keys walk them, Enter takes one. `first` says whether the first is marked by itself.
+  const combobox = (field, list, take, first) => {
+    const offers = () => [...list.querySelectorAll("[role=option]")];
+    let at = -1;
+    for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", list.id], ["aria-expanded", "false"]]) field.setAttribute(name, value);
+    const mark = (to) => {
+      const all = offers();
+      at = all.length && to >= -1 ? to % all.length : all.length - 1;
+      all.forEach((offer, n) => offer.setAttribute("aria-selected", String(n === at)));
+      field.setAttribute("aria-expanded", String(all.length > 0));
+      if (at < 0) { field.removeAttribute("aria-activedescendant"); return; }
+      field.setAttribute("aria-activedescendant", all[at].id);
+      all[at].scrollIntoView({ block: "nearest" });
+    };
+    const shut = () => { list.replaceChildren(); mark(-1); };
+    document.addEventListener("gateway:swapped", (event) => {
+      if (event.detail !== list) return;
+      if (document.activeElement !== field) { shut(); return; }
+      mark(first() ? 0 : -1);
+      if (list.getBoundingClientRect().bottom > window.innerHeight) list.scrollIntoView({ block: "end" });
+    });
+    field.addEventListener("focus", () => { if (!offers().length) swap(list, offersOf(field), false); });
+    field.addEventListener("blur", shut);
+    list.addEventListener("pointerdown", (event) => event.preventDefault());
+    list.addEventListener("click", (event) => { const offer = event.target.closest("[role=option]"); if (offer) take(offer); });
+    field.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        mark(event.key === "ArrowDown" ? at + 1 : at < 0 ? -2 : at - 1);
+      } else if (event.key === "Enter" && at >= 0) {
+        event.preventDefault();
+        take(offers()[at]);
+      } else if (event.key === "Escape" && offers().length) {
+        event.preventDefault();
+        shut();
+      }
+    });
+    return shut;
+  };
+  window.gateway = { tell, ask, swap, leave, plain, words, combobox };
+
+  // ---- the search field: an offer completes the text, or opens a page
+  const search = document.querySelector("input[data-offers]");
+  if (search) {
+    const list = document.getElementById("search-offers");
+    const shut = combobox(search, list, (offer) => {
+      if (offer.dataset.path) { location.assign(offer.dataset.path); return; }
+      search.value = offer.dataset.text;
+      search.setSelectionRange(search.value.length, search.value.length);
+      swap(list, offersOf(search), false);
+    }, () => false);
+    search.form.addEventListener("submit", shut);
+    // A list that was filtered in place says what its search field holds now.
+    document.addEventListener("gateway:swapped", (event) => {
+      const text = event.detail.querySelector("[data-search]")?.dataset.search;
+      if (text !== undefined && document.activeElement !== search) search.value = text;
+    });
+  }
 
   // ---- what a browser has against a field, in the language of the page instead of its own
   document.addEventListener("invalid", (event) => {

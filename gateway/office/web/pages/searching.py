@@ -1,0 +1,156 @@
+"""The search over both lists, and what the search field of every page offers while a person types: filters with their
+values, the agencies of a name, pages and acts. In: a typed text. Out: rows ordered by fit; offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from gateway.domain.text import fold, sought
+from gateway.errors import NotFound
+from gateway.office.domain.listing import Filter, ListLine, Side
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.store.lists import ListCount
+from gateway.office.web.listing import asking, list_rows, tokens
+from gateway.office.web.listing.asking import ORIGINS, SIZES, STATES
+from gateway.office.web.listing.list_rows import split_at_matches
+from gateway.office.web.listing.search_field import SearchField, tokens_of
+from gateway.office.web.listing.tokens import Token
+from gateway.office.web.page_requests import PageRequest, menu, url_for
+from gateway.office.web.routes import Needs, get
+
+SEE = (Needs(right=Right.SEE_CONTENT),)
+_SEARCH = "/tim-kiem"
+_LONGEST = 200
+_MOST_NAMES = 6
+# A name is asked for from its second letter on, as recipients are.
+_SHORTEST_NAME = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOffer:
+    """Offer that opens a page."""
+
+    path: str
+    words: str
+    about: str = ""
+
+
+async def search(request: PageRequest) -> web.StreamResponse:
+    """Search both sides at once, ordered by fit. A person limited to the own unit is shown one side at a time: own
+    documents differ by side."""
+    sight, text = list_rows.seen_by(request), request.ask("q")[:_LONGEST]
+    search_filter = _read_filter(request, text, sight)
+    lines: tuple[ListLine, ...] = ()
+    total, page = ListCount(n=0), None
+    if text and sight.content:
+        async with request.deps.store.read(request.scope()) as work:
+            try:
+                page = await work.office.lists.page(
+                    search_filter, limit=SIZES[0], cursor=request.ask("trang") or None
+                )
+            except NotFound:
+                return request.go(_SEARCH, q=text)
+            total, lines = await work.office.lists.count(search_filter), page.lines
+    renderer, search_words = await list_rows.row_renderer(request), sought(search_filter.text)
+    return await request.page(
+        "lists/search.html",
+        title=request.say("listing.search"),
+        text=text,
+        search_field=SearchField(text=text),
+        side=search_filter.side.value if search_filter.side else "",
+        rows=renderer.rows(lines),
+        total=total,
+        page=page,
+        seen=sight,
+        marked=lambda words: list(split_at_matches(words, search_words)),
+        may_issue=False,
+        may_take=request.may(Right.TAKE_IN, Manner.YES),
+    )
+
+
+def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) -> Filter:
+    """Read the text into a filter. Its side is the chosen one, else the one whose words it has."""
+    values, rest = tokens.read_tokens(text, tokens_of(request, None))
+    chosen = request.ask("phia")
+    side = Side(chosen) if chosen in ("out", "in") else _side_of(values)
+    if side is None and sight.unit is not None:
+        side = Side.IN
+    question = asking.read_address(
+        side or _state_side(values), {**values, "q": rest}, request.today, content=sight.content
+    )
+    viewer = sight.viewer(side) if side else None
+    return replace(question.criteria, side=side, tab=None, attention=False, viewer=viewer)
+
+
+def _side_of(values: dict[str, str]) -> Side | None:
+    """Return the side that alone knows one of the values."""
+    if "chua-doc" in values:
+        return Side.IN
+    for side, other in ((Side.IN, Side.OUT), (Side.OUT, Side.IN)):
+        state, origin = values.get("trang-thai"), values.get("nguon")
+        if state in STATES[side] and state not in STATES[other]:
+            return side
+        if origin in ORIGINS[side] and origin not in ORIGINS[other]:
+            return side
+    return None
+
+
+def _state_side(values: dict[str, str]) -> Side:
+    return Side.OUT if values.get("trang-thai") in STATES[Side.OUT] else Side.IN
+
+
+async def suggest(request: PageRequest) -> web.StreamResponse:
+    """Offer what completes the typed text. Without a text: every filter, and every page."""
+    text, side_name = request.http.query.get("q", "")[:_LONGEST].lstrip(), request.ask("phia")
+    side = Side(side_name) if side_name in ("out", "in") else None
+    sight = list_rows.seen_by(request)
+    known_tokens = await _tokens_with_values(request, side) if sight.content else ()
+    names = await _agency_names(request, text, known_tokens)
+    offers = tokens.offer(text, known_tokens, names)
+    return request.piece(
+        "lists/_offers.html",
+        offers=offers,
+        pages=_pages(request, text, side),
+        shown=len(offers),
+    )
+
+
+async def _tokens_with_values(request: PageRequest, side: Side | None) -> tuple[Token, ...]:
+    sides = (side,) if side is not None else tuple(Side)
+    async with request.deps.store.read(request.scope()) as work:
+        types = [name for s in sides for name in await work.office.lists.types(s)]
+        books = await work.office.lists.books(side) if side is not None else ()
+    tags = await list_rows.known_tags(request) if side is not None else ()
+    return tokens_of(request, side, types=list(dict.fromkeys(types)), books=books, tags=tags)
+
+
+async def _agency_names(request: PageRequest, text: str, known_tokens: Sequence[Token]) -> Sequence[str]:
+    """List the agencies of the name that is typed behind *từ:* or *đến:*, those of the own province first."""
+    typed = tokens.typed_value(text, known_tokens)
+    if typed is None or typed[0].parameter != "co-quan" or len(typed[1]) < _SHORTEST_NAME:
+        return ()
+    root = request.own_agency.code.partition(".")[0]
+    agencies = await request.deps.registry.search(typed[1], _MOST_NAMES, root)
+    return list(dict.fromkeys(agency.name for agency in agencies))
+
+
+def _pages(request: PageRequest, text: str, side: Side | None) -> list[PageOffer]:
+    """List pages and acts whose name begins with the text, or a word of it; and on a list the search over both."""
+    wanted = fold(text)
+    pages = [PageOffer(path=entry.path, words=request.say(f"menu.{entry.key}")) for entry in menu(request)]
+    if request.may(Right.ISSUE, Manner.YES):
+        pages.insert(0, PageOffer(path="/phat-hanh", words=request.say("listing.new")))
+    offers = [page for page in pages if f" {wanted}" in f" {fold(page.words)}"]
+    if text and side is not None:
+        everywhere = request.say("listing.search.everywhere", text=text)
+        offers.append(PageOffer(path=url_for(_SEARCH, q=text), words=everywhere))
+    return offers
+
+
+ROUTES = (
+    get(_SEARCH, "search", search, needs=SEE),
+    get(f"{_SEARCH}/goi-y", "search_offers", suggest, needs=SEE),
+)
