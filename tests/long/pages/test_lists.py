@@ -201,6 +201,53 @@ async def test_search_finds_words_however_they_are_written(site: Site, page: Pag
     assert set(await page.locator("mark").all_inner_texts()) == {"Ủy", "Uỷ", "ban"}
 
 
+async def test_the_search_field_of_a_list_filters_it_and_offers_how(
+    site: Site, page: Page, record_property: Record, enter: Enter
+) -> None:
+    await arrive(
+        site,
+        {"number": "1", "urgency": Urgency.EXPRESS, "sender_name": "Sở Nội vụ"},
+        {"number": "2", "sender_name": "Sở Nội vụ"},
+        {"number": "3", "urgency": Urgency.EXPRESS},
+    )
+    await enter()
+    await page.goto("/van-ban-den")
+    field, offers = page.locator("#search"), page.locator("#search-offers [role=option]")
+    await page.keyboard.press("Control+k")
+    await expect(offers.filter(has_text="loại:")).to_have_count(1)
+    await page.keyboard.type("khẩ")
+    await expect(offers.first).to_contain_text("khẩn:")
+    await axe.check(page, record_property, "the offers of the search field")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(field).to_have_value("khẩn:")
+    await offers.filter(has_text="khẩn:có").click()
+    await page.keyboard.type("từ:Sở Nội vụ")
+    await page.keyboard.press("Escape")
+    await field.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-row]")).to_have_count(1)
+    assert "khan=1" in page.url
+    await expect(field).to_have_value('khẩn:có từ:"Sở Nội vụ"')
+
+    await page.locator(".filter-chips a").first.click()
+    await expect(page.locator("[data-row]")).to_have_count(2)
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("văn bản đi")
+    await offers.filter(has_text="Văn bản đi").click()
+    await page.wait_for_url("**/van-ban-di")
+
+
+async def test_tokens_work_in_an_address_and_in_the_search_over_both(
+    site: Site, page: Page, enter: Enter
+) -> None:
+    await arrive(site, {"number": "1", "urgency": Urgency.EXPRESS}, {"number": "2"})
+    await enter()
+    for address in ("/van-ban-den?q=khan:hoa toc", "/tim-kiem?q=khẩn:hỏa tốc 1", "/tim-kiem?q=urgency:hỏa tốc"):
+        await page.goto(address)
+        await expect(page.locator("[data-row]")).to_have_count(1)
+
+
 async def test_many_are_taken_in_by_arrival_and_what_is_doubtful_is_left_out(
     site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
