@@ -15,6 +15,7 @@ from tests.pages.composing import (
     BY_HAND,
     LETTER,
     NEW,
+    SUBJECT,
     fill_in,
     give_files,
     list_written,
@@ -22,6 +23,7 @@ from tests.pages.composing import (
     prepared,
     press,
 )
+from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter, opened, scope_of
@@ -308,3 +310,42 @@ async def test_a_file_of_another_document_is_sent_only_by_who_confirms_it(
     assert page.url.endswith("/da-gui")
     (document,) = await list_written(site)
     assert document.state == "queued"
+
+
+async def test_an_answer_is_written_beside_the_letter_that_it_answers(
+    site: Site, mail: Mail, page: Page, record_property: Record, enter: Enter
+) -> None:
+    _, letter = await mail.taken_in()
+    await enter()
+    await opened(page, f"{NEW}?tra-loi={letter.id}")
+    title = page.locator(".leaf-title")
+    await expect(title).to_contain_text(letter.number)
+    await expect(page.locator(".leaf-sheet").first).to_be_visible()
+    await expect(page.locator("#files")).to_be_attached()
+    await axe.check(page, record_property, "an answer beside its letter")
+
+    await page.locator(".leaf-zoom a").last.click()
+    await expect(title).to_contain_text(letter.number)
+    await page.fill("#subject", SUBJECT)
+    await press(page, "save")
+    await expect(title).to_contain_text(letter.number)
+    await give_files(page, LETTER)
+    await expect(page.locator(".leaf-sheet").first).to_be_visible()
+    await expect(title).to_have_count(0)
+
+
+async def test_a_day_chosen_in_the_calendar_stands_in_the_field(page: Page, enter: Enter) -> None:
+    await enter()
+    await page.goto(BY_HAND)
+    await page.evaluate(
+        """() => { const picker = document.querySelector("#date").parentElement.querySelector("[data-day-pick]");
+        picker.value = "2026-11-05"; picker.dispatchEvent(new Event("change", { bubbles: true })); }"""
+    )
+    await expect(page.locator("#date")).to_have_value("05/11/2026")
+    await expect(page.locator("#date")).to_be_focused()
+    await (
+        page.get_by_role("button", name="Chọn ngày: Ngày ký")
+        .or_(page.locator("[data-day-open]"))
+        .first.click()
+    )
+    assert await page.locator("[data-day-pick]").first.input_value() == "2026-11-05"

@@ -22,10 +22,11 @@ from gateway.outgoing.intake import Order
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.visiting import Enter, scope_of
+from tests.pages.visiting import Enter, opened, scope_of
 from tests.pages.watching import Watcher
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
+from tests.support.stores import delivery, outgoing
 from tests.support.waiting import wait_until
 
 TEXT = b"muc,so luong\nmot,1\n"
@@ -434,3 +435,22 @@ async def test_a_letter_on_paper_is_closed_on_the_dispatch_list_with_day_and_mea
     await page.goto(f"/so-van-ban/gui-giay?tu={today}")
     assert "Bưu điện" in await rows.first.inner_text()
     assert len(await events(site, document.id, EventKind.PAPER_HANDED)) == 1
+
+
+async def test_of_many_recipients_those_in_trouble_are_in_sight_and_the_others_folded(
+    site: Site, page: Page, enter: Enter
+) -> None:
+    scope = await scope_of(site)
+    document = outgoing(site.clock, scope=scope)
+    states = {n: "failed" if n == 7 else "delivered" if n == 9 else "accepted" for n in range(30)}
+    async with site.node.store.begin(scope) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([delivery(document, f"Z91.{n:02}", state) for n, state in states.items()])
+        await work.commit()
+    await enter()
+    await opened(page, at(document))
+    region = page.locator("#recipients")
+    shown = region.locator(".rows > li:visible .party .code")
+    assert await shown.all_inner_texts() == ["Z91.07", "Z91.09"]
+    await region.get_by_text("Đã tiếp nhận: 28 nơi nhận").click()
+    await expect(shown).to_have_count(30)

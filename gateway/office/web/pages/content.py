@@ -360,7 +360,7 @@ def _files(request: PageRequest, services: Previewer, item: LookedFile) -> tuple
 
 def _page_address(request: PageRequest, services: Previewer, **changes: str | None) -> str:
     """Return the address of this page with another choice in the preview."""
-    query = {name: request.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
+    query = {name: request.ask(name) for name in ("ds", "lenh", "tra-loi", "tep", "trang", "co", "chu")}
     parameters = {name: value for name, value in {**query, **changes}.items() if value}
     return url_for(services.path, **parameters) + "#leaf"
 

@@ -263,6 +263,23 @@
     });
   }
 
+  // ---- the calendar beside a day that is typed; the browser's own, in its language
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-day-open]");
+    if (!button) return;
+    const [field, picker] = [button.previousElementSibling, button.nextElementSibling];
+    const [, day, month, year] = field.value.match(/^(\d{1,2})\D(\d{1,2})\D(\d{4})$/) ?? [];
+    picker.value = year ? `${year}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : "";
+    picker.showPicker?.();
+  });
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-day-pick]") || !event.target.value) return;
+    const field = event.target.parentElement.querySelector("input");
+    field.value = event.target.value.split("-").reverse().join("/");
+    for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+    field.focus();
+  });
+
   // ---- copying
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");

@@ -8,6 +8,7 @@ sentences, or the changed parts of the page; and with the differences between a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,9 @@ from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import addressing, checking, fields
+from gateway.office.web.pages.incoming import access as incoming_access
+from gateway.office.web.pages.incoming import detail as incoming_detail
+from gateway.office.web.pages.incoming.access import IncomingView
 from gateway.office.web.pages.outgoing import detail
 from gateway.outgoing import drafting, files
 from gateway.outgoing.addressing import groups
@@ -204,6 +208,8 @@ async def show_sheet(
     title = f"{request.say('compose.error')} {name}" if problems else name
     path = f"/phat-hanh/{document.id}" if document else "/phat-hanh"
     values = await part_values(request, sheet, problems, checked)
+    leaf = await detail.make_preview(request, document, path) if document else None
+    answered = await _answered_letter(request, sheet) if leaf is None else None
     return await request.page(
         "compose/edit.html",
         status if problems is not None else 200,
@@ -212,7 +218,8 @@ async def show_sheet(
         path=path,
         is_bare=is_bare,
         is_torn=is_torn,
-        leaf=await detail.make_preview(request, document, path) if document else None,
+        leaf=await incoming_detail.make_preview(request, answered, path) if answered else leaf,
+        answered_letter=answered,
         unsigned=document is not None and _is_unsigned(document),
         twins=await _same_lead(request, document) if document else [],
         groups=await groups(request.deps.store, request.scope()),
@@ -224,6 +231,23 @@ async def show_sheet(
         whole_limit=request.deps.out.profile.max_document_bytes,
         **values,
     )
+
+
+async def _answered_letter(request: PageRequest, sheet: Sheet) -> IncomingView | None:
+    """Find the letter that the document answers, where this person may see it: it stands beside the form until the document
+    has a file of its own."""
+    if sheet.mode == "tra-loi":
+        return await incoming_access.find(request, sheet.parent_id)
+    async with request.deps.store.read(request.scope()) as work:
+        letters = [
+            letter
+            for link in sheet.draft.replies_to
+            if link.document_id is not None
+            for letter in await work.incoming.by_document_id(link.agency, link.document_id)
+        ]
+    with suppress(Denied):
+        return await incoming_access.find(request, letters[0].id) if letters else None
+    return None
 
 
 async def part_values(

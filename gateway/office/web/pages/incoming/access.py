@@ -89,10 +89,10 @@ def is_given(document: IncomingDocument, unit: str) -> bool:
     return fold(unit) in {fold(u) for u in (assignment.lead_unit, *assignment.coordinating_units)}
 
 
-async def find(request: PageRequest) -> IncomingView:
-    """Load the document that the address names."""
+async def find(request: PageRequest, id: str = "") -> IncomingView:
+    """Load that document, else the one that the address names."""
     granted = request.person.require(Right.SEE_CONTENT)
-    incoming = await _load(request, granted.manner, granted.unit)
+    incoming = await _load(request, id or request.path("id"), granted.manner, granted.unit)
     if granted.manner is Manner.OWN and not incoming.assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return incoming
@@ -100,12 +100,14 @@ async def find(request: PageRequest) -> IncomingView:
 
 async def find_to_freeze(request: PageRequest) -> IncomingView:
     """Load as `find`; also for a person who may freeze documents that they cannot see."""
-    return await (find(request) if request.may(Right.SEE_CONTENT) else _load(request, Manner.NO, ""))
+    if request.may(Right.SEE_CONTENT):
+        return await find(request)
+    return await _load(request, request.path("id"), Manner.NO, "")
 
 
-async def _load(request: PageRequest, manner: Manner, unit: str) -> IncomingView:
+async def _load(request: PageRequest, id: str, manner: Manner, unit: str) -> IncomingView:
     async with request.deps.store.read(request.scope()) as work:
-        document = await work.incoming.get(request.path("id"))
+        document = await work.incoming.get(id)
         target = document.target_id
         main_document = document if target is None else await work.incoming.get(target)
     return IncomingView(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlencode
@@ -368,11 +368,13 @@ async def by_order(request: PageRequest, incoming: IncomingView) -> IncomingView
     return incoming
 
 
-async def make_preview(request: PageRequest, incoming: IncomingView) -> FilePreview | None:
-    """Make the preview; None for a person who may not read it, and where there is no file."""
+async def make_preview(request: PageRequest, incoming: IncomingView, path: str = "") -> FilePreview | None:
+    """Make the preview for the page at that address, else for the document's own; None for a person who may not read it,
+    and where there is no file."""
     if not incoming.content or incoming.main.state in UNREADABLE:
         return None
-    return await content.make_preview(request, _services(request, incoming))
+    previewer = _services(request, incoming)
+    return await content.make_preview(request, replace(previewer, path=path) if path else previewer)
 
 
 async def send_page(request: PageRequest) -> web.StreamResponse:

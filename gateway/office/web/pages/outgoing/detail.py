@@ -36,6 +36,8 @@ from gateway.words import labels
 
 # With more recipients the page holds only the requested timeline.
 _MOST_OPEN = 60
+# With more recipients those who took it in are folded, so that the others are in sight.
+_MOST_PLAIN = 20
 
 
 async def show_document(request: PageRequest) -> web.StreamResponse:
@@ -88,10 +90,14 @@ def _recipient_values(
     now = request.deps.clock.now()
     chosen_rows, word, quiet_only = _chosen_rows(request, rows)
     list_query = merged({"ds": request.ask("ds")})
+    is_long = len(chosen_rows) > _MOST_PLAIN and not word and not quiet_only
+    fine_rows = [row for row in chosen_rows if is_long and _is_fine(row)]
     return {
         "found": outgoing,
         "every": len(rows),
-        "rows": chosen_rows,
+        "rows": [row for row in chosen_rows if not is_long or not _is_fine(row)],
+        "fine_rows": fine_rows,
+        "fine_open": any(row.delivery.id == request.ask("mo") for row in fine_rows),
         "counts": Counter(row.word for row in rows),
         "silent": sum(row.word in SILENT for row in rows),
         "late": sum(row.late for row in rows),
@@ -109,6 +115,10 @@ def _recipient_values(
         "may_read": request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not outgoing.document.is_sealed,
     }
+
+
+def _is_fine(row: access.RecipientRow) -> bool:
+    return row.word in TAKEN_IN and not row.late
 
 
 async def document_by_id(request: PageRequest) -> web.StreamResponse:
