@@ -126,7 +126,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await enter(HEAD)
     await opened(page, "/can-xu-ly")
     await page.locator("[data-row] a[data-open]").click()
-    await expect(page.get_by_text(PROPOSAL)).to_be_visible()
+    await expect(page.locator(".decide").get_by_text(PROPOSAL)).to_be_visible()
     await page.get_by_label("Câu ý kiến có sẵn").select_option(index=2)
     await page.check(f"[name=lead_unit][value='{UNIT}']")
     await page.fill("#deadline", "31/02/2027")
@@ -136,7 +136,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await page.fill("#deadline", "01/03/2027")
     await page.locator("[data-pane][data-ready]").wait_for()
     await page.locator("[data-main]").click()
-    await expect(page.locator("[data-last]")).to_contain_text("Đã chuyển xử lý")
+    await expect(page.locator("[data-last]")).to_contain_text("Đã phân công")
     fact = await mail.await_fact(sent, "assigned")
     assert fact.staff is not None
     assert "dự thảo" not in f"{fact.note} {fact.reason}"

@@ -80,7 +80,7 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     assert abs(box["y"] + box["height"] / 2 - size["height"] / 2) < 12
     await axe.check(page, record_property, "the keys")
     await page.keyboard.press("Escape")
-    await page.locator(".account:not(.bell) summary").click()
+    await page.locator(".bar > .dropdown:not(.bell) > summary").click()
     await page.get_by_role("link", name="Phím tắt").click()
     await expect(keys).to_be_visible()
     await keys.get_by_role("button", name="Đóng").click()

@@ -48,7 +48,7 @@ async def visitors(site: Site) -> AsyncIterator[Visitors]:
 
 def forms(page: str) -> list[str]:
     """Return the ids of the letters that one press takes in."""
-    return re.findall(r'<form method="post" action="/van-ban-den/([^/"]+)/tiep-nhan"', page)
+    return re.findall(r'<form class="no-print" method="post" action="/van-ban-den/([^/"]+)/tiep-nhan"', page)
 
 
 def groups(page: str) -> list[str]:

@@ -115,8 +115,8 @@ async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail: Mail) -> None:
-    """The figures count what the officer's lists find: nothing, as no mail was assigned to the unit, and a figure of zero is
-    not shown."""
+    """The figures count what the officer's lists find: nothing, as no mail was assigned to the unit, and a figure of
+    zero is not shown."""
     await mail.comes()
     for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, None)):
         person = site.person(role, "department")

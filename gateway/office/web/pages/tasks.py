@@ -47,7 +47,7 @@ _CHIPS = 4
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTask:
     """Task as its row shows it. `opens` is its document's page, which knows the task, or its own; `act` is where it is
-    done; `letter` is the id of the document that a script shows beside the list; `shape` is the state that it is drawn as."""
+    done; `letter` is the id of the document that a script shows beside the list; `shape` is the state it is drawn as."""
 
     task: Task
     time_left: str
