@@ -15,6 +15,7 @@ from gateway.office.todo import TodoList
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages import tasks
 from gateway.office.web.pages.tasks import NOBODY, ShownTask, list_address
+from gateway.words import labels
 
 MOST_ROWS = 6
 _WARM, _HOT = 2, 7
@@ -64,8 +65,8 @@ async def of_agency(request: PageRequest, todo_list: TodoList) -> Board | None:
         return None
     rings = await request.deps.rings.of_agency(request.scope())
     return Board(
-        units=late_by(request, todo_list, "don_vi", lambda task: task.unit),
-        persons=late_by(request, todo_list, "phu_trach", lambda task: task.owner or NOBODY),
+        units=late_by(todo_list, request.lang, "don_vi", lambda task: task.unit),
+        persons=late_by(todo_list, request.lang, "phu_trach", lambda task: task.owner or NOBODY),
         express=_express(request, todo_list),
         silent=silent_agencies(todo_list, rings),
     )
@@ -75,12 +76,12 @@ def of_unit(request: PageRequest, todo_list: TodoList) -> Board | None:
     """Make the board for the head of a unit: its persons; None for others."""
     if not request.may(Right.INSTRUCT, Manner.OWN):
         return None
-    persons = late_by(request, todo_list, "phu_trach", lambda task: task.owner or NOBODY)
+    persons = late_by(todo_list, request.lang, "phu_trach", lambda task: task.owner or NOBODY)
     return Board(persons=persons, express=_express(request, todo_list))
 
 
 def late_by(
-    request: PageRequest, todo_list: TodoList, condition: str, name_of: Callable[[Task], str]
+    todo_list: TodoList, lang: str, condition: str, name_of: Callable[[Task], str]
 ) -> Sequence[LateRow]:
     """Count late tasks by a name; the most first. Tasks without a name are left out."""
     groups: dict[str, list[Task]] = {}
@@ -90,9 +91,9 @@ def late_by(
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     return [
         LateRow(
-            name=request.say("tasks.nobody") if name == NOBODY else name,
+            name=labels.say("tasks.nobody", lang) if name == NOBODY else name,
             n=len(late_tasks),
-            longest=todo_list.time_left(min(late_tasks, key=todo_list.remaining), request.lang),
+            longest=todo_list.time_left(min(late_tasks, key=todo_list.remaining), lang),
             path=list_address(qua_han="1", **{condition: name}),
         )
         for name, late_tasks in ordered[:MOST_ROWS]

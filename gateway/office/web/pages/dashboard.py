@@ -1,7 +1,7 @@
 """Home, in one screen: what presses in one line, the person's tasks of today in groups of five rows, the newest mail and
 the day by the hour beside them, the figures of the person's role in one line. A person limited to the own unit sees that
-unit alone; an operator of the node sees three lights, each with its cure. Charts are drawn on request. In: the to-do list, a
-page of letters, counts from the store. Out: one page; for a node without documents the first steps. The agency's tasks
+unit alone; an operator of the node sees three lights, each with its cure. Charts are drawn on request. In: the to-do list,
+a page of letters, counts from the store. Out: one page; for a node without documents the first steps. The agency's tasks
 stand in groups, those with express ones first, then those with late ones; the person who decides for the agency sees the
 tasks that wait for a decision and the board of the agency, the clerk all others, and a unit's person the unit's whole
 list."""
