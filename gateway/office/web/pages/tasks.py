@@ -81,33 +81,33 @@ def is_mine(request: PageRequest, kind: TaskKind) -> bool:
     return request.may(Right.TAKE_IN, Manner.YES)
 
 
-def list_address(**conditions: str) -> str:
+def list_address(**values: str) -> str:
     """Make the address of the list under those conditions, with `_` for `-` in their names."""
-    return url_for(PATH, **{name.replace("_", "-"): value for name, value in conditions.items() if value})
+    return url_for(PATH, **{name.replace("_", "-"): value for name, value in values.items() if value})
 
 
 async def list_tasks(request: PageRequest) -> web.StreamResponse:
     with_resting = request.ask("tat-ca") == "1"
     units = request.units
     todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, units=units)
-    asked = {name: value for name in CONDITIONS if (value := request.ask(name))}
-    tasks = [t for t in todo_list.tasks if all(CONDITIONS[n](request, t, v) for n, v in asked.items())]
+    conditions = {name: value for name in CONDITIONS if (value := request.ask(name))}
+    tasks = [t for t in todo_list.tasks if all(CONDITIONS[n](request, t, v) for n, v in conditions.items())]
     pages = max(1, -(-len(tasks) // _ROWS))
     page = request.number("trang", 1, tuple(range(1, pages + 1)))
     rows = [row(request, todo_list, t) for t in tasks[(page - 1) * _ROWS : page * _ROWS]]
-    query = {**asked, **({"tat-ca": "1"} if with_resting else {})}
+    query = {**conditions, **({"tat-ca": "1"} if with_resting else {})}
     values: dict[str, object] = {
         "rows": rows,
-        "asked": asked,
+        "conditions": conditions,
         "has_pane": any(row.letter for row in rows),
         "list_path": url_for(PATH, **query),
         "following": url_for(PATH, **query, trang=str(page + 1)) if page < pages else "",
-        "filters": _filters(request, todo_list, asked, query),
+        "filters": _filters(request, todo_list, conditions, query),
         "everything": with_resting,
         "resting": todo_list.resting,
         "cut": todo_list.cut,
         "may_note": units is None and request.may(Right.URGE, Manner.YES),
-        **_chips(request, todo_list, asked.get("loai", "")),
+        **_chips(request, todo_list, conditions.get("loai", "")),
     }
     if request.is_piece:
         return request.piece("tasks/_list.html", told=request.confirmation, **values)
@@ -118,11 +118,10 @@ def _chips(request: PageRequest, todo_list: todo.TodoList, kind: str) -> dict[st
     """Count the kinds of tasks, the most urgent kinds first; a few stand in the bar, the one asked for among them."""
     awake = todo_list.awake
     kinds = Counter(task.kind for task in sorted(awake, key=lambda task: not task.is_pressing))
-    named = [k for k in kinds if k == kind]
-    shown = [*named, *(k for k in kinds if k != kind)][:_CHIPS]
+    in_bar = sorted(kinds, key=lambda k: k != kind)[:_CHIPS]
     return {
-        "kinds": {k: n for k, n in kinds.items() if k in shown},
-        "more_kinds": {k: n for k, n in kinds.items() if k not in shown},
+        "kinds": {k: n for k, n in kinds.items() if k in in_bar},
+        "more_kinds": {k: n for k, n in kinds.items() if k not in in_bar},
         "total": len(awake),
         "pressing": sum(CONDITIONS["gap"](request, task, "1") for task in awake),
         "kind": kind,
@@ -130,16 +129,16 @@ def _chips(request: PageRequest, todo_list: todo.TodoList, kind: str) -> dict[st
 
 
 def _filters(
-    request: PageRequest, todo_list: todo.TodoList, asked: Mapping[str, str], query: Mapping[str, str]
+    request: PageRequest, todo_list: todo.TodoList, conditions: Mapping[str, str], query: Mapping[str, str]
 ) -> list[tuple[str, str, str]]:
     """Describe the conditions that no chip of the bar shows: name, value, and the list without it."""
     names = {task.counterpart: task.counterpart_name or task.counterpart for task in todo_list.tasks}
     texts = {
         "qua-han": "",
         "phu-trach": request.say("tasks.nobody")
-        if asked.get("phu-trach") == NOBODY
-        else asked.get("phu-trach", ""),
-        "co-quan": names.get(asked.get("co-quan", ""), asked.get("co-quan", "")),
+        if conditions.get("phu-trach") == NOBODY
+        else conditions.get("phu-trach", ""),
+        "co-quan": names.get(conditions.get("co-quan", ""), conditions.get("co-quan", "")),
     }
     return [
         (
@@ -147,7 +146,7 @@ def _filters(
             texts.get(name, value),
             url_for(PATH, **merged(query, **{name: None})),
         )
-        for name, value in asked.items()
+        for name, value in conditions.items()
         if name not in _CHIP_CONDITIONS
     ]
 
