@@ -1,7 +1,10 @@
 """Heights of the workspace are a rule: on a laptop the paper begins near the top and eight letters are in sight, a head's
-form stands beside its paper, and a doubtful letter says why and shows its paper."""
+form stands beside its paper, and a doubtful letter says why and shows its paper. The list of things to do keeps the same
+heights, and home is one screen."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from playwright.async_api import Page
 
@@ -16,6 +19,8 @@ SIZES = ((1366, 641), (1366, 768), (1920, 1080))
 PHONE = (390, 844)
 FIRST_LETTER_AT_MOST, PAPER_AT_MOST, PAPER_IN_SIGHT = 150, 200, 300
 LETTERS, LETTERS_ON_A_PHONE = 8, 5
+# Of the first group at home.
+TASKS_AT_HOME = 5
 # Tops and bottoms of what stands wholly in sight.
 IN_SIGHT = """(nodes) => nodes.map((node) => node.getBoundingClientRect())
   .filter((box) => box.height && box.top >= 0 && box.bottom <= innerHeight).map((box) => [box.top, box.bottom])"""
@@ -102,3 +107,41 @@ async def test_a_heads_form_and_the_paper_are_in_sight_together(town: Town, page
     top, in_sight = await paper_of(page, height)
     assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True)
     assert len(await page.locator(".assign #instruction, .assign .who").evaluate_all(IN_SIGHT)) == 2
+
+
+async def test_eight_tasks_and_the_paper_of_the_open_one_are_in_sight(town: Town, page: Page) -> None:
+    await come_in(town, page, 12)
+    town.site.clock.skip(timedelta(hours=2, minutes=30))
+    await town.site.signed_in(page.context, town.site.person(PostRole.CLERK, ACTOR), ACTOR)
+    width, height = SIZES[0]
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.goto("/can-xu-ly")
+    await page.locator("[data-row] a[data-open]").first.click()
+    await page.locator("[data-pane][data-ready]").wait_for()
+
+    rows = await page.locator("[data-row]").evaluate_all(IN_SIGHT)
+    top, in_sight = await paper_of(page, height)
+    assert (rows[0][0] <= FIRST_LETTER_AT_MOST, len(rows) >= LETTERS) == (True, True), rows
+    assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True)
+
+
+async def test_home_shows_what_presses_five_tasks_and_the_figures_in_one_screen(
+    town: Town, page: Page
+) -> None:
+    await come_in(town, page, 7)
+    town.site.clock.skip(timedelta(hours=2, minutes=30))
+    await town.site.signed_in(page.context, town.site.person(PostRole.CLERK, ACTOR), ACTOR)
+    width, height = SIZES[0]
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.goto("/tong-quan")
+
+    for part, count in (
+        (".alarm", 1),
+        ("#work-take_in", 1),
+        (".groups .letter", TASKS_AT_HOME),
+        (".figures", 1),
+    ):
+        assert len(await page.locator(part).evaluate_all(IN_SIGHT)) == count, part
+    figures = await page.locator(".figures strong").all_inner_texts()
+    assert (bool(figures), "0" in figures) == (True, False), figures
+    assert not await page.evaluate("document.documentElement.scrollHeight > innerHeight")

@@ -125,17 +125,18 @@ async def test_a_head_gives_an_opinion_and_assigns(
 
     await enter(HEAD)
     await opened(page, "/can-xu-ly")
-    await page.locator("[data-row] a.button").filter(has_text="Cho ý kiến").click()
-    await expect(page.get_by_text(PROPOSAL)).to_be_visible()
+    await page.locator("[data-row] a[data-open]").click()
+    await expect(page.locator(".decide").get_by_text(PROPOSAL)).to_be_visible()
     await page.get_by_label("Câu ý kiến có sẵn").select_option(index=2)
     await page.check(f"[name=lead_unit][value='{UNIT}']")
     await page.fill("#deadline", "31/02/2027")
+    await page.locator("[data-pane][data-ready]").wait_for()
     await page.locator("[data-main]").click()
     assert await page.locator("[data-problems] a").get_attribute("href") == "#deadline"
     await page.fill("#deadline", "01/03/2027")
+    await page.locator("[data-pane][data-ready]").wait_for()
     await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=incoming.assigned*")
-    await expect(page.get_by_text("dự thảo văn bản trả lời đúng hạn").first).to_be_visible()
+    await expect(page.locator("[data-last]")).to_contain_text("Đã phân công")
     fact = await mail.await_fact(sent, "assigned")
     assert fact.staff is not None
     assert "dự thảo" not in f"{fact.note} {fact.reason}"
@@ -171,8 +172,12 @@ async def test_an_officer_takes_over_and_finishes_what_the_unit_was_given(
 
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row]").filter(has_text="chưa bắt đầu")).to_have_count(1)
+    await page.locator("[data-row] a[data-open]").click()
+    await page.locator("[data-pane][data-ready]").wait_for()
+    await page.locator("#fold-task > summary").click()
     await page.get_by_role("button", name="Tôi phụ trách việc này").click()
-    await page.wait_for_url("**told=tasks.taken*")
+    await expect(page.locator("[data-row]")).to_have_count(1)
+    await expect(page.locator("[data-last]")).to_contain_text("phụ trách")
     for button, state in (("Đang xử lý", "processing"), ("Đã hoàn thành", "done")):
         await opened(page, at(document))
         await page.get_by_role("button", name=button).click()

@@ -1,5 +1,5 @@
-"""Urgent and late documents may be put off until their time and no longer, and the home page shows them whatever else
-waits. The tests use no browser."""
+"""Urgent and late documents may be put off until their time and no longer, and the home page counts them whatever else
+waits, the express one first. The tests use no browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN
 
-LINES = re.compile(r'<li data-row><div class="work-what"><a data-open href="/van-ban-den/(\w+)"')
+LINES = re.compile(r'<a class="letter-what" data-open href="/van-ban-den/(\w+)\?viec=')
+PRESSING = re.compile(r'href="(/can-xu-ly\?gap=1)">[^<]*<span class="count">(\d+)</span>')
 
 
 async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site: Site, mail: Mail) -> None:
@@ -42,7 +43,7 @@ async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site
     assert "/can-xu-ly/xong" in answer.text
 
 
-async def test_what_is_express_or_late_stands_on_the_home_page_whatever_else_waits(
+async def test_what_is_express_or_late_is_counted_at_home_and_led_to_whatever_else_waits(
     site: Site, mail: Mail
 ) -> None:
     """More than a group has lines for: the express one first, which came last and is not to be put off."""
@@ -59,11 +60,15 @@ async def test_what_is_express_or_late_stands_on_the_home_page_whatever_else_wai
         form = {"task": task, "day": f"{soon:%d/%m/%Y}", "time": f"{soon:%H:%M}", "note": "Chờ in"}
         refused = await guest.post("/can-xu-ly/nhac-lai", form)
         home = await guest.get("/tong-quan")
+        pressing = await guest.get("/can-xu-ly?gap=1")
 
     assert "hỏa tốc không hoãn được" in page.text
     assert refused.status == 422
     assert "hỏa tốc không hoãn được" in refused.text
     work, _, _ = home.text.partition('aria-labelledby="mail"')
     ids = LINES.findall(work)
-    assert ids[0] == express.id
-    assert set(ids) == {express.id, *(document.id for document in late)}
+    assert (ids[0], len(ids)) == (express.id, MOST_LINES)
+    ((path, count),) = PRESSING.findall(work)
+    assert int(count) == len(late) + 1
+    assert set(LINES.findall(pressing.text)) == {express.id, *(document.id for document in late)}
+    assert path in pressing.text

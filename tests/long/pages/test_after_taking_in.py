@@ -27,6 +27,12 @@ async def todo_line(page: Page, words: str) -> None:
     await expect(page.locator("[data-row]").filter(has_text=words)).to_have_count(1)
 
 
+async def assign_beside_the_list(page: Page) -> None:
+    await page.locator("[data-pane][data-ready]").wait_for()
+    await page.locator("[data-main]").click()
+    await expect(page.locator("[data-last]")).to_contain_text("Đã phân công")
+
+
 async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:
@@ -45,6 +51,7 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await enter(PostRole.HEAD)
     await todo_line(page, "chờ ý kiến lãnh đạo")
     await page.locator("[data-row] a.button").filter(has_text="Cho ý kiến").click()
+    await page.locator("[data-pane][data-ready]").wait_for()
     await expect(page.get_by_text(NOTE)).to_be_visible()
     await axe.check(page, record_property, "/van-ban-den/{id}/chuyen-xu-ly (submitted)")
     deadline = (site.clock.now() + timedelta(days=4)).strftime("%d/%m/%Y")
@@ -53,8 +60,8 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await page.locator(".assign .plain-details > summary").click()
     await page.fill("#other_units", "Phòng Kế hoạch")
     await page.fill("#deadline", deadline)
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=incoming.assigned*")
+    await assign_beside_the_list(page)
+    await opened(page, at(document))
     await expect(page.get_by_text("dự thảo văn bản trả lời đúng hạn").first).to_be_visible()
     await mail.await_fact(sent, "assigned")
     await opened(page, "/can-xu-ly?loai=opinion")
@@ -78,8 +85,7 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await expect(page.get_by_text(BACK)).to_be_visible()
     await page.check(f"[name=lead_unit][value='{UNIT}']")
     await page.fill("#deadline", deadline)
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=incoming.assigned*")
+    await assign_beside_the_list(page)
     async with site.node.store.read(await mail.scope("province")) as work:
         (delivery,) = await work.deliveries.of_document(sent.id)
         codes = [
@@ -89,8 +95,11 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
 
     await enter(PostRole.OFFICER)
     await todo_line(page, "chưa bắt đầu")
+    await page.locator("[data-row] a[data-open]").click()
+    await page.locator("[data-pane][data-ready]").wait_for()
+    await page.locator("#fold-task > summary").click()
     await page.get_by_role("button", name="Tôi phụ trách việc này").click()
-    await page.wait_for_url("**told=tasks.taken*")
+    await expect(page.locator("[data-last]")).to_contain_text("phụ trách")
     await opened(page, at(document))
     await page.get_by_role("button", name="Đang xử lý").click()
     await page.wait_for_url("**told=*")
@@ -99,7 +108,7 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await opened(page, "/can-xu-ly?cua-toi=1")
     await expect(page.locator("[data-row]")).to_have_count(1)
     await opened(page, "/can-xu-ly")
-    await expect(page.locator("[data-row] .late")).to_have_count(1)
+    await expect(page.locator("[data-row] .letter-left .late")).to_have_count(1)
     await opened(page, "/van-ban-den?tre=1")
     await expect(page.locator(".letter .letter-left .late")).to_have_text(["Xử lý quá hạn"])
     await opened(page, at(document))

@@ -66,7 +66,8 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
 
     # A press at home takes in what nothing speaks against; here the letter's own page asks first.
     await page.goto("/tong-quan")
-    await page.locator(".work").first.get_by_text("Tiếp nhận").first.click()
+    await page.locator("section:has(#work-take_in) .letter").first.hover()
+    await page.locator("section:has(#work-take_in) .letter-deed").first.get_by_text("Tiếp nhận").click()
     await page.wait_for_url("**/van-ban-den/**")
 
     await page.keyboard.press("?")
@@ -79,7 +80,7 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     assert abs(box["y"] + box["height"] / 2 - size["height"] / 2) < 12
     await axe.check(page, record_property, "the keys")
     await page.keyboard.press("Escape")
-    await page.locator(".bar .dropdown:not(.bell) summary").click()
+    await page.locator(".bar > .dropdown:not(.bell) > summary").click()
     await page.get_by_role("link", name="Phím tắt").click()
     await expect(keys).to_be_visible()
     await keys.get_by_role("button", name="Đóng").click()

@@ -34,7 +34,6 @@ REFUSED, PAPER = 2, 3
 WHY_ELSEWHERE = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
 WHY_INCOMPLETE = "Thiếu phụ lục số 2 nêu trong văn bản"
 TAKE = "Tiếp nhận và vào sổ"
-TAKEN_IN = "Đã tiếp nhận và vào sổ"
 
 
 async def come_in(page: Page, site: Site, path: str) -> None:
@@ -74,8 +73,9 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     await expect(page.locator("[data-row]")).to_have_count(LATE)
     with hand.task("take in an overdue document from the list of things to do", most_clicks=2):
         await hand.click(page.locator("[data-row]").first.get_by_role("link", name=re.compile("^Tiếp nhận")))
+        await in_the_pane(page)
         await hand.click("[data-main]")
-        await check_notice(page, TAKEN_IN)
+        await settled(page, "Đã vào sổ, số đến")
     await enter_on_paper(page, hand, "a letter on paper, by hand", "Hợp tác xã Mẫu Hai")
     await page.goto("/van-ban-den")
     await take_in_remaining(page, hand)
@@ -133,6 +133,11 @@ async def settled(page: Page, words: str) -> None:
     await expect(page.locator("[data-last] .acted")).to_contain_text(words)
 
 
+async def ended(page: Page, words: str) -> None:
+    """Expect the notice of an act that ended a task, in the pane."""
+    await expect(page.locator("[data-last]")).to_contain_text(words)
+
+
 async def take_in_one_by_one(page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
     await page.locator("[data-go=i]").click()
     await expect(page.locator("[data-row]").first).to_contain_text(morning[0].draft.code)
@@ -159,8 +164,9 @@ async def submit_the_urgent_one(town: Town, page: Page, hand: Hand) -> None:
     await page.goto("/can-xu-ly?loai=assign")
     with hand.task("submit a document to the leader from the list of things to do", most_clicks=2):
         await hand.click(page.get_by_role("link", name=re.compile("^Trình lãnh đạo")))
+        await in_the_pane(page)
         await hand.click("[data-main]")
-        await check_notice(page, "Đã trình")
+        await ended(page, "Đã trình")
     assert await opinions(town) == 1
     await page.goto("/van-ban-den")
 
@@ -343,10 +349,10 @@ async def deliver(town: Town, sent: list[OutgoingDocument]) -> Counter[str]:
 async def resend_the_failed_one(town: Town, page: Page, hand: Hand) -> None:
     await page.goto("/can-xu-ly")
     with hand.task("send again what failed, from the list of things to do", most_clicks=1, most_keys=1):
-        await hand.click(page.locator("[data-row]", has_text="Gửi lỗi").locator("a.button"))
-        await page.wait_for_url("**/gui-lai")
+        await hand.click(page.locator("[data-row]", has_text="Chưa gửi được").locator("a.button"))
+        await in_the_pane(page)
         await hand.press("Control+Enter")
-        await check_notice(page, "Đang gửi lại văn bản.")
+        await ended(page, "Đang gửi lại văn bản.")
     await town.quiet()
     states = Counter(d.state for d in await town.deliveries(ACTOR, *await town.list_written(ACTOR)))
     assert states == {"delivered": deliveries()}
@@ -393,8 +399,9 @@ async def answer_a_recall(town: Town, page: Page, hand: Hand, document: Outgoing
     with hand.task("agree to a recall from the list of things to do", most_clicks=3):
         await hand.click(page.locator("[data-row] a.button"))
         await hand.click(page.get_by_role("link", name="Đồng ý thu hồi, hủy bản điện tử"))
+        await in_the_pane(page)
         await hand.click("[data-main]")
-        await page.wait_for_url("**told=*")
+        await ended(page, "Đã")
     await town.quiet()
     assert [d.state for d in await town.deliveries(sender, document)] == ["request_agreed"]
 

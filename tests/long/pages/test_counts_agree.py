@@ -81,7 +81,7 @@ def _counts(tree: html.HtmlElement) -> Iterator[tuple[str, int, str]]:
         (number_text, words) = tile.xpath("strong/text()")[0], "".join(tile.xpath("text()"))
         if number := NUMBER.fullmatch(number_text.strip()):
             yield _plain(words), _integer(number), tile.get("href")
-    for head in tree.xpath("//div[@class='head']/p[@class='quiet']"):
+    for head in tree.xpath("//div[@class='tools']/p[@class='quiet']"):
         if match := re.search(r"([\d.]+) việc(?! \w)", head.text_content()):
             yield MENU, _integer(match), ""
 
@@ -100,4 +100,4 @@ async def _total(guest: Guest, link: str) -> int:
     text = _plain(tree.xpath("//main")[0].text_content())
     if match := re.search(r"Tổng số: ([\d.]+)", text):
         return _integer(match)
-    return len(tree.xpath("//main//tr[@data-row]"))
+    return len(tree.xpath("//main//*[@data-row]"))

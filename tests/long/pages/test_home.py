@@ -21,6 +21,7 @@ from tests.support.accounts import ORIGIN
 
 OWN = "department"
 HOME, BELL = "/tong-quan", "/thong-bao"
+BOARD = ("late-persons", "silent")
 
 
 class Visitors:
@@ -47,7 +48,7 @@ async def visitors(site: Site) -> AsyncIterator[Visitors]:
 
 def forms(page: str) -> list[str]:
     """Return the ids of the letters that one press takes in."""
-    return re.findall(r'<form method="post" action="/van-ban-den/([^/"]+)/tiep-nhan"', page)
+    return re.findall(r'<form class="no-print" method="post" action="/van-ban-den/([^/"]+)/tiep-nhan"', page)
 
 
 def groups(page: str) -> list[str]:
@@ -68,8 +69,10 @@ async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors:
     first, *_ = waiting = groups(page)
     assert "approve_recall" not in waiting
     # What is late stands first.
-    late = page.index(f'id="work-{first}"'), page.index('class="work-left late"')
+    late = page.index(f'id="work-{first}"'), page.index('<span class="letter-left"><span class="late"')
     assert late[0] < late[1]
+    # What presses is counted above all groups, and led to.
+    assert page.index('href="/can-xu-ly?gap=1"') < late[0]
 
     # One press takes a letter in, and home knows at once.
     count, letter_id = await new_letters(site), forms(page)[0]
@@ -90,6 +93,9 @@ async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors:
     assert forms(head) == []
     assert not set(groups(head)) & set(waiting)
     assert "/can-xu-ly?loai=" in head
+    # The board is for who leads.
+    assert all(f'id="{part}"' in head for part in BOARD)
+    assert not any(f'id="{part}"' in page for part in BOARD)
 
     for role in (PostRole.OFFICER, PostRole.UNIT_HEAD):
         answer = await (await visitors.come(role)).get(HOME)
@@ -178,5 +184,5 @@ async def test_the_five_first_steps_are_shown_until_they_are_put_away(visitors: 
 
 
 def _tour(page: str) -> str:
-    match = re.search(r'<details class="card tour".*?</ol>', page, re.DOTALL)
+    match = re.search(r'<div class="tour"><details .*?</ol>', page, re.DOTALL)
     return match.group(0) if match else ""

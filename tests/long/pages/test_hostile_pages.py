@@ -115,15 +115,16 @@ async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail: Mail) -> None:
-    """The tiles count what the officer's lists find: nothing, as no mail was assigned to the unit."""
+    """The figures count what the officer's lists find: nothing, as no mail was assigned to the unit, and a figure of
+    zero is not shown."""
     await mail.comes()
-    for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, "0")):
+    for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, None)):
         person = site.person(role, "department")
         async with calling(site.url) as guest:
             guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
             page = (await guest.get("/tong-quan")).text
         counts = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
-        assert counts["/van-ban-den?ngay=hom-nay"] == counted, role
+        assert counts.get("/van-ban-den?ngay=hom-nay") == counted, role
         assert ('<svg class="plot' in page) is (role is PostRole.CLERK), role
 
 

@@ -93,6 +93,7 @@ async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
     await enter(HEAD)
     await page.goto("/can-xu-ly")
     await page.get_by_role("link", name="Xem và phê duyệt").click()
+    await page.wait_for_url("**/thu-hoi/de-nghi")
     await axe.check(page, record_property, "/van-ban-di/{id}/thu-hoi/de-nghi (head)")
     await expect(page.get_by_text(WHY)).to_be_visible()
     await page.get_by_role("button", name="Phê duyệt và thu hồi văn bản").click()

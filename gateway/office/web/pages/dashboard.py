@@ -1,16 +1,17 @@
-"""Home: the person's tasks of today, each line with its button; the newest mail; the day by the hour. A person limited to
-the own unit sees that unit alone; an operator of the node sees three lights, each with its cure. Late work and the flow of
-mail stand below, in tiles that open their lists and in charts that are drawn on request. In: the to-do list, a page of
-letters, counts from the store. Out: one page; for a node without documents the first steps. The agency's tasks stand in
-groups, late ones first; the person who decides for the agency sees first the tasks that wait for a decision, the clerk all
-others, and a unit's person the unit's whole list."""
+"""Home, in one screen: what presses in one line, the person's tasks of today in groups of five rows, the newest mail and
+the day by the hour beside them, the figures of the person's role in one line. A person limited to the own unit sees that
+unit alone; an operator of the node sees three lights, each with its cure. Charts are drawn on request. In: the to-do list,
+a page of letters, counts from the store. Out: one page; for a node without documents the first steps. The agency's tasks
+stand in groups, those with express ones first, then those with late ones; the person who decides for the agency sees the
+tasks that wait for a decision and the board of the agency, the clerk all others, and a unit's person the unit's whole
+list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -29,12 +30,12 @@ from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import ListSight, ShownLine
 from gateway.office.web.page_handling import AGENCY
 from gateway.office.web.page_requests import PageRequest, bell_kinds, url_for
-from gateway.office.web.pages import tasks
+from gateway.office.web.pages import board, tasks
 from gateway.office.web.pages.lists import read_query
 from gateway.office.web.pages.news import HEARS
 from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import is_operator
-from gateway.office.web.pages.tasks import ShownTask
+from gateway.office.web.pages.tasks import ShownTask, is_mine, list_address
 from gateway.office.web.routes import Access, get, post
 
 _EXPIRING = timedelta(days=90)
@@ -44,7 +45,7 @@ _NOTHING = Tiles(
     late=_NONE, urgent=_NONE, today=_NONE, unsent=_NONE, silent=_NONE, rejected=_NONE, failed=_NONE
 )
 PATH = "/tong-quan"
-MAIL = 8
+MAIL = 5
 _PRESSING = 20
 
 
@@ -78,6 +79,7 @@ async def show_dashboard(request: PageRequest) -> web.StreamResponse:
                 request, todo_list, {letter.line.id: letter for letter in letters if letter.can_take}
             ),
             "mail": letters[:MAIL],
+            "board": await board.of_agency(request, todo_list),
         }
     shows_charts = request.ask("bieu-do") == "1"
     async with request.deps.store.read(request.scope()) as work:
@@ -87,7 +89,7 @@ async def show_dashboard(request: PageRequest) -> web.StreamResponse:
     values |= await _chart_values(request, figures) if figures is not None else {}
     return await _page(
         request,
-        tiles=_tiles(request, tiles, await _count_expiring(request)),
+        tiles=_own_tiles(request, _tiles(request, tiles, await _count_expiring(request))),
         strip=charts.day_strip(day.received, day.sent),
         sums=(sum(day.received), sum(day.sent)),
         has_day=True,
@@ -116,6 +118,8 @@ async def _page(request: PageRequest, **values: object) -> web.Response:
         "work": None,
         "own": None,
         "mail": None,
+        "board": None,
+        "marked": lambda text: ((text, False),),
         "tiles": (),
         "strip": (),
         "has_day": False,
@@ -171,6 +175,7 @@ async def _unit_page(request: PageRequest, sight: ListSight) -> web.StreamRespon
         request,
         title=request.say("dashboard.today"),
         work=of_unit(request, todo_list) if parts else None,
+        board=board.of_unit(request, todo_list),
         own={
             key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in lists_of_person.items()
         },
@@ -226,6 +231,16 @@ def _tiles(request: PageRequest, tiles: Tiles, endings: int) -> list[Tile]:
         Tile(key="failed", count=tiles.failed, path="/van-ban-di?tab=failed", calls=True),
         Tile(key="expiring", count=ListCount(n=endings), path=certificates),
     ]
+
+
+def _own_tiles(request: PageRequest, tiles: Sequence[Tile]) -> list[Tile]:
+    """Choose the figures of the person's role: what presses a clerk stands above already; others send and renew nothing."""
+    keys = _OF_CLERKS if request.may(Right.TAKE_IN, Manner.YES) else _OF_LEADERS
+    return [tile for tile in tiles if tile.key in keys]
+
+
+_OF_CLERKS = frozenset({"today", "unsent", "silent", "rejected", "failed", "expiring"})
+_OF_LEADERS = frozenset({"late", "urgent", "today", "silent", "rejected"})
 
 
 async def _count_expiring(request: PageRequest) -> int:
@@ -290,12 +305,8 @@ ROUTES = (
 )
 
 
-# Tasks for the head of the agency alone.
-FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
 MOST_LINES = 5
-"""Most lines of one group; the to-do list has them all."""
-MOST_PRESSING = 50
-"""Most late or express lines of one group."""
+"""Most lines of one group; the to-do list has them all, and what presses is counted and led to above the groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,34 +325,35 @@ class WorkGroup:
     lines: tuple[WorkLine, ...]
     total: int
     late: int
-    pressing: int
 
     @property
     def path(self) -> str:
-        return f"/can-xu-ly?{urlencode({'loai': self.kind.value})}"
+        return list_address(loai=self.kind.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """What presses among the person's own tasks: express ones, late ones, both together, and the first of them."""
+
+    express: int
+    late: int
+    total: int
+    first: ShownTask
+    path: str = list_address(gap="1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
     """Tasks of today. `mine` are this person's; `other_groups` wait for other persons of the agency. The counts are of
-    both, as in the menu and the list."""
+    both, as in the menu and the list; `alarm` is None where nothing presses."""
 
     mine: tuple[WorkGroup, ...]
     other_groups: tuple[WorkGroup, ...]
+    alarm: Alarm | None
 
     @property
     def total(self) -> int:
         return sum(group.total for group in (*self.mine, *self.other_groups))
-
-    @property
-    def late(self) -> int:
-        return sum(group.late for group in (*self.mine, *self.other_groups))
-
-
-def is_mine(request: PageRequest, kind: TaskKind) -> bool:
-    if kind in FOR_HEADS:
-        return request.may(Right.INSTRUCT, Manner.YES)
-    return request.may(Right.TAKE_IN, Manner.YES)
 
 
 def of_agency(request: PageRequest, todo_list: TodoList, letters: Mapping[str, ShownLine]) -> Today:
@@ -351,6 +363,7 @@ def of_agency(request: PageRequest, todo_list: TodoList, letters: Mapping[str, S
     return Today(
         mine=tuple(_group(request, todo_list, t, letters) for t in _by_kind(own_tasks)),
         other_groups=tuple(_group(request, todo_list, t, {}) for t in _by_kind(other_tasks)),
+        alarm=_alarm(request, todo_list, own_tasks),
     )
 
 
@@ -360,6 +373,19 @@ def of_unit(request: PageRequest, todo_list: TodoList) -> Today:
             _group(request, todo_list, tasks_of_kind, {}) for tasks_of_kind in _by_kind(todo_list.tasks)
         ),
         other_groups=(),
+        alarm=_alarm(request, todo_list, todo_list.tasks),
+    )
+
+
+def _alarm(request: PageRequest, todo_list: TodoList, own_tasks: Sequence[Task]) -> Alarm | None:
+    pressing = [task for task in own_tasks if task.is_pressing]
+    if not pressing:
+        return None
+    return Alarm(
+        express=sum(task.is_express for task in pressing),
+        late=sum(task.is_late for task in pressing),
+        total=len(pressing),
+        first=tasks.row(request, todo_list, min(pressing, key=_weight)),
     )
 
 
@@ -380,14 +406,11 @@ def _group(
     request: PageRequest, todo_list: TodoList, group: list[Task], letters: Mapping[str, ShownLine]
 ) -> WorkGroup:
     ordered = sorted(group, key=_weight)
-    pressing = sum(task.is_pressing for task in group)
-    line_count = max(MOST_LINES, min(pressing, MOST_PRESSING))
     return WorkGroup(
         kind=group[0].kind,
-        lines=tuple(_line(request, todo_list, t, letters) for t in ordered[:line_count]),
+        lines=tuple(_line(request, todo_list, t, letters) for t in ordered[:MOST_LINES]),
         total=len(group),
         late=sum(t.is_late for t in group),
-        pressing=pressing,
     )
 
 

@@ -1,19 +1,22 @@
 """The to-do list: one list over both directions of everything that needs an act, longest overdue first, with the person in
-charge of each task and the sleeping ones. In: the tasks of the agency. Out: the list, one task with its notes, the
-notes."""
+charge of each task and the sleeping ones; the paper of a task's document stands beside it. In: the tasks of the agency, or
+of the person's units; conditions of an address. Out: the list, or the region of it that a script swaps; one task with its
+notes; the notes."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, NotFound
 from gateway.office import todo
+from gateway.office.domain.notice import SubjectKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.web import dates
@@ -21,6 +24,7 @@ from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import SUBJECT_PATHS, PageRequest, merged, url_for
 from gateway.office.web.routes import Needs, get, post
 
+PATH = "/can-xu-ly"
 # The list shows the subjects of documents: it is for persons who see all of the agency's.
 # A person of a unit sees the tasks that were given to it.
 SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
@@ -30,59 +34,128 @@ TAKES_UP = (
 )
 # A person who only views makes no notes.
 NOTES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
+# Tasks for the head of the agency alone.
+FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
+NOBODY = "-"
+"""Stands in an address for a task that nobody looks after."""
 _MORNING = time(8)
 _ROWS = 50
+_CHIPS = 4
+"""Kinds in the bar; the others open from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTask:
-    """Task as the list shows it. `path` opens its subject, `act` is where it is done."""
+    """Task as its row shows it. `opens` is its document's page, which knows the task, or its own; `act` is where it is
+    done; `letter` is the id of the document that a script shows beside the list; `shape` is the state it is drawn as."""
 
     task: Task
     time_left: str
-    path: str
+    opens: str
     act: str
     verb: str
+    letter: str
+    shape: str
+
+
+_Condition = Callable[[PageRequest, Task, str], bool]
+CONDITIONS: Mapping[str, _Condition] = {
+    "loai": lambda request, task, value: task.kind == value,
+    "cua-toi": lambda request, task, value: task.owner == request.person.person.name,
+    "gap": lambda request, task, value: task.is_pressing and is_mine(request, task.kind),
+    "qua-han": lambda request, task, value: task.is_late,
+    "don-vi": lambda request, task, value: task.unit == value,
+    "phu-trach": lambda request, task, value: (task.owner or NOBODY) == value,
+    "co-quan": lambda request, task, value: task.counterpart == value,
+}
+"""Conditions of the list by their names in an address. The first three are chips of the bar."""
+_CHIP_CONDITIONS = ("loai", "cua-toi", "gap")
+
+
+def is_mine(request: PageRequest, kind: TaskKind) -> bool:
+    """Tell whether the person is one who does tasks of that kind."""
+    if request.units is not None:
+        return True
+    if kind in FOR_HEADS:
+        return request.may(Right.INSTRUCT, Manner.YES)
+    return request.may(Right.TAKE_IN, Manner.YES)
+
+
+def list_address(**values: str) -> str:
+    """Make the address of the list under those conditions, with `_` for `-` in their names."""
+    return url_for(PATH, **{name.replace("_", "-"): value for name, value in values.items() if value})
 
 
 async def list_tasks(request: PageRequest) -> web.StreamResponse:
     with_resting = request.ask("tat-ca") == "1"
     units = request.units
     todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, units=units)
-    kind = request.ask("loai")
-    only_mine = request.ask("cua-toi") == "1"
-    tasks = [
-        t
-        for t in todo_list.tasks
-        if (not kind or t.kind == kind) and (not only_mine or t.owner == request.person.person.name)
-    ]
+    conditions = {name: value for name in CONDITIONS if (value := request.ask(name))}
+    tasks = [t for t in todo_list.tasks if all(CONDITIONS[n](request, t, v) for n, v in conditions.items())]
     pages = max(1, -(-len(tasks) // _ROWS))
     page = request.number("trang", 1, tuple(range(1, pages + 1)))
     rows = [row(request, todo_list, t) for t in tasks[(page - 1) * _ROWS : page * _ROWS]]
-    following = merged(dict(request.http.query), trang=str(page + 1), told=None)
-    kinds = Counter(task.kind for task in todo_list.awake)
-    return await request.page(
-        "tasks/list.html",
-        title=request.say("menu.todo"),
-        rows=rows,
-        following=url_for("/can-xu-ly", **following) if page < pages else "",
-        kinds={kind: kinds[kind] for kind in TaskKind if kinds[kind]},
-        total=kinds.total(),
-        kind=kind,
-        mine=only_mine,
-        everything=with_resting,
-        may_note=units is None and request.may(Right.URGE, Manner.YES),
-        may_take=_may_take(request),
-        resting=todo_list.resting,
-        cut=todo_list.cut,
-    )
+    query = {**conditions, **({"tat-ca": "1"} if with_resting else {})}
+    values: dict[str, object] = {
+        "rows": rows,
+        "conditions": conditions,
+        "has_pane": any(row.letter for row in rows),
+        "list_path": url_for(PATH, **query),
+        "following": url_for(PATH, **query, trang=str(page + 1)) if page < pages else "",
+        "filters": _filters(request, todo_list, conditions, query),
+        "everything": with_resting,
+        "resting": todo_list.resting,
+        "cut": todo_list.cut,
+        "may_note": units is None and request.may(Right.URGE, Manner.YES),
+        **_chips(request, todo_list, conditions.get("loai", "")),
+    }
+    if request.is_piece:
+        return request.piece("tasks/_list.html", told=request.confirmation, **values)
+    return await request.page("tasks/list.html", title=request.say("menu.todo"), **values)
+
+
+def _chips(request: PageRequest, todo_list: todo.TodoList, kind: str) -> dict[str, object]:
+    """Count the kinds of tasks, the most urgent kinds first; a few stand in the bar, the one asked for among them."""
+    awake = todo_list.awake
+    kinds = Counter(task.kind for task in sorted(awake, key=lambda task: not task.is_pressing))
+    in_bar = sorted(kinds, key=lambda k: k != kind)[:_CHIPS]
+    return {
+        "kinds": {k: n for k, n in kinds.items() if k in in_bar},
+        "more_kinds": {k: n for k, n in kinds.items() if k not in in_bar},
+        "total": len(awake),
+        "pressing": sum(CONDITIONS["gap"](request, task, "1") for task in awake),
+        "kind": kind,
+    }
+
+
+def _filters(
+    request: PageRequest, todo_list: todo.TodoList, conditions: Mapping[str, str], query: Mapping[str, str]
+) -> list[tuple[str, str, str]]:
+    """Describe the conditions that no chip of the bar shows: name, value, and the list without it."""
+    names = {task.counterpart: task.counterpart_name or task.counterpart for task in todo_list.tasks}
+    texts = {
+        "qua-han": "",
+        "phu-trach": request.say("tasks.nobody")
+        if conditions.get("phu-trach") == NOBODY
+        else conditions.get("phu-trach", ""),
+        "co-quan": names.get(conditions.get("co-quan", ""), conditions.get("co-quan", "")),
+    }
+    return [
+        (
+            request.say(f"tasks.filter.{name}"),
+            texts.get(name, value),
+            url_for(PATH, **merged(query, **{name: None})),
+        )
+        for name, value in conditions.items()
+        if name not in _CHIP_CONDITIONS
+    ]
 
 
 async def take_task(request: PageRequest) -> web.StreamResponse:
     task = request.form.text("task")
     name, units = request.person.person.name, request.units
     await todo.take_task(request.deps.todo, request.scope(), task, name, units)
-    return request.confirm("/can-xu-ly", "tasks.taken")
+    return request.confirm(PATH, "tasks.taken")
 
 
 def _may_take(request: PageRequest) -> bool:
@@ -98,7 +171,7 @@ async def snooze_task(request: PageRequest) -> web.StreamResponse:
         await todo.snooze_task(request.deps.todo, request.scope(), task, wake_at, request.form.text("note"))
     except Clash as error:
         return await show_task(request, [("note" if error.code == "GW-NOTE" else "day", request.why(error))])
-    return request.confirm("/can-xu-ly", "tasks.snoozed")
+    return request.confirm(PATH, "tasks.snoozed")
 
 
 async def close_task(request: PageRequest) -> web.StreamResponse:
@@ -107,12 +180,12 @@ async def close_task(request: PageRequest) -> web.StreamResponse:
         await todo.close_task(request.deps.todo, request.scope(), task, request.form.text("done"))
     except Clash as error:
         return await show_task(request, [("done", request.why(error))])
-    return request.confirm("/can-xu-ly", "tasks.closed")
+    return request.confirm(PATH, "tasks.closed")
 
 
 async def wake_task(request: PageRequest) -> web.StreamResponse:
     await todo.wake_task(request.deps.todo, request.scope(), request.form.text("task"))
-    return request.confirm("/can-xu-ly", "tasks.woken")
+    return request.confirm(PATH, "tasks.woken")
 
 
 def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask:
@@ -125,35 +198,55 @@ def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask
     if verb in ("assign", "opinion") and not request.may(Right.INSTRUCT, Manner.YES):
         submits = verb == "assign" and request.may(Right.TAKE_IN, Manner.YES)
         act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
+    has_letter = task.subject_kind is not SubjectKind.AGENCY
+    opens = f"{path if has_letter else f'{PATH}/viec'}?{urlencode({'viec': task.id})}"
     return ShownTask(
         task=task,
         time_left=todo_list.time_left(task, request.lang),
-        path=path,
-        act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
+        opens=opens,
+        act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart))
+        or (opens if has_letter else path),
         verb=request.say(f"tasks.do.{verb}"),
+        letter=task.opens if has_letter else "",
+        shape=_SHAPES[task.kind],
     )
 
 
+# An act without a place is done where the subject opens.
 _ACTS: dict[TaskKind, tuple[str, str]] = {
-    TaskKind.TAKE_IN: ("{path}", "take_in"),
-    TaskKind.DECIDE: ("{path}", "decide"),
+    TaskKind.TAKE_IN: ("", "take_in"),
+    TaskKind.DECIDE: ("", "decide"),
     TaskKind.REJECTED: ("{path}/gui-lai", "resend"),
     TaskKind.FAILED: ("{path}/gui-lai", "resend"),
-    TaskKind.RECALL: ("{path}", "answer"),
+    TaskKind.RECALL: ("", "answer"),
     TaskKind.REPLY: ("/phat-hanh?tra-loi={id}", "reply"),
-    TaskKind.CERTIFICATE: ("{path}", "open"),
-    TaskKind.ISSUE: ("{path}", "open"),
-    TaskKind.STATUS: ("{path}", "open"),
-    TaskKind.TAKE_BACK: ("{path}", "open"),
     TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
-    TaskKind.SYSTEM: ("{path}", "open"),
-    TaskKind.SYSTEM_STATUS: ("{path}", "open"),
     TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
-    TaskKind.START: ("{path}", "open"),
-    TaskKind.WORK: ("{path}", "open"),
+}
+# The state of its document that each kind is drawn as, by docs/states.md.
+_SHAPES: dict[TaskKind, str] = {
+    TaskKind.TAKE_IN: "new",
+    TaskKind.DECIDE: "held",
+    TaskKind.REJECTED: "rejected",
+    TaskKind.FAILED: "failed",
+    TaskKind.RECALL: "recall_asked",
+    TaskKind.REPLY: "processing",
+    TaskKind.CERTIFICATE: "sealed",
+    TaskKind.ISSUE: "draft",
+    TaskKind.STATUS: "failed",
+    TaskKind.TAKE_BACK: "take_back_asked",
+    TaskKind.APPROVE_RECALL: "recall_asked",
+    TaskKind.SYSTEM: "failed",
+    TaskKind.SYSTEM_STATUS: "failed",
+    TaskKind.ASSIGN: "accepted",
+    TaskKind.REASSIGN: "assigned",
+    TaskKind.REPLY_DUE: "sent",
+    TaskKind.OPINION: "accepted",
+    TaskKind.START: "assigned",
+    TaskKind.WORK: "processing",
 }
 
 
@@ -187,10 +280,10 @@ def _read_until(request: PageRequest) -> datetime | None:
 
 
 ROUTES = (
-    get("/can-xu-ly", "tasks", list_tasks, needs=SEES, key="todo"),
-    get("/can-xu-ly/viec", "task", show_task, needs=SEES, key="todo"),
-    post("/can-xu-ly/phu-trach", "task_taken", take_task, needs=TAKES_UP, key="todo"),
-    post("/can-xu-ly/nhac-lai", "task_snoozed", snooze_task, needs=NOTES, key="todo"),
-    post("/can-xu-ly/xong", "task_closed", close_task, needs=NOTES, key="todo"),
-    post("/can-xu-ly/danh-thuc", "task_woken", wake_task, needs=NOTES, key="todo"),
+    get(PATH, "tasks", list_tasks, needs=SEES, key="todo"),
+    get(f"{PATH}/viec", "task", show_task, needs=SEES, key="todo"),
+    post(f"{PATH}/phu-trach", "task_taken", take_task, needs=TAKES_UP, key="todo"),
+    post(f"{PATH}/nhac-lai", "task_snoozed", snooze_task, needs=NOTES, key="todo"),
+    post(f"{PATH}/xong", "task_closed", close_task, needs=NOTES, key="todo"),
+    post(f"{PATH}/danh-thuc", "task_woken", wake_task, needs=NOTES, key="todo"),
 )

@@ -9,13 +9,18 @@
   const list = document.getElementById("list");
   // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
   const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi|don-doc";
-  const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(?:${ACTS}))?$`);
+  const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(${ACTS}))?$`);
+  // What is done with a task belongs to the letter that is open.
+  const TASK = /^\/can-xu-ly\/(?:viec|phu-trach|nhac-lai|xong|danh-thuc)$/;
   const isThere = () => pane.getClientRects().length > 0;
   const rows = () => [...list.querySelectorAll("[data-row]")];
-  const rowOf = (id) => rows().find((row) => row.dataset.id === id);
-  const letterOf = (address) => { const found = new URL(address, location.href); return found.origin === location.origin ? LETTER.exec(found.pathname)?.[1] : undefined; };
-  const pathOf = (id) => rowOf(id)?.querySelector("a[data-open]").getAttribute("href") ?? `/van-ban-${id.startsWith("inb_") ? "den" : "di"}/${id}`;
-  let open = "", turn = 0, busy = false, ready = false;
+  const hrefOf = (row) => row.querySelector("a[data-open]").getAttribute("href");
+  // A letter may stand in several rows of a list of tasks: the one that was walked to, else the first.
+  const rowOf = (id) => { const of = rows().filter((row) => row.dataset.id === id); return of.find((row) => hrefOf(row) === walked) ?? of[0]; };
+  const partsOf = (address) => { const { origin, pathname } = new URL(address, location.href); return origin !== location.origin ? null : TASK.test(pathname) && open ? [pathname, open, "viec"] : LETTER.exec(pathname); };
+  const letterOf = (address) => partsOf(address)?.[1];
+  const pathOf = (id) => { const row = rowOf(id); return row ? hrefOf(row) : `/van-ban-${id.startsWith("inb_") ? "den" : "di"}/${id}`; };
+  let open = "", walked = "", turn = 0, busy = false, ready = false;
 
   // ---- showing. What was just put before the eyes is acted on only when its page is there, and never by the same stroke.
   const SOON_MS = 400, LATEST_MS = 5000;
@@ -29,8 +34,9 @@
     if (mine === turn) { ready = true; pane.dataset.ready = open; }
   };
   const stand = () => {
+    const opened = open && rowOf(open);
     rows().forEach((row) => {
-      const here = row.dataset.id === open;
+      const here = row === opened;
       row.classList.toggle("open-row", here);
       const link = row.querySelector("a[data-open]");
       if (here) { row.classList.remove("unread"); link.setAttribute("aria-current", "true"); } else link.removeAttribute("aria-current");
@@ -54,7 +60,11 @@
     settle(mine);
   };
   const show = async (address) => {
-    const id = letterOf(address), mine = ++turn;
+    const id = letterOf(address);
+    if (rows().some((row) => hrefOf(row) === address)) walked = address;
+    // The form of a letter that is not open yet stands beside its paper too.
+    if (id && id !== open && partsOf(address)[2] && !(await show(pathOf(id)))) return false;
+    const mine = ++turn;
     unready();
     pane.classList.add("asking");
     const answer = await ask(address).catch(() => null);
@@ -86,13 +96,13 @@
     window.clearTimeout(walks);
     // Whoever walked on does not mean the letter that still stands there.
     unready();
-    walks = window.setTimeout(() => show(event.detail.querySelector("a[data-open]").getAttribute("href")), 90);
+    if (letterOf(hrefOf(event.detail))) walks = window.setTimeout(() => show(hrefOf(event.detail)), 90);
   });
-  const waiting = (all) => all.find((row) => !row.classList.contains("done-row"));
+  const waiting = (all) => all.find((row) => row.dataset.id && !row.classList.contains("done-row"));
   const step = async (by) => {
     if (!isThere()) return;
-    const all = rows(), at = all.findIndex((row) => row.dataset.id === open);
-    const next = by > 0 ? waiting(all.slice(at + 1)) : all[Math.max(0, at - 1)];
+    const all = rows(), at = all.findIndex((row) => row.classList.contains("open-row"));
+    const next = by > 0 ? waiting(all.slice(at + 1)) : all.slice(0, Math.max(at, 1)).findLast((row) => row.dataset.id);
     if (next) { await reach(next); return; }
     const more = list.querySelector('a[rel="next"]');
     if (by < 0 || at < 0) return;
@@ -114,22 +124,37 @@
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href]");
     if (!link || !plain(event) || link.target || link.hasAttribute("download") || !isThere()) return;
-    if (!(pane.contains(link) || link.closest("[data-row]")) || !letterOf(link.href)) return;
+    const row = link.closest("[data-row]");
+    if (!(pane.contains(link) || row) || !letterOf(link.href)) return;
     event.preventDefault();
+    if (row) walked = hrefOf(row);
     show(link.getAttribute("href"));
   });
 
   // ---- acting
+  const finish = (row, word) => {
+    if (!row) return;
+    row.classList.add("done-row");
+    row.querySelector("[data-deed]").textContent = word;
+    const count = document.querySelector(":is([data-tab=new], [data-tab=tasks])[aria-current] .count");
+    if (count && /^\d+$/.test(count.textContent)) count.textContent = Math.max(0, Number(count.textContent) - 1);
+  };
   const done = (text) => {
     last.innerHTML = text;
-    const told = last.querySelector("[data-letter]"), row = rowOf(told.dataset.letter);
+    const told = last.querySelector("[data-letter]");
     tell(told.dataset.said);
-    if (!row) return told.dataset.letter;
-    row.classList.add("done-row");
-    row.querySelector("[data-deed]").textContent = told.dataset.word;
-    const count = document.querySelector("[data-tab=new][aria-current] .count");
-    if (count && /^\d+$/.test(count.textContent)) count.textContent = Math.max(0, Number(count.textContent) - 1);
+    finish(rowOf(told.dataset.letter), told.dataset.word);
     return told.dataset.letter;
+  };
+  // Among tasks an act that was confirmed ends the task, and the next one opens; taking it up ends nothing.
+  const goOn = async (told, text) => {
+    const sentence = new DOMParser().parseFromString(text, "text/html").querySelector("[data-told]")?.textContent ?? "";
+    last.innerHTML = "<p></p>";
+    last.firstChild.textContent = sentence;
+    tell(sentence);
+    if (told === "tasks.taken") { await show(pathOf(open)); return; }
+    finish(rowOf(open), pane.dataset.goesOn);
+    await step(1);
   };
   const send = async (form, button) => {
     const id = letterOf(form.action), mine = pane.contains(form) ? ++turn : turn;
@@ -149,6 +174,8 @@
       return;
     }
     if (mine !== turn) return;
+    const told = pane.dataset.goesOn && answer.redirected && new URL(answer.url).searchParams.get("told");
+    if (told && answer.headers.get("X-Piece")) { await goOn(told, text); return; }
     // An act may end elsewhere, as one that makes a draft.
     if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, mine); else location.assign(answer.redirected ? answer.url : pathOf(id));
   };
