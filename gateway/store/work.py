@@ -19,6 +19,7 @@ from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocum
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
+from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.register import SqlDocumentRegister
 from gateway.store.repository import NO_FOLLOWER, Follower
 from gateway.store.revocation import SqlPendingRevocations
@@ -49,6 +50,7 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "uploads": (SqlUploads, 3),
     "systems": (SqlSystemBox, 3),
     "parts": (SqlUnitParts, 2),
+    "profile": (SqlAgencyProfile, 2),
 }
 
 
@@ -78,6 +80,7 @@ class SqlWork:
     uploads: SqlUploads
     systems: SqlSystemBox
     parts: SqlUnitParts
+    profile: SqlAgencyProfile
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.domain.document import UNDECIDED, IncomingDocument, Source, Staff
 from gateway.domain.fields import STATUS, fitting, keep_if_fits
-from gateway.domain.text import fold
+from gateway.domain.handling import is_given
 from gateway.errors import Clash, Denied, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall, StatusDone
@@ -79,14 +79,6 @@ def path_of(id: str) -> str:
 def document_name(request: PageRequest, document: IncomingDocument) -> str:
     """Return number and symbol; words where it has none, as many letters of citizens."""
     return document.code or request.say("incoming.no_number")
-
-
-def is_given(document: IncomingDocument, unit: str) -> bool:
-    """Tell whether that unit leads or helps with it."""
-    assignment = document.assignment
-    if assignment is None or not unit.strip():
-        return False
-    return fold(unit) in {fold(u) for u in (assignment.lead_unit, *assignment.coordinating_units)}
 
 
 async def find(request: PageRequest) -> IncomingView:
