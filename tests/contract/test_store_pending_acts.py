@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.agency_profile import UNDO_SECONDS, ProfileVersion, find_in_force
+from gateway.domain.agency_profile import SETTINGS, UNDO_SECONDS, ProfileVersion, find_in_force
 from gateway.domain.document import Assignment
 from gateway.errors import Clash
 from gateway.office.domain.pending import ActKind, ActValues, PendingAct
@@ -51,10 +51,10 @@ async def test_a_document_has_one_act_that_its_own_agency_alone_sees(
     winner = rival if isinstance(outcomes[0], Clash) else act
     async with store.read(NORTH) as work:
         assert await work.office.pending.of_documents([act.document_id]) == {act.document_id: winner}
-        assert await work.office.pending.waiting(9) == [winner]
+        assert await work.office.pending.all(9) == {act.document_id: winner}
     async with store.read(SOUTH) as work:
         assert await work.office.pending.of_documents([act.document_id]) == {}
-        assert await work.office.pending.waiting(9) == []
+        assert await work.office.pending.all(9) == {}
 
 
 async def test_an_act_is_due_at_its_time_and_the_look_for_work_says_so(
@@ -102,9 +102,8 @@ async def test_a_failed_act_is_kept_and_gives_way_to_the_next(
     assert await store.acts_due(9) == []
     assert "acts" not in (await store.signs(LEASE_S, ())).due
     async with store.read(NORTH) as work:
-        (failed,) = await work.office.pending.failed(9)
+        (failed,) = (await work.office.pending.all(9)).values()
         assert (failed.fault, failed.waits) == ("number", False)
-        assert await work.office.pending.waiting(9) == []
     again = await make_act(store, clock, act.document_id)
     await add(store, again)
     async with store.read(NORTH) as work:
@@ -145,7 +144,5 @@ async def test_versions_of_a_setting_stay_and_the_newest_that_has_begun_holds(
 
 @pytest.mark.parametrize("text", ["", "-1", "61", "1.5", "mười", "٣", "0x1"])
 def test_a_setting_takes_only_what_its_row_allows(text: str) -> None:
-    from gateway.domain.agency_profile import SETTINGS
-
     assert SETTINGS[UNDO_SECONDS].read(text) is None
     assert [SETTINGS[UNDO_SECONDS].read(value) for value in ("0", " 60 ", "007")] == ["0", "60", "7"]

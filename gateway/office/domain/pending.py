@@ -19,7 +19,7 @@ class ActKind(StrEnum):
 
 
 class ActFault(StrEnum):
-    """Reason why a due act could not be done; `incoming.act_failed.…` in the labels has the words."""
+    """Reason why a due act could not be done; `incoming.fault.…` in the labels has the words."""
 
     CHANGED = "changed"
     """The document, or its state, is another than the person saw."""

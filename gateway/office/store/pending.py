@@ -20,8 +20,6 @@ _R = PendingActRow
 _OF_AGENCY = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _OF = _OF_AGENCY.where(col(_R.document_id).in_(bindparam("ids", expanding=True)))
 _WAITS = col(_R.failed_at).is_(None)
-_FAILED = _OF_AGENCY.where(col(_R.failed_at).is_not(None)).order_by(col(_R.failed_at), col(_R.id))
-_WAITING = _OF_AGENCY.where(_WAITS)
 # In the order in which people acted, so that arrival numbers follow it.
 _DUE = (
     select(_R)
@@ -48,13 +46,10 @@ class SqlPendingActs(AgencyRows):
         ]
         return {act.document_id: act for act in acts}
 
-    async def failed(self, limit: int) -> Sequence[PendingAct]:
-        """List acts that could not be done, the earliest first."""
-        return [to_domain(row) for row in await self._rows(_R, _FAILED.limit(limit))]
-
-    async def waiting(self, limit: int) -> Sequence[PendingAct]:
-        """List acts that are still to be done."""
-        return [to_domain(row) for row in await self._rows(_R, _WAITING.limit(limit))]
+    async def all(self, limit: int) -> Mapping[str, PendingAct]:
+        """Return acts that wait, and those that could not be done, by document; there are few at any time."""
+        acts = [to_domain(row) for row in await self._rows(_R, _OF_AGENCY.limit(limit))]
+        return {act.document_id: act for act in acts}
 
     async def remove(self, id: str) -> bool:
         """Remove the act in this unit of work; False where it was done or undone before."""

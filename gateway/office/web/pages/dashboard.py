@@ -291,7 +291,9 @@ ROUTES = (
 
 
 # Tasks for the head of the agency alone.
-FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
+FOR_HEADS = frozenset(
+    {TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK, TaskKind.ASSIGN_FAILED}
+)
 MOST_LINES = 5
 """Most lines of one group; the to-do list has them all."""
 MOST_PRESSING = 50

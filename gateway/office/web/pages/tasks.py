@@ -152,6 +152,8 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
+    TaskKind.ACT_FAILED: ("{path}", "open"),
+    TaskKind.ASSIGN_FAILED: ("{path}", "open"),
     TaskKind.START: ("{path}", "open"),
     TaskKind.WORK: ("{path}", "open"),
 }

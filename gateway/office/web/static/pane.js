@@ -120,15 +120,41 @@
   });
 
   // ---- acting
+  // Rows as they were before an act that can be undone.
+  const former = new Map();
+  const countNew = (by) => {
+    const count = document.querySelector("[data-tab=new][aria-current] .count");
+    if (count && /^\d+$/.test(count.textContent)) count.textContent = Math.max(0, Number(count.textContent) + by);
+  };
+  const undone = (id) => {
+    const row = rowOf(id);
+    last.replaceChildren();
+    if (!row?.classList.contains("done-row")) return;
+    row.classList.remove("done-row");
+    row.querySelector("[data-deed]").replaceChildren(...(former.get(id) ?? []));
+    row.querySelector(".pending")?.remove();
+    if (former.delete(id)) countNew(1);
+  };
   const done = (text) => {
     last.innerHTML = text;
     const told = last.querySelector("[data-letter]"), row = rowOf(told.dataset.letter);
     tell(told.dataset.said);
     if (!row) return told.dataset.letter;
     row.classList.add("done-row");
-    row.querySelector("[data-deed]").textContent = told.dataset.word;
-    const count = document.querySelector("[data-tab=new][aria-current] .count");
-    if (count && /^\d+$/.test(count.textContent)) count.textContent = Math.max(0, Number(count.textContent) - 1);
+    const deed = row.querySelector("[data-deed]");
+    former.set(told.dataset.letter, [...deed.childNodes]);
+    deed.replaceChildren(told.dataset.word);
+    countNew(-1);
+    // An act that can be undone has its button in the row too, because the next act takes the line above.
+    const undo = told.querySelector("form");
+    if (undo) {
+      const copy = undo.cloneNode(true);
+      deed.replaceChildren(copy);
+      window.setTimeout(() => {
+        undo.remove();
+        if (copy.isConnected) deed.replaceChildren(told.dataset.word);
+      }, 1000 * Number(told.dataset.left));
+    }
     return told.dataset.letter;
   };
   const send = async (form, button) => {
@@ -150,13 +176,14 @@
     }
     if (mine !== turn) return;
     // An act may end elsewhere, as one that makes a draft.
+    if (answer.ok && address.pathname.endsWith("/hoan-tac")) undone(id);
     if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, mine); else location.assign(answer.redirected ? answer.url : pathOf(id));
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || !isThere() || !(pane.contains(form) || form.closest("[data-row]")) || !letterOf(form.action)) return;
     event.preventDefault();
-    if (busy || (pane.contains(form) && !ready)) { tell(pane.dataset.wait); return; }
+    if (busy || (inside.contains(form) && !ready)) { tell(pane.dataset.wait); return; }
     send(form, event.submitter);
   });
 
