@@ -10,12 +10,15 @@ from datetime import datetime
 from typing import Final
 
 UNDO_SECONDS: Final = "undo_seconds"
+NUMBERING: Final = "numbering"
+HOSTED: Final = "hosted"
+"""Default of a value that the agency got when it was hosted, with `gateway host`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSetting:
-    """One setting: a whole number within its bounds, or one of its choices. `default` is the setting of the node that
-    holds where the agency chose nothing."""
+    """One setting: a whole number within its bounds, or one of its choices. `default` names what holds where the agency
+    chose nothing: a setting of the node, or the value with which the agency was hosted."""
 
     key: str
     default: str
@@ -24,8 +27,11 @@ class ProfileSetting:
     choices: tuple[str, ...] = ()
 
     def read(self, text: str) -> str | None:
-        """Return the value of a typed text, as it is stored; None for one that the setting does not take."""
+        """Return the value of a typed text, as it is stored; None for one that the setting does not take. Nothing typed is
+        the default again."""
         word = text.strip()
+        if not word:
+            return ""
         if self.choices:
             return word if word in self.choices else None
         if not (word.isascii() and word.isdigit() and len(word) < 10):
@@ -36,13 +42,16 @@ class ProfileSetting:
 
 SETTINGS: Final[Mapping[str, ProfileSetting]] = {
     setting.key: setting
-    for setting in (ProfileSetting(key=UNDO_SECONDS, default="pages.undo_act_s", least=0, most=60),)
+    for setting in (
+        ProfileSetting(key=UNDO_SECONDS, default="pages.undo_act_s", least=0, most=60),
+        ProfileSetting(key=NUMBERING, default=HOSTED, choices=("A", "B", "C")),
+    )
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileVersion:
-    """Value of one setting, from a time on."""
+    """Value of one setting, from a time on; the empty value is the default again."""
 
     id: str
     key: str

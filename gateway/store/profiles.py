@@ -1,5 +1,5 @@
 """Profiles of agencies: versions of settings, which are only added. In: a version. Out: all versions of an agency, and the
-value in force of one setting."""
+value in force of one setting. The way of numbering is read together with the agency (`store.accounts`)."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ class SqlAgencyProfile(AgencyRows):
     async def value(self, key: str, at: datetime) -> str | None:
         """Return the value in force; None where the agency chose nothing."""
         row = await self._first(_R, _IN_FORCE, key=key, now=at)
-        return row.value if row is not None else None
+        return row.value or None if row is not None else None

@@ -86,6 +86,7 @@ class SqlWork:
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         self._tx = tx
+        self._clock = clock
         self._follower = follower
         self._arguments = (tx, scope, clock, follower)
         self.scope = scope
@@ -101,7 +102,7 @@ class SqlWork:
     async def agency(self) -> HostedAgency:
         """Return the scope's agency and lock it, so that it stays hosted here until a writing unit ends. NotFound when it
         is no longer hosted."""
-        return await lock_hosted(self._tx, self.scope.agency_id)
+        return await lock_hosted(self._tx, self.scope.agency_id, self._clock.now())
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Call `tell` once this unit of work is committed, and never when it is not: for counters."""

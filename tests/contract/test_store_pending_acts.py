@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.agency_profile import SETTINGS, UNDO_SECONDS, ProfileVersion, find_in_force
+from gateway.domain.account import NumberingMode
+from gateway.domain.agency_profile import NUMBERING, SETTINGS, UNDO_SECONDS, ProfileVersion, find_in_force
 from gateway.domain.document import Assignment
 from gateway.errors import Clash
 from gateway.office.domain.pending import ActKind, ActValues, PendingAct
@@ -142,7 +143,42 @@ async def test_versions_of_a_setting_stay_and_the_newest_that_has_begun_holds(
         assert await work.profile.versions() == []
 
 
-@pytest.mark.parametrize("text", ["", "-1", "61", "1.5", "mười", "٣", "0x1"])
+@pytest.mark.parametrize("text", ["-1", "61", "1.5", "mười", "٣", "0x1"])
 def test_a_setting_takes_only_what_its_row_allows(text: str) -> None:
     assert SETTINGS[UNDO_SECONDS].read(text) is None
-    assert [SETTINGS[UNDO_SECONDS].read(value) for value in ("0", " 60 ", "007")] == ["0", "60", "7"]
+    assert [SETTINGS[UNDO_SECONDS].read(value) for value in ("0", " 60 ", "007", " ")] == ["0", "60", "7", ""]
+    assert [SETTINGS[NUMBERING].read(value) for value in ("B", "b", "D", "")] == ["B", None, None, ""]
+
+
+async def test_an_agency_numbers_as_its_profile_says_from_its_day_on(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    async def shown() -> tuple[NumberingMode, NumberingMode]:
+        """Return the way of numbering within a unit of work, and as pages know the agency."""
+        async with store.begin(NORTH) as work:
+            in_unit = (await work.agency()).numbering
+        async with store.read(NORTH) as work:
+            assert (await work.agency()).numbering is in_unit
+        (agency,) = [agency for agency in await store.hosted() if agency.id == NORTH.agency_id]
+        return in_unit, agency.numbering
+
+    first = (await shown())[0]
+    other = NumberingMode.C if first is not NumberingMode.C else NumberingMode.B
+    for value, days in ((other.value, 1), ("", 2)):
+        clock.advance(1)
+        async with committing(store) as work:
+            await work.profile.add(
+                ProfileVersion(
+                    id=clock.new_id("prf_"),
+                    key=NUMBERING,
+                    value=value,
+                    set_by="prn_admin",
+                    set_at=clock.now(),
+                    from_when=clock.now() + timedelta(days=days),
+                )
+            )
+
+    for days, expected in ((0, first), (1, other), (1, first)):
+        clock.advance(timedelta(days=days))
+        assert await shown() == (expected, expected)
+    assert await store.accounts.numbering_at_hosting(NORTH.agency_id) is first

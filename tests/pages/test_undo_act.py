@@ -16,6 +16,7 @@ from tests.pages.mail import Mail, at
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter, opened, scope_of
+from tests.pages.watching import Watcher
 from tests.support.waiting import wait_until
 
 SECONDS = 10
@@ -38,8 +39,9 @@ async def allow_undo(site: Site) -> None:
 
 
 async def test_in_the_pane_an_act_waits_is_undone_and_done(
-    site: Site, mail: Mail, page: Page, enter: Enter, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher, record_property: Record
 ) -> None:
+    watcher.expect({409})
     await allow_undo(site)
     _, document = await mail.comes("notice")
     await enter()

@@ -1,6 +1,7 @@
 """Acts that can still be undone, and profiles of agencies, have their tables.
 
-Expand: a program of before knows neither, and needs neither.
+Expand: a program of before knows neither, and needs neither. A change of a profile tells every process to read the hosted
+agencies anew, because the way of numbering is one of its settings.
 """
 
 from alembic import op
@@ -41,8 +42,20 @@ CREATE TABLE pending_act (
 CREATE INDEX ix_pending_act_due ON pending_act (due_at) WHERE failed_at IS NULL"""
 
 
+# As those of the other watched tables.
+_ON_SERVER = """CREATE TRIGGER memory_agency_profile AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON agency_profile
+FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('hosted')"""
+_HERE = """CREATE TRIGGER memory_agency_profile_{way} AFTER {change} ON agency_profile BEGIN INSERT INTO memory_version
+(subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END"""
+
+
 def upgrade() -> None:
     on_server = op.get_bind().dialect.name == "postgresql"
     moment = "TIMESTAMP WITH TIME ZONE" if on_server else "DATETIME"
     for statement in _TABLES.format(moment=moment).split(";"):
         op.execute(statement)
+    if on_server:
+        op.execute(_ON_SERVER)
+        return
+    for change in ("INSERT", "UPDATE", "DELETE"):
+        op.execute(_HERE.format(way=change.lower(), change=change))
