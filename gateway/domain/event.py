@@ -69,6 +69,7 @@ class EventKind(StrEnum):
     DELEGATION_CREATED = "delegation.made"
     DELEGATION_APPROVED = "delegation.approved"
     DELEGATION_ENDED = "delegation.ended"
+    PROFILE_SET = "agency.setting"
     MAILBOX_CREATED = "mailbox.made"
     MAILBOX_CLOSED = "mailbox.closed"
     API_KEY_CREATED = "apikey.made"

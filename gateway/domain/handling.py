@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from gateway.domain.document import Assignment
+from gateway.domain.document import Assignment, IncomingDocument
 from gateway.domain.text import fold
 
 
@@ -51,6 +51,14 @@ class UnitPart:
 def unit_key(unit: str) -> str:
     """Return the key of a unit, which is the same for all spellings of its name."""
     return fold(unit)
+
+
+def is_given(document: IncomingDocument, unit: str) -> bool:
+    """Tell whether that unit leads or helps with the document."""
+    assignment = document.assignment
+    if assignment is None or not unit.strip():
+        return False
+    return unit_key(unit) in map(unit_key, (assignment.lead_unit, *assignment.coordinating_units))
 
 
 def required_parts(assignment: Assignment) -> tuple[tuple[str, bool, date | None], ...]:

@@ -97,45 +97,29 @@ async def set_status(
 ) -> StatusDone:
     """Record the status on the document and queue its answer to the sender. Raises Refused for missing fields, Clash for
     a conflict with the document's state, and NotFound for a document that is not ours."""
-    call = tidy(call)
-    complete(call)
-    call = replace(call, at=whole_second(call.at)) if call.at is not None else call
     async with services.store.begin(scope) as work:
-        agency = await work.agency()
-        addressed = await work.incoming.get(incoming_id)
-        if expect_version is not None:
-            addressed = await work.incoming.save(addressed, expect_version=expect_version)
-        _check_time(call.at, addressed.arrived_at, services.clock.now())
-        if call.answered_by is not None:
-            await work.outgoing.get(call.answered_by)
-        target = addressed.target_id
-        document = addressed if target is None else await work.incoming.get(target)
-        facts = list(await work.facts.of_subject(document.id))
-        standing = fold_incoming(facts)
-        if target is None:
-            permission = may_set_incoming(standing, call.code)
-        else:
-            permission = _may_answer(standing, addressed, call.code)
-        if permission and target is None and (call.reopens or call.code == "06"):
-            call, permission = _order_in_time(facts, standing, call, services.clock.now())
-        repeated = permission.repeat or (target is None and _is_repeat(facts, call))
-        if not permission and not repeated:
-            raise Clash(
-                f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
-                code="GW-STATUS",
-            )
-        register.check_number(agency, document, call.code, call.register_no, call.register_year)
-        change = _StatusChange(
-            services=services, work=work, agency=agency, facts=facts, call=call, now=services.clock.now()
-        )
-        if call.code == "03" and call.register_no and register.lacks_number(standing.state, document):
-            document, repeated = await change.give_number(document), True
-        elif not repeated and call.code in ("15", "16"):
-            document = await change.answer(document, standing)
-        elif not repeated:
-            document = await change.record_business(document)
+        done = await set_status_in(services, work, incoming_id, call, expect_version)
         await work.commit()
     services.wake()
+    return done
+
+
+async def set_status_in(
+    services: IncomingServices,
+    work: SqlWork,
+    incoming_id: str,
+    call: StatusCall,
+    expect_version: int | None = None,
+) -> StatusDone:
+    """Do the same as `set_status` in the caller's unit of work, who commits it and then wakes."""
+    change = await _admit(services, work, incoming_id, call, expect_version)
+    call, document, standing, repeated = change.call, change.document, change.standing, change.repeated
+    if call.code == "03" and call.register_no and register.lacks_number(standing.state, document):
+        document, repeated = await change.give_number(document), True
+    elif not repeated and call.code in ("15", "16"):
+        document = await change.answer(document, standing)
+    elif not repeated:
+        document = await change.record_business(document)
     meaning = CODES[call.code]
     moves_nothing = not repeated and meaning.track is Track.BUSINESS and not call.reopens
     moves_nothing = moves_nothing and fold_incoming(change.facts).state is document.state
@@ -144,6 +128,68 @@ async def set_status(
         repeated=repeated,
         register_no=document.register_no,
         moves_nothing=moves_nothing and document.state != meaning.key,
+    )
+
+
+async def check_status(
+    services: IncomingServices,
+    work: SqlWork,
+    incoming_id: str,
+    call: StatusCall,
+    expect_version: int | None = None,
+) -> None:
+    """Raise what `set_status` would raise now, as far as it is known without doing it. The caller ends the unit of work
+    without a commit."""
+    change = await _admit(services, work, incoming_id, call, expect_version)
+    if call.code == "03" and not change.repeated:
+        await change.check_entry()
+
+
+async def _admit(
+    services: IncomingServices,
+    work: SqlWork,
+    incoming_id: str,
+    call: StatusCall,
+    expect_version: int | None,
+) -> _StatusChange:
+    """Check the call against the document in this unit of work; the errors are those of `set_status`."""
+    call = tidy(call)
+    complete(call)
+    call = replace(call, at=whole_second(call.at)) if call.at is not None else call
+    agency = await work.agency()
+    addressed = await work.incoming.get(incoming_id)
+    if expect_version is not None:
+        addressed = await work.incoming.save(addressed, expect_version=expect_version)
+    _check_time(call.at, addressed.arrived_at, services.clock.now())
+    if call.answered_by is not None:
+        await work.outgoing.get(call.answered_by)
+    target = addressed.target_id
+    document = addressed if target is None else await work.incoming.get(target)
+    facts = list(await work.facts.of_subject(document.id))
+    standing = fold_incoming(facts)
+    is_answer = target is not None
+    permission = (
+        _may_answer(standing, addressed, call.code) if is_answer else may_set_incoming(standing, call.code)
+    )
+    if permission and target is None and (call.reopens or call.code == "06"):
+        call, permission = _order_in_time(facts, standing, call, services.clock.now())
+    repeated = permission.repeat or (target is None and _is_repeat(facts, call))
+    if not permission and not repeated:
+        raise Clash(
+            f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
+            code="GW-STATUS",
+        )
+    register.check_number(agency, document, call.code, call.register_no, call.register_year)
+    return _StatusChange(
+        services=services,
+        work=work,
+        agency=agency,
+        document=document,
+        facts=facts,
+        standing=standing,
+        call=call,
+        repeated=repeated,
+        now=services.clock.now(),
     )
 
 
@@ -221,13 +267,17 @@ def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StatusChange:
-    """Permitted call in the unit of work that records it. `facts` are the earlier facts of the document."""
+    """Permitted call in the unit of work that records it. `document` is the one that it is about, `facts` are the earlier
+    facts of it; `repeated`: the call says nothing new."""
 
     services: IncomingServices
     work: SqlWork
     agency: HostedAgency
+    document: IncomingDocument
     facts: Sequence[Fact]
+    standing: IncomingStanding
     call: StatusCall
+    repeated: bool
     now: datetime
 
     @property
@@ -329,6 +379,10 @@ class _StatusChange:
         await self._queue_answer(answered)
         await self._record_event(document)
         return document
+
+    async def check_entry(self) -> None:
+        """Raise Clash or Refused where the book would not take the document; the entry is undone with the unit of work."""
+        await self._enter(self.document)
 
     async def _enter(self, document: IncomingDocument) -> RegisterEntry | None:
         number, year = self.call.register_no, self.call.register_year
@@ -447,18 +501,27 @@ async def assign(
 ) -> IncomingDocument:
     """Assign the document to the units that handle it; `set_status` reports this with 04. `why` explains a changed
     assignment (R65, wrong unit)."""
-    assignment = tidy(assignment)
-    complete(StatusCall(code="04", assignment=assignment))
     async with services.store.begin(scope) as work:
-        document = await work.incoming.get(incoming_id)
-        saved = await work.incoming.save(
-            replace(document, assignment=assignment), expect_version=expect_version
-        )
-        await work.events.append(
-            EventKind.INBOX_STATUS, incoming_id, services.clock.now(), _describe(assignment, why.strip())
-        )
-        await handling.give(work, saved, scope.principal_id, services.clock.now(), services.clock.new_id)
+        saved = await assign_in(services, work, incoming_id, assignment, expect_version, why)
         await work.commit()
+    return saved
+
+
+async def assign_in(
+    services: IncomingServices,
+    work: SqlWork,
+    incoming_id: str,
+    assignment: Assignment,
+    expect_version: int | None = None,
+    why: str = "",
+) -> IncomingDocument:
+    """Do the same as `assign` in the caller's unit of work, who commits it."""
+    assignment, now = tidy(assignment), services.clock.now()
+    complete(StatusCall(code="04", assignment=assignment))
+    document = await work.incoming.get(incoming_id)
+    saved = await work.incoming.save(replace(document, assignment=assignment), expect_version=expect_version)
+    await work.events.append(EventKind.INBOX_STATUS, incoming_id, now, _describe(assignment, why.strip()))
+    await handling.give(work, saved, work.scope.principal_id, now, services.clock.new_id)
     return saved
 
 

@@ -33,7 +33,7 @@ async def give(
     ended. Raises Refused for a unit that the agency does not have, where its units are known."""
     if document.assignment is None:
         return
-    await _refuse_unknown(work, document.assignment, now)
+    await refuse_unknown(work, document.assignment, now)
     needed = {(unit_key(unit), lead, day): unit for unit, lead, day in required_parts(document.assignment)}
     for part in (await work.parts.of_documents([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
@@ -55,7 +55,7 @@ async def give(
         await work.parts.add(part)
 
 
-async def _refuse_unknown(work: SqlWork, assignment: Assignment, now: datetime) -> None:
+async def refuse_unknown(work: SqlWork, assignment: Assignment, now: datetime) -> None:
     """Raise Refused for units that the agency does not have, each with the nearest known name."""
     units = {unit_key(unit): unit for unit in await work.parts.units(now)}
     named_units = [("lead_unit", assignment.lead_unit)]

@@ -188,7 +188,10 @@ _KINDS: Mapping[TaskKind, RingKind] = {
     **dict.fromkeys((TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN), RingKind.APPROVAL),
     TaskKind.REJECTED: RingKind.RETURNED,
     **dict.fromkeys(
-        (TaskKind.FAILED, TaskKind.STATUS, TaskKind.TAKE_BACK, TaskKind.SYSTEM, TaskKind.SYSTEM_STATUS),
+        (
+            *(TaskKind.FAILED, TaskKind.STATUS, TaskKind.TAKE_BACK, TaskKind.SYSTEM, TaskKind.SYSTEM_STATUS),
+            *(TaskKind.ACT_FAILED, TaskKind.ASSIGN_FAILED),
+        ),
         RingKind.FAILED,
     ),
     TaskKind.RECALL: RingKind.RECALL,

@@ -85,6 +85,10 @@ async def gather(
 
 
 async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
+    acts = await work.office.pending.all(MOST_OF_A_KIND)
+    # What a person just did, and may still undo, is no task.
+    acted = {id for id, act in acts.items() if act.waits}
+    failed_acts = [(act, await work.incoming.get(id)) for id, act in acts.items() if not act.waits]
     waiting = await work.office.tasks.to_take_in(MOST_OF_A_KIND)
     requested = await work.office.tasks.asked_back(now - todo.REQUESTS_BACK, MOST_OF_A_KIND)
     replies = await work.office.tasks.replies(todo.reply_horizon(now), MOST_OF_A_KIND)
@@ -101,7 +105,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
     unassigned = await work.office.tasks.unassigned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
     submitted = await work.office.submissions.of_documents([d.id for d, _ in unassigned])
     # Submitted documents wait for the leader, and those with a leader's opinion are reported to no other person.
-    free = [(d, since) for d, since in unassigned if not submitted[d.id]]
+    free = [(d, since) for d, since in unassigned if not submitted[d.id] and d.id not in acted]
     opinions = await work.office.submissions.open(MOST_OF_A_KIND)
     returned_parts = await work.parts.returned(MOST_OF_A_KIND)
     late_parts = await work.parts.overdue(*todo.late_span(now), MOST_OF_A_KIND)
@@ -109,7 +113,10 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
     acted_on = [*(d for d in waiting if d.state is InState.HELD), *(d for d, _ in free)]
     actors = await _actors(work, [d.id for d in acted_on if timers.is_urgent(d.urgency)])
     tasks = [
-        *todo.of_incoming(office, waiting, now, await _held_at(work, held_ids)),
+        *todo.of_failed_acts(failed_acts, now),
+        *todo.of_incoming(
+            office, [d for d in waiting if d.id not in acted], now, await _held_at(work, held_ids)
+        ),
         *todo.of_requests(office, requested, now),
         *todo.of_replies(office, replies, now),
         *todo.of_returned(office, returned, now),
@@ -119,7 +126,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
         *todo.of_asks(office, asks, now),
         *todo.of_stuck(office, untaken, now),
         *todo.of_unassigned(office, free, now),
-        *todo.of_submissions(office, opinions, now),
+        *todo.of_submissions(office, [(s, d) for s, d in opinions if d.id not in acted], now),
         *todo.of_partner_replies(office, expected, now),
         *todo.of_returned_parts(office, returned_parts, now),
         *todo.of_late_parts(office, late_parts, now),

@@ -27,10 +27,10 @@ JOBS: Mapping[str, timedelta | None] = {
     "feed": None,
     **dict.fromkeys(("sealer", "timestamp", "revocation", "digest", "sequencer", "hosting", "clocks"), LOOP),
     **dict.fromkeys(("lister", "keys", "holds", "quarantine", "growth", "folder"), LOOP),
-    **dict.fromkeys(("accounts", "webhooks", "drawer"), LOOP),
+    **dict.fromkeys(("accounts", "webhooks", "drawer", "acts"), LOOP),
 }
 # Jobs that do not run where the office is switched off.
-OF_OFFICE = frozenset({"digest", "lister", "accounts", "drawer"})
+OF_OFFICE = frozenset({"digest", "lister", "accounts", "drawer", "acts"})
 # Jobs that not every node has: one that never reported is not late.
 OPTIONAL = OF_OFFICE | {"folder", "feed", "growth", "timestamp", "revocation"}
 

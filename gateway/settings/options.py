@@ -220,8 +220,8 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The pages for people: name and emblem in the heading, the contact for help, how long a send can be undone, how much
-    room pictures of pages may take."""
+    """The pages for people: name and emblem in the heading, the contact for help, how long a send, or an act on a letter
+    that came, can be undone, how much room pictures of pages may take."""
 
     name: str = ""
     contact: str = ""
@@ -229,6 +229,7 @@ class Pages:
     ribbon: Annotated[str, OneOf(("off", "on"))] = "off"
     undo_s: Annotated[int, Between(0, 120)] = 30
     undo_express_s: Annotated[int, Between(0, 120)] = 5
+    undo_act_s: Annotated[int, Between(0, 60)] = 10
     urge_days: Annotated[int, Between(0, 90)] = 7
     pictures_mb: Annotated[int, Between(0, 100_000)] = 256
 

@@ -21,9 +21,11 @@ from gateway.domain.account import (
     HostedAgency,
     KeyAuth,
     Network,
+    NumberingMode,
     Principal,
     PrincipalKind,
 )
+from gateway.domain.agency_profile import NUMBERING, ProfileVersion, find_in_force
 from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
 from gateway.domain.status import REQUESTED
@@ -31,14 +33,34 @@ from gateway.ports.services import Clock
 from gateway.store import jobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import WAITING
-from gateway.store.row import from_json, to_json, value_of
+from gateway.store.row import Moment, from_json, to_json, value_of
 from gateway.store.systems import begin
 from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
-from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
+from gateway.store.tables_node import (
+    AgencyProfileRow,
+    ApiKeyAgencyRow,
+    ApiKeyRow,
+    HostedAgencyRow,
+    PrincipalRow,
+)
 from gateway.store.transaction import Open, Transaction
 
 _TOUCH_EVERY = timedelta(minutes=1)
-_BODY = select(col(HostedAgencyRow.body)).where(col(HostedAgencyRow.id) == bindparam("id"))
+_PROFILE = AgencyProfileRow
+# The way of numbering in force, where the agency chose one.
+_NUMBERING = (
+    select(col(_PROFILE.value))
+    .where(
+        col(_PROFILE.agency_id) == col(HostedAgencyRow.id),
+        col(_PROFILE.key) == NUMBERING,
+        col(_PROFILE.from_when) <= bindparam("now", type_=Moment),
+    )
+    .order_by(col(_PROFILE.set_at).desc(), col(_PROFILE.id).desc())
+    .limit(1)
+    .correlate(HostedAgencyRow)
+    .scalar_subquery()
+)
+_BODY = select(col(HostedAgencyRow.body), _NUMBERING).where(col(HostedAgencyRow.id) == bindparam("id"))
 _LOCKED_BODY = _BODY.with_for_update(read=True)
 
 
@@ -79,7 +101,20 @@ class HostedAccounts:
 
     async def hosted(self) -> Sequence[HostedAgency]:
         """Return every hosted agency in the order of codes; cached, because every packet needs them."""
-        return await self._memory.ask(("hosted",), _load_hosted)
+        agencies, versions = await self._memory.ask(("hosted",), _load_hosted)
+        if not versions:
+            return agencies
+        now = self._clock.now()
+        return tuple(_numbered(a, find_in_force(versions.get(a.id, ()), NUMBERING, now)) for a in agencies)
+
+    async def numbering_at_hosting(self, id: str) -> NumberingMode:
+        """Return the way of numbering with which an agency was hosted, which holds where it chose none. NotFound when it is
+        not hosted."""
+        agencies, _ = await self._memory.ask(("hosted",), _load_hosted)
+        agency = next((agency for agency in agencies if agency.id == id), None)
+        if agency is None:
+            raise errors.NotFound(f"no agency {id} is hosted here")
+        return agency.numbering
 
     async def hosted_by_code(self, code: str) -> HostedAgency | None:
         """Find a hosted agency by its present code, or else by an alias; letter case is ignored."""
@@ -229,11 +264,23 @@ class HostedAccounts:
             return list((await _load_keys(tx, condition)).values())
 
 
-async def _load_hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
-    query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
-    rows = await Transaction(connection, shared=False).rows(HostedAgencyRow, query)
+async def _load_hosted(
+    connection: AsyncConnection,
+) -> tuple[Sequence[HostedAgency], Mapping[str, Sequence[ProfileVersion]]]:
+    """Load the hosted agencies, and the versions of their ways of numbering by agency."""
+    tx = Transaction(connection, shared=False)
+    rows = await tx.rows(HostedAgencyRow, select(HostedAgencyRow).order_by(col(HostedAgencyRow.code)))
     agencies = (from_json(HostedAgency, row.body) for row in rows)
-    return tuple(agency for agency in agencies if agency.left_at is None)
+    versions: dict[str, list[ProfileVersion]] = {}
+    for version in await tx.rows(_PROFILE, select(_PROFILE).where(col(_PROFILE.key) == NUMBERING)):
+        versions.setdefault(version.agency_id, []).append(value_of(ProfileVersion, version))
+    return tuple(agency for agency in agencies if agency.left_at is None), versions
+
+
+def _numbered(agency: HostedAgency, version: ProfileVersion | None) -> HostedAgency:
+    if version is None or not version.value:
+        return agency
+    return replace(agency, numbering=NumberingMode(version.value))
 
 
 async def _save(tx: Transaction, agency: HostedAgency) -> None:
@@ -256,14 +303,15 @@ async def _find_hosted(tx: Transaction, condition: ColumnElement[bool]) -> Hoste
     return None if row is None else from_json(HostedAgency, row.body)
 
 
-async def lock_hosted(tx: Transaction, id: str) -> HostedAgency:
-    """Return a hosted agency under a shared lock, so that it cannot leave before this transaction ends; a transaction that
-    only reads takes no lock. NotFound when the agency left, or was never hosted."""
-    rows = await tx.tuples(_LOCKED_BODY if tx.is_shared else _BODY, id=id)
+async def lock_hosted(tx: Transaction, id: str, now: datetime) -> HostedAgency:
+    """Return a hosted agency as it is now, under a shared lock, so that it cannot leave before this transaction ends; a
+    transaction that only reads takes no lock. NotFound when the agency left, or was never hosted."""
+    rows = await tx.tuples(_LOCKED_BODY if tx.is_shared else _BODY, id=id, now=now)
     agency = _parse_hosted(rows[0][0]) if rows else None
     if agency is None or agency.left_at is not None:
         raise errors.NotFound(f"this node does not host agency {id}")
-    return agency
+    numbering = rows[0][1]
+    return replace(agency, numbering=NumberingMode(numbering)) if numbering else agency
 
 
 # Cached, because every unit of work that accepts or admits something needs it.

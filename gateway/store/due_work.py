@@ -31,10 +31,10 @@ from gateway.store import events, inbox, jobs, outbox, webhooks
 from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow, WebhookRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
-from gateway.store.tables_office import ListChangeRow
+from gateway.store.tables_office import ListChangeRow, PendingActRow
 from gateway.store.transaction import BoundQuery, Transaction
 
-_Q, _A, _W = QuestionRow, AnswerRow, WebhookRow
+_Q, _A, _W, _P = QuestionRow, AnswerRow, WebhookRow, PendingActRow
 _NOW = bindparam("now", type_=Moment)
 _TO_ASK = (
     select(col(_Q.due_at))
@@ -42,6 +42,8 @@ _TO_ASK = (
     .limit(1)
 )
 _CHANGED = select(col(ListChangeRow.id)).limit(1)
+_IS_OPEN_ACT = col(_P.failed_at).is_(None)
+_ACTS_DUE = select(col(_P.document_id)).where(_IS_OPEN_ACT, col(_P.due_at) <= _NOW).limit(1)
 _ANSWERS = select(func.max(col(_A.fetched_at)))
 _QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
 
@@ -63,6 +65,7 @@ _NEXT: CompoundSelect[Any] = union_all(
         col(_W.state) == EndpointState.ACTIVE.value
     ),
     select(_first_after_now(_Q.due_at), null()),
+    select(_first_after_now(_P.due_at), null()).where(_IS_OPEN_ACT),
 )
 
 
@@ -102,6 +105,7 @@ async def look_for_signs(
         ("sequencer", events.ANY_UNNUMBERED),
         ("webhooks", webhooks.any_due(now)),
         ("lister", (_CHANGED, {})),
+        ("acts", (_ACTS_DUE, {"now": now})),
         ("revocation", (_TO_ASK, {"now": now, "far": now + 2 * AUTHORITY_DELAY})),
     ]
     queries = [query for _, query in queries_by_name]

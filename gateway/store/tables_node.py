@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, OfAgency, Row, index, partial_index
+from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, index, partial_index
 
 
 class HostedAgencyRow(Row, table=True):
@@ -31,6 +31,18 @@ class HostedAgencyRow(Row, table=True):
     id: str = Field(primary_key=True)
     code: str
     body: str = Field(sa_type=Text)
+
+
+class AgencyProfileRow(ThingOfAgency, table=True):
+    """Version of one setting of an agency, as text; versions are only added."""
+
+    __table_args__ = (index("ix_agency_profile_key", "agency_id", "key", "set_at"),)
+
+    key: str
+    value: str
+    set_by: str
+    set_at: datetime = Field(sa_type=Moment)
+    from_when: datetime = Field(sa_type=Moment)
 
 
 class PrincipalRow(Row, table=True):

@@ -43,6 +43,7 @@ URGENT: Any = text("urgency > 0")
 UNREAD: Any = text("unread")
 ATTACHED: Any = text("attached")
 BARE: Any = text("NOT attached")
+UNFAILED: Any = text("failed_at IS NULL")
 
 
 def in_tab(tab: int) -> Any:  # Any: what `text` gives is accepted wherever a condition is
@@ -280,6 +281,34 @@ class SubmissionRow(ThingOfAgency, table=True):
     decided_by: str | None = None
     decided_at: datetime | None = Field(default=None, sa_type=Moment)
     opinion: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+
+
+# --- acts that can still be undone -----------------------------------------------------------------------------------
+
+
+class PendingActRow(OfAgency, table=True):
+    """Act on an incoming document that a person may still undo: a document has one at most. `act_values` is JSON. One that
+    failed when it was due keeps its reason until a person looks at it."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "document_id"],
+            ["incoming_document.agency_id", "incoming_document.id"],
+            name="fk_pending_act_document_id",
+        ),
+        partial_index("ix_pending_act_due", UNFAILED, "due_at"),
+    )
+
+    document_id: str = Field(primary_key=True)
+    id: str
+    kind: str
+    act_values: str = Field(sa_type=Text)
+    version: int
+    person_id: str
+    made_at: datetime = Field(sa_type=Moment)
+    due_at: datetime = Field(sa_type=Moment)
+    failed_at: datetime | None = Field(default=None, sa_type=Moment)
+    fault: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 # --- signing in; these tables have digests, never a usable secret ---------------------------------------------------

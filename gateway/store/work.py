@@ -19,6 +19,7 @@ from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocum
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
+from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.register import SqlDocumentRegister
 from gateway.store.repository import NO_FOLLOWER, Follower
 from gateway.store.revocation import SqlPendingRevocations
@@ -49,6 +50,7 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "uploads": (SqlUploads, 3),
     "systems": (SqlSystemBox, 3),
     "parts": (SqlUnitParts, 2),
+    "profile": (SqlAgencyProfile, 2),
 }
 
 
@@ -78,11 +80,13 @@ class SqlWork:
     uploads: SqlUploads
     systems: SqlSystemBox
     parts: SqlUnitParts
+    profile: SqlAgencyProfile
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         self._tx = tx
+        self._clock = clock
         self._follower = follower
         self._arguments = (tx, scope, clock, follower)
         self.scope = scope
@@ -98,7 +102,7 @@ class SqlWork:
     async def agency(self) -> HostedAgency:
         """Return the scope's agency and lock it, so that it stays hosted here until a writing unit ends. NotFound when it
         is no longer hosted."""
-        return await lock_hosted(self._tx, self.scope.agency_id)
+        return await lock_hosted(self._tx, self.scope.agency_id, self._clock.now())
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Call `tell` once this unit of work is committed, and never when it is not: for counters."""

@@ -194,7 +194,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
         "account": "account entry lending new_password",
         "accounts": "duty ended factor password post right standing",
-        "admin": "admin limit",
+        "admin": "admin limit profile",
         "agencies": "agencies",
         "api": "api fault folder problem sample",
         "audit": "audit",

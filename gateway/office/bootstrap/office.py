@@ -19,6 +19,7 @@ from gateway.clock import SystemClock
 from gateway.domain.account import key_prefix
 from gateway.office.accounts import acting, sessions
 from gateway.office.domain.roles import PostRole
+from gateway.office.letters import pending
 from gateway.office.letters.previews import PreviewDrawer
 from gateway.office.lister import Lister
 from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
@@ -87,6 +88,7 @@ class Office(OpenNode):
                 is_due=idle.has_come,
             ),
             "drawer": Loop(step=self.looking.step, is_due=self.looking.is_due),
+            "acts": Loop(step=lambda: pending.run_due(self.inn, self.accounts)),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
         }
 

@@ -102,12 +102,17 @@ class TaskKind(StrEnum):
     START = "start"
     WORK = "work"
     """A unit's own part."""
+    ACT_FAILED = "act_failed"
+    """A clerk took it in or refused it, which could not be done when the time to undo it was over."""
+    ASSIGN_FAILED = "assign_failed"
+    """The same of an assignment."""
 
 
 _INCOMING = (
     *(TaskKind.ASSIGN, TaskKind.REASSIGN, TaskKind.OPINION, TaskKind.START, TaskKind.WORK),
     *(TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL),
     *(TaskKind.REPLY, TaskKind.STATUS, TaskKind.SYSTEM),
+    *(TaskKind.ACT_FAILED, TaskKind.ASSIGN_FAILED),
 )
 
 

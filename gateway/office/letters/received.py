@@ -19,6 +19,7 @@ from gateway.errors import Clash
 from gateway.incoming.register import BOOK
 from gateway.office.domain.task import Submission, SubmissionState
 from gateway.office.services import OfficeIncomingServices
+from gateway.office.store.store import OfficeWork
 
 ENDED_STATES = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 
@@ -85,30 +86,37 @@ async def submit(
 ) -> Submission:
     """Submit to `leader`, a person of the agency, by id. Raise Clash where it is not worked on, or waits for an opinion
     already."""
-    now = services.clock.now()
     async with services.store.begin(scope) as work:
-        document = await work.incoming.get(incoming_id)
-        submissions = (await work.office.submissions.of_documents([document.id]))[document.id]
-        is_asked = any(s.state is SubmissionState.OPEN for s in submissions)
-        if document.target_id is not None or document.state not in WORKED_ON or is_asked:
-            raise Clash(f"{incoming_id} cannot be submitted as it stands", code="GW-SUBMIT")
-        submission = Submission(
-            id=services.clock.new_id("sub_"),
-            document_id=document.id,
-            leader=leader,
-            note=note.strip()[:LONGEST],
-            asked_by=scope.principal_id,
-            asked_at=now,
-        )
-        await work.office.submissions.add(submission)
-        details = {
-            "submission": submission.id,
-            "leader": leader,
-            **({"note": submission.note} if submission.note else {}),
-        }
-        await work.events.append(EventKind.INBOX_SUBMITTED, document.id, now, details)
+        submission = await submit_in(services, work, incoming_id, leader, note)
         await work.commit()
     services.wake()
+    return submission
+
+
+async def submit_in(
+    services: OfficeIncomingServices, work: OfficeWork, incoming_id: str, leader: str, note: str = ""
+) -> Submission:
+    """Do the same as `submit` in the caller's unit of work, who commits it and then wakes."""
+    document, now = await work.incoming.get(incoming_id), services.clock.now()
+    submissions = (await work.office.submissions.of_documents([document.id]))[document.id]
+    is_asked = any(s.state is SubmissionState.OPEN for s in submissions)
+    if document.target_id is not None or document.state not in WORKED_ON or is_asked:
+        raise Clash(f"{incoming_id} cannot be submitted as it stands", code="GW-SUBMIT")
+    submission = Submission(
+        id=services.clock.new_id("sub_"),
+        document_id=document.id,
+        leader=leader,
+        note=note.strip()[:LONGEST],
+        asked_by=work.scope.principal_id,
+        asked_at=now,
+    )
+    await work.office.submissions.add(submission)
+    details = {
+        "submission": submission.id,
+        "leader": leader,
+        **({"note": submission.note} if submission.note else {}),
+    }
+    await work.events.append(EventKind.INBOX_SUBMITTED, document.id, now, details)
     return submission
 
 
@@ -116,25 +124,34 @@ async def decide(
     services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str, opinion: str
 ) -> Submission | None:
     """Record the opinion on the open submission; None where there is none. Raise Clash without words."""
-    words = opinion.strip()[:LONGEST]
-    now = services.clock.now()
     async with services.store.begin(scope) as work:
-        submissions = (await work.office.submissions.of_documents([incoming_id]))[incoming_id]
-        open_submission = next((s for s in submissions if s.state is SubmissionState.OPEN), None)
-        if open_submission is None:
+        decided = await decide_in(services, work, incoming_id, opinion)
+        if decided is None:
             return None
-        if not words:
-            raise Clash("an opinion needs words", code="GW-OPINION")
-        decided = replace(
-            open_submission,
-            state=SubmissionState.DECIDED,
-            decided_by=scope.principal_id,
-            decided_at=now,
-            opinion=words,
-        )
-        await work.office.submissions.close(decided)
-        details = {"submission": decided.id, "opinion": words}
-        await work.events.append(EventKind.INBOX_OPINION, incoming_id, now, details)
         await work.commit()
     services.wake()
+    return decided
+
+
+async def decide_in(
+    services: OfficeIncomingServices, work: OfficeWork, incoming_id: str, opinion: str
+) -> Submission | None:
+    """Do the same as `decide` in the caller's unit of work, who commits it and then wakes."""
+    words, now = opinion.strip()[:LONGEST], services.clock.now()
+    submissions = (await work.office.submissions.of_documents([incoming_id]))[incoming_id]
+    open_submission = next((s for s in submissions if s.state is SubmissionState.OPEN), None)
+    if open_submission is None:
+        return None
+    if not words:
+        raise Clash("an opinion needs words", code="GW-OPINION")
+    decided = replace(
+        open_submission,
+        state=SubmissionState.DECIDED,
+        decided_by=work.scope.principal_id,
+        decided_at=now,
+        opinion=words,
+    )
+    await work.office.submissions.close(decided)
+    details = {"submission": decided.id, "opinion": words}
+    await work.events.append(EventKind.INBOX_OPINION, incoming_id, now, details)
     return decided

@@ -25,6 +25,7 @@ from gateway.domain.status import (
 from gateway.domain.system_box import BoxItem
 from gateway.domain.wall_clock import local
 from gateway.office.domain.notice import LONGEST_TEXT, NoticeKind, NoticeWish
+from gateway.office.domain.pending import ActKind, PendingAct
 from gateway.office.domain.task import RecallAsk, Submission, Task, TaskKind, UnsentRequest, UnsentStatus
 from gateway.policy import timers
 from gateway.policy.timers import Due
@@ -96,6 +97,26 @@ def of_submissions(
         due = timers.assign(office, submission.asked_at)
         task = _incoming_task(TaskKind.OPINION, submission.id, document, submission.asked_at, due, now)
         yield replace(task, begun_by=submission.asked_by)
+
+
+def of_failed_acts(acts: Iterable[tuple[PendingAct, IncomingDocument]], now: datetime) -> Iterator[Task]:
+    """List acts that could not be done when they were due: they are late at once."""
+    for act, document in acts:
+        kind = TaskKind.ASSIGN_FAILED if act.kind is ActKind.ASSIGN else TaskKind.ACT_FAILED
+        yield Task(
+            id=f"{kind}:{act.id}",
+            kind=kind,
+            subject_id=document.id,
+            document=f"{document.number}/{document.symbol}",
+            title=document.subject,
+            counterpart=document.sender_code,
+            counterpart_name=document.sender_name or "",
+            urgency=document.urgency,
+            since=act.made_at,
+            due_at=act.due_at,
+            is_late=act.due_at < now,
+            wall_clock=True,
+        )
 
 
 def of_partner_replies(

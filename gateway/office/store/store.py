@@ -24,11 +24,13 @@ from gateway.domain.event import EventKind
 from gateway.domain.text import fold
 from gateway.office.domain.listing import SavedView, Side, Tag
 from gateway.office.domain.notice import Notice, NotificationSettings, RingKind
+from gateway.office.domain.pending import PendingAct
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import CountCache, SqlLists
 from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway.office.store.lists_write import ListFolder, ListMarks
+from gateway.office.store.pending import SqlPendingActs, find_due
 from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
@@ -338,6 +340,10 @@ class SqlOfficeRows:
     def submissions(self) -> SqlSubmissions:
         return SqlSubmissions(self.tx, self.scope)
 
+    @cached_property
+    def pending(self) -> SqlPendingActs:
+        return SqlPendingActs(self.tx, self.scope)
+
 
 class OfficeWork(SqlWork):
     """A unit of work of the exchange that has the rows of the office, `office`, besides."""
@@ -399,6 +405,11 @@ class SqlOfficeStore(SqlStore):
         if self._changes >= _MANY_CHANGES:
             self._many_changed.set()
         self.wake.ring("lister")
+
+    async def acts_due(self, limit: int) -> Sequence[tuple[str, PendingAct]]:
+        """List the acts of all agencies that are due, each with its agency's id."""
+        async with self.asking() as tx:
+            return await find_due(tx, self._clock.now(), limit)
 
     async def lists_wait(self) -> bool:
         """Tell whether a document changed since its row of lists was written; readers of lists see it all the same."""

@@ -354,6 +354,7 @@ _SUBMITTED = select(_SUBMISSION).where(col(_SUBMISSION.agency_id) == bindparam("
 _SUBMISSIONS_OF = _SUBMITTED.where(
     col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
 ).order_by(col(_SUBMISSION.asked_at), col(_SUBMISSION.id))
+_NEWEST_SUBMISSION = _SUBMITTED.order_by(col(_SUBMISSION.id).desc()).limit(1)
 _OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.OPEN.value).order_by(
     col(_SUBMISSION.asked_at), col(_SUBMISSION.id)
 )
@@ -372,6 +373,11 @@ class SqlSubmissions(AgencyRows):
             for row in await self._rows(_SUBMISSION, _SUBMISSIONS_OF, ids=ids):
                 submissions_by_document[row.document_id].append(value_of(Submission, row))
         return submissions_by_document
+
+    async def last_leader(self) -> str | None:
+        """Return the leader of the agency's newest submission."""
+        row = await self._first(_SUBMISSION, _NEWEST_SUBMISSION)
+        return row.leader if row is not None else None
 
     async def open(self, limit: int) -> Sequence[tuple[Submission, IncomingDocument]]:
         """List those that wait for an opinion, the oldest first, with their documents."""

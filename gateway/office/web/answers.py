@@ -72,6 +72,7 @@ def templates() -> Environment:
     environment.filters |= {
         "day": _day,
         "moment": moment_text,
+        "second": lambda at: f"{local(at):%H:%M:%S}",
         "network": account.shown_network,
         "clock": pass_context(lambda context, at: clock_text(at, context["now"])),
         "iso": lambda at: at.isoformat() if at is not None else "",

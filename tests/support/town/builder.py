@@ -105,5 +105,7 @@ async def lay_out(
 
 
 def settings_of(folder: Path, database: str = "") -> Settings:
+    """Return the settings of a town in that folder. Acts on pages have their effect at once, as most tests expect."""
     settings = stage.settings_for(folder)
+    settings = replace(settings, pages=replace(settings.pages, undo_act_s=0))
     return replace(settings, database=replace(settings.database, url=database)) if database else settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
@@ -31,6 +31,7 @@ from gateway.office.domain.listing import (
     person_viewer,
     unit_viewer,
 )
+from gateway.office.domain.pending import PendingAct
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
 from gateway.office.store.lists import ListCount, ListPage
@@ -83,7 +84,7 @@ class ArrivalCheck:
 class ShownLine:
     """`subject` is empty for people who see metadata alone; `remaining` None where nothing is waited for, `time_left` the
     same in words. `doubt` is what to look at first, in one word, `note` what is to be read; `can_take`: its row may take it
-    in."""
+    in. `pending` is an act on it that waits, or could not be done."""
 
     line: ListLine
     path: str
@@ -97,6 +98,7 @@ class ShownLine:
     doubt: str = ""
     note: str = ""
     can_take: bool = False
+    pending: PendingAct | None = None
 
     @property
     def is_late(self) -> bool:
@@ -117,6 +119,7 @@ class RowRenderer:
     office: OfficeCalendar | None = None
     content: bool = True
     back: str = ""
+    pending: Mapping[str, PendingAct] = field(default_factory=dict)
 
     def rows(self, lines: Sequence[ListLine]) -> list[ShownLine]:
         return [self.row(line) for line in lines]
@@ -137,6 +140,7 @@ class RowRenderer:
             doubt=labels.say(f"listing.doubtful.{doubt}", self.lang) if doubt else "",
             note=labels.say(f"listing.doubtful.{note}", self.lang) if note else "",
             can_take=may_be_taken(line),
+            pending=self.pending.get(line.id),
         )
 
     def _number(self, line: ListLine) -> str:
@@ -193,9 +197,17 @@ class RowRenderer:
 async def row_renderer(request: PageRequest, side: Side | None = None, back: str = "") -> RowRenderer:
     """Make the renderer for this person; incoming letters run by the clock of offices."""
     office = await request.deps.todo.office() if side is Side.IN else None
-    content = seen_by(request).content
+    pending: Mapping[str, PendingAct] = {}
+    if side is not Side.OUT:
+        async with request.deps.store.read(request.scope()) as work:
+            pending = await work.office.pending.all(MOST)
     return RowRenderer(
-        lang=request.lang, now=request.deps.clock.now(), office=office, content=content, back=back
+        lang=request.lang,
+        now=request.deps.clock.now(),
+        office=office,
+        content=seen_by(request).content,
+        back=back,
+        pending=pending,
     )
 
 
@@ -284,6 +296,8 @@ async def tags_on_page(request: PageRequest, side: Side, id: str) -> TagsOnPage:
 MOST = 500
 _PAGE = 100
 _WAITING = frozenset(UNSENT) - {"sending"}
+# Acts on many letters that another act on one of them, which can still be undone, excludes.
+_DECIDING = frozenset({"tiep-nhan", "tu-choi", "trinh"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -418,6 +432,8 @@ async def may_see(work: OfficeWork, sight: ListSight, line: ListLine) -> bool:
 
 async def _make_choice(request: PageRequest, work: OfficeWork, act: str, row: ShownLine) -> Choice:
     line = row.line
+    if row.pending is not None and row.pending.waits and act in _DECIDING:
+        return Choice(row=row, why=request.say("listing.skip.waits"))
     if act == "tiep-nhan":
         document = await work.incoming.get(line.id)
         doubt = received.doubt(document)

@@ -35,7 +35,9 @@ TAKES_UP = (
 # A person who only views makes no notes.
 NOTES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
 # Tasks for the head of the agency alone.
-FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
+FOR_HEADS = frozenset(
+    {TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK, TaskKind.ASSIGN_FAILED}
+)
 NOBODY = "-"
 """Stands in an address for a task that nobody looks after."""
 _MORNING = time(8)
@@ -241,6 +243,8 @@ _SHAPES: dict[TaskKind, str] = {
     TaskKind.APPROVE_RECALL: "recall_asked",
     TaskKind.SYSTEM: "failed",
     TaskKind.SYSTEM_STATUS: "failed",
+    TaskKind.ACT_FAILED: "failed",
+    TaskKind.ASSIGN_FAILED: "failed",
     TaskKind.ASSIGN: "accepted",
     TaskKind.REASSIGN: "assigned",
     TaskKind.REPLY_DUE: "sent",

@@ -132,18 +132,45 @@
   });
 
   // ---- acting
+  // Rows as they were before an act that can be undone.
+  const former = new Map();
+  const countNew = (by) => {
+    const count = document.querySelector(":is([data-tab=new], [data-tab=tasks])[aria-current] .count");
+    if (count && /^\d+$/.test(count.textContent)) count.textContent = Math.max(0, Number(count.textContent) + by);
+  };
   const finish = (row, word) => {
     if (!row) return;
     row.classList.add("done-row");
-    row.querySelector("[data-deed]").textContent = word;
-    const count = document.querySelector(":is([data-tab=new], [data-tab=tasks])[aria-current] .count");
-    if (count && /^\d+$/.test(count.textContent)) count.textContent = Math.max(0, Number(count.textContent) - 1);
+    const deed = row.querySelector("[data-deed]");
+    former.set(row.dataset.id, [...deed.childNodes]);
+    deed.replaceChildren(word);
+    countNew(-1);
+  };
+  const undone = (id) => {
+    const row = rowOf(id);
+    last.replaceChildren();
+    if (!row?.classList.contains("done-row")) return;
+    row.classList.remove("done-row");
+    row.querySelector("[data-deed]").replaceChildren(...(former.get(id) ?? []));
+    row.querySelector(".pending")?.remove();
+    if (former.delete(id)) countNew(1);
   };
   const done = (text) => {
     last.innerHTML = text;
     const told = last.querySelector("[data-letter]");
     tell(told.dataset.said);
-    finish(rowOf(told.dataset.letter), told.dataset.word);
+    const row = rowOf(told.dataset.letter);
+    finish(row, told.dataset.word);
+    // An act that can be undone has its button in the row too, because the next act takes the line above.
+    const undo = row && told.querySelector("form");
+    if (undo) {
+      const deed = row.querySelector("[data-deed]"), copy = undo.cloneNode(true);
+      deed.replaceChildren(copy);
+      window.setTimeout(() => {
+        undo.remove();
+        if (copy.isConnected) deed.replaceChildren(told.dataset.word);
+      }, 1000 * Number(told.dataset.left));
+    }
     return told.dataset.letter;
   };
   // Among tasks an act that was confirmed ends the task, and the next one opens; taking it up ends nothing.
@@ -177,13 +204,14 @@
     const told = pane.dataset.goesOn && answer.redirected && new URL(answer.url).searchParams.get("told");
     if (told && answer.headers.get("X-Piece")) { await goOn(told, text); return; }
     // An act may end elsewhere, as one that makes a draft.
+    if (answer.ok && address.pathname.endsWith("/hoan-tac")) undone(id);
     if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, mine); else location.assign(answer.redirected ? answer.url : pathOf(id));
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || !isThere() || !(pane.contains(form) || form.closest("[data-row]")) || !letterOf(form.action)) return;
     event.preventDefault();
-    if (busy || (pane.contains(form) && !ready)) { tell(pane.dataset.wait); return; }
+    if (busy || (inside.contains(form) && !ready)) { tell(pane.dataset.wait); return; }
     send(form, event.submitter);
   });
 

@@ -3,11 +3,12 @@ webhooks."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.administration import accounts, acts, programs
+from gateway.office.web.pages.administration import accounts, acts, programs, settings
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
     *accounts.ROUTES,
     *acts.ROUTES,
     *programs.ROUTES,
+    *settings.ROUTES,
 )

@@ -19,13 +19,15 @@ from gateway.office.web.pages.incoming.access import (
     REOPENS,
     SEES,
     TAKES,
+    alone,
 )
 from gateway.office.web.routes import PageRoute
 
 get = partial(routes.get, key="incoming")
 post = partial(routes.post, key="incoming")
 both = partial(routes.both, key="incoming")
-_AGREE, _DISAGREE = (partial(acts.answer_request, code=code) for code in ("15", "16"))
+_EITHER = (*TAKES, *INSTRUCTS)
+_AGREE, _DISAGREE = (alone(partial(acts.answer_request, code=code)) for code in ("15", "16"))
 _FILE = "{n:[0-9]{1,9}}"
 _PAGE = "{page:[0-9]{1,4}}"
 _PACKET = "{digest:[0-9a-f]{64}}"
@@ -33,22 +35,27 @@ _PACKET = "{digest:[0-9a-f]{64}}"
 ROUTES: tuple[PageRoute, ...] = (
     get(PATH, "incoming_one", sealing.show_document, needs=SEES),
     get(f"{PATH}/tiep-nhan", "incoming_take_form", acts.take_in_form, needs=TAKES),
-    post(f"{PATH}/tiep-nhan", "incoming_take", acts.take_in, needs=TAKES),
-    *both(f"{PATH}/tam-giu", "incoming_hold_form", "incoming_hold", acts.put_on_hold, needs=TAKES),
-    *both(f"{PATH}/tu-choi", "incoming_refuse_form", "incoming_refuse", acts.refuse, needs=TAKES),
+    post(f"{PATH}/tiep-nhan", "incoming_take", alone(acts.take_in), needs=TAKES),
+    *both(f"{PATH}/tam-giu", "incoming_hold_form", "incoming_hold", alone(acts.put_on_hold), needs=TAKES),
+    *both(f"{PATH}/tu-choi", "incoming_refuse_form", "incoming_refuse", alone(acts.refuse), needs=TAKES),
     get(f"{PATH}/chuyen-xu-ly", "incoming_assign_form", acts.assign_form, needs=INSTRUCTS),
-    post(f"{PATH}/chuyen-xu-ly", "incoming_assign", acts.assign, needs=INSTRUCTS),
-    post(f"{PATH}/tien-do", "incoming_progress", acts.report_progress, needs=PROGRESSES),
-    *both(f"{PATH}/trinh", "incoming_submit_form", "incoming_submit", acts.submit, needs=TAKES),
+    post(f"{PATH}/chuyen-xu-ly", "incoming_assign", alone(acts.assign), needs=INSTRUCTS),
+    post(f"{PATH}/tien-do", "incoming_progress", alone(acts.report_progress), needs=PROGRESSES),
+    *both(f"{PATH}/trinh", "incoming_submit_form", "incoming_submit", alone(acts.submit), needs=TAKES),
     *both(
-        f"{PATH}/tra-lai", "incoming_hand_back_form", "incoming_hand_back", acts.hand_back, needs=HANDS_BACK
+        f"{PATH}/tra-lai",
+        "incoming_hand_back_form",
+        "incoming_hand_back",
+        alone(acts.hand_back),
+        needs=HANDS_BACK,
     ),
-    post(f"{PATH}/xong-phan-viec", "incoming_part_done", acts.finish_part, needs=PROGRESSES),
-    *both(f"{PATH}/mo-lai", "incoming_reopen_form", "incoming_reopen", acts.reopen, needs=REOPENS),
+    post(f"{PATH}/xong-phan-viec", "incoming_part_done", alone(acts.finish_part), needs=PROGRESSES),
+    *both(f"{PATH}/mo-lai", "incoming_reopen_form", "incoming_reopen", alone(acts.reopen), needs=REOPENS),
     *both(f"{PATH}/dong-y", "incoming_agree_form", "incoming_agree", _AGREE, needs=ANSWERS),
     *both(f"{PATH}/khong-dong-y", "incoming_disagree_form", "incoming_disagree", _DISAGREE, needs=ANSWERS),
     *both(f"{PATH}/niem-phong", "incoming_freeze_form", "incoming_freeze", sealing.freeze, needs=FREEZES),
     *both(f"{PATH}/tieu-huy", "incoming_purge_form", "incoming_purge", sealing.purge, needs=DECIDES),
+    post(f"{PATH}/hoan-tac", "incoming_undo", acts.undo, needs=_EITHER),
     get(f"{PATH}/tep/{_FILE}", "incoming_file", detail.send_file, needs=READS),
     get(f"{PATH}/trang/{_FILE}/{_PAGE}", "incoming_page", detail.send_page, needs=READS),
     get(f"{PATH}/xem/{_FILE}", "incoming_view", detail.view_file, needs=READS),

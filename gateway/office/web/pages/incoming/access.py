@@ -7,25 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
+from gateway.domain.agency_profile import UNDO_SECONDS
 from gateway.domain.document import UNDECIDED, IncomingDocument, Source, Staff
 from gateway.domain.fields import STATUS, fitting, keep_if_fits
-from gateway.domain.text import fold
+from gateway.domain.handling import is_given
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.accounts import acting
+from gateway.office.domain.pending import ActKind, ActValues, PendingAct
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.letters import pending
+from gateway.office.letters.pending import ActResult
 from gateway.office.policy.rights import Grant
 from gateway.office.web import page_requests
 from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.office.web.pages import content
-from gateway.office.web.routes import Needs
+from gateway.office.web.routes import Handler, Needs
 
 ID = "{id:inb_[0-9A-Za-z]{1,40}}"
 PATH = f"/van-ban-den/{ID}"
@@ -61,6 +67,8 @@ class IncomingView:
     content: bool
     name: str
     """Number and symbol as a page writes them."""
+    pending: PendingAct | None = None
+    """Act on it that waits, or that could not be done."""
 
     @property
     def path(self) -> str:
@@ -71,6 +79,11 @@ class IncomingView:
         """Tell whether it is to be decided here."""
         return self.main.state in UNDECIDED and self.main.source is Source.AXIS
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether an act on it can still be undone."""
+        return self.pending is not None and self.pending.waits
+
 
 def path_of(id: str) -> str:
     return url_for(f"/van-ban-den/{id}")
@@ -79,14 +92,6 @@ def path_of(id: str) -> str:
 def document_name(request: PageRequest, document: IncomingDocument) -> str:
     """Return number and symbol; words where it has none, as many letters of citizens."""
     return document.code or request.say("incoming.no_number")
-
-
-def is_given(document: IncomingDocument, unit: str) -> bool:
-    """Tell whether that unit leads or helps with it."""
-    assignment = document.assignment
-    if assignment is None or not unit.strip():
-        return False
-    return fold(unit) in {fold(u) for u in (assignment.lead_unit, *assignment.coordinating_units)}
 
 
 async def find(request: PageRequest, id: str = "") -> IncomingView:
@@ -110,6 +115,7 @@ async def _load(request: PageRequest, id: str, manner: Manner, unit: str) -> Inc
         document = await work.incoming.get(id)
         target = document.target_id
         main_document = document if target is None else await work.incoming.get(target)
+        pending_act = (await work.office.pending.of_documents([main_document.id])).get(main_document.id)
     return IncomingView(
         document=document,
         main=main_document,
@@ -117,6 +123,7 @@ async def _load(request: PageRequest, id: str, manner: Manner, unit: str) -> Inc
         assigned=is_given(main_document, unit),
         content=manner in (Manner.YES, Manner.OWN),
         name=document_name(request, main_document),
+        pending=pending_act,
     )
 
 
@@ -203,13 +210,54 @@ async def ask(
     )
 
 
-async def late_page(request: PageRequest, incoming: IncomingView) -> web.StreamResponse:
+async def late_page(request: PageRequest, incoming: IncomingView, sentence: str = "") -> web.StreamResponse:
     return await request.page(
         "incoming/conflict.html",
         409,
         title=request.say("incoming.conflict.title"),
         found=incoming,
-        sentence=await last_act_words(request, incoming.main.id),
+        sentence=sentence or await last_act_words(request, incoming.main.id),
+    )
+
+
+def alone(handler: Handler) -> Handler:
+    """Make the handler of an act that is refused, with a person's name, while another act on the document waits."""
+
+    async def run(request: PageRequest) -> web.StreamResponse:
+        if request.is_act:
+            incoming = await find(request)
+            if incoming.pending is not None and incoming.waits:
+                return await late_page(request, incoming, await _waits_words(request, incoming.pending))
+        return await handler(request)
+
+    return run
+
+
+async def _waits_words(request: PageRequest, pending_act: PendingAct) -> str:
+    return request.say(
+        "incoming.waits.other",
+        person=await name_of(request, pending_act.person_id),
+        act=request.say(f"incoming.waits.{pending_act.kind}"),
+        time=f"{local(pending_act.due_at):%H:%M:%S}",
+    )
+
+
+async def begin_act(
+    request: PageRequest, incoming: IncomingView, kind: ActKind, values: ActValues, version: int | None = None
+) -> ActResult:
+    """Begin an act that can be undone for as long as the agency chose, on the document as the page showed it, or as it
+    was just judged."""
+    now, node_s = request.deps.clock.now(), request.deps.settings.pages.undo_act_s
+    async with request.deps.store.read(request.scope()) as work:
+        chosen = await work.profile.value(UNDO_SECONDS, now)
+    return await pending.begin(
+        request.deps.inn,
+        request.scope(),
+        incoming.main,
+        kind,
+        values,
+        version=form_version(request) if version is None else version,
+        wait=timedelta(seconds=int(chosen) if chosen is not None else node_s),
     )
 
 
@@ -223,12 +271,25 @@ async def done_or_late(
 ) -> web.StreamResponse:
     """Act and confirm, or show that the document has changed. At `end_state` the letter leaves the desk."""
     try:
-        await act_running
+        result = await act_running
     except (StaleVersion, Clash):
         return await late_page(request, incoming)
+    if isinstance(result, ActResult) and result.due is not None:
+        return await confirm_waiting(request, incoming, result.due)
     if end_state and request.is_piece:
         return confirm(request, incoming, message, request.say(f"listing.deed.{end_state}"))
     return request.confirm(incoming.path, message)
+
+
+async def confirm_waiting(
+    request: PageRequest, incoming: IncomingView, due: PendingAct, next_id: str = ""
+) -> web.Response:
+    """Report an act that can still be undone, with the button that undoes it."""
+    message = f"incoming.waits.{due.kind}"
+    if request.is_piece:
+        waiting = replace(incoming, pending=due)
+        return confirm(request, waiting, message, request.say("listing.deed.waits"))
+    return request.confirm(incoming.path, message, **merged({"ds": request.ask("ds"), "sau": next_id}))
 
 
 def confirm(
@@ -245,9 +306,17 @@ def confirm(
         number=number,
         stamp=stamp,
         said=sentence,
+        left=_seconds_left(request, incoming),
     )
     answer.headers[DONE_HEADER] = "1"
     return answer
+
+
+def _seconds_left(request: PageRequest, incoming: IncomingView) -> int:
+    """Return for how long the act on it can be undone."""
+    if incoming.pending is None:
+        return 0
+    return max(0, int((incoming.pending.due_at - request.deps.clock.now()).total_seconds()))
 
 
 def give_status(

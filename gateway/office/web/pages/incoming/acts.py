@@ -6,30 +6,30 @@ refused form comes back with everything that was typed."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument, InState, Source
+from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source
 from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.domain.status import AT_WORK_CODES, CODES
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
 from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.office.domain.listing import Side
+from gateway.office.domain.pending import ActKind, ActValues
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission
-from gateway.office.letters import received
+from gateway.office.letters import pending, received
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.page_requests import PageRequest, merged
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import access, assigning, detail
 from gateway.office.web.pages.incoming.access import IncomingView
-from gateway.words import labels
 
 REASONS = get_args(RefusalReason)
 
@@ -51,25 +51,28 @@ async def take_in(request: PageRequest) -> web.StreamResponse:
         problems += _text_problems(request, "note", "incoming.note", note)
     if problems:
         return await take_in_form(request, problems)
-    call = StatusCall(
-        code="03",
+    leader = await detail.usual_leader(request) if request.form.text("trinh") else None
+    values = ActValues(
         register_no=number if has_own_numbers else None,
         note=note or None,
         staff=access.staff_of(request),
+        leader=leader[0] if leader is not None else None,
     )
     next_id = None if request.is_piece else await lists.next_document(request, Side.IN, incoming.main.id)
+    version = incoming.main.version if from_list else None
     try:
-        letter = await access.give_status(
-            request, incoming, call, incoming.main.version if from_list else None
-        )
+        result = await access.begin_act(request, incoming, ActKind.TAKE_IN, values, version)
     except StaleVersion:
         return await access.late_page(request, incoming)
     except Refused as error:
         return await take_in_form(request, _field_problems(request, error))
     except Clash as error:
-        if error.code == "GW-STATUS":
+        if error.code in ("GW-STATUS", "GW-ACT-WAITS"):
             return await access.late_page(request, incoming)
         return await take_in_form(request, [("register_no", request.why(error))])
+    if result.due is not None:
+        return await access.confirm_waiting(request, incoming, result.due, next_id or "")
+    letter = result.document
     message = "incoming.registered" if letter.register_no else "incoming.taken_in"
     if request.is_piece:
         word = request.say("listing.arrival_no", number=letter.register_no) if letter.register_no else ""
@@ -132,9 +135,20 @@ async def refuse(request: PageRequest) -> web.StreamResponse:
         return await access.ask(
             request, incoming, "refuse", problems, query=query, grave=True, reasons=choices
         )
-    call = StatusCall(code="02", reason=code, note=note, staff=access.staff_of(request))
-    refusal = access.give_status(request, incoming, call)
+    values = ActValues(reason=code, note=note, staff=access.staff_of(request))
+    refusal = access.begin_act(request, incoming, ActKind.REFUSE, values)
     return await access.done_or_late(request, incoming, refusal, "incoming.refused", end_state="rejected")
+
+
+async def undo(request: PageRequest) -> web.StreamResponse:
+    """Undo an act that waits, or put away one that could not be done."""
+    incoming = await access.find(request)
+    try:
+        undone = await pending.undo(request.deps.inn, request.scope(), incoming.main.id)
+    except Clash:
+        return await access.late_page(request, incoming, request.say("incoming.undo.late"))
+    message = "incoming.undone" if undone.waits else "incoming.put_away"
+    return request.confirm(incoming.path, message, **merged({"ds": request.ask("ds")}))
 
 
 def _text_problems(request: PageRequest, field: str, label: str, text: str) -> Problems:
@@ -168,21 +182,13 @@ async def assign(request: PageRequest) -> web.StreamResponse:
     assignment, problems = assigning.read_assignment(request, incoming.main, units, is_returned)
     if problems:
         return await assign_form(request, problems)
-    if incoming.main.state is InState.ACCEPTED:
-        call = StatusCall(code="04", assignment=assignment, staff=access.staff_of(request))
-        operation: Awaitable[object] = access.give_status(request, incoming, call)
-    else:
-        version, reason = access.form_version(request), request.form.text("why")
-        operation = act.assign(
-            request.deps.inn,
-            request.scope(),
-            incoming.main.id,
-            assignment,
-            expect_version=version,
-            why=reason,
-        )
-    if submission is not None:
-        operation = _decide_by_assigning(request, incoming, assignment, operation)
+    values = ActValues(
+        assignment=assignment,
+        staff=access.staff_of(request),
+        why=request.form.text("why"),
+        decides=submission is not None,
+    )
+    operation = access.begin_act(request, incoming, ActKind.ASSIGN, values)
     try:
         return await access.done_or_late(
             request, incoming, operation, "incoming.assigned", end_state="assigned"
@@ -196,15 +202,6 @@ def _unit_problems(request: PageRequest, error: Refused) -> Problems:
         ("other_units" if "/coordinating_units" in pointer else "lead_unit", words)
         for pointer, words in answers.reasons_of(error, request.lang)
     ]
-
-
-async def _decide_by_assigning(
-    request: PageRequest, incoming: IncomingView, assignment: Assignment, assigning: Awaitable[object]
-) -> None:
-    """Record the assignment as the opinion on the submission."""
-    await assigning
-    words = assignment.instruction or labels.say("incoming.given.lead", "vi", unit=assignment.lead_unit)
-    await received.decide(request.deps.inn, request.scope(), incoming.main.id, words)
 
 
 async def report_progress(request: PageRequest) -> web.StreamResponse:

@@ -133,7 +133,9 @@ async def document_page(
         if document.source is Source.AXIS
         else (),
         leaf=await make_preview(request, incoming),
-        done=_recent_taking(request, document),
+        done=_recent_taking(request, incoming),
+        waits_by=await access.name_of(request, incoming.pending.person_id) if incoming.pending else "",
+        submits_to=await usual_leader(request) if incoming.is_open and request.may(*_TAKES) else None,
         query=urlencode(merged({"ds": request.ask("ds")})),
         order=request.ask("lenh"),
         can_show=can_show,
@@ -152,7 +154,7 @@ async def _work_values(
     """Make the values of what is done with the document after it was taken in, and of the acts."""
     document, parts = incoming.main, records.context.parts
     can = _possible_acts(request, incoming, records)
-    reports = incoming.assigned and request.may(Right.PROGRESS, Manner.OWN)
+    reports = incoming.assigned and not incoming.waits and request.may(Right.PROGRESS, Manner.OWN)
     # A head assigns beside the paper; a letter that is assigned already has a page for assigning it again.
     assigns = can["assign"] and document.assignment is None and not can["submit"]
     form = await assigning.form_values(request, document, records.submissions, parts) if assigns else {}
@@ -170,17 +172,29 @@ async def _work_values(
 
 
 _TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
+_TAKES = (Right.TAKE_IN, Manner.YES)
 _ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 
-def _recent_taking(request: PageRequest, document: IncomingDocument) -> TakingNote | None:
-    """Return the next letter, where this one was taken in a moment ago."""
-    if request.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN_STATES:
+def _recent_taking(request: PageRequest, incoming: IncomingView) -> TakingNote | None:
+    """Return the next letter, where this one was taken in a moment ago, or is about to be."""
+    is_taken = request.ask("told") in _TAKEN_MESSAGES and incoming.main.state in _TAKEN_STATES
+    if not is_taken and not (incoming.waits and request.ask("sau")):
         return None
     next_id, list_query = request.ask("sau"), request.ask("ds")
     is_id = _ID.fullmatch(next_id) is not None
     query = {"ds": list_query} if list_query else {}
     return TakingNote(next=url_for(f"/van-ban-den/{next_id}", **query) if is_id else "")
+
+
+async def usual_leader(request: PageRequest) -> tuple[str, str] | None:
+    """Return the leader to whom the agency submitted last, else its only one; None where a clerk has to choose."""
+    leaders = dict(await access.leaders_of(request))
+    async with request.deps.store.read(request.scope()) as work:
+        last = await work.office.submissions.last_leader()
+    if last not in leaders:
+        last = next(iter(leaders)) if len(leaders) == 1 else None
+    return (last, leaders[last]) if last is not None else None
 
 
 def note_draft(request: PageRequest, incoming: IncomingView, records: IncomingRecords) -> str:
@@ -247,10 +261,10 @@ async def _sender_name_now(request: PageRequest, document: IncomingDocument) -> 
 
 def _possible_acts(request: PageRequest, incoming: IncomingView, records: IncomingRecords) -> dict[str, bool]:
     """Map acts to whether the page offers them. Every act checks again."""
-    document, of_unit = incoming.main, incoming.assigned
-    may_take = request.may(Right.TAKE_IN, Manner.YES)
-    may_instruct = request.may(Right.INSTRUCT, Manner.YES) or (
-        of_unit and request.may(Right.INSTRUCT, Manner.OWN)
+    document, of_unit = incoming.main, incoming.assigned and not incoming.waits
+    may_take = request.may(*_TAKES) and not incoming.waits
+    may_instruct = not incoming.waits and (
+        request.may(Right.INSTRUCT, Manner.YES) or (of_unit and request.may(Right.INSTRUCT, Manner.OWN))
     )
     return {
         "take": may_take and incoming.is_open,
@@ -264,8 +278,13 @@ def _possible_acts(request: PageRequest, incoming: IncomingView, records: Incomi
         and document.state in WORKED_ON
         and request.may(Right.PROGRESS, Manner.OWN)
         and any(not x.is_lead for x in own_part(request, records.context.parts)),
+        "undo": incoming.pending is not None
+        and (not incoming.waits or incoming.pending.person_id == request.person.person.id)
+        and (request.may(*_TAKES) or request.may(Right.INSTRUCT, Manner.YES, Manner.OWN)),
         "reopen": document.state is InState.DONE and access.may_reopen(request, incoming),
-        "answer": records.request is not None and request.may(Right.ANSWER, Manner.YES),
+        "answer": records.request is not None
+        and not incoming.waits
+        and request.may(Right.ANSWER, Manner.YES),
         "freeze": request.may(Right.FREEZE, Manner.YES),
         "reply": incoming.content
         and request.may(Right.REPLY)
