@@ -4,7 +4,7 @@ what was checked, the sentence, and the page or command that mends it; and the o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from gateway.domain.diagnosis import Diagnosis, Level
@@ -23,7 +23,6 @@ _PLACES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "workers": ("jobs", f"{PATH}/tac-vu"),
         "jobs": ("jobs", f"{PATH}/tac-vu"),
         "log": ("log", "/nhat-ky"),
-        "keys": ("certificates", "/co-quan/de-nghi"),
         "bindings": ("certificates", "/co-quan/de-nghi"),
     }
 )
@@ -43,9 +42,18 @@ class FindingLine:
     cure: str = ""
 
 
-def describe_findings(findings: Iterable[Diagnosis], lang: str) -> list[FindingLine]:
-    """Describe findings, the worst first."""
-    return [_describe(f, lang) for f in sorted(findings, key=lambda finding: -finding.level.badness)]
+def describe_findings(
+    findings: Iterable[Diagnosis], lang: str, names: Mapping[str, str]
+) -> list[FindingLine]:
+    """Describe findings, the worst first; `names` are those of agencies by code."""
+    ordered = sorted(findings, key=lambda finding: -finding.level.badness)
+    return [_describe(name_agencies(finding, names), lang) for finding in ordered]
+
+
+def name_agencies(finding: Diagnosis, names: Mapping[str, str]) -> Diagnosis:
+    """Replace the code of an agency by its name in the finding's sentence."""
+    code = str(finding.params.get("code", ""))
+    return replace(finding, params={**finding.params, "code": names[code]}) if code in names else finding
 
 
 def _describe(finding: Diagnosis, lang: str) -> FindingLine:

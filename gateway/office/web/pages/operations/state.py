@@ -32,7 +32,8 @@ from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.page_requests import OPERATES, PageRequest, agency_names, url_for
 from gateway.office.web.pages.agencies import common
-from gateway.office.web.pages.operations.findings import PATH, describe_findings, first_step
+from gateway.office.web.pages.operations.findings import PATH as PATH
+from gateway.office.web.pages.operations.findings import describe_findings, first_step, name_agencies
 from gateway.office.web.routes import Access, Needs
 from gateway.ops.status import report_lines
 from gateway.policy import upkeep
@@ -97,7 +98,8 @@ _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.U
 async def show_state(request: PageRequest) -> web.StreamResponse:
     machine = request.deps.operations.machine
     checks, standing = await machine.checks(), await machine.status()
-    lines = describe_findings(checks, request.lang)
+    names = {agency.code: agency.name for agency in standing.hosted}
+    lines = describe_findings(checks, request.lang, names)
     return await tab_page(
         request,
         "state",
@@ -106,7 +108,7 @@ async def show_state(request: PageRequest) -> web.StreamResponse:
         standing=standing,
         paces=[_job_row(request, c) for c in standing.paces],
         many_axes=len({c.axis for c in standing.paces}) > 1,
-        names={agency.code: agency.name for agency in standing.hosted},
+        names=names,
         lines=lines,
         first=first_step(lines),
         counts={level: sum(c.level is level for c in checks) for level in Level},
@@ -174,6 +176,7 @@ async def show_queues(request: PageRequest) -> web.StreamResponse:
         "queues",
         "queues",
         queues=queues,
+        dead=sum(pile.count for pile in piles["axis"] if pile.part == "dead"),
         busy=[(queue, parts) for queue, parts in piles.items() if queue in busy],
         idle=[(queue, parts) for queue, parts in piles.items() if queue not in busy],
         waited=charts.queue_chart(sampled, now),
@@ -223,7 +226,9 @@ async def test_line(request: PageRequest) -> web.StreamResponse:
         steps = await machine.test_partner(partner, sender)
     elif request.ask("chay") == "1":
         steps = await machine.checks(Tag.LINE)
-    rows = [(step, step.says(request.lang), step.mends(request.lang) or "") for step in steps]
+    names = {agency.code: agency.name for agency in await request.deps.store.hosted()}
+    named_steps = [name_agencies(step, names) for step in steps]
+    rows = [(step, step.says(request.lang), step.mends(request.lang) or "") for step in named_steps]
     return await tab_page(
         request,
         "line",
