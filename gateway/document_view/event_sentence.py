@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.words import labels
@@ -37,8 +36,6 @@ class EventLike(Protocol):
 
     @property
     def kind(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
     @property
     def subject_id(self) -> str: ...
     @property

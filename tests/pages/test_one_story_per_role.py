@@ -217,7 +217,7 @@ async def test_an_agencys_administrator_adds_and_locks_an_account_and_looks_at_t
         assert (await view.people.find_by_name("nguyenvanthunghiem")).standing is AccountStanding.LOCKED
 
     await page.goto("/co-quan?q=Sở Thử nghiệm")
-    await page.locator("tbody a[data-open]", has_text="Z91.07").click()
+    await page.locator("[data-row] a[data-open]", has_text="Z91.07").click()
     await expect(page.locator("h1")).to_contain_text("Sở Thử nghiệm")
 
 

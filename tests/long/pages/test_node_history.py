@@ -108,7 +108,7 @@ async def test_traffic_is_counted_by_day_and_partner_narrowed_and_led_to_its_row
     await expect(partners.get_by_role("row")).to_have_count(6)
     await expect(partners.get_by_role("row", name="Z91.81")).to_contain_text("Gửi đi")
     await axe.check(page, record_property)
-    await page.get_by_label("Đối tác (tên hoặc mã)").fill("Z91.80")
+    await page.get_by_role("combobox", name="Đối tác (tên hoặc mã)").fill("Z91.80")
     await page.get_by_label("Chiều").select_option(label="Nhận đến")
     await page.get_by_role("button", name="Xem", exact=True).click()
     await expect(partners.get_by_role("row")).to_have_count(2)

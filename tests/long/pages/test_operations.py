@@ -220,7 +220,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
     await page.goto("/van-hanh/sao-luu")
     copy = page.locator(".fact-line", has_text="demo.backup")
     await expect(copy).to_contain_text("chưa")
-    await expect(page.get_by_role("status")).to_contain_text("Chưa bản sao lưu nào được khôi phục thử.")
+    await expect(page.get_by_role("status").first).to_contain_text("Chưa bản sao lưu nào được khôi phục thử.")
 
     sealed = target.read_bytes()
     for passphrase, content, word in (

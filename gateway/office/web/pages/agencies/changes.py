@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.deciding import registry_changes
 from gateway.domain.person import ProposalState
 from gateway.domain.registry_change import Plan, RegistryChange
-from gateway.domain.registry_reform import ReformRecord, ReformState
+from gateway.domain.registry_reform import Reform, ReformRecord, ReformState
 from gateway.edxml import workbook
 from gateway.errors import BadForm, Clash
 from gateway.office.web import answers, forms
@@ -47,12 +47,21 @@ async def list_reforms(request: PageRequest) -> web.StreamResponse:
     async with services.decisions.read() as view:
         open_proposals = await view.proposals.list_in_states((ProposalState.OPEN,), _MOST_OPEN)
     now = request.deps.clock.now()
+    open_ones = [p for p in open_proposals if p.content.reforms and now < p.expires_at]
+    duties = await registry_changes.duties(services)
+    shown_reforms = [
+        *(record.reform for record in reforms),
+        *(proposal.content.reforms[0] for proposal in open_ones),
+        *(duty.record.reform for duty in duties),
+    ]
+    names = await _names_in(request, shown_reforms)
     return await request.page(
         "agencies/changes.html",
         title=request.say("agencies.changes"),
         rows=[_reform_row(reform, today) for reform in reforms],
-        open_ones=[p for p in open_proposals if p.content.reforms and now < p.expires_at],
-        duties=await registry_changes.duties(services),
+        open_ones=open_ones,
+        duties=duties,
+        headline=lambda reform: _headline(request, reform, names),
         text=text,
         problems=[("ma", fault)] if fault else [],
         most=_MOST_REFORMS,
@@ -64,7 +73,8 @@ async def show_reform(request: PageRequest) -> web.StreamResponse:
     record = kept_reform.record
     return await request.page(
         "agencies/change.html",
-        title=_reform_title(request, record),
+        title=_headline(request, record.reform, await _names_in(request, [record.reform])),
+        names_of=await _names_in(request, [record.reform]),
         row=_reform_row(record, request.deps.out.today()),
         kept=kept_reform,
         sentences=common.render_remarks(request, kept_reform.sentences),
@@ -129,13 +139,30 @@ def _reform_row(record: ReformRecord, today: date) -> TemplateValues:
     }
 
 
-def _reform_title(request: PageRequest, record: ReformRecord) -> str:
-    reform = record.reform
-    named_codes = reform.sources or reform.ended or tuple(target.code for target in reform.targets)
-    codes = ", ".join(named_codes[:_MOST_CODES_IN_TITLE]) + (
-        " …" if len(named_codes) > _MOST_CODES_IN_TITLE else ""
-    )
-    return f"{request.say(f'reform.kind.{reform.kind}')}: {codes}"
+async def _names_in(request: PageRequest, reforms: Sequence[Reform]) -> dict[str, str]:
+    """Return the names of the agencies that these changes concern, by code; of a new one as the change names it."""
+    names: dict[str, str] = {}
+    for reform in reforms:
+        names |= {target.code: target.name for target in reform.targets if target.name}
+        for code in (*reform.sources, *reform.ended, *reform.heirs, *(t.code for t in reform.targets)):
+            if code not in names and (entry := await request.deps.registry.entry(code)) is not None:
+                names[code] = entry.name
+    return names
+
+
+def _headline(request: PageRequest, reform: Reform, names: Mapping[str, str]) -> str:
+    """Say a change by the names of its agencies: Merger: A, B → C."""
+    gone = reform.sources or reform.ended
+    heirs = tuple(target.code for target in reform.targets) or reform.heirs
+    sides = [_name_list(codes, names) for codes in (gone, heirs) if codes]
+    if reform.name:
+        sides.append(reform.name)
+    return f"{request.say(f'reform.kind.{reform.kind}')}: {' → '.join(dict.fromkeys(sides))}"
+
+
+def _name_list(codes: Sequence[str], names: Mapping[str, str]) -> str:
+    listed = ", ".join(names.get(code, code) for code in codes[:_MOST_CODES_IN_TITLE])
+    return f"{listed} …" if len(codes) > _MOST_CODES_IN_TITLE else listed
 
 
 _NEEDS_TWO = "REG-TWO-PEOPLE"
