@@ -104,10 +104,9 @@ def _recipients(parcel: DeadParcel, names: Mapping[str, str]) -> str:
 async def show_dead_letter(request: PageRequest) -> web.StreamResponse:
     parcel = await request.deps.operations.dead.get(request.path("id"))
     claims = await request.deps.operations.dead.claims(parcel.id, request.lang)
-    title = request.say("operating.parcel.title", id=parcel.packet_id)
-    return await tab_page(
-        request, "dead", "parcel", title=title, claims=claims, **await _parcel_values(request, parcel)
-    )
+    parcel_values = await _parcel_values(request, parcel)
+    title = request.say("operating.parcel.title", **parcel_values)
+    return await tab_page(request, "dead", "parcel", title=title, claims=claims, **parcel_values)
 
 
 async def retry(request: PageRequest) -> web.StreamResponse:
@@ -184,7 +183,7 @@ async def _ask_of_parcel(
 ) -> web.Response:
     back, values_of_parcel = f"{_DEAD}/{parcel.id}", await _parcel_values(request, parcel)
     ask = partial(tab_question, request, "dead", which, problems, *words)
-    return await ask(back=back, id=parcel.packet_id, **values_of_parcel, **values)
+    return await ask(back=back, **values_of_parcel, **values)
 
 
 async def _parcel_values(request: PageRequest, parcel: DeadParcel) -> dict[str, object]:
@@ -192,6 +191,7 @@ async def _parcel_values(request: PageRequest, parcel: DeadParcel) -> dict[str, 
     return {
         "parcel": parcel,
         "names": names,
+        "sender": names.get(parcel.sender, parcel.sender),
         "recipients": _recipients(parcel, names),
         "sort": sort_of(parcel),
         "why": reason_words(request, parcel),
