@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.deciding import registry_changes
 from gateway.domain.person import ProposalState
 from gateway.domain.registry_change import Plan, RegistryChange
-from gateway.domain.registry_reform import Reform, ReformRecord, ReformState
+from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.edxml import workbook
 from gateway.errors import BadForm, Clash
 from gateway.office.web import answers, forms
@@ -27,6 +27,7 @@ from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
 from gateway.office.web.pages.agencies.change_wizard import both, get, post
 from gateway.office.web.pages.agencies.common import ImportWord, TemplateValues
+from gateway.office.web.pages.agencies.headlines import headline, names_in
 from gateway.office.web.pages.agencies.proposals import LIST
 from gateway.office.web.routes import FormBody
 from gateway.policy import code_file, reform_words
@@ -36,7 +37,6 @@ REFORMS = "/co-quan/thay-doi"
 _ask = partial(PageRequest.question, part="agencies/_questions.html")
 _MOST_REFORMS = 100
 _MOST_OPEN = 50
-_MOST_CODES_IN_TITLE = 10
 _LONGEST_HOW = 200
 
 
@@ -54,14 +54,14 @@ async def list_reforms(request: PageRequest) -> web.StreamResponse:
         *(proposal.content.reforms[0] for proposal in open_ones),
         *(duty.record.reform for duty in duties),
     ]
-    names = await _names_in(request, shown_reforms)
+    names = await names_in(request, shown_reforms)
     return await request.page(
         "agencies/changes.html",
         title=request.say("agencies.changes"),
         rows=[_reform_row(reform, today) for reform in reforms],
         open_ones=open_ones,
         duties=duties,
-        headline=lambda reform: _headline(request, reform, names),
+        headline=lambda reform: headline(request, reform, names),
         text=text,
         problems=[("ma", fault)] if fault else [],
         most=_MOST_REFORMS,
@@ -73,8 +73,8 @@ async def show_reform(request: PageRequest) -> web.StreamResponse:
     record = kept_reform.record
     return await request.page(
         "agencies/change.html",
-        title=_headline(request, record.reform, await _names_in(request, [record.reform])),
-        names_of=await _names_in(request, [record.reform]),
+        title=headline(request, record.reform, await names_in(request, [record.reform])),
+        names_of=await names_in(request, [record.reform]),
         row=_reform_row(record, request.deps.out.today()),
         kept=kept_reform,
         sentences=common.render_remarks(request, kept_reform.sentences),
@@ -137,32 +137,6 @@ def _reform_row(record: ReformRecord, today: date) -> TemplateValues:
         "standing": "undone" if is_undone else standing,
         "due_on": reform_words.report_due_on(record.reform) if owes else None,
     }
-
-
-async def _names_in(request: PageRequest, reforms: Sequence[Reform]) -> dict[str, str]:
-    """Return the names of the agencies that these changes concern, by code; of a new one as the change names it."""
-    names: dict[str, str] = {}
-    for reform in reforms:
-        names |= {target.code: target.name for target in reform.targets if target.name}
-        for code in (*reform.sources, *reform.ended, *reform.heirs, *(t.code for t in reform.targets)):
-            if code not in names and (entry := await request.deps.registry.entry(code)) is not None:
-                names[code] = entry.name
-    return names
-
-
-def _headline(request: PageRequest, reform: Reform, names: Mapping[str, str]) -> str:
-    """Say a change by the names of its agencies: Merger: A, B → C."""
-    gone = reform.sources or reform.ended
-    heirs = tuple(target.code for target in reform.targets) or reform.heirs
-    sides = [_name_list(codes, names) for codes in (gone, heirs) if codes]
-    if reform.name:
-        sides.append(reform.name)
-    return f"{request.say(f'reform.kind.{reform.kind}')}: {' → '.join(dict.fromkeys(sides))}"
-
-
-def _name_list(codes: Sequence[str], names: Mapping[str, str]) -> str:
-    listed = ", ".join(names.get(code, code) for code in codes[:_MOST_CODES_IN_TITLE])
-    return f"{listed} …" if len(codes) > _MOST_CODES_IN_TITLE else listed
 
 
 _NEEDS_TWO = "REG-TWO-PEOPLE"
