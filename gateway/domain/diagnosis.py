@@ -4,11 +4,16 @@ word for each check, for programs."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.wall_clock import moment_text
 from gateway.words import labels
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 
 
 class Level(StrEnum):
@@ -75,7 +80,8 @@ class Diagnosis:
     words: str = "doctor"
 
     def says(self, lang: str) -> str:
-        return labels.finding_text(f"{self.words}.{self.cause}", self.params, lang)
+        params = {name: _say_moment(value) for name, value in self.params.items()}
+        return labels.finding_text(f"{self.words}.{self.cause}", params, lang)
 
     def worded(self, word: str, *, stops: bool = False) -> Diagnosis:
         return replace(self, word=word, stops=stops)
@@ -84,6 +90,12 @@ class Diagnosis:
         """Return the text of the cure, or the command to type; None where nothing needs to be done."""
         is_key = self.cure is not None and labels.has(self.cure)
         return labels.say(self.cure or "", lang, **self.params) if is_key else self.cure
+
+
+def _say_moment(value: object) -> object:
+    """Return a moment as the wall clock of Viet Nam shows it; other values as they are."""
+    is_moment = isinstance(value, str) and _MOMENT.fullmatch(value)
+    return moment_text(datetime.fromisoformat(value)) if is_moment else value
 
 
 def green(check: str, cause: str, /, **params: object) -> Diagnosis:

@@ -66,7 +66,13 @@ async def test_a_clerk_signs_in_works_and_signs_out(
     assert await page.get_by_label("Tên đăng nhập").input_value() == person.login
     assert await page.get_by_label("Mật khẩu", exact=True).input_value() == ""
     await page.get_by_label("Mật khẩu", exact=True).fill(PASSWORD)
-    await page.keyboard.press("Enter")
+    password = page.locator("#password")
+    await page.get_by_label("Hiện mật khẩu").check()
+    await expect(password).to_have_attribute("type", "text")
+    await page.get_by_label("Hiện mật khẩu").uncheck()
+    await expect(password).to_have_attribute("type", "password")
+    await expect(password).to_have_attribute("autocomplete", "current-password")
+    await password.press("Enter")
 
     await page.wait_for_url("**/van-ban-di?tab=gui-loi*")
     (cookie,) = [c for c in await context.cookies() if c["name"] == COOKIE]

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -248,6 +248,16 @@ class SqlLists:
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))
         return to_line(row) if row is not None else None
+
+    async def lines(self, ids: Collection[str]) -> Mapping[str, ListLine]:
+        """Return documents as their lists have them, by id; unknown ids are left out."""
+        if not ids:
+            return {}
+        overlay = await self._load_overlay()
+        mine = (col(_R.agency_id) == self._agency_id, col(_R.id).in_(sorted(set(ids))))
+        rows = await self._tx.rows(_R, select(_R).where(*mine))
+        fresh_rows = [row for row in overlay.rows if row.id in ids]
+        return {row.id: to_line(row) for row in (*rows, *fresh_rows)}
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
         """Mark incoming documents as read in the agency, or as unread again; return how many changed. This stands in their

@@ -475,6 +475,13 @@ async def names_of(request: PageRequest, principals: Iterable[str], other: str) 
     return names
 
 
+async def agency_names(request: PageRequest, codes: Iterable[str]) -> dict[str, str]:
+    """Return the names that the registry has today, by code; a code without an entry is left out."""
+    directory, today = request.deps.inn.directory, request.today
+    entries = {code: await directory.find(code, today) for code in sorted(set(codes) - {""})}
+    return {code: entry.name for code, entry in entries.items() if entry is not None}
+
+
 async def claimed_sender(request: PageRequest, item: InboxPacket) -> str:
     """Return the name of the agency that a packet says it comes from, or its code where the registry has no name."""
     code = item.sender_code or item.transport_sender

@@ -77,6 +77,7 @@ async def test_a_device_is_set_up_and_a_recovery_code_stands_in_for_it(
     await page.wait_for_url("**/tong-quan*")
     await page.goto("/tai-khoan")
     await expect(page.locator("main")).to_contain_text("Còn 9 mã khôi phục")
+    await expect(page.locator(".fact-line", has_text="Phiên này")).to_contain_text("Chrome trên Linux")
 
 
 async def test_a_password_that_must_be_changed_comes_before_everything(

@@ -180,6 +180,10 @@ async def test_a_file_with_errors_names_them_and_is_never_applied(
 
     assert (await counted(page))["error"] >= 1
     assert "1 dòng: 0 dòng đạt, 1 dòng lỗi" in await page.inner_text("main")
+    faults_shown = page.locator("#faults tbody tr")
+    assert await faults_shown.count() == (await counted(page))["error"]
+    wrong_day = faults_shown.filter(has_text="31/02/2027")
+    assert (await wrong_day.locator("td").all_inner_texts())[:2] == ["2", "Hiệu lực từ"]
     async with page.expect_download() as coming:
         await page.get_by_role("link", name="Tải danh sách lỗi").click()
     faults = (await (await coming.value).path()).read_text(encoding="utf-8-sig").splitlines()
@@ -356,13 +360,13 @@ async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, p
     page = plain_page
     await site.signed_in(page.context, site.person(PostRole.CLERK, "province"))
     await page.goto("/co-quan")
-    await page.click("main details summary")
+    await page.click(".agency-search summary")
     await page.select_option("#cap", "2")
     await page.select_option("#trang-thai", "dang-hoat-dong")
     await page.fill("#goc", PROVINCE.lower())
     await page.click("form[action='/co-quan'] button.main")
 
-    codes = await page.locator("tbody a[data-open]").all_inner_texts()
+    codes = list(await lately(page))
     assert DEPARTMENT in codes
     assert PROVINCE not in codes
     assert all(code.startswith(f"{PROVINCE}.") and code.count(".") == 1 for code in codes)
@@ -376,9 +380,10 @@ async def lately(page: Page) -> dict[str, tuple[str, str]]:
     rows = page.locator("[data-row]")
     by_code = {}
     for n in range(await rows.count()):
-        cells = rows.nth(n).locator("td")
-        code = await cells.locator("a[data-open]").inner_text()
-        by_code[code] = (await cells.nth(5).inner_text(), await cells.nth(8).inner_text())
+        row = rows.nth(n)
+        code = await row.get_attribute("data-code") or ""
+        heard, changed = row.locator("[data-heard]"), row.locator("[data-changed]")
+        by_code[code] = (await heard.inner_text(), await changed.inner_text())
     return by_code
 
 
@@ -410,7 +415,7 @@ async def test_who_is_silent_is_found_without_scripts_and_page_by_page(site: Sit
     page = plain_page
     await site.signed_in(page.context, site.person(PostRole.CLERK, "commune"))
     await page.goto("/co-quan")
-    await page.click("main details summary")
+    await page.click(".agency-search summary")
     await page.select_option("#van-ban", "khong-6-thang")
     await page.fill("#goc", PROVINCE)
     await page.click("form[action='/co-quan'] button.main")

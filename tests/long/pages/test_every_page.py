@@ -82,7 +82,7 @@ ENGLISH = {en for en in texts("en") if en not in _VIETNAMESE and "{" not in en a
 NARROWEST = 320
 _TOO_WIDE = "document.documentElement.scrollWidth > innerWidth + 1"
 # Details for experts are shown to clerks on these, and elsewhere behind a heading of their own.
-_EXPERT = frozenset({"out_packet", "incoming_packet", "journal", "journal_line"})
+_EXPERT = frozenset({"out_packet", "incoming_packet"})
 _CLERKS = frozenset({PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER})
 _NO_WORDS = "[lang=en], script, code, pre, .code"
 _WORDS = """(beside) => {

@@ -133,12 +133,12 @@ async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_i
     await page.goto("/tai-khoan")
     await expect(page.locator(".ribbon")).to_have_text("THỬ NGHIỆM")
     await expect(page.locator(".brand")).to_have_text("Liên thông văn bản")
-    roomy = (await boxes(page, "main table th"))[0]
+    roomy = (await boxes(page, "main .fact-line"))[0]
 
     await page.get_by_role("button", name="Chuyển sang gọn").click()
 
     await expect(page.locator("[data-told]")).to_have_text("Đã chuyển sang màn hình gọn.")
-    dense = (await boxes(page, "main table th"))[0]
+    dense = (await boxes(page, "main .fact-line"))[0]
     assert dense[1] - dense[0] < roomy[1] - roomy[0]
     await page.get_by_role("button", name="Chuyển sang thoáng").click()
     await expect(page.locator("body.compact")).to_have_count(0)

@@ -18,6 +18,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, Denied, NotFound
 from gateway.office.accounts import credentials, posts, sessions
 from gateway.office.accounts.credentials import PasswordRefused
+from gateway.office.domain.device import name_device
 from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
@@ -78,7 +79,7 @@ async def show_account(request: PageRequest) -> web.StreamResponse:
         days=signing_in.password_days_left(changed_at, numbers, acting.at) if changed_at else None,
         has_factor=has_factor,
         codes=await credentials.recovery_codes_left(services, acting) if has_factor else 0,
-        sessions=await sessions.open_of(services, acting.person),
+        sessions=[(s, name_device(s.agent)) for s in await sessions.open_of(services, acting.person)],
         bell_kinds=await bell_choice(request),
     )
 

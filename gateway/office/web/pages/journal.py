@@ -4,22 +4,24 @@ newest first, under the state of the seal; the same as text, an export that is l
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from aiohttp import web
 
+from gateway.document_view.event_sentence import EventNames, NamedDocument, agencies_in, people_in, say_event
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
+from gateway.office.domain.listing import ListLine, Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.journal import JournalEntry, JournalQuery
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
-from gateway.office.web.page_requests import AUDITS, PageRequest, merged, url_for
+from gateway.office.web.page_requests import AUDITS, PageRequest, agency_names, merged, url_for
 from gateway.office.web.routes import Access, Needs, get, post
 from gateway.store.log_reading import EventFilter
 from gateway.words import labels
@@ -37,6 +39,8 @@ _TECHNICAL = (
     *("message.resigned", "inbox.landed", "inbox.waiting", "inbox.held", "inbox.invalid", "inbox.repeated"),
     *("inbox.dropped", "inbox.revocation", "evidence.made"),
 )
+# Chips over the list, before all kinds by name in the filter.
+_GROUPS = ("message.*", "inbox.*", "account.*", "post.*", "session.*")
 _OLD_KEYS, _NEW_KEYS = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
 _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "locked", "dropped", "malware")
 _WAITS = ("held", "waiting", "retry")
@@ -47,11 +51,12 @@ async def show_journal(request: PageRequest) -> web.StreamResponse:
     ask, problems = await _read_query(request)
     position = whole_number(request.ask("sau"), 18)
     entries = [] if problems else await journal.page(ask, end=position, limit=_ROWS + 1)
+    names = await _names(request, entries[:_ROWS])
     query = dict(request.http.query)
     last = str(entries[_ROWS - 1].position) if len(entries) > _ROWS else ""
     values = {
         "problems": problems,
-        "rows": [_row(request, entry) for entry in entries[:_ROWS]],
+        "rows": [_row(request, entry, names) for entry in entries[:_ROWS]],
         "following": url_for(PATH, **merged(query, sau=last, told=None)) if last else "",
         "first": url_for(PATH, **merged(query, sau=None, told=None)) if position is not None else "",
     }
@@ -66,6 +71,8 @@ async def show_journal(request: PageRequest) -> web.StreamResponse:
         scope=_manner(request),
         given={name: request.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
         kinds=_kinds(request, ask),
+        groups=_groups(request, ask, query),
+        filtered=sum(bool(request.ask(name)) for name in ("nguoi", "object", "tu", "den")),
         takes=request.may(Right.AUDIT, *_EXPORTS[0].manners) and not problems,
         export=url_for(f"{PATH}/tai", **merged(query, sau=None, told=None)),
         **values,
@@ -94,7 +101,7 @@ async def _csv(request: PageRequest, lines: AsyncIterator[JournalEntry]) -> Asyn
     names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
     yield "\ufeff".encode() + answers.csv_line([request.say(f"journal.{name}") for name in names])
     async for entry in lines:
-        row = _row(request, entry) | {
+        row = _row(request, entry, EventNames()) | {
             "at": f"{local(entry.event.at):%d/%m/%Y %H:%M:%S}",
             "object": entry.event.subject_id,
             "line": "" if entry.leaf is None else str(entry.leaf),
@@ -158,17 +165,68 @@ def _kinds(request: PageRequest, ask: JournalQuery) -> list[tuple[str, str]]:
     ]
 
 
-def _row(request: PageRequest, entry: JournalEntry) -> dict[str, Any]:  # Any: values of a template
-    """Describe one line by its columns. `rest` holds the values of no column."""
+def _groups(request: PageRequest, ask: JournalQuery, query: dict[str, str]) -> list[tuple[str, str, bool]]:
+    """List the groups of kinds that people look for most, with their addresses, as far as the role sees them."""
+    visible = {key for key, _ in _kinds(request, ask)}
+    current = request.ask("loai")
+    keys = ["", *(key for key in _GROUPS if key in visible)]
+    if current not in keys and current in visible:
+        keys.append(current)
+    return [
+        (
+            request.say(f"journal.group.{key.removesuffix('.*')}" if key in _GROUPS else f"event.{key}")
+            if key
+            else request.say("journal.kind.all"),
+            url_for(PATH, **merged(query, loai=key or None, sau=None, told=None)),
+            key == current,
+        )
+        for key in keys
+    ]
+
+
+async def _names(request: PageRequest, entries: Sequence[JournalEntry]) -> EventNames:
+    """Load the names of what these lines speak of; of documents only those that the person may open."""
+    events = [entry.event for entry in entries]
+    async with request.deps.accounts.accounts.read() as view:
+        people = await view.people.names({id for event in events for id in people_in(event)})
+    hosted = {a.id: a.name for a in await request.deps.store.hosted()}
+    codes = {code for event in events for code in agencies_in(event)} - hosted.keys() - people.keys()
+    agencies = hosted | await agency_names(request, codes)
+    ids = [
+        e.event.subject_id
+        for e in entries
+        if e.event.subject_id[:4] in ("msg_", "inb_") and _path(request, e.agency, e.event.subject_id)
+    ]
+    if not ids:
+        return EventNames(people=people, agencies=agencies)
+    async with request.deps.store.read(request.scope()) as work:
+        lines = await work.office.lists.lines(ids)
+    documents = {id: _named(request, line) for id, line in lines.items()}
+    return EventNames(people=people, agencies=agencies, documents=documents)
+
+
+def _named(request: PageRequest, line: ListLine) -> NamedDocument:
+    card = line.card
+    number = "/".join(filter(None, (card.number, card.symbol)))
+    missing = request.say("incoming.no_number" if line.side is Side.IN else "outgoing.no_number")
+    return NamedDocument(side=line.side, number=number or missing, party=card.party or card.party_code)
+
+
+def _row(
+    request: PageRequest, entry: JournalEntry, names: EventNames
+) -> dict[str, Any]:  # Any: values of a template
+    """Describe one line: its sentence, and its technical columns. `rest` holds the values of no column."""
     event = entry.event
     data, principal = dict(event.data), event.principal_id
     call, place = str(data.pop("call", "")), entry.place or str(data.get("session", ""))
     old_value, new_value = _first(data, _OLD_KEYS), _first(data, _NEW_KEYS)
     verb = event.kind.rpartition(".")[2]
     is_bad = verb in _BAD or new_value in _BAD
+    who = entry.actor or request.say_or(f"journal.principal.{principal}", principal)
     return {
         "entry": entry,
-        "who": entry.actor or request.say_or(f"journal.principal.{principal}", principal),
+        "who": who,
+        "sentence": say_event(event, _actor(request, entry), names, request.lang),
         "place": place,
         "what": request.say_or(f"event.{event.kind}", event.kind),
         "path": _path(request, entry.agency, event.subject_id),
@@ -178,6 +236,13 @@ def _row(request: PageRequest, entry: JournalEntry) -> dict[str, Any]:  # Any: v
         "call": call,
         "rest": [(name, _text(value)) for name, value in data.items() if value not in (None, "", [], {})],
     }
+
+
+def _actor(request: PageRequest, entry: JournalEntry) -> str:
+    """Name the actor; an id that is no person's is a program or the node."""
+    return entry.actor or request.say_or(
+        f"journal.principal.{entry.event.principal_id}", request.say("journal.principal.program")
+    )
 
 
 def _first(data: dict[str, object], names: tuple[str, ...]) -> str:

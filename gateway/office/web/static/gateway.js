@@ -289,6 +289,14 @@
   });
   document.querySelectorAll("[data-copy]").forEach((each) => { each.hidden = !navigator.clipboard; });
 
+  // ---- a password in sight; hidden again before it is sent, so that browsers keep it as a password
+  document.querySelectorAll("[data-reveal]").forEach((box) => {
+    const field = document.querySelector(box.dataset.reveal);
+    box.checked = false;
+    box.addEventListener("change", () => { field.type = box.checked ? "text" : "password"; });
+    field.form.addEventListener("submit", () => { field.type = "password"; box.checked = false; });
+  });
+
   // ---- choosing files, in the page's language instead of the browser's; the control itself lies over what is shown
   const pick = (input) => {
     const [frame, button, names] = ["span", "span", "span"].map((name) => document.createElement(name));

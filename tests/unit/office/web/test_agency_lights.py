@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.domain.registry import AgencyEntry
 from gateway.office.node.exchange import SIX_MONTHS
+from gateway.office.web.pages.agencies.exchanged import lights_of
 from gateway.office.web.pages.agencies.registry_views import ShownAgency, light_of
 from tests.support.cases import Cases
 
@@ -32,3 +33,20 @@ def test_a_light_says_whether_mail_reaches_an_agency(cases: Cases) -> None:
     for name, (agency, contacts, light) in rows.items():
         with cases.case(name):
             assert light_of(agency, contacts, NOW) == light
+
+
+def test_the_lights_of_an_agency_say_what_the_visitor_may_know(cases: Cases) -> None:
+    """Without a certificate there is one light; whether it answers is mail, which not everybody may see."""
+    long_ago = NOW - SIX_MONTHS - timedelta(seconds=1)
+    rows = {
+        "not connected": ((False, None, NOW, True), {"connected": "none"}),
+        "well": ((True, 300, NOW, True), {"connected": "good", "valid": "good", "answering": "good"}),
+        "ends soon": ((True, 30, NOW, True), {"connected": "good", "valid": "warn", "answering": "good"}),
+        "ended": ((True, -1, long_ago, True), {"connected": "good", "valid": "bad", "answering": "warn"}),
+        "never heard": ((True, 31, None, True), {"connected": "good", "valid": "good", "answering": "none"}),
+        "a visitor": ((True, 31, NOW, False), {"connected": "good", "valid": "good"}),
+    }
+    for name, ((is_bound, days, heard_at, sees_mail), words) in rows.items():
+        with cases.case(name):
+            lights = lights_of(is_bound=is_bound, days=days, heard_at=heard_at, now=NOW, sees_mail=sees_mail)
+            assert {light.name: light.word for light in lights} == words

@@ -27,6 +27,7 @@ from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
 from gateway.office.web.pages.agencies.change_wizard import both, get, post
 from gateway.office.web.pages.agencies.common import ImportWord, TemplateValues
+from gateway.office.web.pages.agencies.headlines import headline, names_in
 from gateway.office.web.pages.agencies.proposals import LIST
 from gateway.office.web.routes import FormBody
 from gateway.policy import code_file, reform_words
@@ -36,7 +37,6 @@ REFORMS = "/co-quan/thay-doi"
 _ask = partial(PageRequest.question, part="agencies/_questions.html")
 _MOST_REFORMS = 100
 _MOST_OPEN = 50
-_MOST_CODES_IN_TITLE = 10
 _LONGEST_HOW = 200
 
 
@@ -47,12 +47,21 @@ async def list_reforms(request: PageRequest) -> web.StreamResponse:
     async with services.decisions.read() as view:
         open_proposals = await view.proposals.list_in_states((ProposalState.OPEN,), _MOST_OPEN)
     now = request.deps.clock.now()
+    open_ones = [p for p in open_proposals if p.content.reforms and now < p.expires_at]
+    duties = await registry_changes.duties(services)
+    shown_reforms = [
+        *(record.reform for record in reforms),
+        *(proposal.content.reforms[0] for proposal in open_ones),
+        *(duty.record.reform for duty in duties),
+    ]
+    names = await names_in(request, shown_reforms)
     return await request.page(
         "agencies/changes.html",
         title=request.say("agencies.changes"),
         rows=[_reform_row(reform, today) for reform in reforms],
-        open_ones=[p for p in open_proposals if p.content.reforms and now < p.expires_at],
-        duties=await registry_changes.duties(services),
+        open_ones=open_ones,
+        duties=duties,
+        headline=lambda reform: headline(request, reform, names),
         text=text,
         problems=[("ma", fault)] if fault else [],
         most=_MOST_REFORMS,
@@ -64,7 +73,8 @@ async def show_reform(request: PageRequest) -> web.StreamResponse:
     record = kept_reform.record
     return await request.page(
         "agencies/change.html",
-        title=_reform_title(request, record),
+        title=headline(request, record.reform, await names_in(request, [record.reform])),
+        names_of=await names_in(request, [record.reform]),
         row=_reform_row(record, request.deps.out.today()),
         kept=kept_reform,
         sentences=common.render_remarks(request, kept_reform.sentences),
@@ -127,15 +137,6 @@ def _reform_row(record: ReformRecord, today: date) -> TemplateValues:
         "standing": "undone" if is_undone else standing,
         "due_on": reform_words.report_due_on(record.reform) if owes else None,
     }
-
-
-def _reform_title(request: PageRequest, record: ReformRecord) -> str:
-    reform = record.reform
-    named_codes = reform.sources or reform.ended or tuple(target.code for target in reform.targets)
-    codes = ", ".join(named_codes[:_MOST_CODES_IN_TITLE]) + (
-        " …" if len(named_codes) > _MOST_CODES_IN_TITLE else ""
-    )
-    return f"{request.say(f'reform.kind.{reform.kind}')}: {codes}"
 
 
 _NEEDS_TWO = "REG-TWO-PEOPLE"

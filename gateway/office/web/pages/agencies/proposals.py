@@ -5,7 +5,7 @@ each fingerprint and the number of a decision are left out: the approver has the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
 from gateway.office.web.pages.agencies.common import TemplateValues
+from gateway.office.web.pages.agencies.headlines import headline, name_list, names_in, names_of_codes
 from gateway.office.web.routes import Access, FormBody, Needs
 from gateway.ops.certificates import binding_to_propose, check_never_signed_pdfs
 from gateway.policy import two_people
@@ -54,12 +55,15 @@ async def list_proposals(request: PageRequest) -> web.StreamResponse:
         decided = await view.proposals.list_in_states(
             (ProposalState.APPROVED, ProposalState.REJECTED, ProposalState.EXPIRED), _ROWS
         )
-        names = await view.people.names(set().union(*(p.people for p in (*open_proposals, *decided))))
+        people_names = await view.people.names(set().union(*(p.people for p in (*open_proposals, *decided))))
+    visible_open = [p for p in open_proposals if _may_see(request, p.content)]
+    visible_decided = [p for p in decided if _may_see(request, p.content)]
+    names = await _names_in_proposals(request, [p.content for p in (*visible_open, *visible_decided)])
     return await request.page(
         "agencies/proposals.html",
         title=request.say("agencies.proposals"),
-        open_ones=[_proposal_row(request, p, names) for p in open_proposals if _may_see(request, p.content)],
-        decided=[_proposal_row(request, p, names) for p in decided if _may_see(request, p.content)],
+        open_ones=[_proposal_row(request, p, people_names, names) for p in visible_open],
+        decided=[_proposal_row(request, p, people_names, names) for p in visible_decided],
         may_change=request.may(Right.CODES),
         may_bind=_may_bind(request),
     )
@@ -67,8 +71,8 @@ async def list_proposals(request: PageRequest) -> web.StreamResponse:
 
 async def show_proposal(request: PageRequest) -> web.StreamResponse:
     proposal = await _load_proposal(request)
-    title = _proposal_title(request, proposal.content)
-    return await request.page("agencies/proposal.html", title=title, **await _page_values(request, proposal))
+    page_values = await _page_values(request, proposal)
+    return await request.page("agencies/proposal.html", title=page_values["row"]["what"], **page_values)
 
 
 async def approve(request: PageRequest) -> web.StreamResponse:
@@ -123,7 +127,7 @@ async def _ask_of_proposal(
     return await request.question(
         problems,
         *(f"reforms.{act}.title", "", f"reforms.{act}"),
-        what=_proposal_title(request, proposal.content),
+        what=page_values["row"]["what"],
         back=page_values["row"]["path"],
         part="agencies/_questions.html",
         which=act,
@@ -142,7 +146,7 @@ async def _page_values(
     is_open = proposal.state is ProposalState.OPEN and request.deps.clock.now() < proposal.expires_at
     return {
         "proposal": proposal,
-        "row": _proposal_row(request, proposal, names),
+        "row": _proposal_row(request, proposal, names, await _names_in_proposals(request, [content])),
         "names": names,
         "is_open": is_open,
         "is_mine": is_mine,
@@ -223,29 +227,38 @@ async def _proposed_import(
     }
 
 
-def _proposal_row(request: PageRequest, proposal: Proposal, names: Mapping[str, str]) -> TemplateValues:
+async def _names_in_proposals(request: PageRequest, contents: Sequence[ProposalContent]) -> Mapping[str, str]:
+    """Return the names of the agencies that these proposals concern, by code."""
+    names = await names_in(request, [reform for content in contents for reform in content.reforms])
+    codes = {change.code for content in contents for change in content.bindings}
+    return names | await names_of_codes(request, codes - names.keys())
+
+
+def _proposal_row(
+    request: PageRequest, proposal: Proposal, people_names: Mapping[str, str], names: Mapping[str, str]
+) -> TemplateValues:
     """Describe one proposal in the list. `standing` is its state, or expired."""
-    content = proposal.content
-    codes = [c.code for c in content.bindings]
-    codes += [code for c in content.reforms for code in c.codes]
-    codes += [f"+{c.added} ~{c.changed} –{c.closed}" for c in content.imports]
     is_over = proposal.state is ProposalState.OPEN and request.deps.clock.now() >= proposal.expires_at
     return {
         "proposal": proposal,
         "path": url_for(f"{LIST}/{proposal.id}"),
-        "what": _proposal_title(request, content),
-        "codes": ", ".join(dict.fromkeys(codes)),
-        "by": names.get(proposal.proposed_by, proposal.proposed_by),
+        "what": _proposal_title(request, proposal.content, names),
+        "by": people_names.get(proposal.proposed_by, proposal.proposed_by),
         "standing": "expired" if is_over else str(proposal.state),
     }
 
 
-def _proposal_title(request: PageRequest, content: ProposalContent) -> str:
+def _proposal_title(request: PageRequest, content: ProposalContent, names: Mapping[str, str]) -> str:
+    """Say what is proposed, by the names of its agencies; of a file of codes how much it changes."""
     if content.reforms:
-        return request.say(f"reform.kind.{content.reforms[0].kind}")
+        return headline(request, content.reforms[0], names)
     if content.imports:
-        return request.say("reforms.what.imports")
-    return request.say("reforms.what.bindings" if content.bindings else "reforms.what.anchors")
+        counts = [f"+{file.added} ~{file.changed} –{file.closed}" for file in content.imports]
+        return f"{request.say('reforms.what.imports')}: {', '.join(counts)}"
+    if not content.bindings:
+        return request.say("reforms.what.anchors")
+    codes = tuple(dict.fromkeys(change.code for change in content.bindings))
+    return f"{request.say('reforms.what.bindings')}: {name_list(codes, names)}"
 
 
 def _may_see(request: PageRequest, content: ProposalContent) -> bool:

@@ -17,7 +17,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.page_requests import PageRequest, url_for
-from gateway.office.web.pages.agencies import common
+from gateway.office.web.pages.agencies import common, exchanged
 from gateway.office.web.routes import Access, get
 from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
@@ -84,9 +84,10 @@ def filter_choices(request: PageRequest) -> Choices:
 
 
 _ROWS = 50
+_OWN_ROWS = 12
 _MOST_RESULTS = 100
 _CHANGES = 50
-TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
+TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,11 @@ class ShownAgency:
     standing: str
     days: int | None = None
     is_bound: bool = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether a letter to it could be sent: it is in force, and a certificate is confirmed."""
+        return self.standing == "active" and self.is_bound
 
 
 async def list_agencies(request: PageRequest) -> web.StreamResponse:
@@ -115,10 +121,18 @@ async def list_agencies(request: PageRequest) -> web.StreamResponse:
         page = await _filtered_page(request, root)
         entries, next_cursor = page.items, page.next_cursor or ""
     parameters = {"q": text, **filters} if text else filters
+    is_whole = not (text or filters or parent_code or request.ask("sau"))
+    own_entries, own_root = await _own_province(request) if is_whole else ([], "")
+    own_codes = {entry.code for entry in own_entries}
+    entries = [*own_entries, *(entry for entry in entries if entry.code not in own_codes)]
+    rows = await _rows(request, entries)
     return await request.page(
         "agencies/list.html",
         title=request.say("menu.agencies"),
-        rows=await _rows(request, entries),
+        own_rows=rows[: len(own_entries)],
+        own_path=url_for("/co-quan", goc=own_root),
+        rows=rows[len(own_entries) :],
+        parents=await _parent_names(request, entries),
         heard=await _last_seen(request, entries),
         changed=await registry.last_changed([entry.code for entry in entries]),
         text=text,
@@ -131,6 +145,24 @@ async def list_agencies(request: PageRequest) -> web.StreamResponse:
         is_first=not request.ask("sau"),
         may_change=request.may(Right.CODES),
     )
+
+
+async def _own_province(request: PageRequest) -> tuple[list[AgencyEntry], str]:
+    """List the first agencies of the province, or ministry, of the chosen agency, and its code; none without an agency."""
+    if request.agency is None:
+        return [], ""
+    root = request.agency.code.split(".")[0]
+    page = await request.deps.registry.filtered(AgencyFilter(root=root, standing="active"), _OWN_ROWS, None)
+    return list(page.items), root
+
+
+async def _parent_names(request: PageRequest, entries: Sequence[AgencyEntry]) -> dict[str, str]:
+    """Return the names of the agencies above these, by code."""
+    names = {entry.code: entry.name for entry in entries}
+    for code in {entry.parent for entry in entries if entry.parent} - names.keys():
+        if (entry := await request.deps.registry.entry(code)) is not None:
+            names[code] = entry.name
+    return names
 
 
 async def _filtered_page(request: PageRequest, root: str) -> Page[AgencyEntry]:
@@ -233,14 +265,33 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
         if (on or believed_on)
         else None
     )
+    row = (await _rows(request, [entry]))[0]
+    heard_at = (await _last_seen(request, [entry])).get(entry.code)
+    is_first = tab == TABS[0]
     return await request.page(
         "agencies/one.html",
         title=entry.name,
-        row=(await _rows(request, [entry]))[0],
+        row=row,
+        lights=exchanged.lights_of(
+            is_bound=row.is_bound,
+            days=row.days,
+            heard_at=heard_at,
+            now=request.deps.clock.now(),
+            sees_mail=whose_mail(request) is not None,
+        )
+        if row.standing == "active"
+        else (),
+        letters=await exchanged.last_letters(request, entry.code) if is_first else (),
+        tags_of={},
+        may_write=row.is_connected and exchanged.may_write(request, entry.code),
+        may_take=request.may(Right.TAKE_IN, Manner.YES),
+        may_issue=request.may(Right.ISSUE, Manner.YES),
+        marked=lambda text: [(text, False)],
         tab=tab,
         tabs=TABS,
         above=await registry.entry(entry.parent) if entry.parent else None,
-        below=await registry.children(code) if tab == TABS[0] else (),
+        below=await registry.children(code) if is_first else (),
+        successor=await registry.entry(entry.successor) if entry.successor else None,
         legacy=await registry.legacy(code) if tab == "ma-cu" else (),
         certificates=await _certificates(request, code) if tab == "chung-thu-so" else (),
         changes=await registry_changes.list_reforms(request.deps.deciding, _CHANGES, code)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from aiohttp import web
 
-from gateway.domain.document import FileItem, FileRole, OutgoingDocument, OutState
+from gateway.domain.document import FileItem, FileRole, OutgoingDocument, OutState, RecipientRole
 from gateway.domain.pdf import CopyForm, Purpose, Wish
 from gateway.domain.registry import AgencyEntry
 from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, StaleVersion
@@ -39,10 +39,13 @@ async def new_document(request: PageRequest) -> web.StreamResponse:
     mode, parent_id = next(
         ((mode, request.ask(mode)) for mode in editor.MODES if request.ask(mode)), ("", "")
     )
-    is_bare = not mode and request.ask("nhap") != "tay"
-    return await editor.show_sheet(
-        request, await editor.begin_sheet(request, mode, parent_id), is_bare=is_bare
-    )
+    sheet = await editor.begin_sheet(request, mode, parent_id)
+    recipient = await request.deps.registry.entry(request.ask("noi-nhan").upper()[:75])
+    if recipient is not None:
+        chosen = addressing.with_codes(sheet.recipients, [recipient.code], RecipientRole.TO_ACT)
+        sheet = replace(sheet, recipients=chosen)
+    is_bare = not mode and recipient is None and request.ask("nhap") != "tay"
+    return await editor.show_sheet(request, sheet, is_bare=is_bare)
 
 
 async def move_new_document(request: PageRequest) -> web.StreamResponse:

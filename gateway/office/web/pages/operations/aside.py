@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -21,14 +21,14 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
-from gateway.office.web.page_requests import PageRequest, claimed_sender
+from gateway.office.web.page_requests import PageRequest, agency_names, claimed_sender
+from gateway.office.web.pages.operations.findings import PATH
 from gateway.office.web.pages.operations.state import (
     DECIDES,
     LOOKS,
-    PATH,
-    agency_codes,
     both,
     get,
+    hosted_names,
     is_operator,
     tab_page,
     tab_question,
@@ -81,25 +81,32 @@ async def list_dead_letters(request: PageRequest) -> web.StreamResponse:
         fault = str(error)
     groups = {name: [p for p in parcels if sort_of(p) == name] for name in SORTS}
     listed = groups.get(group_name, parcels)
+    names = await agency_names(request, {c for p in listed for c in (p.sender, *p.recipient.split())})
     return await tab_page(
         request,
         "dead",
         "dead",
         groups={name: len(p) for name, p in groups.items() if p},
-        parcels=[(p, sort_of(p), reason_words(request, p)) for p in listed],
+        parcels=[
+            (p, sort_of(p), reason_words(request, p), names.get(p.sender, p.sender), _recipients(p, names))
+            for p in listed
+        ],
         wanted=group_name,
         total=len(parcels),
         fault=fault,
     )
 
 
+def _recipients(parcel: DeadParcel, names: Mapping[str, str]) -> str:
+    return ", ".join(names.get(code, code) for code in parcel.recipient.split())
+
+
 async def show_dead_letter(request: PageRequest) -> web.StreamResponse:
     parcel = await request.deps.operations.dead.get(request.path("id"))
     claims = await request.deps.operations.dead.claims(parcel.id, request.lang)
-    title = request.say("operating.parcel.title", id=parcel.packet_id)
-    return await tab_page(
-        request, "dead", "parcel", title=title, claims=claims, **_parcel_values(request, parcel)
-    )
+    parcel_values = await _parcel_values(request, parcel)
+    title = request.say("operating.parcel.title", **parcel_values)
+    return await tab_page(request, "dead", "parcel", title=title, claims=claims, **parcel_values)
 
 
 async def retry(request: PageRequest) -> web.StreamResponse:
@@ -131,8 +138,11 @@ async def _group_page(request: PageRequest) -> web.Response:
         for parcel in await request.deps.operations.dead.all()
         if (parcel.id in chosen if name == _TICKED_GROUP else sort_of(parcel) == name)
     ]
+    names = await agency_names(request, {c for p in parcels for c in (p.sender, *p.recipient.split())})
     title = request.say("operating.dead.retry" if name == _TICKED_GROUP else "operating.dead.group")
-    return await tab_page(request, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
+    return await tab_page(
+        request, "dead", "parcels_retry", title=title, parcels=parcels, sort=name, names=names
+    )
 
 
 async def drop(request: PageRequest) -> web.StreamResponse:
@@ -171,18 +181,28 @@ async def _ask_of_parcel(
     *words: str,
     **values: object,
 ) -> web.Response:
-    back, values_of_parcel = f"{_DEAD}/{parcel.id}", _parcel_values(request, parcel)
+    back, values_of_parcel = f"{_DEAD}/{parcel.id}", await _parcel_values(request, parcel)
     ask = partial(tab_question, request, "dead", which, problems, *words)
-    return await ask(back=back, id=parcel.packet_id, **values_of_parcel, **values)
+    return await ask(back=back, **values_of_parcel, **values)
 
 
-def _parcel_values(request: PageRequest, parcel: DeadParcel) -> dict[str, object]:
-    return {"parcel": parcel, "sort": sort_of(parcel), "why": reason_words(request, parcel)}
+async def _parcel_values(request: PageRequest, parcel: DeadParcel) -> dict[str, object]:
+    names = await agency_names(request, (parcel.sender, *parcel.recipient.split()))
+    return {
+        "parcel": parcel,
+        "names": names,
+        "sender": names.get(parcel.sender, parcel.sender),
+        "recipients": _recipients(parcel, names),
+        "sort": sort_of(parcel),
+        "why": reason_words(request, parcel),
+    }
 
 
 _QUARANTINE = f"{PATH}/cach-ly"
 _QUARANTINED = f"{_QUARANTINE}/{{id}}"
 MOST_QUARANTINED = 200
+# A number stands in the packet's file, so a list reads it of its first rows, and of no large file.
+_MOST_NUMBERED, _LARGE = 50, 2 * 1024 * 1024
 _ACTS = {"tha": "release", "tra-lai": "return", "loai-bo": "discard"}
 _OPEN = ("held", "waiting", "quarantined", "malformed")
 # The packet was changed after it was signed: it is never let in.
@@ -197,8 +217,15 @@ async def list_quarantine(request: PageRequest) -> web.StreamResponse:
         request,
         "aside",
         "aside",
-        items=[(p, await claimed_sender(request, p)) for p in packets],
-        codes=await agency_codes(request),
+        items=[
+            (
+                p,
+                await claimed_sender(request, p),
+                await _claimed_number(request, p) if n < _MOST_NUMBERED else "",
+            )
+            for n, p in enumerate(packets)
+        ],
+        names=await hosted_names(request),
         most=MOST_QUARANTINED,
         everywhere=not agency_id,
     )
@@ -313,10 +340,23 @@ async def _decision_page(
 async def _heading(request: PageRequest, packet: InboxPacket, tree: View | None) -> str:
     """Write the title: the claimed sender and number."""
     sender = await claimed_sender(request, packet)
-    number = "/".join(filter(None, (_first_text(tree, "CodeNumber"), _first_text(tree, "CodeNotation"))))
-    if not number:
+    if not (number := _number_in(tree)):
         return request.say("operating.packet.title", sender=sender)
     return request.say("operating.packet.title.numbered", sender=sender, number=number)
+
+
+async def _claimed_number(request: PageRequest, packet: InboxPacket) -> str:
+    """Return the number that the packet claims, which is routing and no content; empty where it has none."""
+    if packet.size > _LARGE:
+        return ""
+    try:
+        return _number_in(await request.deps.operations.quarantine.tree(packet, routing_only=True))
+    except NotFound:
+        return ""
+
+
+def _number_in(tree: View | None) -> str:
+    return "/".join(filter(None, (_first_text(tree, "CodeNumber"), _first_text(tree, "CodeNotation"))))
 
 
 def _first_text(tree: View | None, element: str) -> str:

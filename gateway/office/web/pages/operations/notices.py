@@ -12,11 +12,11 @@ from gateway.office.domain.notice import LONGEST_TEXT, Audience, NoticeKind, Not
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest
+from gateway.office.web.pages.operations.findings import PATH
 from gateway.office.web.pages.operations.state import (
-    PATH,
-    agency_codes,
     both,
     get,
+    hosted_names,
     post,
     tab_page,
     tab_question,
@@ -37,7 +37,7 @@ async def list_notices(request: PageRequest) -> web.StreamResponse:
         "notices",
         current=[notice for notice in notices if notice.holds(now)],
         past=[notice for notice in notices if not notice.holds(now)],
-        codes=await agency_codes(request),
+        names=await hosted_names(request),
         earliest=await board.earliest(),
     )
 
@@ -66,7 +66,7 @@ async def end(request: PageRequest) -> web.StreamResponse:
         "operating.notice.end",
         back=_LIST,
         told_of=await request.deps.notices.rows.get(request.path("id")),
-        codes=await agency_codes(request),
+        names=await hosted_names(request),
     )
 
 
@@ -105,7 +105,7 @@ async def _wish(request: PageRequest) -> tuple[NoticeWish | None, Problems]:
     starts = _moment(request, "starts", problems, needed=True)
     ends = _moment(request, "ends", problems, needed=False)
     agency = text("agency")
-    if agency and agency not in await agency_codes(request):
+    if agency and agency not in await hosted_names(request):
         problems.append(request.missing("agency", "operating.notice.audience"))
     if starts is None or problems:
         return None, problems

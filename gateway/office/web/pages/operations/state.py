@@ -25,19 +25,21 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.node.machine import QueuePile
 from gateway.office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficQuery
 from gateway.office.web import answers, charts, dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.page_requests import OPERATES, PageRequest, url_for
+from gateway.office.web.page_requests import OPERATES, PageRequest, agency_names, url_for
 from gateway.office.web.pages.agencies import common
+from gateway.office.web.pages.operations.findings import PATH as PATH
+from gateway.office.web.pages.operations.findings import describe_findings, first_step, name_agencies
 from gateway.office.web.routes import Access, Needs
 from gateway.ops.status import report_lines
 from gateway.policy import upkeep
 from gateway.words import labels
 
 KEY = "operations"
-PATH = "/van-hanh"
 # Clerks decide about packets for their agency; operators see routing and form alone.
 DECIDES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
 LOOKS = (*OPERATES, *DECIDES)
@@ -96,7 +98,8 @@ _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.U
 async def show_state(request: PageRequest) -> web.StreamResponse:
     machine = request.deps.operations.machine
     checks, standing = await machine.checks(), await machine.status()
-    ordered = sorted(checks, key=lambda c: -c.level.badness)
+    names = {agency.code: agency.name for agency in standing.hosted}
+    lines = describe_findings(checks, request.lang, names)
     return await tab_page(
         request,
         "state",
@@ -104,7 +107,10 @@ async def show_state(request: PageRequest) -> web.StreamResponse:
         title=request.say("operating.title"),
         standing=standing,
         paces=[_job_row(request, c) for c in standing.paces],
-        checks=[(c, c.says(request.lang)) for c in ordered],
+        many_axes=len({c.axis for c in standing.paces}) > 1,
+        names=names,
+        lines=lines,
+        first=first_step(lines),
         counts={level: sum(c.level is level for c in checks) for level in Level},
     )
 
@@ -121,6 +127,7 @@ async def show_jobs(request: PageRequest) -> web.StreamResponse:
         beats=upkeep.job_lines(days, now) if days else (),
         overdue=labels.jobs(upkeep.late_jobs(days, now), request.lang),
         words=_BEAT_WORDS,
+        job_names=lambda names: labels.jobs(tuple(names), request.lang),
         limits={
             "minutes": int(upkeep.LOOP.total_seconds() // 60),
             "hours": int(upkeep.NIGHTLY.total_seconds() // 3600),
@@ -159,12 +166,19 @@ _TRIES = f"{PATH}/gui-lai"
 
 async def show_queues(request: PageRequest) -> web.StreamResponse:
     machine, now = request.deps.operations.machine, request.deps.clock.now()
-    sampled = await machine.samples(now - charts.QUEUE_SPAN)
+    sampled, queues = await machine.samples(now - charts.QUEUE_SPAN), await machine.queues()
+    piles: dict[str, list[QueuePile]] = defaultdict(list)
+    for pile in queues.piles:
+        piles[pile.queue].append(pile)
+    busy = {queue for queue, parts in piles.items() if any(part.count for part in parts)}
     return await tab_page(
         request,
         "queues",
         "queues",
-        queues=await machine.queues(),
+        queues=queues,
+        dead=sum(pile.count for pile in piles["axis"] if pile.part == "dead"),
+        busy=[(queue, parts) for queue, parts in piles.items() if queue in busy],
+        idle=[(queue, parts) for queue, parts in piles.items() if queue not in busy],
         waited=charts.queue_chart(sampled, now),
         sparks=charts.queue_sparks(sampled, now),
     )
@@ -172,9 +186,13 @@ async def show_queues(request: PageRequest) -> web.StreamResponse:
 
 async def show_tries(request: PageRequest) -> web.StreamResponse:
     packets = await request.deps.operations.machine.tries(MOST_TRIES)
-    return await tab_page(
-        request, "tries", "tries", items=packets, most=MOST_TRIES, agencies=await agency_codes(request)
-    )
+    codes = {p.sender_code for p in packets} | {target.code for p in packets for target in p.targets}
+    names = await agency_names(request, codes)
+    items = [
+        (p, names.get(p.sender_code, p.sender_code), ", ".join(names.get(t.code, t.code) for t in p.targets))
+        for p in packets
+    ]
+    return await tab_page(request, "tries", "tries", items=items, most=MOST_TRIES)
 
 
 async def hurry_try(request: PageRequest) -> web.StreamResponse:
@@ -182,8 +200,8 @@ async def hurry_try(request: PageRequest) -> web.StreamResponse:
     return request.confirm(_TRIES, "operating.hurried")
 
 
-async def agency_codes(request: PageRequest) -> dict[str, str]:
-    return {agency.id: agency.code for agency in await request.deps.store.hosted()}
+async def hosted_names(request: PageRequest) -> dict[str, str]:
+    return {agency.id: agency.name for agency in await request.deps.store.hosted()}
 
 
 QUEUE_ROUTES = (
@@ -208,7 +226,9 @@ async def test_line(request: PageRequest) -> web.StreamResponse:
         steps = await machine.test_partner(partner, sender)
     elif request.ask("chay") == "1":
         steps = await machine.checks(Tag.LINE)
-    rows = [(step, step.says(request.lang), step.mends(request.lang) or "") for step in steps]
+    names = {agency.code: agency.name for agency in await request.deps.store.hosted()}
+    named_steps = [name_agencies(step, names) for step in steps]
+    rows = [(step, step.says(request.lang), step.mends(request.lang) or "") for step in named_steps]
     return await tab_page(
         request,
         "line",
@@ -320,7 +340,11 @@ class TrafficLine:
 async def show_traffic(request: PageRequest) -> web.StreamResponse:
     today = request.today
     hosted = [a for a in await request.deps.store.hosted() if a.left_at is None]
-    query, problems = _read_traffic_query(request, today, hosted)
+    partner, fault = request.ask("doi-tac")[:_LONGEST_NAME], ""
+    if " " in partner:
+        partner, fault = await common.known_code(request, partner)
+    query, problems = _read_traffic_query(request, today, hosted, partner)
+    problems += [("doi-tac", fault)] if fault else []
     flows = [] if problems else await request.deps.operations.machine.traffic(query)
     result = request.ask("ket-qua")
     if result in RESULTS:
@@ -334,12 +358,13 @@ async def show_traffic(request: PageRequest) -> web.StreamResponse:
         given={name: request.ask(name) for name in ("doi-tac", "chieu", "ket-qua", "co-quan")},
         first=request.ask("tu") or dates.day_text(query.first),
         last=request.ask("den") or dates.day_text(query.last),
-        agencies=[any_choice, *((a.code, a.code) for a in hosted)],
+        agencies=[any_choice, *((a.code, a.name) for a in hosted)],
         sides=[any_choice, *((key, request.say(f"traffic.side.{side}")) for key, side in _SIDES.items())],
         results=[any_choice, *((r, request.say(f"traffic.result.{r}")) for r in RESULTS)],
         shown_results=[r for r in RESULTS if any(flow.result == r for flow in flows)],
         by_day=_lines_by_day(request, query, flows),
         by_partner=partners[:_MOST_PARTNERS],
+        names=await agency_names(request, {line.partner for line in partners}),
         most=_MOST_PARTNERS if len(partners) > _MOST_PARTNERS else 0,
         plot=_plot(query, flows),
         longest=LONGEST_DAYS,
@@ -347,7 +372,7 @@ async def show_traffic(request: PageRequest) -> web.StreamResponse:
 
 
 def _read_traffic_query(
-    request: PageRequest, today: date, hosted: Sequence[HostedAgency]
+    request: PageRequest, today: date, hosted: Sequence[HostedAgency], partner: str
 ) -> tuple[TrafficQuery, Problems]:
     problems = []
     days = {"tu": today - timedelta(days=_USUAL_DAYS - 1), "den": today}
@@ -366,7 +391,7 @@ def _read_traffic_query(
         first=first,
         last=last,
         agency_id=agency_id,
-        partner=request.ask("doi-tac")[:75],
+        partner=partner[:75],
         side=_SIDES.get(request.ask("chieu")),
     )
     return query, problems
