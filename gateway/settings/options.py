@@ -221,7 +221,7 @@ class Api:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """The pages for people: name and emblem in the heading, the contact for help, how long a send can be undone, how much
-    room pictures of pages may take."""
+    room pictures of pages may take, and how much is read of files, so that a search finds their words."""
 
     name: str = ""
     contact: str = ""
@@ -231,6 +231,10 @@ class Pages:
     undo_express_s: Annotated[int, Between(0, 120)] = 5
     urge_days: Annotated[int, Between(0, 90)] = 7
     pictures_mb: Annotated[int, Between(0, 100_000)] = 256
+    words: Annotated[str, OneOf(("on", "off"))] = "on"
+    words_pages: Annotated[int, Between(1, 1_000)] = 60
+    words_mb: Annotated[int, Between(1, 50)] = 20
+    words_s: Annotated[int, Between(1, 120)] = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
