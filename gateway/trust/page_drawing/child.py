@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 
 from gateway.domain.pdf import MOST_PAGES, PageLook, PageWish, Size, fitting_scale, pixels
 from gateway.trust.apart import fence, folder_argument, read_safely, serve
-from gateway.trust.page_drawing.docx import read_docx
+from gateway.trust.page_drawing.docx import read_docx, smallest_docx
 from gateway.trust.page_drawing.drawer import PageBox, write_look
 
 _NO_NEW_RIGHTS, _SET_SECCOMP, _FILTER = 38, 22, 2
@@ -172,10 +172,12 @@ def drawing_fence(event: str, arguments: tuple[object, ...]) -> None:
 
 def _warm(folder: Path) -> None:
     """Draw one page of each kind, so that modules loaded at first use are loaded before the fences are set up."""
-    codecs.lookup("utf-16-le")
+    for encoding in ("utf-16-le", "cp437"):
+        codecs.lookup(encoding)
     for name in _LOADED_LATE:
         importlib.import_module(name)
-    for kind, octets in (("pdf", _WARM), ("png", _picture(Image.new("RGB", (2, 2)), "PNG"))):
+    picture = _picture(Image.new("RGB", (2, 2)), "PNG")
+    for kind, octets in (("pdf", _WARM), ("png", picture), ("docx", smallest_docx())):
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             file.write(octets)
             file.flush()
