@@ -105,10 +105,11 @@ class ContentIndexer:
                     readings[file.n] = await self._read_file(scope, file, pages)
         async with self.store.begin(scope) as work:
             current = await _load(work, due) if is_readable else None
-            if document is not None and current is not None and _is_unchanged(document, current):
-                await work.office.contents.keep(due, pages, readings, self.looking.services.clock.now())
-            else:
+            if document is None or not is_readable:
                 await work.office.contents.drop(due)
+            elif current is not None and _is_unchanged(document, current):
+                await work.office.contents.keep(due, pages, readings, self.looking.services.clock.now())
+            # Otherwise it was changed meanwhile: its mark stays, and it comes back later.
             await work.commit()
 
     async def _read_file(self, scope: AgencyScope, file: LookedFile, pages: list[WordPage]) -> Reading:

@@ -31,6 +31,17 @@ def forget_words(tx: Transaction, agency_id: str, ids: Sequence[str]) -> None:
         tx.change_later(statement, agency=agency_id, ids=list(ids))
 
 
+def hide_words(
+    tx: Transaction, agency_id: str, hidden: Mapping[str, tuple[Side, int]], now: datetime
+) -> None:
+    """Remove the words of documents that nobody may read, by id with side and place. They are looked at once more: what is
+    shown again before its list row was written gets no other mark."""
+    if not hidden:
+        return
+    forget_words(tx, agency_id, sorted(hidden))
+    tx.insert_missing(*(_mark(agency_id, id, side, at, now) for id, (side, at) in sorted(hidden.items())))
+
+
 def due_marks(
     rows: Sequence[ListRow], stored: Mapping[tuple[str, str], ListRow], now: datetime
 ) -> Iterator[ContentDueRow]:
@@ -38,11 +49,10 @@ def due_marks(
     for row in rows:
         states, before = SEARCHED[Side(row.side)], stored.get((row.agency_id, row.id))
         if row.own_state in states and (before is None or before.own_state not in states):
-            yield ContentDueRow(
-                agency_id=row.agency_id,
-                document_id=row.id,
-                side=row.side,
-                place=row.place,
-                not_before=now + REST,
-                tries=0,
-            )
+            yield _mark(row.agency_id, row.id, Side(row.side), row.place, now)
+
+
+def _mark(agency_id: str, id: str, side: Side, place: int, now: datetime) -> ContentDueRow:
+    return ContentDueRow(
+        agency_id=agency_id, document_id=id, side=side.value, place=place, not_before=now + REST, tries=0
+    )

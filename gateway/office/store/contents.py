@@ -63,7 +63,7 @@ _WINDOW = 200
 MOST_LOOKED = 4_000
 # PostgreSQL sorts all matches of a word: a common one is found among the next rows instead.
 _NEAR = 2_000
-_CLAIMED_FOR = timedelta(minutes=10)
+CLAIMED_FOR = timedelta(minutes=10)
 MOST_TRIES = 3
 _CURSOR = re.compile(r"([01])-(\d{1,19})")
 _FILL, _TRACES = "fill", "traces"
@@ -342,7 +342,7 @@ class SqlContentQueue:
                     _CLAIM,
                     at_agency=row.agency_id,
                     at_document=row.document_id,
-                    not_before=now + _CLAIMED_FOR,
+                    not_before=now + CLAIMED_FOR,
                     tries=row.tries + 1,
                 )
             await tx.commit()

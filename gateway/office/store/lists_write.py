@@ -52,7 +52,7 @@ from gateway.office.domain.listing import (
     outgoing_line,
     type_key,
 )
-from gateway.office.store.content_marks import due_marks, forget_words
+from gateway.office.store.content_marks import due_marks, hide_words
 from gateway.office.store.lists_overlay import Overlay
 from gateway.ports.services import Clock
 from gateway.store.drivers import FEW, SLOW
@@ -316,7 +316,7 @@ class ListMarks(Follower):
         self._changed: dict[Key, Side] = {}
         self._deliveries: set[str] = set()
         self._sealed: set[str] = set()
-        self._hidden: set[str] = set()
+        self._hidden: dict[str, tuple[Side, int]] = {}
 
     def out_changed(self, document: OutgoingDocument) -> None:
         self.touch_out(document.id)
@@ -346,17 +346,22 @@ class ListMarks(Follower):
         await self._folder.mark(self._tx, self._changed)
         if self._sealed:
             await self._folder.fold_documents(self._tx, self._agency_id, sorted(self._sealed))
-        if self._hidden:
-            forget_words(self._tx, self._agency_id, sorted(self._hidden))
-        self._changed, self._deliveries, self._sealed, self._hidden = {}, set(), set(), set()
+        hide_words(self._tx, self._agency_id, self._hidden, self._folder.clock.now())
+        self._changed, self._deliveries, self._sealed, self._hidden = {}, set(), set(), {}
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
     def _keep_sealed(self, document: OutgoingDocument | IncomingDocument, *, is_sealed: bool) -> None:
-        for ids, is_in in ((self._sealed, is_sealed), (self._hidden, not may_be_kept(document))):
-            if is_in:
-                ids.add(document.id)
-            else:
-                ids.discard(document.id)
+        self._sealed.discard(document.id)
+        self._hidden.pop(document.id, None)
+        if is_sealed:
+            self._sealed.add(document.id)
+        if not may_be_kept(document):
+            side, at = (
+                (Side.IN, document.arrived_at)
+                if isinstance(document, IncomingDocument)
+                else (Side.OUT, document.created_at)
+            )
+            self._hidden[document.id] = side, place(at, document.id)
 
 
 def _changed_columns(values: Mapping[str, Any], stored: ListRow) -> tuple[str, ...]:

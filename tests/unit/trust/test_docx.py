@@ -30,6 +30,7 @@ def written(body: str, before: str = "") -> bytes:
 def packed(text: bytes, *more: str, name: str = "word/document.xml") -> bytes:
     octets = io.BytesIO()
     with zipfile.ZipFile(octets, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("[Content_Types].xml", b"<Types/>")
         target.writestr(name, text)
         for entry in more:
             target.writestr(entry, b"")
