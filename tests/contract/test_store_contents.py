@@ -147,7 +147,7 @@ async def test_a_list_shows_no_more_by_its_words_than_by_its_rows(
 
 
 @pytest.mark.parametrize("state", [InState.HELD, InState.REJECTED, InState.RECALLED, InState.SEALED])
-async def test_threat_134_the_act_that_hides_a_letter_removes_its_words(
+async def test_threat_145_the_act_that_hides_a_letter_removes_its_words(
     store: SqlOfficeStore, clock: ManualClock, state: InState
 ) -> None:
     document, other = incoming(clock), incoming(clock)
@@ -162,7 +162,7 @@ async def test_threat_134_the_act_that_hides_a_letter_removes_its_words(
     assert await found(store, "lut") == [(other.id, 1)]
 
 
-async def test_threat_134_what_is_sealed_or_given_up_before_it_left_has_no_words(
+async def test_threat_145_what_is_sealed_or_given_up_before_it_left_has_no_words(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     for change in ({"is_sealed": True}, {"state": OutState.CANCELLED}):
@@ -176,7 +176,7 @@ async def test_threat_134_what_is_sealed_or_given_up_before_it_left_has_no_words
         assert await found(store, "lut") == []
 
 
-async def test_threat_134_nothing_of_removed_words_is_left_in_the_file(
+async def test_threat_145_nothing_of_removed_words_is_left_in_the_file(
     store: SqlOfficeStore, clock: ManualClock, url: str
 ) -> None:
     if not url.startswith("sqlite"):

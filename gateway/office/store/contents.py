@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,7 +51,7 @@ from gateway.store.tables_office import (
     ContentTextRow,
     ListRow,
 )
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
 _T, _D, _READ, _STATE = ContentTextRow, ContentDueRow, ContentReadRow, ContentStateRow
 # Bits of a place: of the agency, of the second, and of the pages within that second.
@@ -323,8 +323,10 @@ def _phrases(band: Band) -> list[ColumnElement[bool]]:
 class SqlContentQueue:
     """Marks of documents whose files are to be read, of all agencies. Each call is durable on return."""
 
-    def __init__(self, writing: Any, asking: Any, clock: Clock) -> None:
+    def __init__(self, writing: Open, asking: Open, clock: Clock, when_rewritten: Callable[[], None]) -> None:
+        """Call `when_rewritten` once nothing of removed words is left in the index."""
         self._writing, self._asking, self._clock = writing, asking, clock
+        self._when_rewritten = when_rewritten
 
     async def claim(self, limit: int) -> Sequence[DueContent]:
         """Take so many documents, the newest first. Those that are not read come back later; those that were taken too
@@ -410,6 +412,7 @@ class SqlContentQueue:
             ((after,),) = await tx.tuples(text("SELECT total_changes()"))
             if stage and after - before < 2:
                 await tx.change(delete(_STATE).where(col(_STATE.name) == _TRACES))
+                tx.when_committed(self._when_rewritten)
             elif not stage:
                 await tx.upsert(ContentStateRow(name=_TRACES, place=1), "place")
             await tx.commit()

@@ -383,8 +383,13 @@ class SqlOfficeStore(SqlStore):
         self._many_changed = asyncio.Event()
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
-        self.content_queue = SqlContentQueue(self.writing, self.reading, clock)
+        self.content_queue = SqlContentQueue(self.writing, self.reading, clock, self._mark_journal)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
+
+    def _mark_journal(self) -> None:
+        """Let what was removed leave SQLite's journal too."""
+        if self.journal is not None:
+            self.journal.mark()
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._writing(partial(self._work, scope=scope))

@@ -85,7 +85,7 @@ async def test_without_scripts_the_link_leads_there_and_a_hidden_letter_is_not_f
     await expect(plain_page.locator("[data-row]")).to_have_count(0)
 
 
-async def test_threat_134_an_extract_is_for_persons_who_may_read_the_letter(
+async def test_threat_145_an_extract_is_for_persons_who_may_read_the_letter(
     mail: Mail, enter: Enter, page: Page, site: Site
 ) -> None:
     await comes(mail, site)

@@ -81,7 +81,7 @@ def test_a_long_text_is_cut_between_paragraphs_and_a_huge_paragraph_at_a_space(p
     assert read(place, written("")).words == ("",)
 
 
-def test_threat_135_a_file_that_has_too_much_of_anything_is_a_fault(place: Path, cases: Cases) -> None:
+def test_threat_146_a_file_that_has_too_much_of_anything_is_a_fault(place: Path, cases: Cases) -> None:
     entity = '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]>'
     rows = {
         "bomb": (packed(b"<a>" + b" " * 40_000_000), "PAGE-LIMIT"),

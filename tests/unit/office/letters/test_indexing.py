@@ -109,7 +109,7 @@ def with_drawer(town: Town, drawer: Drawer, **limits: object) -> ContentIndexer:
     )
 
 
-async def test_threat_134_a_letter_that_is_hidden_while_its_files_are_read_keeps_no_words(town: Town) -> None:
+async def test_threat_145_a_letter_that_is_hidden_while_its_files_are_read_keeps_no_words(town: Town) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
     drawer = Drawer(meanwhile=lambda: hide(town, letter))
 
