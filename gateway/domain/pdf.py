@@ -290,6 +290,8 @@ LONGEST_SIDE = 8_000
 MOST_PAGES = 5_000
 # Kinds of files whose pages can be drawn, in the short words of the inspector.
 DRAWN_KINDS = frozenset({"pdf", "jpeg", "png"})
+# Kinds of files whose words can be read.
+READ_KINDS = frozenset({"pdf", "docx"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -221,7 +221,8 @@ class Api:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """The pages for people: name and emblem in the heading, the contact for help, how long a send, or an act on a letter
-    that came, can be undone, how much room pictures of pages may take."""
+    that came, can be undone, how much room pictures of pages may take, and how much is read of files, so that a search
+    finds their words."""
 
     name: str = ""
     contact: str = ""
@@ -232,6 +233,10 @@ class Pages:
     undo_act_s: Annotated[int, Between(0, 60)] = 10
     urge_days: Annotated[int, Between(0, 90)] = 7
     pictures_mb: Annotated[int, Between(0, 100_000)] = 256
+    words: Annotated[str, OneOf(("on", "off"))] = "on"
+    words_pages: Annotated[int, Between(1, 1_000)] = 60
+    words_mb: Annotated[int, Between(1, 50)] = 20
+    words_s: Annotated[int, Between(1, 120)] = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ from gateway.domain.hold import OWNER as HOLD
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.tables_node import MEMORY_TABLES
+from gateway.store.tables_office import CONTENT_TABLES
 
 # Kinds by column type; the first matching type counts. There is none for floating-point numbers, which no table has.
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -114,8 +115,8 @@ AT_ONCE = 500
 LARGE_AT_ONCE = 8
 SMALL_AT_ONCE = 64
 VERSION_TABLE = "alembic_version"
-# Name, or prefix, of the tables of SQLite's full-text index; they are not copied, but rebuilt from the rows.
-SEARCH_TABLES = "list_search"
+# Names, or prefixes, of the tables of SQLite's full-text indexes; they are not copied, but rebuilt from the rows.
+SEARCH_TABLES = ("list_search", "content_search")
 CONTENT, OWNERS = "blob", "blob_ref"
 # Table that has the bytes of small content before schema 0201.
 _SMALL = "small_content"
@@ -265,8 +266,9 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def reflect_tables(connection: Connection) -> MetaData:
-    """Read the tables to copy from the database itself, because its schema may be newer or older than this program's."""
-    tables, left_out = MetaData(), {VERSION_TABLE, *MEMORY_TABLES}
+    """Read the tables to copy from the database itself, because its schema may be newer or older than this program's. Words
+    of files are left out: where they are missing, the files are read again."""
+    tables, left_out = MetaData(), {VERSION_TABLE, *MEMORY_TABLES, *CONTENT_TABLES}
     tables.reflect(
         connection, only=lambda name, _: name not in left_out and not name.startswith(SEARCH_TABLES)
     )
@@ -387,7 +389,8 @@ async def clear_database(url: str) -> None:
             tables = MetaData()
             if connection.dialect.name == "sqlite":
                 # The index's inner tables are dropped with it, and cannot be dropped by themselves.
-                await connection.execute(text(f"DROP TABLE IF EXISTS {SEARCH_TABLES}"))
+                for name in SEARCH_TABLES:
+                    await connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
             await connection.run_sync(tables.reflect)
             await connection.run_sync(tables.drop_all)
     except SQLAlchemyError as cause:

@@ -29,7 +29,13 @@ from gateway.store.tables_node import EventCounterRow as EventCounterRow
 from gateway.store.tables_node import EventRow as EventRow
 from gateway.store.tables_node import JobDayRow as JobDayRow
 from gateway.store.tables_node import QueueSampleRow as QueueSampleRow
-from gateway.store.tables_office import DEADLINE_NODE_TABLES, KEYED_BY_PLACE, RIGHTS_TABLES, SESSION_TABLES
+from gateway.store.tables_office import (
+    CONTENT_STATE_TABLES,
+    DEADLINE_NODE_TABLES,
+    KEYED_BY_PLACE,
+    RIGHTS_TABLES,
+    SESSION_TABLES,
+)
 from gateway.store.tables_office import KeepingRow as KeepingRow
 from gateway.store.tables_office import NoticeRow as NoticeRow
 from gateway.store.tables_office import NotificationSettingsRow as NotificationSettingsRow
@@ -54,6 +60,7 @@ NODE_TABLES = (
     | REVOCATION_NODE_TABLES
     | DEADLINE_NODE_TABLES
     | MEMORY_TABLES
+    | CONTENT_STATE_TABLES
 )
 # Tables whose key is a position instead of an id: events are appended by position and read by number.
 KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE

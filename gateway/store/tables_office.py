@@ -31,7 +31,7 @@ from gateway.store.row import DeclaredIndex, Moment, OfAgency, Row, ThingOfAgenc
 # The bits of `tabs` for tabs with few documents. The other tabs, such as sent documents, have nearly every row, so that
 # reading the whole list is as fast.
 RARE_TABS: Final = (1, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096)
-KEYED_BY_PLACE = frozenset({"list_row"})
+KEYED_BY_PLACE = frozenset({"list_row", "content_text"})
 SEARCH_INDEX = "ix_list_search"
 # Keys of collation are compared byte by byte, also by a server that would sort by the rules of its language.
 SORTED = String().with_variant(String(collation="C"), "postgresql")
@@ -132,6 +132,62 @@ class ListFillRow(OfAgency, table=True):
     at: datetime = Field(sa_type=Moment)
     id: str
     done: bool
+
+
+# --- words of files, for searching ----------------------------------------------------------------------------------
+
+
+class ContentTextRow(Row, table=True):
+    """Words of one page of a file. `place` orders pages within their agency, the newest document highest and its first
+    page before the others; it is the page's number in SQLite's full-text index. `folded` is searched, `text` is shown."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_content_text_agency"),
+        index("ix_content_text_document", "agency_id", "document_id", "place"),
+    )
+
+    place: int = Field(sa_column=Column(BIG_INTEGER, primary_key=True, autoincrement=False))
+    agency_id: str
+    document_id: str
+    n: int
+    page: int
+    folded: str = Field(sa_type=Text)
+    text: str = Field(sa_type=Text)
+
+
+class ContentDueRow(OfAgency, table=True):
+    """Mark that a document's files are to be read. `place` is that of its list row; `tries` counts the readings begun, so
+    that a file which stops the node is not tried for ever."""
+
+    __table_args__ = (index("ix_content_due_place", "place"),)
+
+    document_id: str = Field(primary_key=True)
+    side: str
+    place: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
+    not_before: datetime = Field(sa_type=Moment)
+    tries: int = 0
+
+
+class ContentReadRow(OfAgency, table=True):
+    """Result of reading one file of a document."""
+
+    document_id: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    reading: str
+    at: datetime = Field(sa_type=Moment)
+
+
+class ContentStateRow(Row, table=True):
+    """State of the words as a whole. `fill`: documents with a list row below this place have no mark yet. `traces`: on
+    SQLite, how far the index is rewritten since words were removed; there is none when nothing of them is left."""
+
+    name: str = Field(primary_key=True)
+    place: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
+
+
+CONTENT_STATE_TABLES: Final = frozenset({"content_state"})
+CONTENT_TABLES: Final = frozenset({"content_text", "content_due", "content_read"}) | CONTENT_STATE_TABLES
+"""Tables that no copy of the database has: the words are read again."""
 
 
 # --- values that pages keep for the next pages ----------------------------------------------------------------------

@@ -5,7 +5,7 @@ with all this besides."""
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from gateway.domain.account import key_prefix
 from gateway.office.accounts import acting, sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import pending
+from gateway.office.letters.indexing import ContentIndexer, IndexLimits
 from gateway.office.letters.previews import PreviewDrawer
 from gateway.office.lister import Lister
 from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
@@ -48,7 +49,7 @@ from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
 from gateway.store.blobs import SCRATCH
 from gateway.store.data_folder import Room
-from gateway.trust.page_drawing.drawer import PageBox, PageDrawer
+from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
 from gateway.workers.loop import Loop, Turn
@@ -74,6 +75,7 @@ class Office(OpenNode):
     book: BookServices
     reminders: Reminders
     looking: PreviewDrawer
+    indexer: ContentIndexer
     background: BackgroundTasks
 
     def more_loops(self) -> Mapping[str, Loop]:
@@ -89,6 +91,7 @@ class Office(OpenNode):
             ),
             "drawer": Loop(step=self.looking.step, is_due=self.looking.is_due),
             "acts": Loop(step=lambda: pending.run_due(self.inn, self.accounts)),
+            "indexer": Loop(step=self.indexer.step, is_due=self.indexer.is_due),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
         }
 
@@ -118,7 +121,7 @@ async def open_office(
             wake=partial(store.wake.ring, "sequencer"),
         )
         inn, out = widen(OfficeIncomingServices, node.inn), widen(OfficeOutgoingServices, node.out)
-        with drawing(settings, node.pool) as pages:
+        with drawing(settings, node.pool) as pages, indexing(settings, node.pool) as indexer:
             looking = PreviewDrawer(
                 services=inn, out=out, pages=pages, pictures=pictures(settings), background=tasks
             )
@@ -129,6 +132,7 @@ async def open_office(
                 out=out,
                 inn=inn,
                 looking=looking,
+                indexer=indexer(store, looking),
                 background=tasks,
                 accounts=accounts,
                 todo=todo,
@@ -152,6 +156,33 @@ def drawing(settings: Settings, pool: Pool) -> Iterator[PageDrawer]:
     finally:
         for box in boxes:
             box.close()
+
+
+@contextmanager
+def indexing(
+    settings: Settings, pool: Pool
+) -> Iterator[Callable[[SqlOfficeStore, PreviewDrawer], ContentIndexer]]:
+    """Open the maker of the reader of words, whose process is not that of the pages which people wait for."""
+    set_ = settings.pages
+    limits = IndexLimits(
+        is_on=set_.words == "on", pages=set_.words_pages, size=set_.words_mb * MB, seconds=set_.words_s
+    )
+    folder = settings.node.data_dir / "content" / SCRATCH
+    box = PageBox(folder, DrawingLimits(seconds=limits.seconds, max_bytes=limits.size))
+    try:
+        yield partial(_indexer, PageDrawer([box], pool), limits, box.close)
+    finally:
+        box.close()
+
+
+def _indexer(
+    pages: PageDrawer,
+    limits: IndexLimits,
+    rest: Callable[[], None],
+    store: SqlOfficeStore,
+    looking: PreviewDrawer,
+) -> ContentIndexer:
+    return ContentIndexer(store=store, looking=looking, pages=pages, limits=limits, rest=rest)
 
 
 def pictures(settings: Settings) -> FilePictures:

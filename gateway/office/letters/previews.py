@@ -18,18 +18,17 @@ from typing import TypeVar
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
-    WORKED_ON,
     FileRole,
     IncomingDocument,
     IncomingFile,
     InState,
     OutgoingDocument,
-    OutState,
 )
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import PageLook, PageWish
 from gateway.errors import GatewayError
 from gateway.incoming import reading
+from gateway.office.domain.content import DECIDABLE, may_be_kept
 from gateway.office.services import BackgroundTasks, OfficeIncomingServices, OfficeOutgoingServices
 from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.outgoing import files
@@ -46,8 +45,6 @@ _SWEPT_LATELY = 5 * SWEPT_EVERY
 _AHEAD = 20
 _MOST_REMEMBERED = 2_000
 _NODE = "node"
-_DECIDABLE = frozenset({InState.NEW, *WORKED_ON, InState.DONE, InState.REPLACED})
-_SECRECY = "secrecy"
 PATIENCE_S = 1.5
 _FAULTY_FOR = timedelta(minutes=10)
 _log = logging.getLogger(__name__)
@@ -73,15 +70,6 @@ class LookedFile:
 def lead_of(files: Sequence[LookedFile]) -> LookedFile | None:
     """Return the file that its sender calls the lead, else the first."""
     return next((f for f in files if f.is_lead), files[0] if files else None)
-
-
-def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
-    """Tell whether pictures of it may lie beside the node."""
-    if isinstance(document, OutgoingDocument):
-        is_doubted = document.draft.secrecy != "none" or any(file.stamped for file in document.files)
-        return not (document.is_sealed or document.state is OutState.CANCELLED or is_doubted)
-    remarks = " ".join(document.checks.get(key, "") for key in ("warnings", "reasons"))
-    return document.state in _DECIDABLE and _SECRECY not in remarks
 
 
 @dataclass(slots=True, kw_only=True)
@@ -208,7 +196,7 @@ class PreviewDrawer:
             async with self.services.store.read(scope) as work:
                 states = await work.incoming.states(batch)
                 outgoing = await work.outgoing.of_many([d for d in batch if d not in states])
-            kept_ids = {id for id, state in states.items() if state in _DECIDABLE}
+            kept_ids = {id for id, state in states.items() if state in DECIDABLE}
             kept_ids |= {d.id for d in outgoing if may_be_kept(d)}
             forgotten = [d for d in batch if d not in kept_ids]
             if forgotten:

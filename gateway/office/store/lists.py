@@ -23,6 +23,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.text import Term
 from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import TABS, Filter, ListLine, Side, Tab
 from gateway.office.store import lists_figures
@@ -44,7 +45,7 @@ from gateway.office.store.lists_query import (
 )
 from gateway.office.store.lists_write import ListFolder
 from gateway.ports.services import Clock
-from gateway.store.row import to_json, value_of
+from gateway.store.row import one_among, to_json, value_of
 from gateway.store.tables_office import ListRow
 from gateway.store.transaction import Transaction
 
@@ -258,6 +259,19 @@ class SqlLists:
         rows = await self._tx.rows(_R, select(_R).where(*mine))
         fresh_rows = [row for row in overlay.rows if row.id in ids]
         return {row.id: to_line(row) for row in (*rows, *fresh_rows)}
+
+    async def among(
+        self, criteria: Filter, ids: Sequence[str], words: Sequence[Term] = ()
+    ) -> Mapping[str, ListLine]:
+        """Return the lines of those of the ids that the list has, whatever its text. `words` are words of rows."""
+        if not ids:
+            return {}
+        band, now = single_band(replace(criteria, text="")), self._clock.now()
+        band = replace(band, words=(*band.words, *words))
+        clauses = [*await self._clauses(criteria, now), one_among(col(_R.id), ids)]
+        overlay = await self._load_overlay()
+        rows = await overlay.find(lambda more: self._base(band, [*clauses, *more], few=True))
+        return {row.id: to_line(row) for row in rows}
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
         """Mark incoming documents as read in the agency, or as unread again; return how many changed. This stands in their

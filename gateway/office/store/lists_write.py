@@ -36,6 +36,7 @@ from gateway.domain.account import PrincipalKind
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Urgency
 from gateway.domain.status import Duty, Fact, Track, Waits
 from gateway.domain.text import name_key, number_key
+from gateway.office.domain.content import may_be_kept
 from gateway.office.domain.listing import (
     SENT,
     Card,
@@ -51,6 +52,7 @@ from gateway.office.domain.listing import (
     outgoing_line,
     type_key,
 )
+from gateway.office.store.content_marks import due_marks, hide_words
 from gateway.office.store.lists_overlay import Overlay
 from gateway.ports.services import Clock
 from gateway.store.drivers import FEW, SLOW
@@ -295,6 +297,7 @@ class ListFolder:
             elif differ := _changed_columns(values, stored):
                 by_columns[differ].append(row)
         tx.insert(*new)
+        tx.insert_missing(*due_marks(rows.now, rows.stored, self.clock.now()))
         for columns, many in (_merge(by_columns) if tx.asks_server and by_columns else by_columns).items():
             await _change(tx, columns, many)
 
@@ -313,14 +316,15 @@ class ListMarks(Follower):
         self._changed: dict[Key, Side] = {}
         self._deliveries: set[str] = set()
         self._sealed: set[str] = set()
+        self._hidden: dict[str, tuple[Side, int]] = {}
 
     def out_changed(self, document: OutgoingDocument) -> None:
         self.touch_out(document.id)
-        self._keep_sealed(document.id, is_sealed=document.is_sealed)
+        self._keep_sealed(document, is_sealed=document.is_sealed)
 
     def in_changed(self, document: IncomingDocument) -> None:
         self.touch_in(document.id)
-        self._keep_sealed(document.id, is_sealed=document.state is InState.SEALED)
+        self._keep_sealed(document, is_sealed=document.state is InState.SEALED)
 
     def touch_out(self, id: str) -> None:
         self._changed[self._agency_id, id] = Side.OUT
@@ -332,7 +336,8 @@ class ListMarks(Follower):
         self._deliveries.add(id)
 
     async def write(self) -> None:
-        """Write the marks. A sealed document leaves its list at once, so that none of its words is found later."""
+        """Write the marks. A sealed document leaves its list at once, so that none of its words is found later; so do
+        words of files that became hidden."""
         if ids := sorted(self._deliveries):
             for (id,) in await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids):
                 self.touch_out(id)
@@ -341,14 +346,22 @@ class ListMarks(Follower):
         await self._folder.mark(self._tx, self._changed)
         if self._sealed:
             await self._folder.fold_documents(self._tx, self._agency_id, sorted(self._sealed))
-        self._changed, self._deliveries, self._sealed = {}, set(), set()
+        hide_words(self._tx, self._agency_id, self._hidden, self._folder.clock.now())
+        self._changed, self._deliveries, self._sealed, self._hidden = {}, set(), set(), {}
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
-    def _keep_sealed(self, id: str, *, is_sealed: bool) -> None:
+    def _keep_sealed(self, document: OutgoingDocument | IncomingDocument, *, is_sealed: bool) -> None:
+        self._sealed.discard(document.id)
+        self._hidden.pop(document.id, None)
         if is_sealed:
-            self._sealed.add(id)
-        else:
-            self._sealed.discard(id)
+            self._sealed.add(document.id)
+        if not may_be_kept(document):
+            side, at = (
+                (Side.IN, document.arrived_at)
+                if isinstance(document, IncomingDocument)
+                else (Side.OUT, document.created_at)
+            )
+            self._hidden[document.id] = side, place(at, document.id)
 
 
 def _changed_columns(values: Mapping[str, Any], stored: ListRow) -> tuple[str, ...]:

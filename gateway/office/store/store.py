@@ -27,6 +27,7 @@ from gateway.office.domain.notice import Notice, NotificationSettings, RingKind
 from gateway.office.domain.pending import PendingAct
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
+from gateway.office.store.contents import SqlContentQueue, SqlContents
 from gateway.office.store.lists import CountCache, SqlLists
 from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway.office.store.lists_write import ListFolder, ListMarks
@@ -313,6 +314,10 @@ class SqlOfficeRows:
         return SqlLists(tx, self.scope, self.clock, self.folder, cache=self.cache, changed=self.changed)
 
     @cached_property
+    def contents(self) -> SqlContents:
+        return SqlContents(SlowTransaction(self.tx), self.scope)
+
+    @cached_property
     def tags(self) -> SqlTags:
         return SqlTags(self.tx, self.scope, changed=self.changed)
 
@@ -384,7 +389,13 @@ class SqlOfficeStore(SqlStore):
         self._many_changed = asyncio.Event()
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
+        self.content_queue = SqlContentQueue(self.writing, self.reading, clock, self._mark_journal)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
+
+    def _mark_journal(self) -> None:
+        """Let what was removed leave SQLite's journal too."""
+        if self.journal is not None:
+            self.journal.mark()
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._writing(partial(self._work, scope=scope))

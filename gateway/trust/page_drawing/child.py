@@ -2,9 +2,10 @@
 gives up every right that drawing does not need, and then answers one question per line. The kernel enforces this, so
 that code which takes over a library has no more rights than the library: Landlock for files and connections, seccomp for
 calls, on Linux only; a kernel without one of them still has the other. PDFium, built without scripts, draws PDFs; forms
-are not initialised, so nothing in a page acts. Scanned pictures are decoded and encoded anew. In: the path of a file,
-and a `PageWish`. Out: a `PageLook`; anything the file causes is a fault of the file. Signatures are read in another
-process, because code that took over PDFium must not decide about other files."""
+are not initialised, so nothing in a page acts. `docx` reads the words of a DOCX, which is not drawn. Scanned
+pictures are decoded and encoded anew. In: the path of a file, and a `PageWish`. Out: a `PageLook`; anything the file causes
+is a fault of the file. Signatures are read in another process, because code that took over PDFium must not decide about
+other files."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ from pydantic import TypeAdapter
 
 from gateway.domain.pdf import MOST_PAGES, PageLook, PageWish, Size, fitting_scale, pixels
 from gateway.trust.apart import fence, folder_argument, read_safely, serve
+from gateway.trust.page_drawing.docx import read_docx, smallest_docx
 from gateway.trust.page_drawing.drawer import PageBox, write_look
 
 _NO_NEW_RIGHTS, _SET_SECCOMP, _FILTER = 38, 22, 2
@@ -170,10 +172,12 @@ def drawing_fence(event: str, arguments: tuple[object, ...]) -> None:
 
 def _warm(folder: Path) -> None:
     """Draw one page of each kind, so that modules loaded at first use are loaded before the fences are set up."""
-    codecs.lookup("utf-16-le")
+    for encoding in ("utf-16-le", "cp437"):
+        codecs.lookup(encoding)
     for name in _LOADED_LATE:
         importlib.import_module(name)
-    for kind, octets in (("pdf", _WARM), ("png", _picture(Image.new("RGB", (2, 2)), "PNG"))):
+    picture = _picture(Image.new("RGB", (2, 2)), "PNG")
+    for kind, octets in (("pdf", _WARM), ("png", picture), ("docx", smallest_docx())):
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             file.write(octets)
             file.flush()
@@ -192,6 +196,8 @@ def draw_page(path: Path, wish: PageWish) -> PageLook:
 
 def _look(path: Path, wish: PageWish) -> PageLook:
     try:
+        if wish.kind == "docx":
+            return _written(path, wish)
         return _pdf(path, wish) if wish.kind == "pdf" else _scan(path, wish)
     except _CannotDrawError as why:
         return PageLook(fault=why.fault, detail=str(why))
@@ -233,9 +239,21 @@ def _size(width: float, height: float) -> Size:
 
 
 def _words(document: pypdfium2.PdfDocument, n: int) -> str:
-    text = document[n].get_textpage().get_text_bounded()[:_MOST_LETTERS]
+    return _clean(document[n].get_textpage().get_text_bounded()[:_MOST_LETTERS])
+
+
+def _clean(text: str) -> str:
     letters = (c for c in text.replace("\r\n", "\n").replace("\r", "\n") if c == "\n" or c.isprintable())
     return "".join(letters).strip()
+
+
+def _written(path: Path, wish: PageWish) -> PageLook:
+    """Return the words of parts of a DOCX as those of pages; it has no picture."""
+    parts = read_docx(path)
+    if not wish.words or not 1 <= wish.page <= len(parts):
+        raise _CannotDrawError(NONE, f"it has {len(parts)} parts, and no pages")
+    window = parts[wish.page - 1 : wish.page - 1 + wish.window]
+    return PageLook(pages=len(parts), words=tuple(_clean(part) for part in window))
 
 
 def _scan(path: Path, wish: PageWish) -> PageLook:

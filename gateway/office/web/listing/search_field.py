@@ -33,6 +33,7 @@ _PARAMETERS = {
     "so": "so",
     "nhan": "nhan",
     "la": "",
+    "trong": "trong",
 }
 _SEARCHED = ("co-quan.in", "co-quan.out", "ky")
 _TYPED = ("loai", "tu-ngay", "den-ngay")
@@ -91,6 +92,8 @@ def tokens_of(
         "so": [("so", book, book if book != NO_BOOK else book_name(request, book)) for book in books],
         "nhan": [("nhan", tag.id, tag.name) for tag in tags],
         "la": [("chua-doc", "1", request.say("listing.token.unread"))] if side is not Side.OUT else [],
+        # A list shows rows alone; the search over both looks into files too.
+        "trong": [("trong", "tep", request.say("listing.token.files"))] if side is None else [],
     }
     return tuple(
         Token(

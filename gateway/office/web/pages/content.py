@@ -19,6 +19,7 @@ from gateway.domain.pdf import PageLook, Size, pixels
 from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.accounts import acting
+from gateway.office.domain.content import Reading
 from gateway.office.letters.previews import DOTS, WINDOW, LookedFile, lead_of
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
@@ -201,6 +202,8 @@ class FilePreview:
     is_large: bool = False
     retry_path: str = ""
     """Address of this page once more, where it was not drawn in time."""
+    has_no_text: bool = False
+    """True for a file that was read and has pictures alone, so that no search finds its words."""
     fault: str = ""
 
     @property
@@ -229,10 +232,17 @@ async def make_preview(request: PageRequest, services: Previewer) -> FilePreview
         if answers.can_show(item.kind)
         else "",
         fault=services.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
+        has_no_text=await _has_no_text(request, item),
     )
     if look.fault:
         return empty
     return _with_pages(request, services, empty, look, page, dots, as_words=as_words)
+
+
+async def _has_no_text(request: PageRequest, item: LookedFile) -> bool:
+    async with request.deps.store.read(request.scope()) as work:
+        readings = await work.office.contents.readings(item.document_id)
+    return readings.get(item.n) is Reading.NO_TEXT
 
 
 def chosen_file(request: PageRequest, services: Previewer) -> LookedFile | None:

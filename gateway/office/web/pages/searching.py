@@ -1,5 +1,5 @@
-"""The search over both lists, and what the search field of every page offers while a person types: filters with their
-values, the agencies of a name, pages and acts. In: a typed text. Out: rows ordered by fit; offers."""
+"""The search over both lists and inside files, and what the search field of every page offers while a person types: filters
+with their values, the agencies of a name, pages and acts. In: a typed text. Out: rows ordered by fit; offers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.errors import NotFound
 from gateway.office.domain.listing import Filter, ListLine, Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.store.lists import ListCount
-from gateway.office.web.listing import asking, list_rows, tokens
+from gateway.office.web.listing import asking, inside, list_rows, tokens
 from gateway.office.web.listing.asking import ORIGINS, SIZES, STATES
 from gateway.office.web.listing.list_rows import split_at_matches
 from gateway.office.web.listing.search_field import SearchField, tokens_of
@@ -25,6 +25,7 @@ SEE = (Needs(right=Right.SEE_CONTENT),)
 _SEARCH = "/tim-kiem"
 _LONGEST = 200
 _MOST_NAMES = 6
+_FEW_INSIDE, _MOST_INSIDE = 5, 20
 # A name is asked for from its second letter on, as recipients are.
 _SHORTEST_NAME = 2
 
@@ -39,29 +40,38 @@ class PageOffer:
 
 
 async def search(request: PageRequest) -> web.StreamResponse:
-    """Search both sides at once, ordered by fit. A person limited to the own unit is shown one side at a time: own
-    documents differ by side."""
+    """Search both sides at once: rows ordered by fit, beneath them words inside files; or with `trong=tep` those alone. A
+    person limited to the own unit is shown one side at a time: own documents differ by side."""
     sight, text = list_rows.seen_by(request), request.ask("q")[:_LONGEST]
-    search_filter = _read_filter(request, text, sight)
+    search_filter, is_inside = _read_filter(request, text, sight)
     lines: tuple[ListLine, ...] = ()
-    total, page = ListCount(n=0), None
+    total, page, matches = ListCount(n=0), None, inside.NOTHING
+    cursor = request.ask("trang") or None
     if text and sight.content:
         async with request.deps.store.read(request.scope()) as work:
             try:
-                page = await work.office.lists.page(
-                    search_filter, limit=SIZES[0], cursor=request.ask("trang") or None
-                )
+                if not is_inside:
+                    page = await work.office.lists.page(search_filter, limit=SIZES[0], cursor=cursor)
+                    total, lines = await work.office.lists.count(search_filter), page.lines
             except NotFound:
                 return request.go(_SEARCH, q=text)
-            total, lines = await work.office.lists.count(search_filter), page.lines
+            if is_inside or cursor is None:
+                most = _MOST_INSIDE if is_inside else _FEW_INSIDE
+                matches = await inside.find_inside(work, search_filter, limit=most, cursor=cursor)
     renderer, search_words = await list_rows.row_renderer(request), sought(search_filter.text)
+    shown_ids = {line.id for line in lines}
+    inside_lines = [line for line in matches.lines if line.id not in shown_ids]
     return await request.page(
         "lists/search.html",
         title=request.say("listing.search"),
         text=text,
         search_field=SearchField(text=text),
         side=search_filter.side.value if search_filter.side else "",
-        rows=renderer.rows(lines),
+        rows=_rows(renderer, lines, matches),
+        inside_rows=_rows(renderer, inside_lines, matches),
+        extracts=matches.extracts,
+        next_inside=matches.next_cursor,
+        is_inside=is_inside,
         total=total,
         page=page,
         seen=sight,
@@ -71,8 +81,18 @@ async def search(request: PageRequest) -> web.StreamResponse:
     )
 
 
-def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) -> Filter:
-    """Read the text into a filter. Its side is the chosen one, else the one whose words it has."""
+def _rows(
+    renderer: list_rows.RowRenderer, lines: Sequence[ListLine], matches: inside.InsideMatches
+) -> list[list_rows.ShownLine]:
+    """Render lines; a row with an extract opens the page found."""
+    rows = renderer.rows(lines)
+    extracts = matches.extracts
+    return [replace(row, path=extracts[row.line.id].path) if row.line.id in extracts else row for row in rows]
+
+
+def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) -> tuple[Filter, bool]:
+    """Read the text into a filter, and whether files alone are searched. The filter's side is the chosen one, else the one
+    whose words it has."""
     values, rest = tokens.read_tokens(text, tokens_of(request, None))
     chosen = request.ask("phia")
     side = Side(chosen) if chosen in ("out", "in") else _side_of(values)
@@ -82,7 +102,8 @@ def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) ->
         side or _state_side(values), {**values, "q": rest}, request.today, content=sight.content
     )
     viewer = sight.viewer(side) if side else None
-    return replace(question.criteria, side=side, tab=None, attention=False, viewer=viewer)
+    is_inside = "tep" in (request.ask("trong"), values.get("trong"))
+    return replace(question.criteria, side=side, tab=None, attention=False, viewer=viewer), is_inside
 
 
 def _side_of(values: dict[str, str]) -> Side | None:

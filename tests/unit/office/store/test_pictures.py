@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.document import FileItem, FileRole, InState, OutState
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import PageLook, Size
-from gateway.office.letters.previews import may_be_kept
+from gateway.office.domain.content import may_be_kept
 from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.store.data_folder import Room
 from tests.support.clock import ManualClock

@@ -1,0 +1,115 @@
+"""Words of files: of which documents they may be kept and searched, what came of reading a file, and an extract around
+searched words. In: documents, texts, search queries. Out: judgements and short texts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from gateway.domain.document import WORKED_ON, IncomingDocument, InState, OutgoingDocument, OutState
+from gateway.domain.text import SearchRole, Sought, Term, hits, indexed
+from gateway.office.domain.listing import Side
+
+DECIDABLE = frozenset({InState.NEW, *WORKED_ON, InState.DONE, InState.REPLACED})
+"""States of incoming documents that no doubt hides."""
+# Drafts change until they leave, and are their clerk's alone.
+SEARCHED = {
+    Side.IN: frozenset(state.value for state in DECIDABLE),
+    Side.OUT: frozenset((OutState.QUEUED.value, OutState.PACKED.value, OutState.PAPER.value)),
+}
+"""By side the states of documents whose words are searched."""
+_SECRECY = "secrecy"
+EXTRACT_LETTERS = 200
+_BEFORE = 40
+# A longer word is no word; PostgreSQL indexes none of more than 2,046 bytes.
+_LONG_WORD = re.compile(r"\S{61,}")
+_ROLES = tuple(SearchRole)
+
+
+class Reading(StrEnum):
+    """Result of reading a file."""
+
+    WORDS = "words"
+    NO_TEXT = "no_text"
+    """Nothing but pictures: a scan without a layer of text."""
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordPage:
+    """Words of one page of a file, as they are shown."""
+
+    n: int
+    page: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordQuery:
+    """Search for words in files. `roles` are words about the document itself, such as its sender."""
+
+    terms: tuple[Term, ...]
+    exact: tuple[Term, ...] = ()
+    roles: tuple[Term, ...] = ()
+
+    @property
+    def sought(self) -> Sought:
+        return Sought(terms=self.terms, exact=self.exact)
+
+
+def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
+    """Tell whether pictures and words of its files may lie beside the node."""
+    if isinstance(document, OutgoingDocument):
+        is_doubted = document.draft.secrecy != "none" or any(file.stamped for file in document.files)
+        return not (document.is_sealed or document.state is OutState.CANCELLED or is_doubted)
+    remarks = " ".join(document.checks.get(key, "") for key in ("warnings", "reasons"))
+    return document.state in DECIDABLE and _SECRECY not in remarks
+
+
+def may_be_searched(document: IncomingDocument | OutgoingDocument) -> bool:
+    """Tell whether a search may find the words of its files."""
+    side = Side.IN if isinstance(document, IncomingDocument) else Side.OUT
+    return document.state.value in SEARCHED[side] and may_be_kept(document)
+
+
+def searched_words(text: str) -> str:
+    """Return the words of a page as they are searched, between two spaces."""
+    words = indexed([_LONG_WORD.sub(" ", text)])
+    return f" {words} " if words else ""
+
+
+def read_query(search: Sought) -> WordQuery:
+    """Turn a search of lists into one of files: there a word is the whole word, because pages have thousands."""
+    terms = [replace(term, is_whole=True) for term in search.terms]
+    return WordQuery(
+        terms=tuple(term for term in terms if not term.words[0].startswith(_ROLES)),
+        exact=tuple(replace(term, is_whole=True) for term in search.exact),
+        roles=tuple(term for term in search.terms if term.words[0].startswith(_ROLES)),
+    )
+
+
+def extract(text: str, search: Sought) -> str:
+    """Return the part of a text that has the most different searched words, cut at spaces."""
+    flat = " ".join(text.split())
+    places = list(hits(flat, search))
+    start = max(0, _best_start(flat, places) - _BEFORE)
+    end = min(len(flat), start + EXTRACT_LETTERS)
+    if start:
+        start = flat.find(" ", start) + 1 or start
+    if end < len(flat):
+        end = max(flat.rfind(" ", start, end), start + 1)
+    return f"{'… ' if start else ''}{flat[start:end]}{' …' if end < len(flat) else ''}"
+
+
+def _best_start(flat: str, places: Sequence[tuple[int, int]]) -> int:
+    best, start = 0, places[0][0] if places else 0
+    for n, (begin, _) in enumerate(places[:500]):
+        words = {
+            flat[b:e].casefold() for b, e in places[n : n + 50] if e <= begin + EXTRACT_LETTERS - _BEFORE
+        }
+        if len(words) > best:
+            best, start = len(words), begin
+    return start
