@@ -102,10 +102,13 @@ class TaskKind(StrEnum):
     START = "start"
     WORK = "work"
     """A unit's own part."""
+    INFORMED = "informed"
+    """To be seen, without work and without a deadline."""
 
 
 _INCOMING = (
     *(TaskKind.ASSIGN, TaskKind.REASSIGN, TaskKind.OPINION, TaskKind.START, TaskKind.WORK),
+    TaskKind.INFORMED,
     *(TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL),
     *(TaskKind.REPLY, TaskKind.STATUS, TaskKind.SYSTEM),
 )
@@ -146,12 +149,18 @@ class Task:
     note: TaskNote | None = None
     unit: str = ""
     """Unit that has the part."""
+    person_id: str | None = None
+    """Person of the unit whose part it is."""
     begun_by: str = ""
     """Principal whose own act it began with; empty where it came from elsewhere."""
 
     @property
     def is_incoming(self) -> bool:
         return self.kind in _INCOMING
+
+    @property
+    def has_deadline(self) -> bool:
+        return self.kind is not TaskKind.INFORMED
 
     @property
     def subject_kind(self) -> SubjectKind:

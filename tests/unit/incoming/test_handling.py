@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pytest
 
 from gateway.domain.document import Assignment, IncomingDocument, UnitDeadline
-from gateway.domain.handling import PartState, UnitPart
+from gateway.domain.handling import PartState, Share, UnitPart
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, handling
 from gateway.policy.verdict import ReasonCode, Verdict
@@ -54,7 +54,7 @@ async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
     parts = await parts_of(town, document)
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         everything = await work.parts.open_of(None, 9)
-        theirs = await work.parts.open_of({"phong tai chinh"}, 9)
+        theirs = await work.parts.open_of(Share(units=frozenset({"phong tai chinh"})), 9)
 
     assert [(part.unit, part.is_lead, part.deadline, part.state) for part in parts] == [
         (LEAD, True, BY, PartState.OPEN),
@@ -150,14 +150,15 @@ async def test_a_unit_that_the_agency_does_not_have_is_given_nothing(town: Town)
     assert await town.reload(document) == document_before
 
 
-async def test_any_unit_is_taken_where_nothing_is_known_of_units(town: Town) -> None:
+async def test_any_unit_is_taken_where_the_agency_has_none(town: Town) -> None:
     await town.send("15", COMMUNE, sender=PROVINCE)
     await town.carry()
     arrived, assignment = await town.only(COMMUNE), Assignment(lead_unit="Ban X")
     scope = await town.scope(COMMUNE)
     async with town.node.accounts.accounts.begin("operator") as work:
-        for post in await work.posts.in_agency(scope.agency_id):
-            await work.posts.give(replace(post, unit=""))
+        units = work.units_of(scope.agency_id)
+        for unit in await units.all():
+            await units.save(replace(unit, closed_at=town.node.inn.clock.now()))
         await work.commit()
 
     assigned_document = await act.assign(town.node.inn, scope, arrived.id, assignment)

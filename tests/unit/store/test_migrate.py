@@ -112,6 +112,8 @@ STEPS = {
     "r0201_small_content_in_one_row.py": "303d4faf5a99de79",
     "r0202_no_second_place_for_small_content.py": "f803acd5de93830a",
     "r0203_lists_written_beside_units.py": "0acb4c44cdb5a957",
+    "r0206_units_as_a_list.py": "8390381bf6bcbbff",
+    "r0207_comments_on_letters.py": "89e2225ed71bf0f3",
 }
 
 

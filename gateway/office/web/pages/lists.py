@@ -285,7 +285,7 @@ async def search(request: PageRequest) -> web.StreamResponse:
     """Search both sides at once, ordered by fit. A person limited to the own unit is shown one side at a time: own
     documents differ by side."""
     sight, text, side_name = list_rows.seen_by(request), request.ask("q")[:200], request.ask("phia")
-    side = Side(side_name) if side_name in ("out", "in") else Side.IN if sight.unit is not None else None
+    side = Side(side_name) if side_name in ("out", "in") else Side.IN if sight.share is not None else None
     search_filter = Filter(side=side, text=text, viewer=sight.viewer(side) if side else None)
     lines: tuple[ListLine, ...] = ()
     total, page = ListCount(n=0), None

@@ -47,8 +47,8 @@ class ShownTask:
 
 async def list_tasks(request: PageRequest) -> web.StreamResponse:
     with_resting = request.ask("tat-ca") == "1"
-    units = request.units
-    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, units=units)
+    share = request.share
+    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, share=share)
     kind = request.ask("loai")
     only_mine = request.ask("cua-toi") == "1"
     tasks = [
@@ -71,7 +71,7 @@ async def list_tasks(request: PageRequest) -> web.StreamResponse:
         kind=kind,
         mine=only_mine,
         everything=with_resting,
-        may_note=units is None and request.may(Right.URGE, Manner.YES),
+        may_note=share is None and request.may(Right.URGE, Manner.YES),
         may_take=_may_take(request),
         resting=todo_list.resting,
         cut=todo_list.cut,
@@ -80,8 +80,8 @@ async def list_tasks(request: PageRequest) -> web.StreamResponse:
 
 async def take_task(request: PageRequest) -> web.StreamResponse:
     task = request.form.text("task")
-    name, units = request.person.person.name, request.units
-    await todo.take_task(request.deps.todo, request.scope(), task, name, units)
+    name = request.person.person.name
+    await todo.take_task(request.deps.todo, request.scope(), task, name, request.share)
     return request.confirm("/can-xu-ly", "tasks.taken")
 
 
@@ -154,13 +154,14 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
     TaskKind.START: ("{path}", "open"),
     TaskKind.WORK: ("{path}", "open"),
+    TaskKind.INFORMED: ("{path}", "open"),
 }
 
 
 async def show_task(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     task_id = request.form.text("task") if problems else request.ask("viec")
-    units = request.units
-    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, units=units)
+    share = request.share
+    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, share=share)
     task = next((t for t in todo_list.tasks if t.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
@@ -170,7 +171,7 @@ async def show_task(request: PageRequest, problems: Problems | None = None) -> w
         problems,
         title=request.say(f"task.{task.kind}"),
         row=row(request, todo_list, task),
-        may_note=units is None and request.may(Right.URGE, Manner.YES),
+        may_note=share is None and request.may(Right.URGE, Manner.YES),
         may_take=_may_take(request),
         rests=task.rests(todo_list.at),
         latest=task.due_at,

@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.domain.document import UNDECIDED, IncomingDocument, Source, Staff
+from gateway.domain.document import UNDECIDED, UNREADABLE, IncomingDocument, Source, Staff
 from gateway.domain.fields import STATUS, fitting, keep_if_fits
-from gateway.domain.text import fold
+from gateway.domain.handling import Share
 from gateway.errors import Clash, Denied, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall, StatusDone
@@ -35,6 +35,8 @@ SEES = (
         manners=(Manner.YES, Manner.OWN, Manner.METADATA, Manner.ORDER),
     ),
 )
+COMMENTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+SEES_OWN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.OWN,)),)
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
 TAKES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
 INSTRUCTS = (Needs(right=Right.INSTRUCT, manners=(Manner.YES, Manner.OWN)),)
@@ -51,13 +53,14 @@ DONE_HEADER = "X-Done"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingView:
     """Incoming document as this person sees it. `main` is the document itself, or the one that this update or recall is
-    about. `content`: the person may read it, by order once that is logged; `assigned`: it was given to the person's
-    unit."""
+    about. `content`: the person may read it, by order once that is logged; `assigned`: the person, or a unit of
+    theirs, has a part in it or is informed of it; `works`: it is a part with work."""
 
     document: IncomingDocument
     main: IncomingDocument
     manner: Manner
     assigned: bool
+    works: bool
     content: bool
     name: str
     """Number and symbol as a page writes them."""
@@ -65,6 +68,11 @@ class IncomingView:
     @property
     def path(self) -> str:
         return path_of(self.main.id)
+
+    @property
+    def may_comment(self) -> bool:
+        """Tell whether the person reads and writes comments: a person of the agency who may read the letter."""
+        return self.manner in (Manner.YES, Manner.OWN) and self.main.state not in UNREADABLE
 
     @property
     def is_open(self) -> bool:
@@ -81,18 +89,10 @@ def document_name(request: PageRequest, document: IncomingDocument) -> str:
     return document.code or request.say("incoming.no_number")
 
 
-def is_given(document: IncomingDocument, unit: str) -> bool:
-    """Tell whether that unit leads or helps with it."""
-    assignment = document.assignment
-    if assignment is None or not unit.strip():
-        return False
-    return fold(unit) in {fold(u) for u in (assignment.lead_unit, *assignment.coordinating_units)}
-
-
 async def find(request: PageRequest) -> IncomingView:
     """Load the document that the address names."""
     granted = request.person.require(Right.SEE_CONTENT)
-    incoming = await _load(request, granted.manner, granted.unit)
+    incoming = await _load(request, granted.manner, request.share_of(Right.SEE_CONTENT))
     if granted.manner is Manner.OWN and not incoming.assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return incoming
@@ -100,10 +100,10 @@ async def find(request: PageRequest) -> IncomingView:
 
 async def find_to_freeze(request: PageRequest) -> IncomingView:
     """Load as `find`; also for a person who may freeze documents that they cannot see."""
-    return await (find(request) if request.may(Right.SEE_CONTENT) else _load(request, Manner.NO, ""))
+    return await (find(request) if request.may(Right.SEE_CONTENT) else _load(request, Manner.NO, Share()))
 
 
-async def _load(request: PageRequest, manner: Manner, unit: str) -> IncomingView:
+async def _load(request: PageRequest, manner: Manner, share: Share) -> IncomingView:
     async with request.deps.store.read(request.scope()) as work:
         document = await work.incoming.get(request.path("id"))
         target = document.target_id
@@ -112,7 +112,8 @@ async def _load(request: PageRequest, manner: Manner, unit: str) -> IncomingView
         document=document,
         main=main_document,
         manner=manner,
-        assigned=is_given(main_document, unit),
+        assigned=share.covers_assignment(main_document.assignment),
+        works=share.works_on(main_document.assignment),
         content=manner in (Manner.YES, Manner.OWN),
         name=document_name(request, main_document),
     )
@@ -133,14 +134,14 @@ async def by_order(request: PageRequest, incoming: IncomingView, file: str = "")
 def granted_over(request: PageRequest, incoming: IncomingView, right: Right, *manners: Manner) -> Grant:
     """Return the right over this very document. Raise Denied where it covers only the own unit's documents."""
     granted = request.person.require(right, *manners)
-    if granted.manner is Manner.OWN and not is_given(incoming.main, granted.unit):
+    if granted.manner is Manner.OWN and not request.share_of(right).works_on(incoming.main.assignment):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return granted
 
 
 def may_reopen(request: PageRequest, incoming: IncomingView) -> bool:
     """Tell whether the person is of the assigned unit, or instructs all units."""
-    is_theirs = incoming.assigned and request.may(Right.PROGRESS, Manner.OWN)
+    is_theirs = incoming.works and request.may(Right.PROGRESS, Manner.OWN)
     return is_theirs or request.may(Right.INSTRUCT, Manner.YES)
 
 
