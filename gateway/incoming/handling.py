@@ -258,13 +258,19 @@ def _with_person(assignment: Assignment, part: UnitPart, person: str) -> Assignm
 
 
 async def mark_seen(
-    services: IncomingServices, scope: AgencyScope, incoming_id: str, share: Share
+    services: IncomingServices,
+    scope: AgencyScope,
+    incoming_id: str,
+    unit: str | Share,
+    expect_version: int | None = None,
 ) -> Sequence[UnitPart]:
-    """End the parts within the share that were for information. Clash where there is none."""
+    """End the parts of the unit, or within the share, that were for information. Clash where there is none."""
     now = services.clock.now()
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
-        parts = open_parts((await work.parts.of_documents([document.id]))[document.id], share)
+        if expect_version is not None:
+            document = await work.incoming.save(document, expect_version=expect_version)
+        parts = open_parts((await work.parts.of_documents([document.id]))[document.id], _share(unit))
         seen = [
             replace(part, state=PartState.DONE, ended_by=scope.principal_id, ended_at=now)
             for part in parts

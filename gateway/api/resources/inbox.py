@@ -113,8 +113,9 @@ class PartIn(RequestModel):
     """Report of one unit on its part."""
 
     unit: Line = Field(min_length=1)
-    outcome: Literal["returned", "done"] = Field(
-        description="`returned`: handed back by the unit's head; `done`: a unit that helps has done its part"
+    outcome: Literal["returned", "done", "seen"] = Field(
+        description="`returned`: handed back by the unit's head; `done`: a unit that helps has done its part; "
+        "`seen`: an informed unit has seen the document"
     )
     reason: Text | None = Field(None, description="Reason, with `returned`")
 
@@ -339,7 +340,7 @@ async def assign_inbox_item(call: Call, body: AssignmentIn) -> InboxItem:
 
 @_change(
     "POST /inbox/{id}/assignment/parts",
-    "Report on a unit's part: handed back with a reason, or done",
+    "Report on a unit's part: handed back with a reason, done, or seen",
     text="A part that is handed back waits to be assigned again. The sender is not notified.",
     fails=(409, 422),
     sample=routes.sample_part,
@@ -348,6 +349,8 @@ async def end_inbox_part(call: Call, body: PartIn) -> InboxItem:
     expected = call.expected_version()
     if body.outcome == "returned":
         await handling.hand_back(*call.incoming, body.unit, body.reason or "", expected)
+    elif body.outcome == "seen":
+        await handling.mark_seen(*call.incoming, body.unit, expected)
     else:
         await handling.finish(*call.incoming, body.unit, expected)
     return await _present(call)
