@@ -225,6 +225,8 @@ async def purge(services: HoldService, scope: AgencyScope, hold_id: str, decisio
         closed = replace(hold, state=HoldState.PURGED, decision=decision, is_settled=False)
         await work.holds.save(closed)
         await work.blobs.drop(OWNER, hold.id)
+        if hold.kind is HeldKind.INCOMING:
+            await work.comments.remove_of(hold.subject_id)
         await _record_end(work, closed, decision, EventKind.HOLD_PURGED)
         await work.commit()
     return await settle(services, scope, hold_id)

@@ -101,6 +101,8 @@ class UnitPartOut(ResponseModel):
     )
     late: bool = Field(description="Open after its deadline")
     reason: str = Field(description="Reason for handing it back, or empty")
+    person: str | None = Field(description="Person of the unit who has the part, or null")
+    informed: bool = Field(description="The unit or person only sees the document; `done` once it was seen")
 
 
 class AssignmentOut(ResponseModel):
@@ -273,7 +275,12 @@ def _assignment(assignment: Assignment, parts: Sequence[UnitPart], today: dt.dat
         assignment,
         units=[
             UnitPartOut.from_object(
-                part, lead=part.is_lead, late=today is not None and part.is_late(today), reason=part.why
+                part,
+                lead=part.is_lead,
+                late=today is not None and part.is_late(today),
+                reason=part.why,
+                person=part.person_id,
+                informed=part.is_informed,
             )
             for part in parts
         ],

@@ -298,18 +298,33 @@ def assign(
     ] = None,
     deadline: Annotated[str | None, typer.Option(help="2026-11-27 or 27/11/2026.")] = None,
     instruction: Annotated[str | None, typer.Option(help="The instruction.")] = None,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(help="A person who has the part of their unit (repeat): UNIT=SIGN-IN NAME."),
+    ] = None,
+    inform: Annotated[
+        list[str] | None,
+        typer.Option(help="A unit that only sees it (repeat); a person of it: UNIT=SIGN-IN NAME."),
+    ] = None,
     staff: Staff = None,
 ) -> Fields:
     """Hand a document to a unit: recorded, and the sender gets status 04."""
-    pairs = [(unit.strip(), on.strip()) for unit, _, on in (w.partition("=") for w in with_ or ())]
+    pairs = _pairs(with_)
     assignment = {
         "lead_unit": lead_unit,
         "coordinating_units": [unit for unit, _ in pairs],
         "deadline": day(deadline) if deadline else None,
         "instruction": instruction,
         "unit_deadlines": {unit: day(on) for unit, on in pairs if on},
+        "persons": [{"unit": unit, "person": name} for unit, name in _pairs(person)],
+        "informed": [{"unit": unit, "person": name or None} for unit, name in _pairs(inform)],
     }
     return {"code": "04", "staff": _staff(staff), "assignment": assignment}
+
+
+def _pairs(words: list[str] | None) -> list[tuple[str, str]]:
+    """Return the two sides of each `NAME=VALUE`; the second is empty where there is none."""
+    return [(name.strip(), value.strip()) for name, _, value in (word.partition("=") for word in words or ())]
 
 
 @verb(

@@ -150,6 +150,8 @@ _EVENT_KEYS = {
     EventKind.INBOX_ACKED: "handed",
     EventKind.INBOX_REPLIED: "replied",
     EventKind.INBOX_PART_DONE: "part_done",
+    EventKind.INBOX_PART_GIVEN: "part_given",
+    EventKind.INBOX_INFORMED: "informed",
     EventKind.INBOX_REOPENED: "reopened",
     EventKind.INBOX_SIGNATURES: "signatures",
     EventKind.INBOX_SUBMITTED: "submitted",
@@ -212,17 +214,35 @@ def _event_lines(events: Sequence[Event], names: Mapping[str, str], lang: str) -
                 at=event.at,
                 word=labels.say(f"incoming.line.{key}", lang),
                 speaker=names.get(event.principal_id, event.principal_id),
-                texts=_event_text(event, lang),
+                texts=_event_text(event, lang, names),
             )
 
 
-def _event_text(event: Event, lang: str) -> tuple[str, ...]:
+def _named(entry: Mapping[str, object], names: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the unit, and the person of it."""
+    unit, person = str(entry.get("unit", "")), str(entry.get("person") or "")
+    return (f"{unit}: {names.get(person, person)}" if person else unit,)
+
+
+def persons_in(events: Iterable[Event]) -> set[str]:
+    """Return the persons whom the events name: who acted, and to whom work was given."""
+    named = {event.principal_id for event in events}
+    for event in events:
+        named |= {str(event.data["person"])} if event.data.get("person") else set()
+        for key in ("persons", "informed"):
+            named |= {entry["person"] for entry in event.data.get(key) or () if entry.get("person")}
+    return named
+
+
+def _event_text(event: Event, lang: str, names: Mapping[str, str]) -> tuple[str, ...]:
     data = event.data
     match event.kind:
         case EventKind.INBOX_STATUS:
-            return _instruction_lines(event, lang)
+            return _instruction_lines(event, lang, names)
         case EventKind.INBOX_HANDED_BACK:
             return str(data.get("unit", "")), str(data.get("reason", ""))
+        case EventKind.INBOX_PART_GIVEN | EventKind.INBOX_INFORMED:
+            return _named(data, names)
         case EventKind.INBOX_SUBMITTED | EventKind.INBOX_OPINION:
             words = str(data.get("note") or data.get("opinion") or "")
             return (words,) if words else ()
@@ -230,13 +250,17 @@ def _event_text(event: Event, lang: str) -> tuple[str, ...]:
             return ()
 
 
-def _instruction_lines(event: Event, lang: str) -> tuple[str, ...]:
+def _instruction_lines(event: Event, lang: str, names: Mapping[str, str]) -> tuple[str, ...]:
     """Return the lines of one assignment as it was given; a later one never replaces it (R67, instructions stay)."""
     data = event.data
     unit = data.get("assignment")
     lines = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]
     if units := data.get("units"):
         lines.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
+    for key in ("persons", "informed"):
+        if entries := data.get(key):
+            listed = "; ".join(text for entry in entries for text in _named(entry, names))
+            lines.append(labels.say(f"incoming.given.{key}", lang, names=listed))
     if deadline := data.get("deadline"):
         day = date.fromisoformat(str(deadline)).strftime("%d/%m/%Y")
         lines.append(labels.say("incoming.given.deadline", lang, day=day))

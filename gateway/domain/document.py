@@ -408,12 +408,33 @@ class UnitDeadline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPerson:
+    """A person of a unit, by id, who has the unit's part of an assignment."""
+
+    unit: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Informed:
+    """A unit, or a person of it by id, that sees a document and has no work on it."""
+
+    unit: str
+    person: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
+    """Units that handle a document. A unit of which `persons` names persons has a part for each of them; a unit without
+    has one part for the unit. The person whose part leads is the first of the leading unit."""
+
     lead_unit: Annotated[str, Rule(longest=200)]
     coordinating_units: Annotated[tuple[str, ...], Rule(longest=200)] = ()
     deadline: date | None = None
     instruction: Annotated[str | None, Rule(longest=2000, lines=True)] = None
     deadlines: tuple[UnitDeadline, ...] = ()
+    persons: tuple[UnitPerson, ...] = ()
+    informed: tuple[Informed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

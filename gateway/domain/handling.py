@@ -1,14 +1,18 @@
 """Work on a document within the agency: the part of each unit, and its deadline. A part is made once and ends once: done,
 handed back by the unit's head, or replaced by another assignment. A part that was handed back waits for another
-assignment. Other agencies do not learn of parts; the sender gets 04 once. Frozen values."""
+assignment. A part may be of a named person of the unit, and it may be for information alone: then it has no deadline, and
+ends when it was seen. Other agencies do not learn of parts; the sender gets 04 once. Also the units of an agency, as a
+tree. Frozen values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
-from gateway.domain.document import Assignment, IncomingDocument
+from gateway.domain.document import Assignment
 from gateway.domain.text import fold
 
 
@@ -26,7 +30,8 @@ class PartState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitPart:
-    """Part of one unit in one document. `given_by` and `ended_by` are principals."""
+    """Part of one unit in one document, or of the named person of it. `given_by` and `ended_by` are principals. With
+    `is_informed` the unit or person only sees the document."""
 
     id: str
     document_id: str
@@ -39,6 +44,8 @@ class UnitPart:
     ended_by: str | None = None
     ended_at: datetime | None = None
     why: str = ""
+    person_id: str | None = None
+    is_informed: bool = False
 
     def is_late(self, today: date) -> bool:
         return self.state is PartState.OPEN and self.deadline is not None and self.deadline < today
@@ -53,21 +60,123 @@ def unit_key(unit: str) -> str:
     return fold(unit)
 
 
-def is_given(document: IncomingDocument, unit: str) -> bool:
-    """Tell whether that unit leads or helps with the document."""
-    assignment = document.assignment
-    if assignment is None or not unit.strip():
-        return False
-    return unit_key(unit) in map(unit_key, (assignment.lead_unit, *assignment.coordinating_units))
+class RequiredPart(NamedTuple):
+    """Part that an assignment makes."""
+
+    unit: str
+    person_id: str | None
+    is_lead: bool
+    is_informed: bool
+    deadline: date | None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return the key by which a part that exists is recognised."""
+        return (unit_key(self.unit), *self[1:])
 
 
-def required_parts(assignment: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
-    """Return unit, whether it leads, and deadline of each part. A coordinating unit without a deadline of its own has the
-    assignment's."""
+def required_parts(assignment: Assignment) -> tuple[RequiredPart, ...]:
+    """Return the parts that the assignment makes, the leading one first. A coordinating unit without a deadline of its own
+    has the assignment's."""
     own_deadlines = {unit_key(d.unit): d.deadline for d in assignment.deadlines}
-    helping = [
-        (unit, False, own_deadlines.get(unit_key(unit), assignment.deadline))
-        for unit in assignment.coordinating_units
-        if unit_key(unit) != unit_key(assignment.lead_unit)
+    lead_key = unit_key(assignment.lead_unit)
+    helping = [unit for unit in assignment.coordinating_units if unit_key(unit) != lead_key]
+    parts = []
+    for unit in (assignment.lead_unit, *helping):
+        named = [p.person for p in assignment.persons if unit_key(p.unit) == unit_key(unit)]
+        day = own_deadlines.get(unit_key(unit), assignment.deadline)
+        for n, person_id in enumerate(named or (None,)):
+            is_lead = unit_key(unit) == lead_key and n == 0
+            parts.append(
+                RequiredPart(unit, person_id, is_lead, False, assignment.deadline if is_lead else day)
+            )
+    working = {(unit_key(part.unit), part.person_id) for part in parts}
+    informed = [
+        RequiredPart(entry.unit, entry.person, False, True, None)
+        for entry in assignment.informed
+        if (unit_key(entry.unit), entry.person) not in working
     ]
-    return ((assignment.lead_unit, True, assignment.deadline), *helping)
+    return (*parts, *dict.fromkeys(informed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Extent of an agency's work that concerns one person: parts of the units whose keys are `units`, unless they are a
+    named person's; every part of the units that the person leads, whose keys are `led`; and parts of these `persons`."""
+
+    units: frozenset[str] = frozenset()
+    led: frozenset[str] = frozenset()
+    persons: frozenset[str] = frozenset()
+
+    def covers(self, key: str, person_id: str | None) -> bool:
+        """Tell whether a part of the unit with this key, or of that person of it, concerns the person."""
+        return key in self.led or (key in self.units if person_id is None else person_id in self.persons)
+
+    def covers_assignment(self, assignment: Assignment | None) -> bool:
+        """Tell whether the assignment makes a part that concerns the person, also one for information alone."""
+        return any(self._covered(assignment))
+
+    def works_on(self, assignment: Assignment | None) -> bool:
+        """Tell whether the assignment makes a part with work that concerns the person."""
+        return any(not part.is_informed for part in self._covered(assignment))
+
+    def _covered(self, assignment: Assignment | None) -> Iterator[RequiredPart]:
+        parts = required_parts(assignment) if assignment is not None else ()
+        return (part for part in parts if self.covers(unit_key(part.unit), part.person_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit of an agency. `former` are the names that it had before; no other unit takes one of them."""
+
+    id: str
+    name: str
+    parent_id: str | None = None
+    position: int = 0
+    former: tuple[str, ...] = ()
+    closed_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return unit_key(self.name)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys of all names that it has or had."""
+        return (self.key, *map(unit_key, self.former))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitMember:
+    """Person who holds a post in a unit. `login` is the sign-in name, where there is one."""
+
+    person_id: str
+    name: str
+    login: str | None
+    unit: str
+    leads: bool
+
+
+def walk_tree(units: Iterable[Unit]) -> Iterator[tuple[Unit, int]]:
+    """Yield the units in the order of their tree, each with its depth. A unit whose parent is closed stands at the top."""
+    listed = sorted(units, key=lambda unit: (unit.position, unit.key))
+    ids = {unit.id for unit in listed}
+    children: dict[str | None, list[Unit]] = {}
+    for unit in listed:
+        children.setdefault(unit.parent_id if unit.parent_id in ids else None, []).append(unit)
+
+    def walk(parent_id: str | None, depth: int) -> Iterator[tuple[Unit, int]]:
+        for unit in children.get(parent_id, ()):
+            yield unit, depth
+            yield from walk(unit.id, depth + 1)
+
+    return walk(None, 0)
+
+
+def is_below(units: Sequence[Unit], id: str, above_id: str) -> bool:
+    """Tell whether the unit `id` is `above_id` or stands anywhere under it."""
+    parents = {unit.id: unit.parent_id for unit in units}
+    at: str | None = id
+    while at is not None and at != above_id:
+        at = parents.get(at)
+    return at == above_id

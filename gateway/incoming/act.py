@@ -321,7 +321,8 @@ class _StatusChange:
             fact = replace(fact, register_no=document.register_no, register_year=document.register_year)
         await self.work.facts.add(document.id, fact)
         if call.assignment is not None:
-            document = replace(document, assignment=call.assignment)
+            assignment = await handling.resolve(self.work, call.assignment, self.now)
+            document = replace(document, assignment=assignment)
         document = await settle.stand(self.work, document, [*self.facts, fact])
         if document.source is Source.AXIS:  # mail from another source has no sender on the axis
             terms = register.number_terms(document) if is_taken_in else None
@@ -423,7 +424,7 @@ class _StatusChange:
             "register_no": document.register_no,
             "reason": call.reason,
             "answered_by": call.answered_by,
-            **(_describe(call.assignment) if call.assignment is not None else {}),
+            **(_describe(document.assignment) if call.assignment and document.assignment else {}),
         }
         await self.work.events.append(EventKind.INBOX_STATUS, document.id, self.now, details)
         if REOPENED in document.marks and not is_reopened(self.facts):
@@ -485,6 +486,8 @@ def _describe(assignment: Assignment, why: str = "") -> dict[str, object]:
         "units": list(assignment.coordinating_units) or None,
         "deadline": assignment.deadline.isoformat() if assignment.deadline else None,
         "deadlines": {d.unit: d.deadline.isoformat() for d in assignment.deadlines} or None,
+        "persons": [{"unit": p.unit, "person": p.person} for p in assignment.persons] or None,
+        "informed": [{"unit": i.unit, "person": i.person} for i in assignment.informed] or None,
         "note": assignment.instruction,
         "why": why or None,
     }
@@ -519,6 +522,7 @@ async def assign_in(
     assignment, now = tidy(assignment), services.clock.now()
     complete(StatusCall(code="04", assignment=assignment))
     document = await work.incoming.get(incoming_id)
+    assignment = await handling.resolve(work, assignment, now)
     saved = await work.incoming.save(replace(document, assignment=assignment), expect_version=expect_version)
     await work.events.append(EventKind.INBOX_STATUS, incoming_id, now, _describe(assignment, why.strip()))
     await handling.give(work, saved, work.scope.principal_id, now, services.clock.new_id)

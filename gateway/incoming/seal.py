@@ -209,6 +209,7 @@ async def _purge(services: IncomingServices, scope: AgencyScope, document: Incom
             return False
         for inbox_id in await packets_of(work, document, facts):
             await work.blobs.drop("inbox", inbox_id)
+        await work.comments.remove_of(document.id)
         try:
             await work.incoming.save(
                 replace(document, marks=(*document.marks, PURGED)), expect_version=document.version

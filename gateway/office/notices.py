@@ -99,7 +99,8 @@ async def _send(
 async def _unit_tasks(services: TodoServices, scope: AgencyScope, todo_list: TodoList) -> list[Task]:
     async with services.store.read(scope) as work:
         parts = await work.parts.open_of(None, MOST_OF_A_KIND)
-        tasks = list(todo.of_parts(todo_list.office, parts, todo_list.at))
+        working_parts = [(part, document) for part, document in parts if not part.is_informed]
+        tasks = list(todo.of_parts(todo_list.office, working_parts, todo_list.at))
         notes = await work.office.tasks.notes([task.id for task in tasks])
     return [task for task in tasks if not replace(task, note=notes.get(task.id)).rests(todo_list.at)]
 

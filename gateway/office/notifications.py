@@ -1,5 +1,5 @@
 """Makes the notifications of the bell: a task when it begins and once more when its time has passed. They are gathered for
-an agency or for a person's own unit and cached for some seconds, since every page shows them; the person's settings
+an agency or for a person's share of it and cached for some seconds, since every page shows them; the person's settings
 remembers which were read. In: the cached tasks, lists, quarantined packets, when recipients were last heard, the time. Out:
 rings, newest first; saved settings. Nothing is written when something happens: a settled matter simply rings no more."""
 
@@ -11,12 +11,13 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import InState, Urgency
-from gateway.domain.handling import unit_key
+from gateway.domain.comments import Comment
+from gateway.domain.document import IncomingDocument, InState, Urgency
+from gateway.domain.handling import Share, UnitPart
 from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.wall_clock import local, vietnam_time
-from gateway.office.domain.listing import Filter, ListLine, Side, Tab, person_viewer, unit_viewer
+from gateway.office.domain.listing import Filter, ListLine, Side, Tab, person_viewer, share_viewer
 from gateway.office.domain.notice import NotificationSettings, Partner, Ring, RingKind, SubjectKind
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.todo import TaskCount
@@ -73,16 +74,17 @@ class RingBoard:
         _bound_cache(self._urgent)
         self._urgent[scope.agency_id] = urgent_count
 
-    async def of_unit(self, scope: AgencyScope, unit: str) -> Sequence[Ring]:
-        """Return rings on documents given to that unit, recalled or late there, and on the person's own documents."""
-        key = scope.agency_id, f"{unit}\n{scope.principal_id}"
+    async def of_share(self, scope: AgencyScope, share: Share) -> Sequence[Ring]:
+        """Return rings on documents within that share, given, recalled or late there, on comments on them, and on the
+        person's own documents."""
+        key = scope.agency_id, f"{sorted(share_viewer(share))}\n{scope.principal_id}"
         if (cached := self._cached(key)) is not None:
             return cached
         turn = self.bell.turn(scope.agency_id)
-        in_work = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=unit_viewer(unit))
-        recalled = Filter(side=Side.IN, tab=Tab.RECALL, viewer=unit_viewer(unit))
+        in_work = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=share_viewer(share))
+        recalled = Filter(side=Side.IN, tab=Tab.RECALL, viewer=share_viewer(share))
         back = Filter(side=Side.OUT, attention=True, viewer=person_viewer(scope.principal_id))
-        tasks = (await self.bell.listed(scope, frozenset({unit}))).tasks
+        tasks = (await self.bell.listed(scope, share)).tasks
         async with self.bell.services.store.read(scope) as work:
             letters = (await work.office.lists.page(in_work, limit=_LETTERS)).lines
             asked_back = (await work.office.lists.page(recalled, limit=_LETTERS)).lines
@@ -90,22 +92,36 @@ class RingBoard:
             facts = await work.facts.of_subjects(ids) if ids else {}
             parts = await work.parts.of_documents(ids) if ids else {}
             sent = (await work.office.lists.page(back, limit=_LETTERS)).lines
-        own = {
-            id: max(
-                (part for part in of_document if part.key == unit_key(unit)),
-                key=lambda part: part.given_at,
-                default=None,
-            )
+        own_parts = {
+            id: max(covered, key=lambda part: part.given_at)
             for id, of_document in parts.items()
+            if (covered := [part for part in of_document if share.covers(part.key, part.person_id)])
         }
-        givers = {id: part.given_by for id, part in own.items() if part is not None}
         rings = [
-            *of_assigned(letters, facts, givers),
+            *of_assigned(letters, facts, own_parts),
             *of_recalled(asked_back, facts),
             *of_late(tasks),
             *of_sent(sent),
         ]
         return self._keep(key, turn, rings)
+
+    async def of_comments(self, scope: AgencyScope, share: Share | None) -> Sequence[Ring]:
+        """Return rings on comments of others that the person has not read, on letters that the person has seen and may
+        still see."""
+        key = scope.agency_id, f"comments\n{scope.principal_id}"
+        if (cached := self._cached(key)) is not None:
+            return cached
+        turn = self.bell.turn(scope.agency_id)
+        async with self.bell.services.store.read(scope) as work:
+            unread = await work.comments.unread_by(scope.principal_id, _LETTERS)
+            documents = [(c, await work.incoming.get(c.document_id)) for c in unread]
+        visible = [
+            (comment, document)
+            for comment, document in documents
+            if document.state is not InState.SEALED
+            and (share is None or share.covers_assignment(document.assignment))
+        ]
+        return self._keep(key, turn, [*of_comments(visible)])
 
     async def services(self, scope: AgencyScope, *, fresh: bool = False) -> NotificationSettings:
         """Return the person's settings; `fresh` where another process may have changed it in these seconds."""
@@ -251,13 +267,36 @@ def of_letters(lines: Iterable[ListLine], now: datetime) -> Iterator[Ring]:
 
 
 def of_assigned(
-    lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]], givers: Mapping[str, str]
+    lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]], parts: Mapping[str, UnitPart]
 ) -> Iterator[Ring]:
-    """Yield rings on letters given to the person's unit, at the last time of each; `givers` names those who gave them."""
+    """Yield rings on letters given to the person or a unit of theirs, at the last time of each; `parts` are the newest that
+    concern the person."""
     for line in lines:
+        part = parts.get(line.id)
+        is_informed = part is not None and part.is_informed
         times = [fact.at for fact in facts.get(line.id, ()) if fact.code == _ASSIGNED]
-        ring = _of_line(line, RingKind.ASSIGNED, "bell.given.one", max(times, default=line.at))
-        yield replace(ring, by=givers.get(line.id, ""))
+        says = "bell.informed.one" if is_informed else "bell.given.one"
+        ring = _of_line(line, RingKind.ASSIGNED, says, max(times, default=line.at))
+        yield replace(ring, by=part.given_by if part is not None else "")
+
+
+def of_comments(comments: Iterable[tuple[Comment, IncomingDocument]]) -> Iterator[Ring]:
+    """Yield rings on comments, the newest of each letter."""
+    newest: dict[str, Ring] = {}
+    for comment, document in comments:
+        ring = Ring(
+            id=f"comment:{comment.id}",
+            kind=RingKind.COMMENT,
+            says="bell.comment.one",
+            at=comment.at,
+            subject_kind=SubjectKind.INCOMING,
+            subject_id=document.id,
+            document=document.code,
+            party=document.sender_name or document.sender_code,
+            by=comment.person_id,
+        )
+        newest[document.id] = max(newest.get(document.id, ring), ring, key=lambda r: r.at)
+    yield from newest.values()
 
 
 def of_recalled(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) -> Iterator[Ring]:

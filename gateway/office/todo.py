@@ -1,6 +1,6 @@
 """Gathers the to-do list of an agency, its count for every page, and the notes of people on its tasks (R97). In: an
-agency's scope, or units of it; a task's id and words. Out: tasks over both directions, longest overdue first; the note. The
-list is one consistent look at the store and changes nothing. A task is named as the list names it."""
+agency's scope, or a share of it; a task's id and words. Out: tasks over both directions, longest overdue first; the note.
+The list is one consistent look at the store and changes nothing. A task is named as the list names it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.domain import status
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.handling import unit_key
+from gateway.domain.handling import Share
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
@@ -51,7 +51,9 @@ class TodoList:
         return timers.office_time_between(self.office, self.at, task.due_at)
 
     def time_left(self, task: Task, lang: str) -> str:
-        """Return the same in words."""
+        """Return the same in words; empty for a task without a deadline."""
+        if not task.has_deadline:
+            return ""
         day = None if task.wall_clock else self.office.day_length
         return labels.time_left(self.remaining(task), lang, day)
 
@@ -61,19 +63,18 @@ async def gather(
     scope: AgencyScope,
     *,
     everything: bool = False,
-    units: Collection[str] | None = None,
+    share: Share | None = None,
 ) -> TodoList:
-    """Gather the agency's tasks now, or with `units` those of these units alone; with `everything` also resting ones."""
+    """Gather the agency's tasks now, or those of a `share` alone; with `everything` also resting ones."""
     now, office = services.clock.now(), await services.office()
-    endings = await services.certificates(now) if units is None else ()
+    endings = await services.certificates(now) if share is None else ()
     async with services.store.read(scope) as work:
         agency = await work.agency()
-        if units is None:
+        if share is None:
             all_tasks, cut = await _agency_tasks(work, office, now)
             all_tasks += todo.of_certificates(endings, frozenset((agency.code, *agency.aliases)), now)
         else:
-            keys = {key for unit in units if (key := unit_key(unit))}
-            parts = await work.parts.open_of(keys, MOST_OF_A_KIND) if keys else ()
+            parts = await work.parts.open_of(share, MOST_OF_A_KIND)
             all_tasks, cut = list(todo.of_parts(office, parts, now)), len(parts) == MOST_OF_A_KIND
         notes = await work.office.tasks.notes([t.id for t in all_tasks])
     tasks = [replace(t, note=notes.get(t.id)) for t in all_tasks]
@@ -190,10 +191,10 @@ LONGEST_NOTE = 500
 
 
 async def take_task(
-    services: TodoServices, scope: AgencyScope, task: str, owner: str, units: Collection[str] | None = None
+    services: TodoServices, scope: AgencyScope, task: str, owner: str, share: Share | None = None
 ) -> TaskNote:
-    """Make the owner look after the task from now on; events keep the previous one. With `units` one of theirs."""
-    return await _note(services, scope, task, "taken", units, owner=_text(owner, "name"))
+    """Make the owner look after the task from now on; events keep the previous one. With `share` one of it."""
+    return await _note(services, scope, task, "taken", share, owner=_text(owner, "name"))
 
 
 async def snooze_task(
@@ -243,11 +244,11 @@ async def _note(
     scope: AgencyScope,
     task: str,
     act: str,
-    units: Collection[str] | None = None,
+    share: Share | None = None,
     check: Callable[[Task], None] = lambda task: None,
     **changes: str | datetime | None,
 ) -> TaskNote:
-    todo_list = await gather(services, scope, everything=True, units=units)
+    todo_list = await gather(services, scope, everything=True, share=share)
     listed = next((t for t in todo_list.tasks if t.id == task), None)
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
@@ -277,14 +278,14 @@ def _text(words: str, field_name: str) -> str:
 
 _REMEMBERED = timedelta(seconds=10)
 _MOST_LISTS = 2_000
-# An agency, and the units of the list; with None the agency's own.
-_ListKey = tuple[str, frozenset[str] | None]
+# An agency, and the share of its tasks; None for all of them.
+_ListKey = tuple[str, Share | None]
 
 
 @dataclass(slots=True)
 class TaskCount:
-    """Cache of the tasks of an agency, or of units of it, for some seconds, since every page shows their count; while they
-    are gathered again pages show the last count. `stale` makes a person who acted see the new list."""
+    """Cache of the tasks of an agency, or of a share of them, for some seconds, since every page shows their count; while
+    they are gathered again pages show the last count. `stale` makes a person who acted see the new list."""
 
     services: TodoServices
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
@@ -300,21 +301,21 @@ class TaskCount:
         """Return the number of acts so far."""
         return self._turns.get(agency_id, 0)
 
-    async def count(self, scope: AgencyScope, units: frozenset[str] | None = None) -> int:
-        key = scope.agency_id, units
+    async def count(self, scope: AgencyScope, share: Share | None = None) -> int:
+        key = scope.agency_id, share
         if (fresh := self._fresh(key)) is not None:
             return len(fresh.tasks)
-        cached, gathering = self._cache.get(key), self._begin(scope, units)
+        cached, gathering = self._cache.get(key), self._begin(scope, share)
         try:
             todo_list = cached[2] if cached is not None else await asyncio.shield(gathering)
         except StoreFailure:
             return 0
         return len(todo_list.tasks)
 
-    async def listed(self, scope: AgencyScope, units: frozenset[str] | None = None) -> TodoList:
+    async def listed(self, scope: AgencyScope, share: Share | None = None) -> TodoList:
         """Return the result of `gather`, some seconds old at most."""
-        fresh = self._fresh((scope.agency_id, units))
-        return fresh if fresh is not None else await asyncio.shield(self._begin(scope, units))
+        fresh = self._fresh((scope.agency_id, share))
+        return fresh if fresh is not None else await asyncio.shield(self._begin(scope, share))
 
     def _fresh(self, key: _ListKey) -> TodoList | None:
         cached = self._cache.get(key)
@@ -322,19 +323,19 @@ class TaskCount:
             return None
         return cached[2] if timedelta() <= self.services.clock.now() - cached[0] < _REMEMBERED else None
 
-    def _begin(self, scope: AgencyScope, units: frozenset[str] | None) -> asyncio.Task[TodoList]:
-        turn, key = self.turn(scope.agency_id), (scope.agency_id, units)
+    def _begin(self, scope: AgencyScope, share: Share | None) -> asyncio.Task[TodoList]:
+        turn, key = self.turn(scope.agency_id), (scope.agency_id, share)
         begun = self._gathering.get(key)
         if begun is not None and begun[0] == turn:
             return begun[1]
-        gathering = self.background.begin(self._gather(scope, units, turn))
+        gathering = self.background.begin(self._gather(scope, share, turn))
         self._gathering[key] = turn, gathering
         return gathering
 
-    async def _gather(self, scope: AgencyScope, units: frozenset[str] | None, turn: int) -> TodoList:
-        key = scope.agency_id, units
+    async def _gather(self, scope: AgencyScope, share: Share | None, turn: int) -> TodoList:
+        key = scope.agency_id, share
         try:
-            todo_list = await gather(self.services, scope, units=units)
+            todo_list = await gather(self.services, scope, share=share)
         finally:
             if self._gathering.get(key, (None,))[0] == turn:
                 del self._gathering[key]

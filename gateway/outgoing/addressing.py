@@ -330,7 +330,7 @@ async def read_recipient_lists(
     agency = await hosted_agency(services, scope)
     async with services.store.read(scope) as work:
         saved = await work.groups.all()
-        units = await work.parts.units(services.clock.now())
+        units = [unit.name for unit in await work.units.open()]
     return await list_offers(book, saved, texts, services.today(), near=agency.code, units=units)
 
 

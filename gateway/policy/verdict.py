@@ -102,6 +102,7 @@ class ReasonCode(StrEnum):
     STATUS_TIME = "status-time"
     NUMBER_WITHOUT_03 = "number-without-03"
     UNIT_UNKNOWN = "unit-unknown"
+    UNIT_PERSON = "unit-person"
     # findings about an incoming packet
     SCHEMA = "schema"
     UNUSUAL = "unusual"

@@ -1,5 +1,5 @@
-"""Incoming documents that one agency admitted, their hand-over to its document system, the parts that units have in them,
-and the identities of all packets that were ever admitted. In: these values; the client that takes a hand-over. Out: the
+"""Incoming documents that one agency admitted, their hand-over to its document system, and the identities of all packets
+that were ever admitted. In: these values; the client that takes a hand-over. Out: the
 values as last saved.
 
 A document's row has the whole value as `body`; the other columns are derived from it at each write and only used in
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,6 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.document import IncomingDocument, InState, Kind
-from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.proof import Identity
@@ -44,8 +43,7 @@ from gateway.domain.text import fold, number_word
 from gateway.store.drivers import SKIPS_OPEN_ROWS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import JsonField, bodies, from_json, one_of, to_json, value_of
-from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow, UnitPartRow
-from gateway.store.tables_office import PostRow
+from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow
 from gateway.store.transaction import Transaction
 
 _DOCUMENT = IncomingRow
@@ -528,100 +526,3 @@ class SqlIdentities(AgencyRows):
     async def _find_identity(self, query: Select[Any], **parameters: str) -> Identity | None:
         row = await self._first(_IDENTITY, query, **parameters)
         return value_of(Identity, row) if row is not None else None
-
-
-_PART = UnitPartRow
-_PARTS = select(_PART).where(col(_PART.agency_id) == bindparam("agency"))
-_PARTS_OF = _PARTS.where(col(_PART.document_id).in_(bindparam("ids", expanding=True))).order_by(
-    col(_PART.given_at), col(_PART.is_lead).desc(), col(_PART.id)
-)
-_IN_STATE = _PARTS.where(col(_PART.state) == bindparam("state"))
-_UNITS = (
-    select(col(PostRow.unit))
-    .where(
-        col(PostRow.agency_id) == bindparam("agency"),
-        col(PostRow.unit) != "",
-        or_(col(PostRow.until).is_(None), col(PostRow.until) > bindparam("at")),
-    )
-    .distinct()
-    .order_by(col(PostRow.unit))
-)
-
-
-class SqlUnitParts(AgencyRows):
-    """Repository of the parts that the units of one agency have in incoming documents."""
-
-    async def add(self, part: UnitPart) -> None:
-        self._tx.insert(self._make_row(part))
-
-    async def end(self, part: UnitPart) -> None:
-        """Save an open part that has ended now. Clash when it was ended before."""
-        await self._change(part, PartState.OPEN)
-
-    async def settle(self, part: UnitPart) -> None:
-        """Save a returned part as settled, because its document is assigned anew. Clash when it is settled already."""
-        await self._change(part, PartState.RETURNED)
-
-    async def _change(self, part: UnitPart, state_before: PartState) -> None:
-        conditions = (
-            col(_PART.agency_id) == self._agency_id,
-            col(_PART.id) == part.id,
-            col(_PART.state) == state_before.value,
-        )
-        columns = self._make_row(part).values("agency_id", "id")
-        if await self._tx.change(update(_PART).where(*conditions).values(**columns)) != 1:
-            raise errors.Clash(f"the part {part.id} was ended by somebody else; look at it again")
-
-    async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
-        """Return all parts of each document by its id, the earliest first."""
-        parts: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
-        for ids in in_parts(document_ids):
-            for row in await self._rows(_PART, _PARTS_OF, ids=ids):
-                parts[row.document_id].append(value_of(UnitPart, row))
-        return parts
-
-    async def open_of(
-        self, units: Collection[str] | None, limit: int
-    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """Return open parts of these units (None: of all units) with their documents, by deadline. Parts of sealed
-        documents are left out."""
-        query = _IN_STATE
-        if units is not None:
-            query = query.where(col(_PART.unit_key).in_(sorted(units)))
-        # Parts without a deadline come last, on both databases.
-        ordered = query.order_by(
-            col(_PART.deadline).is_(None), col(_PART.deadline), col(_PART.given_at), col(_PART.id)
-        )
-        return await self._with_documents(ordered.limit(limit), PartState.OPEN)
-
-    async def overdue(
-        self, by: date, arrived_before: datetime, limit: int
-    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """Return open parts, with their documents, that are due on the day `by` or before, or that have no deadline and
-        whose document arrived before `arrived_before`; the earliest assigned first."""
-        undated = and_(col(_PART.deadline).is_(None), col(_DOCUMENT.arrived_at) < arrived_before)
-        of_part = and_(
-            col(_DOCUMENT.agency_id) == col(_PART.agency_id), col(_DOCUMENT.id) == col(_PART.document_id)
-        )
-        query = _IN_STATE.join(_DOCUMENT, of_part).where(or_(col(_PART.deadline) <= by, undated))
-        ordered = query.order_by(col(_PART.given_at), col(_PART.id))
-        return await self._with_documents(ordered.limit(limit), PartState.OPEN)
-
-    async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """Return parts that units handed back, with their documents, which wait to be assigned anew; the oldest first."""
-        ordered = _IN_STATE.order_by(col(_PART.ended_at), col(_PART.id))
-        return await self._with_documents(ordered.limit(limit), PartState.RETURNED)
-
-    async def units(self, at: datetime) -> Sequence[str]:
-        """Return the names of units in which the agency's persons hold a post at `at`, sorted."""
-        return [unit for (unit,) in await self._tx.tuples(_UNITS, agency=self._agency_id, at=at)]
-
-    async def _with_documents(
-        self, query: Select[Any], state: PartState
-    ) -> list[tuple[UnitPart, IncomingDocument]]:
-        parts = [value_of(UnitPart, row) for row in await self._rows(_PART, query, state=state.value)]
-        documents = await unsealed(self._tx, self._agency_id, {part.document_id for part in parts})
-        return [(part, documents[part.document_id]) for part in parts if part.document_id in documents]
-
-    def _make_row(self, part: UnitPart) -> UnitPartRow:
-        return _PART.from_value(part, agency_id=self._agency_id, unit_key=part.key)

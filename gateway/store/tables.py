@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKeyConstraint,
     LargeBinary,
@@ -44,6 +45,7 @@ from gateway.store.tables_office import SavedViewRow as SavedViewRow
 from gateway.store.tables_office import SubmissionRow as SubmissionRow
 from gateway.store.tables_office import TagMarkRow as TagMarkRow
 from gateway.store.tables_office import TagRow as TagRow
+from gateway.store.tables_office import UnitRow as UnitRow
 
 # Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
 NODE_TABLES = (
@@ -581,7 +583,8 @@ class SystemItemRow(OfAgency, table=True):
 
 
 class UnitPartRow(ThingOfAgency, table=True):
-    """A unit's part in an incoming document. `unit` is the unit's name as written, `unit_key` its form for comparing."""
+    """A unit's part in an incoming document. `unit` is the unit's name as written, `unit_key` its form for comparing. With
+    `person_id` it is that person's part, with `is_informed` it is for information alone."""
 
     __table_args__ = (
         _within("unit_part", "document_id", "incoming_document"),
@@ -600,6 +603,10 @@ class UnitPartRow(ThingOfAgency, table=True):
     ended_by: str | None = None
     ended_at: datetime | None = Field(default=None, sa_type=Moment)
     why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+    person_id: str | None = None
+    is_informed: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
 
 
 class SystemCursorRow(OfAgency, table=True):

@@ -367,6 +367,46 @@ class PendingActRow(OfAgency, table=True):
     fault: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
+# --- comments on an incoming document, between the persons of the agency who may read it --------------------------------
+
+
+class LetterCommentRow(ThingOfAgency, table=True):
+    """A comment; it stays in the agency and is deleted with the content of its document."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "document_id"],
+            ["incoming_document.agency_id", "incoming_document.id"],
+            name="fk_letter_comment_document_id",
+        ),
+        index("ix_letter_comment_document", "agency_id", "document_id", "at"),
+        index("ix_letter_comment_at", "agency_id", "at"),
+    )
+
+    document_id: str
+    person_id: str
+    at: datetime = Field(sa_type=Moment)
+    text: str = Field(sa_type=Text)
+
+
+class LetterSeenRow(OfAgency, table=True):
+    """A person who saw a document: when first, and until when its comments were read."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "document_id"],
+            ["incoming_document.agency_id", "incoming_document.id"],
+            name="fk_letter_seen_document_id",
+        ),
+        index("ix_letter_seen_person", "agency_id", "person_id"),
+    )
+
+    document_id: str = Field(primary_key=True)
+    person_id: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+    read_until: datetime = Field(sa_type=Moment)
+
+
 # --- signing in; these tables have digests, never a usable secret ---------------------------------------------------
 
 
@@ -442,6 +482,19 @@ class PostRow(Row, table=True):
     given_by: str
     given_at: datetime = Field(sa_type=Moment)
     until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class UnitRow(ThingOfAgency, table=True):
+    """A unit of an agency. `name_key` is its name without accents and case, `former` a JSON list of earlier names."""
+
+    __table_args__ = (UniqueConstraint("agency_id", "name_key", name="uq_unit_name"),)
+
+    name: str
+    name_key: str
+    parent_id: str | None = None
+    position: int = 0
+    former: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
+    closed_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class DelegationRow(ThingOfAgency, table=True):

@@ -11,11 +11,12 @@ from gateway.ports.services import Clock
 from gateway.store.accounts import lock_hosted
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
+from gateway.store.comments import SqlComments
 from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts, SqlRecipientGroups
 from gateway.store.events import SqlEvents
 from gateway.store.holds import SqlHolds
 from gateway.store.inbox import SqlInbox
-from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments, SqlUnitParts
+from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
@@ -25,6 +26,7 @@ from gateway.store.repository import NO_FOLLOWER, Follower
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
+from gateway.store.units import SqlUnitParts, SqlUnits
 from gateway.store.uploads import SqlUploads
 
 # Repositories by name; each takes the first so many of the arguments transaction, scope, clock and follower.
@@ -51,6 +53,8 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "systems": (SqlSystemBox, 3),
     "parts": (SqlUnitParts, 2),
     "profile": (SqlAgencyProfile, 2),
+    "units": (SqlUnits, 2),
+    "comments": (SqlComments, 2),
 }
 
 
@@ -81,6 +85,8 @@ class SqlWork:
     systems: SqlSystemBox
     parts: SqlUnitParts
     profile: SqlAgencyProfile
+    units: SqlUnits
+    comments: SqlComments
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import date, timedelta
 
-from gateway.domain.handling import PartState, UnitPart
+from gateway.domain.handling import PartState, Share, UnitPart
 from gateway.errors import Clash
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
@@ -41,7 +41,7 @@ async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_
 
     async with store.read(NORTH) as work:
         every = await work.parts.open_of(None, 9)
-        theirs = await work.parts.open_of({unit_part.key}, 9)
+        theirs = await work.parts.open_of(Share(units=frozenset({unit_part.key})), 9)
         parts = (await work.parts.of_documents([unit_part.document_id]))[unit_part.document_id]
     async with store.read(SOUTH) as work:
         open_parts = await work.parts.open_of(None, 9)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from playwright.async_api import Page
 
+from gateway.office.accounts import units
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import received
 from tests.pages.neighbours import NEIGHBOURS, Town
@@ -92,7 +93,18 @@ async def test_a_doubtful_letter_says_why_beside_its_paper(town: Town, page: Pag
     assert await page.locator("[data-inside] #note").input_value() != ""
 
 
+async def add_units(town: Town, count: int) -> None:
+    root = town.site.person(PostRole.AGENCY_ADMIN, ACTOR)
+    agency_id = (await town.scope(ACTOR)).agency_id
+    for n in range(count):
+        await units.add_unit(
+            town.site.node.accounts, root.by, agency_id, f"Tổ công tác liên ngành số {n + 1}"
+        )
+
+
 async def test_a_heads_form_and_the_paper_are_in_sight_together(town: Town, page: Page) -> None:
+    """Also where forty units are to choose from: they scroll within the form."""
+    await add_units(town, 40)
     sent = await town.send(NEIGHBOURS[0], "300", ACTOR, subject="V/v triển khai nội dung thử nghiệm")
     await town.quiet()
     await town.answers(ACTOR, sent, "03")
@@ -106,7 +118,10 @@ async def test_a_heads_form_and_the_paper_are_in_sight_together(town: Town, page
 
     top, in_sight = await paper_of(page, height)
     assert (top <= PAPER_AT_MOST, in_sight >= PAPER_IN_SIGHT) == (True, True)
-    assert len(await page.locator(".assign #instruction, .assign .who").evaluate_all(IN_SIGHT)) == 2
+    parts = ".assign #instruction, .assign .who, .assign #deadline, .assign .main"
+    assert len(await page.locator(parts).evaluate_all(IN_SIGHT)) == 4
+    await page.fill("[data-narrow]", "so 37")
+    assert await page.locator(".who-list > li:visible").count() == 1
 
 
 async def test_eight_tasks_and_the_paper_of_the_open_one_are_in_sight(town: Town, page: Page) -> None:

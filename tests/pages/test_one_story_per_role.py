@@ -143,13 +143,10 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await opened(page, "/can-xu-ly?loai=opinion")
     await expect(page.locator("[data-row]")).to_have_count(0)
 
-    await opened(page, at(document, "/chuyen-xu-ly"))
-    await page.locator(".assign .plain-details > summary").click()
-    await page.fill("#lead_other", OTHER_UNIT)
-    await page.fill("#why", "Không thuộc việc của phòng trước")
-    await page.locator("[data-main]").click()
-    await expect(page.locator("[data-problems]")).to_contain_text(f"không có đơn vị “{OTHER_UNIT}”")
     await mail.second_unit()
+    await opened(page, at(document, "/chuyen-xu-ly"))
+    await page.check(f"[name=lead_unit][value='{OTHER_UNIT}']")
+    await page.fill("#why", "Không thuộc việc của phòng trước")
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
     story = await page.text_content(".story") or ""

@@ -98,6 +98,20 @@ class MessageIn(TypedDict, total=False):
     confirm: list[str]
 
 
+class UnitPersonIn(TypedDict):
+    """A person of a unit, by sign-in name or id."""
+
+    unit: str
+    person: str
+
+
+class InformedIn(TypedDict, total=False):
+    """A unit, or a person of it by sign-in name or id."""
+
+    unit: Required[str]
+    person: str | None
+
+
 class AssignmentIn(TypedDict, total=False):
     """The units that work on it, and the deadline."""
 
@@ -106,6 +120,8 @@ class AssignmentIn(TypedDict, total=False):
     deadline: str | None
     instruction: str | None
     unit_deadlines: dict[str, str]
+    persons: list[UnitPersonIn]
+    informed: list[InformedIn]
 
 
 class StatusIn(TypedDict, total=False):
@@ -312,6 +328,8 @@ class UnitPartOut(TypedDict):
     state: str
     late: bool
     reason: str
+    person: str | None
+    informed: bool
 
 
 class AssignmentOut(TypedDict):

@@ -43,7 +43,15 @@ from gateway.api.shapes import (
 from gateway.api.words import say
 from gateway.document_view.facts import received_word
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Assignment, IncomingDocument, InState, Staff, UnitDeadline
+from gateway.domain.document import (
+    Assignment,
+    IncomingDocument,
+    Informed,
+    InState,
+    Staff,
+    UnitDeadline,
+    UnitPerson,
+)
 from gateway.domain.status import CODES, code_of
 from gateway.incoming import act, handling, reading
 from gateway.incoming.act import RefusalReason, StatusCall
@@ -51,6 +59,20 @@ from gateway.store.work import SqlWork
 
 # 01 is the node's own, 13 the sender's.
 SETTABLE_CODES = tuple(code for code, row in CODES.items() if row.set_by == "receiver")
+
+
+class UnitPersonIn(RequestModel):
+    """Person of a unit, by sign-in name or id."""
+
+    unit: Line = Field(min_length=1)
+    person: Line = Field(min_length=1)
+
+
+class InformedIn(RequestModel):
+    """Unit, or a person of it by sign-in name or id."""
+
+    unit: Line = Field(min_length=1)
+    person: Line | None = None
 
 
 class AssignmentIn(RequestModel):
@@ -66,20 +88,34 @@ class AssignmentIn(RequestModel):
         description="By coordinating unit, if its day differs from `deadline`",
     )
 
+    persons: list[UnitPersonIn] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Persons who have the part of their unit; the first of the leading unit leads",
+    )
+    informed: list[InformedIn] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Units, or persons of them, who see the document and have no work on it",
+    )
+
     def to_assignment(self) -> Assignment:
         unknown_units = sorted(set(self.unit_deadlines) - set(self.coordinating_units))
         if unknown_units:
             raise bad_value("/unit_deadlines", ", ".join(self.coordinating_units) or "–")
         days = tuple(UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items())
-        return self.into(Assignment, deadlines=days)
+        persons = tuple(entry.into(UnitPerson) for entry in self.persons)
+        informed = tuple(entry.into(Informed) for entry in self.informed)
+        return self.into(Assignment, deadlines=days, persons=persons, informed=informed)
 
 
 class PartIn(RequestModel):
     """Report of one unit on its part."""
 
     unit: Line = Field(min_length=1)
-    outcome: Literal["returned", "done"] = Field(
-        description="`returned`: handed back by the unit's head; `done`: a unit that helps has done its part"
+    outcome: Literal["returned", "done", "seen"] = Field(
+        description="`returned`: handed back by the unit's head; `done`: a unit that helps has done its part; "
+        "`seen`: an informed unit has seen the document"
     )
     reason: Text | None = Field(None, description="Reason, with `returned`")
 
@@ -304,7 +340,7 @@ async def assign_inbox_item(call: Call, body: AssignmentIn) -> InboxItem:
 
 @_change(
     "POST /inbox/{id}/assignment/parts",
-    "Report on a unit's part: handed back with a reason, or done",
+    "Report on a unit's part: handed back with a reason, done, or seen",
     text="A part that is handed back waits to be assigned again. The sender is not notified.",
     fails=(409, 422),
     sample=routes.sample_part,
@@ -313,6 +349,8 @@ async def end_inbox_part(call: Call, body: PartIn) -> InboxItem:
     expected = call.expected_version()
     if body.outcome == "returned":
         await handling.hand_back(*call.incoming, body.unit, body.reason or "", expected)
+    elif body.outcome == "seen":
+        await handling.mark_seen(*call.incoming, body.unit, expected)
     else:
         await handling.finish(*call.incoming, body.unit, expected)
     return await _present(call)

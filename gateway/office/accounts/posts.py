@@ -15,7 +15,7 @@ from datetime import datetime
 from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import sessions
+from gateway.office.accounts import sessions, units
 from gateway.office.accounts.acting import Acting, Administrator, over_agency, rights_of
 from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRole, Right
 from gateway.office.domain.session import SessionEnd
@@ -23,8 +23,6 @@ from gateway.office.policy import rights
 from gateway.office.policy.rights import NEVER_DELEGATED, LendingObjection
 from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
-
-_LONGEST_UNIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +69,12 @@ async def give_post(
 ) -> Post:
     """Give a post in the caller's transaction, which has checked the right already."""
     await _post_must_fit(work, wish, now)
+    unit = await units.listed_name(work, wish.agency_id, wish.unit, now) if wish.agency_id else ""
     post = Post(
         person_id=person.id,
         role=wish.role,
         agency_id=wish.agency_id,
-        unit=" ".join(wish.unit.split())[:_LONGEST_UNIT],
+        unit=unit,
         given_by=by.principal_id,
         given_at=now,
         until=wish.ends_at,

@@ -23,6 +23,7 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
+from gateway.domain.handling import RequiredPart, Share, required_parts, unit_key
 from gateway.domain.status import AWAITED, FAULTY, REQUESTED, TAKEN_IN, Duty, Waits, document_word
 from gateway.domain.text import SearchRole, fold, indexed
 
@@ -284,14 +285,35 @@ def type_key(name: str) -> str:
     return fold(name)
 
 
-def unit_viewer(unit: str) -> str:
+Viewer = frozenset[str]
+"""Search words of a person: documents with any of them are within the person's view."""
+
+
+def unit_viewer(unit: str) -> Viewer:
     """Return the search word of a department that may see a document."""
-    return _viewer_word("unit", fold(unit))
+    return frozenset({_viewer_word("unit", unit_key(unit))})
 
 
-def person_viewer(principal_id: str) -> str:
+def person_viewer(principal_id: str) -> Viewer:
     """Return the search word of the person who handed a document in."""
-    return _viewer_word("person", principal_id)
+    return frozenset({_viewer_word("person", principal_id)})
+
+
+def share_viewer(share: Share) -> Viewer:
+    """Return the search words of a person who sees the documents of own units, as `Share.covers` tells."""
+    words = [_viewer_word("unit", key) for key in share.units | share.led]
+    words += [_viewer_word("led", key) for key in share.led]
+    return frozenset((*words, *(_viewer_word("officer", id) for id in share.persons)))
+
+
+def _part_words(part: RequiredPart) -> Iterable[str]:
+    """Yield the search words of those whom this part concerns."""
+    key = unit_key(part.unit)
+    if part.person_id is None:
+        yield _viewer_word("unit", key)
+    else:
+        yield _viewer_word("led", key)
+        yield _viewer_word("officer", part.person_id)
 
 
 def _viewer_word(kind: str, key: str) -> str:
@@ -314,14 +336,14 @@ def _search_roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tup
         yield SearchRole.SENDER, document.sender_code
         signer = document.signer
         if (assigned := document.assignment) is not None:
-            for unit in (assigned.lead_unit, *assigned.coordinating_units):
-                yield SearchRole.VIEWER, unit_viewer(unit)
+            words = {word for part in required_parts(assigned) for word in _part_words(part)}
+            yield from ((SearchRole.VIEWER, word) for word in sorted(words))
     else:
         for to in document.draft.recipients:
             yield SearchRole.RECIPIENT, to.name or ""
             yield SearchRole.RECIPIENT, to.code
         signer = document.draft.signer
-        yield SearchRole.VIEWER, person_viewer(document.accepted_by)
+        yield SearchRole.VIEWER, _viewer_word("person", document.accepted_by)
     if signer is not None:
         yield SearchRole.SIGNER, signer.name
 
@@ -463,8 +485,8 @@ class Filter:
     """Filter and order of a list. `side` None is both, for the search of the whole node; `text` is a person's query, and
     orders the matches by fit, then newest. `since` and `until` are about arrival, or acceptance. `pressing`: of any urgency
     but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the agency's own;
-    `late`: a day before which a unit's work or a recipient's answer was due and is missing; `viewer`: documents given to
-    that department, or handed in by that person, and no others (`office.domain.listing.unit_viewer`, `person_viewer`)."""
+    `late`: a day before which a unit's work or a recipient's answer was due and is missing; `viewer`: documents with
+    one of these words alone (`unit_viewer`, `share_viewer`, `person_viewer`)."""
 
     side: Side | None
     tab: Tab | None = None
@@ -484,6 +506,6 @@ class Filter:
     late: date | None = None
     unread: bool = False
     pressing: bool = False
-    viewer: str | None = None
+    viewer: Viewer | None = None
     since: datetime | None = None
     until: datetime | None = None

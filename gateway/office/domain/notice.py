@@ -113,6 +113,7 @@ class RingKind(StrEnum):
     DUE = "due"
     SET_ASIDE = "aside"
     SILENT = "silent"
+    COMMENT = "comment"
 
 
 class SubjectKind(StrEnum):

@@ -111,7 +111,8 @@ _OF_NODE = frozenset({PostRole.OPERATOR, PostRole.AUDITOR, PostRole.CODES})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One role of one person in one agency, or in the node. `unit` is the department of a unit head or officer."""
+    """One role of one person in one agency, or in the node. `unit` is the department of a unit head or officer, and
+    `former` are the names that this department had before."""
 
     person_id: str
     role: PostRole
@@ -120,6 +121,7 @@ class Post:
     given_by: str
     given_at: datetime
     until: datetime | None = None
+    former: tuple[str, ...] = ()
 
     def holds(self, at: datetime) -> bool:
         return self.until is None or at < self.until

@@ -106,10 +106,13 @@ class TaskKind(StrEnum):
     """A clerk took it in or refused it, which could not be done when the time to undo it was over."""
     ASSIGN_FAILED = "assign_failed"
     """The same of an assignment."""
+    INFORMED = "informed"
+    """To be seen, without work and without a deadline."""
 
 
 _INCOMING = (
     *(TaskKind.ASSIGN, TaskKind.REASSIGN, TaskKind.OPINION, TaskKind.START, TaskKind.WORK),
+    TaskKind.INFORMED,
     *(TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL),
     *(TaskKind.REPLY, TaskKind.STATUS, TaskKind.SYSTEM),
     *(TaskKind.ACT_FAILED, TaskKind.ASSIGN_FAILED),
@@ -151,12 +154,18 @@ class Task:
     note: TaskNote | None = None
     unit: str = ""
     """Unit that has the part."""
+    person_id: str | None = None
+    """Person of the unit whose part it is."""
     begun_by: str = ""
     """Principal whose own act it began with; empty where it came from elsewhere."""
 
     @property
     def is_incoming(self) -> bool:
         return self.kind in _INCOMING
+
+    @property
+    def has_deadline(self) -> bool:
+        return self.kind is not TaskKind.INFORMED
 
     @property
     def subject_kind(self) -> SubjectKind:

@@ -14,7 +14,6 @@ from datetime import timedelta
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState
-from gateway.domain.handling import is_given
 from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused
 from gateway.incoming import act, handling
 from gateway.incoming.act import StatusCall
@@ -164,7 +163,7 @@ async def _check_rights(accounts: AccountServices, work: OfficeWork, pending: Pe
         raise acting.refused(right)
     if granted.manner is Manner.OWN:
         document = await work.incoming.get(pending.document_id)
-        if not is_given(document, granted.unit):
+        if not rights.share(right, work.scope.agency_id, now).works_on(document.assignment):
             raise acting.refused(right)
 
 
@@ -186,7 +185,7 @@ async def _check(services: OfficeIncomingServices, work: OfficeWork, pending: Pe
     if await _reports(work, pending):
         await act.check_status(services, work, pending.document_id, _call(pending), pending.version)
         if pending.act_values.assignment is not None:
-            await handling.refuse_unknown(work, pending.act_values.assignment, pending.made_at)
+            await handling.resolve(work, pending.act_values.assignment, pending.made_at)
     else:
         await _perform(services, work, pending)
 

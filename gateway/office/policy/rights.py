@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.domain.handling import Share, unit_key
 from gateway.office.domain.roles import Delegation, Manner, Post, PostRole, Right
 from gateway.office.domain.task import RecallAsk
 
@@ -97,6 +98,7 @@ class Grant:
     manner: Manner
     role: PostRole
     unit: str = ""
+    former: tuple[str, ...] = ()
     on_behalf_of: str | None = None
     delegation_id: str | None = None
 
@@ -134,6 +136,19 @@ class Rights:
         best = self.best_grant(right, agency_id, at)
         return best is not None and (not manners or best.manner in manners)
 
+    def share(self, right: Right, agency_id: str, at: datetime) -> Share:
+        """Return the extent of a right over the own unit's documents alone; former names of the units count too."""
+        grants = self.grants(right, agency_id, at, Manner.OWN)
+        keys = {
+            grant: frozenset(unit_key(name) for name in (grant.unit, *grant.former) if name.strip())
+            for grant in grants
+        }
+        return Share(
+            units=frozenset().union(*keys.values()),
+            led=frozenset().union(*(keys[grant] for grant in grants if grant.role is PostRole.UNIT_HEAD)),
+            persons=frozenset(grant.on_behalf_of or self.person_id for grant in grants),
+        )
+
     def agencies(self, at: datetime) -> frozenset[str]:
         """Return the agencies where the person has a post, or acts for a person who has one."""
         own = {post.agency_id for post in self.posts if post.holds(at) and not post.role.is_of_node}
@@ -164,7 +179,10 @@ def _is_lent(lent: Loan, at: datetime) -> bool:
 def _grants_of_posts(posts: Sequence[Post], right: Right, agency_id: str, at: datetime) -> list[Grant]:
     grants = (
         Grant(
-            manner=manner(post.role, right, own=post.agency_id == agency_id), role=post.role, unit=post.unit
+            manner=manner(post.role, right, own=post.agency_id == agency_id),
+            role=post.role,
+            unit=post.unit,
+            former=post.former,
         )
         for post in posts
         if post.holds(at)

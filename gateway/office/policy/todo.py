@@ -31,6 +31,8 @@ from gateway.policy import timers
 from gateway.policy.timers import Due
 from gateway.policy.upkeep import CertificateEnding
 
+NO_DEADLINE = timedelta(days=36_500)
+"""Time to a deadline that never comes."""
 LOOK_BACK = timedelta(days=60)
 """Older failures and refusals are history, settled or not."""
 REQUESTS_BACK = timedelta(days=365)
@@ -158,6 +160,9 @@ def of_parts(
 ) -> Iterator[Task]:
     """List the work of units, for them: to begin (T6) where the unit that leads has not, else to end (T7)."""
     for part, document in parts:
+        if part.is_informed:
+            yield _informed_task(part, document, now)
+            continue
         begins = part.is_lead and document.state in (InState.ACCEPTED, InState.ASSIGNED)
         due = timers.work(office, document.arrived_at, part.deadline)
         start = timers.start(office, part.given_at)
@@ -166,7 +171,14 @@ def of_parts(
             kind, due = TaskKind.START, start
         task = _incoming_task(kind, part.id, document, part.given_at, due, now)
         # The id stays from beginning to end: its owner keeps it, and no step reminds twice.
-        yield replace(task, id=f"{TaskKind.WORK}:{part.id}", unit=part.unit)
+        yield replace(task, id=f"{TaskKind.WORK}:{part.id}", unit=part.unit, person_id=part.person_id)
+
+
+def _informed_task(part: UnitPart, document: IncomingDocument, now: datetime) -> Task:
+    """Make the task to see a letter; it comes after all that has a deadline."""
+    due = Due(timer=timers.Timer.T7, at=part.given_at + NO_DEADLINE, wall_clock=True)
+    task = _incoming_task(TaskKind.INFORMED, part.id, document, part.given_at, due, now)
+    return replace(task, unit=part.unit, person_id=part.person_id, urgency=Urgency.NORMAL, timer=None)
 
 
 def of_late_parts(

@@ -15,6 +15,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
+from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import FailedTries, Session, SessionEnd
@@ -35,6 +36,7 @@ from gateway.store.tables_office import (
     SignInTryRow,
 )
 from gateway.store.transaction import Transaction
+from gateway.store.units import SqlUnitParts, SqlUnits, former_names
 
 _P, _D, _M = PostRow, DelegationRow, MailboxRow
 
@@ -63,7 +65,11 @@ class SqlPosts(NodeRows):
 
     async def _list_posts(self, query: Select[Any]) -> list[Post]:
         ordered = query.order_by(col(_P.person_id), col(_P.agency_id), col(_P.role))
-        return [value_of(Post, row) for row in await self._tx.rows(_P, self._tx.lock_rows(ordered))]
+        rows = await self._tx.rows(_P, self._tx.lock_rows(ordered))
+        former = await former_names(self._tx, {row.agency_id for row in rows if row.unit})
+        return [
+            value_of(Post, row, former=former.get((row.agency_id, unit_key(row.unit)), ())) for row in rows
+        ]
 
 
 class SqlDelegations(NodeRows):
@@ -265,6 +271,15 @@ class AccountWork:
         rows = await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow))
         agencies = [from_json(HostedAgency, row.body) for row in rows]
         return {agency.id: agency.code for agency in agencies if agency.left_at is None}
+
+    def new_id(self, prefix: str) -> str:
+        return self._clock.new_id(prefix)
+
+    def units_of(self, agency_id: str) -> SqlUnits:
+        return SqlUnits(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
+
+    def parts_of(self, agency_id: str) -> SqlUnitParts:
+        return SqlUnitParts(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
 
     async def tell_agency(
         self, agency_id: str, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.text import sought
+from gateway.domain.text import Term, sought
 from gateway.office.domain.content import Reading, WordPage, WordQuery, read_query, searched_words
 from gateway.office.domain.listing import Filter, ListLine, Side
 from gateway.office.store.content_marks import forget_words
@@ -309,14 +309,20 @@ def _has_words(agency_id: str, band: Band) -> ColumnElement[bool]:
     words = text(
         "array_to_tsvector(string_to_array(content_text.agency_id || rtrim(content_text.folded), ' '))"
     )
-    wanted = " & ".join(f"'{word}'" for word in (agency_id, *(w for term in band.words for w in term.words)))
+    words_of_terms = (word for term in _terms(band) for word in term.words)
+    wanted = " & ".join(f"'{word}'" for word in (agency_id, *words_of_terms))
     condition: Any = text(f"{words} @@ CAST(:wanted AS tsquery)").bindparams(wanted=wanted)
     return condition  # type: ignore[no-any-return]  # text(): no common operator
 
 
+def _terms(band: Band) -> Iterator[Term]:
+    """Yield the words of a text; it has no alternatives, which only a person's view of lists has."""
+    return (term for term in band.words if isinstance(term, Term))
+
+
 def _phrases(band: Band) -> list[ColumnElement[bool]]:
     """Return the conditions that the index does not answer: words in a row, and those that must be missing."""
-    phrases = tuple(term for term in band.words if len(term.words) > 1)
+    phrases = tuple(term for term in _terms(band) if len(term.words) > 1)
     return like(Band(by=(), words=phrases, but_not=band.but_not), col(_T.folded))
 
 

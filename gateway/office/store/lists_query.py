@@ -52,12 +52,19 @@ class OrderColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnyTerm:
+    """Terms of which one must be found."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
     """Rows that stand together. `by` ends with the place, so no two rows are equal; `words` must all be found."""
 
     by: tuple[OrderColumn, ...]
     clauses: tuple[Condition, ...] = ()
-    words: tuple[Term, ...] = ()
+    words: tuple[Term | AnyTerm, ...] = ()
     but_not: tuple[Term, ...] = ()
 
 
@@ -164,20 +171,22 @@ def matches(expression: str) -> Condition:
     return condition  # type: ignore[no-any-return]  # text(): only SQLite has MATCH
 
 
-def _role_terms(criteria: Filter) -> tuple[Term, ...]:
+def _role_terms(criteria: Filter) -> tuple[Term | AnyTerm, ...]:
     """Return filters that are words with a role: an index of columns would need one for each recipient."""
-    terms: list[Term] = []
+    terms: list[Term | AnyTerm] = []
     if criteria.party:
         role = {Side.OUT: SearchRole.RECIPIENT, Side.IN: SearchRole.SENDER}[criteria.side or Side.OUT]
         terms += marked(role, criteria.party)
     if criteria.signer:
         terms += marked(SearchRole.SIGNER, criteria.signer)
     if criteria.viewer is not None:
-        terms.append(exactly(SearchRole.VIEWER, criteria.viewer))
+        # Without a word nothing is found: no document has an empty one.
+        words = sorted(criteria.viewer) or [""]
+        terms.append(AnyTerm(terms=tuple(exactly(SearchRole.VIEWER, word) for word in words)))
     return tuple(terms)
 
 
-def _by_fit(search: Sought, role_terms: tuple[Term, ...], *, nothing: bool) -> list[Band]:
+def _by_fit(search: Sought, role_terms: tuple[Term | AnyTerm, ...], *, nothing: bool) -> list[Band]:
     """Return a band of matches with the accents typed, then one of those without. A text without words finds nothing."""
     if nothing:
         return [Band(by=(_NEWEST,), clauses=(false(),))]
@@ -222,11 +231,15 @@ def _calls(now: datetime) -> Condition:
     return and_(ATTENTION, col(_R.attention_at) <= now)
 
 
-def _quote(term: Term) -> str:
+def _quote(term: Term | AnyTerm) -> str:
+    if isinstance(term, AnyTerm):
+        return f"({' OR '.join(map(_quote, term.terms))})"
     return f'"{" ".join(term.words)}"' + ("" if term.is_whole else " *")
 
 
-def _like(folded: Any, term: Term) -> Condition:
+def _like(folded: Any, term: Term | AnyTerm) -> Condition:
+    if isinstance(term, AnyTerm):
+        return or_(*(_like(folded, alternative) for alternative in term.terms))
     # Terms are letters and digits, which are not special to LIKE. The column begins and ends with a space.
     condition: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.is_whole else '%'}")
     return condition

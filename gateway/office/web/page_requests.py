@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from aiohttp import web
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.handling import Share
 from gateway.domain.queues import InboxPacket
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, GatewayError, NotFound
@@ -94,14 +95,13 @@ class PageRequest:
         return AgencyScope(agency_id=self.own_agency.id, principal_id=self.person.person.id)
 
     @property
-    def units(self) -> frozenset[str] | None:
-        """Return the units whose tasks the person has; None for a person who sees all of the agency."""
-        if self.may(Right.SEE_CONTENT, Manner.YES):
-            return None
-        grants = self.person.rights.grants(
-            Right.PROGRESS, self.own_agency.id, self.deps.clock.now(), Manner.OWN
-        )
-        return frozenset(grant.unit for grant in grants)
+    def share(self) -> Share | None:
+        """Return the share of the tasks that the person has; None for a person who sees all of the agency."""
+        return None if self.may(Right.SEE_CONTENT, Manner.YES) else self.share_of(Right.PROGRESS)
+
+    def share_of(self, right: Right) -> Share:
+        """Return the extent of the person's right over the documents of own units."""
+        return self.person.rights.share(right, self.own_agency.id, self.deps.clock.now())
 
     def may(self, right: Right, *manners: Manner) -> bool:
         """Tell whether the person has a right, for parts of a page; the flow behind a button checks again."""
@@ -315,8 +315,8 @@ async def frame_values(request: PageRequest) -> Mapping[str, object]:
         "is_narrow": cookies.get("gw_menu") == "small",
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
-        # The tasks of the agency, or of the own units, for the menu.
-        "waiting": await request.deps.bell.count(request.scope(), request.units) if has_tasks else 0,
+        # The tasks of the agency, or the person's share of them, for the menu.
+        "waiting": await request.deps.bell.count(request.scope(), request.share) if has_tasks else 0,
         "bell": await bell_of(request),
         "notice": await request.deps.notices.current(request.deps.clock.now(), id)
         if request.acting
@@ -348,10 +348,13 @@ SUBJECT_PATHS: Mapping[SubjectKind, str] = {
     SubjectKind.AGENCY: "/co-quan/{id}",
     SubjectKind.PACKET: "/van-hanh/cach-ly/{id}",
 }
-_OWN_KINDS = (RingKind.ASSIGNED, RingKind.RECALL, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
+_OWN_KINDS = (
+    *(RingKind.ASSIGNED, RingKind.COMMENT, RingKind.RECALL),
+    *(RingKind.DUE, RingKind.RETURNED, RingKind.FAILED),
+)
 _ALL_KINDS = (
     *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
-    *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT),
+    *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT, RingKind.COMMENT),
 )
 # News about the clerk's tasks reach others when they turn them on.
 _MUTED_AT_FIRST = frozenset({RingKind.RETURNED, RingKind.FAILED, RingKind.RECALL, RingKind.SILENT})
@@ -406,9 +409,10 @@ async def bell_of(request: PageRequest, *, fresh: bool = False) -> BellMenu | No
     board, scope = request.deps.rings, request.scope()
     services = await board.services(scope, fresh=fresh)
     if request.may(Right.SEE_CONTENT, Manner.OWN):
-        all_rings = await board.of_unit(scope, request.person.require(Right.SEE_CONTENT).unit)
+        share = request.share_of(Right.SEE_CONTENT)
+        all_rings = [*await board.of_share(scope, share), *await board.of_comments(scope, share)]
     else:
-        all_rings = await board.of_agency(scope)
+        all_rings = [*await board.of_agency(scope), *await board.of_comments(scope, None)]
     muted = _muted_by(request, services)
     rings = [
         ring

@@ -328,6 +328,34 @@ async def test_a_unit_that_the_agency_does_not_have_is_refused_at_its_place(door
     assert (with_status.status, with_status.json["errors"][0]["code"]) == (422, "unit-unknown")
 
 
+async def test_persons_and_informed_units_are_assigned_and_a_stranger_is_refused(door: Door) -> None:
+    item = await to_assign(door)
+    agency = await door.node.store.accounts.hosted_by_code(PROVINCE)
+    assert agency is not None
+    async with door.node.accounts.accounts.read() as view:
+        members = await view.units_of(agency.id).members(door.node.inn.clock.now())
+    person = next(m for m in members if m.unit == "Phòng Tài vụ").person_id
+    lead_unit, helping = ASSIGNMENT["lead_unit"], ASSIGNMENT["coordinating_units"]
+
+    stranger = await assign(door, item, persons=[{"unit": lead_unit, "person": person}])
+    answer = await assign(
+        door, item, coordinating_units=[], informed=[{"unit": "Phòng Tài vụ", "person": person}]
+    )
+    parts = f"/inbox/{item['id']}/assignment/parts"
+    body = {"unit": "Phòng Tài vụ", "outcome": "seen"}
+    seen = await door.ask("POST", parts, agency=PROVINCE, json=body)
+    again = await door.ask("POST", parts, agency=PROVINCE, json=body)
+
+    assert helping == ["Phòng Tài vụ"]
+    assert (stranger.status, stranger.json["errors"][0]["code"]) == (422, "unit-person")
+    assert [
+        (unit["unit"], unit["person"], unit["informed"], unit["state"])
+        for unit in answer.json["assignment"]["units"]
+    ] == [("Phòng Tổng hợp", None, False, "open"), ("Phòng Tài vụ", person, True, "open")]
+    assert (seen.status, seen.json["assignment"]["units"][1]["state"]) == (200, "done")
+    assert (again.status, again.json["code"]) == (409, "GW-PART")
+
+
 async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
     item = await to_assign(door)
 

@@ -9,8 +9,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from gateway.domain.document import Assignment, IncomingDocument, UnitDeadline
-from gateway.domain.handling import PartState, UnitPart
+from gateway.domain.document import Assignment, IncomingDocument, Informed, UnitDeadline, UnitPerson
+from gateway.domain.handling import PartState, Share, UnitMember, UnitPart, unit_key
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, handling
 from gateway.policy.verdict import ReasonCode, Verdict
@@ -54,7 +54,7 @@ async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
     parts = await parts_of(town, document)
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         everything = await work.parts.open_of(None, 9)
-        theirs = await work.parts.open_of({"phong tai chinh"}, 9)
+        theirs = await work.parts.open_of(Share(units=frozenset({"phong tai chinh"})), 9)
 
     assert [(part.unit, part.is_lead, part.deadline, part.state) for part in parts] == [
         (LEAD, True, BY, PartState.OPEN),
@@ -150,16 +150,101 @@ async def test_a_unit_that_the_agency_does_not_have_is_given_nothing(town: Town)
     assert await town.reload(document) == document_before
 
 
-async def test_any_unit_is_taken_where_nothing_is_known_of_units(town: Town) -> None:
+async def test_any_unit_is_taken_where_the_agency_has_none(town: Town) -> None:
     await town.send("15", COMMUNE, sender=PROVINCE)
     await town.carry()
     arrived, assignment = await town.only(COMMUNE), Assignment(lead_unit="Ban X")
     scope = await town.scope(COMMUNE)
     async with town.node.accounts.accounts.begin("operator") as work:
-        for post in await work.posts.in_agency(scope.agency_id):
-            await work.posts.give(replace(post, unit=""))
+        units = work.units_of(scope.agency_id)
+        for unit in await units.all():
+            await units.save(replace(unit, closed_at=town.node.inn.clock.now()))
         await work.commit()
 
     assigned_document = await act.assign(town.node.inn, scope, arrived.id, assignment)
 
     assert assigned_document.assignment == assignment
+
+
+async def member(town: Town, document: IncomingDocument, unit: str) -> UnitMember:
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        members = await work.units.members(town.node.inn.clock.now())
+    return next(m for m in members if unit_key(m.unit) == unit_key(unit))
+
+
+def share(unit: str, person: str = "", *, leads: bool = False) -> Share:
+    keys = frozenset({unit_key(unit)})
+    return Share(units=keys, led=keys if leads else frozenset(), persons=frozenset({person}))
+
+
+async def test_a_named_person_has_the_units_part_and_one_who_is_informed_ends_it_by_seeing(
+    town: Town,
+) -> None:
+    """The head of a unit gives the part on; whoever is informed has no day, and the sender learns nothing of it."""
+    document = await assigned(town)
+    scope, services = await town.scope(PROVINCE), town.node.inn
+    person, informed = await member(town, document, HELP), await member(town, document, OTHER)
+    assignment = replace(
+        ASSIGNED,
+        persons=(UnitPerson(unit=HELP, person=person.person_id),),
+        informed=(Informed(unit=OTHER, person=informed.person_id),),
+    )
+    await act.assign(services, scope, document.id, assignment)
+
+    parts = [p for p in await parts_of(town, document) if p.state is PartState.OPEN]
+    assert {(p.unit, p.person_id, p.is_informed, p.deadline) for p in parts} == {
+        (LEAD, None, False, BY),
+        (HELP, person.person_id, False, OWN),
+        (OTHER, informed.person_id, True, None),
+    }
+    with pytest.raises(Clash):
+        await handling.finish(services, scope, document.id, share(OTHER, informed.person_id))
+    with pytest.raises(Clash):
+        await handling.mark_seen(services, scope, document.id, share(OTHER, "prn_other"))
+    await handling.mark_seen(services, scope, document.id, share(OTHER, informed.person_id))
+    await act.assign(services, scope, document.id, assignment)
+    parts = [p for p in await parts_of(town, document) if p.state is PartState.OPEN]
+    assert not any(p.is_informed for p in parts)
+    assert await event_data(town, document, "inbox.informed") == [
+        {"unit": OTHER, "person": informed.person_id}
+    ]
+    done = await handling.finish(services, scope, document.id, share(HELP, person.person_id))
+    assert done.person_id == person.person_id
+
+
+async def test_a_head_gives_the_part_of_the_unit_to_a_person_of_it_and_back_to_the_unit(town: Town) -> None:
+    document = await assigned(town)
+    scope, services = await town.scope(PROVINCE), town.node.inn
+    person, stranger = await member(town, document, HELP), await member(town, document, OTHER)
+    part = next(p for p in await parts_of(town, document) if p.unit == HELP)
+    head = share(HELP, leads=True)
+
+    with pytest.raises(Refused, match="unit-person"):
+        await handling.give_on(services, scope, document.id, head, part.id, stranger.person_id)
+    with pytest.raises(Clash):
+        await handling.give_on(services, scope, document.id, share(HELP), part.id, person.person_id)
+    given = await handling.give_on(services, scope, document.id, head, part.id, person.person_id)
+    assignment = (await town.reload(document)).assignment
+    assert assignment is not None
+    assert (given.person_id, given.deadline) == (person.person_id, OWN)
+    assert assignment.persons == (UnitPerson(unit=HELP, person=person.person_id),)
+    assert not share(HELP, "prn_colleague").covers_assignment(assignment)
+
+    await handling.give_on(services, scope, document.id, head, part.id, "")
+    assignment = (await town.reload(document)).assignment
+    assert assignment is not None
+    assert assignment.persons == ()
+
+
+async def test_persons_are_of_the_unit_that_is_assigned(town: Town) -> None:
+    document = await assigned(town)
+    scope, person = await town.scope(PROVINCE), await member(town, document, HELP)
+    for wrong, place in (
+        (replace(ASSIGNED, persons=(UnitPerson(unit=LEAD, person=person.person_id),)), "persons/0"),
+        (replace(ASSIGNED, persons=(UnitPerson(unit=OTHER, person=person.person_id),)), "persons/0"),
+        (replace(ASSIGNED, informed=(Informed(unit=HELP, person="nobody"),)), "informed/0"),
+    ):
+        with pytest.raises(Refused, match="unit-person") as refusal:
+            await act.assign(town.node.inn, scope, document.id, wrong)
+        assert refusal.value.verdict.reasons[0].pointer == f"/assignment/{place}"
+    assert (await town.reload(document)).assignment == document.assignment

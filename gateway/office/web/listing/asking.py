@@ -14,7 +14,7 @@ from gateway.domain import status
 from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.status import RequestKind
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListOrder, Origin, Side, Tab
+from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListOrder, Origin, Side, Tab, Viewer
 from gateway.office.web import dates
 
 
@@ -202,7 +202,7 @@ def read_address(
     columns: Sequence[str] = (),
     content: bool = True,
     tags: bool = True,
-    viewer: str | None = None,
+    viewer: Viewer | None = None,
 ) -> ListQuery:
     """Read a list's address; words without meaning are left out. Without `content` contents are not searched; `viewer`
     narrows everything to what that department or person may see."""

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 from gateway.document_view.checks import Grade, grade_of
 from gateway.document_view.facts import received_word, short_word
 from gateway.domain.document import WORKED_ON, InState, OutState
+from gateway.domain.handling import Share
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.status import REQUESTED
@@ -25,11 +26,12 @@ from gateway.office.domain.listing import (
     ListLine,
     Side,
     Tag,
+    Viewer,
     doubt_of,
     may_be_taken,
     note_of,
     person_viewer,
-    unit_viewer,
+    share_viewer,
 )
 from gateway.office.domain.pending import PendingAct
 from gateway.office.domain.roles import Manner, Right
@@ -45,25 +47,27 @@ from gateway.words import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSight:
-    """Extent of a person's view of lists. `tags`: also the agency's own labels. `unit` is None for a view of the whole
-    agency; `person_id` is the person whose own documents are seen beside it."""
+    """Extent of a person's view of lists. `tags`: also the agency's own labels. `share` is None for a view of the whole
+    agency, `unit` names the own one; `person_id` is the person whose own documents are seen beside it."""
 
     content: bool
     tags: bool = True
-    unit: str | None = None
+    share: Share | None = None
+    unit: str = ""
     person_id: str = ""
 
-    def viewer(self, side: Side) -> str | None:
+    def viewer(self, side: Side) -> Viewer | None:
         """Return the filter that narrows a list to this person's view."""
-        if self.unit is None:
+        if self.share is None:
             return None
-        return person_viewer(self.person_id) if side is Side.OUT else unit_viewer(self.unit)
+        return person_viewer(self.person_id) if side is Side.OUT else share_viewer(self.share)
 
 
 def seen_by(request: PageRequest) -> ListSight:
     granted = request.person.require(Right.SEE_CONTENT)
     if granted.manner is Manner.OWN:
-        return ListSight(content=True, unit=granted.unit, person_id=request.person.person.id)
+        share = request.share_of(Right.SEE_CONTENT)
+        return ListSight(content=True, share=share, unit=granted.unit, person_id=request.person.person.id)
     return ListSight(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
 
 
@@ -420,14 +424,11 @@ async def _load_lines(
 
 async def may_see(work: OfficeWork, sight: ListSight, line: ListLine) -> bool:
     """Tell whether a person limited to the own unit may see that line."""
-    if sight.unit is None:
+    if sight.share is None:
         return True
     if line.side is Side.OUT:
         return line.card.source == sight.person_id
-    assigned = (await work.incoming.get(line.id)).assignment
-    units = (assigned.lead_unit, *assigned.coordinating_units) if assigned else ()
-    # Departments are compared as in the lists.
-    return unit_viewer(sight.unit) in map(unit_viewer, units)
+    return sight.share.covers_assignment((await work.incoming.get(line.id)).assignment)
 
 
 async def _make_choice(request: PageRequest, work: OfficeWork, act: str, row: ShownLine) -> Choice:

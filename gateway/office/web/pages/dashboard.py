@@ -67,7 +67,7 @@ async def show_dashboard(request: PageRequest) -> web.StreamResponse:
     if not request.may(Right.SEE_CONTENT):
         raise Denied("this person sees no documents here", code="GW-RIGHT")
     sight = list_rows.seen_by(request)
-    if sight.unit is not None:
+    if sight.share is not None:
         return await _unit_page(request, sight)
     values: dict[str, object] = {"title": request.say("menu.dashboard")}
     letters = await _letters(request) if sight.content else None
@@ -147,7 +147,7 @@ async def _unit_page(request: PageRequest, sight: ListSight) -> web.StreamRespon
     """Show the page limited to the own unit: its tasks, its other documents, the person's returned ones, and the counts of
     their lists; no figures of the agency."""
     tiles = []
-    todo_list = await request.deps.bell.listed(request.scope(), request.units)
+    todo_list = await request.deps.bell.listed(request.scope(), request.share)
     parts = {task.subject_id for task in todo_list.tasks}
     assigned_filter = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=sight.viewer(Side.IN))
     attention_filter = Filter(side=Side.OUT, attention=True, viewer=sight.viewer(Side.OUT))

@@ -96,7 +96,7 @@ def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) ->
     values, rest = tokens.read_tokens(text, tokens_of(request, None))
     chosen = request.ask("phia")
     side = Side(chosen) if chosen in ("out", "in") else _side_of(values)
-    if side is None and sight.unit is not None:
+    if side is None and sight.share is not None:
         side = Side.IN
     question = asking.read_address(
         side or _state_side(values), {**values, "q": rest}, request.today, content=sight.content

@@ -76,7 +76,7 @@ _CHIP_CONDITIONS = ("loai", "cua-toi", "gap")
 
 def is_mine(request: PageRequest, kind: TaskKind) -> bool:
     """Tell whether the person is one who does tasks of that kind."""
-    if request.units is not None:
+    if request.share is not None:
         return True
     if kind in FOR_HEADS:
         return request.may(Right.INSTRUCT, Manner.YES)
@@ -90,8 +90,8 @@ def list_address(**values: str) -> str:
 
 async def list_tasks(request: PageRequest) -> web.StreamResponse:
     with_resting = request.ask("tat-ca") == "1"
-    units = request.units
-    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, units=units)
+    share = request.share
+    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, share=share)
     conditions = {name: value for name in CONDITIONS if (value := request.ask(name))}
     tasks = [t for t in todo_list.tasks if all(CONDITIONS[n](request, t, v) for n, v in conditions.items())]
     pages = max(1, -(-len(tasks) // _ROWS))
@@ -108,7 +108,7 @@ async def list_tasks(request: PageRequest) -> web.StreamResponse:
         "everything": with_resting,
         "resting": todo_list.resting,
         "cut": todo_list.cut,
-        "may_note": units is None and request.may(Right.URGE, Manner.YES),
+        "may_note": share is None and request.may(Right.URGE, Manner.YES),
         **_chips(request, todo_list, conditions.get("loai", "")),
     }
     if request.is_piece:
@@ -155,8 +155,8 @@ def _filters(
 
 async def take_task(request: PageRequest) -> web.StreamResponse:
     task = request.form.text("task")
-    name, units = request.person.person.name, request.units
-    await todo.take_task(request.deps.todo, request.scope(), task, name, units)
+    name = request.person.person.name
+    await todo.take_task(request.deps.todo, request.scope(), task, name, request.share)
     return request.confirm(PATH, "tasks.taken")
 
 
@@ -251,13 +251,14 @@ _SHAPES: dict[TaskKind, str] = {
     TaskKind.OPINION: "accepted",
     TaskKind.START: "assigned",
     TaskKind.WORK: "processing",
+    TaskKind.INFORMED: "accepted",
 }
 
 
 async def show_task(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     task_id = request.form.text("task") if problems else request.ask("viec")
-    units = request.units
-    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, units=units)
+    share = request.share
+    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, share=share)
     task = next((t for t in todo_list.tasks if t.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
@@ -267,7 +268,7 @@ async def show_task(request: PageRequest, problems: Problems | None = None) -> w
         problems,
         title=request.say(f"task.{task.kind}"),
         row=row(request, todo_list, task),
-        may_note=units is None and request.may(Right.URGE, Manner.YES),
+        may_note=share is None and request.may(Right.URGE, Manner.YES),
         may_take=_may_take(request),
         rests=task.rests(todo_list.at),
         latest=task.due_at,

@@ -253,6 +253,17 @@
     if (event.target.id === "keys") event.target.close();
   });
 
+  // ---- a list that a field narrows: entries whose names lack a word of it are hidden; chosen ones stay in sight
+  const plainText = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").replace(/đ/gi, "d").toLowerCase();
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches?.("[data-narrow]")) return;
+    const sought = plainText(event.target.value).split(/\s+/).filter(Boolean);
+    for (const entry of event.target.parentElement.querySelectorAll("[data-name]")) {
+      const text = plainText(entry.textContent);
+      entry.hidden = !entry.querySelector(":checked") && !sought.every((word) => text.includes(word));
+    }
+  });
+
   // ---- the menu: where we are in sight on a narrow screen; folded or not, as it was left
   document.querySelector(".menu [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   const fold = document.querySelector("[data-fold]");

@@ -6,7 +6,7 @@ Expand. Nothing is filled here: the node marks its documents little by little, t
 from alembic import op
 
 revision = "0208"
-down_revision = "0203"
+down_revision = "0207"
 phase = "expand"
 
 _TABLES = (

@@ -14,7 +14,7 @@ import pytest
 from gateway.bootstrap.guards import office_hours
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutState
-from gateway.domain.handling import UnitPart
+from gateway.domain.handling import Share, UnitPart, unit_key
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office import todo
 from gateway.office.domain.task import Task, TaskKind
@@ -56,6 +56,11 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(f"2026-11-{text}").replace(tzinfo=VIETNAM)
 
 
+def share_of(*units: str) -> Share:
+    """Return the share of an officer of these units."""
+    return Share(units=frozenset(map(unit_key, units)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TodoOffice:
     """An agency in the north: what comes in, what is sent, and what its list shows."""
@@ -69,7 +74,8 @@ class TodoOffice:
         self.clock.advance(at(text) - self.clock.now())
 
     async def tasks(self, scope: AgencyScope = NORTH, units: Collection[str] | None = None) -> Sequence[Task]:
-        return (await todo.gather(self.services, scope, units=units)).tasks
+        share = share_of(*units) if units is not None else None
+        return (await todo.gather(self.services, scope, share=share)).tasks
 
     async def kinds(self) -> list[TaskKind]:
         return [task.kind for task in await self.tasks()]

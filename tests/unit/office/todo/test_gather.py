@@ -31,7 +31,7 @@ from tests.support.stores import (
     outgoing,
     seed_incoming,
 )
-from tests.unit.office.todo.conftest import Certificates, TodoOffice, at
+from tests.unit.office.todo.conftest import Certificates, TodoOffice, at, share_of
 
 HOUR = timedelta(hours=1)
 
@@ -364,11 +364,11 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     assert [(task.id, task.timer) for task in theirs] == [(f"work:{helping.id}", "t7n")]
     assert nobodys == ()
 
-    await todo.take_task(office.services, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})
+    await todo.take_task(office.services, NORTH, mine[0].id, "Nguyễn Thị An", share_of("Phòng Tổng hợp"))
     (owned,) = await office.tasks(units={"Phòng Tổng hợp"})
     assert owned.owner == "Nguyễn Thị An"
     with pytest.raises(NotFound):
-        await todo.take_task(office.services, NORTH, mine[0].id, "Người khác", {"Phòng Tài chính"})
+        await todo.take_task(office.services, NORTH, mine[0].id, "Người khác", share_of("Phòng Tài chính"))
     async with office.change() as work:
         begun = replace(await work.incoming.get(document.id), state=InState.PROCESSING)
         await work.incoming.save(begun)

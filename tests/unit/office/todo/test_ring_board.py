@@ -17,7 +17,7 @@ from gateway.office.services import TodoServices
 from gateway.office.todo import TaskCount
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
-from tests.unit.office.todo.conftest import TodoOffice
+from tests.unit.office.todo.conftest import TodoOffice, share_of
 
 DAY = timedelta(days=1)
 
@@ -110,9 +110,9 @@ async def test_a_unit_hears_what_was_given_to_it_since_then(board: RingBoard, of
     async with office.change() as work:
         await work.facts.add(arrived.id, Fact(track=Track.BUSINESS, code="04", at=office.clock.now()))
 
-    (ring,) = await board.of_unit(NORTH, "Phòng Mẫu")
+    (ring,) = await board.of_share(NORTH, share_of("Phòng Mẫu"))
     assert (ring.kind, ring.at, ring.subject_id) == (RingKind.ASSIGNED, office.clock.now(), arrived.id)
-    assert await board.of_unit(NORTH, "Phòng Khác") == []
+    assert await board.of_share(NORTH, share_of("Phòng Khác")) == []
 
 
 async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_was(
@@ -133,12 +133,12 @@ async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_wa
             await work.facts.add(arrived.id, fact)
             await work.incoming.save(replace(await work.incoming.get(arrived.id), state=state))
         board.bell.stale(NORTH.agency_id)
-        rings = await board.of_unit(NORTH, "Phòng Mẫu")
+        rings = await board.of_share(NORTH, share_of("Phòng Mẫu"))
         return [ring.says for ring in rings if ring.kind is RingKind.RECALL]
 
     assert await request("asked", InState.ASSIGNED) == ["bell.recall.asked"]
     assert await request("15", InState.RECALLED) == ["bell.recall.done"]
-    assert await board.of_unit(NORTH, "Phòng Khác") == []
+    assert await board.of_share(NORTH, share_of("Phòng Khác")) == []
 
 
 async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, office: TodoOffice) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from gateway.domain.document import InState, Urgency
 from gateway.office.todo import TaskCount
 from tests.support.stores import NORTH
-from tests.unit.office.todo.conftest import TodoOffice
+from tests.unit.office.todo.conftest import TodoOffice, share_of
 
 
 async def test_it_is_gathered_once_for_some_seconds(office: TodoOffice) -> None:
@@ -38,7 +38,7 @@ async def test_whoever_acted_sees_what_is_left(office: TodoOffice) -> None:
 
 
 async def test_a_unit_counts_its_own_list(office: TodoOffice) -> None:
-    bell, unit = TaskCount(office.services), frozenset({"Phòng Mẫu"})
+    bell, unit = TaskCount(office.services), share_of("Phòng Mẫu")
     arrived = await office.receive(state=InState.PROCESSING)
     assert await bell.count(NORTH, unit) == 0
     await office.give(arrived.id, unit="Phòng Mẫu", deadline=None)
@@ -46,5 +46,5 @@ async def test_a_unit_counts_its_own_list(office: TodoOffice) -> None:
     bell.stale(NORTH.agency_id)
     assert len((await bell.listed(NORTH, unit)).tasks) == 1
     assert await bell.count(NORTH, unit) == 1
-    assert await bell.count(NORTH, frozenset({"Phòng Khác"})) == 0
+    assert await bell.count(NORTH, share_of("Phòng Khác")) == 0
     assert await bell.count(NORTH) == 0

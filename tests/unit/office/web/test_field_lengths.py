@@ -16,7 +16,6 @@ TABLES = {"compose": ("draft", "change"), "outgoing": ("change",), "incoming": (
 # What is called otherwise in the form than in the table, and what has a name of the table and is no text of it.
 CALLED = {
     ("incoming/_questions.html", "reason", 'longest("status", "note")'): "note",
-    ("incoming/_assign_form.html", "lead_other", 'longest("status", "assignment/lead_unit")'): "lead_unit",
 }
 OWN = {("outgoing/_questions.html", "reason", '"500"'), ("compose/edit.html", "group_name", "100")}
 _FIELD = re.compile(r'\b(?:m\.field|c\.line)\("(?P<id>\w+)".*?"maxlength": (?P<most>longest\([^)]*\)|[^,}]+)')

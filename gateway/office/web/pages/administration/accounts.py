@@ -15,11 +15,12 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.account import HostedAgency
+from gateway.domain.handling import unit_key
 from gateway.domain.person import AccountStanding, Person
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
-from gateway.office.accounts import admin, posts
+from gateway.office.accounts import admin, posts, units
 from gateway.office.accounts.acting import Administrator
 from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
@@ -214,10 +215,13 @@ async def post_choice(request: PageRequest) -> dict[str, Any]:  # Any: values of
     """Return the choices of a post's fields."""
     sees_all = is_everywhere(request)
     places = await list_places(request, together=False)
+    here = chosen_place(request, places, "") if request.agency is not None else places[0]
+    names = await units.names_of_units(request.deps.accounts, here.id) if here.id else ()
     return {
+        "units": [(name, f"{'– ' * depth}{name}") for name, depth in names],
         "roles": [("", request.say("admin.choose")), *_roles(request, sees_all=sees_all)],
         "places": [(place.key, place.name) for place in places],
-        "here": chosen_place(request, places, "").key if request.agency is not None else places[0].key,
+        "here": here.key,
     }
 
 
@@ -231,6 +235,12 @@ async def post_of_form(request: PageRequest) -> tuple[WantedPost | None, Problem
     agency = NODE if role.is_of_node else chosen_place(request, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
         problems.append(("place", request.say("admin.post.needs_agency")))
+    elif agency and form.text("unit"):
+        listed_keys = [
+            unit_key(name) for name, _ in await units.names_of_units(request.deps.accounts, agency)
+        ]
+        if listed_keys and unit_key(form.text("unit")) not in listed_keys:
+            problems.append(("unit", request.say("admin.unit.unknown")))
     ends_at = None
     if form.text("until"):
         day = dates.typed_day(form.text("until"), local(request.person.at).date())

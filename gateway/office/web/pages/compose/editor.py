@@ -116,9 +116,8 @@ async def _answer_draft(request: PageRequest, document_id: str) -> Draft:
 def _check_may_see(request: PageRequest, incoming: IncomingDocument) -> None:
     if request.may(Right.SEE_CONTENT, Manner.YES):
         return
-    unit = request.person.require(Right.SEE_CONTENT).unit
-    assignment = incoming.assignment
-    if assignment is None or not unit or unit not in (assignment.lead_unit, *assignment.coordinating_units):
+    request.person.require(Right.SEE_CONTENT)
+    if not request.share_of(Right.SEE_CONTENT).covers_assignment(incoming.assignment):
         raise Denied("this document is not one of this unit", code="GW-RIGHT")
 
 

@@ -9,6 +9,7 @@ from gateway.office.web import routes
 from gateway.office.web.pages.incoming import acts, detail, sealing
 from gateway.office.web.pages.incoming.access import (
     ANSWERS,
+    COMMENTS,
     DECIDES,
     FREEZES,
     HANDS_BACK,
@@ -18,6 +19,7 @@ from gateway.office.web.pages.incoming.access import (
     READS,
     REOPENS,
     SEES,
+    SEES_OWN,
     TAKES,
     alone,
 )
@@ -50,6 +52,9 @@ ROUTES: tuple[PageRoute, ...] = (
         needs=HANDS_BACK,
     ),
     post(f"{PATH}/xong-phan-viec", "incoming_part_done", alone(acts.finish_part), needs=PROGRESSES),
+    post(f"{PATH}/giao-nguoi", "incoming_part_given", alone(acts.give_part_on), needs=HANDS_BACK),
+    post(f"{PATH}/trao-doi", "incoming_comment", acts.comment, needs=COMMENTS),
+    post(f"{PATH}/da-biet", "incoming_seen", acts.mark_seen, needs=SEES_OWN),
     *both(f"{PATH}/mo-lai", "incoming_reopen_form", "incoming_reopen", alone(acts.reopen), needs=REOPENS),
     *both(f"{PATH}/dong-y", "incoming_agree_form", "incoming_agree", _AGREE, needs=ANSWERS),
     *both(f"{PATH}/khong-dong-y", "incoming_disagree_form", "incoming_disagree", _DISAGREE, needs=ANSWERS),

@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.agency_profile import UNDO_SECONDS
-from gateway.domain.document import UNDECIDED, IncomingDocument, Source, Staff
+from gateway.domain.document import UNDECIDED, UNREADABLE, IncomingDocument, Source, Staff
 from gateway.domain.fields import STATUS, fitting, keep_if_fits
-from gateway.domain.handling import is_given
+from gateway.domain.handling import Share
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, StaleVersion
 from gateway.incoming import act
@@ -41,6 +41,8 @@ SEES = (
         manners=(Manner.YES, Manner.OWN, Manner.METADATA, Manner.ORDER),
     ),
 )
+COMMENTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+SEES_OWN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.OWN,)),)
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
 TAKES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
 INSTRUCTS = (Needs(right=Right.INSTRUCT, manners=(Manner.YES, Manner.OWN)),)
@@ -57,13 +59,14 @@ DONE_HEADER = "X-Done"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingView:
     """Incoming document as this person sees it. `main` is the document itself, or the one that this update or recall is
-    about. `content`: the person may read it, by order once that is logged; `assigned`: it was given to the person's
-    unit."""
+    about. `content`: the person may read it, by order once that is logged; `assigned`: the person, or a unit of
+    theirs, has a part in it or is informed of it; `works`: it is a part with work."""
 
     document: IncomingDocument
     main: IncomingDocument
     manner: Manner
     assigned: bool
+    works: bool
     content: bool
     name: str
     """Number and symbol as a page writes them."""
@@ -73,6 +76,11 @@ class IncomingView:
     @property
     def path(self) -> str:
         return path_of(self.main.id)
+
+    @property
+    def may_comment(self) -> bool:
+        """Tell whether the person reads and writes comments: a person of the agency who may read the letter."""
+        return self.manner in (Manner.YES, Manner.OWN) and self.main.state not in UNREADABLE
 
     @property
     def is_open(self) -> bool:
@@ -97,7 +105,8 @@ def document_name(request: PageRequest, document: IncomingDocument) -> str:
 async def find(request: PageRequest, id: str = "") -> IncomingView:
     """Load that document, else the one that the address names."""
     granted = request.person.require(Right.SEE_CONTENT)
-    incoming = await _load(request, id or request.path("id"), granted.manner, granted.unit)
+    share = request.share_of(Right.SEE_CONTENT)
+    incoming = await _load(request, id or request.path("id"), granted.manner, share)
     if granted.manner is Manner.OWN and not incoming.assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return incoming
@@ -107,10 +116,10 @@ async def find_to_freeze(request: PageRequest) -> IncomingView:
     """Load as `find`; also for a person who may freeze documents that they cannot see."""
     if request.may(Right.SEE_CONTENT):
         return await find(request)
-    return await _load(request, request.path("id"), Manner.NO, "")
+    return await _load(request, request.path("id"), Manner.NO, Share())
 
 
-async def _load(request: PageRequest, id: str, manner: Manner, unit: str) -> IncomingView:
+async def _load(request: PageRequest, id: str, manner: Manner, share: Share) -> IncomingView:
     async with request.deps.store.read(request.scope()) as work:
         document = await work.incoming.get(id)
         target = document.target_id
@@ -120,7 +129,8 @@ async def _load(request: PageRequest, id: str, manner: Manner, unit: str) -> Inc
         document=document,
         main=main_document,
         manner=manner,
-        assigned=is_given(main_document, unit),
+        assigned=share.covers_assignment(main_document.assignment),
+        works=share.works_on(main_document.assignment),
         content=manner in (Manner.YES, Manner.OWN),
         name=document_name(request, main_document),
         pending=pending_act,
@@ -142,14 +152,14 @@ async def by_order(request: PageRequest, incoming: IncomingView, file: str = "")
 def granted_over(request: PageRequest, incoming: IncomingView, right: Right, *manners: Manner) -> Grant:
     """Return the right over this very document. Raise Denied where it covers only the own unit's documents."""
     granted = request.person.require(right, *manners)
-    if granted.manner is Manner.OWN and not is_given(incoming.main, granted.unit):
+    if granted.manner is Manner.OWN and not request.share_of(right).works_on(incoming.main.assignment):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return granted
 
 
 def may_reopen(request: PageRequest, incoming: IncomingView) -> bool:
     """Tell whether the person is of the assigned unit, or instructs all units."""
-    is_theirs = incoming.assigned and request.may(Right.PROGRESS, Manner.OWN)
+    is_theirs = incoming.works and request.may(Right.PROGRESS, Manner.OWN)
     return is_theirs or request.may(Right.INSTRUCT, Manner.YES)
 
 

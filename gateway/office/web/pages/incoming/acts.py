@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source
-from gateway.domain.handling import PartState, UnitPart, unit_key
+from gateway.domain.handling import PartState, Share, UnitPart
 from gateway.domain.status import AT_WORK_CODES, CODES
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
@@ -23,7 +23,7 @@ from gateway.office.domain.listing import Side
 from gateway.office.domain.pending import ActKind, ActValues
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission
-from gateway.office.letters import pending, received
+from gateway.office.letters import comments, pending, received
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.page_requests import PageRequest, merged
@@ -178,8 +178,8 @@ async def assign(request: PageRequest) -> web.StreamResponse:
         answer = await record_opinion(request, incoming)
         return answer or await assign_form(request, [request.missing("instruction", "incoming.opinion")])
     is_returned = any(part.state is PartState.RETURNED for part in await _load_parts(request, incoming))
-    units = await assigning.units_of(request)
-    assignment, problems = assigning.read_assignment(request, incoming.main, units, is_returned)
+    rows = await assigning.list_receivers(request, incoming.main.assignment)
+    assignment, problems = assigning.read_assignment(request, incoming.main, rows, is_returned)
     if problems:
         return await assign_form(request, problems)
     values = ActValues(
@@ -199,7 +199,7 @@ async def assign(request: PageRequest) -> web.StreamResponse:
 
 def _unit_problems(request: PageRequest, error: Refused) -> Problems:
     return [
-        ("other_units" if "/coordinating_units" in pointer else "lead_unit", words)
+        ("lead_unit" if "/lead_unit" in pointer else "other_units", words)
         for pointer, words in answers.reasons_of(error, request.lang)
     ]
 
@@ -240,15 +240,16 @@ async def reopen(request: PageRequest) -> web.StreamResponse:
 async def hand_back(request: PageRequest) -> web.StreamResponse:
     """Hand it back, as a unit's head, to the person who assigns."""
     incoming, problems = await access.find(request), request.short_reason()
-    granted = access.granted_over(request, incoming, Right.INSTRUCT, Manner.OWN)
-    part = await _open_part(request, incoming, granted.unit)
+    access.granted_over(request, incoming, Right.INSTRUCT, Manner.OWN)
+    share = request.share_of(Right.INSTRUCT)
+    part = await _open_part(request, incoming, share)
     if part is None:
         return await access.late_page(request, incoming)
     if problems or not request.is_act:
         return await access.ask(request, incoming, "hand_back", problems, unit=part.unit)
     version, reason = access.form_version(request), request.form.text("reason")
     handing_back = handling.hand_back(
-        request.deps.inn, request.scope(), incoming.main.id, granted.unit, reason, version
+        request.deps.inn, request.scope(), incoming.main.id, share, reason, version
     )
     return await access.done_or_late(request, incoming, handing_back, "incoming.handed_back")
 
@@ -256,11 +257,43 @@ async def hand_back(request: PageRequest) -> web.StreamResponse:
 async def finish_part(request: PageRequest) -> web.StreamResponse:
     """Finish the part of a helping unit."""
     incoming = await access.find(request)
-    granted = access.granted_over(request, incoming, Right.PROGRESS, Manner.OWN)
-    finishing = handling.finish(
-        request.deps.inn, request.scope(), incoming.main.id, granted.unit, access.form_version(request)
-    )
+    access.granted_over(request, incoming, Right.PROGRESS, Manner.OWN)
+    share, version = request.share_of(Right.PROGRESS), access.form_version(request)
+    finishing = handling.finish(request.deps.inn, request.scope(), incoming.main.id, share, version)
     return await access.done_or_late(request, incoming, finishing, "incoming.part_done")
+
+
+async def give_part_on(request: PageRequest) -> web.StreamResponse:
+    """Give the unit's part to a person of the unit, as the unit's head."""
+    incoming, form = await access.find(request), request.form
+    access.granted_over(request, incoming, Right.INSTRUCT, Manner.OWN)
+    share, version = request.share_of(Right.INSTRUCT), access.form_version(request)
+    part, person = form.text("part"), form.text("person")
+    giving = handling.give_on(
+        request.deps.inn, request.scope(), incoming.main.id, share, part, person, version
+    )
+    return await access.done_or_late(request, incoming, giving, "incoming.part_given")
+
+
+async def mark_seen(request: PageRequest) -> web.StreamResponse:
+    """Mark a letter as seen of which the person, or a unit of theirs, was informed."""
+    incoming = await access.find(request)
+    share = request.share_of(Right.SEE_CONTENT)
+    marking = handling.mark_seen(request.deps.inn, request.scope(), incoming.main.id, share)
+    return await access.done_or_late(request, incoming, marking, "incoming.seen", end_state="seen")
+
+
+async def comment(request: PageRequest) -> web.StreamResponse:
+    """Add a comment for the others of the agency who may read the letter."""
+    incoming = await access.find(request)
+    if not incoming.may_comment:
+        raise Denied("comments are of those who may read the letter", code="GW-RIGHT")
+    text = request.form.text("text")
+    if not text or len(text) > comments.LONGEST:
+        problem = request.say("incoming.comment.length", most=comments.LONGEST)
+        return await access.ask(request, incoming, "comment", [("text", problem)], will="")
+    adding = comments.add_comment(request.deps.inn, request.scope(), incoming.main.id, text)
+    return await access.done_or_late(request, incoming, adding, "incoming.commented")
 
 
 async def _load_parts(request: PageRequest, incoming: IncomingView) -> Sequence[UnitPart]:
@@ -268,10 +301,10 @@ async def _load_parts(request: PageRequest, incoming: IncomingView) -> Sequence[
         return (await work.parts.of_documents([incoming.main.id]))[incoming.main.id]
 
 
-async def _open_part(request: PageRequest, incoming: IncomingView, unit: str) -> UnitPart | None:
-    parts = await _load_parts(request, incoming)
-    own_parts = (part for part in parts if part.state is PartState.OPEN and part.key == unit_key(unit))
-    return next(own_parts, None) if incoming.main.state in WORKED_ON else None
+async def _open_part(request: PageRequest, incoming: IncomingView, share: Share) -> UnitPart | None:
+    own_parts = handling.open_parts(await _load_parts(request, incoming), share)
+    working_parts = (part for part in own_parts if not part.is_informed)
+    return next(working_parts, None) if incoming.main.state in WORKED_ON else None
 
 
 async def _find_to_assign(request: PageRequest) -> IncomingView:

@@ -16,19 +16,20 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.document_view import checks
-from gateway.document_view.facts import history_lines, received_marks, received_word
+from gateway.document_view.facts import history_lines, persons_in, received_marks, received_word
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.fields import STATUS
-from gateway.domain.handling import PartState, UnitPart, unit_key
+from gateway.domain.handling import UnitPart, unit_key
 from gateway.domain.status import AT_WORK_CODES, CODES, TAKEN_CODES, Fact, RequestState, Track, incoming_word
 from gateway.errors import Clash, Denied, NotFound
-from gateway.incoming import reading
+from gateway.incoming import handling, reading
 from gateway.incoming.reading import DocumentContext, SenderRequest
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
+from gateway.office.letters import comments
 from gateway.office.web import answers
 from gateway.office.web.answers import can_show
 from gateway.office.web.listing import list_rows
@@ -101,7 +102,7 @@ async def document_page(
 ) -> web.StreamResponse:
     document = incoming.main
     panel = panel_of(request, incoming, records)
-    names = await access.names_of_people(request, {x.principal_id for x in records.events})
+    names = await access.names_of_people(request, persons_in(records.events))
     return await request.form_page(
         "incoming/one.html",
         None,
@@ -129,6 +130,7 @@ async def document_page(
             content=incoming.content,
         ),
         # Mail that a person entered has no packets.
+        **await _discussion_values(request, incoming),
         packets=await request.deps.evidence.packets(request.scope(), document.id)
         if document.source is Source.AXIS
         else (),
@@ -154,11 +156,14 @@ async def _work_values(
     """Make the values of what is done with the document after it was taken in, and of the acts."""
     document, parts = incoming.main, records.context.parts
     can = _possible_acts(request, incoming, records)
-    reports = incoming.assigned and not incoming.waits and request.may(Right.PROGRESS, Manner.OWN)
+    own_parts = handling.open_parts(parts, request.share_of(Right.PROGRESS))
+    working_parts = [part for part in own_parts if not part.is_informed]
+    reports = incoming.works and not incoming.waits and request.may(Right.PROGRESS, Manner.OWN)
     # A head assigns beside the paper; a letter that is assigned already has a page for assigning it again.
     assigns = can["assign"] and document.assignment is None and not can["submit"]
     form = await assigning.form_values(request, document, records.submissions, parts) if assigns else {}
     people = {id for x in records.submissions for id in (x.leader, x.decided_by) if id}
+    people |= {id for part in parts for id in (part.person_id, part.ended_by) if id}
     return {
         "can": can,
         "assigns": assigns,
@@ -166,7 +171,9 @@ async def _work_values(
         "parts": parts,
         "submissions": records.submissions,
         "submitted_names": await access.names_of_people(request, people),
-        "own_part": own_part(request, parts),
+        "own_part": working_parts,
+        "informs": any(part.is_informed for part in own_parts),
+        "gives_on": await _list_givable(request, working_parts) if can["hand_back"] else (),
         **form,
     }
 
@@ -261,7 +268,7 @@ async def _sender_name_now(request: PageRequest, document: IncomingDocument) -> 
 
 def _possible_acts(request: PageRequest, incoming: IncomingView, records: IncomingRecords) -> dict[str, bool]:
     """Map acts to whether the page offers them. Every act checks again."""
-    document, of_unit = incoming.main, incoming.assigned and not incoming.waits
+    document, of_unit = incoming.main, incoming.works and not incoming.waits
     may_take = request.may(*_TAKES) and not incoming.waits
     may_instruct = not incoming.waits and (
         request.may(Right.INSTRUCT, Manner.YES) or (of_unit and request.may(Right.INSTRUCT, Manner.OWN))
@@ -277,7 +284,10 @@ def _possible_acts(request: PageRequest, incoming: IncomingView, records: Incomi
         "part_done": of_unit
         and document.state in WORKED_ON
         and request.may(Right.PROGRESS, Manner.OWN)
-        and any(not x.is_lead for x in own_part(request, records.context.parts)),
+        and any(
+            not part.is_lead and not part.is_informed
+            for part in handling.open_parts(records.context.parts, request.share_of(Right.PROGRESS))
+        ),
         "undo": incoming.pending is not None
         and (not incoming.waits or incoming.pending.person_id == request.person.person.id)
         and (request.may(*_TAKES) or request.may(Right.INSTRUCT, Manner.YES, Manner.OWN)),
@@ -297,12 +307,31 @@ def _possible_acts(request: PageRequest, incoming: IncomingView, records: Incomi
     }
 
 
-def own_part(request: PageRequest, parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
-    """List the open parts of the person's own unit."""
-    now = request.deps.clock.now()
-    grants = request.person.rights.grants(Right.PROGRESS, request.own_agency.id, now, Manner.OWN)
-    keys = {unit_key(x.unit) for x in grants if x.unit}
-    return tuple(x for x in parts if x.state is PartState.OPEN and x.key in keys)
+async def _discussion_values(request: PageRequest, incoming: IncomingView) -> dict[str, object]:
+    """Make the values of the comments; none for a person who reads by order, or sees no content."""
+    if not incoming.may_comment:
+        return {"discussion": None}
+    discussion = await comments.look(request.deps.inn, request.scope(), incoming.main.id)
+    people = {comment.person_id for comment in discussion.comments}
+    people |= {reader.person_id for reader in discussion.readers}
+    return {"discussion": discussion, "commenters": await access.names_of_people(request, people)}
+
+
+async def _list_givable(
+    request: PageRequest, parts: Sequence[UnitPart]
+) -> list[tuple[UnitPart, list[tuple[str, str]]]]:
+    """List the parts of units that the person leads, each with the persons to whom it may be given."""
+    led = request.share_of(Right.INSTRUCT).led
+    own_parts = [part for part in parts if part.key in led]
+    if not own_parts:
+        return []
+    async with request.deps.store.read(request.scope()) as work:
+        members = await work.units.members(request.deps.clock.now())
+    nobody = ("", request.say("incoming.part.whole_unit"))
+    return [
+        (part, [nobody, *{m.person_id: m.name for m in members if unit_key(m.unit) == part.key}.items()])
+        for part in own_parts
+    ]
 
 
 async def send_file(request: PageRequest) -> web.StreamResponse:

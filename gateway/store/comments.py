@@ -1,0 +1,93 @@
+"""Comments on incoming documents and who has seen them, of one agency. In: an open transaction; a comment, a reader. Out:
+comments, oldest first; the readers of a document; what a person has not read. All go when the content of the document is
+purged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import BindParameter, and_, bindparam, delete, select, update
+from sqlmodel import col
+
+from gateway.domain.comments import Comment, Seen
+from gateway.store.repository import AgencyRows
+from gateway.store.row import value_of
+from gateway.store.tables_office import LetterCommentRow, LetterSeenRow
+
+_COMMENT, _SEEN = LetterCommentRow, LetterSeenRow
+_LIMIT: BindParameter[int] = bindparam("most")
+_OF_DOCUMENT = (
+    select(_COMMENT)
+    .where(col(_COMMENT.agency_id) == bindparam("agency"), col(_COMMENT.document_id) == bindparam("document"))
+    .order_by(col(_COMMENT.at).desc(), col(_COMMENT.id).desc())
+    .limit(_LIMIT)
+)
+_SEEN_OF = (
+    select(_SEEN)
+    .where(col(_SEEN.agency_id) == bindparam("agency"), col(_SEEN.document_id) == bindparam("document"))
+    .order_by(col(_SEEN.at), col(_SEEN.person_id))
+)
+# The reader's few documents come first: the comments of each are few.
+_UNREAD = (
+    select(_COMMENT)
+    .join(
+        _SEEN,
+        and_(
+            col(_SEEN.agency_id) == col(_COMMENT.agency_id),
+            col(_SEEN.document_id) == col(_COMMENT.document_id),
+        ),
+    )
+    .where(
+        col(_COMMENT.agency_id) == bindparam("agency"),
+        col(_SEEN.person_id) == bindparam("person"),
+        col(_COMMENT.person_id) != bindparam("person"),
+        col(_COMMENT.at) > col(_SEEN.read_until),
+    )
+    .order_by(col(_COMMENT.at).desc(), col(_COMMENT.id).desc())
+    .limit(_LIMIT)
+)
+
+
+class SqlComments(AgencyRows):
+    """Repository of the comments of one agency."""
+
+    async def add(self, comment: Comment) -> None:
+        self._tx.insert(_COMMENT.from_value(comment, agency_id=self._agency_id))
+
+    async def of_document(self, document_id: str, limit: int) -> Sequence[Comment]:
+        """Return the newest comments on a document, the oldest of them first."""
+        rows = await self._rows(_COMMENT, _OF_DOCUMENT, document=document_id, most=limit)
+        return [value_of(Comment, row) for row in reversed(rows)]
+
+    async def seen_by(self, document_id: str) -> Sequence[Seen]:
+        """Return the persons who saw a document, in the order in which they first did."""
+        return [value_of(Seen, row) for row in await self._rows(_SEEN, _SEEN_OF, document=document_id)]
+
+    async def unread_by(self, person_id: str, limit: int) -> Sequence[Comment]:
+        """Return the newest comments of others on documents that the person has seen, which came since."""
+        rows = await self._rows(_COMMENT, _UNREAD, person=person_id, most=limit)
+        return [value_of(Comment, row) for row in rows]
+
+    async def mark_read(self, document_id: str, person_id: str, at: datetime) -> None:
+        """Note that the person sees the document, and has read its comments until `at`."""
+        seen = Seen(person_id=person_id, at=at, read_until=at)
+        row = _SEEN.from_value(seen, agency_id=self._agency_id, document_id=document_id)
+        mine = (
+            col(_SEEN.agency_id) == self._agency_id,
+            col(_SEEN.document_id) == document_id,
+            col(_SEEN.person_id) == person_id,
+        )
+        if not await self._tx.insert_new(row):
+            await self._tx.change(
+                update(_SEEN).where(*mine, col(_SEEN.read_until) < at).values(read_until=at)
+            )
+
+    async def remove_of(self, document_id: str) -> None:
+        """Delete the comments on a document, and who saw it."""
+        for table in (_COMMENT, _SEEN):
+            of_document = (
+                col(table.agency_id) == self._agency_id,
+                col(table.document_id) == document_id,
+            )
+            await self._tx.change(delete(table).where(*of_document))

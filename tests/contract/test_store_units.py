@@ -1,0 +1,136 @@
+"""Units, parts of their persons, and comments come back to their own agency alone, on either database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.comments import Comment
+from gateway.domain.document import IncomingDocument
+from gateway.domain.handling import PartState, Share, Unit, UnitPart
+from gateway.errors import Clash, NotFound
+from gateway.office.store.store import SqlOfficeStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, committing, incoming, refused, seed_incoming
+
+UNIT = Unit(id="unt_1", name="Phòng Tổng hợp")
+
+
+def part(clock: ManualClock, document: IncomingDocument, **changes: object) -> UnitPart:
+    made = UnitPart(
+        id=clock.new_id("prt_"),
+        document_id=document.id,
+        unit=UNIT.name,
+        is_lead=False,
+        deadline=None,
+        given_by="prn_head",
+        given_at=clock.now(),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]  # fields of a part
+
+
+async def test_a_unit_is_one_agencys_and_its_name_is_taken_once(store: SqlOfficeStore) -> None:
+    below = Unit(id="unt_2", name="Tổ Một", parent_id=UNIT.id, position=1)
+    async with committing(store) as work:
+        await work.units.add(UNIT)
+        await work.units.add(below)
+    async with committing(store, SOUTH) as work:
+        await work.units.add(UNIT)
+
+    async with refused(store, NORTH, Clash) as work:
+        await work.units.add(Unit(id="unt_3", name="PHÒNG TỔNG HỢP"))
+    async with store.read(NORTH) as work:
+        assert list(await work.units.all()) == [UNIT, below]
+        with pytest.raises(NotFound):
+            await work.units.get("unt_3")
+    async with store.read(SOUTH) as work:
+        assert list(await work.units.open()) == [UNIT]
+
+
+async def test_open_parts_follow_a_rename_and_ended_ones_keep_their_name(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = await seed_incoming(store, incoming(clock))
+    async with committing(store) as work:
+        await work.units.add(UNIT)
+        await work.parts.add(part(clock, document))
+        await work.parts.add(part(clock, document, state=PartState.DONE))
+
+    async with committing(store) as work:
+        renamed = await work.units.rename(UNIT, "Phòng Nội vụ")
+        again = await work.units.rename(renamed, UNIT.name)
+        last = await work.units.rename(again, "Phòng Nội vụ")
+
+    async with store.read(NORTH) as work:
+        assert await work.units.get(UNIT.id) == last
+        parts = (await work.parts.of_documents([document.id]))[document.id]
+    assert (last.name, last.former) == ("Phòng Nội vụ", (UNIT.name,))
+    assert again.former == ("Phòng Nội vụ",)
+    assert {(p.state, p.unit, p.key) for p in parts} == {
+        (PartState.OPEN, "Phòng Nội vụ", "phong noi vu"),
+        (PartState.DONE, UNIT.name, UNIT.key),
+    }
+
+
+async def test_a_share_finds_parts_of_the_unit_of_the_person_and_of_all_whom_it_leads(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = await seed_incoming(store, incoming(clock))
+    whole, own = part(clock, document), part(clock, document, person_id="prn_1")
+    other = part(clock, document, person_id="prn_2", is_informed=True)
+    async with committing(store) as work:
+        for new in (whole, own, other):
+            await work.parts.add(new)
+    key = frozenset({UNIT.key})
+
+    async def found(share: Share) -> set[str]:
+        async with store.read(NORTH) as work:
+            return {p.id for p, _ in await work.parts.open_of(share, 9)}
+
+    assert await found(Share(units=key, persons=frozenset({"prn_1"}))) == {whole.id, own.id}
+    assert await found(Share(led=key)) == {whole.id, own.id, other.id}
+    assert await found(Share(persons=frozenset({"prn_2"}))) == {other.id}
+    assert await found(Share()) == set()
+    async with store.read(NORTH) as work:
+        late = await work.parts.overdue(clock.now().date(), clock.now() + timedelta(days=1), 9)
+    assert {p.id for p, _ in late} == {whole.id, own.id}
+
+
+async def test_comments_are_unread_by_who_has_seen_the_letter_before_them(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = await seed_incoming(store, incoming(clock))
+    async with committing(store) as work:
+        await work.comments.mark_read(document.id, "prn_1", clock.now())
+        await work.comments.mark_read(document.id, "prn_2", clock.now())
+    seen_at = clock.now()
+    clock.advance(60)
+    comment = Comment(
+        id="cmt_1", document_id=document.id, person_id="prn_1", at=clock.now(), text="Cần họp trước thứ Sáu"
+    )
+    async with committing(store) as work:
+        await work.comments.add(comment)
+
+    async with store.read(NORTH) as work:
+        unread = [list(await work.comments.unread_by(id, 9)) for id in ("prn_1", "prn_2", "prn_3")]
+        assert list(await work.comments.of_document(document.id, 9)) == [comment]
+    assert unread == [[], [comment], []]
+    async with store.read(SOUTH) as work:
+        assert list(await work.comments.of_document(document.id, 9)) == []
+
+    clock.advance(60)
+    async with committing(store) as work:
+        await work.comments.mark_read(document.id, "prn_2", clock.now())
+        await work.comments.mark_read(document.id, "prn_2", seen_at)
+    async with store.read(NORTH) as work:
+        assert list(await work.comments.unread_by("prn_2", 9)) == []
+        readers = [(s.person_id, s.at) for s in await work.comments.seen_by(document.id)]
+    assert readers == [("prn_1", seen_at), ("prn_2", seen_at)]
+
+    async with committing(store) as work:
+        await work.comments.remove_of(document.id)
+    async with store.read(NORTH) as work:
+        assert list(await work.comments.of_document(document.id, 9)) == []
+        assert list(await work.comments.seen_by(document.id)) == []
