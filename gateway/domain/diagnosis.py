@@ -94,8 +94,9 @@ class Diagnosis:
 
 def _say_moment(value: object) -> object:
     """Return a moment as the wall clock of Viet Nam shows it; other values as they are."""
-    is_moment = isinstance(value, str) and _MOMENT.fullmatch(value)
-    return moment_text(datetime.fromisoformat(value)) if is_moment else value
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return moment_text(datetime.fromisoformat(value))
+    return value
 
 
 def green(check: str, cause: str, /, **params: object) -> Diagnosis:
