@@ -280,6 +280,8 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
+        assert await view.office.lists.lines([document.id, "msg_unknown"]) == {document.id: line}
+        assert await view.office.lists.lines([]) == {}
     assert line is not None
     assert (line.state, line.tabs) == ("rejected", Tab.SENT | Tab.REJECTED | Tab.SILENT)
     assert line.card.states == {"accepted": 2, "done": 1, "rejected": 1, "sent": 1}

@@ -11,7 +11,7 @@ _BROWSERS = (
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
     ("EdgiOS/", "Edge"),
-    ("coc_coc_browser/", "Cốc Cốc"),
+    ("coc_coc_browser/", "Coc Coc"),
     ("OPR/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
     ("Firefox/", "Firefox"),

@@ -25,6 +25,7 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Beat, Metric
 from gateway.domain.sealed_log import LogHead
+from gateway.domain.wall_clock import moment_text
 from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import checks
@@ -468,13 +469,13 @@ async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
 
 
 def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> None:
-    copied_at = ward.clock.now().isoformat()
-    asyncio.run(marked_as_restored(ward.subject, copied_at))
+    copied_at = ward.clock.now()
+    asyncio.run(marked_as_restored(ward.subject, copied_at.isoformat()))
 
     (fault,) = ward.find("restored")
 
     assert (fault.level, fault.cure) == ("red", "gateway restored")
-    assert copied_at in fault.says("en")
+    assert moment_text(copied_at) in fault.says("en")
 
 
 async def marked_as_restored(subject: Subject, copied_at: str) -> None:

@@ -15,7 +15,7 @@ AGENTS = {
         "Edge", "Windows"
     ),
     f"Mozilla/5.0 (Windows NT 10.0) {_WEBKIT} coc_coc_browser/130.0 Chrome/124.0 Safari/537.36": Device(
-        "Cốc Cốc", "Windows"
+        "Coc Coc", "Windows"
     ),
     "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0": Device("Firefox", "Linux"),
     f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Version/18.0 Safari/605.1.15": Device(
