@@ -74,6 +74,10 @@ async def test_on_a_phone_five_letters_and_the_button_of_a_letter_are_in_sight(
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await page.goto("/van-ban-den")
     assert len(await page.locator("[data-row]").evaluate_all(IN_SIGHT)) >= LETTERS_ON_A_PHONE
+    await page.locator(".more-tabs > summary").click()
+    ((top, _),) = await page.locator(".more-tabs .drop").evaluate_all(IN_SIGHT)
+    assert top <= FIRST_LETTER_AT_MOST, "what opens stands beneath its button"
+    await page.keyboard.press("Escape")
     await page.locator("[data-row] a[data-open]").first.click()
     await page.wait_for_url("**/van-ban-den/inb_*")
     assert len(await page.locator(".decide .main").evaluate_all(IN_SIGHT)) == 1
