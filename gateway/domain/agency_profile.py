@@ -1,5 +1,5 @@
 """Profile of an agency: settings that its administrator chooses, each with its versions. In: the table of settings, stored
-versions, the time. Out: the version in force, and a typed text as it is stored. Pure. A new setting is one row of the
+versions, the time. Out: the version in force, and the stored form of a typed text. Pure. A new setting is one row of the
 table, with its words under `profile.{key}`."""
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class ProfileSetting:
     choices: tuple[str, ...] = ()
 
     def read(self, text: str) -> str | None:
-        """Return the value of a typed text, as it is stored; None for one that the setting does not take. Nothing typed is
-        the default again."""
+        """Return the stored form of a typed text; None for one that the setting does not take. An empty text is the default
+        again."""
         word = text.strip()
         if not word:
             return ""
@@ -62,7 +62,7 @@ class ProfileVersion:
 
 
 def find_in_force(versions: Iterable[ProfileVersion], key: str, at: datetime) -> ProfileVersion | None:
-    """Return the newest version of the setting whose time has come; None where the node's default holds. What was set
-    later replaces what was planned before."""
+    """Return the newest version of the setting whose time has come; None where the node's default holds. A later
+    version replaces an earlier plan."""
     begun = [version for version in versions if version.key == key and version.from_when <= at]
     return max(begun, key=lambda version: (version.set_at, version.id), default=None)

@@ -87,9 +87,10 @@ async def gather(
 
 async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
     acts = await work.office.pending.all(MOST_OF_A_KIND)
-    # What a person just did, and may still undo, is no task.
+    # An act that its person may still undo leaves no task meanwhile.
     acted = {id for id, act in acts.items() if act.waits}
     failed_acts = [(act, await work.incoming.get(id)) for id, act in acts.items() if not act.waits]
+    failed_acts = [(act, document) for act, document in failed_acts if document.state is not InState.SEALED]
     waiting = await work.office.tasks.to_take_in(MOST_OF_A_KIND)
     requested = await work.office.tasks.asked_back(now - todo.REQUESTS_BACK, MOST_OF_A_KIND)
     replies = await work.office.tasks.replies(todo.reply_horizon(now), MOST_OF_A_KIND)

@@ -304,7 +304,7 @@ async def _find_hosted(tx: Transaction, condition: ColumnElement[bool]) -> Hoste
 
 
 async def lock_hosted(tx: Transaction, id: str, now: datetime) -> HostedAgency:
-    """Return a hosted agency as it is now, under a shared lock, so that it cannot leave before this transaction ends; a
+    """Return a hosted agency at present, under a shared lock, so that it cannot leave before this transaction ends; a
     transaction that only reads takes no lock. NotFound when the agency left, or was never hosted."""
     rows = await tx.tuples(_LOCKED_BODY if tx.is_shared else _BODY, id=id, now=now)
     agency = _parse_hosted(rows[0][0]) if rows else None

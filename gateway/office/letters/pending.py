@@ -38,7 +38,7 @@ _USED_NUMBER = frozenset({"GW-NUMBER-TAKEN", "GW-REGISTERED", "GW-BOOK-GIVES"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActResult:
-    """Result of an act: the document as it is now; `due` is the act that waits, None where its effect is there."""
+    """Result of an act: the document at present; `due` is the act that waits, None where its effect is there."""
 
     document: IncomingDocument
     due: PendingAct | None = None
@@ -98,12 +98,18 @@ async def undo(services: OfficeIncomingServices, scope: AgencyScope, document_id
 
 async def run_due(services: OfficeIncomingServices, accounts: AccountServices) -> bool:
     """Do the acts whose time has come, one after the other in the order in which people acted; return whether there were
-    any. An error that may pass by itself ends the step, and the loop tries again."""
+    any. An error that may pass by itself is raised once the others are done, and the loop tries again."""
     due_acts = await services.store.acts_due(_BATCH)
+    errors: list[Exception] = []
     for agency_id, pending in due_acts:
         scope = AgencyScope(agency_id=agency_id, principal_id=pending.person_id)
         with log.bound(document=pending.document_id):
-            await _run(services, accounts, scope, pending)
+            try:
+                await _run(services, accounts, scope, pending)
+            except Exception as error:  # raised below: one act that cannot be done now holds up no other
+                errors.append(error)
+    if errors:
+        raise errors[0]
     return bool(due_acts)
 
 
@@ -201,7 +207,7 @@ async def _reports(work: OfficeWork, pending: PendingAct) -> bool:
 async def _perform(
     services: OfficeIncomingServices, work: OfficeWork, pending: PendingAct
 ) -> IncomingDocument:
-    """Do the act, and what goes along with it, in this unit of work."""
+    """Do the act, with its submission or opinion, in this unit of work."""
     values, id = pending.act_values, pending.document_id
     if await _reports(work, pending):
         done = await act.set_status_in(services, work, id, _call(pending), pending.version)

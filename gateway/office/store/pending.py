@@ -1,5 +1,5 @@
-"""Acts on incoming documents that a person may still undo. In: `PendingAct` values. Out: the values as stored. Whoever
-deletes a row has the act: its effect is in the same transaction, so it happens once or is undone, and never both."""
+"""Acts on incoming documents that a person may still undo. In: `PendingAct` values. Out: the values as stored. An act
+belongs to the transaction that deletes its row: its effect is in the same one, so it happens once or is undone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.store.transaction import Transaction
 
 _R = PendingActRow
 _OF_AGENCY = select(_R).where(col(_R.agency_id) == bindparam("agency"))
-_OF = _OF_AGENCY.where(col(_R.document_id).in_(bindparam("ids", expanding=True)))
+_OF_DOCUMENTS = _OF_AGENCY.where(col(_R.document_id).in_(bindparam("ids", expanding=True)))
 _WAITS = col(_R.failed_at).is_(None)
 # In the order in which people acted, so that arrival numbers follow it.
 _DUE = (
@@ -42,7 +42,10 @@ class SqlPendingActs(AgencyRows):
     async def of_documents(self, ids: Sequence[str]) -> Mapping[str, PendingAct]:
         """Return the acts on these documents, also failed ones, by document."""
         acts = [
-            to_domain(row) for part in in_parts(ids) if part for row in await self._rows(_R, _OF, ids=part)
+            to_domain(row)
+            for part in in_parts(ids)
+            if part
+            for row in await self._rows(_R, _OF_DOCUMENTS, ids=part)
         ]
         return {act.document_id: act for act in acts}
 

@@ -7,16 +7,20 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.document import Assignment, IncomingDocument, InState
-from gateway.errors import Clash, Denied, Refused, StaleVersion
+from gateway.domain.document import Assignment, IncomingDocument, InState, Urgency
+from gateway.errors import Clash, Denied, Refused, StaleVersion, StoreFailure
+from gateway.incoming import act
+from gateway.incoming.act import StatusDone
+from gateway.office import todo
 from gateway.office.domain.pending import ActKind, ActValues, PendingAct
 from gateway.office.domain.roles import PostRole
-from gateway.office.domain.task import Submission, SubmissionState
+from gateway.office.domain.task import Submission, SubmissionState, TaskKind
 from gateway.office.letters import pending
 from gateway.office.letters.pending import ActResult
 from tests.support import accounts
@@ -296,3 +300,57 @@ async def test_it_survives_the_end_of_the_process(tmp_path: Path) -> None:
         town.people = people
         await run_due(town)
         assert (await load(town, document.id)).state is InState.ACCEPTED
+
+
+async def kinds_of_tasks(town: Town, id: str) -> set[TaskKind]:
+    tasks = (await todo.gather(town.node.todo, await scope_of(town))).tasks
+    return {task.kind for task in tasks if task.subject_id == id}
+
+
+async def test_a_letter_is_no_task_while_an_act_on_it_waits_and_one_again_when_that_failed(
+    town: Town,
+) -> None:
+    await town.send("15", urgency=Urgency.VERY_URGENT)
+    await town.carry()
+    (document,) = await town.incoming(PROVINCE)
+    assert await kinds_of_tasks(town, document.id) == {TaskKind.TAKE_IN}
+
+    await press(town, document)
+    assert await kinds_of_tasks(town, document.id) == set()
+    await pending.undo(town.node.inn, await scope_of(town), document.id)
+    assert await kinds_of_tasks(town, document.id) == {TaskKind.TAKE_IN}
+
+    await press(town, document)
+    async with town.node.store.begin(await scope_of(town)) as work:
+        await work.incoming.save(document)
+        await work.commit()
+    await failed(town, document, "changed")
+    assert await kinds_of_tasks(town, document.id) == {TaskKind.TAKE_IN, TaskKind.ACT_FAILED}
+
+
+async def test_an_act_that_fails_for_now_holds_up_no_other_and_is_done_later(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await arrive(town, "15"), await arrive(town, "16")
+    await press(town, first)
+    await press(town, second)
+    town.clock.advance(WAIT)
+    real = act.set_status_in
+
+    # Any: whatever the flow is called with
+    async def fail_once(services: Any, work: Any, id: str, *rest: Any) -> StatusDone:
+        if id == first.id:
+            raise StoreFailure("the disk is away")
+        return await real(services, work, id, *rest)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(act, "set_status_in", fail_once)
+        with pytest.raises(StoreFailure):
+            await run_due(town)
+
+    waiting = await act_on(town, first.id)
+    assert waiting is not None
+    assert waiting.waits
+    assert (await load(town, second.id)).state is InState.ACCEPTED
+    assert await run_due(town)
+    assert (await load(town, first.id)).state is InState.ACCEPTED

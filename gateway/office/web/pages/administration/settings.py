@@ -98,5 +98,5 @@ def _value_words(request: PageRequest, key: str, value: str) -> str:
 
 ROUTES = (
     get(PATH, "agency_settings", list_settings, **_AT),
-    *both(f"{PATH}/{{setting:[a-z_]{{1,40}}}}", "agency_setting", "agency_setting_chosen", choose, **_AT),
+    *both(f"{PATH}/{{setting}}", "agency_setting", "agency_setting_chosen", choose, **_AT),
 )
