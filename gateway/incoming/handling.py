@@ -257,7 +257,7 @@ def _with_person(assignment: Assignment, part: UnitPart, person: str) -> Assignm
     return replace(assignment, persons=tuple(persons))
 
 
-async def mark_seen(
+async def confirm_reading(
     services: IncomingServices,
     scope: AgencyScope,
     incoming_id: str,
@@ -271,17 +271,17 @@ async def mark_seen(
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
         parts = open_parts((await work.parts.of_documents([document.id]))[document.id], _share(unit))
-        seen = [
+        read_parts = [
             replace(part, state=PartState.DONE, ended_by=scope.principal_id, ended_at=now)
             for part in parts
             if part.is_informed
         ]
-        if not seen:
+        if not read_parts:
             raise Clash(f"there is nothing in {incoming_id} to mark as seen", code="GW-PART")
-        for part in seen:
+        for part in read_parts:
             await work.parts.end(part)
             details = {"unit": part.unit} | _person(part)
             await work.events.append(EventKind.INBOX_INFORMED, document.id, now, details)
         await work.commit()
     services.wake()
-    return seen
+    return read_parts
