@@ -21,8 +21,9 @@ QUESTION = "Bên gửi hẹn trả lời trước thứ Sáu"
 
 
 async def test_the_administrator_adds_renames_and_closes_units(
-    site: Site, mail: Mail, page: Page, enter: Enter, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher, record_property: Record
 ) -> None:
+    watcher.expect({422})
     await enter(PostRole.AGENCY_ADMIN)
     await opened(page, "/quan-tri/don-vi")
     await page.fill("#name", BELOW)
