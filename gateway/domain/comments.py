@@ -19,7 +19,7 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Reader:
     """A person who saw a document: when first, and until when its comments were read."""
 
     person_id: str

@@ -83,9 +83,9 @@ def required_parts(assignment: Assignment) -> tuple[RequiredPart, ...]:
     helping = [unit for unit in assignment.coordinating_units if unit_key(unit) != lead_key]
     parts = []
     for unit in (assignment.lead_unit, *helping):
-        named = [p.person for p in assignment.persons if unit_key(p.unit) == unit_key(unit)]
+        person_ids = [p.person for p in assignment.persons if unit_key(p.unit) == unit_key(unit)]
         day = own_deadlines.get(unit_key(unit), assignment.deadline)
-        for n, person_id in enumerate(named or (None,)):
+        for n, person_id in enumerate(person_ids or (None,)):
             is_lead = unit_key(unit) == lead_key and n == 0
             parts.append(
                 RequiredPart(unit, person_id, is_lead, False, assignment.deadline if is_lead else day)

@@ -31,7 +31,7 @@ async def give(
     work: SqlWork, document: IncomingDocument, by: str, now: datetime, new_id: Callable[[str], str]
 ) -> None:
     """Give out the parts that the document's assignment names; unchanged parts keep their beginning, and others are
-    ended. Who was informed and has seen the document is not informed again. `resolve` has checked the names."""
+    ended. Units and persons that have seen the document are not informed again. `resolve` has checked the names."""
     if document.assignment is None:
         return
     needed = {part.key: part for part in required_parts(document.assignment)}
@@ -176,8 +176,8 @@ async def _end(
         parts = open_parts((await work.parts.of_documents([document.id]))[document.id], _share(unit))
         part = next((p for p in parts if not p.is_informed and not (p.is_lead and is_done)), None)
         if part is None or document.state not in WORKED_ON:
-            named = repr(unit) if isinstance(unit, str) else "this person"
-            raise Clash(f"{named} has no part in {incoming_id} that it could end so", code="GW-PART")
+            owner = repr(unit) if isinstance(unit, str) else "this person"
+            raise Clash(f"{owner} has no part in {incoming_id} that it could end so", code="GW-PART")
         ended = replace(part, state=state, ended_by=scope.principal_id, ended_at=now, why=why)
         await work.parts.end(ended)
         kind = EventKind.INBOX_PART_DONE if is_done else EventKind.INBOX_HANDED_BACK
@@ -251,13 +251,13 @@ def _with_person(assignment: Assignment, part: UnitPart, person: str) -> Assignm
         len(persons),
     )
     # The name of the assignment stays: the unit may have been renamed since.
-    named = (assignment.lead_unit, *assignment.coordinating_units)
-    unit = next((name for name in named if unit_key(name) == part.key), part.unit)
+    names = (assignment.lead_unit, *assignment.coordinating_units)
+    unit = next((name for name in names if unit_key(name) == part.key), part.unit)
     persons[place : place + 1] = [UnitPerson(unit=unit, person=person)] if person else []
     return replace(assignment, persons=tuple(persons))
 
 
-async def mark_seen(
+async def confirm_reading(
     services: IncomingServices,
     scope: AgencyScope,
     incoming_id: str,
@@ -271,17 +271,17 @@ async def mark_seen(
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
         parts = open_parts((await work.parts.of_documents([document.id]))[document.id], _share(unit))
-        seen = [
+        read_parts = [
             replace(part, state=PartState.DONE, ended_by=scope.principal_id, ended_at=now)
             for part in parts
             if part.is_informed
         ]
-        if not seen:
+        if not read_parts:
             raise Clash(f"there is nothing in {incoming_id} to mark as seen", code="GW-PART")
-        for part in seen:
+        for part in read_parts:
             await work.parts.end(part)
             details = {"unit": part.unit} | _person(part)
             await work.events.append(EventKind.INBOX_INFORMED, document.id, now, details)
         await work.commit()
     services.wake()
-    return seen
+    return read_parts

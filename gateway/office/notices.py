@@ -117,6 +117,10 @@ async def _find_receivers(
     if letter.to is Receivers.HEADS:
         return tuple(await reminders.heads(agency.id)) or to
     people = units.get(letter.unit, UnitPeople())
+    if letter.to is Receivers.OFFICERS and letter.person_id:
+        # Other officers of the unit may not read what was given to a person by name.
+        address = people.by_id.get(letter.person_id)
+        return (address,) if address else people.heads
     first, other = people.officers, people.heads
     return (first or other) if letter.to is Receivers.OFFICERS else (other or first)
 

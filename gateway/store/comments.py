@@ -10,12 +10,12 @@ from datetime import datetime
 from sqlalchemy import BindParameter, and_, bindparam, delete, select, update
 from sqlmodel import col
 
-from gateway.domain.comments import Comment, Seen
+from gateway.domain.comments import Comment, Reader
 from gateway.store.repository import AgencyRows
 from gateway.store.row import value_of
 from gateway.store.tables_office import LetterCommentRow, LetterSeenRow
 
-_COMMENT, _SEEN = LetterCommentRow, LetterSeenRow
+_COMMENT, _READER = LetterCommentRow, LetterSeenRow
 _LIMIT: BindParameter[int] = bindparam("most")
 _OF_DOCUMENT = (
     select(_COMMENT)
@@ -23,26 +23,26 @@ _OF_DOCUMENT = (
     .order_by(col(_COMMENT.at).desc(), col(_COMMENT.id).desc())
     .limit(_LIMIT)
 )
-_SEEN_OF = (
-    select(_SEEN)
-    .where(col(_SEEN.agency_id) == bindparam("agency"), col(_SEEN.document_id) == bindparam("document"))
-    .order_by(col(_SEEN.at), col(_SEEN.person_id))
+_READERS_OF = (
+    select(_READER)
+    .where(col(_READER.agency_id) == bindparam("agency"), col(_READER.document_id) == bindparam("document"))
+    .order_by(col(_READER.at), col(_READER.person_id))
 )
 # The reader's few documents come first: the comments of each are few.
 _UNREAD = (
     select(_COMMENT)
     .join(
-        _SEEN,
+        _READER,
         and_(
-            col(_SEEN.agency_id) == col(_COMMENT.agency_id),
-            col(_SEEN.document_id) == col(_COMMENT.document_id),
+            col(_READER.agency_id) == col(_COMMENT.agency_id),
+            col(_READER.document_id) == col(_COMMENT.document_id),
         ),
     )
     .where(
         col(_COMMENT.agency_id) == bindparam("agency"),
-        col(_SEEN.person_id) == bindparam("person"),
+        col(_READER.person_id) == bindparam("person"),
         col(_COMMENT.person_id) != bindparam("person"),
-        col(_COMMENT.at) > col(_SEEN.read_until),
+        col(_COMMENT.at) > col(_READER.read_until),
     )
     .order_by(col(_COMMENT.at).desc(), col(_COMMENT.id).desc())
     .limit(_LIMIT)
@@ -60,9 +60,9 @@ class SqlComments(AgencyRows):
         rows = await self._rows(_COMMENT, _OF_DOCUMENT, document=document_id, most=limit)
         return [value_of(Comment, row) for row in reversed(rows)]
 
-    async def seen_by(self, document_id: str) -> Sequence[Seen]:
+    async def readers_of(self, document_id: str) -> Sequence[Reader]:
         """Return the persons who saw a document, in the order in which they first did."""
-        return [value_of(Seen, row) for row in await self._rows(_SEEN, _SEEN_OF, document=document_id)]
+        return [value_of(Reader, row) for row in await self._rows(_READER, _READERS_OF, document=document_id)]
 
     async def unread_by(self, person_id: str, limit: int) -> Sequence[Comment]:
         """Return the newest comments of others on documents that the person has seen, which came since."""
@@ -71,21 +71,21 @@ class SqlComments(AgencyRows):
 
     async def mark_read(self, document_id: str, person_id: str, at: datetime) -> None:
         """Note that the person sees the document, and has read its comments until `at`."""
-        seen = Seen(person_id=person_id, at=at, read_until=at)
-        row = _SEEN.from_value(seen, agency_id=self._agency_id, document_id=document_id)
+        reader = Reader(person_id=person_id, at=at, read_until=at)
+        row = _READER.from_value(reader, agency_id=self._agency_id, document_id=document_id)
         mine = (
-            col(_SEEN.agency_id) == self._agency_id,
-            col(_SEEN.document_id) == document_id,
-            col(_SEEN.person_id) == person_id,
+            col(_READER.agency_id) == self._agency_id,
+            col(_READER.document_id) == document_id,
+            col(_READER.person_id) == person_id,
         )
         if not await self._tx.insert_new(row):
             await self._tx.change(
-                update(_SEEN).where(*mine, col(_SEEN.read_until) < at).values(read_until=at)
+                update(_READER).where(*mine, col(_READER.read_until) < at).values(read_until=at)
             )
 
     async def remove_of(self, document_id: str) -> None:
         """Delete the comments on a document, and who saw it."""
-        for table in (_COMMENT, _SEEN):
+        for table in (_COMMENT, _READER):
             of_document = (
                 col(table.agency_id) == self._agency_id,
                 col(table.document_id) == document_id,

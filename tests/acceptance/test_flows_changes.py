@@ -12,6 +12,7 @@ import pytest
 from gateway.domain.document import DocumentChange, InState, Kind
 from gateway.errors import Clash, Refused
 from gateway.incoming import process, reading, seal
+from gateway.office.letters import comments
 from gateway.outgoing import manage, recall
 from tests.support.api import pdf
 from tests.support.hosted import save_hosted
@@ -95,11 +96,13 @@ async def test_threat_054_a_recall_after_taking_in_is_the_clerks_to_answer(
 
 
 async def test_purged_after_thirty_days_while_digests_header_and_register_line_stay(town: Town) -> None:
-    """R70; the update's files went into the document, so they go too."""
+    """R70; the update's files went into the document, so they go too, and the agency's own comments with them."""
     sent = await town.send("15")
     await town.carry()
     arrived = await town.only()
     await town.status(arrived, "03", register_no="77")
+    scope = await town.scope(PROVINCE)
+    await comments.add_comment(town.node.inn, scope, arrived.id, "Bên gửi báo sẽ sửa")
     await town.update(sent, files=(("moi.pdf", OTHER),))
     await town.carry()
     await town.status(arrived, "15")
@@ -126,6 +129,8 @@ async def test_purged_after_thirty_days_while_digests_header_and_register_line_s
         assert not await work.blobs.holds(arrived.envelope_digest)
         assert not await work.blobs.holds(update.envelope_digest)
         entries = await work.register.entries("incoming", 2026)
+        assert not await work.comments.of_document(arrived.id, 9)
+        assert not await work.comments.readers_of(arrived.id)
     assert [entry.number for entry in entries] == ["77"]
     assert (await town.events(PROVINCE, arrived.id))[-1].data["purged"] is True
 

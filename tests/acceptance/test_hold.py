@@ -29,6 +29,7 @@ from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unrea
 from gateway.incoming import act, admit, check, seal, verify
 from gateway.incoming import process as deciding_packets
 from gateway.incoming.reading import load_context, open_envelope, open_file
+from gateway.office.letters import comments
 from gateway.ops import backup
 from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package
@@ -291,6 +292,7 @@ async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: 
     packet = await deliver_secret(town)
     arrived = await town.only()
     node, scope = town.node, await town.scope(PROVINCE)
+    await comments.add_comment(node.inn, scope, arrived.id, "Hình như là văn bản mật")
     hold = await seal.document(node.inn, node.hold, scope, arrived.id, "Có dấu mật")
     decider = head(town)
 
@@ -302,6 +304,7 @@ async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: 
     assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
     async with node.store.read(scope) as work:
         hold_kept = await work.holds.get(hold.id)
+        assert not await work.comments.of_document(arrived.id, 9)
     assert hold_kept.decision is not None
     assert (hold_kept.decision.by, hold_kept.decision.why) == (decider.person.id, "Quyết định 12")
     assert hold_kept.digests == (packet.digest,)

@@ -126,11 +126,11 @@ async def test_comments_are_unread_by_who_has_seen_the_letter_before_them(
         await work.comments.mark_read(document.id, "prn_2", seen_at)
     async with store.read(NORTH) as work:
         assert list(await work.comments.unread_by("prn_2", 9)) == []
-        readers = [(s.person_id, s.at) for s in await work.comments.seen_by(document.id)]
+        readers = [(s.person_id, s.at) for s in await work.comments.readers_of(document.id)]
     assert readers == [("prn_1", seen_at), ("prn_2", seen_at)]
 
     async with committing(store) as work:
         await work.comments.remove_of(document.id)
     async with store.read(NORTH) as work:
         assert list(await work.comments.of_document(document.id, 9)) == []
-        assert list(await work.comments.seen_by(document.id)) == []
+        assert list(await work.comments.readers_of(document.id)) == []

@@ -9,10 +9,10 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Assignment, Urgency
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import MOST_VIEWS, Filter, ListOrder, Side, person_viewer, unit_viewer
+from gateway.office.domain.listing import MOST_VIEWS, Filter, ListOrder, Side, person_viewer
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored
+from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored, unit_viewer
 
 OTHER = replace(NORTH, principal_id="prn_other")
 

@@ -28,8 +28,10 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
+from gateway.domain.handling import Share, unit_key
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.queues import InboxPacket, OutboxItem, OutboxTarget
+from gateway.office.domain.listing import Viewer, share_viewer
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.ports.services import Clock
 from gateway.store import migrate
@@ -48,6 +50,11 @@ def migrated(folder: Path) -> Path:
         if is_new:
             asyncio.run(migrate.up(f"sqlite:///{cache_folder / 'blank.db'}"))
     return Path(shutil.copy(cache_folder / "blank.db", folder))
+
+
+def unit_viewer(unit: str) -> Viewer:
+    """Return the search words of an officer of that unit."""
+    return share_viewer(Share(units=frozenset({unit_key(unit)})))
 
 
 @asynccontextmanager

@@ -350,7 +350,7 @@ async def end_inbox_part(call: Call, body: PartIn) -> InboxItem:
     if body.outcome == "returned":
         await handling.hand_back(*call.incoming, body.unit, body.reason or "", expected)
     elif body.outcome == "seen":
-        await handling.mark_seen(*call.incoming, body.unit, expected)
+        await handling.confirm_reading(*call.incoming, body.unit, expected)
     else:
         await handling.finish(*call.incoming, body.unit, expected)
     return await _present(call)

@@ -150,6 +150,7 @@ async def units_of(services: AccountServices, agency_id: str) -> Mapping[str, Un
             unit_people = replace(unit_people, heads=(*unit_people.heads, person.email))
         elif post.role is PostRole.OFFICER:
             unit_people = replace(unit_people, officers=(*unit_people.officers, person.email))
+        unit_people = replace(unit_people, by_id={**unit_people.by_id, person.id: person.email})
         by_unit[unit_key(post.unit)] = unit_people
     return by_unit
 

@@ -126,9 +126,9 @@ async def move_up(services: AccountServices, by: Administrator, agency_id: str, 
         place = ordered.index(unit)
         if place == 0:
             return
-        before = ordered[place - 1]
+        neighbour = ordered[place - 1]
         # Two units may have one position, as those from before the list; all are counted anew.
-        ordered[place - 1 : place + 1] = [unit, before]
+        ordered[place - 1 : place + 1] = [unit, neighbour]
         positions = sorted({u.position for u in ordered})
         free = (
             positions if len(positions) == len(ordered) else range(positions[0], positions[0] + len(ordered))
@@ -137,7 +137,7 @@ async def move_up(services: AccountServices, by: Administrator, agency_id: str, 
             if moved.position != position:
                 await store.save(replace(moved, position=position))
         await work.tell_agency(
-            agency_id, EventKind.UNIT_CHANGED, unit.id, now, {"unit": unit.name, "before": before.name}
+            agency_id, EventKind.UNIT_CHANGED, unit.id, now, {"unit": unit.name, "before": neighbour.name}
         )
 
 

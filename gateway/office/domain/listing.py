@@ -289,11 +289,6 @@ Viewer = frozenset[str]
 """Search words of a person: documents with any of them are within the person's view."""
 
 
-def unit_viewer(unit: str) -> Viewer:
-    """Return the search word of a department that may see a document."""
-    return frozenset({_viewer_word("unit", unit_key(unit))})
-
-
 def person_viewer(principal_id: str) -> Viewer:
     """Return the search word of the person who handed a document in."""
     return frozenset({_viewer_word("person", principal_id)})
@@ -486,7 +481,7 @@ class Filter:
     orders the matches by fit, then newest. `since` and `until` are about arrival, or acceptance. `pressing`: of any urgency
     but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the agency's own;
     `late`: a day before which a unit's work or a recipient's answer was due and is missing; `viewer`: documents with
-    one of these words alone (`unit_viewer`, `share_viewer`, `person_viewer`)."""
+    one of these words alone (`share_viewer`, `person_viewer`)."""
 
     side: Side | None
     tab: Tab | None = None

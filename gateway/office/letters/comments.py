@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.comments import Comment, Seen
+from gateway.domain.comments import Comment, Reader
 from gateway.domain.document import UNREADABLE
 from gateway.errors import Clash
 from gateway.office.services import OfficeIncomingServices
@@ -23,7 +23,7 @@ class Discussion:
     """Comments on a document and its readers, as one of them sees it. `has_unread`: others wrote since the last look."""
 
     comments: Sequence[Comment] = ()
-    readers: Sequence[Seen] = ()
+    readers: Sequence[Reader] = ()
     has_unread: bool = False
 
 
@@ -32,10 +32,10 @@ async def look(services: OfficeIncomingServices, scope: AgencyScope, incoming_id
     me, now = scope.principal_id, services.clock.now()
     async with services.store.read(scope) as work:
         comments = await work.comments.of_document(incoming_id, MOST)
-        readers = await work.comments.seen_by(incoming_id)
+        readers = await work.comments.readers_of(incoming_id)
     own = next((reader for reader in readers if reader.person_id == me), None)
-    others = [comment for comment in comments if comment.person_id != me]
-    has_unread = any(own is None or comment.at > own.read_until for comment in others)
+    foreign_comments = [comment for comment in comments if comment.person_id != me]
+    has_unread = any(own is None or comment.at > own.read_until for comment in foreign_comments)
     if own is None or has_unread:
         async with services.store.begin(scope) as work:
             await work.comments.mark_read(incoming_id, me, now)

@@ -10,8 +10,8 @@ to be taken in. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from enum import StrEnum
 from itertools import groupby
@@ -56,18 +56,22 @@ class UnitPeople:
 
     officers: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
+    by_id: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Address of each person, by id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """Letter that is sent when one of its keys is claimed for the first time. `by_task`: the keys are those of the tasks,
-    in their order, and each task is sent once. `unit` is the key of the unit whose people it is for."""
+    in their order, and each task is sent once. `unit` is the key of the unit whose people it is for, `person_id` the
+    one of them alone whose tasks they are."""
 
     sort: LetterSort
     keys: tuple[str, ...]
     tasks: tuple[Task, ...]
     to: Receivers = Receivers.AGENCY
     unit: str = ""
+    person_id: str = ""
     by_task: bool = False
 
     def claimed_tasks(self, claimed: Collection[str]) -> tuple[Task, ...]:
@@ -173,12 +177,17 @@ def _unit_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
     def unit(task: Task) -> str:
         return unit_key(task.unit)
 
-    for key, mine in groupby(sorted(tasks, key=unit), key=unit):
+    def owner(task: Task) -> tuple[str, str]:
+        return unit_key(task.unit), task.person_id or ""
+
+    for (key, person_id), mine in groupby(sorted(tasks, key=owner), key=owner):
         theirs = list(mine)
         for step in ("given", *map(str, _LAST_DAYS)):
             now_due = [t for t in theirs if _step(t, now) == step]
-            yield from _step_letter(LetterSort.WORK, Receivers.OFFICERS, now_due, step=step, unit=key)
-        late = [t for t in theirs if t.is_late]
+            letters = _step_letter(LetterSort.WORK, Receivers.OFFICERS, now_due, step=step, unit=key)
+            yield from (replace(letter, person_id=person_id) for letter in letters)
+    for key, mine in groupby(sorted(tasks, key=unit), key=unit):
+        late = [t for t in mine if t.is_late]
         yield from _step_letter(LetterSort.WORK, Receivers.UNIT_HEADS, late, step="late", unit=key)
 
 

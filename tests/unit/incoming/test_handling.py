@@ -200,8 +200,8 @@ async def test_a_named_person_has_the_units_part_and_one_who_is_informed_ends_it
     with pytest.raises(Clash):
         await handling.finish(services, scope, document.id, share(OTHER, informed.person_id))
     with pytest.raises(Clash):
-        await handling.mark_seen(services, scope, document.id, share(OTHER, "prn_other"))
-    await handling.mark_seen(services, scope, document.id, share(OTHER, informed.person_id))
+        await handling.confirm_reading(services, scope, document.id, share(OTHER, "prn_other"))
+    await handling.confirm_reading(services, scope, document.id, share(OTHER, informed.person_id))
     await act.assign(services, scope, document.id, assignment)
     parts = [p for p in await parts_of(town, document) if p.state is PartState.OPEN]
     assert not any(p.is_informed for p in parts)
@@ -246,5 +246,7 @@ async def test_persons_are_of_the_unit_that_is_assigned(town: Town) -> None:
     ):
         with pytest.raises(Refused, match="unit-person") as refusal:
             await act.assign(town.node.inn, scope, document.id, wrong)
-        assert refusal.value.verdict.reasons[0].pointer == f"/assignment/{place}"
+        verdict = refusal.value.verdict
+        assert isinstance(verdict, Verdict)
+        assert verdict.reasons[0].pointer == f"/assignment/{place}"
     assert (await town.reload(document)).assignment == document.assignment

@@ -300,3 +300,29 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         await migrate.status(url)
     with pytest.raises(errors.StoreFailure):
         await migrate.up(url)
+
+
+async def test_the_list_of_units_begins_with_those_that_posts_and_parts_name(
+    url: str,
+) -> None:
+    """The texts on posts stay as they are; a post of the node has no unit of an agency."""
+    async with migrating(url) as connection:
+        await connection.run_sync(migrate.bring, "0203")
+        for statement in (
+            "INSERT INTO hosted_agency (id, code, body) VALUES ('agy_1', 'Z91.01', '{}')",
+            "INSERT INTO principal (id, kind, name, owner) VALUES ('prn_1', 'person', 'An', '')",
+            "INSERT INTO person (id, folded, name, roles, added_by, added_at, roles_by, roles_at, last_step, failures) "
+            "VALUES ('prn_1', 'an', 'An', '[]', 'x', '2026-11-20', 'x', '2026-11-20', 0, 0)",
+            "INSERT INTO post (person_id, agency_id, role, unit, given_by, given_at) "
+            "VALUES ('prn_1', 'agy_1', 'officer', 'Phòng Tổng hợp', 'x', '2026-11-20')",
+            "INSERT INTO post (person_id, agency_id, role, unit, given_by, given_at) "
+            "VALUES ('prn_1', '', 'auditor', 'Không có', 'x', '2026-11-20')",
+        ):
+            await connection.execute(text(statement))
+    await migrate.up(url)
+
+    async with migrating(url) as connection:
+        rows = await connection.execute(text("SELECT agency_id, name, name_key, closed_at FROM unit"))
+        posts = await connection.execute(text("SELECT unit FROM post ORDER BY unit"))
+    assert rows.all() == [("agy_1", "Phòng Tổng hợp", "phong tong hop", None)]
+    assert posts.scalars().all() == ["Không có", "Phòng Tổng hợp"]

@@ -65,9 +65,9 @@ async def test_a_rename_takes_posts_and_rights_along_and_the_former_name_stays_t
     acting = await officer.acts()
     share = acting.rights.share(Right.SEE_CONTENT, NORTH, acting.at)
     assert (share.units, share.led, share.persons) == (
-        {"phong ke hoach", "phong kinh te"},
+        frozenset({"phong ke hoach", "phong kinh te"}),
         frozenset(),
-        {officer.person.id},
+        frozenset({officer.person.id}),
     )
     with pytest.raises(Clash, match="has or had the name"):
         await units.add_unit(services, admin.by, NORTH, "Phòng Kinh tế")

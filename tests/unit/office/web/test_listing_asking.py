@@ -9,9 +9,10 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import Filter, ListOrder, Origin, Side, Tab, unit_viewer
+from gateway.office.domain.listing import Filter, ListOrder, Origin, Side, Tab
 from gateway.office.web.listing import asking
 from gateway.office.web.listing.asking import COLUMNS, chosen_columns
+from tests.support.stores import unit_viewer
 
 TODAY = date(2026, 11, 20)
 FULL = {

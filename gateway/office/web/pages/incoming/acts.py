@@ -275,11 +275,11 @@ async def give_part_on(request: PageRequest) -> web.StreamResponse:
     return await access.done_or_late(request, incoming, giving, "incoming.part_given")
 
 
-async def mark_seen(request: PageRequest) -> web.StreamResponse:
+async def confirm_reading(request: PageRequest) -> web.StreamResponse:
     """Mark a letter as seen of which the person, or a unit of theirs, was informed."""
     incoming = await access.find(request)
     share = request.share_of(Right.SEE_CONTENT)
-    marking = handling.mark_seen(request.deps.inn, request.scope(), incoming.main.id, share)
+    marking = handling.confirm_reading(request.deps.inn, request.scope(), incoming.main.id, share)
     return await access.done_or_late(request, incoming, marking, "incoming.seen", end_state="seen")
 
 

@@ -78,11 +78,11 @@ async def form_values(
     parts: Sequence[UnitPart],
 ) -> dict[str, object]:
     """Make the values of the form: as typed, else as the letter is assigned now."""
-    assignment, submission, typed = document.assignment, waiting(submissions), request.form.flat()
+    assignment, submission, values = document.assignment, waiting(submissions), request.form.flat()
     rows = await list_receivers(request, assignment)
-    if not typed and assignment:
-        typed = {"deadline": dates.day_text(assignment.deadline), "lead_unit": assignment.lead_unit}
-        typed["other_units"] = "\n".join(assignment.coordinating_units)
+    if not values and assignment:
+        values = {"deadline": dates.day_text(assignment.deadline), "lead_unit": assignment.lead_unit}
+        values["other_units"] = "\n".join(assignment.coordinating_units)
     is_typed = bool(request.form.fields) or assignment is None
     return {
         "rows": rows,
@@ -93,7 +93,7 @@ async def form_values(
         "asked": submission,
         "asked_by": await access.name_of(request, submission.asked_by) if submission else "",
         "ready": [("", request.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
-        "given": typed,
+        "given": values,
         "version": request.form.text("version") or str(document.version),
     }
 
@@ -151,8 +151,8 @@ def _chosen_of(rows: Sequence[UnitRows], assignment: Assignment | None) -> Chose
     }
 
     def of_unit(unit: str) -> Iterator[str]:
-        named = [p.person for p in assignment.persons if unit_key(p.unit) == unit_key(unit)]
-        yield from (values[unit_key(unit), p] for p in named or (None,) if (unit_key(unit), p) in values)
+        person_ids = [p.person for p in assignment.persons if unit_key(p.unit) == unit_key(unit)]
+        yield from (values[unit_key(unit), p] for p in person_ids or (None,) if (unit_key(unit), p) in values)
 
     leading = list(of_unit(lead))
     return Chosen(
