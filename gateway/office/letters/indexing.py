@@ -3,8 +3,8 @@ agencies; limits of pages, bytes and seconds. Out: their words in the store, and
 Files are opened by a child process of its own, at low priority, which ends when nothing is left to read.
 
 A document may be hidden while its files are read: the unit of work that writes the words looks at it again, under a lock.
-A fault is a result as any other and is not tried again; a document during whose reading the child or the node ended is tried
-three times."""
+A fault is a result as any other and is not tried again; a document during whose reading the child or the node ended is
+tried three times."""
 
 from __future__ import annotations
 
