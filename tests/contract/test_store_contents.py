@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -50,7 +51,7 @@ async def read_in(
 
 
 async def found(
-    store: SqlOfficeStore, text: str, scope: AgencyScope = NORTH, limit: int = 10, **criteria: object
+    store: SqlOfficeStore, text: str, scope: AgencyScope = NORTH, limit: int = 10, **criteria: Any
 ) -> list[tuple[str, int]]:
     page = await look(store, text, scope, limit, **criteria)
     return [(match.line.id, match.page) for match in page.matches]
@@ -62,9 +63,9 @@ async def look(
     scope: AgencyScope = NORTH,
     limit: int = 10,
     cursor: str | None = None,
-    **criteria: object,
+    **criteria: Any,
 ) -> ContentPage:
-    question = Filter(**{"side": None, "text": text, **criteria})  # type: ignore[arg-type]  # fields of a filter
+    question = Filter(**{"side": None, "text": text, **criteria})
     async with store.read(scope) as view:
         return await view.office.contents.search(view.office.lists, question, limit=limit, cursor=cursor)
 
@@ -170,7 +171,7 @@ async def test_threat_145_what_is_sealed_or_given_up_before_it_left_has_no_words
         await stored(store, document)
         await read_in(store, clock, document, TEXT)
         async with committing(store) as work:
-            await work.outgoing.save(replace(await work.outgoing.get(document.id), **change))  # type: ignore[arg-type]  # fields
+            await work.outgoing.save(replace(await work.outgoing.get(document.id), **change))
 
         assert (await counted(store))[:2] == [0, 0]
         assert await found(store, "lut") == []

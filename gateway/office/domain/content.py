@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState, OutgoingDocument, OutState
-from gateway.domain.text import SearchRole, Sought, Term, hits, indexed
+from gateway.domain.text import SearchRole, Sought, Term, fold, hits, indexed, sought
 from gateway.office.domain.listing import Side
 
 DECIDABLE = frozenset({InState.NEW, *WORKED_ON, InState.DONE, InState.REPLACED})
@@ -22,7 +23,7 @@ SEARCHED = {
 """By side the states of documents whose words are searched."""
 _SECRECY = "secrecy"
 EXTRACT_LETTERS = 200
-_BEFORE = 40
+_BEFORE, _MOST_HITS = 40, 500
 # A longer word is no word; PostgreSQL indexes none of more than 2,046 bytes.
 _LONG_WORD = re.compile(r"\S{61,}")
 _ROLES = tuple(SearchRole)
@@ -54,10 +55,6 @@ class WordQuery:
     terms: tuple[Term, ...]
     exact: tuple[Term, ...] = ()
     roles: tuple[Term, ...] = ()
-
-    @property
-    def sought(self) -> Sought:
-        return Sought(terms=self.terms, exact=self.exact)
 
 
 def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
@@ -91,25 +88,48 @@ def read_query(search: Sought) -> WordQuery:
     )
 
 
-def extract(text: str, search: Sought) -> str:
-    """Return the part of a text that has the most different searched words, cut at spaces."""
+def extract(text: str, query: WordQuery) -> tuple[tuple[str, bool], ...]:
+    """Return the part of a text that has the most different searched words, cut at spaces, in pieces with whether each was
+    searched for. Where words have the accents that were typed, only those count."""
     flat = " ".join(text.split())
-    places = list(hits(flat, search))
+    places = _places(flat, query)
     start = max(0, _best_start(flat, places) - _BEFORE)
     end = min(len(flat), start + EXTRACT_LETTERS)
     if start:
         start = flat.find(" ", start) + 1 or start
     if end < len(flat):
         end = max(flat.rfind(" ", start, end), start + 1)
-    return f"{'… ' if start else ''}{flat[start:end]}{' …' if end < len(flat) else ''}"
+    pieces = [("… ", False)] if start else []
+    at = start
+    for begin, finish in places:
+        if at <= begin and finish <= end:
+            pieces += [(flat[at:begin], False), (flat[begin:finish], True)]
+            at = finish
+    pieces += [(flat[at:end], False), (" …" if end < len(flat) else "", False)]
+    return tuple(piece for piece in pieces if piece[0])
+
+
+def _places(flat: str, query: WordQuery) -> list[tuple[int, int]]:
+    places = list(islice(hits(flat, Sought(terms=query.terms)), _MOST_HITS))
+    exact = {fold(term.words[0]): term.words[0] for term in query.exact}
+    typed = [
+        (begin, end)
+        for begin, end in places
+        if (wanted := exact.get(fold(flat[begin:end]))) is None or wanted in _exact_words(flat[begin:end])
+    ]
+    return typed or places
+
+
+def _exact_words(word: str) -> set[str]:
+    return {term.words[0] for term in sought(word).exact}
 
 
 def _best_start(flat: str, places: Sequence[tuple[int, int]]) -> int:
+    """Return where the words begin of which most different ones stand close together."""
     best, start = 0, places[0][0] if places else 0
-    for n, (begin, _) in enumerate(places[:500]):
-        words = {
-            flat[b:e].casefold() for b, e in places[n : n + 50] if e <= begin + EXTRACT_LETTERS - _BEFORE
-        }
+    for n, (begin, _) in enumerate(places):
+        last = begin + EXTRACT_LETTERS - _BEFORE
+        words = {flat[b:e].casefold() for b, e in places[n : n + 50] if e <= last}
         if len(words) > best:
             best, start = len(words), begin
     return start

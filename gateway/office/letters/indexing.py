@@ -3,8 +3,8 @@ agencies; limits of pages, bytes and seconds. Out: their words in the store, and
 Files are opened by a child process of its own, at low priority, which ends when nothing is left to read.
 
 A document may be hidden while its files are read: the unit of work that writes the words looks at it again, under a lock.
-A fault is a result as any other and is not tried again; a document during whose reading the node died is tried three
-times."""
+A fault is a result as any other and is not tried again; a document during whose reading the child or the node ended is
+tried three times."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.pdf import DRAWN_KINDS, READ_KINDS, PageLook, PageWish
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound, StoreFailure
 from gateway.office.domain.content import Reading, WordPage, may_be_searched
 from gateway.office.domain.listing import Side
-from gateway.office.letters.previews import LIMIT, LookedFile, PreviewDrawer
+from gateway.office.letters.previews import LIMIT, READER, LookedFile, PreviewDrawer
 from gateway.office.store.contents import DueContent
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.trust.page_drawing.drawer import PageDrawer
@@ -124,6 +124,8 @@ class ContentIndexer:
                 await services.pool.run(partial(scratch.file.write, piece))
             await services.pool.run(scratch.file.flush)
             look = await self._read_pages(scratch.path, file, pages)
+        if look.fault == READER:  # the file may have stopped it, or the node that ended
+            raise StoreFailure(look.detail)
         if look.fault is not None:
             log.action(_log, "contents.fault", look.detail, document=file.document_id, code=look.fault)
             return Reading.TOO_LARGE if look.fault == LIMIT else Reading.UNREADABLE

@@ -15,7 +15,6 @@ from gateway.office.domain.listing import Filter, ListLine, Side
 from gateway.office.store.contents import ContentMatch
 from gateway.office.store.store import OfficeWork
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.list_rows import split_at_matches
 from gateway.office.web.page_requests import url_for
 
 
@@ -46,7 +45,7 @@ async def find_inside(
 ) -> InsideMatches:
     """Find documents whose files have the words of the search."""
     page = await work.office.contents.search(work.office.lists, criteria, limit=limit, cursor=cursor)
-    search = read_query(sought(criteria.text)).sought
+    query = read_query(sought(criteria.text))
     documents = await _load(work, [match.line for match in page.matches])
     extracts: dict[str, FileExtract] = {}
     for match in page.matches:
@@ -55,12 +54,12 @@ async def find_inside(
             continue
         number, kind, name = file
         shown_page = match.page if kind in DRAWN_KINDS else None
-        query = {"tep": str(number), **({"trang": str(shown_page)} if shown_page else {})}
+        address = {"tep": str(number), **({"trang": str(shown_page)} if shown_page else {})}
         extracts[match.line.id] = FileExtract(
             file=name,
             page=shown_page,
-            pieces=tuple(split_at_matches(extract(match.text, search), search)),
-            path=url_for(f"{PATHS[match.line.side]}/{match.line.id}", **query),
+            pieces=extract(match.text, query),
+            path=url_for(f"{PATHS[match.line.side]}/{match.line.id}", **address),
         )
     lines = tuple(match.line for match in page.matches if match.line.id in extracts)
     return InsideMatches(lines=lines, extracts=extracts, next_cursor=page.next_cursor)

@@ -126,7 +126,7 @@ async def test_threat_145_a_letter_that_is_hidden_while_its_files_are_read_keeps
 
 async def test_what_was_read_is_not_read_again_and_a_fault_neither(town: Town) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
-    drawer = Drawer(look=PageLook(fault="PAGE-READER"))
+    drawer = Drawer(look=PageLook(fault="PAGE-UNREADABLE"))
     indexer = with_drawer(town, drawer)
     await work_through(indexer, town)
 
@@ -154,6 +154,17 @@ async def test_a_node_that_dies_while_it_reads_tries_three_times_and_then_rememb
     assert len(drawer.wishes) == MOST_TRIES
     assert await readings(town, letter) == [Reading.UNREADABLE]
     assert await town.node.store.content_queue.backlog() == 0
+
+
+async def test_a_file_that_ends_the_child_is_tried_three_times(town: Town) -> None:
+    letter = await arrived(town, ("van-ban.pdf", PDF))
+    drawer = Drawer(look=PageLook(fault="PAGE-READER", detail="it ended"))
+    for _ in range(MOST_TRIES + 2):
+        await work_through(with_drawer(town, drawer), town)
+        town.clock.advance(3_600)
+
+    assert len(drawer.wishes) == MOST_TRIES
+    assert await readings(town, letter) == [Reading.UNREADABLE]
 
 
 async def test_reading_is_bounded_by_pages_bytes_and_time(
