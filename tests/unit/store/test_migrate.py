@@ -113,9 +113,9 @@ STEPS = {
     "r0202_no_second_place_for_small_content.py": "f803acd5de93830a",
     "r0203_lists_written_beside_units.py": "0acb4c44cdb5a957",
     "r0204_acts_that_can_be_undone.py": "d017818ebbd97dd2",
-    "r0208_words_of_files.py": "86101640a2b38c0f",
-    "r0206_units_as_a_list.py": "8390381bf6bcbbff",
-    "r0207_comments_on_letters.py": "89e2225ed71bf0f3",
+    "r0205_units_as_a_list.py": "b6c8c59001e98c97",
+    "r0206_comments_on_letters.py": "1f0876c7309ffa5a",
+    "r0207_words_of_files.py": "d019fa66e23b9cee",
 }
 
 

@@ -5,8 +5,8 @@ Expand. Nothing is filled here: the node marks its documents little by little, t
 
 from alembic import op
 
-revision = "0208"
-down_revision = "0207"
+revision = "0207"
+down_revision = "0206"
 phase = "expand"
 
 _TABLES = (

@@ -12,7 +12,7 @@ from sqlalchemy import DateTime, bindparam, text
 
 from gateway.domain.text import fold
 
-revision = "0206"
+revision = "0205"
 down_revision = "0204"
 phase = "expand"
 

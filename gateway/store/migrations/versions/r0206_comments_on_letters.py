@@ -5,8 +5,8 @@ Expand.
 
 from alembic import op
 
-revision = "0207"
-down_revision = "0206"
+revision = "0206"
+down_revision = "0205"
 phase = "expand"
 
 _AGENCY = "FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)"
