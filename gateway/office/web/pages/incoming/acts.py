@@ -279,7 +279,7 @@ async def give_part_on(request: PageRequest) -> web.StreamResponse:
 
 
 async def confirm_reading(request: PageRequest) -> web.StreamResponse:
-    """Mark a letter as seen of which the person, or a unit of theirs, was informed."""
+    """Mark a letter as seen that the person, or a unit of theirs, got for information."""
     incoming = await access.find(request)
     share = request.share_of(Right.SEE_CONTENT)
     marking = handling.confirm_reading(request.deps.inn, request.scope(), incoming.main.id, share)
