@@ -294,7 +294,7 @@ async def comment(request: PageRequest) -> web.StreamResponse:
     text = request.form.text("text")
     if not text or len(text) > comments.LONGEST:
         problem = request.say("incoming.comment.length", most=comments.LONGEST)
-        return await access.ask(request, incoming, "comment", [("text", problem)], will="")
+        return await access.ask(request, incoming, "comment", [("text", problem)])
     adding = comments.add_comment(request.deps.inn, request.scope(), incoming.main.id, text)
     return await access.done_or_late(request, incoming, adding, "incoming.commented")
 
