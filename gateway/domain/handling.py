@@ -71,7 +71,7 @@ class RequiredPart(NamedTuple):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Return the key by which a part that exists is recognised."""
+        """Return the key that an existing part of the same kind has too."""
         return (unit_key(self.unit), *self[1:])
 
 

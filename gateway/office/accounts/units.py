@@ -1,5 +1,5 @@
 """The units of an agency, kept by its administrator: added, renamed, moved under another, closed. In: the administrator, an
-agency, a unit. Out: the unit as it is now, with an event in the agency's log. Posts and open parts follow a rename in the
+agency, a unit. Out: the changed unit, with an event in the agency's log. Posts and open parts follow a rename in the
 same unit of work. A unit with persons or open parts is not closed: `UnitDetail` lists them."""
 
 from __future__ import annotations

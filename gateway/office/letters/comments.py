@@ -1,6 +1,6 @@
 """Comments on an incoming document, between the persons of an agency who may read it. They stay in the agency: no event has
 their text, and neither envelopes nor evidence contain them. In: a document, a person who may read it, a text. Out: the
-comments and who has seen the document; a new comment, of which the others who have seen it learn by the bell."""
+comments and who has seen the document; a new comment, which rings for the others who have seen it."""
 
 from __future__ import annotations
 

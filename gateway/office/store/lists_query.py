@@ -53,7 +53,7 @@ class OrderColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyTerm:
-    """Terms of which one must be found."""
+    """Terms, one or more of them to be found."""
 
     terms: tuple[Term, ...]
 

@@ -132,8 +132,8 @@ def _invented(place: re.Match[str]) -> str:
     name, rule = place.group(1), place.group(2) or ""
     if "|" in rule:
         return rule.split("|")[0]
-    if rule.startswith("msg_"):
-        return "msg_01AAAAAAAAAAAAAAAAAAAAAAAA"
+    if rule[:4] in ("msg_", "unt_"):
+        return f"{rule[:4]}01AAAAAAAAAAAAAAAAAAAAAAAA"
     return _NOBODY_S.get(name, "1")
 
 

@@ -276,7 +276,7 @@ async def give_part_on(request: PageRequest) -> web.StreamResponse:
 
 
 async def confirm_reading(request: PageRequest) -> web.StreamResponse:
-    """Mark a letter as seen of which the person, or a unit of theirs, was informed."""
+    """Mark a letter as seen that the person, or a unit of theirs, got for information."""
     incoming = await access.find(request)
     share = request.share_of(Right.SEE_CONTENT)
     marking = handling.confirm_reading(request.deps.inn, request.scope(), incoming.main.id, share)
@@ -291,7 +291,7 @@ async def comment(request: PageRequest) -> web.StreamResponse:
     text = request.form.text("text")
     if not text or len(text) > comments.LONGEST:
         problem = request.say("incoming.comment.length", most=comments.LONGEST)
-        return await access.ask(request, incoming, "comment", [("text", problem)], will="")
+        return await access.ask(request, incoming, "comment", [("text", problem)])
     adding = comments.add_comment(request.deps.inn, request.scope(), incoming.main.id, text)
     return await access.done_or_late(request, incoming, adding, "incoming.commented")
 
