@@ -60,7 +60,9 @@ async def test_the_page_found_is_on_the_paper_and_in_the_pane(
 
     await opened(page, "/tim-kiem?q=trong:tệp+cầu+rạch")
     await expect(page.locator(".letter-extract")).to_have_count(1)
-    await expect(page.get_by_role("link", name="Trong tệp", exact=True)).to_have_attribute("aria-current", "page")
+    await expect(page.get_by_role("link", name="Trong tệp", exact=True)).to_have_attribute(
+        "aria-current", "page"
+    )
     await opened(page, at(letter, "?tep=2"))
     await expect(page.locator(".leaf-pages")).to_contain_text("không có lớp chữ")
 
