@@ -8,6 +8,8 @@ from typing import Final
 ALLOWED: Final = {
     # others call it
     "gateway/edxml/*.py:*Handler": "expat calls them",
+    "gateway/trust/page_drawing/docx.py:*Handler": "expat calls them",
+    "gateway/trust/page_drawing/docx.py:buffer_text": "a switch of expat",
     "gateway/edxml/*.py:ordered_attributes": "a switch of expat",
     "gateway/edxml/*.py:buffer_*": "switches of expat",
     "gateway/edxml/*.py:standalone": "expat gives it",
@@ -38,7 +40,6 @@ ALLOWED: Final = {
     "gateway/cli/operations.py:__*__": "typer reads the signature of a command",
     "gateway/cli/command.py:*_commands": "click calls them",
     "gateway_labs/hung.py:variable LABS": "the entry point names it",
-    "gateway/office/book/table_files.py:compress_type": "zipfile reads it",
     "gateway/transport/amqp/connection.py:METHODS": "pamqp's table, changed in place",
     "gateway/trust/apart.py:dont_write_bytecode": "a switch of the interpreter",
     "gateway/trust/page_drawing/child.py:MAX_IMAGE_PIXELS": "Pillow asks it",

@@ -17,7 +17,7 @@ from gateway.domain.document import Assignment, IncomingDocument, InState, Outgo
 from gateway.office.domain.content import Reading, WordPage
 from gateway.office.domain.listing import Filter, Side, unit_viewer
 from gateway.office.store import contents
-from gateway.office.store.content_marks import REST
+from gateway.office.store.content_marks import QUIET_TIME
 from gateway.office.store.contents import MOST_TRIES, ContentPage, DueContent
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ContentDueRow, ContentReadRow, ContentTextRow
@@ -43,7 +43,7 @@ async def read_in(
 ) -> None:
     """Keep these texts as the pages of the document's first file, as the loop does."""
     await folded(store)
-    clock.advance(REST.total_seconds())
+    clock.advance(QUIET_TIME.total_seconds())
     (due,) = [due for due in await store.content_queue.claim(100) if due.document_id == document.id]
     pages = [WordPage(n=1, page=n, text=text) for n, text in enumerate(texts, 1)]
     async with committing(store, scope) as work:
@@ -214,7 +214,7 @@ async def test_files_are_read_once_a_document_has_come_to_rest_and_again_when_it
     queue = store.content_queue
 
     assert await queue.claim(10) == ()
-    clock.advance(REST.total_seconds())
+    clock.advance(QUIET_TIME.total_seconds())
     assert [due.document_id for due in await queue.claim(10)] == [letter.id]
     assert await queue.claim(10) == ()
 
@@ -230,7 +230,7 @@ async def test_files_are_read_once_a_document_has_come_to_rest_and_again_when_it
     async with committing(store) as work:
         await work.outgoing.save(replace(await work.outgoing.get(sketch.id), state=OutState.PACKED))
     await folded(store)
-    clock.advance(REST.total_seconds())
+    clock.advance(QUIET_TIME.total_seconds())
     assert {due.document_id for due in await queue.claim(10)} == {letter.id, sketch.id}
 
 
@@ -271,7 +271,7 @@ async def test_documents_that_were_never_marked_are_marked_the_newest_first_and_
     assert not await queue.fill(2)
     clock.advance(1)
     assert [due.document_id for due in await queue.claim(10)] == [ids[2], ids[1], ids[0]]
-    assert await queue.backlog() == 5
+    assert (await counted(store))[2] == 5
 
 
 async def test_switched_off_all_words_go_and_come_back_when_it_is_on_again(

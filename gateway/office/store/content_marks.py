@@ -16,7 +16,7 @@ from gateway.store.row import among
 from gateway.store.tables_office import ContentDueRow, ContentReadRow, ContentTextRow, ListRow
 from gateway.store.transaction import Transaction
 
-REST = timedelta(seconds=10)
+QUIET_TIME = timedelta(seconds=10)
 """Files are read when a new document has come to rest, so that reading does not compete with its delivery."""
 _T, _READ = ContentTextRow, ContentReadRow
 _FORGET_TEXTS = delete(_T).where(col(_T.agency_id) == bindparam("agency"), among(col(_T.document_id), "ids"))
@@ -47,12 +47,17 @@ def due_marks(
 ) -> Iterator[ContentDueRow]:
     """Make marks for documents whose files become readable: new ones, and those that were hidden or not sent before."""
     for row in rows:
-        states, before = SEARCHED[Side(row.side)], stored.get((row.agency_id, row.id))
-        if row.own_state in states and (before is None or before.own_state not in states):
+        states, earlier = SEARCHED[Side(row.side)], stored.get((row.agency_id, row.id))
+        if row.own_state in states and (earlier is None or earlier.own_state not in states):
             yield _mark(row.agency_id, row.id, Side(row.side), row.place, now)
 
 
 def _mark(agency_id: str, id: str, side: Side, place: int, now: datetime) -> ContentDueRow:
     return ContentDueRow(
-        agency_id=agency_id, document_id=id, side=side.value, place=place, not_before=now + REST, tries=0
+        agency_id=agency_id,
+        document_id=id,
+        side=side.value,
+        place=place,
+        not_before=now + QUIET_TIME,
+        tries=0,
     )

@@ -424,12 +424,6 @@ class SqlContentQueue:
             await tx.commit()
         return True
 
-    async def backlog(self) -> int:
-        """Count the documents whose files are to be read."""
-        async with self._asking() as tx:
-            ((count,),) = await tx.tuples(select(func.count()).select_from(_D))
-        return int(count)
-
 
 async def _state(tx: Transaction, name: str) -> int | None:
     rows = await tx.tuples(select(col(_STATE.place)).where(col(_STATE.name) == bindparam("name")), name=name)

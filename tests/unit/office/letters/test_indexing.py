@@ -17,7 +17,7 @@ from gateway.office.domain.listing import Filter
 from gateway.office.letters import indexing
 from gateway.office.letters.indexing import ContentIndexer
 from gateway.office.store import contents
-from gateway.office.store.content_marks import REST
+from gateway.office.store.content_marks import QUIET_TIME
 from gateway.office.store.contents import MOST_TRIES
 from tests.support.letters import Text, paper
 from tests.support.node import PDF, Town, document
@@ -35,7 +35,7 @@ async def arrived(town: Town, *files: tuple[str, bytes]) -> IncomingDocument:
     """Bring a document with these files, and write its row."""
     await town.brought(town.forge(document(files=files), files))
     await folded(town.node.store)
-    town.clock.advance(REST.total_seconds())
+    town.clock.advance(QUIET_TIME.total_seconds())
     return await town.only()
 
 
@@ -82,7 +82,8 @@ async def test_the_words_of_each_kind_of_file_are_found_with_their_page(town: To
     assert await found(town, letter, "lụt bão") == [(1, 2)]
     assert await found(town, letter, "tai chinh") == [(2, 1)]
     assert await readings(town, letter) == [Reading.WORDS, Reading.WORDS, Reading.NO_TEXT]
-    assert await town.node.store.content_queue.backlog() == 0
+    town.clock.advance(3_600)
+    assert await town.node.store.content_queue.claim(10) == ()
 
 
 @dataclass
@@ -153,7 +154,8 @@ async def test_a_node_that_dies_while_it_reads_tries_three_times_and_then_rememb
 
     assert len(drawer.wishes) == MOST_TRIES
     assert await readings(town, letter) == [Reading.UNREADABLE]
-    assert await town.node.store.content_queue.backlog() == 0
+    town.clock.advance(3_600)
+    assert await town.node.store.content_queue.claim(10) == ()
 
 
 async def test_a_file_that_ends_the_child_is_tried_three_times(town: Town) -> None:
