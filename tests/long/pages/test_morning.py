@@ -1,6 +1,6 @@
 """A clerk works through a morning's mail at the list of incoming documents, without leaving it: forty letters, two
-doubtful, one to refuse. Each is shown in the pane, none is taken in with others, no page changes. The cost is counted;
-rows stay where they are."""
+doubtful, one to refuse. Each is shown in the pane, none is taken in with others, no page changes. A head works through ten
+letters in the same way. The cost is counted; rows stay where they are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.document import OutgoingDocument, Urgency
 from gateway.domain.event import EventKind
 from gateway.office.domain.roles import PostRole
+from gateway.office.letters import received
 from tests.long.pages.test_every_page import taken_bytes
 from tests.long.pages.test_leaf import SHIFTS
 from tests.pages import axe
@@ -27,6 +28,7 @@ from tests.support.hosted import save_hosted
 ACTOR = "department"
 LETTERS, DOUBTFUL, REFUSED, EXPRESS = 40, (5, 17), 11, 3
 MOST_PRESSES = 1.2
+SUBMITTED, MOST_PRESSES_OF_A_HEAD = 10, 3
 MOST_BYTES = 120 * 1024
 WHY = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
 PLACES = """() => [...document.querySelectorAll("[data-row]")].map((row) => {
@@ -129,6 +131,42 @@ async def books_agree(town: Town, ids: list[str], refused: str) -> None:
     order = [d.number for d in stored]
     assert order[0] == str(300 + EXPRESS)
     assert order[1 : 1 + len(DOUBTFUL)] == [str(300 + n) for n in DOUBTFUL]
+
+
+@pytest.mark.timeout(600)
+async def test_a_head_gives_opinions_and_assigns_without_leaving_the_list(
+    town: Town, page: Page, hand: Hand, record_property: Record
+) -> None:
+    """Ten letters that were submitted; three are assigned without further words, which are the opinion then."""
+    head = town.site.person(PostRole.HEAD, ACTOR)
+    for sent in await mail(town, SUBMITTED):
+        await town.answers(ACTOR, sent, "03")
+        letter = await town.arrived(ACTOR, sent)
+        await received.submit(town.site.node.inn, await town.scope(ACTOR), letter.id, head.person.id, "")
+    await town.site.signed_in(page.context, head, ACTOR)
+    await page.goto("/can-xu-ly?loai=opinion")
+    went: list[str] = []
+    page.on("request", lambda request: went.append(request.url) if request.is_navigation_request() else None)
+
+    with hand.task(f"a head's morning: {SUBMITTED} letters with opinion and assignment") as cost:
+        await hand.press("j")
+        id = await opened(page)
+        for n in range(SUBMITTED):
+            assert await page.locator("[data-inside] .leaf-sheet").count()
+            if n % 3 != 2:
+                await hand.click("[data-inside] #instruction")
+                await hand.type(f"Chủ trì tham mưu trước ngày họp, lần {n + 1}")
+            await hand.click("[data-inside] input[name=lead_unit] >> nth=0")
+            await hand.press("Control+Enter")
+            if n < SUBMITTED - 1:
+                id = await next_opened(page, id)
+    await expect(page.locator("[data-inside]")).to_contain_text("Đã đến cuối danh sách")
+
+    presses = cost.clicks + cost.keys
+    record_property(EFFORT, f"  presses for each letter: {presses / SUBMITTED:.2f}; page changes: {len(went)}")
+    assert went == []
+    assert presses / SUBMITTED <= MOST_PRESSES_OF_A_HEAD
+    assert {d.state.value for d in await town.received(ACTOR)} == {"assigned"}
 
 
 async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_pointer(
