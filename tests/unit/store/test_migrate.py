@@ -112,7 +112,7 @@ STEPS = {
     "r0201_small_content_in_one_row.py": "303d4faf5a99de79",
     "r0202_no_second_place_for_small_content.py": "f803acd5de93830a",
     "r0203_lists_written_beside_units.py": "0acb4c44cdb5a957",
-    "r0208_words_of_files.py": "86101640a2b38c0f",
+    "r0208_words_of_files.py": "cd7e183e2894c7b9",
 }
 
 
