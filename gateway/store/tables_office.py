@@ -143,7 +143,7 @@ class ContentTextRow(Row, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_content_text_agency"),
-        index("ix_content_text_document", "agency_id", "document_id", "place"),
+        UniqueConstraint("agency_id", "document_id", "n", "page", name="uq_content_text_page"),
     )
 
     place: int = Field(sa_column=Column(BIG_INTEGER, primary_key=True, autoincrement=False))

@@ -61,8 +61,9 @@ _MICROSECONDS = 1_000_000
 _WINDOW = 200
 # A filter that nearly no match meets ends the look after so many pages; the reader may go on from there.
 MOST_LOOKED = 4_000
-# PostgreSQL sorts all matches of a word: a common one is found among the next rows instead.
-_NEAR = 2_000
+# PostgreSQL sorts all matches of a word: a common one is found among the next rows instead, few at a time, because each
+# is unpacked for it.
+_NEAR, _NEAR_WINDOW = 600, 60
 CLAIMED_FOR = timedelta(minutes=10)
 MOST_TRIES = 3
 _CURSOR = re.compile(r"([01])-(\d{1,19})")
@@ -217,7 +218,7 @@ class SqlContents(AgencyRows):
                     lowest = await self._lowest(row.document_id)
                     return ContentPage(matches=await self._matches(pairs), next_cursor=f"{band}-{lowest - 1}")
             looked += len(rows)
-            band, high = (band, rows[-1].place - 1) if len(rows) == _WINDOW else (band + 1, top)
+            band, high = (band, rows[-1].place - 1) if len(rows) == self._most else (band + 1, top)
         return ContentPage(
             matches=await self._matches(pairs), next_cursor=f"{band}-{high}" if band < len(bands) else None
         )
@@ -230,22 +231,25 @@ class SqlContents(AgencyRows):
             for line, row in pairs.values()
         )
 
+    @property
+    def _most(self) -> int:
+        """Number of pages that are read at once."""
+        return min(_WINDOW, _NEAR_WINDOW) if self._tx.asks_server else _WINDOW
+
     async def _window(self, band: Band, low: int, high: int) -> Sequence[Any]:
         """Read the next pages with the words."""
         bounds = {"agency": self._agency_id, "low": low, "high": high}
         if not self._tx.asks_server:
-            return await self._tx.tuples(_BY_INDEX, sought=match_text(band), most=_WINDOW, **bounds)
+            return await self._tx.tuples(_BY_INDEX, sought=match_text(band), most=self._most, **bounds)
         near = select(*_FOUND, col(_T.folded)).where(*_WITHIN).order_by(col(_T.place).desc()).limit(_NEAR)
-        rows = await self._tx.tuples(
-            _newest(near.subquery(), lambda rows: like(band, rows.c.folded)), **bounds
-        )
-        if len(rows) == _WINDOW:
+        rows = await self._tx.tuples(_newest(near.subquery(), self._most, band), **bounds)
+        if len(rows) == self._most:
             return rows
         # The offset keeps the order out of the plan: for a rare word all pages would be read in order.
         by_words = (
             select(*_FOUND).where(*_WITHIN, _has_words(self._agency_id, band), *_phrases(band)).offset(0)
         )
-        return await self._tx.tuples(_newest(by_words.subquery(), lambda rows: []), **bounds)
+        return await self._tx.tuples(_newest(by_words.subquery(), self._most), **bounds)
 
     async def _lowest(self, document_id: str) -> int:
         ((place,),) = await self._tx.tuples(_LOWEST, agency=self._agency_id, document=document_id)
@@ -298,9 +302,11 @@ def _read_cursor(cursor: str | None, bands: int, high: int) -> tuple[int, int]:
     return int(match[1]), min(int(match[2]), high)
 
 
-def _newest(rows: Any, clauses: Any) -> Select[Any]:
+def _newest(rows: Any, most: int, band: Band | None = None) -> Select[Any]:
+    """Select the newest of these rows; with a band those that have its words."""
     columns = [rows.c[name] for name in ("place", "document_id", "n", "page")]
-    return select(*columns).where(*clauses(rows)).order_by(rows.c.place.desc()).limit(_WINDOW)
+    words = like(band, rows.c.folded) if band is not None else []
+    return select(*columns).where(*words).order_by(rows.c.place.desc()).limit(most)
 
 
 def _has_words(agency_id: str, band: Band) -> ColumnElement[bool]:

@@ -115,7 +115,7 @@ STEPS = {
     "r0204_acts_that_can_be_undone.py": "d017818ebbd97dd2",
     "r0205_units_as_a_list.py": "b6c8c59001e98c97",
     "r0206_comments_on_letters.py": "1f0876c7309ffa5a",
-    "r0207_words_of_files.py": "d019fa66e23b9cee",
+    "r0207_words_of_files.py": "8b2cce7a48b012ac",
 }
 
 

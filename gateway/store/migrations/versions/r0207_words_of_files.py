@@ -19,9 +19,9 @@ _TABLES = (
     folded TEXT NOT NULL,
     text TEXT NOT NULL,
     PRIMARY KEY (place),
-    CONSTRAINT fk_content_text_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+    CONSTRAINT fk_content_text_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_content_text_page UNIQUE (agency_id, document_id, n, page)
 )""",
-    "CREATE INDEX ix_content_text_document ON content_text (agency_id, document_id, place)",
     """CREATE TABLE content_due (
     agency_id VARCHAR NOT NULL,
     document_id VARCHAR NOT NULL,
