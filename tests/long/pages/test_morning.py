@@ -163,7 +163,9 @@ async def test_a_head_gives_opinions_and_assigns_without_leaving_the_list(
     await expect(page.locator("[data-inside]")).to_contain_text("Đã đến cuối danh sách")
 
     presses = cost.clicks + cost.keys
-    record_property(EFFORT, f"  presses for each letter: {presses / SUBMITTED:.2f}; page changes: {len(went)}")
+    record_property(
+        EFFORT, f"  presses for each letter: {presses / SUBMITTED:.2f}; page changes: {len(went)}"
+    )
     assert went == []
     assert presses / SUBMITTED <= MOST_PRESSES_OF_A_HEAD
     assert {d.state.value for d in await town.received(ACTOR)} == {"assigned"}
