@@ -425,8 +425,8 @@ class Informed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Units that handle a document. A unit of which `persons` names persons has a part for each of them; a unit without
-    has one part for the unit. The person whose part leads is the first of the leading unit."""
+    """Units that handle a document. Each person of a unit in `persons` has a part; a unit without such persons has one part
+    for the unit. The person whose part leads is the first of the leading unit."""
 
     lead_unit: Annotated[str, Rule(longest=200)]
     coordinating_units: Annotated[tuple[str, ...], Rule(longest=200)] = ()

@@ -138,7 +138,7 @@ async def check_status(
     call: StatusCall,
     expect_version: int | None = None,
 ) -> None:
-    """Raise what `set_status` would raise now, as far as it is known without doing it. The caller ends the unit of work
+    """Raise the errors that `set_status` would raise now, without doing it. The caller ends the unit of work
     without a commit."""
     change = await _admit(services, work, incoming_id, call, expect_version)
     if call.code == "03" and not change.repeated:

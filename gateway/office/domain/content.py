@@ -1,4 +1,4 @@
-"""Words of files: of which documents they may be kept and searched, what came of reading a file, and an extract around
+"""Words of files: the documents whose words may be kept and searched, the outcome of reading a file, and an extract around
 searched words. In: documents, texts, search queries. Out: judgements and short texts. Pure."""
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _exact_words(word: str) -> set[str]:
 
 
 def _best_start(flat: str, places: Sequence[tuple[int, int]]) -> int:
-    """Return where the words begin of which most different ones stand close together."""
+    """Return where the most different words stand close together."""
     best, start = 0, places[0][0] if places else 0
     for n, (begin, _) in enumerate(places):
         last = begin + EXTRACT_LETTERS - _BEFORE

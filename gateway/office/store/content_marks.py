@@ -1,5 +1,5 @@
-"""What follows for the words of files when documents change: a mark where they are to be read, removal where nobody may
-read them any more. In: an open transaction; rows of lists as they were and as they are. Out: rows written with that
+"""Marks documents whose files are to be read for their words, and removes the words of documents that may not be read any
+more. In: an open transaction; rows of lists as they were and as they are. Out: rows written with that
 transaction."""
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def forget_words(tx: Transaction, agency_id: str, ids: Sequence[str]) -> None:
 def hide_words(
     tx: Transaction, agency_id: str, hidden: Mapping[str, tuple[Side, int]], now: datetime
 ) -> None:
-    """Remove the words of documents that nobody may read, by id with side and place. They are looked at once more: what is
-    shown again before its list row was written gets no other mark."""
+    """Remove the words of documents that may not be read, by id with side and place. They are looked at once more: a
+    document that is shown again before its list row was written gets no other mark."""
     if not hidden:
         return
     forget_words(tx, agency_id, sorted(hidden))

@@ -148,7 +148,7 @@ class SqlContents(AgencyRows):
     """Words of files of one agency, within one unit of work."""
 
     async def readings(self, document_id: str) -> Mapping[int, Reading]:
-        """Return what came of reading the document's files, by number of the file."""
+        """Return the outcome of reading the document's files, by number of the file."""
         rows = await self._tx.tuples(_READINGS, agency=self._agency_id, document=document_id)
         return {n: Reading(reading) for n, reading in rows}
 

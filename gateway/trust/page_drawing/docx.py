@@ -1,6 +1,6 @@
 """Reads the words of a DOCX, only inside the drawing process. In: the path of a file. Out: its text in parts of some
-thousand letters, cut between paragraphs, because the file has no pages. Only the main text is read: not more of it than the
-limits, as it is unpacked, and XML without document types, so that there are no entities."""
+thousand letters, cut between paragraphs, because the file has no pages. Only the main text is read,
+within limits while it is unpacked, and XML without document types, so that there are no entities."""
 
 from __future__ import annotations
 

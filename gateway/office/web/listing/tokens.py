@@ -1,8 +1,8 @@
-"""Filters as words in the search field: `loại:"công văn" hạn:"quá hạn" báo cáo`. In: a typed text and the tokens that a
+"""Filters as words in the search field: `type:"official letter" due:overdue budget`. In: a typed text and the tokens that a
 list understands, in the reader's language. Out: values of the list's address with the rest of the text; the text of a
 list that is filtered already; and offers that complete the last word. Pure.
 
-`từ:`, `đến:` and `ký:` with their names stay in the text, because the search itself understands them."""
+`from:`, `to:` and `signed:` with their names stay in the text, because the search itself understands them."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def late_by(
 
 
 def _express(request: PageRequest, todo_list: TodoList) -> Sequence[ShownTask]:
-    """Show express tasks of the whole agency, whoever does them."""
+    """Show express tasks of the whole agency."""
     express = [task for task in todo_list.tasks if task.is_express][:MOST_ROWS]
     return [tasks.row(request, todo_list, task) for task in express]
 

@@ -149,7 +149,7 @@ async def _tokens_with_values(request: PageRequest, side: Side | None) -> tuple[
 
 
 async def _agency_names(request: PageRequest, text: str, known_tokens: Sequence[Token]) -> Sequence[str]:
-    """List the agencies of the name that is typed behind *từ:* or *đến:*, those of the own province first."""
+    """List the agencies of the name that is typed behind *from:* or *to:*, those of the own province first."""
     typed = tokens.typed_value(text, known_tokens)
     if typed is None or typed[0].parameter != "co-quan" or len(typed[1]) < _SHORTEST_NAME:
         return ()

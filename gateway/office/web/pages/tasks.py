@@ -39,7 +39,7 @@ FOR_HEADS = frozenset(
     {TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK, TaskKind.ASSIGN_FAILED}
 )
 NOBODY = "-"
-"""Stands in an address for a task that nobody looks after."""
+"""Stands in an address for a task without a person in charge."""
 _MORNING = time(8)
 _ROWS = 50
 _CHIPS = 4
