@@ -15,14 +15,24 @@ from sqlalchemy import func, select
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Assignment, IncomingDocument, InState, OutgoingDocument, OutState
 from gateway.office.domain.content import Reading, WordPage
-from gateway.office.domain.listing import Filter, Side, unit_viewer
+from gateway.office.domain.listing import Filter, Side
 from gateway.office.store import contents
 from gateway.office.store.content_marks import QUIET_TIME
 from gateway.office.store.contents import MOST_TRIES, ContentPage, DueContent
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ContentDueRow, ContentReadRow, ContentTextRow
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, draft, folded, incoming, outgoing, stored
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    committing,
+    draft,
+    folded,
+    incoming,
+    outgoing,
+    stored,
+    unit_viewer,
+)
 
 TEXT = "Kế hoạch phòng chống lụt bão năm 2026 của Ủy ban nhân dân xã Bản Giao"
 

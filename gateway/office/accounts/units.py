@@ -87,7 +87,7 @@ async def _add(
         position=max((unit.position for unit in units), default=-1) + 1,
     )
     await store.add(unit)
-    await work.tell_agency(agency_id, EventKind.UNIT_ADDED, unit.id, now, {"unit": unit.name})
+    await work.events.append(EventKind.UNIT_ADDED, unit.id, now, {"agency": agency_id, "unit": unit.name})
     return unit
 
 
@@ -100,7 +100,7 @@ async def change_unit(
         store = work.units_of(agency_id)
         units, unit = await store.all(), await store.get(id)
         _check_open(unit)
-        details: dict[str, object] = {"unit": unit.name}
+        details: dict[str, object] = {"agency": agency_id, "unit": unit.name}
         if parent_id:
             _check_parent(units, id, parent_id)
         if (parent_id or None) != unit.parent_id:
@@ -111,8 +111,8 @@ async def change_unit(
         if (new_name := _checked_name(units, name, id)) != unit.name:
             unit = await store.rename(unit, new_name)
             details |= {"name": new_name}
-        if len(details) > 1:
-            await work.tell_agency(agency_id, EventKind.UNIT_CHANGED, unit.id, now, details)
+        if len(details) > 2:
+            await work.events.append(EventKind.UNIT_CHANGED, unit.id, now, details)
     return unit
 
 
@@ -136,9 +136,8 @@ async def move_up(services: AccountServices, by: Administrator, agency_id: str, 
         for moved, position in zip(ordered, free, strict=True):
             if moved.position != position:
                 await store.save(replace(moved, position=position))
-        await work.tell_agency(
-            agency_id, EventKind.UNIT_CHANGED, unit.id, now, {"unit": unit.name, "before": neighbour.name}
-        )
+        details = {"agency": agency_id, "unit": unit.name, "before": neighbour.name}
+        await work.events.append(EventKind.UNIT_CHANGED, unit.id, now, details)
 
 
 async def close_unit(services: AccountServices, by: Administrator, agency_id: str, id: str) -> Unit:
@@ -157,7 +156,9 @@ async def close_unit(services: AccountServices, by: Administrator, agency_id: st
         for below in await store.open():
             if below.parent_id == id:
                 await store.save(replace(below, parent_id=unit.parent_id))
-        await work.tell_agency(agency_id, EventKind.UNIT_CLOSED, unit.id, now, {"unit": unit.name})
+        await work.events.append(
+            EventKind.UNIT_CLOSED, unit.id, now, {"agency": agency_id, "unit": unit.name}
+        )
     return closed
 
 

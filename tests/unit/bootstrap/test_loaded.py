@@ -28,8 +28,8 @@ SHUT = (
 )
 NOT_CALLED = ("gateway.api.resources", "gateway.api.openapi", "gateway.office.calls", "gateway.office.web")
 NOT_USED = ("gateway.ops.evidence.make", "gateway.outgoing.ready_envelope")
-# A little above what is loaded: 1,106 modules, 333 of them ours.
-MOST_MODULES, MOST_OF_OURS = 1_120, 340
+# A little above what is loaded: 1,123 modules, 348 of them ours.
+MOST_MODULES, MOST_OF_OURS = 1_130, 355
 
 
 def served(expression: str) -> Any:

@@ -107,12 +107,15 @@
     const more = list.querySelector('a[rel="next"]');
     if (by < 0 || at < 0) return;
     const left = all.length - all.filter((row) => row.classList.contains("done-row")).length;
+    const mine = turn;
     // The next page of the list, else the list anew: what was passed over stands there again. A search has no such region.
     if (pane.dataset.list) {
       if (!(await swap(list, more ? more.getAttribute("href") : pane.dataset.list, false))) return;
       const first = waiting(rows());
       if (first && (more || !left)) { await reach(first); return; }
     } else if (more) { more.click(); return; }
+    // What was done meanwhile stands in the pane.
+    if (mine !== turn) return;
     turn += 1;
     open = "";
     unready();
@@ -184,7 +187,7 @@
     await step(1);
   };
   const send = async (form, button) => {
-    const id = letterOf(form.action), mine = pane.contains(form) ? ++turn : turn;
+    const id = letterOf(form.action), inPane = pane.contains(form), mine = inPane ? ++turn : 0;
     busy = true;
     pane.classList.add("asking");
     const data = new URLSearchParams(new FormData(form, button ?? undefined));
@@ -200,12 +203,12 @@
       if (acted === open) await step(1); else ready = Boolean(open);
       return;
     }
-    if (mine !== turn) return;
+    if (inPane && mine !== turn) return;
     const told = pane.dataset.goesOn && answer.redirected && new URL(answer.url).searchParams.get("told");
     if (told && answer.headers.get("X-Piece")) { await goOn(told, text); return; }
     // An act may end elsewhere, as one that makes a draft.
     if (answer.ok && address.pathname.endsWith("/hoan-tac")) undone(id);
-    if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, mine); else location.assign(answer.redirected ? answer.url : pathOf(id));
+    if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, inPane ? mine : ++turn); else location.assign(answer.redirected ? answer.url : pathOf(id));
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;

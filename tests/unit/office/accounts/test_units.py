@@ -74,11 +74,10 @@ async def test_a_rename_takes_posts_and_rights_along_and_the_former_name_stays_t
     await posts.give(services, admin.by, "officer", post(PostRole.UNIT_HEAD, unit="Phòng Kinh tế"))
     async with services.accounts.read() as view:
         assert {p.unit for p in await view.posts.of_persons({officer.person.id})} == {"Phòng Kế hoạch"}
-    async with store.read(SCOPE) as work:
-        events = await work.events.of_subject(renamed.id)
+    events = await accounts.load_events(services, renamed.id)
     assert [(event.kind, dict(event.data)) for event in events] == [
-        (EventKind.UNIT_ADDED, {"unit": "Phòng Kinh tế"}),
-        (EventKind.UNIT_CHANGED, {"unit": "Phòng Kinh tế", "name": "Phòng Kế hoạch"}),
+        (EventKind.UNIT_ADDED, {"agency": NORTH, "unit": "Phòng Kinh tế"}),
+        (EventKind.UNIT_CHANGED, {"agency": NORTH, "unit": "Phòng Kinh tế", "name": "Phòng Kế hoạch"}),
     ]
 
 
