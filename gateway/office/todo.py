@@ -18,6 +18,7 @@ from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
+from gateway.office.domain.pending import PendingAct
 from gateway.office.domain.task import Task, TaskKind, TaskNote
 from gateway.office.policy import todo
 from gateway.office.services import BackgroundTasks, TodoServices
@@ -27,6 +28,8 @@ from gateway.words import labels
 
 MOST_OF_A_KIND = 500
 """Of each kind: longer lists are cut, and say so."""
+# Tasks that another person has begun, where the document says so.
+_BEGUN = frozenset({TaskKind.ASSIGN, TaskKind.DECIDE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +89,7 @@ async def gather(
 
 
 async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
-    acts = await work.office.pending.all(MOST_OF_A_KIND)
-    # An act that its person may still undo leaves no task meanwhile.
-    acted = {id for id, act in acts.items() if act.waits}
-    failed_acts = [(act, await work.incoming.get(id)) for id, act in acts.items() if not act.waits]
-    failed_acts = [(act, document) for act, document in failed_acts if document.state is not InState.SEALED]
+    acted, failed_acts = await _load_acts(work)
     waiting = await work.office.tasks.to_take_in(MOST_OF_A_KIND)
     requested = await work.office.tasks.asked_back(now - todo.REQUESTS_BACK, MOST_OF_A_KIND)
     replies = await work.office.tasks.replies(todo.reply_horizon(now), MOST_OF_A_KIND)
@@ -133,26 +132,22 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
         *todo.of_returned_parts(office, returned_parts, now),
         *todo.of_late_parts(office, late_parts, now),
     ]
-    counted = (
-        waiting,
-        requested,
-        replies,
-        returned,
-        unsent,
-        unsettled,
-        asks,
-        stuck,
-        expected,
-        unassigned,
-        opinions,
-        returned_parts,
-    )
-    began = {TaskKind.ASSIGN, TaskKind.DECIDE}
-    tasks = [
-        replace(task, begun_by=actors.get(task.subject_id, "")) if task.kind in began else task
+    counted = (waiting, requested, replies, returned, unsent, unsettled, asks, stuck, expected)
+    counted_too = (unassigned, opinions, returned_parts)
+    begun_tasks = [
+        replace(task, begun_by=actors.get(task.subject_id, "")) if task.kind in _BEGUN else task
         for task in tasks
     ]
-    return tasks, MOST_OF_A_KIND in map(len, counted)
+    return begun_tasks, MOST_OF_A_KIND in map(len, (*counted, *counted_too))
+
+
+async def _load_acts(work: OfficeWork) -> tuple[set[str], list[tuple[PendingAct, IncomingDocument]]]:
+    """Load the ids of documents with an act that its person may still undo, which leaves no task meanwhile; and the acts
+    that failed, with their documents."""
+    acts = await work.office.pending.all(MOST_OF_A_KIND)
+    failed_acts = [(act, await work.incoming.get(id)) for id, act in acts.items() if not act.waits]
+    acted = {id for id, act in acts.items() if act.waits}
+    return acted, [(act, document) for act, document in failed_acts if document.state is not InState.SEALED]
 
 
 async def _actors(work: OfficeWork, ids: Sequence[str]) -> Mapping[str, str]:
