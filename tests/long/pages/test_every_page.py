@@ -33,7 +33,14 @@ FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
 UNLINKED: frozenset[str] = frozenset(
     {
         *("by_id", "one_time_link", "many_result", "out_recall_ask", "out_cancel"),
-        *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest", "agencies_named"),
+        *(
+            "compose_old",
+            "compose_sent",
+            "compose_sign_view",
+            "compose_suggest",
+            "search_offers",
+            "agencies_named",
+        ),
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_hand_back_form", "incoming_reopen_form"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
