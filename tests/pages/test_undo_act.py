@@ -67,6 +67,8 @@ async def test_in_the_pane_an_act_waits_is_undone_and_done(
         await page.locator(f"[data-pane][data-ready='{document.id}']").wait_for()
         await page.keyboard.press("Control+Enter")
         await expect(last).to_contain_text("Đang tiếp nhận")
+        # The list has come anew by then, with the act in its row.
+        await expect(page.locator("[data-pane]:not(.asking) [data-inside]")).to_contain_text("Đã đến cuối")
         site.clock.skip(WAIT)
         await wait_until(lambda: is_taken(mail, document.id), "a letter taken in when its time was over")
     taken = await mail.load(document.id)
