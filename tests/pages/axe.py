@@ -15,6 +15,11 @@ from tests.pages.summary import CHECKED, Record
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa")
 _RUN = """tags => axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})"""
+# A quotation mark in a class: markup of ours that was escaped by mistake.
+_TORN = (
+    '() => [...document.querySelectorAll(\'[class*="\\\\""]\')].map((torn) => torn.outerHTML.slice(0, 200))'
+)
+_TORN_HELP = "Markup must not be escaped inside of an attribute"
 _COLOURS = """() => axe.run(document, {runOnly: {type: "rule", values: ["color-contrast"]}, resultTypes: ["violations"]})"""
 
 
@@ -39,7 +44,11 @@ async def violations(page: Page) -> list[Violation]:
     # By the debugger: the page's own policy lets no script of ours in, and must not.
     await page.evaluate(_script())
     outcome = await page.evaluate(_RUN, list(TAGS))
-    return [_violation(violation) for violation in outcome["violations"]]
+    torn = await page.evaluate(_TORN)
+    faults = (
+        [Violation(rule="torn-markup", impact="serious", help=_TORN_HELP, places=tuple(torn))] if torn else []
+    )
+    return [_violation(violation) for violation in outcome["violations"]] + faults
 
 
 async def dark_violations(page: Page) -> list[Violation]:
