@@ -244,6 +244,8 @@ WRITES = {
     " VALUES ('earlier', 'Z91.07', 'ended')",
     "agency_binding": "UPDATE agency_binding SET valid_to = NULL",
     "key_end": "DELETE FROM key_end",
+    "agency_profile": "INSERT INTO agency_profile (agency_id, id, key, value, set_by, set_at, from_when)"
+    " SELECT id, 'v', 'numbering', 'A', 'a', '2026-01-01 00:00:00', '2026-01-01 00:00:00' FROM hosted_agency LIMIT 1",
     "hosted_agency": "UPDATE hosted_agency SET code = 'Z91.99' WHERE code = 'Z91.01'",
     "api_key": "UPDATE api_key SET scopes = '[]'",
     "api_key_agency": "DELETE FROM api_key_agency",
