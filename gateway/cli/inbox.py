@@ -29,11 +29,12 @@ from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.api.resources.inbox import StatusSet
-    from gateway.incoming import act, handling, process, reading
+    from gateway.incoming import act, handling, handover, process, reading
     from gateway.incoming import seal as sealing
 else:
     act = late("gateway.incoming.act")
     handling = late("gateway.incoming.handling")
+    handover = late("gateway.incoming.handover")
     process = late("gateway.incoming.process")
     reading = late("gateway.incoming.reading")
     sealing = late("gateway.incoming.seal")
@@ -150,10 +151,10 @@ async def pull(
             call.say("cli.would", what=f"pull {waiting.id}")
         return
     pulled = []
-    for document in await act.lease(context.node.inn, context.scope, client, limit, _LEASE_S):
+    for document in await handover.lease(context.node.inn, context.scope, client, limit, _LEASE_S):
         place = await _write_folder(call, context, folder, document)
         if not keep:
-            await act.ack(context.node.inn, context.scope, document.id, client)
+            await handover.ack(context.node.inn, context.scope, document.id, client)
         pulled.append((document, place))
         call.say("cli.pulled", id=document.id, where=place)
     output.rows(
@@ -363,7 +364,7 @@ async def ack(
     if call.dry_run:
         call.say("cli.would", what=f"ack {incoming.id}")
         return
-    first = await act.ack(context.node.inn, context.scope, incoming.id, client)
+    first = await handover.ack(context.node.inn, context.scope, incoming.id, client)
     output.record(call, {"id": incoming.id, "acked": True, "first": first})
 
 

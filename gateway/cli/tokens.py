@@ -39,10 +39,10 @@ from gateway.policy.client_certificate import LARGEST, NotACertificate
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway.incoming import act
+    from gateway.incoming import handover
     from gateway.settings import Settings
 else:
-    act = late("gateway.incoming.act")
+    handover = late("gateway.incoming.handover")
 
 # Scopes of a document system's daily work; administration must be named.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
@@ -281,7 +281,7 @@ async def hand_over_before(
     async with at_node(call.settings()) as node:
         acting = await operator(node.store)
         scopes = [AgencyScope(agency_id=a, principal_id=acting.id) for a in agencies]
-        count = sum([await act.hand_over_before(node.inn, scope, program, day) for scope in scopes])
+        count = sum([await handover.hand_over_before(node.inn, scope, program, day) for scope in scopes])
     call.say("cli.token.since", count=count)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from gateway.words import labels
 
-_THING = "\x00"
+_SUBJECT_MARK = "\x00"
 # Fields whose value chooses another template of the same kind, or is said in words.
 _VARIANTS = ("code", "state", "what", "standing")
 _TABLES: Mapping[str, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ _PLAIN = (
     *("state", "name", "change", "file", "host", "days", "role", "standing", "because"),
     *("added", "changed", "closed"),
 )
-_NAMED = ("from", "to", "agency", "codes", "leader", "proposed_by", "unit")
+_NAMED_FIELDS = ("from", "to", "agency", "codes", "leader", "proposed_by", "unit")
 _OF_PEOPLE = frozenset({"person", "session", "account", "post"})
 _PEOPLE = ("from", "to", "leader", "proposed_by", "asked_by")
 _AGENCIES = ("from", "to", "code", "agency", "codes", "sources", "targets")
@@ -87,15 +87,17 @@ def agencies_in(event: EventLike) -> set[str]:
 
 def say_event(event: EventLike, actor: str, names: EventNames, lang: str) -> EventSentence:
     """Say what happened, in the template of the event's kind; a kind without one is said by its name."""
-    key, thing = _template(event), _thing(event, names, lang)
+    key, subject_name = _template(event), _name_subject(event, names, lang)
     kind = labels.say_or(f"event.{event.kind}", event.kind, lang)
-    params = _Parameters(event, names, lang, who=actor, what=_THING, kind=kind[:1].lower() + kind[1:])
-    before, mark, after = labels.say(key, lang, **params.all()).partition(_THING)
-    if not mark or not thing:
+    params = _Parameters(event, names, lang, who=actor, what=_SUBJECT_MARK, kind=kind[:1].lower() + kind[1:])
+    before, mark, after = labels.say(key, lang, **params.all()).partition(_SUBJECT_MARK)
+    if not mark or not subject_name:
         return EventSentence(before=_capital(f"{before}{after}".rstrip()), thing="", after="")
     # A sentence begins with a capital, whichever part comes first.
     return EventSentence(
-        before=_capital(before), thing=thing if before else _capital(thing), after=after.rstrip()
+        before=_capital(before),
+        thing=subject_name if before else _capital(subject_name),
+        after=after.rstrip(),
     )
 
 
@@ -113,7 +115,7 @@ def _template(event: EventLike) -> str:
     return key if labels.has(key) else "journal.say"
 
 
-def _thing(event: EventLike, names: EventNames, lang: str) -> str:
+def _name_subject(event: EventLike, names: EventNames, lang: str) -> str:
     """Name the subject of the event, as far as the reader may know it."""
     subject = event.subject_id
     if (document := names.documents.get(subject)) is not None:
@@ -149,15 +151,15 @@ class _Parameters:
         }
         nobody = labels.say("journal.thing.nobody", self._lang)
         present = {name: text for name, text in {**fields, **computed}.items() if text}
-        return dict.fromkeys(_PLAIN, "…") | dict.fromkeys(_NAMED, nobody) | present | self._fixed
+        return dict.fromkeys(_PLAIN, "…") | dict.fromkeys(_NAMED_FIELDS, nobody) | present | self._fixed
 
     def _say(self, name: str, value: object) -> str:
-        texts = [self._named(name, item) for item in _items(value)]
+        texts = [self._word_of(name, item) for item in _items(value)]
         if len(texts) > 2:
             return labels.say("journal.thing.several", self._lang, first=texts[0], count=len(texts) - 1)
         return ", ".join(texts)
 
-    def _named(self, name: str, value: str) -> str:
+    def _word_of(self, name: str, value: str) -> str:
         for table in _TABLES.get(name, ()):
             if labels.has(f"{table}.{value}"):
                 return labels.say(f"{table}.{value}", self._lang).lower()
@@ -166,7 +168,9 @@ class _Parameters:
     def _state(self) -> str:
         """Return the state in words, or that of the code."""
         data = self._event.data
-        return self._named("state", str(data["state"])) if data.get("state") else str(data.get("code") or "")
+        return (
+            self._word_of("state", str(data["state"])) if data.get("state") else str(data.get("code") or "")
+        )
 
     def _name(self) -> str:
         own_name = self._event.data.get("name")
@@ -182,7 +186,7 @@ class _Parameters:
         sources = self._say("sources", self._event.data.get("sources"))
         targets = self._say("targets", self._event.data.get("targets"))
         sides = " → ".join(filter(None, (sources, targets)))
-        return " ".join(filter(None, (self._named("kind", str(kind)) if kind else "", sides)))
+        return " ".join(filter(None, (self._word_of("kind", str(kind)) if kind else "", sides)))
 
 
 def _items(value: object) -> Sequence[str]:

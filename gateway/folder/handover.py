@@ -20,7 +20,7 @@ from gateway.folder import texts
 from gateway.folder.attempts import MOST_TRIES, Attempts
 from gateway.folder.layout import DRAFTS, ERROR, HANDED_OVER, IN, OWN
 from gateway.folder.places import CODE, Place
-from gateway.incoming import act, reading
+from gateway.incoming import handover, reading
 from gateway.incoming.services import IncomingServices
 from gateway.policy.admission import stored_names
 from gateway.policy.folder_names import META, REASON
@@ -52,7 +52,7 @@ class Handover:
         removed_ids = await self.services.pool.run(partial(list_removed, base))
         for id in removed_ids:
             try:
-                await act.ack(self.services, self.scope, id, CLIENT)
+                await handover.ack(self.services, self.scope, id, CLIENT)
             except (NotFound, Clash) as error:
                 log.action(_log, "folder.not_acked", str(error), document=id, code=error.code)
             await self.services.pool.run(partial(_forget, base, id))
@@ -71,7 +71,9 @@ class Handover:
                 group, owed = owed[:_AT_ONCE], owed[_AT_ONCE:]
                 documents = await self._load_documents(base, group)
             else:
-                documents = await act.lease(self.services, self.scope, CLIENT, min(room, _AT_ONCE), LEASE_S)
+                documents = await handover.lease(
+                    self.services, self.scope, CLIENT, min(room, _AT_ONCE), LEASE_S
+                )
                 if not documents:
                     break
             for n, document in enumerate(documents):

@@ -1,5 +1,5 @@
-"""Acts of a clerk or a document system on an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over, and
-putting a new document on hold for a closer look (R59, irregular signs). In: a `StatusCall`. Out, committed: facts, state,
+"""Acts of a clerk or a document system on an incoming document: statuses 02 to 06, answers 15 and 16, and putting a new
+document on hold for a closer look (R59, irregular signs). In: a `StatusCall`. Out, committed: facts, state,
 register entry, and the answer on its way. Statuses may come in any order, and a repeat is harmless. A document on hold is
 neither answered nor offered to a document system before a person decides; timer T4 (hold to decision) runs from the
 hold."""
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -527,54 +527,6 @@ async def assign_in(
     await work.events.append(EventKind.INBOX_STATUS, incoming_id, now, _describe(assignment, why.strip()))
     await handling.give(work, saved, work.scope.principal_id, now, services.clock.new_id)
     return saved
-
-
-async def lease(
-    services: IncomingServices, scope: AgencyScope, client: str, limit: int, seconds: int
-) -> Sequence[IncomingDocument]:
-    """Lease to this client documents that are not yet handed over, for so many seconds, and return them."""
-    ends_at = services.clock.now() + timedelta(seconds=seconds)
-    async with services.store.begin(scope) as work:
-        rows = await work.handovers.lease(client, limit, ends_at)
-        await work.commit()
-    # The documents are read in a second unit of work: a writing one would lock each of them for the people who work on
-    # it.
-    async with services.store.read(scope) as work:
-        return [await work.incoming.get(row.incoming_id) for row in rows]
-
-
-async def ack(services: IncomingServices, scope: AgencyScope, incoming_id: str, client: str) -> bool:
-    """Record that the client has stored the document; return False when this was recorded before."""
-    now = services.clock.now()
-    async with services.store.begin(scope) as work:
-        is_first = await work.handovers.ack(incoming_id, client, now)
-        if is_first:
-            await work.events.append(EventKind.INBOX_ACKED, incoming_id, now, {"client": client})
-        await work.commit()
-    return is_first
-
-
-_PAGE_SIZE = 200
-
-
-async def hand_over_before(
-    services: IncomingServices, scope: AgencyScope, client: str, cutoff: datetime
-) -> int:
-    """Record every document offered before the cutoff as stored by this client, which starts with later ones; return how
-    many. Each page is a transaction of its own, so that others do not wait, and an interrupted run can continue."""
-    count = 0
-    while True:
-        async with services.store.read(scope) as work:
-            ids = await work.handovers.waiting_since_before(cutoff, _PAGE_SIZE)
-        if not ids:
-            return count
-        now = services.clock.now()
-        async with services.store.begin(scope) as work:
-            for id in ids:
-                if await work.handovers.ack(id, client, now):
-                    await work.events.append(EventKind.INBOX_ACKED, id, now, {"client": client})
-                    count += 1
-            await work.commit()
 
 
 async def set_aside(

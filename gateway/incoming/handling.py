@@ -40,7 +40,7 @@ async def give(
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))
         elif part.state is PartState.OPEN and needed.pop(key, None) is None:
-            await work.parts.end(replace(part, state=PartState.CHANGED, ended_by=by, ended_at=now))
+            await work.parts.change_open(replace(part, state=PartState.CHANGED, ended_by=by, ended_at=now))
         elif part.state is PartState.DONE and part.is_informed:
             needed.pop(key, None)
     for required in needed.values():
@@ -128,7 +128,7 @@ async def close(work: SqlWork, document: IncomingDocument, by: str, now: datetim
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))
         elif part.state is PartState.OPEN:
-            await work.parts.end(replace(part, state=PartState.DONE, ended_by=by, ended_at=now))
+            await work.parts.change_open(replace(part, state=PartState.DONE, ended_by=by, ended_at=now))
 
 
 async def hand_back(
@@ -179,7 +179,7 @@ async def _end(
             owner = repr(unit) if isinstance(unit, str) else "this person"
             raise Clash(f"{owner} has no part in {incoming_id} that it could end so", code="GW-PART")
         ended = replace(part, state=state, ended_by=scope.principal_id, ended_at=now, why=why)
-        await work.parts.end(ended)
+        await work.parts.change_open(ended)
         kind = EventKind.INBOX_PART_DONE if is_done else EventKind.INBOX_HANDED_BACK
         details = {"unit": part.unit, "lead": part.is_lead, **({"reason": why} if why else {})}
         await work.events.append(kind, document.id, now, details | _person(part))
@@ -228,7 +228,7 @@ async def give_on(
         if any(p is not part and p.person_id == (person or None) for p in parts if _is_like(p, part)):
             raise Clash("this person has a part of the document already", code="GW-PART")
         given = replace(part, person_id=person or None)
-        await work.parts.give_on(given)
+        await work.parts.change_open(given)
         changed = replace(document, assignment=_with_person(document.assignment, part, person))
         await work.incoming.save(changed, expect_version=expect_version)
         details = {"unit": part.unit, "lead": part.is_lead, "person": person}
@@ -279,7 +279,7 @@ async def confirm_reading(
         if not read_parts:
             raise Clash(f"there is nothing in {incoming_id} to mark as seen", code="GW-PART")
         for part in read_parts:
-            await work.parts.end(part)
+            await work.parts.change_open(part)
             details = {"unit": part.unit} | _person(part)
             await work.events.append(EventKind.INBOX_INFORMED, document.id, now, details)
         await work.commit()

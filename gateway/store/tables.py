@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ForeignKeyConstraint,
     LargeBinary,
@@ -45,6 +44,7 @@ from gateway.store.tables_office import SavedViewRow as SavedViewRow
 from gateway.store.tables_office import SubmissionRow as SubmissionRow
 from gateway.store.tables_office import TagMarkRow as TagMarkRow
 from gateway.store.tables_office import TagRow as TagRow
+from gateway.store.tables_office import UnitPartRow as UnitPartRow
 from gateway.store.tables_office import UnitRow as UnitRow
 
 # Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
@@ -580,33 +580,6 @@ class SystemItemRow(OfAgency, table=True):
     reason: str = Field(sa_type=Text)
     offered_at: datetime = Field(sa_type=Moment)
     updated_at: datetime = Field(sa_type=Moment)
-
-
-class UnitPartRow(ThingOfAgency, table=True):
-    """A unit's part in an incoming document. `unit` is the unit's name as written, `unit_key` its form for comparing. With
-    `person_id` it is that person's part, with `is_informed` it is for information alone."""
-
-    __table_args__ = (
-        _within("unit_part", "document_id", "incoming_document"),
-        index("ix_unit_part_document", "agency_id", "document_id"),
-        index("ix_unit_part_state", "agency_id", "state", "unit_key", "deadline"),
-    )
-
-    document_id: str
-    unit: str
-    unit_key: str
-    is_lead: bool
-    deadline: date | None = None
-    given_by: str
-    given_at: datetime = Field(sa_type=Moment)
-    state: str
-    ended_by: str | None = None
-    ended_at: datetime | None = Field(default=None, sa_type=Moment)
-    why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
-    person_id: str | None = None
-    is_informed: bool = Field(
-        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
-    )
 
 
 class SystemCursorRow(OfAgency, table=True):

@@ -497,6 +497,37 @@ class UnitRow(ThingOfAgency, table=True):
     closed_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+class UnitPartRow(ThingOfAgency, table=True):
+    """A unit's part in an incoming document. `unit` is the unit's name as written, `unit_key` its form for comparing. With
+    `person_id` it is that person's part, with `is_informed` it is for information alone."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "document_id"],
+            ["incoming_document.agency_id", "incoming_document.id"],
+            name="fk_unit_part_document_id",
+        ),
+        index("ix_unit_part_document", "agency_id", "document_id"),
+        index("ix_unit_part_state", "agency_id", "state", "unit_key", "deadline"),
+    )
+
+    document_id: str
+    unit: str
+    unit_key: str
+    is_lead: bool
+    deadline: date | None = None
+    given_by: str
+    given_at: datetime = Field(sa_type=Moment)
+    state: str
+    ended_by: str | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+    person_id: str | None = None
+    is_informed: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
+
+
 class DelegationRow(ThingOfAgency, table=True):
     __table_args__ = (
         index("ix_delegation_to", "to_id", "ends_at"),

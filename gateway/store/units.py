@@ -134,12 +134,8 @@ class SqlUnitParts(AgencyRows):
     async def add(self, part: UnitPart) -> None:
         self._tx.insert(self._make_row(part))
 
-    async def end(self, part: UnitPart) -> None:
-        """Save an open part that has ended now. Clash when it was ended before."""
-        await self._change(part, PartState.OPEN)
-
-    async def give_on(self, part: UnitPart) -> None:
-        """Save the person to whom an open part was given. Clash when it was ended before."""
+    async def change_open(self, part: UnitPart) -> None:
+        """Save an open part that has ended now, or was given to another person. Clash when it was ended before."""
         await self._change(part, PartState.OPEN)
 
     async def settle(self, part: UnitPart) -> None:

@@ -26,7 +26,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.hold import Decision, Hold, HoldState
 from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unreachable
-from gateway.incoming import act, admit, check, seal, verify
+from gateway.incoming import admit, check, handover, seal, verify
 from gateway.incoming import process as deciding_packets
 from gateway.incoming.reading import load_context, open_envelope, open_file
 from gateway.office.letters import comments
@@ -177,7 +177,7 @@ async def test_after_sealing_no_door_gives_a_byte_of_it(town: Town, tmp_path: Pa
             await node.blobs.open(work, arrived.envelope_digest)
         assert (await work.incoming.page(limit=10, query="phối hợp")).items == ()
         assert (await work.incoming.page(limit=10, handover="available")).items == ()
-    assert await act.lease(node.inn, scope, "qlvb", 10, 60) == []
+    assert await handover.lease(node.inn, scope, "qlvb", 10, 60) == []
     with pytest.raises(Clash):
         await town.status(arrived, "03")
     pulled = await at_terminal(town, "inbox", "pull", tmp_path / "pulled", "-o", "json")
@@ -233,7 +233,7 @@ async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_bef
     (arrived,) = await town.incoming()
     assert arrived.state is InState.NEW
     assert await town.read(arrived) == SECRET
-    assert len(await act.lease(node.inn, scope, "qlvb", 10, 60)) == 1
+    assert len(await handover.lease(node.inn, scope, "qlvb", 10, 60)) == 1
     assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
     kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
     assert kinds[-3:] == [EventKind.HOLD_BEGUN, EventKind.HOLD_SEALED, EventKind.HOLD_LIFTED]

@@ -635,7 +635,9 @@ async def test_late_work_is_found_until_it_is_done(store: SqlOfficeStore, clock:
                 given_at=clock.now(),
             )
             await work.parts.add(part)
-        await work.parts.end(replace(part, state=PartState.DONE, ended_by="prn", ended_at=clock.now()))
+        await work.parts.change_open(
+            replace(part, state=PartState.DONE, ended_by="prn", ended_at=clock.now())
+        )
 
     assert await _late(store, IN, [d.id for d in worked], today) == [worked[0].id]
     assert await _late(store, IN, [d.id for d in worked[1:]], today) == []

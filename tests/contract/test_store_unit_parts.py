@@ -67,7 +67,7 @@ async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_
 
     async def end(state: PartState) -> None:
         async with committing(store) as work:
-            await work.parts.end(
+            await work.parts.change_open(
                 replace(unit_part, state=state, ended_by="prn_x", ended_at=clock.now(), why="x")
             )
 

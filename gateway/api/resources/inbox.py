@@ -53,7 +53,7 @@ from gateway.domain.document import (
     UnitPerson,
 )
 from gateway.domain.status import CODES, code_of
-from gateway.incoming import act, handling, reading
+from gateway.incoming import act, handling, handover, reading
 from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.store.work import SqlWork
 
@@ -291,7 +291,7 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     id = call.path("id")
     async with call.deps.store.read(call.scope()) as work:
         await work.incoming.get(id)
-    first = await act.ack(call.deps.inn, call.scope(), id, call.caller.key.id)
+    first = await handover.ack(call.deps.inn, call.scope(), id, call.caller.key.id)
     return Acknowledged(id=id, handover="acked", repeated=not first)
 
 
@@ -359,7 +359,7 @@ async def end_inbox_part(call: Call, body: PartIn) -> InboxItem:
 async def _lease_rows(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
     """Lease rows, which hides them from other clients, so that it is an act and needs that scope."""
     call.caller.may(ApiScope.INBOX_ACT)
-    documents = await act.lease(call.deps.inn, call.scope(), call.caller.key.id, query.limit, seconds)
+    documents = await handover.lease(call.deps.inn, call.scope(), call.caller.key.id, query.limit, seconds)
     async with call.deps.store.read(call.scope()) as work:
         views = await _views(call, work, documents)
     return InboxItems(data=views, next_cursor=None, has_more=len(views) == query.limit)

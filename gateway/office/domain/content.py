@@ -23,7 +23,7 @@ SEARCHED = {
 """By side the states of documents whose words are searched."""
 _SECRECY = "secrecy"
 EXTRACT_LETTERS = 200
-_BEFORE, _MOST_HITS = 40, 500
+_WORDS_AHEAD, _MOST_HITS = 40, 500
 # A longer word is no word; PostgreSQL indexes none of more than 2,046 bytes.
 _LONG_WORD = re.compile(r"\S{61,}")
 _ROLES = tuple(SearchRole)
@@ -93,7 +93,7 @@ def extract(text: str, query: WordQuery) -> tuple[tuple[str, bool], ...]:
     searched for. Where words have the accents that were typed, only those count."""
     flat = " ".join(text.split())
     places = _places(flat, query)
-    start = max(0, _best_start(flat, places) - _BEFORE)
+    start = max(0, _best_start(flat, places) - _WORDS_AHEAD)
     end = min(len(flat), start + EXTRACT_LETTERS)
     if start:
         start = flat.find(" ", start) + 1 or start
@@ -112,12 +112,13 @@ def extract(text: str, query: WordQuery) -> tuple[tuple[str, bool], ...]:
 def _places(flat: str, query: WordQuery) -> list[tuple[int, int]]:
     places = list(islice(hits(flat, Sought(terms=query.terms)), _MOST_HITS))
     exact = {fold(term.words[0]): term.words[0] for term in query.exact}
-    typed = [
+    exact_places = [
         (begin, end)
         for begin, end in places
-        if (wanted := exact.get(fold(flat[begin:end]))) is None or wanted in _exact_words(flat[begin:end])
+        if (exact_word := exact.get(fold(flat[begin:end]))) is None
+        or exact_word in _exact_words(flat[begin:end])
     ]
-    return typed or places
+    return exact_places or places
 
 
 def _exact_words(word: str) -> set[str]:
@@ -128,7 +129,7 @@ def _best_start(flat: str, places: Sequence[tuple[int, int]]) -> int:
     """Return where the most different words stand close together."""
     best, start = 0, places[0][0] if places else 0
     for n, (begin, _) in enumerate(places):
-        last = begin + EXTRACT_LETTERS - _BEFORE
+        last = begin + EXTRACT_LETTERS - _WORDS_AHEAD
         words = {flat[b:e].casefold() for b, e in places[n : n + 50] if e <= last}
         if len(words) > best:
             best, start = len(words), begin

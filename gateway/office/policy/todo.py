@@ -105,20 +105,9 @@ def of_failed_acts(acts: Iterable[tuple[PendingAct, IncomingDocument]], now: dat
     """List acts that could not be done when they were due: they are late at once."""
     for act, document in acts:
         kind = TaskKind.ASSIGN_FAILED if act.kind is ActKind.ASSIGN else TaskKind.ACT_FAILED
-        yield Task(
-            id=f"{kind}:{act.id}",
-            kind=kind,
-            subject_id=document.id,
-            document=f"{document.number}/{document.symbol}",
-            title=document.subject,
-            counterpart=document.sender_code,
-            counterpart_name=document.sender_name or "",
-            urgency=document.urgency,
-            since=act.made_at,
-            due_at=act.due_at,
-            is_late=act.due_at < now,
-            wall_clock=True,
-        )
+        due = Due(timer=timers.Timer.T4, at=act.due_at, wall_clock=True)
+        # No rule sets this time.
+        yield replace(_incoming_task(kind, act.id, document, act.made_at, due, now), timer="")
 
 
 def of_partner_replies(

@@ -72,14 +72,14 @@ _REWRITTEN_AT_ONCE = 250
 
 _MERGE = text("INSERT INTO content_search (content_search, rank) VALUES ('merge', :pages)")
 _SEARCH = table("content_search", column("rowid"))
-_FOUND = (col(_T.place), col(_T.document_id), col(_T.n), col(_T.page))
+_MATCH_COLUMNS = (col(_T.place), col(_T.document_id), col(_T.n), col(_T.page))
 _WITHIN = (
     col(_T.agency_id) == bindparam("agency"),
     col(_T.place) >= bindparam("low"),
     col(_T.place) <= bindparam("high"),
 )
 _BY_INDEX = (
-    select(*_FOUND)
+    select(*_MATCH_COLUMNS)
     .select_from(_SEARCH)
     .where(
         _SEARCH.c.rowid == col(_T.place),
@@ -95,7 +95,7 @@ _BY_INDEX = (
 )
 _OF_DOCUMENT = (col(_T.agency_id) == bindparam("agency"), col(_T.document_id) == bindparam("document"))
 _LOWEST = select(func.min(col(_T.place))).where(*_OF_DOCUMENT)
-_TAKEN = (
+_FIRST_USED_PLACE = (
     select(col(_T.place))
     .where(col(_T.place) >= bindparam("low"), col(_T.place) <= bindparam("high"))
     .limit(1)
@@ -204,8 +204,8 @@ class SqlContents(AgencyRows):
         band, high = _read_cursor(cursor, len(bands), top)
         pairs: dict[str, tuple[ListLine, Any]] = {}
         judged: set[str] = set()
-        looked = 0
-        while band < len(bands) and looked < MOST_LOOKED:
+        page_count = 0
+        while band < len(bands) and page_count < MOST_LOOKED:
             rows = await self._window(bands[band], low, high)
             fresh = {row.document_id: row for row in reversed(rows) if row.document_id not in judged}
             lines = await lists.among(criteria, list(fresh), query.roles)
@@ -217,7 +217,7 @@ class SqlContents(AgencyRows):
                 if len(pairs) == limit:
                     lowest = await self._lowest(row.document_id)
                     return ContentPage(matches=await self._matches(pairs), next_cursor=f"{band}-{lowest - 1}")
-            looked += len(rows)
+            page_count += len(rows)
             band, high = (band, rows[-1].place - 1) if len(rows) == self._most else (band + 1, top)
         return ContentPage(
             matches=await self._matches(pairs), next_cursor=f"{band}-{high}" if band < len(bands) else None
@@ -241,13 +241,20 @@ class SqlContents(AgencyRows):
         bounds = {"agency": self._agency_id, "low": low, "high": high}
         if not self._tx.asks_server:
             return await self._tx.tuples(_BY_INDEX, sought=match_text(band), most=self._most, **bounds)
-        near = select(*_FOUND, col(_T.folded)).where(*_WITHIN).order_by(col(_T.place).desc()).limit(_NEAR)
+        near = (
+            select(*_MATCH_COLUMNS, col(_T.folded))
+            .where(*_WITHIN)
+            .order_by(col(_T.place).desc())
+            .limit(_NEAR)
+        )
         rows = await self._tx.tuples(_newest(near.subquery(), self._most, band), **bounds)
         if len(rows) == self._most:
             return rows
         # The offset keeps the order out of the plan: for a rare word all pages would be read in order.
         by_words = (
-            select(*_FOUND).where(*_WITHIN, _has_words(self._agency_id, band), *_phrases(band)).offset(0)
+            select(*_MATCH_COLUMNS)
+            .where(*_WITHIN, _has_words(self._agency_id, band), *_phrases(band))
+            .offset(0)
         )
         return await self._tx.tuples(_newest(by_words.subquery(), self._most), **bounds)
 
@@ -262,7 +269,7 @@ class SqlContents(AgencyRows):
             spread = hashlib.blake2b(f"{salt}{due.document_id}".encode(), digest_size=4).digest()
             offset = int.from_bytes(spread, "big") % ((1 << _SPREAD_BITS) - pages)
             low = _place(self._agency_id, second + salt // 16) + offset
-            if not await self._tx.tuples(_TAKEN, low=low, high=low + pages - 1):
+            if not await self._tx.tuples(_FIRST_USED_PLACE, low=low, high=low + pages - 1):
                 return low
         raise errors.StoreFailure(f"no place is left for the words of {due.document_id}")
 
@@ -316,8 +323,8 @@ def _has_words(agency_id: str, band: Band) -> ColumnElement[bool]:
         "array_to_tsvector(string_to_array(content_text.agency_id || rtrim(content_text.folded), ' '))"
     )
     words_of_terms = (word for term in _terms(band) for word in term.words)
-    wanted = " & ".join(f"'{word}'" for word in (agency_id, *words_of_terms))
-    condition: Any = text(f"{words} @@ CAST(:wanted AS tsquery)").bindparams(wanted=wanted)
+    lexemes = " & ".join(f"'{word}'" for word in (agency_id, *words_of_terms))
+    condition: Any = text(f"{words} @@ CAST(:wanted AS tsquery)").bindparams(wanted=lexemes)
     return condition  # type: ignore[no-any-return]  # text(): no common operator
 
 
@@ -418,11 +425,11 @@ class SqlContentQueue:
         if stage is None:
             return False
         async with self._writing() as tx:
-            ((before,),) = await tx.tuples(text("SELECT total_changes()"))
+            ((changes_at_start,),) = await tx.tuples(text("SELECT total_changes()"))
             pages = _REWRITTEN_AT_ONCE if stage else -_REWRITTEN_AT_ONCE
             await tx.tuples(_MERGE, pages=pages)
-            ((after,),) = await tx.tuples(text("SELECT total_changes()"))
-            if stage and after - before < 2:
+            ((changes_at_end,),) = await tx.tuples(text("SELECT total_changes()"))
+            if stage and changes_at_end - changes_at_start < 2:
                 await tx.change(delete(_STATE).where(col(_STATE.name) == _TRACES))
                 tx.when_committed(self._when_rewritten)
             elif not stage:

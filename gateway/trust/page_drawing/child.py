@@ -197,7 +197,7 @@ def draw_page(path: Path, wish: PageWish) -> PageLook:
 def _look(path: Path, wish: PageWish) -> PageLook:
     try:
         if wish.kind == "docx":
-            return _written(path, wish)
+            return _docx_words(path, wish)
         return _pdf(path, wish) if wish.kind == "pdf" else _scan(path, wish)
     except _CannotDrawError as why:
         return PageLook(fault=why.fault, detail=str(why))
@@ -247,7 +247,7 @@ def _clean(text: str) -> str:
     return "".join(letters).strip()
 
 
-def _written(path: Path, wish: PageWish) -> PageLook:
+def _docx_words(path: Path, wish: PageWish) -> PageLook:
     """Return the words of parts of a DOCX as those of pages; it has no picture."""
     parts = read_docx(path)
     if not wish.words or not 1 <= wish.page <= len(parts):

@@ -23,7 +23,7 @@ from gateway.domain.document import DocumentChange, Kind, OutgoingDocument, OutS
 from gateway.domain.pace import clocks_agree
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Misconfigured, NotFound
-from gateway.incoming import act
+from gateway.incoming import handover
 from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import manage, requests
 from gateway.outgoing.services import OutgoingServices
@@ -142,7 +142,7 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
 
     async with store.begin(NORTH) as clerk:
         await clerk.incoming.get(document.id)
-        leased = await within_limit(act.lease(services, NORTH, "qlvb", 10, 60), "a lease")
+        leased = await within_limit(handover.lease(services, NORTH, "qlvb", 10, 60), "a lease")
 
     assert [row.id for row in leased] == [document.id]
 

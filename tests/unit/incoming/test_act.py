@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
-from gateway.incoming import act, process
+from gateway.incoming import act, handover, process
 from gateway.incoming.act import StatusCall
 from tests.support import accounts
 from tests.support.hosted import save_hosted
@@ -252,16 +252,16 @@ async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until
     await town.brought(town.forge(document(), FILES))
     scope = await town.scope(PROVINCE)
 
-    (first,) = await act.lease(town.node.inn, scope, "one", 10, 60)
-    assert await act.lease(town.node.inn, scope, "two", 10, 60) == []
+    (first,) = await handover.lease(town.node.inn, scope, "one", 10, 60)
+    assert await handover.lease(town.node.inn, scope, "two", 10, 60) == []
     town.clock.advance(61)
-    (second,) = await act.lease(town.node.inn, scope, "two", 10, 60)
+    (second,) = await handover.lease(town.node.inn, scope, "two", 10, 60)
     assert second.id == first.id
 
-    assert await act.ack(town.node.inn, scope, first.id, "two") is True
-    assert await act.ack(town.node.inn, scope, first.id, "two") is False
+    assert await handover.ack(town.node.inn, scope, first.id, "two") is True
+    assert await handover.ack(town.node.inn, scope, first.id, "two") is False
     town.clock.advance(61)
-    assert await act.lease(town.node.inn, scope, "two", 10, 60) == []
+    assert await handover.lease(town.node.inn, scope, "two", 10, 60) == []
 
 
 async def test_a_document_system_that_goes_live_is_not_offered_what_arrived_before(town: Town) -> None:
@@ -270,15 +270,15 @@ async def test_a_document_system_that_goes_live_is_not_offered_what_arrived_befo
     for number in ("15", "16", "17"):
         await town.send(number)
     await town.carry()
-    (leased,) = await act.lease(town.node.inn, scope, "old", 1, 60)
+    (leased,) = await handover.lease(town.node.inn, scope, "old", 1, 60)
     first_day = town.clock.now() + timedelta(seconds=1)
     town.clock.advance(timedelta(seconds=2))
     await town.send("18")
     await town.carry()
 
-    counted = await act.hand_over_before(town.node.inn, scope, "new", first_day)
-    second_run = await act.hand_over_before(town.node.inn, scope, "new", first_day)
+    counted = await handover.hand_over_before(town.node.inn, scope, "new", first_day)
+    second_run = await handover.hand_over_before(town.node.inn, scope, "new", first_day)
 
     assert (counted, second_run) == (2, 0)
-    assert [row.number for row in await act.lease(town.node.inn, scope, "new", 10, 60)] == ["18"]
-    assert await act.ack(town.node.inn, scope, leased.id, "old") is True
+    assert [row.number for row in await handover.lease(town.node.inn, scope, "new", 10, 60)] == ["18"]
+    assert await handover.ack(town.node.inn, scope, leased.id, "old") is True

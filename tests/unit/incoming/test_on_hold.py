@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
-from gateway.incoming import act
+from gateway.incoming import act, handover
 from tests.support.node import PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
@@ -38,7 +38,7 @@ async def test_what_is_on_hold_is_offered_to_nobody_until_it_is_taken_in(town: T
 async def test_what_a_document_system_has_stays_with_it(town: Town) -> None:
     await town.brought(town.forge(document(), FILES))
     arrived, scope = await town.only(), await town.scope(PROVINCE)
-    await act.ack(town.node.inn, scope, arrived.id, "key")
+    await handover.ack(town.node.inn, scope, arrived.id, "key")
 
     await act.set_aside(town.node.inn, scope, arrived.id, WHY)
 

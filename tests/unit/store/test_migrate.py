@@ -112,8 +112,8 @@ STEPS = {
     "r0201_small_content_in_one_row.py": "303d4faf5a99de79",
     "r0202_no_second_place_for_small_content.py": "f803acd5de93830a",
     "r0203_lists_written_beside_units.py": "0acb4c44cdb5a957",
-    "r0204_acts_that_can_be_undone.py": "d017818ebbd97dd2",
-    "r0205_units_as_a_list.py": "b6c8c59001e98c97",
+    "r0204_acts_that_can_be_undone.py": "99928b01b71af129",
+    "r0205_units_as_a_list.py": "e723fd3d8de34106",
     "r0206_comments_on_letters.py": "1f0876c7309ffa5a",
     "r0207_words_of_files.py": "8b2cce7a48b012ac",
 }
@@ -305,7 +305,8 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 async def test_the_list_of_units_begins_with_those_that_posts_and_parts_name(
     url: str,
 ) -> None:
-    """The texts on posts stay as they are; a post of the node has no unit of an agency."""
+    """The texts on posts stay as they are; a post of the node has no unit of an agency. An agency whose programs alone name
+    units has no list, so that they may go on naming others."""
     async with migrating(url) as connection:
         await connection.run_sync(migrate.bring, "0203")
         for statement in (
@@ -317,12 +318,23 @@ async def test_the_list_of_units_begins_with_those_that_posts_and_parts_name(
             "VALUES ('prn_1', 'agy_1', 'officer', 'Phòng Tổng hợp', 'x', '2026-11-20')",
             "INSERT INTO post (person_id, agency_id, role, unit, given_by, given_at) "
             "VALUES ('prn_1', '', 'auditor', 'Không có', 'x', '2026-11-20')",
+            "INSERT INTO hosted_agency (id, code, body) VALUES ('agy_2', 'Z91.02', '{}')",
+            "INSERT INTO incoming_document (agency_id, id, inbox_id, kind, sender_code, sender_folded, document_id, state, "
+            "number, symbol, arrived_at, version, folded, body) SELECT id, 'inc', 'i', 'edoc', 'Z91', '', 'd', 'assigned', "
+            "'1', 'S', '2026-11-20', 1, '', '{}' FROM hosted_agency",
+            "INSERT INTO unit_part (agency_id, id, document_id, unit, unit_key, is_lead, given_by, given_at, state) "
+            "SELECT id, 'prt', 'inc', 'Tổ một cửa', 'to mot cua', true, 'x', '2026-11-20', 'open' FROM hosted_agency",
         ):
             await connection.execute(text(statement))
     await migrate.up(url)
 
     async with migrating(url) as connection:
-        rows = await connection.execute(text("SELECT agency_id, name, name_key, closed_at FROM unit"))
+        rows = await connection.execute(
+            text("SELECT agency_id, name, name_key, closed_at FROM unit ORDER BY position")
+        )
         posts = await connection.execute(text("SELECT unit FROM post ORDER BY unit"))
-    assert rows.all() == [("agy_1", "Phòng Tổng hợp", "phong tong hop", None)]
+    assert rows.all() == [
+        ("agy_1", "Phòng Tổng hợp", "phong tong hop", None),
+        ("agy_1", "Tổ một cửa", "to mot cua", None),
+    ]
     assert posts.scalars().all() == ["Không có", "Phòng Tổng hợp"]

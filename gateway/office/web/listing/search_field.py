@@ -36,7 +36,7 @@ _PARAMETERS = {
     "trong": "trong",
 }
 _SEARCHED = ("co-quan.in", "co-quan.out", "ky")
-_TYPED = ("loai", "tu-ngay", "den-ngay")
+_OPEN_TOKENS = ("loai", "tu-ngay", "den-ngay")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +105,10 @@ def tokens_of(
                 for parameter, value, words in values.get(key, ())
             ),
             is_text=key in _SEARCHED,
-            is_open=key in _TYPED,
+            is_open=key in _OPEN_TOKENS,
         )
         for key in keys
-        if key in _SEARCHED or key in _TYPED or values.get(key)
+        if key in _SEARCHED or key in _OPEN_TOKENS or values.get(key)
     )
 
 

@@ -59,21 +59,21 @@ def read_tokens(text: str, tokens: Sequence[Token]) -> tuple[dict[str, str], str
     """Return the values of the tokens, and the rest of the text. A value that the token does not know stays in the text, so
     that it is searched for and seen."""
     values: dict[str, str] = {}
-    rest: list[str] = []
+    plain_texts: list[str] = []
     for part in _parts(text, tokens):
         if part.token is None:
-            rest.append(part.text)
+            plain_texts.append(part.text)
             continue
         if part.token.is_text:
-            rest.append(_written(part.token, part.text) if part.text else "")
+            plain_texts.append(_write_token(part.token, part.text) if part.text else "")
             continue
         value, behind = _read_value(part)
         if value is None:
-            rest.append(f"{part.token.names[0]}:{part.text}")
+            plain_texts.append(f"{part.token.names[0]}:{part.text}")
         else:
             values[value.parameter] = value.value
-            rest.append(behind)
-    return values, " ".join(filter(None, rest))
+            plain_texts.append(behind)
+    return values, " ".join(filter(None, plain_texts))
 
 
 def write_tokens(parameters: Mapping[str, str], tokens: Sequence[Token]) -> str:
@@ -86,7 +86,7 @@ def write_tokens(parameters: Mapping[str, str], tokens: Sequence[Token]) -> str:
         if not words and (token.is_open or token.is_text):
             words = parameters.get(token.parameter, "")
         if words:
-            parts.append(_written(token, words))
+            parts.append(_write_token(token, words))
     return " ".join(filter(None, (*parts, parameters.get("q", ""))))
 
 
@@ -97,31 +97,35 @@ def offer(text: str, tokens: Sequence[Token], names: Sequence[str] = ()) -> list
     last = parts[-1] if parts else _Part(text="")
     if last.token is not None and last.is_quoted:
         return []
-    before = " ".join(_rewritten(part) for part in parts[:-1])
+    head = " ".join(_write_part(part) for part in parts[:-1])
     if last.token is not None:
         sought = fold(last.text)
         words = names if last.token.is_text else [value.words for value in last.token.values]
         fitting = words if last.token.is_text else [w for w in words if _has_word(w, sought)]
-        written = [_written(last.token, w) for w in fitting[:MOST_OFFERS]]
-        return [Offer(text=f"{before} {w} ".lstrip(), words=w, about=last.token.about) for w in written]
-    *plain, typed = last.text.split(" ") if not text.endswith(" ") else [last.text, ""]
-    before = " ".join(filter(None, (before, *plain)))
-    sought = fold(typed)
-    named = [token for token in tokens if sought and any(fold(n).startswith(sought) for n in token.names)]
+        texts = [_write_token(last.token, w) for w in fitting[:MOST_OFFERS]]
+        return [Offer(text=f"{head} {w} ".lstrip(), words=w, about=last.token.about) for w in texts]
+    *plain, last_word = last.text.split(" ") if not text.endswith(" ") else [last.text, ""]
+    head = " ".join(filter(None, (head, *plain)))
+    sought = fold(last_word)
+    matching_tokens = [
+        token for token in tokens if sought and any(fold(n).startswith(sought) for n in token.names)
+    ]
     offers = [
-        Offer(text=f"{before} {token.names[0]}:".lstrip(), words=f"{token.names[0]}:", about=token.about)
-        for token in (named if typed else tokens)
+        Offer(text=f"{head} {token.names[0]}:".lstrip(), words=f"{token.names[0]}:", about=token.about)
+        for token in (matching_tokens if last_word else tokens)
     ]
     if len(sought) > 1:
         offers += [
             Offer(
-                text=f"{before} {_written(t, v.words)} ".lstrip(), words=_written(t, v.words), about=t.about
+                text=f"{head} {_write_token(t, v.words)} ".lstrip(),
+                words=_write_token(t, v.words),
+                about=t.about,
             )
             for t in tokens
             for v in t.values
             if fold(v.words).startswith(sought)
         ]
-    return offers[:MOST_OFFERS] if typed else offers
+    return offers[:MOST_OFFERS] if last_word else offers
 
 
 def typed_value(text: str, tokens: Sequence[Token]) -> tuple[Token, str] | None:
@@ -131,12 +135,12 @@ def typed_value(text: str, tokens: Sequence[Token]) -> tuple[Token, str] | None:
     return (last.token, last.text) if last is not None and last.token and not last.is_quoted else None
 
 
-def _written(token: Token, words: str) -> str:
+def _write_token(token: Token, words: str) -> str:
     return f"{token.names[0]}:{_QUOTE}{words}{_QUOTE}" if " " in words else f"{token.names[0]}:{words}"
 
 
-def _rewritten(part: _Part) -> str:
-    return part.text if part.token is None else _written(part.token, part.text)
+def _write_part(part: _Part) -> str:
+    return part.text if part.token is None else _write_token(part.token, part.text)
 
 
 def _has_word(words: str, sought: str) -> bool:
@@ -150,15 +154,15 @@ def _read_value(part: _Part) -> tuple[TokenValue | None, str]:
     token, words = part.token, part.text.split()
     if token is None or not words:
         return None, ""
-    known = {fold(value.words): value for value in token.values}
+    values_by_words = {fold(value.words): value for value in token.values}
     for count in (len(words),) if part.is_quoted else range(len(words), 0, -1):
-        if value := known.get(fold(" ".join(words[:count]))):
+        if value := values_by_words.get(fold(" ".join(words[:count]))):
             return value, " ".join(words[count:])
     if not token.is_open:
         return None, ""
     count = len(words) if part.is_quoted else 1
-    typed = TokenValue(words="", parameter=token.parameter, value=" ".join(words[:count]))
-    return typed, " ".join(words[count:])
+    free_value = TokenValue(words="", parameter=token.parameter, value=" ".join(words[:count]))
+    return free_value, " ".join(words[count:])
 
 
 def _parts(text: str, tokens: Sequence[Token]) -> Iterator[_Part]:

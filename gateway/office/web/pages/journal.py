@@ -201,11 +201,11 @@ async def _names(request: PageRequest, entries: Sequence[JournalEntry]) -> Event
         return EventNames(people=people, agencies=agencies)
     async with request.deps.store.read(request.scope()) as work:
         lines = await work.office.lists.lines(ids)
-    documents = {id: _named(request, line) for id, line in lines.items()}
+    documents = {id: _name_document(request, line) for id, line in lines.items()}
     return EventNames(people=people, agencies=agencies, documents=documents)
 
 
-def _named(request: PageRequest, line: ListLine) -> NamedDocument:
+def _name_document(request: PageRequest, line: ListLine) -> NamedDocument:
     card = line.card
     number = "/".join(filter(None, (card.number, card.symbol)))
     missing = request.say("incoming.no_number" if line.side is Side.IN else "outgoing.no_number")

@@ -86,6 +86,8 @@ async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
     question = read_query(request, side, query, sight)
     if had_tokens and not request.is_piece:
         return request.go_back(question.address())
+    # Read before the rows: an act that is done between the two offers nothing once more.
+    renderer = await list_rows.row_renderer(request, question.side, question.query)
     try:
         findings = await _load(request, question)
     except NotFound:
@@ -93,6 +95,7 @@ async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
         return request.go_back(question.address())
     values = {
         **await _list_values(request, question, findings, sight, tags),
+        "rows": renderer.rows(findings.page.lines),
         "views": views,
         "search_field": SearchField(
             path=question.path, side=side.value, text=write_tokens(question.parameters, tokens)
@@ -115,13 +118,13 @@ async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
 def _read_tokens(request: PageRequest, tokens: Sequence[Token]) -> tuple[Mapping[str, str], bool]:
     """Return the query with the tokens of its text as values, and whether there were any."""
     query = request.http.query
-    values, rest = read_tokens(request.ask("q"), tokens)
+    values, plain_text = read_tokens(request.ask("q"), tokens)
     if not values:
         return query, False
     changed = MultiDict(query)
     for name in (*values, "q", "trang"):
         changed.popall(name, None)
-    changed.update({**values, "q": rest})
+    changed.update({**values, "q": plain_text})
     return changed, True
 
 
@@ -216,14 +219,12 @@ async def _list_values(
     sight: ListSight,
     tags: Sequence[Tag],
 ) -> dict[str, object]:
-    teller = await list_rows.row_renderer(request, question.side, question.query)
     columns = chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
     lines = findings.page.lines
     search = sought(question.criteria.text)
     return {
         "asked": question,
         "side": question.side.value,
-        "rows": teller.rows(lines),
         "columns": columns,
         "shown": findings,
         "seen": sight,

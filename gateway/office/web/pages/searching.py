@@ -47,6 +47,8 @@ async def search(request: PageRequest) -> web.StreamResponse:
     lines: tuple[ListLine, ...] = ()
     total, page, matches = ListCount(n=0), None, inside.NOTHING
     cursor = request.ask("trang") or None
+    # Read before the rows, as for a list.
+    renderer = await list_rows.row_renderer(request)
     if text and sight.content:
         async with request.deps.store.read(request.scope()) as work:
             try:
@@ -58,7 +60,7 @@ async def search(request: PageRequest) -> web.StreamResponse:
             if is_inside or cursor is None:
                 most = _MOST_INSIDE if is_inside else _FEW_INSIDE
                 matches = await inside.find_inside(work, search_filter, limit=most, cursor=cursor)
-    renderer, search_words = await list_rows.row_renderer(request), sought(search_filter.text)
+    search_words = sought(search_filter.text)
     shown_ids = {line.id for line in lines}
     inside_lines = [line for line in matches.lines if line.id not in shown_ids]
     return await request.page(
@@ -93,13 +95,13 @@ def _rows(
 def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) -> tuple[Filter, bool]:
     """Read the text into a filter, and whether files alone are searched. The filter's side is the chosen one, else the one
     whose words it has."""
-    values, rest = tokens.read_tokens(text, tokens_of(request, None))
+    values, plain_text = tokens.read_tokens(text, tokens_of(request, None))
     chosen = request.ask("phia")
     side = Side(chosen) if chosen in ("out", "in") else _side_of(values)
     if side is None and sight.share is not None:
         side = Side.IN
     question = asking.read_address(
-        side or _state_side(values), {**values, "q": rest}, request.today, content=sight.content
+        side or _state_side(values), {**values, "q": plain_text}, request.today, content=sight.content
     )
     viewer = sight.viewer(side) if side else None
     is_inside = "tep" in (request.ask("trong"), values.get("trong"))
@@ -150,21 +152,25 @@ async def _tokens_with_values(request: PageRequest, side: Side | None) -> tuple[
 
 async def _agency_names(request: PageRequest, text: str, known_tokens: Sequence[Token]) -> Sequence[str]:
     """List the agencies of the name that is typed behind *from:* or *to:*, those of the own province first."""
-    typed = tokens.typed_value(text, known_tokens)
-    if typed is None or typed[0].parameter != "co-quan" or len(typed[1]) < _SHORTEST_NAME:
+    token_at_end = tokens.typed_value(text, known_tokens)
+    if (
+        token_at_end is None
+        or token_at_end[0].parameter != "co-quan"
+        or len(token_at_end[1]) < _SHORTEST_NAME
+    ):
         return ()
     root = request.own_agency.code.partition(".")[0]
-    agencies = await request.deps.registry.search(typed[1], _MOST_NAMES, root)
+    agencies = await request.deps.registry.search(token_at_end[1], _MOST_NAMES, root)
     return list(dict.fromkeys(agency.name for agency in agencies))
 
 
 def _pages(request: PageRequest, text: str, side: Side | None) -> list[PageOffer]:
     """List pages and acts whose name begins with the text, or a word of it; and on a list the search over both."""
-    wanted = fold(text)
+    sought_words = fold(text)
     pages = [PageOffer(path=entry.path, words=request.say(f"menu.{entry.key}")) for entry in menu(request)]
     if request.may(Right.ISSUE, Manner.YES):
         pages.insert(0, PageOffer(path="/phat-hanh", words=request.say("listing.new")))
-    offers = [page for page in pages if f" {wanted}" in f" {fold(page.words)}"]
+    offers = [page for page in pages if f" {sought_words}" in f" {fold(page.words)}"]
     if text and side is not None:
         everywhere = request.say("listing.search.everywhere", text=text)
         offers.append(PageOffer(path=url_for(_SEARCH, q=text), words=everywhere))

@@ -45,7 +45,7 @@ CREATE INDEX ix_pending_act_due ON pending_act (due_at) WHERE failed_at IS NULL"
 # As those of the other watched tables.
 _ON_SERVER = """CREATE TRIGGER memory_agency_profile AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON agency_profile
 FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('hosted')"""
-_HERE = """CREATE TRIGGER memory_agency_profile_{way} AFTER {change} ON agency_profile BEGIN INSERT INTO memory_version
+_ON_SQLITE = """CREATE TRIGGER memory_agency_profile_{way} AFTER {change} ON agency_profile BEGIN INSERT INTO memory_version
 (subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END"""
 
 
@@ -58,4 +58,4 @@ def upgrade() -> None:
         op.execute(_ON_SERVER)
         return
     for change in ("INSERT", "UPDATE", "DELETE"):
-        op.execute(_HERE.format(way=change.lower(), change=change))
+        op.execute(_ON_SQLITE.format(way=change.lower(), change=change))

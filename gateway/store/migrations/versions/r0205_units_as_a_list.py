@@ -1,7 +1,7 @@
 """An agency's units are a list, and a part of a unit may be a named person's, or for information alone.
 
-Expand. The list begins with the units that posts and parts name; units that only ended parts name are closed. The texts on
-posts and parts stay as they are.
+Expand. The list begins with the units that posts and parts name; units that only ended parts name are closed. An agency
+without posts in units has no list, as its programs name units freely. The texts on posts and parts stay as they are.
 """
 
 import secrets
@@ -17,9 +17,10 @@ down_revision = "0204"
 phase = "expand"
 
 # Units of persons come first, in the order of their names, then those that only parts name.
-_NAMED = """SELECT post.agency_id, post.unit, 1 FROM post JOIN hosted_agency ON hosted_agency.id = post.agency_id
-    WHERE post.unit <> ''
+_UNITS_OF_AGENCIES = """SELECT post.agency_id, post.unit, 1 FROM post
+    JOIN hosted_agency ON hosted_agency.id = post.agency_id WHERE post.unit <> ''
 UNION SELECT agency_id, unit, MAX(CASE WHEN state IN ('open', 'returned') THEN 1 ELSE 0 END) FROM unit_part
+    WHERE agency_id IN (SELECT agency_id FROM post WHERE unit <> '')
     GROUP BY agency_id, unit"""
 
 
@@ -50,7 +51,7 @@ def _fill() -> None:
     connection, now = op.get_bind(), datetime.now(UTC)
     units: dict[tuple[str, str], tuple[str, bool]] = {}
     for agency_id, name, is_in_use in sorted(
-        connection.execute(text(_NAMED)), key=lambda row: (-row[2], *row)
+        connection.execute(text(_UNITS_OF_AGENCIES)), key=lambda row: (-row[2], *row)
     ):
         units.setdefault((agency_id, fold(name)), (name, bool(is_in_use)))
     insertion = text(

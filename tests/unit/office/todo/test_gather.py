@@ -454,6 +454,6 @@ async def test_what_was_taken_in_is_told_in_the_afternoon_until_it_is_given_to_s
         back = replace(
             part, state=PartState.RETURNED, ended_by="prn_unit", ended_at=office.clock.now(), why="Sai"
         )
-        await work.parts.end(back)
+        await work.parts.change_open(back)
     (task,) = await office.tasks()
     assert (task.kind, task.unit) == (TaskKind.REASSIGN, "Phòng Tổng hợp")

@@ -47,11 +47,11 @@ async def list_reforms(request: PageRequest) -> web.StreamResponse:
     async with services.decisions.read() as view:
         open_proposals = await view.proposals.list_in_states((ProposalState.OPEN,), _MOST_OPEN)
     now = request.deps.clock.now()
-    open_ones = [p for p in open_proposals if p.content.reforms and now < p.expires_at]
+    open_changes = [p for p in open_proposals if p.content.reforms and now < p.expires_at]
     duties = await registry_changes.duties(services)
     shown_reforms = [
         *(record.reform for record in reforms),
-        *(proposal.content.reforms[0] for proposal in open_ones),
+        *(proposal.content.reforms[0] for proposal in open_changes),
         *(duty.record.reform for duty in duties),
     ]
     names = await names_in(request, shown_reforms)
@@ -59,7 +59,7 @@ async def list_reforms(request: PageRequest) -> web.StreamResponse:
         "agencies/changes.html",
         title=request.say("agencies.changes"),
         rows=[_reform_row(reform, today) for reform in reforms],
-        open_ones=open_ones,
+        open_ones=open_changes,
         duties=duties,
         headline=lambda reform: headline(request, reform, names),
         text=text,
