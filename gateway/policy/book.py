@@ -45,8 +45,8 @@ COLUMNS: Mapping[tuple[Book, BookForm], tuple[str, ...]] = MappingProxyType(
 # Widths are in characters; the texts that people read longest get the widest columns.
 WIDTHS: Mapping[str, int] = MappingProxyType(
     {
-        **dict.fromkeys(("arrived_on", "issued_on", "handed_over_on", "dispatched_on", "due_on"), 18),
-        **dict.fromkeys(("arrival_number", "copies"), 9),
+        **dict.fromkeys(("arrived_on", "issued_on", "handed_over_on", "dispatched_on", "due_on"), 22),
+        **dict.fromkeys(("arrival_number", "copies"), 14),
         **dict.fromkeys(("code", "reply"), 18),
         **dict.fromkeys(("author", "signer", "copy_holder", "to_places", "progress"), 24),
         **dict.fromkeys(("recipients", "signed_for", "note"), 30),

@@ -68,5 +68,9 @@ async def stamp(arrival_stamp: ArrivalStamp, *, lang: str = "vi", nonce: str = "
     """Render the arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
     template = _PAGES.get_template("book/stamp.html")
     return await template.render_async(
-        stamp=arrival_stamp, lang=lang, nonce=nonce, say=labels.say, day=day_text
+        stamp=arrival_stamp,
+        stamp_day=day_text(arrival_stamp.on),
+        lang=lang,
+        nonce=nonce,
+        say=partial(labels.say, lang=lang),
     )

@@ -62,6 +62,26 @@ async def test_without_scripts_pages_zoom_words_and_the_original_are_links(
     await plain_page.wait_for_url("**/xem/1*")
 
 
+async def test_the_arrival_stamp_is_laid_on_the_first_page_when_it_is_wanted(
+    mail: Mail, plain_page: Page, site: Site
+) -> None:
+    _, document = await mail.comes()
+    await site.signed_in(plain_page.context, site.person(PostRole.CLERK, "department"), "department")
+    await opened(plain_page, at(document))
+    assert not await plain_page.locator(".leaf-stamp-shown").count()
+    await plain_page.locator("[data-main]").click()
+    await opened(plain_page, at(document))
+    stamp = plain_page.locator(".leaf-stamped .stamp")
+    assert not await stamp.is_visible()
+    await plain_page.get_by_label("Dấu đến").check()
+    stored = await mail.load(document.id)
+    assert f"Số: {stored.register_no}" in await stamp.inner_text()
+    stamp_box, sheet_box = await box_of(stamp), await box_of(plain_page.locator("img.leaf-sheet").first)
+    assert sheet_box["x"] < stamp_box["x"] and sheet_box["y"] < stamp_box["y"]
+    # 50 mm of a sheet of 210 mm.
+    assert abs(stamp_box["width"] / sheet_box["width"] - 50 / 210) < 0.01
+
+
 async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longer(
     mail: Mail, enter: Enter, page: Page, watcher: Watcher, site: Site
 ) -> None:

@@ -51,11 +51,14 @@ def test_the_printed_book_has_no_gap_one_line_for_a_date_and_texts_as_long_as_th
 
     assert run == NumberRun(first=1, last=3, missing=1, gaps=(Gap(first=2, last=2),), doubled=(3,))
 
-    # A4 across has 277 mm between its margins; ten digits of ten points need 18.5 with their padding.
+    # A4 across has 277 mm between its margins; a date of ten points needs 21.5 with its padding in
+    # the widest of the fonts, and a number of five digits 13.
     for columns in rules.COLUMNS.values():
         total = sum(rules.WIDTHS[column] for column in columns)
         dates = [column for column in columns if column.endswith("_on")]
-        assert all(277 * rules.WIDTHS[column] / total >= 18.5 for column in dates), columns
+        assert all(277 * rules.WIDTHS[column] / total >= 21.5 for column in dates), columns
+        numbers = [column for column in columns if column in ("arrival_number", "copies")]
+        assert all(277 * rules.WIDTHS[column] / total >= 13 for column in numbers), columns
 
     assert rules.check_text("reason", "x" * 500).allowed
     assert [x.code for x in rules.check_text("reason", "x" * 501).reasons] == [ReasonCode.TOO_LONG]

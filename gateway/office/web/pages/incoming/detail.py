@@ -26,6 +26,7 @@ from gateway.domain.status import AT_WORK_CODES, CODES, TAKEN_CODES, Fact, Reque
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import handling, reading
 from gateway.incoming.reading import DocumentContext, SenderRequest
+from gateway.office.book import books
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
@@ -135,6 +136,7 @@ async def document_page(
         if document.source is Source.AXIS
         else (),
         leaf=await make_preview(request, incoming),
+        arrival_stamp=books.stamp(records.agency, document) if document.register_no is not None else None,
         done=_recent_taking(request, incoming),
         waits_by=await access.name_of(request, incoming.pending.person_id) if incoming.pending else "",
         submits_to=await usual_leader(request) if incoming.is_open and request.may(*_TAKES) else None,
