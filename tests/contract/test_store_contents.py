@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Assignment, IncomingDocument, InState, OutgoingDocument, OutState
@@ -19,6 +20,7 @@ from gateway.office.domain.listing import Filter, Side
 from gateway.office.store import contents
 from gateway.office.store.content_marks import QUIET_TIME
 from gateway.office.store.contents import MOST_TRIES, ContentPage, DueContent
+from gateway.office.store.lists_write import first_place
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ContentDueRow, ContentReadRow, ContentTextRow
 from tests.support.clock import ManualClock
@@ -129,6 +131,39 @@ async def test_what_has_the_accents_that_were_typed_comes_first_then_the_newest(
 
     assert pages == [ids[2], ids[0], ids[3], ids[1]]
     assert [id for id, _ in await found(store, "bàn giao")] == pages
+
+
+async def test_rare_words_of_many_years_are_found_the_newest_first(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    ages = (
+        timedelta(),
+        timedelta(days=23),
+        timedelta(days=25),
+        timedelta(days=130),
+        timedelta(days=700),
+        timedelta(days=9_000),
+    )
+    documents = [incoming(clock) for _ in ages]
+    for document, age in zip(documents, ages, strict=True):
+        await stored(store, document)
+        async with committing(store) as work:
+            pages = [WordPage(n=1, page=n, text=TEXT) for n in (1, 2)]
+            due = due_of(document, first_place(clock.now() - age))
+            await work.office.contents.keep(due, pages, {1: Reading.WORDS}, clock.now())
+    ids = [document.id for document in documents]
+
+    assert await found(store, "lụt bão") == [(id, 1) for id in ids]
+    first = await look(store, "lut", limit=4)
+    rest = await look(store, "lut", limit=4, cursor=first.next_cursor)
+    assert [match.line.id for match in (*first.matches, *rest.matches)] == ids
+    since = (clock.now() - timedelta(days=30)).replace(microsecond=0)
+    assert [id for id, _ in await found(store, "lut", since=since)] == ids[:3]
+    # The index has the span of a page among its words; no search finds it.
+    async with store.reading() as tx:
+        places = [place for (place,) in await tx.tuples(select(col(ContentTextRow.place)))]
+    for span in {place >> 38 for place in places}:
+        assert await found(store, f"T{span}") == []
 
 
 async def test_a_list_shows_no_more_by_its_words_than_by_its_rows(

@@ -61,9 +61,12 @@ _MICROSECONDS = 1_000_000
 _WINDOW = 200
 # A filter that nearly no match meets ends the look after so many pages; the reader may go on from there.
 MOST_LOOKED = 4_000
-# PostgreSQL sorts all matches of a word: a common one is found among the next rows instead, few at a time, because each
-# is unpacked for it.
-_NEAR, _NEAR_WINDOW = 600, 60
+# PostgreSQL sorts all matches of a word. A common one is found among the next rows instead, few at a time, because each is
+# unpacked for it; any other among the matches of a span of time, each longer than the one before.
+_NEAR, _NEAR_WINDOW = 200, 60
+_SPAN_BITS = 21
+"""Bits of a second's number that the index has not: spans of 24 days."""
+_SPANS = (1, 4, 16, 64)
 CLAIMED_FOR = timedelta(minutes=10)
 MOST_TRIES = 3
 _CURSOR = re.compile(r"([01])-(\d{1,19})")
@@ -250,13 +253,19 @@ class SqlContents(AgencyRows):
         rows = await self._tx.tuples(_newest(near.subquery(), self._most, band), **bounds)
         if len(rows) == self._most:
             return rows
-        # The offset keeps the order out of the plan: for a rare word all pages would be read in order.
-        by_words = (
-            select(*_MATCH_COLUMNS)
-            .where(*_WITHIN, _has_words(self._agency_id, band), *_phrases(band))
-            .offset(0)
-        )
-        return await self._tx.tuples(_newest(by_words.subquery(), self._most), **bounds)
+        rows = []
+        for spans, part in _parts_of_time(low, high):
+            by_words = (
+                select(*_MATCH_COLUMNS)
+                .where(*_WITHIN, _has_words(self._agency_id, band, spans), *_phrases(band))
+                # Keeps the order out of the plan: for a rare word all pages would be read in order.
+                .offset(0)
+            )
+            query = _newest(by_words.subquery(), self._most - len(rows))
+            rows += await self._tx.tuples(query, **bounds | part)
+            if len(rows) == self._most:
+                break
+        return rows
 
     async def _lowest(self, document_id: str) -> int:
         ((place,),) = await self._tx.tuples(_LOWEST, agency=self._agency_id, document=document_id)
@@ -309,6 +318,20 @@ def _read_cursor(cursor: str | None, bands: int, high: int) -> tuple[int, int]:
     return int(match[1]), min(int(match[2]), high)
 
 
+def _parts_of_time(low: int, high: int) -> Iterator[tuple[Sequence[int], Mapping[str, int]]]:
+    """Split these places into parts, the newest first, each with its spans as the index names them; the last part is all
+    that is left, and has none."""
+    bits = _SPAN_BITS + _SPREAD_BITS
+    for count in _SPANS:
+        top = high >> bits
+        bottom = top - count + 1
+        if bottom <= low >> bits:
+            break
+        yield range(bottom, top + 1), {"low": bottom << bits, "high": high}
+        high = (bottom << bits) - 1
+    yield (), {"low": low, "high": high}
+
+
 def _newest(rows: Any, most: int, band: Band | None = None) -> Select[Any]:
     """Select the newest of these rows; with a band those that have its words."""
     columns = [rows.c[name] for name in ("place", "document_id", "n", "page")]
@@ -316,15 +339,18 @@ def _newest(rows: Any, most: int, band: Band | None = None) -> Select[Any]:
     return select(*columns).where(*words).order_by(rows.c.place.desc()).limit(most)
 
 
-def _has_words(agency_id: str, band: Band) -> ColumnElement[bool]:
+def _has_words(agency_id: str, band: Band, spans: Sequence[int]) -> ColumnElement[bool]:
     """Return the condition that a server's index answers; it must name the words as the index does. A word is letters and
     digits, so it needs no more than quotation marks."""
     words = text(
-        "array_to_tsvector(string_to_array(content_text.agency_id || rtrim(content_text.folded), ' '))"
+        "array_to_tsvector(string_to_array(content_text.agency_id || ' T' ||"
+        " CAST(content_text.place >> 38 AS VARCHAR) || rtrim(content_text.folded), ' '))"
     )
     words_of_terms = (word for term in _terms(band) for word in term.words)
-    lexemes = " & ".join(f"'{word}'" for word in (agency_id, *words_of_terms))
-    condition: Any = text(f"{words} @@ CAST(:wanted AS tsquery)").bindparams(wanted=lexemes)
+    lexemes = [f"'{word}'" for word in (agency_id, *words_of_terms)]
+    if spans:
+        lexemes.append("(" + " | ".join(f"'T{span}'" for span in spans) + ")")
+    condition: Any = text(f"{words} @@ CAST(:wanted AS tsquery)").bindparams(wanted=" & ".join(lexemes))
     return condition  # type: ignore[no-any-return]  # text(): no common operator
 
 
