@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
+    and_,
     bindparam,
     column,
     delete,
@@ -64,9 +65,11 @@ MOST_LOOKED = 4_000
 # PostgreSQL sorts all matches of a word. A common one is found among the next rows instead, few at a time, because each is
 # unpacked for it; any other among the matches of a span of time, each longer than the one before.
 _NEAR, _NEAR_WINDOW = 200, 60
-_SPAN_BITS = 21
-"""Bits of a second's number that the index has not: spans of 24 days."""
-_SPANS = (1, 4, 16, 64)
+_SPAN_BITS = 18
+"""Bits of a second's number that the index has not: spans of three days."""
+_SPANS = (1, 4, 16, 64, 256)
+# The index has no positions: pages with all words of a phrase are unpacked to look whether they stand in a row.
+_PHRASE_WINDOW = 1_000
 CLAIMED_FOR = timedelta(minutes=10)
 MOST_TRIES = 3
 _CURSOR = re.compile(r"([01])-(\d{1,19})")
@@ -81,8 +84,16 @@ _WITHIN = (
     col(_T.place) >= bindparam("low"),
     col(_T.place) <= bindparam("high"),
 )
+_NEWEST_PLACE = select(col(_T.place)).where(*_WITHIN).order_by(col(_T.place).desc()).limit(1)
+# Written so that no other index than that of the words answers them: reading a span of time and making its words anew
+# looks cheap to a server that knows little of them, and takes a second.
+_WITHIN_FOUND = (
+    col(_T.agency_id).concat("") == bindparam("agency"),
+    col(_T.place) + 0 >= bindparam("low"),
+    col(_T.place) + 0 <= bindparam("high"),
+)
 _BY_INDEX = (
-    select(*_MATCH_COLUMNS)
+    select(*_MATCH_COLUMNS, literal(True).label("fits"))
     .select_from(_SEARCH)
     .where(
         _SEARCH.c.rowid == col(_T.place),
@@ -209,8 +220,10 @@ class SqlContents(AgencyRows):
         judged: set[str] = set()
         page_count = 0
         while band < len(bands) and page_count < MOST_LOOKED:
-            rows = await self._window(bands[band], low, high)
-            fresh = {row.document_id: row for row in reversed(rows) if row.document_id not in judged}
+            rows, is_full = await self._window(bands[band], low, high)
+            fresh = {
+                row.document_id: row for row in reversed(rows) if row.fits and row.document_id not in judged
+            }
             lines = await lists.among(criteria, list(fresh), query.roles)
             for row in sorted(fresh.values(), key=lambda row: -row.place):
                 judged.add(row.document_id)
@@ -221,7 +234,7 @@ class SqlContents(AgencyRows):
                     lowest = await self._lowest(row.document_id)
                     return ContentPage(matches=await self._matches(pairs), next_cursor=f"{band}-{lowest - 1}")
             page_count += len(rows)
-            band, high = (band, rows[-1].place - 1) if len(rows) == self._most else (band + 1, top)
+            band, high = (band, rows[-1].place - 1) if is_full else (band + 1, top)
         return ContentPage(
             matches=await self._matches(pairs), next_cursor=f"{band}-{high}" if band < len(bands) else None
         )
@@ -234,38 +247,36 @@ class SqlContents(AgencyRows):
             for line, row in pairs.values()
         )
 
-    @property
-    def _most(self) -> int:
-        """Number of pages that are read at once."""
-        return min(_WINDOW, _NEAR_WINDOW) if self._tx.asks_server else _WINDOW
-
-    async def _window(self, band: Band, low: int, high: int) -> Sequence[Any]:
-        """Read the next pages with the words."""
-        bounds = {"agency": self._agency_id, "low": low, "high": high}
+    async def _window(self, band: Band, low: int, high: int) -> tuple[Sequence[Any], bool]:
+        """Read the next pages with the words, and tell whether there may be more; those that do not fit have the words of
+        a phrase, but not in a row."""
+        bounds: dict[str, Any] = {"agency": self._agency_id, "low": low, "high": high}
         if not self._tx.asks_server:
-            return await self._tx.tuples(_BY_INDEX, sought=match_text(band), most=self._most, **bounds)
+            rows = await self._tx.tuples(_BY_INDEX, sought=match_text(band), most=_WINDOW, **bounds)
+            return rows, len(rows) == _WINDOW
+        newest = await self._tx.tuples(_NEWEST_PLACE, **bounds)
+        if not newest:
+            return (), False
+        near_window = min(_WINDOW, _NEAR_WINDOW)
         near = (
             select(*_MATCH_COLUMNS, col(_T.folded))
             .where(*_WITHIN)
             .order_by(col(_T.place).desc())
             .limit(_NEAR)
+            .subquery()
         )
-        rows = await self._tx.tuples(_newest(near.subquery(), self._most, band), **bounds)
-        if len(rows) == self._most:
-            return rows
+        rows = await self._tx.tuples(_newest(near, near_window, like(band, near.c.folded)), **bounds)
+        if len(rows) == near_window:
+            return rows, True
+        most = near_window if _is_answered_by_index(band) else _PHRASE_WINDOW
         rows = []
-        for spans, part in _parts_of_time(low, high):
-            by_words = (
-                select(*_MATCH_COLUMNS)
-                .where(*_WITHIN, _has_words(self._agency_id, band, spans), *_phrases(band))
-                # Keeps the order out of the plan: for a rare word all pages would be read in order.
-                .offset(0)
+        for spans, part in _parts_of_time(low, newest[0][0]):
+            rows += await self._tx.tuples(
+                _by_words(self._agency_id, band, spans, most - len(rows)), **(bounds | part)
             )
-            query = _newest(by_words.subquery(), self._most - len(rows))
-            rows += await self._tx.tuples(query, **bounds | part)
-            if len(rows) == self._most:
+            if len(rows) == most:
                 break
-        return rows
+        return rows, len(rows) == most
 
     async def _lowest(self, document_id: str) -> int:
         ((place,),) = await self._tx.tuples(_LOWEST, agency=self._agency_id, document=document_id)
@@ -318,7 +329,7 @@ def _read_cursor(cursor: str | None, bands: int, high: int) -> tuple[int, int]:
     return int(match[1]), min(int(match[2]), high)
 
 
-def _parts_of_time(low: int, high: int) -> Iterator[tuple[Sequence[int], Mapping[str, int]]]:
+def _parts_of_time(low: int, high: int) -> Iterator[tuple[Sequence[int], dict[str, Any]]]:
     """Split these places into parts, the newest first, each with its spans as the index names them; the last part is all
     that is left, and has none."""
     bits = _SPAN_BITS + _SPREAD_BITS
@@ -332,11 +343,31 @@ def _parts_of_time(low: int, high: int) -> Iterator[tuple[Sequence[int], Mapping
     yield (), {"low": low, "high": high}
 
 
-def _newest(rows: Any, most: int, band: Band | None = None) -> Select[Any]:
-    """Select the newest of these rows; with a band those that have its words."""
+def _newest(rows: Any, most: int, words: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Select the newest of these rows that meet the conditions."""
     columns = [rows.c[name] for name in ("place", "document_id", "n", "page")]
-    words = like(band, rows.c.folded) if band is not None else []
-    return select(*columns).where(*words).order_by(rows.c.place.desc()).limit(most)
+    return (
+        select(*columns, literal(True).label("fits")).where(*words).order_by(rows.c.place.desc()).limit(most)
+    )
+
+
+def _by_words(agency_id: str, band: Band, spans: Sequence[int], most: int) -> Select[Any]:
+    """Select the newest pages that a server's index finds, and tell of each whether it fits."""
+    pages = (
+        select(*_MATCH_COLUMNS, col(_T.folded))
+        .where(*_WITHIN_FOUND, _has_words(agency_id, band, spans))
+        # Keeps the order out of the plan: for a rare word all pages would be read in order.
+        .offset(0)
+        .subquery()
+    )
+    newest = select(pages).order_by(pages.c.place.desc()).limit(most).subquery()
+    if _is_answered_by_index(band):
+        fits: Any = literal(True)
+    else:
+        phrases = tuple(term for term in _terms(band) if len(term.words) > 1)
+        fits = and_(*like(Band(by=(), words=phrases, but_not=band.but_not), newest.c.folded))
+    columns = [newest.c[name] for name in ("place", "document_id", "n", "page")]
+    return select(*columns, fits.label("fits")).order_by(newest.c.place.desc())
 
 
 def _has_words(agency_id: str, band: Band, spans: Sequence[int]) -> ColumnElement[bool]:
@@ -344,12 +375,13 @@ def _has_words(agency_id: str, band: Band, spans: Sequence[int]) -> ColumnElemen
     digits, so it needs no more than quotation marks."""
     words = text(
         "array_to_tsvector(string_to_array(content_text.agency_id || ' T' ||"
-        " CAST(content_text.place >> 38 AS VARCHAR) || rtrim(content_text.folded), ' '))"
+        " CAST(content_text.place >> 35 AS VARCHAR) || rtrim(content_text.folded), ' '))"
     )
-    words_of_terms = (word for term in _terms(band) for word in term.words)
-    lexemes = [f"'{word}'" for word in (agency_id, *words_of_terms)]
+    lexemes = [f"'{agency_id}'", *(f"'{word}'" for term in _terms(band) for word in term.words)]
     if spans:
         lexemes.append("(" + " | ".join(f"'T{span}'" for span in spans) + ")")
+    if band.but_not and _is_answered_by_index(band):
+        lexemes.append("!(" + " & ".join(f"'{word}'" for term in band.but_not for word in term.words) + ")")
     condition: Any = text(f"{words} @@ CAST(:wanted AS tsquery)").bindparams(wanted=" & ".join(lexemes))
     return condition  # type: ignore[no-any-return]  # text(): no common operator
 
@@ -359,10 +391,9 @@ def _terms(band: Band) -> Iterator[Term]:
     return (term for term in band.words if isinstance(term, Term))
 
 
-def _phrases(band: Band) -> list[ColumnElement[bool]]:
-    """Return the conditions that the index does not answer: words in a row, and those that must be missing."""
-    phrases = tuple(term for term in _terms(band) if len(term.words) > 1)
-    return like(Band(by=(), words=phrases, but_not=band.but_not), col(_T.folded))
+def _is_answered_by_index(band: Band) -> bool:
+    """Tell whether no words of the band must stand in a row."""
+    return all(len(term.words) == 1 for term in (*_terms(band), *band.but_not))
 
 
 class SqlContentQueue:
