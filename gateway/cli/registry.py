@@ -237,6 +237,15 @@ async def undo_import(
 
 def _read_file(call: Invocation, file: Path) -> bytes:
     """Read the file as the registry does, its columns renamed from common headings; unknown ones stay, as problems."""
+    table = read_table(call, file)
+    names = code_file.headings_of(table)
+    guessed = code_file.guess_columns(names)
+    headings = [guess or name for guess, name in zip(guessed, names, strict=True)]
+    return code_file.rename_columns(table, headings) if any(guessed) else table
+
+
+def read_table(call: Invocation, file: Path) -> bytes:
+    """Read a table of codes as CSV in UTF-8, and tell what was converted."""
     from gateway.edxml import workbook
 
     read = code_file.open_table(file.read_bytes(), workbook.first_sheet)
@@ -246,10 +255,7 @@ def _read_file(call: Invocation, file: Path) -> bytes:
             call.say("cli.import.sample", before=original, after=repaired)
     if read.formulas:
         call.say("cli.import.formulas", count=read.formulas)
-    names = code_file.headings_of(read.csv)
-    guessed = code_file.guess_columns(names)
-    headings = [guess or name for guess, name in zip(guessed, names, strict=True)]
-    return code_file.rename_columns(read.csv, headings) if any(guessed) else read.csv
+    return read.csv
 
 
 def _refuse_problems(file: Path, plan: Plan) -> None:

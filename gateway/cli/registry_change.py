@@ -20,6 +20,7 @@ from gateway.cli.command import Invocation, OutputFormat, noun
 from gateway.cli.node import operator_id
 from gateway.cli.output import REFUSED
 from gateway.cli.people import As, ForApprover, KeptReason, Proposer
+from gateway.cli.registry import read_table
 from gateway.cli.send import day
 from gateway.deciding import approvals, registry_changes
 from gateway.domain.person import Proposal, ProposalState
@@ -28,8 +29,8 @@ from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Re
 from gateway.domain.text import nfc
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
-from gateway.policy import reform_words
-from gateway.policy.reform import ReformPlan
+from gateway.policy import recode_file, reform_words
+from gateway.policy.reform import MOST_STEPS, ReformPlan, split_recodes
 from gateway.words.labels import remark_text
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ verb = _change.verb
     "merge --from Z91.01 --to Z91.03 --decision 12/QD-UBND --decided 2026-11-01 --issuer 'Z91'"
     " --effective 2027-01-01",
     "--file merger.json --with-units --propose --as 'A. Clerk'",
+    "--codes communes.csv --decision 12/QD-UBND --decided 2026-11-01 --issuer 'Z91' --effective 2027-01-01",
     writes=True,
 )
 async def plan(
@@ -65,6 +67,14 @@ async def plan(
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="The change as JSON; - reads standard input.", dir_okay=False)
+    ] = None,
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table (CSV or XLSX) of many codes: columns old, new, and where they change, parent and name.",
+            dir_okay=False,
+            exists=True,
+        ),
     ] = None,
     from_: Annotated[list[str] | None, typer.Option("--from", help="A code that changes or ends.")] = None,
     to: Annotated[
@@ -102,7 +112,7 @@ async def plan(
         change_json = read_json(file)
     else:
         change_json = options_to_json(
-            kind=kind,
+            kind=kind or ("recode" if codes else None),
             sources=from_ or [],
             targets=to or [],
             name=name,
@@ -113,6 +123,9 @@ async def plan(
             queued=queued,
         )
     reform = parse_reform(change_json)
+    if codes is not None:
+        pairs = recode_file.read_pairs(read_table(call, codes))
+        reform = await registry_changes.reform_with_codes(core.deciding, reform, pairs)
     if with_units:
         reform = await registry_changes.reform_with_units(core.deciding, reform)
     await _plan_and_propose(call, core, reform, as_ if propose else None, reason, details=details)
@@ -248,8 +261,7 @@ async def legacy(
 
 TRIAGE = "triage"
 _LISTS = 200
-MOST_STEPS = 500
-_MOST_BYTES = 1_000_000
+_MOST_BYTES = 4_000_000
 
 
 def options_to_json(
@@ -307,7 +319,7 @@ def parse_reform(change: Any) -> Reform:
         first = cause.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(p) for p in first["loc"])
         raise typer.BadParameter(f"{field}: {first['msg']}") from cause
-    return replace(_normalise(reform), steps=tuple(map(_normalise, reform.steps)))
+    return split_recodes(replace(_normalise(reform), steps=tuple(map(_normalise, reform.steps))))
 
 
 def _check_steps(steps: list[Any]) -> None:

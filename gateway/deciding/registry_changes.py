@@ -20,8 +20,9 @@ from gateway.domain.registry_change import ImportRecord, Life, Plan
 from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
+from gateway.policy import recode_file, reform_words
 from gateway.policy import reform as reform_rules
-from gateway.policy import reform_words
+from gateway.policy.recode_file import CodePair
 from gateway.policy.reform import BuiltOn, ReformPlan
 from gateway.policy.reform_words import RegistryView, sentences
 from gateway.words import labels
@@ -43,6 +44,17 @@ async def reform_with_units(services: DecisionServices, reform: Reform) -> Refor
     """Return the reform with further steps that move units directly below an ending agency to its successor."""
     async with services.decisions.read() as view:
         return reform_rules.add_unit_moves(reform, (await view.reforms.load_context(reform)).below)
+
+
+async def reform_with_codes(services: DecisionServices, reform: Reform, pairs: Sequence[CodePair]) -> Reform:
+    """Return the reform with further steps, for pairs of old and new codes."""
+    async with services.decisions.read() as view:
+        existing = await view.reforms.existing(sorted({pair.new for pair in pairs}))
+    stated = reform.flat if reform.codes else ()
+    steps = [*stated, *recode_file.make_steps(pairs, existing, reform)]
+    if not steps:
+        raise Clash("every code of the table stays as it is", code=CONFLICT)
+    return reform_rules.join_steps(steps)
 
 
 async def get_reform(services: DecisionServices, id: str) -> ReformRecord:

@@ -136,9 +136,22 @@ class Reform:
         above = [code for step in self.flat for code in (step.parent, *(t.parent for t in step.targets))]
         return (*self.codes, *(code for code in above if code))
 
-    def ending(self, code: str) -> Reform:
-        """Return the step that ends this code; the reform itself, if it has no steps."""
-        return next((step for step in reversed(self.steps) if code in step.ended), self)
+    @property
+    def endings(self) -> Mapping[str, Ending]:
+        """How each ended code ends."""
+        return {
+            code: Ending(
+                kind=step.kind,
+                decision=step.decision,
+                since=step.effective_on,
+                heirs=step.heirs,
+                successor=step.successor,
+                queued=step.queued,
+                triage=step.triage,
+            )
+            for step in self.flat
+            for code in step.ended
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,7 +199,7 @@ def headings_of(content: bytes) -> tuple[str, ...]:
         first = (content if end < 0 else content[:end]).decode("utf-8-sig").rstrip("\r")
     except UnicodeDecodeError:
         return ()
-    cells = next(csv.reader(io.StringIO(first), delimiter=_guess_delimiter(first)), [])
+    cells = next(csv.reader(io.StringIO(first), delimiter=guess_delimiter(first)), [])
     return tuple(cell.strip() for cell in cells[:MOST_HEADINGS])
 
 
@@ -220,7 +220,7 @@ def rename_columns(content: bytes, columns: Sequence[str]) -> bytes:
     if not names or tuple(heading.lower() for heading in names) == tuple(columns) or not any(columns):
         return content
     positions = [n for n, name in enumerate(columns) if name]
-    delimiter = _guess_delimiter(content[:_HEAD].decode("utf-8-sig", "ignore"))
+    delimiter = guess_delimiter(content[:_HEAD].decode("utf-8-sig", "ignore"))
     buffer = io.BytesIO()
     with io.TextIOWrapper(buffer, "utf-8", newline="") as text:
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
@@ -239,6 +239,7 @@ def rename_columns(content: bytes, columns: Sequence[str]) -> bytes:
         return buffer.getvalue()
 
 
-def _guess_delimiter(text: str) -> str:
+def guess_delimiter(text: str) -> str:
+    """Return the delimiter that the first line has more of."""
     first = text.split("\n", 1)[0]
     return ";" if first.count(";") > first.count(",") else ","

@@ -294,8 +294,8 @@ def _is_name(name: str | None) -> bool:
     return name.isprintable() and unicodedata.is_normalized("NFC", name) and any(map(str.isalpha, name))
 
 
-MOST_STEPS = 500
-MOST_CODES_OF_ALL = 5_000
+MOST_STEPS = 5_000
+MOST_CODES_OF_ALL = 10_000
 _ONCE = ("past", "decided_later")  # warnings about the whole decision, not each step
 
 
@@ -343,6 +343,19 @@ def add_unit_moves(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform
         for start in range(0, len(units), MOST_CODES)
     ]
     return join_steps([*reform.flat, *added]) if added else reform
+
+
+def split_recodes(reform: Reform) -> Reform:
+    """Return the decision with a step for each code of a recode that names several, in pairs of source and target."""
+    steps = [one for step in reform.flat for one in _split_recode(step)]
+    return reform if len(steps) == len(reform.flat) else join_steps(steps)
+
+
+def _split_recode(step: Reform) -> Sequence[Reform]:
+    if step.kind is not ReformKind.RECODE or len(step.sources) != len(step.targets):
+        return (step,)
+    pairs = zip(step.sources, step.targets, strict=True)
+    return [replace(step, sources=(source,), targets=(target,)) for source, target in pairs]
 
 
 def join_steps(steps: Sequence[Reform]) -> Reform:

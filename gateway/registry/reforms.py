@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.event import ACTIVE
@@ -25,7 +25,7 @@ from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEff
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
 from gateway.registry import lookup
-from gateway.registry.importing import lock_table, record_change, row_values
+from gateway.registry.importing import lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -165,18 +165,7 @@ async def ending_of(connection: AsyncConnection, code: str) -> Ending | None:
     """Return how a code ended, where an approved reform ended it; else None."""
     query = _ended().where(REFORM_CODE.c.code == code).limit(1)
     row = (await connection.execute(query)).first()
-    if row is None:
-        return None
-    reform = reform_of(row.content).ending(code)
-    return Ending(
-        kind=reform.kind,
-        decision=reform.decision,
-        since=reform.effective_on,
-        heirs=reform.heirs,
-        successor=reform.successor,
-        queued=reform.queued,
-        triage=reform.triage,
-    )
+    return None if row is None else _ending(row)
 
 
 async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> list[LegacyCode]:
@@ -184,20 +173,27 @@ async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> 
     query = _ended() if code is None else _ended().where(REFORM_CODE.c.code == code)
     lines: list[LegacyCode] = []
     for row in await connection.execute(query.order_by(None).order_by(REFORM_CODE.c.code).limit(MOST_LEGACY)):
-        reform = reform_of(row.content).ending(row.code)
+        ending = _ending(row)
         lines += [
             LegacyCode(
                 code=row.code,
                 heir=heir,
-                since=reform.effective_on,
-                decision=reform.decision,
-                kind=reform.kind,
+                since=ending.since,
+                decision=ending.decision,
+                kind=ending.kind,
                 reform_id=row.id,
-                is_successor=heir is not None and heir == reform.successor,
+                is_successor=heir is not None and heir == ending.successor,
             )
-            for heir in reform.heirs or (None,)
+            for heir in ending.heirs or (None,)
         ]
     return lines
+
+
+def _ending(row: Row[Any]) -> Ending:
+    if row.ending is None:
+        return reform_of(row.content).endings[row.code]
+    ending: Ending = adapter(Ending).validate_json(row.ending)
+    return ending
 
 
 def to_record(row: Row[Any]) -> ReformRecord:
@@ -250,14 +246,20 @@ _APPROVED = REFORM.c.state == ReformState.APPROVED.value
 def _ended() -> Select[Any]:
     """Select ended codes with their reform, newest first, so that the valid end of a code that ended twice comes first."""
     return (
-        select(REFORM.c.id, REFORM.c.content, REFORM_CODE.c.code)
+        select(
+            REFORM.c.id,
+            REFORM_CODE.c.code,
+            REFORM_CODE.c.ending,
+            # A decision may have thousands of steps.
+            case((REFORM_CODE.c.ending.is_(None), REFORM.c.content)).label("content"),
+        )
         .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
         .where(REFORM_CODE.c.part == ReformEffect.ENDED.value, _APPROVED)
         .order_by(REFORM.c.approved_at.desc(), REFORM.c.id.desc())
     )
 
 
-_KEPT_COLUMNS = ("code", "check_note", "scheme")  # columns that no reform changes
+_KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +303,11 @@ class SqlReforms:
                 certificates=await certificates_of(self._connection, reform.ended),
             )
 
+    async def existing(self, codes: Sequence[str]) -> frozenset[str]:
+        """Return those of these codes that the registry has."""
+        with failures_named():
+            return frozenset(await lives(self._connection, codes))
+
     async def lock_registry(self) -> None:
         """Lock the registry against other writers until the unit of work ends."""
         with failures_named():
@@ -313,8 +320,7 @@ class SqlReforms:
         (K6)."""
         with failures_named():
             content = adapter(Reform).dump_json(record.reform).decode()
-            for code, life in new.items():
-                await self._write(code, old[code], life, record.id, record.approved_at)
+            await self._write(old, new, record.id, record.approved_at)
             values = {
                 "id": record.id,
                 "kind": record.reform.kind.value,
@@ -328,9 +334,14 @@ class SqlReforms:
                 "approved_at": as_utc(record.approved_at),
             }
             await self._connection.execute(insert(REFORM).values(values))
-            ended = set(record.reform.ended)
+            endings = record.reform.endings
             parts = [
-                {"reform_id": record.id, "code": code, "part": _part(code in ended, code, old).value}
+                {
+                    "reform_id": record.id,
+                    "code": code,
+                    "part": _part(code in endings, code, old).value,
+                    "ending": adapter(Ending).dump_json(endings[code]).decode() if code in endings else None,
+                }
                 for code in record.reform.codes
             ]
             await self._connection.execute(insert(REFORM_CODE), parts)
@@ -377,8 +388,7 @@ class SqlReforms:
         with failures_named():
             old, new = await self.lives_of(id)
             change = f"{id}:undone"
-            for code, life in old.items():
-                await self._write(code, new[code], life, change, at)
+            await self._write(new, old, change, at)
             row_filter = (REFORM.c.id == id, REFORM.c.state == ReformState.APPROVED.value)
             undone_columns = {
                 "state": ReformState.UNDONE.value,
@@ -405,27 +415,52 @@ class SqlReforms:
                 raise Clash(f"the change {id} was reported before, or is none")
 
     async def _write(
-        self, code: str, old: Life | None, new: Life | None, change_id: str, at: datetime
+        self, old: Mapping[str, Life | None], new: Mapping[str, Life | None], change_id: str, at: datetime
     ) -> None:
-        """Write a code's row and earlier periods as in `new`; the rows before stay as the belief of their time."""
-        await lookup.keep_belief(self._connection, [code], change_id, at)
-        was, now = set(old.former if old else ()), set(new.former if new else ())
-        for lost in was - now:
-            row_filter = (PERIOD.c.code == code, PERIOD.c.until == lost.until, PERIOD.c.believed_to.is_(None))
-            await self._connection.execute(update(PERIOD).where(*row_filter).values(believed_to=as_utc(at)))
-        added = [_period(new, f, change_id, at) for f in sorted(now - was, key=attrgetter("until")) if new]
+        """Write rows and earlier periods of these codes as in `new`; the rows before stay as the belief of their time."""
+        await lookup.keep_belief(self._connection, new, change_id, at)
+        await self._write_periods(old, new, change_id, at)
+        # A code that is gone never was in force: its belief stays, and keeps the code from being given to another body.
+        gone = [code for code, life in new.items() if life is None]
+        for part in lookup.in_parts(gone):
+            await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
+        rows = {
+            code: row_values(life.record, life.source, at) for code, life in new.items() if life is not None
+        }
+        begun = [values for code, values in rows.items() if old[code] is None]
+        if begun:
+            await self._connection.execute(insert(AGENCY), begun)
+        changed = [values for code, values in rows.items() if old[code] is not None]
+        await update_rows(
+            self._connection,
+            [
+                {name: value for name, value in values.items() if name not in _KEPT_COLUMNS}
+                for values in changed
+            ],
+        )
+
+    async def _write_periods(
+        self, old: Mapping[str, Life | None], new: Mapping[str, Life | None], change_id: str, at: datetime
+    ) -> None:
+        """End the beliefs in periods that are no more, and add the new ones."""
+        ended: list[dict[str, Any]] = []
+        added: list[dict[str, Any]] = []
+        for code, life in new.items():
+            previous = old[code]
+            was, now = set(previous.former if previous else ()), set(life.former if life else ())
+            ended += [{"_code": code, "_until": period.until} for period in was - now]
+            if life is not None:
+                periods = sorted(now - was, key=attrgetter("until"))
+                added += [_period(life, period, change_id, at) for period in periods]
+        if ended:
+            statement = update(PERIOD).where(
+                PERIOD.c.code == bindparam("_code"),
+                PERIOD.c.until == bindparam("_until"),
+                PERIOD.c.believed_to.is_(None),
+            )
+            await self._connection.execute(statement.values(believed_to=as_utc(at)), ended)
         if added:
             await self._connection.execute(insert(PERIOD), added)
-        if new is None:
-            # The code never was in force: its belief stays, and keeps the code from being given to another body.
-            await self._connection.execute(delete(AGENCY).where(AGENCY.c.code == code))
-            return
-        values = row_values(new.record, new.source, at)
-        if old is None:
-            await self._connection.execute(insert(AGENCY).values(values))
-            return
-        changed = {name: value for name, value in values.items() if name not in _KEPT_COLUMNS}
-        await self._connection.execute(update(AGENCY).where(AGENCY.c.code == code).values(changed))
 
     async def _record(
         self,

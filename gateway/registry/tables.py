@@ -167,7 +167,8 @@ class ReformRow(RegistryModel, table=True):
 
 
 class ReformCodeRow(RegistryModel, table=True):
-    """One code that a reform ends, begins, changes or names."""
+    """One code that a reform ends, begins, changes or names. `ending`: how it ended, as JSON; None for a code that did not,
+    and for reforms approved before it was kept."""
 
     __tablename__ = "registry_reform_code"
     __table_args__ = (
@@ -178,6 +179,7 @@ class ReformCodeRow(RegistryModel, table=True):
     reform_id: str = Field(primary_key=True)
     code: str = Field(primary_key=True, sa_type=CODE_TYPE)
     part: str
+    ending: str | None = Field(default=None, sa_type=Text)
 
 
 class PeriodRow(RegistryModel, table=True):

@@ -116,7 +116,8 @@ STEPS = {
     "r0205_units_as_a_list.py": "e723fd3d8de34106",
     "r0206_comments_on_letters.py": "1f0876c7309ffa5a",
     "r0207_words_of_files.py": "8b2cce7a48b012ac",
-    "r0208_words_of_files_by_time.py": "73b132dee4e54b05",
+    "r0208_words_of_files_by_time.py": "1b32302eb1bcba25",
+    "r0209_ends_of_codes.py": "fa3fba890241d2a8",
 }
 
 
