@@ -20,7 +20,7 @@ from gateway.domain.proof import Evidence
 from gateway.domain.queues import InboxPacket, Job, OutboxItem
 from gateway.domain.signatures import FileVerdict, PdfFacts
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
-from gateway.incoming import check, verify
+from gateway.incoming import check, pdf_answers, verify
 from gateway.incoming.check import decoded
 from gateway.incoming.services import IncomingServices
 from gateway.incoming.translate import REVOCATION_UNKNOWN
@@ -35,6 +35,7 @@ JOBS_AT_ONCE = 20
 LEASE_S = 600.0
 # A revocation list is waited for at most a month; then a person has to ask the authority.
 GIVE_UP = timedelta(days=30)
+FIRST_PAUSE = timedelta(minutes=2)
 
 
 async def ask_due(services: IncomingServices) -> int:
@@ -74,11 +75,18 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
             await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
         waits = readable and services.clock.now() < seen_at + GIVE_UP
         if waits and pdf_verdict.is_open(new.signatures):
-            retry_at = services.clock.now() + check.REJUDGE_DELAY
+            retry_at = services.clock.now() + _pause(services, seen_at)
             await work.jobs.retry(job.lease, retry_at, f"{pdf_verdict.REVOCATION}: still not known")
         else:
             await work.jobs.finish(job.lease)
         await work.commit()
+
+
+def _pause(services: IncomingServices, seen_at: datetime) -> timedelta:
+    """Return how long to wait for answers: where authorities are asked, at first minutes, later longer."""
+    if services.pdf_asking is None:
+        return check.REJUDGE_DELAY
+    return min(max(FIRST_PAUSE, (services.clock.now() - seen_at) / 2), check.REJUDGE_DELAY)
 
 
 def _words(document: IncomingDocument) -> list[tuple[str, str]]:
@@ -125,7 +133,7 @@ async def _read_file(
             scratch.file.flush()
 
         await services.pool.run(write)
-        return await services.signatures.read(scratch.path, seen_at, services.clock.now())
+        return await pdf_answers.read(services, scratch.path, seen_at)
 
 
 REVOKED_BEFORE = "revoked_before_arrival"

@@ -124,6 +124,7 @@ def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) ->
         why=worst.why if worst else None,
         detail=worst.detail if worst else "",
         signers=signers,
+        answers=facts.answers,
     )
 
 
@@ -208,6 +209,7 @@ def _judge_signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[Ro
         serial=certificate.serial if certificate else "",
         issuer=certificate.issuer if certificate else "",
         copy_form=copy_form(signature.reason, signature.mark),
+        revoked_at=_revoked_at(signature, proved) if why == "CERT-REVOKED" else None,
     )
 
 
@@ -276,6 +278,11 @@ def _judge_revocation(standing: CertificateStanding, at: datetime) -> _Judgement
     if when is not None and when > at:
         return _GOOD
     return SignatureWord.INVALID, "CERT-REVOKED", f"revoked at {when.isoformat() if when else '?'}"
+
+
+def _revoked_at(signature: SignatureFacts, at: datetime) -> datetime | None:
+    standing = _standing_at(signature, at)
+    return standing.revoked_at if standing is not None else None
 
 
 def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:

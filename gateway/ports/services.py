@@ -11,6 +11,7 @@ from io import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
+from gateway.domain.certificates import AuthorityAnswer
 from gateway.domain.diagnosis import Diagnosis, Tag
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfStanding, PdfText, Placement, SignedPdf, Size
@@ -87,8 +88,11 @@ class PdfSignatures(Protocol):
     """Reader of the signatures in a PDF and of the known facts about their certificates. It gives no verdict, uses no
     network, raises no error whatever the file contains, and answers within its time limit."""
 
-    async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        """Read the signatures of a PDF. `seen_at` is a time at which this node had these bytes."""
+    async def read(
+        self, path: Path, seen_at: datetime, now: datetime, answers: Sequence[AuthorityAnswer] = ()
+    ) -> PdfFacts:
+        """Read the signatures of a PDF. `seen_at` is a time at which this node had these bytes; `answers` were fetched from
+        authorities."""
 
     def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         """Read as `read` does, but in this process; None for a file that needs a process of its own. It blocks while it
