@@ -18,7 +18,7 @@ from gateway.domain.proof import FileSlice
 from gateway.domain.signatures import FileVerdict, PdfFacts, RoleRule, SignerVerdict
 from gateway.edxml import attachment
 from gateway.errors import Misconfigured, NotFound, StoreFailure
-from gateway.policy import pdf_verdict
+from gateway.policy import etsi, pdf_verdict
 from gateway.policy.pdf_fields import is_complete, read_fields
 from gateway.policy.recipients_block import items_of
 from gateway.trust.pdf_signatures import sandbox as roles
@@ -79,16 +79,20 @@ def describe(
 
 def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
     """Return one file's verdict as plain data, with the names of the API."""
+    conclusion = etsi.conclude_file(verdict)
     return {
         "file": verdict.file,
         "verdict": str(verdict.verdict),
         "code": verdict.why,
         "detail": verdict.detail,
+        "indication": conclusion.indication.value if conclusion else None,
+        "sub_indication": conclusion.reason if conclusion else None,
         "signers": [_signer_json(signer) for signer in verdict.signers],
     }
 
 
 def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
+    conclusion = etsi.conclude(signer)
     return {
         "name": signer.name,
         "organisation": signer.organisation,
@@ -98,6 +102,8 @@ def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
         "verdict": str(signer.verdict),
         "code": signer.why,
         "detail": signer.detail,
+        "indication": conclusion.indication.value,
+        "sub_indication": conclusion.reason,
         "now": {"verdict": str(signer.now), "code": signer.now_why},
         "serial": signer.serial,
         "issuer": signer.issuer,

@@ -176,8 +176,7 @@ def _signature(
     sig: ReadSignature, reading: Reading, trust: PdfTrust, seen_at: datetime, now: datetime
 ) -> SignatureFacts:
     signed = sig.signed
-    vouching = [*sig.stamps, *(stamp for revision, stamp in reading.stamps if revision > sig.revision)]
-    timestamps = tuple(_timestamp(t, reading.inside, trust, seen_at) for t in vouching)
+    timestamps = tuple(_timestamps(sig, reading, trust, seen_at))
     times = {seen_at, now, *(t.at for t in timestamps)}
     if sig.claimed_at is not None and sig.claimed_at < seen_at:
         times.add(sig.claimed_at)
@@ -211,10 +210,26 @@ def _standings(
     return tuple(_standing(leaf, trust.anchors, trust.material, inside, at) for at in sorted(times))
 
 
-def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
+def _timestamps(
+    sig: ReadSignature, reading: Reading, trust: PdfTrust, seen_at: datetime
+) -> Iterator[TimestampFacts]:
+    """Yield the timestamps that vouch for a signature, the last first. Each authority is judged for the time before which
+    its timestamp existed: that of a valid later one, else our own first sight of the file."""
+    proved = seen_at
+    later = sorted((s for s in reading.stamps if s[0] > sig.revision), key=lambda s: s[0], reverse=True)
+    for _, stamp in later:
+        facts = _timestamp(stamp, reading.inside, trust, proved)
+        if facts.fault is None and facts.standing.code is None and facts.standing.revocation == "good":
+            proved = min(proved, facts.at)
+        yield facts
+    for stamp in sig.stamps:
+        yield _timestamp(stamp, reading.inside, trust, proved)
+
+
+def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, proved: datetime) -> TimestampFacts:
     theirs = stamp.embedded + inside
     standing = _standing(
-        stamp.certificate, trust.stamp_anchors, trust.material, theirs, seen_at, for_timestamps=True
+        stamp.certificate, trust.stamp_anchors, trust.material, theirs, proved, for_timestamps=True
     )
     return TimestampFacts(
         at=stamp.at, standing=standing, authority=_subject(stamp.certificate), fault=stamp.fault
