@@ -6,13 +6,14 @@ is parsed in a process of its own, and whatever it contains raises no error."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.api.pdf_view import FIELD_NAMES, field_value
+from gateway.domain.certificates import AuthorityAnswer
 from gateway.domain.pdf import Field
 from gateway.domain.proof import FileSlice
 from gateway.domain.signatures import FileVerdict, PdfFacts, RoleRule, SignerVerdict
@@ -64,14 +65,17 @@ def describe(
     trust_dir: Path,
     at: datetime,
     now: datetime,
+    *,
+    answers: Sequence[AuthorityAnswer] = (),
 ) -> list[dict[str, Any]]:
-    """Return the verdicts on the PDFs among an envelope's files; `opener` opens the bytes of which the files are slices."""
+    """Return the verdicts on the PDFs among an envelope's files, by the folder and further answers of authorities; `opener`
+    opens the bytes of which the files are slices."""
     descriptions = []
     with _open_sandbox(trust_dir / "pdf") as (sandbox, rules), tempfile.TemporaryDirectory() as scratch:
         for part in files[:MOST_FILES]:
             path = Path(scratch) / str(part.n)
             if part.damaged is None and _decode(part, opener, path):
-                facts = _check_usable(sandbox.read(path, at, now), trust_dir)
+                facts = _check_usable(sandbox.read(path, at, now, answers=answers), trust_dir)
                 descriptions.append(verdict_json(pdf_verdict.judge(part.name, part.n, facts, rules)))
             path.unlink(missing_ok=True)
     return descriptions
