@@ -14,7 +14,17 @@ from typing import BinaryIO, Literal, Protocol, TypeVar
 from gateway.domain.certificates import AuthorityAnswer
 from gateway.domain.diagnosis import Diagnosis, Tag
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfStanding, PdfText, Placement, SignedPdf, Size
+from gateway.domain.pdf import (
+    KeyFacts,
+    KeyState,
+    Layout,
+    PageView,
+    PdfStanding,
+    PdfText,
+    Placement,
+    SignedPdf,
+    Size,
+)
 from gateway.domain.signatures import PdfFacts, Scan
 from gateway.domain.webhook import TryCode
 
@@ -189,6 +199,9 @@ class PdfSigner(Protocol):
 
     def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
         """Return a PNG of the page, with its content as grey blocks and the seal or mark as it will look."""
+
+    def check_key(self, key: AgencyKey, at: datetime) -> KeyState:
+        """Check the key's certificate: its path, and whether it is revoked, which may ask its authority."""
 
     def sign(
         self,
