@@ -18,7 +18,7 @@ from gateway.domain.document import UNREADABLE, IncomingDocument, IncomingFile
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Evidence
 from gateway.domain.queues import InboxPacket, Job, OutboxItem
-from gateway.domain.signatures import FileVerdict, PdfFacts
+from gateway.domain.signatures import FileVerdict, PdfFacts, SignatureWord
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
 from gateway.incoming import check, pdf_answers, verify
 from gateway.incoming.check import decoded
@@ -36,6 +36,7 @@ LEASE_S = 600.0
 # A revocation list is waited for at most a month; then a person has to ask the authority.
 GIVE_UP = timedelta(days=30)
 FIRST_PAUSE = timedelta(minutes=2)
+INVALID_LATER = "signature_invalid_later"
 
 
 async def ask_due(services: IncomingServices) -> int:
@@ -68,6 +69,9 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
         # An update may have replaced the judged files meanwhile.
         is_unchanged = readable and document.files == judged.files
         new = check.with_verdicts(document, tuple(verdicts)) if verdicts and is_unchanged else document
+        if _has_invalid(new) and not _has_invalid(document) and INVALID_LATER not in new.marks:
+            # A person may have relied on the document meanwhile.
+            new = replace(new, marks=(*new.marks, INVALID_LATER))
         if new != document:
             await work.incoming.save(new)
         if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
@@ -80,6 +84,10 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
         else:
             await work.jobs.finish(job.lease)
         await work.commit()
+
+
+def _has_invalid(document: IncomingDocument) -> bool:
+    return any(verdict.verdict is SignatureWord.INVALID for verdict in document.signatures)
 
 
 def _pause(services: IncomingServices, seen_at: datetime) -> timedelta:

@@ -143,6 +143,7 @@ async def test_threat_042_a_revocation_counts_by_its_date(
     signer = judged.signatures[0].signers[1]
     assert signer.why == (None if value is LegalValue.OFFICIAL else "CERT-REVOKED")
     assert signer.now_why == "CERT-REVOKED"
+    assert ("signature_invalid_later" in judged.marks) is (value is LegalValue.INFORMATION)
 
 
 async def test_threat_045_an_old_answer_is_not_taken_for_a_newer_one(place: Place) -> None:
