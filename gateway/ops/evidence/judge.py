@@ -78,10 +78,12 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """Report on a whole pack. `description` is taken from the manifest; empty when that could not be read."""
+    """Report on a whole pack. `pdf_lines` are about signatures inside PDFs and decide nothing. `description` is taken from
+    the manifest; empty when that could not be read."""
 
     at: datetime
     lines: Sequence[ReportLine]
+    pdf_lines: Sequence[ReportLine] = ()
     anchors: Sequence[Anchor] = ()
     description: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,6 +102,7 @@ class PackReport:
             "anchored": bool(self.anchors),
             "anchors": [asdict(anchor) for anchor in self.anchors],
             "steps": [line.to_json() for line in self.lines],
+            "pdf": [line.to_json() for line in self.pdf_lines],
         }
 
 

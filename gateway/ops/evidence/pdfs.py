@@ -19,6 +19,7 @@ from gateway.ops import pdf
 from gateway.ops.evidence.judge import VALID, PacketFiles, ReportLine
 from gateway.ops.evidence.pack_file import Pack
 
+PDF_STEP = "pdf"
 # Bytes of answers that the reading process gets for one file, the small ones first.
 _MOST_BYTES = 12 * 1024 * 1024
 
@@ -49,7 +50,7 @@ def _line(member: str, verdict: dict[str, Any], proved_at: datetime | None) -> R
     conclusion = "/".join(filter(None, (verdict["indication"], verdict["sub_indication"])))
     signers = ", ".join(signer["name"] for signer in verdict["signers"])[:400]
     return ReportLine(
-        step="pdf",
+        step=PDF_STEP,
         ok=True if is_valid else None,
         note=f"pdf_{verdict['verdict']}",
         params={

@@ -27,7 +27,7 @@ from gateway.ops.evidence import judge, log, pack_file
 from gateway.ops.evidence.contents import MOST_STORY, read_story
 from gateway.ops.evidence.judge import Anchor, PackReport, ReportLine
 from gateway.ops.evidence.pack_file import Pack, check_total_size
-from gateway.ops.evidence.pdfs import PdfTrust, read_pdfs
+from gateway.ops.evidence.pdfs import PDF_STEP, PdfTrust, read_pdfs
 from gateway.trust import folder, revocation, seals
 from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in, fingerprint
 from gateway.trust.key_material import spki
@@ -50,7 +50,13 @@ def verify(path: Path, trust: Path | None, published: Path | None, at: datetime)
         lines.append(
             ReportLine(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why)
         )
-    return PackReport(at=at, lines=tuple(lines), anchors=trusted.anchors, description=description)
+    return PackReport(
+        at=at,
+        lines=tuple(line for line in lines if line.step != PDF_STEP),
+        pdf_lines=tuple(line for line in lines if line.step == PDF_STEP),
+        anchors=trusted.anchors,
+        description=description,
+    )
 
 
 def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLine]:

@@ -49,7 +49,7 @@ async def test_a_pdf_is_judged_offline_by_the_answers_that_its_verdict_rested_on
 
     court = shutil.copytree(trust, tmp_path / "court")
     for at in (clock.now() + timedelta(days=2), YEARS_LATER):
-        (line,) = [x for x in check(received, tmp_path, court, at=at).lines if x.step == "pdf"]
+        (line,) = check(received, tmp_path, court, at=at).pdf_lines
         assert (line.ok, line.note, line.params["conclusion"], line.trusted) == (
             True,
             "pdf_valid",
@@ -57,7 +57,7 @@ async def test_a_pdf_is_judged_offline_by_the_answers_that_its_verdict_rested_on
             True,
         )
 
-    (line,) = [x for x in check(by_sender, tmp_path, court, at=YEARS_LATER).lines if x.step == "pdf"]
+    (line,) = check(by_sender, tmp_path, court, at=YEARS_LATER).pdf_lines
     assert (line.ok, line.note, line.params["conclusion"]) == (
         None,
         "pdf_unknown",
