@@ -16,6 +16,7 @@ from gateway.domain.pdf import Field as PdfField
 from gateway.domain.pdf import PdfFields
 from gateway.domain.registry import Offer
 from gateway.domain.signatures import FileVerdict, LegalValue
+from gateway.policy import etsi
 from gateway.words import labels
 
 
@@ -31,6 +32,8 @@ class PdfSignerOut(ResponseModel):
     verdict_text: str
     why: str | None
     why_text: str | None
+    indication: str = Field(description="The verdict in the words of ETSI EN 319 102-1")
+    sub_indication: str | None = Field(description="Its reason in the words of that standard")
     now: str = Field(description="The same at the day of the last check")
     now_why: str | None
     serial: str
@@ -65,8 +68,11 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
                     signer,
                     verdict_text=say(f"signature.{signer.verdict}", lang),
                     why_text=code_text(signer.why, lang),
+                    indication=conclusion.indication,
+                    sub_indication=conclusion.reason,
                 )
                 for signer in verdict.signers
+                for conclusion in [etsi.conclude(signer)]
             ],
         )
         for verdict in verdicts

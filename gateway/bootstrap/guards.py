@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import read_network
 from gateway.domain.document import DeliveryMode
@@ -18,7 +19,7 @@ from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.folder.layout import NOTE, FolderRules
 from gateway.holding import HoldService
-from gateway.incoming.services import IncomingServices
+from gateway.incoming.services import IncomingServices, PdfAsking
 from gateway.policy import timers
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
@@ -34,11 +35,16 @@ from gateway.trust import authorities
 from gateway.trust.authorities import AskedAuthorities
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address
 from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
+from gateway.trust.pdf_answer_files import find_answers
+from gateway.trust.pdf_authorities import PdfAuthorities, read_pdf_sources
 from gateway.trust.pdf_signatures import sandbox
-from gateway.trust.pdf_signatures.sandbox import PdfSandbox
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.trust.sealing import SealedSecrets, SystemSecretBox
 from gateway.webhooks import Sender, WebhookService
 from gateway.workers.revocation import RevocationAsker
+
+if TYPE_CHECKING:
+    from gateway.bootstrap.core import NodeCore
 
 MB = 1024 * 1024
 
@@ -137,6 +143,26 @@ def sandboxes(settings: Settings) -> list[PdfSandbox]:
         PdfSandbox(settings.trust.folder / "pdf")
         for _ in range(max(1, min(os.cpu_count() or 1, settings.workers.threads // 2)))
     ]
+
+
+def signature_reader(core: NodeCore, boxes: Sequence[PdfSandbox]) -> SignatureReader:
+    """Make the reader of PDF signatures. Answers that facts rest on are stored first: files of the trust folder change."""
+    folder, answers = core.settings.trust.folder / "pdf", core.store.pdf_answers
+
+    async def keep(digests: Sequence[str]) -> None:
+        if lacking := await answers.use(digests):
+            now = core.clock.now()
+            await answers.keep_used(await core.pool.run(lambda: find_answers(folder, lacking, now)))
+
+    return SignatureReader(boxes, core.pool, keep)
+
+
+def pdf_asking(core: NodeCore) -> PdfAsking | None:
+    """Make the means to ask about PDF certificates; None where the trust folder names nobody to ask."""
+    sources = read_pdf_sources(core.settings.trust.folder / "pdf")
+    if sources is None:
+        return None
+    return PdfAsking(authorities=PdfAuthorities(sources), answers=core.store.pdf_answers)
 
 
 def webhook_reach(settings: Settings) -> Reach:

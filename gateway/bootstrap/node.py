@@ -46,12 +46,12 @@ from gateway.transport.webhook import HttpPoster
 from gateway.trust import authorities, seals
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
-from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.webhooks import WebhookService
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
 from gateway.workers.clock_guard import ClockGuard
-from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock
+from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock, SignaturesClock
 from gateway.workers.couriers import HostingReporter
 from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.heartbeat import EVERY, HEARTBEAT, Chronicle, Pulse
@@ -183,6 +183,7 @@ class OpenNode(NodeCore):
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
+        signatures = SignaturesClock()
         watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool | StepResult:
@@ -222,6 +223,7 @@ class OpenNode(NodeCore):
                 step=self.asking.step, then=("revocation", "receiver", *events), is_due=self.asking.is_due
             ),
             "clocks": Loop(step=lambda: clocks.step(aging), then=events, is_due=clocks.is_due),
+            "signatures": Loop(step=lambda: signatures.step(self.inn), then=events, is_due=signatures.is_due),
             "keys": Loop(step=watch.step, then=events, is_due=watch.is_due),
             "holds": Loop(step=lambda: holds.step(self.hold), then=events, is_due=holds.is_due),
             **self._growth_loop(),
@@ -378,7 +380,7 @@ def _outgoing_services(
         keys=wrapper("keys", core.keys),
         inspector=wrapper("inspector", FileInspector(read_fields=read_first_page)),
         scanner=wrapper("scanner", scanner),
-        signatures=wrapper("signatures", SignatureReader(sandboxes, core.pool)),
+        signatures=wrapper("signatures", guards.signature_reader(core, sandboxes)),
         clock=core.clock,
         aging=settled,
         pool=core.pool,
@@ -421,6 +423,7 @@ def _incoming_services(
         trust_policy=guards.trust_policy(core.settings),
         office=guards.office_hours(core.settings, core.store.calendar),
         answers=core.store.revocation,
+        pdf_asking=guards.pdf_asking(core),
     )
 
 

@@ -16,9 +16,11 @@ from gateway.errors import Misconfigured
 from gateway.outgoing.sign_pdf import SigningServices
 from gateway.ports.services import AgencyKey
 from gateway.settings import Settings
+from gateway.trust.pdf_authorities import PdfAuthorities, read_pdf_sources
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing import AskPin
 from gateway.trust.pdf_signing.agency_key import TokenChoice, facts_of, open_token
+from gateway.trust.pdf_signing.long_term import ProofGatherer
 from gateway.trust.pdf_signing.signer import PadesSigner
 from gateway.trust.seals import TimestampAuthority, read_time_roots
 
@@ -41,13 +43,19 @@ def services(settings: Settings, core: NodeCore, *, stamped: bool = True) -> Sig
 
 
 def signer(settings: Settings, *, stamped: bool = True) -> PadesSigner:
-    """Make the signer, with the timestamp authority of the log, if one is set, and revocation lists of PDF signatures."""
+    """Make the signer, with the timestamp authority of the log, if one is set, and the authorities of PDF signatures."""
     tsa, trust = settings.log.tsa_url, settings.trust.folder
     stamps = tsa and stamped
     source = TimestampAuthority(url=tsa, roots=read_time_roots(trust / "tsa" / "ca.pem")) if stamps else None
     # It judges no signature, so it gets a folder that does not exist: a broken one must not hinder it.
     reader = PdfSandbox(trust / "pdf" / "none", PdfLimits(max_bytes=MOST_PDF_BYTES, seconds=_READING_S))
-    return PadesSigner(time=source, long_term=trust / "pdf", reader=reader)
+    sources = read_pdf_sources(trust / "pdf")
+    proofs = ProofGatherer(
+        folder=trust / "pdf",
+        time_roots=source.roots if source is not None else (),
+        authorities=PdfAuthorities(sources) if sources is not None else None,
+    )
+    return PadesSigner(time=source, proofs=proofs, reader=reader)
 
 
 def token(

@@ -161,7 +161,7 @@ def _report_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:
         yield output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")
     if not report["anchored"]:
         yield f"  {call.word('evidence.no_anchors')}"
-    for step in report["steps"]:
+    for step in (*report["steps"], *report["pdf"]):
         yield _step(call, step)
     failed: dict[str, Any] = next((step for step in report["steps"] if step["ok"] is False), {})
     member = failed.get("member") or ""

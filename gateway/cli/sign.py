@@ -77,11 +77,14 @@ async def sign(
         signed = await sign_pdf.sign(services, scope, agency, plan, opened, target)
         facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
+    for code in signed.missing:
+        call.say("cli.sign.missing", level=signed.level, what=call.word(f"sign.missing.{code}"))
     record = {
         "file": str(target),
         "sha256": str(signed.digest),
         "size": signed.size,
         "level": signed.level,
+        "missing": list(signed.missing),
         "page": plan.placement.page,
         "serial": facts.serial,
     }

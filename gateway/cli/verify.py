@@ -156,6 +156,7 @@ def _signer(call: Invocation, signer: dict[str, Any]) -> str:
         _signing_time(call, "trusted", signer["trusted_at"]),
         _pdf_reason(call, signer),
         output.plain(signer["detail"]),
+        "/".join(filter(None, (signer["indication"], signer["sub_indication"]))),
     ]
     if signer["now"]["verdict"] != signer["verdict"]:
         parts.append(call.word("cli.signatures.now", word=_pdf_reason(call, signer["now"])))

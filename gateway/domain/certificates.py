@@ -84,6 +84,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityAnswer:
+    """List or OCSP answer of an authority, byte for byte (DER), without what it is about."""
+
+    source: RevocationSource
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskedQuestion:
     """State of a question: when it was first asked, when it is due again, and the failures since its last answer."""
 

@@ -271,11 +271,16 @@ class StoryPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryFile:
-    """File of the document, which is inside a packet; the story has only its digest."""
+    """File of the document, which is inside a packet; the story has only its digest. `verdict` is the node's verdict on
+    the signatures inside a PDF, `conclusion` the same in the words of ETSI EN 319 102-1, `answers` the digests of the
+    authorities' answers that it rests on."""
 
     name: str
     size: int
     sha256: str
+    verdict: str = ""
+    conclusion: str = ""
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

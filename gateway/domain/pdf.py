@@ -152,6 +152,16 @@ class KeyFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyState:
+    """State of a key's certificate before it signs: `good`, `revoked`, `unknown` (no answer of its authority), `chain` (not
+    certified by our anchors), or `anchors` (there are none)."""
+
+    word: str
+    revoked_at: datetime | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Layout of a text: its lines, the size of its type, and the space it takes."""
 
@@ -176,11 +186,13 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedPdf:
-    """Signed file. `level` is the PAdES baseline that was reached: B-B, B-T, or B-LT."""
+    """Signed file. `level` is the PAdES baseline that was reached: B-B, B-T, or B-LT; `missing` are codes of what the next
+    ones need."""
 
     digest: Digest
     size: int
     level: str
+    missing: tuple[str, ...] = ()
 
 
 T = TypeVar("T")

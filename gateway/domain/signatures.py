@@ -70,15 +70,29 @@ class CertificateFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """Certificate of which no answer tells whether it was revoked, and its issuer's; both in DER, as base64. `serial` in
+    hexadecimal digits and `issuer_sha256` name the question."""
+
+    certificate: str
+    issuer: str
+    serial: str
+    issuer_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateStanding:
     """State of a certificate by chain and revocation lists at one time. `code` None: the chain is valid. `revocation` is
-    good, revoked or unknown."""
+    good, revoked or unknown. `answers` are the digests of the node's own lists and answers that it rests on; `unanswered`
+    are the links of its chain that need one."""
 
     at: datetime
     code: str | None = None
     detail: str = ""
     revocation: str = "unknown"
     revoked_at: datetime | None = None
+    answers: tuple[str, ...] = ()
+    unanswered: tuple[Unanswered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +144,25 @@ class PdfFacts:
     anchored: bool = True
     proofs_inside: bool = False
 
+    @property
+    def standings(self) -> tuple[CertificateStanding, ...]:
+        """Standings of all certificates, of signers and of timestamp authorities."""
+        return tuple(
+            standing
+            for signature in self.signatures
+            for standing in (*signature.standings, *(stamp.standing for stamp in signature.timestamps))
+        )
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Digests of the lists and answers of this node that the facts rest on."""
+        return tuple(sorted({digest for standing in self.standings for digest in standing.answers}))
+
+    @property
+    def unanswered(self) -> tuple[Unanswered, ...]:
+        """Certificates to ask an authority about."""
+        return tuple(dict.fromkeys(link for standing in self.standings for link in standing.unanswered))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerVerdict:
@@ -150,11 +183,13 @@ class SignerVerdict:
     serial: str = ""
     issuer: str = ""
     copy_form: str | None = None
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVerdict:
-    """Verdict on the signatures of one file; `verdict` is the worst of theirs."""
+    """Verdict on the signatures of one file; `verdict` is the worst of theirs. `answers` are the digests of the lists and
+    answers of authorities that it rests on, besides those inside the file."""
 
     n: int
     file: str
@@ -162,6 +197,7 @@ class FileVerdict:
     why: str | None = None
     detail: str = ""
     signers: tuple[SignerVerdict, ...] = ()
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -293,9 +293,11 @@ async def files_arrived_at(work: SqlWork, document: IncomingDocument) -> datetim
 
 
 async def plan_rejudging(services: IncomingServices, work: SqlWork, document: IncomingDocument) -> None:
-    """Queue a job that judges the signatures again, where an authority's answer is missing."""
+    """Queue a job that judges the signatures again, where an authority's answer is missing; it is due at once where the
+    node asks authorities itself."""
     if pdf_verdict.is_open(document.signatures):
-        await work.jobs.add(SIGNATURES_JOB, document.id, not_before=services.clock.now() + REJUDGE_DELAY)
+        delay = timedelta() if services.pdf_asking is not None else REJUDGE_DELAY
+        await work.jobs.add(SIGNATURES_JOB, document.id, not_before=services.clock.now() + delay)
 
 
 OLD_CODE_MARK = "old_code"

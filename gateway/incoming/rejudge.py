@@ -18,9 +18,9 @@ from gateway.domain.document import UNREADABLE, IncomingDocument, IncomingFile
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Evidence
 from gateway.domain.queues import InboxPacket, Job, OutboxItem
-from gateway.domain.signatures import FileVerdict, PdfFacts
+from gateway.domain.signatures import FileVerdict, PdfFacts, SignatureWord
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
-from gateway.incoming import check, verify
+from gateway.incoming import check, pdf_answers, verify
 from gateway.incoming.check import decoded
 from gateway.incoming.services import IncomingServices
 from gateway.incoming.translate import REVOCATION_UNKNOWN
@@ -35,6 +35,8 @@ JOBS_AT_ONCE = 20
 LEASE_S = 600.0
 # A revocation list is waited for at most a month; then a person has to ask the authority.
 GIVE_UP = timedelta(days=30)
+FIRST_PAUSE = timedelta(minutes=2)
+INVALID_LATER = "signature_invalid_later"
 
 
 async def ask_due(services: IncomingServices) -> int:
@@ -67,6 +69,9 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
         # An update may have replaced the judged files meanwhile.
         is_unchanged = readable and document.files == judged.files
         new = check.with_verdicts(document, tuple(verdicts)) if verdicts and is_unchanged else document
+        if _has_invalid(new) and not _has_invalid(document) and INVALID_LATER not in new.marks:
+            # A person may have relied on the document meanwhile.
+            new = replace(new, marks=(*new.marks, INVALID_LATER))
         if new != document:
             await work.incoming.save(new)
         if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
@@ -74,11 +79,22 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
             await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
         waits = readable and services.clock.now() < seen_at + GIVE_UP
         if waits and pdf_verdict.is_open(new.signatures):
-            retry_at = services.clock.now() + check.REJUDGE_DELAY
+            retry_at = services.clock.now() + _pause(services, seen_at)
             await work.jobs.retry(job.lease, retry_at, f"{pdf_verdict.REVOCATION}: still not known")
         else:
             await work.jobs.finish(job.lease)
         await work.commit()
+
+
+def _has_invalid(document: IncomingDocument) -> bool:
+    return any(verdict.verdict is SignatureWord.INVALID for verdict in document.signatures)
+
+
+def _pause(services: IncomingServices, seen_at: datetime) -> timedelta:
+    """Return how long to wait for answers: where authorities are asked, at first minutes, later longer."""
+    if services.pdf_asking is None:
+        return check.REJUDGE_DELAY
+    return min(max(FIRST_PAUSE, (services.clock.now() - seen_at) / 2), check.REJUDGE_DELAY)
 
 
 def _words(document: IncomingDocument) -> list[tuple[str, str]]:
@@ -125,7 +141,7 @@ async def _read_file(
             scratch.file.flush()
 
         await services.pool.run(write)
-        return await services.signatures.read(scratch.path, seen_at, services.clock.now())
+        return await pdf_answers.read(services, scratch.path, seen_at)
 
 
 REVOKED_BEFORE = "revoked_before_arrival"

@@ -24,11 +24,13 @@ from gateway.stopwatch import Stopwatch
 if TYPE_CHECKING:
     from gateway.registry.directory import SqlDirectory
     from gateway.store.blobs import FileBlobs
+    from gateway.store.pdf_answers import SqlPdfAnswers
     from gateway.store.revocation import SqlRevocationAnswers
     from gateway.store.store import SqlStore
     from gateway.store.work import SignStatus
     from gateway.trust.evidence import NodeTrust
     from gateway.trust.inspector import FileInspector
+    from gateway.trust.pdf_authorities import PdfAuthorities
 
 # Envelopes on the general path at a time (G1, bounded memory): each is held whole as a tree. Native mail keeps the pool's
 # other threads.
@@ -36,6 +38,16 @@ GENERAL_AT_ONCE = 2
 # Bytes of file packets that are settled as they land, at a time; the small packets of a batch wait while these are
 # examined.
 TAKEN_AT_ONCE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfAsking:
+    """Means to ask authorities about the certificates of PDF signatures, and the answers stored so far. Few are asked at a
+    time, so that slow ones leave threads to other work."""
+
+    authorities: PdfAuthorities
+    answers: SqlPdfAnswers
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
 
 class LandsFirst(Exception):
@@ -69,6 +81,8 @@ class IncomingServices:
     """Lists the axes for mail from an agency of ours to a code; empty where there is only one axis."""
     answers: SqlRevocationAnswers | None = None
     """Stores revocation answers; None where revocation is known from files only."""
+    pdf_asking: PdfAsking | None = None
+    """Asks about the certificates of PDF signatures; None where their revocation is known from files only."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
     taken_at_once: Share = field(default_factory=lambda: Share(TAKEN_AT_ONCE))
     """Share of memory for file packets that are settled as they land; beyond it they land, and a worker claims them."""

@@ -6,19 +6,20 @@ is parsed in a process of its own, and whatever it contains raises no error."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.api.pdf_view import FIELD_NAMES, field_value
+from gateway.domain.certificates import AuthorityAnswer
 from gateway.domain.pdf import Field
 from gateway.domain.proof import FileSlice
 from gateway.domain.signatures import FileVerdict, PdfFacts, RoleRule, SignerVerdict
 from gateway.edxml import attachment
 from gateway.errors import Misconfigured, NotFound, StoreFailure
-from gateway.policy import pdf_verdict
+from gateway.policy import etsi, pdf_verdict
 from gateway.policy.pdf_fields import is_complete, read_fields
 from gateway.policy.recipients_block import items_of
 from gateway.trust.pdf_signatures import sandbox as roles
@@ -64,14 +65,17 @@ def describe(
     trust_dir: Path,
     at: datetime,
     now: datetime,
+    *,
+    answers: Sequence[AuthorityAnswer] = (),
 ) -> list[dict[str, Any]]:
-    """Return the verdicts on the PDFs among an envelope's files; `opener` opens the bytes of which the files are slices."""
+    """Return the verdicts on the PDFs among an envelope's files, by the folder and further answers of authorities; `opener`
+    opens the bytes of which the files are slices."""
     descriptions = []
     with _open_sandbox(trust_dir / "pdf") as (sandbox, rules), tempfile.TemporaryDirectory() as scratch:
         for part in files[:MOST_FILES]:
             path = Path(scratch) / str(part.n)
             if part.damaged is None and _decode(part, opener, path):
-                facts = _check_usable(sandbox.read(path, at, now), trust_dir)
+                facts = _check_usable(sandbox.read(path, at, now, answers=answers), trust_dir)
                 descriptions.append(verdict_json(pdf_verdict.judge(part.name, part.n, facts, rules)))
             path.unlink(missing_ok=True)
     return descriptions
@@ -79,16 +83,20 @@ def describe(
 
 def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
     """Return one file's verdict as plain data, with the names of the API."""
+    conclusion = etsi.conclude_file(verdict)
     return {
         "file": verdict.file,
         "verdict": str(verdict.verdict),
         "code": verdict.why,
         "detail": verdict.detail,
+        "indication": conclusion.indication.value if conclusion else None,
+        "sub_indication": conclusion.reason if conclusion else None,
         "signers": [_signer_json(signer) for signer in verdict.signers],
     }
 
 
 def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
+    conclusion = etsi.conclude(signer)
     return {
         "name": signer.name,
         "organisation": signer.organisation,
@@ -98,6 +106,8 @@ def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
         "verdict": str(signer.verdict),
         "code": signer.why,
         "detail": signer.detail,
+        "indication": conclusion.indication.value,
+        "sub_indication": conclusion.reason,
         "now": {"verdict": str(signer.now), "code": signer.now_why},
         "serial": signer.serial,
         "issuer": signer.issuer,

@@ -104,7 +104,8 @@ async def sign(
         raise Clash(
             f"{plan.path} changed after it was looked at", code="SIGN-CHANGED", hint="look at it again"
         )
-    verdict = may_sign(standing, key.facts, await _exchange_keys(services, agency), at)
+    state = await services.pool.run(lambda: services.signer.check_key(key, at))
+    verdict = may_sign(standing, key.facts, await _exchange_keys(services, agency), at, state)
     if not verdict.allowed:
         raise Refused(verdict)
     if await services.pool.run(out.exists):
@@ -183,6 +184,7 @@ def _signing_facts(plan: SigningPlan, key: AgencyKey, signed: SignedPdf) -> dict
         "size": signed.size,
         "page": plan.placement.page,
         "level": signed.level,
+        "missing": list(signed.missing),
         "certificate": key.facts.fingerprint,
         "serial": key.facts.serial,
         "signer": key.facts.subject,

@@ -17,6 +17,7 @@ from gateway.domain.pdf import (
     Area,
     EarlierSignature,
     KeyFacts,
+    KeyState,
     Layout,
     PageView,
     PdfStanding,
@@ -38,10 +39,20 @@ def may_be_signed(standing: PdfStanding, wish: Wish, name: str) -> Verdict:
     return Verdict(reasons=tuple(_file_reasons(standing, wish, name)))
 
 
-def may_sign(standing: PdfStanding, key: KeyFacts, exchange_keys: Collection[str], at: datetime) -> Verdict:
-    """Check the key: valid and meant for signing (K3), no exchange key (R23a), not on this file already (R30, one
-    signature)."""
-    return Verdict(reasons=tuple(_key_reasons(standing, key, exchange_keys, at)))
+def may_sign(
+    standing: PdfStanding,
+    key: KeyFacts,
+    exchange_keys: Collection[str],
+    at: datetime,
+    state: KeyState | None = None,
+) -> Verdict:
+    """Check the key: valid, meant for signing and not revoked (K3), no exchange key (R23a), not on this file already (R30,
+    one signature). A state that is not known refuses nothing."""
+    reasons = list(_key_reasons(standing, key, exchange_keys, at))
+    if state is not None and state.word == "revoked":
+        since = state.revoked_at or at
+        reasons.append(reason(ReasonCode.KEY_REVOKED, serial=key.serial, revoked_on=since.date().isoformat()))
+    return Verdict(reasons=tuple(reasons))
 
 
 def is_over(opened_at: datetime, at: datetime) -> bool:

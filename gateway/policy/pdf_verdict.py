@@ -105,6 +105,11 @@ _RETRIED_CODES = frozenset({REVOCATION, *OWN_FAULTS})
 
 _Judgement = tuple[SignatureWord, str | None, str]
 _GOOD: _Judgement = (SignatureWord.VALID, None, "")
+_STAMP_UNKNOWN: _Judgement = (
+    SignatureWord.UNKNOWN,
+    REVOCATION,
+    "no list or answer tells whether the timestamp authority was revoked",
+)
 
 
 def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) -> FileVerdict:
@@ -124,6 +129,7 @@ def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) ->
         why=worst.why if worst else None,
         detail=worst.detail if worst else "",
         signers=signers,
+        answers=facts.answers,
     )
 
 
@@ -208,6 +214,7 @@ def _judge_signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[Ro
         serial=certificate.serial if certificate else "",
         issuer=certificate.issuer if certificate else "",
         copy_form=copy_form(signature.reason, signature.mark),
+        revoked_at=_revoked_at(signature, proved) if why == "CERT-REVOKED" else None,
     )
 
 
@@ -260,14 +267,29 @@ def _judge_certificate(signature: SignatureFacts, at: datetime) -> _Judgement:
     if standing is None:
         return SignatureWord.UNKNOWN, "CERT-CHAIN", "nothing is known of the certificate at that time"
     if standing.code == "CERT-TIME" and _held_when_claimed(signature, at):
+        if _awaits_stamp(signature, at):
+            return _STAMP_UNKNOWN
         return SignatureWord.UNKNOWN, UNPROVED_TIME, standing.detail
     if standing.code is not None:
         return SignatureWord.INVALID, standing.code, standing.detail
     if standing.revocation == "revoked":
+        if _awaits_stamp(signature, min(at, standing.revoked_at or at)):
+            return _STAMP_UNKNOWN
         return _judge_revocation(standing, at)
     if standing.revocation == "unknown":
         return SignatureWord.UNKNOWN, REVOCATION, "no list or answer tells whether it was revoked"
     return _GOOD
+
+
+def _awaits_stamp(signature: SignatureFacts, before: datetime) -> bool:
+    """Tell whether a timestamp may still prove an earlier time, once it is known that its authority was not revoked."""
+    return any(
+        stamp.fault is None
+        and stamp.standing.code is None
+        and stamp.standing.revocation == "unknown"
+        and stamp.at < before
+        for stamp in signature.timestamps
+    )
 
 
 def _judge_revocation(standing: CertificateStanding, at: datetime) -> _Judgement:
@@ -276,6 +298,11 @@ def _judge_revocation(standing: CertificateStanding, at: datetime) -> _Judgement
     if when is not None and when > at:
         return _GOOD
     return SignatureWord.INVALID, "CERT-REVOKED", f"revoked at {when.isoformat() if when else '?'}"
+
+
+def _revoked_at(signature: SignatureFacts, at: datetime) -> datetime | None:
+    standing = _standing_at(signature, at)
+    return standing.revoked_at if standing is not None else None
 
 
 def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:

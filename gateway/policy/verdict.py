@@ -126,6 +126,7 @@ class ReasonCode(StrEnum):
     SIGN_CROWDED = "sign-crowded"
     KEY_EXCHANGE = "key-exchange"
     KEY_TIME = "key-time"
+    KEY_REVOKED = "key-revoked"
     KEY_USAGE = "key-usage"
 
 

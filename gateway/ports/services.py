@@ -11,9 +11,20 @@ from io import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
+from gateway.domain.certificates import AuthorityAnswer
 from gateway.domain.diagnosis import Diagnosis, Tag
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfStanding, PdfText, Placement, SignedPdf, Size
+from gateway.domain.pdf import (
+    KeyFacts,
+    KeyState,
+    Layout,
+    PageView,
+    PdfStanding,
+    PdfText,
+    Placement,
+    SignedPdf,
+    Size,
+)
 from gateway.domain.signatures import PdfFacts, Scan
 from gateway.domain.webhook import TryCode
 
@@ -87,8 +98,11 @@ class PdfSignatures(Protocol):
     """Reader of the signatures in a PDF and of the known facts about their certificates. It gives no verdict, uses no
     network, raises no error whatever the file contains, and answers within its time limit."""
 
-    async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        """Read the signatures of a PDF. `seen_at` is a time at which this node had these bytes."""
+    async def read(
+        self, path: Path, seen_at: datetime, now: datetime, answers: Sequence[AuthorityAnswer] = ()
+    ) -> PdfFacts:
+        """Read the signatures of a PDF. `seen_at` is a time at which this node had these bytes; `answers` were fetched from
+        authorities."""
 
     def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         """Read as `read` does, but in this process; None for a file that needs a process of its own. It blocks while it
@@ -185,6 +199,9 @@ class PdfSigner(Protocol):
 
     def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
         """Return a PNG of the page, with its content as grey blocks and the seal or mark as it will look."""
+
+    def check_key(self, key: AgencyKey, at: datetime) -> KeyState:
+        """Check the key's certificate: its path, and whether it is revoked, which may ask its authority."""
 
     def sign(
         self,

@@ -37,6 +37,7 @@ from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
+from gateway.store.pdf_answers import SqlPdfAnswers
 from gateway.store.people import SqlKeyEnds, claim_notice
 from gateway.store.plans import Growth
 from gateway.store.repository import MakeFollower, follow_nothing
@@ -152,6 +153,7 @@ class SqlStore:
         self.calls = SqlApiCalls(self.writing, self.reading)
         self.log = SqlEventLog(self.writing, self.reading, self.viewing_few, self.asking)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.viewing_few)
+        self.pdf_answers = SqlPdfAnswers(self.writing, self.reading)
         self.history = SqlHistory(self.writing, self.reading)
         self.growth = None if self._one_writer else Growth(self._writer)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock)

@@ -349,6 +349,29 @@ class AnswerRow(Row, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
+class PdfAnswerRow(Row, table=True):
+    """Answer of an authority about certificates of PDF signatures: fetched, or taken from a file that a verdict rests on.
+    The same bytes are one row. `used` marks an answer that a verdict rests on."""
+
+    __tablename__ = "pdf_answer"
+    __table_args__ = (
+        index("ix_pdf_answer_about", "issuer", "source", "about", "made_at"),
+        index("ix_pdf_answer_fetched", "fetched_at"),
+    )
+
+    digest: str = Field(primary_key=True)
+    source: str
+    issuer: str
+    about: str
+    origin: str
+    fetched_at: datetime = Field(sa_type=Moment)
+    made_at: datetime = Field(sa_type=Moment)
+    ends_at: datetime | None = Field(default=None, sa_type=Moment)
+    revokes: bool = False
+    used: bool = False
+    body: bytes = Field(sa_type=LargeBinary)
+
+
 class PendingRow(Row, table=True):
     """A packet that waits because its certificate's revocation status is unknown (K4, revocation)."""
 
@@ -365,7 +388,7 @@ class PendingRow(Row, table=True):
     arrived_at: datetime = Field(sa_type=Moment)
 
 
-REVOCATION_NODE_TABLES = frozenset({"revocation_question", "revocation_answer"})
+REVOCATION_NODE_TABLES = frozenset({"revocation_question", "revocation_answer", "pdf_answer"})
 
 
 class MemoryVersionRow(Row, table=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -59,14 +59,14 @@ def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
         raise _bad_sources(f"{path} names no issuer")
     sources_by_issuer: dict[x509.Certificate, IssuerSources] = {}
     for n, table in enumerate(tables, start=1):
-        for sources in _sources_in(folder, f"{path}, issuer {n}", table):
+        for sources in sources_in(folder, f"{path}, issuer {n}", table):
             if sources.issuer in sources_by_issuer:
                 raise Misconfigured(f"{path}, issuer {n}: this authority stands there twice")
             sources_by_issuer[sources.issuer] = sources
     return tuple(sources_by_issuer.values())
 
 
-def _sources_in(folder: Path, place: str, table: Mapping[str, Any]) -> list[IssuerSources]:
+def sources_in(folder: Path, place: str, table: Mapping[str, Any]) -> list[IssuerSources]:
     """Return the sources of one `[[issuer]]` table, one entry for each certificate in the file that it names."""
     if not isinstance(table, dict) or set(table) - _SOURCE_KEYS:
         raise _bad_sources(f"{place}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}")
@@ -191,44 +191,16 @@ class AskedAuthorities:
         url: str,
         now: datetime,
     ) -> Answer:
-        nonce = os.urandom(_NONCE_BYTES)
-        request = HttpRequest(
-            url=url,
-            expects="application/ocsp-response",
-            body=revocation.ocsp_request(certificate, sources.issuer, nonce),
-            headers={"Content-Type": "application/ocsp-request"},
+        call = AuthorityCall(
+            url=url, bounds=self._bounds[RevocationSource.OCSP], needs_nonce=sources.needs_nonce
         )
-        body = http_calls.ask(request, self._bounds[RevocationSource.OCSP])
-        try:
-            statement, responder = revocation.read_answer(body, certificate, sources.issuer)
-            answer_nonce = revocation.nonce_of_answer(body)
-        except revocation.NoAnswer as why:
-            raise InvalidProof(f"{url}: {why}") from why
-        if answer_nonce != nonce and (answer_nonce is not None or sources.needs_nonce):
-            raise InvalidProof(
-                f"{url}: the answer repeats another nonce than was sent, so it may be an old one"
-            )
+        answer, responder = ask_ocsp(call, question, certificate, sources.issuer, now)
         if responder is not None:
-            self._refuse_responder(url, responder, sources.issuer, now)
-        return _timely(
-            Answer(
-                question=question,
-                body=body,
-                origin=url,
-                fetched_at=now,
-                made_at=statement.made_at,
-                ends_at=statement.ends_at,
-                revokes=statement.revoked_at is not None,
-            )
-        )
+            self._refuse_responder(url, responder, sources.issuer)
+        return answer
 
-    def _refuse_responder(
-        self, url: str, responder: x509.Certificate, issuer: x509.Certificate, now: datetime
-    ) -> None:
-        """Raise InvalidProof for a responder whose certificate has expired or is revoked: its key can still sign answers
-        with any date."""
-        if now > responder.not_valid_after_utc:
-            raise InvalidProof(f"{url}: the responder's certificate has run out")
+    def _refuse_responder(self, url: str, responder: x509.Certificate, issuer: x509.Certificate) -> None:
+        """Raise InvalidProof for a responder whose certificate is revoked: its key can still sign answers with any date."""
         if self._answers.revokes(responder, issuer):
             raise InvalidProof(f"{url}: the responder's certificate is revoked")
 
@@ -236,29 +208,84 @@ class AskedAuthorities:
         url = question.about
         if url not in sources.lists:
             raise NotFound(f"the list {url} is not configured any more")
-        request = HttpRequest(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
-        body = http_calls.ask(request, self._bounds[RevocationSource.LIST])
-        try:
-            revocation_list = revocation.read_list(body)
-        except ValueError as why:
-            raise InvalidProof(f"{url}: this is no revocation list in DER form") from why
-        if revocation_list.listed.issuer != sources.issuer.subject or not revocation.is_list_from(
-            revocation_list, sources.issuer
-        ):
-            raise InvalidProof(
-                f"{url}: the list is not signed by {sources.issuer.subject.rfc4514_string()!r}"
-            )
-        return _timely(
-            Answer(
-                question=question,
-                body=body,
-                origin=url,
-                fetched_at=now,
-                made_at=revocation_list.listed.last_update_utc,
-                ends_at=revocation_list.listed.next_update_utc,
-                revokes=False,
-            )
+        call = AuthorityCall(url=url, bounds=self._bounds[RevocationSource.LIST])
+        return fetch_list(call, question, sources.issuer, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityCall:
+    """Call to one address of an authority. With `needs_nonce` an OCSP answer must repeat our nonce; `may_reach` judges the
+    network that the address leads to."""
+
+    url: str
+    bounds: Bounds
+    needs_nonce: bool = False
+    may_reach: Callable[[str], bool] | None = None
+
+
+def ask_ocsp(
+    call: AuthorityCall,
+    question: Question,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    now: datetime,
+) -> tuple[Answer, x509.Certificate | None]:
+    """Ask a responder about one certificate; return the checked answer, and the responder that the issuer named. Raise
+    Unreachable without an answer, InvalidProof for one that does not count."""
+    nonce, url = os.urandom(_NONCE_BYTES), call.url
+    request = HttpRequest(
+        url=url,
+        expects="application/ocsp-response",
+        body=revocation.ocsp_request(certificate, issuer, nonce),
+        headers={"Content-Type": "application/ocsp-request"},
+    )
+    body = http_calls.ask(request, call.bounds, call.may_reach)
+    try:
+        statement, responder = revocation.read_answer(body, certificate, issuer)
+        answer_nonce = revocation.nonce_of_answer(body)
+    except revocation.NoAnswer as why:
+        raise InvalidProof(f"{url}: {why}") from why
+    if answer_nonce != nonce and (answer_nonce is not None or call.needs_nonce):
+        raise InvalidProof(f"{url}: the answer repeats another nonce than was sent, so it may be an old one")
+    # The key of an expired responder is no longer guarded, and can sign answers with any date.
+    if responder is not None and now > responder.not_valid_after_utc:
+        raise InvalidProof(f"{url}: the responder's certificate has run out")
+    answer = Answer(
+        question=question,
+        body=body,
+        origin=url,
+        fetched_at=now,
+        made_at=statement.made_at,
+        ends_at=statement.ends_at,
+        revokes=statement.revoked_at is not None,
+    )
+    return _timely(answer), responder
+
+
+def fetch_list(call: AuthorityCall, question: Question, issuer: x509.Certificate, now: datetime) -> Answer:
+    """Fetch a revocation list of this issuer and return it checked. Raise Unreachable or InvalidProof."""
+    url = call.url
+    request = HttpRequest(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
+    body = http_calls.ask(request, call.bounds, call.may_reach)
+    try:
+        revocation_list = revocation.read_list(body)
+    except ValueError as why:
+        raise InvalidProof(f"{url}: this is no revocation list in DER form") from why
+    if revocation_list.listed.issuer != issuer.subject or not revocation.is_list_from(
+        revocation_list, issuer
+    ):
+        raise InvalidProof(f"{url}: the list is not signed by {issuer.subject.rfc4514_string()!r}")
+    return _timely(
+        Answer(
+            question=question,
+            body=body,
+            origin=url,
+            fetched_at=now,
+            made_at=revocation_list.listed.last_update_utc,
+            ends_at=revocation_list.listed.next_update_utc,
+            revokes=False,
         )
+    )
 
 
 def _timely(answer: Answer) -> Answer:

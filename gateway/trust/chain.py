@@ -65,7 +65,14 @@ _SIGNING_PURPOSES = frozenset(
 # Errors that the library raises for extensions that violate the standard.
 UNREADABLE = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
 
-_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.CRLDistributionPoints)
+_E = TypeVar(
+    "_E",
+    x509.BasicConstraints,
+    x509.KeyUsage,
+    x509.ExtendedKeyUsage,
+    x509.CRLDistributionPoints,
+    x509.AuthorityInformationAccess,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

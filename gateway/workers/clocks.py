@@ -1,7 +1,8 @@
 """Periodic workers that end rows whose time is over: packets that waited too long, unreferenced content, recalled files,
-idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Others check every few
-seconds whether packets of unproved senders fill the quarantine, and whether tables of a server have grown. In: the clock.
-Out: rows that ended. Content of a hold is unreadable at once; it does not wait for this loop."""
+idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Another judges PDF
+signatures again for which answers of authorities were missing. Others check every few seconds whether packets of unproved
+senders fill the quarantine, and whether tables of a server have grown. In: the clock. Out: rows that ended. Content of a
+hold is unreadable at once; it does not wait for this loop."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ from gateway.workers.loop import Turn
 _log = logging.getLogger(__name__)
 # How long an idempotency key is kept after its first use.
 KEYS_KEPT = timedelta(days=7)
+# How long an answer about a PDF's signer is kept that no verdict rests on, once there is a newer one.
+ANSWERS_KEPT = timedelta(days=30)
 
 
 class _Clock:
@@ -44,7 +47,6 @@ class Clocks(_Clock):
         counts = {
             "waited": await settle.give_up_overdue(services),
             "purged": await seal.purge_recalled(services),
-            "asked": await rejudge.ask_due(services),
             "forgotten": await services.store.purge_idempotency(now - KEYS_KEPT),
             "expired": await services.store.forget_uploads(now),
             "swept": await services.blobs.sweep(now),
@@ -52,6 +54,24 @@ class Clocks(_Clock):
         if any(counts.values()):
             log.action(_log, "clocks.ran", "", **counts)
         return False
+
+
+class SignaturesClock(_Clock):
+    every = timedelta(seconds=15)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prune = Turn(timedelta(hours=1))
+
+    async def step(self, services: IncomingServices) -> bool:
+        """Judge one batch of PDF signatures again that are due. It has a loop of its own, because authorities that are
+        asked may be slow."""
+        now = services.clock.now()
+        if not self._turn.take(now):
+            return False
+        if services.pdf_asking is not None and self._prune.take(now):
+            await services.pdf_asking.answers.prune(now - ANSWERS_KEPT)
+        return bool(await rejudge.ask_due(services))
 
 
 class QuarantineClock(_Clock):

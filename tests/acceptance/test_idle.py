@@ -30,6 +30,7 @@ BEGUN_S = 90.0
 TIMED = {
     *("sealer", "clocks", "lister", "keys", "holds", "quarantine", "accounts", "history", "pulse"),
     "revocation",
+    "signatures",
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
@@ -153,9 +154,11 @@ async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
     await worker.step()
 
 
-async def exchanged(town: node.Town, number: str = "15") -> tuple[OutgoingDocument, IncomingDocument]:
+async def exchanged(
+    town: node.Town, number: str = "15", **more: Any
+) -> tuple[OutgoingDocument, IncomingDocument]:
     """Send, receive and register a document, and carry its receipts; return it as sent and as received."""
-    sent = await town.send(number)
+    sent = await town.send(number, **more)
     await town.carry()
     arrived = await town.as_incoming(sent)
     await town.status(arrived, "03", register_no=number)

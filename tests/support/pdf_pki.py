@@ -55,6 +55,7 @@ class PdfAuthority(Holder):
         signing: bool = True,
         extension: x509.UnrecognizedExtension | None = None,
         is_authority: bool = False,
+        more: Sequence[x509.ExtensionType] = (),
     ) -> Holder:
         """Issue a good certificate of a person or agency, unless an argument says otherwise."""
         private_key = key(kind, f"pdf {common_name}")
@@ -76,6 +77,8 @@ class PdfAuthority(Holder):
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=critical_purposes)
         if extension is not None:
             builder = builder.add_extension(extension, critical=True)
+        for value in more:
+            builder = builder.add_extension(value, critical=False)
         certificate = builder.sign(self.private_key, hashes.SHA256())
         return Holder(certificate=certificate, private_key=private_key)
 

@@ -187,6 +187,8 @@ class PdfSignerOut(TypedDict):
     verdict_text: str
     why: str | None
     why_text: str | None
+    indication: str
+    sub_indication: str | None
     now: str
     now_why: str | None
     serial: str

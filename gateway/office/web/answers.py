@@ -28,6 +28,7 @@ from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.office.web import icons
 from gateway.office.web.dates import clock_text, day_text, moment_text
+from gateway.policy import etsi
 from gateway.ports.services import Pool
 from gateway.words import labels
 
@@ -72,6 +73,7 @@ def templates() -> Environment:
     environment.filters |= {
         "day": _day,
         "moment": moment_text,
+        "etsi": etsi.conclude,
         "second": lambda at: f"{local(at):%H:%M:%S}",
         "network": account.shown_network,
         "clock": pass_context(lambda context, at: clock_text(at, context["now"])),

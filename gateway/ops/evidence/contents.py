@@ -7,7 +7,7 @@ written."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,7 +20,9 @@ from gateway.domain.certificates import RevocationSource
 from gateway.domain.document import (
     Delivery,
     Draft,
+    FileItem,
     IncomingDocument,
+    IncomingFile,
     InState,
     Kind,
     OutgoingDocument,
@@ -58,6 +60,7 @@ from gateway.ops.evidence import log
 from gateway.ops.evidence.judge import UNKNOWN, VALID, JudgedSignature, is_vouched
 from gateway.ops.evidence.log import LogProofs
 from gateway.ops.evidence.pack_file import PackPart, part_of, too_large
+from gateway.policy import etsi
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
@@ -366,15 +369,33 @@ def story_of(
         else document.state.value,
         subject="" if sealed else words.subject,
         absent=absent,
-        files=tuple(
-            StoryFile(name="" if sealed else file.name, size=file.size, sha256=file.sha256)
-            for file in document.files
-        ),
+        files=tuple(_describe_files(document, absent)),
         recipients=tuple(
             StoryRecipient(party=_party(delivery.recipient.code, names), state=delivery.state)
             for delivery in deliveries
         ),
     )
+
+
+def _describe_files(
+    document: OutgoingDocument | IncomingDocument, absent: Absent | None
+) -> Iterator[StoryFile]:
+    """Yield the description of each file, with the verdict on its signatures unless the content is withheld."""
+    verdicts = {verdict.n: verdict for verdict in document.signatures} if absent is None else {}
+    files: Sequence[FileItem | IncomingFile] = document.files
+    for n, file in enumerate(files, start=1):
+        verdict = verdicts.get(file.n if isinstance(file, IncomingFile) else n)
+        described = StoryFile(
+            name="" if absent is Absent.SEALED else file.name, size=file.size, sha256=file.sha256
+        )
+        if verdict is not None:
+            described = replace(
+                described,
+                verdict=verdict.verdict.value,
+                conclusion=str(etsi.conclude_file(verdict) or ""),
+                answers=verdict.answers,
+            )
+        yield described
 
 
 def with_log(story: Story, proofs: LogProofs) -> Story:

@@ -26,7 +26,7 @@ from gateway.domain.evidence import (
     StoryPacket,
 )
 from gateway.domain.identity import Digest
-from gateway.domain.proof import Binding, Evidence, Finding, Receipt, SignedEnvelope, Step
+from gateway.domain.proof import Binding, Evidence, FileSlice, Finding, Receipt, SignedEnvelope, Step
 from gateway.edxml import foreign, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
@@ -78,10 +78,12 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """Report on a whole pack. `description` is taken from the manifest; empty when that could not be read."""
+    """Report on a whole pack. `pdf_lines` are about signatures inside PDFs and decide nothing. `description` is taken from
+    the manifest; empty when that could not be read."""
 
     at: datetime
     lines: Sequence[ReportLine]
+    pdf_lines: Sequence[ReportLine] = ()
     anchors: Sequence[Anchor] = ()
     description: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,6 +102,7 @@ class PackReport:
             "anchored": bool(self.anchors),
             "anchors": [asdict(anchor) for anchor in self.anchors],
             "steps": [line.to_json() for line in self.lines],
+            "pdf": [line.to_json() for line in self.pdf_lines],
         }
 
 
@@ -152,13 +155,28 @@ def judge(
 ) -> JudgedSignature:
     """Judge the signature of an envelope as a receiving node would at the time `at`, without checks of transport and
     registry. Without `trust` a signature that matches is `unknown` at best."""
+    return _judge_octets(source, bindings, trust, at, xml=xml, policy=policy)[0]
+
+
+def _judge_octets(
+    source: verify.EnvelopeSource,
+    bindings: Callable[[str], Sequence[Binding]],
+    trust: NodeTrust | None,
+    at: datetime,
+    *,
+    xml: XmlPolicy | None = None,
+    policy: TrustPolicy | None = None,
+) -> tuple[JudgedSignature, bytes | None]:
+    """Judge as `judge` does; also return the octets that the file slices count in, None for those of the envelope."""
     try:
-        signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bindings, at=at).signed
+        verified = verify.examine(source, policy=xml or XmlPolicy(), bindings=bindings, at=at)
     except (InvalidEnvelope, CannotTell) as error:
-        return judge_failure(error, at)
+        return judge_failure(error, at), None
+    signed = verified.signed
     if trust is None:
-        return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
-    return judge_signer(signed, trust, at, policy or TrustPolicy(signing_past=ANY_PAST))
+        return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed), verified.canonical
+    judged = judge_signer(signed, trust, at, policy or TrustPolicy(signing_past=ANY_PAST))
+    return judged, verified.canonical
 
 
 def judge_signer(
@@ -195,20 +213,31 @@ _MOST_CERTIFICATE = 64 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketTrust:
     """Certificates and bindings that the user of the check trusts for packets; `trust` is None when the user trusts none.
-    `at` is the time of the check."""
+    `at` is the time of the check. `read_pdfs` judges the PDFs of a packet for a proved time."""
 
     trust: NodeTrust | None
     bindings: Callable[[str], Sequence[Binding]]
     at: datetime
+    read_pdfs: Callable[[PacketFiles, datetime | None], Sequence[ReportLine]] = lambda files, proved_at: ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketFiles:
+    """Files of a packet whose signature matches its bytes: slices of its member of the pack, or of `octets`."""
+
+    member: str
+    files: Sequence[FileSlice]
+    octets: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedPacket:
-    """One packet: its description in the story, its verdict, and its report line."""
+    """One packet: its description in the story, its verdict, its report line, and those of its PDFs."""
 
     packet: StoryPacket
     judged: JudgedSignature
     line: ReportLine
+    pdf_lines: Sequence[ReportLine] = ()
 
 
 def check_packets(
@@ -226,9 +255,9 @@ def check_packets(
     ]
     judged_by_id = {str(signed.packet_id): j for j in packets if (signed := j.judged.signed) is not None}
     withheld = {p.packet_id: p for p in story.packets if not p.member and p.sha256 not in handed}
-    lines = []
+    lines: list[ReportLine] = []
     for judged in packets:
-        lines.append(judged.line)
+        lines += [judged.line, *judged.pdf_lines]
         if (signed := judged.judged.signed) is not None and signed.model.status is not None:
             lines.append(_check_receipt(judged, judged_by_id, withheld, copies))
     lines += [_copy_line(pack, packet, story) for packet in copies.values()]
@@ -263,10 +292,15 @@ def _judge_packet(
 ) -> JudgedPacket:
     bindings = trusted.bindings if trusted.trust is not None else partial(_binding_from_pack, pack, packet)
     source = verify.EnvelopeSource(size=packet.size, open=lambda: pack.pieces(packet.member))
-    judged = judge(source, bindings, trusted.trust, proved_at or trusted.at)
+    judged, octets = _judge_octets(source, bindings, trusted.trust, proved_at or trusted.at)
+    pdf_lines: Sequence[ReportLine] = ()
     if judged.signed is not None:
         _check_agreement(packet, judged.signed)
-    return JudgedPacket(packet=packet, judged=judged, line=_packet_line(packet, judged, proved_at, trusted))
+        if judged.signed.files:
+            files = PacketFiles(member=packet.member, files=judged.signed.files, octets=octets)
+            pdf_lines = trusted.read_pdfs(files, proved_at)
+    line = _packet_line(packet, judged, proved_at, trusted)
+    return JudgedPacket(packet=packet, judged=judged, line=line, pdf_lines=pdf_lines)
 
 
 def _copy_line(pack: Pack, copy: StoryPacket, story: Story) -> ReportLine:

@@ -105,6 +105,9 @@ class EvidenceMaker:
         story = contents.story_of(node, case.agency, case.document, case.deliveries, judged_packets, names)
         story = contents.with_log(story, log)
         answers = await answers_of(node.store, folder, await self._answer_digests(judged_packets), node.pool)
+        about_files = [digest for file in story.files for digest in file.answers]
+        for answer in await node.store.pdf_answers.read(about_files):
+            answers = {**answers, answer.digest: (answer.question.source, answer.body)}
         pack = await node.pool.run(partial(self._prepare, story, judged_packets, log, answers))
         await self._record_event(scope, story, pack)
         return pack

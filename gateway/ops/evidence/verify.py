@@ -1,15 +1,17 @@
 """Verify an evidence pack without a node, a network or a database (E5, offline check). In: the pack, the time of the check,
 and the user's own trust, never the pack's: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
-verify` takes them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities);
-perhaps the file of a published seal. Out: a `PackReport` of passed, failed and undecided checks, with their times and the
-fingerprint of each trusted anchor. Bad contents of a pack are reported; only an unusable file or folder raises an error."""
+verify` takes them, `pdf/` for signatures inside PDFs, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem`
+(roots of timestamp authorities); perhaps the file of a published seal. Out: a `PackReport` of passed, failed and undecided
+checks, with their times and the fingerprint of each trusted anchor. Bad contents of a pack are reported; only an unusable
+file or folder raises an error."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -25,6 +27,7 @@ from gateway.ops.evidence import judge, log, pack_file
 from gateway.ops.evidence.contents import MOST_STORY, read_story
 from gateway.ops.evidence.judge import Anchor, PackReport, ReportLine
 from gateway.ops.evidence.pack_file import Pack, check_total_size
+from gateway.ops.evidence.pdfs import PDF_STEP, PdfTrust, read_pdfs
 from gateway.trust import folder, revocation, seals
 from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in, fingerprint
 from gateway.trust.key_material import spki
@@ -47,7 +50,13 @@ def verify(path: Path, trust: Path | None, published: Path | None, at: datetime)
         lines.append(
             ReportLine(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why)
         )
-    return PackReport(at=at, lines=tuple(lines), anchors=trusted.anchors, description=description)
+    return PackReport(
+        at=at,
+        lines=tuple(line for line in lines if line.step != PDF_STEP),
+        pdf_lines=tuple(line for line in lines if line.step == PDF_STEP),
+        anchors=trusted.anchors,
+        description=description,
+    )
 
 
 def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLine]:
@@ -63,6 +72,9 @@ def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLi
     lines, times = log.check_log(pack, trusted.of_time, digests)
     yield from lines
     trust = judge.PacketTrust(trust=trust_with(trusted, pack, lambda: at), bindings=trusted.bindings, at=at)
+    if trusted.trust_folder is not None:
+        pdf_trust = PdfTrust(folder=trusted.trust_folder, at=at)
+        trust = replace(trust, read_pdfs=partial(read_pdfs, pack, pdf_trust))
     yield from judge.check_packets(pack, story, trust, times)
 
 

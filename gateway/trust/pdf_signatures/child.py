@@ -6,21 +6,23 @@ gone. Code that parses hostile PDFs runs only here, and all modules are loaded b
 It combines the signatures in the bytes of a PDF with what is known about their certificates, at all times that matter,
 in `PdfFacts`; it decides nothing. A folder names the trusted authorities: `ca.pem` (anchors), and optionally `tsa.pem`
 (anchors of timestamps; else `ca.pem`), `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. It is read again when a file in it
-changed; Misconfigured names a bad file."""
+changed; Misconfigured names a bad file. A question may bring more answers, which the node fetched."""
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from asn1crypto import crl, ocsp, pem, x509
 from pydantic import TypeAdapter
 
+from gateway.domain.certificates import RevocationSource
 from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import (
     CertificateFacts,
@@ -174,8 +176,7 @@ def _signature(
     sig: ReadSignature, reading: Reading, trust: PdfTrust, seen_at: datetime, now: datetime
 ) -> SignatureFacts:
     signed = sig.signed
-    vouching = [*sig.stamps, *(stamp for revision, stamp in reading.stamps if revision > sig.revision)]
-    timestamps = tuple(_timestamp(t, reading.inside, trust, seen_at) for t in vouching)
+    timestamps = tuple(_timestamps(sig, reading, trust, seen_at))
     times = {seen_at, now, *(t.at for t in timestamps)}
     if sig.claimed_at is not None and sig.claimed_at < seen_at:
         times.add(sig.claimed_at)
@@ -205,13 +206,31 @@ def _standings(
 ) -> tuple[CertificateStanding, ...]:
     if signature.signed is None or not (signature.signed.intact and signature.signed.authentic):
         return ()
-    leaf, material = signature.signed.certificate, trust.material + signature.signed.embedded + reading.inside
-    return tuple(_standing(leaf, trust.anchors, material, at) for at in sorted(times))
+    leaf, inside = signature.signed.certificate, signature.signed.embedded + reading.inside
+    return tuple(_standing(leaf, trust.anchors, trust.material, inside, at) for at in sorted(times))
 
 
-def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
-    material = trust.material + stamp.embedded + inside
-    standing = _standing(stamp.certificate, trust.stamp_anchors, material, seen_at, for_timestamps=True)
+def _timestamps(
+    sig: ReadSignature, reading: Reading, trust: PdfTrust, seen_at: datetime
+) -> Iterator[TimestampFacts]:
+    """Yield the timestamps that vouch for a signature, the last first. Each authority is judged for the time before which
+    its timestamp existed: that of a valid later one, else our own first sight of the file."""
+    proved = seen_at
+    later = sorted((s for s in reading.stamps if s[0] > sig.revision), key=lambda s: s[0], reverse=True)
+    for _, stamp in later:
+        facts = _timestamp(stamp, reading.inside, trust, proved)
+        if facts.fault is None and facts.standing.code is None and facts.standing.revocation == "good":
+            proved = min(proved, facts.at)
+        yield facts
+    for stamp in sig.stamps:
+        yield _timestamp(stamp, reading.inside, trust, proved)
+
+
+def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, proved: datetime) -> TimestampFacts:
+    theirs = stamp.embedded + inside
+    standing = _standing(
+        stamp.certificate, trust.stamp_anchors, trust.material, theirs, proved, for_timestamps=True
+    )
     return TimestampFacts(
         at=stamp.at, standing=standing, authority=_subject(stamp.certificate), fault=stamp.fault
     )
@@ -220,13 +239,14 @@ def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at
 def _standing(
     leaf: x509.Certificate,
     anchors: tuple[x509.Certificate, ...],
-    material: Material,
+    ours: Material,
+    inside: Material,
     at: datetime,
     *,
     for_timestamps: bool = False,
 ) -> CertificateStanding:
     try:
-        return cms.standing(leaf, anchors, material, at, for_timestamps=for_timestamps)
+        return cms.standing(leaf, anchors, ours, at, inside=inside, for_timestamps=for_timestamps)
     except LIBRARY as why:
         return CertificateStanding(
             at=at, code="CERT-CHAIN", detail=f"the certificate cannot be read: {why}"[:500]
@@ -275,16 +295,31 @@ def main() -> None:
     serve(partial(_answer, folder=PdfFolder(folder_argument())), fence)
 
 
-def _answer(question: dict[str, str], folder: PdfFolder) -> bytes:
+def _answer(question: dict[str, Any], folder: PdfFolder) -> bytes:  # Any: JSON that the node wrote
     """Return the facts about the signatures, or the text of the pages, as JSON."""
     if question.get("what") == "text":
         return TEXT.dump_json(_read(question, PdfText, pdf_layout.read_text))
     seen_at, now = datetime.fromisoformat(question["seen_at"]), datetime.fromisoformat(question["now"])
     make = partial(PdfFacts, seen_at=seen_at, now=now)
-    return ANSWER.dump_json(_read(question, make, lambda file: collect(file, folder.read(), seen_at, now)))
+
+    def read(file: BinaryIO) -> PdfFacts:
+        trust = folder.read()
+        known = replace(trust, material=trust.material + _fetched(question.get("answers", ())))
+        return collect(file, known, seen_at, now)
+
+    return ANSWER.dump_json(_read(question, make, read))
 
 
-def _read(question: dict[str, str], make: Callable[..., F], read: Callable[[BinaryIO], F]) -> F:
+def _fetched(answers: Sequence[tuple[str, str]]) -> Material:
+    """Return the answers that the node fetched and checked: pairs of their kind and their DER as base64."""
+    contents = [(kind, b64decode(body)) for kind, body in answers]
+    return Material(
+        lists=tuple(crl.CertificateList.load(der) for kind, der in contents if kind == RevocationSource.LIST),
+        answers=tuple(ocsp.OCSPResponse.load(der) for kind, der in contents if kind == RevocationSource.OCSP),
+    )
+
+
+def _read(question: dict[str, Any], make: Callable[..., F], read: Callable[[BinaryIO], F]) -> F:
     def look() -> F:
         try:
             with Path(question["path"]).open("rb") as file:

@@ -9,6 +9,8 @@ the answers that it is given and fetches nothing. Runs in the reading process (`
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from base64 import b64encode
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -39,7 +41,7 @@ from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 from pyhanko_certvalidator.validate import async_validate_path
 
-from gateway.domain.signatures import CertificateStanding
+from gateway.domain.signatures import CertificateStanding, Unanswered
 from gateway.trust.chain import CURVES, MIN_RSA_BITS
 
 LONGEST_PATH = 5
@@ -92,21 +94,31 @@ class Material:
         )
 
 
-_Answer = tuple[Callable[..., Coroutine[object, object, object]], Material, datetime | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statement:
+    """Outcome of one answer used alone for one link of a path: it says good at the time, or revoked at `revoked_at`.
+    `digest` is that of an answer of ours, None for one inside the file."""
+
+    revoked_at: datetime | None = None
+    digest: str | None = None
 
 
 def standing(
     leaf: x509.Certificate,
     anchors: Sequence[x509.Certificate],
-    material: Material,
+    ours: Material,
     at: datetime,
     *,
+    inside: Material | None = None,
     for_timestamps: bool = False,
 ) -> CertificateStanding:
-    """Return the best standing that any path gives. Malformed certificates of a path are no error."""
+    """Return the best standing that any path gives, by our data and by those `inside` the file. Malformed certificates of
+    a path are no error."""
     if (unfit := _unfit(leaf, for_timestamps=for_timestamps)) is not None:
         return CertificateStanding(at=at, code="CERT-USAGE", detail=unfit)
-    standings = [_judge(path, anchors, material, at) for path in _paths(leaf, anchors, material.certificates)]
+    inside = inside or Material()
+    certificates = (*ours.certificates, *inside.certificates)
+    standings = [_judge(path, anchors, ours, inside, at) for path in _paths(leaf, anchors, certificates)]
     if not standings:
         issuer = leaf.issuer.human_friendly
         return CertificateStanding(
@@ -164,55 +176,134 @@ def _paths(
 def _judge(
     path: tuple[x509.Certificate, ...],
     anchors: Sequence[x509.Certificate],
-    material: Material,
+    ours: Material,
+    inside: Material,
     at: datetime,
 ) -> CertificateStanding:
     # First without revocation: a missing answer for a link higher up must not hide that a link below is forged.
+    material = ours + inside
     bare = _validation_context(anchors, replace(material, answers=(), lists=()), at, with_revocation=False)
     if (why := _fault(async_validate_path(bare, _validation_path(path)))) is not None:
         code = "CERT-TIME" if isinstance(why, ExpiredError | NotYetValidError) else "CERT-CHAIN"
         return CertificateStanding(at=at, code=code, detail=str(why)[:500])
     names = " < ".join(c.subject.human_friendly for c in path)
     stands = partial(CertificateStanding, at=at, detail=names)
-    if revoked := list(_revocations(path, anchors, material, at)):
-        return stands(revocation="revoked", revoked_at=min(revoked))
-    why = _fault(async_validate_path(_validation_context(anchors, material, at), _validation_path(path)))
+    by_link = [list(_statements(path[n:], anchors, ours, inside, at)) for n in range(len(path) - 1)]
+    statements = [statement for link in by_link for statement in link]
+    if revoked := sorted(s.revoked_at for s in statements if s.revoked_at is not None):
+        reasons = (s.digest for s in statements if s.revoked_at == revoked[0] and s.digest)
+        return stands(revocation="revoked", revoked_at=revoked[0], answers=tuple(sorted(set(reasons))))
+    why = _fault(
+        async_validate_path(_validation_context(anchors, _timely(path, material), at), _validation_path(path))
+    )
     if isinstance(why, RevokedError):
         return stands(revocation="revoked", revoked_at=why.revocation_dt)
-    return stands(revocation="good" if why is None else "unknown")
+    unanswered = tuple(
+        Unanswered(
+            certificate=_base64(certificate),
+            issuer=_base64(issuer),
+            serial=f"{certificate.serial_number:x}",
+            issuer_sha256=issuer.sha256.hex(),
+        )
+        for certificate, issuer, link in zip(path, path[1:], by_link, strict=False)
+        if not link and certificate.ocsp_no_check_value is None
+    )
+    if why is not None and unanswered:
+        return stands(revocation="unknown", unanswered=unanswered)
+    return stands(revocation="good", answers=tuple(sorted({s.digest for s in statements if s.digest})))
 
 
-def _revocations(
-    path: tuple[x509.Certificate, ...],
+def _statements(
+    path: Sequence[x509.Certificate],
     anchors: Sequence[x509.Certificate],
-    material: Material,
+    ours: Material,
+    inside: Material,
     at: datetime,
-) -> Iterator[datetime]:
-    """Yield the time of revocation of each link that some answer, used alone and at the last moment it covers, declares
-    revoked. The library would take the first answer that says good, but an old good answer must not outweigh one that
-    says revoked, however old."""
-    for n, certificate in enumerate(path[:-1]):
-        above = _validation_path(path[n:])
-        for check, only, next_update in _answers_about(certificate, material):
-            context = _validation_context(anchors, only, min(at, next_update) if next_update else at)
-            why = _fault(check(certificate, above, context))
+) -> Iterator[_Statement]:
+    """Yield the outcome of each answer about the path's first link, used alone. One that says revoked counts at the last
+    moment it covers: the library would take the first answer that says good, but an old good answer must not outweigh
+    one that says revoked, however old."""
+    certificate, above = path[0], _validation_path(path)
+    certificates = replace(ours + inside, answers=(), lists=())
+    for own, material in ((True, ours), (False, inside)):
+        for answer in _answers_about(certificate, material):
+            only = replace(certificates, lists=answer.lists, answers=answer.answers)
+            has_ended = answer.ends_at is not None and answer.ends_at < at
+            moment = answer.ends_at if has_ended and answer.ends_at else at
+            # The library takes an answer about a later revocation for no answer: asked later, it confirms it.
+            moment = max(moment, answer.revoked_at or moment)
+            why = _fault(answer.check(certificate, above, _validation_context(anchors, only, moment)))
+            digest = answer.digest() if own else None
             if isinstance(why, RevokedError):
-                yield why.revocation_dt
+                yield _Statement(
+                    revoked_at=why.revocation_dt if why.revocation_dt <= at else None, digest=digest
+                )
+            elif why is None and not has_ended and not _is_late(answer.made_at, certificate):
+                yield _Statement(digest=digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """One list or OCSP answer about a certificate, with the function that checks it, and its times."""
+
+    check: Callable[..., Coroutine[object, object, object]]
+    lists: tuple[crl.CertificateList, ...] = ()
+    answers: tuple[ocsp.OCSPResponse, ...] = ()
+    made_at: datetime
+    ends_at: datetime | None
+    revoked_at: datetime | None = None
+
+    def digest(self) -> str:
+        (content,) = (*self.lists, *self.answers)
+        return hashlib.sha256(content.dump()).hexdigest()
 
 
 def _answers_about(certificate: x509.Certificate, material: Material) -> Iterator[_Answer]:
-    """Yield each list of this certificate's issuer, and each OCSP answer about its serial number, with the function that
-    checks it and its end."""
-    only = replace(material, answers=(), lists=())
+    """Yield each list of this certificate's issuer, and each OCSP answer about its serial number."""
     for own in material.lists:
         if own.issuer.hashable == certificate.issuer.hashable:
-            yield verify_crl, replace(only, lists=(own,)), own["tbs_cert_list"]["next_update"].native
+            times = own["tbs_cert_list"]["this_update"].native, own["tbs_cert_list"]["next_update"].native
+            yield _Answer(check=verify_crl, lists=(own,), made_at=times[0], ends_at=times[1])
     for answer in material.answers:
         if answer["response_status"].native != "successful":
             continue
         for response in answer.response_data["responses"]:
             if response["cert_id"]["serial_number"].native == certificate.serial_number:
-                yield verify_ocsp_response, replace(only, answers=(answer,)), response["next_update"].native
+                times = response["this_update"].native, response["next_update"].native
+                status = response["cert_status"]
+                revoked_at = status.chosen["revocation_time"].native if status.name == "revoked" else None
+                yield _Answer(
+                    check=verify_ocsp_response,
+                    answers=(answer,),
+                    made_at=times[0],
+                    ends_at=times[1],
+                    revoked_at=revoked_at,
+                )
+
+
+def _timely(path: Sequence[x509.Certificate], material: Material) -> Material:
+    """Return the material without answers that were made after their certificate expired: an authority may forget an
+    expired certificate, so that it does not tell good from revoked."""
+    late = {
+        id(content)
+        for certificate in path[:-1]
+        for answer in _answers_about(certificate, material)
+        if _is_late(answer.made_at, certificate)
+        for content in (*answer.lists, *answer.answers)
+    }
+    return replace(
+        material,
+        lists=tuple(x for x in material.lists if id(x) not in late),
+        answers=tuple(x for x in material.answers if id(x) not in late),
+    )
+
+
+def _is_late(made_at: datetime, certificate: x509.Certificate) -> bool:
+    return bool(made_at > certificate.not_valid_after)
+
+
+def _base64(certificate: x509.Certificate) -> str:
+    return b64encode(certificate.dump()).decode("ascii")
 
 
 def _validation_path(path: Sequence[x509.Certificate]) -> ValidationPath:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from gateway.domain.certificates import AuthorityAnswer
 from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import PdfFacts, RoleRule, SignerRole
 from gateway.errors import Misconfigured, StoreFailure
@@ -64,12 +66,23 @@ class PdfSandbox(KeptProcess):
         super().__init__(folder, limits or PdfLimits())
         self._anchors = str(folder / "ca.pem")
 
-    def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
-        """Return the facts about the file at `path`. Raise StoreFailure when the file cannot be opened."""
+    def read(
+        self,
+        path: Path,
+        seen_at: datetime,
+        now: datetime,
+        *,
+        even_unsigned: bool = False,
+        answers: Sequence[AuthorityAnswer] = (),
+    ) -> PdfFacts:
+        """Return the facts about the file at `path`, by the folder and these answers. Raise StoreFailure when the file
+        cannot be opened."""
         facts = self.read_alone(path, seen_at, now, even_unsigned=even_unsigned)
         if facts is not None:
             return facts
-        question = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
+        question: dict[str, object] = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
+        if answers:
+            question["answers"] = [(str(x.source), b64encode(x.body).decode("ascii")) for x in answers]
         make = partial(PdfFacts, seen_at=seen_at, now=now)
         return self.look(path, question, _facts().validate_json, make)
 
@@ -94,7 +107,15 @@ class PdfSandbox(KeptProcess):
 class SignatureReader:
     """Reader of PDFs with several reading processes (the `ports.services.PdfSignatures` protocol)."""
 
-    def __init__(self, sandboxes: Sequence[PdfSandbox], pool: Pool) -> None:
+    def __init__(
+        self,
+        sandboxes: Sequence[PdfSandbox],
+        pool: Pool,
+        keep: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        """Take the readers. `keep` stores the answers with these digests, which the facts rest on, before the caller
+        learns them."""
+        self._keep = keep
         self._sandboxes = Lent(sandboxes, pool)
         self._any = sandboxes[0]
         self._pool = pool
@@ -102,11 +123,16 @@ class SignatureReader:
     def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         return self._any.read_alone(file, seen_at, now)
 
-    async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
+    async def read(
+        self, path: Path, seen_at: datetime, now: datetime, answers: Sequence[AuthorityAnswer] = ()
+    ) -> PdfFacts:
         facts = await self._pool.run(partial(self.read_alone, path, seen_at, now))
         if facts is not None:  # no process is needed
             return facts
-        return await self._sandboxes.run(lambda sandbox: sandbox.read(path, seen_at, now))
+        facts = await self._sandboxes.run(lambda sandbox: sandbox.read(path, seen_at, now, answers=answers))
+        if self._keep is not None and facts.answers:
+            await self._keep(facts.answers)
+        return facts
 
     async def text(self, path: Path) -> PdfText:
         return await self._sandboxes.run(lambda sandbox: sandbox.text(path))

@@ -1,24 +1,23 @@
 """Appends one signature to a PDF (PAdES). In: a path, a placement, an opened key, a time. Out: a new file that begins
 with the old one byte for byte. The new file is read again before it is kept: the new signature and all earlier ones must
 be intact. The library builds the signature and lets the agency's key sign. The key is used once, after everything that
-can be refused was checked. A timestamp, and revocation lists from a folder, make the signature provable later; only the
-configured timestamp authority is asked, and nothing else is fetched."""
+can be refused was checked. A timestamp, and answers of authorities about signer and timestamp, make the signature provable
+later; where they cannot be had, the file is signed at a lower level, which the result says."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from asn1crypto import pem, tsp
+from asn1crypto import tsp
 from asn1crypto import x509 as asn1_x509
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from PIL import Image
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
@@ -29,26 +28,26 @@ from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers import Signer
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
 from pyhanko.sign.timestamps import TimeStamper
-from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.errors import RevokedError
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
+from gateway import log
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import Layout, PageView, PdfStanding, Placement, SignedPdf, Size
-from gateway.errors import Clash, InvalidProof, Misconfigured, NotFound
+from gateway.domain.pdf import KeyState, Layout, PageView, PdfStanding, Placement, SignedPdf, Size
+from gateway.errors import Clash, InvalidProof, NotFound, Unreachable
 from gateway.ports.services import AgencyKey
 from gateway.trust.asn1 import make_ready
 from gateway.trust.pdf_layout import Rect
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing import appearance, look
 from gateway.trust.pdf_signing.appearance import Look, read_seal, seal_size, set_text
+from gateway.trust.pdf_signing.long_term import NO_ANCHORS, NO_TIMESTAMP, ProofGatherer
 from gateway.trust.seals import TimestampAuthority
 
 make_ready()
 
-_MOST_FILES = 500
-_MOST_BYTES = 32 * 1024 * 1024
+_log = logging.getLogger(__name__)
+UNREACHABLE = f"{NO_TIMESTAMP}-unreachable"
 
 
 class TrustedTime(TimeStamper):
@@ -72,57 +71,14 @@ class TrustedTime(TimeStamper):
             raise InvalidProof(f"the timestamp does not hold: {why}") from why
 
 
-def proofs_at_hand(folder: Path, tsa: Sequence[x509.Certificate], at: datetime) -> ValidationContext | None:
-    """Return the context that checks the signer's chain and whose data is embedded in the file: anchors, certificates
-    and revocation lists of PDF signatures from one folder. None without anchors or lists."""
-    anchors = [*_certificates(folder / "ca.pem")]
-    lists = [der for path in _proof_files(folder / "crl") for der in _objects(path)]
-    if not anchors or not lists:
-        return None
-    chain = [c for path in _proof_files(folder / "chain") for c in _certificates(path)]
-    of_time = (asn1_x509.Certificate.load(c.public_bytes(Encoding.DER)) for c in tsa)
-    return ValidationContext(
-        trust_roots=[*anchors, *of_time],
-        other_certs=chain,
-        crls=lists,
-        moment=at,
-        allow_fetching=False,
-        revocation_mode="require",
-    )
-
-
-def _proof_files(folder: Path) -> list[Path]:
-    paths = sorted(p for p in folder.glob("*") if p.suffix in (".pem", ".crl", ".crt"))
-    return paths[:_MOST_FILES]
-
-
-def _certificates(path: Path) -> Iterator[asn1_x509.Certificate]:
-    for der in _objects(path):
-        yield asn1_x509.Certificate.load(der)
-
-
-def _objects(path: Path) -> list[bytes]:
-    """Return the objects in a PEM or DER file, in DER; none where there is no file."""
-    if not path.is_file():
-        return []
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES)
-        return (
-            [der for _, _, der in pem.unarmor(content, multiple=True)] if pem.detect(content) else [content]
-        )
-    except (OSError, ValueError) as why:
-        raise Misconfigured(f"{path} cannot be read as PEM or DER") from why
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadesSigner:
-    """Signer of PDFs (the `ports.services.PdfSigner` protocol). Without `time` the level is B-B; with lists in the
-    folder `long_term` B-LT. With a `reader`, the file is examined here only once the reading process has read it within
-    its limits."""
+    """Signer of PDFs (the `ports.services.PdfSigner` protocol). Without `time` the level is B-B; with `proofs` it is B-LT
+    where they suffice. With a `reader`, the file is examined here only once the reading process has read it within its
+    limits."""
 
     time: TimestampAuthority | None = None
-    long_term: Path | None = None
+    proofs: ProofGatherer | None = None
     reader: PdfSandbox | None = None
 
     def examine(self, path: Path) -> PdfStanding:
@@ -142,6 +98,9 @@ class PadesSigner:
 
     def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
         return appearance.draw_preview(view, placement, read_seal(image) if image is not None else None)
+
+    def check_key(self, key: AgencyKey, at: datetime) -> KeyState:
+        return self.proofs.check_key(key, at) if self.proofs is not None else KeyState(word=NO_ANCHORS)
 
     def sign(
         self,
@@ -167,34 +126,39 @@ class PadesSigner:
         expected: Digest | None = None,
     ) -> SignedPdf:
         """Sign as `sign` does, with any picture: the demonstration also shows a person's signature."""
+        if self.check_key(key, at).word == "revoked":
+            raise _revoked_error()
         frame = look.frame_of(path, placement.page)
         style = Look(placement=placement, picture=picture, matrix=frame.matrix)
         stamper = TrustedTime(self.time) if self.time is not None else None
         work = SignatureWork(style=style, rect=frame.rect(placement.area), key=key, at=at, stamper=stamper)
         with _open_source(path) as source, _new_file(out) as target:
             old_digest = expected or look.digest_of(source)[0]
-            level = self._write_best(source, target, work)
+            missing = self._write(source, target, work)
             target.flush()
             os.fsync(target.fileno())
             _must_hold(source, target, old_digest)
             digest, size = look.digest_of(target)
-            return SignedPdf(digest=digest, size=size, level=level)
+            level = "B-B" if missing and missing[0].startswith(NO_TIMESTAMP) else "B-T" if missing else "B-LT"
+            return SignedPdf(digest=digest, size=size, level=level, missing=tuple(missing))
 
-    def _write_best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
-        """Write the signature and return its level. Lists that do not cover the chain are left out; a revoked key is an
-        error."""
-        roots = self.time.roots if self.time else ()
-        context = proofs_at_hand(self.long_term, roots, work.at) if self.long_term else None
+    def _write(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> list[str]:
+        """Write the signature and its proofs; return the codes of what is missing for the level B-LT. A timestamp authority
+        that does not answer stops nothing; one that answers wrongly does."""
+        is_unreachable = False
         try:
-            write_signature(source, target, work, context)
-        except SigningError as why:
-            if context is None or _has_cause(why, RevokedError):
-                raise
-            context = None
+            write_signature(source, target, work)
+        except Unreachable as why:
+            log.action(_log, "signing.no_timestamp", str(why), code=why.code)
+            is_unreachable = True
             target.seek(0)
             target.truncate()
-            write_signature(source, target, work, None)
-        return "B-LT" if context and self.time else "B-T" if self.time else "B-B"
+            write_signature(source, target, replace(work, stamper=None))
+        if self.proofs is None:
+            missing = [NO_ANCHORS] if work.stamper and not is_unreachable else [NO_TIMESTAMP, NO_ANCHORS]
+        else:
+            missing = self.proofs.complete(target, work.at)
+        return [UNREACHABLE if code == NO_TIMESTAMP and is_unreachable else code for code in missing]
 
 
 @contextmanager
@@ -240,18 +204,15 @@ def _must_hold(source: BinaryIO, target: BinaryIO, old_digest: Digest) -> None:
         )
 
 
-def _has_cause(why: BaseException, kind: type[BaseException]) -> bool:
-    below = why.__cause__ or why.__context__
-    return isinstance(why, kind) or (below is not None and _has_cause(below, kind))
+def _revoked_error() -> Clash:
+    return Clash(
+        "the certificate of the agency's key is revoked",
+        code="CERT-REVOKED",
+        hint="ask the issuer for a new one",
+    )
 
 
 def _sign_error(why: BaseException) -> Clash:
-    if _has_cause(why, RevokedError):
-        return Clash(
-            "the certificate of the agency's key is revoked",
-            code="CERT-REVOKED",
-            hint="ask the issuer for a new one",
-        )
     return Clash(
         f"the file could not be signed ({type(why).__name__}: {why})",
         code="SIGN-FAILED",
@@ -273,10 +234,8 @@ class SignatureWork:
     stamper: TrustedTime | None = None
 
 
-def write_signature(
-    source: BinaryIO, target: BinaryIO, work: SignatureWork, context: ValidationContext | None
-) -> None:
-    """Write the signature; with a context, check the chain first and embed the lists in the file."""
+def write_signature(source: BinaryIO, target: BinaryIO, work: SignatureWork) -> None:
+    """Write the signature, with a timestamp where there is a stamper."""
     source.seek(0)
     writer = IncrementalPdfFileWriter(source)
     name = _free_name(writer)
@@ -286,8 +245,6 @@ def write_signature(
             md_algorithm="sha256",
             subfilter=SigSeedSubFilter.PADES,
             reason=work.style.placement.reason or None,
-            embed_validation_info=context is not None,
-            validation_context=context,
             signer_key_usage=set(),  # policy judges the usage, and accepts either of two
         ),
         _KeySigner(work.key),

@@ -18,7 +18,7 @@ from gateway.domain.signatures import LegalValue, SignatureWord
 from gateway.errors import Refused
 from gateway.outgoing import manage
 from gateway.policy.verdict import ReasonCode, Verdict
-from gateway.workers.clocks import Clocks
+from gateway.workers.clocks import SignaturesClock
 from gateway_labs.demo import stage
 from tests.support import pdf_pki, pdfs
 from tests.support.clock import ManualClock
@@ -194,11 +194,11 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
     )
 
     pdf_pki.folder(town.node.settings.trust.folder / "pdf")
-    await Clocks().step(town.node.inn)
+    await SignaturesClock().step(town.node.inn)
     assert (await town.reload(document)).legal_value is None  # not before its time
 
     town.clock.advance(timedelta(hours=7))
-    await Clocks().step(town.node.inn)
+    await SignaturesClock().step(town.node.inn)
 
     reread = await town.reload(document)
     assert (reread.legal_value, reread.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
@@ -213,11 +213,11 @@ async def test_while_no_answer_comes_it_is_asked_again_and_given_up_after_a_mont
     await town.carry()
     for _ in range(3):
         town.clock.advance(timedelta(hours=7))
-        await Clocks().step(town.node.inn)
+        await SignaturesClock().step(town.node.inn)
         assert await town.count("job") == 1
 
     town.clock.advance(timedelta(days=31))
-    await Clocks().step(town.node.inn)
+    await SignaturesClock().step(town.node.inn)
 
     assert await town.count("job") == 0
     assert (await town.only()).legal_value is None
@@ -233,7 +233,7 @@ async def test_threat_042_an_answer_that_says_revoked_before_arrival_takes_the_v
     pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(revoked,))
     town.clock.advance(timedelta(hours=7))
 
-    await Clocks().step(town.node.inn)
+    await SignaturesClock().step(town.node.inn)
 
     document = await town.only()
     assert (document.legal_value, document.checks["pdf_signature"]) == (
@@ -252,7 +252,7 @@ async def test_threat_042_a_revocation_after_arrival_does_not_reach_back(unliste
     pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(later_list,))
     town.clock.advance(timedelta(hours=7))
 
-    await Clocks().step(town.node.inn)
+    await SignaturesClock().step(town.node.inn)
 
     assert (await town.only()).legal_value is LegalValue.OFFICIAL
 
@@ -302,7 +302,7 @@ async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the
     pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(revoked,))
     town.clock.advance(timedelta(hours=7))
 
-    await Clocks().step(town.node.inn)
+    await SignaturesClock().step(town.node.inn)
 
     document = await town.reload(arrived)
     assert (document.legal_value, document.checks["pdf_signature"]) == (
@@ -325,7 +325,7 @@ async def test_a_broken_trust_folder_refuses_nothing_and_what_came_is_asked_agai
 
     broken.unlink()
     town.clock.advance(timedelta(hours=7))
-    await Clocks().step(town.node.inn)
+    await SignaturesClock().step(town.node.inn)
 
     reread = await town.reload(document)
     assert (reread.legal_value, reread.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)

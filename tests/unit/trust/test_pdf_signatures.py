@@ -365,3 +365,60 @@ def test_what_the_node_seals_is_official_and_what_it_marks_as_a_copy_is_a_copy(t
     copied = child.collect(io.BytesIO(copy), folder, SEEN_AT, SEEN_AT)
     assert copied.signatures[0].mark == "SAO Y"
     assert pdf_verdict.legal_value(pdf_verdict.judge("a.pdf", 1, copied)) is LegalValue.COPY
+
+
+# --- timestamps whose authority must be asked about -----------------------------------------------------------
+
+
+def test_a_timestamp_counts_once_its_own_authority_is_known_not_to_be_revoked(
+    judge: Judge, cases: Cases
+) -> None:
+    """Until then what rests on it is open, not refused; nor does a revoked authority prove a time."""
+    time_root = root("Test Time Root")
+    authority = time_root.issue(
+        "Another TSA", kind="rsa-2048", purposes=(ExtendedKeyUsageOID.TIME_STAMPING,), critical_purposes=True
+    )
+    ended = root().issue("Sở Cũ", agency=True, not_after=SIGNED + timedelta(hours=1))
+    stamp = pdfs.stamper(authority, SIGNED)
+    revoked_later = root().crl((agency(), SIGNED + timedelta(hours=1)))
+    good, bad = time_root.crl(), time_root.crl((authority, SIGNED - timedelta(days=1)))
+    own = root().crl()
+    trust = {"anchors": (root(), time_root)}
+    expired, revoked = by(ended, stamper=stamp), by(stamper=stamp)
+    check(
+        judge,
+        cases,
+        {
+            "expired, unasked": (expired, trust | {"lists": (own,)}, "CERT-REVOCATION-UNKNOWN"),
+            "expired, good": (expired, trust | {"lists": (own, good)}, None),
+            "expired, revoked": (expired, trust | {"lists": (own, bad)}, "PDF-TIME-UNPROVED"),
+            "revoked, unasked": (revoked, trust | {"lists": (revoked_later,)}, "CERT-REVOCATION-UNKNOWN"),
+            "revoked, good": (revoked, trust | {"lists": (revoked_later, good)}, None),
+            "revoked, revoked": (revoked, trust | {"lists": (revoked_later, bad)}, "CERT-REVOKED"),
+        },
+    )
+
+
+def test_an_expired_timestamp_authority_is_judged_for_the_time_that_a_later_timestamp_proves(
+    judge: Judge,
+) -> None:
+    hour = timedelta(hours=1)
+    old_tsa = tsa("Old TSA", not_after=SIGNED + 2 * hour)
+    ended = root().issue("Sở Cũ", agency=True, not_after=SIGNED + hour)
+    pdf = by(ended, stamper=pdfs.stamper(old_tsa, SIGNED))
+
+    assert judge(pdf).why == "PDF-TIME-UNPROVED"
+
+    archived = pdfs.stamped(pdf, pdfs.stamper(tsa(), SIGNED + hour))
+
+    assert (only(judge(archived)).verdict, only(judge(archived)).trusted_at) == (SignatureWord.VALID, SIGNED)
+
+
+def test_threat_045_an_answer_made_after_the_certificate_expired_does_not_say_good(judge: Judge) -> None:
+    """The authority may have forgotten an expired certificate that it had revoked."""
+    ended = root().issue("Sở Cũ", agency=True, not_after=SIGNED + timedelta(hours=1))
+    pdf = by(ended, stamper=pdfs.stamper(tsa(), SIGNED))
+
+    late = judge(pdf, lists=(root().crl(this_update=SIGNED + timedelta(hours=2)),))
+
+    assert late.why == "CERT-REVOCATION-UNKNOWN"

@@ -28,7 +28,7 @@ from pyhanko_certvalidator import ValidationContext
 
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import Area, Placement, Purpose, Wish
-from gateway.errors import Clash, InvalidProof, Unreachable
+from gateway.errors import Clash, InvalidProof
 from gateway.ops.pdf import verify_pdf
 from gateway.policy import pdf_signing
 from gateway.ports.services import AgencyKey
@@ -37,6 +37,7 @@ from gateway.trust.pdf_layout import PageFrame
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing.agency_key import HeldKey, facts_of
 from gateway.trust.pdf_signing.appearance import set_text, width_of
+from gateway.trust.pdf_signing.long_term import ProofGatherer
 from gateway.trust.pdf_signing.signer import PadesSigner
 from gateway.trust.seals import TimestampAuthority
 from gateway_labs.authority import Authority
@@ -342,7 +343,7 @@ def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
 def test_lists_that_cover_the_chain_are_kept_in_the_file_and_others_are_left_out(tmp_path: Path) -> None:
     stale = root().crl(next_update=SIGNED - timedelta(days=30))
     for name, lists, count in (("good", None, 1), ("stale", [stale], 0)):
-        signer = PadesSigner(long_term=folder(tmp_path / name, lists=lists))
+        signer = PadesSigner(proofs=ProofGatherer(folder=folder(tmp_path / name, lists=lists)))
         out, _ = marked(on_disk(tmp_path, paper(), f"{name}.pdf"), signer)
         with out.open("rb") as stream:
             trailer = PdfFileReader(stream).root
@@ -352,7 +353,7 @@ def test_lists_that_cover_the_chain_are_kept_in_the_file_and_others_are_left_out
 
 def test_a_revoked_certificate_does_not_sign(tmp_path: Path) -> None:
     lists = [root().crl((agency(), SIGNED - timedelta(days=1)))]
-    signer = PadesSigner(long_term=folder(tmp_path / "trust", lists=lists))
+    signer = PadesSigner(proofs=ProofGatherer(folder=folder(tmp_path / "trust", lists=lists)))
 
     with pytest.raises(Clash) as refused:
         marked(on_disk(tmp_path, paper()), signer)
@@ -452,11 +453,11 @@ def test_with_a_timestamp_authority_the_signature_carries_trusted_time(
     tmp_path: Path, with_lists: bool, level: str
 ) -> None:
     path, out = on_disk(tmp_path, paper()), tmp_path / "out.pdf"
-    lists = folder(tmp_path / "trust") if with_lists else None
+    trust = ProofGatherer(folder=folder(tmp_path / "trust")) if with_lists else None
     placement = pdf_signing.place_mark(COPY, SIGNER.view(path, 1), [SIGNER.set_text(MARK, 10, 227)])
 
     with responding(stamping(tsa())) as authority:
-        signer = replace(timed(authority.url), long_term=lists)
+        signer = replace(timed(authority.url), proofs=trust)
         signed = signer.sign(path, out, placement, None, key(), SIGNED)
 
     assert signed.level == level
@@ -479,13 +480,21 @@ def test_a_timestamp_of_somebody_elses_authority_is_not_taken(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_authority_that_does_not_answer_leaves_nothing_signed(tmp_path: Path) -> None:
-    path, kind = on_disk(tmp_path, paper()), "application/timestamp-reply"
+def test_without_an_answer_of_the_timestamp_authority_the_file_is_signed_without_time_and_says_so(
+    tmp_path: Path, cases: Cases
+) -> None:
+    kind = "application/timestamp-reply"
     too_long = Reply(body=b"x" * 200_000, kind=kind)
-    for reply in (Reply(status=503, kind=kind), too_long, Reply(body=b"<html>", kind="text/html")):
-        with responding(lambda body, reply=reply: reply) as authority, pytest.raises(Unreachable):  # type: ignore[misc]  # a default
-            marked(path, timed(authority.url))
-        assert list(tmp_path.iterdir()) == [path]
+    for n, reply in enumerate(
+        (Reply(status=503, kind=kind), too_long, Reply(body=b"<html>", kind="text/html"))
+    ):
+        path, out = on_disk(tmp_path, paper(), f"{n}.pdf"), tmp_path / f"{n}-out.pdf"
+        placement = pdf_signing.place_mark(COPY, SIGNER.view(path, 1), [SIGNER.set_text(MARK, 10, 227)])
+        with cases.case(n), responding(lambda body, reply=reply: reply) as authority:  # type: ignore[misc]  # a default
+            signer = replace(timed(authority.url), proofs=ProofGatherer(folder=folder(tmp_path / "trust")))
+            signed = signer.sign(path, out, placement, None, key(), SIGNED)
+            assert (signed.level, signed.missing) == ("B-B", ("timestamp-unreachable",))
+            assert valid(out) == [True]
 
 
 def test_what_is_signed_here_and_by_the_demonstration_is_judged_so_by_our_own_verdict(tmp_path: Path) -> None:
