@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, existing, noun, piped
+from gateway.cli.command import Invocation, OutputFormat, existing, late, noun, piped
 from gateway.cli.node import operator_id
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As, ForApprover
@@ -40,6 +40,7 @@ Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 _ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
 
 
+delegation = late("gateway.deciding.delegation")
 verb = noun("registry").verb
 feed = noun("registry").noun("feed", "Signed lists of agencies that this node accepts.")
 
@@ -59,6 +60,9 @@ async def export(
     ] = None,
     since: Annotated[Path | None, existing("The previous snapshot; the number follows it.")] = None,
     changes: Annotated[bool, typer.Option("--changes", help="Only the changes since then.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="In the form that officers sign, with revoked certificates.")
+    ] = False,
     sequence: Annotated[int, typer.Option(help="Number of a first snapshot.", min=1)] = 1,
 ) -> None:
     """Write the registry as a signed list for other nodes; rows of the starter list are left out."""
@@ -66,10 +70,28 @@ async def export(
         raise typer.BadParameter("changes need --since: the snapshot that the other nodes have")
     signer = _signer(sign, certificate, password_file)
     if changes and since is not None:
-        header = await core.feed.export_changes(file, signer, since)
+        header = await core.feed.export_changes(file, signer, since, with_trust=trust)
     else:
-        header = await core.feed.export(file, signer, sequence=sequence, since=since)
+        header = await core.feed.export(file, signer, sequence=sequence, since=since, with_trust=trust)
     output.record(call, _header(header) | {"file": str(file)})
+
+
+@verb("list-8.feed --sign officer.key.pem --certificate officer.pem --password-file secret")
+def countersign(
+    call: Invocation,
+    file: Annotated[Path, typer.Argument(help="A list that was exported with --trust.", exists=True)],
+    sign: Annotated[Path, existing("The officer's key, in PEM.")],
+    certificate: Annotated[Path, existing("The officer's certificate, in PEM.")],
+    password_file: Annotated[
+        Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
+    ] = None,
+) -> None:
+    """Sign a list as an officer of its issuer, after comparing the digest of its certificates. Nodes that delegated trust
+    to the issuer need two such signatures."""
+    from gateway.registry.snapshot import sign_as_officer
+
+    signer = _signer(sign, certificate, password_file)
+    output.record(call, _header(sign_as_officer(file, signer)) | {"file": str(file)})
 
 
 @verb("list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
@@ -101,6 +123,7 @@ async def sync(call: Invocation, core: NodeCore, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     call.ask("cli.ask.sync", file=file.name)
     outcome = await core.feed.accept(file, await operator_id(core.store))
+    await delegation.judge_undecided(core.deciding)
     _print_outcome(call, outcome, refused=REFUSED)
 
 
@@ -172,7 +195,8 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
 
 
 def _header(header: Header) -> dict[str, Any]:
-    return output.fields(header, "id kind issuer sequence base made_at rows bytes", id=header.digest)
+    names = "id kind issuer sequence base made_at rows bytes trust"
+    return output.fields(header, names, id=header.digest)
 
 
 def _print_outcome(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:

@@ -179,9 +179,8 @@ async def end_bindings(
 
 async def batches_of(view: SqlDecision, issuer: str) -> Sequence[str]:
     """Return the batches of an issuer's lists that have bindings in force."""
-    told = await view.listed.batches()
-    live = {source.batch for source in await view.listed.sources() if source.batch}
-    return sorted(batch for batch in live if told.get(batch, {}).get("issuer") == issuer)
+    sources = await view.listed.sources()
+    return sorted({s.origin.batch for s in sources if s.origin.batch and s.origin.issuer == issuer})
 
 
 async def _policy_of(view: SqlDecision, issuer: str) -> TrustPolicy:
@@ -374,10 +373,9 @@ async def list_issuers(services: DecisionServices) -> Sequence[TrustedIssuer]:
         newest: dict[str, ReceivedList] = {}
         for received in await view.lists.newest(_AT_ONCE):
             newest.setdefault(received.issuer, received)
-        batches, counts = await view.listed.batches(), Counter[str]()
+        counts = Counter[str]()
         for source in await view.listed.sources():
-            if source.batch:
-                counts[str(batches.get(source.batch, {}).get("issuer", ""))] += source.count
+            counts[source.origin.issuer] += source.count
         return [
             TrustedIssuer(
                 trusted=await view.lists.delegation(issuer),

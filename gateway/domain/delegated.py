@@ -183,6 +183,33 @@ class Delegation:
         return self.policy if self.stopped is None else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingOrigin:
+    """Binding, and what it rests on: two people here; or an issuer's list, by a policy with its version or by two people
+    who compared the list's digest. `officers` are the SHA-256 of those who signed the list."""
+
+    code: str
+    fingerprint: str
+    valid_from: datetime | None
+    valid_to: datetime | None
+    since: datetime
+    proposed_by: str
+    approved_by: str
+    batch: str = ""
+    issuer: str = ""
+    sequence: int | None = None
+    trust: str = ""
+    policy: int | None = None
+    officers: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Return `people`, `policy` or `list`, the last for a list that two people approved."""
+        if not self.batch:
+            return "people"
+        return "list" if self.policy is None else "policy"
+
+
 def issuer_subject(issuer: str) -> str:
     """Return the subject id of events about the trust in an issuer."""
     return f"delegation:{hashlib.sha256(issuer.encode()).hexdigest()[:32]}"

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from gateway.domain.delegated import (
+    BindingOrigin,
     BoundHere,
     Ground,
     JudgedRow,
@@ -33,7 +34,7 @@ from gateway.domain.registry import RowSource
 from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import SqlBindings, key_digest
-from gateway.registry.binding_events import SqlBindingLog, certificate_of
+from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
 from gateway.registry.importing import lock_table
 from gateway.registry.lists import ReceivedList
 from gateway.registry.tables import AGENCY, BINDING, PROPOSAL, as_utc, aware
@@ -46,13 +47,10 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingSource:
-    """Number of bindings in force that rest on one source: two people here (`batch` is empty), or a list."""
+    """Source of bindings in force, with their number: an origin without code and certificate, since its oldest one."""
 
-    batch: str
+    origin: BindingOrigin
     count: int
-    since: datetime
-    proposed_by: str
-    approved_by: str
 
 
 class SqlListed:
@@ -163,34 +161,28 @@ class SqlListed:
         """Return the sources of the bindings in force, newest first: each pair of people, and each list."""
         now = as_utc(self._clock.now())
         live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now)
-        batch = func.coalesce(BINDING.c.list_id, "")
-        query = (
-            select(
-                batch.label("batch"),
-                BINDING.c.proposed_by,
-                BINDING.c.approved_by,
-                func.count().label("number"),
-                func.min(BINDING.c.created_at).label("since"),
-            )
-            .where(BINDING.c.state == ACTIVE, live)
-            .group_by(batch, BINDING.c.proposed_by, BINDING.c.approved_by)
-            .order_by(func.min(BINDING.c.created_at).desc())
-        )
+        columns = (BINDING.c.list_id, BINDING.c.proposed_by, BINDING.c.approved_by)
+        first = func.min(BINDING.c.created_at)
+        query = select(*columns, func.count().label("number"), first.label("first"))
+        query = query.where(BINDING.c.state == ACTIVE, live).group_by(*columns).order_by(first.desc())
+        rows = (await self._connection.execute(query)).all()
+        facts = await _facts_of(self._connection, self._log, rows)
         return [
             BindingSource(
-                batch=row.batch,
+                origin=BindingOrigin(
+                    code="",
+                    fingerprint="",
+                    valid_from=None,
+                    valid_to=None,
+                    since=_moment(row.first),
+                    proposed_by=row.proposed_by,
+                    approved_by=row.approved_by,
+                    **facts.get(row.list_id or "", {}),
+                ),
                 count=row.number,
-                since=_moment(row.since),
-                proposed_by=row.proposed_by,
-                approved_by=row.approved_by,
             )
-            for row in await self._connection.execute(query)
+            for row in rows
         ]
-
-    async def batches(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return what the events say of each batch of bindings, by its id."""
-        events = await self._log.of_kinds(self._connection, (EventKind.LIST_BOUND,))
-        return {e.subject_id.removeprefix(batch_subject("")): {"at": e.at, **e.data} for e in events}
 
     async def _closes(self, codes: Sequence[str]) -> dict[str, datetime | None]:
         """Return when each known code closes; starter rows are no knowledge."""
@@ -236,6 +228,52 @@ class SqlListed:
             "list_id": batch,
             "proof": proof,
         }
+
+
+async def origins(
+    connection: AsyncConnection, log: SqlBindingLog, at: datetime, codes: Collection[str] | None = None
+) -> Sequence[BindingOrigin]:
+    """Return the confirmed bindings that have not ended, each with what it rests on, by code: of these codes, which may be
+    as many as one statement takes, or of all."""
+    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(at))
+    query = select(BINDING).where(live).order_by(BINDING.c.code, BINDING.c.created_at)
+    query = query if codes is None else query.where(BINDING.c.code.in_(sorted(codes)))
+    rows = await confirm(connection, log, (await connection.execute(query)).all())
+    facts = await _facts_of(connection, log, rows)
+    return [
+        BindingOrigin(
+            code=row.code,
+            fingerprint=row.fingerprint,
+            valid_from=row.valid_from and aware(row.valid_from),
+            valid_to=row.valid_to and aware(row.valid_to),
+            since=aware(row.created_at),
+            proposed_by=row.proposed_by,
+            approved_by=row.approved_by,
+            **facts.get(row.list_id or "", {}),
+        )
+        for row in rows
+    ]
+
+
+async def _facts_of(
+    connection: AsyncConnection, log: SqlBindingLog, rows: Sequence[Row[Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return what the events say of the lists that these rows came with, by their ids."""
+    batches = {row.list_id for row in rows if row.list_id is not None}
+    of_lists = await log.of_subjects(connection, {batch_subject(batch) for batch in batches})
+    facts: dict[str, dict[str, Any]] = {}
+    for batch in batches:
+        for told in of_lists.get(batch_subject(batch), ()):
+            if told.kind is EventKind.LIST_BOUND:
+                facts[batch] = {
+                    "batch": batch,
+                    "issuer": told.data["issuer"],
+                    "sequence": told.data["sequence"],
+                    "trust": told.data["trust"],
+                    "policy": told.data.get("policy"),
+                    "officers": tuple(told.data.get("officers", ())),
+                }
+    return facts
 
 
 def _moment(value: datetime | str) -> datetime:

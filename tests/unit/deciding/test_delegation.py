@@ -141,10 +141,13 @@ async def test_a_signed_list_binds_where_two_people_delegated_it(
     assert binding.certificate_der == certificate(CODES[0])
     async with services.decisions.read() as view:
         (source,) = await view.listed.sources()
-        told = (await view.listed.batches())[source.batch]
-    assert (source.count, source.proposed_by, source.approved_by) == (3, ISSUER, "policy:1")
-    assert (told["sequence"], told["trust"], told["count"]) == (1, received.trust, 3)
-    assert len(told["officers"]) == 2
+    origin = source.origin
+    assert (source.count, origin.issuer, origin.sequence, origin.policy) == (3, ISSUER, 1, 1)
+    assert (origin.kind, origin.trust) == ("policy", received.trust)
+    assert origin.officers == tuple(sorted(map(pki_digest, OFFICERS)))
+    assert [o.code for o in await directory.origins()] == CODES[:3]
+    (of_one,) = await directory.origins(CODES[:1])
+    assert (of_one.batch, of_one.fingerprint) == (origin.batch, pki_digest_of(certificate(CODES[0])))
 
 
 async def test_without_a_policy_a_list_waits_and_two_people_approve_it_by_one_digest(
@@ -452,7 +455,11 @@ async def test_threat_152_rows_put_in_past_the_application_are_not_proved_by_a_l
 
 
 def pki_digest(officer: pki.KeySigner) -> str:
-    return hashlib.sha256(officer.certificate_der).hexdigest()
+    return pki_digest_of(officer.certificate_der)
+
+
+def pki_digest_of(certificate_der: bytes) -> str:
+    return hashlib.sha256(certificate_der).hexdigest()
 
 
 async def test_only_persons_with_the_role_decide(
