@@ -68,7 +68,9 @@ async def export(
     """Write the registry as a signed list for other nodes; rows of the starter list are left out."""
     if changes and since is None:
         raise typer.BadParameter("changes need --since: the snapshot that the other nodes have")
-    signer = _signer(sign, certificate, password_file)
+    from gateway.trust.key_material import FEEDS
+
+    signer = _signer(sign, certificate, password_file, FEEDS)
     if changes and since is not None:
         header = await core.feed.export_changes(file, signer, since, with_trust=trust)
     else:
@@ -89,8 +91,9 @@ def countersign(
     """Sign a list as an officer of its issuer, after comparing the digest of its certificates. Nodes that delegated trust
     to the issuer need two such signatures."""
     from gateway.registry.snapshot import sign_as_officer
+    from gateway.trust.key_material import OFFICERS
 
-    signer = _signer(sign, certificate, password_file)
+    signer = _signer(sign, certificate, password_file, OFFICERS)
     output.record(call, _header(sign_as_officer(file, signer)) | {"file": str(file)})
 
 
@@ -172,13 +175,12 @@ def _parcel(file: Path, node: str) -> Parcel:
     )
 
 
-def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSigner:
-    """Open the feed key. Misconfigured when it does not open, or the certificate belongs to another key."""
+def _signer(key: Path, certificate: Path, password_file: Path | None, purpose: bytes) -> FileSigner:
+    """Open a key that signs feeds, or headers as an officer. Misconfigured when it does not open, or the certificate belongs to another key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    from gateway.trust.key_material import FEEDS
     from gateway.trust.keys import FileSigner, password_from, read_certificate
 
     password = password_from(password_file, PASSWORD)
@@ -191,7 +193,7 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
         ) from cause
     if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise Misconfigured(f"the feed key {key.name} is neither RSA nor elliptic curve")
-    return FileSigner("", private_key, read_certificate(certificate.read_bytes(), str(certificate)), FEEDS)
+    return FileSigner("", private_key, read_certificate(certificate.read_bytes(), str(certificate)), purpose)
 
 
 def _header(header: Header) -> dict[str, Any]:

@@ -81,7 +81,9 @@ async def bindings(
 def _origin(origin: BindingOrigin, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "kind": origin.kind,
-        **output.fields(origin, "since valid_from valid_to batch issuer sequence trust policy officers"),
+        **output.fields(
+            origin, "since valid_from valid_to batch issuer sequence trust policy officers proof"
+        ),
         "proposed_by": names.get(origin.proposed_by, origin.proposed_by),
         "approved_by": names.get(origin.approved_by, origin.approved_by),
     }

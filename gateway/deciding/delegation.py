@@ -370,17 +370,19 @@ class TrustedIssuer:
 async def list_issuers(services: DecisionServices) -> Sequence[TrustedIssuer]:
     """Return every issuer of lists, with the policy for it and the number of bindings that rest on it."""
     async with services.decisions.read() as view:
-        newest: dict[str, ReceivedList] = {}
-        for received in await view.lists.newest(_AT_ONCE):
-            newest.setdefault(received.issuer, received)
-        counts = Counter[str]()
-        for source in await view.listed.sources():
-            counts[source.origin.issuer] += source.count
-        return [
-            TrustedIssuer(
-                trusted=await view.lists.delegation(issuer),
-                newest=newest.get(issuer),
-                bindings=counts[issuer],
-            )
-            for issuer in await view.lists.issuers()
-        ]
+        return await load_issuers(view)
+
+
+async def load_issuers(view: SqlDecision) -> Sequence[TrustedIssuer]:
+    newest: dict[str, ReceivedList] = {}
+    for received in await view.lists.newest(_AT_ONCE):
+        newest.setdefault(received.issuer, received)
+    counts = Counter[str]()
+    for source in await view.listed.sources():
+        counts[source.origin.issuer] += source.count
+    return [
+        TrustedIssuer(
+            trusted=await view.lists.delegation(issuer), newest=newest.get(issuer), bindings=counts[issuer]
+        )
+        for issuer in await view.lists.issuers()
+    ]

@@ -186,7 +186,8 @@ class Delegation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingOrigin:
     """Binding, and what it rests on: two people here; or an issuer's list, by a policy with its version or by two people
-    who compared the list's digest. `officers` are the SHA-256 of those who signed the list."""
+    who compared the list's digest. `officers` are the SHA-256 of those who signed the list; `proof` shows that the binding
+    is below the root that the event of the batch names."""
 
     code: str
     fingerprint: str
@@ -201,6 +202,7 @@ class BindingOrigin:
     trust: str = ""
     policy: int | None = None
     officers: tuple[str, ...] = ()
+    proof: str = ""
 
     @property
     def kind(self) -> str:

@@ -249,10 +249,18 @@ async def origins(
             since=aware(row.created_at),
             proposed_by=row.proposed_by,
             approved_by=row.approved_by,
+            proof=row.proof or "",
             **facts.get(row.list_id or "", {}),
         )
         for row in rows
     ]
+
+
+async def batches_of(connection: AsyncConnection, codes: Collection[str]) -> Sequence[str]:
+    """Return the batches with which certificates of these codes ever came into force."""
+    mine = (BINDING.c.code.in_(sorted(codes)), BINDING.c.list_id.is_not(None))
+    rows = await connection.execute(select(BINDING.c.list_id).where(*mine).distinct())
+    return sorted(row.list_id for row in rows)
 
 
 async def _facts_of(

@@ -195,7 +195,7 @@ async def _proposed_list(
     digest = change.trust if is_mine or not is_open else change.trust[:-DIGITS] + "·" * DIGITS
     values: dict[str, Any] = {"n": 1, "change": change, "digest": digest}
     if not is_open:
-        return values | {"groups": (), "conflicts": (), "more": 0}
+        return values | {"groups": (), "conflicts": (), "left_out": 0}
     services = request.deps.deciding
     async with services.decisions.read() as view:
         received = await view.lists.get(change.issuer, change.sequence)
@@ -212,7 +212,7 @@ def list_values(judged: JudgedList) -> dict[str, Any]:
             for (code, standing), count in sorted(groups.items())
         ],
         "conflicts": conflicts[:_MOST_LINES],
-        "more": max(len(conflicts) - _MOST_LINES, 0),
+        "left_out": max(len(conflicts) - _MOST_LINES, 0),
         "is_effective": any(row.standing in (RowStanding.READY, RowStanding.ENDS) for row in judged.rows),
     }
 

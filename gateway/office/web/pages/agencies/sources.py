@@ -13,7 +13,6 @@ from aiohttp import web
 
 from gateway.deciding import delegation
 from gateway.deciding.delegation import JudgedList
-from gateway.domain.delegated import BindingOrigin
 from gateway.errors import Clash, NotFound
 from gateway.office.web import routes
 from gateway.office.web.forms import Problems
@@ -43,7 +42,7 @@ async def show_sources(request: PageRequest) -> web.StreamResponse:
         received=[{"list": r, "path": _path("danh-muc", ben=r.issuer, so=str(r.sequence))} for r in received],
         sources=[
             {
-                "text": origin_text(request, source.origin, names),
+                "text": common.origin_text(request, source.origin, names),
                 "count": source.count,
                 "since": source.origin.since,
                 "end": _path("thoi", lo=source.origin.batch) if source.origin.batch else "",
@@ -62,18 +61,6 @@ async def show_sources(request: PageRequest) -> web.StreamResponse:
 
 def _path(act: str, **query: str) -> str:
     return url_for(f"{SOURCES}/{act}", **query)
-
-
-def origin_text(request: PageRequest, origin: BindingOrigin, names: Any) -> str:  # Any: a mapping of names
-    """Say what a binding rests on."""
-    return request.say(
-        f"delegated.source.{origin.kind}",
-        issuer=origin.issuer,
-        number=origin.sequence or 0,
-        version=origin.policy or 0,
-        proposed_by=names.get(origin.proposed_by, origin.proposed_by),
-        approved_by=names.get(origin.approved_by, origin.approved_by),
-    )
 
 
 async def show_list(request: PageRequest) -> web.StreamResponse:
