@@ -51,7 +51,14 @@ from gateway.webhooks import WebhookService
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
 from gateway.workers.clock_guard import ClockGuard
-from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock, SignaturesClock
+from gateway.workers.clocks import (
+    Clocks,
+    GrowthClock,
+    HoldsClock,
+    ListsClock,
+    QuarantineClock,
+    SignaturesClock,
+)
 from gateway.workers.couriers import HostingReporter
 from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.heartbeat import EVERY, HEARTBEAT, Chronicle, Pulse
@@ -183,7 +190,7 @@ class OpenNode(NodeCore):
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
-        signatures = SignaturesClock()
+        signatures, lists = SignaturesClock(), ListsClock()
         watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool | StepResult:
@@ -225,6 +232,7 @@ class OpenNode(NodeCore):
             "clocks": Loop(step=lambda: clocks.step(aging), then=events, is_due=clocks.is_due),
             "signatures": Loop(step=lambda: signatures.step(self.inn), then=events, is_due=signatures.is_due),
             "keys": Loop(step=watch.step, then=events, is_due=watch.is_due),
+            "delegation": Loop(step=lambda: lists.step(self.deciding), then=events, is_due=lists.is_due),
             "holds": Loop(step=lambda: holds.step(self.hold), then=events, is_due=holds.is_due),
             **self._growth_loop(),
             **self._folder_loop(events),

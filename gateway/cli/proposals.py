@@ -15,7 +15,14 @@ from gateway.cli import output, people
 from gateway.cli.command import Invocation, OutputFormat, noun, piped
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.deciding import approvals, proposals
-from gateway.domain.person import DIGITS, AnchorChange, Proposal, ProposalContent, ProposalState
+from gateway.domain.person import (
+    DIGITS,
+    AnchorChange,
+    Proposal,
+    ProposalContent,
+    ProposalState,
+    SignedIn,
+)
 from gateway.domain.registry_reform import Reform
 
 if TYPE_CHECKING:
@@ -77,6 +84,15 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     ]
     by_number = (*proposal.content.reforms, *proposal.content.imports)
     typed_digits += [people.ask(call, "cli.reform.number") for _ in by_number]
+    officers = [der for policy in proposal.content.delegations for der in policy.officers_der]
+    typed_digits += [
+        people.ask(call, "cli.person.digits", n=n, of=_certificate(der)["subject"])
+        for n, der in enumerate(officers, 1)
+    ]
+    typed_digits += [
+        people.ask(call, "delegated.ask.digest", issuer=output.plain(listed.issuer), number=listed.sequence)
+        for listed in proposal.content.lists
+    ]
     approved = await approvals.approve(core.deciding, person, id, typed_digits, proposal.digest)
     async with core.deciding.decisions.read() as view:
         names = await view.people.names(approved.people)
@@ -128,13 +144,17 @@ async def make_proposal(
     """Make the proposal and print the next step."""
     call.ask("cli.ask.propose", what=", ".join(map(_subject, content.changes)))
     person = await people.sign_in(call, core, as_)
-    proposal = await proposals.propose(core.deciding, person, content, reason)
-    now = core.clock.now()
+    show_proposed(call, core, person, await proposals.propose(core.deciding, person, content, reason))
+
+
+def show_proposed(call: Invocation, core: NodeCore, person: SignedIn, proposal: Proposal) -> None:
+    """Print a proposal of this person, and the next step."""
+    now, content = core.clock.now(), proposal.content
     # The proposer knows the whole fingerprint anyway, and reads it to the owner of the certificate.
     output.record(
         call,
         proposal_record(proposal, {person.person.id: person.person.name}, now)
-        | {"sha256": list(content.fingerprints)},
+        | {"sha256": [*content.fingerprints, *(f for c in content.delegations for f in c.fingerprints)]},
     )
     call.say("cli.proposal.next", id=proposal.id)
 
@@ -180,6 +200,16 @@ def proposal_record(proposal: Proposal, names: Mapping[str, str], now: datetime)
             {"file": i.name, "added": i.added, "changed": i.changed, "closed": i.closed}
             for i in proposal.content.imports
         ],
+        "policies": [
+            output.fields(d, "issuer codes most_per_day most_share wait_hours")
+            | {"officers": [_certificate(der) for der in d.officers_der]}
+            for d in proposal.content.delegations
+        ],
+        "lists": [
+            output.fields(c, "issuer sequence bound ended conflicts")
+            | {"digest": c.trust[:-DIGITS] + "·" * DIGITS}
+            for c in proposal.content.lists
+        ],
     }
 
 
@@ -189,7 +219,8 @@ def _print(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: 
         output.record(call, record)
         return
     output.record(call, {key: v for key, v in record.items() if not isinstance(v, list)})
-    for change in [*record["bindings"], *record["anchors"], *record["reforms"], *record["imports"]]:
+    names_of_changes = ("bindings", "anchors", "reforms", "imports", "policies", "lists")
+    for change in (change for name in names_of_changes for change in record[name]):
         output.print_lines(
             call, ["", *(f"  {key:<10}  {output.plain(str(v))}" for key, v in change.items() if v)]
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, existing, noun, piped
+from gateway.cli.command import Invocation, OutputFormat, existing, late, noun, piped
 from gateway.cli.node import operator_id
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As, ForApprover
@@ -40,6 +40,7 @@ Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 _ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
 
 
+delegation = late("gateway.deciding.delegation")
 verb = noun("registry").verb
 feed = noun("registry").noun("feed", "Signed lists of agencies that this node accepts.")
 
@@ -59,17 +60,41 @@ async def export(
     ] = None,
     since: Annotated[Path | None, existing("The previous snapshot; the number follows it.")] = None,
     changes: Annotated[bool, typer.Option("--changes", help="Only the changes since then.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="In the form that officers sign, with revoked certificates.")
+    ] = False,
     sequence: Annotated[int, typer.Option(help="Number of a first snapshot.", min=1)] = 1,
 ) -> None:
     """Write the registry as a signed list for other nodes; rows of the starter list are left out."""
     if changes and since is None:
         raise typer.BadParameter("changes need --since: the snapshot that the other nodes have")
-    signer = _signer(sign, certificate, password_file)
+    from gateway.trust.key_material import FEEDS
+
+    signer = _signer(sign, certificate, password_file, FEEDS)
     if changes and since is not None:
-        header = await core.feed.export_changes(file, signer, since)
+        header = await core.feed.export_changes(file, signer, since, with_trust=trust)
     else:
-        header = await core.feed.export(file, signer, sequence=sequence, since=since)
+        header = await core.feed.export(file, signer, sequence=sequence, since=since, with_trust=trust)
     output.record(call, _header(header) | {"file": str(file)})
+
+
+@verb("list-8.feed --sign officer.key.pem --certificate officer.pem --password-file secret")
+def countersign(
+    call: Invocation,
+    file: Annotated[Path, typer.Argument(help="A list that was exported with --trust.", exists=True)],
+    sign: Annotated[Path, existing("The officer's key, in PEM.")],
+    certificate: Annotated[Path, existing("The officer's certificate, in PEM.")],
+    password_file: Annotated[
+        Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
+    ] = None,
+) -> None:
+    """Sign a list as an officer of its issuer, after comparing the digest of its certificates. Nodes that delegated trust
+    to the issuer need two such signatures."""
+    from gateway.registry.snapshot import sign_as_officer
+    from gateway.trust.key_material import OFFICERS
+
+    signer = _signer(sign, certificate, password_file, OFFICERS)
+    output.record(call, _header(sign_as_officer(file, signer)) | {"file": str(file)})
 
 
 @verb("list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
@@ -101,6 +126,7 @@ async def sync(call: Invocation, core: NodeCore, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     call.ask("cli.ask.sync", file=file.name)
     outcome = await core.feed.accept(file, await operator_id(core.store))
+    await delegation.judge_undecided(core.deciding)
     _print_outcome(call, outcome, refused=REFUSED)
 
 
@@ -149,13 +175,12 @@ def _parcel(file: Path, node: str) -> Parcel:
     )
 
 
-def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSigner:
-    """Open the feed key. Misconfigured when it does not open, or the certificate belongs to another key."""
+def _signer(key: Path, certificate: Path, password_file: Path | None, purpose: bytes) -> FileSigner:
+    """Open a key that signs feeds, or headers as an officer. Misconfigured when it does not open, or the certificate belongs to another key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    from gateway.trust.key_material import FEEDS
     from gateway.trust.keys import FileSigner, password_from, read_certificate
 
     password = password_from(password_file, PASSWORD)
@@ -168,11 +193,12 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
         ) from cause
     if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise Misconfigured(f"the feed key {key.name} is neither RSA nor elliptic curve")
-    return FileSigner("", private_key, read_certificate(certificate.read_bytes(), str(certificate)), FEEDS)
+    return FileSigner("", private_key, read_certificate(certificate.read_bytes(), str(certificate)), purpose)
 
 
 def _header(header: Header) -> dict[str, Any]:
-    return output.fields(header, "id kind issuer sequence base made_at rows bytes", id=header.digest)
+    names = "id kind issuer sequence base made_at rows bytes trust"
+    return output.fields(header, names, id=header.digest)
 
 
 def _print_outcome(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:

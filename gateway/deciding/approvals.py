@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.deciding import DecisionServices, proposals, registry_changes
+from gateway.deciding import DecisionServices, delegation, proposals, registry_changes
 from gateway.domain.event import Event, EventKind
 from gateway.domain.person import Person, Proposal, ProposalState, SignedIn
 from gateway.errors import Clash, Denied, NotFound
@@ -136,6 +136,10 @@ async def _apply(
         await registry_changes.put_reform_in_force(work, proposal, stated, by, now)
     for codes in proposal.content.imports:
         await registry_changes.put_import_in_force(services, work, proposal, codes, by)
+    for policy in proposal.content.delegations:
+        await delegation.put_policy_in_force(work, proposal, policy, now)
+    for listed in proposal.content.lists:
+        await delegation.put_list_in_force(services, work, proposal, listed, by)
     for anchor in proposal.content.anchors:
         # The file is written first: `gateway doctor` finds an anchor without an event, but nothing would find a missing
         # one.

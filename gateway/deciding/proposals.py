@@ -61,8 +61,11 @@ async def propose(
     """Store a proposal, which is open for three days. Raises Denied for a person who may not propose."""
     if not content.changes or len(content.changes) > MOST_CHANGES:
         raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")
-    if (content.reforms or content.imports) and len(content.changes) > 1:
-        raise Clash("a change of the organisation, or an import of codes, is proposed by itself")
+    alone = (*content.reforms, *content.imports, *content.delegations, *content.lists)
+    if alone and len(content.changes) > 1:
+        raise Clash(
+            "a change of the organisation, an import of codes, a policy or a list is proposed by itself"
+        )
     now = services.clock.now()
     proposal = Proposal(
         id=services.clock.new_id("prp_"),

@@ -24,6 +24,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 _PLAIN = (
     *("state", "name", "change", "file", "host", "days", "role", "standing", "because"),
     *("added", "changed", "closed"),
+    *("issuer", "sequence", "bound", "ended", "conflict", "count"),
 )
 _NAMED_FIELDS = ("from", "to", "agency", "codes", "leader", "proposed_by", "unit")
 _OF_PEOPLE = frozenset({"person", "session", "account", "post"})

@@ -97,6 +97,13 @@ class EventKind(StrEnum):
     BINDING_ENDING = "binding.ending"
     BINDING_WITHDRAWN = "binding.withdrawn"
     BINDING_ORPHAN = "binding.untold"
+    TRUST_DELEGATED = "trust.delegated"
+    TRUST_RECALLED = "trust.recalled"
+    OFFICER_STRUCK = "trust.officer"
+    LIST_JUDGED = "list.judged"
+    LIST_BOUND = "list.bound"
+    LIST_ENDED = "list.ended"
+    LIST_SPLIT = "list.split"
     ANCHOR_APPROVED = "anchor.approved"
     REFORM_APPROVED = "reform.approved"
     REFORM_UNDONE = "reform.undone"
@@ -155,6 +162,7 @@ class Event:
 
 
 BINDING_KINDS = (EventKind.BINDING_APPROVED, EventKind.BINDING_ENDING, EventKind.BINDING_WITHDRAWN)
+LIST_KINDS = (EventKind.LIST_BOUND, EventKind.LIST_ENDED)
 ACTIVE, WITHDRAWN = "active", "withdrawn"
 
 
@@ -188,9 +196,12 @@ def binding_subject(code: str) -> str:
     return f"binding:{code}"
 
 
-def fold_bindings(events: Iterable[Event]) -> dict[BoundKey, Bound]:
-    """Compute one binding per code and certificate from events, oldest first. Events of other kinds are ignored."""
-    bindings: dict[BoundKey, Bound] = {}
+def fold_bindings(
+    events: Iterable[Event], listed: Mapping[BoundKey, Bound] | None = None
+) -> dict[BoundKey, Bound]:
+    """Compute one binding per code and certificate from events, oldest first. Events of other kinds are ignored. `listed`
+    are bindings that came into force with a list, which events of a code can only end."""
+    bindings: dict[BoundKey, Bound] = dict(listed or {})
     for event in events:
         if event.kind not in BINDING_KINDS:
             continue

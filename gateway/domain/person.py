@@ -186,6 +186,43 @@ class ImportChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DelegationChange:
+    """Change that lets an issuer's lists bind certificates here, within limits, where two of the named officers signed
+    them (`domain.delegated.TrustPolicy`)."""
+
+    issuer: str
+    officers: tuple[str, ...]
+    """Certificates in DER, in Base64."""
+    codes: tuple[str, ...]
+    most_per_day: int
+    most_share: int
+    wait_hours: int
+
+    @property
+    def officers_der(self) -> tuple[bytes, ...]:
+        return tuple(base64.b64decode(officer) for officer in self.officers)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        return tuple(hashlib.sha256(der).hexdigest() for der in self.officers_der)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListChange:
+    """Change that puts the certificates of an issuer's list in force at once. The approver types the end of `trust`, the
+    digest of these certificates, as the issuer told it. `effect` is the digest of what comes into force: the proposal is
+    void where a changed registry would give the list another effect."""
+
+    issuer: str
+    sequence: int
+    trust: str
+    effect: str
+    bound: int
+    ended: int
+    conflicts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalContent:
     """Changes of a proposal, which take effect together."""
 
@@ -193,11 +230,22 @@ class ProposalContent:
     anchors: tuple[AnchorChange, ...] = ()
     reforms: tuple[Reform, ...] = ()
     imports: tuple[ImportChange, ...] = ()
+    delegations: tuple[DelegationChange, ...] = ()
+    lists: tuple[ListChange, ...] = ()
 
     @property
-    def changes(self) -> tuple[BindingChange | AnchorChange | Reform | ImportChange, ...]:
+    def changes(
+        self,
+    ) -> tuple[BindingChange | AnchorChange | Reform | ImportChange | DelegationChange | ListChange, ...]:
         """All changes, in the order in which people review them."""
-        return (*self.bindings, *self.anchors, *self.reforms, *self.imports)
+        return (
+            *self.bindings,
+            *self.anchors,
+            *self.reforms,
+            *self.imports,
+            *self.delegations,
+            *self.lists,
+        )
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -207,11 +255,13 @@ class ProposalContent:
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """Texts that the approver has to type: the end of each fingerprint, and the number of the deciding document of
-        each reform or import, from the document itself."""
+        """Texts that the approver has to type: the end of each fingerprint; the number of the deciding document of each
+        reform or import, from the document itself; the ends of each officer's fingerprint and of each list's digest."""
         ends = [c[-DIGITS:] for c in self.fingerprints]
         numbers = [c.decision.number for c in self.reforms] + [c.number for c in self.imports]
-        return (*ends, *(as_typed(c) for c in numbers))
+        officers = [c[-DIGITS:] for change in self.delegations for c in change.fingerprints]
+        digests = [change.trust[-DIGITS:] for change in self.lists]
+        return (*ends, *(as_typed(c) for c in numbers), *officers, *digests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +287,7 @@ class Proposal:
     def digest(self) -> str:
         """SHA-256 of the proposal without its outcome."""
         content = _to_json(self.content)
-        for field_name in ("reforms", "imports"):
+        for field_name in ("reforms", "imports", "delegations", "lists"):
             if isinstance(content, dict) and not content[field_name]:
                 del content[field_name]  # digests of proposals older than these fields must not change
         for reform in content.get("reforms", ()) if isinstance(content, dict) else ():

@@ -61,6 +61,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="restored", run=parts.restored, tags=_USUAL, of_store=True),
     Check(name="agencies", run=trust.agencies, tags=_USUAL, of_store=True),
     Check(name="bindings", run=trust.bindings, tags=_DEAR | {Tag.STATUS}, of_store=True),
+    Check(name="delegation", run=trust.delegated, tags=_STATUS, of_store=True),
     Check(name="people", run=trust.people, tags=_STATUS, of_store=True),
     Check(name="people", run=trust.approved_anchors, tags=_STATUS, of_store=True),
     Check(name="work", run=parts.work, tags=_USUAL, of_store=True),

@@ -1,6 +1,7 @@
 """Checks of trust: anchors and revocation (K4, revocation grace), the keys of the agencies, and decisions of persons. In:
 the node that is examined. Out: findings with level, cause, parameters and the command that cures each. Decisions of persons
-are bindings (compared with their events), partners' expiring certificates, and roots; also that two people can decide.
+are bindings (compared with their events), issuers whose lists bind here, partners' expiring certificates, and roots; also
+that two people can decide.
 Revocation is checked for lists in files and for authorities that are asked."""
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gateway.deciding import approvals
+from gateway.deciding import approvals, delegation
 from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyUse
+from gateway.domain.delegated import OFFICERS_NEEDED, ListState
 from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
 from gateway.domain.event import EventKind
 from gateway.domain.person import Role
@@ -22,6 +24,7 @@ from gateway.errors import GatewayError
 from gateway.ops import certificates
 from gateway.ops.subject import Subject
 from gateway.outgoing import services
+from gateway.registry.decisions import SqlDecision
 from gateway.registry.directory import SqlDirectory
 from gateway.store.events import NODE
 from gateway.store.people import SqlPeople
@@ -163,6 +166,37 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
             return
     if ends:
         yield green("bindings", "partners.fine")
+
+
+async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check issuers whose lists bind certificates here: none was stopped, each has two officers for the next weeks, and
+    nothing of their lists waits for people. No finding for a node that delegated trust to no issuer."""
+    async with subject.store.reading() as tx:
+        view, now = SqlDecision(tx, subject.clock, subject.pool, ""), subject.clock.now()
+        for issuer in await delegation.load_issuers(view):
+            policy, newest, name = issuer.trusted.policy, issuer.newest, issuer.trusted.issuer
+            if policy is None:
+                continue
+            if issuer.trusted.stopped is not None:
+                params = {"issuer": name, "number": issuer.trusted.stopped}
+                yield red("delegation", "delegation.stopped", "gateway registry trust show", **params)
+                continue
+            able = [o for o in policy.officers if o.until is None or o.until - now > SOON]
+            if len(able) < OFFICERS_NEEDED:
+                cure = "gateway registry trust propose ISSUER"
+                yield yellow("delegation", "delegation.officers", cure, issuer=name, days=SOON.days)
+            if newest is not None and newest.state in (ListState.HELD, ListState.UNSIGNED):
+                params = {"issuer": name, "number": newest.sequence}
+                yield yellow(
+                    "delegation", f"delegation.{newest.state}", "gateway registry trust lists", **params
+                )
+            elif newest is not None and newest.counts.get("conflict"):
+                params = {"issuer": name, "number": newest.sequence, "count": newest.counts["conflict"]}
+                yield yellow(
+                    "delegation", "delegation.conflict", "gateway registry trust rows ISSUER NUMBER", **params
+                )
+            else:
+                yield green("delegation", "delegation.fine", issuer=name, count=issuer.bindings)
 
 
 async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:

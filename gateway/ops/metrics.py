@@ -5,6 +5,7 @@ in `gateway_up`; no label names a document, or an agency that is not hosted here
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from gateway.ops.checks import Watch
 from gateway.ops.checks_of_lines import Peer
 from gateway.ops.subject import Subject
 from gateway.ports.axis import AxisState, each_axis
+from gateway.registry.decisions import SqlDecision
 from gateway.store import data_folder, reporting
 from gateway.store.reporting import Load, Pile
 from gateway.workers.heartbeat import WORKER, living
@@ -36,6 +38,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SCRAPE_PATIENCE_S = 5.0
 _DAY_S = 86400.0
 _HOUR = timedelta(hours=1)
+_MOST_LISTS = 20
 _LEVELS = {Level.YELLOW: 1.0, Level.RED: 2.0}
 
 
@@ -78,6 +81,7 @@ class Scrape:
             "axis": lambda: self._axis(now),
             "disk": self._disk,
             "keys": lambda: self._keys(now),
+            "bindings": self._bindings,
             "scanner": self._scanner,
             "servers": lambda: self._servers(now),
             "folders": self._folders,
@@ -232,6 +236,26 @@ class Scrape:
             days = await self.node.pool.run(lambda code=agency.code: days_left(self.node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
             days_gauge.add_metric([agency.code], days)
         yield days_gauge
+
+    async def _bindings(self) -> AsyncIterator[Metric]:
+        """Yield the number of bindings in force by what they rest on, and the newest lists of certificates by state."""
+        bindings = GaugeMetricFamily(
+            "gateway_bindings",
+            "Certificates bound to codes: by two people, by the policy for an issuer, or by its approved list.",
+            labels=["source", "issuer"],
+        )
+        async with self.node.store.reading() as tx:
+            view = SqlDecision(tx, self.node.clock, self.node.pool, "")
+            sources, received = await view.listed.sources(), await view.lists.newest(_MOST_LISTS)
+        counts = Counter[tuple[str, str]]()
+        for source in sources:
+            counts[source.origin.kind, source.origin.issuer] += source.count
+        for labels, count in sorted(counts.items()):
+            bindings.add_metric(list(labels), count)
+        yield bindings
+        states = Counter(str(listed.state) for listed in received)
+        text = "The newest lists of certificates by state."
+        yield _gauges("lists", text, "state", {state: float(n) for state, n in states.items()})
 
 
 async def _collect(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequence[Metric]]:

@@ -179,8 +179,8 @@ async def list_confirmed(
         query = select(BINDING).where(BINDING.c.code.in_(ordered[start : start + AT_ONCE]))
         order = (BINDING.c.code, BINDING.c.created_at, BINDING.c.id)
         rows = (await connection.execute(query.order_by(*order))).all()
-        for code, of_code in groupby(rows, key=lambda row: row.code):
-            by_code[code] = tuple(_to_binding(row) for row in await confirm(connection, log, list(of_code)))
+        for code, of_code in groupby(await confirm(connection, log, rows), key=lambda row: row.code):
+            by_code[code] = tuple(_to_binding(row) for row in of_code)
     return by_code
 
 
@@ -193,13 +193,10 @@ async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime
 async def _unended_rows(
     connection: AsyncConnection, log: SqlBindingLog, at: datetime, *conditions: ColumnElement[bool]
 ) -> list[Row[Any]]:
-    """Return the confirmed rows that have not ended, by code. A province binds a few hundred."""
+    """Return the confirmed rows that have not ended, by code."""
     not_ended = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(at))
     query = select(BINDING).where(not_ended, *conditions).order_by(BINDING.c.code, BINDING.c.created_at)
-    rows: list[Row[Any]] = []
-    for _, of_code in groupby((await connection.execute(query)).all(), key=lambda row: row.code):
-        rows += await confirm(connection, log, list(of_code))
-    return rows
+    return await confirm(connection, log, (await connection.execute(query)).all())
 
 
 def fingerprint(certificate_der: bytes) -> str:

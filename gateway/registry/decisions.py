@@ -15,7 +15,10 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import UNDECIDED, WORKED_ON
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import SqlBindings
+from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.imports import SqlImports
+from gateway.registry.listed import SqlListed
+from gateway.registry.lists import SqlLists
 from gateway.registry.reforms import SqlReforms
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
@@ -47,6 +50,8 @@ class SqlDecision:
         self.people = SqlPeople(tx)
         self.proposals = SqlProposals(tx)
         self.bindings = SqlBindings(tx.connection, clock, principal_id)
+        self.lists = SqlLists(tx.connection, SqlBindingLog(clock))
+        self.listed = SqlListed(tx.connection, clock, pool, principal_id)
         self.reforms = SqlReforms(tx.connection)
         self.imports = SqlImports(tx.connection, pool)
         self.waits = SqlWaits(tx)

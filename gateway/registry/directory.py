@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.delegated import BindingOrigin
 from gateway.domain.event import ACTIVE, WITHDRAWN, BindingDifference
 from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution, Revision
@@ -22,7 +23,7 @@ from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import binding, binding_events, importing, lookup, reforms, resolving
+from gateway.registry import binding, binding_events, importing, listed, lookup, reforms, resolving
 from gateway.registry.binding import Speaker, SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, as_utc, aware, failures_named, to_entry
@@ -242,6 +243,11 @@ class SqlDirectory:
         """List the certificates that packets are judged by at that moment or later, by code."""
         async with self._reading() as connection:
             return await binding.speakers(connection, self._log, at)
+
+    async def origins(self, codes: Collection[str] | None = None) -> Sequence[BindingOrigin]:
+        """List the bindings that have not ended, each with what it rests on, by code: of a page of codes, or of all."""
+        async with self._reading() as connection:
+            return await listed.origins(connection, self._log, self._clock.now(), codes)
 
     async def differences(self) -> Sequence[BindingDifference]:
         """Return the rows of bindings that differ from the events, which are not used (threat 114)."""

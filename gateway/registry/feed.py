@@ -2,7 +2,7 @@
 Out: the registry brought in line with its issuer's list, or a stored refusal with the last good list still in force.
 Each call is one transaction or none; database errors are raised as StoreFailure. A judged feed is applied in one
 transaction, to the registry that it was judged on: rows, proposals, the number, the record of the change. Certificate
-bindings are never touched: a feed's certificates become proposals for two people (K6)."""
+bindings are never touched: a feed's certificates become proposals, for two people or their policy (K6)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from sqlalchemy import Row, Select, bindparam, case, delete, insert, select, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import log
+from gateway.domain.delegated import EXCHANGE
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RegistryChange
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound, StoreFailure
 from gateway.ports.services import EnvelopeSigner
-from gateway.registry import feed_file, feed_judge, snapshot
-from gateway.registry.feed_file import FeedKind, FeedRefused, Header, ProposalLine
+from gateway.registry import feed_file, feed_judge, lists, snapshot
+from gateway.registry.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
 from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
-from gateway.registry.feed_stage import FeedStage, MissingCode, StagedRow
+from gateway.registry.feed_stage import CertificateLine, FeedStage, MissingCode, StagedRow
 from gateway.registry.importing import CODES_KEPT, lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
     AGENCY,
@@ -69,6 +70,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
     """Apply a judged feed. StoreFailure when the registry changed since it was judged: then judge it again."""
     header, stage = judged.header, judged.stage
     if stage is None or judged.mark is None:
+        await lists.add_signatures(room, judged.ends)
         return FeedOutcome(verdict="repeat", issuer=header.issuer, sequence=header.sequence)
     now, tally, change_id = room.clock.now(), _RecordTally(), room.clock.new_id()
     async with room.writer.begin() as connection:
@@ -78,7 +80,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
             await _write(connection, room, part, now, tally)
         if header.kind is FeedKind.SNAPSHOT:
             await _close_missing(connection, room, stage, header, tally)
-        proposed = await _propose(connection, room, stage, header)
+        proposed = await _propose(connection, room, stage, judged.ends, by)
         summary: dict[str, object] = {**tally.counts, "codes": tally.codes, "proposed": proposed}
         summary["feed"] = {"issuer": header.issuer, "sequence": header.sequence, "kind": str(header.kind)}
         await record_change(
@@ -110,6 +112,8 @@ async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | No
     }
     newest = select(REFUSAL.c.id).order_by(REFUSAL.c.at.desc(), REFUSAL.c.id.desc()).limit(REFUSALS_KEPT)
     async with room.writer.begin() as connection:
+        if refused.code == "FEED-CONFLICT" and header is not None:
+            await lists.tell_split(connection, room, header, by)
         await connection.execute(insert(REFUSAL).values(values))
         await connection.execute(delete(REFUSAL).where(REFUSAL.c.id.not_in(newest)))
 
@@ -173,25 +177,36 @@ def _closing(row: MissingCode, last_day: date) -> dict[str, Any]:
     return {"_code": row.code, "_first": first, "_keeps": row.keeps_alias}
 
 
-async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header) -> int:
-    """Store the proposals and return their number; those of a snapshot replace all others, those of changes are added."""
+async def _propose(
+    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, feed_ends: Ends, by: str
+) -> int:
+    """Store the certificates as proposals, and the list of them; return their number. Those of a snapshot replace all
+    others, those of changes are added."""
+    header, content = feed_ends.header, lists.ListContent()
     if header.kind is FeedKind.SNAPSHOT:
         await connection.execute(delete(PROPOSAL))
     count = 0
-    async for part in _parts(room, stage.proposals):
-        values = await room.pool.run(partial(_proposal_rows, part, header, room.clock.now()))
-        for row in values:
-            same = (PROPOSAL.c.code == row["code"], PROPOSAL.c.fingerprint == row["fingerprint"])
-            await connection.execute(delete(PROPOSAL).where(*same))
-        await connection.execute(insert(PROPOSAL), values)
-        count += len(part)
+    async for part in _parts(room, partial(stage.certificates, header)):
+        values = await room.pool.run(partial(_proposal_rows, part, header, room.clock.now(), content))
+        if values and header.kind is FeedKind.CHANGES:
+            same = (PROPOSAL.c.code == bindparam("_code"), PROPOSAL.c.fingerprint == bindparam("_sha256"))
+            keys = [{"_code": row["code"], "_sha256": row["fingerprint"]} for row in values]
+            await connection.execute(delete(PROPOSAL).where(*same), keys)
+        if values:
+            await connection.execute(insert(PROPOSAL), values)
+        count += len(values)
+    await lists.keep_list(connection, feed_ends, content, by, room.clock.now())
     return count
 
 
-def _proposal_rows(part: Sequence[ProposalLine], header: Header, now: datetime) -> list[dict[str, Any]]:
+def _proposal_rows(
+    part: Sequence[CertificateLine], header: Header, now: datetime, content: lists.ListContent
+) -> list[dict[str, Any]]:
+    """Return the rows of proposed certificates, and add all lines to the list's content."""
+    content.add(part)
     return [
         {
-            "code": line.proposal,
+            "code": feed_file.code_of(line),
             "fingerprint": line.sha256,
             "certificate_pem": x509.load_der_x509_certificate(base64.b64decode(line.certificate))
             .public_bytes(Encoding.PEM)
@@ -201,8 +216,10 @@ def _proposal_rows(part: Sequence[ProposalLine], header: Header, now: datetime) 
             "issuer": header.issuer,
             "sequence": header.sequence,
             "at": as_utc(now),
+            "kind": line.kind if isinstance(line, TrustLine) else EXCHANGE,
         }
         for line in part
+        if line.certificate is not None
     ]
 
 
@@ -330,10 +347,13 @@ class SqlFeed:
         query = select(REFUSAL).order_by(REFUSAL.c.at.desc(), REFUSAL.c.id.desc()).limit(limit)
         return [value_of(Refusal, row, by=row.by_principal) for row in await self._rows(query)]
 
-    async def proposals(self, limit: int = 100, fingerprint: str | None = None) -> Sequence[FeedProposal]:
-        """Return proposals that are not bound yet, by code. One that was bound and withdrawn is not offered again."""
+    async def proposals(
+        self, limit: int = 100, fingerprint: str | None = None, kind: str = EXCHANGE
+    ) -> Sequence[FeedProposal]:
+        """Return proposals of a kind that are not bound yet, by code. One that was bound and withdrawn is not offered
+        again."""
         same = (BINDING.c.code == PROPOSAL.c.code) & (BINDING.c.fingerprint == PROPOSAL.c.fingerprint)
-        query = select(PROPOSAL).where(~select(BINDING.c.id).where(same).exists())
+        query = select(PROPOSAL).where(PROPOSAL.c.kind == kind, ~select(BINDING.c.id).where(same).exists())
         if fingerprint is not None:
             query = query.where(PROPOSAL.c.fingerprint == fingerprint)
         query = query.order_by(PROPOSAL.c.code, PROPOSAL.c.fingerprint).limit(limit)
@@ -353,19 +373,30 @@ class SqlFeed:
         )
 
     async def export(
-        self, target: Path, signer: EnvelopeSigner, *, sequence: int = 1, since: Path | None = None
+        self,
+        target: Path,
+        signer: EnvelopeSigner,
+        *,
+        sequence: int = 1,
+        since: Path | None = None,
+        with_trust: bool = False,
     ) -> Header:
-        """Write a signed snapshot of the registry; `since` is an earlier one, whose number it follows."""
+        """Write a signed snapshot of the registry; `since` is an earlier one, whose number it follows. `with_trust`: in the
+        form that officers sign."""
         with _failures_named():
             base = (await self._room.pool.run(partial(snapshot.check, since))).header if since else None
             number = sequence if base is None else base.sequence + 1
-            return await snapshot.write_snapshot(self._room, target, signer, number, base)
+            return await snapshot.write_snapshot(
+                self._room, target, signer, number, base, with_trust=with_trust
+            )
 
-    async def export_changes(self, target: Path, signer: EnvelopeSigner, since: Path) -> Header:
+    async def export_changes(
+        self, target: Path, signer: EnvelopeSigner, since: Path, *, with_trust: bool = False
+    ) -> Header:
         """Write the signed changes since an earlier snapshot, which lead from it to the present list."""
         between = snapshot.draft_path(target)
         try:
-            await self.export(between, signer, since=since)
+            await self.export(between, signer, since=since, with_trust=with_trust)
             work = partial(snapshot.write_changes, since, between, target, signer)
             with _failures_named():
                 return await self._room.pool.run(work)

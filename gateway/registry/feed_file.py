@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import shutil
 import tempfile
 import unicodedata
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, TypeVar
+from typing import Annotated, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,6 +29,9 @@ from gateway.registry.csv_file import node_host
 
 LONGEST_LINE = 32 * 1024  # the longest valid row, every cell full of three-byte letters, has 14 KiB
 LONGEST_EDGE = 4 * 1024  # header and seal are read before anything is known about the file
+LONGEST_TAIL = 64 * 1024  # the seal with the officers' signatures before it
+MOST_OFFICERS = 8
+MOST_TRUST_ROWS = 100_000  # certificates of one list; one for each agency of the country
 MOST_ROWS = 1_000_000  # eight times the agencies of the country
 MOST_BYTES = 512 * 1024 * 1024  # a million usual rows have 150 MB
 LONGEST_TEXT = 500
@@ -98,11 +102,16 @@ class _FeedLine(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
+FORM_1: Literal["lienthong-registry/1"] = "lienthong-registry/1"
+FORM_2: Literal["lienthong-registry/2"] = "lienthong-registry/2"
+
+
 class Header(_FeedLine):
     """First line. `digest` is that of the whole list's body, and so identifies the list with this number; `body` is the
-    digest of the lines in this file. `base` is the issuer's number before this one."""
+    digest of the lines in this file. `base` is the issuer's number before this one. Form 2 also names `trust`, the digest
+    of its certificates' rows, which people compare."""
 
-    format: Literal["lienthong-registry/1"] = "lienthong-registry/1"
+    format: Literal["lienthong-registry/1", "lienthong-registry/2"] = FORM_1
     kind: FeedKind
     issuer: Text
     sequence: Annotated[int, Field(ge=1, le=_MOST)]
@@ -113,9 +122,15 @@ class Header(_FeedLine):
     rows: Count
     bytes: Count
     body: Sha256
+    trust: Sha256 | None = None
+    trust_rows: Count | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> Header:
+        if (self.format == FORM_2) != (self.trust is not None) or (self.trust is None) != (
+            self.trust_rows is None
+        ):
+            raise ValueError("trust and trust_rows belong to form 2")
         if (self.base is None) != (self.base_digest is None):
             raise ValueError("base and base_digest come together")
         if self.base is not None and self.base >= self.sequence:
@@ -133,6 +148,15 @@ class FeedSeal(_FeedLine):
     signature: Annotated[str, Field(max_length=2048)]
     algorithm: Literal["rsa-sha256", "ecdsa-sha256", "ecdsa-sha384"]
     certificate: Sha256
+
+
+class OfficerLine(_FeedLine):
+    """Signature of an officer over the header of form 2, with the certificate that made it; before the seal."""
+
+    officer: Sha256
+    certificate: Annotated[str, Field(max_length=16 * 1024)]
+    signature: Annotated[str, Field(max_length=2048)]
+    algorithm: Literal["rsa-sha256", "ecdsa-sha256", "ecdsa-sha384"]
 
 
 class AgencyLine(_FeedLine):
@@ -177,6 +201,32 @@ class ProposalLine(_FeedLine):
         return self
 
 
+class TrustLine(_FeedLine):
+    """Row of form 2: a certificate of a code, of the kind `exchange` or another one; or, with `revoked_at` and without the
+    certificate, that the issuer revoked it. It binds nothing by itself: two people here, or their policy, do that."""
+
+    trust: Code
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,30}\z")]
+    sha256: Sha256
+    certificate: Annotated[str, Field(max_length=16 * 1024)] | None = None
+    valid_from: Moment | None = None
+    valid_to: Moment | None = None
+    revoked_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> TrustLine:
+        if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
+            raise ValueError("the binding ends before it begins")
+        if (self.certificate is None) != (self.revoked_at is not None):
+            raise ValueError("a row has either its certificate or the time of its revocation")
+        return self
+
+    def without_certificate(self) -> TrustLine:
+        """Return the row as the digest of all such rows has it: the certificate by its SHA-256 alone."""
+        return self.model_copy(update={"certificate": None})
+
+
+BodyLine: TypeAlias = AgencyLine | ProposalLine | TrustLine
 AnyLine = TypeVar("AnyLine", bound=_FeedLine)
 
 
@@ -220,16 +270,19 @@ def _first(cause: ValidationError) -> str:
 
 
 PIECE = 256 * 1024
-_PROPOSAL = b'{"proposal":'  # the beginning of a proposal line in its one spelling
+# The beginnings of lines in their one spelling.
+_PROPOSAL, _TRUST, _OFFICER = b'{"proposal":', b'{"trust":', b'{"officer":'
+_FORM = re.compile(rb'\{"format":"lienthong-registry/(\d{1,9})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """Header and seal of a feed, not yet verified."""
+    """Header and seal of a feed, not yet verified, with the officers' signatures before the seal."""
 
     header: Header
     header_line: bytes
     seal: FeedSeal
+    officers: tuple[OfficerLine, ...] = ()
 
 
 def ends(path: Path) -> Ends:
@@ -239,22 +292,56 @@ def ends(path: Path) -> Ends:
         raise FeedRefused(f"{size} bytes, and at most {MOST_BYTES} are read", code="FEED-LIMIT")
     with path.open("rb") as file:
         first = file.readline(LONGEST_EDGE)
-        file.seek(max(0, size - LONGEST_EDGE))
-        tail = file.read(LONGEST_EDGE)
+        file.seek(max(0, size - LONGEST_TAIL))
+        tail = file.read(LONGEST_TAIL)
     above, _, last = tail.removesuffix(b"\n").rpartition(b"\n")
-    if not first.endswith(b"\n") or not tail.endswith(b"\n") or not (above or size > LONGEST_EDGE):
+    if not first.endswith(b"\n") or not tail.endswith(b"\n") or not (above or size > LONGEST_TAIL):
         raise FeedRefused(
             "the file has no header line and no seal: it is not a signed feed", code="FEED-FORM"
         )
+    _refuse_later_form(first)
     header = decode(Header, first, "the header")
     seal = decode(FeedSeal, last + b"\n", "the seal")
-    if header.rows > MOST_ROWS:
-        raise FeedRefused(f"{header.rows} rows, and at most {MOST_ROWS} are read", code="FEED-LIMIT")
-    if size != len(first) + header.bytes + len(last) + 1:
+    if header.rows > MOST_ROWS or (header.trust_rows or 0) > MOST_TRUST_ROWS:
+        raise FeedRefused(
+            f"{header.rows} rows, {header.trust_rows or 0} of certificates; at most {MOST_ROWS} and"
+            f" {MOST_TRUST_ROWS} are read",
+            code="FEED-LIMIT",
+        )
+    officers, officers_size = _officers(header, above)
+    if size != len(first) + header.bytes + officers_size + len(last) + 1:
         raise FeedRefused(
             "the file is not as long as its header says: part of it is missing", code="FEED-FORM"
         )
-    return Ends(header=header, header_line=first, seal=seal)
+    return Ends(header=header, header_line=first, seal=seal, officers=officers)
+
+
+def _refuse_later_form(first: bytes) -> None:
+    """Raise FeedRefused for a form that a later version of the program writes."""
+    match = _FORM.match(first)
+    if match is not None and match[1] not in (b"1", b"2"):
+        raise FeedRefused(
+            f"the list has form {int(match[1])}, and this node reads forms 1 and 2",
+            code="FEED-VERSION",
+            hint="update this node, or ask the issuer for the list in an earlier form",
+        )
+
+
+def _officers(header: Header, above: bytes) -> tuple[tuple[OfficerLine, ...], int]:
+    """Return the officers' lines directly before the seal, and their size. They are in the order of their certificates,
+    each once."""
+    if header.format != FORM_2:
+        return (), 0
+    raw: list[bytes] = []
+    for line in reversed(above.split(b"\n")):
+        if not line.startswith(_OFFICER) or len(raw) == MOST_OFFICERS:
+            break
+        raw.insert(0, line + b"\n")
+    officers = tuple(decode(OfficerLine, line, "an officer's signature") for line in raw)
+    digests = [line.officer for line in officers]
+    if digests != sorted(set(digests)):
+        raise FeedRefused("the officers' signatures are doubled or out of order", code="FEED-FORM")
+    return officers, sum(map(len, raw))
 
 
 def check_body(path: Path, feed_ends: Ends) -> None:
@@ -268,11 +355,12 @@ def check_body(path: Path, feed_ends: Ends) -> None:
     _same(hasher.hexdigest(), feed_ends.header)
 
 
-def lines(path: Path, feed_ends: Ends) -> Iterator[AgencyLine | ProposalLine]:
+def lines(path: Path, feed_ends: Ends) -> Iterator[BodyLine]:
     """Yield every line of the body in order. FeedRefused for an invalid line, two rows of one code, and at the end for a
     body that changed since it was checked: keep nothing before the iterator has ended."""
-    hasher, remaining, count = hashlib.sha256(), feed_ends.header.bytes, 0
-    order = ("", "")
+    header = feed_ends.header
+    hasher, remaining, count = hashlib.sha256(), header.bytes, 0
+    order, trust = ("", ""), TrustDigest()
     with path.open("rb") as file:
         file.seek(len(feed_ends.header_line))
         while remaining:
@@ -281,19 +369,71 @@ def lines(path: Path, feed_ends: Ends) -> Iterator[AgencyLine | ProposalLine]:
             if not raw.endswith(b"\n") or count > feed_ends.header.rows:
                 raise FeedRefused(f"row {count}: too long, or more rows than stated", code="FEED-LIMIT")
             hasher.update(raw)
-            position, is_proposal = f"row {count}", raw.startswith(_PROPOSAL)
-            line = decode(ProposalLine, raw, position) if is_proposal else decode(AgencyLine, raw, position)
+            line = read_line(raw, header, f"row {count}")
             order = _next_place(order, line, count)
+            if isinstance(line, TrustLine):
+                trust.add(line)
             yield line
-    _same(hasher.hexdigest(), feed_ends.header)
-    if count != feed_ends.header.rows:
-        raise FeedRefused(f"{count} rows, and the header says {feed_ends.header.rows}", code="FEED-FORM")
+    _same(hasher.hexdigest(), header)
+    if count != header.rows:
+        raise FeedRefused(f"{count} rows, and the header says {header.rows}", code="FEED-FORM")
+    if header.format == FORM_2 and (trust.hexdigest(), trust.rows) != (header.trust, header.trust_rows):
+        raise FeedRefused("the certificates are not those that the header names", code="FEED-SIGNATURE")
 
 
-def place(line: AgencyLine | ProposalLine) -> tuple[str, str]:
-    """Return the sort key of a line: agencies by code, then proposals by code and digest."""
+def read_line(raw: bytes, header: Header, position: str) -> BodyLine:
+    """Read a line of the body. Form 1 has proposals, form 2 has rows of trust in their place."""
+    if header.format == FORM_2:
+        is_trust = raw.startswith(_TRUST)
+        return decode(TrustLine, raw, position) if is_trust else decode(AgencyLine, raw, position)
+    is_proposal = raw.startswith(_PROPOSAL)
+    return decode(ProposalLine, raw, position) if is_proposal else decode(AgencyLine, raw, position)
+
+
+class TrustDigest:
+    """Digest of the rows of certificates, in the order of the list; the certificates stand in it by their SHA-256."""
+
+    def __init__(self) -> None:
+        self._hasher = hashlib.sha256()
+        self.rows = 0
+
+    def add(self, line: TrustLine) -> bytes:
+        """Add a row, and return it as the digest has it."""
+        raw = encode(line.without_certificate())
+        self._hasher.update(raw)
+        self.rows += 1
+        return raw
+
+    def hexdigest(self) -> str:
+        return self._hasher.hexdigest()
+
+
+def code_of(line: BodyLine) -> str:
+    """Return the agency code that a line is about."""
+    match line:
+        case AgencyLine():
+            return line.code
+        case ProposalLine():
+            return line.proposal
+    return line.trust
+
+
+def place(line: BodyLine) -> tuple[str, str]:
+    """Return the sort key of a line: agencies by code, then certificates by code, kind and digest."""
     # The sign sorts after every code.
-    return ("", line.code) if isinstance(line, AgencyLine) else (f"~{line.proposal}", line.sha256)
+    match line:
+        case AgencyLine():
+            return "", line.code
+        case ProposalLine():
+            return f"~{line.proposal}", line.sha256
+    return f"~{line.trust}", f"{line.kind} {line.sha256}"
+
+
+def copy_piece(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    """Copy the first `size` bytes."""
+    while size and (piece := source.read(min(PIECE, size))):
+        target.write(piece)
+        size -= len(piece)
 
 
 class FeedDraft:
@@ -303,6 +443,7 @@ class FeedDraft:
         self._file = tempfile.TemporaryFile(dir=target.parent)  # noqa: SIM115 - `discard` closes it
         self._hasher = hashlib.sha256()
         self.rows = self.size = 0
+        self.trust = TrustDigest()
 
     @property
     def digest(self) -> str:
@@ -328,13 +469,13 @@ class FeedDraft:
         self._file.close()
 
 
-def _next_place(order: tuple[str, str], line: AgencyLine | ProposalLine, count: int) -> tuple[str, str]:
+def _next_place(order: tuple[str, str], line: BodyLine, count: int) -> tuple[str, str]:
     """Return the line's sort key. FeedRefused unless it is greater than the last one, so that no code occurs twice."""
     following = place(line)
     if following <= order:
-        name = line.code if isinstance(line, AgencyLine) else line.proposal
         raise FeedRefused(
-            f"row {count}: {name} stands twice, or out of order: one code is one agency", code="FEED-ROWS"
+            f"row {count}: {code_of(line)} stands twice, or out of order: one code is one agency",
+            code="FEED-ROWS",
         )
     return following
 

@@ -33,7 +33,17 @@ from gateway.errors import Misconfigured
 from gateway.ports.services import Clock, EnvelopeSigner, Pool
 from gateway.registry import feed_file
 from gateway.registry.binding import MOST_AT_ONCE, key_digest
-from gateway.registry.feed_file import AgencyLine, Ends, FeedKind, FeedRefused, FeedSeal, Header, ProposalLine
+from gateway.registry.feed_file import (
+    FORM_2,
+    AgencyLine,
+    BodyLine,
+    Ends,
+    FeedKind,
+    FeedRefused,
+    FeedSeal,
+    Header,
+    OfficerLine,
+)
 from gateway.registry.feed_stage import AT_ONCE, FeedStage
 from gateway.registry.tables import (
     AGENCY,
@@ -41,6 +51,7 @@ from gateway.registry.tables import (
     CHANGE,
     FEED,
     IN_FORCE,
+    LIST,
     PROPOSAL,
     as_utc,
     record_of,
@@ -75,6 +86,7 @@ class JudgedFeed:
     """Feed that may be applied to the registry of that mark. Without a stage it is a repeat."""
 
     header: Header
+    ends: Ends
     mark: RegistryMark | None = None
     stage: FeedStage | None = None
 
@@ -87,7 +99,7 @@ async def judge_feed(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
         is_new = await _is_new(connection, feed_ends.header)
     await room.pool.run(partial(feed_file.check_body, path, feed_ends))
     if not is_new:
-        yield JudgedFeed(header=feed_ends.header)
+        yield JudgedFeed(header=feed_ends.header, ends=feed_ends)
         return
     is_snapshot = feed_ends.header.kind is FeedKind.SNAPSHOT
     stage = await room.pool.run(partial(FeedStage, room.scratch, is_snapshot=is_snapshot))
@@ -95,10 +107,10 @@ async def judge_feed(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
         await room.pool.run(partial(stage.put_feed, map(_add_digest, feed_file.lines(path, feed_ends))))
         mark = await _lay_registry(room, stage, feed_ends.header)
         if mark is None:
-            yield JudgedFeed(header=feed_ends.header)
+            yield JudgedFeed(header=feed_ends.header, ends=feed_ends)
             return
-        await room.pool.run(partial(_refuse_contradictions, stage))
-        yield JudgedFeed(header=feed_ends.header, mark=mark, stage=stage)
+        await room.pool.run(partial(_refuse_contradictions, stage, feed_ends.header))
+        yield JudgedFeed(header=feed_ends.header, ends=feed_ends, mark=mark, stage=stage)
     finally:
         await room.pool.run(stage.close)
 
@@ -141,6 +153,8 @@ async def _is_new(connection: AsyncConnection, header: Header) -> bool:
             code="FEED-ISSUER",
         )
     if header.sequence < current.sequence:
+        if await _was_other(connection, header):
+            raise _conflict(header.sequence)
         raise FeedRefused(
             f"number {header.sequence} is older than {current.sequence}, which is in force",
             code="FEED-ROLLED-BACK",
@@ -154,6 +168,13 @@ async def _is_new(connection: AsyncConnection, header: Header) -> bool:
     if header.kind is FeedKind.CHANGES and header.base != current.sequence:
         raise _gap(header, current.sequence)
     return True
+
+
+async def _was_other(connection: AsyncConnection, header: Header) -> bool:
+    """Tell whether another list with this number was in force here before."""
+    same = (LIST.c.issuer == header.issuer, LIST.c.sequence == header.sequence)
+    digest = (await connection.execute(select(LIST.c.digest).where(*same))).scalar()
+    return digest is not None and digest != header.digest
 
 
 def _conflict(sequence: int) -> FeedRefused:
@@ -172,11 +193,11 @@ def _gap(header: Header, ours: int) -> FeedRefused:
     )
 
 
-def _add_digest(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalLine, str]:
-    """Return the line, for a proposed certificate with the digest of its key."""
-    if isinstance(line, AgencyLine):
+def _add_digest(line: BodyLine) -> tuple[BodyLine, str]:
+    """Return the line, for a certificate with the digest of its key."""
+    if isinstance(line, AgencyLine) or line.certificate is None:
         return line, ""
-    position = f"the certificate proposed for {line.proposal}"
+    position = f"the certificate proposed for {feed_file.code_of(line)}"
     der = feed_file.unpack(line.certificate, position)
     if hashlib.sha256(der).hexdigest() != line.sha256:
         raise FeedRefused(f"{position} has another SHA-256 than stated", code="FEED-ROWS")
@@ -230,10 +251,13 @@ def _put_bound(stage: FeedStage, rows: Sequence[Any]) -> None:
     )
 
 
-def _refuse_contradictions(stage: FeedStage) -> None:
-    """Raise FeedRefused where the feed's rows contradict each other or the registry."""
-    if problems := stage.problems(MOST_AT_ONCE):
+def _refuse_contradictions(stage: FeedStage, header: Header) -> None:
+    """Raise FeedRefused where the feed's rows contradict each other or the registry. Certificates of form 2 are judged one
+    by one later, each with its own reason."""
+    if problems := stage.problems(None if header.format == FORM_2 else MOST_AT_ONCE):
         raise FeedRefused("; ".join(problems), code="FEED-ROWS")
+    if header.format == FORM_2:
+        return
     if moved := stage.describe_moved_keys():
         raise FeedRefused(
             f"{'; '.join(moved)}: one key speaks for one code (K1)",
@@ -244,6 +268,7 @@ def _refuse_contradictions(stage: FeedStage) -> None:
 
 # Signed bytes begin with their purpose, so that no other signature passes for one over a feed.
 TAG = b"lienthong-registry/1 header\n"
+OFFICER_TAG = b"lienthong-registry/2 officer\n"
 MOST_ISSUERS = 32
 LARGEST_CERTIFICATE = 64 * 1024
 LEAST_RSA = 2048
@@ -289,7 +314,8 @@ def check_seal(issuers: Mapping[str, x509.Certificate], feed_ends: Ends, at: dat
             code="FEED-ISSUER",
             hint="when it should, two people compare it and put it below trust/feed/",
         )
-    _check_signature(certificate, feed_ends)
+    seal, message = feed_ends.seal, TAG + feed_ends.header_line
+    _check_signature(certificate, seal.signature, seal.algorithm, message, "the seal")
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise FeedRefused("the certificate of its issuer is not in its time", code="FEED-ISSUER")
     if issuer_of(certificate) != feed_ends.header.issuer:
@@ -305,6 +331,40 @@ def issuer_of(certificate: x509.Certificate) -> str:
     return str(names[0].value) if len(names) == 1 else ""
 
 
+def officer_line(header_line: bytes, signer: EnvelopeSigner) -> OfficerLine:
+    """Return an officer's signature over the header, which names the list, its number and its certificates."""
+    return OfficerLine(
+        officer=hashlib.sha256(signer.certificate_der).hexdigest(),
+        certificate=base64.b64encode(signer.certificate_der).decode(),
+        signature=base64.b64encode(signer.sign(OFFICER_TAG + header_line)).decode(),
+        algorithm=signer.algorithm,  # type: ignore[arg-type]  # pydantic refuses any other
+    )
+
+
+def valid_officers(
+    officers: Sequence[OfficerLine], header_line: bytes, named: Sequence[str], times: Sequence[datetime]
+) -> tuple[str, ...]:
+    """Return the officers, of those named by their certificate's SHA-256, whose signature over the header is valid and
+    whose certificate is valid at each of these times. Two certificates of one key count once."""
+    valid: dict[str, str] = {}
+    for line in officers:
+        if line.officer not in named:
+            continue
+        try:
+            der = feed_file.unpack(line.certificate, "an officer's certificate")
+            certificate = x509.load_der_x509_certificate(der)
+            if hashlib.sha256(der).hexdigest() != line.officer:
+                continue
+            message = OFFICER_TAG + header_line
+            _check_signature(certificate, line.signature, line.algorithm, message, "an officer's signature")
+        except (FeedRefused, ValueError, x509.InvalidVersion):
+            continue
+        first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if all(first <= at <= last for at in times):
+            valid.setdefault(key_digest(certificate), line.officer)
+    return tuple(sorted(valid.values()))
+
+
 def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
     """Return the last line of one of our feeds."""
     return feed_file.encode(
@@ -316,9 +376,10 @@ def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
     )
 
 
-def _check_signature(certificate: x509.Certificate, feed_ends: Ends) -> None:
-    signature = feed_file.unpack(feed_ends.seal.signature, "the seal")
-    message, algorithm = TAG + feed_ends.header_line, feed_ends.seal.algorithm
+def _check_signature(
+    certificate: x509.Certificate, encoded: str, algorithm: str, message: bytes, position: str
+) -> None:
+    signature = feed_file.unpack(encoded, position)
     try:
         key = certificate.public_key()
         if isinstance(key, rsa.RSAPublicKey) and algorithm == "rsa-sha256" and key.key_size >= LEAST_RSA:
@@ -326,7 +387,7 @@ def _check_signature(certificate: x509.Certificate, feed_ends: Ends) -> None:
         elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _CURVES:
             _check_curve(key, signature, message, algorithm)
         else:
-            raise FeedRefused(f"{algorithm} does not go with the issuer's key", code="FEED-SIGNATURE")
+            raise FeedRefused(f"{position}: {algorithm} does not go with its key", code="FEED-SIGNATURE")
     except (InvalidSignature, UnsupportedAlgorithm, ValueError) as cause:
         raise FeedRefused("the signature over the header does not hold", code="FEED-SIGNATURE") from cause
 

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.registry import feed_file
-from gateway.registry.feed_file import AgencyLine, ProposalLine
+from gateway.registry.feed_file import AgencyLine, BodyLine, Header, ProposalLine, TrustLine
+
+CertificateLine: TypeAlias = ProposalLine | TrustLine
 
 AT_ONCE = 1000
 PROBLEMS = 20  # reported for one feed, so that its issuer can mend several at once
@@ -121,16 +124,16 @@ class FeedStage:
     def close(self) -> None:
         self._rows.close()
 
-    def put_feed(self, lines: Iterable[tuple[AgencyLine | ProposalLine, str]]) -> None:
-        """Store the feed's lines, each proposal with the digest of its key."""
+    def put_feed(self, lines: Iterable[tuple[BodyLine, str]]) -> None:
+        """Store the feed's lines, each certificate with the digest of its key."""
         rows = iter(lines)
         while part := list(islice(rows, AT_ONCE)):
             agencies = [line for line, _ in part if isinstance(line, AgencyLine)]
             self._insert("feed", 5, [_columns(line) for line in agencies])
             proposed = [
-                (line.proposal, line.sha256, key, feed_file.encode(line))
+                (feed_file.code_of(line), line.sha256, key, feed_file.encode(line))
                 for line, key in part
-                if isinstance(line, ProposalLine)
+                if not isinstance(line, AgencyLine)
             ]
             self._insert("proposal", 4, proposed)
 
@@ -146,11 +149,14 @@ class FeedStage:
         """Store codes, each with the digest of a key bound to it here."""
         self._insert("bound", 2, list(rows))
 
-    def problems(self, most_certificates: int) -> list[str]:
-        """Return descriptions of contradictions, at most PROBLEMS; keys that would move between codes are separate."""
+    def problems(self, most_certificates: int | None) -> list[str]:
+        """Return descriptions of contradictions, at most PROBLEMS; keys that would move between codes are separate. Without
+        `most_certificates` certificates are not examined, because each gets its own outcome later."""
         self._rows.executescript(_FUTURE_TABLE.format(kept=_KEPT_ROWS[self._is_snapshot]))
-        texts = [*self._texts_of(_ALIAS_TWICE), *self._texts_of(_ALIAS_IS_CODE), *self._texts_of(_HOMELESS)]
-        texts += self._texts_of(_TOO_MANY.format(most=most_certificates))
+        texts = [*self._texts_of(_ALIAS_TWICE), *self._texts_of(_ALIAS_IS_CODE)]
+        if most_certificates is not None:
+            texts += self._texts_of(_HOMELESS)
+            texts += self._texts_of(_TOO_MANY.format(most=most_certificates))
         for column in ("parent", "successor"):
             texts += self._texts_of(_UNKNOWN.format(column=column))
             texts += self._circles(column)
@@ -181,10 +187,12 @@ class FeedStage:
                     for code, first, _, alias_is_used in part
                 ]
 
-    def proposals(self) -> Iterator[list[ProposalLine]]:
-        with contextlib.closing(self._rows.execute("SELECT body FROM proposal")) as cursor:
+    def certificates(self, header: Header) -> Iterator[list[CertificateLine]]:
+        """Yield the lines of certificates in the order of the list, in parts."""
+        with contextlib.closing(self._rows.execute("SELECT body FROM proposal ORDER BY rowid")) as cursor:
             while part := cursor.fetchmany(AT_ONCE):
-                yield [feed_file.decode(ProposalLine, body, "proposal") for (body,) in part]
+                lines = (feed_file.read_line(body, header, "a certificate") for (body,) in part)
+                yield [line for line in lines if not isinstance(line, AgencyLine)]
 
     def _insert(self, table: str, columns: int, rows: Sequence[tuple[object, ...]]) -> None:
         marks = ", ".join("?" * columns)

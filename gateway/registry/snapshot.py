@@ -17,29 +17,35 @@ from typing import Any, TypeAlias
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.atomic_files import new_file
-from gateway.domain.event import ACTIVE
+from gateway.domain.delegated import EXCHANGE
+from gateway.domain.event import ACTIVE, WITHDRAWN
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.ports.services import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge
 from gateway.registry.feed_file import (
+    FORM_1,
+    FORM_2,
     AgencyLine,
+    BodyLine,
     Ends,
     FeedDraft,
     FeedKind,
     FeedRefused,
     Header,
     ProposalLine,
+    TrustLine,
+    code_of,
 )
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.feed_stage import AT_ONCE
 from gateway.registry.tables import AGENCY, BINDING, as_utc, aware
 
-AnyLine: TypeAlias = AgencyLine | ProposalLine
+AnyLine: TypeAlias = BodyLine
 
 # A feed is ordered by the bytes of the code, whatever the database's own order.
 _COLLATION = {"postgresql": "C", "sqlite": "BINARY"}
@@ -58,15 +64,23 @@ class Difference:
 
 
 async def write_snapshot(
-    room: FeedRoom, target: Path, signer: EnvelopeSigner, sequence: int, base: Header | None
+    room: FeedRoom,
+    target: Path,
+    signer: EnvelopeSigner,
+    sequence: int,
+    base: Header | None,
+    *,
+    with_trust: bool = False,
 ) -> Header:
-    """Write the whole registry as a signed file. `base` is the header of the issuer's previous list."""
+    """Write the whole registry as a signed file. `base` is the header of the issuer's previous list. `with_trust`: in form
+    2, which officers can sign and which names revoked certificates; earlier nodes refuse it."""
     now, draft = room.clock.now().replace(microsecond=0), await room.pool.run(partial(FeedDraft, target))
     try:
         async with room.reader.connect() as connection:
             await _write_agencies(connection, room, draft)
-            await _write_proposals(connection, room, draft, now)
+            await _write_certificates(connection, room, draft, now, with_trust=with_trust)
         header = Header(
+            format=FORM_2 if with_trust else FORM_1,
             kind=FeedKind.SNAPSHOT,
             issuer=_issuer(signer),
             sequence=sequence,
@@ -77,6 +91,8 @@ async def write_snapshot(
             rows=draft.rows,
             bytes=draft.size,
             body=draft.digest,
+            trust=draft.trust.hexdigest() if with_trust else None,
+            trust_rows=draft.trust.rows if with_trust else None,
         )
         await room.pool.run(partial(_finish, draft, header, signer, target))
     finally:
@@ -92,7 +108,8 @@ def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner
         raise FeedRefused(f"{older.name} is not older than {newer.name}", code="FEED-ROLLED-BACK")
     draft = FeedDraft(target)
     try:
-        draft.add(_changed_lines(older, older_ends, newer, newer_ends))
+        draft.add(_changed_lines(older, older_ends, newer, newer_ends, draft))
+        has_trust = newer_ends.header.format == FORM_2
         header = newer_ends.header.model_copy(
             update={
                 "kind": FeedKind.CHANGES,
@@ -101,12 +118,38 @@ def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner
                 "rows": draft.rows,
                 "bytes": draft.size,
                 "body": draft.digest,
+                "trust": draft.trust.hexdigest() if has_trust else None,
+                "trust_rows": draft.trust.rows if has_trust else None,
             }
         )
         _finish(draft, Header.model_validate(header.model_dump()), signer, target)
     finally:
         draft.discard()
     return header
+
+
+def sign_as_officer(path: Path, signer: EnvelopeSigner) -> Header:
+    """Add an officer's signature to a list of form 2, whose rows are checked before. An earlier signature of the same
+    certificate is replaced. Sync."""
+    feed_ends = feed_file.ends(path)
+    if feed_ends.header.format != FORM_2:
+        raise FeedRefused("officers sign lists of form 2; export it with --trust", code="FEED-FORM")
+    for _ in feed_file.lines(path, feed_ends):
+        pass
+    mine = feed_judge.officer_line(feed_ends.header_line, signer)
+    others = [line for line in feed_ends.officers if line.officer != mine.officer]
+    officers = sorted((*others, mine), key=lambda line: line.officer)
+    if len(officers) > feed_file.MOST_OFFICERS:
+        raise FeedRefused(f"at most {feed_file.MOST_OFFICERS} officers sign a list", code="FEED-LIMIT")
+    body_end = len(feed_ends.header_line) + feed_ends.header.bytes
+    with new_file(path) as file:
+        with path.open("rb") as source:
+            feed_file.copy_piece(source, file, body_end)
+        for line in (*officers, feed_ends.seal):
+            file.write(feed_file.encode(line))
+        file.flush()
+        feed_file.ends(Path(file.name))
+    return feed_ends.header
 
 
 def draft_path(target: Path) -> Path:
@@ -139,21 +182,25 @@ async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: Fe
             await room.pool.run(partial(draft.add, map(_agency, part)))
 
 
-async def _write_proposals(
-    connection: AsyncConnection, room: FeedRoom, draft: FeedDraft, now: datetime
+async def _write_certificates(
+    connection: AsyncConnection, room: FeedRoom, draft: FeedDraft, now: datetime, *, with_trust: bool
 ) -> None:
-    """Write every certificate bound to a code of ours now or later: for receivers it is a proposal."""
+    """Write every certificate bound to a code of ours now or later: for receivers it is a proposal. With trust, also those
+    that were withdrawn and would not be over yet."""
     collation = _COLLATION[connection.dialect.name]
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(now))
+    bound = and_(BINDING.c.state == ACTIVE, live)
+    revoked = BINDING.c.state == WITHDRAWN
     listed = select(AGENCY.c.code).where(AGENCY.c.source != RowSource.STARTER.value)
     query = (
         select(BINDING)
-        .where(BINDING.c.state == ACTIVE, live, BINDING.c.code.in_(listed))
+        .where(or_(bound, revoked) if with_trust else bound, BINDING.c.code.in_(listed))
         .order_by(BINDING.c.code.collate(collation), BINDING.c.fingerprint.collate(collation))
     )
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
-            await room.pool.run(partial(draft.add, map(_proposal, part)))
+            write = partial(_trust, draft) if with_trust else _proposal
+            await room.pool.run(partial(draft.add, map(write, part)))
 
 
 def _finish(draft: FeedDraft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
@@ -201,7 +248,26 @@ def _proposal(row: Row[Any]) -> bytes:
     )
 
 
-def _changed_lines(older: Path, older_ends: Ends, newer: Path, newer_ends: Ends) -> Iterator[bytes]:
+def _trust(draft: FeedDraft, row: Row[Any]) -> bytes:
+    """Return a bound or withdrawn certificate as a row of form 2, and add it to the draft's digest."""
+    der = x509.load_pem_x509_certificate(row.certificate_pem.encode()).public_bytes(Encoding.DER)
+    is_revoked = row.state == WITHDRAWN
+    line = TrustLine(
+        trust=row.code,
+        kind=EXCHANGE,
+        sha256=row.fingerprint,
+        certificate=None if is_revoked else base64.b64encode(der).decode(),
+        valid_from=None if is_revoked or row.valid_from is None else aware(row.valid_from),
+        valid_to=None if is_revoked or row.valid_to is None else aware(row.valid_to),
+        revoked_at=aware(row.valid_to) if is_revoked else None,
+    )
+    draft.trust.add(line)
+    return feed_file.encode(line)
+
+
+def _changed_lines(
+    older: Path, older_ends: Ends, newer: Path, newer_ends: Ends, draft: FeedDraft
+) -> Iterator[bytes]:
     for old, new in _pair(older, older_ends, newer, newer_ends):
         if new is None and isinstance(old, AgencyLine):
             raise FeedRefused(
@@ -209,6 +275,8 @@ def _changed_lines(older: Path, older_ends: Ends, newer: Path, newer_ends: Ends)
                 code="FEED-ROWS",
             )
         if new is not None and old != new:
+            if isinstance(new, TrustLine):
+                draft.trust.add(new)
             yield feed_file.encode(new)
 
 
@@ -234,10 +302,9 @@ def _difference(old: AnyLine | None, new: AnyLine | None) -> Difference:
     line = old or new
     older: dict[str, Any] = old.model_dump(mode="json") if old else {}
     newer: dict[str, Any] = new.model_dump(mode="json") if new else {}
-    proposal = isinstance(line, ProposalLine)
     return Difference(
-        code=line.proposal if isinstance(line, ProposalLine) else line.code if line else "",
-        is_proposal=proposal,
+        code=code_of(line) if line is not None else "",
+        is_proposal=line is not None and not isinstance(line, AgencyLine),
         older=old is not None,
         newer=new is not None,
         fields={

@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     ForeignKeyConstraint,
+    LargeBinary,
     MetaData,
     Row,
     String,
@@ -78,10 +79,14 @@ class AgencyRow(RegistryModel, table=True):
 
 
 class BindingRow(RegistryModel, table=True):
-    """One exchange certificate bound to one code by two people (K1, K6)."""
+    """One exchange certificate bound to one code by two people (K1, K6), or by their policy. `list_id` names the bindings
+    that came into force with it, and `proof` shows that it is one of them."""
 
     __tablename__ = "agency_binding"
-    __table_args__ = (UniqueConstraint("code", "fingerprint", name="uq_agency_binding_certificate"),)
+    __table_args__ = (
+        UniqueConstraint("code", "fingerprint", name="uq_agency_binding_certificate"),
+        index("ix_agency_binding_list", "list_id"),
+    )
 
     id: str = Field(primary_key=True)
     code: str
@@ -93,6 +98,8 @@ class BindingRow(RegistryModel, table=True):
     proposed_by: str
     approved_by: str
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
+    list_id: str | None = None
+    proof: str | None = Field(default=None, sa_type=Text)
 
 
 class ChangeRow(RegistryModel, table=True):
@@ -249,9 +256,11 @@ class FeedRefusalRow(RegistryModel, table=True):
 
 
 class FeedProposalRow(RegistryModel, table=True):
-    """Certificate that a feed proposes for a code; open until two people bind it (K6)."""
+    """Certificate that a feed proposes for a code; open until two people or their policy bind it (K6). Its outcome is
+    that of the list's last judgement."""
 
     __tablename__ = "registry_feed_proposal"
+    __table_args__ = (index("ix_registry_feed_proposal_standing", "standing", "code"),)
 
     code: str = Field(primary_key=True)
     fingerprint: str = Field(primary_key=True)
@@ -261,6 +270,34 @@ class FeedProposalRow(RegistryModel, table=True):
     issuer: str
     sequence: int = Field(sa_type=BigInteger)
     at: datetime = Field(sa_type=DateTime(timezone=True))
+    kind: str = Field(default="exchange", sa_column_kwargs={"server_default": "exchange"})
+    standing: str | None = None
+    reason: str | None = None
+    detail: str | None = Field(default=None, sa_type=Text)
+
+
+class ListRow(RegistryModel, table=True):
+    """Received list with certificates, kept as evidence: header, seal and officers' signatures as they came, and in
+    `content` the rows that `trust` is the digest of, compressed. State and counts are working values."""
+
+    __tablename__ = "registry_list"
+    __table_args__ = (index("ix_registry_list_state", "state", "received_at"),)
+
+    issuer: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True, sa_type=BigInteger)
+    digest: str
+    header: str = Field(sa_type=Text)
+    seal: str
+    officers: str = Field(sa_type=Text)
+    trust: str
+    size: int
+    content: bytes = Field(sa_type=LargeBinary)
+    made_at: datetime = Field(sa_type=DateTime(timezone=True))
+    received_at: datetime = Field(sa_type=DateTime(timezone=True))
+    by_principal: str
+    state: str
+    due_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    counts: str = Field(sa_type=Text)
 
 
 # Tables, for use in statements.
@@ -268,8 +305,8 @@ AGENCY, PERIOD, BINDING, CHANGE = (
     METADATA.tables[name] for name in ("agency", "agency_period", "agency_binding", "registry_change")
 )
 REFORM, REFORM_CODE = METADATA.tables["registry_reform"], METADATA.tables["registry_reform_code"]
-FEED, REFUSAL, PROPOSAL = (
-    METADATA.tables[f"registry_{name}"] for name in ("feed", "feed_refusal", "feed_proposal")
+FEED, REFUSAL, PROPOSAL, LIST = (
+    METADATA.tables[f"registry_{name}"] for name in ("feed", "feed_refusal", "feed_proposal", "list")
 )
 
 

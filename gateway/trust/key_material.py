@@ -44,6 +44,7 @@ CURVE_ORDERS = {
 # First bytes of content that a key may sign, so that a key of one purpose signs nothing of another (threat 120).
 ENVELOPES = b'<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
 FEEDS = b"lienthong-registry/1 header\n"
+OFFICERS = b"lienthong-registry/2 officer\n"
 
 FILE, TOKEN = "file", "token"
 

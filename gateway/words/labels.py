@@ -206,6 +206,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "cli": "cli",
         "compose": "compose",
         "deadlines": "day day_kind left mail timer",
+        "delegated": "delegated",
         "desk": "bell tour",
         "doctor": "doctor",
         "documents": (

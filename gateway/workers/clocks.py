@@ -1,8 +1,8 @@
 """Periodic workers that end rows whose time is over: packets that waited too long, unreferenced content, recalled files,
 idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Another judges PDF
-signatures again for which answers of authorities were missing. Others check every few seconds whether packets of unproved
-senders fill the quarantine, and whether tables of a server have grown. In: the clock. Out: rows that ended. Content of a
-hold is unreadable at once; it does not wait for this loop."""
+signatures again for which answers of authorities were missing; one judges lists of certificates. Others check every few
+seconds whether packets of unproved senders fill the quarantine, and whether tables of a server have grown. In: the clock.
+Out: rows that ended, bindings of lists. Content of a hold is unreadable at once; it does not wait for this loop."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from gateway import holding, log
+from gateway.deciding import DecisionServices, delegation
 from gateway.holding import HoldService
 from gateway.incoming import rejudge, seal, settle
 from gateway.incoming.services import IncomingServices
@@ -92,6 +93,16 @@ class GrowthClock(_Clock):
         if self._turn.take(now) and (grown := await measure()):
             log.action(_log, "tables.measured", "", tables=",".join(grown))
         return False
+
+
+class ListsClock(_Clock):
+    every = timedelta(minutes=1)
+
+    async def step(self, services: DecisionServices) -> bool:
+        """Judge new lists of certificates, and those whose waiting time is over, at start and then every minute."""
+        if not self._turn.take(services.clock.now()):
+            return False
+        return bool(await delegation.judge_undecided(services))
 
 
 class HoldsClock(_Clock):

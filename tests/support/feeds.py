@@ -13,7 +13,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.registry import feed_file, feed_judge
-from gateway.registry.feed_file import AgencyLine, FeedKind, Header, ProposalLine
+from gateway.registry.feed_file import (
+    FORM_2,
+    AgencyLine,
+    BodyLine,
+    FeedKind,
+    Header,
+    ProposalLine,
+    TrustDigest,
+    TrustLine,
+)
 from gateway.registry.feed_judge import FeedRoom
 from tests.support import pki
 from tests.support.clock import START
@@ -35,6 +44,15 @@ STRANGER = pki.KeySigner(
 )
 
 
+def officer(name: str, **more: Any) -> pki.KeySigner:
+    """Return a signer with a certificate of their own, as an officer of the issuer."""
+    key = pki.key("p256", f"officer {name}")
+    certificate = pki.root().issue("", key, subject=f"Officer {name}", **more)
+    return pki.KeySigner(
+        agency_code="", certificate_der=pki.der(certificate), algorithm="ecdsa-sha256", private_key=key
+    )
+
+
 def agency(code: str, name: str = "", **more: Any) -> AgencyLine:
     """Build a row as it would be written, whether a receiver would take it or not."""
     return AgencyLine.model_construct(**{"code": code, "name": name or f"Agency {code}", **more})
@@ -49,8 +67,41 @@ def proposal(code: str, certificate_der: bytes, **more: Any) -> ProposalLine:
     )
 
 
+def trust(code: str, certificate_der: bytes, **more: Any) -> TrustLine:
+    """Build a row of form 2; with `revoked_at`, without the certificate."""
+    values = {
+        "trust": code,
+        "kind": "exchange",
+        "sha256": hashlib.sha256(certificate_der).hexdigest(),
+        "certificate": None if "revoked_at" in more else base64.b64encode(certificate_der).decode(),
+    }
+    return TrustLine.model_construct(**{**values, **more})
+
+
+def trust_feed(
+    lines: Sequence[AgencyLine | TrustLine],
+    sequence: int = 1,
+    *,
+    officers: Sequence[pki.KeySigner] = (),
+    signer: pki.KeySigner = ISSUER,
+    **header: Any,
+) -> bytes:
+    """Build a signed feed of form 2, with signatures of these officers. Its rows are put in order."""
+    ordered, digest = sorted(lines, key=feed_file.place), TrustDigest()
+    for line in ordered:
+        if isinstance(line, TrustLine):
+            digest.add(line)
+    values = {"format": FORM_2, "trust": digest.hexdigest(), "trust_rows": digest.rows, **header}
+    raw = feed(ordered, sequence, signer=signer, **values)
+    first, rest = raw.split(b"\n", 1)
+    body, seal = rest.removesuffix(b"\n").rpartition(b"\n")[::2]
+    signed = [feed_judge.officer_line(first + b"\n", by) for by in officers]
+    signatures = b"".join(map(feed_file.encode, sorted(signed, key=lambda line: line.officer)))
+    return first + b"\n" + body + b"\n" + signatures + seal + b"\n"
+
+
 def feed(
-    lines: Sequence[AgencyLine | ProposalLine | bytes],
+    lines: Sequence[BodyLine | bytes],
     sequence: int = 1,
     *,
     signer: pki.KeySigner = ISSUER,

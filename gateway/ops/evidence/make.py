@@ -23,6 +23,7 @@ from gateway.bootstrap.node import OpenNode
 from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.certificates import RevocationSource
+from gateway.domain.delegated import batch_subject
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind, binding_subject
 from gateway.domain.evidence import PAGE, Direction, Manifest, Story
@@ -38,6 +39,7 @@ from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
 from gateway.ops.evidence.pack_file import PreparedPack, part_of, prepare
 from gateway.ports.services import Pool
+from gateway.registry import listed
 from gateway.store import log_reading
 from gateway.store.events import NODE
 from gateway.store.log_reading import StoredLeaf
@@ -229,7 +231,8 @@ async def proofs_of(
     store: SqlStore, agency_id: str, subjects: Sequence[str], senders: Iterable[str]
 ) -> LogProofs:
     """Return the leaves with proofs of the agency's events about these subjects, and of the node's events about the
-    senders' bindings, with the seals and the proofs between them. Events that no seal covers yet are left out."""
+    senders' bindings and the lists that these came with, with the seals and the proofs between them. Events that no seal
+    covers yet are left out."""
     seals: dict[int, PublishedSeal] = {}
     proved: list[ProvedLeaf] = []
     prover = log_reading.Prover(store)
@@ -275,7 +278,11 @@ async def _load_leaves(
 ) -> list[StoredLeaf]:
     leaves: dict[int, StoredLeaf] = {}
     queries = [(agency_id, subject) for subject in subjects]
-    queries += [(NODE, binding_subject(code)) for code in sorted(set(senders))]
+    codes = sorted(set(senders))
+    async with store.reading() as tx:
+        batches = await listed.batches_of(tx.connection, codes)
+    queries += [(NODE, binding_subject(code)) for code in codes]
+    queries += [(NODE, batch_subject(batch)) for batch in batches]
     for owner, subject in queries:
         leaves |= {leaf.index: leaf for leaf in await log_reading.leaves_of(store, owner, subject)}
     return [leaves[index] for index in sorted(leaves)]

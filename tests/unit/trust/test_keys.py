@@ -21,8 +21,8 @@ from gateway.edxml.signature import Qualifier, parse, sign_body
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.policy.trust import fingerprint
 from gateway.ports.services import EnvelopeSigner
-from gateway.registry.feed_judge import TAG
-from gateway.trust.key_material import ENVELOPES, FEEDS
+from gateway.registry.feed_judge import OFFICER_TAG, TAG
+from gateway.trust.key_material import ENVELOPES, FEEDS, OFFICERS
 from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, own_key, password_from
 from gateway_labs.authority import Authority
 from tests.support import pki
@@ -177,7 +177,7 @@ def test_threat_120_a_key_signs_what_begins_with_its_purpose_and_nothing_else(ke
     parts = parse(pki_signature())
     assert parts is not None
     assert parts.signed_info.startswith(ENVELOPES)
-    assert FEEDS == TAG
+    assert (FEEDS, OFFICERS) == (TAG, OFFICER_TAG)
 
 
 def test_w9_of_keys_that_may_be_used_the_one_bound_last_signs(keys: KeyDirectory) -> None:

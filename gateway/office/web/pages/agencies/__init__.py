@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from gateway.office.web.pages.agencies import change_wizard, changes, common, proposals, registry_views
+from gateway.office.web.pages.agencies import (
+    change_wizard,
+    changes,
+    common,
+    proposals,
+    registry_views,
+    sources,
+)
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
     *change_wizard.ROUTES,
     *changes.ROUTES,
     *proposals.ROUTES,
+    *sources.ROUTES,
     *common.ROUTES,
     *registry_views.ROUTES,
 )

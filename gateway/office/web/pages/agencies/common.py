@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from gateway.deciding import people
+from gateway.domain.delegated import BindingOrigin
 from gateway.domain.person import SignedIn
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
@@ -220,6 +221,18 @@ async def require_sign_in(request: PageRequest) -> SignedIn:
 async def names_of_people(request: PageRequest, ids: Collection[str]) -> Mapping[str, str]:
     async with request.deps.deciding.decisions.read() as view:
         return await view.people.names(ids)
+
+
+def origin_text(request: PageRequest, origin: BindingOrigin, names: Mapping[str, str]) -> str:
+    """Say what a binding rests on."""
+    return request.say(
+        f"delegated.source.{origin.kind}",
+        issuer=origin.issuer,
+        number=origin.sequence or 0,
+        version=origin.policy or 0,
+        proposed_by=names.get(origin.proposed_by, origin.proposed_by),
+        approved_by=names.get(origin.approved_by, origin.approved_by),
+    )
 
 
 async def perform_signed(

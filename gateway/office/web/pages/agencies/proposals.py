@@ -5,18 +5,23 @@ each fingerprint and the number of a decision are left out: the approver has the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from gateway.deciding import approvals, proposals, registry_changes
+from gateway.deciding import approvals, delegation, proposals, registry_changes
+from gateway.deciding.delegation import JudgedList
+from gateway.domain.delegated import RowStanding
 from gateway.domain.person import (
     DIGITS,
     AnchorChange,
     BindingChange,
+    DelegationChange,
     ImportChange,
+    ListChange,
     Proposal,
     ProposalContent,
     ProposalState,
@@ -102,7 +107,7 @@ async def reject(request: PageRequest) -> web.StreamResponse:
 
 async def _approve(request: PageRequest, proposal: Proposal) -> Problems:
     content, services = proposal.content, request.deps.deciding
-    digits = [request.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
+    digits = [request.form.text(f"typed_{n}") for n in range(1, len(content.expected) + 1)]
     problems = [
         (f"typed_{n}", request.say("reforms.typed.missing")) for n, text in enumerate(digits, 1) if not text
     ]
@@ -162,7 +167,53 @@ async def _page_values(
         "imports": [
             await _proposed_import(request, c, n, is_open=is_open) for n, c in enumerate(content.imports, 1)
         ],
+        "policies": [_proposed_policy(c, in_full=is_mine or not is_open) for c in content.delegations],
+        "lists": [await _proposed_list(request, c, is_mine=is_mine, is_open=is_open) for c in content.lists],
         "digits": DIGITS,
+    }
+
+
+def _proposed_policy(change: DelegationChange, *, in_full: bool) -> TemplateValues:
+    """Describe a policy with its officers, without the ends of their fingerprints for a person who must have them from
+    elsewhere."""
+    facts = [certificate_facts(der) for der in change.officers_der]
+    officers = [
+        {
+            "n": n,
+            "facts": officer,
+            "fingerprint": officer.fingerprint if in_full else officer.fingerprint[:-DIGITS] + "·" * DIGITS,
+        }
+        for n, officer in enumerate(facts, 1)
+    ]
+    return {"change": change, "officers": officers}
+
+
+async def _proposed_list(
+    request: PageRequest, change: ListChange, *, is_mine: bool, is_open: bool
+) -> TemplateValues:
+    """Describe a list: judged anew while it waits."""
+    digest = change.trust if is_mine or not is_open else change.trust[:-DIGITS] + "·" * DIGITS
+    values: dict[str, Any] = {"n": 1, "change": change, "digest": digest}
+    if not is_open:
+        return values | {"groups": (), "conflicts": (), "left_out": 0}
+    services = request.deps.deciding
+    async with services.decisions.read() as view:
+        received = await view.lists.get(change.issuer, change.sequence)
+        return values | list_values(await delegation.judge_list(services, view, received))
+
+
+def list_values(judged: JudgedList) -> dict[str, Any]:
+    """Describe a list for a template: its rows in groups of the agencies above them, and its conflicts."""
+    groups = Counter((row.row.code.rpartition(".")[0] or row.row.code, row.standing) for row in judged.rows)
+    conflicts = [row for row in judged.rows if row.standing is RowStanding.CONFLICT]
+    return {
+        "groups": [
+            {"code": code, "standing": standing, "count": count}
+            for (code, standing), count in sorted(groups.items())
+        ],
+        "conflicts": conflicts[:_MOST_LINES],
+        "left_out": max(len(conflicts) - _MOST_LINES, 0),
+        "is_effective": any(row.standing in (RowStanding.READY, RowStanding.ENDS) for row in judged.rows),
     }
 
 
@@ -255,6 +306,11 @@ def _proposal_title(request: PageRequest, content: ProposalContent, names: Mappi
     if content.imports:
         counts = [f"+{file.added} ~{file.changed} –{file.closed}" for file in content.imports]
         return f"{request.say('reforms.what.imports')}: {', '.join(counts)}"
+    if content.delegations:
+        return request.say("delegated.what.policy", issuer=content.delegations[0].issuer)
+    if content.lists:
+        listed = content.lists[0]
+        return request.say("delegated.what.list", number=listed.sequence, issuer=listed.issuer)
     if not content.bindings:
         return request.say("reforms.what.anchors")
     codes = tuple(dict.fromkeys(change.code for change in content.bindings))
@@ -265,7 +321,7 @@ def _may_see(request: PageRequest, content: ProposalContent) -> bool:
     """Tell whether the person sees it: keepers of codes see all; an agency's administrator its certificates alone."""
     if request.may(Right.CODES) or request.may(Right.CERTIFICATE, Manner.TWO):
         return True
-    is_about_us = bool(content.bindings) and not (content.anchors or content.reforms or content.imports)
+    is_about_us = len(content.bindings) == len(content.changes) > 0
     return is_about_us and _may_bind(request) and {b.code for b in content.bindings} <= _our_codes(request)
 
 
@@ -280,7 +336,8 @@ def _may_bind(request: PageRequest) -> bool:
 def _may_decide(request: PageRequest, content: ProposalContent) -> bool:
     if (content.reforms or content.imports) and not request.may(Right.CODES):
         return False
-    return not (content.bindings or content.anchors) or request.may(Right.CERTIFICATE, Manner.TWO)
+    of_trust = content.bindings or content.anchors or content.delegations or content.lists
+    return not of_trust or request.may(Right.CERTIFICATE, Manner.TWO)
 
 
 def _check_may_decide(request: PageRequest, proposal: Proposal) -> None:

@@ -312,6 +312,9 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
 async def _certificates(request: PageRequest, code: str) -> list[common.TemplateValues]:
     """List the certificates that spoke, speak or will speak for the code."""
     now = request.deps.clock.now()
+    origins = {origin.fingerprint: origin for origin in await request.deps.registry.origins([code])}
+    people = {p for origin in origins.values() for p in (origin.proposed_by, origin.approved_by)}
+    names = await common.names_of_people(request, people)
     certificates: list[common.TemplateValues] = []
     for binding in await request.deps.registry.bindings(code):
         facts = certificate_facts(binding.certificate_der)
@@ -322,9 +325,17 @@ async def _certificates(request: PageRequest, code: str) -> list[common.Template
             standing = "next"
         ends = min((at for at in (binding.valid_to, facts.ends) if at is not None), default=None)
         days = (ends - now).days if ends is not None and standing != "ended" else None
-        since, end = binding.valid_from, binding.valid_to
+        since, end, origin = binding.valid_from, binding.valid_to, origins.get(facts.fingerprint)
         certificates.append(
-            {"facts": facts, "since": since, "until": end, "standing": standing, "days": days}
+            {
+                "facts": facts,
+                "since": since,
+                "until": end,
+                "standing": standing,
+                "days": days,
+                "origin": origin and common.origin_text(request, origin, names),
+                "bound_at": origin and origin.since,
+            }
         )
     return certificates
 

@@ -1,0 +1,193 @@
+"""What the certificates bound to codes rest on: issuers of lists with the policy for each, received lists with the outcome
+of their rows, and the sources of all bindings with their age. In: an issuer, a list's number, a batch of bindings, the
+person's proof in the same form. Out: pages; a proposal for a second person to approve a whole list; or at once what only
+takes trust away: a recalled policy, an officer struck off, the end of a list's bindings. A policy is proposed at the
+command line, where the officers' certificates are files."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from gateway.deciding import delegation
+from gateway.deciding.delegation import JudgedList
+from gateway.errors import Clash, NotFound
+from gateway.office.web import routes
+from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest, url_for
+from gateway.office.web.pages.agencies import common
+from gateway.office.web.pages.agencies.proposals import DECIDES, LIST, TRUSTED, list_values
+from gateway.office.web.routes import Access
+
+SOURCES = "/co-quan/nguon-xac-nhan"
+get = partial(routes.get, access=Access.READY, key="agencies")
+both = partial(routes.both, access=Access.READY, key="agencies")
+_MOST_LISTS = 20
+
+
+async def show_sources(request: PageRequest) -> web.StreamResponse:
+    services = request.deps.deciding
+    issuers = await delegation.list_issuers(services)
+    async with services.decisions.read() as view:
+        received = await view.lists.newest(_MOST_LISTS)
+        sources = await view.listed.sources()
+        ids = {person for s in sources for person in (s.origin.proposed_by, s.origin.approved_by)}
+        names = await view.people.names(ids)
+    return await request.page(
+        "agencies/sources.html",
+        title=request.say("delegated.title"),
+        issuers=issuers,
+        received=[{"list": r, "path": _path("danh-muc", ben=r.issuer, so=str(r.sequence))} for r in received],
+        sources=[
+            {
+                "text": common.origin_text(request, source.origin, names),
+                "count": source.count,
+                "since": source.origin.since,
+                "end": _path("thoi", lo=source.origin.batch) if source.origin.batch else "",
+            }
+            for source in sources
+        ],
+        recall={i.trusted.issuer: _path("thu-hoi", ben=i.trusted.issuer) for i in issuers},
+        strike={
+            officer.fingerprint: _path("nguoi-ky", ben=i.trusted.issuer, cc=officer.fingerprint)
+            for i in issuers
+            if i.trusted.policy is not None
+            for officer in i.trusted.policy.officers
+        },
+    )
+
+
+def _path(act: str, **query: str) -> str:
+    return url_for(f"{SOURCES}/{act}", **query)
+
+
+async def show_list(request: PageRequest) -> web.StreamResponse:
+    """Show a list as the present registry judges it; nothing is written."""
+    judged = await _judge(request)
+    received = judged.received
+    return await request.page(
+        "agencies/trust_list.html",
+        title=request.say("delegated.list.title", number=received.sequence, issuer=received.issuer),
+        received=received,
+        propose=_path("de-nghi", ben=received.issuer, so=str(received.sequence)),
+        **list_values(judged),
+    )
+
+
+async def _judge(request: PageRequest) -> JudgedList:
+    number = request.ask("so")
+    if not number.isdecimal() or len(number) > 16:
+        raise NotFound("there is no such list")
+    services = request.deps.deciding
+    async with services.decisions.read() as view:
+        received = await view.lists.get(request.ask("ben"), int(number))
+        return await delegation.judge_list(services, view, received)
+
+
+async def propose_list(request: PageRequest) -> web.StreamResponse:
+    judged = await _judge(request)
+    received, problems = judged.received, Problems()
+    if request.is_act:
+        services, reason = request.deps.deciding, request.form.text("reason")
+        proposal, problems = await common.perform_signed(
+            request,
+            [],
+            lambda person: delegation.propose_list(
+                services, person, received.issuer, received.sequence, reason
+            ),
+        )
+        if proposal is not None:
+            return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return await _question(
+        request,
+        problems,
+        "propose",
+        issuer=received.issuer,
+        number=received.sequence,
+        query={"ben": received.issuer, "so": str(received.sequence)},
+        received=received,
+        **list_values(judged),
+    )
+
+
+async def recall_policy(request: PageRequest) -> web.StreamResponse:
+    issuer, problems = request.ask("ben"), Problems()
+    if request.is_act:
+        services, reason = request.deps.deciding, request.form.text("reason")
+        done, problems = await common.perform_signed(
+            request,
+            request.short_reason(),
+            lambda person: delegation.recall_policy(services, person, issuer, reason),
+        )
+        if done is not None:
+            return request.confirm(SOURCES, "delegated.recalled")
+    await _require_policy(request, issuer)
+    return await _question(request, problems, "recall", issuer=issuer, query={"ben": issuer}, grave=True)
+
+
+async def strike_officer(request: PageRequest) -> web.StreamResponse:
+    issuer, fingerprint, problems = request.ask("ben"), request.ask("cc"), Problems()
+    if request.is_act:
+        services, reason = request.deps.deciding, request.form.text("reason")
+        _, problems = await common.perform_signed(
+            request,
+            request.short_reason(),
+            lambda person: delegation.strike_officer(services, person, issuer, fingerprint, reason),
+        )
+        if not problems:
+            return request.confirm(SOURCES, "delegated.struck")
+    await _require_policy(request, issuer)
+    return await _question(
+        request, problems, "strike", issuer=issuer, query={"ben": issuer, "cc": fingerprint}, grave=True
+    )
+
+
+async def end_bindings(request: PageRequest) -> web.StreamResponse:
+    batch, problems = request.ask("lo"), Problems()
+    async with request.deps.deciding.decisions.read() as view:
+        count = sum(s.count for s in await view.listed.sources() if batch and s.origin.batch == batch)
+    if not count:
+        raise NotFound("no bindings in force came with such a list")
+    if request.is_act:
+        services, reason = request.deps.deciding, request.form.text("reason")
+        _, problems = await common.perform_signed(
+            request,
+            request.short_reason(),
+            lambda person: delegation.end_bindings(services, person, [batch], reason),
+        )
+        if not problems:
+            return request.confirm(SOURCES, "delegated.ended")
+    return await _question(request, problems, "end", count=count, query={"lo": batch}, grave=True)
+
+
+async def _require_policy(request: PageRequest, issuer: str) -> None:
+    async with request.deps.deciding.decisions.read() as view:
+        if (await view.lists.delegation(issuer)).policy is None:
+            raise Clash("no policy of delegated trust is in force for it", code=delegation.NO_POLICY)
+
+
+async def _question(
+    request: PageRequest, problems: Problems, act: str, **values: Any
+) -> web.StreamResponse:  # Any: values of a template
+    return await request.question(
+        problems,
+        *(f"delegated.{act}.title", f"delegated.{act}.will", f"delegated.{act}.title"),
+        back=SOURCES,
+        part="agencies/_trust_questions.html",
+        which=act,
+        **values,
+    )
+
+
+ROUTES = (
+    get(SOURCES, "trust_sources", show_sources, needs=DECIDES),
+    get(f"{SOURCES}/danh-muc", "trust_list", show_list, needs=DECIDES),
+    *both(f"{SOURCES}/de-nghi", "trust_list_page", "trust_list_proposed", propose_list, needs=(TRUSTED,)),
+    *both(f"{SOURCES}/thu-hoi", "trust_recall_page", "trust_recalled", recall_policy, needs=(TRUSTED,)),
+    *both(
+        f"{SOURCES}/nguoi-ky", "trust_officer_page", "trust_officer_struck", strike_officer, needs=(TRUSTED,)
+    ),
+    *both(f"{SOURCES}/thoi", "trust_end_page", "trust_ended", end_bindings, needs=(TRUSTED,)),
+)

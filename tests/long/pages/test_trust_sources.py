@@ -1,0 +1,132 @@
+"""An issuer's lists on the pages: what bindings rest on is shown, two people approve a policy and a whole list by digits
+that they have from elsewhere, and one person takes trust away."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyotp
+from playwright.async_api import BrowserContext, Page
+
+from gateway.deciding import delegation
+from gateway.deciding.people import sign_in
+from gateway.domain.delegated import ListState
+from gateway.domain.person import DelegationChange, SignedIn
+from gateway.office.domain.roles import PostRole
+from tests.pages import axe, deciders
+from tests.pages.deciders import Decider
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.watching import Watcher
+from tests.support import feeds, pki
+
+GO = "[data-main]"
+SOURCES = "/co-quan/nguon-xac-nhan"
+ISSUER = "Registry issuer"
+OFFICERS = (feeds.officer("one"), feeds.officer("two"))
+CODES = ("Z93.01", "Z93.02", "Z93.03")
+
+
+async def signed_in(site: Site, decider: Decider) -> SignedIn:
+    """Sign a person in outside the pages."""
+    site.clock.skip(timedelta(seconds=31))
+    person, now = decider.person, site.node.clock.now()
+    code = pyotp.TOTP(person.totp or "").at(now)
+    return await sign_in(site.node.deciding, person.login, person.password, code)
+
+
+async def decide(page: Page, decider: Decider, notice: str) -> None:
+    await decider.signs(page)
+    await page.click(GO)
+    await page.wait_for_url(f"**told={notice}")
+
+
+async def take(site: Site, sequence: int, *codes: str) -> None:
+    """Let the node take a list that binds these codes; one row of it has no agency."""
+    folder = site.node.settings.trust.folder / "feed"
+    folder.mkdir(exist_ok=True)
+    feeds.write_certificate(folder / "issuer.pem", feeds.ISSUER)
+    made_at = site.node.clock.now().replace(microsecond=0)
+    rows = [feeds.trust(code, pki.signer(code, "p256").certificate_der) for code in (*codes, "Z93.99")]
+    agencies = [feeds.agency("Z93", "UBND tỉnh Sao Hôm"), *(feeds.agency(c, parent="Z93") for c in CODES)]
+    path = site.node.settings.node.data_dir / "given.feed"
+    path.write_bytes(feeds.trust_feed([*agencies, *rows], sequence, officers=OFFICERS, made_at=made_at))
+    outcome = await site.node.feed.accept(path, "operator")
+    assert outcome.verdict == "applied", outcome.reason
+    await delegation.judge_undecided(site.node.deciding)
+
+
+async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
+    watcher.expect({422})
+    await take(site, 1, CODES[0])
+    await both[0].comes_in(context)
+    await page.goto(SOURCES)
+    await axe.check(page, record_property, "sources of trust")
+    await page.click("[data-row] a[href*='danh-muc']")
+    await axe.check(page, record_property, "one list")
+    assert "Z93.99" in await page.inner_text("main"), "a row in conflict is shown"
+    await page.click("a[href*='/de-nghi?']")
+    await axe.check(page, record_property, "propose a list")
+    await decide(page, both[0], "reforms.proposed")
+    proposal = page.url.split("?")[0]
+
+    async with site.node.deciding.decisions.read() as view:
+        received = await view.lists.get(ISSUER, 1)
+    await both[1].comes_in(context)
+    await page.goto(f"{proposal}/phe-duyet")
+    await axe.check(page, record_property, "approve a list")
+    assert received.trust[-16:] not in await page.content(), "the approver has the digits from elsewhere"
+    await page.fill("#typed_1", "0" * 16)
+    await both[1].signs(page)
+    await page.click(GO)
+    assert await page.locator("#typed_1[aria-invalid=true]").count() == 1
+    await page.fill("#typed_1", received.trust[-16:])
+    await decide(page, both[1], "reforms.approved")
+    assert len(await site.node.directory.bindings(CODES[0])) == 1
+
+    change = DelegationChange(
+        issuer=ISSUER,
+        officers=tuple(delegation.officer_of(o.certificate_der) for o in OFFICERS),
+        codes=("Z93",),
+        most_per_day=10,
+        most_share=100,
+        wait_hours=0,
+    )
+    policy = await delegation.propose_policy(
+        site.node.deciding, await signed_in(site, both[1]), change, "The province's registry"
+    )
+    await both[0].comes_in(context)
+    await page.goto(f"/co-quan/de-nghi/{policy.id}/phe-duyet")
+    await axe.check(page, record_property, "approve a policy")
+    for n, digits in enumerate(policy.content.expected, 1):
+        assert digits not in await page.content()
+        await page.fill(f"#typed_{n}", digits)
+    await decide(page, both[0], "reforms.approved")
+    await take(site, 2, *CODES)
+    async with site.node.deciding.decisions.read() as view:
+        assert (await view.lists.get(ISSUER, 2)).state is ListState.DONE
+    await page.goto(SOURCES)
+    await axe.check(page, record_property, "sources of trust with a policy")
+    assert ISSUER in await page.inner_text("main")
+    await page.goto(f"/co-quan/{CODES[1]}?muc=chung-thu-so")
+    assert ISSUER in await page.inner_text("main"), "the agency's page says what its certificate rests on"
+
+    await page.goto(SOURCES)
+    await page.click("a[href*='/nguoi-ky?'] >> nth=0")
+    await axe.check(page, record_property, "strike an officer")
+    await page.fill("#reason", "Left the office of the issuer")
+    await decide(page, both[0], "delegated.struck")
+    await page.click("a[href*='/thu-hoi?']")
+    await axe.check(page, record_property, "recall a policy")
+    await page.fill("#reason", "Their key was stolen")
+    await decide(page, both[0], "delegated.recalled")
+    await page.click("a[href*='/thoi?'] >> nth=0")
+    await axe.check(page, record_property, "end a list's bindings")
+    await page.fill("#reason", "Their key was stolen")
+    await decide(page, both[0], "delegated.ended")
+    ended = (await site.node.directory.bindings(CODES[1]))[0].valid_to
+    assert ended is not None
+    assert ended <= site.node.clock.now()
