@@ -317,7 +317,7 @@ def check_change(
 ) -> Verdict:
     """Return every rule that the change breaks. `replacement` is the new draft where the kind carries one; `check`
     judges the draft's own rules."""
-    # A recall must name the leader who approved it and the number of its notice (ND30 18.4b).
+    # A recall must name the leader who approved it and the number of its notice (decree 30/2020, article 18.4b).
     required = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
     reasons = [
         *broken_fields(CHANGE, change, required=required),

@@ -220,6 +220,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "journal": "event journal",
         "keys": "keys scope start",
         "leaf": "leaf",
+        "legal": "act",
         "lists": "listing tab tile pane",
         "notices": "notice",
         "office": "office",

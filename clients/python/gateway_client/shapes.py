@@ -213,6 +213,7 @@ class WarningOut(TypedDict):
     detail: str
     pointer: NotRequired[str]
     suggest: NotRequired[str | None]
+    basis: NotRequired[str | None]
 
 
 class LinksOut(TypedDict):
@@ -271,6 +272,7 @@ class ProblemItem(TypedDict):
     code: str
     detail: str
     suggest: str | None
+    basis: str | None
 
 
 class Validated(TypedDict):
