@@ -38,6 +38,7 @@ DUE = {
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import", "imports", "undo")),
     *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish", "set-host")),
     *(f"registry feed {name}" for name in ("status", "refusals", "proposals", "propose")),
+    *("agency profile show", "agency profile set"),
     *(f"rules {name}" for name in ("list", "show", "check")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
