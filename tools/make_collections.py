@@ -25,6 +25,7 @@ VARIABLES = {
     "key": "gwk_…",
     "id": "msg_…",
     "n": "1",
+    "setting": "rulebook",
     "code": "Z91",
     "slug": "not-found",
     "q": "Z91",

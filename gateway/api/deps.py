@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,6 +44,8 @@ class ApiOptions:
     lease_s: int = int(LONGEST_HANDOVER.total_seconds())
     client_certificates: bool = False
     key_prefix: str = KEY_PREFIX
+    profile_defaults: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the node that hold where an agency's profile chose nothing, by their names."""
 
 
 class PackFile(Protocol):

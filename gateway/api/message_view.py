@@ -31,6 +31,7 @@ from gateway.document_view.facts import state_word
 from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient, Signer
 from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
+from gateway.words.legal import basis_of_code
 
 REPLY_LATE = "reply_late"
 """The mark of a recipient whose reply is overdue."""
@@ -72,6 +73,7 @@ class WarningOut(ResponseModel):
     detail: str
     pointer: str = ""
     suggest: str | None = None
+    basis: str | None = Field(None, description="Articles that the rule rests on, as people cite them")
 
 
 class LinksOut(ResponseModel):
@@ -205,7 +207,13 @@ def recipients(
 def warning_views(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
     """Write warnings of the rules in the reader's language."""
     return [
-        WarningOut(type=w.code, detail=reason_text(w, lang), pointer=w.pointer, suggest=w.suggest)
+        WarningOut(
+            type=w.code,
+            detail=reason_text(w, lang),
+            pointer=w.pointer,
+            suggest=w.suggest,
+            basis=basis_of_code(w.code, lang) or None,
+        )
         for w in reasons
     ]
 

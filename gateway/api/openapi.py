@@ -317,6 +317,7 @@ def problem_schema() -> Json:
             "code": shapes.growing((*ReasonCode, *sorted(faults))),
             "detail": _TEXT,
             "suggest": {"type": ["string", "null"]},
+            "basis": {"type": ["string", "null"], "description": "Articles that the rule rests on"},
         },
     }
     properties: Json = {

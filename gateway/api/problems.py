@@ -16,6 +16,7 @@ from gateway import errors
 from gateway.api.words import Lang, fault_text, reason_text, say
 from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict
 from gateway.words import labels
+from gateway.words.legal import basis_of_code
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -285,6 +286,7 @@ def reasons_json(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object
             "code": str(r.code),
             "detail": reason_text(r, lang),
             "suggest": r.suggest,
+            "basis": basis_of_code(r.code, lang) or None,
         }
         for r in reasons
     ]

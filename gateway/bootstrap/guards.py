@@ -6,12 +6,14 @@ that asks for them; the scanner for malware and the sealed hold. Nothing runs on
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import read_network
+from gateway.domain.agency_profile import OF_RULES, SETTINGS
 from gateway.domain.document import DeliveryMode
 from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
 from gateway.domain.webhook import Reach
@@ -64,6 +66,12 @@ def profile(settings: Settings) -> Profile:
         delivery_modes={key: DeliveryMode(word) for key, word in (modes or {}).items()},
         pdf_roles=sandbox.read_roles(settings.trust.folder / "pdf"),
     )
+
+
+def profile_defaults(settings: Settings) -> Mapping[str, str]:
+    """Return the settings that hold where an agency's profile chose nothing, by their names."""
+    names = [s.default for s in SETTINGS.values() if "." in s.default and not s.default.startswith(OF_RULES)]
+    return {name: str(attrgetter(name)(settings)) for name in names}
 
 
 def _unsigned_lead(settings: Settings) -> str:

@@ -18,7 +18,7 @@ from gateway.api.deps import ApiDeps, ApiOptions, PackFile
 from gateway.api.routes import Route
 from gateway.api.server import CallLog
 from gateway.bootstrap import extensions
-from gateway.bootstrap.guards import system_secrets
+from gateway.bootstrap.guards import profile_defaults, system_secrets
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import AgencyScope, key_prefix
 from gateway.ports.services import HealthProbe
@@ -80,6 +80,7 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
             proxies=_split_names(api.proxies),
             client_certificates=api.client_certificates == "on",
             key_prefix=key_prefix(node.settings.node.trial),
+            profile_defaults=profile_defaults(node.settings),
         ),
     )
 

@@ -368,6 +368,8 @@ NOUNS = {
     "inbox": "Incoming documents, and packets that did not become one.",
     "hold": "Documents under seal because they may be secret.",
     "registry": "Agency codes: their agencies on any day, and their successors.",
+    "agency": "The profile of an agency of this node.",
+    "rules": "Rules that the node follows, and the acts that they rest on.",
     "host": "The agencies that this node hosts.",
     "keys": "Exchange keys, with which the node signs packets for the agency.",
     "people": "People who decide about the trust of this node; two of them for every change.",

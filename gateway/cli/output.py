@@ -18,6 +18,7 @@ from gateway.cli.command import Invocation, OutputFormat
 from gateway.domain.text import plain as plain
 from gateway.domain.wall_clock import VIETNAM, day_text
 from gateway.words import labels
+from gateway.words.legal import basis_of_code
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -400,6 +401,7 @@ def _reasons(error: errors.GatewayError, lang: str) -> list[dict[str, Any]]:
             "pointer": r.pointer,
             "detail": labels.reason_text(r.code, r.params, lang, suggest=r.suggest),
             "suggest": r.suggest,
+            "basis": basis_of_code(r.code, lang) or None,
         }
         for r in getattr(error.verdict, "reasons", ())
     ]

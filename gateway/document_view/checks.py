@@ -13,6 +13,7 @@ from gateway.domain.document import PAPER_COPY, IncomingDocument, OtherProof, So
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.policy.first_page import PageStanding
 from gateway.words import labels
+from gateway.words.legal import bases_of_rules, basis_of_codes
 
 REVOCATION = "CERT-REVOCATION-UNKNOWN"
 STOLEN, REVOKED = "key_stolen", "revoked_before_arrival"
@@ -64,6 +65,15 @@ _GRADES: Mapping[str, Mapping[str, Grade]] = {
         PageStanding.UNREAD: Grade.NONE,
     },
     "rules": {"allowed": Grade.GOOD},
+}
+# Rules behind each check that has a row of its own.
+_RULES_OF_CHECK: Mapping[str, Sequence[str]] = {
+    "envelope_signature": ("R56",),
+    "certificate_confirmed": ("R56",),
+    "revocation": ("R23",),
+    "digests": ("R56",),
+    "recipient": ("R58",),
+    "first_page": ("R15",),
 }
 ALWAYS = ("envelope_signature", "certificate_confirmed", "revocation", "digests", "recipient", "rules")
 """Checks of every document that came over the axis."""
@@ -129,6 +139,8 @@ class CheckRow:
     grade: Grade
     details: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    basis: str = ""
+    """Articles that the check rests on, as people cite them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +218,7 @@ def _row(
         word=labels.mark_text(mark, lang) if mark else labels.say_or(f"checked.{word}", word, lang),
         grade=Grade.BAD if mark else grade_of(name, word),
         details=tuple(details),
+        basis=bases_of_rules(_RULES_OF_CHECK[name], lang),
     )
 
 
@@ -231,6 +244,7 @@ def _pdf_row(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
         word=labels.say(f"signature.{verdict.verdict}", lang),
         grade=grade_of("pdf", verdict.verdict),
         details=(why,) if why else (),
+        basis=bases_of_rules(("R19", "R23"), lang),
     )
 
 
@@ -241,6 +255,7 @@ def _duplicate_row(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
         word=labels.say(word, lang),
         grade=Grade.DOUBT if doubles else Grade.GOOD,
         links=tuple(doubles),
+        basis=bases_of_rules(("R117",), lang),
     )
 
 
@@ -255,6 +270,7 @@ def _rules(words: Mapping[str, str], holds: Sequence[str], lang: str, *, content
             word=labels.say_or(f"checked.{shown_word}", shown_word, lang),
             grade=grade_of("rules", shown_word),
             details=_rule_sentences(broken, lang, content=content),
+            basis=basis_of_codes((code for code, _ in broken), lang),
         )
     warnings = [
         rule for rule in broken_rules(words.get("warnings", "")) if rule[0] not in (_PAGES, _FIRST_PAGE)
@@ -266,6 +282,7 @@ def _rules(words: Mapping[str, str], holds: Sequence[str], lang: str, *, content
             word=labels.say("incoming.check.look", lang),
             grade=Grade.DOUBT if is_secret else Grade.NOTE,
             details=_rule_sentences(warnings, lang, content=content),
+            basis=basis_of_codes((code for code, _ in warnings), lang),
         )
 
 
@@ -279,6 +296,7 @@ def _pages_row(document: IncomingDocument, lang: str) -> CheckRow:
         label=labels.say("incoming.check.pages", lang),
         word=labels.say(f"incoming.check.pages.{word}", lang, stated=stated, found=counted),
         grade=grade_of("pages", word),
+        basis=bases_of_rules(("R57",), lang),
     )
 
 

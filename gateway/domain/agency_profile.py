@@ -1,30 +1,59 @@
 """Profile of an agency: settings that its administrator chooses, each with its versions. In: the table of settings, stored
 versions, the time. Out: the version in force, and the stored form of a typed text. Pure. A new setting is one row of the
-table, with its words under `profile.{key}`."""
+table, with its words under `profile.{key}`; one that a rule uses is also a field of `policy.profile.Profile`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
+
+from gateway.words import labels
 
 UNDO_SECONDS: Final = "undo_seconds"
 NUMBERING: Final = "numbering"
+UNSIGNED_OUT: Final = "unsigned_out"
+UNSIGNED_IN: Final = "unsigned_in"
+PAPER_TYPES: Final = "paper_types"
+RULEBOOK: Final = "rulebook"
 HOSTED: Final = "hosted"
 """Default of a value that the agency got when it was hosted, with `gateway host`."""
+SHIPPED: Final = "shipped"
+"""Default of a value for which the node has no setting: the first choice, or nothing."""
+OF_RULES: Final = "profile."
+"""Beginning of a default that is a field of the node's rules, such as `profile.unsigned_lead`."""
+
+
+class ValueForm(StrEnum):
+    """Form of a setting's values."""
+
+    NUMBER = "number"
+    CHOICE = "choice"
+    SEVERAL = "several"
+    """Any number of the choices, with commas between."""
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSetting:
-    """One setting: a whole number within its bounds, or one of its choices. `default` names what holds where the agency
-    chose nothing: a setting of the node, or the value with which the agency was hosted."""
+    """One setting: a whole number within its bounds, one or several of its choices, or a line of text. `default` names what
+    holds where the agency chose nothing. The choices of SEVERAL are the tails of the label `words`. `rule` is the rule
+    behind the setting, whose basis is shown with it."""
 
     key: str
+    form: ValueForm
     default: str
     least: int = 0
     most: int = 0
     choices: tuple[str, ...] = ()
+    words: str = ""
+    rule: str = ""
+
+    @property
+    def options(self) -> Sequence[str]:
+        return labels.tails(self.words) if self.words else self.choices
 
     def read(self, text: str) -> str | None:
         """Return the stored form of a typed text; None for one that the setting does not take. An empty text is the default
@@ -32,7 +61,13 @@ class ProfileSetting:
         word = text.strip()
         if not word:
             return ""
-        if self.choices:
+        if self.form is ValueForm.TEXT:
+            return word if len(word) <= self.most and word.isprintable() else None
+        if self.form is ValueForm.SEVERAL:
+            wanted = {part.strip() for part in word.split(",") if part.strip()}
+            options = self.options
+            return ",".join(o for o in options if o in wanted) if wanted <= {*options} else None
+        if self.form is ValueForm.CHOICE:
             return word if word in self.choices else None
         if not (word.isascii() and word.isdigit() and len(word) < 10):
             return None
@@ -43,15 +78,36 @@ class ProfileSetting:
 SETTINGS: Final[Mapping[str, ProfileSetting]] = {
     setting.key: setting
     for setting in (
-        ProfileSetting(key=UNDO_SECONDS, default="pages.undo_act_s", least=0, most=60),
-        ProfileSetting(key=NUMBERING, default=HOSTED, choices=("A", "B", "C")),
+        ProfileSetting(
+            key=UNDO_SECONDS, form=ValueForm.NUMBER, default="pages.undo_act_s", least=0, most=60, rule="R139"
+        ),
+        ProfileSetting(
+            key=NUMBERING, form=ValueForm.CHOICE, default=HOSTED, choices=("A", "B", "C"), rule="R36"
+        ),
+        ProfileSetting(
+            key=UNSIGNED_OUT,
+            form=ValueForm.CHOICE,
+            default=f"{OF_RULES}unsigned_lead",
+            choices=("refuse", "warn"),
+            rule="R22",
+        ),
+        ProfileSetting(
+            key=UNSIGNED_IN,
+            form=ValueForm.CHOICE,
+            default=SHIPPED,
+            choices=("take", "mark", "hold"),
+            rule="R20",
+        ),
+        ProfileSetting(key=PAPER_TYPES, form=ValueForm.SEVERAL, default=SHIPPED, words="type", rule="R6"),
+        ProfileSetting(key=RULEBOOK, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R139"),
     )
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileVersion:
-    """Value of one setting, from a time on; the empty value is the default again."""
+    """Value of one setting, from a time on; the empty value is the default again. `set_by_name` is the name of who set it,
+    as it was then."""
 
     id: str
     key: str
@@ -59,6 +115,7 @@ class ProfileVersion:
     set_by: str
     set_at: datetime
     from_when: datetime
+    set_by_name: str = ""
 
 
 def find_in_force(versions: Iterable[ProfileVersion], key: str, at: datetime) -> ProfileVersion | None:
@@ -66,3 +123,12 @@ def find_in_force(versions: Iterable[ProfileVersion], key: str, at: datetime) ->
     version replaces an earlier plan."""
     begun = [version for version in versions if version.key == key and version.from_when <= at]
     return max(begun, key=lambda version: (version.set_at, version.id), default=None)
+
+
+def chosen_in_force(versions: Iterable[ProfileVersion], at: datetime) -> Mapping[str, ProfileVersion]:
+    """Return the versions in force by their settings, without those that are the default again."""
+    listed = tuple(versions)
+    if not listed:
+        return {}
+    found = {key: find_in_force(listed, key, at) for key in {version.key for version in listed}}
+    return {key: version for key, version in found.items() if version is not None and version.value}

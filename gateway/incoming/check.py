@@ -32,6 +32,7 @@ from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
 from gateway.policy.admission import must_wait
+from gateway.policy.profile import Profile, for_agency
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ async def run(
     if not proved.keeps_form:
         problems = await services.pool.run(partial(_problems, services.xml.limits, proved, files))
     old = await ended_code_named(services, agency, addressed_to) if model.kind is not Kind.STATUS else None
+    profile = for_agency(services.profile, await services.store.profile_of(agency.id))
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
         addressed_to=addressed_to,
@@ -105,9 +107,21 @@ async def run(
         doubts=tuple(
             doubt for doubt in proved.envelope.signed.findings if proved.is_vouched and doubt.code in _DOUBTS
         ),
+        is_unsigned=profile.unsigned_arrival != "take"
+        and model.kind.is_whole
+        and _is_unsigned(files, profile),
     )
-    ruling = rules.check(packet, services.profile)
+    ruling = rules.check(packet, profile)
     return CheckedPacket(ruling=ruling, files=tuple(files), source=source, old=old)
+
+
+def _is_unsigned(files: Sequence[CheckedFile], profile: Profile) -> bool:
+    """Tell whether the first file, the lead, has no signature of an agency; one that cannot be judged yet may have one."""
+    lead = files[0].facts if files else None
+    if lead is None or lead.signatures is None:
+        return True
+    verdict = pdf_verdict.judge(files[0].part.name, 1, lead.signatures, profile.pdf_roles)
+    return pdf_verdict.agency_word(verdict) is SignatureWord.UNSIGNED and verdict.why not in pdf_verdict.OPEN
 
 
 def _problems(

@@ -33,6 +33,7 @@ from gateway.outgoing.intake import Order, RequestFiles
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy import admission, pdf_verdict
 from gateway.policy import outgoing as rules
+from gateway.policy.profile import Profile, for_agency
 from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports.axis import ManagedAxis, ManyAxes
@@ -68,7 +69,8 @@ async def check(
     ]
     recipients = [_apply_resolution(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
     lead = lead_verdict(request_files)
-    mode = _delivery_mode(services, order, lead)
+    profile = for_agency(services.profile, await services.store.profile_of(scope.agency_id))
+    mode = _delivery_mode(profile, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 
     parent, in_use, reused = _NO_EARLIER
@@ -80,15 +82,16 @@ async def check(
         draft,
         inspected,
         resolutions,
-        services.profile,
+        profile,
         today,
         own_codes=(agency.code, *agency.aliases),
         confirmed=order.confirm,
     )
     verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
+    verdict += Verdict.make((), tuple(rules.paper_reasons(draft, profile)))
     travels = draft.delivery_mode is not DeliveryMode.PAPER
     if travels:  # a document on paper is signed by hand
-        verdict += pdf_verdict.check_lead(lead, draft.recipients, services.profile)
+        verdict += pdf_verdict.check_lead(lead, draft.recipients, profile)
     if draft.signed_at is None and (signed_at := pdf_verdict.signed_at(lead)) is not None:
         draft = replace(draft, signed_at=signed_at)
     if order.change is not None and parent is not None:
@@ -116,12 +119,12 @@ async def _warn_of_registry(
     return tuple(rules.warnings_of_registry(resolutions, bound))
 
 
-def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
+def _delivery_mode(profile: Profile, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
     """Return how the document is delivered, by the legal value of its lead file; a draft keeps its author's wish."""
     if not order.send:
         return order.draft.delivery_mode
     worth = pdf_verdict.legal_value(lead)
-    return rules.delivery_mode_of(order.draft, worth, services.profile.delivery_modes)
+    return rules.delivery_mode_of(order.draft, worth, profile)
 
 
 async def check_for_preview(

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from gateway.domain.agency_profile import UNSIGNED_IN
 from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
 from gateway.domain.signatures import FileFacts
 from gateway.policy.admission import check_declared, declares_secret, judge_file, secrecy_stamps, unread_part
 from gateway.policy.first_page import PageStanding, judge_arrived
-from gateway.policy.profile import Profile
+from gateway.policy.profile import Profile, told_by
 from gateway.policy.texts import odd_subject
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 
@@ -94,6 +95,8 @@ class ArrivedPacket:
     files: tuple[ArrivedFile, ...] = ()
     findings: tuple[Finding, ...] = ()
     doubts: tuple[Finding, ...] = ()
+    is_unsigned: bool = False
+    """Whether the lead file has no signature of an agency. Asked only where the profile does more than take it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +126,23 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
     reasons = tuple(_hold_reasons(obstacles, packet.findings)) if obstacles or packet.findings else ()
     verdict = Verdict.make(reasons, (*_warnings(packet, profile), *differences))
     verdict += check_declared(None, packet.category, profile)
+    verdict += _judge_unsigned(packet, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
             verdict += judge_file(arrived.name, arrived.facts, profile, f"/files/{n}")
     decision = Admission.ALLOWED if verdict.allowed else Admission.HELD
     return Ruling(decision=decision, verdict=verdict, first_page=page)
+
+
+def _judge_unsigned(packet: ArrivedPacket, profile: Profile) -> Verdict:
+    """Mark or hold a document without the sending agency's signature (R20, unsigned ones), as the agency chose."""
+    if not packet.is_unsigned or profile.unsigned_arrival == "take":
+        return NOTHING
+    name = packet.files[0].name if packet.files else ""
+    unsigned = reason(ReasonCode.UNSIGNED_ARRIVAL, "/files/0", name=name, **told_by(profile, UNSIGNED_IN))
+    return (
+        Verdict(reasons=(unsigned,)) if profile.unsigned_arrival == "hold" else Verdict(warnings=(unsigned,))
+    )
 
 
 def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reason, ...]]:

@@ -16,6 +16,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.domain.agency_profile import PAPER_TYPES
 from gateway.domain.document import (
     DeliveryMode,
     DocumentChange,
@@ -43,7 +44,7 @@ from gateway.policy.admission import (
     secrecy_stamps,
     unread_part,
 )
-from gateway.policy.profile import Profile
+from gateway.policy.profile import Profile, told_by
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import CONFIRMABLE, NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.words import labels
@@ -317,7 +318,7 @@ def check_change(
 ) -> Verdict:
     """Return every rule that the change breaks. `replacement` is the new draft where the kind carries one; `check`
     judges the draft's own rules."""
-    # A recall must name the leader who approved it and the number of its notice (ND30 18.4b).
+    # A recall must name the leader who approved it and the number of its notice (decree 30/2020, article 18.4b).
     required = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
     reasons = [
         *broken_fields(CHANGE, change, required=required),
@@ -449,17 +450,25 @@ class Handover:
     note: str = ""
 
 
-def delivery_mode_of(draft: Draft, worth: LegalValue | None, own: Mapping[str, DeliveryMode]) -> DeliveryMode:
-    """Return the delivery mode: the sender's, else that of the agency's own table; else electronic for a document with
-    both signatures (R21, legal value); else that of its class."""
+def delivery_mode_of(draft: Draft, worth: LegalValue | None, profile: Profile) -> DeliveryMode:
+    """Return the delivery mode: the sender's, else the agency's own; else electronic for a document with both signatures
+    (R21, legal value); else that of its class."""
     if draft.delivery_mode is not None:
         return draft.delivery_mode
     key = draft.type_key or ""
-    if key in own:
-        return own[key]
+    if key in profile.paper_too:
+        return DeliveryMode.BOTH
+    if key in profile.delivery_modes:
+        return profile.delivery_modes[key]
     if worth is LegalValue.OFFICIAL:
         return DeliveryMode.ELECTRONIC
     return PAPER_CLASSES.get(key, DeliveryMode.ELECTRONIC)
+
+
+def paper_reasons(draft: Draft, profile: Profile) -> Iterator[Reason]:
+    """Yield a note where the agency's own list sends the document on paper too."""
+    if (draft.type_key or "") in profile.paper_too and draft.delivery_mode is DeliveryMode.BOTH:
+        yield reason(ReasonCode.PAPER_TOO, "/delivery_mode", **told_by(profile, PAPER_TYPES))
 
 
 def printed_files(draft: Draft, files: Sequence[FileItem]) -> tuple[FileItem, ...]:

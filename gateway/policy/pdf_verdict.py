@@ -10,9 +10,10 @@ no person's signature (R25, copies), nor does a document sent only for informati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from gateway.domain.agency_profile import UNSIGNED_OUT
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.signatures import (
     CertificateFacts,
@@ -29,7 +30,7 @@ from gateway.domain.signatures import (
     SignerVerdict,
 )
 from gateway.domain.text import fold
-from gateway.policy.profile import Profile
+from gateway.policy.profile import Profile, told_by
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.words.reading import COPY_FORMS
 
@@ -322,23 +323,29 @@ def check_lead(lead: FileVerdict | None, recipients: Sequence[Recipient], profil
     if lead is None:
         return NOTHING
     pointer = f"/files/{lead.n - 1}"
-    broken, doubts = tuple(_lead_faults(lead, pointer)), tuple(_lead_doubts(lead, pointer))
+    told = told_by(profile, UNSIGNED_OUT)
+    broken, doubts = tuple(_lead_faults(lead, pointer, told)), tuple(_lead_doubts(lead, pointer))
     only_to_know = all(recipient.role is RecipientRole.TO_KNOW for recipient in recipients)
     if profile.unsigned_lead == "refuse" and not only_to_know:
         return Verdict(reasons=broken, warnings=doubts)
     return Verdict(warnings=broken + doubts)
 
 
-def _lead_faults(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
+def _lead_faults(lead: FileVerdict, pointer: str, told: Mapping[str, str]) -> Iterator[Reason]:
     invalid = next((signer for signer in lead.signers if signer.verdict is SignatureWord.INVALID), None)
     if invalid is not None:
         yield reason(
-            ReasonCode.SIGNATURE_INVALID, pointer, name=lead.file, who=invalid.name, finding=invalid.why
+            ReasonCode.SIGNATURE_INVALID,
+            pointer,
+            name=lead.file,
+            who=invalid.name,
+            finding=invalid.why,
+            **told,
         )
     elif lead.why not in OWN_FAULTS and (
         agency_word(lead) is SignatureWord.UNSIGNED or _is_closed_doubt(lead)
     ):
-        yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file)
+        yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file, **told)
 
 
 def _is_closed_doubt(lead: FileVerdict) -> bool:

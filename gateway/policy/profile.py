@@ -1,15 +1,18 @@
-"""Holds the settings of the rules: defaults from the national rules, overridden per agency. In: nothing. Out: one frozen
-`Profile`, which is passed to every policy. Each field carries its source, and the risk of loosening it."""
+"""Holds the settings of the rules: defaults from the national rules, overridden per agency. In: nothing, or what an agency
+chose. Out: one frozen `Profile`, which is passed to every policy. Each field carries its source, and the risk of loosening
+it. A reason that an agency's choice produced says so, with `told_by`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TypeVar
 
+from gateway.domain.agency_profile import PAPER_TYPES, RULEBOOK, UNSIGNED_IN, UNSIGNED_OUT, ProfileVersion
 from gateway.domain.document import DeliveryMode
 from gateway.domain.signatures import RoleRule
+from gateway.domain.wall_clock import local
 from gateway.words.reading import SECRECY_STAMPS, WATCHED_WORDS
 
 MB = 1024 * 1024
@@ -53,6 +56,21 @@ class Profile:
     delivery_modes: Mapping[str, DeliveryMode] = field(
         default_factory=dict,
         metadata={"source": "R6, R21", "means": "own delivery mode by key of type, before that of its class"},
+    )
+    unsigned_arrival: str = _setting(
+        "take",
+        "R20, R59",
+        "take, mark or hold where an arrival's lead file lacks a signature; hold lets no unsigned paper pass unseen",
+    )
+    paper_too: frozenset[str] = _setting(
+        frozenset(), "R6, R21", "keys of types that go on paper too, before the table of delivery modes"
+    )
+    chosen: Mapping[str, ProfileVersion] = field(
+        default_factory=dict,
+        metadata={
+            "source": "R139",
+            "means": "what the agency itself chose, by setting, for the words of a verdict",
+        },
     )
     pdf_roles: tuple[RoleRule, ...] = _setting(
         (), "R23", "own rules for telling an agency's certificate from a person's, before the usual ones"
@@ -124,6 +142,35 @@ class Profile:
     def accepts(self, found_type: str) -> bool:
         """Tell whether files of this content type are allowed."""
         return found_type in self.allowed_types or (found_type == "rar" and self.rar_allowed)
+
+
+def for_agency(profile: Profile, chosen: Mapping[str, ProfileVersion]) -> Profile:
+    """Return the node's rules as an agency changed them."""
+    if not chosen:
+        return profile
+    values = {key: version.value for key, version in chosen.items()}
+    return replace(
+        profile,
+        unsigned_lead=values.get(UNSIGNED_OUT, profile.unsigned_lead),
+        unsigned_arrival=values.get(UNSIGNED_IN, profile.unsigned_arrival),
+        paper_too=frozenset(filter(None, values.get(PAPER_TYPES, "").split(","))),
+        chosen=chosen,
+    )
+
+
+def told_by(profile: Profile, key: str) -> Mapping[str, str]:
+    """Return the parameters of a reason that the agency's choice of that setting produced: its value, since when, who set
+    it, and the agency's rulebook; none where the node's default did."""
+    version = profile.chosen.get(key)
+    if version is None:
+        return {}
+    rulebook = profile.chosen.get(RULEBOOK)
+    told = {
+        "profile": f"{key}.{version.value}",
+        "since_on": local(version.from_when).date().isoformat(),
+        "set_by": version.set_by_name,
+    }
+    return told | ({"rulebook": rulebook.value} if rulebook is not None else {})
 
 
 def settings() -> tuple[tuple[str, object, str, str], ...]:

@@ -77,6 +77,7 @@ class ReasonCode(StrEnum):
     SIGNATURE_INVALID = "signature-invalid"
     SIGNATURE_UNCHECKED = "signature-unchecked"
     NO_PERSON_SIGNATURE = "no-person-signature"
+    UNSIGNED_ARRIVAL = "unsigned-arrival"
     # a change to a document already sent (R70, R71)
     PARENT_NOT_SENT = "parent-not-sent"
     PARENT_SEALED = "parent-sealed"
@@ -85,6 +86,7 @@ class ReasonCode(StrEnum):
     REPLACES_ITSELF = "replaces-itself"
     NOTHING_CHANGED = "nothing-changed"
     # documents on paper (R6)
+    PAPER_TOO = "paper-too"
     PARENT_ON_PAPER = "parent-on-paper"
     CHANGE_ON_PAPER = "change-on-paper"
     BEFORE_ITS_DATE = "before-its-date"

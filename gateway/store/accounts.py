@@ -25,7 +25,7 @@ from gateway.domain.account import (
     Principal,
     PrincipalKind,
 )
-from gateway.domain.agency_profile import NUMBERING, ProfileVersion, find_in_force
+from gateway.domain.agency_profile import NUMBERING, ProfileVersion, chosen_in_force, find_in_force
 from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
 from gateway.domain.status import REQUESTED
@@ -106,6 +106,13 @@ class HostedAccounts:
             return agencies
         now = self._clock.now()
         return tuple(_numbered(a, find_in_force(versions.get(a.id, ()), NUMBERING, now)) for a in agencies)
+
+    async def profile_of(self, id: str) -> Mapping[str, ProfileVersion]:
+        """Return what the agency chose and is in force, by setting; cached like the agencies, because every document is
+        judged by it."""
+        _, versions = await self._memory.ask(("hosted",), _load_hosted)
+        chosen = versions.get(id)
+        return chosen_in_force(chosen, self._clock.now()) if chosen else {}
 
     async def numbering_at_hosting(self, id: str) -> NumberingMode:
         """Return the way of numbering with which an agency was hosted, which holds where it chose none. NotFound when it is
@@ -267,12 +274,12 @@ class HostedAccounts:
 async def _load_hosted(
     connection: AsyncConnection,
 ) -> tuple[Sequence[HostedAgency], Mapping[str, Sequence[ProfileVersion]]]:
-    """Load the hosted agencies, and the versions of their ways of numbering by agency."""
+    """Load the hosted agencies, and the versions of their settings by agency."""
     tx = Transaction(connection, shared=False)
     rows = await tx.rows(HostedAgencyRow, select(HostedAgencyRow).order_by(col(HostedAgencyRow.code)))
     agencies = (from_json(HostedAgency, row.body) for row in rows)
     versions: dict[str, list[ProfileVersion]] = {}
-    for version in await tx.rows(_PROFILE, select(_PROFILE).where(col(_PROFILE.key) == NUMBERING)):
+    for version in await tx.rows(_PROFILE, select(_PROFILE)):
         versions.setdefault(version.agency_id, []).append(value_of(ProfileVersion, version))
     return tuple(agency for agency in agencies if agency.left_at is None), versions
 

@@ -43,6 +43,7 @@ class AgencyProfileRow(ThingOfAgency, table=True):
     set_by: str
     set_at: datetime = Field(sa_type=Moment)
     from_when: datetime = Field(sa_type=Moment)
+    set_by_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class PrincipalRow(Row, table=True):

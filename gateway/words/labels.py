@@ -113,7 +113,23 @@ def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, sugge
     text = say(key, lang, **texts).replace("  ", " ")
     if suggest:
         text = f"{text} {say('rule.suggest', lang, suggest=suggest)}"
+    if "profile" in params:
+        text = f"{text} {_by_profile(params, lang)}"
     return text[:1].upper() + text[1:]
+
+
+def _by_profile(params: Mapping[str, str], lang: str) -> str:
+    """Tell that the agency's own setting produced a reason: its value, since when, who set it, and the rulebook."""
+    setting, _, value = params["profile"].partition(".")
+    by, rulebook = params.get("set_by"), params.get("rulebook")
+    return say(
+        "rule.by_profile",
+        lang,
+        value=say_or(f"profile.{setting}.{value}", say(f"profile.{setting}", lang), lang),
+        since_on=day(params["since_on"], lang),
+        by=say("rule.by_profile.by", lang, name=by) if by else "",
+        rulebook=say("rule.by_profile.rulebook", lang, number=rulebook) if rulebook else "",
+    )
 
 
 def remark_text(key: str, params: Mapping[str, str], lang: str = "vi") -> str:
@@ -221,6 +237,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "journal": "event journal",
         "keys": "keys scope start",
         "leaf": "leaf",
+        "legal": "act",
         "lists": "listing tab tile pane",
         "notices": "notice",
         "office": "office",

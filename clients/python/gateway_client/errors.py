@@ -63,6 +63,8 @@ class Fault:
     code: str
     detail: str
     suggest: str | None = None
+    basis: str | None = None
+    """Articles that the rule rests on, as people cite them."""
 
 
 class Problem(GatewayClientError):
@@ -187,6 +189,7 @@ def _faults(content: object) -> tuple[Fault, ...]:
             code=str(row.get("code") or ""),
             detail=str(row.get("detail") or ""),
             suggest=row.get("suggest"),
+            basis=row.get("basis"),
         )
         for row in rows
     )

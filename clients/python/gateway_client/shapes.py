@@ -215,6 +215,7 @@ class WarningOut(TypedDict):
     detail: str
     pointer: NotRequired[str]
     suggest: NotRequired[str | None]
+    basis: NotRequired[str | None]
 
 
 class LinksOut(TypedDict):
@@ -273,6 +274,7 @@ class ProblemItem(TypedDict):
     code: str
     detail: str
     suggest: str | None
+    basis: str | None
 
 
 class Validated(TypedDict):

@@ -56,6 +56,7 @@ class ProblemItem(ResponseModel):
     code: RuleWord
     detail: str
     suggest: str | None
+    basis: str | None = Field(description="Articles that the rule rests on, as people cite them")
 
 
 class Validated(ResponseModel):

@@ -29,8 +29,10 @@ from gateway.domain.wall_clock import local
 from gateway.office.web import icons
 from gateway.office.web.dates import clock_text, day_text, moment_text
 from gateway.policy import etsi
+from gateway.policy.verdict import Reason, Verdict
 from gateway.ports.services import Pool
 from gateway.words import labels
+from gateway.words.legal import basis_of_codes
 
 STATIC: Mapping[str, str] = {
     "agencies.js": "text/javascript",
@@ -285,13 +287,15 @@ _STATUS: Mapping[type[errors.GatewayError], int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """`reasons` are all broken rules, each with the field it is about; `hint` says what to do, where that is known."""
+    """`reasons` are all broken rules, each with the field it is about, `basis` the articles that they rest on; `hint` says
+    what to do, where that is known."""
 
     status: int
     title: str
     code: str
     detail: str = ""
     reasons: tuple[tuple[str, str], ...] = ()
+    basis: str = ""
     hint: str = ""
 
 
@@ -307,17 +311,24 @@ def failure_of(error: errors.GatewayError, lang: str) -> Failure:
         # The sentence of an error is English, for engineers; a clerk reads the title and the reasons.
         detail=str(error) if lang == "en" else "",
         reasons=reasons_of(error, lang),
+        basis=basis_of_codes((reason.code for reason in _broken_rules(error)), lang),
         hint=labels.say(hint, lang) if hint else "",
     )
 
 
 def reasons_of(error: errors.GatewayError, lang: str) -> tuple[tuple[str, str], ...]:
     """List every broken rule: the field's pointer and the sentence."""
-    if not isinstance(error, errors.Refused):
-        return ()
     return tuple(
         (reason.pointer, labels.reason_text(reason.code, reason.params, lang, suggest=reason.suggest))
-        for reason in getattr(error.verdict, "reasons", ())
+        for reason in _broken_rules(error)
+    )
+
+
+def _broken_rules(error: errors.GatewayError) -> Sequence[Reason]:
+    return (
+        error.verdict.reasons
+        if isinstance(error, errors.Refused) and isinstance(error.verdict, Verdict)
+        else ()
     )
 
 

@@ -86,6 +86,7 @@ def test_a_refusal_lists_every_reason_with_its_sentence() -> None:
     assert [error["pointer"] for error in problem.errors] == ["/number", "/recipients/0/code"]
     assert problem.errors[1]["suggest"] == "Z91.05"
     assert "số văn bản" in str(problem.errors[0]["detail"])
+    assert "khoản 2 Điều 8 NĐ 30/2020/NĐ-CP" in str(problem.errors[0]["basis"])
 
 
 def test_sizes_alone_are_413_and_beside_other_reasons_422() -> None:

@@ -41,6 +41,8 @@ DUE = {
     *(f"registry {name}" for name in ("bindings", "countersign")),
     *(f"registry trust {name}" for name in ("show", "propose", "recall", "strike", "end", "compare")),
     *(f"registry trust {name}" for name in ("lists", "rows", "propose-list")),
+    *("agency profile show", "agency profile set"),
+    *(f"rules {name}" for name in ("list", "show", "check")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),

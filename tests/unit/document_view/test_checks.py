@@ -158,6 +158,7 @@ def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:
     assert panel.grade is Grade.DOUBT
     assert sum("trang" in row.word for row in panel.rows) == 1
     assert any("MẬT" in detail for row in panel.rows for detail in row.details)
+    assert any("khoản 2 Điều 1 QĐ 28/2018/QĐ-TTg" in row.basis for row in panel.rows)
 
 
 def test_mail_that_a_person_entered_has_no_checks() -> None:

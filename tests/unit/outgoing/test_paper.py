@@ -30,6 +30,7 @@ from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy import outgoing as rules
 from gateway.policy.outgoing import Handover, Means
+from gateway.policy.profile import Profile
 from gateway.store import reporting
 from tests.support.cases import Cases
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
@@ -241,7 +242,10 @@ def test_the_senders_word_then_the_agencys_table_then_the_signatures_then_the_cl
         ("", None, None, {"": PAPER}, "paper"),
     ]
     for type_key, fields, worth, own, mode in rows:
-        assert rules.delivery_mode_of(document_of(type_key, fields), worth, own).value == mode
+        assert (
+            rules.delivery_mode_of(document_of(type_key, fields), worth, Profile(delivery_modes=own)).value
+            == mode
+        )
 
 
 async def test_what_the_sender_leaves_open_is_settled_when_it_is_accepted_and_not_in_a_draft(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from gateway.document_view import checks
+from gateway.domain.agency_profile import ProfileVersion
 from gateway.domain.pdf import FirstPage
 from gateway.domain.proof import Finding
 from gateway.domain.signatures import FileFacts
+from gateway.domain.wall_clock import local
 from gateway.policy.first_page import PageStanding
 from gateway.policy.incoming import Admission, ArrivedFile, ArrivedPacket, check
-from gateway.policy.profile import MB, Profile
+from gateway.policy.profile import MB, Profile, for_agency
+from gateway.words import labels
+from tests.support.cases import Cases
 
 PROFILE = Profile()
+NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
 
 def arrived(name: str = "88.pdf", found_type: str = "pdf", size: int = 9_000, **facts: Any) -> ArrivedFile:
@@ -98,3 +105,39 @@ def test_page_counts_words_and_a_stamp_on_the_first_page_only_warn_r2_r57() -> N
     (warning,) = ruling.verdict.warnings
     assert ruling.decision is Admission.ALLOWED
     assert (warning.code.value, warning.params["word"]) == ("secrecy-stamp", "TỐI MẬT")
+
+
+def chosen(key: str, value: str) -> ProfileVersion:
+    return ProfileVersion(
+        id="prf_1", key=key, value=value, set_by="prn_1", set_at=NOW, from_when=NOW, set_by_name="Lê Thị Bình"
+    )
+
+
+def test_an_unsigned_document_is_taken_marked_or_held_as_the_agency_chose_and_the_verdict_says_who(
+    cases: Cases,
+) -> None:
+    unsigned = replace(packet(), is_unsigned=True)
+    rulebook = chosen("rulebook", "12/QĐ-SNV")
+    for value, decision, against, warned in (
+        ("take", Admission.ALLOWED, 0, 0),
+        ("mark", Admission.ALLOWED, 0, 1),
+        ("hold", Admission.HELD, 1, 0),
+    ):
+        with cases.case(value):
+            profile = for_agency(PROFILE, {"unsigned_in": chosen("unsigned_in", value), "rulebook": rulebook})
+            ruling = check(unsigned, profile)
+            assert (ruling.decision, len(ruling.verdict.reasons), len(ruling.verdict.warnings)) == (
+                decision,
+                against,
+                warned,
+            )
+            for told in (*ruling.verdict.reasons, *ruling.verdict.warnings):
+                text = labels.reason_text(told.code, told.params)
+                assert labels.say(f"profile.unsigned_in.{value}") in text
+                assert "Lê Thị Bình" in text
+                assert "quy chế 12/QĐ-SNV" in text
+                assert labels.day(local(NOW).date().isoformat()) in text
+                ((code, params),) = checks.broken_rules(str(told))
+                assert checks.rule_sentence(code, params, "vi") == text
+            assert check(packet(), profile).decision is Admission.ALLOWED
+    assert check(unsigned, PROFILE).verdict.allowed

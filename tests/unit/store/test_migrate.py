@@ -120,6 +120,7 @@ STEPS = {
     "r0209_ends_of_codes.py": "fa3fba890241d2a8",
     "r0210_answers_about_pdf_signers.py": "10c3d0ded2a0b4d7",
     "r0211_delegated_bindings.py": "f6c4aad6bf896b7d",
+    "r0212_who_set_a_profile.py": "7fde2f535ceeab42",
 }
 
 

@@ -6,6 +6,7 @@ meaning of each state, the time for each step."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
@@ -30,6 +31,7 @@ from gateway.office.web.page_requests import PageRequest, inside
 from gateway.office.web.pages import account
 from gateway.office.web.routes import Access, FormBody, get, post
 from gateway.words import labels
+from gateway.words.legal import bases_of_rules
 
 
 async def first_page(request: PageRequest) -> web.StreamResponse:
@@ -178,7 +180,22 @@ def _earlier_token(request: PageRequest) -> str | None:
 
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
 HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != "unknown")
-HELP_TIMES = ("take_in", "assign", "issue", "recall")
+
+
+# Rules behind what a part, or a time limit, of the page says; their bases stand below it.
+HELP_RULES: Mapping[str, Sequence[str]] = {
+    "send": ("R22", "R45", "R48"),
+    "receive": ("R56", "R58", "R60"),
+    "recall": ("R70", "R71"),
+    "book": ("R36", "R38"),
+    "admin": (),
+}
+HELP_TIMES: Mapping[str, Sequence[str]] = {
+    "take_in": ("T2", "T2u"),
+    "assign": ("T5",),
+    "issue": ("T1", "T1u"),
+    "recall": ("T11",),
+}
 
 
 async def show_help(request: PageRequest) -> web.StreamResponse:
@@ -187,7 +204,8 @@ async def show_help(request: PageRequest) -> web.StreamResponse:
         title=request.say("menu.help"),
         parts=HELP_PARTS,
         states=HELP_STATES,
-        times=HELP_TIMES,
+        times={name: bases_of_rules(rules, request.lang) for name, rules in HELP_TIMES.items()},
+        bases={part: bases_of_rules(rules, request.lang) for part, rules in HELP_RULES.items()},
     )
 
 

@@ -23,6 +23,7 @@ from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import SUBJECT_PATHS, PageRequest, merged, url_for
 from gateway.office.web.routes import Needs, get, post
+from gateway.words.legal import basis_of_timer
 
 PATH = "/can-xu-ly"
 # The list shows the subjects of documents: it is for persons who see all of the agency's.
@@ -268,6 +269,7 @@ async def show_task(request: PageRequest, problems: Problems | None = None) -> w
         problems,
         title=request.say(f"task.{task.kind}"),
         row=row(request, todo_list, task),
+        basis=basis_of_timer(task.timer, request.lang) if task.timer else "",
         may_note=share is None and request.may(Right.URGE, Manner.YES),
         may_take=_may_take(request),
         rests=task.rests(todo_list.at),

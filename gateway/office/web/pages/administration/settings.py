@@ -4,13 +4,15 @@ history, or a further version."""
 
 from __future__ import annotations
 
-from operator import attrgetter
+from collections.abc import Sequence
 
 from aiohttp import web
 
+from gateway.bootstrap import guards
+from gateway.deciding.agency_profile import ProfileDefaults, SettingState, find_setting, list_settings
 from gateway.domain.account import AgencyScope
-from gateway.domain.agency_profile import HOSTED, SETTINGS, ProfileSetting
-from gateway.errors import Clash, NotFound
+from gateway.domain.agency_profile import SETTINGS, ValueForm
+from gateway.errors import Clash
 from gateway.office.accounts import agency_profile
 from gateway.office.web import dates, page_requests
 from gateway.office.web.forms import Problems
@@ -18,15 +20,15 @@ from gateway.office.web.page_requests import ADMINISTERS, PageRequest
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import Place
 from gateway.office.web.routes import Access, both, get
+from gateway.words.legal import bases_of_rules
 
 PATH = f"{accounts.HOME}/co-quan"
 _AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
-async def list_settings(request: PageRequest) -> web.StreamResponse:
+async def show_settings(request: PageRequest) -> web.StreamResponse:
     places, place = await accounts.list_agencies(request), await accounts.chosen_agency(request)
-    scope = AgencyScope(agency_id=place.id, principal_id=request.person.person.id)
-    states = await agency_profile.list_settings(request.deps.store, scope, request.deps.clock.now())
+    states = await states_of(request, place.id)
     people = {version.set_by for state in states for version in state.history}
     return await request.page(
         "admin/settings.html",
@@ -34,25 +36,36 @@ async def list_settings(request: PageRequest) -> web.StreamResponse:
         states=states,
         here=place,
         places=[(place.key, place.name) for place in places],
-        defaults={state.setting.key: await _default(request, state.setting, place.id) for state in states},
+        bases={
+            s.setting.key: bases_of_rules((s.setting.rule,), request.lang) for s in states if s.setting.rule
+        },
         names=await page_requests.names_of(request, people, "incoming.by"),
-        value_words=lambda key, value: _value_words(request, key, value),
+        value_words=lambda key, value: value_words(request, key, value),
     )
+
+
+async def states_of(request: PageRequest, agency_id: str) -> Sequence[SettingState]:
+    """List the settings of an agency with what holds where it chose nothing."""
+    defaults = ProfileDefaults(
+        rules=request.deps.out.profile, settings=guards.profile_defaults(request.deps.settings)
+    )
+    scope = AgencyScope(agency_id=agency_id, principal_id=request.person.person.id)
+    return await list_settings(request.deps.store, scope, request.deps.clock.now(), defaults)
 
 
 async def choose(request: PageRequest) -> web.StreamResponse:
     place, key = await accounts.chosen_agency(request), request.path("setting")
-    setting = SETTINGS.get(key)
-    if setting is None:
-        raise NotFound(f"there is no setting {key[:40]}")
+    setting = find_setting(key)
     if request.is_act:
         problems = await _choose(request, place, key)
         if not problems:
             return request.confirm(PATH, "admin.setting", **{"co-quan": place.key})
     else:
         problems = []
-    default = _value_words(request, key, await _default(request, setting, place.id))
-    choices = [(value, _value_words(request, key, value)) for value in setting.choices]
+    state = next(s for s in await states_of(request, place.id) if s.setting.key == key)
+    default = value_words(request, key, state.default)
+    choices = [(value, value_words(request, key, value)) for value in setting.options]
+    chosen = state.in_force.value if state.in_force is not None else ""
     return await request.question(
         problems,
         f"profile.{key}",
@@ -64,7 +77,8 @@ async def choose(request: PageRequest) -> web.StreamResponse:
         part="admin/_setting.html",
         setting=setting,
         default=default,
-        options=[("", request.say("admin.setting.default", value=default)), *choices],
+        chosen=chosen,
+        options=choices,
     )
 
 
@@ -74,29 +88,32 @@ async def _choose(request: PageRequest, place: Place, key: str) -> Problems:
     day = dates.typed_day(text, request.today) if text else None
     if text and day is None:
         return [("day", request.say("listing.day.unreadable"))]
-    by, typed = accounts.administrator(request), request.form.text("value")
+    by, name = accounts.administrator(request), request.person.person.name
+    typed = ",".join(request.form.all("value"))
     try:
-        await agency_profile.choose(request.deps.store, request.deps.accounts, by, place.id, key, typed, day)
+        await agency_profile.choose(
+            request.deps.store, request.deps.accounts, by, name, place.id, key, typed, day
+        )
     except Clash as error:
         return [("day" if error.code == "GW-SETTING-DAY" else "value", request.why(error))]
     return []
 
 
-async def _default(request: PageRequest, setting: ProfileSetting, agency_id: str) -> str:
-    """Return the value that holds where the agency chose nothing."""
-    if setting.default == HOSTED:
-        return await request.deps.store.accounts.numbering_at_hosting(agency_id)
-    return str(attrgetter(setting.default)(request.deps.settings))
-
-
-def _value_words(request: PageRequest, key: str, value: str) -> str:
-    """Write a value: a choice by its words, a number with its unit."""
-    if SETTINGS[key].choices:
+def value_words(request: PageRequest, key: str, value: str) -> str:
+    """Write a value: choices by their words, a number with its unit, a text as it is."""
+    setting = SETTINGS[key]
+    if setting.form is ValueForm.CHOICE:
         return request.say(f"profile.{key}.{value}")
-    return request.say(f"profile.{key}.value", value=value)
+    if setting.form is ValueForm.NUMBER:
+        return request.say(f"profile.{key}.value", value=value)
+    if setting.form is ValueForm.SEVERAL:
+        value = ", ".join(
+            request.say_or(f"{setting.words}.{part}", part) for part in value.split(",") if part
+        )
+    return value or request.say("admin.setting.none")
 
 
 ROUTES = (
-    get(PATH, "agency_settings", list_settings, **_AT),
+    get(PATH, "agency_settings", show_settings, **_AT),
     *both(f"{PATH}/{{setting}}", "agency_setting", "agency_setting_chosen", choose, **_AT),
 )

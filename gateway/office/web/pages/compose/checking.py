@@ -5,7 +5,7 @@ for the words."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.domain.document import Draft, FileRole, OutgoingDocument
@@ -19,6 +19,7 @@ from gateway.outgoing.drafting import CheckedDraft
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import CONFIRMABLE, TO_CONFIRM, Reason, ReasonCode
 from gateway.words import labels
+from gateway.words.legal import basis_of_codes
 
 CHECK_SUBJECTS = ("head", "secrecy", "files", "signature", "recipients", "number")
 _SECRECY = frozenset(
@@ -41,10 +42,12 @@ CheckLine = tuple[str, str, Problems]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckList:
-    """Checks as the page shows them. `confirm` are (id, code, sentences) that the sender may answer for; `asks` are
-    (sentence, id) on earlier documents that look like this one. `allowed`: no other reason stands against it."""
+    """Checks as the page shows them. `bases` are the articles behind the sentences of a subject. `confirm` are (id, code,
+    sentences) that the sender may answer for; `asks` are (sentence, id) on earlier documents that look like this one.
+    `allowed`: no other reason stands against it."""
 
     lines: tuple[CheckLine, ...]
+    bases: Mapping[str, str]
     allowed: bool
     count: int
     draft: Draft
@@ -62,12 +65,21 @@ def make_check_list(request: PageRequest, checked: CheckedDraft) -> CheckList:
         lines=tuple(
             _check_line(request, subject, reasons, warnings, to_confirm, asks) for subject in CHECK_SUBJECTS
         ),
+        bases=_bases(request, [*reasons, *warnings, *to_confirm]),
         allowed=not reasons,
         count=len(checked.draft.recipients),
         draft=checked.draft,
         confirm=_to_confirm(request, to_confirm),
         asks=asks,
     )
+
+
+def _bases(request: PageRequest, reasons: Sequence[Reason]) -> Mapping[str, str]:
+    """Return the articles that the reasons of each subject rest on."""
+    return {
+        subject: basis_of_codes((r.code for r in reasons if _subject_of(r) == subject), request.lang)
+        for subject in CHECK_SUBJECTS
+    }
 
 
 def confirm_id(n: int, code: ReasonCode) -> str:

@@ -1,0 +1,163 @@
+"""`gateway rules`: the rules of the product and the acts that they rest on. In: a rule's number, or a day. Out: the list,
+one rule with its articles and what the node does, or what is wrong with the table on that day; exit 1 for a fault. It needs
+no node and no settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Invocation, noun
+from gateway.domain.wall_clock import day_text
+from gateway.errors import NotFound
+
+if TYPE_CHECKING:
+    from gateway.policy.legal_state import LegalFinding
+    from gateway.words.legal import Act, Rule
+
+_COLUMNS = output.columns("id does:act.does detail=text bases", bold="id")
+_READ = (".py", ".po", ".html", ".csv")
+_DATA = "gateway/words/legal.toml"
+On = Annotated[
+    datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day to judge; default: today.")
+]
+
+verb = noun("rules").verb
+
+
+@verb()
+def list_(call: Invocation) -> None:
+    """List the rules, what the node does about each, and their bases."""
+    from gateway.words import legal
+
+    rules = legal.read().rules.values()
+    output.rows(
+        call,
+        [_rule_record(rule) for rule in rules],
+        _COLUMNS,
+        ({"bases": r.basis_text(call.lang.value), "detail": r.texts[call.lang.value]} for r in rules),
+    )
+
+
+@verb("R45")
+def show(call: Invocation, rule: Annotated[str, typer.Argument(help="A rule: R45, T1.")]) -> None:
+    """Show one rule: its text, its articles, what the node does, and where that is proved."""
+    from gateway.words import legal
+
+    rules = legal.read().rules
+    entry = next((r for id, r in rules.items() if id.casefold() == rule.strip().casefold()), None)
+    if entry is None:
+        raise NotFound(f"no rule has the number {rule[:40]}", hint="try: gateway rules list")
+    output.answer(call, _rule_record(entry), _lines(call, entry))
+
+
+@verb("", "--on 2026-11-27")
+def check(
+    call: Invocation,
+    on: On = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Count notes as faults too.")] = False,
+) -> None:
+    """Judge the rules on a day: rules without an entry, acts that had ended, bases not compared with the original. Exit 1
+    for a fault."""
+    from gateway.policy import legal_state
+    from gateway.words import legal
+
+    day = on.date() if on is not None else output.today(datetime.now().astimezone())
+    bases = legal.read()
+    findings = legal_state.judge(bases, program_texts(), day)
+    record = {
+        "on": day,
+        "rules": len(bases.rules),
+        "acts": len(bases.acts),
+        "findings": [output.fields(f, "fault subject where instead", note=f.is_note) for f in findings],
+    }
+    output.answer(call, record, _finding_lines(call, findings, day, len(bases.rules)))
+    if any(strict or not finding.is_note for finding in findings):
+        raise typer.Exit(output.FAILED)
+
+
+def program_texts() -> Mapping[str, str]:
+    """Read the texts of the installed program by their path, without the table itself."""
+    return dict(_texts_in(files("gateway"), "gateway"))
+
+
+def _texts_in(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        name = f"{path}/{entry.name}"
+        if entry.is_dir():
+            yield from _texts_in(entry, name)
+        elif entry.name.endswith(_READ) and name != _DATA:
+            yield name, entry.read_text(encoding="utf-8")
+
+
+def _rule_record(rule: Rule) -> dict[str, Any]:
+    bases = [
+        {
+            "act": basis.act.number,
+            "place": basis.place,
+            "text": basis.text(),
+            "compared": basis.is_compared,
+        }
+        for basis in rule.bases
+    ]
+    return {
+        "id": rule.id,
+        "text": dict(rule.texts),
+        "does": rule.does,
+        "own": rule.is_own,
+        "bases": bases,
+        "codes": list(rule.codes),
+        "evidence": list(rule.evidence),
+        "in_force_from": rule.in_force_from,
+        "in_force_to": rule.ended,
+    }
+
+
+def _lines(call: Invocation, rule: Rule) -> Iterator[str]:
+    lang = call.lang.value
+    yield f"{rule.id}  {rule.texts[lang]}"
+    yield call.word(
+        "act.show.does", does=call.word(f"act.does.{rule.does}"), codes=", ".join(rule.codes) or "–"
+    )
+    if rule.is_own:
+        yield call.word("act.show.own")
+    for basis in rule.bases:
+        compared = "compared" if basis.is_compared else "not_compared"
+        yield f"  {basis.text(lang)} ({call.word(f'act.show.{compared}')})"
+    for act in {basis.act.key: basis.act for basis in rule.bases}.values():
+        yield _act_line(call, act)
+    yield call.word("act.show.since", day=day_text(rule.in_force_from))
+    yield call.word("act.show.evidence", evidence=", ".join(rule.evidence))
+
+
+def _act_line(call: Invocation, act: Act) -> str:
+    ended = "" if act.ended is None else call.word("act.show.ended", day=day_text(act.ended))
+    line = call.word(
+        "act.show.act",
+        act=act.name(call.lang.value),
+        title=act.title,
+        issuer=act.issuer,
+        begins=day_text(act.begins),
+        ended=ended,
+        source=act.source,
+    )
+    return f"  {line}"
+
+
+def _finding_lines(call: Invocation, findings: list[LegalFinding], day: date, count: int) -> Iterator[str]:
+    for finding in findings:
+        mark = "!" if finding.is_note else "✗"
+        instead = call.word("act.instead", acts=finding.instead) if finding.instead else ""
+        text = call.word(
+            f"act.fault.{finding.fault}", subject=finding.subject, where=finding.where, instead=instead
+        )
+        yield f"{mark} {text}"
+    faults = sum(not finding.is_note for finding in findings)
+    key = "act.check.faults" if faults else "act.check.good"
+    yield call.word(key, count=faults, rules=count, day=day_text(day))
