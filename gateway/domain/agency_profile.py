@@ -11,6 +11,10 @@ from typing import Final
 
 UNDO_SECONDS: Final = "undo_seconds"
 NUMBERING: Final = "numbering"
+WRONG_SEAL: Final = "wrong_seal"
+MARK: Final = "mark"
+HOLD: Final = "hold"
+"""What happens to mail whose seal is not its sender's: it is marked, or held for a person."""
 HOSTED: Final = "hosted"
 """Default of a value that the agency got when it was hosted, with `gateway host`."""
 
@@ -18,7 +22,7 @@ HOSTED: Final = "hosted"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSetting:
     """One setting: a whole number within its bounds, or one of its choices. `default` names what holds where the agency
-    chose nothing: a setting of the node, or the value with which the agency was hosted."""
+    chose nothing: one of the choices, a setting of the node, or the value with which the agency was hosted."""
 
     key: str
     default: str
@@ -45,6 +49,7 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
     for setting in (
         ProfileSetting(key=UNDO_SECONDS, default="pages.undo_act_s", least=0, most=60),
         ProfileSetting(key=NUMBERING, default=HOSTED, choices=("A", "B", "C")),
+        ProfileSetting(key=WRONG_SEAL, default=MARK, choices=(MARK, HOLD)),
     )
 }
 

@@ -10,6 +10,7 @@ changed; Misconfigured names a bad file."""
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -245,6 +246,7 @@ def certificate_facts(certificate: x509.Certificate) -> CertificateFacts | None:
             not_after=certificate.not_valid_after,
             names=tuple(_names(certificate)),
             policies=tuple(_policies(certificate)),
+            content=base64.b64encode(certificate.dump()).decode(),
         )
     except LIBRARY:
         return None

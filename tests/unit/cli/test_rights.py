@@ -14,6 +14,7 @@ BY_A_PERSON = {
     *("keys propose", "keys propose-all", "keys approve"),
     *("proposals approve", "proposals reject", "proposals anchor"),
     *("registry undo", "registry change approve", "registry change undo", "registry feed propose"),
+    *("registry seals propose", "registry seals entitle"),
 }
 # A person too, where what is typed asks for one, or where persons administer by now.
 BY_A_PERSON_PERHAPS = {

@@ -38,6 +38,9 @@ ON_BOTH = {
     "test_undoing_restores_every_row_and_leaves_the_history",
     "test_an_import_is_undone_as_a_whole_and_what_was_believed_stays",
     "test_a_proposal_holds_only_while_it_would_do_what_was_shown",
+    "test_a_seal_counts_once_a_second_person_approved",
+    "test_a_withdrawn_seal_counts_until_that_moment_and_one_person_is_enough",
+    "test_threat_147_a_row_changed_past_the_application_does_not_count",
 }
 
 

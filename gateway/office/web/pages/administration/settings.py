@@ -86,6 +86,8 @@ async def _default(request: PageRequest, setting: ProfileSetting, agency_id: str
     """Return the value that holds where the agency chose nothing."""
     if setting.default == HOSTED:
         return await request.deps.store.accounts.numbering_at_hosting(agency_id)
+    if setting.default in setting.choices:
+        return setting.default
     return str(attrgetter(setting.default)(request.deps.settings))
 
 
