@@ -32,8 +32,8 @@ else:
     seal_file = late("gateway.ops.seal_file")
     specimen = late("gateway.ops.specimen")
 
-_COLUMNS = output.columns("id code kind:certificate.kind name position valid state:cli.key", dim="position")
-_RIGHTS = output.columns("id acting_code code decision=act_number valid state:cli.key")
+_COLUMNS = output.columns("id code kind:certificate.kind name position valid state:cli.seal", dim="position")
+_RIGHTS = output.columns("id acting_code code decision=act_number valid state:cli.seal")
 _OFFERS = output.columns("n kind:certificate.kind name organisation sha256 agencies")
 Code = Annotated[str | None, typer.Argument(help="Only of this agency.")]
 Specimen = Annotated[Path, typer.Argument(help="A signed PDF, or a certificate in PEM.", exists=True)]
@@ -112,8 +112,8 @@ async def propose(
     file: Specimen,
     as_: As,
     n: Annotated[
-        int, typer.Option("--n", min=1, help="Which certificate of the file: registry seals read")
-    ] = 0,
+        int | None, typer.Option("--n", min=1, help="Which certificate of the file: registry seals read")
+    ] = None,
     kind: Annotated[CertificateKind | None, typer.Option(help="Default: as its subject says.")] = None,
     name: Annotated[str, typer.Option(help="The person's name; default: as in the certificate.")] = "",
     position: Annotated[str, typer.Option(help="The person's position.")] = "",
@@ -124,14 +124,14 @@ async def propose(
 ) -> None:
     """Propose a seal or a person's certificate of an agency. It counts once another person approves."""
     offers = await _read(core, file)
-    if not n and len(offers) > 1:
+    if n is None and len(offers) > 1:
         raise Clash(
             f"{file.name} has {len(offers)} certificates",
             hint="choose one with --n, from: gateway registry seals read FILE",
         )
-    if n > len(offers):
+    if n is not None and n > len(offers):
         raise NotFound(f"{file.name} has {len(offers)} certificates", hint="gateway registry seals read FILE")
-    offer = offers[max(n, 1) - 1]
+    offer = offers[(n or 1) - 1]
     kind = kind or offer.kind
     change = proposals.seal_change(
         await _known(core, code),

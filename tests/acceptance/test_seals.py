@@ -20,12 +20,14 @@ from gateway.domain.event import EventKind
 from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Refused
+from gateway.ops.evidence import contents
 from gateway.policy.verdict import ReasonCode, Verdict
 from gateway.workers.clocks import Clocks
 from gateway_labs.demo import stage
 from tests.support import pdf_pki, pdfs
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
+from tests.support.evidence import pack_of, unpacked
 from tests.support.node import DEPARTMENT, PROVINCE, Town, document, opened
 from tests.support.pdf_pki import Holder, person, root
 from tests.support.seals import person_of, register, right_of, seal_of
@@ -187,7 +189,7 @@ async def _choose_hold(town: Town) -> None:
         await work.commit()
 
 
-async def test_every_door_tells_whose_seal_it_is(town: Town) -> None:
+async def test_every_door_tells_whose_seal_it_is(town: Town, tmp_path: Path) -> None:
     await register(town.node.deciding, seal_of(SENDER, OWN), OF_OTHERS)
     letter = await arrived(town, BY_OTHER)
 
@@ -200,6 +202,10 @@ async def test_every_door_tells_whose_seal_it_is(town: Town) -> None:
     (row,) = [r for r in checks.panel(letter, "vi").rows if r.label == "Con dấu"]
     assert (row.word, row.grade) == (seal["signer_text"], checks.Grade.DOUBT)
     assert checks.doubt_in(checks.arrival_words(letter), letter.marks) == "seal"
+    pack = unpacked(await pack_of(town, PROVINCE, letter.id), tmp_path)
+    story = contents.read_story(pack["story.json"])
+    assert [s.seal_code for s in story.signatures[0].signers] == ["", OTHER]
+    assert seal["signer_text"] in pack["index.html"].decode()
 
 
 # --- the way out ----------------------------------------------------------------------------------------------

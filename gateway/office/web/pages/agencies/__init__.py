@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.office.web.pages.agencies import change_wizard, changes, common, proposals, registry_views
+from gateway.office.web.pages.agencies import change_wizard, changes, common, proposals, registry_views, seals
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
     *change_wizard.ROUTES,
     *changes.ROUTES,
+    *seals.ROUTES,
     *proposals.ROUTES,
     *common.ROUTES,
     *registry_views.ROUTES,
